@@ -1,0 +1,137 @@
+"""Everything that can go wrong, as one tree. Every message can be shown to a person as it is.
+
+    HubUiError                  1   something we did not foresee in detail
+    ├── UsageError              2   the request itself can't be understood
+    │   ├── BadRef
+    │   └── BadQuery
+    ├── AccessError             3   it exists, and this person may not have it (yet)
+    │   ├── KeyRequired             a key or sign-in is missing or wrong
+    │   ├── Gated                   the author grants access one by one
+    │   ├── Paid                    early access or a purchase
+    │   ├── DownloadsDisabled       usable only on the hub itself
+    │   └── RegionBlocked
+    ├── NotFound                4   never there, or removed since
+    ├── NetworkError            5   no usable answer
+    │   ├── HubDown                 refused, reset, 5xx
+    │   ├── HubTimeout
+    │   └── BadAnswer               an answer that is not what the hub's API promises
+    ├── RateLimited             6
+    ├── IntegrityError          7   bytes that are not what was promised
+    │   ├── WrongHash
+    │   └── NotWeights              a web page, an error text or a pickle instead of safetensors
+    └── PreviewError            1   the image could not be made
+        ├── DoesNotFit              LoRA and base have different architectures
+        └── NoBase                  no base model for this architecture here
+
+The number is the exit code of the command line (see DESIGN's contracts).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HubUiError(Exception):
+    """Base of the tree. `message` says what happened and what to do next, in one or two sentences."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, hub: str | None = None, url: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hub = hub
+        self.url = url
+        self.retry_after = retry_after
+
+    @property
+    def name(self) -> str:
+        """The class name: the stable `error` key of JSON answers."""
+        return type(self).__name__
+
+
+class UsageError(HubUiError):
+    exit_code = 2
+
+
+class BadRef(UsageError):
+    """Text that names no LoRA in a way we read."""
+
+
+class BadQuery(UsageError):
+    """A filter or sort value we don't know."""
+
+
+class AccessError(HubUiError):
+    exit_code = 3
+
+
+class KeyRequired(AccessError):
+    """The hub wants a key for this. The page shows "add a key" in place of a failure."""
+
+
+class Gated(AccessError):
+    """The author asks people to request access on the hub's own page."""
+
+
+class Paid(AccessError):
+    """Early access, or a permanent purchase on the hub."""
+
+
+class DownloadsDisabled(AccessError):
+    """The author allows generation on the hub only."""
+
+
+class RegionBlocked(AccessError):
+    """The hub does not serve the country the request came from."""
+
+
+class NotFound(HubUiError):
+    exit_code = 4
+
+
+class NetworkError(HubUiError):
+    exit_code = 5
+
+
+class HubDown(NetworkError):
+    """Connection refused or reset, DNS failure, or a 5xx that survived the retries."""
+
+
+class HubTimeout(NetworkError):
+    """No answer within the time allowed."""
+
+
+class BadAnswer(NetworkError):
+    """An answer that is not JSON, or not of the documented shape."""
+
+
+class RateLimited(HubUiError):
+    """`retry_after` holds the hub's own number of seconds where it gave one."""
+
+    exit_code = 6
+
+
+class IntegrityError(HubUiError):
+    exit_code = 7
+
+
+class WrongHash(IntegrityError):
+    """Size or SHA-256 differs from what the hub (or the lock file) promised."""
+
+
+class NotWeights(IntegrityError):
+    """The bytes are no safetensors file. Never kept, never loaded."""
+
+
+class PreviewError(HubUiError):
+    """No image could be made."""
+
+
+class DoesNotFit(PreviewError):
+    """A LoRA belongs to one architecture; the base is of another."""
+
+
+class NoBase(PreviewError):
+    """No base model of this architecture can be loaded here."""

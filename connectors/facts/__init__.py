@@ -1,0 +1,1 @@
+"""Reading facts out of what hubs say and what files hold."""

@@ -1,0 +1,75 @@
+"""Claims -> values: which statement about a LoRA is believed, and which ones contradict it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from connectors.record import Claim, Lora, Record, Source, Version, WeightFile
+
+# Falling trust for what a file *is* (DESIGN, "Claim"). Earlier claims win among equals: connectors emit in trust order.
+TRUST: tuple[Source, ...] = ("header", "hub", "card", "tag", "size", "example")
+# A conflict is only worth telling where two values exclude each other; two lists of trigger words do not.
+EXCLUSIVE: tuple[str, ...] = ("architecture", "rank", "algorithm")
+
+
+def best(claims: Iterable[Claim], field: str) -> Any:
+    """The most trusted non-empty value, None if nothing was said."""
+    said = [claim for claim in claims if claim.field == field and claim.value not in (None, "", ())]
+    said.sort(key=lambda claim: TRUST.index(claim.source))
+    return said[0].value if said else None
+
+
+def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
+    """Fields where a claim from another source contradicts the believed one."""
+    kept = tuple(claims)
+    return tuple(field for field in EXCLUSIVE if _contradicted(kept, field))
+
+
+def _contradicted(claims: tuple[Claim, ...], field: str) -> bool:
+    value = best(claims, field)
+    return any(
+        claim.field == field and claim.value not in (None, value) and claim.source in ("header", "hub", "card")
+        for claim in claims
+    )
+
+
+def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None = None) -> Record:
+    """The Record of one file of one version; by default the default version's main file.
+
+    A LoRA may have neither (an archived CivitAI model, a Replicate model without versions): it is still a Record.
+    """
+    version = version or lora.version(None)
+    file = file or (version.file if version else None)
+    claims = (
+        *(file.claims if file else ()),
+        *(version.claims if version else ()),
+        *lora.claims,
+    )
+    ref = file.ref if file else version.ref if version else lora.ref
+    return Record(
+        ref=ref,
+        hub=lora.hub,
+        title=lora.title,
+        creator=lora.creator,
+        url=lora.url,
+        base_model=best(claims, "base_model"),
+        architecture=best(claims, "architecture"),
+        raw_base_model=best(claims, "raw_base_model"),
+        kind=best(claims, "kind"),
+        trigger_words=best(claims, "trigger_words") or (),
+        rank=best(claims, "rank"),
+        alpha=best(claims, "alpha"),
+        algorithm=best(claims, "algorithm"),
+        weight=best(claims, "weight"),
+        file=file,
+        license=best(claims, "license"),
+        nsfw=lora.nsfw,
+        downloads=lora.downloads,
+        likes=lora.likes,
+        updated_at=(version.updated_at if version else None) or lora.updated_at,
+        images=version.examples if version else (),
+        access=version.access if version and lora.access == "open" else lora.access,
+        claims=claims,
+        conflicts=conflicts(claims),
+    )

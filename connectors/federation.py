@@ -1,0 +1,123 @@
+"""Asks all hubs at once and hands over each page as it arrives. One hub's trouble costs its own results only."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.connector import Connector
+from connectors.errors import HubTimeout, HubUiError
+from connectors.query import Page, Query
+from connectors.record import Lora
+from connectors.ref import HubName
+
+PATIENCE_SECONDS = 20.0
+# CivitAI filters a page of hits afterwards, so pages may be empty without being the last (hub_apis 1.4).
+MAX_EMPTY_PAGES = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What one hub said after `seconds`: exactly one of `page` and `error` is set."""
+
+    hub: HubName
+    seconds: float
+    page: Page | None = None
+    error: HubUiError | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """Everything up to the query's limit, hub after hub interleaved, and the failures on the way."""
+
+    loras: tuple[Lora, ...]
+    failures: tuple[HubUiError, ...]
+
+
+def search(
+    connectors: Sequence[Connector],
+    query: Query,
+    *,
+    cursors: Mapping[HubName, str] | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> Iterator[Answer]:
+    """Yields one Answer a hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
+
+    A hub that is silent for `patience` seconds yields a HubTimeout; its thread is left behind as a daemon.
+    """
+    asked = [c for c in connectors if not query.hubs or c.name in query.hubs]
+    if cursors is not None:
+        asked = [c for c in asked if c.name in cursors]
+    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    start = time.monotonic()
+    for connector in asked:
+        cursor = cursors.get(connector.name) if cursors else None
+        threading.Thread(target=_ask, args=(connector, query, cursor, start, answers), daemon=True).start()
+    yield from _arrivals(answers, {c.name: c.label for c in asked}, start, patience)
+
+
+def _arrivals(
+    answers: queue.SimpleQueue[Answer], waiting: dict[HubName, str], start: float, patience: float
+) -> Iterator[Answer]:
+    while waiting:
+        left = start + patience - time.monotonic()
+        try:
+            answer = answers.get(timeout=max(0.0, left))
+        except queue.Empty:
+            break
+        del waiting[answer.hub]
+        yield answer
+    for hub, label in waiting.items():
+        error = HubTimeout(f"{label} has not answered for {patience:.0f} s. Its results are left out.", hub=hub)
+        yield Answer(hub=hub, seconds=patience, error=error)
+
+
+def _ask(
+    connector: Connector, query: Query, cursor: str | None, start: float, answers: queue.SimpleQueue[Answer]
+) -> None:
+    try:
+        page = _first_filled(connector, query, cursor)
+        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, page=page)
+    except HubUiError as error:
+        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, error=error)
+    # A fault in one connector must not take the other hubs' results with it, whatever it is.
+    except Exception as error:
+        broken = HubUiError(f"{connector.label} answered in a way we can't read ({error!r}).", hub=connector.name)
+        broken.__cause__ = error
+        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, error=broken)
+    answers.put(answer)
+
+
+def _first_filled(connector: Connector, query: Query, cursor: str | None) -> Page:
+    page = connector.search(query, cursor)
+    for _ in range(MAX_EMPTY_PAGES):
+        if page.loras or page.cursor is None:
+            break
+        page = connector.search(query, page.cursor)
+    return page
+
+
+def collect(connectors: Sequence[Connector], query: Query, *, patience: float = PATIENCE_SECONDS) -> Collected:
+    """Follows every hub's pages until `query.limit` LoRAs are there in all, a hub ends, or it fails."""
+    found: dict[HubName, list[Lora]] = {}
+    failures: list[HubUiError] = []
+    cursors: dict[HubName, str] | None = None
+    while cursors is None or cursors:
+        seen, cursors = cursors, {}
+        for answer in search(connectors, query, cursors=seen, patience=patience):
+            if answer.error is not None:
+                failures.append(answer.error)
+            elif answer.page is not None:
+                found.setdefault(answer.hub, []).extend(answer.page.loras)
+                if answer.page.cursor and len(found[answer.hub]) < query.limit:
+                    cursors[answer.hub] = answer.page.cursor
+    return Collected(loras=tuple(_interleave(found)[: query.limit]), failures=tuple(failures))
+
+
+def _interleave(found: Mapping[HubName, Sequence[Lora]]) -> list[Lora]:
+    """First of each hub, second of each hub...: no hub pushes another off the first screen."""
+    longest = max((len(loras) for loras in found.values()), default=0)
+    return [loras[i] for i in range(longest) for _, loras in sorted(found.items()) if i < len(loras)]

@@ -1,0 +1,70 @@
+"""What is asked of every hub (Query) and what each answers (Page)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from connectors.errors import BadQuery
+from connectors.record import Kind, Lora, Nsfw
+from connectors.ref import HubName
+
+Sort = Literal["relevance", "downloads", "likes", "newest"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """An empty `text` lists; an empty tuple filters nothing; several values of one filter are alternatives.
+
+    `bases` are base model ids, architecture ids, or names as a hub writes them.
+    """
+
+    text: str = ""
+    hubs: tuple[HubName, ...] = ()
+    bases: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    sort: Sort = "relevance"
+    limit: int = 24
+    nsfw: Nsfw = "safe"
+
+    @staticmethod
+    def of(
+        text: str = "",
+        *,
+        hubs: tuple[str, ...] = (),
+        bases: tuple[str, ...] = (),
+        kinds: tuple[str, ...] = (),
+        sort: str | None = None,
+        limit: int = 24,
+        nsfw: str | None = None,
+    ) -> Query:
+        """Checks words that people typed (command line, address bar). Raises BadQuery naming the allowed ones."""
+        return Query(
+            text=" ".join(text.split())[:200],
+            hubs=tuple(_one_of(hub, get_args(HubName), "hub") for hub in hubs),
+            bases=tuple(base for base in bases if base),
+            kinds=tuple(_one_of(kind, get_args(Kind), "kind") for kind in kinds),
+            sort=_one_of(sort or "relevance", get_args(Sort), "sort"),
+            limit=max(1, min(limit, 10_000)),
+            nsfw=_one_of(nsfw or "safe", get_args(Nsfw), "nsfw level"),
+        )
+
+
+def _one_of(value: str, allowed: tuple[str, ...], what: str) -> Any:
+    if value not in allowed:
+        raise BadQuery(f"“{value[:40]}” is no {what}. Choose one of: {', '.join(allowed)}.")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One hub's answer. `cursor` is opaque and goes back to the same hub with the same query; None ends the list.
+
+    A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None where a hub
+    does not count.
+    """
+
+    hub: HubName
+    loras: tuple[Lora, ...]
+    cursor: str | None = None
+    total: int | None = None

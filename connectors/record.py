@@ -1,0 +1,204 @@
+"""The normalised record: Lora > Version > WeightFile, with Examples, and Claims that say where each value came from.
+
+A connector turns a hub's answer into a Lora once; nothing past the connectors ever sees hub JSON. What a person or a
+program gets is a Record: one weight file of one version, flattened, every field its best claim (see facts/claims.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from connectors.ref import HubName, Ref
+
+Kind = Literal["character", "style", "concept", "control", "tool"]
+Nsfw = Literal["safe", "soft", "mature", "explicit"]
+Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
+Source = Literal["header", "hub", "card", "tag", "size", "example"]
+FileFormat = Literal["safetensors", "pickle", "other"]
+Value = str | int | float | bool | tuple[str, ...] | None
+
+NSFW_LEVELS: tuple[Nsfw, ...] = ("safe", "soft", "mature", "explicit")
+CLAIMED_FIELDS: tuple[str, ...] = (
+    "base_model",
+    "architecture",
+    "raw_base_model",
+    "kind",
+    "trigger_words",
+    "rank",
+    "alpha",
+    "algorithm",
+    "license",
+    "weight",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """`where` is exact: a JSON path in the hub's answer, a heading of the card, a metadata key of the file."""
+
+    field: str
+    value: Value
+    source: Source
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """A picture the hub shows for a version. `params` are generation parameters as plain JSON values."""
+
+    url: str
+    prompt: str | None = None
+    nsfw: Nsfw = "safe"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    video: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightFile:
+    """`size` in bytes, `sha256` in lower-case hex; both None where the hub doesn't say."""
+
+    ref: Ref
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    format: FileFormat = "safetensors"
+    primary: bool = False
+    claims: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Version:
+    """A CivitAI version, a Hugging Face commit, a Replicate version."""
+
+    ref: Ref
+    name: str
+    updated_at: str | None = None
+    access: Access = "open"
+    access_note: str | None = None
+    files: tuple[WeightFile, ...] = ()
+    examples: tuple[Example, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def file(self) -> WeightFile | None:
+        """The file a person means who names none: the primary one, else the first safetensors."""
+        ranked = sorted(self.files, key=lambda f: (not f.primary, f.format != "safetensors"))
+        return ranked[0] if ranked else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lora:
+    """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown."""
+
+    ref: Ref
+    title: str
+    url: str
+    creator: str | None = None
+    description: str = ""
+    description_format: Literal["html", "markdown", "text"] = "text"
+    nsfw: Nsfw = "safe"
+    downloads: int | None = None
+    likes: int | None = None
+    updated_at: str | None = None
+    tags: tuple[str, ...] = ()
+    access: Access = "open"
+    versions: tuple[Version, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def hub(self) -> HubName:
+        return self.ref.hub
+
+    def version(self, version_id: str | None) -> Version | None:
+        """The named version, or the default one for None; None when there is no such version."""
+        if version_id is None:
+            return self.versions[0] if self.versions else None
+        return next((v for v in self.versions if v.ref.version == version_id), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One weight file of one version, flattened: what search and show print, and what a card draws."""
+
+    ref: Ref
+    hub: HubName
+    title: str
+    creator: str | None
+    url: str
+    base_model: str | None
+    architecture: str | None
+    raw_base_model: str | None
+    kind: Kind | None
+    trigger_words: tuple[str, ...]
+    rank: int | None
+    alpha: float | None
+    algorithm: str | None
+    weight: float | None
+    file: WeightFile | None
+    license: str | None
+    nsfw: Nsfw
+    downloads: int | None
+    likes: int | None
+    updated_at: str | None
+    images: tuple[Example, ...]
+    access: Access
+    claims: tuple[Claim, ...]
+    conflicts: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """RECORD of the contracts: names and order are stable."""
+        return {
+            "ref": str(self.ref),
+            "hub": self.hub,
+            "title": self.title,
+            "creator": self.creator,
+            "url": self.url,
+            "base_model": self.base_model,
+            "architecture": self.architecture,
+            "raw_base_model": self.raw_base_model,
+            "kind": self.kind,
+            "trigger_words": list(self.trigger_words),
+            "rank": self.rank,
+            "alpha": self.alpha,
+            "algorithm": self.algorithm,
+            "file": file_to_json(self.file) if self.file else None,
+            "license": self.license,
+            "nsfw": self.nsfw,
+            "downloads": self.downloads,
+            "likes": self.likes,
+            "updated_at": self.updated_at,
+            "images": [example_to_json(example) for example in self.images],
+            "access": self.access,
+            "claims": [claim_to_json(claim) for claim in self.claims],
+            "conflicts": list(self.conflicts),
+        }
+
+
+def file_to_json(file: WeightFile) -> dict[str, Any]:
+    return {"name": file.name, "size": file.size, "sha256": file.sha256, "format": file.format}
+
+
+def example_to_json(example: Example) -> dict[str, Any]:
+    return {
+        "url": example.url,
+        "prompt": example.prompt,
+        "nsfw": example.nsfw,
+        "params": dict(example.params),
+    }
+
+
+def claim_to_json(claim: Claim) -> dict[str, Any]:
+    value = list(claim.value) if isinstance(claim.value, tuple) else claim.value
+    return {"field": claim.field, "value": value, "source": claim.source, "where": claim.where}
+
+
+def within(level: Nsfw, ceiling: Nsfw) -> bool:
+    """Whether something of `level` may be shown to a person who asked for at most `ceiling`."""
+    return NSFW_LEVELS.index(level) <= NSFW_LEVELS.index(ceiling)
+
+
+def highest(levels: Iterable[Nsfw]) -> Nsfw:
+    """The strongest of several levels; "safe" for none."""
+    return max(levels, key=NSFW_LEVELS.index, default="safe")

@@ -1,0 +1,182 @@
+"""Ref: text that names a LoRA, one of its versions, or one of its files.
+
+    huggingface:OWNER/NAME@COMMIT#FILE      hf: is accepted
+    civitai:MODEL@VERSION#FILE_ID           civitai:@VERSION while only the version is known (download links)
+    replicate:OWNER/NAME@VERSION_HASH
+
+Web addresses of the three hubs and CivitAI's AIRs are read too; what is printed is always the form above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from connectors.errors import BadRef
+
+HubName = Literal["civitai", "huggingface", "replicate"]
+
+PINNED: dict[HubName, re.Pattern[str]] = {
+    "civitai": re.compile(r"[0-9]{1,12}"),
+    "huggingface": re.compile(r"[0-9a-f]{40}"),
+    "replicate": re.compile(r"[0-9a-f]{64}"),
+}
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_ID: dict[HubName, re.Pattern[str]] = {
+    "civitai": re.compile(r"[0-9]{0,12}"),
+    "huggingface": re.compile(rf"{_NAME}(/{_NAME})?"),
+    "replicate": re.compile(rf"{_NAME}/{_NAME}"),
+}
+_ALIASES: dict[str, HubName] = {
+    "civitai": "civitai",
+    "hf": "huggingface",
+    "huggingface": "huggingface",
+    "replicate": "replicate",
+}
+_REVISION = re.compile(r"[A-Za-z0-9._/-]{1,200}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+# Each pattern is matched against "host/path" of a pasted address, without the query.
+_ADDRESSES: tuple[tuple[HubName, re.Pattern[str]], ...] = (
+    # https://civitai.com/models/257749/some-slug?modelVersionId=290640 (.red: mature domain, .green: old safe alias)
+    ("civitai", re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/models/(?P<id>\d+)(?:/.*)?")),
+    # https://civitai.com/api/download/models/290640?fileId=1, https://civitai.com/model-versions/290640
+    (
+        "civitai",
+        re.compile(
+            r"(?:www\.)?civitai\.(?:com|red|green)/"
+            r"(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)"
+        ),
+    ),
+    # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors
+    (
+        "huggingface",
+        re.compile(
+            rf"(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<id>{_NAME}/{_NAME})"
+            r"(?:/(?:tree|blob|resolve|raw|commit)/(?P<version>[^/]+)(?:/(?P<file>.+))?)?/?"
+        ),
+    ),
+    # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
+    (
+        "replicate",
+        re.compile(
+            rf"(?:www\.)?replicate\.com/(?P<id>{_NAME}/[A-Za-z0-9._-]+)"
+            r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})|/[a-z]*)?/?"
+        ),
+    ),
+)
+# urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out (hub_apis 1.11)
+_AIR = re.compile(
+    r"(?:urn:)?(?:air:)?[A-Za-z0-9_.-]+:[a-z]+:(?P<hub>civitai|huggingface):(?P<id>[^@+]+?)"
+    r"(?:@(?P<version>[A-Za-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Ref:
+    """`version` is a commit, a version id or a version hash once pinned; before that it may be a branch or tag."""
+
+    hub: HubName
+    id: str
+    version: str | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        version = f"@{self.version}" if self.version else ""
+        file = f"#{self.file}" if self.file else ""
+        return f"{self.hub}:{self.id}{version}{file}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the version names bytes that can't change under the same name."""
+        return self.version is not None and PINNED[self.hub].fullmatch(self.version) is not None
+
+    @property
+    def lora(self) -> Ref:
+        """The LoRA itself, without version and file."""
+        return replace(self, version=None, file=None)
+
+    def at(self, version: str | None, file: str | None = None) -> Ref:
+        return replace(self, version=version, file=file)
+
+    @staticmethod
+    def parse(text: str) -> Ref:
+        """Raises BadRef with an example of what would have been understood."""
+        text = text.strip()
+        for ref in _readings(text):
+            _check(ref, text)
+            return ref
+        raise _bad(text)
+
+
+def _readings(text: str) -> Iterator[Ref]:
+    if "://" in text:
+        yield from _from_address(text)
+        return
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix.lower() in _ALIASES:
+        yield _from_own_form(_ALIASES[prefix.lower()], rest)
+    elif match := _AIR.fullmatch(text):
+        yield Ref(hub=cast(HubName, match["hub"]), id=match["id"], version=match["version"], file=match["file"])
+    elif "." in text.split("/")[0]:
+        yield from _from_address("https://" + text)
+
+
+def _from_own_form(hub: HubName, rest: str) -> Ref:
+    name, _, file = rest.partition("#")
+    name, at, version = name.partition("@")
+    if at and not version:
+        raise _bad(f"{hub}:{rest}")
+    return Ref(hub=hub, id=name.strip("/"), version=version or None, file=file or None)
+
+
+def _from_address(text: str) -> Iterator[Ref]:
+    parts = urlsplit(text)
+    place = f"{(parts.hostname or '').lower()}{unquote(parts.path)}"
+    for hub, pattern in _ADDRESSES:
+        match = pattern.fullmatch(place)
+        if match is None:
+            continue
+        found = match.groupdict()
+        query = parse_qs(parts.query)
+        version = found.get("version") or found.get("version2") or _first(query, "modelVersionId")
+        yield Ref(hub=hub, id=found.get("id") or "", version=version, file=found.get("file") or _first(query, "fileId"))
+
+
+def _first(query: dict[str, list[str]], name: str) -> str | None:
+    return next(iter(query.get(name, [])), None)
+
+
+def _check(ref: Ref, text: str) -> None:
+    if not _ID[ref.hub].fullmatch(ref.id) or not (ref.id or ref.version):
+        raise _bad(text)
+    if ref.version is not None and not _valid_version(ref):
+        raise _bad(text)
+    if ref.file is not None and not _valid_file(ref):
+        raise _bad(text)
+
+
+def _valid_version(ref: Ref) -> bool:
+    version = ref.version or ""
+    if ref.hub == "huggingface":
+        return _REVISION.fullmatch(version) is not None and ".." not in version
+    return PINNED[ref.hub].fullmatch(version) is not None
+
+
+def _valid_file(ref: Ref) -> bool:
+    file = ref.file or ""
+    if ref.hub == "civitai":
+        return file.isascii() and file.isdigit()
+    climbs = file.startswith("/") or "\\" in file or ".." in file.split("/")
+    return not climbs and _CONTROL.search(file) is None
+
+
+def _bad(text: str) -> BadRef:
+    shown = _CONTROL.sub("?", text)[:120]
+    return BadRef(
+        f"“{shown}” names no LoRA. Paste its web address, or write huggingface:OWNER/NAME, civitai:MODEL@VERSION "
+        "or replicate:OWNER/NAME."
+    )

@@ -1,0 +1,191 @@
+"""One requests session a hub: user agent, timeouts, retries, and a key that never leaves its host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from connectors.errors import (
+    BadAnswer,
+    HubDown,
+    HubTimeout,
+    HubUiError,
+    KeyRequired,
+    NotFound,
+    RateLimited,
+    RegionBlocked,
+)
+from connectors.ref import HubName
+
+# A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages (hub_apis 1.10).
+USER_AGENT = "hub-ui/0.1"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+_RETRIED = (500, 502, 503, 504, 524)
+_MAX_JSON_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where a hub answers, and the key for it. The key is never part of `repr`."""
+
+    hub: HubName
+    label: str
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
+class Session:
+    """HTTP to one hub. Every failure leaves here as one of our errors."""
+
+    def __init__(self, endpoint: Endpoint, *, retries: int = 2) -> None:
+        self.endpoint = endpoint
+        self._host = urlsplit(endpoint.url).netloc
+        self._http = requests.Session()
+        self._http.headers["User-Agent"] = USER_AGENT
+        # Proxies from the environment stay honoured; ~/.netrc must not override or add a login.
+        self._http.auth = _NoNetrc()
+        retry = Retry(
+            total=retries,
+            backoff_factor=0.25,
+            status_forcelist=_RETRIED,
+            allowed_methods=None,
+            raise_on_status=False,
+            respect_retry_after_header=False,
+        )
+        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=16)
+        self._http.mount("http://", adapter)
+        self._http.mount("https://", adapter)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def auth(self, url: str) -> dict[str, str]:
+        """The key's header for `url`; empty for any host but the hub's own."""
+        if self.endpoint.token and urlsplit(url).netloc == self._host:
+            return {"Authorization": f"Bearer {self.endpoint.token}"}
+        return {}
+
+    def json(self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", **extra: Any) -> Any:
+        """The JSON answer. `path` is below the endpoint, or a full address of the hub's own (a `next` link)."""
+        response = self.send(path, params, method=method, **extra)
+        try:
+            return response.json()
+        except requests.exceptions.JSONDecodeError as error:
+            raise BadAnswer(
+                f"{self.endpoint.label} answered with something that is not JSON. Try again in a minute.",
+                hub=self.endpoint.hub,
+                url=response.url,
+            ) from error
+
+    def send(
+        self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", **extra: Any
+    ) -> requests.Response:
+        """The whole answer, its status checked and its size capped."""
+        url = path if "://" in path else self.endpoint.url.rstrip("/") + path
+        headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
+        try:
+            response = self._http.request(
+                method,
+                url,
+                params=params,
+                headers=headers,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                stream=True,
+                **extra,
+            )
+            _read_capped(response)
+        except requests.exceptions.RequestException as error:
+            raise self._unreachable(error, url) from error
+        if not response.ok:
+            raise self._refused(response)
+        return response
+
+    def _unreachable(self, error: requests.exceptions.RequestException, url: str) -> HubUiError:
+        hub, label = self.endpoint.hub, self.endpoint.label
+        if isinstance(error, requests.exceptions.Timeout):
+            return HubTimeout(f"{label} did not answer in time. Try again.", hub=hub, url=url)
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+            return HubDown(f"{label}'s address is not a web address: {self.endpoint.url}", hub=hub, url=url)
+        return HubDown(f"{label} can't be reached. Check the connection and try again.", hub=hub, url=url)
+
+    def _refused(self, response: requests.Response) -> HubUiError:
+        hub, label = self.endpoint.hub, self.endpoint.label
+        said = error_text(response)
+        status = response.status_code
+        if status in (401, 403):
+            return KeyRequired(
+                f"{label} wants a key for this. Add a key, or check the one you gave. {said}".strip(), hub=hub
+            )
+        if status in (404, 410):
+            return NotFound(f"{label} does not have this (any more). {said}".strip(), hub=hub, url=response.url)
+        if status == 429:
+            return RateLimited(
+                f"{label} asks to slow down. Try again {_when(retry_after(response))}.",
+                hub=hub,
+                retry_after=retry_after(response),
+            )
+        if status == 451:
+            return RegionBlocked(f"{label} does not serve your region. {said}".strip(), hub=hub)
+        if status >= 500:
+            return HubDown(f"{label} has a fault of its own ({status}). Try again in a minute.", hub=hub)
+        return BadAnswer(f"{label} refused the request ({status}). {said}".strip(), hub=hub, url=response.url)
+
+
+class _NoNetrc(requests.auth.AuthBase):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def _read_capped(response: requests.Response) -> None:
+    """Fills `response.content`; a body over the cap is cut, which then fails as JSON instead of filling memory."""
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > _MAX_JSON_BYTES:
+            break
+    response._content = bytes(body)
+
+
+def error_text(response: requests.Response) -> str:
+    """What a hub's error body says, in the four shapes CivitAI uses, Replicate's problem+json, HF's `error`."""
+    try:
+        body = response.json()
+    except requests.exceptions.JSONDecodeError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    for key in ("message", "detail", "error", "title"):
+        if isinstance(body.get(key), str):
+            return str(body[key])[:300]
+    return ""
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds to wait: Retry-After (RFC 9110: seconds or a date), Hugging Face's RateLimit, Replicate's reset."""
+    header = response.headers.get("Retry-After", "")
+    if header.isdigit():
+        return float(header)
+    if header:
+        try:
+            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+        except ValueError:
+            return None
+    for part in response.headers.get("RateLimit", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == "t" and value.isdigit():
+            return float(value)
+    reset = response.headers.get("ratelimit-reset", "")
+    return float(reset) if reset.isdigit() else None
+
+
+def _when(seconds: float | None) -> str:
+    return f"in {round(seconds)} seconds" if seconds is not None else "in a few minutes"

@@ -1,0 +1,65 @@
+"""What a run of hub-ui is told from outside: folders, endpoints, keys. Read once, passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from connectors.ref import HubName
+
+ENDPOINT_VARIABLES: dict[HubName, str] = {
+    "civitai": "CIVITAI_ENDPOINT",
+    "huggingface": "HF_ENDPOINT",
+    "replicate": "REPLICATE_ENDPOINT",
+}
+TOKEN_VARIABLES: dict[HubName, str] = {
+    "civitai": "CIVITAI_TOKEN",
+    "huggingface": "HF_TOKEN",
+    "replicate": "REPLICATE_API_TOKEN",
+}
+REAL_ENDPOINTS: dict[HubName, str] = {
+    "civitai": "https://civitai.com",
+    "huggingface": "https://huggingface.co",
+    "replicate": "https://api.replicate.com",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`home` holds the catalog and, unless told otherwise, the library. Tokens never appear in `repr`."""
+
+    home: Path
+    library: Path
+    lock: Path
+    endpoints: Mapping[HubName, str] = field(default_factory=lambda: dict(REAL_ENDPOINTS))
+    tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+    hosted: bool = False
+
+    @property
+    def catalog(self) -> Path:
+        return self.home / "catalog.sqlite"
+
+
+def from_environment(
+    environ: Mapping[str, str],
+    *,
+    library: Path | None = None,
+    lock: Path | None = None,
+    hosted: bool = False,
+) -> Settings:
+    """The lock file lies beside the library folder it describes unless `lock` says otherwise."""
+    home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
+    folder = library or home / "loras"
+    return Settings(
+        home=home,
+        library=folder,
+        lock=lock or folder / "loras.lock",
+        endpoints={
+            hub: (environ.get(name) or REAL_ENDPOINTS[hub]).rstrip("/") for hub, name in ENDPOINT_VARIABLES.items()
+        },
+        tokens={hub: environ[name] for hub, name in TOKEN_VARIABLES.items() if environ.get(name)},
+        hosted=hosted,
+    )
