@@ -1,0 +1,46 @@
+# Each verb sets up what it needs: a virtual environment in .venv, the packages, and for the tests a Chromium.
+# GNU make on Linux and macOS; on Windows use the pip lines of README.md.
+# ARGS go to the program run: make test ARGS="-k search -x", make run ARGS="--port 8000".
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test lint bench shots clean
+
+run: $(VENV)/has-run
+	$(BIN)/hub-ui demo $(ARGS)
+
+test: $(VENV)/has-test
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/has-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/has-test
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+shots: $(VENV)/has-test
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.shots shots
+
+clean:
+	rm -rf $(VENV) shots dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Name it with: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps: pip runs again only when pyproject.toml has changed.
+$(VENV)/has-run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/has-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/has-run
