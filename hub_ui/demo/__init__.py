@@ -1,0 +1,1 @@
+"""The demonstration that needs no account: local hubs, sample data and a tiny base model."""

@@ -1,0 +1,88 @@
+"""Answers the three hubs have in common: JSON, bytes with ranges, pages."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from hub_ui.demo.hubs.content import Content, chunks
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_NOT_SATISFIABLE = range(0)
+
+
+class RefusalError(Exception):
+    """Raised inside a route to answer with `response` at once."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+async def refused(_request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, RefusalError)
+    return refusal.response
+
+
+def json_answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps(data, ensure_ascii=False, default=str).encode()
+    return Response(body, status, headers, media_type="application/json")
+
+
+def html_answer(title: str, text: str, status: int = 200) -> Response:
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>"
+    return Response(page, status, media_type="text/html")
+
+
+def bearer(request: Request) -> str | None:
+    """The value after the first space, whatever the scheme, as all three hubs read it."""
+    _scheme, _space, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None
+
+
+def content_answer(
+    request: Request,
+    content: Content,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = "application/octet-stream",
+) -> Response:
+    wanted = wanted_range(request.headers.get("range"), content.size)
+    if wanted is _NOT_SATISFIABLE:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{content.size}"})
+    part = wanted if wanted is not None else range(content.size)
+    sent = {"Accept-Ranges": "bytes", "Content-Length": str(len(part)), **(headers or {})}
+    if wanted is not None:
+        sent["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
+    status = 200 if wanted is None else 206
+    if request.method == "HEAD":
+        return Response(None, status, sent, media_type)
+    return StreamingResponse(_stream(content, part), status, sent, media_type)
+
+
+def wanted_range(header: str | None, size: int) -> range | None:
+    """The bytes a Range header asks for: None for all of them, an empty range where there are none.
+
+    RFC 9110, section 14: a header that is not understood is ignored; several ranges are, too.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if not match or match.group(0) == "bytes=-":
+        return None
+    first, last = match.groups()
+    start = int(first) if first else max(size - int(last), 0)
+    stop = min(int(last) + 1, size) if first and last else size
+    return range(start, stop) if start < stop else _NOT_SATISFIABLE
+
+
+async def _stream(content: Content, part: range) -> AsyncIterator[bytes]:
+    for chunk in chunks(content, part.start, part.stop):
+        yield chunk
+
+
+def attachment(filename: str) -> str:
+    return (
+        f"attachment; filename=\"{filename.encode('ascii', 'replace').decode()}\"; filename*=UTF-8''{quote(filename)}"
+    )

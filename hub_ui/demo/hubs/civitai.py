@@ -1,0 +1,286 @@
+"""CivitAI's wire format: `/api/v1` and downloads."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer
+from hub_ui.demo.hubs.civitai_download import Downloads
+from hub_ui.demo.hubs.civitai_images import images_answer
+from hub_ui.demo.hubs.civitai_query import (
+    ModelQuery,
+    afterwards,
+    in_index,
+    number,
+    parse_query,
+    relevance,
+    score,
+    sort_key,
+    zod_refusal,
+)
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, measured
+from hub_ui.demo.hubs.civitai_wire import air, model_by_id, model_in_list, version_alone
+from hub_ui.demo.hubs.cursors import keyset, read_keyset
+from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.folder import Json
+
+_INT4 = 2**31 - 1
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CivitaiHub:
+    store: CivitaiStore
+    delivery: Delivery
+    origin: str
+    now: Callable[[], datetime] = _utc_now
+
+    def routes(self) -> list[BaseRoute]:
+        read = partial(Route, methods=["GET"])
+        versions = "/api/v1/model-versions"
+        return [
+            read("/api/v1/models", self.list_models),
+            read("/api/v1/models/{model_id}", self.model),
+            read(versions + "/by-hash/{hash}", self.by_hash),
+            Route(versions + "/by-hash", self.by_hashes, methods=["POST"]),
+            Route(versions + "/by-hash/ids", self.ids_by_hashes, methods=["POST"]),
+            read(versions + "/mini/{version_id}", self.mini),
+            read(versions + "/{version_id}", self.version),
+            read("/api/v1/images", self.images),
+            read("/api/v1/creators", self.creators),
+            read("/api/v1/tags", self.tags),
+            read("/api/v1/enums", self.enums),
+            read("/api/v1/me", self.me),
+            read("/api/download/models/{version_id}", self.download),
+            read("/login", self.login_page),
+            read("/models/{model_id}/{slug:path}", self.model_page),
+            read("/models/{model_id}", self.model_page),
+        ]
+
+    def list_models(self, request: Request) -> Response:
+        params = request.query_params
+        if ("favorites" in params or "hidden" in params) and not self._signed_in(request):
+            return json_answer({"error": "Unauthorized"}, 401)
+        query = parse_query(params, self.store.enums)
+        if query.text and query.page is not None:
+            text = "Cannot use page param with query search. Use cursor-based pagination."
+            return json_answer({"error": text}, 400)
+        if (query.page or 1) * query.limit > 1000:
+            return json_answer({"error": "You've requested too many pages, please use cursors instead"}, 429)
+        found, offset = self._found(query)
+        page = found[offset : offset + query.limit]
+        kept = [model for model in page if afterwards(model, query, self.now())] if query.text else page
+        more = bool(page) and offset + len(page) < len(found)
+        metadata = self._metadata(query, page[-1], offset + len(page)) if more else {}
+        if query.page is not None:
+            metadata |= {"currentPage": query.page, "pageSize": query.limit}
+        return self._cached(request, {"items": [self._listed(model, query) for model in kept], "metadata": metadata})
+
+    def _found(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
+        """The models in order, and where the page begins. With a text only the index's own filters count here."""
+        cursor = query.params.get("cursor")
+        listed = [model for model in self.store.models.values() if in_index(model, query)]
+        if query.text:
+            words = query.text.lower().split()
+            hits = [model for model in listed if relevance(model, words)]
+            offset = 0 if cursor is None else int(cursor) if cursor.isdecimal() else None
+            ordered = sorted(hits, key=lambda model: (-relevance(model, words), *sort_key(query)(model)))
+        else:
+            offset = (query.page - 1) * query.limit if query.page and not cursor else read_keyset(cursor)
+            ordered = sorted((m for m in listed if afterwards(m, query, self.now())), key=sort_key(query))
+        if offset is None:
+            raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
+        return ordered, offset
+
+    def _listed(self, model: Model, query: ModelQuery) -> Json:
+        primary_only = query.params.get("primaryFileOnly") == "true"
+        return model_in_list(model, self.store, all_levels=query.all_levels, primary_only=primary_only)
+
+    def _metadata(self, query: ModelQuery, last: Model, offset: int) -> Json:
+        cursor = str(offset) if query.text else keyset(score(last, query.sort), last.id, offset)
+        kept = [(key, value) for key, value in query.params.multi_items() if key not in ("cursor", "token")]
+        return {
+            "nextCursor": cursor,
+            "nextPage": f"{self.origin}/api/v1/models?{urlencode([*kept, ('cursor', cursor)])}",
+        }
+
+    def model(self, request: Request) -> Response:
+        number = _identifier(request.path_params["model_id"])
+        model = self.store.models.get(number)
+        if model is None or not model.is_open:
+            return json_answer({"error": f"No model with id {number}"}, 404)
+        return self._cached(request, model_by_id(model, self.store))
+
+    def version(self, request: Request) -> Response:
+        text = request.path_params["version_id"]
+        if text.isdecimal() and int(text) > _INT4:
+            return json_answer(
+                {"message": "An unexpected error occurred", "error": "out of range for type integer"}, 500
+            )
+        model, version = self._version(_identifier(text))
+        return self._cached(request, version_alone(model, version, self.store))
+
+    def by_hash(self, request: Request) -> Response:
+        found = self._by_hash(request.path_params["hash"])
+        if found is None:
+            return json_answer({"error": "Model not found"}, 404)
+        return self._cached(request, version_alone(*found, self.store))
+
+    async def by_hashes(self, request: Request) -> Response:
+        hashes = await _hashes(request, 100)
+        found = [pair for value in hashes if (pair := self._by_hash(value))]
+        return json_answer([_without_host(version_alone(*pair, self.store)) for pair in found])
+
+    async def ids_by_hashes(self, request: Request) -> Response:
+        hashes = await _hashes(request, 10_000)
+        found = [(value, pair) for value in hashes if (pair := self._by_hash(value))]
+        return json_answer(
+            [{"modelVersionId": v["id"], "modelId": model.id, "hash": value.upper()} for value, (model, v) in found]
+        )
+
+    def mini(self, request: Request) -> Response:
+        model, version = self._version(_identifier(request.path_params["version_id"]))
+        files = measured(version, self.store.files)["files"]
+        wanted = request.query_params.get("modelFileId")
+        file = next((each for each in files if str(each["id"]) == wanted or (not wanted and each.get("primary"))), None)
+        if file is None:
+            return json_answer({"error": "Missing model file"}, 404)
+        return json_answer(self._mini(model, version, file))
+
+    def _mini(self, model: Model, version: Json, file: Json) -> Json:
+        downloads = self._downloads()
+        known = self.store.files.get(int(file["id"]))
+        return {
+            "air": version.get("air") or air(model, version),
+            "versionName": version.get("name"),
+            "modelName": model.data.get("name"),
+            "userId": model.data.get("userId"),
+            "baseModel": version.get("baseModel"),
+            "availability": version.get("availability", "Public"),
+            "publishedAt": version.get("publishedAt") or version.get("createdAt"),
+            "size": file.get("sizeKB"),
+            "fileType": file.get("type"),
+            "fileName": file.get("name"),
+            "hashes": file.get("hashes"),
+            "downloadUrls": [f"{self.origin}/api/download/models/{version['id']}?fileId={file['id']}"],
+            "format": (file.get("metadata") or {}).get("format"),
+            "canGenerate": bool(model.data.get("supportsGeneration")),
+            "isFeatured": False,
+            "requireAuth": downloads.needs_login(version, known),
+            "checkPermission": downloads.is_gated(version, known),
+            "additionalResourceCharge": False,
+            "minor": bool(model.data.get("minor")),
+            "sfwOnly": bool(model.data.get("sfwOnly")),
+            "fees": [],
+            "payoutEnabled": False,
+        }
+
+    def images(self, request: Request) -> Response:
+        return images_answer(request, self.store)
+
+    def creators(self, request: Request) -> Response:
+        names = Counter(str((model.data.get("creator") or {}).get("username") or "") for model in self._open())
+        wanted = request.query_params.get("query", "").lower()
+        items = [
+            {
+                "username": name,
+                "modelCount": count,
+                "link": f"{self.origin}/api/v1/models?{urlencode({'username': name})}",
+            }
+            for name, count in sorted(names.items())
+            if name and wanted in name.lower()
+        ]
+        return _paged(request, items, len(items))
+
+    def tags(self, request: Request) -> Response:
+        names = {str(tag).lower() for model in self._open() for tag in model.data.get("tags") or []}
+        wanted = request.query_params.get("query", "").lower()
+        items = [
+            {"name": name, "link": f"{self.origin}/api/v1/models?{urlencode({'tag': name})}"}
+            for name in sorted(names)
+            if wanted in name
+        ]
+        return _paged(request, items, 0)
+
+    def enums(self, _request: Request) -> Response:
+        return json_answer(self.store.enums)
+
+    def me(self, request: Request) -> Response:
+        if not self._signed_in(request):
+            return json_answer({"error": "Unauthorized"}, 401)
+        return json_answer({"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False})
+
+    def download(self, request: Request) -> Response:
+        return self._downloads().answer(request)
+
+    def login_page(self, _request: Request) -> Response:
+        return html_answer("Login", "Sign in to download this file.")
+
+    def model_page(self, request: Request) -> Response:
+        model = self.store.models.get(_identifier(request.path_params["model_id"]))
+        if model is None or not model.is_open:
+            return html_answer("Not found", "The model you are looking for does not exist.", 404)
+        return html_answer(f"Model {model.id}", "This page stands for the model's page on CivitAI.")
+
+    def _downloads(self) -> Downloads:
+        return Downloads(store=self.store, delivery=self.delivery, now=self.now)
+
+    def _version(self, version_id: int) -> tuple[Model, Json]:
+        found = self.store.by_version.get(version_id)
+        if found is None or not found[0].is_open:
+            raise RefusalError(json_answer({"error": f"No model with id {version_id}"}, 404))
+        return found
+
+    def _by_hash(self, value: str) -> tuple[Model, Json] | None:
+        return next((pair for pair in self.store.by_hash.get(value.upper(), []) if pair[0].is_open), None)
+
+    def _open(self) -> list[Model]:
+        return [model for model in self.store.models.values() if model.is_open]
+
+    def _signed_in(self, request: Request) -> bool:
+        return self.store.access.signed_in("civitai", bearer(request) or request.query_params.get("token"))
+
+    def _cached(self, request: Request, data: Any) -> Response:
+        """Without a token the edge may keep an answer, so a change can be minutes late."""
+        public = "public, s-maxage=300, stale-while-revalidate=150"
+        return json_answer(data, headers={"Cache-Control": "private" if self._signed_in(request) else public})
+
+
+def _identifier(text: str) -> int:
+    if not text.isdecimal() or int(text) > _INT4:
+        raise zod_refusal("id", "invalid_type", "Invalid input: expected number")
+    return int(text)
+
+
+async def _hashes(request: Request, most: int) -> list[str]:
+    data = await request.json()
+    if not isinstance(data, list) or len(data) > most:
+        raise zod_refusal("", "too_big", f"Too big: expected array to have <={most} items")
+    return [str(value) for value in data]
+
+
+def _without_host(version: Json) -> Json:
+    """The bulk lookup builds its addresses from a header that is never there."""
+    undefined = f"https://undefined/api/download/models/{version['id']}"
+    return {**version, "downloadUrl": undefined, "files": [{**f, "downloadUrl": undefined} for f in version["files"]]}
+
+
+def _paged(request: Request, items: list[Json], total: int) -> Response:
+    limit = number(request.query_params, "limit", 0, 200, 20) or len(items) or 1
+    page = number(request.query_params, "page", 1, _INT4, 1)
+    pages = -(-len(items) // limit)
+    metadata: Json = {"totalItems": total, "currentPage": page, "pageSize": limit, "totalPages": pages}
+    if page < pages:
+        metadata["nextPage"] = str(request.url.include_query_params(page=page + 1))
+    return json_answer({"items": items[(page - 1) * limit : page * limit], "metadata": metadata})

@@ -1,0 +1,183 @@
+"""What `/api/v1/models` makes of its parameters, its traps included.
+
+Source: civitai, src/server/schema/model.schema.ts and src/server/services/model-search.service.ts, August 2026.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.datastructures import QueryParams
+
+from hub_ui.demo.hubs.answers import RefusalError, json_answer
+from hub_ui.demo.hubs.civitai_store import Model
+from hub_ui.demo.hubs.civitai_wire import PG, image_level
+from hub_ui.demo.hubs.folder import Json
+
+_SORTS = {
+    "Highest Rated": ("thumbsUpCount", "favoriteCount"),
+    "Most Downloaded": ("downloadCount",),
+    "Most Liked": ("thumbsUpCount", "favoriteCount"),
+    "Most Discussed": ("commentCount",),
+    "Most Collected": ("favoriteCount", "thumbsUpCount"),
+    "Most Images": (),
+    "Newest": (),
+    "Oldest": (),
+}
+_PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelQuery:
+    params: QueryParams
+    types: Sequence[str]
+    limit: int
+    page: int | None
+    sort: str
+    period: int | None
+
+    @property
+    def all_levels(self) -> bool:
+        return self.params.get("nsfw") == "true"
+
+    @property
+    def text(self) -> str:
+        return self.params.get("query", "").strip()
+
+
+def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQuery:
+    """The query, or a refusal with the zod error object that CivitAI sends."""
+    types = params.getlist("types")
+    for kind in types:
+        if kind not in enums["ModelType"]:
+            raise zod_refusal("types", "invalid_union", "Invalid input")
+    if params.get("sort", "Highest Rated") not in _SORTS or params.get("period", "AllTime") not in _PERIODS:
+        raise zod_refusal(
+            "sort" if params.get("sort") not in (None, *_SORTS) else "period", "invalid_value", "Invalid option"
+        )
+    if params.get("nsfw", "true") not in ("true", "false", ""):
+        raise zod_refusal("nsfw", "invalid_type", "Invalid input: expected boolean")
+    return ModelQuery(
+        params=params,
+        types=types,
+        limit=number(params, "limit", 0, 100, 100),
+        page=number(params, "page", 1, 2**31, 1) if "page" in params else None,
+        sort=params.get("sort", "Highest Rated"),
+        period=_PERIODS[params.get("period", "AllTime")],
+    )
+
+
+def number(params: QueryParams, name: str, least: int, most: int, otherwise: int) -> int:
+    text = params.get(name)
+    if text is None:
+        return otherwise
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise zod_refusal(name, "too_big" if text.isdecimal() else "invalid_type", f"Invalid input: {name}")
+    return int(text)
+
+
+def zod_refusal(path: str, code: str, message: str) -> RefusalError:
+    """The error is an object here, where other endpoints send a text."""
+    issues = [{"code": code, "path": [path], "message": message}]
+    return RefusalError(json_answer({"error": {"name": "ZodError", "issues": issues, "message": message}}, 400))
+
+
+def is_listed(model: Model, query: ModelQuery) -> bool:
+    """What holds for every list: no real people, no minors at all levels, and by default only PG."""
+    data = model.data
+    if data.get("poi") or data.get("availability") in ("Unsearchable", "Private"):
+        return False
+    if query.all_levels:
+        return not data.get("minor")
+    images = [image for version in model.versions for image in version.get("images") or []]
+    return not images or any(image_level(image) & PG for image in images)
+
+
+def in_index(model: Model, query: ModelQuery) -> bool:
+    """The filters that the search index applies itself."""
+    return is_listed(model, query) and (not query.types or model.data.get("type") in query.types)
+
+
+def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
+    """The filters that apply to a page of hits once it is there, which is how a page comes out short or empty."""
+    params, data = query.params, model.data
+    checks: tuple[tuple[bool, Callable[[], bool]], ...] = (
+        ("tag" not in params, lambda: params["tag"].lower() in map(str.lower, data.get("tags") or [])),
+        ("username" not in params, lambda: _slug(params["username"]) == _slug(_creator(data))),
+        ("baseModels" not in params, lambda: not _base_models(model).isdisjoint(params.getlist("baseModels"))),
+        # z.coerce.boolean: any text that is not empty is true, "false" included.
+        (not params.get("supportsGeneration"), lambda: data.get("supportsGeneration", True) is True),
+        (not params.get("archived"), lambda: data.get("mode") == "Archived"),
+        (not params.get("earlyAccess"), lambda: any(is_paid(version, now) for version in model.versions)),
+        ("ids" not in params, lambda: str(model.id) in params["ids"].split(",")),
+        (
+            "modelVersionIds" not in params,
+            lambda: not _version_ids(model).isdisjoint(params["modelVersionIds"].split(",")),
+        ),
+        (query.period is None, lambda: now - _published(model) <= timedelta(days=query.period or 0)),
+    )
+    return all(absent or holds() for absent, holds in checks)
+
+
+def relevance(model: Model, words: Sequence[str]) -> int:
+    """0 where a word is in none of the searched fields; a word in the name counts most."""
+    data = model.data
+    trained = [word for version in model.versions for word in version.get("trainedWords") or []]
+    fields = (
+        (8, str(data.get("name", "")).lower()),
+        (4, " ".join(data.get("tags") or []).lower()),
+        (2, " ".join(trained).lower()),
+        (1, _creator(data).lower()),
+    )
+    scores = [sum(weight for weight, text in fields if word in text) for word in words]
+    return sum(scores) if all(scores) else 0
+
+
+def sort_key(query: ModelQuery) -> Callable[[Model], tuple[float, int]]:
+    def key(model: Model) -> tuple[float, int]:
+        if query.sort in ("Newest", "Oldest"):
+            at = _published(model).timestamp()
+            return (at if query.sort == "Oldest" else -at, -model.id)
+        return (-score(model, query.sort), -model.id)
+
+    return key
+
+
+def score(model: Model, sort: str) -> int:
+    if sort == "Most Images":
+        return sum(len(version.get("images") or []) for version in model.versions)
+    stats = model.data.get("stats") or {}
+    return next((int(stats[key]) for key in _SORTS[sort] if stats.get(key)), 0)
+
+
+def is_paid(version: Json, now: datetime) -> bool:
+    """Gated since 30 July 2026: `paidAccess` is there, and permanent or not yet over."""
+    paid = version.get("paidAccess") or {}
+    ends = paid.get("endsAt")
+    return bool(paid.get("permanent") or (ends and moment(ends) > now))
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _published(model: Model) -> datetime:
+    dates = [version.get("publishedAt") or version.get("createdAt") for version in model.versions]
+    known = [moment(date) for date in dates if date]
+    return max(known) if known else moment("2023-01-01T00:00:00Z")
+
+
+def _creator(data: Json) -> str:
+    return str((data.get("creator") or {}).get("username") or "")
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _base_models(model: Model) -> set[str]:
+    return {str(version.get("baseModel")) for version in model.versions}
+
+
+def _version_ids(model: Model) -> set[str]:
+    return {str(version["id"]) for version in model.versions}

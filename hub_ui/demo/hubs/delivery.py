@@ -1,0 +1,88 @@
+"""The origin that hands out bytes: signed addresses that expire, public addresses, pictures.
+
+It stands for Cloudflare R2 and Backblaze B2 (CivitAI), the Hub's CDN and replicate.delivery.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from hub_ui.demo.hubs.answers import attachment, content_answer
+from hub_ui.demo.hubs.content import Content
+
+_EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+_BAD = b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
+_MISSING = b"<Error><Code>NoSuchKey</Code></Error>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """Addresses are handed out by `signed` and `public`; nothing else is served."""
+
+    origin: str
+    secret: bytes
+    now: Callable[[], float] = time.time
+    signed_contents: dict[str, Content] = field(default_factory=dict)
+    public_contents: dict[str, Content] = field(default_factory=dict)
+
+    def signed(self, path: str, content: Content | None, filename: str, *, lifetime: int) -> str:
+        """An address good for `lifetime` seconds. Without content it is signed all the same, and answers 404."""
+        if content is not None:
+            self.signed_contents[path] = content
+        query = {
+            "X-Amz-Expires": str(lifetime),
+            "response-content-disposition": attachment(filename),
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Date": str(int(self.now())),
+            "X-Amz-SignedHeaders": "host",
+        }
+        query["X-Amz-Signature"] = self._signature(path, query["X-Amz-Date"], query["X-Amz-Expires"])
+        return f"{self.origin}{quote(path)}?{urlencode(query)}"
+
+    def public(self, path: str, content: Content) -> str:
+        self.public_contents[path] = content
+        return self.origin + quote(path)
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/{path:path}", self.serve, methods=["GET"])]
+
+    def serve(self, request: Request) -> Response:
+        path = request.url.path if "%" not in request.url.path else str(request.scope["path"])
+        if path in self.public_contents:
+            return content_answer(request, self.public_contents[path], _headers(path))
+        return self._serve_signed(request, path)
+
+    def _serve_signed(self, request: Request, path: str) -> Response:
+        query = request.query_params
+        date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
+        if not hmac.compare_digest(query.get("X-Amz-Signature", ""), self._signature(path, date, lifetime)):
+            return _refusal(403, _BAD) if path in self.signed_contents else _refusal(404, _MISSING)
+        if self.now() > int(date) + int(lifetime):
+            return _refusal(403, _EXPIRED)
+        if path not in self.signed_contents:
+            return _refusal(404, _MISSING)
+        disposition = {"Content-Disposition": query.get("response-content-disposition", "attachment")}
+        return content_answer(request, self.signed_contents[path], {**_headers(path), **disposition})
+
+    def _signature(self, *signed: str) -> str:
+        return hmac.new(self.secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()
+
+
+def _headers(path: str) -> dict[str, str]:
+    """The CDN's ETag is its own, never the sha256 of the file."""
+    return {"ETag": '"' + hashlib.md5(path.encode(), usedforsecurity=False).hexdigest() + '"'}
+
+
+def _refusal(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/xml")
+
+
+def expired_answer() -> Response:
+    return _refusal(403, _EXPIRED)

@@ -1,0 +1,113 @@
+"""The data folder: recordings and sample objects as files, one naming rule for each kind."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
+from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.weights import generated_safetensors
+
+Json = dict[str, Any]
+PACKAGE = Path(__file__).parent.parent
+
+
+class DataFolderError(ValueError):
+    """The data folder says something that cannot be served."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubFile:
+    """A file with bytes behind it, and what stands between it and whoever asks.
+
+    `access` is None, "login", "gated", "paid", "disabled", "removed" or "archived".
+    """
+
+    content: Content
+    access: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may sign in and who was let in. Without a list of tokens any non-empty token is a valid sign-in."""
+
+    tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def signed_in(self, hub: str, token: str | None) -> bool:
+        return bool(token) and (hub not in self.tokens or token in self.tokens[hub])
+
+    def granted(self, token: str | None, *names: str) -> bool:
+        return bool(token) and not self.grants.get(token or "", frozenset()).isdisjoint(names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder:
+    path: Path
+    origins: Origins
+
+    def text(self, path: Path) -> str:
+        return self.origins.fill(path.read_text(encoding="utf-8"))
+
+    def json(self, path: Path) -> Any:
+        return json.loads(self.text(path))
+
+    def each(self, pattern: str) -> Iterator[tuple[Path, Any]]:
+        for path in sorted(self.path.glob(pattern)):
+            yield path, self.json(path)
+
+    def objects(self, pattern: str) -> Iterator[Json]:
+        """The files of that name that hold one JSON object, in the order of their names."""
+        return (data for _, data in self.each(pattern) if isinstance(data, dict))
+
+    def optional(self, name: str, otherwise: Any) -> Any:
+        path = self.path / name
+        return self.json(path) if path.is_file() else otherwise
+
+    @cached_property
+    def files(self) -> Json:
+        files: Json = self.optional("files.json", {})
+        return files
+
+    @cached_property
+    def access(self) -> Access:
+        raw = self.optional("access.json", {})
+        return Access(
+            tokens={hub: frozenset(tokens) for hub, tokens in raw.get("tokens", {}).items()},
+            grants={token: frozenset(map(str, names)) for token, names in raw.get("grants", {}).items()},
+        )
+
+    def deleted(self, hub: str) -> frozenset[str]:
+        """Gone from lists and from everywhere else."""
+        return frozenset(map(str, self.optional("deleted.json", {}).get(hub, [])))
+
+    def ghosts(self, hub: str) -> frozenset[str]:
+        """Still in lists, as on a page that a cache kept, but gone when opened."""
+        return frozenset(map(str, self.optional("deleted.json", {}).get("ghosts", {}).get(hub, [])))
+
+    def hub_file(self, spec: Mapping[str, Any]) -> HubFile:
+        return HubFile(content=self._content(spec), access=spec.get("access"))
+
+    def _content(self, spec: Mapping[str, Any]) -> Content:
+        if "path" in spec:
+            return OnDisk(path=inside(self.path, spec["path"]))
+        if "package" in spec:
+            return OnDisk(path=inside(PACKAGE, spec["package"]))
+        if "safetensors" in spec:
+            return generated_safetensors(spec["safetensors"])
+        if "text" in spec:
+            return InMemory(data=str(spec["text"]).encode())
+        raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`name` inside `folder`, or an error: a data folder from elsewhere must not serve the rest of the disk."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise DataFolderError(f"{name} lies outside {folder.name}")
+    if not path.is_file():
+        raise DataFolderError(f"{name} is not a file in {folder.name}")
+    return path

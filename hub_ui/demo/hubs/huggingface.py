@@ -1,0 +1,221 @@
+"""The Hugging Face Hub's wire format: what huggingface_hub and plain clients ask about models."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from hub_ui.demo.hubs.answers import RefusalError, attachment, bearer, content_answer, html_answer, json_answer
+from hub_ui.demo.hubs.content import InMemory
+from hub_ui.demo.hubs.cursors import opaque, read_opaque
+from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.huggingface_info import full_info, list_item, matches, sort_key, tree_entries, tree_entry
+from hub_ui.demo.hubs.huggingface_store import CARD, Commit, HuggingFaceStore, Repo, RepoFile
+
+_ORIGIN = "https://huggingface.co"
+_MAX_PAGE = 1000
+_LINK_LIFETIME = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuggingFaceHub:
+    store: HuggingFaceStore
+    delivery: Delivery
+    origin: str
+
+    def routes(self) -> list[BaseRoute]:
+        model = "/api/models/{owner}/{name}"
+        read = partial(Route, methods=["GET"])
+        return [
+            read("/api/models", self.list_models),
+            read("/api/whoami-v2", self.who_am_i),
+            read(model, self.model_info),
+            read(model + "/auth-check", self.auth_check),
+            read(model + "/refs", self.refs),
+            read(model + "/revision/{revision:path}", self.model_info),
+            read(model + "/commits/{revision:path}", self.commits),
+            read(model + "/tree/{rest:path}", self.tree),
+            Route(model + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
+            read("/{owner}/{name}/resolve/{rest:path}", self.resolve),
+            read("/{owner}/{name}/raw/{rest:path}", self.raw),
+            read("/{owner}/{name}", self.page),
+        ]
+
+    def list_models(self, request: Request) -> Response:
+        self._check_token(request)
+        query = request.query_params
+        offset = read_opaque(query.get("cursor"))
+        limit = query.get("limit", str(_MAX_PAGE))
+        if offset is None or not limit.isdecimal():
+            return json_answer({"error": "Invalid cursor" if offset is None else "Invalid limit"}, 400)
+        found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
+        page = found[offset : offset + min(int(limit), _MAX_PAGE)]
+        more = bool(page) and offset + len(page) < len(found)
+        return json_answer([list_item(repo, query) for repo in page], headers=_next(request, query, offset, page, more))
+
+    def who_am_i(self, request: Request) -> Response:
+        self._check_token(request)
+        if not bearer(request):
+            raise _refusal(401, "Invalid username or password.")
+        token = {"type": "access_token", "accessToken": {"displayName": "local", "role": "read"}}
+        return json_answer(
+            {"type": "user", "id": "0" * 24, "name": "local", "fullname": "Local", "orgs": [], "auth": token}
+        )
+
+    def model_info(self, request: Request) -> Response:
+        repo = self._repo(request)
+        commit = self._commit(repo, request.path_params.get("revision", "main"))
+        return json_answer(full_info(repo, commit, request.query_params))
+
+    def auth_check(self, request: Request) -> Response:
+        repo = self._repo(request)
+        self._check_access(request, repo)
+        return json_answer({})
+
+    def refs(self, request: Request) -> Response:
+        repo = self._repo(request)
+        main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repo.commits[0].sha}
+        tags = [{"name": name, "ref": f"refs/tags/{name}", "targetCommit": sha} for name, sha in repo.refs.items()]
+        return json_answer({"branches": [main], "converts": [], "tags": tags, "pullRequests": []})
+
+    def commits(self, request: Request) -> Response:
+        repo = self._repo(request)
+        newest = self._commit(repo, request.path_params["revision"])
+        since = repo.commits[repo.commits.index(newest) :]
+        authors = [{"user": repo.author}]
+        return json_answer(
+            [{"id": c.sha, "title": c.title, "message": "", "authors": authors, "date": c.date} for c in since],
+            headers={"X-Total-Count": str(len(since))},
+        )
+
+    def tree(self, request: Request) -> Response:
+        repo = self._repo(request)
+        commit, path = self._split(repo, request.path_params["rest"])
+        query = request.query_params
+        entries = tree_entries(commit, path, recursive=query.get("recursive") in ("true", "1", "True"))
+        if path and not entries:
+            raise _refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
+        offset = read_opaque(query.get("cursor")) or 0
+        page = entries[offset : offset + min(int(query.get("limit", _MAX_PAGE)), _MAX_PAGE)]
+        expand = query.get("expand") in ("true", "1", "True")
+        answer = [tree_entry(each, commit, expand=expand) for each in page]
+        return json_answer(answer, headers=_next(request, query, offset, page, offset + len(page) < len(entries)))
+
+    async def paths_info(self, request: Request) -> Response:
+        repo = self._repo(request)
+        commit = self._commit(repo, request.path_params["revision"])
+        paths, expand = await _wanted_paths(request)
+        known = {
+            each if isinstance(each, str) else each.path: each for each in tree_entries(commit, "", recursive=True)
+        }
+        return json_answer([tree_entry(known[path], commit, expand=expand) for path in paths if path in known])
+
+    def resolve(self, request: Request) -> Response:
+        repo, commit, file = self._file(request)
+        if file.path != CARD:
+            self._check_access(request, repo)
+        if file.is_lfs:
+            return self._redirect(repo, commit, file)
+        if file.content is None:
+            raise _refusal(404, "Entry not found", "EntryNotFound")
+        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"', "Content-Disposition": attachment(file.path)}
+        return content_answer(request, file.content, headers, "text/plain; charset=utf-8")
+
+    def raw(self, request: Request) -> Response:
+        _, commit, file = self._file(request)
+        text = InMemory(data=file.pointer) if file.is_lfs or file.content is None else file.content
+        return content_answer(request, text, _commit_header(commit), "text/plain; charset=utf-8")
+
+    def page(self, request: Request) -> Response:
+        repo = self._repo(request)
+        return html_answer(repo.id, "This page stands for the model's page on the Hub.")
+
+    def _redirect(self, repo: Repo, commit: Commit, file: RepoFile) -> Response:
+        key = f"/repos/{repo.id}/{file.sha256}"
+        location = self.delivery.signed(key, file.content, file.path.rpartition("/")[2], lifetime=_LINK_LIFETIME)
+        headers = {**_commit_header(commit), "X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"'}
+        headers |= {"ETag": f'"{file.oid}"', "Accept-Ranges": "bytes", "Content-Disposition": attachment(file.path)}
+        return RedirectResponse(location, 302, headers)
+
+    def _file(self, request: Request) -> tuple[Repo, Commit, RepoFile]:
+        repo = self._repo(request)
+        commit, path = self._split(repo, request.path_params["rest"])
+        if path not in commit.files:
+            raise _refusal(404, "Entry not found", "EntryNotFound", _commit_header(commit))
+        return repo, commit, commit.files[path]
+
+    def _split(self, repo: Repo, rest: str) -> tuple[Commit, str]:
+        """`REVISION/PATH`: a revision may hold slashes (`refs/pr/1`), and arrives with them unquoted."""
+        names = [name for name in repo.refs if rest == name or rest.startswith(name + "/")]
+        parts = rest.split("/")
+        revision = max(names, key=len) if names else "/".join(parts[: 3 if parts[0] == "refs" else 1])
+        return self._commit(repo, revision), rest[len(revision) + 1 :].rstrip("/")
+
+    def _repo(self, request: Request) -> Repo:
+        self._check_token(request)
+        repo = self.store.repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        if repo is None or repo.is_ghost or repo.access == "removed":
+            # The Hub does not tell an anonymous caller whether a repository is missing or private.
+            if not bearer(request):
+                raise _refusal(401, "Invalid username or password.", "RepoNotFound")
+            raise _refusal(404, "Repository not found", "RepoNotFound")
+        return repo
+
+    def _commit(self, repo: Repo, revision: str) -> Commit:
+        commit = repo.commit(revision)
+        if commit is None:
+            raise _refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return commit
+
+    def _check_token(self, request: Request) -> None:
+        token = bearer(request)
+        if token and not self.store.access.signed_in("huggingface", token):
+            raise _refusal(401, "Invalid credentials in Authorization header")
+
+    def _check_access(self, request: Request, repo: Repo) -> None:
+        if repo.access == "disabled":
+            raise _refusal(403, "Access to this resource is disabled.")
+        token = bearer(request)
+        if not repo.gated or self.store.access.granted(token, repo.id):
+            return
+        restricted = f"Access to model {repo.id} is restricted"
+        if not token:
+            text = f"{restricted}. You must have access to it and be authenticated to access it. Please log in."
+            raise _refusal(401, text, "GatedRepo")
+        text = f"{restricted} and you are not in the authorized list. Visit {_ORIGIN}/{repo.id} to ask for access."
+        raise _refusal(403, text, "GatedRepo")
+
+
+async def _wanted_paths(request: Request) -> tuple[list[str], bool]:
+    if request.headers.get("content-type", "").startswith("application/json"):
+        body: Json = await request.json()
+        return [str(path) for path in body.get("paths", [])], bool(body.get("expand"))
+    form = await request.form()
+    return [str(path) for path in form.getlist("paths")], str(form.get("expand")).lower() in ("true", "1")
+
+
+def _commit_header(commit: Commit) -> dict[str, str]:
+    return {"X-Repo-Commit": commit.sha}
+
+
+def _next(request: Request, query: QueryParams, offset: int, page: Iterable[Any], more: bool) -> dict[str, str]:
+    """The Link header, built from the address that was called, as the Hub does it."""
+    if not more:
+        return {}
+    kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
+    kept.append(("cursor", opaque(offset + len(list(page)))))
+    return {"Link": f'<{request.url.replace(query=urlencode(kept))}>; rel="next"'}
+
+
+def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
+    sent = {"X-Error-Message": text, **({"X-Error-Code": code} if code else {}), **(headers or {})}
+    if "Entry not found" in text:
+        return RefusalError(PlainTextResponse(text, status, sent))
+    return RefusalError(json_answer({"error": text}, status, sent))

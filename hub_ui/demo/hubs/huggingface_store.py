@@ -1,0 +1,184 @@
+"""Hugging Face repositories of a data folder."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from hub_ui.demo.hubs.cards import front_matter, hub_tags
+from hub_ui.demo.hubs.content import CHUNK, Content, InMemory, git_blob_id
+from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+
+CARD = "README.md"
+_RECORDED_AT = "2026-07-01T00:00:00.000Z"
+_LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".gz", ".tar", ".npz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoFile:
+    """A file of a commit. A recording often names files whose bytes are not there: `content` is None then."""
+
+    path: str
+    content: Content | None = None
+    recorded: Json = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return self.content.size if self.content else int(self.recorded.get("size") or 0)
+
+    @property
+    def is_lfs(self) -> bool:
+        return "lfs" in self.recorded or self.path.lower().endswith(_LFS_SUFFIXES) or self.size > 10_000_000
+
+    @property
+    def sha256(self) -> str | None:
+        if self.content is not None:
+            return self.content.sha256
+        recorded: str | None = self.recorded.get("lfs", {}).get("sha256")
+        return recorded
+
+    @property
+    def pointer(self) -> bytes:
+        """What git holds in place of a large file. Source: the Git LFS specification, version 1."""
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
+
+    @cached_property
+    def oid(self) -> str:
+        if "blobId" in self.recorded and self.content is None:
+            return str(self.recorded["blobId"])
+        if self.is_lfs or self.content is None:
+            return git_blob_id(self.pointer)
+        return git_blob_id(self.content.read(0, self.size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    sha: str
+    date: str
+    title: str
+    files: Mapping[str, RepoFile]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repo:
+    """`commits` run from the newest; the first is `main`."""
+
+    id: str
+    info: Json
+    commits: tuple[Commit, ...]
+    refs: Mapping[str, str] = field(default_factory=dict)
+    access: str | None = None
+    is_ghost: bool = False
+
+    @property
+    def author(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def gated(self) -> bool:
+        return self.access == "gated" or bool(self.info.get("gated"))
+
+    def commit(self, revision: str) -> Commit | None:
+        wanted = self.commits[0].sha if revision == "main" else self.refs.get(revision, revision)
+        exact = (commit for commit in self.commits if commit.sha == wanted)
+        short = (commit for commit in self.commits if len(wanted) >= 7 and commit.sha.startswith(wanted))
+        return next(exact, None) or next(short, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuggingFaceStore:
+    repos: Mapping[str, Repo]
+    access: Access
+
+
+def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
+    infos = {str(info["id"]): info for info in folder.objects("hf_model_*.json") if "id" in info}
+    cards = {_repo_id(path.stem): folder.text(path) for path in sorted(folder.path.glob("hf_readme_*.md"))}
+    histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
+    listed: Json = folder.files.get("huggingface", {})
+    names = dict.fromkeys([*infos, *cards, *histories, *listed])
+    ghosts, deleted = folder.ghosts("huggingface"), folder.deleted("huggingface")
+    repos = (
+        _repo(folder, name, infos.get(name), cards.get(name), histories.get(name), listed.get(name, {}), name in ghosts)
+        for name in names
+        if name not in deleted
+    )
+    return HuggingFaceStore(repos={repo.id: repo for repo in repos}, access=folder.access)
+
+
+def _repo_id(stem: str) -> str:
+    """`hf_readme_OWNER__NAME` -> `OWNER/NAME`."""
+    return stem.split("_", 2)[2].replace("__", "/", 1)
+
+
+def _repo(
+    folder: DataFolder, name: str, info: Json | None, card: str | None, history: Any, listed: Json, is_ghost: bool
+) -> Repo:
+    entries = history.get("commits", []) if isinstance(history, dict) else history or listed.get("revisions") or []
+    files = {path: folder.hub_file(spec) for path, spec in listed.items() if isinstance(spec, dict)}
+    commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(name, info, card, files),)
+    merged = {**_described(name, card, commits[0]), **(info or {}), "sha": commits[0].sha}
+    access = listed.get("access") or next((file.access for file in files.values() if file.access), None)
+    refs = dict(_refs(entries), **(history.get("refs", {}) if isinstance(history, dict) else {}))
+    return Repo(id=name, info=merged, commits=commits, refs=refs, access=access, is_ghost=is_ghost)
+
+
+def _commit(folder: DataFolder, entry: Json) -> Commit:
+    files = {path: folder.hub_file(spec).content for path, spec in entry.get("files", {}).items()}
+    if "readme" in entry:
+        files[CARD] = InMemory(data=str(entry["readme"]).encode())
+    title = str(entry.get("title", "Upload folder using huggingface_hub"))
+    return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files.items()))
+
+
+def _refs(entries: Iterable[Json]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        for name in entry.get("refs", []):
+            yield str(name), str(entry["sha"])
+
+
+def _only_commit(name: str, info: Json | None, card: str | None, files: Mapping[str, HubFile]) -> Commit:
+    recorded = {str(each["rfilename"]): each for each in (info or {}).get("siblings", [])}
+    contents: dict[str, Content] = {path: file.content for path, file in files.items()}
+    if card is not None:
+        contents.setdefault(CARD, InMemory(data=card.encode()))
+    missing = {path: RepoFile(path=path, recorded=each) for path, each in recorded.items() if path not in contents}
+    sha = (info or {}).get("sha") or _stable_hex(name, card or json.dumps(sorted(contents)))
+    date = str((info or {}).get("lastModified") or _RECORDED_AT)
+    both = {**missing, **_repo_files(contents.items())}
+    return Commit(sha=sha, date=date, title="Upload model", files=dict(sorted(both.items())))
+
+
+def _repo_files(contents: Iterable[tuple[str, Content]]) -> Mapping[str, RepoFile]:
+    return {path: RepoFile(path=path, content=content) for path, content in sorted(contents)}
+
+
+def _stable_hex(*texts: str) -> str:
+    return hashlib.sha1("\0".join(texts).encode(), usedforsecurity=False).hexdigest()
+
+
+def _described(name: str, card: str | None, newest: Commit) -> Json:
+    """What the Hub says about a repository of which only files are known."""
+    readme = newest.files.get(CARD)
+    text = card or (readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else "")
+    data = front_matter(text)
+    described = {
+        "_id": _stable_hex(name)[:24],
+        "id": name,
+        "modelId": name,
+        "author": name.partition("/")[0],
+        "lastModified": newest.date,
+        "createdAt": newest.date,
+        "private": False,
+        "disabled": False,
+        "gated": False,
+        "likes": 0,
+        "downloads": 0,
+        "trendingScore": 0,
+        "tags": hub_tags(data, newest.files),
+        "cardData": data,
+    }
+    optional = {key: data[key] for key in ("library_name", "pipeline_tag") if data.get(key)}
+    return {**described, **optional}

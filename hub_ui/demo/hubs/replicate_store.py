@@ -1,0 +1,109 @@
+"""Replicate models, versions, predictions and trainings of a data folder."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+
+_HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
+_PROGRESS = {"starting": 0, "processing": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateStore:
+    """`models` by `owner/name`. The account of the local hub owns them all, so private ones are listed, too."""
+
+    models: Mapping[str, Json]
+    versions: Mapping[str, Mapping[str, Json]]
+    loose_versions: Mapping[str, Json]
+    predictions: Mapping[str, Json]
+    trainings: Mapping[str, Json]
+    collections: tuple[Json, ...]
+    hardware: tuple[Json, ...]
+    weights: Mapping[str, HubFile]
+    access: Access
+    ghosts: frozenset[str] = field(default_factory=frozenset)
+
+    def version(self, model: str, version_id: str) -> Json | None:
+        known = self.versions.get(model, {}).get(version_id)
+        return known if known is not None else self.loose_versions.get(version_id)
+
+    def model_of(self, version_id: str) -> str | None:
+        return next((model for model, versions in self.versions.items() if version_id in versions), None)
+
+
+def load_replicate(folder: DataFolder) -> ReplicateStore:
+    deleted = folder.deleted("replicate")
+    recorded = [model for model in _models(folder) if full_name(model) not in deleted]
+    # Later recordings of a model replace earlier ones; the versions of all stay readable.
+    models = {full_name(model): model for model in recorded}
+    predictions = _latest(folder.objects("replicate_prediction_*.json"))
+    trainings = _latest(folder.objects("replicate_training*.json"))
+    versions, loose = _versions(folder, recorded, [*predictions.values(), *trainings.values()], models)
+    return ReplicateStore(
+        models=models,
+        versions=versions,
+        loose_versions=loose,
+        predictions=predictions,
+        trainings=trainings,
+        collections=tuple(_collections(folder)),
+        hardware=tuple(folder.optional("replicate_hardware_list.json", _HARDWARE)),
+        weights={name: folder.hub_file(spec) for name, spec in folder.files.get("replicate", {}).items()},
+        access=folder.access,
+        ghosts=folder.ghosts("replicate"),
+    )
+
+
+def full_name(model: Json) -> str:
+    return f"{model['owner']}/{model['name']}"
+
+
+def _models(folder: DataFolder) -> Iterator[Json]:
+    """Lists first, so that a recording of one model replaces what a list says of it."""
+    pages = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
+    for pattern in pages:
+        for page in folder.objects(pattern):
+            yield from page.get("results") or page.get("models") or []
+    for model in folder.objects("replicate_model_*.json"):
+        if model.get("owner") and model.get("name"):
+            yield model
+
+
+def _latest(objects: Iterable[Json]) -> dict[str, Json]:
+    """Of several recordings of one id, the one that came furthest."""
+    found: dict[str, Json] = {}
+    for data in objects:
+        if "id" not in data:
+            continue
+        before = found.get(str(data["id"]))
+        if before is None or _progress(data) >= _progress(before):
+            found[str(data["id"])] = data
+    return found
+
+
+def _progress(data: Json) -> int:
+    return _PROGRESS.get(str(data.get("status")), 2)
+
+
+def _versions(
+    folder: DataFolder, models: list[Json], runs: list[Json], known: Mapping[str, Json]
+) -> tuple[Mapping[str, Mapping[str, Json]], Mapping[str, Json]]:
+    """The versions of each model, and those of which no recording says whose they are."""
+    owned: dict[str, dict[str, Json]] = {name: {} for name in known}
+    for model in models:
+        if version := model.get("latest_version"):
+            owned[full_name(model)][str(version["id"])] = version
+    runs_of = {str(run["version"]): str(run["model"]) for run in runs if run.get("version") and run.get("model")}
+    loose: dict[str, Json] = {}
+    for version in folder.objects("replicate_version_*.json"):
+        name = version.get("model") or runs_of.get(str(version["id"]))
+        shown = {key: value for key, value in version.items() if key != "model"}
+        owned.get(str(name), loose).setdefault(str(version["id"]), shown)
+    return owned, loose
+
+
+def _collections(folder: DataFolder) -> Iterator[Json]:
+    full = {data["slug"]: data for data in folder.objects("replicate_collection_*.json")}
+    listed = folder.optional("replicate_collections_list.json", {"results": []})["results"]
+    short = {data["slug"]: {**data, "models": []} for data in listed}
+    yield from {**short, **full}.values()

@@ -1,0 +1,156 @@
+"""The local hubs as running servers: three hubs and their delivery, each an origin of its own on loopback."""
+
+import asyncio
+import secrets
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from hub_ui.demo.hubs.answers import RefusalError, refused
+from hub_ui.demo.hubs.civitai import CivitaiHub
+from hub_ui.demo.hubs.civitai_store import load_civitai
+from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.faults import Faults, Faulty
+from hub_ui.demo.hubs.folder import DataFolder
+from hub_ui.demo.hubs.huggingface import HuggingFaceHub
+from hub_ui.demo.hubs.huggingface_store import load_huggingface
+from hub_ui.demo.hubs.pictures import picture_routes
+from hub_ui.demo.hubs.replicate import ReplicateHub
+from hub_ui.demo.hubs.replicate_runs import Runs
+from hub_ui.demo.hubs.replicate_store import load_replicate
+
+NAMES = ("huggingface", "civitai", "replicate", "delivery")
+_START_WITHIN = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubEndpoints(Origins):
+    """Where the running hubs answer, and the faults they are asked for."""
+
+    faults: Faults = field(default_factory=Faults)
+
+
+@contextmanager
+def running_hubs(data: Path, *, port: int = 0, host: str = "127.0.0.1") -> Iterator[HubEndpoints]:
+    """Serves the hubs from `data` until the block ends.
+
+    A `port` other than 0 is Hugging Face's; CivitAI, Replicate and the delivery take the three after it.
+    """
+    with ExitStack() as stack:
+        sockets = {name: stack.enter_context(_bound(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
+        urls = {name: f"http://{host}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
+        endpoints = HubEndpoints(
+            huggingface=urls["huggingface"],
+            civitai=urls["civitai"],
+            replicate=urls["replicate"],
+            delivery=urls["delivery"],
+        )
+        apps = hub_apps(data, endpoints)
+        stack.enter_context(_served(apps, sockets, endpoints.faults))
+        yield endpoints
+
+
+def hub_apps(data: Path, endpoints: HubEndpoints) -> Mapping[str, ASGIApp]:
+    """The four applications, without any fault in front of them."""
+    folder = DataFolder(path=data, origins=endpoints)
+    delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
+    huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
+    civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
+    replicate = _replicate(folder, delivery, endpoints.replicate)
+    pictures = picture_routes(data)
+    return {
+        "huggingface": _app([*pictures, *huggingface.routes()]),
+        "civitai": _app([*pictures, *civitai.routes()]),
+        "replicate": _app([*pictures, *replicate.routes()]),
+        "delivery": _app([*endpoints.faults.routes(), *pictures, *delivery.routes()]),
+    }
+
+
+def _replicate(folder: DataFolder, delivery: Delivery, origin: str) -> ReplicateHub:
+    store = load_replicate(folder)
+    hub = ReplicateHub(
+        store=store,
+        delivery=delivery,
+        origin=origin,
+        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions)),
+        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings)),
+    )
+    hub.publish()
+    return hub
+
+
+def _app(routes: Sequence[BaseRoute]) -> ASGIApp:
+    return Starlette(routes=routes, exception_handlers={RefusalError: refused})
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound
+
+
+@contextmanager
+def _served(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults) -> Iterator[None]:
+    running = _Running(apps=apps, sockets=sockets, faults=faults)
+    thread = threading.Thread(target=running.run, name="local-hubs", daemon=True)
+    thread.start()
+    try:
+        if not running.started.wait(_START_WITHIN):
+            raise TimeoutError("the local hubs did not start")
+        yield
+    finally:
+        running.stop()
+        thread.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    """The servers of all origins on one event loop, in a thread of their own."""
+
+    apps: Mapping[str, ASGIApp]
+    sockets: Mapping[str, socket.socket]
+    faults: Faults
+    started: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        asyncio.run(self._serve())
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def _serve(self) -> None:
+        stopping = asyncio.Event()
+        servers = {
+            name: _server(Faulty(app=app, hub=name, faults=self.faults, stopping=stopping))
+            for name, app in self.apps.items()
+        }
+        tasks = [asyncio.create_task(server.serve(sockets=[self.sockets[name]])) for name, server in servers.items()]
+        while not all(server.started for server in servers.values()) and not self._stop.is_set():
+            await asyncio.sleep(0.01)
+        self.started.set()
+        while not self._stop.is_set():
+            await asyncio.sleep(0.05)
+        stopping.set()
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    """Quiet, because a cut connection is a fault that was asked for; and quick to stop."""
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", access_log=False, log_level="critical", log_config=None,
+        timeout_graceful_shutdown=0, server_header=False,
+    )  # fmt: skip
+    return uvicorn.Server(config)
