@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -139,12 +140,12 @@ class CivitaiHub:
 
     async def by_hashes(self, request: Request) -> Response:
         hashes = await _hashes(request, 100)
-        found = [pair for value in hashes if (pair := self._by_hash(value))]
+        found = [pair for _, pair in await run_in_threadpool(self._by_hashes, hashes)]
         return json_answer([_without_host(version_alone(*pair, self.store)) for pair in found])
 
     async def ids_by_hashes(self, request: Request) -> Response:
         hashes = await _hashes(request, 10_000)
-        found = [(value, pair) for value in hashes if (pair := self._by_hash(value))]
+        found = await run_in_threadpool(self._by_hashes, hashes)
         return json_answer(
             [{"modelVersionId": v["id"], "modelId": model.id, "hash": value.upper()} for value, (model, v) in found]
         )
@@ -244,6 +245,10 @@ class CivitaiHub:
 
     def _by_hash(self, value: str) -> tuple[Model, Json] | None:
         return next((pair for pair in self.store.by_hash.get(value.upper(), []) if pair[0].is_open), None)
+
+    def _by_hashes(self, hashes: Sequence[str]) -> list[tuple[str, tuple[Model, Json]]]:
+        """Misses are dropped silently."""
+        return [(value, pair) for value in hashes if (pair := self._by_hash(value))]
 
     def _open(self) -> list[Model]:
         return [model for model in self.store.models.values() if model.is_open]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
@@ -39,7 +40,19 @@ class CivitaiStore:
     access: Access
     recorded_versions: Mapping[int, Json] = field(default_factory=dict)
     by_version: Mapping[int, tuple[Model, Json]] = field(default_factory=dict)
-    by_hash: Mapping[str, list[tuple[Model, Json]]] = field(default_factory=dict)
+
+    @cached_property
+    def by_hash(self) -> Mapping[str, list[tuple[Model, Json]]]:
+        """Every kind of hash, upper case, to the versions that have it, the oldest first.
+
+        Made when first asked for, because it reads every file whose hash the data leaves to the hub.
+        """
+        index: dict[str, list[tuple[Model, Json]]] = {}
+        for model, version in sorted(_versions(self.models.values()), key=_published):
+            files = measured(version, self.files)["files"]
+            for value in {value.upper() for file in files for value in (file.get("hashes") or {}).values()}:
+                index.setdefault(value, []).append((model, version))
+        return index
 
 
 def load_civitai(folder: DataFolder) -> CivitaiStore:
@@ -62,7 +75,6 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
         access=folder.access,
         recorded_versions=recorded,
         by_version={int(version["id"]): (model, version) for model, version in _versions(models.values())},
-        by_hash=_hash_index(models.values()),
     )
 
 
@@ -125,11 +137,5 @@ def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
     return ((model, version) for model in models for version in model.versions)
 
 
-def _hash_index(models: Iterable[Model]) -> dict[str, list[tuple[Model, Json]]]:
-    """Every kind of hash, upper case, to the versions that have it, the oldest first."""
-    index: dict[str, list[tuple[Model, Json]]] = {}
-    for model, version in sorted(_versions(models), key=lambda pair: str(pair[1].get("publishedAt") or "9")):
-        hashes = {value.upper() for file in version.get("files") or [] for value in (file.get("hashes") or {}).values()}
-        for value in hashes:
-            index.setdefault(value, []).append((model, version))
-    return index
+def _published(pair: tuple[Model, Json]) -> str:
+    return str(pair[1].get("publishedAt") or "9")

@@ -15,6 +15,7 @@ _LIST_KEYS = (
     "modelId",
 )  # fmt: skip
 _FULL_KEYS = ("author", "gated", "lastModified", "sha", "siblings", "disabled")
+_SCANNED = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
 _TRUE = ("true", "1", "True")
 
 
@@ -117,7 +118,7 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
             shown["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": len(entry.pointer)}
     if expand:
         shown["lastCommit"] = {"id": commit.sha, "title": commit.title, "date": commit.date}
-        shown |= {"securityFileStatus": {"status": "safe"}} if shown["type"] == "file" else {}
+        shown |= {"securityFileStatus": _SCANNED} if shown["type"] == "file" else {}
     return shown
 
 

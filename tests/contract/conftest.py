@@ -1,0 +1,30 @@
+"""The local hubs with the small data folder beside these tests, for every client."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[HubEndpoints]:
+    with running_hubs(HERE / "data") as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    folder = HERE.parents[2] / "shared" / "corpus" / "responses"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder}")
+    return folder

@@ -1,0 +1,126 @@
+"""Every recording is listed, found and opened under its own id, with the values it was recorded with."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from huggingface_hub import HfApi, ModelCard
+
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+
+TOKEN = {"Authorization": "Bearer r8_local"}
+
+
+@pytest.fixture(scope="module")
+def recorded(recordings: Path) -> Iterator[HubEndpoints]:
+    with running_hubs(recordings) as endpoints:
+        yield endpoints
+
+
+def get(url: str, **params: Any) -> Any:
+    answer = requests.get(url, params=params, headers=TOKEN, timeout=10)
+    assert answer.status_code == 200, f"{url}: {answer.text[:200]}"
+    return answer.json()
+
+
+def objects(recordings: Path, pattern: str) -> list[dict[str, Any]]:
+    found = [json.loads(path.read_text()) for path in sorted(recordings.glob(pattern))]
+    assert found
+    return found
+
+
+def test_every_civitai_model_is_listed_and_opens_as_recorded(recorded: HubEndpoints, recordings: Path) -> None:
+    listed = {model["id"] for model in get(f"{recorded.civitai}/api/v1/models", nsfw="true")["items"]}
+    for model in objects(recordings, "civitai_model_*.json"):
+        assert model["id"] in listed
+        assert get(f"{recorded.civitai}/api/v1/models/{model['id']}") == model
+
+
+def test_every_civitai_model_is_found_by_its_name(recorded: HubEndpoints, recordings: Path) -> None:
+    for model in objects(recordings, "civitai_model_*.json"):
+        found = get(f"{recorded.civitai}/api/v1/models", query=model["name"], nsfw="true")["items"]
+        assert model["id"] in {each["id"] for each in found}
+
+
+def test_every_civitai_version_opens_and_its_hashes_find_it(recorded: HubEndpoints, recordings: Path) -> None:
+    api = f"{recorded.civitai}/api/v1/model-versions"
+    for version in [
+        *objects(recordings, "civitai_version_*.json"),
+        *objects(recordings, "civitai_info_sidecar_*.json"),
+    ]:
+        assert get(f"{api}/{version['id']}") == version
+        assert get(f"{api}/by-hash/{version['files'][0]['hashes']['SHA256'].lower()}")["id"] == version["id"]
+
+
+def test_every_civitai_page_is_reached_by_cursors(recorded: HubEndpoints) -> None:
+    url, seen = f"{recorded.civitai}/api/v1/models?limit=7&nsfw=true&sort=Newest", []
+    while url:
+        page = get(url)
+        seen += [model["id"] for model in page["items"]]
+        url = page["metadata"].get("nextPage")
+    assert len(seen) == len(set(seen)) == len(get(f"{recorded.civitai}/api/v1/models", nsfw="true")["items"])
+
+
+def test_every_card_is_listed_and_loads_as_recorded(recorded: HubEndpoints, recordings: Path, tmp_path: Path) -> None:
+    api = HfApi(endpoint=recorded.huggingface, token=False)
+    listed = {model.id for model in api.list_models()}
+    for path in sorted(recordings.glob("hf_readme_*.md")):
+        name = path.stem.removeprefix("hf_readme_").replace("__", "/", 1)
+        assert name in listed
+        downloaded = api.hf_hub_download(name, "README.md", cache_dir=tmp_path)
+        assert Path(downloaded).read_bytes() == path.read_bytes()
+        assert ModelCard(path.read_text(), ignore_metadata_errors=True).data.get("license") == _license(api, name)
+
+
+def _license(api: HfApi, name: str) -> Any:
+    data = api.model_info(name).card_data
+    return data.get("license") if data else None
+
+
+def test_every_huggingface_model_has_its_recorded_files(recorded: HubEndpoints, recordings: Path) -> None:
+    for model in objects(recordings, "hf_model_*.json"):
+        shown = get(f"{recorded.huggingface}/api/models/{model['id']}", blobs="true")
+        assert {key: shown[key] for key in model} == model
+
+
+def test_every_replicate_model_is_listed_found_and_opened(recorded: HubEndpoints, recordings: Path) -> None:
+    listed, url = {}, f"{recorded.replicate}/v1/models"
+    while url:
+        page = get(url)
+        listed |= {f"{model['owner']}/{model['name']}": model for model in page["results"]}
+        url = page["next"]
+    for path in sorted(recordings.glob("replicate_model_*.json")):
+        model = json.loads(path.read_text())
+        name = f"{model['owner']}/{model['name']}"
+        assert get(f"{recorded.replicate}/v1/models/{name}") == listed[name]
+        found = requests.request("QUERY", f"{recorded.replicate}/v1/models", data=name, headers=TOKEN, timeout=10)
+        assert name in {f"{each['owner']}/{each['name']}" for each in found.json()["results"]}
+
+
+def test_the_newest_of_several_recordings_counts(recorded: HubEndpoints, recordings: Path) -> None:
+    newest = json.loads((recordings / "replicate_model_stability-ai__sdxl_2025.json").read_text())
+    assert get(f"{recorded.replicate}/v1/models/stability-ai/sdxl") == newest
+
+
+@pytest.mark.parametrize("kind", ["prediction", "training"])
+def test_every_run_is_read_by_its_id(recorded: HubEndpoints, recordings: Path, kind: str) -> None:
+    for run in objects(recordings, f"replicate_{kind}*.json"):
+        if "id" in run:
+            shown = get(f"{recorded.replicate}/v1/{kind}s/{run['id']}")
+            assert shown["created_at"][:19] == run["created_at"][:19]
+
+
+def test_every_version_is_read_by_its_id(recorded: HubEndpoints, recordings: Path) -> None:
+    for version in objects(recordings, "replicate_version_*.json"):
+        owner = "meta/llama-2-70b-chat" if version["id"].startswith("02e5") else "stability-ai/sdxl"
+        assert get(f"{recorded.replicate}/v1/models/{owner}/versions/{version['id']}") == version
+
+
+def test_collections_and_hardware_are_as_recorded(recorded: HubEndpoints, recordings: Path) -> None:
+    collection = json.loads((recordings / "replicate_collection_text-to-image.json").read_text())
+    assert get(f"{recorded.replicate}/v1/collections/text-to-image") == collection
+    hardware = json.loads((recordings / "replicate_hardware_list.json").read_text())
+    assert get(f"{recorded.replicate}/v1/hardware") == hardware
