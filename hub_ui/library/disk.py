@@ -1,0 +1,87 @@
+"""Files and folders: hashes, room, links, renames that survive a power cut."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.errors import HubUiError
+
+_SPARE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched:
+    size: int
+    sha256: str
+
+
+def hash_of(path: Path) -> Fetched:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return Fetched(size=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def holds_bytes(path: Path, sha256: str) -> bool:
+    return path.is_file() and hash_of(path).sha256 == sha256.lower()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """One file under two names where the file system allows it: LoRAs then take their room once."""
+    try:
+        os.link(source.resolve(), target)
+    # Another file system, or one without hard links.
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def move(source: Path, target: Path) -> None:
+    """A rename that a power cut can't undo by half."""
+    os.replace(source, target)
+    # Windows can't open folders, and needs no fsync of them.
+    if os.name == "posix":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def drop_empty(folder: Path, top: Path) -> None:
+    """Removes `folder` and its parents below `top` as far as they are empty."""
+    while folder != top and folder.is_relative_to(top):
+        try:
+            folder.rmdir()
+        # Not empty, or gone already.
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Changes whenever the file is replaced or written; None without a file."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def check_space(folder: Path, size: int | None) -> None:
+    free = shutil.disk_usage(folder).free
+    if size is not None and size + _SPARE_BYTES > free:
+        raise HubUiError(
+            f"The file takes {size // 1_000_000:,} MB, but only {free // 1_000_000:,} MB are free where the library "
+            "is. Make room, or choose another folder with --library."
+        )
+
+
+def disk_trouble(error: OSError) -> HubUiError:
+    where = f" ({error.filename})" if error.filename else ""
+    return HubUiError(
+        f"The library folder can't be written{where}: {error.strerror or error}. "
+        "Check its permissions and the free space, or choose another folder with --library."
+    )

@@ -1,0 +1,235 @@
+"""The library: a folder of LoRA files and the lock file that describes it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from filelock import FileLock, Timeout
+
+from connectors.connector import Download, HttpDownload
+from connectors.errors import BadRef, NotFound, UsageError, WrongHash
+from connectors.record import Record
+from connectors.ref import Ref
+from hub_ui.library import download as http_download
+from hub_ui.library import hub_download, lockfile
+from hub_ui.library.disk import Fetched, disk_trouble, drop_empty, hash_of, holds_bytes, move, stamp
+from hub_ui.library.download import check_promise
+from hub_ui.library.entry import Entry
+from hub_ui.library.folder import is_safe_path, target
+from hub_ui.library.progress import Meter, Progress
+
+# Empty files that keep writers apart; safe to delete while nothing runs.
+_STATE = ".hub-ui"
+_LOCK_FILE = "the lock file itself"
+_SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
+_SECONDS_BETWEEN_TRIES = 0.1
+
+
+class Library:
+    """Several threads and several processes may use one library at once."""
+
+    def __init__(self, folder: Path, lock: Path) -> None:
+        self.folder = folder
+        self.lock = lock
+        self._known: tuple[tuple[int, int, int] | None, tuple[Entry, ...]] = (None, ())
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything in the lock file, sorted by ref. Raises LockError when it can't be read."""
+        now = stamp(self.lock)
+        if now is None:
+            return ()
+        known, entries = self._known
+        if known != now:
+            entries = lockfile.loads(_text(self.lock), self.lock.name)
+            self._known = now, entries
+        return entries
+
+    def entry(self, ref: Ref) -> Entry:
+        """The entry a ref names; version and file may be left out while only one entry is meant."""
+        found = [entry for entry in self.entries() if entry.answers_to(ref)]
+        if not found:
+            raise NotFound(f"{ref} is not in the library. Pull it first: hub-ui pull {ref}", hub=ref.hub)
+        if len(found) > 1:
+            names = ", ".join(str(entry.ref) for entry in found)
+            raise UsageError(f"{ref} may mean several files of the library. Choose one: {names}")
+        return found[0]
+
+    def holds(self, ref: Ref) -> bool:
+        return any(entry.answers_to(ref) for entry in self.entries())
+
+    def path(self, entry: Entry) -> Path:
+        if not is_safe_path(entry.file):
+            raise UsageError(f"“{entry.file}” lies outside the library folder, so it is not touched.")
+        return self.folder / entry.file
+
+    def pull(
+        self,
+        download: Download,
+        record: Record,
+        *,
+        report: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Entry:
+        """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
+
+        A file already there with the right bytes is returned without asking anyone. Pulls of one ref that run at the
+        same time wait for each other and fetch once. Whatever goes wrong, neither half a file nor an entry stays.
+        """
+        if not download.ref.pinned:
+            raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
+        meter = Meter(total=download.size, report=report, cancelled=cancelled)
+        # Before anything is fetched: a lock file that can't be read must not cost a download first.
+        self.entries()
+        try:
+            with self._alone(str(download.ref), meter):
+                entry = self._present(download, record) or self._fetched(download, record, meter)
+        except OSError as error:
+            raise disk_trouble(error) from error
+        meter.finish(entry.size)
+        return entry
+
+    def remove(self, ref: Ref) -> Entry:
+        """Takes the entry out of the lock file, then the file off the disk."""
+        entry = self.entry(ref)
+        path = self.path(entry)
+        try:
+            with self._alone(str(entry.ref), Meter()):
+                with self._alone(_LOCK_FILE, Meter()):
+                    self._write([other for other in self.entries() if other.ref != entry.ref])
+                path.unlink(missing_ok=True)
+                drop_empty(path.parent, self.folder)
+        except OSError as error:
+            raise disk_trouble(error) from error
+        return entry
+
+    def _pinned(self, ref: Ref) -> Entry | None:
+        return next((entry for entry in self.entries() if entry.ref == ref), None)
+
+    def _present(self, download: Download, record: Record) -> Entry | None:
+        """The entry of a file that is there and right; a file whose entry was lost gets a new one."""
+        known = self._pinned(download.ref)
+        if known is not None:
+            _agree(known, download)
+            return known if holds_bytes(self.path(known), known.sha256) else None
+        path = self.folder / self._place(download, record)
+        if download.sha256 is None or not holds_bytes(path, download.sha256):
+            return None
+        with self._alone(_LOCK_FILE, Meter()):
+            return self._enter(download, record, path, hash_of(path))
+
+    def _fetched(self, download: Download, record: Record, meter: Meter) -> Entry:
+        known = self._pinned(download.ref)
+        near = self.path(known) if known else self.folder / self._place(download, record)
+        near.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
+        part = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
+        try:
+            fetched = _fetch(download, part, meter)
+            if known is not None:
+                check_promise(fetched, known.size, known.sha256)
+            meter.check()
+            with self._alone(_LOCK_FILE, Meter()):
+                # Another ref may have taken the place meanwhile.
+                path = near if known else self.folder / self._place(download, record)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                move(part, path)
+                return known or self._enter(download, record, path, fetched)
+        finally:
+            part.unlink(missing_ok=True)
+            drop_empty(near.parent, self.folder)
+
+    def _place(self, download: Download, record: Record) -> str:
+        """A path that no other entry has, and no file that is someone else's."""
+        taken = {entry.file for entry in self.entries() if entry.ref != download.ref}
+        place = target(record, download.ref, download.name, taken)
+        path = self.folder / place
+        if path.exists() and not (download.sha256 and holds_bytes(path, download.sha256)):
+            return target(record, download.ref, download.name, taken | {place})
+        return place
+
+    def _enter(self, download: Download, record: Record, path: Path, fetched: Fetched) -> Entry:
+        entry = Entry(
+            ref=download.ref,
+            title=record.title,
+            file=path.relative_to(self.folder).as_posix(),
+            size=fetched.size,
+            sha256=fetched.sha256,
+            source=source_of(download),
+            base_model=record.base_model,
+            architecture=record.architecture,
+            trigger_words=record.trigger_words,
+            weight=record.weight,
+            license=record.license,
+        )
+        self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
+        return entry
+
+    def _write(self, entries: Iterable[Entry]) -> None:
+        """Whole or not at all. Only while alone with the lock file, or another writer's entries would be lost."""
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        new = self.lock.with_name(self.lock.name + ".new")
+        with new.open("wb") as file:
+            file.write(lockfile.dumps(entries).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        move(new, self.lock)
+
+    @contextmanager
+    def _alone(self, name: str, meter: Meter) -> Iterator[None]:
+        """Keeps other threads and processes out; a cancelled wait ends at once."""
+        state = self.folder / _STATE
+        state.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(state / f"{_digest(name)}.lock")
+        while True:
+            meter.check()
+            try:
+                lock.acquire(timeout=_SECONDS_BETWEEN_TRIES)
+                break
+            except Timeout:
+                continue
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def source_of(download: Download) -> str:
+    """The address to write down: without anything that lets its bearer in."""
+    if not isinstance(download, HttpDownload):
+        return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
+    parts = urlsplit(download.url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
+
+
+def _fetch(download: Download, part: Path, meter: Meter) -> Fetched:
+    if isinstance(download, HttpDownload):
+        return http_download.fetch(download, part, meter)
+    return hub_download.fetch(download, part, meter)
+
+
+def _agree(known: Entry, download: Download) -> None:
+    if download.sha256 is not None and download.sha256.lower() != known.sha256:
+        raise WrongHash(
+            f"The lock file pins {known.ref} to sha256 {known.sha256[:12]}…, but the hub now promises "
+            f"{download.sha256[:12]}… under the same name. Remove the entry if you trust the new file.",
+            hub=known.ref.hub,
+        )
+
+
+def _text(lock: Path) -> str:
+    try:
+        return lock.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise lockfile.LockError(f"{lock.name} can't be read ({error}). It was left as it is.") from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
