@@ -4,7 +4,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from civitapy import CivitAIAuthError, CivitAIClient, CivitAIError, CivitAIForbiddenError, CivitAINotFoundError
+from civitapy import (  # type: ignore[import-untyped]
+    CivitAIAuthError,
+    CivitAIClient,
+    CivitAIError,
+    CivitAIForbiddenError,
+    CivitAINotFoundError,
+)
 
 from hub_ui.demo.hubs.server import HubEndpoints
 

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.hf_api import RepoFile
 
 from hub_ui.demo.hubs.server import HubEndpoints
 
@@ -25,6 +26,13 @@ RED = "maker/red"
 @pytest.fixture
 def api(hubs: HubEndpoints) -> HfApi:
     return HfApi(endpoint=hubs.huggingface, token=False)
+
+
+def download(hubs: HubEndpoints, folder: Path, name: str, *, revision: str = "main", token: str | bool = False) -> Path:
+    path = hf_hub_download(
+        name, "lora.safetensors", revision=revision, endpoint=hubs.huggingface, token=token, cache_dir=folder
+    )
+    return Path(path)
 
 
 def test_a_list_filters_on_several_tags_at_once(api: HfApi) -> None:
@@ -71,17 +79,18 @@ def test_commits_and_refs_are_listed(api: HfApi) -> None:
 
 @pytest.mark.parametrize("revision", ["1" * 40, "v1.0"])
 def test_an_older_revision_is_downloaded_by_hash_and_by_name(hubs: HubEndpoints, tmp_path: Path, revision: str) -> None:
-    options = {"endpoint": hubs.huggingface, "token": False, "cache_dir": tmp_path}
-    old = hf_hub_download("maker/history", "lora.safetensors", revision=revision, **options)
-    new = hf_hub_download("maker/history", "lora.safetensors", **options)
-    assert Path(old).parent.name == "1" * 40
-    assert Path(old).read_bytes() != Path(new).read_bytes()
+    old = download(hubs, tmp_path, "maker/history", revision=revision)
+    new = download(hubs, tmp_path, "maker/history")
+    assert old.parent.name == "1" * 40
+    assert old.read_bytes() != new.read_bytes()
 
 
 def test_a_downloaded_file_has_the_sha256_that_the_hub_told(api: HfApi, hubs: HubEndpoints, tmp_path: Path) -> None:
-    path = hf_hub_download(RED, "lora.safetensors", endpoint=hubs.huggingface, token=False, cache_dir=tmp_path)
+    path = download(hubs, tmp_path, RED)
     (entry,) = api.get_paths_info(RED, ["lora.safetensors"])
-    assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == entry.lfs.sha256  # type: ignore[union-attr]
+    assert isinstance(entry, RepoFile)
+    assert entry.lfs is not None
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.lfs.sha256
 
 
 def test_a_snapshot_holds_every_file(hubs: HubEndpoints, tmp_path: Path) -> None:
@@ -114,8 +123,7 @@ def test_a_gated_repository_opens_only_with_a_grant(api: HfApi, hubs: HubEndpoin
         with pytest.raises(GatedRepoError):
             api.auth_check("maker/closed", token=token)
     api.auth_check("maker/closed", token="hf_member")
-    options = {"endpoint": hubs.huggingface, "cache_dir": tmp_path}
-    assert hf_hub_download("maker/closed", "lora.safetensors", token="hf_member", **options)
+    assert download(hubs, tmp_path, "maker/closed", token="hf_member").is_file()
     assert api.model_info("maker/closed").gated == "manual"
 
 

@@ -87,7 +87,8 @@ def test_every_huggingface_model_has_its_recorded_files(recorded: HubEndpoints, 
 
 
 def test_every_replicate_model_is_listed_found_and_opened(recorded: HubEndpoints, recordings: Path) -> None:
-    listed, url = {}, f"{recorded.replicate}/v1/models"
+    listed: dict[str, Any] = {}
+    url = f"{recorded.replicate}/v1/models"
     while url:
         page = get(url)
         listed |= {f"{model['owner']}/{model['name']}": model for model in page["results"]}

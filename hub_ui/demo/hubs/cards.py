@@ -8,8 +8,9 @@ import yaml
 
 from hub_ui.demo.hubs.folder import Json
 
-# Only at the very start: cards use `---` for rules further down as well.
-_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+# Only at the start: cards use `---` for rules further down as well. A card of the diffusers scripts begins with a
+# blank line.
+_FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
 

@@ -94,11 +94,12 @@ def _versions(
         if version := model.get("latest_version"):
             owned[full_name(model)][str(version["id"])] = version
     runs_of = {str(run["version"]): str(run["model"]) for run in runs if run.get("version") and run.get("model")}
+    runs_of |= {version_id: name for name, versions in owned.items() for version_id in versions}
     loose: dict[str, Json] = {}
     for version in folder.objects("replicate_version_*.json"):
         name = version.get("model") or runs_of.get(str(version["id"]))
         shown = {key: value for key, value in version.items() if key != "model"}
-        owned.get(str(name), loose).setdefault(str(version["id"]), shown)
+        owned.get(str(name), loose)[str(version["id"])] = shown
     return owned, loose
 
 
