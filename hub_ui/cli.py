@@ -1,0 +1,224 @@
+"""The command line: its words and their arguments. What a command does is in hub_ui/commands, one file each.
+
+A command's module is imported by name once it is known which one runs. So `hub-ui --help` and `hub-ui search` start
+without Gradio, which takes seconds to load, and no import hides inside a function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from connectors.errors import HubUiError, UsageError
+from hub_ui.terminal import Terminal
+
+# What shells report for a program ended by SIGINT and by SIGPIPE.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """`module` has a `run(args, terminal) -> exit code`."""
+
+    module: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, help="the app's port (default: the first free one from 7860)")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="recorded hub answers to serve in place of the samples"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address without opening it")
+
+
+def _hubs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, default=0, help="first of four ports in a row (default: free ones)")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="recorded hub answers to serve in place of the samples"
+    )
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1; every one with --hosted)")
+    parser.add_argument("--port", type=_port, help="default: the first free one from 7860")
+    parser.add_argument("--hosted", action="store_true", help="for strangers: no downloads to this machine's library")
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", metavar="TEXT", help='what to look for; "" lists')
+    parser.add_argument("--hub", action="append", default=[], metavar="H", help="civitai, huggingface or replicate")
+    parser.add_argument("--base", action="append", default=[], metavar="B", help="base model or architecture")
+    parser.add_argument(
+        "--kind", action="append", default=[], metavar="K", help="character, style, concept, control..."
+    )
+    parser.add_argument("--sort", metavar="S", help="relevance (default), downloads, likes or newest")
+    parser.add_argument("--limit", type=_count, default=24, metavar="N", help="results in all (default: 24)")
+    parser.add_argument("--nsfw", metavar="LEVEL", help="at most safe (default), soft, mature or explicit")
+    parser.add_argument("--offline", action="store_true", help="search what was seen before, ask no hub")
+    _json(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ref", metavar="REF", help="a web address, or HUB:ID")
+    _json(parser)
+
+
+def _pull(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("refs", nargs="+", metavar="REF", help="a web address, or HUB:ID")
+    _library(parser)
+    _json(parser)
+
+
+def _try(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
+    parser.add_argument("--prompt", metavar="T", help="what the image shows; trigger words belong in it")
+    parser.add_argument(
+        "--weight", type=float, action="append", default=[], metavar="W", help="strength, once a REF or once for all"
+    )
+    parser.add_argument("--base", metavar="B", help="base model: a Hugging Face repo or a folder")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--steps", type=_count, metavar="N")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    parser.add_argument("--again", type=Path, metavar="FILE.png", help="make the image of that file once more")
+    _library(parser)
+    _json(parser)
+
+
+def _library(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--library", type=Path, metavar="DIR", help="folder of LoRA files")
+    parser.add_argument("--lock", type=Path, metavar="FILE", help="lock file (default: loras.lock in the library)")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        module="hub_ui.commands.demo", help="try everything: no account, no internet, no GPU", arguments=_demo
+    ),
+    "hubs": Command(module="hub_ui.commands.hubs", help="run only the local hubs of the demo", arguments=_hubs),
+    "serve": Command(module="hub_ui.commands.serve", help="the app on the real hubs", arguments=_serve),
+    "search": Command(module="hub_ui.commands.search", help="look for LoRAs on all hubs", arguments=_search),
+    "show": Command(module="hub_ui.commands.show", help="everything known about one LoRA", arguments=_show),
+    "pull": Command(module="hub_ui.commands.pull", help="download into the library, pinned", arguments=_pull),
+    "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
+}
+_EPILOG = """\
+A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civitai:MODEL[@VERSION][#FILE_ID],
+replicate:OWNER/NAME[@VERSION_HASH].
+
+Exit codes: 0 done, 1 other, 2 usage, 3 needs a key or access, 4 not found, 5 network, 6 rate limited, 7 integrity.
+Environment: HF_TOKEN, HF_ENDPOINT, CIVITAI_TOKEN, CIVITAI_ENDPOINT, REPLICATE_API_TOKEN, REPLICATE_ENDPOINT, HUB_UI_HOME.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises UsageError in place of exiting, so that --json answers hold for a typing mistake too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. Try: {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="hub-ui",
+        description="Search LoRAs on Hugging Face, CivitAI and Replicate, download them pinned, and try them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"hub-ui {version('hub-ui')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        command.arguments(commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    options = words[: words.index("--")] if "--" in words else words
+    terminal = Terminal(out=_stream(sys.stdout), err=_stream(sys.stderr), json="--json" in options)
+    try:
+        return _run(words, terminal)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return PIPE_CLOSED
+
+
+def _run(words: list[str], terminal: Terminal) -> int:
+    try:
+        args = build_parser().parse_args(words)
+        code: int = import_module(COMMANDS[args.command].module).run(args, terminal)
+    except HubUiError as error:
+        terminal.error(error)
+        code = error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        terminal.error(HubUiError(_said(error)))
+        code = HubUiError.exit_code
+    return _flushed(terminal, code)
+
+
+def _flushed(terminal: Terminal, code: int) -> int:
+    """A full disk behind standard output shows only now."""
+    try:
+        terminal.out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        terminal.note(f"hub-ui: {_said(error)}")
+        _let_go_of_stdout()
+        return HubUiError.exit_code
+    return code
+
+
+def _said(error: OSError) -> str:
+    place = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{place}"
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes standard output once more at exit; what is left must not raise a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stream(stream: TextIO | None) -> TextIO:
+    """A closed stream (None) swallows; a character its encoding lacks becomes a question mark."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
+def _port(text: str) -> int:
+    return _between(text, 0, 65_535)
+
+
+def _count(text: str) -> int:
+    return _between(text, 1, 10_000)
+
+
+def _between(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from {least} to {most}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

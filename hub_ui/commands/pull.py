@@ -1,0 +1,73 @@
+"""hub-ui pull: files into the library, each pinned in its lock file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+from connectors.errors import HubUiError
+from connectors.ref import Ref
+from hub_ui import services, settings
+from hub_ui.library.entry import Entry
+from hub_ui.library.progress import Progress
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal, size
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    refs = [Ref.parse(text) for text in args.refs]
+    with services.build(settings.from_environment(os.environ, library=args.library, lock=args.lock)) as built:
+        results = [_pulled(built, ref, terminal) for ref in refs]
+        if terminal.json:
+            items = [_item(built, result) for result in results]
+            # As with `inspect`: one thing asked for is one object, several are a list, a failure stands in its place.
+            terminal.document(items[0] if len(items) == 1 else items)
+        else:
+            terminal.lines([str(built.library.path(entry)) for entry in results if isinstance(entry, Entry)])
+    return max(result.exit_code if isinstance(result, HubUiError) else 0 for result in results)
+
+
+def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError:
+    """One that fails does not keep the others from coming."""
+    try:
+        return built.pull(ref, report=progress_line(terminal, str(ref)))
+    except HubUiError as error:
+        terminal.note(f"{ref}: {error.message}")
+        return error
+
+
+def progress_line(terminal: Terminal, what: str) -> Callable[[Progress], None] | None:
+    """A line that rewrites itself while a person is watching; None where nobody is."""
+    if not terminal.err.isatty():
+        return None
+
+    def report(progress: Progress) -> None:
+        done, total = size(progress.done), size(progress.total)
+        end = "\n" if progress.done == progress.total else ""
+        print(f"\r\x1b[K{what}  {done}{f' of {total}' if total else ''}", end=end, file=terminal.err, flush=True)
+
+    return report
+
+
+def entry_json(built: Services, entry: Entry) -> dict[str, Any]:
+    return {
+        "ref": str(entry.ref),
+        "title": entry.title,
+        "path": str(built.library.path(entry)),
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "base_model": entry.base_model,
+        "architecture": entry.architecture,
+        "trigger_words": list(entry.trigger_words),
+        "weight": entry.weight,
+        "license": entry.license,
+        "source": entry.source,
+    }
+
+
+def _item(built: Services, result: Entry | HubUiError) -> dict[str, Any]:
+    if isinstance(result, HubUiError):
+        return {"error": result.name, "message": result.message}
+    return entry_json(built, result)

@@ -1,0 +1,88 @@
+"""hub-ui search: all hubs at once, or what was seen before."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from connectors import federation
+from connectors.errors import HubUiError, KeyRequired
+from connectors.facts.claims import flatten
+from connectors.query import Query
+from connectors.record import Record
+from hub_ui import services, settings
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal, table
+
+COLUMNS = ("TITLE", "BY", "BASE MODEL", "KIND", "DOWNLOADS", "REF")
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    query = Query.of(
+        args.text,
+        hubs=tuple(args.hub),
+        bases=tuple(args.base),
+        kinds=tuple(args.kind),
+        sort=args.sort,
+        limit=args.limit,
+        nsfw=args.nsfw,
+    )
+    with services.build(settings.from_environment(os.environ)) as built:
+        records, failures = _remembered(built, query) if args.offline else _found(built, query)
+    for failure in failures:
+        terminal.note(f"{failure.hub}: {failure.message}")
+    if terminal.json:
+        terminal.document(
+            {"results": [record.to_json() for record in records], "failures": [failure_json(f) for f in failures]}
+        )
+    else:
+        _print(records, terminal)
+    asked = query.hubs or tuple(connector.name for connector in built.connectors)
+    return exit_code(failures, hubs=len(set(asked)), found=bool(records))
+
+
+def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
+    """0 once a hub answered. A hub that only wants a key is told, and counts where no other was asked."""
+    silent = {failure.hub for failure in failures}
+    if found or len(silent) < hubs:
+        return 0
+    down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
+    return max(failure.exit_code for failure in down or failures)
+
+
+def failure_json(failure: HubUiError) -> dict[str, object]:
+    return {
+        "hub": failure.hub,
+        "error": failure.name,
+        "message": failure.message,
+        "retry_after": failure.retry_after,
+    }
+
+
+def _found(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
+    collected = federation.collect(built.connectors, query)
+    built.catalog.add(collected.loras)
+    return [flatten(lora) for lora in collected.loras], collected.failures
+
+
+def _remembered(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
+    return built.catalog.search(query).records, ()
+
+
+def _print(records: Sequence[Record], terminal: Terminal) -> None:
+    if not records:
+        terminal.note("Nothing found. Fewer words or fewer filters find more.")
+        return
+    terminal.lines(table([COLUMNS, *map(_row, records)]))
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    return (
+        record.title,
+        record.creator or "",
+        record.base_model or record.raw_base_model or "",
+        record.kind or "",
+        "" if record.downloads is None else f"{record.downloads:,}",
+        str(record.ref),
+    )

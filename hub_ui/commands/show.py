@@ -1,0 +1,91 @@
+"""hub-ui show: everything known about one LoRA, and who said it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from connectors.record import (
+    Claim,
+    Lora,
+    Record,
+    Version,
+    WeightFile,
+    claim_to_json,
+    example_to_json,
+    file_to_json,
+)
+from connectors.ref import Ref
+from hub_ui import services, settings
+from hub_ui.terminal import Terminal, facts, size
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    ref = Ref.parse(args.ref)
+    with services.build(settings.from_environment(os.environ)) as built:
+        lora = built.open(ref)
+        record = built.flattened(lora, ref)
+    if terminal.json:
+        terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
+    else:
+        _print(lora, record, terminal)
+    return 0
+
+
+def version_json(version: Version) -> dict[str, Any]:
+    return {
+        "ref": str(version.ref),
+        "name": version.name,
+        "updated_at": version.updated_at,
+        "access": version.access,
+        "access_note": version.access_note,
+        "files": [_file_json(file) for file in version.files],
+        "images": [example_to_json(example) for example in version.examples],
+        "claims": [claim_to_json(claim) for claim in version.claims],
+    }
+
+
+def _file_json(file: WeightFile) -> dict[str, Any]:
+    claims = [claim_to_json(claim) for claim in file.claims]
+    return {"ref": str(file.ref), **file_to_json(file), "primary": file.primary, "claims": claims}
+
+
+def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
+    terminal.lines(facts(_facts(record)))
+    for version in lora.versions:
+        terminal.line()
+        terminal.line(f"{version.name}  {version.updated_at or ''}  {version.access}  {version.ref}")
+        terminal.lines([f"  {file.name}  {size(file.size) or 'size unknown'}" for file in version.files])
+    if record.claims:
+        terminal.line()
+        terminal.lines([_claim(claim) for claim in record.claims])
+
+
+def _facts(record: Record) -> list[tuple[str, str | None]]:
+    strength = " ".join(f"{name} {value:g}" for name, value in _numbers(record) if value is not None)
+    return [
+        ("title", record.title),
+        ("by", record.creator),
+        ("ref", str(record.ref)),
+        ("address", record.url),
+        ("base model", record.base_model or record.raw_base_model),
+        ("architecture", record.architecture),
+        ("kind", record.kind),
+        ("trigger words", ", ".join(record.trigger_words)),
+        ("strength", strength),
+        ("file", f"{record.file.name} {size(record.file.size) or ''}" if record.file else None),
+        ("licence", record.license),
+        ("access", record.access),
+        ("content", record.nsfw),
+        ("conflicts", ", ".join(record.conflicts)),
+    ]
+
+
+def _numbers(record: Record) -> list[tuple[str, float | None]]:
+    return [("rank", record.rank), ("alpha", record.alpha), ("weight", record.weight)]
+
+
+def _claim(claim: Claim) -> str:
+    value = ", ".join(claim.value) if isinstance(claim.value, tuple) else claim.value
+    return f"{claim.field} = {value}  ({claim.source}: {claim.where})"

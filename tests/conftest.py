@@ -1,0 +1,61 @@
+"""What every test runs in: a clean environment, a home of its own, and no network but this machine's own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Some libraries read these once, when they are imported, so they go before any test module is.
+OUTSIDE = ("HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "CIVITAI_", "REPLICATE_", "GRADIO_", "HUB_UI_HOME")
+for name in [name for name in os.environ if name.startswith(OUTSIDE) or name.lower().endswith("_proxy")]:
+    del os.environ[name]
+_CACHE = tempfile.TemporaryDirectory(prefix="hub-ui-tests-", ignore_cleanup_errors=True)
+os.environ["HF_HOME"] = _CACHE.name
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+class OutsideWorld(AssertionError):
+    """A test asked for something that is not on this machine."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_this_machine() -> Iterator[None]:
+    """Name resolution and connections to any other machine fail at once, by name."""
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+            raise OutsideWorld(f"connection to {address}")
+        connect(self, address)
+
+    def guarded_resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "no such host")  # RFC 6761: never resolves
+        if host is not None and not _is_local(host):
+            raise OutsideWorld(f"look-up of {host}")
+        return resolve(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket, "getaddrinfo", guarded_resolve)
+        yield
+
+
+def _is_local(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    return name in ("localhost", "::1", "0.0.0.0", "") or name.startswith("127.")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HUB_UI_HOME of this test alone."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("HUB_UI_HOME", str(folder))
+    return folder
