@@ -1,0 +1,160 @@
+"""The page: a frame with a header, four pages in it, and the address bar that holds the view."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from connectors.ref import Ref
+from hub_ui.pages import browse, detail, library, settings, trying
+from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.view import View
+from hub_ui.services import Services
+from hub_ui.widgets import frame
+from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.widget import Widget, act_data
+
+STYLE = Path(__file__).parent / "pages" / "style.css"
+# The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
+WRITE_ADDRESS = """(address) => {
+  const next = new URLSearchParams(address);
+  const theme = new URLSearchParams(location.search).get('__theme');
+  if (theme) { next.set('__theme', theme); }
+  const query = next.toString();
+  const now = new URLSearchParams(location.search).toString();
+  if (query !== now) {
+    const method = window.hubUiSeen ? 'pushState' : 'replaceState';
+    history[method](history.state, '', query ? '?' + query : location.pathname);
+  }
+  window.hubUiSeen = true;
+}"""
+ON_LOAD = "() => { window.addEventListener('popstate', () => location.reload()); }"
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """Components first, then events: every change goes through `view`, and every page repaints from it."""
+    render = Renderer()
+    with gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False) as app:
+        view, order = gr.State(View()), gr.State(False)
+        nav, box, hubs, address = _header(render, services)
+        with gr.Row(elem_id="browse") as browse_frame:
+            browsing = browse.build()
+            panel, pulling = detail.build()
+        with gr.Row(elem_id="try", visible="hidden") as try_frame:
+            try_page = trying.build(render)
+        with gr.Column(visible="hidden") as library_frame:
+            shelf = library.build()
+        with gr.Column(visible="hidden") as settings_frame:
+            Widget(settings.html(services, render), elem_id="settings")
+        frames = [browse_frame, try_frame, library_frame, settings_frame]
+        browse.connect(browsing, services, render, view=view, box=box, hubs=hubs)
+        detail.connect(panel, pulling, services, render, view=view)
+        trying.connect(try_page, services, render, view=view, order=order)
+        library.connect(shelf, services, render, view=view)
+        _connect(app, render, view, order, nav, box, browsing.sort, address, frames)
+        for clickable in (nav, hubs, browsing.grid, panel):
+            clickable.act(_clicked, [view], [view, order], **QUIET)
+    return app
+
+
+def _header(render: Renderer, services: Services) -> tuple[Widget, gr.Textbox, Widget, gr.Textbox]:
+    with gr.Row(elem_id="header"):
+        nav = Widget(frame.nav_html(render, "browse"), elem_id="nav")
+        box = gr.Textbox(
+            label="Search",
+            show_label=False,
+            container=False,
+            elem_id="search",
+            placeholder="Search three hubs",
+            max_lines=1,
+        )
+        statuses = [frame.asked(connector.name) for connector in services.connectors]
+        hubs = Widget(frame.hubs_html(render, statuses), elem_id="hubs")
+        address = gr.Textbox(visible="hidden", elem_id="address")
+    return nav, box, hubs, address
+
+
+def _connect(
+    app: gr.Blocks,
+    render: Renderer,
+    view: gr.State,
+    order: gr.State,
+    nav: Widget,
+    box: gr.Textbox,
+    sort: gr.Dropdown,
+    address: gr.Textbox,
+    frames: list[Any],
+) -> None:
+    def on_view(now: View) -> Any:
+        return show(render, now)
+
+    app.load(_arrived, None, [view], **QUIET)
+    shown = view.change(on_view, [view], [nav, box, sort, address, *frames], **QUIET)
+    shown.then(None, [address], None, js=WRITE_ADDRESS)
+
+
+def _arrived(request: gr.Request) -> View:
+    return View.from_address(str(request.url.query) if request else "")
+
+
+def show(render: Renderer, view: View) -> Any:
+    """The header and the one page that stands open."""
+    pages = [gr.update(visible=True if name == view.page else "hidden") for name, _ in frame.PAGES]
+    nav = frame.nav_html(render, view.page, stacked=len(view.stack))
+    return nav, view.query.text, view.query.sort, view.to_address(), *pages
+
+
+def _clicked(view: View, event: gr.EventData) -> tuple[Any, Any]:
+    with told():
+        return clicked(view, act_data(event))
+
+
+def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
+    """What a click anywhere in the frame makes of the view, and whether a pair is ordered with it."""
+    name = act.get("act")
+    if name == "go":
+        return replace(view, page=View.from_address(f"page={act.get('page', '')}").page, open=""), gr.skip()
+    if name == "close":
+        return replace(view, open=""), gr.skip()
+    if name not in ("open", "try", "stack"):
+        return gr.skip(), gr.skip()
+    ref = str(Ref.parse(str(act.get("ref", ""))))
+    if name == "try":
+        return view.trying(ref), True
+    return (view.stacked(ref) if name == "stack" else replace(view, open=ref)), gr.skip()
+
+
+def theme() -> gr.themes.Base:
+    sans = [
+        gr.themes.Font(name)
+        for name in ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
+    ]
+    return gr.themes.Base(font=sans, font_mono=[gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")])
+
+
+def launch(
+    services: Services, *, host: str = "127.0.0.1", port: int | None = None, open_browser: bool = False
+) -> tuple[gr.Blocks, str]:
+    """Serves the page in the background; returns the running app (close it) and its address."""
+    # Gradio reads these when it starts: no analytics, nothing of what people type kept in their browser's storage.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    app = build_app(services)
+    _, url, _ = app.queue(default_concurrency_limit=8).launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        run_history=False,
+        footer_links=[],
+        theme=theme(),
+        css_paths=[STYLE],
+        js=ON_LOAD,
+        mcp_server=False,
+    )
+    return app, url

@@ -1,0 +1,1 @@
+"""One file a page: its components, their events, and plain handler functions."""

@@ -1,0 +1,126 @@
+"""Browse: filters, the sentence, the grid. Opening a card fills the panel of pages/detail.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from connectors.errors import BadQuery
+from connectors.query import Query
+from hub_ui.pages import results as searching
+from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.results import Results
+from hub_ui.pages.view import View
+from hub_ui.services import Services
+from hub_ui.widgets import cards, facets, frame, sentence
+from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.widget import Widget, act_data
+
+SORTS: tuple[tuple[str, str], ...] = (
+    ("Most relevant", "relevance"),
+    ("Most downloaded", "downloads"),
+    ("Most liked", "likes"),
+    ("Newest", "newest"),
+)
+Painted = tuple[Results, str, str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowsePage:
+    """What the frame and the other pages connect to."""
+
+    facets: Widget
+    sentence: Widget
+    sort: gr.Dropdown
+    grid: Widget
+    results: gr.State
+
+
+def build() -> BrowsePage:
+    """The components; `connect` gives them life once the frame exists."""
+    filters = Widget(elem_id="facets")
+    with gr.Column(elem_id="results"):
+        with gr.Row(elem_id="top"):
+            said = Widget(elem_id="sentence")
+            sort = gr.Dropdown(
+                SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
+            )
+        grid = Widget(elem_id="grid")
+    return BrowsePage(facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None))
+
+
+def connect(
+    page: BrowsePage, services: Services, render: Renderer, *, view: gr.State, box: gr.Textbox, hubs: Widget
+) -> None:
+    painted = [page.results, page.grid, page.sentence, page.facets, hubs]
+
+    def on_view(now: View, shown: Results | None) -> Iterator[Any]:
+        with told():
+            yield from show(services, render, now, shown)
+
+    def on_more(shown: Results | None) -> Iterator[Any]:
+        with told():
+            yield from show_more(services, render, shown)
+
+    def on_facets(now: View, event: gr.EventData) -> View:
+        with told():
+            return filtered(now, act_data(event))
+
+    searched = view.change(on_view, [view, page.results], painted, concurrency_limit=None, **QUIET)
+    # A new question ends the search that runs: a hub that hangs must not hold up the next one.
+    new_question: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
+    page.facets.act(on_facets, [view], [view], **new_question)
+    page.sentence.act(on_facets, [view], [view], **new_question)
+    box.submit(lambda now, text: now.asking(text=Query.of(text).text), [view, box], [view], **new_question)
+    page.sort.input(
+        lambda now, sort: now.asking(sort=Query.of(sort=sort).sort), [view, page.sort], [view], **new_question
+    )
+    page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
+
+
+def show(services: Services, render: Renderer, view: View, shown: Results | None) -> Iterator[Any]:
+    """Paints each stage of the search; nothing when the question is the one already answered."""
+    if shown is not None and shown.query == view.query:
+        yield tuple(gr.skip() for _ in range(5))
+        return
+    for results in searching.search(services, view.query):
+        yield paint(services, render, results)
+
+
+def show_more(services: Services, render: Renderer, shown: Results | None) -> Iterator[Any]:
+    if shown is None or not shown.cursors:
+        yield tuple(gr.skip() for _ in range(5))
+        return
+    for results in searching.more(services, shown):
+        yield paint(services, render, results)
+
+
+def paint(services: Services, render: Renderer, results: Results) -> Painted:
+    grid = cards.Grid(
+        cards=[cards.card(r, ceiling=results.query.nsfw, in_library=services.library.holds) for r in results.records],
+        waiting=results.waiting,
+        more=bool(results.cursors),
+        note=results.note,
+    )
+    return (
+        results,
+        cards.html(render, grid),
+        sentence.html(render, results.query, results.total),
+        facets.html(render, results.query, results.facets),
+        frame.hubs_html(render, results.statuses),
+    )
+
+
+def filtered(view: View, act: dict[str, Any]) -> View:
+    """A click on a filter, on a part of the sentence, or another level of mature pictures."""
+    name, facet, value = act.get("act"), str(act.get("facet", "")), str(act.get("value", ""))
+    if name == "nsfw":
+        return view.asking(nsfw=Query.of(nsfw=value).nsfw)
+    if name == "remove" and facet == "text":
+        return view.asking(text="")
+    if name in ("toggle", "remove"):
+        return view.toggled(facet, value)
+    raise BadQuery("That is no filter.")

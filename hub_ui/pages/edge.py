@@ -1,0 +1,67 @@
+"""The edge between our code and the page: failures become messages, callbacks become steps a page can show."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+
+from connectors.errors import HubUiError
+
+Result = TypeVar("Result")
+# Options of every event on the page: no public endpoint, no overlay on what is being read.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns our failures into Gradio's message to the person. Anything else is a fault and stays one."""
+    try:
+        yield
+    except HubUiError as error:
+        raise gr.Error(error.message, print_exception=False) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Generic[Result]):
+    result: Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    error: BaseException
+
+
+def stepping(
+    work: Callable[[Callable[[Any], None], Callable[[], bool]], Result],
+) -> Generator[Any, None, Result]:
+    """Runs `work(report, cancelled)` in a thread; yields what it reports and returns its result.
+
+    Gradio can stop only generators (6.31): closing this one makes `cancelled()` true, and the work ends itself.
+    """
+    steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_run, args=(work, steps, stop), daemon=True).start()
+    try:
+        while True:
+            step = steps.get()
+            if isinstance(step, Done):
+                return step.result  # type: ignore[no-any-return]
+            if isinstance(step, Failed):
+                raise step.error
+            yield step
+    finally:
+        stop.set()
+
+
+def _run(work: Callable[..., Any], steps: queue.SimpleQueue[Any], stop: threading.Event) -> None:
+    try:
+        steps.put(Done(result=work(steps.put, stop.is_set)))
+    # Whatever happens in the thread is raised again in the page's own thread, where it is told or logged.
+    except BaseException as error:
+        steps.put(Failed(error=error))

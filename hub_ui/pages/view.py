@@ -1,0 +1,140 @@
+"""View: what a person looks at, as one value. The address bar holds exactly this, so a link can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qs, urlencode
+
+from connectors.errors import BadQuery, BadRef
+from connectors.query import Query
+from connectors.ref import Ref
+
+PageName = Literal["browse", "try", "library", "settings"]
+PAGE_SIZE = 24
+MAX_STACK = 8
+FACETS = ("hubs", "bases", "kinds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stacked:
+    """A LoRA on the try page. `weight` 0.0 is the base alone, 1.0 the full effect; -1 to 2 is allowed."""
+
+    ref: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """`open` is the ref whose detail panel stands open, empty for none."""
+
+    page: PageName = "browse"
+    query: Query = Query(limit=PAGE_SIZE)
+    open: str = ""
+    stack: tuple[Stacked, ...] = ()
+    prompt: str = ""
+    seed: int | None = None
+
+    def to_address(self) -> str:
+        """The query string, shortest form, without the question mark."""
+        q = self.query
+        pairs: list[tuple[str, str]] = []
+        if self.page != "browse":
+            pairs.append(("page", self.page))
+        pairs += [("q", q.text)] if q.text else []
+        pairs += [("hub", hub) for hub in q.hubs]
+        pairs += [("base", base) for base in q.bases]
+        pairs += [("kind", kind) for kind in q.kinds]
+        pairs += [("sort", q.sort)] if q.sort != "relevance" else []
+        pairs += [("nsfw", q.nsfw)] if q.nsfw != "safe" else []
+        pairs += [("open", self.open)] if self.open else []
+        pairs += [("lora", s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}") for s in self.stack]
+        pairs += [("prompt", self.prompt)] if self.prompt else []
+        pairs += [("seed", str(self.seed))] if self.seed is not None else []
+        return urlencode(pairs)
+
+    @staticmethod
+    def from_address(query_string: str) -> View:
+        """Reads what `to_address` writes. What can't be understood is left out, the rest still counts."""
+        given = parse_qs(query_string, max_num_fields=100) if len(query_string) < 8000 else {}
+        return View(
+            page=_page(_one(given, "page")),
+            query=_query(given),
+            open=_ref(_one(given, "open")),
+            stack=tuple(s for text in given.get("lora", [])[:MAX_STACK] if (s := _stacked(text)) is not None),
+            prompt=_one(given, "prompt")[:2000],
+            seed=int(seed) if (seed := _one(given, "seed")).isdigit() and len(seed) < 16 else None,
+        )
+
+    def asking(self, **changes: Any) -> View:
+        """The same view with another question. Opening and page fall back to the list of results."""
+        return replace(self, page="browse", open="", query=replace(self.query, **changes))
+
+    def toggled(self, facet: str, value: str) -> View:
+        """`value` added to a facet, or taken away if it was there. Raises BadQuery for what no facet has."""
+        if facet not in FACETS:
+            raise BadQuery(f"There is no filter called “{facet[:40]}”.")
+        now: tuple[str, ...] = getattr(self.query, facet)
+        changed = tuple(v for v in now if v != value) if value in now else (*now, value)
+        wanted = {name: getattr(self.query, name) for name in FACETS} | {facet: changed}
+        return self.asking(**{facet: getattr(Query.of(**wanted), facet)})
+
+    def trying(self, ref: str, weight: float = 1.0) -> View:
+        """`ref` alone on the try page."""
+        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), prompt="")
+
+    def stacked(self, ref: str, weight: float = 1.0) -> View:
+        """`ref` added to the LoRAs on the try page, once."""
+        others = tuple(s for s in self.stack if s.ref != ref)
+        return replace(self, stack=(*others, Stacked(ref=ref, weight=weight))[-MAX_STACK:])
+
+    def unstacked(self, ref: str) -> View:
+        return replace(self, stack=tuple(s for s in self.stack if s.ref != ref))
+
+    def weighing(self, ref: str, weight: float) -> View:
+        weight = round(max(-1.0, min(2.0, weight)), 2)
+        return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))
+
+
+def _one(given: Mapping[str, Sequence[str]], name: str) -> str:
+    return next(iter(given.get(name, [])), "")
+
+
+def _page(text: str) -> PageName:
+    return text if text in get_args(PageName) else "browse"  # type: ignore[return-value]
+
+
+def _query(given: Mapping[str, Sequence[str]]) -> Query:
+    """Each filter is read alone, so that one bad value does not empty the others."""
+    query = Query.of(_one(given, "q"), bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
+    for field, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
+        values = tuple(given.get(name, []))
+        value: Any = values if field in FACETS else _one(given, name) or None
+        try:
+            checked = Query.of(**{field: value})
+        except BadQuery:
+            continue
+        query = replace(query, **{field: getattr(checked, field)})
+    return query
+
+
+def _ref(text: str) -> str:
+    try:
+        return str(Ref.parse(text)) if text else ""
+    except BadRef:
+        return ""
+
+
+def _stacked(text: str) -> Stacked | None:
+    """None for what names no LoRA: the other ones in the address still count."""
+    name, star, weight = text.rpartition("*")
+    ref = _ref(name if star else text)
+    try:
+        return Stacked(ref=ref, weight=max(-1.0, min(2.0, float(weight)))) if star and ref else _plain(ref)
+    except ValueError:
+        return None
+
+
+def _plain(ref: str) -> Stacked | None:
+    return Stacked(ref=ref) if ref else None

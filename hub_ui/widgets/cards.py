@@ -1,0 +1,97 @@
+"""The grid of results: one card a LoRA, picture first, one glance each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from connectors.facts import base_models
+from connectors.record import Example, Nsfw, Record, within
+from connectors.ref import Ref
+from hub_ui.widgets import words
+from hub_ui.widgets.render import Renderer, address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """`tone`: "warn", "dark" or "good"."""
+
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    ref: str
+    hub: str
+    mark: str
+    title: str
+    creator: str
+    image: str
+    blurred: bool
+    base: str
+    kind: str
+    rank: str
+    size: str
+    downloads: str
+    likes: str
+    flag: Flag | None
+    tint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """`waiting` placeholders stand where cards of hubs that have not answered yet will come."""
+
+    cards: Sequence[Card]
+    waiting: int = 0
+    more: bool = False
+    note: str = ""
+
+
+def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool]) -> Card:
+    picture = cover(record, ceiling)
+    return Card(
+        ref=str(record.ref),
+        hub=words.HUB_LABELS[record.hub],
+        mark=words.HUB_MARKS[record.hub],
+        title=words.visible(record.title) or record.ref.id,
+        creator=words.visible(record.creator) or "unknown",
+        image=address(picture.url) if picture else "",
+        blurred=picture is not None and not within(picture.nsfw, "soft"),
+        base=base_label(record),
+        kind=record.kind or "",
+        rank=f"r{record.rank}" if record.rank else "",
+        size=words.size(record.file.size) if record.file else "",
+        downloads=words.count(record.downloads),
+        likes=words.count(record.likes),
+        flag=flag(record, in_library),
+        tint=sum(record.ref.id.encode()) % 6,
+    )
+
+
+def cover(record: Record, ceiling: Nsfw) -> Example | None:
+    """The first still picture the person asked to see; none rather than one too strong."""
+    return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
+
+
+def base_label(record: Record) -> str:
+    known = base_models.by_id(record.base_model) if record.base_model else None
+    return known.label if known else words.visible(record.raw_base_model or record.base_model)
+
+
+def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
+    """One flag at most, the most important: conflict, removed, not open, mature, in library (ui.md)."""
+    if "architecture" in record.conflicts and record.architecture:
+        return Flag(text=f"file says {base_models.architecture_label(record.architecture)}", tone="warn")
+    if record.access != "open":
+        return Flag(text=words.ACCESS_FLAGS[record.access], tone="dark")
+    if record.nsfw in ("mature", "explicit"):
+        return Flag(text="mature", tone="dark")
+    if in_library(record.ref):
+        return Flag(text="in library", tone="good")
+    return None
+
+
+def html(render: Renderer, grid: Grid) -> str:
+    return render("cards", grid=grid)

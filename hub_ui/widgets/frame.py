@@ -1,0 +1,72 @@
+"""The header: name, pages, and how the hubs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.errors import HubUiError, KeyRequired, RateLimited
+from connectors.federation import Answer
+from connectors.ref import HubName
+from hub_ui.widgets import words
+from hub_ui.widgets.render import Renderer
+
+PAGES: tuple[tuple[str, str], ...] = (
+    ("browse", "Browse"),
+    ("try", "Try"),
+    ("library", "Library"),
+    ("settings", "Settings"),
+)
+State = Literal["asked", "good", "key", "down"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubStatus:
+    """`text` follows the hub's name: hits and time, or what is wrong. `title` is the whole sentence."""
+
+    hub: HubName
+    state: State
+    hits: str = ""
+    text: str = ""
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        return words.HUB_LABELS[self.hub]
+
+
+def asked(hub: HubName) -> HubStatus:
+    return HubStatus(hub=hub, state="asked", text="…", title=f"{words.HUB_LABELS[hub]} was asked")
+
+
+def answered(answer: Answer, hits: int) -> HubStatus:
+    """`hits`: results shown from this hub so far; a plus says that there are more."""
+    if answer.error is not None:
+        return failed(answer.hub, answer.error)
+    more = "+" if answer.page and answer.page.cursor else ""
+    total = answer.page.total if answer.page else None
+    return HubStatus(
+        hub=answer.hub,
+        state="good",
+        hits=words.count(total) if total is not None else f"{hits}{more}",
+        text=f"{answer.seconds:.1f} s",
+        title=f"{words.HUB_LABELS[answer.hub]} answered in {answer.seconds:.2f} s",
+    )
+
+
+def failed(hub: HubName, error: HubUiError) -> HubStatus:
+    if isinstance(error, KeyRequired):
+        return HubStatus(hub=hub, state="key", text="add a key", title=error.message)
+    if isinstance(error, RateLimited):
+        wait = f"wait {error.retry_after:.0f} s" if error.retry_after else "asks to slow down"
+        return HubStatus(hub=hub, state="down", text=wait, title=error.message)
+    return HubStatus(hub=hub, state="down", text="no answer", title=error.message)
+
+
+def nav_html(render: Renderer, page: str, *, stacked: int = 0) -> str:
+    return render("nav", pages=PAGES, current=page, stacked=stacked)
+
+
+def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:
+    return render("hubs", statuses=statuses)

@@ -1,0 +1,44 @@
+"""The result as a sentence: "41 LoRAs for FLUX.1 that are styles and mention ink", every part removable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.facts import base_models
+from connectors.query import Query
+from hub_ui.widgets import words
+from hub_ui.widgets.render import Renderer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A removable word: `facet` and `value` say what a click takes away; facet "text" empties the search box."""
+
+    lead: str
+    label: str
+    facet: str
+    value: str
+
+
+def parts(query: Query) -> list[Part]:
+    found: list[Part] = []
+    for facet, lead, label in (
+        ("hubs", "on", lambda v: words.HUB_LABELS[v]),
+        ("bases", "for", base_name),
+        ("kinds", "that are", lambda v: words.KIND_PLURALS[v]),
+    ):
+        for i, value in enumerate(getattr(query, facet)):
+            found.append(Part(lead=lead if i == 0 else "or", label=label(value), facet=facet, value=value))
+    if query.text:
+        verb = "and mention" if query.kinds else "that mention"
+        found.append(Part(lead=verb, label=query.text, facet="text", value=""))
+    return found
+
+
+def base_name(value: str) -> str:
+    known = base_models.by_id(value)
+    return known.label if known else base_models.architecture_label(value)
+
+
+def html(render: Renderer, query: Query, total: int | None) -> str:
+    return render("sentence", total=total, parts=parts(query))

@@ -1,0 +1,75 @@
+"""A piece of page that Gradio lacks: HTML made on the server, clicks sent back as one event.
+
+Gradio fills `html_template` with Handlebars and then evaluates the *result* as a JavaScript template literal, so a
+title containing `${...}` would run as code even where `{{ }}` escaped it. Therefore no text of ours goes through a
+template of Gradio's: Jinja2 escapes and fills everything here, and the browser only receives the finished value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+# Elements speak through attributes: data-act (click), data-input (a control's new value), data-copy (to the clipboard),
+# data-slide (a range that moves a CSS variable without asking the server).
+SCRIPT = """
+const act = (node, extra) => trigger('act', Object.assign({}, node.dataset, extra || {}));
+const copy = (node) => {
+  const done = () => { node.classList.add('copied'); setTimeout(() => node.classList.remove('copied'), 1200); };
+  const fallback = () => {
+    const area = document.createElement('textarea');
+    area.value = node.dataset.copy; document.body.appendChild(area); area.select();
+    document.execCommand('copy'); area.remove(); done();
+  };
+  if (navigator.clipboard) { navigator.clipboard.writeText(node.dataset.copy).then(done, fallback); } else { fallback(); }
+};
+element.addEventListener('click', (event) => {
+  const copied = event.target.closest('[data-copy]');
+  if (copied) { event.preventDefault(); copy(copied); return; }
+  const node = event.target.closest('[data-act]');
+  if (node && !(event.ctrlKey || event.metaKey)) { event.preventDefault(); act(node); }
+});
+element.addEventListener('keydown', (event) => {
+  const node = event.target.closest('[data-act]');
+  if (node && event.target === node && node.tagName === 'DIV' && (event.key === 'Enter' || event.key === ' ')) {
+    event.preventDefault(); act(node);
+  }
+});
+element.addEventListener('change', (event) => {
+  const node = event.target.closest('[data-input]');
+  if (node) { act(node, { act: node.dataset.input, value: node.value }); }
+});
+element.addEventListener('input', (event) => {
+  const node = event.target.closest('[data-slide]');
+  if (node) {
+    node.closest('[data-slides]').style.setProperty('--at', node.value + '%');
+  }
+  const shown = event.target.closest('[data-shows]');
+  if (shown) { shown.parentElement.querySelector('output').value = Number(shown.value).toFixed(2); }
+});
+"""
+
+
+class Widget(gr.HTML):
+    """`value` is finished HTML. `act` fires with the clicked element's data- attributes as its data."""
+
+    def __init__(self, value: str = "", *, elem_id: str, elem_classes: str | None = None) -> None:
+        super().__init__(
+            value,
+            html_template="${value}",
+            css_template="",
+            js_on_load=SCRIPT,
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+        )
+
+    def get_block_name(self) -> str:
+        return "html"
+
+
+def act_data(event: gr.EventData) -> dict[str, Any]:
+    """The clicked element's attributes, all strings. The browser is not trusted: callers check each value."""
+    data = event._data
+    return {str(k): v for k, v in data.items()} if isinstance(data, dict) else {}

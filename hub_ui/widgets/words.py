@@ -1,0 +1,83 @@
+"""Numbers, sizes and times in the words of the page."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+HUB_LABELS: dict[str, str] = {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}
+HUB_MARKS: dict[str, str] = {"civitai": "C", "huggingface": "HF", "replicate": "R"}
+KIND_PLURALS: dict[str, str] = {
+    "character": "characters",
+    "style": "styles",
+    "concept": "concepts",
+    "control": "controls",
+    "tool": "tools",
+}
+SOURCE_WORDS: dict[str, str] = {
+    "header": "file",
+    "hub": "hub",
+    "card": "card",
+    "tag": "tag",
+    "size": "estimated",
+    "example": "examples",
+}
+ACCESS_FLAGS: dict[str, str] = {
+    "login": "needs a key",
+    "gated": "gated",
+    "paid": "early access",
+    "generation-only": "hub only",
+    "archived": "archived",
+    "removed": "removed",
+}
+_AGES: tuple[tuple[int, str], ...] = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+)
+
+
+def count(number: int | None) -> str:
+    """12400 -> "12.4k"; None (the hub hides it) -> an en dash."""
+    if number is None:
+        return "–"
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= unit:
+            shown = f"{number / unit:.1f}" if number < 100 * unit else f"{number / unit:.0f}"
+            return shown.removesuffix(".0") + letter
+    return str(number)
+
+
+def size(bytes_: int | None) -> str:
+    """Decimal units, as hubs and shops use them: 38000000 -> "38 MB"."""
+    if bytes_ is None:
+        return ""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if bytes_ >= unit:
+            number = bytes_ / unit
+            return f"{number:.1f} {name}" if number < 10 and name != "kB" else f"{number:.0f} {name}"
+    return f"{bytes_} B"
+
+
+def ago(iso: str | None, now: datetime | None = None) -> str:
+    """An ISO 8601 time as "12 days ago"; empty when it can't be read (Replicate sends up to 9 fraction digits)."""
+    if not iso:
+        return ""
+    try:
+        then = datetime.fromisoformat(iso[:19])
+    except ValueError:
+        return ""
+    current = (now or datetime.now(UTC)).replace(tzinfo=None)
+    seconds = (current - then.replace(tzinfo=None)).total_seconds()
+    for length, name in _AGES:
+        number = int(seconds // length)
+        if number >= 1:
+            return f"{number} {name}{'s' if number > 1 else ''} ago"
+    return "just now"
+
+
+def visible(text: str | None) -> str:
+    """Hub text without control characters and direction overrides, which could dress one name up as another."""
+    return "".join(c for c in text or "" if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
