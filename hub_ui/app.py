@@ -69,7 +69,7 @@ def _header(render: Renderer, services: Services) -> tuple[Widget, gr.Textbox, W
             show_label=False,
             container=False,
             elem_id="search",
-            placeholder="Search three hubs",
+            placeholder="Search LoRAs on three hubs",
             max_lines=1,
         )
         statuses = [frame.asked(connector.name) for connector in services.connectors]

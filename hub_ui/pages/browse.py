@@ -74,10 +74,8 @@ def connect(
     new_question: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
     page.facets.act(on_facets, [view], [view], **new_question)
     page.sentence.act(on_facets, [view], [view], **new_question)
-    box.submit(lambda now, text: now.asking(text=Query.of(text).text), [view, box], [view], **new_question)
-    page.sort.input(
-        lambda now, sort: now.asking(sort=Query.of(sort=sort).sort), [view, page.sort], [view], **new_question
-    )
+    box.submit(texted, [view, box], [view], **new_question)
+    page.sort.input(sorted_by, [view, page.sort], [view], **new_question)
     page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
 
 
@@ -112,6 +110,14 @@ def paint(services: Services, render: Renderer, results: Results) -> Painted:
         facets.html(render, results.query, results.facets),
         frame.hubs_html(render, results.statuses),
     )
+
+
+def texted(view: View, text: str) -> View:
+    return view.asking(text=Query.of(text or "").text)
+
+
+def sorted_by(view: View, sort: str) -> View:
+    return view.asking(sort=Query.of(sort=sort).sort)
 
 
 def filtered(view: View, act: dict[str, Any]) -> View:

@@ -26,6 +26,7 @@ from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import Widget, act_data
 
 DEFAULT_SEED = 417
+UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
@@ -156,7 +157,7 @@ def show(services: Services, render: Renderer, view: View, before: tuple[str, ..
     if view.page != "try":
         return tuple(gr.skip() for _ in range(5))
     records = [known(services, Ref.parse(ref)) for ref in refs]
-    layers = [layer(services, s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
+    layers = [layer(s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
     prompt: Any = gr.skip() if refs == before else view.prompt or suggestion(records)
     seed: Any = gr.skip() if refs == before or view.seed is None else view.seed
     return stack.html(render, layers), base_html(render, records), prompt, seed, refs
@@ -174,15 +175,9 @@ def known(services: Services, ref: Ref) -> Record | None:
         return None
 
 
-def layer(services: Services, ref: str, weight: float, record: Record | None) -> stack.Layer:
+def layer(ref: str, weight: float, record: Record | None) -> stack.Layer:
     if record is None:
-        return stack.Layer(
-            ref=ref,
-            title=ref,
-            line="",
-            weight=weight,
-            problem="Not seen yet; it is looked up when you press the button.",
-        )
+        return stack.Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
     picture = cards.cover(record, "safe")
     parts = (
         cards.base_label(record),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlencode
 
@@ -30,7 +30,7 @@ class View:
     """`open` is the ref whose detail panel stands open, empty for none."""
 
     page: PageName = "browse"
-    query: Query = Query(limit=PAGE_SIZE)
+    query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[Stacked, ...] = ()
     prompt: str = ""
@@ -108,14 +108,14 @@ def _page(text: str) -> PageName:
 def _query(given: Mapping[str, Sequence[str]]) -> Query:
     """Each filter is read alone, so that one bad value does not empty the others."""
     query = Query.of(_one(given, "q"), bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
-    for field, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
+    for filter_, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
         values = tuple(given.get(name, []))
-        value: Any = values if field in FACETS else _one(given, name) or None
+        value: Any = values if filter_ in FACETS else _one(given, name) or None
         try:
-            checked = Query.of(**{field: value})
+            checked = Query.of(**{filter_: value})
         except BadQuery:
             continue
-        query = replace(query, **{field: getattr(checked, field)})
+        query = replace(query, **{filter_: getattr(checked, filter_)})
     return query
 
 

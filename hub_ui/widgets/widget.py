@@ -22,7 +22,8 @@ const copy = (node) => {
     area.value = node.dataset.copy; document.body.appendChild(area); area.select();
     document.execCommand('copy'); area.remove(); done();
   };
-  if (navigator.clipboard) { navigator.clipboard.writeText(node.dataset.copy).then(done, fallback); } else { fallback(); }
+  if (!navigator.clipboard) { fallback(); return; }
+  navigator.clipboard.writeText(node.dataset.copy).then(done, fallback);
 };
 element.addEventListener('click', (event) => {
   const copied = event.target.closest('[data-copy]');
