@@ -54,7 +54,7 @@ class Delivery:
         return [Route("/{path:path}", self.serve, methods=["GET"])]
 
     def serve(self, request: Request) -> Response:
-        path = request.url.path if "%" not in request.url.path else str(request.scope["path"])
+        path = str(request.scope["path"])
         if path in self.public_contents:
             return content_answer(request, self.public_contents[path], _headers(path))
         return self._serve_signed(request, path)
@@ -62,7 +62,8 @@ class Delivery:
     def _serve_signed(self, request: Request, path: str) -> Response:
         query = request.query_params
         date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
-        if not hmac.compare_digest(query.get("X-Amz-Signature", ""), self._signature(path, date, lifetime)):
+        signature = query.get("X-Amz-Signature", "").encode()
+        if not hmac.compare_digest(signature, self._signature(path, date, lifetime).encode()):
             return _refusal(403, _BAD) if path in self.signed_contents else _refusal(404, _MISSING)
         if self.now() > int(date) + int(lifetime):
             return _refusal(403, _EXPIRED)

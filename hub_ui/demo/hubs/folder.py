@@ -50,7 +50,8 @@ class DataFolder:
     origins: Origins
 
     def text(self, path: Path) -> str:
-        return self.origins.fill(path.read_text(encoding="utf-8"))
+        """The text with the origins filled in, its line ends as they are."""
+        return self.origins.fill(path.read_bytes().decode("utf-8"))
 
     def json(self, path: Path) -> Any:
         return json.loads(self.text(path))

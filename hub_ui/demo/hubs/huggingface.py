@@ -1,11 +1,13 @@
 """The Hugging Face Hub's wire format: what huggingface_hub and plain clients ask about models."""
 
+import mimetypes
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -112,21 +114,17 @@ class HuggingFaceHub:
         repo = self._repo(request)
         commit = self._commit(repo, request.path_params["revision"])
         paths, expand = await _wanted_paths(request)
-        known = {
-            each if isinstance(each, str) else each.path: each for each in tree_entries(commit, "", recursive=True)
-        }
-        return json_answer([tree_entry(known[path], commit, expand=expand) for path in paths if path in known])
+        # In a thread, because a file's hash may have to be computed first.
+        return json_answer(await run_in_threadpool(_entries_at, commit, paths, expand))
 
     def resolve(self, request: Request) -> Response:
         repo, commit, file = self._file(request)
-        if file.path != CARD:
-            self._check_access(request, repo)
         if file.is_lfs:
             return self._redirect(repo, commit, file)
         if file.content is None:
             raise _refusal(404, "Entry not found", "EntryNotFound")
-        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"', "Content-Disposition": attachment(file.path)}
-        return content_answer(request, file.content, headers, "text/plain; charset=utf-8")
+        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"'}
+        return content_answer(request, file.content, headers, _media_type(file.path))
 
     def raw(self, request: Request) -> Response:
         _, commit, file = self._file(request)
@@ -149,6 +147,8 @@ class HuggingFaceHub:
         commit, path = self._split(repo, request.path_params["rest"])
         if path not in commit.files:
             raise _refusal(404, "Entry not found", "EntryNotFound", _commit_header(commit))
+        if path != CARD:
+            self._check_access(request, repo)
         return repo, commit, commit.files[path]
 
     def _split(self, repo: Repo, rest: str) -> tuple[Commit, str]:
@@ -199,6 +199,16 @@ async def _wanted_paths(request: Request) -> tuple[list[str], bool]:
         return [str(path) for path in body.get("paths", [])], bool(body.get("expand"))
     form = await request.form()
     return [str(path) for path in form.getlist("paths")], str(form.get("expand")).lower() in ("true", "1")
+
+
+def _entries_at(commit: Commit, paths: Iterable[str], expand: bool) -> list[Json]:
+    known = {each if isinstance(each, str) else each.path: each for each in tree_entries(commit, "", recursive=True)}
+    return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
+
+
+def _media_type(path: str) -> str:
+    guessed = mimetypes.guess_type(path)[0] or ""
+    return guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
 
 
 def _commit_header(commit: Commit) -> dict[str, str]:

@@ -54,7 +54,7 @@ def list_item(repo: Repo, query: QueryParams) -> Json:
         return _expanded(repo, info, query.getlist("expand"))
     keys = list(_LIST_KEYS)
     keys += _FULL_KEYS if query.get("full") in _TRUE else ()
-    keys += ["cardData"] if query.get("cardData") in _TRUE or query.get("full") in _TRUE else []
+    keys += ["cardData"] if query.get("cardData") in _TRUE else []
     keys += ["config"] if query.get("config") in _TRUE else []
     item = {key: info[key] for key in keys if key in info}
     if "siblings" in item:

@@ -65,13 +65,12 @@ class ReplicateHub:
             self.delivery.public(_tar_path(name), trained_model(file.content))
 
     async def models(self, request: Request) -> Response:
-        models = list(self.store.models.values())
-        if request.method == "QUERY":
-            models = _found(models, (await request.body()).decode())
         params = request.query_params
+        text = (await request.body()).decode() if request.method == "QUERY" else params.get("query", "")
+        models = _found(list(self.store.models.values()), text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
         models.sort(key=lambda model: _created(model, by), reverse=params.get("sort_direction", "desc") != "asc")
-        return self._page(request, models)
+        return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:
         text = request.query_params.get("query", "")
@@ -221,13 +220,14 @@ class ReplicateHub:
 
         return Route(path, endpoint, methods=list(methods) or ["GET"])
 
-    def _page(self, request: Request, items: Sequence[Json], size: int = _PAGE) -> Response:
+    def _page(self, request: Request, items: Sequence[Json], size: int = _PAGE, query: str = "") -> Response:
+        """One page. The text of a search goes into the cursor's address, because a GET follows a QUERY."""
         offset = read_opaque(request.query_params.get("cursor"))
         if offset is None:
             raise _refusal(400, "Invalid cursor")
 
         def link(at: int) -> str:
-            return str(request.url.include_query_params(cursor=opaque(at)))
+            return str(request.url.include_query_params(cursor=opaque(at), **({"query": query} if query else {})))
 
         answer = {
             "previous": link(max(offset - size, 0)) if offset else None,
