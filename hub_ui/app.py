@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,20 +138,22 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(font=sans, font_mono=[gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")])
 
 
-def launch(
+@contextmanager
+def serving(
     services: Services, *, host: str = "127.0.0.1", port: int | None = None, open_browser: bool = False
-) -> tuple[gr.Blocks, str]:
-    """Serves the page in the background; returns the running app (close it) and its address."""
-    # Gradio reads these when it starts: no analytics, nothing of what people type kept in their browser's storage.
+) -> Iterator[str]:
+    """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on."""
+    # Gradio reads this when it starts: no analytics.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     app = build_app(services)
     _, url, _ = app.queue(default_concurrency_limit=8).launch(
         server_name=host,
-        server_port=port,
+        server_port=port or None,
         inbrowser=open_browser,
         prevent_thread_lock=True,
         quiet=True,
         show_error=False,
+        # Run history would keep what people type in their browser's storage.
         run_history=False,
         footer_links=[],
         theme=theme(),
@@ -157,4 +161,7 @@ def launch(
         js=ON_LOAD,
         mcp_server=False,
     )
-    return app, url
+    try:
+        yield url
+    finally:
+        app.close(verbose=False)

@@ -1,0 +1,60 @@
+"""A running demo and a watched browser page: any console error, page error or request off loopback fails the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.browser.demo import running_demo
+
+LOOPBACK = ("127.0.0.1", "localhost", "")
+
+
+@dataclass
+class Watch:
+    """Everything a page did that it should not have."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def over(self, page: Page) -> None:
+        page.on("console", lambda m: self.faults.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        page.on("request", lambda request: self._check(request.url))
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.hostname not in LOOPBACK:
+            self.faults.append(f"request left this machine: {url}")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the demo on its own sample hubs."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path: Path = chromium()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    watch = Watch()
+    context = browser.new_context(viewport={"width": 1440, "height": 960})
+    opened = context.new_page()
+    watch.over(opened)
+    yield opened
+    context.close()
+    assert watch.faults == []

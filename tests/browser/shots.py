@@ -1,0 +1,57 @@
+"""Pictures of every page, both themes, desktop and phone: `python -m tests.browser.shots FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.browser.demo import running_demo
+
+SIZES = {"1440": (1440, 960), "390": (390, 844)}
+THEMES = ("light", "dark")
+
+
+def main(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    path = chromium()
+    with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder)) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        for theme in THEMES:
+            for name, size in SIZES.items():
+                shoot(browser, url, out, theme, name, size)
+        browser.close()
+
+
+def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tuple[int, int]) -> None:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page = context.new_page()
+    page.goto(f"{url}?__theme={theme}")
+    expect(page.locator(".hub.good")).to_have_count(3, timeout=20_000)
+    snap(page, out / f"browse-{theme}-{name}.png")
+    page.goto(f"{url}?base=tiny-shapes&__theme={theme}")
+    page.locator(".card .hit").first.click()
+    expect(page.locator(".detail h2")).to_be_visible()
+    snap(page, out / f"detail-{theme}-{name}.png")
+    page.get_by_role("button", name="Download & try").click()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=180_000)
+    snap(page, out / f"try-{theme}-{name}.png")
+    for other in ("library", "settings"):
+        page.goto(f"{url}?page={other}&__theme={theme}")
+        snap(page, out / f"{other}-{theme}-{name}.png")
+    context.close()
+
+
+def snap(page: Page, path: Path) -> None:
+    """Waits for pictures first: a page half loaded shows nothing of its design."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(400)
+    page.screenshot(path=path)
+    print(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "shots"))
