@@ -31,6 +31,8 @@ def refusal(response: requests.Response, hub: HubName) -> HubUiError | None:
     """
     if response.ok:
         return _page_instead(response, hub)
+    if response.status_code == 403 and response.history:
+        return HubDown("The delivery host refuses the address the hub gave. Try again in a minute.", hub=hub)
     said = error_text(response)
     return _by_text(said, hub) or _by_status(response, said, hub)
 

@@ -78,7 +78,14 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 
 @contextmanager
 def _http(private: Collection[str]) -> Iterator[requests.Session]:
-    retry = Retry(total=2, backoff_factor=0.25, status_forcelist=(500, 502, 503, 504, 524), raise_on_status=False)
+    retry = Retry(
+        total=2,
+        backoff_factor=0.25,
+        status_forcelist=(500, 502, 503, 504, 524),
+        raise_on_status=False,
+        # Else urllib3 would sit out a rate limit by itself, in silence.
+        respect_retry_after_header=False,
+    )
     with _Http(private) as http:
         http.headers["User-Agent"] = USER_AGENT
         # A compressed answer would make Content-Length say nothing about the file.

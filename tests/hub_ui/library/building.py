@@ -1,0 +1,63 @@
+"""Records, downloads, entries and weight files with defaults; a test names only what it is about."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.connector import HttpDownload
+from connectors.record import Record
+from connectors.ref import Ref
+from hub_ui.library.entry import Entry
+
+INK = Ref.parse("civitai:1001@2001#3001")
+
+
+def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
+    """A whole safetensors file with one tensor of `size` bytes."""
+    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    return len(header).to_bytes(8, "little") + header + fill * size
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def record(**fields: Any) -> Record:
+    values: dict[str, Any] = {
+        "ref": INK, "hub": "civitai", "title": "Ink lines", "creator": "ada", "url": "https://civitai.com/models/1001",
+        "base_model": "sd1", "architecture": "sd1", "raw_base_model": "SD 1.5", "kind": "style",
+        "trigger_words": ("sks style",), "rank": 8, "alpha": 8.0, "algorithm": "lora", "weight": 0.8, "file": None,
+        "license": None, "nsfw": "safe", "downloads": 1, "likes": 1, "updated_at": None, "images": (), "access": "open",
+        "claims": (), "conflicts": (),
+    }  # fmt: skip
+    return Record(**{**values, **fields})
+
+
+def download(url: str, **fields: Any) -> HttpDownload:
+    return HttpDownload(**{"ref": INK, "name": "ink.safetensors", "url": url, **fields})
+
+
+def entry(**fields: Any) -> Entry:
+    values: dict[str, Any] = {
+        "ref": INK, "title": "Ink lines", "file": "sd1/ada/Ink lines-2001.safetensors", "size": 3, "sha256": "a" * 64,
+        "source": "https://civitai.com/api/download/models/2001",
+    }  # fmt: skip
+    return Entry(**{**values, **fields})
+
+
+def tar(members: Mapping[str, bytes], **fields: Any) -> bytes:
+    """A plain tar; `fields` are set on every member (type, linkname...)."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            for field, value in fields.items():
+                setattr(info, field, value)
+            archive.addfile(info, io.BytesIO(data))
+    return target.getvalue()

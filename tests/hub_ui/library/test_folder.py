@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.ref import Ref
+from hub_ui.library.folder import is_safe_path, safe_name, target
+from tests.hub_ui.library.building import INK, record
+
+HF = Ref.parse("huggingface:ada/many@" + "0123456789" * 4)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Ink lines", "Ink lines"),
+        ("a/b\\c:d*e?f", "a b c d e f"),
+        ("../../etc/passwd", "etc passwd"),
+        ("...", "unnamed"),
+        ("", "unnamed"),
+        (" .hidden. ", "hidden"),
+        ("--rm -rf", "rm -rf"),
+        ("CON", "_CON"),
+        ("nul.safetensors", "_nul.safetensors"),
+        ("COM¹", "_COM¹"),
+        ("e\u0301", "é"),
+        ("a\u202egnp.exe", "agnp.exe"),
+        ("tab\tand\nline", "tab and line"),
+        ("絵" * 40, "絵" * 24),
+        ("🎨 style", "🎨 style"),
+    ],
+)
+def test_titles_become_names(title: str, name: str) -> None:
+    assert safe_name(title) == name
+
+
+@given(st.text(max_size=300))
+def test_any_title_gives_a_safe_path(title: str) -> None:
+    path = target(record(title=title, creator=title), INK, "x", ())
+    assert is_safe_path(path)
+    assert all(len(part.encode()) <= 255 for part in path.split("/"))
+
+
+def test_the_path_says_architecture_creator_title_and_version() -> None:
+    assert target(record(), INK, "ink.safetensors", ()) == "sd1/ada/Ink lines-2001.safetensors"
+
+
+def test_unknowns_have_a_place_too() -> None:
+    path = target(record(architecture=None, creator=None), INK, "x", ())
+    assert path == "unknown/civitai/Ink lines-2001.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("styles/ink.safetensors", "sd1/ada/Ink lines-ink-012345678901.safetensors"),
+        ("pytorch_lora_weights.safetensors", "sd1/ada/Ink lines-012345678901.safetensors"),
+    ],
+)
+def test_files_of_one_repository_keep_their_own_names(name: str, expected: str) -> None:
+    assert target(record(), HF, name, ()) == expected
+
+
+def test_paths_that_differ_in_case_only_are_told_apart() -> None:
+    path = target(record(), INK, "x", {"SD1/Ada/INK lines-2001.safetensors"})
+    assert path == "sd1/ada/Ink lines-2001-38fcb4ed.safetensors"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a.safetensors", "/a.safetensors", "a//b.safetensors", "c:a.safetensors", "a\\b.safetensors", "a.pt", "",
+     "nul/a.safetensors", "./a.safetensors", "a./b.safetensors", "a\n.safetensors"],
+)  # fmt: skip
+def test_paths_out_of_the_folder_are_seen(path: str) -> None:
+    assert not is_safe_path(path)

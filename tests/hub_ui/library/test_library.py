@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors import errors
+from connectors.connector import HttpDownload
+from connectors.ref import Ref
+from hub_ui.library import lockfile
+from hub_ui.library.library import Library, source_of
+from hub_ui.library.progress import Progress, PullCancelled
+from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
+from tests.hub_ui.library.serving import Answer, Host
+
+FILE = weights()
+
+
+@pytest.fixture
+def ink(hub: Host) -> HttpDownload:
+    hub.answers["/file"] = Answer(body=FILE)
+    return download(hub.url + "/file", size=len(FILE), sha256=sha256(FILE))
+
+
+def files(library: Library) -> list[str]:
+    found = (path.relative_to(library.folder).as_posix() for path in library.folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not path.startswith(".hub-ui/"))
+
+
+def test_a_pull_leaves_the_file_and_its_entry(library: Library, ink: HttpDownload) -> None:
+    got = library.pull(ink, record())
+    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
+    assert library.path(got).read_bytes() == FILE
+    assert library.entries() == (got,)
+
+
+def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownload) -> None:
+    got = library.pull(ink, record(license="mit"))
+    assert got == entry(
+        size=len(FILE),
+        sha256=sha256(FILE),
+        source=ink.url,
+        base_model="sd1",
+        architecture="sd1",
+        trigger_words=("sks style",),
+        weight=0.8,
+        license="mit",
+    )
+
+
+def test_what_is_there_is_not_asked_for_again(library: Library, ink: HttpDownload, hub: Host) -> None:
+    first = library.pull(ink, record())
+    assert library.pull(ink, record()) == first
+    assert len(hub.seen) == 1
+
+
+def test_a_damaged_file_is_fetched_again(library: Library, ink: HttpDownload) -> None:
+    first = library.pull(ink, record())
+    library.path(first).write_bytes(b"damaged")
+    assert library.pull(ink, record()) == first
+    assert library.path(first).read_bytes() == FILE
+
+
+def test_a_lost_lock_file_is_written_from_the_files(library: Library, ink: HttpDownload, hub: Host) -> None:
+    first = library.pull(ink, record())
+    library.lock.unlink()
+    assert library.pull(ink, record()) == first
+    assert len(hub.seen) == 1
+
+
+def test_a_weight_the_person_set_stays(library: Library, ink: HttpDownload) -> None:
+    first = library.pull(ink, record())
+    library.lock.write_text(lockfile.dumps([replace(first, weight=0.4)]))
+    library.path(first).unlink()
+    assert library.pull(ink, record()).weight == 0.4
+
+
+def test_a_stranger_at_the_place_is_left_alone(library: Library, ink: HttpDownload) -> None:
+    stranger = library.folder / "sd1/ada/Ink lines-2001.safetensors"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"mine")
+    got = library.pull(ink, record())
+    assert stranger.read_bytes() == b"mine"
+    assert library.path(got).read_bytes() == FILE
+
+
+def test_other_bytes_under_a_locked_ref_are_refused(library: Library, ink: HttpDownload, hub: Host) -> None:
+    library.pull(ink, record())
+    with pytest.raises(errors.WrongHash, match="lock file pins"):
+        library.pull(replace(ink, sha256="b" * 64), record())
+    assert len(hub.seen) == 1
+
+
+def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, ink: HttpDownload, hub: Host) -> None:
+    first = library.pull(ink, record())
+    library.path(first).unlink()
+    hub.answers["/file"] = Answer(body=weights(fill=b"\x02"))
+    with pytest.raises(errors.WrongHash):
+        library.pull(replace(ink, size=None, sha256=None), record())
+    assert files(library) == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", FILE[:-1], weights(fill=b"\x02")])
+def test_a_failed_pull_leaves_nothing(library: Library, ink: HttpDownload, hub: Host, body: bytes) -> None:
+    hub.answers["/file"] = Answer(body=body)
+    with pytest.raises(errors.IntegrityError):
+        library.pull(ink, record())
+    assert files(library) == []
+    assert library.entries() == ()
+
+
+def test_an_unpinned_ref_is_refused(library: Library, ink: HttpDownload) -> None:
+    with pytest.raises(errors.BadRef, match="Pin it first"):
+        library.pull(replace(ink, ref=Ref.parse("civitai:1001")), record())
+
+
+def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None:
+    seen: list[Progress] = []
+    library.pull(ink, record(), report=seen.append)
+    assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
+
+
+def test_a_cancelled_pull_leaves_nothing(library: Library, hub: Host) -> None:
+    hub.answers["/file"] = Answer(body=weights(3_000_000))
+    answers = iter([False, False])
+    with pytest.raises(PullCancelled):
+        library.pull(download(hub.url + "/file"), record(), cancelled=lambda: next(answers, True))
+    assert files(library) == []
+
+
+def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Host) -> None:
+    started = threading.Event()
+
+    def slowly(_: int) -> Answer:
+        started.wait(0.3)
+        return Answer(body=FILE)
+
+    hub.answers["/file"] = slowly
+    with ThreadPoolExecutor(4) as pool:
+        pulls = [pool.submit(library.pull, download(hub.url + "/file"), record()) for _ in range(4)]
+    assert len({pull.result() for pull in pulls}) == 1
+    assert len(hub.seen) == 1
+
+
+def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library, hub: Host) -> None:
+    hub.answers["/file"] = Answer(body=FILE)
+    refs = [Ref.parse(f"civitai:1001@2001#{number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda ref: library.pull(download(hub.url + "/file", ref=ref), record()), refs))
+    assert {held.ref for held in library.entries()} == set(refs)
+    assert len({held.file for held in library.entries()}) == len(files(library)) == 8
+
+
+def test_another_library_on_the_same_lock_sees_the_entry(library: Library, ink: HttpDownload) -> None:
+    other = Library(library.folder, library.lock)
+    assert not other.holds(INK)
+    library.pull(ink, record())
+    assert other.holds(INK)
+
+
+@pytest.mark.parametrize("text", ["civitai:1001", "civitai:1001@2001", "civitai:1001@2001#3001", "civitai:@2001"])
+def test_an_entry_is_found_by_less_than_its_ref(library: Library, ink: HttpDownload, text: str) -> None:
+    got = library.pull(ink, record())
+    assert library.entry(Ref.parse(text)) == got
+
+
+@pytest.mark.parametrize("text", ["civitai:1002", "civitai:1001@2002", "civitai:1001@2001#4", "replicate:a/b"])
+def test_other_refs_are_not_there(library: Library, ink: HttpDownload, text: str) -> None:
+    library.pull(ink, record())
+    assert not library.holds(Ref.parse(text))
+    with pytest.raises(errors.NotFound, match="Pull it first"):
+        library.entry(Ref.parse(text))
+
+
+def test_a_ref_that_may_mean_two_entries_asks_back(library: Library) -> None:
+    second = entry(ref=Ref.parse("civitai:1001@2002#3002"), file="sd1/b.safetensors")
+    library.lock.write_text(lockfile.dumps([entry(), second]))
+    with pytest.raises(errors.UsageError, match="Choose one: civitai:1001@2001#3001, civitai:1001@2002#3002"):
+        library.entry(Ref.parse("civitai:1001"))
+
+
+def test_removing_takes_file_entry_and_empty_folders(library: Library, ink: HttpDownload) -> None:
+    got = library.pull(ink, record())
+    assert library.remove(INK) == got
+    assert files(library) == []
+    assert not (library.folder / "sd1").exists()
+    assert library.entries() == ()
+
+
+def test_an_unreadable_lock_is_told_and_never_overwritten(library: Library, ink: HttpDownload, hub: Host) -> None:
+    library.lock.write_text("version = 1\n[[lora]]\nref = \n")
+    for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.remove(INK)):
+        with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
+            attempt()
+    assert library.lock.read_text() == "version = 1\n[[lora]]\nref = \n"
+    assert hub.seen == []
+
+
+def test_bytes_that_are_no_text_are_told_as_such(library: Library) -> None:
+    library.lock.write_bytes(b"\xff\xfe")
+    with pytest.raises(lockfile.LockError, match="can't be read"):
+        library.entries()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, ink: HttpDownload) -> None:
+    (tmp_path / "loras").write_text("a file where the folder should be")
+    with pytest.raises(errors.HubUiError, match="can't be written"):
+        Library(tmp_path / "loras", tmp_path / "loras.lock").pull(ink, record())
+
+
+def test_no_key_is_written_down() -> None:
+    url = "https://me:pw@civitai.com/api/download/models/2?fileId=3&token=secret&X-Amz-Signature=secret"
+    assert source_of(download(url)) == "https://civitai.com/api/download/models/2?fileId=3"
