@@ -15,7 +15,7 @@ from connectors.record import Lora
 from connectors.ref import HubName
 
 PATIENCE_SECONDS = 20.0
-# CivitAI filters a page of hits afterwards, so pages may be empty without being the last (hub_apis 1.4).
+# CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
 
 

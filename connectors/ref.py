@@ -68,7 +68,7 @@ _ADDRESSES: tuple[tuple[HubName, re.Pattern[str]], ...] = (
         ),
     ),
 )
-# urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out (hub_apis 1.11)
+# urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out
 _AIR = re.compile(
     r"(?:urn:)?(?:air:)?[A-Za-z0-9_.-]+:[a-z]+:(?P<hub>civitai|huggingface):(?P<id>[^@+]+?)"
     r"(?:@(?P<version>[A-Za-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from connectors.errors import (
@@ -25,7 +26,7 @@ from connectors.errors import (
 )
 from connectors.ref import HubName
 
-# A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages (hub_apis 1.10).
+# A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
@@ -43,11 +44,16 @@ class Endpoint:
     token: str | None = field(default=None, repr=False)
 
 
+Explain = Callable[[requests.Response], HubUiError | None]
+
+
 class Session:
     """HTTP to one hub. Every failure leaves here as one of our errors."""
 
-    def __init__(self, endpoint: Endpoint, *, retries: int = 2) -> None:
+    def __init__(self, endpoint: Endpoint, *, retries: int = 2, explain: Explain | None = None) -> None:
+        """`explain` reads the hub's own refusals first; it gives None for what the status says well enough."""
         self.endpoint = endpoint
+        self._explain = explain
         self._host = urlsplit(endpoint.url).netloc
         self._http = requests.Session()
         self._http.headers["User-Agent"] = USER_AGENT
@@ -91,17 +97,8 @@ class Session:
     ) -> requests.Response:
         """The whole answer, its status checked and its size capped."""
         url = path if "://" in path else self.endpoint.url.rstrip("/") + path
-        headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
         try:
-            response = self._http.request(
-                method,
-                url,
-                params=params,
-                headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                stream=True,
-                **extra,
-            )
+            response = self._request(method, url, params=params, **extra)
             _read_capped(response)
         except requests.exceptions.RequestException as error:
             raise self._unreachable(error, url) from error
@@ -109,9 +106,31 @@ class Session:
             raise self._refused(response)
         return response
 
+    def target(self, path: str, params: Mapping[str, Any] | None = None) -> str | None:
+        """Where the hub redirects a GET of `path`, without following; None if it has the bytes itself.
+
+        Of an answer that is no refusal no body is read: it may be gigabytes.
+        """
+        url = self.endpoint.url.rstrip("/") + path
+        try:
+            with self._request("GET", url, params=params, allow_redirects=False) as response:
+                if not response.ok:
+                    _read_capped(response)
+                    raise self._refused(response)
+                place = response.headers.get("Location")
+                return urljoin(response.url, place) if response.is_redirect and place else None
+        except requests.exceptions.RequestException as error:
+            raise self._unreachable(error, url) from error
+
+    def _request(self, method: str, url: str, **extra: Any) -> requests.Response:
+        headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
+        return self._http.request(
+            method, url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True, **extra
+        )
+
     def _unreachable(self, error: requests.exceptions.RequestException, url: str) -> HubUiError:
         hub, label = self.endpoint.hub, self.endpoint.label
-        if isinstance(error, requests.exceptions.Timeout):
+        if _timed_out(error):
             return HubTimeout(f"{label} did not answer in time. Try again.", hub=hub, url=url)
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
             return HubDown(f"{label}'s address is not a web address: {self.endpoint.url}", hub=hub, url=url)
@@ -119,6 +138,9 @@ class Session:
 
     def _refused(self, response: requests.Response) -> HubUiError:
         hub, label = self.endpoint.hub, self.endpoint.label
+        explained = self._explain(response) if self._explain else None
+        if explained is not None:
+            return explained
         said = error_text(response)
         status = response.status_code
         if status in (401, 403):
@@ -145,12 +167,20 @@ class _NoNetrc(requests.auth.AuthBase):
         return request
 
 
+def _timed_out(error: requests.exceptions.RequestException) -> bool:
+    """After retries, and while a body is read, requests wraps a timeout in a ConnectionError."""
+    if isinstance(error, requests.exceptions.Timeout):
+        return True
+    return any(isinstance(getattr(arg, "reason", arg), ReadTimeoutError) for arg in error.args)
+
+
 def _read_capped(response: requests.Response) -> None:
     """Fills `response.content`; a body over the cap is cut, which then fails as JSON instead of filling memory."""
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > _MAX_JSON_BYTES:
+            response.close()
             break
     response._content = bytes(body)
 
@@ -169,7 +199,14 @@ def error_text(response: requests.Response) -> str:
     return ""
 
 
-def retry_after(response: requests.Response) -> float | None:
+class Answered(Protocol):
+    """An answer of any HTTP library."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+def retry_after(response: Answered) -> float | None:
     """Seconds to wait: Retry-After (RFC 9110: seconds or a date), Hugging Face's RateLimit, Replicate's reset."""
     header = response.headers.get("Retry-After", "")
     if header.isdigit():

@@ -1,0 +1,61 @@
+"""Whether a CivitAI version can be had, in every way CivitAI has said so over the years."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from connectors.record import Access
+from connectors.wire import Table, flag, number, table, text, when
+
+
+def lora_access(model: Table) -> Access:
+    """`mode` is absent, Archived (no files), or TakenDown (no images either)."""
+    mode = text(model.get("mode"))
+    return {"Archived": "archived", "TakenDown": "removed"}.get(mode or "", "open")  # type: ignore[return-value]
+
+
+def version_access(version: Table, now: datetime) -> tuple[Access, str | None]:
+    """The access and, where there is one, the sentence that explains it."""
+    usage = text(version.get("usageControl"))
+    if usage not in (None, "Download"):
+        return "generation-only", "Its author allows generation on CivitAI only."
+    if version.get("paidAccess") is not None:
+        return _paid(table(version["paidAccess"]), now)
+    until = _early_access_end(version)
+    if until is not None and until > now:
+        return "paid", early_access_note(until, now)
+    return "open", None
+
+
+def _paid(paid: Table, now: datetime) -> tuple[Access, str | None]:
+    """Since July 2026: {"permanent": bool, "endsAt": ISO or null}; neither means it is over."""
+    if flag(paid.get("permanent")):
+        return "paid", "Sold on CivitAI."
+    until = moment(paid.get("endsAt"))
+    if until is not None and until > now:
+        return "paid", early_access_note(until, now)
+    return "open", None
+
+
+def _early_access_end(version: Table) -> datetime | None:
+    """Until August 2024 a number of days after publishing; then a deadline under one of two names."""
+    for key in ("earlyAccessEndsAt", "earlyAccessDeadline"):
+        if until := moment(version.get(key)):
+            return until
+    days, published = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
+    return published + timedelta(days=days) if days and 0 < days < 1000 and published else None
+
+
+def early_access_note(until: datetime, now: datetime) -> str:
+    left = until - now
+    hours = int(left.total_seconds() // 3600)
+    span = f"{hours // 24} more days" if hours >= 48 else f"{hours} more hours" if hours > 1 else "less than two hours"
+    return f"Early access for {span}, until {until:%Y-%m-%d %H:%M} UTC."
+
+
+def moment(value: object) -> datetime | None:
+    found = when(value)
+    try:
+        return datetime.fromisoformat(found.replace("Z", "+00:00")) if found else None
+    except ValueError:
+        return None

@@ -1,0 +1,47 @@
+"""One base model: a lineage on an architecture, and how each hub spells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseModel:
+    """`architecture` is None where nobody outside holds the weights, so that no file can prove one.
+
+    `repos` are Hugging Face ids, the author's own first. `license` is the base's own, which binds its LoRAs too.
+    """
+
+    id: str
+    label: str
+    architecture: str | None
+    civitai: tuple[str, ...] = ()
+    repos: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    license: str | None = None
+
+
+def row(
+    model_id: str,
+    label: str,
+    architecture: str | None = None,
+    *,
+    civitai: str = "",
+    repos: str = "",
+    aliases: str = "",
+    license: str | None = None,
+) -> BaseModel:
+    """A line of the table: names are separated by commas, repos by spaces."""
+    return BaseModel(
+        id=model_id,
+        label=label,
+        architecture=architecture,
+        civitai=_names(civitai),
+        repos=tuple(repos.split()),
+        aliases=_names(aliases),
+        license=license,
+    )
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())

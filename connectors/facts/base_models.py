@@ -1,0 +1,186 @@
+"""The taxonomy: every spelling of a base model -> one base model -> its architecture.
+
+A hub's own word is looked up by letters and digits only ("Flux.1 D", "flux.1-d"). A repo is looked up whole, then by
+its name without the owner, then without the endings that quantised and converted copies carry. An unlisted name
+passes through as written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from connectors.facts.base_model import BaseModel
+from connectors.facts.base_models_image import IMAGE_MODELS
+from connectors.facts.base_models_video import OTHER_MODELS
+from connectors.record import Claim, Source
+from connectors.ref import HubName
+
+# How the architectures are called where people read them.
+ARCHITECTURES: Mapping[str, str] = {
+    "ace-step": "ACE-Step",
+    "anima": "Anima",
+    "auraflow": "AuraFlow",
+    "boogu": "Boogu",
+    "chroma": "Chroma",
+    "cogvideox": "CogVideoX",
+    "cogview4": "CogView4",
+    "ernie": "ERNIE-Image",
+    "flux1": "FLUX.1",
+    "flux2": "FLUX.2",
+    "flux3-video": "FLUX.3 Video",
+    "hidream": "HiDream",
+    "hidream-o1": "HiDream-O1",
+    "hunyuan-dit": "Hunyuan-DiT",
+    "hunyuan-image": "HunyuanImage",
+    "hunyuan-video": "HunyuanVideo",
+    "hunyuan-video-1.5": "HunyuanVideo 1.5",
+    "hunyuan3d": "Hunyuan3D",
+    "ideogram4": "Ideogram 4",
+    "krea2": "Krea 2",
+    "lens": "Lens",
+    "ltx-video": "LTX-Video",
+    "ltx-video-2": "LTX-2",
+    "lumina2": "Lumina 2",
+    "mageflow": "MageFlow",
+    "minimax-h3": "MiniMax H3",
+    "mochi": "Mochi",
+    "omnigen2": "OmniGen2",
+    "pixart": "PixArt",
+    "qwen-image": "Qwen-Image",
+    "qwen-image-2": "Qwen-Image 2",
+    "qwen-image-3": "Qwen-Image 3",
+    "sana": "Sana",
+    "sd1": "Stable Diffusion 1.x",
+    "sd2": "Stable Diffusion 2.x",
+    "sd3": "Stable Diffusion 3",
+    "sdxl": "SDXL",
+    "ssd-1b": "SSD-1B",
+    "stable-cascade": "Stable Cascade",
+    "svd": "Stable Video Diffusion",
+    "tiny-shapes": "Tiny Shapes",
+    "wan": "Wan",
+    "z-image": "Z-Image",
+}
+# What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
+_NO_BASE = ("other", "unknown", "upscaler")
+# Endings of repo names that name a copy of the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
+_COPY = re.compile(
+    r"[-_.](?:fp8(?:-?e4m3fn)?|fp16|bf16|fp32|int[48]|[48]-?bits?|(?:bnb-)?(?:nf4|[48]-?bits?)|bnb|nvfp4|mxfp8|gguf|awq"
+    r"|gptq|hqq|torchao|sdnq[\w-]*|nunchaku|svdq[\w-]*|quanti[sz]ed|quanto|diffusers|comfyui|repackaged|onnx|mlx"
+    r"|mirror|copy|clone|safetensors|single-?file|non-?ema|official|hf)$",
+    re.IGNORECASE,
+)
+
+
+def by_id(model_id: str) -> BaseModel | None:
+    return _ids().get(model_id)
+
+
+def identify(name: str) -> BaseModel | None:
+    """The base model a hub, card or person means by `name`; None for a name that is not listed."""
+    found = _spelled().get(_key(name))
+    if found is not None or "/" not in name:
+        return found
+    repo = name.rstrip("/").rpartition("/")[2]
+    while (found := _spelled().get(_key(repo))) is None:
+        shorter = _COPY.sub("", repo)
+        if shorter == repo:
+            return None
+        repo = shorter
+    return found
+
+
+def label(model_id: str) -> str:
+    """The name to show for a record's `base_model`; a name that passed through unlisted stays as it is."""
+    found = by_id(model_id)
+    return found.label if found else model_id
+
+
+def architecture_label(architecture: str) -> str:
+    return ARCHITECTURES.get(architecture, architecture)
+
+
+def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
+    """How `hub` writes a base model, or every base model of an architecture: the values for its filter.
+
+    A name we don't list is handed on as written: the hub may know it.
+    """
+    chosen = tuple(_meant(id_or_architecture))
+    found = tuple(name for model in chosen for name in _names(model, hub))
+    return found or (() if chosen else (id_or_architecture,))
+
+
+def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
+    """base_model, architecture and raw_base_model, all from the one word a hub or card says."""
+    claims = [Claim(field="raw_base_model", value=raw, source=source, where=where)]
+    found = identify(raw)
+    if found is None and _key(raw) not in _NO_BASE:
+        claims.append(Claim(field="base_model", value=raw, source=source, where=where))
+    if found is not None and found.id not in _NO_BASE:
+        claims.append(Claim(field="base_model", value=found.id, source=source, where=where))
+        if found.architecture:
+            claims.append(Claim(field="architecture", value=found.architecture, source=source, where=where))
+    return tuple(claims)
+
+
+def matches(
+    record_base_model: str | None, record_architecture: str | None, raw: str | None, asked: tuple[str, ...]
+) -> bool:
+    """Whether a record is on one of the `asked` bases: ids, architectures, or names as a hub writes them."""
+    if not asked:
+        return True
+    own = {name.casefold() for name in (record_base_model, record_architecture, raw) if name}
+    return any(name.casefold() in own or _is(name, record_base_model) for name in asked)
+
+
+def _is(name: str, record_base_model: str | None) -> bool:
+    if name.casefold() in ARCHITECTURES:
+        return False
+    found = identify(name)
+    return found is not None and found.id == record_base_model
+
+
+def _meant(name: str) -> Iterator[BaseModel]:
+    lowered = name.casefold()
+    if lowered in ARCHITECTURES:
+        yield from (model for model in _all() if model.architecture == lowered)
+    elif found := by_id(lowered) or identify(name):
+        yield found
+
+
+def _names(model: BaseModel, hub: HubName) -> tuple[str, ...]:
+    return {"civitai": model.civitai, "huggingface": model.repos, "replicate": ()}[hub]
+
+
+def _all() -> tuple[BaseModel, ...]:
+    return (*IMAGE_MODELS, *OTHER_MODELS)
+
+
+def _key(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+@cache
+def _ids() -> Mapping[str, BaseModel]:
+    return {model.id: model for model in _all()}
+
+
+@cache
+def _spelled() -> Mapping[str, BaseModel]:
+    """Every spelling by its letters and digits. A hub's own name wins over another model's nickname."""
+    found: dict[str, BaseModel] = {}
+    for pick in (_official, _nicknames):
+        for model in _all():
+            for name in pick(model):
+                found.setdefault(_key(name), model)
+    return found
+
+
+def _official(model: BaseModel) -> tuple[str, ...]:
+    return (model.id, *model.civitai, *model.repos)
+
+
+def _nicknames(model: BaseModel) -> tuple[str, ...]:
+    return (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos))

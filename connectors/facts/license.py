@@ -1,0 +1,71 @@
+"""Licences in words: Hugging Face's identifiers, and CivitAI's permission boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connectors.facts.base_models import identify
+from connectors.record import Claim
+from connectors.wire import Table, flag, text, texts
+
+# The allowCommercialUse values, weakest first: each of the older single values included the ones before it.
+_COMMERCIAL = ("Image", "RentCivit", "Rent", "Sell")
+_WORDS = {
+    "Image": ("images may be sold", "images may not be sold"),
+    "Rent": ("paid generation services may run it", "no paid generation services"),
+    "Sell": ("it may be sold", "not for sale"),
+}
+
+
+def commercial_uses(value: object) -> tuple[str, ...] | None:
+    """`["Image","Rent"]`; until late 2023 one word that included the weaker ones; in places "{Image,Rent}"."""
+    if isinstance(value, str) and not value.startswith("{"):
+        older = ("Image", "Rent", "Sell")
+        return older[: older.index(value) + 1] if value in older else ((value,) if value == "RentCivit" else ())
+    if isinstance(value, str):
+        return tuple(word for word in value.strip("{}").split(",") if word in _COMMERCIAL)
+    return tuple(word for word in texts(value) if word in _COMMERCIAL) if isinstance(value, list) else None
+
+
+def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
+    """The author's permissions in one line, and the licence of the base model, which binds the LoRA too."""
+    said = ", ".join(_permissions(model))
+    claims = [Claim(field="license", value=said, source="hub", where="allowCommercialUse, allow…")] if said else []
+    found = identify(base) if base else None
+    if found is not None and found.license:
+        where = f"licence of {found.label}"
+        claims.append(Claim(field="base_license", value=found.license, source="hub", where=where))
+    return tuple(claims)
+
+
+def _permissions(model: Table) -> Iterable[str]:
+    uses = commercial_uses(model.get("allowCommercialUse"))
+    if uses is not None:
+        yield from (allowed if use in uses else refused for use, (allowed, refused) in _WORDS.items())
+        if "RentCivit" in uses and "Rent" not in uses:
+            yield "CivitAI's own generator may run it"
+    if (no_credit := flag(model.get("allowNoCredit"))) is not None:
+        yield "credit not needed" if no_credit else "credit the author"
+    if (derivatives := flag(model.get("allowDerivatives"))) is not None:
+        yield "merges allowed" if derivatives else "no merges"
+    if (different := flag(model.get("allowDifferentLicense"))) is not None and derivatives:
+        yield "merges may carry other terms" if different else "merges keep these terms"
+
+
+def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
+    """`license: other` means "see license_name"; the hub's `license:x` tag stands in where the card is silent."""
+    claims = []
+    for key in ("license_name", "license"):
+        for value in texts(front.get(key)):
+            if key == "license_name" or value != "other":
+                claims.append(Claim(field="license", value=value, source="card", where=f"card front matter: {key}"))
+    for tag in tags:
+        name, _, value = tag.partition(":")
+        if name == "license" and value and value != "other":
+            claims.append(Claim(field="license", value=value, source="tag", where=f"tags: {tag}"))
+    return tuple(claims)
+
+
+def replicate_claims(license_url: object) -> tuple[Claim, ...]:
+    found = text(license_url, 400)
+    return (Claim(field="license", value=found, source="hub", where="license_url"),) if found else ()

@@ -1,0 +1,188 @@
+"""Hugging Face, through huggingface_hub's public interface. The hub's unit is a repo at a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+from huggingface_hub import HfApi, ModelInfo, get_hf_file_metadata, hf_hub_url
+
+# Documented as public, though the package does not mark them for type checkers.
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    build_hf_headers,
+    hf_raise_for_status,
+    http_backoff,
+)
+
+from connectors import huggingface_wire
+from connectors.connector import Download, HubDownload
+from connectors.errors import BadAnswer, Gated, NotFound
+from connectors.facts.base_models import spellings
+from connectors.huggingface_errors import as_ours
+from connectors.query import Page, Query, Sort
+from connectors.record import Lora, Version, WeightFile
+from connectors.ref import HubName, Ref
+from connectors.session import READ_SECONDS, USER_AGENT, Endpoint
+from connectors.sift import sift
+from connectors.wire import Table, sha256, text
+
+MAX_LIMIT = 100
+_EXPAND = ("author", "cardData", "downloads", "gated", "lastModified", "likes", "sha", "siblings", "tags")
+_SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "createdAt"}
+# Not 429: huggingface_hub would sleep as long as the hub asks, up to minutes, where a person is told to wait.
+_RETRIED = (500, 502, 503, 504)
+_MAX_CARD = 1024 * 1024
+
+
+class HuggingFace:
+    name: ClassVar[HubName] = "huggingface"
+    label: ClassVar[str] = "Hugging Face"
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._web = endpoint.url.rstrip("/")
+        # False, not None: without a key of ours huggingface_hub must not send one that lies on this machine.
+        self._api = HfApi(endpoint=self._web, token=endpoint.token or False, user_agent=USER_AGENT)
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        """One page of the hub's list.
+
+        The hub can't be asked for "one of these bases", so each base is a list of its own, read one after the other;
+        the cursor holds which one, and where in it. `list_models` gives no cursor, hence the request of our own.
+        """
+        bases = _filters(query)
+        if not bases:
+            return Page(hub=self.name, loras=())
+        place, inside = _place(cursor)
+        if place >= len(bases):
+            return Page(hub=self.name, loras=())
+        with as_ours("its list of models"):
+            response = self._get("/api/models", inside or _params(query, bases[place]))
+            items = response.json()
+        if not isinstance(items, list):
+            raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
+        return Page(
+            hub=self.name,
+            loras=sift((huggingface_wire.lora(info, self._web) for info in _infos(items)), query),
+            cursor=_next(response, place, len(bases), cursor),
+        )
+
+    def get(self, ref: Ref) -> Lora:
+        with as_ours(ref.id):
+            info = self._api.model_info(ref.id, revision=ref.version, files_metadata=True, timeout=READ_SECONDS)
+        with as_ours(f"card of {ref.id}"):
+            return huggingface_wire.lora(info, self._web, self._card(info))
+
+    def pin(self, ref: Ref) -> Ref:
+        if ref.pinned and ref.file:
+            return ref
+        lora = self.get(ref)
+        version = lora.version(None)
+        if version is None:
+            raise NotFound(f"Hugging Face names no commit for {ref}.", hub=self.name)
+        return self._file(version, ref).ref
+
+    def download(self, ref: Ref) -> Download:
+        """Asks the hub about the one file: access, size and SHA-256 come in the headers of the answer."""
+        ref = self.pin(ref)
+        commit, path = ref.version or "", ref.file or ""
+        url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
+        with as_ours(f"{ref.id}/{path}"):
+            found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        return HubDownload(
+            ref=ref,
+            name=path.rpartition("/")[2],
+            endpoint=self._web,
+            repo=ref.id,
+            commit=commit,
+            path=path,
+            token=self.endpoint.token,
+            size=found.size,
+            # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
+            sha256=sha256(found.etag),
+        )
+
+    def _file(self, version: Version, ref: Ref) -> WeightFile:
+        chosen = version.file if ref.file is None else None
+        if ref.file is not None:
+            chosen = next((file for file in version.files if file.ref.file == ref.file), None)
+        if chosen is None:
+            what = f"file {ref.file}" if ref.file else "weight file"
+            raise NotFound(f"{ref.id} has no {what} at {version.name}.", hub=self.name)
+        return chosen
+
+    def _card(self, info: ModelInfo) -> str | None:
+        """The card's text at the same commit. A repo without one is still a repo."""
+        if not any(sibling.rfilename == "README.md" for sibling in info.siblings or []):
+            return None
+        url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
+        try:
+            with as_ours(f"card of {info.id}"):
+                return self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
+        except (NotFound, Gated):
+            return None
+
+    def _get(self, path: str, params: Table | Iterable[tuple[str, str]]) -> httpx2.Response:
+        headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
+        response = http_backoff(
+            "GET",
+            self._web + path,
+            params=params,
+            headers=headers,
+            max_retries=2,
+            base_wait_time=0.25,
+            timeout=READ_SECONDS,
+            retry_on_status_codes=_RETRIED,
+        )
+        hf_raise_for_status(response)
+        return response
+
+
+def _filters(query: Query) -> tuple[str | None, ...]:
+    """The base repos to list one after the other; (None,) lists all; () when no base asked for has a repo here."""
+    if not query.bases:
+        return (None,)
+    return tuple(dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface")))
+
+
+def _params(query: Query, base: str | None) -> list[tuple[str, str]]:
+    wanted = [("filter", "lora")]
+    if base is not None:
+        wanted.append(("filter", f"base_model:{base}"))
+    if query.text:
+        # Matches repo ids only; there is no search in cards.
+        wanted.append(("search", query.text))
+    if query.sort in _SORTS:
+        wanted.append(("sort", _SORTS[query.sort]))
+    wanted.append(("limit", str(min(query.limit, MAX_LIMIT))))
+    return wanted + [("expand", name) for name in _EXPAND]
+
+
+def _place(cursor: str | None) -> tuple[int, list[tuple[str, str]]]:
+    """A cursor is "N?QUERY": the N-th base's list, and the hub's own query for the page (empty: its first)."""
+    number, _, rest = (cursor or "0").partition("?")
+    if not number.isascii() or not number.isdigit():
+        raise BadAnswer("This page of Hugging Face's results can't be found again. Search anew.", hub="huggingface")
+    return int(number), parse_qsl(rest)
+
+
+def _next(response: httpx2.Response, place: int, lists: int, cursor: str | None) -> str | None:
+    """Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host."""
+    link = response.links.get("next", {}).get("url")
+    query = urlsplit(link).query if link else ""
+    if query and (found := f"{place}?{query}") != cursor:
+        return found
+    return f"{place + 1}" if place + 1 < lists else None
+
+
+def _infos(items: list[Any]) -> Iterator[ModelInfo]:
+    """Whatever is readable: one repo with a broken card must not cost the page."""
+    for item in items:
+        try:
+            info = ModelInfo(**item)  # type: ignore[no-untyped-call]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        if isinstance(info.id, str) and info.id:
+            yield info

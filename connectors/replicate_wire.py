@@ -1,0 +1,245 @@
+"""Replicate's JSON -> Lora. Replicate has no LoRA type, so a model's inputs say what it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from connectors.facts import kind, license, trigger_words
+from connectors.facts.base_models import base_claims, by_id, identify
+from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
+from connectors.ref import PINNED, Ref
+from connectors.wire import Table, address, count, number, table, text, texts, when
+
+# Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
+_SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
+    (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
+    (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
+)
+# What runners and models without a telling signature say in their name or description.
+_NAMED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"tiny[- ]shapes", re.IGNORECASE), "tiny-shapes"),
+    (re.compile(r"flux.{0,12}kontext", re.IGNORECASE), "flux.1-kontext"),
+    (re.compile(r"flux.{0,12}schnell", re.IGNORECASE), "flux.1-schnell"),
+    (re.compile(r"\bflux", re.IGNORECASE), "flux.1-dev"),
+    (re.compile(r"hunyuan.{0,2}video|\bhunyuan", re.IGNORECASE), "hunyuan-video"),
+    (re.compile(r"qwen[- ]image", re.IGNORECASE), "qwen-image"),
+    (re.compile(r"\bwan[- ]?2", re.IGNORECASE), "wan"),
+    (
+        re.compile(r"(?:\bsd|stable[- ]diffusion[- ]|realvis|juggernaut)[- ]?xl|hotshot[- ]xl", re.IGNORECASE),
+        "sdxl-1.0",
+    ),
+)
+# Models with a fine-tune's inputs that carry no fine-tune of their own: trainers, and the bases they were made from.
+_RUNNERS = frozenset(
+    {
+        "batouresearch/instant-paint",
+        "ostris/flux-dev-lora-trainer",
+        "replicate/fast-flux-trainer",
+        "stability-ai/sdxl",
+        "zsxkib/hunyuan-video-lora",
+    }
+)
+# Inputs of things that write text. Llama takes `replicate_weights` too.
+_WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
+_LORA_WORD = re.compile(r"(?<![a-z])lora(?:s)?(?![a-z])", re.IGNORECASE)
+_PARAMS = (
+    "seed",
+    "num_inference_steps",
+    "guidance_scale",
+    "lora_scale",
+    "width",
+    "height",
+    "aspect_ratio",
+    "scheduler",
+)
+_NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Model:
+    """The parts of a model's JSON that are asked for again and again."""
+
+    wire: Table
+    owner: str
+    name: str
+    version: Table
+    inputs: Mapping[str, Table]
+    schemas: Table
+
+    @property
+    def id(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {text(self.wire.get('description')) or ''}"
+
+
+def _read(wire: Table) -> _Model | None:
+    owner, name = text(wire.get("owner"), 100), text(wire.get("name"), 100)
+    if owner is None or name is None or "/" in owner + name:
+        return None
+    version = table(wire.get("latest_version"))
+    schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
+    properties = table(table(schemas.get("Input")).get("properties"))
+    inputs = {key: table(value) for key, value in properties.items()}
+    return _Model(wire=wire, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
+
+
+def is_lora(wire: Table) -> bool:
+    """Whether a listing shows it: anything that is, takes or trains LoRAs for pictures or films."""
+    model = _read(wire)
+    if model is None:
+        return False
+    if any("lora" in name.lower() for name in (*model.inputs, *_training_inputs(model))):
+        return True
+    if "replicate_weights" in model.inputs:
+        return not _WRITES_TEXT & set(model.inputs)
+    return _LORA_WORD.search(model.words) is not None
+
+
+def _training_inputs(model: _Model) -> tuple[str, ...]:
+    return tuple(table(table(model.schemas.get("TrainingInput")).get("properties")))
+
+
+def _has_weights(model: _Model) -> bool:
+    """Whether it is itself a fine-tune, whose weights Replicate hands out."""
+    slot = "replicate_weights" in model.inputs and not _WRITES_TEXT & set(model.inputs)
+    return slot and model.id.lower() not in _RUNNERS
+
+
+def lora(wire: Table) -> Lora | None:
+    """None for something without owner and name. Any model can be opened; only LoRAs are listed."""
+    model = _read(wire)
+    if model is None:
+        return None
+    ref = Ref(hub="replicate", id=model.id)
+    version = _version(model, ref)
+    return Lora(
+        ref=ref,
+        title=model.name,
+        url=address(wire.get("url")) or f"https://replicate.com/{model.id}",
+        creator=model.owner,
+        description=text(wire.get("description")) or "",
+        description_format="text",
+        downloads=count(wire.get("run_count")),
+        updated_at=version.updated_at if version else when(wire.get("created_at")),
+        access=_access(model),
+        versions=(version,) if version else (),
+        claims=_claims(model),
+    )
+
+
+def _access(model: _Model) -> Access:
+    return "open" if _has_weights(model) else "generation-only"
+
+
+def _version(model: _Model, ref: Ref) -> Version | None:
+    version_id = text(model.version.get("id"))
+    if version_id is None or not PINNED["replicate"].fullmatch(version_id):
+        return None
+    here = ref.at(version_id)
+    weights = WeightFile(ref=here, name=f"{model.name}.safetensors", primary=True)
+    return Version(
+        ref=here,
+        name=version_id[:8],
+        updated_at=when(model.version.get("created_at")),
+        access=_access(model),
+        access_note=None if _has_weights(model) else _NO_WEIGHTS,
+        files=(weights,) if _has_weights(model) else (),
+        examples=tuple(_examples(model.wire)),
+    )
+
+
+def with_version(wire: Table, version: Table) -> dict[str, object]:
+    """The model as it was at another of its versions."""
+    return {**wire, "latest_version": version}
+
+
+def _claims(model: _Model) -> tuple[Claim, ...]:
+    prompt = text(table(table(model.wire.get("default_example")).get("input")).get("prompt")) or ""
+    weights_url = address(model.wire.get("weights_url"))
+    return (
+        *_base_claims(model),
+        *trigger_words.card_claims(text(model.wire.get("description")) or "", "description"),
+        *(_hints(prompt, model) if _has_weights(model) else ()),
+        *kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description"),
+        *((Claim(field="kind", value="tool", source="tag", where="inputs"),) if not _has_weights(model) else ()),
+        *license.replicate_claims(model.wire.get("license_url")),
+        *((Claim(field="weights_url", value=weights_url, source="hub", where="weights_url"),) if weights_url else ()),
+        *_weight_claims(model),
+    )
+
+
+def _hints(prompt: str, model: _Model) -> tuple[Claim, ...]:
+    about = text(model.wire.get("description")) or ""
+    return trigger_words.prompt_claims(prompt, model.name, about, "default_example.input.prompt")
+
+
+def _weight_claims(model: _Model) -> tuple[Claim, ...]:
+    """The strength the example was made with: the author's choice, or the trainer's default."""
+    scale = number(table(table(model.wire.get("default_example")).get("input")).get("lora_scale"))
+    where = "default_example.input.lora_scale"
+    return (Claim(field="weight", value=scale, source="example", where=where),) if scale is not None else ()
+
+
+def _base_claims(model: _Model) -> tuple[Claim, ...]:
+    """What fields say, then words, then the inputs. Only a field holds a name as someone wrote it."""
+    written = (claim for name, where in _written_bases(model) for claim in base_claims(name, "hub", where))
+    guessed = (claim for name, source, where in _read_bases(model) for claim in base_claims(name, source, where))
+    return (*written, *(claim for claim in guessed if claim.field != "raw_base_model"))
+
+
+def _signature(model: _Model) -> str | None:
+    return next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
+
+
+def _written_bases(model: _Model) -> Iterator[tuple[str, str]]:
+    repo = "/".join(urlsplit(address(model.wire.get("weights_url")) or "").path.split("/")[1:3])
+    if identify(repo):
+        yield repo, "weights_url"
+    choices = texts(table(model.schemas.get("model")).get("enum")) + texts(model.inputs.get("model", {}).get("enum"))
+    yield from ((choice, "inputs.model") for choice in choices if identify(choice))
+
+
+def _read_bases(model: _Model) -> Iterator[tuple[str, Source, str]]:
+    found = next((match for pattern, _ in _NAMED if (match := pattern.search(model.words))), None)
+    named = next((base for pattern, base in _NAMED if pattern.search(model.words)), None)
+    signature = _signature(model)
+    # Words tell one lineage from another on the architecture that the inputs show, but don't contradict the inputs.
+    if found and named and (signature is None or _same_architecture(named, signature)):
+        yield named, "tag", f"name and description: {found[0]}"
+    if signature:
+        yield signature, "hub", "inputs"
+
+
+def _same_architecture(one: str, other: str) -> bool:
+    first, second = by_id(one), by_id(other)
+    return first is not None and second is not None and first.architecture == second.architecture
+
+
+def _examples(wire: Table) -> Iterator[Example]:
+    """The default example's output, which Replicate deletes for some; the cover picture stays."""
+    example = table(wire.get("default_example"))
+    asked = table(example.get("input"))
+    params = {name: asked[name] for name in _PARAMS if isinstance(asked.get(name), str | int | float)}
+    seen = set[str]()
+    for url in (address(value) for value in texts(example.get("output"))):
+        if url is not None and _is_picture(url):
+            seen.add(url)
+            yield Example(url=url, prompt=text(asked.get("prompt"), 20_000), params=params, video=_is_video(url))
+    cover = address(wire.get("cover_image_url"))
+    if cover is not None and cover not in seen and _is_picture(cover):
+        yield Example(url=cover, video=_is_video(cover))
+
+
+def _is_picture(url: str) -> bool:
+    return re.search(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", url.lower()) is not None
+
+
+def _is_video(url: str) -> bool:
+    return re.search(r"\.(?:mp4|webm)(?:\?|$)", url.lower()) is not None

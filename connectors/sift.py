@@ -1,0 +1,40 @@
+"""Applies to a hub's answer whatever part of the query the hub itself can't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from connectors.facts.base_models import matches
+from connectors.facts.claims import best, flatten
+from connectors.query import Query
+from connectors.record import Lora, Version, within
+
+
+def sift(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
+    return tuple(_arranged(lora, query) for lora in loras if _wanted(lora, query))
+
+
+def _wanted(lora: Lora, query: Query) -> bool:
+    if not within(lora.nsfw, query.nsfw):
+        return False
+    if query.kinds and flatten(lora).kind not in query.kinds:
+        return False
+    return not query.bases or _on_base(lora, None, query) or any(_on_base(lora, v, query) for v in lora.versions)
+
+
+def _on_base(lora: Lora, version: Version | None, query: Query) -> bool:
+    claims = (*(version.claims if version else ()), *lora.claims)
+    base, architecture, raw = (best(claims, name) for name in ("base_model", "architecture", "raw_base_model"))
+    return matches(base, architecture, raw, query.bases)
+
+
+def _arranged(lora: Lora, query: Query) -> Lora:
+    """Versions on an asked base first, since the first is the one a card shows; too strong pictures left out."""
+    versions = [
+        replace(version, examples=tuple(e for e in version.examples if within(e.nsfw, query.nsfw)))
+        for version in lora.versions
+    ]
+    if query.bases:
+        versions.sort(key=lambda version: not _on_base(lora, version, query))
+    return replace(lora, versions=tuple(versions))

@@ -1,0 +1,90 @@
+"""Reads hub JSON once, at the edge: every helper takes any value and gives a plain one back, or nothing.
+
+Hubs change shapes without notice and anyone may publish on them, so a wrong type is an absent value, never a crash.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Table = Mapping[str, Any]
+
+_MAX_TEXT = 200_000
+# A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals; tabs and line ends are kept.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def text(value: object, limit: int = _MAX_TEXT) -> str | None:
+    """The trimmed text, None if there is none. Numbers are read as text: ids arrive either way."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    return _UNPRINTABLE.sub("", value[:limit]).strip() or None
+
+
+def number(value: object) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def whole(value: object) -> int | None:
+    """An integer in SQLite's range: ids, counts and sizes."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    found = number(value)
+    return int(found) if found is not None and abs(found) < 2**63 else None
+
+
+def count(value: object) -> int | None:
+    found = whole(value)
+    return found if found is not None and found >= 0 else None
+
+
+def flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def table(value: object) -> Table:
+    return value if isinstance(value, dict) else {}
+
+
+def tables(value: object) -> tuple[Table, ...]:
+    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of texts; one text alone counts as a list of one."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    return tuple(found for item in listed if (found := text(item)) is not None)
+
+
+def when(value: object) -> str | None:
+    """A UTC time to the second. Hubs write none to nine fractional digits; cut off, times compare as text."""
+    match = _TIME.fullmatch(text(value, 64) or "")
+    return f"{match[1]}T{match[2]}Z" if match else None
+
+
+def sha256(value: object) -> str | None:
+    found = text(value, 80)
+    return found.lower() if found and _SHA256.fullmatch(found) else None
+
+
+def address(value: object) -> str | None:
+    """A web address, and nothing else that a page could be made to follow."""
+    found = text(value, 4096)
+    return found if found and found.startswith(("https://", "http://")) else None
