@@ -1,0 +1,197 @@
+"""The catalog's front: LoRAs go in as hubs answer, and come out by ref or by search, online or not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from connectors.errors import NotFound
+from connectors.facts import base_models
+from connectors.query import Query
+from connectors.record import Lora, WeightFile
+from connectors.ref import Ref
+from hub_ui.catalog import codec, scan
+from hub_ui.catalog.found import BaseCount, Facets, Found
+from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
+from hub_ui.catalog.merge import merge
+from hub_ui.catalog.plan import Counts, Hits, Plan, plan
+from hub_ui.catalog.row import UNDER, row_of, shown, spellings
+from hub_ui.catalog.store import Store, Writing
+
+_LOG = logging.getLogger(__name__)
+
+
+class Catalog:
+    """Any thread may call any method, and several processes may have the same file open."""
+
+    def __init__(self, store: Store, index: Index | None) -> None:
+        """Without an index every search looks at every row: the same answers, slower."""
+        self._store = store
+        self._index = index
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened."""
+        return cls(Store.open(path), Index(path.with_suffix(".index")))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def add(self, loras: Iterable[Lora], *, at: datetime | None = None) -> int:
+        """How many of them were new or said something new. What was known stays where they say less (see merge.py)."""
+        given = tuple(loras)
+        if not given:
+            return 0
+        with self._store.writing() as writing:
+            return sum(_add(writing, lora, at) for lora in given)
+
+    def lora(self, ref: Ref) -> Lora:
+        """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
+        document = self._store.document(ref)
+        if document is None:
+            raise _unknown(ref)
+        return codec.decode(document)
+
+    def file(self, ref: Ref) -> WeightFile:
+        """The file `ref` names; the main one of its version, or of the default version, where it names none.
+
+        Raises NotFound.
+        """
+        version = self.lora(ref).version(ref.version)
+        if version is None:
+            raise _unknown(ref)
+        named = next((file for file in version.files if file.ref.file == ref.file), None)
+        found = named if ref.file else version.file
+        if found is None:
+            raise _unknown(ref)
+        return found
+
+    def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
+        """Every file with these bytes, first seen first."""
+        return self._store.refs_of(sha256.lower())
+
+    def mark_removed(self, ref: Ref) -> None:
+        """Its hub no longer has it: it stays, findable and marked. Only the version if `ref` names one."""
+        with self._store.writing() as writing:
+            document = writing.document(ref)
+            if document is not None:
+                _put(writing, _removed(codec.decode(document), ref.version), None)
+
+    def remember_facts(self, sha256: str, facts_json: str) -> None:
+        with self._store.writing() as writing:
+            writing.put_facts(sha256.lower(), facts_json)
+
+    def facts(self, sha256: str) -> str | None:
+        return self._store.facts(sha256.lower())
+
+    def search(self, query: Query, *, offset: int = 0) -> Found:
+        """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base."""
+        hits = self._find(plan(query, offset))
+        documents = self._store.documents(hits.ids)
+        loras = (codec.decode(documents[row_id]) for row_id in hits.ids if row_id in documents)
+        return Found(
+            records=tuple(shown(lora, query.bases) for lora in loras),
+            total=hits.total,
+            facets=self._facets(hits.counts),
+        )
+
+    def _find(self, asked: Plan) -> Hits:
+        if self._index is not None:
+            try:
+                return self._index.find(self._store, asked)
+            except IndexBusy:
+                _LOG.info("Another process is writing the search index; this search goes without it.")
+            except IndexBroken as error:
+                _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
+                self._index = None
+        return self._scan(asked)
+
+    def _scan(self, asked: Plan) -> Hits:
+        phrases = scan.phrases(asked)
+        return scan.find(() if phrases is None else self._store.rows_with(phrases), asked)
+
+    def _facets(self, counts: Counts) -> Facets:
+        return Facets(
+            hubs=_most_first(counts.hubs),
+            bases=_bases(counts, self._store.spellings(list(_unlisted(counts)))),
+            kinds=_most_first(counts.kinds),
+            ranks=dict(sorted(counts.ranks.items())),
+            licenses=_most_first(counts.licenses),
+        )
+
+
+def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:
+    known = writing.document(lora.ref)
+    merged = lora if known is None else merge(codec.decode(known), lora)
+    document = codec.encode(merged)
+    if document == known:
+        writing.seen(lora.ref, at)
+        return 0
+    _put(writing, merged, at)
+    return 1
+
+
+def _put(writing: Writing, lora: Lora, at: datetime | None) -> None:
+    writing.put(lora, codec.encode(lora), row_of(lora), spellings(lora), at)
+
+
+def _removed(lora: Lora, version_id: str | None) -> Lora:
+    if version_id is None:
+        return replace(lora, access="removed")
+    versions = (replace(v, access="removed") if v.ref.version == version_id else v for v in lora.versions)
+    return replace(lora, versions=tuple(versions))
+
+
+def _unknown(ref: Ref) -> NotFound:
+    return NotFound(f"{ref} is not in the catalog. Search for it while its hub can be reached.", hub=ref.hub)
+
+
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _bases(counts: Counts, names: Mapping[str, str]) -> tuple[BaseCount, ...]:
+    tree: dict[str, list[str]] = {}
+    for group in sorted(counts.groups):
+        top, _, child = group.partition(UNDER)
+        children = tree.setdefault(top, [])
+        # As a filter, an id that an architecture and a base model share means the whole architecture.
+        if child and child != top:
+            children.append(child)
+    return _sorted(
+        BaseCount(
+            id=top,
+            label=_label(top, names),
+            count=counts.keys[top],
+            children=_sorted(BaseCount(id=c, label=_label(c, names), count=counts.keys[c]) for c in children),
+        )
+        for top, children in tree.items()
+    )
+
+
+def _sorted(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
+    return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
+
+
+def _unlisted(counts: Counts) -> Iterator[str]:
+    ids = {part for group in counts.groups for part in group.split(UNDER) if part}
+    return (base for base in sorted(ids) if base not in base_models.ARCHITECTURES and base_models.by_id(base) is None)
+
+
+def _label(base: str, names: Mapping[str, str]) -> str:
+    if base in base_models.ARCHITECTURES:
+        return base_models.architecture_label(base)
+    return base_models.label(base) if base_models.by_id(base) else names.get(base, base)

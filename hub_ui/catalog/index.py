@@ -1,0 +1,338 @@
+"""The Tantivy index: fast search over what SQLite holds, brought up to date by asking SQLite what changed.
+
+The folder holds one subfolder with the index proper, and `current.json`, which says which subfolder that is, of which
+catalog, and up to which change. A rebuild goes to a new subfolder and replaces `current.json` last, so a reader of
+another process never sees half an index, and whatever is wrong with the old one does not matter.
+
+Tantivy raises ValueError for nearly everything, damage and a busy lock included.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import tantivy
+from tantivy import Occur, Order
+
+from hub_ui.catalog.plan import FACETS, PLACES, SORT_FIELD, Counts, Facet, Hits, Place, Plan
+from hub_ui.catalog.row import Row
+from hub_ui.catalog.store import Store
+from hub_ui.catalog.text import Terms
+
+_LOG = logging.getLogger(__name__)
+# Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
+FORMAT = 1
+_PATIENCE_SECONDS = 2.0
+_ATTEMPTS = 3
+_ABANDONED_SECONDS = 3_600
+_HEAP_BYTES = 15_000_000
+_REBUILD_HEAP_BYTES = 64_000_000
+# Buckets of a facet: more than there are base models and licence names.
+_MOST_BUCKETS = 10_000
+# An order key is the number to sort by, then the row's id upside down: equal numbers stand in the order first seen.
+_ID_BITS = 26
+_ID_MASK = 2**_ID_BITS - 1
+
+
+class IndexBusy(Exception):
+    """Another process holds the writer. The next search tries again."""
+
+
+class IndexBroken(Exception):
+    """The index can't be read or written, and building it anew did not help."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Current:
+    format: int
+    catalog: str
+    folder: str
+    change: int
+
+
+class Index:
+    """All methods may be called from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._schema = _schema()
+        self._opened: tuple[_Current, tantivy.Index] | None = None
+        self._tried = ""
+
+    def find(self, store: Store, plan: Plan) -> Hits:
+        """Sees everything that was added before the call. Raises IndexBusy or IndexBroken."""
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return _find(self._schema, self._searcher(store), plan)
+            except (ValueError, OSError) as error:
+                reason = str(error)
+                self._give_up(reason)
+        raise IndexBroken(reason)
+
+    def _searcher(self, store: Store) -> tantivy.Searcher:
+        """Brings the index up to date if there is something new, one thread at a time."""
+        with self._lock:
+            current = self._read_current(store)
+            self._tried = current.folder if current else ""
+            if current is None:
+                return self._rebuild(store).searcher()
+            index = self._open(current)
+            if current.change < store.change():
+                self._catch_up(store, current, index)
+            return index.searcher()
+
+    def _give_up(self, reason: str) -> None:
+        """The subfolder that failed is not to be used again, unless another process has replaced it already."""
+        with self._lock:
+            self._opened = None
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                if self._tried and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
+                    _LOG.warning("The search index is damaged (%s) and is built anew.", reason)
+                    self._pointer.unlink()
+                    shutil.rmtree(self._folder / self._tried, ignore_errors=True)
+
+    def _read_current(self, store: Store) -> _Current | None:
+        """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
+        try:
+            current = _Current(**json.loads(self._pointer.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+        ours = (current.format, current.catalog) == (FORMAT, store.catalog_id)
+        return current if ours and current.change <= store.change() else None
+
+    def _open(self, current: _Current) -> tantivy.Index:
+        if self._opened is None or self._opened[0].folder != current.folder:
+            index = tantivy.Index.open(str(self._folder / current.folder))
+            index.config_reader("manual")
+            self._opened = (current, index)
+        elif self._opened[0].change != current.change:
+            self._opened[1].reload()
+            self._opened = (current, self._opened[1])
+        return self._opened[1]
+
+    def _catch_up(self, store: Store, current: _Current, index: tantivy.Index) -> None:
+        writer = self._writer(index)
+        # Read again now that nobody else can write: another process may have caught up meanwhile.
+        fresh = self._read_current(store)
+        if fresh is None or fresh.folder != current.folder:
+            raise ValueError("the index was replaced meanwhile")
+        current = fresh
+        self._write(writer, store.rows(after=current.change), current, replaces=True)
+        index.reload()
+
+    def _rebuild(self, store: Store) -> tantivy.Index:
+        current = _Current(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
+        target = self._folder / current.folder
+        target.mkdir(parents=True)
+        index = tantivy.Index(self._schema, path=str(target))
+        index.config_reader("manual")
+        self._write(index.writer(_REBUILD_HEAP_BYTES, 1), store.rows(), current, replaces=False)
+        index.reload()
+        self._remove_abandoned(target)
+        return index
+
+    def _remove_abandoned(self, kept: Path) -> None:
+        """Not the young ones: another process may be building one."""
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder != kept and folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(
+        self, writer: tantivy.IndexWriter, rows: Iterable[tuple[int, int, Row]], current: _Current, *, replaces: bool
+    ) -> None:
+        change = current.change
+        for row_id, latest, row in rows:
+            change = latest
+            if replaces:
+                writer.delete_documents_by_term("id", str(row_id))
+            writer.add_document(_document(row_id, row, self._schema))
+        writer.commit()
+        # Before the writer lets go of its lock, so that two processes' numbers can't cross.
+        self._point_to(_Current(**asdict(current) | {"change": change}))
+        writer.wait_merging_threads()
+
+    def _writer(self, index: tantivy.Index) -> tantivy.IndexWriter:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return index.writer(_HEAP_BYTES, 1)
+            except ValueError as error:
+                if "LockBusy" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise IndexBusy(str(error)) from error
+            time.sleep(0.02)
+
+    def _point_to(self, current: _Current) -> None:
+        fresh = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")
+        fresh.write_text(json.dumps(asdict(current)))
+        fresh.replace(self._pointer)
+
+    @property
+    def _pointer(self) -> Path:
+        return self._folder / "current.json"
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for name in ("title", "names", "about"):
+        builder.add_text_field(name, tokenizer_name="whitespace")
+    for name in ("id", "whole"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("hub", "kind", "key", "group", "license"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    for name in ("nsfw", "rank"):
+        builder.add_integer_field(name, indexed=True, fast=True)
+    for name in sorted(set(SORT_FIELD.values())):
+        builder.add_integer_field(name, fast=True)
+    return builder.build()
+
+
+def _document(row_id: int, row: Row, schema: tantivy.Schema) -> tantivy.Document:
+    values: dict[str, Any] = {
+        "id": str(row_id),
+        "whole": row.whole,
+        "title": row.title,
+        "names": row.names,
+        "about": row.about,
+        "hub": row.hub,
+        "kind": row.kind or [],
+        "key": list(row.keys),
+        "group": list(row.groups),
+        "license": row.license or [],
+        "nsfw": row.nsfw,
+        "rank": [] if row.rank is None else row.rank,
+    }
+    orders = {name: _order_key(int(getattr(row, name)), row_id) for name in set(SORT_FIELD.values())}
+    return tantivy.Document.from_dict(values | orders, schema)
+
+
+def _order_key(number: int, row_id: int) -> int:
+    return (number << _ID_BITS) | (_ID_MASK - row_id)
+
+
+def _find(schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan) -> Hits:
+    matches = _terms_query(schema, plan.terms, PLACES[-1])
+    everything = _all_of([matches, *_filters(schema, plan)])
+    total = _count(searcher, everything)
+    return Hits(
+        ids=tuple(_page(schema, searcher, plan, everything, total)),
+        total=total,
+        counts=_counts(schema, searcher, plan, matches),
+    )
+
+
+def _page(
+    schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, everything: tantivy.Query, total: int
+) -> Iterator[int]:
+    """Place after place, each without what the places before it had, until the page is full."""
+    skip, room = plan.offset, min(plan.limit, total - plan.offset)
+    for query in _ordered_queries(schema, plan, everything):
+        if room <= 0:
+            return
+        size = total if query is everything else _count(searcher, query)
+        if skip < size:
+            take = min(room, size - skip)
+            found = searcher.search(query, take, False, SORT_FIELD[plan.sort], skip, Order.Desc)
+            yield from (_ID_MASK - (key & _ID_MASK) for key, _ in found.hits)
+            room -= take
+        skip = max(0, skip - size)
+
+
+def _ordered_queries(schema: tantivy.Schema, plan: Plan, everything: tantivy.Query) -> Iterator[tantivy.Query]:
+    if plan.terms is None or plan.sort != "relevance":
+        yield everything
+        return
+    before = _term(schema, "whole", plan.terms.whole)
+    yield _all_of([everything, before])
+    for place in PLACES:
+        here = _terms_query(schema, plan.terms, place)
+        yield tantivy.Query.boolean_query([(Occur.Must, everything), (Occur.Must, here), (Occur.MustNot, before)])
+        before = here
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    # `count` is missing from tantivy's type stub.
+    found: Any = searcher.search(query, 1, True)
+    return int(found.count)
+
+
+def _terms_query(schema: tantivy.Schema, terms: Terms | None, place: Place) -> tantivy.Query:
+    if terms is None:
+        return tantivy.Query.all_query()
+    if not terms.phrases:
+        return tantivy.Query.empty_query()
+    *first, last = terms.phrases
+    open_end = terms.open_end and place.open_end
+    found = [_anywhere(schema, place, phrase, open_end=False) for phrase in first]
+    return _all_of([*found, _anywhere(schema, place, last, open_end=open_end)])
+
+
+def _anywhere(schema: tantivy.Schema, place: Place, phrase: Sequence[str], *, open_end: bool) -> tantivy.Query:
+    return _any_of([_in_field(schema, name, phrase, open_end=open_end) for name in place.fields])
+
+
+def _in_field(schema: tantivy.Schema, name: str, phrase: Sequence[str], *, open_end: bool) -> tantivy.Query:
+    if open_end:
+        # A word holds letters and digits only (see text.py), so it means itself in a pattern too.
+        return tantivy.Query.regex_query(schema, name, f"{phrase[0]}.*")
+    if len(phrase) == 1:
+        return _term(schema, name, phrase[0])
+    return tantivy.Query.phrase_query(schema, name, list(phrase))
+
+
+def _filters(schema: tantivy.Schema, plan: Plan, *, but: Facet | None = None) -> list[tantivy.Query]:
+    levels = _any_of([_term(schema, "nsfw", level) for level in range(plan.nsfw + 1)])
+    chosen = [
+        _any_of([_term(schema, facet, value) for value in sorted(plan.filters[facet])])
+        for facet in FACETS
+        if facet in plan.filters and facet != but
+    ]
+    return [levels, *chosen]
+
+
+def _term(schema: tantivy.Schema, name: str, value: str | int) -> tantivy.Query:
+    return tantivy.Query.term_query(schema, name, value, "basic")
+
+
+def _all_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(Occur.Must, query) for query in queries])
+
+
+def _any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def _counts(schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, matches: tantivy.Query) -> Counts:
+    """One pass for all facets without a filter of their own, and one for each that has one."""
+    own = {facet: ("key", "group") if facet == "key" else (facet,) for facet in plan.filters}
+    shared = {"hub", "kind", "key", "group", "rank", "license"}.difference(*own.values())
+    found = _buckets(searcher, _all_of([matches, *_filters(schema, plan)]), shared)
+    for facet, names in own.items():
+        found |= _buckets(searcher, _all_of([matches, *_filters(schema, plan, but=facet)]), names)
+    return Counts(
+        hubs=found["hub"],
+        kinds=found["kind"],
+        keys=found["key"],
+        groups=frozenset(found["group"]),
+        ranks={int(rank): count for rank, count in found["rank"].items()},
+        licenses=found["license"],
+    )
+
+
+def _buckets(searcher: tantivy.Searcher, query: tantivy.Query, names: Iterable[str]) -> dict[str, Mapping[Any, int]]:
+    limits = {"size": _MOST_BUCKETS, "segment_size": _MOST_BUCKETS}
+    answer = searcher.aggregate(query, {name: {"terms": {"field": name, **limits}} for name in names})
+    return {name: {bucket["key"]: bucket["doc_count"] for bucket in found["buckets"]} for name, found in answer.items()}

@@ -1,0 +1,178 @@
+"""What the catalog finds a LoRA by, taken out of it once when it is added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from connectors.facts import base_models
+from connectors.facts.claims import best, flatten
+from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile
+from hub_ui.catalog.text import folded_name, searchable, storable, without_markup, words
+
+# Between several values in one column, and between an architecture and its base model. No folded name holds either.
+SEPARATOR = "\x1f"
+UNDER = "\x1e"
+_LONGEST_TEXT = 8_000
+_MOST_NUMBER = 2**36 - 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """Numbers to sort by are one more than the hub's, 0 where it gives none.
+
+    `keys` are the names a base filter finds it by: architecture, base model and the hub's own name, folded; with "="
+    in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models.
+    """
+
+    hub: str
+    kind: str | None
+    nsfw: int
+    rank: int | None
+    license: str | None
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+    whole: str
+    title: str
+    names: str
+    about: str
+    downloads: int
+    likes: int
+    newest: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """What one file says it is for."""
+
+    base_model: str | None
+    architecture: str | None
+    raw: str | None
+
+
+def row_of(lora: Lora) -> Row:
+    record = flatten(lora)
+    bases = tuple(dict.fromkeys(base for base, _, _ in bases_of(lora)))
+    return Row(
+        hub=lora.hub,
+        kind=record.kind,
+        nsfw=NSFW_LEVELS.index(lora.nsfw),
+        rank=record.rank if record.rank is None else min(record.rank, _MOST_NUMBER),
+        license=storable(record.license).replace(SEPARATOR, " ") if record.license else None,
+        keys=_unique(key for base in bases for key in _keys(base)),
+        groups=_unique(_group(base) for base in bases),
+        whole=" ".join(words(lora.title[:_LONGEST_TEXT])),
+        title=searchable(lora.title[:_LONGEST_TEXT]),
+        names=searchable(*_names(lora, bases)),
+        about=searchable(without_markup(lora.description[:_LONGEST_TEXT])),
+        downloads=_sortable(lora.downloads),
+        likes=_sortable(lora.likes),
+        newest=_sortable(_seconds(record.updated_at)),
+    )
+
+
+def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | None]]:
+    """Every file of every version with its base model, the file a Record shows by itself first."""
+    if not lora.versions:
+        yield _base(lora.claims), None, None
+    for version in lora.versions:
+        main = version.file
+        if main is None:
+            yield _base((*version.claims, *lora.claims)), version, None
+        for file in sorted(version.files, key=lambda each: each is not main):
+            yield _base((*file.claims, *version.claims, *lora.claims)), version, file
+
+
+def shown(lora: Lora, asked: tuple[str, ...]) -> Record:
+    """The Record that answers a base filter: of the first file that is for one of the bases `asked` for."""
+    if asked:
+        for base, version, file in bases_of(lora):
+            if base_models.matches(base.base_model, base.architecture, base.raw, asked):
+                return flatten(lora, version, file)
+    return flatten(lora)
+
+
+def asked_keys(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that `base_models.matches` would find a row by."""
+    return _unique(key for name in asked for key in _asked(name))
+
+
+def spellings(lora: Lora) -> dict[str, str]:
+    """Folded name -> as written, for base models nobody has listed: their label is what a hub calls them."""
+    bases = [base for base, _, _ in bases_of(lora)]
+    names = [name for base in bases for name in (base.architecture, base.base_model, base.raw) if name]
+    return {folded_name(name): storable(name) for name in names}
+
+
+def _base(claims: tuple[Claim, ...]) -> Base:
+    return Base(
+        base_model=best(claims, "base_model"),
+        architecture=best(claims, "architecture"),
+        raw=best(claims, "raw_base_model"),
+    )
+
+
+def _keys(base: Base) -> Iterator[str]:
+    yield from (folded_name(name) for name in (base.base_model, base.architecture, base.raw) if name)
+    if base.base_model:
+        yield f"={folded_name(base.base_model)}"
+
+
+def _asked(name: str) -> Iterator[str]:
+    yield folded_name(name)
+    if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
+        yield f"={found.id}"
+
+
+def _group(base: Base) -> str:
+    """An empty text for a file that says nothing about its base."""
+    top = folded_name(base.architecture or base.base_model or base.raw or "")
+    return f"{top}{UNDER}{folded_name(base.base_model or '')}" if top else ""
+
+
+def _names(lora: Lora, bases: tuple[Base, ...]) -> list[str]:
+    """Everything short that a person may remember a LoRA by, and how its base models are called."""
+    files = [file.name for version in lora.versions for file in version.files]
+    versions = [version.name for version in lora.versions]
+    sources: tuple[Lora | Version | WeightFile, ...] = (
+        lora,
+        *lora.versions,
+        *(file for version in lora.versions for file in version.files),
+    )
+    triggers = [
+        word
+        for source in sources
+        for claim in source.claims
+        if claim.field == "trigger_words" and isinstance(claim.value, tuple)
+        for word in claim.value
+    ]
+    called = [name for base in bases for name in _called(base)]
+    found = [lora.creator or "", lora.ref.id, *triggers, *lora.tags, *called, *versions, *files]
+    return [text[:_LONGEST_TEXT] for text in dict.fromkeys(found)][:500]
+
+
+def _called(base: Base) -> Iterator[str]:
+    if base.architecture:
+        yield from (base.architecture, base_models.architecture_label(base.architecture))
+    if base.base_model:
+        yield from (base.base_model, base_models.label(base.base_model))
+    if base.raw:
+        yield base.raw
+
+
+def _unique(values: Iterator[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
+def _sortable(number: int | None) -> int:
+    return 0 if number is None else max(0, min(int(number), _MOST_NUMBER)) + 1
+
+
+def _seconds(stamp: str | None) -> int | None:
+    """An ISO time as seconds; None for none, and for text that is no time."""
+    try:
+        moment = datetime.fromisoformat(stamp or "")
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
