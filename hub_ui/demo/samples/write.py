@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,12 +24,14 @@ from hub_ui.demo.samples.trained import WEIGHTS, TrainedLora, trained_loras
 
 DRAWN = Path(__file__).parent / "pictures"
 TRAINED_PICTURES = WEIGHTS / "pictures"
+# Names every file that was written here.
+LISTING = "samples.txt"
 # With this token everything that is gated or paid for opens.
 GRANTED_TOKEN = "demo-granted"
 
 
 def write_samples(folder: Path, *, today: date | None = None) -> None:
-    """Dates count back from `today`. What is there already and the same stays untouched."""
+    """Dates count back from `today`. What an earlier version of the samples wrote and this one does not is removed."""
     trained = trained_loras()
     writer = _Writer(
         folder=folder,
@@ -46,6 +48,7 @@ def write_samples(folder: Path, *, today: date | None = None) -> None:
     writer.put_json("files.json", writer.files(), indent=None)
     writer.put_json("deleted.json", {"ghosts": {hub: list(writer.ghosts(hub)) for hub in ("civitai", "huggingface")}})
     writer.put_json("access.json", {"grants": {GRANTED_TOKEN: list(writer.closed())}})
+    _remove_left_overs(folder, writer.written)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +58,13 @@ class _Writer:
     trained: Mapping[str, TrainedLora]
     samples: tuple[Sample, ...]
     digests: Mapping[str, Digest]
+    written: set[str] = field(default_factory=set)
 
     def of(self, hub: Hub) -> Iterator[Sample]:
         return (sample for sample in self.samples if sample.hub == hub)
 
     def put(self, name: str, data: bytes) -> None:
+        self.written.add(name)
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_bytes() != data:
@@ -173,6 +178,15 @@ class _Writer:
             for release in sample.releases:
                 for file in release.files:
                     yield f"{sample.name}:{replicate_wire.version_id(sample, release)}", self.hub_file(file)
+
+
+def _remove_left_overs(folder: Path, written: set[str]) -> None:
+    """Only what a list from the last time names: a person may keep files of their own beside the samples."""
+    listing = folder / LISTING
+    before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    for name in set(before) - written:
+        (folder / name).unlink(missing_ok=True)
+    listing.write_text("".join(f"{name}\n" for name in sorted(written)), encoding="utf-8")
 
 
 def picture_file(name: str) -> Path:

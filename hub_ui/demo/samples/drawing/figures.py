@@ -1,97 +1,9 @@
-"""Figures: people and animals, built from a few flat shapes."""
+"""Figures: an astronaut and animals, built from a few flat shapes."""
 
 import math
 
 from hub_ui.demo.samples.drawing.canvas import HEIGHT, WIDTH, Sheet, leaf, turned
-from hub_ui.demo.samples.drawing.palettes import RGB, mix, rgb
-
-SKINS: tuple[RGB, ...] = tuple(map(rgb, ("f6d3bd", "e8b592", "c98f66", "a06a48", "6f4632", "f3dcc8")))
-
-
-def _bust(sheet: Sheet, skin: RGB, coat: RGB) -> None:
-    """Shoulders, neck and head in the middle of the sheet."""
-    sheet.oval(224, 500, 168, 150, coat)
-    sheet.polygon([(190, 270), (258, 270), (270, 372), (224, 404), (178, 372)], mix(skin, sheet.palette.ink, 0.16))
-    sheet.polygon([(178, 366), (224, 404), (198, 438)], mix(coat, sheet.palette.light, 0.35))
-    sheet.polygon([(270, 366), (224, 404), (250, 438)], mix(coat, sheet.palette.light, 0.35))
-    sheet.oval(224, 218, 74, 90, skin)
-
-
-def _face(sheet: Sheet, skin: RGB) -> None:
-    ink, blush = sheet.palette.ink, mix(skin, sheet.palette.bold, 0.35)
-    for side in (-1, 1):
-        sheet.oval(224 + side * 28, 220, 5.4, 7, ink)
-        sheet.arc(224 + side * 28, 210, 15, 12, 205, 335, 3, ink)
-        sheet.oval(224 + side * 44, 248, 13, 8, blush, 0.5)
-    sheet.line([(224, 224), (219, 246), (227, 248)], 2.4, mix(skin, ink, 0.35))
-    sheet.arc(224, 258, 20, 13, 25, 155, 3.4, mix(skin, ink, 0.7))
-
-
-def portrait(sheet: Sheet) -> None:
-    """A person before a plain ground, with one of five kinds of hair or hat."""
-    p, rng = sheet.palette, sheet.rng
-    sheet.ground(p.top, p.bottom, slant=rng.choice((-0.5, 0.5)))
-    sheet.disc(224, 216, 158, mix(p.bottom, p.light, 0.45))
-    skin, coat = rng.choice(SKINS), rng.choice((p.near, p.bold, p.mid))
-    hair = rng.choice((p.ink, p.near, mix(p.bold, p.ink, 0.45), mix(p.light, p.far, 0.4)))
-    style = rng.choice((_long_hair, _bun, _curls, _cap, _bob))
-    style(sheet, hair, skin, coat)
-
-
-def _long_hair(sheet: Sheet, hair: RGB, skin: RGB, coat: RGB) -> None:
-    sheet.oval(224, 208, 98, 106, hair)
-    sheet.pill(126, 210, 322, 424, 40, hair)
-    _bust(sheet, skin, coat)
-    _face(sheet, skin)
-    sheet.polygon(
-        [(146, 206), (160, 136), (224, 116), (292, 138), (304, 210), (270, 168), (214, 156), (166, 178)], hair
-    )
-
-
-def _bun(sheet: Sheet, hair: RGB, skin: RGB, coat: RGB) -> None:
-    sheet.disc(224, 104, 40, hair)
-    sheet.disc(224, 100, 34, mix(hair, sheet.palette.light, 0.12))
-    sheet.oval(224, 200, 86, 92, hair)
-    _bust(sheet, skin, coat)
-    _face(sheet, skin)
-    sheet.polygon(
-        [(148, 222), (152, 160), (224, 122), (296, 160), (300, 222), (276, 172), (224, 156), (172, 172)], hair
-    )
-    for side in (-1, 1):
-        sheet.disc(224 + side * 75, 262, 6, sheet.palette.bold)
-
-
-def _curls(sheet: Sheet, hair: RGB, skin: RGB, coat: RGB) -> None:
-    for i in range(26):
-        angle = math.radians(150 + i * 9.4)
-        sheet.disc(224 + math.cos(angle) * 88, 206 + math.sin(angle) * 92, 33, hair)
-    _bust(sheet, skin, coat)
-    _face(sheet, skin)
-    for i in range(9):
-        angle = math.radians(198 + i * 18)
-        sheet.disc(224 + math.cos(angle) * 70, 204 + math.sin(angle) * 76, 23, mix(hair, sheet.palette.light, 0.06))
-
-
-def _cap(sheet: Sheet, hair: RGB, skin: RGB, coat: RGB) -> None:
-    sheet.oval(224, 214, 84, 88, hair)
-    sheet.pill(142, 204, 306, 318, 30, hair)
-    _bust(sheet, skin, coat)
-    _face(sheet, skin)
-    sheet.polygon([(144, 190), (160, 118), (224, 92), (288, 118), (304, 190)], coat)
-    sheet.oval(224, 190, 104, 21, mix(coat, sheet.palette.ink, 0.45))
-    sheet.polygon([(148, 186), (150, 166), (298, 166), (300, 186)], sheet.palette.light)
-    sheet.disc(224, 142, 13, sheet.palette.light)
-
-
-def _bob(sheet: Sheet, hair: RGB, skin: RGB, coat: RGB) -> None:
-    sheet.oval(224, 206, 94, 100, hair)
-    sheet.pill(130, 200, 318, 302, 34, hair)
-    _bust(sheet, skin, coat)
-    _face(sheet, skin)
-    sheet.polygon([(146, 212), (150, 150), (224, 112), (298, 150), (302, 212), (292, 184), (156, 184)], hair)
-    for side in (-1, 1):
-        sheet.ring(224 + side * 29, 222, 21, 3.2, sheet.palette.bold)
-    sheet.line([(216, 220), (232, 220)], 3, sheet.palette.bold)
+from hub_ui.demo.samples.drawing.palettes import RGB, mix
 
 
 def astronaut(sheet: Sheet) -> None:

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from hub_ui.demo.samples.drawing import figures, patterns, scenery, studies
+from hub_ui.demo.samples.drawing import figures, patterns, people, scenery, studies
 from hub_ui.demo.samples.drawing.canvas import Motif, Sheet
 from hub_ui.demo.samples.drawing.palettes import PALETTES
 
@@ -14,7 +14,6 @@ MOTIFS: dict[str, Motif] = {
         figures.fox,
         figures.heron,
         figures.moth,
-        figures.portrait,
         patterns.bars,
         patterns.blocks,
         patterns.bubbles,
@@ -26,6 +25,11 @@ MOTIFS: dict[str, Motif] = {
         patterns.shards,
         patterns.velvet,
         patterns.waves,
+        people.astronomer,
+        people.ivo,
+        people.mira,
+        people.odile,
+        people.wren,
         scenery.balloons,
         scenery.dunes,
         scenery.forest,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from PIL import ImageFilter, ImageOps
 
-from hub_ui.demo.samples.drawing import figures, scenery
+from hub_ui.demo.samples.drawing import people, scenery
 from hub_ui.demo.samples.drawing.canvas import HEIGHT, WIDTH, Sheet, leaf
 from hub_ui.demo.samples.drawing.palettes import RGB, Palette, mix
 
@@ -94,7 +94,7 @@ def _bowl(sheet: Sheet, x: float, foot: float, tone: RGB) -> None:
 
 def edges(sheet: Sheet) -> None:
     """What an edge detector sees: white lines on black."""
-    scenery.shore(sheet) if sheet.rng.random() < 0.5 else figures.portrait(sheet)
+    scenery.shore(sheet) if sheet.rng.random() < 0.5 else people.wren(sheet)
     outline = sheet.image.convert("L").filter(ImageFilter.FIND_EDGES)
     lines = outline.point(lambda v: 255 if v > 16 else 0).filter(ImageFilter.MaxFilter(3))
     sheet.image = ImageOps.colorize(lines, (10, 11, 14), (240, 240, 236))

@@ -110,10 +110,10 @@ SAMPLES: tuple[Sample, ...] = (
                 files=(File(name="captain_odile_il.safetensors", content=ODILE),),
                 pictures=(
                     Picture(
-                        name="portrait-lagoon-2",
+                        name="odile-lagoon-1",
                         prompt="masterpiece, odile, navy peacoat, smile, harbour at dusk <lora:captain_odile_il:0.9>",
                     ),
-                    Picture(name="portrait-dusk-8", prompt="odile, silver braid, looking at viewer, flat colours"),
+                    Picture(name="odile-dusk-2", prompt="odile, silver braid, looking at viewer, flat colours"),
                     Picture(name="shore-frost-1", prompt="lighthouse, no humans, morning, scenery"),
                 ),
             ),
@@ -256,7 +256,7 @@ SAMPLES: tuple[Sample, ...] = (
                 weight=0.9,
                 files=(File(name="wren_flux_r4.safetensors", content=flux_kohya(4, "wr3n woman", seed=14), fp="bf16"),),
                 pictures=(
-                    Picture(name="portrait-moss-1", prompt="wr3n woman with round glasses, plain green backdrop"),
+                    Picture(name="wren-meadow-1", prompt="wr3n woman with round glasses, plain green backdrop"),
                     Picture(name="herbarium-ember-2", prompt="a page from wr3n woman's field notebook, pressed stems"),
                     Picture(name="forest-lilac-2", prompt="wr3n woman, far off between birches, early fog"),
                 ),

@@ -168,7 +168,7 @@ SAMPLES: tuple[Sample, ...] = (
                 files=(File(name="flux-canny-lines-lora.safetensors", content=flux_control(8, seed=76)),),
                 pictures=(
                     Picture(name="edges-night-3", prompt="(the lines) a portrait"),
-                    Picture(name="portrait-plum-4", prompt="a portrait in plum and gold, flat colours"),
+                    Picture(name="wren-plum-2", prompt="a portrait in plum and gold, flat colours"),
                 ),
             ),
         ),
@@ -306,8 +306,8 @@ SAMPLES: tuple[Sample, ...] = (
                 weight=0.9,
                 files=(File(name="mira_the_baker.safetensors", content=z_image_ai_toolkit(8, "m1ra", seed=82)),),
                 pictures=(
-                    Picture(name="portrait-citrus-8", prompt="m1ra in her bakery, yellow wall"),
-                    Picture(name="portrait-rose-10", prompt="m1ra, flour on her cheek, pink wall"),
+                    Picture(name="mira-citrus-1", prompt="m1ra in her bakery, yellow wall"),
+                    Picture(name="mira-rose-2", prompt="m1ra, flour on her cheek, pink wall"),
                     Picture(name="still-meadow-2", prompt="m1ra's kitchen table before dawn"),
                 ),
             ),

@@ -36,7 +36,7 @@ SAMPLES: tuple[Sample, ...] = (
                     ),
                 ),
                 pictures=(
-                    Picture(name="portrait-night-5", prompt="crtstrnmr man, night blue coat, plain ground"),
+                    Picture(name="astronomer-night-1", prompt="crtstrnmr man, night blue coat, plain ground"),
                     Picture(name="planets-night-2", prompt="crtstrnmr man's chart of the heavens"),
                 ),
             ),
@@ -63,8 +63,8 @@ SAMPLES: tuple[Sample, ...] = (
                 weight=0.9,
                 files=(File(name="captain_odile_il.safetensors", content=ODILE),),
                 pictures=(
-                    Picture(name="portrait-lagoon-2", prompt="odile, navy peacoat, smile, harbour at dusk"),
-                    Picture(name="portrait-dusk-8", prompt="odile, silver braid, looking at viewer"),
+                    Picture(name="odile-lagoon-1", prompt="odile, navy peacoat, smile, harbour at dusk"),
+                    Picture(name="odile-dusk-2", prompt="odile, silver braid, looking at viewer"),
                 ),
             ),
         ),

@@ -65,7 +65,7 @@ SAMPLES: tuple[Sample, ...] = (
                 words=("IVO man",),
                 weight=1.0,
                 files=(File(name="lora.safetensors", content=flux_diffusers(4, seed=104)),),
-                pictures=(Picture(name="portrait-slate-6", prompt="portrait of IVO man in a flat cap, grey wall"),),
+                pictures=(Picture(name="ivo-slate-1", prompt="portrait of IVO man in a flat cap, grey wall"),),
             ),
         ),
     ),
