@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -120,7 +120,8 @@ A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civ
 replicate:OWNER/NAME[@VERSION_HASH].
 
 Exit codes: 0 done, 1 other, 2 usage, 3 needs a key or access, 4 not found, 5 network, 6 rate limited, 7 integrity.
-Environment: HF_TOKEN, HF_ENDPOINT, CIVITAI_TOKEN, CIVITAI_ENDPOINT, REPLICATE_API_TOKEN, REPLICATE_ENDPOINT, HUB_UI_HOME.
+Environment: HUB_UI_HOME; the keys HF_TOKEN, CIVITAI_TOKEN, REPLICATE_API_TOKEN; other hub addresses in HF_ENDPOINT,
+CIVITAI_ENDPOINT, REPLICATE_ENDPOINT.
 """
 
 
@@ -131,6 +132,17 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. Try: {self.prog} --help")
 
 
+class _Version(argparse.Action):
+    """Looked up only when asked: it is known of an installed package, and a checkout runs without that."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        try:
+            print(f"hub-ui {version('hub-ui')}")
+        except PackageNotFoundError:
+            print("hub-ui, not installed")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="hub-ui",
@@ -139,7 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"hub-ui {version('hub-ui')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         command.arguments(commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import connectors
 from connectors import federation
 from connectors.connector import Connector
-from connectors.errors import NetworkError, NotFound, RateLimited, UsageError
+from connectors.errors import NetworkError, NotFound, RateLimited
 from connectors.facts.claims import flatten
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.query import Query
 from connectors.record import Lora, Record
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.progress import Progress
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
 
@@ -44,27 +46,14 @@ class Services:
     def open(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now. While the hub can't answer, or once it is gone there: as remembered."""
         try:
-            lora = self.connector(ref.hub).get(ref)
+            return self._asked(ref)
         except NotFound:
-            return self._removed(ref)
-        except (NetworkError, RateLimited):
-            known = self.catalog.lora(ref.lora)
-            if known is None:
-                raise
-            return known
-        self.catalog.add([lora])
-        return lora
-
-    def _removed(self, ref: Ref) -> Lora:
-        """What a person saw yesterday does not become a bare error today: it stays, marked as gone."""
-        known = self.catalog.lora(ref.lora)
-        if known is None:
-            raise NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref}, or none any more.", hub=ref.hub)
-        self.catalog.mark_removed(ref.lora)
-        return replace(known, access="removed")
+            return self._gone(ref)
+        except (NetworkError, RateLimited) as error:
+            return self._remembered(ref, error)
 
     def record(self, ref: Ref) -> Record:
-        """One file of the LoRA, flattened: the one `ref` names, else the main file of the default version."""
+        """One file of the LoRA: the one `ref` names, else the main file of the default version."""
         return record_of(self.open(ref), ref)
 
     def pull(
@@ -77,5 +66,63 @@ class Services:
         """Pins `ref`, and brings its file into the library."""
         connector = self.connector(ref.hub)
         pinned = connector.pin(ref)
-        record = self.record(pinned)
-        return self.library.pull(connector.download(pinned), record, report=report, cancelled=cancelled)
+        download = connector.download(pinned)
+        return self.library.pull(download, self.record(pinned), report=report, cancelled=cancelled)
+
+    def _asked(self, ref: Ref) -> Lora:
+        lora = self.connector(ref.hub).get(ref)
+        self.catalog.add([lora])
+        return lora
+
+    def _gone(self, ref: Ref) -> Lora:
+        """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
+        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
+        known = self._remembered(ref, missing)
+        if ref.pinned and known.version(ref.version) is None:
+            raise missing
+        self.catalog.mark_removed(ref if ref.pinned and self._still_there(ref.lora) else ref.lora)
+        return self.catalog.lora(ref)
+
+    def _still_there(self, ref: Ref) -> bool:
+        """Whether only a version is gone. A hub that can't say does not make us drop the whole."""
+        try:
+            self._asked(ref)
+        except NotFound:
+            return False
+        except (NetworkError, RateLimited):
+            pass
+        return True
+
+    def _remembered(self, ref: Ref, error: Exception) -> Lora:
+        try:
+            return self.catalog.lora(ref)
+        except NotFound:
+            raise error from None
+
+
+@contextmanager
+def build(settings: Settings) -> Iterator[Services]:
+    """Everything a run needs. What it opened is closed when the block ends."""
+    with Catalog.open(settings.catalog) as catalog:
+        yield Services(
+            settings=settings,
+            connectors=connectors.build(settings.endpoints, settings.tokens),
+            catalog=catalog,
+            library=Library(settings.library, settings.lock),
+            studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
+        )
+
+
+def record_of(lora: Lora, ref: Ref) -> Record:
+    """The Record of the version and file that `ref` names; of the default ones where it names none."""
+    version = lora.version(ref.version if ref.pinned else None)
+    if version is None:
+        if ref.version:
+            raise NotFound(f"“{lora.title}” has no version {ref.version}.", hub=lora.hub)
+        return flatten(lora)
+    if ref.file is None:
+        return flatten(lora, version)
+    named = next((file for file in version.files if file.ref.file == ref.file), None)
+    if named is None:
+        raise NotFound(f"“{lora.title}” has no file {ref.file} in version {version.name}.", hub=lora.hub)
+    return flatten(lora, version, named)

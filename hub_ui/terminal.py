@@ -51,8 +51,8 @@ def clean(text: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], *, widest: int = 48) -> list[str]:
-    """Left-aligned columns, two spaces apart; a cell over `widest` columns is cut."""
-    cells = [[cut(clean(cell), widest) for cell in row] for row in rows]
+    """Left-aligned columns, two spaces apart. A cell over `widest` columns is cut, but in the last column."""
+    cells = [[*(cut(clean(cell), widest) for cell in row[:-1]), clean(row[-1])] for row in rows]
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(_padded, row, widths)).rstrip() for row in cells]
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from hub_ui import services, settings
-from hub_ui.app import launch
+from hub_ui.app import serving
 from hub_ui.commands.samples import demo_settings, hub_data
 from hub_ui.commands.waiting import until_stopped, wait
 from hub_ui.demo.hubs.server import running_hubs
@@ -24,10 +24,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         # The hubs take new ports every time, so what is remembered of them is good for one run only.
         tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
         services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,
+        serving(built, port=args.port, open_browser=not args.no_browser) as url,
     ):
-        url = launch(
-            built, host="127.0.0.1", port=args.port, open_browser=not args.no_browser, prevent_thread_lock=True
-        )
         terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
         terminal.out.flush()
         wait(stop)

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     ref = Ref.parse(args.ref)
     with services.build(settings.from_environment(os.environ)) as built:
         lora = built.open(ref)
-        record = built.flattened(lora, ref)
+        record = services.record_of(lora, ref)
     if terminal.json:
         terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
     else:

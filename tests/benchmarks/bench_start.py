@@ -1,0 +1,61 @@
+"""From an empty process to the first page served, against a Gradio page with nothing on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.figures import Figure, interleaved, report
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = 1.3
+OURS = """
+import os, sys, urllib.request
+from hub_ui import services, settings
+from hub_ui.app import serving
+with services.build(settings.from_environment(os.environ)) as built, serving(built) as url:
+    assert urllib.request.urlopen(url).status == 200
+    print("served", *({"torch", "diffusers"} & set(sys.modules)), flush=True)
+    os._exit(0)
+"""
+EMPTY = """
+import os, urllib.request
+import gradio as gr
+with gr.Blocks(analytics_enabled=False) as app:
+    pass
+_, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
+assert urllib.request.urlopen(url).status == 200
+print("served", flush=True)
+os._exit(0)
+"""
+
+
+def seconds_to_serve(script: str) -> float:
+    """From starting Python to its line that the page was served. Raises if torch or diffusers came along."""
+    with tempfile.TemporaryDirectory() as home:
+        environ = {**os.environ, "HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False"}
+        start = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-c", script], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline().split()
+            took = time.perf_counter() - start
+        if said != ["served"]:
+            raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
+        return took
+
+
+def figures(*, runs: int = 5) -> list[Figure]:
+    seconds_to_serve(EMPTY)  # what is on disk is in memory from here on
+    seconds_to_serve(OURS)
+    ours, empty = interleaved(lambda: seconds_to_serve(OURS), lambda: seconds_to_serve(EMPTY), runs=runs)
+    return [Figure(name="start to first page", ours=ours, other=empty, against="an empty Gradio page", target=TARGET)]
+
+
+if __name__ == "__main__":
+    sys.exit(report(figures()))

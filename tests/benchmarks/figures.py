@@ -1,0 +1,50 @@
+"""Two things timed in turn, and what is printed of it: always a ratio, both sides measured in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Seconds of ours and of what it is held against; good while ours / other stays within `target`."""
+
+    name: str
+    ours: float
+    other: float
+    against: str
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.other
+
+    @property
+    def good(self) -> bool:
+        return self.ratio <= self.target
+
+    def __str__(self) -> str:
+        verdict = "" if self.good else "   MISSED"
+        return (
+            f"{self.name}: {self.ratio:.2f} ({_time(self.ours)} against {_time(self.other)}, {self.against}; "
+            f"target {self.target:g}){verdict}"
+        )
+
+
+def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: int) -> tuple[float, float]:
+    """Medians of seconds, taken in turn so that a busy moment of the machine hits both sides."""
+    pairs = [(ours(), other()) for _ in range(runs)]
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+
+
+def report(figures: list[Figure]) -> int:
+    """Prints them; the exit code tells whether all are good."""
+    for figure in figures:
+        print(figure, flush=True)
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"

@@ -1,0 +1,81 @@
+"""Hubs made of literals, for tests that are about what happens with their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.connector import Download, HttpDownload
+from connectors.errors import HubUiError, NotFound
+from connectors.query import Page, Query
+from connectors.record import Claim, Lora, Version, WeightFile
+from connectors.ref import HubName, Ref
+
+VERSIONS: Mapping[HubName, str] = {"civitai": "2001", "huggingface": "a" * 40, "replicate": "b" * 64}
+IDS: Mapping[HubName, str] = {"civitai": "1001", "huggingface": "ada/ink-lines", "replicate": "ada/ink-lines"}
+
+
+@dataclass(kw_only=True)
+class Hub:
+    """Answers with `loras`; once `error` is set, with that."""
+
+    name: HubName
+    loras: list[Lora] = field(default_factory=list)
+    error: HubUiError | None = None
+    asked: list[str] = field(default_factory=list)
+    address: str = "http://127.0.0.1:9"
+
+    @property
+    def label(self) -> str:
+        return {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}[self.name]
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        self._ask("search")
+        return Page(hub=self.name, loras=tuple(lora for lora in self.loras if query.text in lora.title))
+
+    def get(self, ref: Ref) -> Lora:
+        self._ask(f"get {ref}")
+        for lora in self.loras:
+            if lora.ref.id == ref.id and (ref.version is None or lora.version(ref.version)):
+                return lora
+        raise NotFound(f"no {ref}", hub=self.name)
+
+    def pin(self, ref: Ref) -> Ref:
+        version = self.get(ref).version(ref.version)
+        assert version is not None
+        assert version.file is not None
+        return version.file.ref
+
+    def download(self, ref: Ref) -> Download:
+        return HttpDownload(ref=ref, name="ink.safetensors", url=f"{self.address}/ink.safetensors")
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.error is not None:
+            raise self.error
+
+
+def lora(hub: HubName = "civitai", **fields: Any) -> Lora:
+    """One version with one file; `fields` are the Lora's own."""
+    ref = Ref(hub=hub, id=IDS[hub])
+    given: dict[str, Any] = {
+        "ref": ref,
+        "title": "Ink lines",
+        "url": f"https://hub.invalid/{ref.id}",
+        "creator": "ada",
+        "downloads": 1234,
+        "versions": (version(ref.at(VERSIONS[hub])),),
+        "claims": (
+            Claim(field="base_model", value="sdxl", source="hub", where="baseModel"),
+            Claim(field="architecture", value="sdxl", source="hub", where="baseModel"),
+            Claim(field="trigger_words", value=("inkstyle",), source="hub", where="trainedWords"),
+        ),
+    }
+    return Lora(**{**given, **fields})
+
+
+def version(ref: Ref, name: str = "v1") -> Version:
+    file_id = {"civitai": "3001", "huggingface": "ink.safetensors", "replicate": None}[ref.hub]
+    file = WeightFile(ref=ref.at(ref.version, file_id), name="ink.safetensors", size=876_544)
+    return Version(ref=ref, name=name, files=(file,))

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import connectors
+from connectors.errors import HubDown, KeyRequired, RateLimited
+from hub_ui import cli
+from tests.hub_ui.stand_ins import Hub, lora
+
+ROOT = Path(__file__).resolve().parents[2]
+DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
+NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
+
+
+@pytest.fixture
+def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Hub]:
+    """The three hubs the command line finds, one LoRA on each."""
+    made = {hub.name: hub for hub in (Hub(name="civitai"), Hub(name="huggingface"), Hub(name="replicate"))}
+    for hub in made.values():
+        hub.loras.append(lora(hub.name))
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: tuple(made.values()))
+    return {str(name): hub for name, hub in made.items()}
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    return Said(capsys)
+
+
+class Said:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def json(self) -> Any:
+        """Standard output as one document; standard error may hold anything."""
+        return json.loads(self._capsys.readouterr().out)
+
+    def both(self) -> tuple[str, str]:
+        captured = self._capsys.readouterr()
+        return captured.out, captured.err
+
+
+def hub_ui(line: str) -> int:
+    return cli.main(shlex.split(line))
+
+
+def test_search_gives_records_of_every_hub(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("search Ink --json") == 0
+    answer = said.json()
+    assert [record["hub"] for record in answer["results"]] == ["civitai", "huggingface", "replicate"]
+    assert answer["results"][0]["trigger_words"] == ["inkstyle"]
+    assert answer["failures"] == []
+
+
+def test_a_hub_that_is_down_costs_its_own_results_only(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].error = DOWN
+    assert hub_ui("search Ink --json") == 0
+    answer = said.json()
+    assert [record["hub"] for record in answer["results"]] == ["huggingface", "replicate"]
+    assert answer["failures"] == [
+        {"hub": "civitai", "error": "HubDown", "message": "CivitAI can't be reached.", "retry_after": None}
+    ]
+
+
+def test_a_missing_key_is_a_row_among_the_failures_and_no_error(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["replicate"].error = NO_KEY
+    assert hub_ui("search Ink --json") == 0
+    assert [failure["error"] for failure in said.json()["failures"]] == ["KeyRequired"]
+
+
+def test_a_hub_that_found_nothing_has_answered(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].error = DOWN
+    assert hub_ui("search nowhere --json") == 0
+    assert said.json()["results"] == []
+
+
+def test_with_every_hub_down_search_ends_with_the_worst_of_them(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].error = DOWN
+    hubs["huggingface"].error = RateLimited("Slow down.", hub="huggingface", retry_after=30)
+    hubs["replicate"].error = NO_KEY
+    assert hub_ui("search Ink --json") == 6
+    assert sorted(failure["error"] for failure in said.json()["failures"]) == ["HubDown", "KeyRequired", "RateLimited"]
+
+
+def test_asking_only_a_hub_without_its_key_ends_with_3(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["replicate"].error = NO_KEY
+    assert hub_ui("search Ink --hub replicate --json") == 3
+
+
+def test_the_limit_counts_all_hubs_together(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("search Ink --limit 2 --json") == 0
+    assert len(said.json()["results"]) == 2
+
+
+def test_what_was_found_is_there_offline(hubs: dict[str, Hub], said: Said) -> None:
+    hub_ui("search Ink --json")
+    found = said.json()["results"]
+    for hub in hubs.values():
+        hub.error = DOWN
+    assert hub_ui("search Ink --offline --json") == 0
+    assert sorted(r["ref"] for r in said.json()["results"]) == sorted(r["ref"] for r in found)
+
+
+def test_search_prints_a_table_for_people(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("search Ink --hub civitai") == 0
+    assert said.both() == (
+        "TITLE      BY   BASE MODEL  KIND  DOWNLOADS  REF\n"
+        "Ink lines  ada  sdxl              1,234      civitai:1001@2001#3001\n",
+        "",
+    )
+
+
+def test_hostile_titles_reach_neither_the_terminal_nor_the_json_raw(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].loras = [lora(title="Ink \x1b[2J\u202elines\x07")]
+    hub_ui("search Ink --hub civitai")
+    assert "Ink [2Jlines" in said.both()[0]
+    hub_ui("search Ink --hub civitai --json")
+    assert said.both()[0].isascii()
+
+
+def test_show_gives_every_version_and_file(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("show civitai:1001 --json") == 0
+    shown = said.json()
+    assert (shown["ref"], shown["title"]) == ("civitai:1001@2001#3001", "Ink lines")
+    assert [file["ref"] for version in shown["versions"] for file in version["files"]] == ["civitai:1001@2001#3001"]
+
+
+def test_show_prints_the_facts_and_who_said_them(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("show hf:ada/ink-lines") == 0
+    out = said.both()[0]
+    assert "trigger words  inkstyle\n" in out
+    assert "base_model = sdxl  (hub: baseModel)\n" in out
+
+
+def test_show_of_an_unknown_lora_ends_with_4(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("show civitai:404 --json") == 4
+    assert said.json() == {"error": "NotFound", "message": "CivitAI has no LoRA civitai:404 (any more)."}
+
+
+def test_a_ref_that_names_nothing_is_a_usage_error(said: Said) -> None:
+    assert hub_ui("show nonsense --json") == 2
+    assert said.json()["error"] == "BadRef"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "nonsense",
+        "search",
+        "search a --limit 0",
+        "search a --sort best",
+        "serve --port 99999",
+        "show",
+        "pull",
+        "try",
+    ],
+)
+def test_a_typing_mistake_ends_with_2_and_says_what_helps(line: str, said: Said) -> None:
+    assert hub_ui(line) == 2
+    out, err = said.both()
+    assert (out, err.startswith("hub-ui: ")) == ("", True)
+
+
+def test_a_typing_mistake_is_json_too_where_json_was_asked_for(said: Said) -> None:
+    assert hub_ui("search a --limit many --json") == 2
+    assert said.json()["error"] == "UsageError"
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubs: dict[str, Hub], said: Said
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "file" / "home"))
+    assert hub_ui("search a --json") == 1
+    assert said.json().keys() == {"error", "message"}
+
+
+def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
+    table = re.findall(r"^\| `hub-ui (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(table) == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_option_is_in_the_readme(command: str, said: Said) -> None:
+    with pytest.raises(SystemExit):
+        hub_ui(f"{command} --help")
+    options = set(re.findall(r"--[a-z-]+", said.both()[0])) - {"--help"}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [option for option in options if option not in readme] == []
+
+
+def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hub_ui.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_help_names_every_command() -> None:
+    done = process("--help")
+    assert done.returncode == 0
+    assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_behind_standard_output_is_an_error() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub_ui.cli", "search", "a", "--offline", "--json"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "hub-ui: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_that_left_is_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "hub_ui.cli", "search", "a", "--offline", "--json"],
+        cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (cli.PIPE_CLOSED, "")
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, hubs: dict[str, Hub]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("connectors.federation.collect", interrupted)
+    assert hub_ui("search a") == 130

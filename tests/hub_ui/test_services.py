@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import HubDown, KeyRequired, NotFound, RateLimited
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.services import Services, record_of
+from hub_ui.settings import from_environment
+from tests.hub_ui.stand_ins import Hub, lora, version
+
+REF = Ref.parse("civitai:1001")
+FIRST = Ref.parse("civitai:1001@2001#3001")
+DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora()])
+
+
+@pytest.fixture
+def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (hub, Hub(name="huggingface", loras=[lora("huggingface")]))
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made
+
+
+def test_search_remembers_what_it_hands_over(built: Services) -> None:
+    for answer in built.search(Query(text="Ink")):
+        assert answer.page is not None
+        assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
+
+
+def test_search_hands_over_a_failing_hub_beside_the_others(built: Services, hub: Hub) -> None:
+    hub.error = DOWN
+    answers = {answer.hub: answer for answer in built.search(Query(text="Ink"))}
+    assert answers["civitai"].error is DOWN
+    assert answers["huggingface"].page is not None
+
+
+def test_open_asks_the_hub_and_remembers(built: Services, hub: Hub) -> None:
+    assert built.open(REF).title == "Ink lines"
+    assert hub.asked == ["get civitai:1001"]
+    assert built.catalog.lora(REF).title == "Ink lines"
+
+
+@pytest.mark.parametrize("error", [DOWN, RateLimited("Slow down.", hub="civitai")])
+def test_while_the_hub_cannot_answer_open_gives_what_is_remembered(
+    built: Services, hub: Hub, error: HubDown | RateLimited
+) -> None:
+    built.open(REF)
+    hub.error = error
+    assert built.open(REF).title == "Ink lines"
+
+
+def test_a_hub_that_is_down_is_told_where_nothing_is_remembered(built: Services, hub: Hub) -> None:
+    hub.error = DOWN
+    with pytest.raises(HubDown):
+        built.open(REF)
+
+
+def test_a_missing_key_is_told_even_where_something_is_remembered(built: Services, hub: Hub) -> None:
+    built.open(REF)
+    hub.error = KeyRequired("A key is wanted.", hub="civitai")
+    with pytest.raises(KeyRequired):
+        built.open(REF)
+
+
+def test_what_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
+    built.open(REF)
+    hub.loras.clear()
+    assert built.open(REF).access == "removed"
+    assert built.catalog.lora(REF).access == "removed"
+
+
+def test_a_card_of_a_removed_lora_marks_the_whole_lora(built: Services, hub: Hub) -> None:
+    built.open(REF)
+    hub.loras.clear()
+    assert built.open(FIRST).access == "removed"
+
+
+def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
+    built.open(REF)
+    hub.loras = [replace(lora(), versions=(version(REF.at("2002"), "v2"),))]
+    opened = built.open(FIRST)
+    gone = opened.version("2001")
+    assert (opened.access, gone and gone.access) == ("open", "removed")
+
+
+def test_a_version_nobody_ever_saw_is_not_found(built: Services) -> None:
+    built.open(REF)
+    with pytest.raises(NotFound):
+        built.open(REF.at("9999"))
+    assert built.catalog.lora(REF).access == "open"
+
+
+def test_an_unknown_lora_is_not_found_in_the_hubs_name(built: Services) -> None:
+    with pytest.raises(NotFound, match=r"CivitAI has no LoRA civitai:404 \(any more\)"):
+        built.open(Ref.parse("civitai:404"))
+
+
+def test_a_record_is_of_the_default_file_unless_one_is_named() -> None:
+    two = lora(versions=(version(REF.at("2002"), "v2"), version(REF.at("2001"))))
+    assert record_of(two, REF).ref == Ref.parse("civitai:1001@2002#3001")
+    assert record_of(two, FIRST).ref == FIRST
+
+
+def test_a_record_of_a_lora_without_versions_is_of_the_lora() -> None:
+    assert record_of(lora(versions=()), REF).ref == REF
+
+
+@pytest.mark.parametrize("ref", ["civitai:1001@9999", "civitai:1001@2001#9"])
+def test_a_record_of_what_is_not_there_is_not_found(ref: str) -> None:
+    with pytest.raises(NotFound):
+        record_of(lora(), Ref.parse(ref))
