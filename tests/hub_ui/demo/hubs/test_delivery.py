@@ -1,0 +1,64 @@
+"""The delivery origin, reached the way clients reach it: by a redirect of a hub."""
+
+import pytest
+import requests
+
+from hub_ui.demo.hubs.content import InMemory
+from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.server import HubEndpoints
+
+
+@pytest.fixture
+def signed(hubs: HubEndpoints) -> str:
+    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=5)
+    return answer.headers["location"]
+
+
+def test_a_signed_address_gives_the_file_under_its_name(signed: str) -> None:
+    answer = requests.get(signed, timeout=5)
+    assert answer.status_code == 200
+    assert len(answer.content) == 1604
+    assert 'filename="red.safetensors"' in answer.headers["content-disposition"]
+
+
+def test_a_part_of_a_file_is_a_slice_of_it(signed: str) -> None:
+    whole = requests.get(signed, timeout=5).content
+    part = requests.get(signed, headers={"Range": "bytes=100-199"}, timeout=5)
+    assert part.status_code == 206
+    assert part.headers["content-range"] == "bytes 100-199/1604"
+    assert part.content == whole[100:200]
+
+
+def test_a_part_beyond_the_end_is_refused(signed: str) -> None:
+    answer = requests.get(signed, headers={"Range": "bytes=5000-"}, timeout=5)
+    assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1604")
+
+
+def test_a_part_of_another_state_of_the_file_is_the_whole(signed: str) -> None:
+    etag = requests.head(signed, timeout=5).headers["etag"]
+    same = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": etag}, timeout=5)
+    other = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": '"other"'}, timeout=5)
+    assert [same.status_code, other.status_code] == [206, 200]
+
+
+def test_a_head_has_the_length_and_no_body(signed: str) -> None:
+    answer = requests.head(signed, timeout=5)
+    assert (answer.headers["content-length"], answer.content) == ("1604", b"")
+
+
+def test_a_changed_signature_is_refused(signed: str) -> None:
+    assert requests.get(signed + "0", timeout=5).status_code == 403
+    assert requests.get(signed.partition("?")[0], timeout=5).status_code == 403
+
+
+def test_an_unknown_address_is_not_found(hubs: HubEndpoints) -> None:
+    assert requests.get(f"{hubs.delivery}/nothing", timeout=5).status_code == 404
+
+
+def test_a_signature_is_bound_to_path_and_time() -> None:
+    clock = [1000.0]
+    delivery = Delivery(origin="http://d", secret=b"s", now=lambda: clock[0])
+    first = delivery.signed("/a", InMemory(data=b"a"), "a", lifetime=60)
+    clock[0] = 2000.0
+    assert delivery.signed("/a", None, "a", lifetime=60) != first
+    assert delivery.signed("/b", None, "a", lifetime=60).rpartition("=")[2] != first.rpartition("=")[2]

@@ -1,0 +1,120 @@
+"""Each fault as a client in another process asks for it, by HTTP, and as a test does, in process."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from hub_ui.demo.hubs.faults import Fault, Faults
+from hub_ui.demo.hubs.server import HubEndpoints
+
+
+@pytest.fixture
+def signed(hubs: HubEndpoints) -> str:
+    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=5)
+    return answer.headers["location"]
+
+
+def ask_for(hubs: HubEndpoints, **fault: Any) -> requests.Response:
+    return requests.post(f"{hubs.delivery}/faults", json=fault, timeout=5)
+
+
+def test_a_rate_limit_says_when_to_come_back(hubs: HubEndpoints) -> None:
+    ask_for(hubs, kind="status", hub="huggingface", status=429, retry_after=7, times=1)
+    limited = requests.get(f"{hubs.huggingface}/api/models", timeout=5)
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
+    assert limited.headers["ratelimit"] == '"api";r=0;t=7'
+    assert requests.get(f"{hubs.huggingface}/api/models", timeout=5).status_code == 200
+
+
+def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
+    ask_for(hubs, kind="status", hub="civitai", match=r"/models\?.*query=x")
+    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1&query=x", timeout=5).status_code == 500
+    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1", timeout=5).status_code == 200
+    assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=5).status_code == 200
+
+
+def test_a_cut_connection_stops_after_the_bytes_asked_for(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="cut", hub="delivery", after_bytes=700)
+    answer = requests.get(signed, stream=True, timeout=5)
+    assert answer.headers["content-length"] == "1604"
+    assert len(answer.raw.read(700)) == 700
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        requests.get(signed, timeout=5)
+
+
+def test_html_comes_instead_of_weights(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="html", hub="delivery")
+    answer = requests.get(signed, timeout=5)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_range_is_answered_with_everything(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="ignore_range", hub="delivery")
+    answer = requests.get(signed, headers={"Range": "bytes=100-"}, timeout=5)
+    assert (answer.status_code, len(answer.content)) == (200, 1604)
+
+
+def test_wrong_bytes_have_the_right_length(hubs: HubEndpoints, signed: str) -> None:
+    right = requests.get(signed, timeout=5).content
+    ask_for(hubs, kind="wrong_bytes", hub="delivery")
+    wrong = requests.get(signed, timeout=5).content
+    assert len(wrong) == len(right)
+    assert wrong != right
+
+
+def test_an_expired_signature_is_refused(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="expired", hub="delivery", times=1)
+    assert requests.get(signed, timeout=5).status_code == 403
+    assert requests.get(signed, timeout=5).status_code == 200
+
+
+def test_latency_is_waited_out(hubs: HubEndpoints) -> None:
+    ask_for(hubs, kind="latency", hub="civitai", seconds=0.3)
+    began = time.perf_counter()
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).status_code == 200
+    assert time.perf_counter() - began > 0.3
+
+
+def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
+    ask_for(hubs, kind="latency", hub="civitai", seconds=3600, times=1)
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.get(f"{hubs.civitai}/api/v1/enums", timeout=0.2)
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).status_code == 200
+
+
+def test_faults_join_up(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="latency", seconds=0.2, hub="civitai"), Fault(kind="status", status=503, hub="civitai"))
+    began = time.perf_counter()
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).status_code == 503
+    assert time.perf_counter() - began > 0.2
+
+
+def test_faults_are_listed_and_taken_back(hubs: HubEndpoints) -> None:
+    control = f"{hubs.delivery}/faults"
+    requests.post(control, json=[{"kind": "html"}, {"kind": "cut", "times": 2}], timeout=5)
+    assert [fault["kind"] for fault in requests.get(control, timeout=5).json()] == ["html", "cut"]
+    assert requests.delete(control, timeout=5).json() == []
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("fault", [{"kind": "flood"}, {"kind": "html", "match": "("}, {"kind": "html", "colour": 1}, []])
+def test_a_fault_that_makes_no_sense_is_refused_or_nothing(hubs: HubEndpoints, fault: Any) -> None:
+    answer = requests.post(f"{hubs.delivery}/faults", json=fault, timeout=5)
+    assert answer.status_code == (200 if fault == [] else 400)
+    assert hubs.faults.coming() == ()
+
+
+def test_a_fault_with_a_number_hits_that_often_from_any_thread() -> None:
+    faults = Faults()
+    faults.add(Fault(kind="html", times=50))
+    hits: list[int] = []
+    threads = [threading.Thread(target=lambda: hits.append(len(faults.take("civitai", "/")))) for _ in range(80)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(hits) == 50

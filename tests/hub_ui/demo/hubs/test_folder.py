@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.folder import Access, DataFolder, DataFolderError, inside
+
+ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+
+
+def folder(path: Path) -> DataFolder:
+    return DataFolder(path=path, origins=ORIGINS)
+
+
+def test_an_empty_folder_has_nothing_and_lets_everybody_sign_in(tmp_path: Path) -> None:
+    empty = folder(tmp_path)
+    assert empty.files == {}
+    assert empty.access.signed_in("civitai", "anything")
+    assert not empty.access.signed_in("civitai", None)
+    assert not empty.access.granted("anything", "OWNER/NAME")
+
+
+def test_only_listed_tokens_sign_in_and_only_granted_ones_pass() -> None:
+    access = Access(tokens={"civitai": frozenset({"good"})}, grants={"good": frozenset({"a/b"})})
+    assert [access.signed_in("civitai", token) for token in ("good", "bad")] == [True, False]
+    assert [access.granted("good", name) for name in ("a/b", "a/c")] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "missing", "."])
+def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataFolderError):
+        inside(tmp_path / "data", name)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(DataFolderError):
+        folder(tmp_path / "data").hub_file({"path": "link"})
+
+
+def test_a_file_is_a_path_a_package_file_a_text_or_generated(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(b"12345")
+    specs = [{"path": "x.bin"}, {"text": "{HF_ENDPOINT}"}, {"package": "hubs/__init__.py"}, {"safetensors": {"tensors": {}}}]
+    assert [folder(tmp_path).hub_file(spec).content.size > 4 for spec in specs] == [True] * 4
+    with pytest.raises(DataFolderError, match="one of path"):
+        folder(tmp_path).hub_file({"url": "http://elsewhere"})
+
+
+def test_placeholders_are_filled_in_every_file(tmp_path: Path) -> None:
+    (tmp_path / "files.json").write_text(json.dumps({"civitai": "{CIVITAI_ENDPOINT}"}))
+    assert folder(tmp_path).files == {"civitai": "http://c"}
+
+
+def test_a_text_keeps_its_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "card.md").write_bytes(b"a\r\nb\n")
+    assert folder(tmp_path).text(tmp_path / "card.md") == "a\r\nb\n"

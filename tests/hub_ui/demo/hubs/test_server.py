@@ -1,0 +1,71 @@
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import running_hubs
+
+
+def free_run_of_ports() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1]) % 20000 + 20000
+
+
+def test_every_origin_is_its_own_and_answers_at_once(data: Path) -> None:
+    with running_hubs(data) as hubs:
+        origins = {hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery}
+        assert len(origins) == 4
+        assert requests.get(f"{hubs.huggingface}/api/models", timeout=5).status_code == 200
+
+
+def test_a_given_port_is_taken_with_the_three_after_it(data: Path) -> None:
+    port = free_run_of_ports()
+    with running_hubs(data, port=port) as hubs:
+        assert hubs.as_env() == {
+            "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+            "CIVITAI_ENDPOINT": f"http://127.0.0.1:{port + 1}",
+            "REPLICATE_ENDPOINT": f"http://127.0.0.1:{port + 2}",
+        }
+
+
+def test_a_taken_port_is_an_error(data: Path) -> None:
+    with running_hubs(data) as hubs, pytest.raises(OSError, match="in use"), running_hubs(
+        data, port=int(hubs.huggingface.rpartition(":")[2])
+    ):
+        pass
+
+
+def test_two_sets_of_hubs_run_side_by_side(data: Path, tmp_path: Path) -> None:
+    with running_hubs(data) as full, running_hubs(tmp_path) as empty:
+        assert len(requests.get(f"{full.huggingface}/api/models", timeout=5).json()) == 5
+        assert requests.get(f"{empty.huggingface}/api/models", timeout=5).json() == []
+
+
+def test_a_stop_is_quick_even_when_a_request_hangs(data: Path) -> None:
+    with running_hubs(data) as hubs:
+        hubs.faults.add(Fault(kind="latency", seconds=3600))
+        hanging = threading.Thread(target=_swallowed_get, args=(hubs.civitai,))
+        hanging.start()
+        time.sleep(0.2)
+        began = time.perf_counter()
+    assert time.perf_counter() - began < 1
+    hanging.join(5)
+    assert not hanging.is_alive()
+
+
+def test_nothing_answers_after_the_stop(data: Path) -> None:
+    with running_hubs(data) as hubs:
+        pass
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(hubs.civitai, timeout=1)
+
+
+def _swallowed_get(url: str) -> None:
+    with suppress(requests.exceptions.RequestException):
+        requests.get(url, timeout=30)
