@@ -1,0 +1,89 @@
+"""`hubs`, `demo` and `serve` as processes: what they print, whether they answer, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "contract" / "data"
+
+
+@contextmanager
+def running(*words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub_ui.cli", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    return stream(process.stdout).readline()
+
+
+def stream(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
+
+
+def status(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return int(answer.status)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> None:
+    with running("hubs", "--data", str(DATA)) as process:
+        addresses = json.loads(first_line(process))
+        assert list(addresses) == ["HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"]
+        assert status(addresses["CIVITAI_ENDPOINT"] + "/api/v1/models") == 200
+        asked = time.monotonic()
+        process.send_signal(stop)
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - asked < 3
+        assert stream(process.stderr).read() == ""
+
+
+def test_hubs_of_a_folder_that_is_not_there_is_a_usage_error() -> None:
+    with running("hubs", "--data", "nowhere") as process:
+        assert process.wait(timeout=30) == 2
+        assert stream(process.stderr).read() == "hub-ui: --data nowhere: no such folder\n"
+
+
+def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
+    with running("demo", "--no-browser", "--port", "0") as process:
+        line = first_line(process)
+        found = re.fullmatch(r"hub-ui demo: (http://127\.0\.0\.1:\d+/)  \(Ctrl-C stops it\)\n", line)
+        assert found is not None, line
+        assert status(found[1]) == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert [path.name for path in (home / "demo").glob("run-*")] == []
+
+
+def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
+    with running("serve", "--hosted", "--host", "127.0.0.1") as process:
+        found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", first_line(process))
+        assert found is not None
+        assert status(found[1]) == 200
+        process.terminate()
+        assert process.wait(timeout=20) == 0
