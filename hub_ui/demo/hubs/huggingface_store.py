@@ -1,7 +1,6 @@
 """Hugging Face repositories of a data folder."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -95,17 +94,42 @@ class HuggingFaceStore:
 
 def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
     infos = {str(info["id"]): info for info in folder.objects("hf_model_*.json") if "id" in info}
-    cards = {_repo_id(path.stem): folder.text(path) for path in sorted(folder.path.glob("hf_readme_*.md"))}
+    cards = {_repo_id(path.stem): path for path in sorted(folder.path.glob("hf_readme_*.md"))}
     histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
     listed: Json = folder.files.get("huggingface", {})
-    names = dict.fromkeys([*infos, *cards, *histories, *listed])
-    ghosts, deleted = folder.ghosts("huggingface"), folder.deleted("huggingface")
-    repos = (
-        _repo(folder, name, infos.get(name), cards.get(name), histories.get(name), listed.get(name, {}), name in ghosts)
-        for name in names
-        if name not in deleted
+    known = (
+        _Known(
+            name=name,
+            info=infos.get(name, {}),
+            card=folder.text(cards[name]) if name in cards else None,
+            card_hash=_stable_hex(name.encode(), cards[name].read_bytes()) if name in cards else None,
+            history=_history(histories.get(name) or listed.get(name, {}).get("revisions") or []),
+            listed=listed.get(name, {}),
+        )
+        for name in dict.fromkeys([*infos, *cards, *histories, *listed])
     )
+    deleted, ghosts = folder.deleted("huggingface"), folder.ghosts("huggingface")
+    repos = (_repo(folder, each, each.name in ghosts) for each in known if each.name not in deleted)
     return HuggingFaceStore(repos={repo.id: repo for repo in repos}, access=folder.access)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What the data folder's files say of one repository.
+
+    `card_hash` is taken before the origins are filled in, so that a commit is the same whatever the ports are.
+    """
+
+    name: str
+    info: Json
+    card: str | None
+    card_hash: str | None
+    history: Json
+    listed: Json
+
+
+def _history(data: Any) -> Json:
+    return data if isinstance(data, dict) else {"commits": data}
 
 
 def _repo_id(stem: str) -> str:
@@ -113,16 +137,18 @@ def _repo_id(stem: str) -> str:
     return stem.split("_", 2)[2].replace("__", "/", 1)
 
 
-def _repo(
-    folder: DataFolder, name: str, info: Json | None, card: str | None, history: Any, listed: Json, is_ghost: bool
-) -> Repo:
-    entries = history.get("commits", []) if isinstance(history, dict) else history or listed.get("revisions") or []
-    files = {path: folder.hub_file(spec) for path, spec in listed.items() if isinstance(spec, dict)}
-    commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(name, info, card, files),)
-    merged = {**_described(name, card, commits[0]), **(info or {}), "sha": commits[0].sha}
-    access = listed.get("access") or next((file.access for file in files.values() if file.access), None)
-    refs = dict(_refs(entries), **(history.get("refs", {}) if isinstance(history, dict) else {}))
-    return Repo(id=name, info=merged, commits=commits, refs=refs, access=access, is_ghost=is_ghost)
+def _repo(folder: DataFolder, known: _Known, is_ghost: bool) -> Repo:
+    entries = known.history.get("commits", [])
+    files = {path: folder.hub_file(spec) for path, spec in known.listed.items() if isinstance(spec, dict)}
+    commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(known, files),)
+    return Repo(
+        id=known.name,
+        info={**_described(known, commits[0]), **known.info, "sha": commits[0].sha},
+        commits=commits,
+        refs={**dict(_refs(entries)), **known.history.get("refs", {})},
+        access=known.listed.get("access") or next((file.access for file in files.values() if file.access), None),
+        is_ghost=is_ghost,
+    )
 
 
 def _commit(folder: DataFolder, entry: Json) -> Commit:
@@ -139,14 +165,16 @@ def _refs(entries: Iterable[Json]) -> Iterator[tuple[str, str]]:
             yield str(name), str(entry["sha"])
 
 
-def _only_commit(name: str, info: Json | None, card: str | None, files: Mapping[str, HubFile]) -> Commit:
-    recorded = {str(each["rfilename"]): each for each in (info or {}).get("siblings", [])}
+def _only_commit(known: _Known, files: Mapping[str, HubFile]) -> Commit:
+    recorded = {str(each["rfilename"]): each for each in known.info.get("siblings", [])}
     contents: dict[str, Content] = {path: file.content for path, file in files.items()}
-    if card is not None:
-        contents.setdefault(CARD, InMemory(data=card.encode()))
+    if known.card is not None:
+        contents.setdefault(CARD, InMemory(data=known.card.encode()))
     missing = {path: RepoFile(path=path, recorded=each) for path, each in recorded.items() if path not in contents}
-    sha = (info or {}).get("sha") or _stable_hex(name, card or json.dumps(sorted(contents)))
-    date = str((info or {}).get("lastModified") or _RECORDED_AT)
+    sha = (
+        known.info.get("sha") or known.card_hash or _stable_hex(known.name.encode(), *map(str.encode, sorted(contents)))
+    )
+    date = str(known.info.get("lastModified") or _RECORDED_AT)
     both = {**missing, **_repo_files(contents.items())}
     return Commit(sha=sha, date=date, title="Upload model", files=dict(sorted(both.items())))
 
@@ -155,17 +183,18 @@ def _repo_files(contents: Iterable[tuple[str, Content]]) -> Mapping[str, RepoFil
     return {path: RepoFile(path=path, content=content) for path, content in sorted(contents)}
 
 
-def _stable_hex(*texts: str) -> str:
-    return hashlib.sha1("\0".join(texts).encode(), usedforsecurity=False).hexdigest()
+def _stable_hex(*parts: bytes) -> str:
+    return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()
 
 
-def _described(name: str, card: str | None, newest: Commit) -> Json:
+def _described(known: _Known, newest: Commit) -> Json:
     """What the Hub says about a repository of which only files are known."""
-    readme = newest.files.get(CARD)
-    text = card or (readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else "")
+    name, readme = known.name, newest.files.get(CARD)
+    written = readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else ""
+    text = written if known.history.get("commits") else known.card or written
     data = front_matter(text)
     described = {
-        "_id": _stable_hex(name)[:24],
+        "_id": _stable_hex(name.encode())[:24],
         "id": name,
         "modelId": name,
         "author": name.partition("/")[0],

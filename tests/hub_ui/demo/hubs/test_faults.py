@@ -101,7 +101,9 @@ def test_faults_are_listed_and_taken_back(hubs: HubEndpoints) -> None:
     assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("fault", [{"kind": "flood"}, {"kind": "html", "match": "("}, {"kind": "html", "colour": 1}, []])
+@pytest.mark.parametrize(
+    "fault", [{"kind": "flood"}, {"kind": "html", "match": "("}, {"kind": "html", "colour": 1}, []]
+)
 def test_a_fault_that_makes_no_sense_is_refused_or_nothing(hubs: HubEndpoints, fault: Any) -> None:
     answer = requests.post(f"{hubs.delivery}/faults", json=fault, timeout=5)
     assert answer.status_code == (200 if fault == [] else 400)

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,12 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_is_a_path_a_package_file_a_text_or_generated(tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_bytes(b"12345")
-    specs = [{"path": "x.bin"}, {"text": "{HF_ENDPOINT}"}, {"package": "hubs/__init__.py"}, {"safetensors": {"tensors": {}}}]
+    specs: list[dict[str, Any]] = [
+        {"path": "x.bin"},
+        {"text": "{HF_ENDPOINT}"},
+        {"package": "hubs/__init__.py"},
+        {"safetensors": {"tensors": {}}},
+    ]
     assert [folder(tmp_path).hub_file(spec).content.size > 4 for spec in specs] == [True] * 4
     with pytest.raises(DataFolderError, match="one of path"):
         folder(tmp_path).hub_file({"url": "http://elsewhere"})

@@ -35,8 +35,10 @@ def test_a_given_port_is_taken_with_the_three_after_it(data: Path) -> None:
 
 
 def test_a_taken_port_is_an_error(data: Path) -> None:
-    with running_hubs(data) as hubs, pytest.raises(OSError, match="in use"), running_hubs(
-        data, port=int(hubs.huggingface.rpartition(":")[2])
+    with (
+        running_hubs(data) as hubs,
+        pytest.raises(OSError, match="in use"),
+        running_hubs(data, port=int(hubs.huggingface.rpartition(":")[2])),
     ):
         pass
 

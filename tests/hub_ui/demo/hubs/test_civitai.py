@@ -1,0 +1,181 @@
+"""CivitAI's wire format, asked with plain HTTP."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from hub_ui.demo.hubs.server import HubEndpoints
+
+
+def ask(hubs: HubEndpoints, path: str, **params: Any) -> requests.Response:
+    return requests.get(f"{hubs.civitai}/api/v1/{path}", params=params, allow_redirects=False, timeout=5)
+
+
+def ids(hubs: HubEndpoints, **params: Any) -> list[int]:
+    return [model["id"] for model in ask(hubs, "models", **params).json()["items"]]
+
+
+def test_only_models_and_pictures_for_everybody_are_shown_unless_asked(hubs: HubEndpoints) -> None:
+    assert sorted(ids(hubs)) == [1001, 1003, 1004]
+    assert sorted(ids(hubs, nsfw="true")) == [1001, 1002, 1003, 1004]
+    (safe,), (every,) = (ask(hubs, "models", ids=1001, nsfw=nsfw).json()["items"] for nsfw in ("false", "true"))
+    assert [len(model["modelVersions"][0]["images"]) for model in (safe, every)] == [1, 2]
+
+
+def test_types_are_repeated_and_a_comma_list_is_a_zod_error(hubs: HubEndpoints) -> None:
+    assert ids(hubs, nsfw="true", types=["LoCon", "DoRA"]) == [1002]
+    answer = ask(hubs, "models", types="LORA,LoCon")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["issues"][0]["path"] == ["types"]
+
+
+def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndpoints) -> None:
+    assert ids(hubs, baseModels=["Pony", "SDXL 1.0"]) != []
+    assert ids(hubs, baseModels="Pony,SDXL 1.0") == []
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({"query": "red", "page": 1}, 400),
+        ({"page": 11}, 429),
+        ({"page": 101, "limit": 10}, 429),
+        ({"limit": 101}, 400),
+        ({"sort": "Best"}, 400),
+        ({"period": "Decade"}, 400),
+        ({"nsfw": "maybe"}, 400),
+        ({"cursor": "nonsense"}, 400),
+        ({"query": "red", "cursor": "a|b"}, 400),
+        ({"favorites": "false"}, 401),
+        ({"hidden": "false"}, 401),
+    ],
+)
+def test_a_parameter_that_is_a_trap_has_its_status(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
+    assert ask(hubs, "models", **params).status_code == status
+
+
+def test_false_is_true_where_any_text_is(hubs: HubEndpoints) -> None:
+    assert ids(hubs, archived="false") == [1003]
+
+
+def test_pages_and_cursors_lead_to_the_end(hubs: HubEndpoints) -> None:
+    page = ask(hubs, "models", limit=2, sort="Most Downloaded").json()
+    following = requests.get(page["metadata"]["nextPage"], timeout=5).json()
+    assert [model["id"] for model in page["items"] + following["items"]] == [1004, 1003, 1001]
+    assert following["metadata"] == {}
+    second = ask(hubs, "models", limit=2, page=2, sort="Most Downloaded").json()
+    assert second["metadata"] == {"currentPage": 2, "pageSize": 2}
+
+
+def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> None:
+    page = ask(hubs, "models", query="style", nsfw="true", tag="red", limit=1, sort="Newest").json()
+    empty = ask(hubs, "models", query="s", nsfw="true", tag="nothing", limit=1).json()
+    assert [model["id"] for model in page["items"]] == [1001]
+    assert (empty["items"], empty["metadata"]["nextCursor"]) == ([], "1")
+
+
+def test_a_search_finds_words_of_name_tag_and_trigger(hubs: HubEndpoints) -> None:
+    assert ids(hubs, query="RED style")[0] == 1001
+    assert ids(hubs, query="redstyle") != []
+    assert ids(hubs, query="nowhere") == []
+
+
+def test_users_tags_and_sorts_are_kept_apart(hubs: HubEndpoints) -> None:
+    assert ids(hubs, username="Maker", tag="Red") != []
+    assert ids(hubs, username="nobody") == []
+    assert ids(hubs, sort="Most Images", nsfw="true")[0] == 1001
+    assert ids(hubs, period="Day") == []
+
+
+def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -> None:
+    (listed,) = ask(hubs, "models", ids=1001).json()["items"]
+    image = listed["modelVersions"][0]["images"][0]
+    assert "meta" not in image
+    assert (image["hasMeta"], image["hasPositivePrompt"]) == (True, True)
+    alone = ask(hubs, "model-versions/2001").json()
+    assert alone["images"][0]["meta"]["prompt"] == "redstyle, a house <lora:red:0.8>"
+    assert "id" not in alone["images"][0]
+
+
+def test_trained_words_are_absent_in_one_model_and_empty_elsewhere(hubs: HubEndpoints) -> None:
+    (listed,) = ask(hubs, "models", ids=1001).json()["items"]
+    assert listed["modelVersions"][1]["trainedWords"] == []
+    assert "trainedWords" not in ask(hubs, "models/1001").json()["modelVersions"][1]
+    assert ask(hubs, "model-versions/2002").json()["trainedWords"] == []
+
+
+def test_one_version_names_its_model_and_its_air(hubs: HubEndpoints) -> None:
+    version = ask(hubs, "model-versions/2001").json()
+    assert (version["modelId"], version["model"]["name"]) == (1001, "Red Style")
+    assert version["air"] == "urn:air:sdxl:lora:civitai:1001@2001"
+    assert sorted(version["files"][0]["metadata"]) == ["format", "fp", "size"]
+    assert [file["primary"] for file in version["files"]] == [True, False]
+
+
+def test_sizes_and_hashes_left_to_the_hub_are_measured(hubs: HubEndpoints) -> None:
+    file = ask(hubs, "model-versions/2001").json()["files"][0]
+    assert file["sizeKB"] == 1604 / 1024
+    assert file["hashes"]["AutoV2"] == file["hashes"]["SHA256"][:10]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("models/0", 404),
+        ("models/x", 400),
+        ("models/3000000000", 400),
+        ("models/1004", 404),
+        ("models/1005", 404),
+        ("model-versions/1", 404),
+        ("model-versions/3000000000", 500),
+        ("model-versions/mini/2020", 404),
+        ("model-versions/by-hash/00", 404),
+        ("me", 401),
+        ("images?baseModels=Nothing", 400),
+        ("images?nsfw=maybe", 400),
+    ],
+)
+def test_what_is_not_there_or_not_an_id_has_its_status(hubs: HubEndpoints, path: str, status: int) -> None:
+    assert ask(hubs, path).status_code == status
+
+
+def test_a_missing_model_is_told_by_its_id(hubs: HubEndpoints) -> None:
+    assert ask(hubs, "models/0").json() == {"error": "No model with id 0"}
+
+
+def test_a_hash_of_any_kind_and_case_finds_the_version(hubs: HubEndpoints) -> None:
+    hashes = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]
+    for value in (hashes["SHA256"].lower(), hashes["AutoV2"]):
+        assert ask(hubs, f"model-versions/by-hash/{value}").json()["id"] == 2001
+
+
+def test_many_hashes_drop_the_misses_and_lose_the_host(hubs: HubEndpoints) -> None:
+    sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
+    url = f"{hubs.civitai}/api/v1/model-versions/by-hash"
+    (found,) = requests.post(url, json=["0" * 64, sha256], timeout=5).json()
+    assert found["downloadUrl"] == "https://undefined/api/download/models/2001"
+    assert requests.post(f"{url}/ids", json=[sha256], timeout=5).json() == [
+        {"modelVersionId": 2001, "modelId": 1001, "hash": sha256}
+    ]
+    assert requests.post(url, json=["0"] * 101, timeout=5).status_code == 400
+
+
+def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> None:
+    minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2001?modelFileId=3002", "2002")]
+    assert [mini["requireAuth"] for mini in minis] == [False, True, True]
+    assert [mini["checkPermission"] for mini in minis] == [False, False, True]
+    assert minis[1]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3002"]
+
+
+def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
+    creators = ask(hubs, "creators").json()
+    assert creators["items"][0]["modelCount"] == 3
+    assert creators["metadata"] == {"totalItems": 1, "currentPage": 1, "pageSize": 20, "totalPages": 1}
+    assert "page=2" in ask(hubs, "tags", limit=1).json()["metadata"]["nextPage"]
+
+
+def test_answers_to_nobody_may_be_cached(hubs: HubEndpoints) -> None:
+    assert "s-maxage=300" in ask(hubs, "models").headers["cache-control"]
+    signed_in = ask(hubs, "models", token="civ_buyer")
+    assert signed_in.headers["cache-control"] == "private"

@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, load_civitai
+from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.folder import DataFolder
+
+ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+VERSION = {"id": 20, "modelId": 2, "name": "v1", "model": {"name": "Two", "type": "LoCon", "nsfw": True}, "files": []}
+
+
+def load(path: Path, **files: Any) -> CivitaiStore:
+    for name, data in files.items():
+        (path / f"{name}.json").write_text(json.dumps(data))
+    return load_civitai(DataFolder(path=path, origins=ORIGINS))
+
+
+def test_a_version_without_its_model_becomes_a_model(tmp_path: Path) -> None:
+    store = load(tmp_path, civitai_version_20=VERSION)
+    assert (store.models[2].data["name"], store.models[2].data["type"]) == ("Two", "LoCon")
+    assert [version["id"] for version in store.models[2].versions] == [20]
+
+
+def test_a_version_joins_the_model_that_lacks_it(tmp_path: Path) -> None:
+    model = {"id": 2, "name": "Whole", "modelVersions": [{"id": 21, "name": "v2"}]}
+    store = load(tmp_path, civitai_model_2=model, civitai_info_sidecar_x=VERSION)
+    assert store.models[2].data["name"] == "Whole"
+    assert [version["id"] for version in store.models[2].versions] == [21, 20]
+
+
+def test_a_deleted_model_is_gone_and_a_ghost_is_only_listed(tmp_path: Path) -> None:
+    models: dict[str, Any] = {
+        f"civitai_model_{number}": {"id": number, "name": "x", "modelVersions": []} for number in (1, 2, 3)
+    }
+    store = load(tmp_path, **models, deleted={"civitai": [1], "ghosts": {"civitai": [2]}})
+    assert {number: model.is_open for number, model in store.models.items()} == {2: False, 3: True}
+
+
+def test_a_model_is_a_sample_when_the_hub_has_its_bytes(tmp_path: Path) -> None:
+    models = {
+        f"civitai_model_{n}": {"id": n, "name": "x", "modelVersions": [{"id": n, "files": [{"id": n}]}]} for n in (1, 2)
+    }
+    store = load(tmp_path, **models, files={"civitai": {"1": {"text": "bytes"}}})
+    assert [store.models[number].is_sample for number in (1, 2)] == [True, False]
+
+
+def test_a_hash_that_two_versions_share_finds_the_oldest_first(tmp_path: Path) -> None:
+    files = [{"id": 1, "hashes": {"SHA256": "ab"}}]
+    versions = [{"id": n, "publishedAt": f"202{n}-01-01", "files": files} for n in (5, 4)]
+    store = load(tmp_path, civitai_model_1={"id": 1, "name": "x", "modelVersions": versions})
+    assert [version["id"] for _, version in store.by_hash["AB"]] == [4, 5]

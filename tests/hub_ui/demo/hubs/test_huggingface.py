@@ -1,0 +1,148 @@
+"""The Hugging Face wire format, asked with plain HTTP."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from hub_ui.demo.hubs.server import HubEndpoints
+
+MEMBER, STRANGER = {"Authorization": "Bearer hf_member"}, {"Authorization": "Bearer hf_stranger"}
+
+
+def ask(hubs: HubEndpoints, path: str, headers: dict[str, str] | None = None, **params: Any) -> requests.Response:
+    return requests.get(hubs.huggingface + path, params=params, headers=headers, allow_redirects=False, timeout=5)
+
+
+def test_a_plain_list_item_has_the_short_fields(hubs: HubEndpoints) -> None:
+    (item,) = ask(hubs, "/api/models", search="maker/red").json()
+    assert sorted(item) == [
+        "_id", "createdAt", "downloads", "id", "library_name", "likes", "modelId", "pipeline_tag", "private", "tags",
+        "trendingScore",
+    ]  # fmt: skip
+
+
+def test_a_full_list_item_has_file_names_and_no_card(hubs: HubEndpoints) -> None:
+    (item,) = ask(hubs, "/api/models", search="red", full="true").json()
+    assert {"rfilename": "lora.safetensors"} in item["siblings"]
+    assert "cardData" not in item
+
+
+def test_an_expanded_item_has_what_was_asked_for_and_the_id(hubs: HubEndpoints) -> None:
+    (item,) = ask(hubs, "/api/models", search="red", expand=["baseModels", "gated"]).json()
+    assert sorted(item) == ["_id", "baseModels", "gated", "id"]
+    assert item["baseModels"]["relation"] == "adapter"
+
+
+def test_filters_are_anded_on_tags_and_search_reads_the_id_only(hubs: HubEndpoints) -> None:
+    both = ask(hubs, "/api/models", filter=["lora", "license:apache-2.0"]).json()
+    assert [item["id"] for item in both] == ["maker/red"]
+    assert ask(hubs, "/api/models", search="redstyle").json() == []
+
+
+def test_pages_are_linked_until_the_last(hubs: HubEndpoints) -> None:
+    answer = ask(hubs, "/api/models", limit=2, filter="region:us")
+    names = [item["id"] for item in answer.json()]
+    while "next" in answer.links:
+        answer = requests.get(answer.links["next"]["url"], timeout=5)
+        names += [item["id"] for item in answer.json()]
+    assert names == ["maker/big", "maker/closed", "maker/halted", "maker/history", "maker/red"]
+
+
+@pytest.mark.parametrize("params", [{"cursor": "nonsense"}, {"limit": "many"}])
+def test_a_cursor_or_limit_that_is_none_is_refused(hubs: HubEndpoints, params: dict[str, Any]) -> None:
+    assert ask(hubs, "/api/models", **params).status_code == 400
+
+
+def test_weights_redirect_to_the_delivery_with_the_linked_headers(hubs: HubEndpoints) -> None:
+    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=5)
+    sha256 = answer.headers["x-linked-etag"].strip('"')
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith(hubs.delivery)
+    assert (len(sha256), answer.headers["x-linked-size"]) == (64, "1604")
+    assert len(answer.headers["x-repo-commit"]) == 40
+    assert requests.head(answer.headers["location"], timeout=5).headers["etag"] != f'"{sha256}"'
+
+
+def test_a_small_file_is_sent_directly_under_its_git_name(hubs: HubEndpoints) -> None:
+    answer = ask(hubs, "/maker/red/resolve/main/config/notes.txt")
+    assert (answer.status_code, answer.text) == (200, "trained on red things\n")
+    assert answer.headers["etag"] == '"0ed6b7546aec22af58f7b1995fe6aaa5af1d87f1"'
+
+
+def test_a_range_survives_the_redirect(hubs: HubEndpoints) -> None:
+    url = f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors"
+    answer = requests.get(url, headers={"Range": "bytes=0-7"}, timeout=5)
+    assert (answer.status_code, int.from_bytes(answer.content, "little")) == (206, 568)
+
+
+def test_raw_weights_are_their_pointer(hubs: HubEndpoints) -> None:
+    text = ask(hubs, "/maker/red/raw/main/lora.safetensors").text
+    assert text.startswith("version https://git-lfs.github.com/spec/v1\noid sha256:")
+    assert text.endswith("size 1604\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/api/models/maker/nothing", {}, 401, "RepoNotFound"),
+        ("/api/models/maker/nothing", MEMBER, 404, "RepoNotFound"),
+        ("/api/models/maker/red/revision/nope", {}, 404, "RevisionNotFound"),
+        ("/maker/red/resolve/main/nope.bin", {}, 404, "EntryNotFound"),
+        ("/api/models/maker/red/tree/main/nope", {}, 404, "EntryNotFound"),
+        ("/maker/closed/resolve/main/lora.safetensors", {}, 401, "GatedRepo"),
+        ("/maker/closed/resolve/main/lora.safetensors", STRANGER, 403, "GatedRepo"),
+        ("/maker/closed/raw/main/lora.safetensors", STRANGER, 403, "GatedRepo"),
+        ("/maker/closed/resolve/main/lora.safetensors", MEMBER, 302, None),
+        ("/maker/halted/resolve/main/lora.safetensors", MEMBER, 403, None),
+        ("/api/whoami-v2", {}, 401, None),
+        ("/api/models", {"Authorization": "Bearer hf_wrong"}, 401, None),
+    ],
+)
+def test_a_refusal_has_its_status_and_code(
+    hubs: HubEndpoints, path: str, headers: dict[str, str], status: int, code: str | None
+) -> None:
+    answer = ask(hubs, path, headers)
+    assert (answer.status_code, answer.headers.get("x-error-code")) == (status, code)
+
+
+def test_an_anonymous_caller_is_told_nothing_of_a_missing_repository(hubs: HubEndpoints) -> None:
+    assert ask(hubs, "/api/models/maker/nothing").json() == {"error": "Invalid username or password."}
+
+
+def test_paths_are_looked_up_as_json_and_as_a_form(hubs: HubEndpoints) -> None:
+    url = f"{hubs.huggingface}/api/models/maker/red/paths-info/main"
+    as_json = requests.post(url, json={"paths": ["config", "lora.safetensors"], "expand": True}, timeout=5).json()
+    as_form = requests.post(url, data={"paths": ["config", "lora.safetensors"], "expand": "true"}, timeout=5).json()
+    assert as_json == as_form
+    assert [entry["type"] for entry in as_json] == ["directory", "file"]
+
+
+def test_a_tree_is_one_level_or_all_of_them(hubs: HubEndpoints) -> None:
+    tree = "/api/models/maker/red/tree/main"
+    assert [entry["path"] for entry in ask(hubs, tree).json()] == ["config", "README.md", "lora.safetensors"]
+    assert "config/notes.txt" in [entry["path"] for entry in ask(hubs, tree, recursive="true").json()]
+    assert [entry["path"] for entry in ask(hubs, f"{tree}/config").json()] == ["config/notes.txt"]
+
+
+def test_a_tree_is_paged(hubs: HubEndpoints) -> None:
+    answer = ask(hubs, "/api/models/maker/red/tree/main", limit=2)
+    assert len(answer.json()) == 2
+    assert len(requests.get(answer.links["next"]["url"], timeout=5).json()) == 1
+
+
+def test_each_commit_has_its_own_files_and_card(hubs: HubEndpoints) -> None:
+    old = ask(hubs, "/maker/history/resolve/v1.0/README.md")
+    new = ask(hubs, "/maker/history/resolve/main/README.md")
+    assert (old.text, new.text.splitlines()[-1]) == ("# History\n", "# History, longer")
+    assert [old.headers["x-repo-commit"], new.headers["x-repo-commit"]] == ["1" * 40, "2" * 40]
+
+
+def test_placeholders_in_a_card_are_the_running_origins(hubs: HubEndpoints) -> None:
+    info = ask(hubs, "/api/models/maker/red").json()
+    assert info["cardData"]["widget"][0]["output"]["url"] == f"{hubs.huggingface}/pictures/red.png"
+
+
+def test_no_answer_speaks_of_xet(hubs: HubEndpoints) -> None:
+    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=5)
+    assert not [name for name in answer.headers if "xet" in name.lower()]

@@ -1,0 +1,93 @@
+"""Replicate's wire format, asked with plain HTTP."""
+
+import io
+import tarfile
+from typing import Any
+
+import pytest
+import requests
+from safetensors.torch import load
+
+from hub_ui.demo.hubs.server import HubEndpoints
+
+TOKEN = {"Authorization": "Bearer r8_local"}
+VERSION = "a" * 64
+
+
+def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
+    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=TOKEN, timeout=5, **arguments)
+
+
+@pytest.mark.parametrize(
+    "path", ["models", "models/maker/tuned", "account", "predictions", "trainings", "nothing/here"]
+)
+def test_every_call_needs_a_token(hubs: HubEndpoints, path: str) -> None:
+    answer = requests.get(f"{hubs.replicate}/v1/{path}", timeout=5)
+    assert answer.status_code == (404 if path == "nothing/here" else 401)
+    if answer.status_code == 401:
+        assert answer.json()["title"] == "Unauthenticated"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_older_scheme_is_read_too(hubs: HubEndpoints) -> None:
+    headers = {"Authorization": "Token r8_local"}
+    assert requests.get(f"{hubs.replicate}/v1/account", headers=headers, timeout=5).status_code == 200
+
+
+def test_a_search_by_query_reads_the_body(hubs: HubEndpoints) -> None:
+    found = call(hubs, "QUERY", "models", data="red", allow_redirects=False).json()
+    assert [model["name"] for model in found["results"]] == ["tuned"]
+    assert found["next"] is None
+
+
+def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
+    found = call(hubs, "GET", "search", params={"query": "trains", "limit": 1}).json()
+    assert found["models"][0]["model"]["name"] == "trainer"
+    assert call(hubs, "GET", "search", params={"query": "x", "limit": 51}).status_code == 400
+
+
+def test_a_readme_and_examples_are_there(hubs: HubEndpoints) -> None:
+    assert call(hubs, "GET", "models/maker/tuned/readme").text == "# tuned\n\nA red fine-tune\n"
+    assert call(hubs, "GET", "models/maker/tuned/examples").json()["results"] == []
+
+
+@pytest.mark.parametrize("path", ["maker/tuned/_weights", f"maker/tuned/versions/{VERSION}/_weights"])
+def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints, path: str) -> None:
+    answer = requests.get(f"{hubs.replicate}/{path}", timeout=5)
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as opened:
+        (name,) = [name for name in opened.getnames() if name.endswith(".safetensors")]
+        member = opened.extractfile(name)
+        assert member is not None
+        assert "lora_unet_block_0.lora_down.weight" in load(member.read())
+
+
+def test_a_tar_is_read_in_parts(hubs: HubEndpoints) -> None:
+    answer = requests.get(f"{hubs.replicate}/maker/tuned/_weights", headers={"Range": "bytes=0-511"}, timeout=5)
+    assert (answer.status_code, len(answer.content)) == (206, 512)
+
+
+def test_a_training_s_weights_are_public_on_the_delivery(hubs: HubEndpoints) -> None:
+    weights = call(hubs, "GET", "trainings/train123").json()["output"]["weights"]
+    assert weights.startswith(hubs.delivery)
+    assert requests.head(weights, timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["maker/nothing/_weights", "maker/trainer/_weights", f"maker/tuned/versions/{'f' * 64}/_weights"]
+)
+def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, path: str) -> None:
+    assert requests.get(f"{hubs.replicate}/{path}", timeout=5).status_code == 404
+
+
+def test_a_waited_for_prediction_is_done_at_once(hubs: HubEndpoints) -> None:
+    url = f"{hubs.replicate}/v1/predictions"
+    body = {"version": f"maker/tuned:{VERSION}", "input": {"prompt": "a house"}}
+    answer = requests.post(url, json=body, headers={**TOKEN, "Prefer": "wait"}, timeout=5)
+    assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
+    assert answer.json()["output"][0].startswith(hubs.delivery)
+
+
+def test_an_unknown_version_and_an_unknown_run_are_refused(hubs: HubEndpoints) -> None:
+    assert call(hubs, "POST", "predictions", json={"version": "f" * 64, "input": {}}).status_code == 422
+    assert call(hubs, "GET", "predictions/nothing").status_code == 404
+    assert call(hubs, "POST", "trainings/nothing/cancel").status_code == 404
