@@ -41,7 +41,7 @@ _REBUILD_HEAP_BYTES = 64_000_000
 _MOST_BUCKETS = 10_000
 # An order key is the number to sort by, then the row's id upside down: equal numbers stand in the order first seen.
 _ID_BITS = 26
-_ID_MASK = 2**_ID_BITS - 1
+_ID_MASK = (1 << _ID_BITS) - 1
 
 
 class IndexBusy(Exception):
@@ -215,7 +215,7 @@ def _document(row_id: int, row: Row, schema: tantivy.Schema) -> tantivy.Document
         "nsfw": row.nsfw,
         "rank": [] if row.rank is None else row.rank,
     }
-    orders = {name: _order_key(int(getattr(row, name)), row_id) for name in set(SORT_FIELD.values())}
+    orders = {name: _order_key(getattr(row, name), row_id) for name in set(SORT_FIELD.values())}
     return tantivy.Document.from_dict(values | orders, schema)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from connectors.facts import base_models
 from connectors.facts.claims import best, flatten
 from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile
-from hub_ui.catalog.text import folded_name, searchable, storable, without_markup, words
+from hub_ui.catalog.text import folded_name, searchable, searchable_names, storable, without_markup, words
 
 # Between several values in one column, and between an architecture and its base model. No folded name holds either.
 SEPARATOR = "\x1f"
@@ -63,8 +63,8 @@ def row_of(lora: Lora) -> Row:
         keys=_unique(key for base in bases for key in _keys(base)),
         groups=_unique(_group(base) for base in bases),
         whole=" ".join(words(lora.title[:_LONGEST_TEXT])),
-        title=searchable(lora.title[:_LONGEST_TEXT]),
-        names=searchable(*_names(lora, bases)),
+        title=searchable_names(lora.title[:_LONGEST_TEXT]),
+        names=searchable_names(*_names(lora, bases)),
         about=searchable(without_markup(lora.description[:_LONGEST_TEXT])),
         downloads=_sortable(lora.downloads),
         likes=_sortable(lora.likes),

@@ -56,10 +56,14 @@ def terms(text: str) -> Terms | None:
 
 
 def searchable(*texts: str) -> str:
-    """Words as the catalog keeps them: each between spaces; the parts of joined-up names ("PixelArtXL") at the end."""
-    found = [word for text in texts for word in words(text)]
+    """Words as the catalog keeps them: each between spaces."""
+    return f" {' '.join(word for text in texts for word in words(text))} "
+
+
+def searchable_names(*texts: str) -> str:
+    """The same with the parts of joined-up names ("PixelArtXL") at the end."""
     parts = [part for text in texts for part in _parts(text)]
-    return f" {' '.join([*found, *parts])} "
+    return searchable(*texts, *parts)
 
 
 def phrase(of: tuple[str, ...], *, open_end: bool = False) -> str:

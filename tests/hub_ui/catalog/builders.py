@@ -1,0 +1,64 @@
+"""LoRAs with defaults; a test names only what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from connectors.facts.base_models import base_claims
+from connectors.query import Query
+from connectors.record import Claim, Lora, Value, Version, WeightFile
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.store import Store
+
+
+def claim(field: str, value: Value, **fields: Any) -> Claim:
+    return Claim(**{"field": field, "value": value, "source": "hub", "where": "model.field", **fields})
+
+
+def file(ref: str = "civitai:1@10#100", **fields: Any) -> WeightFile:
+    return WeightFile(**{"ref": Ref.parse(ref), "name": "ink.safetensors", **fields})
+
+
+def version(ref: str = "civitai:1@10", *, base: str | None = None, **fields: Any) -> Version:
+    parsed = Ref.parse(ref)
+    claims = base_claims(base, "hub", "version.baseModel") if base else ()
+    return Version(**{"ref": parsed, "name": "v1", "claims": claims, **fields})
+
+
+def lora(number: int = 1, *, base: str | None = None, **fields: Any) -> Lora:
+    """A CivitAI LoRA with one version of one file; `base` is the version's base model in CivitAI's words."""
+    name = f"civitai:{number}@{number}0"
+    one = version(name, base=base, files=(file(f"{name}#{number}00"),))
+    values = {
+        "ref": Ref.parse(f"civitai:{number}"),
+        "title": f"Ink {number}",
+        "url": f"https://civitai.com/models/{number}",
+    }
+    return Lora(**{**values, "versions": (one,), **fields})
+
+
+@contextmanager
+def catalog(path: Path, *loras: Lora) -> Iterator[Catalog]:
+    with Catalog.open(path / "catalog.sqlite") as opened:
+        opened.add(loras)
+        yield opened
+
+
+@contextmanager
+def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
+    """The same LoRAs searched with the index and without one."""
+    with (
+        Catalog.open(path / "catalog.sqlite") as indexed,
+        Catalog(Store.open(path / "catalog.sqlite"), None) as scanned,
+    ):
+        indexed.add(loras)
+        yield indexed, scanned
+
+
+def titles(of: Catalog, text: str = "", *, offset: int = 0, **fields: Any) -> list[str]:
+    found = of.search(Query(text=text, **fields), offset=offset)
+    return [record.title for record in found.records]

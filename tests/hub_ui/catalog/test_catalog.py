@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import HubUiError, NotFound
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from tests.hub_ui.catalog.builders import catalog, file, lora, titles, version
+
+INK = Ref.parse("civitai:1")
+
+
+def test_a_lora_comes_back_as_it_was_added(tmp_path: Path) -> None:
+    one = lora(base="Pony", description="<p>ink</p>", tags=("ink",))
+    with catalog(tmp_path, one) as opened:
+        assert opened.lora(INK) == one
+
+
+def test_what_was_added_is_there_after_opening_again(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora()):
+        pass
+    with catalog(tmp_path) as again:
+        assert titles(again, "ink") == ["Ink 1"]
+
+
+@pytest.mark.parametrize("text", ["civitai:1@10#100", "civitai:1@10", "civitai:1@99", "civitai:@10"])
+def test_a_lora_is_found_by_its_version_too(tmp_path: Path, text: str) -> None:
+    with catalog(tmp_path, lora()) as opened:
+        assert opened.lora(Ref.parse(text)).ref == INK
+
+
+@pytest.mark.parametrize("text", ["civitai:2", "civitai:@99", "hf:ada/ink"])
+def test_a_lora_never_seen_is_not_found(tmp_path: Path, text: str) -> None:
+    with catalog(tmp_path, lora()) as opened, pytest.raises(NotFound, match="not in the catalog"):
+        opened.lora(Ref.parse(text))
+
+
+def test_adding_says_how_many_were_new_or_changed(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1), lora(2)) as opened:
+        assert opened.add([lora(1), lora(2, likes=3), lora(3)]) == 2
+
+
+def test_adding_nothing_is_nothing(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        assert opened.add([]) == 0
+
+
+def test_one_page_may_name_a_lora_twice(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.add([lora(creator="ada"), lora(likes=3)])
+        assert (opened.lora(INK).creator, opened.lora(INK).likes) == ("ada", 3)
+
+
+def test_a_listing_after_a_get_keeps_what_the_get_knew(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(description="long")) as opened:
+        opened.add([lora(versions=(), downloads=9)])
+        kept = opened.lora(INK)
+    assert (kept.description, kept.downloads, len(kept.versions[0].files)) == ("long", 9, 1)
+
+
+def test_the_time_of_an_answer_may_be_given(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        assert opened.add([lora()], at=datetime(2026, 1, 2, tzinfo=UTC)) == 1
+
+
+def test_a_file_is_found_by_its_ref(tmp_path: Path) -> None:
+    files = (file("civitai:1@10#100"), file("civitai:1@10#101", name="big.safetensors", primary=True))
+    with catalog(tmp_path, lora(versions=(version(files=files),))) as opened:
+        named = [opened.file(Ref.parse(text)).name for text in ("civitai:1@10#100", "civitai:1@10", "civitai:1")]
+    assert named == ["ink.safetensors", "big.safetensors", "big.safetensors"]
+
+
+@pytest.mark.parametrize("text", ["civitai:1@10#7", "civitai:1@9#100", "civitai:2"])
+def test_a_file_nobody_listed_is_not_found(tmp_path: Path, text: str) -> None:
+    with catalog(tmp_path, lora()) as opened, pytest.raises(NotFound):
+        opened.file(Ref.parse(text))
+
+
+def test_the_same_bytes_are_found_wherever_they_are(tmp_path: Path) -> None:
+    here = lora(1, versions=(version(files=(file(sha256="ab" * 32),)),))
+    path = file(f"hf:ada/ink@{'c' * 40}#ink.safetensors", sha256="AB" * 32)
+    there = lora(2, ref=path.ref.lora, versions=(version(f"hf:ada/ink@{'c' * 40}", files=(path,)),))
+    with catalog(tmp_path, here, there, lora(3)) as opened:
+        assert opened.by_sha256("aB" * 32) == (Ref.parse("civitai:1@10#100"), path.ref)
+        assert opened.by_sha256("00" * 32) == ()
+
+
+def test_only_the_version_that_was_removed_is_marked(tmp_path: Path) -> None:
+    one = lora(versions=(version("civitai:1@10"), version("civitai:1@11")))
+    with catalog(tmp_path, one) as opened:
+        opened.mark_removed(Ref.parse("civitai:1@11"))
+        kept = opened.lora(INK)
+    assert (kept.access, [each.access for each in kept.versions]) == ("open", ["open", "removed"])
+
+
+def test_marking_what_was_never_seen_does_nothing(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.mark_removed(INK)
+        assert titles(opened) == []
+
+
+def test_facts_of_a_file_are_remembered_by_its_hash(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.remember_facts("AB", '{"rank":8}')
+        opened.remember_facts("ab", '{"rank":16}')
+        assert (opened.facts("aB"), opened.facts("cd")) == ('{"rank":16}', None)
+
+
+def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora()) as opened:
+        pass
+    with pytest.raises(HubUiError, match="closed"):
+        opened.search(Query())
+    with pytest.raises(HubUiError, match="closed"):
+        opened.add([lora()])
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(HubUiError, match="HUB_UI_HOME"):
+        Catalog.open(tmp_path / "taken" / "catalog.sqlite")
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    with Catalog.open(tmp_path / "a" / "b" / "catalog.sqlite") as opened:
+        assert titles(opened) == []
+    assert (tmp_path / "a" / "b" / "catalog.index").is_dir()

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from connectors.query import Query
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.found import BaseCount, Facets
+from tests.hub_ui.catalog.builders import both, claim, lora, version
+
+LORAS = (
+    lora(1, base="Pony", claims=(claim("kind", "style"), claim("rank", 8), claim("license", "MIT"))),
+    lora(2, base="Illustrious", claims=(claim("kind", "style"), claim("rank", 32))),
+    lora(3, base="Flux.1 D", claims=(claim("kind", "character"), claim("rank", 8))),
+    lora(4, base="Made Up Base", nsfw="explicit"),
+    lora(5, base="made up base"),
+    lora(6, ref=Ref.parse("hf:ada/ink"), versions=()),
+)
+
+
+def facets(path: Path, *loras: Lora, **fields: object) -> Facets:
+    """Of both ways of searching, which must agree."""
+    with both(path, *loras) as (indexed, scanned):
+        found = indexed.search(Query(**fields))  # type: ignore[arg-type]
+        assert scanned.search(Query(**fields)).facets == found.facets  # type: ignore[arg-type]
+        return found.facets
+
+
+def test_each_choice_is_counted(tmp_path: Path) -> None:
+    found = facets(tmp_path, *LORAS)
+    assert found.hubs == {"civitai": 4, "huggingface": 1}
+    assert found.kinds == {"style": 2, "character": 1}
+    assert found.ranks == {8: 2, 32: 1}
+    assert found.licenses == {"MIT": 1}
+
+
+def test_base_models_stand_under_their_architecture(tmp_path: Path) -> None:
+    assert facets(tmp_path, *LORAS[:3]).bases == (
+        BaseCount(
+            id="sdxl",
+            label="SDXL",
+            count=2,
+            children=(
+                BaseCount(id="illustrious", label="Illustrious", count=1),
+                BaseCount(id="pony", label="Pony", count=1),
+            ),
+        ),
+        BaseCount(
+            id="flux1",
+            label="FLUX.1",
+            count=1,
+            children=(BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=1),),
+        ),
+    )
+
+
+def test_an_unlisted_base_is_counted_once_under_its_first_spelling(tmp_path: Path) -> None:
+    [top] = facets(tmp_path, *LORAS[3:5], nsfw="explicit").bases
+    assert (top.id, top.label, top.count, top.children) == ("made up base", "Made Up Base", 2, ())
+
+
+def test_a_facet_ignores_its_own_filter_and_no_other(tmp_path: Path) -> None:
+    found = facets(tmp_path, *LORAS, kinds=("style",), hubs=("civitai",))
+    assert found.kinds == {"style": 2, "character": 1}
+    assert found.hubs == {"civitai": 2}
+    assert found.ranks == {8: 1, 32: 1}
+
+
+def test_a_chosen_base_leaves_the_others_visible(tmp_path: Path) -> None:
+    found = facets(tmp_path, *LORAS, bases=("pony",))
+    assert {base.id: base.count for base in found.bases} == {"sdxl": 2, "flux1": 1, "made up base": 1}
+    assert found.kinds == {"style": 1}
+
+
+def test_a_lora_for_two_bases_counts_once_under_each_and_once_above(tmp_path: Path) -> None:
+    versions = (version("civitai:1@10", base="Pony"), version("civitai:1@11", base="Illustrious"))
+    [top] = facets(tmp_path, lora(versions=versions)).bases
+    assert (top.count, [child.count for child in top.children]) == (1, [1, 1])
+
+
+def test_a_base_that_is_called_as_its_architecture_is_not_its_own_child(tmp_path: Path) -> None:
+    [top] = facets(tmp_path, lora(base="Chroma")).bases
+    assert (top.id, top.children) == ("chroma", ())
+
+
+def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
+    header = (claim("architecture", "flux1", source="header"),)
+    loras = (*LORAS, lora(7, base="Made up BASE", claims=header), lora(8, base="Wan Video"), lora(9, base="Pony"))
+    with both(tmp_path, *loras) as (indexed, _):
+        found = indexed.search(Query()).facets
+        for base in found.bases:
+            for choice in (base, *base.children):
+                assert _total(indexed, bases=(choice.id,)) == choice.count, choice
+        assert {hub: _total(indexed, hubs=(hub,)) for hub in found.hubs} == found.hubs
+        assert {kind: _total(indexed, kinds=(kind,)) for kind in found.kinds} == found.kinds
+
+
+def test_nothing_found_counts_nothing(tmp_path: Path) -> None:
+    assert facets(tmp_path, *LORAS, text="nowhere") == Facets()
+
+
+def _total(catalog: Catalog, **fields: object) -> int:
+    return catalog.search(Query(**fields)).total  # type: ignore[arg-type]

@@ -1,0 +1,125 @@
+"""Whatever is typed or listed: it is words or nothing, never syntax and never a crash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.facts import base_models
+from connectors.query import Query
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.row import bases_of
+from tests.hub_ui.catalog.builders import both, catalog, claim, lora, titles, version
+
+HOSTILE = (
+    '"', "'", '""', "a OR b", "NOT ink", "ink AND", "-ink", "+ink", "(ink", "ink)", "title:ink", "ink*", "ink?", "ink~2",
+    "ink^9", "[a TO z]", "/ink.*/", "\\", "%", "_", "'; DROP TABLE loras; --", "ink\x00", "\x00", "\ud800", "ink\udfff",
+    "\u202eknI", "\u200f", "a" * 10_000, "ink " * 2_500, '"' * 10_000, "(" * 10_000, "{}", "<script>", "\x1f", "=pony",
+    "IN [", "🔥", "\u0301", "ﷺ" * 500, ".*", "i.k", "*", "ink:", "\n\t",
+)  # fmt: skip
+WORDS = st.sampled_from(("ink", "INK", "pixel", "art", "pixelart", "PixelArt", "水彩", "é", "v2", "sd-xl", "in", '"', "."))
+TEXTS = st.lists(WORDS, max_size=4).map(" ".join) | st.text(max_size=12)
+BASES = st.sampled_from(("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "Chroma", "My base", "my  BASE", "Other", "sdxl"))
+LORAS = st.builds(
+    lambda number, **fields: lora(number, **fields),
+    st.integers(1, 30),
+    title=TEXTS,
+    description=TEXTS,
+    base=st.none() | BASES,
+    tags=st.lists(TEXTS, max_size=2).map(tuple),
+    nsfw=st.sampled_from(("safe", "soft", "explicit")),
+    downloads=st.none() | st.integers(0, 3),
+    claims=st.lists(st.sampled_from((claim("kind", "style"), claim("kind", "tool"), claim("rank", 8))), max_size=1).map(
+        tuple
+    ),
+)
+QUERIES = st.builds(
+    Query,
+    text=TEXTS,
+    bases=st.lists(BASES | st.sampled_from(("flux1", "pony", "wan")), max_size=2).map(tuple),
+    kinds=st.lists(st.sampled_from(("style", "tool")), max_size=1).map(tuple),
+    sort=st.sampled_from(("relevance", "downloads", "likes", "newest")),
+    nsfw=st.sampled_from(("safe", "explicit")),
+    limit=st.integers(1, 5),
+)
+
+
+@pytest.fixture(name="opened", scope="module")
+def one_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Catalog]]:
+    with both(tmp_path_factory.mktemp("catalog"), lora(1, title="Ink"), lora(2, title="Other")) as catalogs:
+        yield catalogs
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_hostile_text_is_only_words(opened: tuple[Catalog, Catalog], text: str) -> None:
+    found = [titles(each, text) for each in opened]
+    assert found[0] == found[1]
+    assert set(found[0]) <= {"Ink", "Other"}
+
+
+@pytest.mark.parametrize("text", ['"ink"', "(ink)", "-ink", "ink*", "/ink/", "ink\x00", "in"[:1] + "nk", "+INK!"])
+def test_operators_around_a_word_are_no_operators(opened: tuple[Catalog, Catalog], text: str) -> None:
+    assert titles(opened[0], text) == ["Ink"]
+
+
+@pytest.mark.parametrize("text", ["ink OR other", "NOT ink", "title:ink", "i.k", "=ink", "%ink%"][:4])
+def test_operators_in_words_are_searched_for_as_words(opened: tuple[Catalog, Catalog], text: str) -> None:
+    assert titles(opened[0], text) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
+def test_hostile_names_are_kept_and_filtered_by(tmp_path: Path, text: str) -> None:
+    claims = (claim("base_model", text), claim("kind", text), claim("license", text), claim("trigger_words", (text,)))
+    one = lora(title=text, creator=text, description=text, tags=(text,), versions=(version(claims=claims),))
+    with both(tmp_path, one) as catalogs:
+        for each in catalogs:
+            assert each.lora(one.ref) == one
+            assert each.search(Query(bases=(text,))).total in (0, 1)
+
+
+def test_a_ref_of_any_text_is_kept(tmp_path: Path) -> None:
+    ref = Ref(hub="huggingface", id="a\ud800/b\x00'\"", version="\udfff", file="\x00")
+    with catalog(tmp_path, replace(lora(), ref=ref, versions=(version(ref=ref) if False else version(),))) as opened:
+        assert opened.lora(ref).ref == ref
+
+
+def test_numbers_beyond_any_column_are_kept(tmp_path: Path) -> None:
+    one = lora(downloads=10**30, likes=-5, claims=(claim("rank", 10**30),), updated_at="9999-12-31T23:59:59Z")
+    with both(tmp_path, one, lora(2)) as catalogs:
+        for each in catalogs:
+            assert each.search(Query(sort="downloads")).records[0].downloads == 10**30
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LORAS, max_size=8), st.lists(QUERIES, min_size=1, max_size=4), st.integers(0, 3))
+def test_the_index_and_the_scan_answer_the_same(
+    tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], queries: list[Query], offset: int
+) -> None:
+    with both(tmp_path_factory.mktemp("catalog"), *loras) as (indexed, scanned):
+        for query in queries:
+            assert indexed.search(query, offset=offset) == scanned.search(query, offset=offset)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LORAS, max_size=8), st.lists(BASES | st.text(max_size=3), min_size=1, max_size=2).map(tuple))
+def test_a_base_filter_means_what_the_taxonomy_says(
+    tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], asked: tuple[str, ...]
+) -> None:
+    asked = tuple(re.sub(r"\s+", " ", name) for name in asked)
+    with catalog(tmp_path_factory.mktemp("catalog"), *loras) as opened:
+        found = {record.ref.lora for record in opened.search(Query(bases=asked, nsfw="explicit", limit=99)).records}
+        known = [opened.lora(each.ref) for each in loras]
+    assert found == {
+        one.ref
+        for one in known
+        for base, _, _ in bases_of(one)
+        if base_models.matches(base.base_model, base.architecture, base.raw, asked)
+    }

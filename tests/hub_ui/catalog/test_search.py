@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.facts.claims import flatten
+from connectors.query import Query
+from connectors.record import NSFW_LEVELS, Lora
+from connectors.ref import Ref
+from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
+
+
+def from_hub(ref: str, title: str) -> Lora:
+    return lora(ref=Ref.parse(ref), title=title, versions=())
+
+
+def test_an_added_lora_is_found_at_once(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Pixel Art")) as opened:
+        opened.add([lora(2, title="Pixel World")])
+        assert titles(opened, "pixel") == ["Pixel Art", "Pixel World"]
+
+
+def test_a_record_is_the_flattened_lora(tmp_path: Path) -> None:
+    one = lora(base="Pony", creator="ada")
+    with catalog(tmp_path, one) as opened:
+        assert opened.search(Query()).records == (flatten(one),)
+
+
+@pytest.mark.parametrize("text", ["ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1"])
+def test_every_text_of_a_lora_finds_it(tmp_path: Path, text: str) -> None:
+    version_one = version(base="Pony", files=(file(name="ink_v2.safetensors"),))
+    one = lora(
+        title="Ink",
+        creator="Ada",
+        description="<p>Fine lines</p>",
+        tags=("Watercolour",),
+        claims=(claim("trigger_words", ("sks style",)),),
+        versions=(version_one,),
+    )
+    with both(tmp_path, one) as catalogs:
+        assert [titles(each, text) for each in catalogs] == [["Ink"], ["Ink"]]
+
+
+def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
+    loras = (
+        lora(1, title="Something", description="pixel art", downloads=9_000),
+        lora(2, title="Other", tags=("pixel", "art"), downloads=800),
+        lora(3, title="Pixel artistry", downloads=70),
+        lora(4, title="My pixel art", downloads=6),
+        lora(5, title="The pixel art", downloads=50),
+        lora(6, title="Pixel Art"),
+    )
+    expected = ["Pixel Art", "The pixel art", "My pixel art", "Pixel artistry", "Other", "Something"]
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, "pixel art") for each in catalogs] == [expected, expected]
+
+
+def test_all_words_must_be_found(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Pixel Art"), lora(2, title="Pixel World")) as opened:
+        assert titles(opened, "world pixel") == ["Pixel World"]
+
+
+def test_words_written_together_must_stand_together(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Pixel Art"), lora(2, title="Art of the Pixel")) as opened:
+        assert titles(opened, "pixel-art") == ["Pixel Art"]
+
+
+def test_the_word_being_typed_is_found_by_its_beginning(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Watercolour"), lora(2, title="Underwater")) as opened:
+        assert titles(opened, "waterc") == ["Watercolour"]
+
+
+def test_part_of_a_japanese_title_is_found(tmp_path: Path) -> None:
+    with both(tmp_path, lora(1, title="水彩画風"), lora(2, title="画彩")) as catalogs:
+        assert [titles(each, "彩画") for each in catalogs] == [["水彩画風"], ["水彩画風"]]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("downloads", ["B", "A", "C"]), ("likes", ["C", "A", "B"]), ("newest", ["A", "C", "B"])],
+)
+def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list[str]) -> None:
+    loras = (
+        lora(1, title="A", downloads=5, updated_at="2026-02-01T00:00:00Z"),
+        lora(2, title="B", downloads=50, updated_at="not a date"),
+        lora(3, title="C", likes=1, updated_at="2026-01-31T23:00:00-00:30"),
+    )
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, sort=sort) for each in catalogs] == [expected, expected]
+
+
+def test_equals_stand_in_the_order_first_seen(tmp_path: Path) -> None:
+    loras = [lora(number, title=str(number)) for number in (5, 3, 9, 1)]
+    with both(tmp_path, *loras) as catalogs:
+        catalogs[0].add([lora(5, title="5", tags=("new",))])
+        assert [titles(each) for each in catalogs] == [["5", "3", "9", "1"]] * 2
+
+
+def test_pages_join_without_gap_or_double(tmp_path: Path) -> None:
+    loras = [lora(n, title="Pixel" if n % 3 else "Pixel art", downloads=n % 4) for n in range(1, 30)]
+    with both(tmp_path, *loras) as catalogs:
+        for each in catalogs:
+            whole = [r.ref for r in each.search(Query(text="pixel", limit=99)).records]
+            pages = [r.ref for o in range(0, 35, 4) for r in each.search(Query(text="pixel", limit=4), offset=o).records]
+            assert pages == whole
+
+
+@pytest.mark.parametrize("offset", [-5, 2, 10**15])
+def test_an_offset_out_of_range_gives_the_first_page_or_an_empty_one(tmp_path: Path, offset: int) -> None:
+    with both(tmp_path, lora(1), lora(2)) as catalogs:
+        found = [each.search(Query(), offset=offset) for each in catalogs]
+        assert [(len(each.records), each.total) for each in found] == [(2 if offset < 0 else 0, 2)] * 2
+
+
+def test_hubs_are_alternatives(tmp_path: Path) -> None:
+    loras = (from_hub("civitai:1", "C"), from_hub("hf:a/b", "H"), from_hub("replicate:a/b", "R"))
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, hubs=("civitai", "replicate")) for each in catalogs] == [["C", "R"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("sdxl",), ["A", "B"]),
+        (("pony",), ["A"]),
+        (("Pony",), ["A"]),
+        (("SDXL 1.0",), ["B"]),
+        (("stabilityai/stable-diffusion-xl-base-1.0",), ["B"]),
+        (("my own base",), ["C"]),
+        (("pony", "My Own Base"), ["A", "C"]),
+        (("flux1",), []),
+    ],
+)
+def test_bases_are_ids_architectures_or_names(tmp_path: Path, asked: tuple[str, ...], expected: list[str]) -> None:
+    loras = (
+        lora(1, title="A", base="Pony"),
+        lora(2, title="B", base="SDXL 1.0"),
+        lora(3, title="C", base="My Own Base"),
+        lora(4, title="D"),
+    )
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, bases=asked) for each in catalogs] == [expected, expected]
+
+
+def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
+    versions = (version("civitai:1@10", base="SD 1.5"), version("civitai:1@11", base="Pony"))
+    with catalog(tmp_path, lora(versions=versions)) as opened:
+        [record] = opened.search(Query(bases=("sdxl",))).records
+    assert (str(record.ref), record.base_model) == ("civitai:1@11", "pony")
+
+
+def test_kinds_are_alternatives(tmp_path: Path) -> None:
+    kinds = ("style", "character", "tool", None)
+    loras = [lora(n, title=str(kind), claims=(claim("kind", kind),)) for n, kind in enumerate(kinds, 1)]
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, kinds=("style", "tool")) for each in catalogs] == [["style", "tool"]] * 2
+
+
+def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:
+    loras = [lora(n, title=level, nsfw=level) for n, level in enumerate(NSFW_LEVELS, 1)]
+    with both(tmp_path, *loras) as catalogs:
+        for ceiling, expected in zip(NSFW_LEVELS, (["safe"], ["safe", "soft"]), strict=False):
+            assert [titles(each, nsfw=ceiling) for each in catalogs] == [expected, expected]
+
+
+def test_a_changed_lora_is_found_by_its_new_words_only(tmp_path: Path) -> None:
+    with both(tmp_path, lora(title="Before")) as catalogs:
+        titles(catalogs[0], "before")
+        catalogs[0].add([lora(title="After")])
+        assert [(titles(each, "before"), titles(each, "after")) for each in catalogs] == [([], ["After"])] * 2
+
+
+def test_a_removed_lora_is_still_found_and_marked(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora()) as opened:
+        opened.mark_removed(Ref.parse("civitai:1"))
+        [record] = opened.search(Query(text="ink")).records
+    assert record.access == "removed"
