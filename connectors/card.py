@@ -9,7 +9,7 @@ import yaml
 from connectors.wire import Table, table
 
 # As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
-_FRONT = re.compile(r"\A\s*---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _MAX_FRONT = 200_000
 
 

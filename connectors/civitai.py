@@ -13,7 +13,6 @@ from connectors import civitai_wire
 from connectors.connector import Download, HttpDownload
 from connectors.errors import (
     BadAnswer,
-    BadRef,
     DownloadsDisabled,
     HubUiError,
     KeyRequired,
@@ -31,6 +30,7 @@ from connectors.sift import sift
 from connectors.wire import Table, count, table, tables, text, whole
 
 MAX_LIMIT = 100
+_MAX_ID = 2**31 - 1
 _SORTS: Mapping[Sort, str] = {"downloads": "Most Downloaded", "likes": "Most Liked", "newest": "Newest"}
 # Only these kinds have one category of CivitAI's that holds them all; `tag` takes a single value.
 _CATEGORIES: Mapping[Kind, str] = {"character": "character", "style": "style", "tool": "tool"}
@@ -90,7 +90,7 @@ class CivitAI:
         The hub's own `downloadUrl`s are not used: those with type and format answer 404 for some files, and one
         endpoint writes a host named "undefined" into them. `fileId` always selects.
         """
-        lora = self.get(ref)
+        lora = self._of_version(ref) if ref.version else self.get(ref)
         version = self._chosen(lora, ref)
         file = _named(version, ref.file)
         if file is None:
@@ -125,21 +125,37 @@ class CivitAI:
     def _model(self, model_id: str) -> Table:
         if not model_id:
             return {}
+        self._check_id(model_id)
         answer = table(self._session.json(f"/api/v1/models/{model_id}"))
         if whole(answer.get("id")) is None:
             raise BadAnswer("CivitAI answered without a model. Try again in a minute.", hub=self.name)
         return answer
 
     def _version(self, version_id: str) -> Table:
+        self._check_id(version_id)
         answer = table(self._session.json(f"/api/v1/model-versions/{version_id}"))
         if whole(answer.get("id")) is None:
             raise BadAnswer("CivitAI answered without a version. Try again in a minute.", hub=self.name)
         return answer
 
+    def _check_id(self, number: str) -> None:
+        """Over four bytes the hub answers 400 in one place and a fault of its own in the other."""
+        if not number.isdecimal() or int(number) > _MAX_ID:
+            raise NotFound(f"CivitAI has no number {number}.", hub=self.name)
+
+    def _of_version(self, ref: Ref) -> Lora:
+        """The one version, from its own answer alone."""
+        alone = self._version(ref.version or "")
+        self._check_owner(alone, ref)
+        return self._known(civitai_wire.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
+
+    def _check_owner(self, version: Table, ref: Ref) -> None:
+        if ref.id and text(version.get("modelId")) not in (None, ref.id):
+            raise NotFound(f"CivitAI's model {ref.id} has no version {ref.version}.", hub=self.name)
+
     def _completed(self, model: Table, alone: Table, ref: Ref) -> Table:
         """With the asked version's own answer, or the default version's, which alone hold prompts and usage."""
-        if alone and ref.id and text(alone.get("modelId")) not in (None, ref.id):
-            raise NotFound(f"CivitAI's model {ref.id} has no version {ref.version}.", hub=self.name)
+        self._check_owner(alone, ref)
         listed = tables(model.get("modelVersions"))
         if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
             try:
@@ -219,8 +235,6 @@ def _explained(response: requests.Response) -> HubUiError | None:
     if response.status_code == 429 and "unusual amount" in said:
         after = retry_after(response)
         return RateLimited("CivitAI has stopped downloads for a while: too many.", hub="civitai", retry_after=after)
-    if response.status_code == 400:
-        return BadRef(f"CivitAI does not understand this request. {said}".strip(), hub="civitai")
     return None
 
 

@@ -15,6 +15,8 @@ from connectors.record import Lora
 from connectors.ref import HubName
 
 PATIENCE_SECONDS = 20.0
+# A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
+MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
 
@@ -101,8 +103,9 @@ def _first_filled(connector: Connector, query: Query, cursor: str | None) -> Pag
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, patience: float = PATIENCE_SECONDS) -> Collected:
-    """Follows every hub's pages until `query.limit` LoRAs are there in all, a hub ends, or it fails."""
+    """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find."""
     found: dict[HubName, list[Lora]] = {}
+    barren: dict[HubName, int] = {}
     failures: list[HubUiError] = []
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
@@ -111,9 +114,11 @@ def collect(connectors: Sequence[Connector], query: Query, *, patience: float = 
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:
-                found.setdefault(answer.hub, []).extend(answer.page.loras)
-                if answer.page.cursor and len(found[answer.hub]) < query.limit:
-                    cursors[answer.hub] = answer.page.cursor
+                hub, page = answer.hub, answer.page
+                found.setdefault(hub, []).extend(page.loras)
+                barren[hub] = 0 if page.loras else barren.get(hub, 0) + 1
+                if page.cursor and len(found[hub]) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
+                    cursors[hub] = page.cursor
     return Collected(loras=tuple(_interleave(found)[: query.limit]), failures=tuple(failures))
 
 

@@ -23,7 +23,7 @@ from connectors.facts.base_models import spellings
 from connectors.huggingface_errors import as_ours
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora, Version, WeightFile
-from connectors.ref import HubName, Ref
+from connectors.ref import HubName, Ref, is_id
 from connectors.session import READ_SECONDS, USER_AGENT, Endpoint
 from connectors.sift import sift
 from connectors.wire import Table, sha256, text
@@ -184,5 +184,5 @@ def _infos(items: list[Any]) -> Iterator[ModelInfo]:
             info = ModelInfo(**item)  # type: ignore[no-untyped-call]
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if isinstance(info.id, str) and info.id:
+        if isinstance(info.id, str) and is_id("huggingface", info.id):
             yield info

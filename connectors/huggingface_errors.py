@@ -68,7 +68,7 @@ def _of_repo(error: Exception, what: str) -> HubUiError | None:
     """GatedRepoError is a RepositoryNotFoundError, and LocalEntryNotFoundError an EntryNotFoundError: narrow first."""
     if isinstance(error, GatedRepoError):
         return Gated(
-            f"The author of {what} grants access one by one: ask for it on its page at {_LABEL}, then add your key "
+            f"The author grants access to {what} one by one: ask for it on its page at {_LABEL}, then add your key "
             "(HF_TOKEN).",
             hub=HUB,
         )

@@ -11,7 +11,7 @@ from huggingface_hub.hf_api import RepoSibling
 from connectors import card
 from connectors.facts import base_models, kind, levels, license, trigger_words
 from connectors.record import Claim, Example, FileFormat, Lora, Nsfw, Version, WeightFile
-from connectors.ref import PINNED, Ref
+from connectors.ref import PINNED, Ref, is_path
 from connectors.wire import Table, count, sha256, table, tables, text, texts
 
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
@@ -108,7 +108,7 @@ def _files(version: Ref, siblings: Iterable[RepoSibling]) -> tuple[WeightFile, .
 
 def _is_weights(path: str) -> bool:
     name = path.rpartition("/")[2].lower()
-    return name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
+    return is_path(path) and name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
 
 
 def _primary(paths: list[str]) -> str | None:

@@ -24,7 +24,7 @@ PINNED: dict[HubName, re.Pattern[str]] = {
     "huggingface": re.compile(r"[0-9a-f]{40}"),
     "replicate": re.compile(r"[0-9a-f]{64}"),
 }
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
 _ID: dict[HubName, re.Pattern[str]] = {
     "civitai": re.compile(r"[0-9]{0,12}"),
     "huggingface": re.compile(rf"{_NAME}(/{_NAME})?"),
@@ -112,6 +112,17 @@ class Ref:
         raise _bad(text)
 
 
+def is_id(hub: HubName, text: str) -> bool:
+    """Whether `text` can be the id part of a ref."""
+    return bool(text) and _ID[hub].fullmatch(text) is not None
+
+
+def is_path(path: str) -> bool:
+    """Whether a file of a repo may be named so: a hub's answer must not lead out of a folder."""
+    climbs = path.startswith("/") or "\\" in path or ".." in path.split("/")
+    return bool(path) and not climbs and _CONTROL.search(path) is None
+
+
 def _readings(text: str) -> Iterator[Ref]:
     if "://" in text:
         yield from _from_address(text)
@@ -170,8 +181,7 @@ def _valid_file(ref: Ref) -> bool:
     file = ref.file or ""
     if ref.hub == "civitai":
         return file.isascii() and file.isdigit()
-    climbs = file.startswith("/") or "\\" in file or ".." in file.split("/")
-    return not climbs and _CONTROL.search(file) is None
+    return is_path(file)
 
 
 def _bad(text: str) -> BadRef:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from connectors import replicate_wire
 from connectors.connector import Download, HttpDownload
@@ -16,8 +16,6 @@ from connectors.sift import sift
 from connectors.wire import Table, table, tables, text
 
 _MAX_FOUND = 50
-# A page of the QUERY method is asked for with the text again, so its cursor says which method it is of.
-_QUERY = "QUERY "
 _API_HOST, _WEB = "api.replicate.com", "https://replicate.com"
 
 
@@ -85,20 +83,19 @@ class Replicate:
 
     def _listed(self, query: Query, cursor: str | None) -> tuple[tuple[Table, ...], str | None]:
         """The models of one page, LoRAs or not, and the next page's cursor."""
+        if cursor is not None:
+            # The cursor is only the query of the hub's `next` link: it can't lead anywhere but to this list.
+            return self._page(self._session.json("/v1/models", parse_qsl(cursor)))
         if not query.text:
-            params = None if cursor else {"sort_by": "latest_version_created_at", "sort_direction": "desc"}
-            return self._page(self._session.json(cursor or "/v1/models", params))
-        if cursor is None:
-            try:
-                return self._found(query), None
-            except (NotFound, BadAnswer):
-                # The search endpoint is a beta. The older way is the QUERY method, which some proxies refuse.
-                cursor = _QUERY + "/v1/models"
-        path = cursor.removeprefix(_QUERY)
-        headers = {"Content-Type": "text/plain"}
-        answer = self._session.json(path, method="QUERY", data=query.text.encode(), headers=headers)
-        models, following = self._page(answer)
-        return models, _QUERY + following if following else None
+            newest = {"sort_by": "latest_version_created_at", "sort_direction": "desc"}
+            return self._page(self._session.json("/v1/models", newest))
+        try:
+            return self._found(query), None
+        except (NotFound, BadAnswer):
+            # The search endpoint is a beta. The older way is the QUERY method, which some proxies refuse.
+            headers = {"Content-Type": "text/plain"}
+            body = query.text.encode()
+            return self._page(self._session.json("/v1/models", method="QUERY", data=body, headers=headers))
 
     def _found(self, query: Query) -> tuple[Table, ...]:
         answer = table(self._session.json("/v1/search", {"query": query.text, "limit": min(query.limit, _MAX_FOUND)}))
@@ -113,10 +110,10 @@ class Replicate:
         return tables(page["results"]), self._own(text(page.get("next"), 4096))
 
     def _own(self, link: str | None) -> str | None:
-        """Path and query of a `next` link of this hub. One that leads elsewhere ends the list: the key stays here."""
+        """The query of a `next` link of this hub. One that leads elsewhere ends the list."""
         if link is None:
             return None
         place, own = urlsplit(link), urlsplit(self._origin)
         if (place.scheme, place.netloc) != (own.scheme, own.netloc):
             return None
-        return f"{place.path}?{place.query}" if place.query else place.path
+        return place.query or None

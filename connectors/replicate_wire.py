@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from connectors.facts import kind, license, trigger_words
 from connectors.facts.base_models import base_claims, by_id, identify
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
-from connectors.ref import PINNED, Ref
+from connectors.ref import PINNED, Ref, is_id
 from connectors.wire import Table, address, count, number, table, text, texts, when
 
 # Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
@@ -81,7 +81,7 @@ class _Model:
 
 def _read(wire: Table) -> _Model | None:
     owner, name = text(wire.get("owner"), 100), text(wire.get("name"), 100)
-    if owner is None or name is None or "/" in owner + name:
+    if owner is None or name is None or not is_id("replicate", f"{owner}/{name}"):
         return None
     version = table(wire.get("latest_version"))
     schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))

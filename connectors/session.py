@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -44,6 +44,7 @@ class Endpoint:
     token: str | None = field(default=None, repr=False)
 
 
+Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 Explain = Callable[[requests.Response], HubUiError | None]
 
 
@@ -54,7 +55,7 @@ class Session:
         """`explain` reads the hub's own refusals first; it gives None for what the status says well enough."""
         self.endpoint = endpoint
         self._explain = explain
-        self._host = urlsplit(endpoint.url).netloc
+        self._origin = urlsplit(endpoint.url)[:2]
         self._http = requests.Session()
         self._http.headers["User-Agent"] = USER_AGENT
         # Proxies from the environment stay honoured; ~/.netrc must not override or add a login.
@@ -75,13 +76,13 @@ class Session:
         self._http.close()
 
     def auth(self, url: str) -> dict[str, str]:
-        """The key's header for `url`; empty for any host but the hub's own."""
-        if self.endpoint.token and urlsplit(url).netloc == self._host:
+        """The key's header for `url`; empty for any origin but the hub's own."""
+        if self.endpoint.token and urlsplit(url)[:2] == self._origin:
             return {"Authorization": f"Bearer {self.endpoint.token}"}
         return {}
 
-    def json(self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", **extra: Any) -> Any:
-        """The JSON answer. `path` is below the endpoint, or a full address of the hub's own (a `next` link)."""
+    def json(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> Any:
+        """The JSON answer. `path` is below the endpoint, always: no answer of a hub can send us elsewhere."""
         response = self.send(path, params, method=method, **extra)
         try:
             return response.json()
@@ -92,11 +93,9 @@ class Session:
                 url=response.url,
             ) from error
 
-    def send(
-        self, path: str, params: Mapping[str, Any] | None = None, *, method: str = "GET", **extra: Any
-    ) -> requests.Response:
+    def send(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> requests.Response:
         """The whole answer, its status checked and its size capped."""
-        url = path if "://" in path else self.endpoint.url.rstrip("/") + path
+        url = self.endpoint.url.rstrip("/") + path
         try:
             response = self._request(method, url, params=params, **extra)
             _read_capped(response)
@@ -106,7 +105,7 @@ class Session:
             raise self._refused(response)
         return response
 
-    def target(self, path: str, params: Mapping[str, Any] | None = None) -> str | None:
+    def target(self, path: str, params: Params = None) -> str | None:
         """Where the hub redirects a GET of `path`, without following; None if it has the bytes itself.
 
         Of an answer that is no refusal no body is read: it may be gigabytes.

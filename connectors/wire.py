@@ -13,8 +13,9 @@ from typing import Any
 Table = Mapping[str, Any]
 
 _MAX_TEXT = 200_000
-# A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals; tabs and line ends are kept.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals, and a direction override turns the text
+# beside it around. Tabs and line ends are kept.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
