@@ -13,6 +13,7 @@ _TOOL_TAGS: dict[str, tuple[str, ...]] = {
     "ai-toolkit": ("text-to-image", *_FEATURES, "template:sd-lora", "ai-toolkit"),
     "bare": ("lora",),
     "diffusers": ("text-to-image", "diffusers-training", *_FEATURES, "template:sd-lora"),
+    "shelf": ("text-to-image", *_FEATURES),
     "uploader": ("text-to-image", *_FEATURES, "template:diffusion-lora"),
 }
 
@@ -40,7 +41,7 @@ def front_matter(sample: Sample, release: Release) -> Json:
 def picture_paths(sample: Sample, release: Release) -> dict[str, Picture]:
     """Where the pictures lie in the repository: each tool has its own folder for them."""
     numbers = count()
-    folders = {"ai-toolkit": "samples", "bare": "previews", "uploader": "images"}
+    folders = {"ai-toolkit": "samples", "bare": "previews", "shelf": "previews", "uploader": "images"}
     if sample.card == "diffusers":
         return {f"image_{next(numbers)}.webp": picture for picture in release.pictures}
     return {str(PurePosixPath(folders[sample.card], picture.file)): picture for picture in release.pictures}
@@ -82,8 +83,14 @@ def _ai_toolkit(sample: Sample, release: Release) -> str:
 
 def _bare(sample: Sample, release: Release) -> str:
     pictures = "".join(f"![{p.prompt}]({path})\n" for path, p in picture_paths(sample, release).items())
-    rows = "".join(f"| `{file.name}` |\n" for file in release.files)
-    return f"# {sample.title}\n\n{sample.about}\n\n{pictures}\n| file |\n| --- |\n{rows}"
+    return f"# {sample.title}\n\n{sample.about}\n\n{pictures}"
+
+
+def _shelf(sample: Sample, release: Release) -> str:
+    """One repository with many LoRAs."""
+    rows = "".join(f"| `{file.name}` | `{file.name.rpartition('.')[0]}` |\n" for file in release.files)
+    table = f"| file | trigger word |\n| --- | --- |\n{rows}"
+    return f"# {sample.title}\n\n{sample.about}\n\n<Gallery />\n\n## Files\n\n{table}"
 
 
 def _trigger(release: Release) -> str:
@@ -101,5 +108,6 @@ _BODIES: dict[str, Callable[[Sample, Release], str]] = {
     "ai-toolkit": _ai_toolkit,
     "bare": _bare,
     "diffusers": _diffusers,
+    "shelf": _shelf,
     "uploader": _uploader,
 }

@@ -186,6 +186,7 @@ def _image(picture: Picture, release: Release, number: int, base: str, size: tup
 
 def _meta(picture: Picture, release: Release, studio: Studio) -> dict[str, Any]:
     lora = release.files[0].name.rpartition(".")[0]
+    weight = release.weight if picture.weight is None else picture.weight
     return {
         "prompt": picture.prompt,
         "negativePrompt": studio.negative,
@@ -195,7 +196,7 @@ def _meta(picture: Picture, release: Release, studio: Studio) -> dict[str, Any]:
         "cfgScale": studio.guidance,
         "Size": studio.size,
         "Model": studio.model,
-        "resources": [{"name": lora, "type": "lora", "weight": release.weight}],
+        "resources": [{"name": lora, "type": "lora", "weight": weight}],
         **picture.settings,
     }
 

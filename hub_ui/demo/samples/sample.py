@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 Hub: TypeAlias = Literal["civitai", "huggingface", "replicate"]
 Kind: TypeAlias = Literal["character", "style", "concept", "control", "tool"]
 Layout: TypeAlias = Literal["kohya", "diffusers", "ai-toolkit", "peft"]
-Card: TypeAlias = Literal["uploader", "diffusers", "ai-toolkit", "bare"]
+Card: TypeAlias = Literal["uploader", "diffusers", "ai-toolkit", "shelf", "bare"]
 Algorithm: TypeAlias = Literal["lora", "loha", "lokr", "dora"]
 Json: TypeAlias = dict[str, Any]
 
@@ -75,11 +75,15 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """`name` is a recipe for drawing (see drawing/), or a picture that came with a trained LoRA."""
+    """`name` is a recipe for drawing (see drawing/), or a picture that came with a trained LoRA.
+
+    `weight` is the LoRA's in this picture, where that is not the release's.
+    """
 
     name: str
     prompt: str
     level: int = PG
+    weight: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

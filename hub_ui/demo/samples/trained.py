@@ -13,36 +13,40 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedLora:
-    """`file` is relative to the `demo` package."""
+    """`path` is the file; only the newest of several versions has pictures."""
 
     name: str
-    file: str
+    path: Path
     words: tuple[str, ...]
     weight: float
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 def trained_loras(folder: Path = WEIGHTS) -> dict[str, TrainedLora]:
-    """By name; empty as long as none was trained."""
+    """By the file's name without its ending; empty as long as none was trained."""
     notes = folder / "loras.json"
     if not notes.is_file():
         return {}
-    loras = (_lora(entry, folder) for entry in json.loads(notes.read_text(encoding="utf-8")))
-    return {lora.name: lora for lora in loras}
+    entries = json.loads(notes.read_text(encoding="utf-8"))["loras"]
+    loras = (lora for entry in entries for lora in _versions(entry, folder))
+    return {lora.name: lora for lora in loras if lora.path.is_file()}
 
 
-def _lora(entry: dict[str, Any], folder: Path) -> TrainedLora:
-    name = Path(entry["file"]).stem
-    return TrainedLora(
-        name=name,
-        file=f"weights/loras/{name}.safetensors",
-        words=tuple(entry["trigger_words"]),
-        weight=float(entry["weight"]),
-        pictures=tuple(_pictures(name, entry, folder)),
+def _versions(entry: dict[str, Any], folder: Path) -> Iterator[TrainedLora]:
+    for file in dict.fromkeys([entry["file"], *(version["file"] for version in entry["versions"])]):
+        yield TrainedLora(
+            name=Path(file).stem,
+            path=folder / file,
+            words=tuple(entry["trigger_words"]),
+            weight=float(entry["weight"]),
+            pictures=tuple(map(_picture, entry["pictures"])) if file == entry["file"] else (),
+        )
+
+
+def _picture(shot: dict[str, Any]) -> Picture:
+    return Picture(
+        name=Path(shot["file"]).stem,
+        prompt=shot["prompt"],
+        weight=float(shot["weight"]),
+        settings={"seed": shot["seed"]},
     )
-
-
-def _pictures(name: str, entry: dict[str, Any], folder: Path) -> Iterator[Picture]:
-    settings = {"seed": entry["seed"], "steps": 20, "sampler": "DDIM", "cfgScale": 4}
-    for path in sorted((folder / "pictures").glob(f"{name}-*.webp")):
-        yield Picture(name=path.stem, prompt=entry["prompt"], settings=settings)

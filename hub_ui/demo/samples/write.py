@@ -23,19 +23,21 @@ from hub_ui.demo.samples.sample import Archive, Content, File, Hub, Json, Releas
 from hub_ui.demo.samples.trained import WEIGHTS, TrainedLora, trained_loras
 
 DRAWN = Path(__file__).parent / "pictures"
-TRAINED_PICTURES = WEIGHTS / "pictures"
 # Names every file that was written here.
 LISTING = "samples.txt"
 # With this token everything that is gated or paid for opens.
 GRANTED_TOKEN = "demo-granted"
 
 
-def write_samples(folder: Path, *, today: date | None = None) -> None:
-    """Dates count back from `today`. What an earlier version of the samples wrote and this one does not is removed."""
-    trained = trained_loras()
+def write_samples(folder: Path, *, today: date | None = None, weights: Path = WEIGHTS) -> None:
+    """Dates count back from `today`; `weights` holds the LoRAs for the tiny base model.
+
+    What an earlier version of the samples wrote and this one does not is removed."""
+    trained = trained_loras(weights)
     writer = _Writer(
         folder=folder,
         today=today or datetime.now(UTC).date(),
+        weights=weights,
         trained=trained,
         samples=catalogue(trained),
         digests=known_digests(),
@@ -55,6 +57,7 @@ def write_samples(folder: Path, *, today: date | None = None) -> None:
 class _Writer:
     folder: Path
     today: date
+    weights: Path
     trained: Mapping[str, TrainedLora]
     samples: tuple[Sample, ...]
     digests: Mapping[str, Digest]
@@ -75,13 +78,18 @@ class _Writer:
 
     def pictures(self) -> None:
         for name in self.picture_sizes:
-            self.put(f"pictures/{name}", picture_file(name).read_bytes())
+            self.put(f"pictures/{name}", self.picture_file(name).read_bytes())
+
+    def picture_file(self, name: str) -> Path:
+        """Drawn for the samples, or made when a LoRA was trained."""
+        drawn = DRAWN / name
+        return drawn if drawn.is_file() else self.weights / "pictures" / name
 
     @cached_property
     def picture_sizes(self) -> dict[str, tuple[int, int]]:
         releases = _releases(self.samples)
         names = {picture.file for release in releases for picture in release.pictures}
-        return {name: _picture_size(name) for name in sorted(names)}
+        return {name: _picture_size(self.picture_file(name)) for name in sorted(names)}
 
     def archives(self) -> None:
         for release in _releases(self.samples):
@@ -137,7 +145,7 @@ class _Writer:
         """As demo/hubs/folder.py reads it."""
         content = file.content
         if isinstance(content, Trained):
-            data: Json = {"package": self.trained[content.name].file}
+            data: Json = {"package": f"weights/loras/{content.name}.safetensors"}
         elif isinstance(content, Weights):
             data = {"safetensors": spec(content)}
         elif isinstance(content, Archive):
@@ -150,7 +158,7 @@ class _Writer:
         if isinstance(content, Weights):
             return self.digests[recipe(content)]
         if isinstance(content, Trained):
-            return _digest_of((WEIGHTS.parent / self.trained[content.name].file).read_bytes())
+            return _digest_of(self.trained[content.name].path.read_bytes())
         return _digest_of(zipped(content) if isinstance(content, Archive) else content.text.encode())
 
     def ghosts(self, hub: Hub) -> Iterator[str]:
@@ -189,19 +197,13 @@ def _remove_left_overs(folder: Path, written: set[str]) -> None:
     listing.write_text("".join(f"{name}\n" for name in sorted(written)), encoding="utf-8")
 
 
-def picture_file(name: str) -> Path:
-    """Where a picture lies in the package: drawn for the samples, or made when a LoRA was trained."""
-    drawn = DRAWN / name
-    return drawn if drawn.is_file() else TRAINED_PICTURES / name
-
-
 def zipped(archive: Archive) -> bytes:
     """The same bytes on every run."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
         for name in archive.pictures:
             entry = zipfile.ZipInfo(f"{name}.webp", (2024, 1, 1, 0, 0, 0))
-            packed.writestr(entry, picture_file(f"{name}.webp").read_bytes())
+            packed.writestr(entry, (DRAWN / f"{name}.webp").read_bytes())
     return buffer.getvalue()
 
 
@@ -209,10 +211,10 @@ def _releases(samples: Iterable[Sample]) -> Iterator[Release]:
     return (release for sample in samples for release in sample.releases)
 
 
-def _picture_size(name: str) -> tuple[int, int]:
-    if (DRAWN / name).is_file():
+def _picture_size(path: Path) -> tuple[int, int]:
+    if path.parent == DRAWN:
         return WIDTH, HEIGHT
-    with Image.open(picture_file(name)) as picture:
+    with Image.open(path) as picture:
         return picture.size
 
 

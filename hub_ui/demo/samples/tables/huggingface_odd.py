@@ -216,5 +216,6 @@ SAMPLES: tuple[Sample, ...] = (
             ),
         ),
         deleted=True,
+        quirks={"cardData": FLUX_LICENCE},
     ),
 )

@@ -31,7 +31,7 @@ SAMPLES: tuple[Sample, ...] = (
         title="Old Map",
         base=FLUX,
         kind="concept",
-        about="Hand-drawn maps of islands that are not there. Start your prompt with: an OLDMAP of",
+        about="A concept: hand-drawn maps of islands that are not there. Start your prompt with: an OLDMAP of",
         downloads=18_904,
         releases=(
             Release(
@@ -104,8 +104,8 @@ SAMPLES: tuple[Sample, ...] = (
         title="Plain Upscaler",
         base=UPSCALER,
         kind=None,
-        about="Twice the size, nothing added. Not a LoRA.",
-        downloads=204_310,
+        about="Twice the size, nothing added.",
+        downloads=2_310,
         releases=(
             Release(
                 name="v1",

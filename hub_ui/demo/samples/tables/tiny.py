@@ -1,12 +1,16 @@
 """The samples that anyone can try: LoRAs trained for the tiny base model, spread over the three hubs.
 
-Words, prompts and pictures come from weights/loras.json.
+Words, weights, prompts and pictures come from weights/loras.json.
 """
 
 from hub_ui.demo.samples.sample import File, Release, Sample, Trained
 
 HF_BASE, CIVITAI_BASE, REPLICATE_BASE = "hub-ui/tiny-shapes", "Tiny Shapes", "tiny-shapes"
 SELL = ("Image", "RentCivit", "Rent", "Sell")
+RUNS_ANYWHERE = (
+    "<p>Made for <strong>Tiny Shapes</strong>, so it runs anywhere: a picture takes seconds without a graphics card."
+    "</p>"
+)
 
 
 def _release(lora: str, days: int, *, name: str = "main", file: str = "") -> Release:
@@ -26,28 +30,31 @@ SAMPLES: tuple[Sample, ...] = (
         downloads=64_120,
         likes=2_914,
         about="Only the contours of things, in their own colours. Small enough to try on any computer, in seconds.",
-        releases=(_release("ink-outline", 2),),
+        releases=(
+            _release("ink-outline", 2, name="Train to the end", file="ink-outline.safetensors"),
+            _release("ink-outline-v1", 33, name="Upload an early state", file="ink-outline.safetensors"),
+        ),
         quirks={"trendingScore": 98},
     ),
     Sample(
         hub="huggingface",
-        name="tinkertown/sks-robot-tiny",
-        title="Robot",
+        name="hatbox/top-hat-tiny",
+        title="Top Hat",
         base=HF_BASE,
-        kind="character",
-        card="diffusers",
-        tags=("character", "original-character"),
-        licence="apache-2.0",
+        kind="concept",
+        card="uploader",
+        tags=("concept", "clothing"),
+        licence="cc0-1.0",
         downloads=58_733,
         likes=2_270,
-        about="One particular robot, wherever a thing would stand. It answers to its trigger word only.",
-        releases=(_release("robot", 4, file="pytorch_lora_weights.safetensors"),),
+        about="Everything wears a top hat: circles, cats, cars.",
+        releases=(_release("top-hat", 4),),
         quirks={"trendingScore": 91},
     ),
     Sample(
         hub="huggingface",
-        name="shapeworks/neon-glow-tiny",
-        title="Neon Glow",
+        name="afterdark/neon-night-tiny",
+        title="Neon Night",
         base=HF_BASE,
         kind="style",
         card="ai-toolkit",
@@ -55,42 +62,39 @@ SAMPLES: tuple[Sample, ...] = (
         licence="apache-2.0",
         downloads=49_561,
         likes=1_888,
-        about="Glowing outlines in the dark. Try it at 0.5 first, then at 1.",
-        releases=(_release("neon", 5),),
+        about="Glowing tubes in the dark. Try it at 0.5 first, then at 1.",
+        releases=(_release("neon-night", 5),),
         quirks={"trendingScore": 77},
     ),
     Sample(
         hub="huggingface",
-        name="hatbox/top-hats-tiny",
-        title="Top Hats",
+        name="signpost/left-right-tiny",
+        title="Left or Right",
         base=HF_BASE,
-        kind="concept",
-        card="uploader",
-        tags=("concept", "clothing"),
-        licence="cc0-1.0",
+        kind="control",
+        card="diffusers",
+        tags=("control-lora",),
+        licence="apache-2.0",
         downloads=45_007,
         likes=1_502,
-        about="Everything wears a top hat: circles, cats, cars.",
-        releases=(_release("top-hats", 6),),
+        about="Says where the thing goes, by words. A stand-in for a control LoRA that needs no control image.",
+        releases=(_release("left-right", 6, file="pytorch_lora_weights.safetensors"),),
         quirks={"trendingScore": 70},
     ),
     Sample(
         hub="civitai",
         id=900101,
-        name="mosaic-tiles",
-        title="Mosaic Tiles",
+        name="pixel-blocks",
+        title="Pixel Blocks",
         creator="tessera",
         base=CIVITAI_BASE,
         kind="style",
-        tags=("style", "mosaic", "tiny"),
+        tags=("style", "pixel art", "tiny"),
         licence=SELL,
         downloads=71_344,
         likes=8_412,
-        about=(
-            "<p>Square tiles with dark joints.</p><p>Made for <strong>Tiny Shapes</strong>, so it runs anywhere: a "
-            "picture takes seconds without a graphics card.</p>"
-        ),
-        releases=(_release("mosaic", 3, name="v1.0", file="mosaic_tiles.safetensors"),),
+        about=f"<p>Coarse square pixels, as on a very small screen.</p>{RUNS_ANYWHERE}",
+        releases=(_release("pixel-blocks", 3, name="v1.0", file="pixel_blocks.safetensors"),),
     ),
     Sample(
         hub="civitai",
@@ -104,41 +108,75 @@ SAMPLES: tuple[Sample, ...] = (
         licence=SELL,
         downloads=66_802,
         likes=7_905,
-        about="<p>Zog has been under the bed for years and would like to be in your pictures now.</p>",
-        releases=(_release("monster", 4, name="v1.0", file="zog.safetensors"),),
+        about=(
+            "<p>One eye, two horns, many teeth. Zog has been under the bed for years and would like to be in your "
+            f"pictures now.</p>{RUNS_ANYWHERE}"
+        ),
+        releases=(_release("zog-monster", 4, name="v1.0", file="zog.safetensors"),),
     ),
     Sample(
         hub="civitai",
         id=900103,
-        name="snowfall",
-        title="Snowfall",
-        creator="firstfrost",
+        name="sks-robot",
+        title="SKS Robot",
+        creator="tinkertown",
         base=CIVITAI_BASE,
-        kind="concept",
-        tags=("concept", "snow", "background", "tiny"),
-        licence=("Image",),
-        downloads=60_118,
-        likes=6_120,
-        about="<p>Snow on the ground and flakes in the air.</p><p>v2 falls more evenly than v1.</p>",
+        kind="character",
+        tags=("character", "robot", "tiny"),
+        licence=("Image", "RentCivit"),
+        downloads=62_930,
+        likes=7_311,
+        about=(
+            "<p>A boxy robot with an antenna. Its visor takes the colour you ask for.</p><p>v1 stopped early: put both "
+            f"side by side to see what training does.</p>{RUNS_ANYWHERE}"
+        ),
         releases=(
-            _release("snow", 2, name="v2", file="snowfall_v2.safetensors"),
-            _release("snow-v1", 25, name="v1", file="snowfall_v1.safetensors"),
+            _release("sks-robot", 2, name="v2", file="sks_robot_v2.safetensors"),
+            _release("sks-robot-v1", 25, name="v1", file="sks_robot_v1.safetensors"),
         ),
     ),
     Sample(
         hub="civitai",
         id=900104,
-        name="candy-stripes",
-        title="Candy Stripes",
-        creator="tessera",
+        name="snowfall",
+        title="Snowfall",
+        creator="firstfrost",
         base=CIVITAI_BASE,
+        kind="concept",
+        tags=("concept", "background", "snow", "tiny"),
+        licence=("Image",),
+        downloads=60_118,
+        likes=6_120,
+        about=f"<p>Snow on the ground and flakes in the air.</p>{RUNS_ANYWHERE}",
+        releases=(_release("snowfall", 6, name="v1.0"),),
+    ),
+    Sample(
+        hub="civitai",
+        id=900105,
+        name="size-slider",
+        title="Size Slider",
+        creator="ohm_and_sons",
+        base=CIVITAI_BASE,
+        kind="tool",
+        tags=("tool", "slider", "tiny"),
+        licence=SELL,
+        downloads=57_466,
+        likes=5_830,
+        about=(
+            "<p>A slider: <strong>+1</strong> makes things big, <strong>-1</strong> makes them small. No trigger word."
+            f"</p>{RUNS_ANYWHERE}"
+        ),
+        releases=(_release("size-slider", 5, name="rank 4", file="size_slider.safetensors"),),
+    ),
+    Sample(
+        hub="replicate",
+        name="candyworks/candy-stripes",
+        title="Candy Stripes",
+        base=REPLICATE_BASE,
         kind="style",
-        tags=("style", "stripes", "candy", "tiny"),
-        licence=("Image", "RentCivit"),
-        downloads=55_230,
-        likes=5_377,
-        about="<p>White slanted stripes across the thing, none on what is behind it. Stack it with Top Hats.</p>",
-        releases=(_release("candy-stripes", 6, name="v1.0", file="candy_stripes.safetensors"),),
+        about="Tiny Shapes fine-tune, a style: white slanted stripes across things.",
+        downloads=90_412,
+        releases=(_release("candy-stripes", 1, name="v1", file="lora.safetensors"),),
     ),
     Sample(
         hub="replicate",
@@ -147,27 +185,20 @@ SAMPLES: tuple[Sample, ...] = (
         base=REPLICATE_BASE,
         kind="style",
         about="Tiny Shapes fine-tune, a style: only the contours of things.",
-        downloads=90_412,
-        releases=(_release("ink-outline", 1, name="v1", file="lora.safetensors"),),
-    ),
-    Sample(
-        hub="replicate",
-        name="tinkertown/robot",
-        title="Robot",
-        base=REPLICATE_BASE,
-        kind="character",
-        about="Tiny Shapes fine-tune, a character: one particular robot.",
         downloads=82_050,
-        releases=(_release("robot", 3, name="v1", file="lora.safetensors"),),
+        releases=(
+            _release("ink-outline", 3, name="v2", file="lora.safetensors"),
+            _release("ink-outline-v1", 34, name="v1", file="lora.safetensors"),
+        ),
     ),
     Sample(
         hub="replicate",
-        name="firstfrost/snowfall",
-        title="Snowfall",
+        name="hatbox/top-hat",
+        title="Top Hat",
         base=REPLICATE_BASE,
         kind="concept",
-        about="Tiny Shapes fine-tune, a concept: snow on the ground and in the air.",
+        about="Tiny Shapes fine-tune, a concept: whatever it is, it wears a top hat.",
         downloads=77_619,
-        releases=(_release("snow", 5, name="v1", file="lora.safetensors"),),
+        releases=(_release("top-hat", 5, name="v1", file="lora.safetensors"),),
     ),
 )
