@@ -1,5 +1,6 @@
 """Answers the three hubs have in common: JSON, bytes with ranges, pages."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -86,6 +87,8 @@ def wanted_range(header: str | None, size: int) -> range | None:
 async def _stream(content: Content, part: range) -> AsyncIterator[bytes]:
     for chunk in chunks(content, part.start, part.stop):
         yield chunk
+        # Lets the server see that a client has left, and serve the others, in the middle of a large file.
+        await asyncio.sleep(0)
 
 
 def attachment(filename: str) -> str:

@@ -26,13 +26,17 @@ KINDS = ("latency", "status", "cut", "html", "ignore_range", "wrong_bytes", "exp
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """`match` is searched in the path with its query. `times` counts the requests it hits; None is every one."""
+    """`match` is searched in the path with its query. `times` counts the requests it hits; None is every one.
+
+    A `body` replaces the error that the hub would send with a `status`.
+    """
 
     kind: str
     match: str = ""
     hub: str | None = None
     seconds: float = 0.0
     status: int = 500
+    body: Any = None
     retry_after: int | None = None
     after_bytes: int = 0
     times: int | None = None
@@ -144,7 +148,7 @@ async def _left(receive: Receive) -> None:
 def _instead(fault: Fault, hub: str) -> Response | None:
     """The answer a fault gives in place of the hub's own, if it does."""
     if fault.kind == "status":
-        return json_answer(_error_body(fault.status, hub), fault.status, _retry_headers(fault, hub))
+        return json_answer(fault.body or _error_body(fault.status, hub), fault.status, _retry_headers(fault, hub))
     if fault.kind == "html":
         return html_answer("Just a moment...", "Checking your browser before you go on.")
     return expired_answer() if fault.kind == "expired" else None

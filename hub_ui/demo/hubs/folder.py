@@ -54,7 +54,10 @@ class DataFolder:
         return self.origins.fill(path.read_bytes().decode("utf-8"))
 
     def json(self, path: Path) -> Any:
-        return json.loads(self.text(path))
+        try:
+            return json.loads(self.text(path))
+        except ValueError as error:
+            raise DataFolderError(f"{path.name} is not JSON: {error}") from error
 
     def each(self, pattern: str) -> Iterator[tuple[Path, Any]]:
         for path in sorted(self.path.glob(pattern)):

@@ -151,6 +151,6 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     """Quiet, because a cut connection is a fault that was asked for; and quick to stop."""
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="critical", log_config=None,
-        timeout_graceful_shutdown=0, server_header=False,
+        timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,
     )  # fmt: skip
     return uvicorn.Server(config)

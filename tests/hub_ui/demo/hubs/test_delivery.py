@@ -1,5 +1,7 @@
 """The delivery origin, reached the way clients reach it: by a redirect of a hub."""
 
+import time
+
 import pytest
 import requests
 
@@ -53,6 +55,19 @@ def test_a_changed_signature_is_refused(signed: str) -> None:
 
 def test_an_unknown_address_is_not_found(hubs: HubEndpoints) -> None:
     assert requests.get(f"{hubs.delivery}/nothing", timeout=5).status_code == 404
+
+
+def test_a_client_that_leaves_a_large_file_leaves_no_trace(
+    hubs: HubEndpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"{hubs.huggingface}/maker/big/resolve/main/big.safetensors"
+    for _ in range(5):
+        with requests.get(url, stream=True, timeout=5) as answer:
+            assert len(answer.raw.read(1000)) == 1000
+    began = time.perf_counter()
+    assert requests.get(f"{hubs.delivery}/faults", timeout=5).json() == []
+    assert time.perf_counter() - began < 1
+    assert caplog.records == []
 
 
 def test_a_signature_is_bound_to_path_and_time() -> None:

@@ -36,6 +36,13 @@ def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
     assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=5).status_code == 200
 
 
+def test_an_error_may_have_a_body_of_its_own(hubs: HubEndpoints) -> None:
+    blocked = {"error": "Not in your region", "code": "REGION_BLOCKED"}
+    ask_for(hubs, kind="status", hub="civitai", status=451, body=blocked)
+    answer = requests.get(f"{hubs.civitai}/api/v1/models", timeout=5)
+    assert (answer.status_code, answer.json()) == (451, blocked)
+
+
 def test_a_cut_connection_stops_after_the_bytes_asked_for(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="cut", hub="delivery", after_bytes=700)
     answer = requests.get(signed, stream=True, timeout=5)

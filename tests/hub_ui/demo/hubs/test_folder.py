@@ -62,6 +62,12 @@ def test_placeholders_are_filled_in_every_file(tmp_path: Path) -> None:
     assert folder(tmp_path).files == {"civitai": "http://c"}
 
 
+def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "files.json").write_text("{")
+    with pytest.raises(DataFolderError, match=r"files\.json is not JSON"):
+        _ = folder(tmp_path).files
+
+
 def test_a_text_keeps_its_line_ends(tmp_path: Path) -> None:
     (tmp_path / "card.md").write_bytes(b"a\r\nb\n")
     assert folder(tmp_path).text(tmp_path / "card.md") == "a\r\nb\n"
