@@ -30,6 +30,7 @@ _STUDIOS: dict[str, Studio] = {
     "Flux.1 D": Studio(model="flux1-dev"),
     "Halcyon 2": Studio(model="halcyon-2-base"),
     "Illustrious": replace(_SDXL, model="Illustrious-XL-v1.0", sampler="Euler a", negative="worst quality, signature"),
+    "NoobAI": replace(_SDXL, model="NoobAI-XL-v1.1", sampler="Euler a", negative="worst quality, signature"),
     "Pony": replace(_SDXL, model="ponyDiffusionV6XL", sampler="Euler a", negative="score_4, score_5"),
     "Qwen": Studio(model="qwen_image_bf16", steps=20, guidance=2.5),
     "SD 1.5": Studio(model="v1-5-pruned-emaonly", sampler="DPM++ 2M Karras", guidance=7, size="448x488"),

@@ -132,9 +132,9 @@ class _Writer:
 
     def repository_files(self, sample: Sample) -> dict[str, Json]:
         """Files of every commit, as huggingface_wire.at names them."""
-        found = {}
+        found: dict[str, Json] = {}
         for release in sample.releases:
-            contents = {".gitattributes": {"text": huggingface_wire.ATTRIBUTES}}
+            contents: dict[str, Json] = {".gitattributes": {"text": huggingface_wire.ATTRIBUTES}}
             contents |= {file.name: self.hub_file(file) for file in release.files}
             pictures = picture_paths(sample, release).items()
             contents |= {path: {"path": f"pictures/{picture.file}"} for path, picture in pictures}

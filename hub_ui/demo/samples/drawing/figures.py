@@ -87,7 +87,7 @@ def heron(sheet: Sheet) -> None:
     for i in range(5):
         sheet.oval(226, 420 + i * 6, 96 - i * 4, 7, p.light, 0.14)
     body = mix(p.near, p.far, 0.25)
-    for x in (214, 236):
+    for x in (214.0, 236.0):
         sheet.line([(x, 300), (x + 6, 360), (x, 430)], 4, p.ink)
     sheet.polygon(turned(leaf(290, 330, 180, 92, 0), (290, 330), -62), body)
     sheet.polygon(turned(leaf(292, 318, 140, 46, 0), (292, 318), -66), p.near)

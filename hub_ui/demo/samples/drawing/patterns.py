@@ -154,15 +154,15 @@ def contours(sheet: Sheet) -> None:
     """The lines of a map around a few summits."""
     p, rng = sheet.palette, sheet.rng
     sheet.ground(p.bottom, mix(p.bottom, p.far, 0.4), slant=0.4)
-    for x, y, size in ((150, 170, 1.2), (330, 330, 1.0), (90, 420, 0.7)):
+    for x, y, size in ((150.0, 170.0, 1.2), (330.0, 330.0, 1.0), (90.0, 420.0, 0.7)):
         shift, lobes = rng.uniform(0, 6), rng.randint(2, 4)
         for i in range(9):
             path = _summit(x, y, (128 - i * 14) * size, lobes, shift + i * 0.12)
             sheet.polygon(path, mix(mix(p.bottom, p.far, 0.3), mix(p.mid, p.near, 0.3), i / 9))
             sheet.line(path, 1.2, p.light, 0.7)
     route = [(60 + k * 36, 96 + 150 * math.sin(k / 2.6) ** 2 + k * 26) for k in range(11)]
-    for (x, y), (next_x, next_y) in pairwise(route):
-        sheet.line([(x, y), (x + (next_x - x) * 0.6, y + (next_y - y) * 0.6)], 4, p.bold)
+    for (start_x, start_y), (x, y) in pairwise(route):
+        sheet.line([(start_x, start_y), (start_x + (x - start_x) * 0.6, start_y + (y - start_y) * 0.6)], 4, p.bold)
     sheet.disc(*route[-1], 10, p.bold)
     sheet.disc(*route[-1], 4.5, p.light)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from PIL import ImageFilter, ImageOps
 
 from hub_ui.demo.samples.drawing import people, scenery
-from hub_ui.demo.samples.drawing.canvas import HEIGHT, WIDTH, Sheet, leaf
+from hub_ui.demo.samples.drawing.canvas import HEIGHT, WIDTH, Point, Sheet, leaf
 from hub_ui.demo.samples.drawing.palettes import RGB, Palette, mix
 
 
@@ -114,8 +114,8 @@ def pose(sheet: Sheet) -> None:
     rng = sheet.rng
     sheet.ground((12, 13, 16), (12, 13, 16))
     swing = rng.uniform(-26, 26)
-    neck, hip = (224 + swing * 0.4, 146), (224, 270)
-    joints = {
+    neck, hip = (224 + swing * 0.4, 146.0), (224.0, 270.0)
+    joints: dict[str, list[Point]] = {
         "left arm": [neck, (172, 164), (140 - swing, 222 + swing), (118 - swing * 2, 268 - abs(swing) * 3)],
         "right arm": [neck, (276, 164), (312 + swing, 214 - swing), (326 + swing, 150 + swing)],
         "left leg": [hip, (196, 276), (178 - swing, 352), (168 - swing * 2, 436)],

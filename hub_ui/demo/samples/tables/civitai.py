@@ -265,6 +265,39 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample(
         hub="civitai",
+        id=588233,
+        name="sixteen-little-beasts",
+        title="Sixteen Little Beasts",
+        creator="rowsandcolumns",
+        base="NoobAI",
+        kind="style",
+        tags=("style", "pixel art", "sprite", "creature", "game asset"),
+        licence=SELL,
+        downloads=11_204,
+        likes=1_630,
+        about="<p>Symmetrical creatures on a twelve by twelve grid. Ask for <em>front view</em>; plain grounds.</p>",
+        releases=(
+            Release(
+                name="v1",
+                days=140,
+                words=("ltlbst", "pixel art"),
+                weight=0.85,
+                files=(
+                    File(
+                        name="little_beasts_noob.safetensors",
+                        content=sdxl_kohya(4, "ltlbst", seed=26, on="NoobAI-XL-v1.1.safetensors"),
+                    ),
+                ),
+                pictures=(
+                    Picture(name="sprite-night-1", prompt="ltlbst, pixel art, front view, orange and cream"),
+                    Picture(name="sprite-jade-4", prompt="ltlbst, pixel art, front view, forest"),
+                    Picture(name="sprite-plum-5", prompt="ltlbst, pixel art, front view, dusk"),
+                ),
+            ),
+        ),
+    ),
+    Sample(
+        hub="civitai",
         id=301944,
         name="moth-cloak",
         title="Moth Cloak",
