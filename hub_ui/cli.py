@@ -175,28 +175,27 @@ def _run(words: list[str], terminal: Terminal) -> int:
     try:
         args = build_parser().parse_args(words)
         code: int = import_module(COMMANDS[args.command].module).run(args, terminal)
+        terminal.out.flush()
     except HubUiError as error:
-        terminal.error(error)
-        code = error.exit_code
+        return _told(error, terminal)
     except BrokenPipeError:
         raise
     except OSError as error:
-        terminal.error(HubUiError(_said(error)))
-        code = HubUiError.exit_code
-    return _flushed(terminal, code)
+        return _told(HubUiError(_said(error)), terminal)
+    return code
 
 
-def _flushed(terminal: Terminal, code: int) -> int:
-    """A full disk behind standard output shows only now."""
+def _told(error: HubUiError, terminal: Terminal) -> int:
+    """The error itself may be that standard output takes nothing (a full disk behind it)."""
+    terminal.rewrite("")
     try:
+        terminal.error(error)
         terminal.out.flush()
     except BrokenPipeError:
         raise
-    except OSError as error:
-        terminal.note(f"hub-ui: {_said(error)}")
+    except OSError:
         _let_go_of_stdout()
-        return HubUiError.exit_code
-    return code
+    return error.exit_code
 
 
 def _said(error: OSError) -> str:

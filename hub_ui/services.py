@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import connectors
 from connectors import federation
 from connectors.connector import Connector
-from connectors.errors import NetworkError, NotFound, RateLimited
+from connectors.errors import NetworkError, NotFound, RateLimited, UsageError
 from connectors.facts.claims import flatten
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.query import Query
@@ -19,6 +19,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
 from hub_ui.library.progress import Progress
+from hub_ui.preview.job import Adapter, Job, Pair, Step
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
 
@@ -69,6 +70,60 @@ class Services:
         download = connector.download(pinned)
         return self.library.pull(download, self.record(pinned), report=report, cancelled=cancelled)
 
+    def make_pair(
+        self,
+        refs: Sequence[Ref],
+        *,
+        prompt: str,
+        weights: Sequence[float] = (),
+        base: str | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        use_trigger_words: bool = True,
+        report: Callable[[Progress | Step], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Pair:
+        """The same picture without and with the LoRAs. What isn't in the library is pulled first."""
+        job = Job(
+            adapters=self.adapters(refs, weights, report=report, cancelled=cancelled),
+            prompt=prompt,
+            base=base,
+            seed=seed,
+            steps=steps,
+            use_trigger_words=use_trigger_words,
+        )
+        return self.studio.make_pair(job, report=report, cancelled=cancelled)
+
+    def adapters(
+        self,
+        refs: Sequence[Ref],
+        weights: Sequence[float] = (),
+        *,
+        report: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[Adapter, ...]:
+        """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
+        chosen = spread(weights, len(refs))
+        entries = [self._held(ref) or self.pull(ref, report=report, cancelled=cancelled) for ref in refs]
+        return tuple(self._adapter(entry, weight) for entry, weight in zip(entries, chosen, strict=True))
+
+    def _adapter(self, entry: Entry, weight: float | None) -> Adapter:
+        usual = 1.0 if entry.weight is None else entry.weight
+        return Adapter(
+            ref=entry.ref,
+            path=self.library.path(entry),
+            title=entry.title,
+            weight=usual if weight is None else weight,
+            trigger_words=entry.trigger_words,
+            architecture=entry.architecture,
+            base_model=entry.base_model,
+        )
+
+    def _held(self, ref: Ref) -> Entry | None:
+        """The entry a ref means, if its file is there. Of several that it may mean, its hub says which."""
+        fitting = [entry for entry in self.library.entries() if entry.answers_to(ref)]
+        return fitting[0] if len(fitting) == 1 and self.library.path(fitting[0]).exists() else None
+
     def _asked(self, ref: Ref) -> Lora:
         lora = self.connector(ref.hub).get(ref)
         self.catalog.add([lora])
@@ -111,6 +166,17 @@ def build(settings: Settings) -> Iterator[Services]:
             library=Library(settings.library, settings.lock),
             studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
         )
+
+
+def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
+    """A weight for each of `count` LoRAs, None where the author's own is meant."""
+    if not weights:
+        return [None] * count
+    if len(weights) == 1:
+        return [weights[0]] * count
+    if len(weights) != count:
+        raise UsageError(f"{count} LoRAs and {len(weights)} weights: give none, one for all, or one for each.")
+    return list(weights)
 
 
 def record_of(lora: Lora, ref: Ref) -> Record:

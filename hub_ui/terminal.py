@@ -39,6 +39,11 @@ class Terminal:
     def note(self, text: str) -> None:
         print(clean(text), file=self.err, flush=True)
 
+    def rewrite(self, text: str) -> None:
+        """A line of progress in place of the last one; "" clears it. Nothing where nobody is watching."""
+        if self.err.isatty():
+            print(f"\r\x1b[K{clean(text)}", end="", file=self.err, flush=True)
+
     def error(self, error: HubUiError) -> None:
         self.note(f"hub-ui: {error.message}")
         if self.json:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from typing import Any
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.commands.progress import progress
 from hub_ui.library.entry import Entry
-from hub_ui.library.progress import Progress
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal, size
+from hub_ui.terminal import Terminal
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     refs = [Ref.parse(text) for text in args.refs]
     with services.build(settings.from_environment(os.environ, library=args.library, lock=args.lock)) as built:
         results = [_pulled(built, ref, terminal) for ref in refs]
+        terminal.rewrite("")
         if terminal.json:
             items = [_item(built, result) for result in results]
             # As with `inspect`: one thing asked for is one object, several are a list, a failure stands in its place.
@@ -32,23 +32,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError:
     """One that fails does not keep the others from coming."""
     try:
-        return built.pull(ref, report=progress_line(terminal, str(ref)))
+        return built.pull(ref, report=progress(terminal))
     except HubUiError as error:
+        terminal.rewrite("")
         terminal.note(f"{ref}: {error.message}")
         return error
-
-
-def progress_line(terminal: Terminal, what: str) -> Callable[[Progress], None] | None:
-    """A line that rewrites itself while a person is watching; None where nobody is."""
-    if not terminal.err.isatty():
-        return None
-
-    def report(progress: Progress) -> None:
-        done, total = size(progress.done), size(progress.total)
-        end = "\n" if progress.done == progress.total else ""
-        print(f"\r\x1b[K{what}  {done}{f' of {total}' if total else ''}", end=end, file=terminal.err, flush=True)
-
-    return report
 
 
 def entry_json(built: Services, entry: Entry) -> dict[str, Any]:
