@@ -56,10 +56,10 @@ def row_of(lora: Lora) -> Row:
     bases = tuple(dict.fromkeys(base for base, _, _ in bases_of(lora)))
     return Row(
         hub=lora.hub,
-        kind=record.kind,
+        kind=_text(record.kind),
         nsfw=NSFW_LEVELS.index(lora.nsfw),
-        rank=record.rank if record.rank is None else min(record.rank, _MOST_NUMBER),
-        license=storable(record.license).replace(SEPARATOR, " ") if record.license else None,
+        rank=_whole(record.rank),
+        license=_text(record.license),
         keys=_unique(key for base in bases for key in _keys(base)),
         groups=_unique(_group(base) for base in bases),
         whole=" ".join(words(lora.title[:_LONGEST_TEXT])),
@@ -107,9 +107,9 @@ def spellings(lora: Lora) -> dict[str, str]:
 
 def _base(claims: tuple[Claim, ...]) -> Base:
     return Base(
-        base_model=best(claims, "base_model"),
-        architecture=best(claims, "architecture"),
-        raw=best(claims, "raw_base_model"),
+        base_model=_text(best(claims, "base_model")),
+        architecture=_text(best(claims, "architecture")),
+        raw=_text(best(claims, "raw_base_model")),
     )
 
 
@@ -159,6 +159,15 @@ def _called(base: Base) -> Iterator[str]:
         yield from (base.base_model, base_models.label(base.base_model))
     if base.raw:
         yield base.raw
+
+
+def _text(value: object) -> str | None:
+    """Claims hold what a hub or a file says: another type than the field's costs this value and not the page."""
+    return storable(value) or None if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int | None:
+    return max(0, min(value, _MOST_NUMBER)) if isinstance(value, int) else None
 
 
 def _unique(values: Iterator[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +12,23 @@ from hypothesis import strategies as st
 
 from connectors.facts import base_models
 from connectors.query import Query
-from connectors.record import Lora
+from connectors.record import Lora, Value
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.row import bases_of
 from tests.hub_ui.catalog.builders import both, catalog, claim, lora, titles, version
 
 HOSTILE = (
-    '"', "'", '""', "a OR b", "NOT ink", "ink AND", "-ink", "+ink", "(ink", "ink)", "title:ink", "ink*", "ink?", "ink~2",
-    "ink^9", "[a TO z]", "/ink.*/", "\\", "%", "_", "'; DROP TABLE loras; --", "ink\x00", "\x00", "\ud800", "ink\udfff",
-    "\u202eknI", "\u200f", "a" * 10_000, "ink " * 2_500, '"' * 10_000, "(" * 10_000, "{}", "<script>", "\x1f", "=pony",
-    "IN [", "🔥", "\u0301", "ﷺ" * 500, ".*", "i.k", "*", "ink:", "\n\t",
+    '"', "'", '""', "a OR b", "NOT ink", "ink AND", "-ink", "+ink", "(ink", "ink)", "title:ink", "ink*", "ink?",
+    "ink~2", "ink^9", "[a TO z]", "/ink.*/", "\\", "%", "_", "'; DROP TABLE loras; --", "ink\x00", "\x00", "\ud800",
+    "ink\udfff", "\u202eknI", "\u200f", "a" * 10_000, "ink " * 2_500, '"' * 10_000, "(" * 10_000, "{}", "<script>", "\x1f",
+    "=pony", "IN [", "🔥", "\u0301", "ﷺ" * 500, ".*", "i.k", "*", "ink:", "\n\t",
 )  # fmt: skip
-WORDS = st.sampled_from(("ink", "INK", "pixel", "art", "pixelart", "PixelArt", "水彩", "é", "v2", "sd-xl", "in", '"', "."))
+WORDS = st.sampled_from(
+    ("ink", "INK", "pixel", "art", "pixelart", "PixelArt", "水彩", "é", "v2", "sd-xl", "in", '"', ".")
+)
 TEXTS = st.lists(WORDS, max_size=4).map(" ".join) | st.text(max_size=12)
-BASES = st.sampled_from(("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "Chroma", "My base", "my  BASE", "Other", "sdxl"))
+BASES = st.sampled_from(("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "Chroma", "My base", "my BASE", "Other", "sdxl"))
 LORAS = st.builds(
     lambda number, **fields: lora(number, **fields),
     st.integers(1, 30),
@@ -52,9 +53,17 @@ QUERIES = st.builds(
 )
 
 
+def hostile(number: int, text: str) -> Lora:
+    fields = ("base_model", "architecture", "raw_base_model", "kind", "license")
+    claims = (*(claim(name, text) for name in fields), claim("trigger_words", (text,)))
+    return lora(number, title=text, creator=text, description=text, tags=(text,), claims=claims)
+
+
 @pytest.fixture(name="opened", scope="module")
 def one_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Catalog]]:
-    with both(tmp_path_factory.mktemp("catalog"), lora(1, title="Ink"), lora(2, title="Other")) as catalogs:
+    with both(
+        tmp_path_factory.mktemp("catalog"), lora(1, title="Ink"), lora(2, title="Other", versions=())
+    ) as catalogs:
         yield catalogs
 
 
@@ -65,29 +74,28 @@ def test_hostile_text_is_only_words(opened: tuple[Catalog, Catalog], text: str) 
     assert set(found[0]) <= {"Ink", "Other"}
 
 
-@pytest.mark.parametrize("text", ['"ink"', "(ink)", "-ink", "ink*", "/ink/", "ink\x00", "in"[:1] + "nk", "+INK!"])
+@pytest.mark.parametrize("text", ['"ink"', "(ink)", "-ink", "ink*", "/ink/", "ink\x00", "+INK!"])
 def test_operators_around_a_word_are_no_operators(opened: tuple[Catalog, Catalog], text: str) -> None:
     assert titles(opened[0], text) == ["Ink"]
 
 
-@pytest.mark.parametrize("text", ["ink OR other", "NOT ink", "title:ink", "i.k", "=ink", "%ink%"][:4])
+@pytest.mark.parametrize("text", ["ink OR other", "NOT ink", "title:ink", "i.k"])
 def test_operators_in_words_are_searched_for_as_words(opened: tuple[Catalog, Catalog], text: str) -> None:
     assert titles(opened[0], text) == []
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:20])
-def test_hostile_names_are_kept_and_filtered_by(tmp_path: Path, text: str) -> None:
-    claims = (claim("base_model", text), claim("kind", text), claim("license", text), claim("trigger_words", (text,)))
-    one = lora(title=text, creator=text, description=text, tags=(text,), versions=(version(claims=claims),))
-    with both(tmp_path, one) as catalogs:
-        for each in catalogs:
-            assert each.lora(one.ref) == one
-            assert each.search(Query(bases=(text,))).total in (0, 1)
+def test_hostile_names_are_kept_and_filtered_by(tmp_path: Path) -> None:
+    loras = [hostile(number, text) for number, text in enumerate(HOSTILE, 1)]
+    with both(tmp_path, *loras) as catalogs:
+        for one, text in zip(loras, HOSTILE, strict=True):
+            found = [each.search(Query(bases=(text,), kinds=(text,))) for each in catalogs]  # type: ignore[arg-type]
+            assert found[0] == found[1]
+            assert catalogs[0].lora(one.ref) == one
 
 
 def test_a_ref_of_any_text_is_kept(tmp_path: Path) -> None:
     ref = Ref(hub="huggingface", id="a\ud800/b\x00'\"", version="\udfff", file="\x00")
-    with catalog(tmp_path, replace(lora(), ref=ref, versions=(version(ref=ref) if False else version(),))) as opened:
+    with catalog(tmp_path, replace(lora(), ref=ref, versions=(version(),))) as opened:
         assert opened.lora(ref).ref == ref
 
 
@@ -98,7 +106,14 @@ def test_numbers_beyond_any_column_are_kept(tmp_path: Path) -> None:
             assert each.search(Query(sort="downloads")).records[0].downloads == 10**30
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("value", ["8", 8.5, True, ("a", "b"), 3])
+def test_a_claim_of_another_type_costs_its_value_only(tmp_path: Path, value: Value) -> None:
+    fields = ("rank", "kind", "license", "base_model", "raw_base_model", "architecture", "trigger_words", "alpha")
+    with both(tmp_path, lora(claims=tuple(claim(name, value) for name in fields))) as catalogs:
+        assert [each.search(Query(text="ink")).total for each in catalogs] == [1, 1]
+
+
+@settings(max_examples=12, deadline=None)
 @given(st.lists(LORAS, max_size=8), st.lists(QUERIES, min_size=1, max_size=4), st.integers(0, 3))
 def test_the_index_and_the_scan_answer_the_same(
     tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], queries: list[Query], offset: int
@@ -108,12 +123,16 @@ def test_the_index_and_the_scan_answer_the_same(
             assert indexed.search(query, offset=offset) == scanned.search(query, offset=offset)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(LORAS, max_size=8), st.lists(BASES | st.text(max_size=3), min_size=1, max_size=2).map(tuple))
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(LORAS, max_size=8),
+    st.lists(
+        BASES | st.sampled_from(("pony", "flux1", "WAN", "nowhere", "stabilityai/sdxl")), min_size=1, max_size=2
+    ).map(tuple),
+)
 def test_a_base_filter_means_what_the_taxonomy_says(
     tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], asked: tuple[str, ...]
 ) -> None:
-    asked = tuple(re.sub(r"\s+", " ", name) for name in asked)
     with catalog(tmp_path_factory.mktemp("catalog"), *loras) as opened:
         found = {record.ref.lora for record in opened.search(Query(bases=asked, nsfw="explicit", limit=99)).records}
         known = [opened.lora(each.ref) for each in loras]

@@ -102,7 +102,9 @@ def test_pages_join_without_gap_or_double(tmp_path: Path) -> None:
     with both(tmp_path, *loras) as catalogs:
         for each in catalogs:
             whole = [r.ref for r in each.search(Query(text="pixel", limit=99)).records]
-            pages = [r.ref for o in range(0, 35, 4) for r in each.search(Query(text="pixel", limit=4), offset=o).records]
+            pages = [
+                r.ref for o in range(0, 35, 4) for r in each.search(Query(text="pixel", limit=4), offset=o).records
+            ]
             assert pages == whole
 
 

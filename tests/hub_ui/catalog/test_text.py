@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.catalog.text import folded_name, phrase, searchable, searchable_names, storable, terms, without_markup, words
+from hub_ui.catalog.text import (
+    folded_name,
+    phrase,
+    searchable,
+    searchable_names,
+    storable,
+    terms,
+    without_markup,
+    words,
+)
 
 
 @pytest.mark.parametrize(

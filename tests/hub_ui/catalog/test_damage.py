@@ -1,0 +1,210 @@
+"""Files that are damaged, missing, foreign, old or new: the catalog opens, and search works."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tantivy
+
+from connectors.errors import HubUiError
+from hub_ui.catalog import index
+from hub_ui.catalog.catalog import Catalog
+from tests.hub_ui.catalog.builders import catalog, lora, titles
+
+
+def filled(folder: Path) -> Path:
+    """A closed catalog of one LoRA with a complete index."""
+    with catalog(folder, lora()) as opened:
+        assert titles(opened, "ink") == ["Ink 1"]
+    return folder / "catalog.sqlite"
+
+
+def subfolder(of: Path) -> Path:
+    return next(path for path in of.with_suffix(".index").iterdir() if path.is_dir())
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1_000])
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"<html>not a database</html>" * 400)
+
+
+def drop_a_table(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE files")
+    connection.close()
+
+
+def forget_its_name(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DELETE FROM meta")
+    connection.close()
+
+
+def add_and_search(opened: Catalog) -> None:
+    for number in range(50):
+        opened.add([lora(number)])
+        titles(opened, "ink")
+
+
+@pytest.mark.parametrize("damage", [truncate, overwrite, drop_a_table, forget_its_name])
+def test_a_damaged_catalog_is_moved_aside(
+    tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = filled(tmp_path)
+    damage(path)
+    with catalog(tmp_path, lora(2)) as opened:
+        assert titles(opened, "ink") == ["Ink 2"]
+    [aside] = tmp_path.glob("catalog.sqlite.damaged-*")
+    assert f"It is kept as {aside}" in caplog.text
+
+
+def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    with catalog(tmp_path, lora()) as opened:
+        assert titles(opened) == ["Ink 1"]
+    assert list(tmp_path.glob("*damaged*")) == []
+
+
+def test_damage_found_later_is_told_and_not_a_crash(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Catalog.open(path) as opened:
+        overwrite(path)
+        with pytest.raises(HubUiError, match=r"catalog\.sqlite can't be used"):
+            add_and_search(opened)
+
+
+def test_a_catalog_of_a_newer_hub_ui_is_left_alone(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("INSERT INTO migrations VALUES ('_m999_later', '2030-01-01')")
+    connection.close()
+    with pytest.raises(HubUiError, match="newer hub-ui"):
+        Catalog.open(path)
+    assert list(tmp_path.glob("*damaged*")) == []
+
+
+def test_a_locked_catalog_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path)
+    monkeypatch.setattr("hub_ui.catalog.store._BUSY_SECONDS", 0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(HubUiError, match="locked"):
+        Catalog.open(path)
+    other.close()
+    assert list(tmp_path.glob("*damaged*")) == []
+
+
+def remove_folder(path: Path) -> None:
+    shutil.rmtree(path.with_suffix(".index"))
+
+
+def remove_pointer(path: Path) -> None:
+    (path.with_suffix(".index") / "current.json").unlink()
+
+
+def break_pointer(path: Path) -> None:
+    (path.with_suffix(".index") / "current.json").write_text('{"format":')
+
+
+def repoint(**fields: object) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        pointer = path.with_suffix(".index") / "current.json"
+        pointer.write_text(json.dumps(json.loads(pointer.read_text()) | fields))
+
+    return change
+
+
+def remove_subfolder(path: Path) -> None:
+    shutil.rmtree(subfolder(path))
+
+
+def break_files(ending: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        for file in subfolder(path).glob(f"*{ending}"):
+            file.write_bytes(b"\x00garbage" * 20)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        remove_folder,
+        remove_pointer,
+        break_pointer,
+        repoint(format=0),
+        repoint(catalog="another"),
+        repoint(change=10**9),
+        repoint(folder="nowhere"),
+        repoint(more=1),
+        remove_subfolder,
+        break_files("meta.json"),
+        break_files(".idx"),
+        break_files(".term"),
+        break_files(".fast"),
+        break_files(".pos"),
+    ],
+)
+def test_an_index_that_is_no_good_is_built_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = filled(tmp_path)
+    damage(path)
+    with Catalog.open(path) as opened:
+        opened.add([lora(2)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+
+
+def test_an_index_that_is_damaged_while_open_is_built_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with catalog(tmp_path, lora()) as opened:
+        titles(opened)
+        remove_subfolder(tmp_path / "catalog.sqlite")
+        opened.add([lora(2)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+    assert "is built anew" in caplog.text
+
+
+def test_a_good_index_is_not_built_anew(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    before = subfolder(path)
+    with Catalog.open(path) as opened:
+        opened.add([lora(2)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+    assert subfolder(path) == before
+
+
+def test_where_no_index_can_be_kept_search_goes_on_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "catalog.index").write_text("in the way")
+    with catalog(tmp_path, lora()) as opened:
+        assert titles(opened, "ink") == ["Ink 1"]
+        assert titles(opened, "ink") == ["Ink 1"]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_while_another_process_writes_the_index_search_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.0)
+    path = filled(tmp_path)
+    other = tantivy.Index.open(str(subfolder(path))).writer(15_000_000, 1)
+    with Catalog.open(path) as opened:
+        opened.add([lora(2)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+        del other
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+
+
+def test_abandoned_subfolders_go_with_a_rebuild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path)
+    remove_pointer(path)
+    monkeypatch.setattr(index, "_ABANDONED_SECONDS", -1)
+    with Catalog.open(path) as opened:
+        titles(opened)
+    assert len([each for each in path.with_suffix(".index").iterdir() if each.is_dir()]) == 1

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_ui.catalog import codec, store
+from hub_ui.catalog.row import row_of, spellings
+from hub_ui.catalog.store import Store
+from tests.hub_ui.catalog.builders import lora
+
+
+@pytest.fixture(name="opened")
+def fresh_store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "catalog.sqlite")
+    yield opened
+    opened.close()
+
+
+def put(opened: Store, number: int, then: Exception | None = None) -> None:
+    one = lora(number, base="Pony")
+    with opened.writing() as writing:
+        writing.put(one, codec.encode(one), row_of(one), spellings(one), None)
+        if then:
+            raise then
+
+
+def test_a_blank_file_gets_the_whole_schema(opened: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+        found = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
+        assert found.fetchall() == [
+            ("table", "facts"),
+            ("table", "files"),
+            ("index", "files_sha256"),
+            ("index", "files_version"),
+            ("table", "loras"),
+            ("index", "loras_change"),
+            ("table", "meta"),
+            ("table", "migrations"),
+            ("table", "spellings"),
+        ]
+    connection.close()
+
+
+def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(tmp_path / "catalog.sqlite").close()
+    ran = []
+
+    def _m002_later(connection: sqlite3.Connection) -> None:
+        ran.append(connection.execute("SELECT name FROM migrations").fetchall())
+
+    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_later])
+    for _ in range(2):
+        Store.open(tmp_path / "catalog.sqlite").close()
+    assert ran == [[("_m001_initial",)]]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _m002_broken(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half (a)")
+        raise RuntimeError
+
+    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_broken])
+    with pytest.raises(RuntimeError):
+        Store.open(tmp_path / "catalog.sqlite")
+    connection = sqlite3.connect(tmp_path / "catalog.sqlite")
+    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
+    connection.close()
+
+
+def test_a_transaction_that_fails_changes_nothing(opened: Store) -> None:
+    with pytest.raises(RuntimeError):
+        put(opened, 1, RuntimeError())
+    assert (opened.document(lora(1).ref), opened.change()) == (None, 0)
+
+
+def test_changes_are_numbered_and_handed_out_from_any_of_them(opened: Store) -> None:
+    for number in (1, 2, 1):
+        put(opened, number)
+    assert [(row_id, change) for row_id, change, _ in opened.rows()] == [(2, 2), (1, 3)]
+    assert [row_id for row_id, _, _ in opened.rows(after=2)] == [1]
+
+
+def test_a_row_comes_back_as_it_was_put(opened: Store) -> None:
+    put(opened, 1)
+    assert [row for _, _, row in opened.rows()] == [row_of(lora(1, base="Pony"))]
+
+
+def test_more_documents_than_sqlite_takes_values_are_handed_out(opened: Store) -> None:
+    put(opened, 1)
+    assert list(opened.documents(range(2_000))) == [1]
