@@ -11,6 +11,7 @@ from hub_ui.demo.hubs.content import CHUNK, Content, InMemory, git_blob_id
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
 CARD = "README.md"
+_MAIN = ("main", "HEAD", "refs/heads/main")
 _RECORDED_AT = "2026-07-01T00:00:00.000Z"
 _LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".gz", ".tar", ".npz")
 
@@ -80,7 +81,7 @@ class Repo:
         return self.access == "gated" or bool(self.info.get("gated"))
 
     def commit(self, revision: str) -> Commit | None:
-        wanted = self.commits[0].sha if revision == "main" else self.refs.get(revision, revision)
+        wanted = self.commits[0].sha if revision in _MAIN else self.refs.get(revision, revision)
         exact = (commit for commit in self.commits if commit.sha == wanted)
         short = (commit for commit in self.commits if len(wanted) >= 7 and commit.sha.startswith(wanted))
         return next(exact, None) or next(short, None)

@@ -66,7 +66,9 @@ class ReplicateHub:
 
     async def models(self, request: Request) -> Response:
         params = request.query_params
-        text = (await request.body()).decode() if request.method == "QUERY" else params.get("query", "")
+        # The JavaScript client sends the text in quotes, as JSON.
+        body = (await request.body()).decode().strip('"')
+        text = body if request.method == "QUERY" else params.get("query", "")
         models = _found(list(self.store.models.values()), text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
         models.sort(key=lambda model: _created(model, by), reverse=params.get("sort_direction", "desc") != "asc")

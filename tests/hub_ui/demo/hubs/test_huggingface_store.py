@@ -47,8 +47,8 @@ def test_revisions_are_found_by_hash_by_its_beginning_and_by_name(tmp_path: Path
     history = {"commits": commits, "refs": {"v1": "1" * 40}}
     (tmp_path / "hf_commits_o__n.json").write_text(json.dumps(history))
     repo = load(tmp_path).repos["o/n"]
-    found = [repo.commit(name) for name in ("main", "v1", "1" * 40, "1111111", "111", "v2")]
-    assert [commit and commit.sha[0] for commit in found] == ["2", "1", "1", "1", None, None]
+    found = [repo.commit(name) for name in ("main", "HEAD", "v1", "1" * 40, "1111111", "111", "v2")]
+    assert [commit and commit.sha[0] for commit in found] == ["2", "2", "1", "1", "1", None, None]
 
 
 def test_access_is_the_repository_s_or_that_of_a_file(tmp_path: Path) -> None:

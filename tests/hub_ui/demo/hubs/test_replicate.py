@@ -34,8 +34,9 @@ def test_an_older_scheme_is_read_too(hubs: HubEndpoints) -> None:
     assert requests.get(f"{hubs.replicate}/v1/account", headers=headers, timeout=5).status_code == 200
 
 
-def test_a_search_by_query_reads_the_body(hubs: HubEndpoints) -> None:
-    found = call(hubs, "QUERY", "models", data="red", allow_redirects=False).json()
+@pytest.mark.parametrize("text", ["red", '"red"'])
+def test_a_search_by_query_reads_the_body(hubs: HubEndpoints, text: str) -> None:
+    found = call(hubs, "QUERY", "models", data=text, allow_redirects=False).json()
     assert [model["name"] for model in found["results"]] == ["tuned"]
     assert found["next"] is None
 
