@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from hub_ui.demo.samples.drawing import figures, patterns, people, scenery, studies
+from hub_ui.demo.samples.drawing import figures, objects, patterns, people, scenery, studies
 from hub_ui.demo.samples.drawing.canvas import Motif, Sheet
 from hub_ui.demo.samples.drawing.palettes import PALETTES
 
@@ -14,6 +14,18 @@ MOTIFS: dict[str, Motif] = {
         figures.fox,
         figures.heron,
         figures.moth,
+        objects.boat,
+        objects.candle,
+        objects.globe,
+        objects.jar,
+        objects.key,
+        objects.matches,
+        objects.pen,
+        objects.shell,
+        objects.sock,
+        objects.teapot,
+        objects.tram,
+        objects.watch,
         patterns.bars,
         patterns.blocks,
         patterns.bubbles,

@@ -16,21 +16,21 @@ SDXL_BASE = "stabilityai/stable-diffusion-xl-base-1.0"
 FLUX_LICENCE = {"license_name": "flux-1-dev-non-commercial-license"}
 QUARRY = Weights(network="sd3.5 large", layout="kohya", rank=4, alpha=4, dtype="F16", words=("qrry light",), seed=77)
 
-# One LoRA a file, file name and trigger word: together they fill a shelf.
-SHELF = (
-    "teapot",
-    "brass-key",
-    "paper-boat",
-    "snow-globe",
-    "matchbox",
-    "wool-sock",
-    "pocket-watch",
-    "jam-jar",
-    "toy-tram",
-    "fountain-pen",
-    "sea-shell",
-    "candle-stub",
-)
+# One LoRA a file: together they fill a shelf. The file's name is its trigger word; beside it, its picture.
+SHELF = {
+    "teapot": "teapot-lagoon-1",
+    "brass-key": "key-slate-1",
+    "paper-boat": "boat-frost-1",
+    "snow-globe": "globe-jade-1",
+    "matchbox": "matches-rose-1",
+    "wool-sock": "sock-citrus-1",
+    "pocket-watch": "watch-plum-1",
+    "jam-jar": "jar-tangerine-1",
+    "toy-tram": "tram-meadow-1",
+    "fountain-pen": "pen-sand-1",
+    "sea-shell": "shell-lilac-1",
+    "candle-stub": "candle-night-1",
+}
 
 SAMPLES: tuple[Sample, ...] = (
     Sample(
@@ -81,10 +81,8 @@ SAMPLES: tuple[Sample, ...] = (
                     File(name=f"{thing}.safetensors", content=z_image_ai_toolkit(2, thing, seed=200 + number))
                     for number, thing in enumerate(SHELF)
                 ),
-                pictures=(
-                    Picture(name="still-slate-1", prompt="teapot and jam-jar on a shelf"),
-                    Picture(name="still-sand-4", prompt="paper-boat, candle-stub, evening"),
-                    Picture(name="confetti-sand-1", prompt="sea-shell, broken small, on plaster"),
+                pictures=tuple(
+                    Picture(name=picture, prompt=f"a {thing} on a shelf") for thing, picture in SHELF.items()
                 ),
             ),
         ),
@@ -113,6 +111,7 @@ SAMPLES: tuple[Sample, ...] = (
                     Picture(name="quilt-dusk-1", prompt="a quilt, warm inks, in the style of RSGRPH"),
                     Picture(name="balloons-citrus-3", prompt="balloons over fields, in the style of RSGRPH"),
                     Picture(name="bars-slate-1", prompt="reeds, in the style of RSGRPH"),
+                    Picture(name="confetti-rose-2", prompt="chips of stone, in the style of RSGRPH"),
                 ),
             ),
             Release(
