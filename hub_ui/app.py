@@ -18,7 +18,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import Widget, act_data
+from hub_ui.widgets.widget import act_data, widget
 
 STYLE = Path(__file__).parent / "pages" / "style.css"
 # The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
@@ -41,31 +41,31 @@ def build_app(services: Services) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
     render = Renderer()
     with gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False) as app:
-        view, order = gr.State(View()), gr.State(False)
+        # Empty until the address is read: an unchanged value would not fire `change`.
+        view, order = gr.State(None), gr.State(False)
         nav, box, hubs, address = _header(render, services)
-        with gr.Row(elem_id="browse") as browse_frame:
+        with gr.Row(elem_id="page-browse"):
             browsing = browse.build()
             panel, pulling = detail.build()
-        with gr.Row(elem_id="try", visible="hidden") as try_frame:
+        with gr.Row(elem_id="page-try"):
             try_page = trying.build(render)
-        with gr.Column(visible="hidden") as library_frame:
+        with gr.Column(elem_id="page-library"):
             shelf = library.build()
-        with gr.Column(visible="hidden") as settings_frame:
-            Widget(settings.html(services, render), elem_id="settings")
-        frames = [browse_frame, try_frame, library_frame, settings_frame]
+        with gr.Column(elem_id="page-settings"):
+            widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, view=view, box=box, hubs=hubs)
         detail.connect(panel, pulling, services, render, view=view)
         trying.connect(try_page, services, render, view=view, order=order)
         library.connect(shelf, services, render, view=view)
-        _connect(app, render, view, order, nav, box, browsing.sort, address, frames)
+        _connect(app, render, view, nav, box, browsing.sort, address)
         for clickable in (nav, hubs, browsing.grid, panel):
             clickable.act(_clicked, [view], [view, order], **QUIET)
     return app
 
 
-def _header(render: Renderer, services: Services) -> tuple[Widget, gr.Textbox, Widget, gr.Textbox]:
+def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
-        nav = Widget(frame.nav_html(render, "browse"), elem_id="nav")
+        nav = widget(frame.nav_html(render, "browse"), elem_id="nav")
         box = gr.Textbox(
             label="Search",
             show_label=False,
@@ -75,7 +75,7 @@ def _header(render: Renderer, services: Services) -> tuple[Widget, gr.Textbox, W
             max_lines=1,
         )
         statuses = [frame.asked(connector.name) for connector in services.connectors]
-        hubs = Widget(frame.hubs_html(render, statuses), elem_id="hubs")
+        hubs = widget(frame.hubs_html(render, statuses), elem_id="hubs")
         address = gr.Textbox(visible="hidden", elem_id="address")
     return nav, box, hubs, address
 
@@ -84,18 +84,16 @@ def _connect(
     app: gr.Blocks,
     render: Renderer,
     view: gr.State,
-    order: gr.State,
-    nav: Widget,
+    nav: gr.HTML,
     box: gr.Textbox,
     sort: gr.Dropdown,
     address: gr.Textbox,
-    frames: list[Any],
 ) -> None:
     def on_view(now: View) -> Any:
         return show(render, now)
 
     app.load(_arrived, None, [view], **QUIET)
-    shown = view.change(on_view, [view], [nav, box, sort, address, *frames], **QUIET)
+    shown = view.change(on_view, [view], [nav, box, sort, address], **QUIET)
     shown.then(None, [address], None, js=WRITE_ADDRESS)
 
 
@@ -104,10 +102,9 @@ def _arrived(request: gr.Request) -> View:
 
 
 def show(render: Renderer, view: View) -> Any:
-    """The header and the one page that stands open."""
-    pages = [gr.update(visible=True if name == view.page else "hidden") for name, _ in frame.PAGES]
+    """The header; it also says which page stands open (widgets/templates/nav.html)."""
     nav = frame.nav_html(render, view.page, stacked=len(view.stack))
-    return nav, view.query.text, view.query.sort, view.to_address(), *pages
+    return nav, view.query.text, view.query.sort, view.to_address()
 
 
 def _clicked(view: View, event: gr.EventData) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, facets, frame, sentence
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import Widget, act_data
+from hub_ui.widgets.widget import act_data, widget
 
 SORTS: tuple[tuple[str, str], ...] = (
     ("Most relevant", "relevance"),
@@ -32,28 +32,28 @@ Painted = tuple[Results, str, str, str, str]
 class BrowsePage:
     """What the frame and the other pages connect to."""
 
-    facets: Widget
-    sentence: Widget
+    facets: gr.HTML
+    sentence: gr.HTML
     sort: gr.Dropdown
-    grid: Widget
+    grid: gr.HTML
     results: gr.State
 
 
 def build() -> BrowsePage:
     """The components; `connect` gives them life once the frame exists."""
-    filters = Widget(elem_id="facets")
+    filters = widget(elem_id="facets")
     with gr.Column(elem_id="results"):
         with gr.Row(elem_id="top"):
-            said = Widget(elem_id="sentence")
+            said = widget(elem_id="sentence")
             sort = gr.Dropdown(
                 SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
             )
-        grid = Widget(elem_id="grid")
+        grid = widget(elem_id="grid")
     return BrowsePage(facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None))
 
 
 def connect(
-    page: BrowsePage, services: Services, render: Renderer, *, view: gr.State, box: gr.Textbox, hubs: Widget
+    page: BrowsePage, services: Services, render: Renderer, *, view: gr.State, box: gr.Textbox, hubs: gr.HTML
 ) -> None:
     painted = [page.results, page.grid, page.sentence, page.facets, hubs]
 

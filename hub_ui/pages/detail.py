@@ -15,16 +15,16 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import detail, pair, words
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import Widget, act_data
+from hub_ui.widgets.widget import act_data, widget
 
 
-def build() -> tuple[Widget, Widget]:
+def build() -> tuple[gr.HTML, gr.HTML]:
     """The panel, and the place under it where a download shows its progress."""
     with gr.Column(elem_id="detail"):
-        return Widget(elem_id="panel"), Widget(elem_id="pulling")
+        return widget(elem_id="panel"), widget(elem_id="pulling")
 
 
-def connect(panel: Widget, pulling: Widget, services: Services, render: Renderer, *, view: gr.State) -> None:
+def connect(panel: gr.HTML, pulling: gr.HTML, services: Services, render: Renderer, *, view: gr.State) -> None:
     opened = gr.State("")
 
     def on_view(now: View, before: str) -> Iterator[Any]:

@@ -14,14 +14,14 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import shelf, words
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import Widget, act_data
+from hub_ui.widgets.widget import act_data, widget
 
 
-def build() -> Widget:
-    return Widget(elem_id="shelf")
+def build() -> gr.HTML:
+    return widget(elem_id="shelf")
 
 
-def connect(page: Widget, services: Services, render: Renderer, *, view: gr.State) -> None:
+def connect(page: gr.HTML, services: Services, render: Renderer, *, view: gr.State) -> None:
     def on_view(now: View) -> Any:
         return show(services, render) if now.page == "library" else gr.skip()
 

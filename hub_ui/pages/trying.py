@@ -23,9 +23,10 @@ from hub_ui.preview.job import Pair, Step
 from hub_ui.services import Services, record_of
 from hub_ui.widgets import cards, pair, stack, words
 from hub_ui.widgets.render import Renderer, address
-from hub_ui.widgets.widget import Widget, act_data
+from hub_ui.widgets.widget import act_data, widget
 
 DEFAULT_SEED = 417
+DEFAULT_STEPS = 20
 UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
@@ -33,33 +34,33 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 @dataclass(frozen=True, kw_only=True)
 class TryPage:
-    stack: Widget
+    stack: gr.HTML
     prompt: gr.Textbox
     triggers: gr.Checkbox
-    base: Widget
+    base: gr.HTML
     seed: gr.Number
     steps: gr.Number
     make: gr.Button
     stop: gr.Button
-    progress: Widget
-    pair: Widget
+    progress: gr.HTML
+    pair: gr.HTML
 
 
 def build(render: Renderer) -> TryPage:
     with gr.Column(elem_id="form"):
-        layers = Widget(elem_id="stack")
+        layers = widget(elem_id="stack")
         prompt = gr.Textbox(label="Prompt", lines=3, max_lines=8, placeholder="What should be in the picture?")
         triggers = gr.Checkbox(value=True, label="Put the trigger words in for me", elem_id="triggers")
-        base = Widget(elem_id="base")
+        base = widget(elem_id="base")
         with gr.Row(elem_id="numbers"):
             seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, minimum=0, maximum=2**53, min_width=100)
-            steps = gr.Number(value=None, label="Steps", precision=0, minimum=1, maximum=150, min_width=100)
+            steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, minimum=1, maximum=150, min_width=100)
         with gr.Row():
             make = gr.Button("Make the pair", variant="primary", elem_id="make")
             stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
     with gr.Column(elem_id="stage"):
-        progress = Widget(elem_id="progress")
-        shown = Widget(pair.empty_html(render), elem_id="pair")
+        progress = widget(elem_id="progress")
+        shown = widget(pair.empty_html(render), elem_id="pair")
     return TryPage(
         stack=layers,
         prompt=prompt,
@@ -95,7 +96,8 @@ def connect(page: TryPage, services: Services, render: Renderer, *, view: gr.Sta
     wanted = [view, page.prompt, page.triggers, page.seed, page.steps]
     made = [page.progress, page.pair, page.stop, order]
     one_at_a_time: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1, **QUIET}
-    looked = view.change(on_view, [view, shown], [page.stack, page.base, page.prompt, page.seed, shown], **QUIET)
+    form = [page.stack, page.base, page.prompt, page.seed, page.steps, shown]
+    looked = view.change(on_view, [view, shown], form, **QUIET)
     by_order = looked.then(on_make, [*wanted, order], made, **one_at_a_time)
     always = gr.State(True)
     by_click = page.make.click(on_make, [*wanted, always], made, **one_at_a_time)
@@ -152,15 +154,17 @@ def act(view: View, clicked: dict[str, Any]) -> View:
 
 
 def show(services: Services, render: Renderer, view: View, before: tuple[str, ...]) -> Any:
-    """The form for the LoRAs of `view`. A prompt is suggested only when the set of LoRAs changed."""
-    refs = tuple(s.ref for s in view.stack)
+    """The form for the LoRAs of `view`. Prompt, seed and steps are suggested only when the set of LoRAs changed."""
     if view.page != "try":
-        return tuple(gr.skip() for _ in range(5))
+        return tuple(gr.skip() for _ in range(6))
+    refs = tuple(s.ref for s in view.stack)
     records = [known(services, Ref.parse(ref)) for ref in refs]
     layers = [layer(s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
-    prompt: Any = gr.skip() if refs == before else view.prompt or suggestion(records)
-    seed: Any = gr.skip() if refs == before or view.seed is None else view.seed
-    return stack.html(render, layers), base_html(render, records), prompt, seed, refs
+    base, steps = base_line(render, records)
+    suggested: tuple[Any, ...] = (view.prompt or suggestion(records), view.seed or DEFAULT_SEED, steps)
+    if refs == before:
+        suggested = (gr.skip(), gr.skip(), gr.skip())
+    return stack.html(render, layers), base, *suggested, refs
 
 
 def known(services: Services, ref: Ref) -> Record | None:
@@ -203,16 +207,17 @@ def misfit(record: Record) -> str:
     return ""
 
 
-def base_html(render: Renderer, records: Sequence[Record | None]) -> str:
+def base_line(render: Renderer, records: Sequence[Record | None]) -> tuple[str, int]:
+    """The base of the first LoRA in words, and the steps that suit it."""
     first = next((record for record in records if record is not None), None)
     if first is None:
-        return ""
+        return "", DEFAULT_STEPS
     try:
         choice = bases.choose(first.architecture, first.base_model, None)
     except HubUiError as error:
-        return render("base", label="No base model", line=error.message, problem=True)
+        return render("base", label="No base model", line=error.message, problem=True), DEFAULT_STEPS
     line = f"{choice.steps} steps · {choice.width} × {choice.height} · {choice.gigabytes:g} GB on disk"
-    return render("base", label=choice.label, line=line, problem=False)
+    return render("base", label=choice.label, line=line, problem=False), choice.steps
 
 
 def suggestion(records: Sequence[Record | None]) -> str:
