@@ -41,13 +41,17 @@ _STUDIOS: dict[str, Studio] = {
 }
 
 
-def model_object(
-    sample: Sample, digests: Mapping[str, Digest], sizes: Mapping[str, tuple[int, int]], today: date
-) -> Json:
-    """`digests` by the files' names, `sizes` of pictures by theirs."""
-    versions = [
-        _version(sample, release, index, digests, sizes, today) for index, release in enumerate(sample.releases)
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known beside the sample: `digests` by the files' names, `sizes` of pictures by theirs."""
+
+    digests: Mapping[str, Digest]
+    sizes: Mapping[str, tuple[int, int]]
+    today: date
+
+
+def model_object(sample: Sample, known: Known) -> Json:
+    versions = [_version(sample, index, known) for index in range(len(sample.releases))]
     generous = bool(sample.licence)
     data = {
         "id": sample.id,
@@ -86,21 +90,10 @@ def file_number(sample: Sample, release_index: int, file_index: int) -> int:
     return version_number(sample, release_index) * 10 + file_index
 
 
-def _version(
-    sample: Sample,
-    release: Release,
-    index: int,
-    digests: Mapping[str, Digest],
-    sizes: Mapping[str, tuple[int, int]],
-    today: date,
-) -> Json:
-    number = version_number(sample, index)
-    published = stamp(today, release.days, f"{sample.name} {release.name}")
-    archived = sample.quirks.get("mode") == "Archived"
-    files = [
-        _file(file, file_number(sample, index, n), number, iso_milliseconds(published), digests[file.name])
-        for n, file in enumerate(release.files)
-    ]
+def _version(sample: Sample, index: int, known: Known) -> Json:
+    release, number = sample.releases[index], version_number(sample, index)
+    published = stamp(known.today, release.days, f"{sample.name} {release.name}")
+    paid = _paid_access(release, known.today)
     data = {
         "id": number,
         "modelId": sample.id,
@@ -118,8 +111,8 @@ def _version(
         "description": release.about,
         "trainedWords": list(release.words),
         "vaeId": None,
-        "paidAccess": _paid_access(release, today),
-        "earlyAccessDeadline": (_paid_access(release, today) or {}).get("endsAt"),
+        "paidAccess": paid,
+        "earlyAccessDeadline": paid["endsAt"] if paid else None,
         "stats": _stats(sample, 0.7 if index == 0 else 0.15),
         "supportsGeneration": sample.base != "Halcyon 2",
         "uploadType": "Created",
@@ -127,16 +120,26 @@ def _version(
         "trainingStatus": None,
         "trainingDetails": None,
         "licensingFee": None,
-        "files": [] if archived else files,
-        "images": [
-            _image(picture, release, number * 10 + n, str(sample.base), sizes[picture.file])
-            for n, picture in enumerate(release.pictures)
-        ],
-        "downloadUrl": f"{{CIVITAI_ENDPOINT}}/api/download/models/{number}",
+        **_contents(sample, index, known, iso_milliseconds(published)),
         **release.quirks,
     }
-    dropped = {"downloadUrl"} if archived else {key for key in ("trainedWords",) if data[key] is None}
-    return {key: value for key, value in data.items() if key not in dropped}
+    return {key: value for key, value in data.items() if key != "trainedWords" or value is not None}
+
+
+def _contents(sample: Sample, index: int, known: Known, scanned: str) -> Json:
+    """Files, pictures and the way to download; an archived model keeps only the pictures."""
+    release, number = sample.releases[index], version_number(sample, index)
+    images = [
+        _image(picture, release, number * 10 + n, str(sample.base), known.sizes[picture.file])
+        for n, picture in enumerate(release.pictures)
+    ]
+    if sample.quirks.get("mode") == "Archived":
+        return {"files": [], "images": images}
+    files = [
+        _file(file, file_number(sample, index, n), number, scanned, known.digests[file.name])
+        for n, file in enumerate(release.files)
+    ]
+    return {"files": files, "images": images, "downloadUrl": f"{{CIVITAI_ENDPOINT}}/api/download/models/{number}"}
 
 
 def _file(file: File, number: int, version: int, scanned: str, digest: Digest) -> Json:

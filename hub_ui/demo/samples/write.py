@@ -101,8 +101,8 @@ class _Writer:
         for sample in self.of("civitai"):
             files = [file for release in sample.releases for file in release.files]
             digests = {file.name: self.digest(file.content) for file in files}
-            data = civitai_wire.model_object(sample, digests, self.picture_sizes, self.today)
-            self.put_json(f"civitai_model_{sample.id}.json", data)
+            known = civitai_wire.Known(digests=digests, sizes=self.picture_sizes, today=self.today)
+            self.put_json(f"civitai_model_{sample.id}.json", civitai_wire.model_object(sample, known))
 
     def huggingface(self) -> None:
         for sample in self.of("huggingface"):

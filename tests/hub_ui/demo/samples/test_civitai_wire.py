@@ -1,7 +1,7 @@
 from datetime import date
 from typing import Any
 
-from hub_ui.demo.samples.civitai_wire import model_object
+from hub_ui.demo.samples.civitai_wire import Known, model_object
 from hub_ui.demo.samples.digests import Digest
 from hub_ui.demo.samples.sample import PG, PG13, File, Json, Picture, R, Text
 from tests.hub_ui.demo.samples.builders import release, sample
@@ -13,7 +13,7 @@ def wire(**said: Any) -> Json:
     told = sample("civitai", **said)
     digests = {file.name: DIGEST for each in told.releases for file in each.files}
     sizes = {picture.file: (448, 488) for each in told.releases for picture in each.pictures}
-    return model_object(told, digests, sizes, date(2026, 9, 1))
+    return model_object(told, Known(digests=digests, sizes=sizes, today=date(2026, 9, 1)))
 
 
 def test_tells_who_made_what() -> None:
