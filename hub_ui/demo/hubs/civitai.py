@@ -154,14 +154,16 @@ class CivitaiHub:
         model, version = self._version(_identifier(request.path_params["version_id"]))
         files = measured(version, self.store.files)["files"]
         wanted = request.query_params.get("modelFileId")
-        file = next((each for each in files if str(each["id"]) == wanted or (not wanted and each.get("primary"))), None)
+        file = next(
+            (each for each in files if str(each.get("id")) == wanted or (not wanted and each.get("primary"))), None
+        )
         if file is None:
             return json_answer({"error": "Missing model file"}, 404)
         return json_answer(self._mini(model, version, file))
 
     def _mini(self, model: Model, version: Json, file: Json) -> Json:
         downloads = self._downloads()
-        known = self.store.files.get(int(file["id"]))
+        known = self.store.files.get(file.get("id", 0))
         return {
             "air": version.get("air") or air(model, version),
             "versionName": version.get("name"),

@@ -40,7 +40,7 @@ class Downloads:
             raise _not_found()
         model, version = found
         wire = _chosen(version.get("files") or [], request.query_params)
-        known = self.store.files.get(int(wire["id"])) if wire else None
+        known = self.store.files.get(wire.get("id", 0)) if wire else None
         self._check(request, model, version, known)
         if wire is None or known is None:
             raise _not_found()
@@ -99,7 +99,7 @@ def _not_found() -> RefusalError:
 def _chosen(files: list[Json], params: QueryParams) -> Json | None:
     """By `fileId`, or the primary file. Any other selector is compared with the primary and 404s on a mismatch."""
     if "fileId" in params:
-        return next((file for file in files if str(file["id"]) == params["fileId"]), None)
+        return next((file for file in files if str(file.get("id")) == params["fileId"]), None)
     primary = next((file for file in files if file.get("primary")), files[0] if files else None)
     if primary is None:
         return None

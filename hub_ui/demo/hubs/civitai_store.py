@@ -50,7 +50,9 @@ class CivitaiStore:
         index: dict[str, list[tuple[Model, Json]]] = {}
         for model, version in sorted(_versions(self.models.values()), key=_published):
             files = measured(version, self.files)["files"]
-            for value in {value.upper() for file in files for value in (file.get("hashes") or {}).values()}:
+            for value in {
+                str(value).upper() for file in files for value in (file.get("hashes") or {}).values() if value
+            }:
                 index.setdefault(value, []).append((model, version))
         return index
 
@@ -82,7 +84,7 @@ def measured(version: Json, files: Mapping[int, HubFile]) -> Json:
     """The version with the hashes and sizes that its data leaves to the hub."""
     return {
         **version,
-        "files": [_measured_file(file, files.get(int(file["id"]))) for file in version.get("files") or []],
+        "files": [_measured_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []],
     }
 
 
@@ -130,7 +132,7 @@ def _model_of(version: Json) -> Json:
 
 def _has_bytes(data: Json, files: Mapping[int, HubFile]) -> bool:
     versions = data.get("modelVersions") or []
-    return any(int(file["id"]) in files for version in versions for file in version.get("files") or [] if "id" in file)
+    return any(file.get("id") in files for version in versions for file in version.get("files") or [])
 
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:

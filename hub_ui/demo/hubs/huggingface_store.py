@@ -94,7 +94,7 @@ class HuggingFaceStore:
 
 
 def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
-    infos = {str(info["id"]): info for info in folder.objects("hf_model_*.json") if "id" in info}
+    infos = {str(info["id"]): info for info in folder.objects("hf_model_*.json") if "/" in str(info.get("id"))}
     cards = {_repo_id(path.stem): path for path in sorted(folder.path.glob("hf_readme_*.md"))}
     histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
     listed: Json = folder.files.get("huggingface", {})

@@ -63,10 +63,12 @@ def _models(folder: DataFolder) -> Iterator[Json]:
     pages = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
     for pattern in pages:
         for page in folder.objects(pattern):
-            yield from page.get("results") or page.get("models") or []
-    for model in folder.objects("replicate_model_*.json"):
-        if model.get("owner") and model.get("name"):
-            yield model
+            yield from filter(_is_model, page.get("results") or page.get("models") or [])
+    yield from filter(_is_model, folder.objects("replicate_model_*.json"))
+
+
+def _is_model(data: Json) -> bool:
+    return bool(data.get("owner") and data.get("name"))
 
 
 def _latest(objects: Iterable[Json]) -> dict[str, Json]:
