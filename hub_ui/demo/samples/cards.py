@@ -77,7 +77,7 @@ def _ai_toolkit(sample: Sample, release: Release) -> str:
     return (
         f"# {sample.name.partition('/')[2]}\n\nModel trained with AI Toolkit. {sample.about}\n\n<Gallery />\n"
         f"{_trigger(release)}\n## Download model and use it\n\nWeights for this model are available in Safetensors "
-        f"format. A weight of {release.weight:g} is a good start.\n"
+        f"format. Recommended weight: {release.weight:g}.\n"
     )
 
 

@@ -7,7 +7,7 @@ from hub_ui.demo.samples.cards import card, front_matter, picture_paths
 from hub_ui.demo.samples.sample import Json, Release, Sample
 from hub_ui.demo.samples.times import iso_milliseconds, stable_hex, stamp
 
-ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.webp filter=lfs diff=lfs merge=lfs -text\n"
+ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 def model_object(sample: Sample, today: date) -> Json:

@@ -18,7 +18,7 @@ def model_object(sample: Sample, today: date) -> Json:
         "url": f"https://replicate.com/{sample.name}",
         "owner": owner,
         "name": name,
-        "description": sample.about or None,
+        "description": _description(sample),
         "visibility": "public",
         "is_official": False,
         "github_url": None,
@@ -68,6 +68,14 @@ def training_object(sample: Sample, today: date) -> Json:
         "data_removed": False,
         "urls": {"get": url, "cancel": f"{url}/cancel"},
     }
+
+
+def _description(sample: Sample) -> str | None:
+    """Where the author did not say the trigger words, they follow: Replicate has no other place for them."""
+    words = sample.releases[0].words if sample.releases else ()
+    if not words or words[0].lower() in sample.about.lower():
+        return sample.about or None
+    return f'{sample.about} Use "{", ".join(words)}" to trigger it.'
 
 
 def _version(sample: Sample, release: Release, today: date) -> Json:

@@ -39,6 +39,11 @@ def test_an_empty_model_has_neither_description_nor_version() -> None:
     assert (data["description"], data["latest_version"], data["default_example"]) == (None, None, None)
 
 
+def test_the_description_says_the_trigger_word() -> None:
+    assert model_object(told(), TODAY)["description"] == 'Sand. Use "dn" to trigger it.'
+    assert model_object(told(about="DN is the word."), TODAY)["description"] == "DN is the word."
+
+
 def test_a_training_names_the_version_it_made() -> None:
     run = training_object(told(), TODAY)
     assert run["output"]["version"] == f"somebody/dunes:{version_id(told(), release())}"
