@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.demo.samples.write import write_samples
+from tests.connectors.serving import Hub, hub
+
+
+@pytest.fixture
+def server() -> Iterator[Hub]:
+    with hub() as answering:
+        yield answering
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Hub]:
+    """Another origin, where a key has no business."""
+    with hub() as answering:
+        yield answering
+
+
+@pytest.fixture(scope="session")
+def sample_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    data = tmp_path_factory.mktemp("samples")
+    write_samples(data)
+    with running_hubs(data) as running:
+        yield running
+
+
+@pytest.fixture
+def hubs(sample_hubs: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield sample_hubs
+    sample_hubs.faults.clear()
+
+
+RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "responses"
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recordings at {RECORDINGS}")
+    return RECORDINGS

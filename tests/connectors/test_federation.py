@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from connectors import federation
+from connectors.connector import Connector, Download
+from connectors.errors import HubDown, HubTimeout, HubUiError
+from connectors.query import Page, Query
+from connectors.record import Lora
+from connectors.ref import HubName, Ref
+
+
+@dataclass(kw_only=True)
+class Told:
+    """A hub that answers page after page as it is told: a Page's LoRAs, or an exception."""
+
+    name: HubName
+    pages: Sequence[int | Exception] = (1,)
+    seconds: float = 0.0
+    hang: threading.Event | None = None
+    asked: list[str | None] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return self.name.title()
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        self.asked.append(cursor)
+        if self.hang is not None:
+            self.hang.wait(10)
+        time.sleep(self.seconds)
+        number = int(cursor or 0)
+        page = self.pages[number]
+        if isinstance(page, Exception):
+            raise page
+        more = str(number + 1) if number + 1 < len(self.pages) else None
+        return Page(hub=self.name, loras=tuple(_lora(self.name, number, i) for i in range(page)), cursor=more)
+
+    def get(self, ref: Ref) -> Lora:
+        raise NotImplementedError
+
+    def pin(self, ref: Ref) -> Ref:
+        raise NotImplementedError
+
+    def download(self, ref: Ref) -> Download:
+        raise NotImplementedError
+
+
+def _lora(hub: HubName, page: int, number: int) -> Lora:
+    name = {"civitai": f"{page}{number}", "huggingface": f"a/{page}-{number}", "replicate": f"a/{page}-{number}"}[hub]
+    return Lora(ref=Ref(hub=hub, id=name), title=name, url="https://example.org")
+
+
+@pytest.fixture
+def hang() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def _hubs(*hubs: Told) -> list[Connector]:
+    return list(hubs)
+
+
+def test_answers_come_in_the_order_of_arrival() -> None:
+    hubs = _hubs(Told(name="civitai", seconds=0.12), Told(name="huggingface"), Told(name="replicate", seconds=0.06))
+    assert [answer.hub for answer in federation.search(hubs, Query())] == ["huggingface", "replicate", "civitai"]
+
+
+def test_the_first_cards_are_there_within_50_ms_of_the_fastest_hub() -> None:
+    hubs = _hubs(Told(name="civitai", seconds=0.6), Told(name="huggingface", seconds=0.1))
+    start = time.monotonic()
+    first = next(iter(federation.search(hubs, Query())))
+    assert first.hub == "huggingface"
+    assert time.monotonic() - start < 0.15
+
+
+def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:
+    hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"), Told(name="replicate"))
+    start = time.monotonic()
+    answers = list(federation.search(hubs, Query(), patience=0.3))
+    assert [answer.hub for answer in answers[2:]] == ["civitai"]
+    assert max(answer.seconds for answer in answers[:2]) < 0.05
+    assert isinstance(answers[2].error, HubTimeout)
+    assert 0.3 <= time.monotonic() - start < 0.4
+
+
+def test_a_failing_hub_costs_its_own_results_only() -> None:
+    failing = Told(name="civitai", pages=[HubDown("down", hub="civitai")])
+    found = federation.collect(_hubs(failing, Told(name="huggingface", pages=[2])), Query())
+    assert [lora.hub for lora in found.loras] == ["huggingface", "huggingface"]
+    assert [(error.name, error.hub) for error in found.failures] == [("HubDown", "civitai")]
+
+
+def test_a_fault_in_a_connector_is_that_hubs_failure() -> None:
+    broken = Told(name="civitai", pages=[ZeroDivisionError("x")])
+    answers = list(federation.search(_hubs(broken, Told(name="huggingface")), Query()))
+    errors = [answer.error for answer in answers if answer.error]
+    assert [type(error) for error in errors] == [HubUiError]
+    assert "Civitai answered in a way we can't read" in errors[0].message
+
+
+def test_only_the_asked_hubs_are_asked() -> None:
+    civitai, huggingface = Told(name="civitai"), Told(name="huggingface")
+    list(federation.search(_hubs(civitai, huggingface), Query(hubs=("huggingface",))))
+    assert (civitai.asked, huggingface.asked) == ([], [None])
+
+
+def test_with_cursors_only_hubs_that_have_one_are_asked() -> None:
+    civitai, huggingface = Told(name="civitai", pages=[1, 1]), Told(name="huggingface")
+    answers = list(federation.search(_hubs(civitai, huggingface), Query(), cursors={"civitai": "1"}))
+    assert [answer.hub for answer in answers] == ["civitai"]
+    assert (civitai.asked, huggingface.asked) == (["1"], [])
+
+
+def test_with_no_cursor_left_nobody_is_asked() -> None:
+    assert list(federation.search(_hubs(Told(name="civitai")), Query(), cursors={})) == []
+
+
+def test_empty_pages_are_passed_over() -> None:
+    sparse = Told(name="civitai", pages=[0, 0, 2])
+    answer = next(iter(federation.search(_hubs(sparse), Query())))
+    assert answer.page is not None
+    assert len(answer.page.loras) == 2
+
+
+def test_after_six_empty_pages_a_hub_hands_over_where_it_is() -> None:
+    answer = next(iter(federation.search(_hubs(Told(name="civitai", pages=[0] * 20)), Query())))
+    assert answer.page is not None
+    assert (answer.page.loras, answer.page.cursor) == ((), "6")
+
+
+def test_pages_are_followed_up_to_the_limit() -> None:
+    hub = Told(name="civitai", pages=[10, 10, 10, 10])
+    found = federation.collect(_hubs(hub), Query(limit=15))
+    assert (len(found.loras), hub.asked) == (15, [None, "1"])
+
+
+def test_no_hub_pushes_another_off_the_first_screen() -> None:
+    hubs = _hubs(
+        Told(name="civitai", pages=[3]), Told(name="huggingface", pages=[1]), Told(name="replicate", pages=[2])
+    )
+    found = federation.collect(hubs, Query())
+    assert [lora.hub for lora in found.loras] == [
+        "civitai",
+        "huggingface",
+        "replicate",
+        "civitai",
+        "replicate",
+        "civitai",
+    ]
+
+
+def test_what_a_hub_brought_before_it_failed_is_kept() -> None:
+    hub = Told(name="civitai", pages=[2, HubDown("down", hub="civitai")])
+    found = federation.collect(_hubs(hub), Query(limit=10))
+    assert (len(found.loras), len(found.failures)) == (2, 1)
+
+
+def test_a_hub_that_goes_on_without_a_find_is_left() -> None:
+    hub = Told(name="replicate", pages=[0] * 1000)
+    found = federation.collect(_hubs(hub), Query())
+    assert (found.loras, found.failures) == ((), ())
+    assert len(hub.asked) == 48

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors import replicate_wire
+from connectors.facts.claims import flatten
+from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
+
+HUNYUAN_INPUTS = ("prompt", "lora_url", "lora_strength", "replicate_weights")
+
+
+def test_a_fine_tune_becomes_a_complete_record() -> None:
+    record = flatten(of_replicate()).to_json()
+    assert record["ref"] == f"replicate:pearlgrey/fog-harbour@{HASH}"
+    assert (record["base_model"], record["architecture"]) == ("flux.1-dev", "flux1")
+    assert (record["creator"], record["downloads"], record["likes"]) == ("pearlgrey", 77, None)
+    assert record["trigger_words"] == ["TOK"]
+    assert record["updated_at"] == "2026-08-01T10:00:00Z"
+    assert record["file"] == {"name": "fog-harbour.safetensors", "size": None, "sha256": None, "format": "safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "base"),
+    [(FLUX_INPUTS, "flux.1-dev"), (SDXL_INPUTS, "sdxl-1.0"), (HUNYUAN_INPUTS, "hunyuan-video")],
+)
+def test_the_inputs_tell_the_base_model(inputs: tuple[str, ...], base: str) -> None:
+    assert flatten(of_replicate(inputs=inputs)).base_model == base
+
+
+def test_what_only_the_inputs_say_was_written_by_nobody() -> None:
+    assert flatten(of_replicate()).raw_base_model is None
+
+
+def test_a_choice_of_model_tells_the_base_model() -> None:
+    version = replicate_version()
+    version["openapi_schema"]["components"]["schemas"]["model"] = {"enum": ["tiny-shapes"]}
+    record = flatten(of_replicate(latest_version=version))
+    assert (record.base_model, record.raw_base_model) == ("tiny-shapes", "tiny-shapes")
+
+
+def test_weights_url_may_name_the_base_or_the_lora_itself() -> None:
+    base = of_replicate(inputs=("prompt", "loras"), weights_url="https://huggingface.co/Qwen/Qwen-Image")
+    own = of_replicate(weights_url="https://huggingface.co/pearlgrey/fog")
+    assert flatten(base).base_model == "qwen-image"
+    assert flatten(own).base_model == "flux.1-dev"
+    assert [c.value for c in own.claims if c.field == "weights_url"] == ["https://huggingface.co/pearlgrey/fog"]
+
+
+def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
+    assert flatten(of_replicate(inputs=("lora_weights",), description="flux schnell")).base_model == "flux.1-schnell"
+    assert flatten(of_replicate(inputs=SDXL_INPUTS, description="as good as flux")).base_model == "sdxl-1.0"
+
+
+@pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",), ("is_lora", "lora_lr")])
+def test_runners_and_trainers_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
+    assert replicate_wire.is_lora(replicate_model(inputs=inputs))
+    record = flatten(of_replicate(inputs=inputs))
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+
+
+def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
+    record = flatten(of_replicate(inputs=SDXL_INPUTS, owner="stability-ai", name="sdxl"))
+    assert (record.access, record.file) == ("generation-only", None)
+
+
+def test_what_writes_text_is_not_listed() -> None:
+    assert not replicate_wire.is_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
+
+
+@pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
+def test_without_telling_inputs_the_word_decides(words: str, listed: bool) -> None:
+    assert replicate_wire.is_lora(replicate_model(inputs=("prompt",), description=words)) is listed
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "description", "words"),
+    [
+        ("a koi in the style of TOK", "nihon", None, ("TOK",)),
+        ("a pier, FGHRBR, at dawn", "fog-harbour", 'use the term "FGHRBR"', ("FGHRBR",)),
+        ("In the style of CYB77, a street", "cyberpunk", None, ("CYB77",)),
+        ("a face, including Yanisse face", "yanisse", None, ("Yanisse",)),
+        ("an 8K photo of NASA, USA", "space", None, ()),
+        ("a cartoon man", "flux-cartoon", None, ()),
+    ],
+)
+def test_a_prompt_is_a_hint_only_where_it_is_striking(
+    prompt: str, name: str, description: str | None, words: tuple[str, ...]
+) -> None:
+    example = {"input": {"prompt": prompt}}
+    assert flatten(of_replicate(name=name, description=description, default_example=example)).trigger_words == words
+
+
+def test_the_description_is_believed_before_the_prompt() -> None:
+    record = flatten(of_replicate(description='Flux lora, use the term "MNALSA" to trigger generation'))
+    assert record.trigger_words == ("MNALSA",)
+
+
+def test_the_examples_strength_is_the_weight() -> None:
+    assert flatten(of_replicate(default_example={"input": {"lora_scale": 0.9}})).weight == 0.9
+
+
+def test_the_examples_output_is_shown_with_its_parameters() -> None:
+    example = {"input": {"prompt": "a pier", "seed": 3}, "output": ["https://replicate.delivery/x/out-0.webp"]}
+    image = flatten(of_replicate(default_example=example)).images[0]
+    assert (image.url, image.prompt, dict(image.params)) == (
+        "https://replicate.delivery/x/out-0.webp",
+        "a pier",
+        {"seed": 3},
+    )
+
+
+def test_a_cover_is_shown_where_the_output_is_gone() -> None:
+    lora = of_replicate(cover_image_url="https://replicate.delivery/x/cover.mp4?a=1")
+    assert [(image.url, image.video) for image in flatten(lora).images] == [
+        ("https://replicate.delivery/x/cover.mp4?a=1", True)
+    ]
+
+
+def test_a_model_without_versions_is_still_a_record() -> None:
+    assert str(flatten(of_replicate(latest_version=None)).ref) == "replicate:pearlgrey/fog-harbour"
+
+
+@pytest.mark.parametrize("owner", [None, "", "a/b", "a b", "x#y", [], "\u202e"])
+def test_a_model_whose_name_is_no_name_is_none(owner: object) -> None:
+    assert replicate_wire.lora(replicate_model(owner=owner)) is None
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], True])
+@pytest.mark.parametrize(
+    "field", ["latest_version", "default_example", "description", "run_count", "weights_url", "url"]
+)
+def test_a_wrong_type_is_an_absent_value(field: str, wrong: object) -> None:
+    fields: dict[str, Any] = {field: wrong}
+    replicate_wire.is_lora(replicate_model(**fields))
+    assert flatten(of_replicate(**fields)).to_json()["hub"] == "replicate"
