@@ -1,6 +1,6 @@
 """Faults on request: what the real hubs do on a bad day, for whoever asks.
 
-`POST {delivery}/faults` takes one fault or a list, `GET` lists those still to come, `DELETE` takes them all back.
+`POST /faults` on any origin takes one fault or a list, `GET` lists those still to come, `DELETE` takes them all back.
 """
 
 import asyncio

@@ -53,12 +53,9 @@ class HuggingFaceHub:
     def list_models(self, request: Request) -> Response:
         self._check_token(request)
         query = request.query_params
-        offset = read_opaque(query.get("cursor"))
-        limit = query.get("limit", str(_MAX_PAGE))
-        if offset is None or not limit.isdecimal():
-            return json_answer({"error": "Invalid cursor" if offset is None else "Invalid limit"}, 400)
+        offset, limit = _paging(query)
         found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
-        page = found[offset : offset + min(int(limit), _MAX_PAGE)]
+        page = found[offset : offset + limit]
         more = bool(page) and offset + len(page) < len(found)
         return json_answer([list_item(repo, query) for repo in page], headers=_next(request, query, offset, page, more))
 
@@ -104,11 +101,12 @@ class HuggingFaceHub:
         entries = tree_entries(commit, path, recursive=query.get("recursive") in ("true", "1", "True"))
         if path and not entries:
             raise _refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
-        offset = read_opaque(query.get("cursor")) or 0
-        page = entries[offset : offset + min(int(query.get("limit", _MAX_PAGE)), _MAX_PAGE)]
+        offset, limit = _paging(query)
+        page = entries[offset : offset + limit]
+        more = bool(page) and offset + len(page) < len(entries)
         expand = query.get("expand") in ("true", "1", "True")
         answer = [tree_entry(each, commit, expand=expand) for each in page]
-        return json_answer(answer, headers=_next(request, query, offset, page, offset + len(page) < len(entries)))
+        return json_answer(answer, headers=_next(request, query, offset, page, more))
 
     async def paths_info(self, request: Request) -> Response:
         repo = self._repo(request)
@@ -193,6 +191,13 @@ class HuggingFaceHub:
         raise _refusal(403, text, "GatedRepo")
 
 
+def _paging(query: QueryParams) -> tuple[int, int]:
+    offset, limit = read_opaque(query.get("cursor")), query.get("limit", str(_MAX_PAGE))
+    if offset is None or not limit.isdecimal():
+        raise _refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
+    return offset, min(int(limit), _MAX_PAGE)
+
+
 async def _wanted_paths(request: Request) -> tuple[list[str], bool]:
     if request.headers.get("content-type", "").startswith("application/json"):
         body: Json = await request.json()
@@ -225,7 +230,8 @@ def _next(request: Request, query: QueryParams, offset: int, page: Iterable[Any]
 
 
 def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
-    sent = {"X-Error-Message": text, **({"X-Error-Code": code} if code else {}), **(headers or {})}
+    plain = text.encode("ascii", "replace").decode()
+    sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}
     if "Entry not found" in text:
         return RefusalError(PlainTextResponse(text, status, sent))
     return RefusalError(json_answer({"error": text}, status, sent))

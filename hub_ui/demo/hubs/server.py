@@ -66,12 +66,13 @@ def hub_apps(data: Path, endpoints: HubEndpoints) -> Mapping[str, ASGIApp]:
     huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
     replicate = _replicate(folder, delivery, endpoints.replicate)
-    pictures = picture_routes(data)
+    # Faults are asked for on any origin, because another process is told only the hubs' own.
+    everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
     return {
-        "huggingface": _app([*pictures, *huggingface.routes()]),
-        "civitai": _app([*pictures, *civitai.routes()]),
-        "replicate": _app([*pictures, *replicate.routes()]),
-        "delivery": _app([*endpoints.faults.routes(), *pictures, *delivery.routes()]),
+        "huggingface": _app([*everywhere, *huggingface.routes()]),
+        "civitai": _app([*everywhere, *civitai.routes()]),
+        "replicate": _app([*everywhere, *replicate.routes()]),
+        "delivery": _app([*everywhere, *delivery.routes()]),
     }
 
 

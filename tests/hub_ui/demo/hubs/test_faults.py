@@ -100,8 +100,9 @@ def test_faults_join_up(hubs: HubEndpoints) -> None:
     assert time.perf_counter() - began > 0.2
 
 
-def test_faults_are_listed_and_taken_back(hubs: HubEndpoints) -> None:
-    control = f"{hubs.delivery}/faults"
+@pytest.mark.parametrize("origin", ["huggingface", "civitai", "replicate", "delivery"])
+def test_faults_are_listed_and_taken_back_on_any_origin(hubs: HubEndpoints, origin: str) -> None:
+    control = f"{getattr(hubs, origin)}/faults"
     requests.post(control, json=[{"kind": "html"}, {"kind": "cut", "times": 2}], timeout=5)
     assert [fault["kind"] for fault in requests.get(control, timeout=5).json()] == ["html", "cut"]
     assert requests.delete(control, timeout=5).json() == []

@@ -54,6 +54,13 @@ def test_a_cursor_or_limit_that_is_none_is_refused(hubs: HubEndpoints, params: d
     assert ask(hubs, "/api/models", **params).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/api/models/maker/red/tree/main", "/api/models/maker/red/tree/main/日本"])
+def test_a_tree_takes_any_text(hubs: HubEndpoints, path: str) -> None:
+    assert ask(hubs, path, limit="x").status_code in (400, 404)
+    assert "next" not in ask(hubs, path, limit=0).links
+    assert ask(hubs, f"/maker/red/resolve/main/{path}").status_code == 404
+
+
 def test_weights_redirect_to_the_delivery_with_the_linked_headers(hubs: HubEndpoints) -> None:
     answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=5)
     sha256 = answer.headers["x-linked-etag"].strip('"')
