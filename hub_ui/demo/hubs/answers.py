@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -12,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from hub_ui.demo.hubs.content import Content, chunks
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+T = TypeVar("T")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _NOT_SATISFIABLE = range(0)
 
 
@@ -43,6 +44,17 @@ def bearer(request: Request) -> str | None:
     """The value after the first space, whatever the scheme, as all three hubs read it."""
     _scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None
+
+
+async def json_body(request: Request, kind: type[T], otherwise: Response) -> T:
+    """The body as a JSON value of that kind, or the hub's refusal."""
+    try:
+        data = json.loads(await request.body())
+    except ValueError as error:
+        raise RefusalError(otherwise) from error
+    if not isinstance(data, kind):
+        raise RefusalError(otherwise)
+    return data
 
 
 def content_answer(

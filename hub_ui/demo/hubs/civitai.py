@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer
+from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body
 from hub_ui.demo.hubs.civitai_download import Downloads
 from hub_ui.demo.hubs.civitai_images import images_answer
 from hub_ui.demo.hubs.civitai_query import (
@@ -29,7 +29,7 @@ from hub_ui.demo.hubs.civitai_query import (
 )
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, measured
 from hub_ui.demo.hubs.civitai_wire import air, model_by_id, model_in_list, version_alone
-from hub_ui.demo.hubs.cursors import keyset, read_keyset
+from hub_ui.demo.hubs.cursors import keyset, natural, read_keyset
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
 
@@ -95,7 +95,7 @@ class CivitaiHub:
         if query.text:
             words = query.text.lower().split()
             hits = [model for model in listed if relevance(model, words)]
-            offset = 0 if cursor is None else int(cursor) if cursor.isdecimal() else None
+            offset = 0 if cursor is None else natural(cursor)
             ordered = sorted(hits, key=lambda model: (-relevance(model, words), *sort_key(query)(model)))
         else:
             offset = (query.page - 1) * query.limit if query.page and not cursor else read_keyset(cursor)
@@ -125,7 +125,7 @@ class CivitaiHub:
 
     def version(self, request: Request) -> Response:
         text = request.path_params["version_id"]
-        if text.isdecimal() and int(text) > _INT4:
+        if (natural(text) or 0) > _INT4:
             return json_answer(
                 {"message": "An unexpected error occurred", "error": "out of range for type integer"}, 500
             )
@@ -265,15 +265,17 @@ class CivitaiHub:
 
 
 def _identifier(text: str) -> int:
-    if not text.isdecimal() or int(text) > _INT4:
+    number = natural(text)
+    if number is None or number > _INT4:
         raise zod_refusal("id", "invalid_type", "Invalid input: expected number")
-    return int(text)
+    return number
 
 
 async def _hashes(request: Request, most: int) -> list[str]:
-    data = await request.json()
-    if not isinstance(data, list) or len(data) > most:
-        raise zod_refusal("", "too_big", f"Too big: expected array to have <={most} items")
+    refusal = zod_refusal("", "too_big", f"Too big: expected array to have <={most} items")
+    data: list[Any] = await json_body(request, list, refusal.response)
+    if len(data) > most:
+        raise refusal
     return [str(value) for value in data]
 
 

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from hub_ui.demo.hubs.answers import RefusalError, bearer, json_answer
 from hub_ui.demo.hubs.civitai_query import is_paid
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
+from hub_ui.demo.hubs.cursors import natural
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import HubFile, Json
 
@@ -32,10 +33,10 @@ class Downloads:
     now: Callable[[], datetime]
 
     def answer(self, request: Request) -> Response:
-        text = request.path_params["version_id"]
-        if not text.isdecimal():
+        number = natural(request.path_params["version_id"])
+        if number is None:
             return json_answer({"error": "Invalid modelVersionId"}, 400)
-        found = self.store.by_version.get(int(text))
+        found = self.store.by_version.get(number)
         if found is None or not found[0].is_open:
             raise _not_found()
         model, version = found

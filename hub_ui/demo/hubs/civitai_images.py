@@ -11,6 +11,7 @@ from hub_ui.demo.hubs.answers import json_answer
 from hub_ui.demo.hubs.civitai_query import number, zod_refusal
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
 from hub_ui.demo.hubs.civitai_wire import PG, SAFE_LEVELS, image_level, level_name
+from hub_ui.demo.hubs.cursors import natural
 from hub_ui.demo.hubs.folder import Json
 
 _TRUE_LEVELS = {"true": 31, "false": PG, "": PG}
@@ -28,7 +29,7 @@ class Picture:
         if "id" in self.image:
             return int(self.image["id"])
         stem = str(self.image.get("url", "")).rpartition("/")[2].partition(".")[0]
-        return int(stem) if stem.isdecimal() else 0
+        return natural(stem) or 0
 
 
 def images_answer(request: Request, store: CivitaiStore) -> Response:

@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from hub_ui.demo.hubs.answers import RefusalError, json_answer
 from hub_ui.demo.hubs.civitai_store import Model
 from hub_ui.demo.hubs.civitai_wire import PG, image_level
+from hub_ui.demo.hubs.cursors import natural
 from hub_ui.demo.hubs.folder import Json
 
 _SORTS = {
@@ -71,9 +72,10 @@ def number(params: QueryParams, name: str, least: int, most: int, otherwise: int
     text = params.get(name)
     if text is None:
         return otherwise
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise zod_refusal(name, "too_big" if text.isdecimal() else "invalid_type", f"Invalid input: {name}")
-    return int(text)
+    found = natural(text)
+    if found is None or not least <= found <= most:
+        raise zod_refusal(name, "too_big" if found is not None else "invalid_type", f"Invalid input: {name}")
+    return found
 
 
 def zod_refusal(path: str, code: str, message: str) -> RefusalError:

@@ -4,6 +4,12 @@ import base64
 import binascii
 
 _MARK = "o:"
+_DIGITS = 18
+
+
+def natural(text: str | None) -> int | None:
+    """The number that a parameter says, None for anything else. What has more digits than any id is no number."""
+    return int(text) if text and text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def opaque(offset: int) -> str:
@@ -18,7 +24,7 @@ def read_opaque(cursor: str | None) -> int | None:
         text = base64.urlsafe_b64decode(cursor.encode()).decode()
     except (binascii.Error, UnicodeError):
         return None
-    return int(text.removeprefix(_MARK)) if text.startswith(_MARK) and text[len(_MARK) :].isdecimal() else None
+    return natural(text.removeprefix(_MARK)) if text.startswith(_MARK) else None
 
 
 def keyset(score: int, model_id: int, offset: int) -> str:
@@ -29,5 +35,4 @@ def keyset(score: int, model_id: int, offset: int) -> str:
 def read_keyset(cursor: str | None) -> int | None:
     if not cursor:
         return 0
-    last = cursor.rsplit("|", 1)[-1]
-    return int(last) if last.isdecimal() else None
+    return natural(cursor.rsplit("|", 1)[-1])

@@ -109,9 +109,13 @@ class DataFolder:
 
 def inside(folder: Path, name: str) -> Path:
     """`name` inside `folder`, or an error: a data folder from elsewhere must not serve the rest of the disk."""
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+        is_file = path.is_file()
+    except (OSError, ValueError) as error:
+        raise DataFolderError(f"{name[:80]} is no file name") from error
     if not path.is_relative_to(folder.resolve()):
         raise DataFolderError(f"{name} lies outside {folder.name}")
-    if not path.is_file():
+    if not is_file:
         raise DataFolderError(f"{name} is not a file in {folder.name}")
     return path

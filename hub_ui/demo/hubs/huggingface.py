@@ -13,9 +13,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, attachment, bearer, content_answer, html_answer, json_answer
+from hub_ui.demo.hubs.answers import (
+    RefusalError,
+    attachment,
+    bearer,
+    content_answer,
+    html_answer,
+    json_answer,
+    json_body,
+)
 from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.cursors import opaque, read_opaque
+from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface_info import full_info, list_item, matches, sort_key, tree_entries, tree_entry
@@ -192,16 +200,16 @@ class HuggingFaceHub:
 
 
 def _paging(query: QueryParams) -> tuple[int, int]:
-    offset, limit = read_opaque(query.get("cursor")), query.get("limit", str(_MAX_PAGE))
-    if offset is None or not limit.isdecimal():
+    offset, limit = read_opaque(query.get("cursor")), natural(query.get("limit", str(_MAX_PAGE)))
+    if offset is None or limit is None:
         raise _refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
-    return offset, min(int(limit), _MAX_PAGE)
+    return offset, min(limit, _MAX_PAGE)
 
 
 async def _wanted_paths(request: Request) -> tuple[list[str], bool]:
     if request.headers.get("content-type", "").startswith("application/json"):
-        body: Json = await request.json()
-        return [str(path) for path in body.get("paths", [])], bool(body.get("expand"))
+        body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
+        return [str(path) for path in body.get("paths") or []], bool(body.get("expand"))
     form = await request.form()
     return [str(path) for path in form.getlist("paths")], str(form.get("expand")).lower() in ("true", "1")
 
@@ -230,7 +238,8 @@ def _next(request: Request, query: QueryParams, offset: int, page: Iterable[Any]
 
 
 def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
-    plain = text.encode("ascii", "replace").decode()
+    # A path may hold what a header cannot.
+    plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text.strip())
     sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}
     if "Entry not found" in text:
         return RefusalError(PlainTextResponse(text, status, sent))

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer
+from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body
 from hub_ui.demo.hubs.content import Content, InMemory
-from hub_ui.demo.hubs.cursors import opaque, read_opaque
+from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.pictures import plain_picture
@@ -67,7 +67,7 @@ class ReplicateHub:
     async def models(self, request: Request) -> Response:
         params = request.query_params
         # The JavaScript client sends the text in quotes, as JSON.
-        body = (await request.body()).decode().strip('"')
+        body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else params.get("query", "")
         models = _found(list(self.store.models.values()), text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
@@ -76,10 +76,10 @@ class ReplicateHub:
 
     async def search(self, request: Request) -> Response:
         text = request.query_params.get("query", "")
-        limit = request.query_params.get("limit", "20")
-        if not limit.isdecimal() or not 1 <= int(limit) <= 50:
+        limit = natural(request.query_params.get("limit", "20"))
+        if limit is None or not 1 <= limit <= 50:
             raise _refusal(400, "limit must be between 1 and 50")
-        found = _found(list(self.store.models.values()), text)[: int(limit)]
+        found = _found(list(self.store.models.values()), text)[:limit]
         metadata: Json = {"generated_description": None, "tags": [], "score": 1.0}
         models = [{"model": model, "metadata": metadata} for model in found]
         return json_answer({"query": text, "models": models, "collections": [], "pages": []})
@@ -124,7 +124,7 @@ class ReplicateHub:
         return json_answer(list(self.store.hardware))
 
     async def create_prediction(self, request: Request) -> Response:
-        body = await request.json()
+        body = await _body(request)
         model, version = self._runnable(request, body)
         inputs = body.get("input") or {}
 
@@ -137,7 +137,7 @@ class ReplicateHub:
         return json_answer(run, 201, _HEADERS)
 
     async def create_training(self, request: Request) -> Response:
-        body = await request.json()
+        body = await _body(request)
         trainer = full_name(self._model(request))
         destination = str(body.get("destination", ""))
         if destination not in self.store.models:
@@ -237,6 +237,11 @@ class ReplicateHub:
             "results": list(items[offset : offset + size]),
         }
         return json_answer(answer, headers=_HEADERS)
+
+
+async def _body(request: Request) -> Json:
+    body: Json = await json_body(request, dict, _refusal(400, "JSON parse error").response)
+    return body
 
 
 def _tar_path(name: str) -> str:
