@@ -88,7 +88,8 @@ class Catalog:
         with self._store.writing() as writing:
             document = writing.document(ref)
             if document is not None:
-                _put(writing, _removed(codec.decode(document), ref.version), None)
+                gone = _removed(codec.decode(document), ref.version)
+                writing.put(gone, codec.encode(gone), row_of(gone), spellings(gone), None)
 
     def remember_facts(self, sha256: str, facts_json: str) -> None:
         with self._store.writing() as writing:
@@ -140,12 +141,8 @@ def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:
     if document == known:
         writing.seen(lora.ref, at)
         return 0
-    _put(writing, merged, at)
+    writing.put(merged, document, row_of(merged), spellings(merged), at)
     return 1
-
-
-def _put(writing: Writing, lora: Lora, at: datetime | None) -> None:
-    writing.put(lora, codec.encode(lora), row_of(lora), spellings(lora), at)
 
 
 def _removed(lora: Lora, version_id: str | None) -> Lora:

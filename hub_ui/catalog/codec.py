@@ -7,7 +7,7 @@ parts and not as its text, since a hub may put "#" or "@" where our own form has
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from typing import Any, ClassVar, Protocol
 
 from connectors.errors import HubUiError
@@ -50,7 +50,7 @@ def _plain(value: Any) -> Any:
 
 def _without_defaults(value: _Dataclass) -> dict[str, Any]:
     kept = {}
-    for field in fields(value):
+    for field in value.__dataclass_fields__.values():
         said = getattr(value, field.name)
         default = {} if field.default is MISSING else field.default
         # 0, 0.0 and False are equal and not the same: only the very default is left out.

@@ -25,6 +25,8 @@ from hub_ui.catalog.text import storable
 
 _LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 15.0
+# Reading all of a file of this size takes about a tenth of a second. Most catalogs are far smaller.
+_MOST_CHECKED_BYTES = 100_000_000
 _COLUMNS = tuple(field.name for field in fields(Row))
 _LISTS = ("keys", "groups")
 # SQLite takes at least this many values in one statement.
@@ -89,9 +91,7 @@ class Store:
         self._writer = _connect(path)
         try:
             migrate(self._writer)
-            # Reading one page of each table tells most damage now rather than in the middle of a search.
-            for table in ("loras", "files", "spellings", "facts"):
-                self._writer.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()
+            _check(self._writer, path)
             [(self.catalog_id,)] = self._writer.execute("SELECT value FROM meta WHERE name = 'catalog'")
         except BaseException:
             self._writer.close()
@@ -260,6 +260,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises sqlite3.DatabaseError or ValueError for damage, now rather than in the middle of a search."""
+    for table in ("loras", "files", "spellings", "facts"):
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()
+    if path.stat().st_size <= _MOST_CHECKED_BYTES:
+        [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise ValueError(verdict)
 
 
 @contextmanager

@@ -37,6 +37,12 @@ def overwrite(path: Path) -> None:
     path.write_bytes(b"<html>not a database</html>" * 400)
 
 
+def overwrite_the_middle(path: Path) -> None:
+    """The first page stays: the file still looks like a catalog."""
+    data = path.read_bytes()
+    path.write_bytes(data[:8_192] + b"\xa5" * (len(data) - 8_192))
+
+
 def drop_a_table(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE files")
@@ -55,7 +61,7 @@ def add_and_search(opened: Catalog) -> None:
         titles(opened, "ink")
 
 
-@pytest.mark.parametrize("damage", [truncate, overwrite, drop_a_table, forget_its_name])
+@pytest.mark.parametrize("damage", [truncate, overwrite, overwrite_the_middle, drop_a_table, forget_its_name])
 def test_a_damaged_catalog_is_moved_aside(
     tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
