@@ -29,7 +29,6 @@ ARCHITECTURES: Mapping[str, str] = {
     "ernie": "ERNIE-Image",
     "flux1": "FLUX.1",
     "flux2": "FLUX.2",
-    "flux3-video": "FLUX.3 Video",
     "hidream": "HiDream",
     "hidream-o1": "HiDream-O1",
     "hunyuan-dit": "Hunyuan-DiT",

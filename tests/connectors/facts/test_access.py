@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.facts.access import version_access
+from tests.connectors.building import NOW
+
+SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("version", "access"),
+    [
+        ({}, "open"),
+        ({"usageControl": "Download"}, "open"),
+        ({"usageControl": "Generation"}, "generation-only"),
+        ({"usageControl": "InternalGeneration"}, "generation-only"),
+        ({"paidAccess": None}, "open"),
+        ({"paidAccess": {"permanent": False, "endsAt": None}}, "open"),
+        ({"paidAccess": {"permanent": True, "endsAt": None}}, "paid"),
+        ({"paidAccess": {"permanent": False, "endsAt": SOON}}, "paid"),
+        ({"paidAccess": {"permanent": False, "endsAt": PAST}}, "open"),
+        ({"availability": "EarlyAccess", "earlyAccessEndsAt": SOON}, "paid"),
+        ({"availability": "EarlyAccess", "earlyAccessDeadline": SOON}, "paid"),
+        ({"availability": "EarlyAccess", "earlyAccessEndsAt": PAST}, "open"),
+        ({"earlyAccessTimeFrame": 7, "publishedAt": PAST}, "paid"),
+        ({"earlyAccessTimeFrame": 1, "publishedAt": "2026-08-01T00:00:00Z"}, "open"),
+        ({"earlyAccessTimeFrame": 0, "publishedAt": PAST}, "open"),
+        ({"paidAccess": "yes", "earlyAccessTimeFrame": "x", "publishedAt": 7}, "open"),
+    ],
+)
+def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str) -> None:
+    assert version_access(version, NOW)[0] == access
+
+
+@pytest.mark.parametrize(
+    ("until", "note"),
+    [
+        (SOON, "Early access for 3 more days, until 2026-08-23 12:00 UTC."),
+        ("2026-08-21T10:00:00Z", "Early access for 22 more hours, until 2026-08-21 10:00 UTC."),
+        ("2026-08-20T13:00:00Z", "Early access for less than two hours, until 2026-08-20 13:00 UTC."),
+    ],
+)
+def test_the_time_left_is_told(until: str, note: str) -> None:
+    assert version_access({"paidAccess": {"permanent": False, "endsAt": until}}, NOW) == ("paid", note)

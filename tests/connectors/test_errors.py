@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connectors import errors
+from connectors.errors import HubUiError
+
+
+def _below(kind: type[HubUiError]) -> Iterator[type[HubUiError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.HubUiError, 1),
+        (errors.BadRef, 2),
+        (errors.BadQuery, 2),
+        (errors.KeyRequired, 3),
+        (errors.Gated, 3),
+        (errors.Paid, 3),
+        (errors.DownloadsDisabled, 3),
+        (errors.RegionBlocked, 3),
+        (errors.NotFound, 4),
+        (errors.HubDown, 5),
+        (errors.HubTimeout, 5),
+        (errors.BadAnswer, 5),
+        (errors.RateLimited, 6),
+        (errors.WrongHash, 7),
+        (errors.NotWeights, 7),
+        (errors.DoesNotFit, 1),
+        (errors.NoBase, 1),
+    ],
+)
+def test_an_error_has_the_exit_code_of_the_contract(kind: type[HubUiError], code: int) -> None:
+    assert kind.exit_code == code
+
+
+def test_every_error_is_shown_in_the_tree_of_the_docstring() -> None:
+    shown = errors.__doc__ or ""
+    own = [kind for kind in _below(HubUiError) if kind.__module__ == errors.__name__]
+    assert [kind.__name__ for kind in own if kind.__name__ not in shown] == []
+
+
+def test_an_error_carries_what_a_page_needs() -> None:
+    error = errors.RateLimited("Slow down.", hub="civitai", url="https://example.org", retry_after=3.0)
+    assert (error.name, str(error), error.hub, error.retry_after) == ("RateLimited", "Slow down.", "civitai", 3.0)

@@ -1,0 +1,129 @@
+"""The connectors on the demo's hubs: search, open, pin and find the bytes, as a person would."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+import connectors
+from connectors import federation
+from connectors.connector import Connector, HttpDownload
+from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, RateLimited
+from connectors.facts.claims import flatten
+from connectors.query import Query
+from connectors.ref import HubName
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints
+
+EVERYTHING = Query(limit=10_000, nsfw="explicit")
+
+
+def _built(hubs: HubEndpoints, **tokens: str) -> tuple[Connector, ...]:
+    endpoints: dict[HubName, str] = {
+        "civitai": hubs.civitai,
+        "huggingface": hubs.huggingface,
+        "replicate": hubs.replicate,
+    }
+    keys: dict[HubName, str] = {"replicate": tokens.get("replicate", "any")}
+    keys.update({name: key for name, key in tokens.items() if name in endpoints})  # type: ignore[misc]
+    return connectors.build(endpoints, keys)
+
+
+def test_all_three_hubs_are_listed(hubs: HubEndpoints) -> None:
+    found = federation.collect(_built(hubs), EVERYTHING)
+    assert {lora.hub for lora in found.loras} == {"civitai", "huggingface", "replicate"}
+    assert found.failures == ()
+
+
+def test_every_lora_opens_and_agrees_with_its_card(hubs: HubEndpoints) -> None:
+    built = _built(hubs)
+    by_name = {connector.name: connector for connector in built}
+    for listed in federation.collect(built, EVERYTHING).loras:
+        try:
+            opened = by_name[listed.hub].get(listed.ref)
+        except HubUiError as error:
+            assert error.name == "NotFound"
+            continue
+        assert (opened.ref, opened.title) == (listed.ref, listed.title)
+        assert flatten(opened).base_model == flatten(listed).base_model
+
+
+def test_small_pages_lead_to_the_same_list(hubs: HubEndpoints) -> None:
+    for connector in _built(hubs):
+        whole = [lora.ref for lora in connector.search(Query(limit=100, nsfw="explicit")).loras]
+        paged, cursor = [], None
+        while True:
+            page = connector.search(Query(limit=5, nsfw="explicit"), cursor)
+            paged += [lora.ref for lora in page.loras]
+            if (cursor := page.cursor) is None:
+                break
+        assert sorted(paged) == sorted(set(paged)) == sorted(whole)
+
+
+@pytest.mark.parametrize("base", ["sdxl", "flux1", "z-image-turbo", "Pony"])
+def test_a_base_is_found_on_every_hub_that_has_it(hubs: HubEndpoints, base: str) -> None:
+    def on_base(query: Query) -> set[str]:
+        return {str(lora.ref) for lora in federation.collect(_built(hubs), query).loras}
+
+    filtered = on_base(Query(limit=1000, nsfw="explicit", bases=(base,)))
+    listed = federation.collect(_built(hubs), EVERYTHING).loras
+    own = {str(x.ref) for x in listed if base.casefold() in (flatten(x).base_model, flatten(x).architecture)}
+    assert filtered
+    assert filtered >= own
+
+
+def test_a_safe_search_shows_nothing_stronger(hubs: HubEndpoints) -> None:
+    for lora in federation.collect(_built(hubs), Query(limit=1000)).loras:
+        assert lora.nsfw == "safe"
+        assert {example.nsfw for version in lora.versions for example in version.examples} <= {"safe"}
+
+
+def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
+    civitai = _built(hubs, civitai="any")[0]
+    ref = next(lora.ref for lora in civitai.search(Query()).loras if flatten(lora).access == "open")
+    download = civitai.download(civitai.pin(ref))
+    assert isinstance(download, HttpDownload)
+    assert download.url.startswith(hubs.delivery)
+    assert dict(download.headers) == {}
+    answer = requests.get(download.url, timeout=10)
+    assert len(answer.content) == download.size
+
+
+def test_replicate_without_a_key_is_one_failure_beside_two_hubs(hubs: HubEndpoints) -> None:
+    endpoints: dict[HubName, str] = {"civitai": hubs.civitai, "replicate": hubs.replicate}
+    found = federation.collect(connectors.build(endpoints, {}), Query())
+    assert [type(error) for error in found.failures] == [KeyRequired]
+    assert {lora.hub for lora in found.loras} == {"civitai"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(kind="status", status=503), HubDown),
+        (Fault(kind="status", status=429, retry_after=9), RateLimited),
+        (Fault(kind="cut", after_bytes=10), HubDown),
+        (Fault(kind="html"), HubUiError),
+    ],
+    ids=["503", "429", "cut", "html"],
+)
+@pytest.mark.parametrize("name", ["civitai", "huggingface", "replicate"])
+def test_a_hubs_bad_day_costs_its_own_results_only(
+    hubs: HubEndpoints, name: str, fault: Fault, error: type[HubUiError]
+) -> None:
+    hubs.faults.add(Fault(**{**_fields(fault), "hub": name}))
+    found = federation.collect(_built(hubs), Query())
+    assert [failure.hub for failure in found.failures] == [name]
+    assert isinstance(found.failures[0], error)
+    assert {lora.hub for lora in found.loras} == {"civitai", "huggingface", "replicate"} - {name}
+
+
+def _fields(fault: Fault) -> dict[str, object]:
+    return {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
+
+
+def test_a_hub_that_hangs_delays_no_other(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3))
+    answers = list(federation.search(_built(hubs), Query(), patience=0.5))
+    assert [answer.hub for answer in answers][2:] == ["civitai"]
+    assert max(answer.seconds for answer in answers[:2]) < 0.5
+    assert isinstance(answers[2].error, HubTimeout)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from connectors.facts.claims import flatten
+from connectors.record import NSFW_LEVELS, Lora, Nsfw, Version, WeightFile, highest, within
+from connectors.ref import Ref
+from tests.connectors.building import of_civitai
+
+KEYS = [
+    *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
+    *("rank", "alpha", "algorithm", "file", "license", "nsfw", "downloads", "likes", "updated_at", "images", "access"),
+    *("claims", "conflicts"),
+]
+REF = Ref.parse("civitai:1@2")
+
+
+def _file(name: str, *, primary: bool = False) -> WeightFile:
+    form = "safetensors" if name.endswith(".safetensors") else "pickle"
+    return WeightFile(ref=REF.at("2", "3"), name=name, format=form, primary=primary)  # type: ignore[arg-type]
+
+
+def test_a_record_has_the_contracts_keys_in_their_order() -> None:
+    assert list(flatten(of_civitai()).to_json()) == KEYS
+
+
+def test_a_record_is_plain_json() -> None:
+    data = flatten(of_civitai()).to_json()
+    assert json.loads(json.dumps(data)) == data
+
+
+def test_an_empty_lora_is_a_record_too() -> None:
+    data = flatten(Lora(ref=Ref.parse("civitai:1"), title="x", url="https://example.org")).to_json()
+    assert list(data) == KEYS
+    assert (data["file"], data["trigger_words"], data["base_model"], data["images"]) == (None, [], None, [])
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen"),
+    [
+        ([_file("a.ckpt"), _file("b.safetensors")], "b.safetensors"),
+        ([_file("a.safetensors"), _file("b.safetensors", primary=True)], "b.safetensors"),
+        ([_file("a.ckpt")], "a.ckpt"),
+    ],
+)
+def test_the_file_meant_by_a_person_who_names_none(files: list[WeightFile], chosen: str) -> None:
+    file = Version(ref=REF, name="v", files=tuple(files)).file
+    assert file is not None
+    assert file.name == chosen
+
+
+def test_the_first_version_is_the_default() -> None:
+    lora = of_civitai()
+    assert lora.version(None) is lora.versions[0]
+    assert lora.version("41280") is lora.versions[0]
+    assert lora.version("7") is None
+
+
+@pytest.mark.parametrize(("level", "ceiling", "shown"), [("safe", "safe", True), ("soft", "safe", False)])
+def test_a_level_fits_under_a_ceiling_or_not(level: Nsfw, ceiling: Nsfw, shown: bool) -> None:
+    assert within(level, ceiling) is shown
+
+
+def test_the_strongest_level_counts() -> None:
+    assert highest(NSFW_LEVELS) == "explicit"
+    assert highest([]) == "safe"

@@ -1,0 +1,143 @@
+"""Every LoRA that was recorded from the three hubs between 2023 and 2026 becomes a complete record."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelInfo
+
+import connectors
+from connectors import civitai_wire, federation, huggingface_wire, replicate_wire
+from connectors.connector import Connector
+from connectors.errors import HubUiError
+from connectors.facts.claims import flatten
+from connectors.query import Query
+from connectors.record import CLAIMED_FIELDS, NSFW_LEVELS, Lora
+from connectors.ref import Ref
+from hub_ui.demo.hubs.server import running_hubs
+from tests.connectors.building import COMMIT, NOW
+from tests.connectors.conftest import RECORDINGS
+from tests.connectors.test_record import KEYS
+
+# It writes text: its inputs are a chat model's, and `replicate_weights` is all that it shares with a LoRA.
+NO_LORA = ("replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",)
+
+
+def _recorded(*patterns: str) -> list[str]:
+    return sorted(path.name for pattern in patterns for path in RECORDINGS.glob(pattern))
+
+
+def _json(recordings: Path, name: str) -> Any:
+    return json.loads((recordings / name).read_text(encoding="utf-8"))
+
+
+def _is_complete(lora: Lora | None) -> None:
+    """All keys of the contract, plain JSON, and a ref that can be read back, for every file of every version."""
+    assert lora is not None
+    for version in (None, *lora.versions):
+        for file in (None, *(version.files if version else ())):
+            data = flatten(lora, version, file).to_json()
+            assert json.loads(json.dumps(data)) == data
+            assert list(data) == KEYS
+            assert str(Ref.parse(data["ref"])) == data["ref"]
+            assert data["title"]
+            assert data["nsfw"] in NSFW_LEVELS
+            assert {claim["field"] for claim in data["claims"]} <= {*CLAIMED_FIELDS, "base_license", "weights_url"}
+            assert all(claim["where"] for claim in data["claims"])
+
+
+@pytest.mark.parametrize("name", _recorded("civitai_model_*.json"))
+def test_a_recorded_civitai_model_becomes_a_record(recordings: Path, name: str) -> None:
+    model = _json(recordings, name)
+    lora = civitai_wire.lora(model, "https://civitai.com", NOW)
+    if model["type"] not in civitai_wire.LORA_TYPES:
+        assert lora is None
+        return
+    _is_complete(lora)
+
+
+@pytest.mark.parametrize("name", _recorded("civitai_version_*.json", "civitai_info_sidecar_*.json"))
+def test_a_recorded_civitai_version_becomes_a_record(recordings: Path, name: str) -> None:
+    _is_complete(civitai_wire.lora_of_version(_json(recordings, name), "https://civitai.com", NOW))
+
+
+@pytest.mark.parametrize("name", _recorded("replicate_model_*.json"))
+def test_a_recorded_replicate_model_becomes_a_record(recordings: Path, name: str) -> None:
+    _is_complete(replicate_wire.lora(_json(recordings, name)))
+
+
+@pytest.mark.parametrize("name", _recorded("replicate_models_*.json", "replicate_collection_*.json"))
+def test_every_model_of_a_recorded_replicate_page_becomes_a_record(recordings: Path, name: str) -> None:
+    page = _json(recordings, name)
+    for model in page.get("results") or page["models"]:
+        _is_complete(replicate_wire.lora(model))
+
+
+@pytest.mark.parametrize("name", _recorded("hf_readme_*.md"))
+def test_a_recorded_model_card_becomes_a_record(recordings: Path, name: str) -> None:
+    repo = name.removeprefix("hf_readme_").removesuffix(".md").replace("__", "/", 1)
+    info = ModelInfo(id=repo, sha=COMMIT)  # type: ignore[no-untyped-call]
+    _is_complete(huggingface_wire.lora(info, "https://huggingface.co", (recordings / name).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", _recorded("hf_model_*.json"))
+def test_a_recorded_repo_becomes_a_record(recordings: Path, name: str) -> None:
+    info = ModelInfo(**_json(recordings, name))  # type: ignore[no-untyped-call]
+    _is_complete(huggingface_wire.lora(info, "https://huggingface.co"))
+
+
+def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path) -> None:
+    with (recordings / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
+        marked = {row["file"] for row in csv.DictReader(file, delimiter="\t") if row["lora"] == "yes"}
+    for name in _recorded("replicate_model_*.json"):
+        expected = name in marked and name not in NO_LORA
+        assert replicate_wire.is_lora(_json(recordings, name)) is expected, name
+
+
+@pytest.fixture(scope="module")
+def recorded_hubs(recordings: Path) -> Iterator[tuple[Connector, ...]]:
+    with running_hubs(recordings) as hubs:
+        endpoints = {"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate}
+        yield connectors.build(endpoints, {"replicate": "any"})  # type: ignore[arg-type]
+
+
+def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:
+    """The LoRAs that the hubs' own lists can show: types and inputs, and on Hugging Face the tag."""
+    models = [_json(recordings, name) for name in _recorded("civitai_model_*.json")]
+    replicate = [_json(recordings, name) for name in _recorded("replicate_model_*.json")]
+    return {
+        "civitai": {str(model["id"]) for model in models if model["type"] in civitai_wire.LORA_TYPES},
+        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_wire.is_lora(m)},
+    }
+
+
+def test_an_empty_search_lists_every_recorded_lora(recorded_hubs: tuple[Connector, ...], recordings: Path) -> None:
+    found = federation.collect(recorded_hubs, Query(limit=10_000, nsfw="explicit"))
+    ids = {
+        hub: {lora.ref.id for lora in found.loras if lora.hub == hub} for hub in ("civitai", "replicate", "huggingface")
+    }
+    assert found.failures == ()
+    for hub, expected in _listed_by_hub(recordings).items():
+        assert expected <= ids[hub]
+    assert len(ids["huggingface"]) >= 20
+
+
+def test_every_listed_lora_opens_pins_and_says_where_its_bytes_are(recorded_hubs: tuple[Connector, ...]) -> None:
+    """The recordings hold no weights, so some downloads are refused, but always in our words."""
+    by_name = {connector.name: connector for connector in recorded_hubs}
+    found = federation.collect(recorded_hubs, Query(limit=10_000, nsfw="explicit"))
+    for lora in found.loras:
+        connector = by_name[lora.hub]
+        _is_complete(connector.get(lora.ref))
+        try:
+            pinned = connector.pin(lora.ref)
+            assert pinned.pinned
+            assert connector.download(pinned).ref == pinned
+        except HubUiError as error:
+            assert error.hub == lora.hub
+            assert error.exit_code in (3, 4)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import BadRef
+from connectors.ref import Ref, is_id, is_path
+
+COMMIT, HASH = "a1" * 20, "b2" * 32
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("civitai:4128", "civitai:4128"),
+        ("civitai:4128@41280#9001", "civitai:4128@41280#9001"),
+        ("civitai:@41280", "civitai:@41280"),
+        ("hf:a/b", "huggingface:a/b"),
+        (f"HuggingFace:a/b@{COMMIT}#sub/x y.safetensors", f"huggingface:a/b@{COMMIT}#sub/x y.safetensors"),
+        ("huggingface:a/b@refs/pr/1", "huggingface:a/b@refs/pr/1"),
+        (f"replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
+        ("https://civitai.com/models/4128/some-slug?modelVersionId=41280", "civitai:4128@41280"),
+        ("https://www.civitai.com/models/4128", "civitai:4128"),
+        ("https://civitai.red/models/4128/x", "civitai:4128"),
+        ("civitai.green/models/4128", "civitai:4128"),
+        ("https://civitai.com/api/download/models/41280?fileId=9", "civitai:@41280#9"),
+        ("https://civitai.com/model-versions/41280", "civitai:@41280"),
+        ("https://civitai.com/api/v1/model-versions/41280", "civitai:@41280"),
+        ("https://huggingface.co/a/b", "huggingface:a/b"),
+        ("https://hf.co/a/b/tree/main", "huggingface:a/b@main"),
+        ("https://huggingface.co/a/b/blob/main/sub/x%20y.safetensors", "huggingface:a/b@main#sub/x y.safetensors"),
+        (f"https://huggingface.co/a/b/resolve/{COMMIT}/x.safetensors", f"huggingface:a/b@{COMMIT}#x.safetensors"),
+        (f"https://replicate.com/a/b/versions/{HASH}", f"replicate:a/b@{HASH}"),
+        (f"https://replicate.com/a/b:{HASH}", f"replicate:a/b@{HASH}"),
+        ("https://replicate.com/a/b", "replicate:a/b"),
+        ("https://replicate.com/a/b/api", "replicate:a/b"),
+        ("urn:air:flux1:lora:civitai:4128@41280+9001.safetensors", "civitai:4128@41280#9001"),
+        ("air:sdxl:lora:civitai:4128@41280", "civitai:4128@41280"),
+        ("sdxl:lycoris:civitai:4128@41280", "civitai:4128@41280"),
+        ("  civitai:4128\n", "civitai:4128"),
+    ],
+)
+def test_everything_people_paste_is_read(text: str, printed: str) -> None:
+    ref = Ref.parse(text)
+    assert str(ref) == printed
+    assert Ref.parse(printed) == ref
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "civitai:",
+        "civitai:abc",
+        "civitai:4128@x",
+        "civitai:4128#../x",
+        "huggingface:a/b@",
+        "huggingface:a/b@../..",
+        "huggingface:a/b#../../etc/passwd",
+        "huggingface:a/b#/etc/passwd",
+        "huggingface:a/b#a\\b",
+        "huggingface:a/b#x\x00",
+        "huggingface:a/b/c",
+        "replicate:a",
+        "replicate:a/b@main",
+        "https://example.org/models/4128",
+        "https://civitai.com.evil.invalid/models/4128",
+        "https://civitai.com/images/4128",
+        "javascript:alert(1)",
+        "just words",
+        "civitai:" + "9" * 40,
+    ],
+)
+def test_what_names_nothing_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadRef, match="huggingface:OWNER/NAME"):
+        Ref.parse(text)
+
+
+def test_a_refusal_shows_no_control_characters_and_no_novel() -> None:
+    with pytest.raises(BadRef) as caught:
+        Ref.parse("\x1b[31m" + "x" * 1000)
+    assert "\x1b" not in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "pinned"),
+    [
+        (f"hf:a/b@{COMMIT}", True),
+        ("hf:a/b@main", False),
+        ("hf:a/b@a1a1a1a", False),
+        ("hf:a/b", False),
+        ("civitai:1@2", True),
+        ("civitai:1", False),
+        (f"replicate:a/b@{HASH}", True),
+    ],
+)
+def test_only_what_can_t_change_is_pinned(text: str, pinned: bool) -> None:
+    assert Ref.parse(text).pinned is pinned
+
+
+def test_a_ref_can_be_moved_to_a_version_and_back() -> None:
+    ref = Ref.parse("civitai:1").at("2", "3")
+    assert (str(ref), str(ref.lora)) == ("civitai:1@2#3", "civitai:1")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        ref = Ref.parse(text)
+    except BadRef:
+        return
+    assert Ref.parse(str(ref)) == ref
+
+
+@given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True), st.text(min_size=1))
+def test_every_file_of_a_repo_survives_printing(name: str, file: str) -> None:
+    ref = Ref(hub="huggingface", id=f"a/{name}", version=COMMIT, file=file)
+    if is_path(file) and file == file.strip():
+        assert Ref.parse(str(ref)) == ref
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"), [("a/b", True), ("a/b/c", False), ("", False), ("../b", False), ("a b", False)]
+)
+def test_an_id_is_checked_before_it_becomes_a_ref(text: str, valid: bool) -> None:
+    assert is_id("huggingface", text) is valid
