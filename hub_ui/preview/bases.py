@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def choose(architecture: str | None, base_model: str | None, asked: str | None) 
     own = _by_id(base_model)
     architecture = architecture or (own.architecture if own else None)
     if asked:
-        return _fitting(_named(asked, architecture), architecture)
+        return fitting(_named(asked, architecture), architecture)
     if architecture is None:
         raise NoBase(
             "Nothing says which base model this LoRA was made for. Choose one yourself (--base, for example sdxl-1.0)."
@@ -67,7 +68,8 @@ def _by_id(name: str | None) -> BaseChoice | None:
     return next((base for base in BASES if base.id == name), None)
 
 
-def _fitting(choice: BaseChoice, architecture: str | None) -> BaseChoice:
+def fitting(choice: BaseChoice, architecture: str | None) -> BaseChoice:
+    """The choice itself, if a LoRA of that architecture goes with it."""
     if architecture is not None and choice.architecture != architecture:
         raise DoesNotFit(
             f"The LoRA is for {architecture}, but {choice.label} is {choice.architecture}: no part of it would fit. "
@@ -84,10 +86,19 @@ def _named(asked: str, architecture: str | None) -> BaseChoice:
     if not _REPO.fullmatch(asked) and not Path(asked).is_dir():
         names = ", ".join(base.id for base in for_architecture(architecture)) or ", ".join(base.id for base in BASES)
         raise NoBase(f"“{asked}” is no base model. Choose one of: {names}; or a repo OWNER/NAME, or a folder.")
-    like = next((base for base in BASES if base.architecture == architecture), None)
+    like = next((base for base in BASES if base.architecture == architecture), None) or _of_class(Path(asked))
     if like is None:
         raise NoBase(f"Nothing says what {asked} is for. Choose one of: {', '.join(base.id for base in BASES)}.")
     return replace(like, id=asked, label=asked, source=asked, gated=False, scheduler=None)
+
+
+def _of_class(folder: Path) -> BaseChoice | None:
+    """What a folder's own index says its pipeline is; the demo's base is no model for others."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return next((base for base in BASES[1:] if base.pipeline == index.get("_class_name")), None)
 
 
 def _base(

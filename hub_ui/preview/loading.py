@@ -151,8 +151,9 @@ def pipeline(choice: BaseChoice, folder: Path, device: Device) -> Any:
 
 def _quiet_diffusers() -> Any:
     """Progress bars on stderr and advice for programmers would end up between the lines of our own commands."""
-    from transformers.utils import logging as of_transformers
+    from transformers.utils import logging
 
+    of_transformers: Any = logging  # untyped
     of_transformers.set_verbosity_error()
     of_transformers.disable_progress_bar()
     import diffusers

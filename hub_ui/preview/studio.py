@@ -130,8 +130,7 @@ def _choice(job: Job) -> BaseChoice:
     first = job.adapters[0]
     choice = bases.choose(first.architecture, first.base_model, job.base)
     for adapter in job.adapters[1:]:
-        if adapter.architecture is not None:
-            bases.choose(adapter.architecture, None, choice.id)
+        bases.fitting(choice, adapter.architecture)
     return choice
 
 

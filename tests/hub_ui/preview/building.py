@@ -35,7 +35,8 @@ TEXT_LAYERS = {
 def save_base(folder: Path, seed: int = 0) -> Path:
     """In diffusers' layout, without a safety checker."""
     torch.manual_seed(seed)
-    pipe: Any = StableDiffusionPipeline(
+    kind: Any = StableDiffusionPipeline
+    pipe = kind(
         vae=_vae(), text_encoder=_text_encoder(), tokenizer=_tokenizer(folder), unet=_unet(), scheduler=_scheduler(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
