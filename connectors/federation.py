@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from connectors.connector import Connector
 from connectors.errors import HubTimeout, HubUiError
-from connectors.query import Page, Query
+from connectors.query import Page, Query, Sort
 from connectors.record import Lora
 from connectors.ref import HubName
 
@@ -119,10 +119,21 @@ def collect(connectors: Sequence[Connector], query: Query, *, patience: float = 
                 barren[hub] = 0 if page.loras else barren.get(hub, 0) + 1
                 if page.cursor and len(found[hub]) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
-    return Collected(loras=tuple(_interleave(found)[: query.limit]), failures=tuple(failures))
+    return Collected(loras=tuple(_ordered(_interleave(found), query.sort)[: query.limit]), failures=tuple(failures))
 
 
 def _interleave(found: Mapping[HubName, Sequence[Lora]]) -> list[Lora]:
     """First of each hub, second of each hub...: no hub pushes another off the first screen."""
     longest = max((len(loras) for loras in found.values()), default=0)
     return [loras[i] for i in range(longest) for _, loras in sorted(found.items()) if i < len(loras)]
+
+
+def _ordered(loras: list[Lora], sort: Sort) -> list[Lora]:
+    """One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last."""
+    if sort == "downloads":
+        return sorted(loras, key=lambda lora: lora.downloads or 0, reverse=True)
+    if sort == "likes":
+        return sorted(loras, key=lambda lora: lora.likes or 0, reverse=True)
+    if sort == "newest":
+        return sorted(loras, key=lambda lora: lora.updated_at or "", reverse=True)
+    return loras

@@ -175,7 +175,7 @@ def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
     if len(weights) == 1:
         return [weights[0]] * count
     if len(weights) != count:
-        raise UsageError(f"{count} LoRAs and {len(weights)} weights: give none, one for all, or one for each.")
+        raise UsageError(f"LoRAs: {count}, weights: {len(weights)}. Give no weight, one for all, or one for each.")
     return list(weights)
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,13 @@ def test_asking_only_a_hub_without_its_key_ends_with_3(hubs: dict[str, Hub], sai
 def test_the_limit_counts_all_hubs_together(hubs: dict[str, Hub], said: Said) -> None:
     assert hub_ui("search Ink --limit 2 --json") == 0
     assert len(said.json()["results"]) == 2
+
+
+def test_a_sorted_search_is_one_order_over_all_hubs(hubs: dict[str, Hub], said: Said) -> None:
+    for hub, downloads in (("civitai", 5), ("huggingface", None), ("replicate", 70)):
+        hubs[hub].loras = [replace(hubs[hub].loras[0], downloads=downloads)]
+    assert hub_ui("search Ink --sort downloads --json") == 0
+    assert [record["downloads"] for record in said.json()["results"]] == [70, 5, None]
 
 
 def test_what_was_found_is_there_offline(hubs: dict[str, Hub], said: Said) -> None:

@@ -8,11 +8,13 @@ import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import HubDown, KeyRequired, NotFound, RateLimited
+from connectors.errors import HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.services import Services, record_of
+from hub_ui.library import lockfile
+from hub_ui.library.entry import Entry
+from hub_ui.services import Services, record_of, spread
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora, version
 
@@ -122,3 +124,43 @@ def test_a_record_of_a_lora_without_versions_is_of_the_lora() -> None:
 def test_a_record_of_what_is_not_there_is_not_found(ref: str) -> None:
     with pytest.raises(NotFound):
         record_of(lora(), Ref.parse(ref))
+
+
+def held(built: Services, weight: float | None = None) -> Entry:
+    """An entry of the library with its file, as if pulled before."""
+    entry = Entry(
+        ref=FIRST, title="Ink", file="sdxl/ink.safetensors", size=1, sha256="0" * 64, source="", weight=weight,
+        architecture="sdxl", trigger_words=("inkstyle",),
+    )  # fmt: skip
+    built.settings.library.mkdir(parents=True)
+    built.settings.lock.write_text(lockfile.dumps([entry]), encoding="utf-8")
+    built.library.path(entry).parent.mkdir()
+    built.library.path(entry).touch()
+    return entry
+
+
+def test_what_the_library_holds_is_tried_without_asking_its_hub(built: Services, hub: Hub) -> None:
+    entry = held(built)
+    [adapter] = built.adapters([REF], [0.5])
+    assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
+    assert (adapter.trigger_words, adapter.architecture) == (("inkstyle",), "sdxl")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(("authors", "used"), [(0.7, 0.7), (0.0, 0.0), (None, 1.0)])
+def test_without_a_weight_the_authors_own_is_used(built: Services, authors: float | None, used: float) -> None:
+    held(built, weight=authors)
+    assert built.adapters([REF])[0].weight == used
+
+
+def test_a_file_that_went_missing_is_pulled_again(built: Services, hub: Hub) -> None:
+    built.library.path(held(built)).unlink()
+    hub.error = DOWN
+    with pytest.raises(HubDown):
+        built.adapters([REF])
+
+
+def test_weights_are_none_one_for_all_or_one_for_each() -> None:
+    assert [spread((), 2), spread((0.5,), 2), spread((0.1, 0.2), 2)] == [[None, None], [0.5, 0.5], [0.1, 0.2]]
+    with pytest.raises(UsageError, match=r"LoRAs: 3, weights: 2"):
+        spread((0.1, 0.2), 3)
