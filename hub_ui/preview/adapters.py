@@ -168,7 +168,8 @@ def _delete(pipe: Any, name: str) -> None:
 def _quiet() -> Iterator[None]:
     """diffusers logs each tensor that doesn't fit, hundreds of lines; what matters of it is in our own answer.
 
-    PEFT warns when there are two adapters, or when one is deleted: both are what is wanted here.
+    PEFT warns when there are two adapters, when one is deleted, and when a file leaves out some layers of its own
+    settings: all of it is as wanted here.
     """
     logger = logging.getLogger("diffusers")
     level = logger.level
@@ -176,6 +177,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)
             yield
     finally:
         logger.setLevel(level)

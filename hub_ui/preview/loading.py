@@ -14,6 +14,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    IncompleteSnapshotError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
@@ -83,11 +84,23 @@ def _cached(choice: BaseChoice, source: Source, error: Exception) -> Path:
     """A base fetched before serves while the hub can't be reached."""
     try:
         folder = Path(snapshot_download(choice.source, cache_dir=source.cache, local_files_only=True))
+    # Files of the repository that were left out on purpose count as missing.
+    except IncompleteSnapshotError as partial:
+        folder = Path(partial.snapshot_path)
     except (EntryNotFoundError, OSError) as missing:
         raise _ours(choice, error) from missing
-    if not (folder / "model_index.json").is_file():
+    if not _has_parts(folder):
         raise _ours(choice, error) from error
     return folder
+
+
+def _has_parts(folder: Path) -> bool:
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return False
+    parts = json.loads(index.read_text(encoding="utf-8"))
+    named = (name for name, kind in parts.items() if isinstance(kind, list) and kind[0] and name not in _LEFT_OUT)
+    return all((folder / name).is_dir() for name in named)
 
 
 def _ours(choice: BaseChoice, error: Exception) -> HubUiError:
