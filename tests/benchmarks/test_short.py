@@ -1,0 +1,23 @@
+"""The benches in short, with limits that a busy machine keeps. `make bench` has the real targets."""
+
+from __future__ import annotations
+
+from tests.benchmarks import bench_federation, bench_start
+from tests.benchmarks.figures import Figure
+
+
+def test_no_search_waits_longer_than_its_slowest_hub() -> None:
+    everything, first, others = bench_federation.figures(runs=1)
+    assert everything.ratio < 1.6
+    assert first.ratio < 4
+    assert others.ratio < 1.6
+
+
+def test_the_first_page_comes_about_as_fast_as_an_empty_one_and_without_torch() -> None:
+    [start] = bench_start.figures(runs=1)
+    assert start.ratio < 2.5
+
+
+def test_a_figure_tells_its_ratio_both_sides_and_whether_it_is_good() -> None:
+    figure = Figure(name="search", ours=0.12, other=0.1, against="the hub alone", target=1.1)
+    assert str(figure) == "search: 1.20 (120.0 ms against 100.0 ms, the hub alone; target 1.1)   MISSED"
