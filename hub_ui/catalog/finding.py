@@ -111,7 +111,7 @@ def _terms_query(schema: tantivy.Schema, terms: Terms | None, place: Place) -> t
     if terms is None:
         return tantivy.Query.all_query()
     if not terms.phrases:
-        return tantivy.Query.empty_query()
+        return _any_of([])
     *first, last = terms.phrases
     open_end = terms.open_end and place.open_end
     found = [_anywhere(schema, place, phrase, open_end=False) for phrase in first]
