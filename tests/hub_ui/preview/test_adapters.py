@@ -17,7 +17,8 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
-from hub_ui.preview.adapters import Applied, Rack
+from hub_ui.preview.adapters import Rack
+from hub_ui.preview.lora_files import Applied
 from tests.hub_ui.preview.building import LAYERS, adapter, save_kohya, save_peft
 
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -163,6 +164,18 @@ def test_a_file_that_fits_in_part_only_by_name_leaves_no_rest(pipe: Any, tmp_pat
     with pytest.raises(DoesNotFit, match="other sizes"):
         Rack(pipe).switch([adapter(path)])
     assert not any(pipe.get_list_adapters().values())
+
+
+@pytest.mark.parametrize("prefix", ["base_model.model.", "unet.base_model.model.", ""])
+def test_files_as_peft_dumps_them_are_placed(pipe: Any, tmp_path: Path, prefix: str) -> None:
+    path = save_peft(tmp_path / "a.safetensors", prefix=prefix)
+    assert Rack(pipe).switch([adapter(path)]).applied == Applied(applied=48, total=48, unmatched=())
+
+
+def test_names_with_an_adapter_in_them_are_placed(pipe: Any, tmp_path: Path) -> None:
+    path = save_peft(tmp_path / "a.safetensors", prefix="")
+    save_file({k.replace(".weight", ".default.weight"): t for k, t in load_file(path).items()}, path)
+    assert Rack(pipe).switch([adapter(path)]).applied.applied == 48
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hub_ui.preview.bases import choose
+from hub_ui.preview.device import Device, pick, place
+from hub_ui.preview.loading import pipeline
+
+XL = choose("sdxl", None, None)
+
+
+class Recorder:
+    """Stands in for a pipeline on hardware that a test machine lacks; writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def to(self, kind: str) -> None:
+        self.told.append(f"to {kind}")
+
+    def enable_model_cpu_offload(self) -> None:
+        self.told.append("offload")
+
+    def enable_attention_slicing(self) -> None:
+        self.told.append("slices")
+
+
+@pytest.mark.parametrize(
+    ("kind", "free", "told"),
+    [
+        ("cuda", 24_000_000_000, ["to cuda"]),
+        ("cuda", 8_000_000_000, ["offload"]),
+        ("cuda", None, ["to cuda"]),
+        ("mps", None, ["to mps", "slices"]),
+        ("cpu", None, ["to cpu"]),
+    ],
+)
+def test_a_base_travels_part_by_part_only_where_it_has_no_room(kind: str, free: int | None, told: list[str]) -> None:
+    recorder = Recorder()
+    place(recorder, Device(label="x", kind=kind, dtype="float16", free_bytes=free), XL)
+    assert recorder.told == told
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_it_is_the_cpu_in_full_precision() -> None:
+    assert pick(XL) == Device(label="CPU", kind="cpu", dtype="float32")
+
+
+def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
+    choice = choose("sd1", None, base)
+    pipe: Any = pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))
+    assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,31 @@
+"""The weights that ship with the demo: the base draws, and each LoRA shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hub_ui.preview.bases import PACKAGED
+from hub_ui.preview.job import Job
+from hub_ui.preview.studio import Studio
+from tests.hub_ui.preview.building import adapter
+
+LORAS = PACKAGED.parent / "loras"
+
+pytestmark = pytest.mark.skipif(
+    not (PACKAGED / "model_index.json").is_file() or not LORAS.is_dir(), reason="the demo's weights are not trained yet"
+)
+
+
+@pytest.mark.parametrize("path", sorted(LORAS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_each_lora_fits_the_base_and_shows(studio: Studio, path: Path) -> None:
+    lora = adapter(path, architecture="tiny-shapes", base_model="tiny-shapes", weight=1.0)
+    pair = studio.make_pair(
+        Job(adapters=(lora,), prompt="sks style, a red circle on white background", seed=1, steps=6)
+    )
+    without, with_lora = (np.asarray(p.image, dtype=float) for p in (pair.without, pair.with_loras))
+    assert (pair.report.base, pair.report.unmatched) == ("Tiny Shapes", ())
+    assert without.std() > 10
+    assert np.abs(without - with_lora).mean() > 1
