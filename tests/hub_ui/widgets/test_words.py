@@ -15,7 +15,8 @@ def test_counts_are_short(number: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(None, ""), (900, "900 B"), (876_000, "876 kB"), (38_000_000, "38 MB"), (1_234_000_000, "1.2 GB")]
+    ("size", "text"),
+    [(None, ""), (900, "900 B"), (876_000, "876 kB"), (38_000_000, "38 MB"), (1_234_000_000, "1.2 GB")],
 )
 def test_sizes_have_decimal_units(size: int | None, text: str) -> None:
     assert words.size(size) == text

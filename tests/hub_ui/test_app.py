@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from connectors.errors import BadRef
+from hub_ui.app import clicked
+from hub_ui.pages.view import Stacked, View
+
+
+def test_opening_a_card_puts_it_into_the_view() -> None:
+    view, _ = clicked(View(), {"act": "open", "ref": "civitai:1@2#3"})
+    assert view == View(open="civitai:1@2#3")
+
+
+def test_download_and_try_goes_to_the_try_page_and_orders_a_pair() -> None:
+    view, ordered = clicked(View(open="civitai:1@2"), {"act": "try", "ref": "civitai:1@2"})
+    assert (view, ordered) == (View(page="try", stack=(Stacked(ref="civitai:1@2"),)), True)
+
+
+def test_stacking_stays_on_the_page() -> None:
+    view, _ = clicked(View(open="civitai:1@2"), {"act": "stack", "ref": "civitai:1@2"})
+    assert (view.page, view.open, len(view.stack)) == ("browse", "civitai:1@2", 1)
+
+
+def test_an_unknown_page_is_the_first_one() -> None:
+    view, _ = clicked(View(page="library"), {"act": "go", "page": "<script>"})
+    assert view.page == "browse"
+
+
+@pytest.mark.parametrize("act", [{}, {"act": "pull"}, {"act": "more"}])
+def test_clicks_of_other_pages_change_nothing(act: dict[str, str]) -> None:
+    assert clicked(View(), act) == (gr.skip(), gr.skip())
+
+
+def test_a_click_that_names_no_lora_is_refused() -> None:
+    with pytest.raises(BadRef):
+        clicked(View(), {"act": "open", "ref": "<b>"})

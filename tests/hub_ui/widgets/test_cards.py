@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.facts.claims import flatten
+from connectors.record import Example, Record
+from hub_ui.widgets import cards
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, lora, version
+
+
+def record(**fields: Any) -> Record:
+    return flatten(lora(1, **fields))
+
+
+def card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards.Card:
+    return cards.card(shown, ceiling=ceiling, in_library=lambda ref: held)
+
+
+def html(*shown: Record, **fields: Any) -> str:
+    return cards.html(Renderer(), cards.Grid(cards=[card(one) for one in shown], **fields))
+
+
+def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
+    shown = card(record(base="Flux.1 D", creator="alvar", downloads=12_400))
+    assert (shown.base, shown.creator, shown.downloads, shown.likes, shown.rank) == (
+        "FLUX.1 dev",
+        "alvar",
+        "12.4k",
+        "–",
+        "",
+    )
+
+
+def test_a_title_is_text_and_never_code() -> None:
+    page = html(record(title="${alert(1)} <img src=x onerror=alert(1)> `"))
+    assert "${alert(1)} &lt;img src=x onerror=alert(1)&gt; `" in page
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:image/svg+xml,x"])
+def test_a_picture_that_is_no_web_address_is_not_shown(url: str) -> None:
+    one = version("civitai:1@10", examples=(Example(url=url),))
+    assert card(record(versions=(one,))).image == ""
+
+
+def test_the_cover_is_the_first_still_picture_mild_enough() -> None:
+    examples = (
+        Example(url="https://a.example/x.mp4", video=True),
+        Example(url="https://a.example/1.png", nsfw="explicit"),
+        Example(url="https://a.example/2.png"),
+    )
+    one = version("civitai:1@10", examples=examples)
+    assert card(record(versions=(one,))).image == "https://a.example/2.png"
+
+
+def test_mature_pictures_are_blurred_when_asked_for() -> None:
+    one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="mature"),))
+    assert card(record(versions=(one,)), ceiling="explicit").blurred is True
+
+
+@pytest.mark.parametrize(
+    ("fields", "held", "text"),
+    [
+        ({}, True, "in library"),
+        ({"nsfw": "mature"}, True, "mature"),
+        ({"nsfw": "mature", "access": "removed"}, True, "removed"),
+        ({"access": "gated"}, False, "gated"),
+    ],
+)
+def test_one_flag_at_most_the_most_important(fields: dict[str, Any], held: bool, text: str) -> None:
+    flag = card(record(**fields), held=held).flag
+    assert flag is not None
+    assert flag.text == text
+
+
+def test_a_file_that_contradicts_its_hub_is_flagged_first() -> None:
+    claims = (claim("architecture", "flux1", source="header"), claim("architecture", "sdxl"))
+    flag = card(record(claims=claims, access="removed", versions=())).flag
+    assert flag == cards.Flag(text="file says FLUX.1", tone="warn")
+
+
+def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
+    assert html(waiting=3).count("card ghost") == 3

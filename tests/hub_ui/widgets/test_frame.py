@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from connectors.errors import HubDown, KeyRequired, RateLimited
+from connectors.federation import Answer
+from connectors.query import Page
+from hub_ui.widgets import frame
+from hub_ui.widgets.render import Renderer
+
+
+def test_a_hub_that_answered_tells_hits_and_time() -> None:
+    page = Page(hub="civitai", loras=(), cursor="next")
+    status = frame.answered(Answer(hub="civitai", seconds=0.42, page=page), 24)
+    assert (status.state, status.hits, status.text) == ("good", "24+", "0.4 s")
+
+
+def test_a_hub_without_a_key_offers_one_in_place() -> None:
+    status = frame.failed("replicate", KeyRequired("Add a key.", hub="replicate"))
+    assert 'data-page="settings">add a key</a>' in frame.hubs_html(Renderer(), [status])
+
+
+def test_a_hub_that_is_down_says_why_on_hover() -> None:
+    status = frame.failed("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
+    assert (status.state, status.text, status.title) == ("down", "no answer", "CivitAI can't be reached.")
+
+
+def test_a_rate_limit_says_how_long_to_wait() -> None:
+    assert frame.failed("civitai", RateLimited("Slow.", retry_after=30)).text == "wait 30 s"
+
+
+def test_all_pages_but_the_current_one_are_hidden() -> None:
+    page = frame.nav_html(Renderer(), "try")
+    assert "#page-browse, #page-library, #page-settings { display: none !important; }" in page

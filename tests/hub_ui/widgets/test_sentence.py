@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from connectors.query import Query
+from hub_ui.widgets import sentence
+from hub_ui.widgets.render import Renderer
+
+
+def test_the_question_is_told_in_words() -> None:
+    query = Query(text="ink", hubs=("civitai",), bases=("flux1", "sdxl"), kinds=("style",))
+    told = [(part.lead, part.label) for part in sentence.parts(query)]
+    assert told == [
+        ("on", "CivitAI"),
+        ("for", "FLUX.1"),
+        ("or", "SDXL"),
+        ("that are", "styles"),
+        ("and mention", "ink"),
+    ]
+
+
+def test_counts_agree_with_their_noun() -> None:
+    assert "<b>1</b> LoRA</p>" in sentence.html(Renderer(), Query(), 1)
+    assert "<b>9,412</b> LoRAs" in sentence.html(Renderer(), Query(), 9412)
