@@ -40,7 +40,8 @@ ON_LOAD = "() => { window.addEventListener('popstate', () => location.reload());
 def build_app(services: Services) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
     render = Renderer()
-    with gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False) as app:
+    app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
+    with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         view, order = gr.State(None), gr.State(False)
         nav, box, hubs, address = _header(render, services)
