@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import requests
 
 import connectors
 from connectors import federation
 from connectors.connector import Connector, HttpDownload
-from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, RateLimited
+from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.facts.claims import flatten
 from connectors.query import Query
 from connectors.ref import HubName
@@ -25,7 +28,7 @@ def _built(hubs: HubEndpoints, **tokens: str) -> tuple[Connector, ...]:
         "replicate": hubs.replicate,
     }
     keys: dict[HubName, str] = {"replicate": tokens.get("replicate", "any")}
-    keys.update({name: key for name, key in tokens.items() if name in endpoints})  # type: ignore[misc]
+    keys.update({name: key for name, key in tokens.items() if name in endpoints})
     return connectors.build(endpoints, keys)
 
 
@@ -39,13 +42,11 @@ def test_every_lora_opens_and_agrees_with_its_card(hubs: HubEndpoints) -> None:
     built = _built(hubs)
     by_name = {connector.name: connector for connector in built}
     for listed in federation.collect(built, EVERYTHING).loras:
-        try:
+        # The samples hold a few that are listed though they are gone, as on the real hubs.
+        with suppress(NotFound):
             opened = by_name[listed.hub].get(listed.ref)
-        except HubUiError as error:
-            assert error.name == "NotFound"
-            continue
-        assert (opened.ref, opened.title) == (listed.ref, listed.title)
-        assert flatten(opened).base_model == flatten(listed).base_model
+            assert (opened.ref, opened.title) == (listed.ref, listed.title)
+            assert flatten(opened).base_model == flatten(listed).base_model
 
 
 def test_small_pages_lead_to_the_same_list(hubs: HubEndpoints) -> None:
@@ -110,15 +111,11 @@ def test_replicate_without_a_key_is_one_failure_beside_two_hubs(hubs: HubEndpoin
 def test_a_hubs_bad_day_costs_its_own_results_only(
     hubs: HubEndpoints, name: str, fault: Fault, error: type[HubUiError]
 ) -> None:
-    hubs.faults.add(Fault(**{**_fields(fault), "hub": name}))
+    hubs.faults.add(replace(fault, hub=name))
     found = federation.collect(_built(hubs), Query())
     assert [failure.hub for failure in found.failures] == [name]
     assert isinstance(found.failures[0], error)
     assert {lora.hub for lora in found.loras} == {"civitai", "huggingface", "replicate"} - {name}
-
-
-def _fields(fault: Fault) -> dict[str, object]:
-    return {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
 
 
 def test_a_hub_that_hangs_delays_no_other(hubs: HubEndpoints) -> None:

@@ -21,8 +21,8 @@ SHA = "ab" * 32
 
 
 def _listing(server: Hub, *items: Any, link: str | None = None, token: str | None = None) -> HuggingFace:
-    headers = {"Link": f'<{link}>; rel="next"'} if link else {}
-    server.answers[MODELS] = said(list(items), **headers)
+    answer = said(list(items), Link=f'<{link}>; rel="next"') if link else said(list(items))
+    server.answers[MODELS] = answer
     return HuggingFace(server.endpoint("huggingface", token))
 
 
@@ -220,8 +220,8 @@ def test_a_refusal_is_one_of_ours(server: Hub, status: int, headers: dict[str, s
         assert caught.value.hub == "huggingface"
 
 
-def test_a_repo_of_a_wrong_shape_is_a_bad_answer(server: Hub) -> None:
-    for body in ([], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}):
-        server.answers[MODEL] = said(body)
-        with pytest.raises(BadAnswer):
-            HuggingFace(server.endpoint("huggingface")).get(REF)
+@pytest.mark.parametrize("body", [[], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}])
+def test_a_repo_of_a_wrong_shape_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[MODEL] = said(body)
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface")).get(REF)
