@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +56,6 @@ def place(pipe: Any, device: Device, choice: BaseChoice) -> None:
 
 def release(device: Device) -> None:
     """Gives the memory of a dropped pipeline back."""
-    import gc
-
     import torch
 
     gc.collect()

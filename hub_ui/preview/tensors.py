@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from connectors.errors import NotWeights
 
 Print = tuple[int, str]
@@ -21,7 +23,6 @@ _INPUT_LAYERS = ("x_embedder", "img_in")
 
 
 def read(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
