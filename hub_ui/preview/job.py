@@ -64,7 +64,8 @@ class Picture:
 class Report:
     """How a picture came about. `prompt` is as used, trigger words included, and the same for both of a pair.
 
-    `applied` of `total` tensors of all the files took effect; `unmatched` names the others.
+    `applied` of `total` tensors of all the files took effect; `unmatched` names the others. `base` is for people,
+    `base_id` is what a Job takes to have the same base again.
     """
 
     base: str
@@ -77,6 +78,7 @@ class Report:
     prompt: str
     steps: int
     guidance: float
+    base_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

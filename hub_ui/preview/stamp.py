@@ -81,7 +81,8 @@ def _stamp(one: One, job: Job) -> dict[str, Any]:
         "guidance": one.report.guidance,
         "width": one.picture.image.width,
         "height": one.picture.image.height,
-        "base": job.base,
+        # As used, not as asked: which base is picked by itself may change with the next release.
+        "base": one.report.base_id or job.base,
         "use_trigger_words": job.use_trigger_words,
     }
 

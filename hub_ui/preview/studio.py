@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from hub_ui.preview.render import Settings, draw, stop_if
 _SECONDS_BETWEEN_TRIES = 0.1
 # What latents of all the pipelines here can be cut into.
 _GRID = 16
+_LONGEST_SIDE = 4096
+_MOST_STEPS = 500
 
 Told = Callable[[Step], None]
 Asked = Callable[[], bool]
@@ -87,6 +90,7 @@ class Studio:
 
     def _ready(self, job: Job, tell: Told, asked: Asked) -> _Stage:
         """The base the job's LoRAs need, kept if it is the one in memory."""
+        _check(job)
         choice = _choice(job)
         if self._stage is not None and self._stage.choice == choice:
             return self._stage
@@ -134,6 +138,18 @@ def _choice(job: Job) -> BaseChoice:
     return choice
 
 
+def _check(job: Job) -> None:
+    """What no pipeline could draw, or not within a lifetime."""
+    if not all(math.isfinite(adapter.weight) for adapter in job.adapters):
+        raise UsageError("A weight must be a number, such as 0.8.")
+    if not 0 <= job.seed < 2**63:
+        raise UsageError("A seed is a whole number from 0 up.")
+    if job.steps is not None and not 1 <= job.steps <= _MOST_STEPS:
+        raise UsageError(f"Choose between 1 and {_MOST_STEPS} steps.")
+    if max(job.width or 1, job.height or 1) > _LONGEST_SIDE or min(job.width or 1, job.height or 1) < 1:
+        raise UsageError(f"A picture's sides go up to {_LONGEST_SIDE} pixels.")
+
+
 def _settings(job: Job, choice: BaseChoice) -> Settings:
     return Settings(
         prompt=as_used(job),
@@ -170,6 +186,7 @@ def _report(stage: _Stage, switched: Switched, settings: Settings) -> Report:
         prompt=settings.prompt,
         steps=settings.steps,
         guidance=settings.guidance,
+        base_id=stage.choice.id,
     )
 
 

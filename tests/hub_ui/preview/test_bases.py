@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import DoesNotFit, NoBase
-from hub_ui.preview.bases import BASES, choose, for_architecture
+from connectors.facts import base_models
+from hub_ui.preview.bases import BASES, BaseChoice, choose, for_architecture
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,10 @@ def test_a_person_chooses_among_bases_of_the_architecture() -> None:
 
 def test_ids_are_told_apart() -> None:
     assert len({base.id for base in BASES}) == len(BASES)
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
+def test_every_base_is_the_taxonomy_s_own(base: BaseChoice) -> None:
+    known = base_models.by_id(base.id)
+    assert known is not None
+    assert known.architecture == base.architecture

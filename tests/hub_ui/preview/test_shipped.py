@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from hub_ui.preview.bases import PACKAGED
 from hub_ui.preview.job import Job
@@ -21,10 +22,10 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("path", sorted(LORAS.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_each_lora_fits_the_base_and_shows(studio: Studio, path: Path) -> None:
-    lora = adapter(path, architecture="tiny-shapes", base_model="tiny-shapes", weight=1.0)
-    pair = studio.make_pair(
-        Job(adapters=(lora,), prompt="sks style, a red circle on white background", seed=1, steps=6)
-    )
+    with safe_open(path, framework="np") as file:
+        trigger = (file.metadata() or {}).get("modelspec.trigger_phrase", "")
+    lora = adapter(path, architecture="tiny-shapes", base_model="tiny-shapes", trigger_words=tuple(trigger.split(", ")))
+    pair = studio.make_pair(Job(adapters=(lora,), prompt="a red circle on white background", seed=1, steps=8))
     without, with_lora = (np.asarray(p.image, dtype=float) for p in (pair.without, pair.with_loras))
     assert (pair.report.base, pair.report.unmatched) == ("Tiny Shapes", ())
     assert without.std() > 10

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, UsageError
+from hub_ui.preview import stamp
 from hub_ui.preview.job import Picture, PreviewCancelled, Step
 from hub_ui.preview.studio import Studio
 from tests.hub_ui.preview.building import adapter, job, save_kohya, save_peft
@@ -174,6 +175,33 @@ def test_a_base_that_cannot_be_fetched_is_told(studio: Studio, kohya: Path, monk
 def test_a_folder_without_a_model_is_no_base(studio: Studio, kohya: Path, tmp_path: Path) -> None:
     with pytest.raises(NoBase):
         studio.make_pair(job(adapter(kohya), base=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"steps": 0}, {"steps": 1000}, {"width": 9000}, {"height": -1}, {"seed": -1}, {"seed": 2**64}]
+)
+def test_what_cannot_be_drawn_is_told_at_once(studio: Studio, base: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        studio.make_one(job(base=base, **fields))
+
+
+def test_a_weight_that_is_no_number_is_told(studio: Studio, base: str, kohya: Path) -> None:
+    with pytest.raises(UsageError, match=r"such as 0\.8"):
+        studio.make_one(job(adapter(kohya, weight=float("nan")), base=base))
+
+
+def test_sides_are_brought_to_what_latents_can_be_cut_into(studio: Studio, base: str) -> None:
+    assert studio.make_one(job(base=base, width=47, height=33, steps=1)).picture.image.size == (32, 32)
+
+
+def test_a_picture_is_made_again_from_its_file(studio: Studio, base: str, kohya: Path, tmp_path: Path) -> None:
+    asked = job(adapter(kohya, weight=0.7, trigger_words=("sks",)), base=base)
+    first = studio.make_one(asked)
+    stamp.save(first, asked, tmp_path / "a.png")
+    again = stamp.read(tmp_path / "a.png").job(
+        lambda _ref, weight: adapter(kohya, weight=weight, trigger_words=("sks",))
+    )
+    assert same(studio.make_one(again).picture, first.picture)
 
 
 def test_nothing_to_draw_with_is_told(studio: Studio) -> None:
