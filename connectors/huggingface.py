@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +30,20 @@ from connectors.sift import sift
 from connectors.wire import Table, sha256, text
 
 MAX_LIMIT = 100
-_EXPAND = ("author", "cardData", "downloads", "gated", "lastModified", "likes", "sha", "siblings", "tags")
+_EXPAND = (
+    "author",
+    "cardData",
+    "downloads",
+    "gated",
+    "lastModified",
+    "likes",
+    "pipeline_tag",
+    "sha",
+    "siblings",
+    "tags",
+)
+# What an author who forgot the tag `lora` still says of a LoRA for pictures; language models have none of these.
+_PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "createdAt"}
 # Not 429: huggingface_hub would sleep as long as the hub asks, up to minutes, where a person is told to wait.
 _RETRIED = (500, 502, 503, 504)
@@ -49,24 +63,34 @@ class HuggingFace:
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """One page of the hub's list.
 
-        The hub can't be asked for "one of these bases", so each base is a list of its own, read one after the other;
-        the cursor holds which one, and where in it. `list_models` gives no cursor, hence the request of our own.
+        The hub can't be asked for "one of these bases", nor for "tagged or named lora", so each of those is a list of
+        its own, read one after the other; the cursor holds which one, and where in it. `list_models` gives no cursor,
+        hence the request of our own.
         """
-        bases = _filters(query)
-        if not bases:
-            return Page(hub=self.name, loras=())
+        lists = _lists(query)
         place, inside = _place(cursor)
-        if place >= len(bases):
+        if place >= len(lists):
             return Page(hub=self.name, loras=())
+        page = self._page(query, lists, place, inside)
+        following = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
+        if following is None or lists[following].tagged or len(page.loras) >= query.limit:
+            return page
+        # The few untagged repos come with the last page of tagged ones: nobody should have to ask for them.
+        rest = self._page(query, lists, following, [])
+        return replace(rest, loras=page.loras + rest.loras)
+
+    def _page(self, query: Query, lists: tuple[_List, ...], place: int, inside: list[tuple[str, str]]) -> Page:
+        asked = inside or _params(query, lists[place])
         with as_ours("its list of models"):
-            response = self._get("/api/models", inside or _params(query, bases[place]))
+            response = self._get("/api/models", asked)
             items = response.json()
         if not isinstance(items, list):
             raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
+        kept = [info for info in _infos(items) if lists[place].tagged or _untagged_lora(info)]
         return Page(
             hub=self.name,
-            loras=sift((huggingface_wire.lora(info, self._web) for info in _infos(items)), query),
-            cursor=_next(response, place, len(bases), cursor),
+            loras=sift((huggingface_wire.lora(info, self._web) for info in kept), query),
+            cursor=_next(response, place, len(lists), asked),
         )
 
     def get(self, ref: Ref) -> Lora:
@@ -140,20 +164,39 @@ class HuggingFace:
         return response
 
 
-def _filters(query: Query) -> tuple[str | None, ...]:
-    """The base repos to list one after the other; (None,) lists all; () when no base asked for has a repo here."""
-    if not query.bases:
-        return (None,)
-    return tuple(dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface")))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _List:
+    """One list of the hub's: repos tagged `lora`, or those without the tag whose id says it."""
+
+    tagged: bool
+    base: str | None = None
 
 
-def _params(query: Query, base: str | None) -> list[tuple[str, str]]:
-    wanted = [("filter", "lora")]
-    if base is not None:
-        wanted.append(("filter", f"base_model:{base}"))
-    if query.text:
+def _lists(query: Query) -> tuple[_List, ...]:
+    """Tagged repos first. Empty when no base asked for has a repo here.
+
+    `search` matches ids only, so repos that have just the name can be asked for only where the text leaves room; and
+    one request more for every base would find next to nothing.
+    """
+    if query.bases:
+        names = dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface"))
+        return tuple(_List(tagged=True, base=name) for name in names)
+    by_name = not query.text or "lora" in query.text.lower()
+    return (_List(tagged=True), _List(tagged=False)) if by_name else (_List(tagged=True),)
+
+
+def _untagged_lora(info: ModelInfo) -> bool:
+    tags = {*(info.tags or ()), info.pipeline_tag}
+    return "lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(_PICTURES)
+
+
+def _params(query: Query, chosen: _List) -> list[tuple[str, str]]:
+    wanted = [("filter", "lora")] if chosen.tagged else []
+    if chosen.base is not None:
+        wanted.append(("filter", f"base_model:{chosen.base}"))
+    if query.text or not chosen.tagged:
         # Matches repo ids only; there is no search in cards.
-        wanted.append(("search", query.text))
+        wanted.append(("search", query.text or "lora"))
     if query.sort in _SORTS:
         wanted.append(("sort", _SORTS[query.sort]))
     wanted.append(("limit", str(min(query.limit, MAX_LIMIT))))
@@ -168,12 +211,12 @@ def _place(cursor: str | None) -> tuple[int, list[tuple[str, str]]]:
     return int(number), parse_qsl(rest)
 
 
-def _next(response: httpx2.Response, place: int, lists: int, cursor: str | None) -> str | None:
+def _next(response: httpx2.Response, place: int, lists: int, asked: list[tuple[str, str]]) -> str | None:
     """Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host."""
     link = response.links.get("next", {}).get("url")
     query = urlsplit(link).query if link else ""
-    if query and (found := f"{place}?{query}") != cursor:
-        return found
+    if query and parse_qsl(query) != asked:
+        return f"{place}?{query}"
     return f"{place + 1}" if place + 1 < lists else None
 
 

@@ -47,6 +47,7 @@ def test_a_query_becomes_parameters(server: Hub) -> None:
         "gated",
         "lastModified",
         "likes",
+        "pipeline_tag",
         "sha",
         "siblings",
         "tags",
@@ -93,6 +94,16 @@ def test_several_bases_are_listed_one_after_the_other(server: Hub) -> None:
         "base_model:black-forest-labs/FLUX.1-Fill-dev",
         "base_model:black-forest-labs/FLUX.1-Canny-dev",
     ]
+
+
+def test_repos_named_lora_but_not_tagged_come_after_the_tagged_ones(server: Hub) -> None:
+    named = huggingface_item(id="ada/old-loras", tags=["stable-diffusion"])
+    chat = huggingface_item(id="ada/chat-lora", tags=["text-generation"])
+    server.answers[MODELS] = said([named, chat])
+    page = HuggingFace(server.endpoint("huggingface", None)).search(Query())
+    assert [lora.ref.id for lora in page.loras] == ["ada/old-loras", "ada/chat-lora", "ada/old-loras"]
+    assert [asked.params.get("search") for asked in server.asked] == [None, ["lora"]]
+    assert page.cursor is None
 
 
 def test_a_base_without_a_repo_needs_no_request(server: Hub) -> None:
