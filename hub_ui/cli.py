@@ -63,7 +63,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         "--kind", action="append", default=[], metavar="K", help="character, style, concept, control..."
     )
     parser.add_argument("--sort", metavar="S", help="relevance (default), downloads, likes or newest")
-    parser.add_argument("--limit", type=_count, default=24, metavar="N", help="results in all (default: 24)")
+    parser.add_argument("--limit", type=_count, default=200, metavar="N", help="results in all (default: 200)")
     parser.add_argument("--nsfw", metavar="LEVEL", help="at most safe (default), soft, mature or explicit")
     parser.add_argument("--offline", action="store_true", help="search what was seen before, ask no hub")
     _json(parser)
