@@ -70,7 +70,7 @@ def _claims(repo: str, front: Table, body: str, tags: tuple[str, ...]) -> tuple[
 
 def _base_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
     """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
-    written = texts(front.get("base_model"))
+    written = [name[:200] for name in texts(front.get("base_model"))][:20]
     known = sorted(written, key=lambda name: base_models.identify(name) is None)
     claims = [
         claim for name in known for claim in base_models.base_claims(name, "card", "card front matter: base_model")

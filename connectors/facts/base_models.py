@@ -64,6 +64,8 @@ ARCHITECTURES: Mapping[str, str] = {
 }
 # What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
 _NO_BASE = ("other", "unknown", "upscaler")
+# Longer than any repo's name; the endings below are taken off one by one, which takes its time on a hostile name.
+_LONGEST_NAME = 200
 # Endings of repo names that name a copy of the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
 _COPY = re.compile(
     r"[-_.](?:fp8(?:-?e4m3fn)?|fp16|bf16|fp32|int[48]|[48]-?bits?|(?:bnb-)?(?:nf4|[48]-?bits?)|bnb|nvfp4|mxfp8|gguf|awq"
@@ -79,6 +81,8 @@ def by_id(model_id: str) -> BaseModel | None:
 
 def identify(name: str) -> BaseModel | None:
     """The base model a hub, card or person means by `name`; None for a name that is not listed."""
+    if len(name) > _LONGEST_NAME:
+        return None
     found = _spelled().get(_key(name))
     if found is not None or "/" not in name:
         return found

@@ -15,9 +15,13 @@ EXCLUSIVE: tuple[str, ...] = ("architecture", "rank", "algorithm")
 
 def best(claims: Iterable[Claim], field: str) -> Any:
     """The most trusted non-empty value, None if nothing was said."""
-    said = [claim for claim in claims if claim.field == field and claim.value not in (None, "", ())]
-    said.sort(key=lambda claim: TRUST.index(claim.source))
-    return said[0].value if said else None
+    believed = _believed(claims, field)
+    return believed.value if believed else None
+
+
+def _believed(claims: Iterable[Claim], field: str) -> Claim | None:
+    said = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
+    return min(said, key=lambda claim: TRUST.index(claim.source), default=None)
 
 
 def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
@@ -27,9 +31,13 @@ def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 def _contradicted(claims: tuple[Claim, ...], field: str) -> bool:
-    value = best(claims, field)
-    return any(
-        claim.field == field and claim.value not in (None, value) and claim.source in ("header", "hub", "card")
+    """One source alone contradicts nobody: a card may list two bases that a LoRA was tried on."""
+    believed = _believed(claims, field)
+    return believed is not None and any(
+        claim.field == field
+        and claim.value not in (None, believed.value)
+        and claim.source != believed.source
+        and claim.source in ("header", "hub", "card")
         for claim in claims
     )
 

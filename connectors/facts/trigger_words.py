@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from connectors.record import Claim
+from connectors.wire import number
 
-# <lora:name:0.8> is how web UIs load the file. It is no word, but its last part is the author's weight.
-_LORA_TAG = re.compile(r"<(?:lora|lyco):[^<>:]*(?::(?P<weight>-?\d+(?:\.\d+)?))?[^<>]*>", re.IGNORECASE)
+# <lora:name:0.8> is how web UIs load the file. It is no word, but its second part is the author's weight.
+_LORA_TAG = re.compile(r"<(?:lora|lyco):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _COMMAS = re.compile(r"[,，、;\n]")
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.")
@@ -73,8 +74,9 @@ def weight_claims(written: Iterable[str], where: str) -> tuple[Claim, ...]:
     """The author's weight out of the first `<lora:name:0.8>`."""
     for entry in written:
         for match in _LORA_TAG.finditer(entry):
-            if match["weight"] and abs(float(match["weight"])) <= 10:
-                return (Claim(field="weight", value=float(match["weight"]), source="example", where=where),)
+            weight = number(match["inside"].split(":")[1]) if ":" in match["inside"] else None
+            if weight is not None and abs(weight) <= 10:
+                return (Claim(field="weight", value=weight, source="example", where=where),)
     return ()
 
 

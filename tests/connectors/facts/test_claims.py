@@ -43,6 +43,10 @@ def test_a_hint_that_contradicts_the_file_is_none(source: Source) -> None:
     assert conflicts([_claim("architecture", "flux1", "header"), _claim("architecture", "sdxl", source)]) == ()
 
 
+def test_one_source_contradicts_nobody() -> None:
+    assert conflicts([_claim("architecture", "sd1", "card"), _claim("architecture", "sdxl", "card")]) == ()
+
+
 def test_two_lists_of_trigger_words_are_no_conflict() -> None:
     assert conflicts([_claim("trigger_words", ("a",), "hub"), _claim("trigger_words", ("b",), "card")]) == ()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -140,3 +141,26 @@ def test_what_all_prompts_share_is_a_hint(prompts: list[str], words: list[tuple[
 )
 def test_a_card_says_the_weight(text: str, scale: float | None) -> None:
     assert [claim.value for claim in trigger_words.scale_claims(text, "card")] == ([scale] if scale else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<lora:" + "a" * 200_000,
+        "<lora:" * 30_000,
+        "trigger " * 25_000,
+        "trigger" + " :*|" * 50_000,
+        "`" * 200_000,
+        "You should use `" * 12_000,
+        "recommended " * 16_000,
+        "# trigger words\n" * 12_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_text_made_to_be_slow_is_read_in_no_time(text: str) -> None:
+    start = time.monotonic()
+    trigger_words.clean([text])
+    trigger_words.weight_claims([text], "trainedWords")
+    trigger_words.card_claims(text, "card")
+    trigger_words.scale_claims(text, "card")
+    assert time.monotonic() - start < 2
