@@ -117,7 +117,7 @@ def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
     """What a click anywhere in the frame makes of the view, and whether a pair is ordered with it."""
     name = act.get("act")
     if name == "go":
-        return replace(view, page=View.from_address(f"page={act.get('page', '')}").page, open=""), gr.skip()
+        return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
     if name == "close":
         return replace(view, open=""), gr.skip()
     if name not in ("open", "try", "stack"):

@@ -41,7 +41,8 @@ class View:
         q = self.query
         pairs: list[tuple[str, str]] = []
         if self.page != "browse":
-            pairs.append(("page", self.page))
+            # Not "page": Gradio takes that for the name of a page of its own, and fails.
+            pairs.append(("view", self.page))
         pairs += [("q", q.text)] if q.text else []
         pairs += [("hub", hub) for hub in q.hubs]
         pairs += [("base", base) for base in q.bases]
@@ -59,7 +60,7 @@ class View:
         """Reads what `to_address` writes. What can't be understood is left out, the rest still counts."""
         given = parse_qs(query_string, max_num_fields=100) if len(query_string) < 8000 else {}
         return View(
-            page=_page(_one(given, "page")),
+            page=_page(_one(given, "view")),
             query=_query(given),
             open=_ref(_one(given, "open")),
             stack=tuple(s for text in given.get("lora", [])[:MAX_STACK] if (s := _stacked(text)) is not None),

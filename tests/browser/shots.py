@@ -40,7 +40,7 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     expect(page.locator(".pair img.over")).to_be_visible(timeout=180_000)
     snap(page, out / f"try-{theme}-{name}.png")
     for other in ("library", "settings"):
-        page.goto(f"{url}?page={other}&__theme={theme}")
+        page.goto(f"{url}?view={other}&__theme={theme}")
         snap(page, out / f"{other}-{theme}-{name}.png")
     context.close()
 

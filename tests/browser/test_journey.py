@@ -20,7 +20,7 @@ def test_from_an_empty_search_to_the_finished_pair(demo: str, page: Page) -> Non
     page.get_by_role("button", name="Download & try").click()
     expect(page.locator(".pair img.over")).to_be_visible(timeout=PAIR_SECONDS)
     expect(page.locator(".proof")).to_contain_text("tensors applied")
-    expect(page).to_have_url(re.compile(r"page=try.*lora="))
+    expect(page).to_have_url(re.compile(r"view=try.*lora="))
 
 
 def test_the_two_images_of_a_pair_differ(demo: str, page: Page) -> None:
@@ -77,7 +77,7 @@ def test_what_was_pulled_is_in_the_library(demo: str, page: Page) -> None:
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_sticks_out_sideways(demo: str, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
-    for address in ("", "?page=try", "?page=library", "?page=settings"):
+    for address in ("", "?view=try", "?view=library", "?view=settings"):
         page.goto(demo + address)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -25,7 +25,7 @@ def test_a_view_survives_the_address_bar() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["page=nowhere", "hub=nohub", "kind=nokind", "sort=up", "nsfw=all", "open=%00", "lora=*", "lora=x*y", "seed=-1"],
+    ["view=nowhere", "hub=nohub", "kind=nokind", "sort=up", "nsfw=all", "open=%00", "lora=*", "lora=x*y", "seed=-1"],
 )
 def test_what_an_address_says_wrongly_is_left_out(address: str) -> None:
     assert View.from_address(address) == View()
