@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -29,4 +30,6 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
         terminal.out.flush()
         wait(stop)
+        # Gradio's server has switched on uvicorn's log, which would now tell of every connection that is cut.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return 0

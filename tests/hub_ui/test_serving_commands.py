@@ -77,6 +77,7 @@ def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
         assert status(found[1]) == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
+        assert stream(process.stderr).read() == ""
     assert [path.name for path in (home / "demo").glob("run-*")] == []
 
 
