@@ -29,7 +29,10 @@ REAL_ENDPOINTS: dict[HubName, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`home` holds the catalog and, unless told otherwise, the library. Tokens never appear in `repr`."""
+    """`home` holds the catalog and, unless told otherwise, the library. Tokens never appear in `repr`.
+
+    `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
+    """
 
     home: Path
     library: Path
@@ -37,6 +40,7 @@ class Settings:
     endpoints: Mapping[HubName, str] = field(default_factory=lambda: dict(REAL_ENDPOINTS))
     tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     hosted: bool = False
+    demo: bool = False
 
     @property
     def catalog(self) -> Path:

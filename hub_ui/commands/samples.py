@@ -32,4 +32,5 @@ def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
         lock=library / "loras.lock",
         endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
         tokens={"replicate": REPLICATE_KEY},
+        demo=True,
     )

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.processing_utils import save_pil_to_cache
 from PIL.Image import Image
 
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, NoBase, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
@@ -159,8 +159,8 @@ def show(services: Services, render: Renderer, view: View, before: tuple[str, ..
         return tuple(gr.skip() for _ in range(6))
     refs = tuple(s.ref for s in view.stack)
     records = [known(services, Ref.parse(ref)) for ref in refs]
-    layers = [layer(s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
-    base, steps = base_line(render, records)
+    layers = [layer(services, s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
+    base, steps = base_line(services, render, records)
     suggested: tuple[Any, ...] = (view.prompt or suggestion(records), view.seed or DEFAULT_SEED, steps)
     if refs == before:
         suggested = (gr.skip(), gr.skip(), gr.skip())
@@ -179,7 +179,7 @@ def known(services: Services, ref: Ref) -> Record | None:
         return None
 
 
-def layer(ref: str, weight: float, record: Record | None) -> stack.Layer:
+def layer(services: Services, ref: str, weight: float, record: Record | None) -> stack.Layer:
     if record is None:
         return stack.Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
     picture = cards.cover(record, "safe")
@@ -194,28 +194,39 @@ def layer(ref: str, weight: float, record: Record | None) -> stack.Layer:
         line=" · ".join(part for part in parts if part),
         weight=weight,
         image=address(picture.url) if picture else "",
-        problem=misfit(record),
+        problem=misfit(services, record),
     )
 
 
-def misfit(record: Record) -> str:
+def base_for(services: Services, record: Record) -> bases.BaseChoice:
+    """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
+    choice = bases.choose(record.architecture, record.base_model, None)
+    if services.settings.demo and choice.source != str(bases.PACKAGED):
+        raise NoBase(
+            f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
+            f"`hub-ui serve` runs this one with {choice.label} ({choice.gigabytes:g} GB to download)."
+        )
+    return choice
+
+
+def misfit(services: Services, record: Record) -> str:
     """Why no base here can carry this LoRA, empty when one can."""
     try:
-        bases.choose(record.architecture, record.base_model, None)
+        base_for(services, record)
     except HubUiError as error:
         return error.message
     return ""
 
 
-def base_line(render: Renderer, records: Sequence[Record | None]) -> tuple[str, int]:
+def base_line(services: Services, render: Renderer, records: Sequence[Record | None]) -> tuple[str, int]:
     """The base of the first LoRA in words, and the steps that suit it."""
     first = next((record for record in records if record is not None), None)
     if first is None:
         return "", DEFAULT_STEPS
     try:
-        choice = bases.choose(first.architecture, first.base_model, None)
-    except HubUiError as error:
-        return render("base", label="No base model", line=error.message, problem=True), DEFAULT_STEPS
+        choice = base_for(services, first)
+    except HubUiError:
+        return render("base", label="No base model for this LoRA here", line="", problem=True), DEFAULT_STEPS
     line = f"{choice.steps} steps · {choice.width} × {choice.height} · {choice.gigabytes:g} GB on disk"
     return render("base", label=choice.label, line=line, problem=False), choice.steps
 
@@ -251,6 +262,9 @@ def make(services: Services, render: Renderer, asked: Wish, *, ordered: bool, ca
         )
     )
     try:
+        # Before anything is downloaded for nothing.
+        for record in filter(None, (known(services, ref) for ref in asked.refs)):
+            base_for(services, record)
         result: Pair = yield from _progress(render, steps)
     except HubUiError:
         yield "", gr.skip(), gr.update(visible=False), False

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_ui import app, services, settings
+from hub_ui import app, services
+from hub_ui.commands.samples import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.demo.samples.write import write_samples
+from hub_ui.demo.samples import write_samples
 
 
 @contextmanager
@@ -16,6 +17,6 @@ def running_demo(folder: Path) -> Iterator[str]:
     """Yields the page's address. Everything lies below `folder`."""
     write_samples(folder / "data")
     with running_hubs(folder / "data") as hubs:
-        environ = {**hubs.as_env(), "REPLICATE_API_TOKEN": "demo", "HUB_UI_HOME": str(folder / "home")}
-        with services.build(settings.from_environment(environ)) as built, app.serving(built) as url:
+        chosen = demo_settings(folder / "home", folder / "loras", hubs)
+        with services.build(chosen) as built, app.serving(built) as url:
             yield url
