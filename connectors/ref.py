@@ -145,7 +145,10 @@ def _from_own_form(hub: HubName, rest: str) -> Ref:
 
 
 def _from_address(text: str) -> Iterator[Ref]:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # a bracket that opens no IPv6 address
+        return
     place = f"{(parts.hostname or '').lower()}{unquote(parts.path)}"
     for hub, pattern in _ADDRESSES:
         match = pattern.fullmatch(place)

@@ -154,8 +154,9 @@ def test_show_of_an_unknown_lora_ends_with_4(hubs: dict[str, Hub], said: Said) -
     assert said.json() == {"error": "NotFound", "message": "CivitAI has no LoRA civitai:404 (any more)."}
 
 
-def test_a_ref_that_names_nothing_is_a_usage_error(said: Said) -> None:
-    assert hub_ui("show nonsense --json") == 2
+@pytest.mark.parametrize("ref", ["nonsense", "http://[", "hf.co]/[a", "civitai:1@"])
+def test_a_ref_that_names_nothing_is_a_usage_error(ref: str, said: Said) -> None:
+    assert hub_ui(f"show {ref} --json") == 2
     assert said.json()["error"] == "BadRef"
 
 
