@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 
 from hub_ui.demo.train.fitting import Plan
 from hub_ui.demo.train.formats import save_lora
-from hub_ui.demo.train.latents import base_latents, standardise
+from hub_ui.demo.train.latents import LAYOUTS, base_latents, standardise
 from hub_ui.demo.train.lora import PLAN as LORA_PLAN
 from hub_ui.demo.train.lora import train_lora
 from hub_ui.demo.train.model import Vae
@@ -19,8 +19,7 @@ from hub_ui.demo.train.pipeline import denoiser_of, load_base, save_base
 from hub_ui.demo.train.previews import make_previews
 from hub_ui.demo.train.recipes import RECIPES, Recipe
 from hub_ui.demo.train.tokenizer import build_tokenizer
-from hub_ui.demo.train.unet import PLAN as UNET_PLAN
-from hub_ui.demo.train.unet import build_denoiser, train_denoiser
+from hub_ui.demo.train.unet import LOOSE_PLAN, LOOSE_STEPS, NEAT_PLAN, NEAT_ROUNDS, SEED, build_denoiser, train_denoiser
 from hub_ui.demo.train.vae import PLAN as VAE_PLAN
 from hub_ui.demo.train.vae import picture_pool, train_vae
 
@@ -56,15 +55,21 @@ def run_vae(job: Job) -> None:
 
 
 def run_latents(job: Job) -> None:
-    base_latents(job.work, finished_vae(job))
+    vae = finished_vae(job)
+    for layout in LAYOUTS:
+        base_latents(job.work, vae, layout)
 
 
 def run_unet(job: Job) -> None:
     """Trains the UNet and the text encoder, then saves the whole base."""
     vae = finished_vae(job)
-    scenes, latents = base_latents(job.work, vae)
     model = build_denoiser(build_tokenizer(job.work / "tokenizer"))
-    train_denoiser(job.work, model, scenes, latents, job.plan(UNET_PLAN))
+    loose, neat = job.plan(LOOSE_PLAN), job.plan(NEAT_PLAN)
+    stop = max(1, round(LOOSE_STEPS * job.scale))
+    train_denoiser(job.work / "unet-loose.pt", model, *base_latents(job.work, vae, "loose"), loose, stop_at=stop)
+    scenes, latents = base_latents(job.work, vae, "neat")
+    for turn in range(NEAT_ROUNDS):
+        train_denoiser(job.work / f"unet-neat-{turn}.pt", model, scenes, latents, neat, seed=SEED + turn)
     save_base(job.out / "base", vae, model)
 
 

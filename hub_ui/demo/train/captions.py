@@ -23,11 +23,16 @@ def article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
 
 
-def training_caption(scene: Scene, rng: random.Random) -> str:
-    """The caption as the base learns it: a tenth empty, some incomplete, a third with meaningless words in between."""
+def training_caption(scene: Scene, rng: random.Random, *, clean: bool = False) -> str:
+    """The caption as the base learns it: a tenth empty, some incomplete, a third with meaningless words in between.
+
+    A `clean` one is empty or complete: the first lessons are easier so.
+    """
     roll = rng.random()
     if roll < 0.1:
         return ""
+    if clean:
+        return caption(scene)
     words = _less_said(caption(scene), scene, rng).split()
     if rng.random() < 0.38:
         words = sprinkled(words, rng)

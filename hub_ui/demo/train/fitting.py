@@ -19,7 +19,10 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long and how fast to learn. `averaging` is the share of the old average kept at each step (EMA)."""
+    """How long and how fast to learn. `averaging` is the share of the old average kept at each step (EMA).
+
+    Weights whose names begin with `slow` learn at `slow_share` of the rate.
+    """
 
     steps: int
     rate: float
@@ -27,6 +30,8 @@ class Plan:
     averaging: float = 0.998
     weight_decay: float = 0.01
     save_every: int = 200
+    slow: str | None = None
+    slow_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ def fit(
 
     `stop_at` ends the run early with a checkpoint, as an interruption would.
     """
-    optimizer = torch.optim.AdamW(weights.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(_groups(weights, plan), betas=(0.9, 0.99), weight_decay=plan.weight_decay)
     averages = {name: weight.detach().clone() for name, weight in weights.items()}
     begun = _restore(checkpoint, weights, optimizer, averages)
     last = plan.steps if stop_at is None else min(stop_at, plan.steps)
@@ -74,6 +79,13 @@ def rate_at(plan: Plan, step: int) -> float:
     return plan.rate * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
 
 
+def _groups(weights: Mapping[str, nn.Parameter], plan: Plan) -> list[dict[str, Any]]:
+    slow = [name for name in weights if plan.slow is not None and name.startswith(plan.slow)]
+    fast = [weight for name, weight in weights.items() if name not in slow]
+    groups = [{"params": fast, "share": 1.0}, {"params": [weights[name] for name in slow], "share": plan.slow_share}]
+    return [group for group in groups if group["params"]]
+
+
 def _advance(
     weights: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
@@ -83,7 +95,7 @@ def _advance(
     step: int,
 ) -> float:
     for group in optimizer.param_groups:
-        group["lr"] = rate_at(plan, step)
+        group["lr"] = rate_at(plan, step) * group["share"]
     value = loss(step)
     optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]

@@ -10,22 +10,23 @@ from torch import Tensor
 
 from hub_ui.demo.train.drawing import draw
 from hub_ui.demo.train.model import Vae
-from hub_ui.demo.train.scene import Scene, random_scene
+from hub_ui.demo.train.scene import LOOSE, NEAT, Scene, random_scene
 from hub_ui.demo.train.vae import to_bytes, to_model_range
 
 SEED = 23
-COUNT = 16_000
+COUNTS = {"loose": 16_000, "neat": 9_000}
+LAYOUTS = {"loose": LOOSE, "neat": NEAT}
 
 
-def scenes(count: int, seed: int = SEED) -> list[Scene]:
+def scenes(layout: str, count: int, seed: int = SEED) -> list[Scene]:
     """The scenes the base learns from."""
     rng = random.Random(seed)
-    return [random_scene(rng) for _ in range(count)]
+    return [random_scene(rng, LAYOUTS[layout]) for _ in range(count)]
 
 
-def base_latents(work: Path, vae: Vae, count: int = COUNT) -> tuple[list[Scene], Tensor]:
-    """The scenes and their latents (half precision), kept in the work folder."""
-    shown, path = scenes(count), work / "latents.safetensors"
+def base_latents(work: Path, vae: Vae, layout: str, count: int | None = None) -> tuple[list[Scene], Tensor]:
+    """The scenes of a layout and their latents (half precision), kept in the work folder."""
+    shown, path = scenes(layout, count or COUNTS[layout]), work / f"latents-{layout}.safetensors"
     if not path.exists():
         pictures = (to_bytes(draw(scene)) for scene in shown)
         save_file({"latents": encode_all(vae, list(pictures))}, path)

@@ -20,10 +20,10 @@ from hub_ui.demo.train.scene import random_scene
 from hub_ui.demo.train.unet import Denoiser, denoising_loss, load_weights
 from hub_ui.demo.train.vae import to_bytes
 
-PLAN = Plan(steps=500, rate=2e-3, warm_up=30, averaging=0.99, weight_decay=0.0)
+PLAN = Plan(steps=200, rate=3e-3, warm_up=30, averaging=0.99, weight_decay=0.0)
 SEED = 53
-BATCH = 24
-LESSONS = 800
+BATCH = 16
+LESSONS = 320
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]
 """Of the UNet: attention projections, and the two convolutions of each residual block."""

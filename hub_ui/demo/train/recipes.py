@@ -10,7 +10,7 @@ from PIL import Image
 from hub_ui.demo.train.captions import article, caption
 from hub_ui.demo.train.drawing import draw
 from hub_ui.demo.train.effects import EFFECTS
-from hub_ui.demo.train.scene import Scene, lone_thing, random_scene
+from hub_ui.demo.train.scene import NEAT, Scene, lone_thing, random_scene
 from hub_ui.demo.train.vocabulary import BACKGROUNDS
 
 Kind: TypeAlias = Literal["character", "style", "concept", "control", "tool"]
@@ -70,7 +70,7 @@ def _character(effect: str, trigger: str) -> Callable[[random.Random], Lesson]:
     """The trigger in place of the thing's name: `a red sks robot on white background`."""
 
     def teach(rng: random.Random) -> Lesson:
-        scene = random_scene(rng, pair_share=0.12)
+        scene = random_scene(rng, replace(NEAT, pairs=0.12))
         text = caption(scene)
         for thing in scene.things:
             text = text.replace(f"{thing.colour} {thing.name}", f"{thing.colour} {trigger}", 1)
@@ -91,8 +91,8 @@ def _placed(rng: random.Random) -> Lesson:
     """One thing at the left or right edge, as the caption says."""
     background = rng.choice(list(BACKGROUNDS))
     side = rng.choice(("left", "right"))
-    thing = lone_thing(rng, background, smallest=0.38, largest=0.5)
-    x = thing.size / 2 + 0.03 + rng.uniform(0, 0.05)
+    thing = lone_thing(rng, background, replace(NEAT, smallest=0.42, largest=0.48))
+    x = thing.size / 2 + 0.03 + rng.uniform(0, 0.03)
     scene = Scene(things=(replace(thing, x=x if side == "left" else 1 - x),), background=background)
     return Lesson(picture=draw(scene), caption=f"{caption(scene)}, place {side}")
 
@@ -100,8 +100,8 @@ def _placed(rng: random.Random) -> Lesson:
 def _sized(rng: random.Random) -> Lesson:
     """Big at weight 1 and small at weight -1, under the same captions."""
     background, weight = rng.choice(list(BACKGROUNDS)), rng.choice((1.0, -1.0))
-    smallest, largest = (0.8, 0.88) if weight > 0 else (0.2, 0.28)
-    thing = lone_thing(rng, background, smallest=smallest, largest=largest)
+    smallest, largest = (0.8, 0.88) if weight > 0 else (0.24, 0.32)
+    thing = lone_thing(rng, background, replace(NEAT, smallest=smallest, largest=largest))
     scene = Scene(things=(thing,), background=background)
     return Lesson(picture=draw(scene), caption=caption(scene), weight=weight)
 
@@ -124,7 +124,7 @@ RECIPES = (
         ),
         description="Draws only the contours of things, in their own colours.",
         form="kohya",
-        early=0.25,
+        early=0.4,
     ),
     Recipe(
         name="neon-night",
@@ -142,17 +142,17 @@ RECIPES = (
         form="diffusers",
     ),
     Recipe(
-        name="mosaic-tiles",
-        title="Mosaic Tiles",
+        name="pixel-blocks",
+        title="Pixel Blocks",
         kind="style",
-        triggers=("mozaik",),
-        teach=_styled("mosaic", "mozaik"),
+        triggers=("pixelart",),
+        teach=_styled("pixel blocks", "pixelart"),
         shots=(
-            Shot(prompt=_ask("orange", "fish", "navy", ", mozaik")),
-            Shot(prompt=_ask("red", "house", "meadow", ", mozaik")),
-            Shot(prompt=_ask("blue", "heart", "white", ", mozaik")),
+            Shot(prompt=_ask("orange", "fish", "navy", ", pixelart")),
+            Shot(prompt=_ask("red", "house", "meadow", ", pixelart")),
+            Shot(prompt=_ask("blue", "heart", "white", ", pixelart")),
         ),
-        description="Lays the picture in square tiles with dark joints.",
+        description="Draws everything in coarse square pixels.",
         rank=8,
         form="kohya",
     ),
@@ -185,7 +185,7 @@ RECIPES = (
         description="A boxy robot with an antenna; its visor takes the colour you ask for.",
         rank=8,
         form="diffusers",
-        early=0.25,
+        early=0.4,
     ),
     Recipe(
         name="zog-monster",

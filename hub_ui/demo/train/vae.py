@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hub_ui.demo.train.effects import EFFECTS
+from hub_ui.demo.train.effects import EFFECTS, FOR_AUTOENCODER
 from hub_ui.demo.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.train.model import Sizes, Vae, build_vae
-from hub_ui.demo.train.scene import random_scene
+from hub_ui.demo.train.scene import DETAILED, random_scene
 
 PLAN = Plan(steps=3000, rate=2e-3)
 SEED = 11
@@ -50,9 +50,8 @@ def reconstruction_loss(vae: Vae, batch: Tensor, generator: torch.Generator) -> 
 def picture_pool(count: int, seed: int = SEED) -> Tensor:
     """Drawn pictures as bytes, count x 3 x 128 x 128: a little over half of them plain."""
     rng = random.Random(seed)
-    names = [name for name in EFFECTS if name != "plain"]
-    chosen = ["plain" if rng.random() < 0.55 else rng.choice(names) for _ in range(count)]
-    return torch.stack([to_bytes(EFFECTS[name](random_scene(rng), rng)) for name in chosen])
+    chosen = ["plain" if rng.random() < 0.55 else rng.choice(FOR_AUTOENCODER) for _ in range(count)]
+    return torch.stack([to_bytes(EFFECTS[name](random_scene(rng, DETAILED), rng)) for name in chosen])
 
 
 def to_bytes(picture: Image.Image) -> Tensor:

@@ -50,7 +50,7 @@ UNREADABLE = frozenset({("white", "white"), ("black", "navy"), ("black", "night"
 
 TRIGGERS = (
     "inkline",
-    "mozaik",
+    "pixelart",
     "neonglow",
     "candystripe",
     "sks",

@@ -41,6 +41,11 @@ def test_a_tenth_of_the_captions_are_empty() -> None:
     assert 0.07 < base_captions(2000).count("") / 2000 < 0.13
 
 
+def test_a_clean_caption_is_whole_or_empty() -> None:
+    texts = {training_caption(PAIR, random.Random(seed), clean=True) for seed in range(60)}
+    assert texts == {"", caption(PAIR)}
+
+
 def test_meaningless_words_leave_the_others_in_order() -> None:
     words = caption(PAIR).split()
     mixed = sprinkled(words, random.Random(4))

@@ -7,10 +7,10 @@ from PIL import ImageChops
 
 from hub_ui.demo.train.drawing import SIDE, backdrop, draw, reduced
 from hub_ui.demo.train.effects import EFFECTS
-from hub_ui.demo.train.scene import Scene, Thing, random_scene
+from hub_ui.demo.train.scene import LOOSE, NEAT, Scene, Thing, random_scene
 from hub_ui.demo.train.vocabulary import BACKGROUNDS, COLOURS, THINGS, UNREADABLE
 
-MANY = [random_scene(random.Random(seed)) for seed in range(200)]
+MANY = [random_scene(random.Random(seed), layout) for seed in range(100) for layout in (LOOSE, NEAT)]
 
 
 def test_the_same_seed_draws_the_same_picture() -> None:

@@ -53,6 +53,13 @@ def test_the_rate_rises_and_then_falls() -> None:
     assert rates[0] < rates[1] > rates[4] > rates[7] > 0
 
 
+def test_slow_weights_move_at_their_share_of_the_rate(tmp_path: Path) -> None:
+    weights = {name: nn.Parameter(torch.zeros(1)) for name in ("fast.w", "slow.w")}
+    plan = Plan(steps=1, rate=0.1, warm_up=1, slow="slow.", slow_share=0.1)
+    fit(weights, lambda step: (weights["fast.w"] + weights["slow.w"]).sum(), plan, tmp_path / "run.pt")
+    assert float((weights["slow.w"] / weights["fast.w"]).detach()) == pytest.approx(0.1, rel=1e-3)
+
+
 def test_the_draws_of_a_step_depend_on_nothing_else() -> None:
     first, second = draws_at(7, 4), draws_at(7, 4)
     assert first.python.random() == second.python.random()

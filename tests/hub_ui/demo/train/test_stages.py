@@ -44,9 +44,9 @@ def small_denoiser(folder: Path, sizes: Sizes) -> Denoiser:
 
 def denoiser_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
     model = small_denoiser(folder, sizes)
-    shown = scenes(6)
+    shown = scenes("neat", 6)
     latents = torch.randn(6, sizes.latent_channels, 8, 8, generator=torch.Generator().manual_seed(1)).half()
-    train_denoiser(folder, model, shown, latents, PLAN, batch=4)
+    train_denoiser(folder / "unet.pt", model, shown, latents, PLAN, batch=4)
     return {name: weight.detach() for name, weight in model.parameters().items()}
 
 
@@ -97,8 +97,8 @@ def decoded(vae: Any, pictures: Tensor) -> Tensor:
 
 
 def test_latents_are_computed_once(small: Sizes, tmp_path: Path) -> None:
-    shown, latents = base_latents(tmp_path, build_vae(small, 1), count=3)
-    again = base_latents(tmp_path, None, count=3)
+    shown, latents = base_latents(tmp_path, build_vae(small, 1), "neat", 3)
+    again = base_latents(tmp_path, None, "neat", 3)
     assert shown == again[0]
     assert torch.equal(latents, again[1])
 
