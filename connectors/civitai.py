@@ -111,6 +111,7 @@ class CivitAI:
             headers=self._session.auth(url),
             size=file.size,
             sha256=file.sha256,
+            source=own,
         )
 
     def _checked(self, target: str, lora: Lora) -> str:

@@ -15,6 +15,7 @@ from connectors.ref import HubName, Ref
 class HttpDownload:
     """Bytes behind one address. `headers` may hold a key: they go to the address's own host and no further.
 
+    `source` is the lasting address of the same bytes where `url` is a signed one that expires.
     With `in_tar` the address answers with a tar that holds exactly one .safetensors, which is the file meant;
     `size` and `sha256` are then unknown, since they would be the tar's.
     """
@@ -26,6 +27,7 @@ class HttpDownload:
     size: int | None = None
     sha256: str | None = None
     in_tar: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -203,7 +203,7 @@ def source_of(download: Download) -> str:
     """The address to write down: without anything that lets its bearer in."""
     if not isinstance(download, HttpDownload):
         return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
-    parts = urlsplit(download.url)
+    parts = urlsplit(download.source or download.url)
     query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))

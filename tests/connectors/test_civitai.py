@@ -186,6 +186,7 @@ def test_a_download_is_asked_for_by_file_and_its_target_taken(server: Hub, elsew
     download = _holding(server, token="k").download(PIN)
     assert isinstance(download, HttpDownload)
     assert (download.url, dict(download.headers)) == (signed, {})
+    assert download.source == f"{server.url}{DOWNLOAD}?fileId=9001"
     assert (download.name, download.size, download.sha256) == ("saltmarsh.safetensors", 18944, SHA.lower())
     assert server.asked[-1].params == {"fileId": ["9001"]}
     assert elsewhere.asked == []

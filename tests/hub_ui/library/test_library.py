@@ -214,3 +214,10 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, ink: HttpDownlo
 def test_no_key_is_written_down() -> None:
     url = "https://me:pw@civitai.com/api/download/models/2?fileId=3&token=secret&X-Amz-Signature=secret"
     assert source_of(download(url)) == "https://civitai.com/api/download/models/2?fileId=3"
+
+
+def test_a_signed_address_that_expires_is_not_what_is_written_down() -> None:
+    signed = download(
+        "https://files.example/a?Signature=x", source="https://civitai.com/api/download/models/2?fileId=3"
+    )
+    assert source_of(signed) == "https://civitai.com/api/download/models/2?fileId=3"
