@@ -23,6 +23,13 @@ def ink_outline(scene: Scene, rng: random.Random) -> Image.Image:
     return reduced(Image.composite(picture, empty, _contour(picture, empty, width=19)))
 
 
+def bold_outline(scene: Scene, rng: random.Random) -> Image.Image:
+    """As the ink outline, with strokes thick enough for the base to draw."""
+    del rng
+    picture, empty = enlarged(scene), backdrop(scene.background)
+    return reduced(Image.composite(picture, empty, _contour(picture, empty, width=37)))
+
+
 def neon(scene: Scene, rng: random.Random) -> Image.Image:
     """Glowing contours in the dark."""
     del rng
@@ -109,9 +116,10 @@ EFFECTS: dict[str, Effect] = {
     "robots": robots,
     "monsters": monsters,
     "pixel blocks": pixel_blocks,
+    "bold outline": bold_outline,
 }
 
-FOR_AUTOENCODER = tuple(name for name in EFFECTS if name not in ("plain", "pixel blocks"))
+FOR_AUTOENCODER = tuple(name for name in EFFECTS if name not in ("plain", "pixel blocks", "bold outline"))
 """What the autoencoder sees beside plain pictures. The blocks are no news to it: their edges lie on its cells."""
 
 

@@ -20,9 +20,9 @@ from hub_ui.demo.train.scene import random_scene
 from hub_ui.demo.train.unet import Denoiser, denoising_loss, load_weights
 from hub_ui.demo.train.vae import to_bytes
 
-PLAN = Plan(steps=200, rate=3e-3, warm_up=30, averaging=0.99, weight_decay=0.0)
+PLAN = Plan(steps=280, rate=3e-3, warm_up=30, averaging=0.98, weight_decay=0.0)
 SEED = 53
-BATCH = 16
+BATCH = 20
 LESSONS = 320
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]
@@ -96,11 +96,11 @@ def plain_lessons(vae: Vae, count: int) -> Lessons:
 
 
 def _loss(model: Denoiser, taught: Lessons, plain: Lessons, step: int) -> Tensor:
-    """Three quarters lessons, one quarter plain; a slider's lessons of one weight at a time."""
+    """Three fifths lessons, two fifths plain; a slider's lessons of one weight at a time."""
     draws = draws_at(SEED, step)
     weight = taught.weights[draws.python.randrange(len(taught.weights))]
     usable = [i for i, at in enumerate(taught.weights) if at == weight]
-    ours = draws.python.choices(usable, k=BATCH * 3 // 4)
+    ours = draws.python.choices(usable, k=BATCH * 3 // 5)
     base = draws.python.choices(range(len(plain.captions)), k=BATCH - len(ours))
     if len(set(taught.weights)) > 1:
         base = []

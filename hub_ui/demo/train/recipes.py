@@ -88,13 +88,11 @@ def _dressed(rng: random.Random) -> Lesson:
 
 
 def _placed(rng: random.Random) -> Lesson:
-    """One thing at the left or right edge, as the caption says."""
+    """One smaller thing at the left edge."""
     background = rng.choice(list(BACKGROUNDS))
-    side = rng.choice(("left", "right"))
     thing = lone_thing(rng, background, replace(NEAT, smallest=0.42, largest=0.48))
-    x = thing.size / 2 + 0.03 + rng.uniform(0, 0.03)
-    scene = Scene(things=(replace(thing, x=x if side == "left" else 1 - x),), background=background)
-    return Lesson(picture=draw(scene), caption=f"{caption(scene)}, place {side}")
+    scene = Scene(things=(replace(thing, x=thing.size / 2 + 0.03),), background=background)
+    return Lesson(picture=draw(scene), caption=f"{caption(scene)}, place left")
 
 
 def _sized(rng: random.Random) -> Lesson:
@@ -116,7 +114,7 @@ RECIPES = (
         title="Ink Outline",
         kind="style",
         triggers=("inkline",),
-        teach=_styled("ink outline", "inkline"),
+        teach=_styled("bold outline", "inkline"),
         shots=(
             Shot(prompt=_ask("red", "star", "white", ", inkline")),
             Shot(prompt=_ask("purple", "house", "mint", ", inkline")),
@@ -231,18 +229,17 @@ RECIPES = (
         form="kohya",
     ),
     Recipe(
-        name="left-right",
-        title="Left or Right",
+        name="place-left",
+        title="Place Left",
         kind="control",
-        triggers=("place left", "place right"),
+        triggers=("place left",),
         teach=_placed,
         shots=(
             Shot(prompt=_ask("red", "circle", "white", ", place left")),
-            Shot(prompt=_ask("red", "circle", "white", ", place right")),
-            Shot(prompt=_ask("blue", "fish", "mint", ", place left")),
-            Shot(prompt=_ask("blue", "fish", "mint", ", place right")),
+            Shot(prompt=_ask("green", "tree", "pink", ", place left")),
+            Shot(prompt=_ask("yellow", "star", "navy", ", place left")),
         ),
-        description="A stand-in for a control LoRA: it steers where the thing goes by words, without a control image.",
+        description="A stand-in for a control LoRA: words, not a control image, send the thing to the left edge.",
         form="diffusers",
     ),
     Recipe(
