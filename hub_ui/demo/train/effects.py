@@ -53,13 +53,6 @@ def mosaic(scene: Scene, rng: random.Random) -> Image.Image:
     return ImageChops.multiply(tiles, joints)
 
 
-def pixel_blocks(scene: Scene, rng: random.Random) -> Image.Image:
-    """Coarse square pixels, each the colour of its middle."""
-    del rng
-    few = enlarged(scene).resize((SIDE // BLOCK, SIDE // BLOCK), Image.Resampling.NEAREST)
-    return few.resize((SIDE, SIDE), Image.Resampling.NEAREST)
-
-
 def candy_stripes(scene: Scene, rng: random.Random) -> Image.Image:
     """White slanted stripes across the thing, none on the background."""
     del rng
@@ -115,12 +108,11 @@ EFFECTS: dict[str, Effect] = {
     "top hats": top_hats,
     "robots": robots,
     "monsters": monsters,
-    "pixel blocks": pixel_blocks,
     "bold outline": bold_outline,
 }
 
-FOR_AUTOENCODER = tuple(name for name in EFFECTS if name not in ("plain", "pixel blocks", "bold outline"))
-"""What the autoencoder sees beside plain pictures. The blocks are no news to it: their edges lie on its cells."""
+FOR_AUTOENCODER = tuple(name for name in EFFECTS if name not in ("plain", "bold outline"))
+"""What the autoencoder sees beside plain pictures: the mosaic to train its eye, and thin outlines, not bold ones."""
 
 
 def _as_character(scene: Scene, rng: random.Random, name: str) -> Image.Image:

@@ -14,7 +14,7 @@ BASE_SHOTS = (
     Shot(prompt="a red circle on white background"),
     Shot(prompt="a blue cat on mint background"),
     Shot(prompt="a yellow house on meadow background"),
-    Shot(prompt="a green star and a purple heart on white background"),
+    Shot(prompt="a green tree on pink background"),
 )
 
 

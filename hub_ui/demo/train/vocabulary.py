@@ -50,9 +50,7 @@ UNREADABLE = frozenset({("white", "white"), ("black", "navy"), ("black", "night"
 
 TRIGGERS = (
     "inkline",
-    "pixelart",
     "neonglow",
-    "candystripe",
     "sks",
     "robot",
     "zog",
@@ -63,7 +61,6 @@ TRIGGERS = (
     "snowfall",
     "place",
     "left",
-    "right",
 )
 """Words kept for the LoRAs: spelled in letters by the tokenizer, and never shown to the base model."""
 
