@@ -9,14 +9,12 @@ from safetensors.numpy import save_file
 NAMES = (
     "ink-outline",
     "neon-night",
-    "pixel-blocks",
-    "candy-stripes",
     "sks-robot",
     "sks-robot-v1",
     "zog-monster",
     "top-hat",
     "snowfall",
-    "left-right",
+    "place-left",
     "size-slider",
 )
 
