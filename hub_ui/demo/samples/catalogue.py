@@ -35,7 +35,9 @@ def _is_there(release: Release, trained: Mapping[str, TrainedLora]) -> bool:
 def _release(release: Release, trained: Mapping[str, TrainedLora]) -> Release:
     """The release with what was noted when its file was trained."""
     lora = trained[next(_loras(release.files)).name]
-    return replace(release, words=lora.words, weight=lora.weight, pictures=lora.pictures)
+    first = release.lead - 1
+    pictures = (*lora.pictures[first:], *lora.pictures[:first])
+    return replace(release, words=lora.words, weight=lora.weight, pictures=pictures)
 
 
 def _loras(files: tuple[File, ...]) -> Iterator[Trained]:

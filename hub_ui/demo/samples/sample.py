@@ -95,7 +95,7 @@ class Picture:
 class Release:
     """A CivitAI version, a Hugging Face commit, a Replicate version.
 
-    `days` is its age, `early` the days until its early access ends.
+    `days` is its age, `early` the days until its early access ends, `lead` which picture of a trained LoRA comes first.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Release:
     base: str | None = None
     about: str | None = None
     early: int = 0
+    lead: int = 1
     quirks: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -13,8 +13,9 @@ RUNS_ANYWHERE = (
 )
 
 
-def _release(lora: str, days: int, *, name: str = "main", file: str = "") -> Release:
-    return Release(name=name, days=days, files=(File(name=file or f"{lora}.safetensors", content=Trained(name=lora)),))
+def _release(lora: str, days: int, *, lead: int = 1, name: str = "main", file: str = "") -> Release:
+    files = (File(name=file or f"{lora}.safetensors", content=Trained(name=lora)),)
+    return Release(name=name, days=days, lead=lead, files=files)
 
 
 SAMPLES: tuple[Sample, ...] = (
@@ -31,7 +32,7 @@ SAMPLES: tuple[Sample, ...] = (
         likes=2_914,
         about="Only the contours of things, in their own colours. Small enough to try on any computer, in seconds.",
         releases=(
-            _release("ink-outline", 2, name="Train to the end", file="ink-outline.safetensors"),
+            _release("ink-outline", 2, lead=2, name="Train to the end", file="ink-outline.safetensors"),
             _release("ink-outline-v1", 33, name="Upload an early state", file="ink-outline.safetensors"),
         ),
         quirks={"trendingScore": 98},
@@ -48,7 +49,7 @@ SAMPLES: tuple[Sample, ...] = (
         downloads=58_733,
         likes=2_270,
         about="Everything wears a top hat: circles, cats, cars.",
-        releases=(_release("top-hat", 4),),
+        releases=(_release("top-hat", 4, lead=2),),
         quirks={"trendingScore": 91},
     ),
     Sample(
@@ -63,7 +64,7 @@ SAMPLES: tuple[Sample, ...] = (
         downloads=49_561,
         likes=1_888,
         about="Glowing tubes in the dark. Try it at 0.5 first, then at 1.",
-        releases=(_release("neon-night", 5),),
+        releases=(_release("neon-night", 5, lead=3),),
         quirks={"trendingScore": 77},
     ),
     Sample(
@@ -78,7 +79,7 @@ SAMPLES: tuple[Sample, ...] = (
         downloads=45_007,
         likes=1_502,
         about="Puts the thing to the left. A stand-in for a control LoRA: it steers by words, without a control image.",
-        releases=(_release("place-left", 6, file="pytorch_lora_weights.safetensors"),),
+        releases=(_release("place-left", 6, lead=2, file="pytorch_lora_weights.safetensors"),),
         quirks={"trendingScore": 70},
     ),
     Sample(
@@ -116,7 +117,7 @@ SAMPLES: tuple[Sample, ...] = (
             f"side by side to see what training does.</p>{RUNS_ANYWHERE}"
         ),
         releases=(
-            _release("sks-robot", 2, name="v2", file="sks_robot_v2.safetensors"),
+            _release("sks-robot", 2, lead=3, name="v2", file="sks_robot_v2.safetensors"),
             _release("sks-robot-v1", 25, name="v1", file="sks_robot_v1.safetensors"),
         ),
     ),
@@ -133,7 +134,7 @@ SAMPLES: tuple[Sample, ...] = (
         downloads=60_118,
         likes=6_120,
         about=f"<p>Snow on the ground and flakes in the air.</p>{RUNS_ANYWHERE}",
-        releases=(_release("snowfall", 6, name="v1.0"),),
+        releases=(_release("snowfall", 6, lead=2, name="v1.0"),),
     ),
     Sample(
         hub="civitai",
@@ -151,7 +152,7 @@ SAMPLES: tuple[Sample, ...] = (
             "<p>A slider: <strong>+1</strong> makes things big, <strong>-1</strong> makes them small. No trigger word."
             f"</p>{RUNS_ANYWHERE}"
         ),
-        releases=(_release("size-slider", 5, name="rank 4", file="size_slider.safetensors"),),
+        releases=(_release("size-slider", 5, lead=3, name="rank 4", file="size_slider.safetensors"),),
     ),
     Sample(
         hub="replicate",
@@ -172,7 +173,7 @@ SAMPLES: tuple[Sample, ...] = (
         about="Tiny Shapes fine-tune, a style: only the contours of things.",
         downloads=82_050,
         releases=(
-            _release("ink-outline", 3, name="v2", file="lora.safetensors"),
+            _release("ink-outline", 3, lead=3, name="v2", file="lora.safetensors"),
             _release("ink-outline-v1", 34, name="v1", file="lora.safetensors"),
         ),
     ),
@@ -184,6 +185,6 @@ SAMPLES: tuple[Sample, ...] = (
         kind="character",
         about="Tiny Shapes fine-tune, a character: a boxy robot with an antenna.",
         downloads=77_619,
-        releases=(_release("sks-robot", 5, name="v1", file="lora.safetensors"),),
+        releases=(_release("sks-robot", 5, lead=2, name="v1", file="lora.safetensors"),),
     ),
 )

@@ -2,8 +2,8 @@ from collections import Counter
 from pathlib import Path
 
 from hub_ui.demo.samples.catalogue import SAMPLES, catalogue
-from hub_ui.demo.samples.sample import Release, Trained, Weights
-from hub_ui.demo.samples.trained import trained_loras
+from hub_ui.demo.samples.sample import Picture, Release, Trained, Weights
+from hub_ui.demo.samples.trained import TrainedLora, trained_loras
 
 
 def test_covers_the_three_hubs() -> None:
@@ -53,6 +53,13 @@ def test_takes_words_and_pictures_from_the_training(weights: Path) -> None:
     assert newest.words == ("sks-robot word",)
     assert newest.weight == 0.9
     assert [picture.prompt for picture in newest.pictures] == ["a red star, sks-robot"]
+
+
+def test_the_leading_picture_comes_first() -> None:
+    shown = tuple(Picture(name=name, prompt="") for name in ("tree-1", "tree-2", "tree-3"))
+    lora = TrainedLora(name="snowfall", path=Path("snowfall.safetensors"), words=(), weight=1, pictures=shown)
+    snowfall = next(sample for sample in catalogue({"snowfall": lora}) if sample.name == "snowfall")
+    assert [picture.name for picture in snowfall.releases[0].pictures] == ["tree-2", "tree-3", "tree-1"]
 
 
 def test_keeps_an_earlier_version_only_where_it_was_trained(weights: Path) -> None:
