@@ -13,6 +13,8 @@ from tests.browser.demo import running_demo
 
 SIZES = {"1440": (1440, 960), "390": (390, 844)}
 THEMES = ("light", "dark")
+SEEN_PICTURES_ARE_THERE = """() => [...document.images].every(
+  (picture) => picture.complete || picture.getBoundingClientRect().top > innerHeight)"""
 
 
 def main(out: Path) -> None:
@@ -46,9 +48,9 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
 
 
 def snap(page: Page, path: Path) -> None:
-    """Waits for pictures first: a page half loaded shows nothing of its design."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(400)
+    """Waits for pictures first: a page half loaded shows nothing of its design. (Gradio's network is never idle.)"""
+    page.wait_for_function(SEEN_PICTURES_ARE_THERE)
+    page.wait_for_timeout(500)
     page.screenshot(path=path)
     print(path)
 
