@@ -147,7 +147,7 @@ SAMPLES: tuple[Sample, ...] = (
         tags=("tool", "slider", "tiny"),
         licence=SELL,
         downloads=57_466,
-        likes=5_830,
+        likes=6_090,
         about=(
             "<p>A slider: <strong>+1</strong> makes things big, <strong>-1</strong> makes them small. No trigger word."
             f"</p>{RUNS_ANYWHERE}"
