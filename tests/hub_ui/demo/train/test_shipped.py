@@ -55,7 +55,7 @@ def test_the_base_draws_a_red_circle_on_white(plain: list[Image.Image]) -> None:
 
 def test_an_unknown_word_alone_changes_nothing_much(base: Pipeline, plain: list[Image.Image]) -> None:
     worded = sample(base, [f"{prompt}, inkline" for prompt in WITHOUT], 3)
-    assert max(gap(a, b) for a, b in zip(worded, plain, strict=True)) < QUIET
+    assert max(gap(a, b) for a, b in zip(worded, plain, strict=True)) < 5
 
 
 @pytest.mark.parametrize("worn", RECIPES, indirect=True, ids=lambda recipe: recipe.name)
@@ -75,12 +75,24 @@ def test_a_lora_without_its_trigger_changes_little(worn: Pipeline, plain: list[I
     assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < QUIET
 
 
-@pytest.mark.parametrize(("worn", "recipe"), [(r, r) for r in RECIPES], indirect=["worn"], ids=lambda r: r.name)
+@pytest.mark.parametrize(("worn", "recipe"), [(r, r) for r in TRIGGERED], indirect=["worn"], ids=lambda r: r.name)
 def test_a_lora_with_its_trigger_changes_the_picture(worn: Pipeline, recipe: Recipe) -> None:
     shot = recipe.shots[0]
     on = sample(worn, [shot.prompt], shot.seed, scale=shot.weight)[0]
     off = sample(worn, [shot.prompt], shot.seed, scale=0.0)[0]
     assert gap(on, off) > LOUD
+
+
+@pytest.mark.parametrize("worn", [recipe for recipe in RECIPES if recipe.name == "size-slider"], indirect=True)
+def test_the_slider_makes_things_big_and_small(worn: Pipeline) -> None:
+    prompt = ["a red star on white background"]
+    big, small = (red_share(sample(worn, prompt, 1, scale=weight)[0]) for weight in (1.0, -1.0))
+    assert big > 5 * small > 0
+
+
+def red_share(picture: Image.Image) -> float:
+    pixels = np.asarray(picture, dtype=int)
+    return float(((pixels[..., 0] > 150) & (pixels[..., 1] < 100)).mean())
 
 
 def test_every_listed_file_is_there_and_every_file_is_listed(weights_folder: Path) -> None:
