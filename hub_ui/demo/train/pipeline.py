@@ -17,8 +17,10 @@ GUIDANCE = 4.0
 
 def save_base(folder: Path, vae: Vae, model: Denoiser) -> None:
     """The folder that `StableDiffusionPipeline.from_pretrained` reads, in half precision."""
+    halved: Vae = deepcopy(vae).half()
+    halved.register_to_config(_name_or_path="")  # else the folder it was trained in ships too
     pipe: Pipeline = StableDiffusionPipeline(  # type: ignore[no-untyped-call]
-        vae=deepcopy(vae).half(),
+        vae=halved,
         text_encoder=deepcopy(model.text_encoder).half(),  # type: ignore[no-untyped-call]
         tokenizer=model.tokenizer,
         unet=deepcopy(model.unet).half(),
