@@ -34,7 +34,8 @@ WRITE_ADDRESS = """(address) => {
   }
   window.hubUiSeen = true;
 }"""
-ON_LOAD = "() => { window.addEventListener('popstate', () => location.reload()); }"
+# The browser's back and forward buttons: the page follows the address without being loaded again.
+FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act: 'address', query: location.search}));"
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -66,7 +67,7 @@ def build_app(services: Services) -> gr.Blocks:
 
 def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
-        nav = widget(frame.nav_html(render, "browse"), elem_id="nav")
+        nav = widget(frame.nav_html(render, "browse"), elem_id="nav", script=FOLLOW_ADDRESS)
         box = gr.Textbox(
             label="Search",
             show_label=False,
@@ -118,6 +119,8 @@ def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
     name = act.get("act")
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
+    if name == "address":
+        return View.from_address(str(act.get("query", "")).removeprefix("?")), gr.skip()
     if name == "close":
         return replace(view, open=""), gr.skip()
     if name not in ("open", "try", "stack"):
@@ -156,7 +159,6 @@ def serving(
         footer_links=[],
         theme=theme(),
         css_paths=[STYLE],
-        js=ON_LOAD,
         mcp_server=False,
     )
     try:

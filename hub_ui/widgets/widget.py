@@ -52,16 +52,17 @@ element.addEventListener('input', (event) => {
 """
 
 
-def widget(value: str = "", *, elem_id: str) -> gr.HTML:
+def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
     """`value` is finished HTML. The event `act` fires with the clicked element's data- attributes as its data.
 
+    `script` runs once more than what every widget does; it may call `trigger('act', {...})` itself.
     A function, not a subclass: Gradio writes a .pyi file beside every subclass of a component (6.31).
     """
     return gr.HTML(
         value,
         html_template="${value}",
         css_template="",
-        js_on_load=SCRIPT,
+        js_on_load=SCRIPT + script,
         apply_default_css=False,
         elem_id=elem_id,
     )

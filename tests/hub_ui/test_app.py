@@ -23,6 +23,11 @@ def test_stacking_stays_on_the_page() -> None:
     assert (view.page, view.open, len(view.stack)) == ("browse", "civitai:1@2", 1)
 
 
+def test_going_back_shows_what_the_address_says() -> None:
+    view, _ = clicked(View(open="civitai:1@2"), {"act": "address", "query": "?kind=style"})
+    assert (view.open, view.query.kinds) == ("", ("style",))
+
+
 def test_an_unknown_page_is_the_first_one() -> None:
     view, _ = clicked(View(page="library"), {"act": "go", "page": "<script>"})
     assert view.page == "browse"
