@@ -1,0 +1,20 @@
+"""What only a browser can tell of the look: that rules survive the way Gradio hands them on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_chosen_filter_is_filled(demo: str, page: Page) -> None:
+    page.goto(demo + "?kind=style&__theme=light")
+    box = page.get_by_role("checkbox", name="Style").locator("i")
+    expect(box).to_have_css("background-color", "rgb(58, 91, 217)")
+
+
+@pytest.mark.parametrize(("theme", "ink"), [("light", "rgb(28, 29, 31)"), ("dark", "rgb(236, 238, 241)")])
+def test_titles_stay_readable_in_both_themes(demo: str, page: Page, theme: str, ink: str) -> None:
+    page.goto(f"{demo}?__theme={theme}")
+    expect(page.locator(".card .title").first).to_have_css("color", ink)
