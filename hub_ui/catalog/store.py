@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,13 +89,12 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._writer = _connect(path)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._writer.close)
             migrate(self._writer)
             _check(self._writer, path)
             [(self.catalog_id,)] = self._writer.execute("SELECT value FROM meta WHERE name = 'catalog'")
-        except BaseException:
-            self._writer.close()
-            raise
+            undo.pop_all()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -252,13 +251,12 @@ class Writing:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
+    with ExitStack() as undo:
+        undo.callback(connection.close)
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut may cost the last pages seen, not the file: hubs are asked again anyway.
         connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection
 
 
@@ -274,11 +272,10 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    try:
+    with ExitStack() as undo:
+        undo.callback(connection.execute, "ROLLBACK")
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+        undo.pop_all()
     connection.execute("COMMIT")
 
 
