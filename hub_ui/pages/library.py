@@ -61,6 +61,5 @@ def item(services: Services, entry: Entry) -> shelf.Item:
         base=known.label if known else words.visible(entry.base_model),
         size=words.size(entry.size),
         trigger_words=", ".join(words.visible(word) for word in entry.trigger_words),
-        sha256=entry.sha256,
         missing=not services.library.path(entry).exists(),
     )

@@ -29,7 +29,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            address=address, ago=words.ago, count=words.count, size=words.size, trigger=words.visible
+            address=address, ago=words.ago, count=words.count, size=words.size, visible=words.visible
         )
 
     def __call__(self, template: str, **values: Any) -> str:

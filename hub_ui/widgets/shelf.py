@@ -15,7 +15,6 @@ class Item:
     base: str
     size: str
     trigger_words: str
-    sha256: str
     missing: bool = False
 
 
