@@ -18,7 +18,8 @@
     ├── RateLimited             6
     ├── IntegrityError          7   bytes that are not what was promised
     │   ├── WrongHash
-    │   └── NotWeights              a web page, an error text or a pickle instead of safetensors
+    │   ├── NotWeights              a web page, an error text or a pickle instead of safetensors
+    │   └── BadHeader               safetensors by its first bytes, but its header can't be trusted
     └── PreviewError            1   the image could not be made
         ├── DoesNotFit              LoRA and base have different architectures
         └── NoBase                  no base model for this architecture here
@@ -123,6 +124,10 @@ class WrongHash(IntegrityError):
 
 class NotWeights(IntegrityError):
     """The bytes are no safetensors file. Never kept, never loaded."""
+
+
+class BadHeader(IntegrityError):
+    """A safetensors header that is cut off, too long, not JSON, or describes other bytes than the file has."""
 
 
 class PreviewError(HubUiError):

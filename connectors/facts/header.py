@@ -1,0 +1,244 @@
+"""A safetensors header: 8 bytes of little-endian length, then JSON that names each tensor's dtype, shape and place.
+
+The format: https://github.com/huggingface/safetensors (README, "Format"). Everything in it is a stranger's: the JSON is
+parsed by msgspec straight into typed tensors, and whatever that leaves in doubt is parsed again, slowly and strictly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+
+import msgspec
+
+from connectors.errors import BadHeader, NotWeights
+
+# Headers of real LoRAs have 2 KB to 2 MB; the longest carry a thumbnail. Parsing takes about ten times as much memory.
+MAX_HEADER_BYTES = 10_000_000
+# Most headers are shorter, so that one read has all of it and the first tensors too.
+FIRST_READ = 96 * 1024
+# Beyond the header: the alpha tensors often come first.
+READ_AHEAD = 4 * 1024
+# A name or value takes two. More than a million of them is an attempt to fill memory.
+_MAX_QUOTES = 2_000_000
+_MAX_TENSORS = 200_000
+
+DTYPE_BITS: Mapping[str, int] = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
+    "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a zip or PyTorch pickle file, which can run code when loaded"),
+    (b"\x80", "a Python pickle, which can run code when loaded"),
+    (b"GGUF", "a GGUF file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
+)
+
+
+class Tensor(msgspec.Struct, frozen=True, gc=False):
+    """`data_offsets` count from the end of the header."""
+
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    data_offsets: tuple[int, int] = (-1, -1)
+
+
+class _Extra(msgspec.Struct, gc=False, rename={"metadata": "__metadata__"}):
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """`data_start` is where the first tensor's bytes begin; `size` is the file's, None if nobody said."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    data_start: int = 8
+    size: int | None = None
+
+
+class Readable(Protocol):
+    """A file that is read in parts: on disk, behind an address, or inside a tar."""
+
+    @property
+    def size(self) -> int | None:
+        """In bytes; known after the first read at the latest, unless the other side never says."""
+        ...
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` up to `stop`, fewer where the file ends before."""
+        ...
+
+
+def read_header(source: Readable) -> Header:
+    """One read, a second one for a header longer than FIRST_READ. Raises NotWeights or BadHeader."""
+    head = source.read(0, FIRST_READ)
+    length = header_length(head)
+    if len(head) < 8 + length and (source.size is None or len(head) < source.size):
+        head += source.read(len(head), 8 + length + READ_AHEAD)
+    if len(head) < 8 + length:
+        raise BadHeader(f"The file ends after {len(head)} bytes, inside its header of {length}. Download it again.")
+    return parse(head[8 : 8 + length], source.size)
+
+
+def header_length(head: bytes) -> int:
+    """The length that a file's first bytes, at least 9, announce. Raises NotWeights for another kind of file."""
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 9 or head[8:9] != b"{" or length < 2:
+        raise NotWeights(f"This is {_looks_like(head)}, not a safetensors file. Look for a .safetensors version.")
+    if length > MAX_HEADER_BYTES:
+        raise BadHeader(
+            f"The header claims {length} bytes; at most {MAX_HEADER_BYTES} are read, and no LoRA needs as many."
+        )
+    return length
+
+
+def parse(raw: bytes, size: int | None = None) -> Header:
+    """The header whose JSON is `raw`. With the file's `size`, the tensors must fill it exactly."""
+    if raw.count(b'"') > _MAX_QUOTES or raw.count(b"{") > _MAX_TENSORS:
+        raise BadHeader("The header holds more entries than any LoRA has. The file is not read.")
+    try:
+        tensors, metadata = _quickly(raw) or _strictly(raw)
+    except RecursionError:
+        raise BadHeader("The header is nested too deeply to be a safetensors file's.") from None
+    end = _extent(tensors)
+    start = 8 + len(raw)
+    if size is not None and start + end != size:
+        raise BadHeader(
+            f"The header describes {start + end} bytes, but the file has {size}. It is cut off or changed; "
+            "download it again."
+        )
+    return Header(tensors=tensors, metadata=metadata, data_start=start, size=size)
+
+
+_Parsed = tuple[dict[str, Tensor], dict[str, str]]
+
+
+def _quickly(raw: bytes) -> _Parsed | None:
+    """None where names may stand twice or be escaped, or a value has another type: only the strict way can tell."""
+    if b"\\u" in raw or raw.count(b'"__metadata__"') > 1:
+        return None
+    try:
+        tensors = msgspec.json.decode(raw, type=dict[str, Tensor])
+        extra = msgspec.json.decode(raw, type=_Extra)
+    except msgspec.MsgspecError:
+        return None
+    tensors.pop("__metadata__", None)
+    if any(raw.count(key) != len(tensors) for key in (b'"data_offsets"', b'"dtype"', b'"shape"')):
+        return None
+    return tensors, _metadata(json.loads(bytes(extra.metadata), object_pairs_hook=_unique))
+
+
+def _strictly(raw: bytes) -> _Parsed:
+    """The same by the book: every name once, every value of its type, an error for what is wrong."""
+    try:
+        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+    except ValueError as error:
+        raise BadHeader(f"The header is not JSON ({_short(error)}). The file is damaged; download it again.") from None
+    if not isinstance(data, dict):
+        raise BadHeader("The header is not a JSON object, as safetensors needs. Download the file again.")
+    metadata = _metadata(data.pop("__metadata__", None))
+    return {name: _tensor(name, entry) for name, entry in data.items()}, metadata
+
+
+def _tensor(name: str, entry: Any) -> Tensor:
+    try:
+        return msgspec.convert(entry, _Strict).tensor()
+    except msgspec.ValidationError as error:
+        raise BadHeader(f"Tensor “{name[:80]}” has no valid entry in the header: {_short(error)}.") from None
+
+
+class _Strict(msgspec.Struct, gc=False):
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+    def tensor(self) -> Tensor:
+        return Tensor(dtype=self.dtype, shape=self.shape, data_offsets=self.data_offsets)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadHeader(f"“{twice[:80]}” stands twice in the header, so it can't be known which one is meant.")
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise BadHeader(f"The header holds {name}, which is no JSON number. The file is damaged; download it again.")
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise BadHeader("The header's metadata is not text by text, as safetensors needs. The file can't be loaded.")
+    return value
+
+
+def _extent(tensors: Mapping[str, Tensor]) -> int:
+    """Where the last tensor ends. Raises BadHeader unless they lie one after the other, each as long as its shape."""
+    lengths: dict[tuple[str, tuple[int, ...]], int | None] = {}
+    at = 0
+    for name, tensor in _by_place(tensors):
+        start, end = tensor.data_offsets
+        kind = (tensor.dtype, tensor.shape)
+        if kind not in lengths:
+            lengths[kind] = _bytes(name, tensor)
+        length = lengths[kind]
+        if start != at or end < start or (length is not None and end - start != length):
+            _complain(name, tensor, at)
+        at = end
+    return at
+
+
+def _by_place(tensors: Mapping[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
+    """In the order of their bytes; most writers list them so."""
+    places = [tensor.data_offsets for tensor in tensors.values()]
+    if places == sorted(places):
+        return tensors.items()
+    return sorted(tensors.items(), key=lambda pair: pair[1].data_offsets)
+
+
+def _bytes(name: str, tensor: Tensor) -> int | None:
+    """None for a dtype newer than the table: its length can't be checked."""
+    count = 1
+    for extent in tensor.shape:
+        if extent < 0:
+            raise BadHeader(f"Tensor “{name[:80]}” has a negative size in its shape. The file is damaged or forged.")
+        count *= extent
+        if count >= 2**48:
+            raise BadHeader(f"Tensor “{name[:80]}” claims more elements than any file holds. The file is forged.")
+    bits = DTYPE_BITS.get(tensor.dtype)
+    return None if bits is None else (count * bits + 7) // 8
+
+
+def _complain(name: str, tensor: Tensor, at: int) -> NoReturn:
+    start, end = tensor.data_offsets
+    if start != at or end < start:
+        raise BadHeader(
+            f"Tensor “{name[:80]}” lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps or "
+            "end before they begin. The file is damaged or forged."
+        )
+    raise BadHeader(f"Tensor “{name[:80]}” has {end - start} bytes, which its shape and dtype don't fit.")
+
+
+def _looks_like(head: bytes) -> str:
+    start = head.lstrip()
+    if not head:
+        return "an empty file"
+    if start[:1] == b"<":
+        return "a web page"
+    if start[:1] in (b"{", b"["):
+        return "a JSON text (often an error message)"
+    return next((what for magic, what in _OTHERS if head.startswith(magic)), "something else")
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n")[0][:120]
