@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from connectors.connector import HttpDownload
 from connectors.errors import WrongHash
-from connectors.session import CONNECT_SECONDS, READ_SECONDS, USER_AGENT
-from hub_ui.library.answers import refusal, unreachable
+from connectors.file_http import file_http
+from connectors.refusals import refusal, unreachable
+from connectors.session import CONNECT_SECONDS, READ_SECONDS
 from hub_ui.library.disk import Fetched, check_space
 from hub_ui.library.progress import Meter
 from hub_ui.library.tar import only_safetensors
@@ -28,7 +26,7 @@ _SIZE_TOLERANCE = 1024 * 1024
 
 def fetch(download: HttpDownload, part: Path, meter: Meter) -> Fetched:
     """Writes the file to `part` and checks it. Raises one of our errors; `part` may then hold anything."""
-    with _http(download.headers) as http:
+    with file_http(download.headers) as http:
         response = _open(http, download)
         with response:
             meter.total = download.size or _announced(response)
@@ -49,51 +47,6 @@ def check_promise(fetched: Fetched, size: int | None, sha256: str | None) -> Non
         )
     if sha256 is None and size is not None and fetched.size != size:
         raise WrongHash(f"{fetched.size} bytes came where {size} were promised. Nothing was kept; pull it again.")
-
-
-class _Http(requests.Session):
-    """Sends an address's headers to its own origin and no further."""
-
-    def __init__(self, private: Collection[str]) -> None:
-        super().__init__()
-        self._private = tuple(private)
-        self.auth = _keep_headers
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """requests drops Authorization only, and would then add a login for the new host from ~/.netrc.
-
-        Signed addresses of R2 and B2 refuse a request that carries a second login.
-        """
-        assert response.request.url is not None
-        assert prepared_request.url is not None
-        if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
-            for name in (*self._private, "Authorization"):
-                prepared_request.headers.pop(name, None)
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stands in for a login, so that requests does not look for one in ~/.netrc."""
-    return request
-
-
-@contextmanager
-def _http(private: Collection[str]) -> Iterator[requests.Session]:
-    retry = Retry(
-        total=2,
-        backoff_factor=0.25,
-        status_forcelist=(500, 502, 503, 504, 524),
-        raise_on_status=False,
-        # Else urllib3 would sit out a rate limit by itself, in silence.
-        respect_retry_after_header=False,
-    )
-    with _Http(private) as http:
-        http.headers["User-Agent"] = USER_AGENT
-        # A compressed answer would make Content-Length say nothing about the file.
-        http.headers["Accept-Encoding"] = "identity"
-        http.max_redirects = 8
-        for scheme in ("http://", "https://"):
-            http.mount(scheme, HTTPAdapter(max_retries=retry))
-        yield http
 
 
 def _open(http: requests.Session, download: HttpDownload) -> requests.Response:

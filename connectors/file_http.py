@@ -1,0 +1,58 @@
+"""HTTP for files: a session whose secret headers go to one origin, that asks for the bytes as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from connectors.session import USER_AGENT
+
+
+class _Http(requests.Session):
+    """Sends an address's headers to its own origin and no further."""
+
+    def __init__(self, private: Collection[str]) -> None:
+        super().__init__()
+        self._private = tuple(private)
+        self.auth = _keep_headers
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """requests drops Authorization only, and would then add a login for the new host from ~/.netrc.
+
+        Signed addresses of R2 and B2 refuse a request that carries a second login.
+        """
+        assert response.request.url is not None
+        assert prepared_request.url is not None
+        if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
+            for name in (*self._private, "Authorization"):
+                prepared_request.headers.pop(name, None)
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Stands in for a login, so that requests does not look for one in ~/.netrc."""
+    return request
+
+
+@contextmanager
+def file_http(private: Collection[str] = ()) -> Iterator[requests.Session]:
+    """`private` names the headers that must not follow a redirect to another origin."""
+    retry = Retry(
+        total=2,
+        backoff_factor=0.25,
+        status_forcelist=(500, 502, 503, 504, 524),
+        raise_on_status=False,
+        # Else urllib3 would sit out a rate limit by itself, in silence.
+        respect_retry_after_header=False,
+    )
+    with _Http(private) as http:
+        http.headers["User-Agent"] = USER_AGENT
+        # A compressed answer would make Content-Length say nothing about the file.
+        http.headers["Accept-Encoding"] = "identity"
+        http.max_redirects = 8
+        for scheme in ("http://", "https://"):
+            http.mount(scheme, HTTPAdapter(max_retries=retry))
+        yield http
