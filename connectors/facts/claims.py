@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from connectors.facts import base_models
+from connectors.facts.adapter import Adapter
 from connectors.record import Claim, Lora, Record, Source, Version, WeightFile
+from connectors.ref import Ref
 
 # Falling trust for what a file *is* (DESIGN, "Claim"). Earlier claims win among equals: connectors emit in trust order.
 TRUST: tuple[Source, ...] = ("header", "hub", "card", "tag", "size", "example")
@@ -42,6 +46,38 @@ def _contradicted(claims: tuple[Claim, ...], field: str) -> bool:
     )
 
 
+def with_header(lora: Lora, ref: Ref, adapter: Adapter) -> Lora:
+    """`lora` with what its file says in front of what was said about it; `ref` means a file as `flatten` does.
+
+    A second reading takes the place of the first. A `ref` that names no file of `lora` changes nothing.
+    """
+    version = lora.version(ref.version if ref.pinned else None)
+    file = file_of(version, ref)
+    if version is None or file is None:
+        return lora
+    read = replace(file, claims=(*adapter.claims, *(claim for claim in file.claims if claim.source != "header")))
+    changed = replace(version, files=tuple(read if one is file else one for one in version.files))
+    return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
+
+
+def file_of(version: Version | None, ref: Ref) -> WeightFile | None:
+    """The file `ref` names, the version's main one where it names none."""
+    if version is None or ref.file is None:
+        return version.file if version else None
+    return next((file for file in version.files if file.ref.file == ref.file), None)
+
+
+def _possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Without the base models that the file can't be for: their architecture is not the one its header proves."""
+    proved = best((claim for claim in claims if claim.source == "header"), "architecture")
+    return tuple(claim for claim in claims if claim.field != "base_model" or _stands_on(claim, proved))
+
+
+def _stands_on(claim: Claim, architecture: str | None) -> bool:
+    known = base_models.by_id(str(claim.value))
+    return architecture is None or known is None or known.architecture in (None, architecture)
+
+
 def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None = None) -> Record:
     """The Record of one file of one version; by default the default version's main file.
 
@@ -61,7 +97,7 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
         title=lora.title,
         creator=lora.creator,
         url=lora.url,
-        base_model=best(claims, "base_model"),
+        base_model=best(_possible(claims), "base_model"),
         architecture=best(claims, "architecture"),
         raw_base_model=best(claims, "raw_base_model"),
         kind=best(claims, "kind"),

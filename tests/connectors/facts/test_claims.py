@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.facts.claims import best, conflicts, flatten
+from connectors.facts.adapter import Adapter
+from connectors.facts.base_models import base_claims
+from connectors.facts.claims import best, conflicts, flatten, with_header
 from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
 from connectors.ref import Ref
 
@@ -64,3 +66,46 @@ def test_a_versions_access_counts_while_the_lora_itself_is_open() -> None:
     paid = Version(ref=REF.at("2"), name="v", access="paid")
     lora = Lora(ref=REF, title="x", url="https://example.org", versions=(paid,))
     assert flatten(lora).access == "paid"
+
+
+FLUX = Adapter(what="lora", claims=(_claim("architecture", "flux1", "header"), _claim("rank", 16, "header")))
+
+
+def _lora_on(base: str) -> Lora:
+    """Two files; what its hub says of the base stands at the version, as on CivitAI."""
+    files = tuple(WeightFile(ref=REF.at("2", name), name=name) for name in ("a", "b"))
+    version = Version(ref=REF.at("2"), name="v", files=files, claims=base_claims(base, "hub", "baseModel"))
+    return Lora(ref=REF, title="x", url="https://example.org", versions=(version,))
+
+
+def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
+    assert (record.architecture, record.rank, record.conflicts) == ("flux1", 16, ("architecture",))
+
+
+def test_a_base_model_the_file_can_not_be_for_is_not_believed() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
+    assert (record.base_model, record.raw_base_model) == (None, "SDXL 1.0")
+
+
+@pytest.mark.parametrize(("base", "id_"), [("Flux.1 D", "flux.1-dev"), ("Brand New 1", "Brand New 1")])
+def test_a_base_model_the_file_may_be_for_is_kept(base: str, id_: str) -> None:
+    record = flatten(with_header(_lora_on(base), REF, FLUX))
+    assert (record.base_model, record.conflicts) == (id_, ())
+
+
+def test_only_the_file_that_was_read_gets_its_claims() -> None:
+    lora = with_header(_lora_on("Flux.1 D"), REF.at("2", "b"), FLUX)
+    assert [best(file.claims, "rank") for file in lora.versions[0].files] == [None, 16]
+
+
+def test_reading_a_file_again_takes_the_place_of_the_first_reading() -> None:
+    again = Adapter(what="lora", claims=(_claim("rank", 8, "header"),))
+    lora = with_header(with_header(_lora_on("Flux.1 D"), REF, FLUX), REF, again)
+    assert [claim.value for claim in lora.versions[0].files[0].claims] == [8]
+
+
+@pytest.mark.parametrize("ref", [REF.at("3"), REF.at("2", "c")])
+def test_a_file_that_is_not_there_changes_nothing(ref: Ref) -> None:
+    lora = _lora_on("Flux.1 D")
+    assert with_header(lora, ref, FLUX) == lora
