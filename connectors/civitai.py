@@ -99,10 +99,8 @@ class CivitAI:
             raise DownloadsDisabled(f"“{lora.title}” can be used on CivitAI only: {version.access_note}", hub=self.name)
         if version.access == "paid" and self.endpoint.token is None:
             raise Paid(f"“{lora.title}” is not free yet. {version.access_note} See {lora.url}", hub=self.name)
-        path = f"/api/download/models/{version.ref.version}"
-        selector = {"fileId": file.ref.file} if file.ref.file else {}
-        target = self._session.target(path, selector)
-        own = f"{self._web}{path}" + (f"?fileId={file.ref.file}" if file.ref.file else "")
+        own = self._address(file.ref)
+        target = self._session.target(own.removeprefix(self._web))
         url = self._checked(target, lora) if target else own
         return HttpDownload(
             ref=file.ref,
@@ -113,6 +111,14 @@ class CivitAI:
             sha256=file.sha256,
             source=own,
         )
+
+    def locate(self, ref: Ref) -> Download:
+        url = self._address(ref)
+        return HttpDownload(ref=ref, name=f"{ref.version}.safetensors", url=url, headers=self._session.auth(url))
+
+    def _address(self, ref: Ref) -> str:
+        selector = f"?fileId={ref.file}" if ref.file else ""
+        return f"{self._web}/api/download/models/{ref.version}{selector}"
 
     def _checked(self, target: str, lora: Lora) -> str:
         """To a client it takes for a browser the hub answers a refusal with a page of its own instead of an error."""

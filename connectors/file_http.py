@@ -11,6 +11,8 @@ from urllib3.util import Retry
 
 from connectors.session import USER_AGENT
 
+RETRIED = (500, 502, 503, 504, 524)
+
 
 class _Http(requests.Session):
     """Sends an address's headers to its own origin and no further."""
@@ -37,18 +39,29 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
     return request
 
 
+class _Direct(_Http):
+    """Follows nothing."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 @contextmanager
-def file_http(private: Collection[str] = ()) -> Iterator[requests.Session]:
-    """`private` names the headers that must not follow a redirect to another origin."""
+def file_http(private: Collection[str] = (), *, direct: bool = False) -> Iterator[requests.Session]:
+    """`private` names the headers that must not follow a redirect to another origin.
+
+    `direct`: whoever asks follows redirects, and retries what was answered, on their own. requests and urllib3 would
+    read the whole body of such an answer first, however long a stranger makes it.
+    """
     retry = Retry(
         total=2,
         backoff_factor=0.25,
-        status_forcelist=(500, 502, 503, 504, 524),
+        status_forcelist=() if direct else RETRIED,
         raise_on_status=False,
         # Else urllib3 would sit out a rate limit by itself, in silence.
         respect_retry_after_header=False,
     )
-    with _Http(private) as http:
+    with (_Direct if direct else _Http)(private) as http:
         http.headers["User-Agent"] = USER_AGENT
         # A compressed answer would make Content-Length say nothing about the file.
         http.headers["Accept-Encoding"] = "identity"

@@ -115,17 +115,19 @@ class HuggingFace:
         url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
         with as_ours(f"{ref.id}/{path}"):
             found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
+        # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
+        return replace(self.locate(ref), size=found.size, sha256=sha256(found.etag))
+
+    def locate(self, ref: Ref) -> HubDownload:
+        path = ref.file or ""
         return HubDownload(
             ref=ref,
             name=path.rpartition("/")[2],
             endpoint=self._web,
             repo=ref.id,
-            commit=commit,
+            commit=ref.version or "",
             path=path,
             token=self.endpoint.token,
-            size=found.size,
-            # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
-            sha256=sha256(found.etag),
         )
 
     def _file(self, version: Version, ref: Ref) -> WeightFile:

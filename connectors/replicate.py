@@ -70,9 +70,15 @@ class Replicate:
         file = version.file
         if file is None:
             raise DownloadsDisabled(f"{lora.title} has no weights to download. {version.access_note}", hub=self.name)
+        return self._tar(version.ref, file.name)
+
+    def locate(self, ref: Ref) -> Download:
+        return self._tar(ref, f"{ref.id.rpartition('/')[2]}.safetensors")
+
+    def _tar(self, ref: Ref, name: str) -> HttpDownload:
         web = _WEB if urlsplit(self._origin).hostname == _API_HOST else self._origin
-        url = f"{web}/{ref.id}/versions/{version.ref.version}/_weights"
-        return HttpDownload(ref=version.ref, name=file.name, url=url, headers=self._session.auth(url), in_tar=True)
+        url = f"{web}/{ref.id}/versions/{ref.version}/_weights"
+        return HttpDownload(ref=ref, name=name, url=url, headers=self._session.auth(url), in_tar=True)
 
     def _need_key(self) -> None:
         if not self.endpoint.token:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import connectors
-from connectors import federation
+from connectors import federation, inspection
 from connectors.connector import Connector
 from connectors.errors import NetworkError, NotFound, RateLimited, UsageError
 from connectors.facts.claims import flatten
 from connectors.federation import PATIENCE_SECONDS, Answer
+from connectors.inspection import Facts
 from connectors.query import Query
-from connectors.record import Lora, Record
+from connectors.record import Lora, Record, WeightFile
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.entry import Entry
@@ -56,6 +58,36 @@ class Services:
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one `ref` names, else the main file of the default version."""
         return record_of(self.open(ref), ref)
+
+    def inspect(self, ref: Ref) -> Facts:
+        """What the file itself proves: as known, else from its header, which is read once and then remembered."""
+        pinned = self.connector(ref.hub).pin(ref)
+        keys = self._facts_keys(pinned)
+        known = self._known_facts(keys)
+        if known is not None:
+            return known
+        entry = self._held(pinned)
+        found = (
+            inspection.inspect_path(self.library.path(entry))
+            if entry
+            else inspection.inspect_download(self.connector(ref.hub).locate(pinned))
+        )
+        self.catalog.remember_facts(keys[0], found.stored())
+        return found
+
+    def facts_known(self, file: WeightFile) -> Facts | None:
+        """The same without asking anyone: None if its header was never read."""
+        return self._known_facts(facts_keys(file.ref, file.sha256))
+
+    def _facts_keys(self, pinned: Ref) -> tuple[str, ...]:
+        try:
+            return facts_keys(pinned, self.catalog.file(pinned).sha256)
+        except NotFound:
+            return facts_keys(pinned, None)
+
+    def _known_facts(self, keys: Iterable[str]) -> Facts | None:
+        stored = (self.catalog.facts(key) for key in keys)
+        return next(filter(None, (inspection.restored(text) for text in stored if text is not None)), None)
 
     def pull(
         self,
@@ -166,6 +198,15 @@ def build(settings: Settings) -> Iterator[Services]:
             library=Library(settings.library, settings.lock),
             studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
         )
+
+
+def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
+    """Under which names the facts of a file are remembered: by its bytes, and by its ref where those are unknown.
+
+    The ref is hashed because these names don't tell letter case apart, while paths of a repo do.
+    """
+    by_ref = f"ref:{hashlib.sha256(str(ref).encode()).hexdigest()}"
+    return (sha256, by_ref) if sha256 else (by_ref,)
 
 
 def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:

@@ -54,6 +54,9 @@ class SlowHub:
     def download(self, ref: Ref) -> Download:
         raise NotFound(f"{ref} is not here")
 
+    def locate(self, ref: Ref) -> Download:
+        raise NotFound(f"{ref} is not here")
+
 
 def sample(hub: HubName, number: int) -> Lora:
     id_, version = (str(number), str(number)) if hub == "civitai" else (f"ada/ink-{number}", "a" * 40)

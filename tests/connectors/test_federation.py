@@ -50,6 +50,9 @@ class Told:
     def download(self, ref: Ref) -> Download:
         raise NotImplementedError
 
+    def locate(self, ref: Ref) -> Download:
+        raise NotImplementedError
+
 
 def _lora(hub: HubName, page: int, number: int) -> Lora:
     name = {"civitai": f"{page}{number}", "huggingface": f"a/{page}-{number}", "replicate": f"a/{page}-{number}"}[hub]

@@ -50,6 +50,8 @@ class Hub:
     def download(self, ref: Ref) -> Download:
         return HttpDownload(ref=ref, name="ink.safetensors", url=f"{self.address}/ink.safetensors")
 
+    locate = download
+
     def _ask(self, what: str) -> None:
         self.asked.append(what)
         if self.error is not None:
