@@ -1,22 +1,33 @@
-"""What a safetensors header proves about the adapter in the file."""
+"""What a safetensors header proves about the adapter in the file: what it is, for which network, how strong.
+
+Sources of the rules: the code that writes such files (kohya-ss/sd-scripts, LyCORIS, PEFT, diffusers, ai-toolkit,
+OneTrainer, musubi-tuner). What tensors show is believed over what metadata says (see training.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from connectors.record import Claim
+from connectors.facts import training
+from connectors.facts.algorithm import algorithm_of, common, ranks_of
+from connectors.facts.architectures import candidates, size_of
+from connectors.facts.contents import WORDS, What, despite_lora, of_another_model, what_it_is
+from connectors.facts.evidence import Evidence
+from connectors.facts.header import Header, Readable
+from connectors.facts.naming import Named, format_of, name
+from connectors.facts.strength import Strength, strength_of
+from connectors.facts.suffixes import Layers, Part, sort
+from connectors.record import Claim, Value
+from connectors.wire import text
 
-What = Literal[
-    "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",
-    "controlnet", "t2i-adapter", "ip-adapter", "motion-module", "empty", "other",
-]  # fmt: skip
+_OWN_WORDS = "tensor names and shapes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adapter:
-    """Everything but `what`, `is_lora` and `tensors` is empty for a file that is no LoRA.
+    """Everything but `what`, `tensors` and `warnings` is empty for a file that is no LoRA.
 
     `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
     `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
@@ -64,3 +75,136 @@ class Adapter:
             "trigger_words": list(self.trigger_words),
             "warnings": list(self.warnings),
         }
+
+
+def read(header: Header, source: Readable | None = None) -> Adapter:
+    """The facts of one file. With `source`, the value of one alpha tensor is read too, which no header holds."""
+    layers = sort(header.tensors)
+    named = name(_layer_names(layers))
+    what = _what(header, layers, named)
+    if what != "lora":
+        return _refused(what, header)
+    return _described(header, source, layers, named)
+
+
+# Every layer has one of these, whatever the algorithm.
+_TELLING: tuple[Part, ...] = (
+    "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
+    "alpha",
+)  # fmt: skip
+
+
+def _layer_names(layers: Layers) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(layer for part in _TELLING for layer in layers.of(part)))
+
+
+def _what(header: Header, layers: Layers, named: Named) -> What:
+    """A LoRA has layers of the suffix grammar, and they are most of the file: merged checkpoints carry strays."""
+    if layers.has("vision") and not layers.has("down", "up"):
+        return "vision-lora"
+    if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
+        return what_it_is(header.tensors)
+    return despite_lora(header.tensors) or of_another_model(named) or "lora"
+
+
+def _refused(what: What, header: Header) -> Adapter:
+    return Adapter(
+        what=what,
+        tensors=len(header.tensors),
+        warnings=(f"This is no LoRA for pictures or films: it is {WORDS[what]}.",),
+    )
+
+
+def _described(header: Header, source: Readable | None, layers: Layers, named: Named) -> Adapter:
+    seen = Evidence(named, layers)
+    architecture, where = _architecture(seen, header)
+    base = _base_model(seen, header, architecture)
+    algorithm = algorithm_of(layers, header.metadata)
+    ranks = ranks_of(layers)
+    strength = strength_of(header, source, layers, common(ranks))
+    words = training.words(header.metadata)
+    return Adapter(
+        what="lora",
+        architecture=architecture,
+        base_model=base[0] if base else None,
+        format=format_of(named, layers),
+        algorithm=algorithm,
+        rank=common(ranks),
+        ranks=ranks,
+        alpha=strength.alpha,
+        alpha_source=strength.source,
+        scale=strength.scale,
+        text_encoder=bool(named.encoders),
+        control=_is_control(seen, architecture),
+        tensors=len(header.tensors),
+        trigger_words=_clean(words[0]) if words else (),
+        tags=_clean(training.tags(header.metadata)),
+        claims=tuple(_claims(architecture, where, base, algorithm, common(ranks), strength, words, header)),
+        warnings=tuple(_warnings(header, layers, architecture, strength)),
+    )
+
+
+def _architecture(seen: Evidence, header: Header) -> tuple[str | None, str]:
+    left, usual = candidates(seen)
+    if len(left) == 1:
+        return left[0], _OWN_WORDS
+    picked = training.chosen(header.metadata, left)
+    return picked or (usual, _OWN_WORDS)
+
+
+def _base_model(seen: Evidence, header: Header, architecture: str | None) -> tuple[str, str] | None:
+    """Widths prove the size; the metadata may name a variant of that size ("flux.2-klein-9b-base")."""
+    proven, said = size_of(architecture, seen), training.base_model(header.metadata, architecture)
+    if proven is None or (said is not None and said[0].startswith(proven)):
+        return said
+    return proven, _OWN_WORDS
+
+
+def _is_control(seen: Evidence, architecture: str | None) -> bool:
+    """A control LoRA of FLUX widens the picture input from 64 to 128 channels, for the control picture beside it."""
+    return architecture == "flux1" and 128 in seen.widths(last="img_in,x_embedder")
+
+
+def _clean(written: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(found for word in written if (found := text(word, 300)))
+
+
+def _claims(
+    architecture: str | None,
+    where: str,
+    base: tuple[str, str] | None,
+    algorithm: str,
+    rank: int | None,
+    strength: Strength,
+    words: tuple[tuple[str, ...], str] | None,
+    header: Header,
+) -> list[Claim]:
+    said: list[tuple[str, Value, str]] = [
+        ("architecture", architecture, where),
+        ("base_model", base[0] if base and training.is_telling(*base) else None, base[1] if base else ""),
+        ("algorithm", algorithm, "tensor names"),
+        ("rank", rank, "tensor shapes"),
+        ("alpha", strength.alpha, strength.source or ""),
+        ("trigger_words", _clean(words[0]) if words else (), words[1] if words else ""),
+        ("weight", training.default_weight(header.metadata), "metadata: modelspec.lora_default_weight"),
+        ("license", text(header.metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
+    ]
+    return [
+        Claim(field=field_name, value=value, source="header", where=text(place, 300) or _OWN_WORDS)
+        for field_name, value, place in said
+        if value not in (None, "", ())
+    ]
+
+
+def _warnings(header: Header, layers: Layers, architecture: str | None, strength: Strength) -> list[str]:
+    found = []
+    if architecture is None:
+        found.append("The layers fit no network known here, or several: the base model has to be found out otherwise.")
+    elif (said := training.contradiction(header.metadata, architecture)) is not None:
+        found.append(f"The file's own {text(said, 200)} does not fit its tensors, which are for {architecture}.")
+    halves = len(layers.of("down").keys() ^ layers.of("up").keys())
+    if halves:
+        found.append(f"Layers that have only one of their two halves: {halves}. They can't take effect.")
+    if layers.others:
+        found.append(f"Tensors that belong to no LoRA layer: {len(layers.others)}.")
+    return [*found, *strength.warnings]

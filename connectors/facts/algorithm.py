@@ -1,0 +1,87 @@
+"""How an adapter stores its change, and its rank: read off which factors its layers have, and their shapes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from connectors.facts.suffixes import Layers, Part
+from connectors.facts.training import Metadata, network_arguments
+
+# The factor that shows an algorithm, in the order in which a mixed file is named by it.
+_SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
+    ("glora", ("a1", "a2", "b1", "b2")),
+    ("lokr", ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")),
+    ("loha", ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")),
+    ("oft", ("oft",)),
+    ("ia3", ("ia3",)),
+    ("lora", ("down", "up")),
+)
+# Where the rank stands in a factor's shape. LoKr may factor only one of its two matrices; none has then no rank.
+_RANK_AXES: tuple[tuple[Part, int], ...] = (
+    ("down", 0),
+    ("up", 1),
+    ("hada_w1_b", 0),
+    ("lokr_w2_b", 0),
+    ("lokr_w1_b", 0),
+    ("a2", 0),
+)
+
+
+def algorithm_of(layers: Layers, metadata: Metadata) -> str:
+    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
+    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
+    main = max(counts, key=lambda name: counts[name])
+    if not counts[main]:
+        return "full"
+    named = _refined(main, layers, metadata)
+    if layers.has("magnitude"):
+        named = "dora" if main == "lora" else f"{named}+dora"
+    return f"{named}+diff" if layers.has("diff") else named
+
+
+def _refined(main: str, layers: Layers, metadata: Metadata) -> str:
+    if main == "oft":
+        return "boft" if any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()) else "oft"
+    if main == "lora" and (_has_convolutions(layers) or _says_locon(metadata, layers)):
+        return "locon"
+    return main
+
+
+# A transformer cuts its picture into patches by a convolution; that alone makes no LoCon.
+_PATCHES = ("pos_embed", "patch_embed", "x_embedder")
+
+
+def _has_convolutions(layers: Layers) -> bool:
+    """Kernels above 1. DyLoRA, which keeps the second half flat, is no LoCon; nor is a 1 x 1 projection."""
+    ups = layers.of("up")
+    return layers.has("mid") or any(
+        len(tensor.shape) == 4 and tensor.shape[2:] != (1, 1) and (layer not in ups or len(ups[layer].shape) == 4)
+        for layer, tensor in layers.of("down").items()
+    )
+
+
+def _says_locon(metadata: Metadata, layers: Layers) -> bool:
+    """LyCORIS trains LoCon without convolutions too when its preset leaves them out; then it adds norms."""
+    return layers.has("norm") and network_arguments(metadata).get("algo") == "locon"
+
+
+def ranks_of(layers: Layers) -> Mapping[int, int]:
+    """Layers by rank, the most common first."""
+    return dict(Counter(_ranks(layers)).most_common())
+
+
+def _ranks(layers: Layers) -> Iterator[int]:
+    seen: set[str] = set()
+    for part, axis in _RANK_AXES:
+        tensors = layers.of(part)
+        for layer in tensors.keys() - seen:
+            shape = tensors[layer].shape
+            if len(shape) > axis and 0 < shape[axis] < 2**31:
+                yield shape[axis]
+        seen |= tensors.keys()
+
+
+def common(ranks: Mapping[int, int]) -> int | None:
+    """The rank that most layers have; of two as common ones the higher."""
+    return max(ranks, key=lambda rank: (ranks[rank], rank), default=None)

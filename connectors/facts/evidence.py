@@ -1,0 +1,100 @@
+"""What a file's layer names and shapes say, in the form that the rules about architectures ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+
+from connectors.facts.header import Tensor
+from connectors.facts.naming import Named
+from connectors.facts.suffixes import Layers, Part
+
+# The input width of a patched layer stands in the half of the adapter that is applied first.
+_FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2")
+
+
+class Evidence:
+    """Questions to the layers of the picture model; `encoder_width` is about the text encoders."""
+
+    def __init__(self, named: Named, layers: Layers) -> None:
+        self._named = named
+        self._layers = layers
+        # Every plain name on its own line, so that a rule can ask for the beginning of a name too.
+        self._text = "\n" + "\n".join(named.model) + "\n"
+
+    def has(self, words: str) -> bool:
+        """Whether a layer's name holds `words`; a leading "^" means that it begins with them."""
+        return ("\n" + words[1:] if words.startswith("^") else words) in self._text
+
+    def last(self, container: str) -> int:
+        """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
+        numbers = re.findall(rf"\n{container}_(\d{{1,4}})_", self._text)
+        return max(map(int, numbers), default=-1)
+
+    def matches(self, pattern: str) -> bool:
+        return re.search(pattern, self._text) is not None
+
+    @cached_property
+    def count(self) -> int:
+        return len(self._named.model)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the layers have numbers for names."""
+        return self.count > 0 and all(plain.isdigit() for plain in self._named.model)
+
+    def widths(self, words: str = "", last: str = "") -> set[int]:
+        """Input widths of layers whose names hold `words` and end in one of the comma-separated `last`."""
+        ends = tuple(last.split(","))
+        return {width for plain, width in self._widths if words in plain and plain.endswith(ends)}
+
+    @cached_property
+    def _widths(self) -> list[tuple[str, int]]:
+        layers = self._named.model.items()
+        return [(plain, width) for plain, layer in layers if (width := self._width(layer)) is not None]
+
+    def outputs(self, last: str) -> set[int]:
+        """Output widths of layers whose names end in one of the comma-separated `last`."""
+        ends, ups = tuple(last.split(",")), self._layers.of("up")
+        found = (ups[layer] for plain, layer in self._named.model.items() if plain.endswith(ends) and layer in ups)
+        return {tensor.shape[0] for tensor in found if tensor.shape}
+
+    def encoder_widths(self, words: str = "") -> set[int]:
+        return {
+            width
+            for plain, layer in self._named.encoders.items()
+            if words in plain and (width := self._width(layer)) is not None
+        }
+
+    def encoders_have(self, words: str) -> bool:
+        return any(words in plain for plain in self._named.encoders)
+
+    def is_convolution(self, last: str) -> bool:
+        """Whether a layer that ends so is a convolution, even one of kernel 1."""
+        downs = self._layers.of("down")
+        return any(
+            len(downs[layer].shape) == 4
+            for plain, layer in self._named.model.items()
+            if plain.endswith(last) and layer in downs
+        )
+
+    def _width(self, layer: str) -> int | None:
+        for part in _FIRST_HALVES:
+            tensor = self._layers.of(part).get(layer)
+            if tensor is not None and len(tensor.shape) >= 2:
+                return tensor.shape[1]
+        return self._product(layer)
+
+    def _product(self, layer: str) -> int | None:
+        """LoKr: the Kronecker product of two factors, each whole or split in two."""
+        factors = [self._factor(layer, half) for half in ("lokr_w1", "lokr_w2")]
+        return factors[0] * factors[1] if factors[0] and factors[1] else None
+
+    def _factor(self, layer: str, half: str) -> int | None:
+        parts: Mapping[str, Mapping[str, Tensor]] = self._layers.parts  # type: ignore[assignment]
+        for part in (half, f"{half}_b"):
+            tensor = parts.get(part, {}).get(layer)
+            if tensor is not None and len(tensor.shape) >= 2:
+                return tensor.shape[1]
+        return None

@@ -1,0 +1,185 @@
+"""The suffix grammar: which part of which adapter layer a tensor is, by the end of its name.
+
+Every trainer names a layer's tensors after the layer they patch, plus an ending that says which factor they are. The
+endings are those of kohya-ss/sd-scripts, LyCORIS, PEFT, diffusers, XLabs, cloneofsimo and OneTrainer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.facts.header import Tensor
+
+Part = Literal[
+    "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
+    "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
+    "on_input", "a1", "a2", "b1", "b2", "diff", "norm", "vision",
+]  # fmt: skip
+# How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
+Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    part: Part
+    style: Style = ""
+
+
+def _pair(down: str, up: str, style: Style = "") -> dict[str, Ending]:
+    return {down: Ending(part="down", style=style), up: Ending(part="up", style=style)}
+
+
+ENDINGS: Mapping[str, Ending] = {
+    **_pair(".lora_down.weight", ".lora_up.weight", "kohya"),
+    **_pair(".lora_A.weight", ".lora_B.weight"),
+    **_pair(".lora_A", ".lora_B"),
+    **_pair(".lora_A.default.weight", ".lora_B.default.weight", "default"),
+    **_pair(".lora.down.weight", ".lora.up.weight", "old"),
+    **_pair(".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", "old"),
+    **_pair("_lora.down.weight", "_lora.up.weight", "processor"),
+    **_pair("_lora1.down.weight", "_lora1.up.weight", "xlabs"),
+    **_pair("_lora2.down.weight", "_lora2.up.weight", "xlabs"),
+    ".lora_mid.weight": Ending(part="mid"),
+    ".alpha": Ending(part="alpha"),
+    ".lora_B.bias": Ending(part="up_bias"),
+    ".lora_B.default.bias": Ending(part="up_bias"),
+    ".dora_scale": Ending(part="magnitude"),
+    ".lora_magnitude_vector": Ending(part="magnitude"),
+    ".lora_magnitude_vector.weight": Ending(part="magnitude"),
+    ".lora_magnitude_vector.default.weight": Ending(part="magnitude"),
+    ".magnitude": Ending(part="magnitude"),
+    **{
+        f".{part}": Ending(part=part)
+        for part in ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2")
+    },
+    **{
+        f".{part}": Ending(part=part)
+        for part in ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2")
+    },
+    ".oft_blocks": Ending(part="oft"),
+    ".oft_diag": Ending(part="oft"),
+    ".oft_R.weight": Ending(part="oft"),
+    ".oft_R.default.weight": Ending(part="oft", style="default"),
+    ".ia3_l": Ending(part="ia3"),
+    ".ia3_l.default": Ending(part="ia3", style="default"),
+    ".on_input": Ending(part="on_input"),
+    ".a1.weight": Ending(part="a1"),
+    ".a2.weight": Ending(part="a2"),
+    ".b1.weight": Ending(part="b1"),
+    ".b2.weight": Ending(part="b2"),
+    ".diff": Ending(part="diff"),
+    ".diff_b": Ending(part="diff"),
+    ".set_weight": Ending(part="diff"),
+    ".reshape_weight": Ending(part="diff"),
+    ".w_norm": Ending(part="norm"),
+    ".b_norm": Ending(part="norm"),
+}
+# unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
+_WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
+    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):down$"), Ending(part="down", style="cloneofsimo")),
+    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):up$"), Ending(part="up", style="cloneofsimo")),
+    (re.compile(r"(?P<layer>w_[ab]_\d+)$"), Ending(part="vision")),
+    # A PEFT adapter that was given a name: .lora_A.default_0.weight, .lora_A.my_adapter.weight
+    (re.compile(r"(?P<layer>.+)\.lora_A\.\w+(?:\.weight)?$"), Ending(part="down", style="default")),
+    (re.compile(r"(?P<layer>.+)\.lora_B\.\w+(?:\.weight)?$"), Ending(part="up", style="default")),
+    (re.compile(r"(?P<layer>.+\.(?:lokr_w[12]_[ab]|lokr_w[12]|hada_w[12]_[ab]))\.\w+$"), Ending(part="norm")),
+)
+# What a person adds to a LoRA without making it another thing: embeddings, and norms that a control LoRA carries.
+_BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layers:
+    """An adapter's tensors by part and layer. `beside` counts what comes with a LoRA, `others` is anything else."""
+
+    parts: Mapping[Part, Mapping[str, Tensor]]
+    styles: frozenset[Style] = frozenset()
+    beside: int = 0
+    others: tuple[str, ...] = ()
+
+    def of(self, part: Part) -> Mapping[str, Tensor]:
+        return self.parts.get(part, {})
+
+    def has(self, *parts: Part) -> bool:
+        return any(part in self.parts for part in parts)
+
+    @property
+    def tensors(self) -> int:
+        return sum(map(len, self.parts.values()))
+
+
+@dataclass(kw_only=True, slots=True)
+class _Sorting:
+    parts: dict[Part, dict[str, Tensor]] = field(default_factory=dict)
+    styles: set[Style] = field(default_factory=set)
+    rest: dict[str, Tensor] = field(default_factory=dict)
+
+    def put(self, ending: Ending, layer: str, tensor: Tensor) -> None:
+        self.styles.add(ending.style)
+        self.parts.setdefault(ending.part, {})[layer] = tensor
+
+
+def sort(tensors: Mapping[str, Tensor]) -> Layers:
+    """Every tensor to its part and layer. The hot loop of an inspection: most names end in a few known ways."""
+    by_ending: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        cut = name.rfind(".lora")
+        if cut < 0:
+            cut = name.rfind(".")
+        ending = name[cut:]
+        if ending in by_ending:
+            by_ending[ending][name[:cut]] = tensor
+        else:
+            by_ending[ending] = {name[:cut]: tensor}
+    return _layers(by_ending)
+
+
+def _layers(by_ending: Mapping[str, Mapping[str, Tensor]]) -> Layers:
+    sorting = _Sorting()
+    for text, found in by_ending.items():
+        ending = ENDINGS.get(text)
+        if ending is None:
+            sorting.rest.update({layer + text: tensor for layer, tensor in found.items()})
+        elif ending.part in sorting.parts:
+            sorting.styles.add(ending.style)
+            sorting.parts[ending.part].update(found)
+        else:
+            sorting.styles.add(ending.style)
+            sorting.parts[ending.part] = dict(found)
+    others = tuple(_unsorted(sorting))
+    return Layers(
+        parts=sorting.parts,
+        styles=frozenset(sorting.styles),
+        beside=len(sorting.rest) - len(others),
+        others=others,
+    )
+
+
+def _unsorted(sorting: _Sorting) -> Iterable[str]:
+    """Sorts the names that need a longer look, and gives back what belongs to no adapter."""
+    for name, tensor in sorting.rest.items():
+        if _BESIDE.search(name):
+            continue
+        found = _looked_up(name, sorting)
+        if found is None:
+            yield name
+        else:
+            sorting.put(*found, tensor)
+
+
+def _looked_up(name: str, sorting: _Sorting) -> tuple[Ending, str] | None:
+    """Endings that stand before the last dot, and a layer's own `.weight` where LyCORIS trains IA3."""
+    cut = name.rfind(".", 0, max(name.rfind("."), 0))
+    for end in (name[cut:], name[name.rfind("_lora") :] if "_lora" in name else ""):
+        if end in ENDINGS:
+            return ENDINGS[end], name[: -len(end)]
+    layer = name.removesuffix(".weight")
+    if layer in sorting.parts.get("on_input", {}):
+        return Ending(part="ia3", style="kohya"), layer
+    for pattern, ending in _WHOLE:
+        if match := pattern.match(name):
+            return ending, match["layer"]
+    return None
