@@ -76,6 +76,13 @@ def _show(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", metavar="PATH|URL|REF", help="a .safetensors here, at a web address, or on a hub"
+    )
+    _json(parser)
+
+
 def _pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="+", metavar="REF", help="a web address, or HUB:ID")
     _library(parser)
@@ -114,6 +121,9 @@ COMMANDS: dict[str, Command] = {
     "serve": Command(module="hub_ui.commands.serve", help="the app on the real hubs", arguments=_serve),
     "search": Command(module="hub_ui.commands.search", help="look for LoRAs on all hubs", arguments=_search),
     "show": Command(module="hub_ui.commands.show", help="everything known about one LoRA", arguments=_show),
+    "inspect": Command(
+        module="hub_ui.commands.inspect", help="what a file proves about itself, without loading it", arguments=_inspect
+    ),
     "pull": Command(module="hub_ui.commands.pull", help="download into the library, pinned", arguments=_pull),
     "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
 }
