@@ -6,7 +6,10 @@ import argparse
 import os
 from typing import Any
 
+from connectors.errors import HubUiError
+from connectors.facts.claims import with_header
 from connectors.record import (
+    Access,
     Claim,
     Lora,
     Record,
@@ -18,19 +21,36 @@ from connectors.record import (
 )
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.services import Services
 from hub_ui.terminal import Terminal, facts, size
+
+# Files that nobody can have any more, or never could.
+_NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     ref = Ref.parse(args.ref)
     with services.build(settings.from_environment(os.environ)) as built:
-        lora = built.open(ref)
+        lora = _with_header(built, built.open(ref), ref, terminal)
         record = services.record_of(lora, ref)
     if terminal.json:
         terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
     else:
         _print(lora, record, terminal)
     return 0
+
+
+def _with_header(built: Services, lora: Lora, ref: Ref, terminal: Terminal) -> Lora:
+    """With what the shown file says itself, where its header can be had: a hub that won't is no failure here."""
+    record = services.record_of(lora, ref)
+    if record.file is None or record.file.format != "safetensors" or record.access in _NO_FILE:
+        return lora
+    try:
+        found = built.inspect(record.file.ref)
+    except HubUiError as error:
+        terminal.note(f"The file's own header is not among the facts: {error.message}")
+        return lora
+    return with_header(lora, record.file.ref, found.adapter)
 
 
 def version_json(version: Version) -> dict[str, Any]:
