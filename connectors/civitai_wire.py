@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.facts import base_models, kind, levels, license, trigger_words
+from connectors.facts import base_models, kind, levels, license, trigger_words, weight
 from connectors.facts.access import lora_access, version_access
+from connectors.facts.card_words import card_claims
 from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
 from connectors.ref import Ref
 from connectors.wire import Table, address, count, number, sha256, table, tables, text, texts, when, whole
@@ -19,6 +20,8 @@ LORA_TYPES = ("LORA", "LoCon", "DoRA")
 _WEIGHT_TYPES = ("Model", "Pruned Model", "Enhancement LoRA")
 _ALGORITHMS = {"LORA": "lora", "LoCon": "locon", "DoRA": "dora"}
 _TAG = re.compile(r"<[^>]{0,2000}>")
+# Where a line ends in an HTML description.
+_BREAK = re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr|p|li)\b[^>]{0,200}>", re.IGNORECASE)
 # `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one picture.
 _UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
 _MAX_PARAM = 2000
@@ -95,16 +98,21 @@ def _merged(listed: Table, alone: Table) -> dict[str, Any]:
 
 
 def _lora_claims(model: Table) -> tuple[Claim, ...]:
-    versions = tables(model.get("modelVersions"))
-    base = text(versions[0].get("baseModel")) if versions else None
+    first = next(iter(tables(model.get("modelVersions"))), {})
     title, model_type = text(model.get("name")) or "", str(model.get("type"))
     return (
         *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
-        *license.civitai_claims(model, base),
+        *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
+        *license.civitai_claims(model, text(first.get("baseModel"))),
         # "LORA" is what people pick for LoKr and LoHa too, so it is no statement to hold against the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
-        *trigger_words.card_claims(plain(model.get("description")), "description"),
+        *_described(model.get("description"), "description"),
     )
+
+
+def _described(description: object, where: str) -> tuple[Claim, ...]:
+    body = plain(description)
+    return (*card_claims(body, where), *weight.scale_claims(body, where))
 
 
 def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
@@ -126,12 +134,24 @@ def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
 
 
 def _version_claims(wire: Table, at: str) -> tuple[Claim, ...]:
-    base = text(wire.get("baseModel"), 100)
+    base, words = text(wire.get("baseModel"), 100), texts(wire.get("trainedWords"))
     return (
         *(base_models.base_claims(base, "hub", f"{at}baseModel") if base else ()),
-        *trigger_words.civitai_claims(texts(wire.get("trainedWords")), f"{at}trainedWords"),
-        *trigger_words.card_claims(plain(wire.get("description")), f"{at}description"),
+        *trigger_words.civitai_claims(words, f"{at}trainedWords"),
+        *weight.weight_claims(words, f"{at}trainedWords"),
+        *_described(wire.get("description"), f"{at}description"),
+        *weight.prompt_claims(_prompts(wire), _stems(wire), f"{at}images"),
     )
+
+
+def _prompts(wire: Table) -> tuple[str, ...]:
+    return tuple(image.prompt for wire in tables(wire.get("images")) if (image := _example(wire)) and image.prompt)
+
+
+def _stems(wire: Table) -> tuple[str, ...]:
+    """The names that a prompt can load a version's files by."""
+    names = (text(file.get(key), 300) for file in tables(wire.get("files")) for key in ("name", "overrideName"))
+    return tuple(name.rpartition(".")[0] or name for name in names if name)
 
 
 def _files(version: Ref, wire: Table) -> tuple[WeightFile, ...]:
@@ -206,5 +226,5 @@ def _tags(value: object) -> tuple[str, ...]:
 
 
 def plain(description: object) -> str:
-    """A description's words without its markup, for reading facts from; never for showing."""
-    return html.unescape(_TAG.sub(" ", text(description) or ""))
+    """A description's lines without their markup, for reading facts from; never for showing."""
+    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text(description) or "")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote, urljoin
 
@@ -9,7 +10,12 @@ from huggingface_hub import ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from connectors import card
-from connectors.facts import base_models, kind, levels, license, trigger_words
+from connectors.facts import card_base, kind, levels, license, prompt_hints, weight
+from connectors.facts.access import huggingface_access as access_of
+from connectors.facts.card_files import TellingApart, tell_apart
+from connectors.facts.card_words import card_claims
+from connectors.facts.claims import best
+from connectors.facts.trigger_words import listed_claims
 from connectors.record import Claim, Example, FileFormat, Lora, Nsfw, Version, WeightFile
 from connectors.ref import PINNED, Ref, is_path
 from connectors.wire import Table, count, sha256, table, tables, text, texts
@@ -20,6 +26,9 @@ _NOT_WEIGHTS = ("optimizer", "scheduler", "training_args", "random_states", "rng
 # Folders of whole pipelines and of a training run's intermediate states.
 _ELSEWHERE = ("checkpoint-", "text_encoder/", "text_encoder_2/", "vae/", "unet/", "transformer/", "safety_checker/")
 _USUAL_NAMES = ("pytorch_lora_weights.safetensors", "lora.safetensors", "adapter_model.safetensors")
+# Under these, cards and trainers keep trigger words; the first is the one that Hugging Face itself reads.
+_WORD_KEYS = ("instance_prompt", "trigger", "trigger_word", "trigger_words", "trigger_phrase")
+_FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 
 def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
@@ -30,7 +39,9 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     tags = texts(info.tags) or texts(front.get("tags"))
     level = levels.huggingface_level(tags)
     updated = info.last_modified
-    version = _version(ref, info, front, web, level, tags)
+    apart = tell_apart(body, "card")
+    version = _version(ref, info, front, web, level, apart)
+    access, _ = access_of(info.gated, info.disabled, front)
     return Lora(
         ref=ref,
         title=info.id.rpartition("/")[2],
@@ -43,9 +54,9 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         likes=count(info.likes),
         updated_at=f"{updated:%Y-%m-%dT%H:%M:%S}Z" if updated else None,
         tags=tags,
-        access="gated" if info.gated else "open",
+        access=access,
         versions=(version,) if version else (),
-        claims=_claims(info.id, front, body, tags),
+        claims=_claims(info, front, apart.rest, tags),
     )
 
 
@@ -54,56 +65,57 @@ def _front(info: ModelInfo) -> Table:
     return table(card_data.to_dict()) if card_data is not None else {}  # type: ignore[no-untyped-call]
 
 
-def _claims(repo: str, front: Table, body: str, tags: tuple[str, ...]) -> tuple[Claim, ...]:
-    prompts = [prompt for item in tables(front.get("widget")) if (prompt := _prompt(item))]
+def _claims(info: ModelInfo, front: Table, body: str, tags: tuple[str, ...]) -> tuple[Claim, ...]:
+    prompts = [prompt for item in _widget(info, front) if (prompt := _prompt(item))]
+    words = (
+        *(claim for key in _WORD_KEYS for claim in listed_claims(texts(front.get(key)), f"card front matter: {key}")),
+        *card_claims(body, "card"),
+        *prompt_hints.shared_claims(prompts, "card front matter: widget"),
+    )
+    chosen = best(words, "trigger_words") or ()
     return (
-        *_base_claims(front, tags),
-        *trigger_words.listed_claims(texts(front.get("instance_prompt")), "card front matter: instance_prompt"),
-        *trigger_words.listed_claims(texts(front.get("trigger")), "card front matter: trigger"),
-        *trigger_words.card_claims(body, "card"),
-        *trigger_words.shared_claims(prompts, "card front matter: widget"),
-        *trigger_words.scale_claims(body, "card"),
-        *kind.kind_claims(tags, "tags", repo.rpartition("/")[2].replace("-", " "), "repo name"),
+        *card_base.card_claims(front, info.base_models, tags, body),
+        *words,
+        *weight.scale_claims(body, "card"),
+        *kind.kind_claims(tags, "tags", _titles(info.id, body), "repo name and first heading"),
+        *kind.word_claims(chosen),
+        *kind.prompt_claims(prompts, chosen, "card front matter: widget"),
         *license.huggingface_claims(front, tags),
     )
 
 
-def _base_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
-    """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
-    written = [name[:200] for name in texts(front.get("base_model"))][:20]
-    known = sorted(written, key=lambda name: base_models.identify(name) is None)
-    claims = [
-        claim for name in known for claim in base_models.base_claims(name, "card", "card front matter: base_model")
-    ]
-    for tag in tags:
-        name = tag.removeprefix("base_model:")
-        relation, _, repo = name.partition(":")
-        if tag.startswith("base_model:") and "/" in (repo or name):
-            claims.extend(base_models.base_claims(repo or relation, "tag", f"tags: {tag}"))
-    return tuple(claims)
+def _titles(repo: str, body: str) -> str:
+    heading = _FIRST_HEADING.search(body)
+    return f"{repo.rpartition('/')[2].replace('-', ' ')}. {heading['title'] if heading else ''}"
 
 
-def _version(ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, tags: tuple[str, ...]) -> Version | None:
+def _widget(info: ModelInfo, front: Table) -> tuple[Table, ...]:
+    """The card's example prompts and pictures; the hub's copy of them where the card wasn't asked for."""
+    return tables(front.get("widget")) or tables(info.widget_data)
+
+
+def _version(ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, apart: TellingApart) -> Version | None:
     commit = text(info.sha)
     if commit is None or not PINNED["huggingface"].fullmatch(commit):
         return None
     here = ref.at(commit)
     updated = info.last_modified
+    access, note = access_of(info.gated, info.disabled, front)
     return Version(
         ref=here,
         name=commit[:8],
         updated_at=f"{updated:%Y-%m-%dT%H:%M:%S}Z" if updated else None,
-        access="gated" if info.gated else "open",
-        access_note="The author grants access one by one, on the repo's own page." if info.gated else None,
-        files=_files(here, info.siblings or []),
-        examples=tuple(_examples(front, f"{web}/{info.id}/resolve/{commit}/", level)),
+        access=access,
+        access_note=note,
+        files=_files(here, info.siblings or [], apart),
+        examples=tuple(_examples(_widget(info, front), f"{web}/{info.id}/resolve/{commit}/", level)),
     )
 
 
-def _files(version: Ref, siblings: Iterable[RepoSibling]) -> tuple[WeightFile, ...]:
+def _files(version: Ref, siblings: Iterable[RepoSibling], apart: TellingApart) -> tuple[WeightFile, ...]:
     listed = [sibling for sibling in siblings if _is_weights(sibling.rfilename)]
     first = _primary([sibling.rfilename for sibling in listed])
-    return tuple(_file(version, sibling, primary=sibling.rfilename == first) for sibling in listed)
+    return tuple(_file(version, sibling, apart, primary=sibling.rfilename == first) for sibling in listed)
 
 
 def _is_weights(path: str) -> bool:
@@ -122,22 +134,24 @@ def _rank(path: str) -> tuple[bool, bool, bool, int, str]:
     return path.startswith(_ELSEWHERE), not usual, "lora" not in path.lower(), path.count("/"), path
 
 
-def _file(version: Ref, sibling: RepoSibling, *, primary: bool) -> WeightFile:
+def _file(version: Ref, sibling: RepoSibling, apart: TellingApart, *, primary: bool) -> WeightFile:
     suffix = "." + sibling.rfilename.rpartition(".")[2].lower()
     form: FileFormat = "pickle" if suffix in _PICKLES else "safetensors"
     lfs = sibling.lfs
+    name = sibling.rfilename.rpartition("/")[2]
     return WeightFile(
         ref=version.at(version.version, sibling.rfilename),
-        name=sibling.rfilename.rpartition("/")[2],
+        name=name,
         size=count(sibling.size),
         sha256=sha256(lfs.sha256) if lfs else None,
         format=form,
         primary=primary,
+        claims=apart.claims.get(name.casefold(), ()),
     )
 
 
-def _examples(front: Table, base: str, level: Nsfw) -> Iterable[Example]:
-    for item in tables(front.get("widget")):
+def _examples(widget: Iterable[Table], base: str, level: Nsfw) -> Iterable[Example]:
+    for item in widget:
         path = text(table(item.get("output")).get("url"), 2000)
         if path is None:
             continue

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.facts import kind, license, trigger_words
+from connectors.facts import kind, license, prompt_hints
 from connectors.facts.base_models import base_claims, by_id, identify
+from connectors.facts.card_words import card_claims
+from connectors.facts.claims import best
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
 from connectors.ref import PINNED, Ref, is_id
 from connectors.wire import Table, address, count, number, table, text, texts, when
@@ -18,34 +20,36 @@ _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
     (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
     (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
+    # The LCM fork of the SDXL trainer has no refiner.
+    (frozenset({"replicate_weights", "lora_scale", "scheduler", "apply_watermark"}), "sdxl-1.0"),
 )
 # What runners and models without a telling signature say in their name or description.
 _NAMED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"tiny[- ]shapes", re.IGNORECASE), "tiny-shapes"),
+    (re.compile(r"flux[ .-]?2", re.IGNORECASE), "flux.2-dev"),
     (re.compile(r"flux.{0,12}kontext", re.IGNORECASE), "flux.1-kontext"),
+    (re.compile(r"flux.{0,12}krea", re.IGNORECASE), "flux.1-krea"),
     (re.compile(r"flux.{0,12}schnell", re.IGNORECASE), "flux.1-schnell"),
     (re.compile(r"\bflux", re.IGNORECASE), "flux.1-dev"),
     (re.compile(r"hunyuan.{0,2}video|\bhunyuan", re.IGNORECASE), "hunyuan-video"),
+    (re.compile(r"qwen[- ]image[- ]edit", re.IGNORECASE), "qwen-image-edit"),
     (re.compile(r"qwen[- ]image", re.IGNORECASE), "qwen-image"),
+    (re.compile(r"z[- ]image[- ]turbo", re.IGNORECASE), "z-image-turbo"),
     (re.compile(r"\bwan[- ]?2", re.IGNORECASE), "wan"),
+    (re.compile(r"\b(?:sd|stable[- ]diffusion)[- ]?(?:v?1[.-]?5)", re.IGNORECASE), "sd-1.5"),
     (
         re.compile(r"(?:\bsd|stable[- ]diffusion[- ]|realvis|juggernaut)[- ]?xl|hotshot[- ]xl", re.IGNORECASE),
         "sdxl-1.0",
     ),
 )
-# Models with a fine-tune's inputs that carry no fine-tune of their own: trainers, and the bases they were made from.
-_RUNNERS = frozenset(
-    {
-        "batouresearch/instant-paint",
-        "ostris/flux-dev-lora-trainer",
-        "replicate/fast-flux-trainer",
-        "stability-ai/sdxl",
-        "zsxkib/hunyuan-video-lora",
-    }
-)
+# Models with a fine-tune's inputs that carry no fine-tune of their own, though nothing else about them shows it.
+_RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
+_TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
+# Where a runner takes the LoRA of somebody else.
+_SLOTS = ("lora_weights", "lora_url", "lora_urls", "loras", "hf_lora", "hf_loras", "hf_lora_url", "lora_input", "lora")
 # Inputs of things that write text. Llama takes `replicate_weights` too.
 _WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
-_LORA_WORD = re.compile(r"(?<![a-z])lora(?:s)?(?![a-z])", re.IGNORECASE)
+_LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|lycoris)(?:s)?(?![a-z])", re.IGNORECASE)
 _PARAMS = (
     "seed",
     "num_inference_steps",
@@ -75,8 +79,16 @@ class _Model:
         return f"{self.owner}/{self.name}"
 
     @property
+    def about(self) -> str:
+        return text(self.wire.get("description")) or ""
+
+    @property
     def words(self) -> str:
-        return f"{self.name} {text(self.wire.get('description')) or ''}"
+        return f"{self.name} {self.about}"
+
+    @property
+    def example(self) -> Table:
+        return table(table(self.wire.get("default_example")).get("input"))
 
 
 def _read(wire: Table) -> _Model | None:
@@ -93,13 +105,17 @@ def _read(wire: Table) -> _Model | None:
 def is_lora(wire: Table) -> bool:
     """Whether a listing shows it: anything that is, takes or trains LoRAs for pictures or films."""
     model = _read(wire)
-    if model is None:
-        return False
+    return model is not None and _is_lora(model)
+
+
+def _is_lora(model: _Model) -> bool:
+    """Its inputs say so. Where they don't, its words do, if it draws: a checkpoint may have a LoRA built in."""
     if any("lora" in name.lower() for name in (*model.inputs, *_training_inputs(model))):
         return True
-    if "replicate_weights" in model.inputs:
-        return not _WRITES_TEXT & set(model.inputs)
-    return _LORA_WORD.search(model.words) is not None
+    if _WRITES_TEXT & set(model.inputs):
+        return False
+    draws = "prompt" in model.inputs or not model.inputs
+    return "replicate_weights" in model.inputs or (draws and _LORA_WORD.search(model.words) is not None)
 
 
 def _training_inputs(model: _Model) -> tuple[str, ...]:
@@ -107,9 +123,15 @@ def _training_inputs(model: _Model) -> tuple[str, ...]:
 
 
 def _has_weights(model: _Model) -> bool:
-    """Whether it is itself a fine-tune, whose weights Replicate hands out."""
+    """Whether it is itself a fine-tune, whose weights Replicate hands out.
+
+    A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
+    example. What a training makes has neither.
+    """
     slot = "replicate_weights" in model.inputs and not _WRITES_TEXT & set(model.inputs)
-    return slot and model.id.lower() not in _RUNNERS
+    program = address(model.wire.get("github_url")) is not None or _TRAINER.search(model.name) is not None
+    borrows = any(texts(model.example.get(name)) for name in _SLOTS)
+    return slot and not program and not borrows and model.id.lower() not in _RUNNERS
 
 
 def lora(wire: Table) -> Lora | None:
@@ -124,7 +146,7 @@ def lora(wire: Table) -> Lora | None:
         title=model.name,
         url=address(wire.get("url")) or f"https://replicate.com/{model.id}",
         creator=model.owner,
-        description=text(wire.get("description")) or "",
+        description=model.about,
         description_format="text",
         downloads=count(wire.get("run_count")),
         updated_at=version.updated_at if version else when(wire.get("created_at")),
@@ -161,30 +183,43 @@ def with_version(wire: Table, version: Table) -> dict[str, object]:
 
 
 def _claims(model: _Model) -> tuple[Claim, ...]:
-    prompt = text(table(table(model.wire.get("default_example")).get("input")).get("prompt")) or ""
     weights_url = address(model.wire.get("weights_url"))
+    words = _word_claims(model)
     return (
         *_base_claims(model),
-        *trigger_words.card_claims(text(model.wire.get("description")) or "", "description"),
-        *(_hints(prompt, model) if _has_weights(model) else ()),
-        *kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description"),
-        *((Claim(field="kind", value="tool", source="tag", where="inputs"),) if not _has_weights(model) else ()),
+        *words,
+        *_kind_claims(model, best(words, "trigger_words") or ()),
         *license.replicate_claims(model.wire.get("license_url")),
         *((Claim(field="weights_url", value=weights_url, source="hub", where="weights_url"),) if weights_url else ()),
         *_weight_claims(model),
     )
 
 
-def _hints(prompt: str, model: _Model) -> tuple[Claim, ...]:
-    about = text(model.wire.get("description")) or ""
-    return trigger_words.prompt_claims(prompt, model.name, about, "default_example.input.prompt")
+def _word_claims(model: _Model) -> tuple[Claim, ...]:
+    """A runner's example shows somebody else's words."""
+    if not _has_weights(model):
+        return ()
+    prompt = text(model.example.get("prompt")) or ""
+    hints = prompt_hints.prompt_claims(prompt, model.name, model.about, "default_example.input.prompt")
+    return (*card_claims(model.about, "description"), *hints)
+
+
+def _kind_claims(model: _Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
+    said = kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
+    if not _has_weights(model):
+        runs = Claim(field="kind", value="tool", source="tag", where="inputs")
+        return (*said, runs) if _is_lora(model) else ()
+    prompts = texts(model.example.get("prompt"))
+    return (*said, *kind.word_claims(words), *kind.prompt_claims(prompts, words, "default_example.input.prompt"))
 
 
 def _weight_claims(model: _Model) -> tuple[Claim, ...]:
     """The strength the example was made with: the author's choice, or the trainer's default."""
-    scale = number(table(table(model.wire.get("default_example")).get("input")).get("lora_scale"))
-    where = "default_example.input.lora_scale"
-    return (Claim(field="weight", value=scale, source="example", where=where),) if scale is not None else ()
+    for name in ("lora_scale", "lora_strength"):
+        if (scale := number(model.example.get(name))) is not None:
+            where = f"default_example.input.{name}"
+            return (Claim(field="weight", value=scale, source="example", where=where),)
+    return ()
 
 
 def _base_claims(model: _Model) -> tuple[Claim, ...]:

@@ -1,4 +1,4 @@
-"""Whether a CivitAI version can be had, in every way CivitAI has said so over the years."""
+"""Whether a file can be had: every way CivitAI has said so over the years, and Hugging Face's gates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from connectors.record import Access
 from connectors.wire import Table, flag, number, table, text, when
+
+_WITHDRAWN = ("Deleted", "Unpublished", "UnpublishedViolation")
 
 
 def lora_access(model: Table) -> Access:
@@ -19,11 +21,24 @@ def version_access(version: Table, now: datetime) -> tuple[Access, str | None]:
     usage = text(version.get("usageControl"))
     if usage not in (None, "Download"):
         return "generation-only", "Its author allows generation on CivitAI only."
+    if text(version.get("status")) in _WITHDRAWN:
+        return "removed", "Its author took it back."
     if version.get("paidAccess") is not None:
-        return _paid(table(version["paidAccess"]), now)
+        access, note = _paid(table(version["paidAccess"]), now)
+    else:
+        access, note = _early(version, now)
+    if access == "open" and flag(version.get("requireAuth")):
+        return "login", "Its author lets only people with a CivitAI key download it."
+    return access, note
+
+
+def _early(version: Table, now: datetime) -> tuple[Access, str | None]:
     until = _early_access_end(version)
     if until is not None and until > now:
         return "paid", early_access_note(until, now)
+    # Between August 2024 and July 2026 the word alone could say it, in answers that carry no date.
+    if until is None and text(version.get("availability")) == "EarlyAccess":
+        return "paid", "In early access on CivitAI."
     return "open", None
 
 
@@ -44,6 +59,17 @@ def _early_access_end(version: Table) -> datetime | None:
             return until
     days, published = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
     return published + timedelta(days=days) if days and 0 < days < 1000 and published else None
+
+
+def huggingface_access(gated: object, disabled: object, front: Table) -> tuple[Access, str | None]:
+    """`gated` is false, "auto" or "manual", and None where only the card is known: its gate has a form of its own."""
+    if disabled is True:
+        return "removed", "Hugging Face took it down."
+    if gated == "auto":
+        return "gated", "Access comes with agreeing to its terms, on the repo's own page."
+    if gated or (gated is None and any(str(key).startswith("extra_gated_") for key in front)):
+        return "gated", "The author grants access one by one, on the repo's own page."
+    return "open", None
 
 
 def early_access_note(until: datetime, now: datetime) -> str:

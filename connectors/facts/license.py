@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from connectors.facts.base_models import identify
+from connectors.facts.license_terms import terms
 from connectors.record import Claim
 from connectors.wire import Table, flag, text, texts
 
@@ -53,9 +54,10 @@ def _permissions(model: Table) -> Iterable[str]:
 
 
 def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
-    """`license: other` means "see license_name"; the hub's `license:x` tag stands in where the card is silent."""
+    """`license: other` means "see license_name", or the link; the hub's `license:x` tag stands in for a silent card."""
     claims = []
-    for key in ("license_name", "license"):
+    named = ("license_name", "license", *(() if texts(front.get("license_name")) else ("license_link",)))
+    for key in named:
         for value in texts(front.get(key)):
             if key == "license_name" or value != "other":
                 claims.append(Claim(field="license", value=value, source="card", where=f"card front matter: {key}"))
@@ -63,9 +65,20 @@ def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
         name, _, value = tag.partition(":")
         if name == "license" and value and value != "other":
             claims.append(Claim(field="license", value=value, source="tag", where=f"tags: {tag}"))
-    return tuple(claims)
+    return (*claims, *_terms_claims(claims))
 
 
 def replicate_claims(license_url: object) -> tuple[Claim, ...]:
     found = text(license_url, 400)
-    return (Claim(field="license", value=found, source="hub", where="license_url"),) if found else ()
+    if found is None:
+        return ()
+    claim = Claim(field="license", value=found, source="hub", where="license_url")
+    return (claim, *_terms_claims([claim]))
+
+
+def _terms_claims(licenses: Iterable[Claim]) -> Iterator[Claim]:
+    """What each licence permits, claimed by whoever named it."""
+    for claim in licenses:
+        if permitted := terms(str(claim.value)):
+            where = f"what {claim.value} permits"
+            yield Claim(field="license_terms", value=permitted, source=claim.source, where=where)

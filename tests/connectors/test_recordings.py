@@ -27,6 +27,8 @@ from tests.connectors.test_record import KEYS
 
 # It writes text: its inputs are a chat model's, and `replicate_weights` is all that it shares with a LoRA.
 NO_LORA = ("replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",)
+# What claims hold beside the fields of a record.
+EXTRA_FIELDS = ("base_license", "license_terms", "weights_url")
 
 
 def _recorded(*patterns: str) -> list[str]:
@@ -48,7 +50,7 @@ def _is_complete(lora: Lora | None) -> None:
             assert str(Ref.parse(data["ref"])) == data["ref"]
             assert data["title"]
             assert data["nsfw"] in NSFW_LEVELS
-            assert {claim["field"] for claim in data["claims"]} <= {*CLAIMED_FIELDS, "base_license", "weights_url"}
+            assert {claim["field"] for claim in data["claims"]} <= {*CLAIMED_FIELDS, *EXTRA_FIELDS}
             assert all(claim["where"] for claim in data["claims"])
 
 

@@ -1,0 +1,89 @@
+"""The base model of a Hugging Face repo: what its card's `base_model` says, and for a card without one, its words.
+
+Tags, code and sentences are read only where the card is silent, and believed only where they name one base model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from connectors.facts.base_models import base_claims, identify
+from connectors.record import Claim, Source
+from connectors.wire import Table, texts
+
+_MAX_NAMES = 20
+# Said of everything that draws, whatever its base.
+_GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
+# Base models whose name alone is no other word: "lens" and "chroma" are tags of photographers.
+_UNMISTAKABLE = (
+    "sdxl",
+    "flux",
+    "illustrious",
+    "noobai",
+    "ponyxl",
+    "pdxl",
+    "kolors",
+    "hidream",
+    "auraflow",
+    "animagine",
+)
+_LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
+_NAME = (
+    r"stable[- ]diffusion[- ](?:xl|v?[12]\.\d|3(?:\.5)?(?:[- ](?:large|medium))?)|sd[ -]?(?:xl|v?1\.[45]|2\.[01]|3\.5)"
+    r"|flux[. ]?[12][-. ]?\[?(?:dev|schnell|kontext|krea|klein)\]?(?:[- ][49]b)?(?:[- ]dev)?|z-image(?:-turbo|-base)?"
+    r"|qwen-image(?:-edit)?(?:-\d{4})?|wan ?2\.[12]|hunyuan ?video|illustrious(?:[- ]xl)?|noobai(?:[- ]xl)?"
+    r"|pony(?: diffusion(?: v6)?(?: xl)?| ?xl| v6)|krea ?2|ltx-video|ltx-2(?:\.3)?|animagine[- ]xl"
+)
+_SENTENCE = re.compile(
+    r"\b(?:trained (?:on|for|with|using)|fine-?tun\w+ (?:on|of|from)|based on|base(?: model)?|for)\b[\s:|*_`\[]{1,6}"
+    rf"(?:the )?(?P<name>{_NAME})(?![\w])",
+    re.IGNORECASE,
+)
+# The introduction: further down, cards compare themselves with others.
+_INTRODUCTION = 3_000
+
+
+def card_claims(front: Table, hub: object, tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+    """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
+    stated = (*_written(front), *_computed(hub, tags))
+    return stated or _silent(tags, body)
+
+
+def _written(front: Table) -> Iterator[Claim]:
+    """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
+    written = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
+    for name in sorted(written, key=lambda name: identify(name) is None):
+        yield from base_claims(name, "card", "card front matter: base_model")
+
+
+def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
+    for tag in tags:
+        name = tag.removeprefix("base_model:")
+        relation, _, repo = name.partition(":")
+        if tag.startswith("base_model:") and "/" in (repo or name):
+            yield from base_claims(repo or relation, "tag", f"tags: {tag}")
+    models = hub.get("models") if isinstance(hub, dict) else None
+    for model in (models if isinstance(models, list) else [])[:_MAX_NAMES]:
+        if isinstance(model, dict) and (names := texts(model.get("id"))):
+            yield from base_claims(names[0][:200], "tag", "baseModels")
+
+
+def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+    ways: tuple[tuple[list[str], Source, str], ...] = (
+        ([tag for tag in tags if _is_base(tag)], "tag", "tags: "),
+        ([match["name"] for match in _LOADED.finditer(body)], "card", "card: from_pretrained "),
+        ([match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])], "card", "card: "),
+    )
+    for names, source, where in ways:
+        known = {found.id: name for name in names if (found := identify(name))}
+        if len(known) == 1:
+            name = next(iter(known.values()))
+            return base_claims(name, source, f"{where}{name}")
+    return ()
+
+
+def _is_base(tag: str) -> bool:
+    lowered = tag.casefold()
+    telling = any(char.isdigit() or char in "- " for char in lowered) or lowered in _UNMISTAKABLE
+    return telling and ":" not in tag and lowered not in _GENERIC and identify(tag) is not None

@@ -1,0 +1,126 @@
+"""Trigger words that the text of a card or description names: in a sentence, on a line of its own, under a heading."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+
+from connectors.facts.trigger_words import split, split_all
+from connectors.record import Claim
+
+_QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
+_QUOTED = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE}){{0,12}})"
+# Sentences that cards and descriptions use, in the order they are believed.
+_SENTENCES: tuple[re.Pattern[str], ...] = (
+    # Hugging Face's uploader: You should use `X` to trigger the image generation.
+    re.compile(rf"You should use {_QUOTED}", re.IGNORECASE),
+    # use the trigger word `X`; use the term "X" to trigger; Trigger words: `X`
+    re.compile(rf"trigger(?:[ -]?(?:words?|phrases?|tokens?|keywords?))?(?: is| are)?[ :*|]*{_QUOTED}", re.IGNORECASE),
+    re.compile(rf"\buse (?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED}", re.IGNORECASE),
+    re.compile(rf"{_QUOTED} (?:as (?:the |a )?trigger|to trigger|is the trigger)", re.IGNORECASE),
+    # trigger_word = "X" in the code of a card
+    re.compile(rf"trigger_(?:word|phrase)s?\"?\s*[=:]\s*\[?{_QUOTED}", re.IGNORECASE),
+    # add `X` to your prompt
+    re.compile(r"\b(?:add|include|put|use|write) (?P<words>`[^`\n]{2,100}`) [ \w]{0,30}prompts?\b", re.IGNORECASE),
+    # use CYB77 keyword; use MNALSA to trigger; the trigger word is TOK
+    re.compile(
+        r"\b[Uu]se (?:the )?(?:word |token |term |keyword |trigger )?(?P<words>[A-Z][A-Z0-9_]{2,29})"
+        r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
+    ),
+    re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
+)
+_LINE = re.compile(
+    r"^[ \t>*#\-•|_`]{0,12}(?:[^\w\s]{1,3}[ \t]?)?"
+    r"(?:(?:lora )?(?:trigger|activation|activator)s?[ -]?(?:words?|phrases?|tokens?|tags?|keywords?)?|key[ -]?words?"
+    r"|触发词|触发語|トリガーワード|トリガー)(?:\(s\))?"
+    r"[*_` \t]{0,6}[:：|][*_ \t|]{0,6}(?P<rest>\S[^\n]{0,400})$(?!\n[ \t|:]*-{2})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
+_NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
+_FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
+# A placeholder of a template prompt: "pixel art, [your character], game asset".
+_PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
+# What a line that talks about words starts with, where one that names them doesn't.
+_TALK = frozenset(
+    (
+        "add", "all", "an", "any", "are", "as", "both", "below", "check", "default", "depends", "for", "if", "in",
+        "include", "is", "it", "just", "no", "none", "not", "optional", "please", "put", "same", "see", "simply",
+        "start", "starts", "the", "there", "this", "to", "try", "unknown", "use", "used", "various", "when", "with",
+        "write", "you", "your",
+    )
+)  # fmt: skip
+_LONGEST_PHRASE = 7
+_NO_WORD = re.compile(r"[\d.\s,~-]*|.*\.(?:safetensors|ckpt|pt|png|jpe?g|webp|zip)|<.*", re.IGNORECASE | re.DOTALL)
+_MAX_SECTION = 4_000
+
+
+def card_claims(body: str, where: str) -> tuple[Claim, ...]:
+    """What the text of a card or description names as trigger words, one claim a kind of sentence."""
+    # Hugging Face's uploader escapes what it writes: `it&#39;s`.
+    text = html.unescape(body)
+    claims = [_claim(words, f"{where}: {quote}") for words, quote in _said(text)]
+    if not claims and (section := section_words(text)):
+        claims = [_claim(section, f"{where}: ## Trigger words")]
+    return tuple(claims)
+
+
+def _claim(words: tuple[str, ...], where: str) -> Claim:
+    return Claim(field="trigger_words", value=words, source="card", where=where)
+
+
+def _said(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Uploader's sentence first, then lines that are a label and a list, then the looser sentences."""
+    first, *others = _SENTENCES
+    yield from _sentence(text, first)
+    lines = list(_LINE.finditer(text))
+    if words := split_all(word for match in lines for word in _listed(match["rest"], in_table="|" in match[0][:12])):
+        yield words, " ".join(lines[0][0].split())[:80]
+    for pattern in others:
+        yield from _sentence(text, pattern)
+
+
+def _sentence(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    matches = list(pattern.finditer(text))
+    if words := split_all(word for match in matches for word in _quoted(match["words"]) or (match["words"],)):
+        yield words, " ".join(matches[0][0].split())[:80]
+
+
+def _quoted(text: str) -> tuple[str, ...]:
+    found = (quote[1:-1] for quote in re.findall(_QUOTE, text))
+    return tuple(word for word in found if not _NO_WORD.fullmatch(word))
+
+
+def _listed(rest: str, *, in_table: bool) -> tuple[str, ...]:
+    """What stands behind a label: the quoted words, or the plain ones if they are words and no sentence about them."""
+    written = rest.partition("|")[0] if in_table else rest
+    return _quoted(written) or _plain(written)
+
+
+def _plain(written: str) -> tuple[str, ...]:
+    bare = re.split(
+        r"[.。!](?:\s|$)|\s[(（]", re.sub(r"[*_`]{1,3}(?=\W|$)|(?<!\w)[*_`]{1,3}", "", written), maxsplit=1
+    )[0]
+    words = split(bare)
+    first = (words[0].split() if words else [""])[0].casefold().strip(":,")
+    talk = first in _TALK or any(len(word.split()) > _LONGEST_PHRASE or _PLACEHOLDER.search(word) for word in words)
+    return () if talk else tuple(word for word in words if not _NO_WORD.fullmatch(word))
+
+
+def section_words(text: str) -> tuple[str, ...]:
+    """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
+    heading = _HEADING.search(text)
+    if heading is None:
+        return ()
+    section = text[heading.end() : heading.end() + _MAX_SECTION]
+    end = _NEXT_HEADING.search(section)
+    section = section[: end.start()] if end else section
+    if fence := _FENCE.search(section):
+        return tuple(word for word in split(fence["code"]) if not _PLACEHOLDER.search(word))
+    return split_all(_quoted(section)) or split_all(_bare_lines(section))
+
+
+def _bare_lines(section: str) -> Iterable[str]:
+    for line in section.strip().splitlines()[:20]:
+        yield from _plain(line.strip().lstrip("-*•0123456789.) "))

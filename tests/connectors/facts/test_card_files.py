@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from connectors.facts.card_files import tell_apart
+from connectors.record import Claim
+
+
+def _words(claims: Iterable[Claim]) -> list[object]:
+    return [claim.value for claim in claims if claim.field == "trigger_words"]
+
+
+SECTIONS = """
+# Some LoRAs
+
+Use them at weight: 0.7.
+
+## fox
+
+Keyword: fxx
+[fox.safetensors](fox.safetensors)
+
+## boat
+
+Trigger words: `btt`, `sail`. Recommended strength: 0.5
+[Boat-v2.safetensors](Boat-v2.safetensors)
+"""
+
+
+def test_a_section_that_names_one_file_is_about_that_file() -> None:
+    claims = tell_apart(SECTIONS, "card").claims
+    assert {file: _words(said)[0] for file, said in claims.items()} == {
+        "fox.safetensors": ("fxx",),
+        "boat-v2.safetensors": ("btt", "sail"),
+    }
+    assert [claim.value for claim in claims["boat-v2.safetensors"] if claim.field == "weight"] == [0.5]
+    assert claims["fox.safetensors"][0].where == "card: fox: Keyword: fxx"
+
+
+def test_what_is_about_one_file_is_not_about_the_repo() -> None:
+    rest = tell_apart(SECTIONS, "card").rest
+    assert "weight: 0.7" in rest
+    assert "fxx" not in rest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "## Usage\n\nTrigger word: `fxx`\nload fox.safetensors\n",
+        "## A\n\nTrigger word: `a1`\n\n## B\n\nTrigger word: `b1`\n",
+        "## All\n\nTrigger word: `fxx`: a.safetensors and b.safetensors\n",
+        "",
+    ],
+)
+def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
+    apart = tell_apart(body, "card")
+    assert (dict(apart.claims), apart.rest) == ({}, body)
+
+
+def test_a_table_tells_files_apart() -> None:
+    rows = "| `a.safetensors` | `a1`, hat | x |\n| b.safetensors | - | |\n| c.safetensors | c1 | |\n"
+    table = f"| File | Trigger words | Note |\n|---|---|---|\n{rows}"
+    claims = tell_apart(table, "card").claims
+    assert {file: _words(said)[0] for file, said in claims.items()} == {
+        "a.safetensors": ("a1", "hat"),
+        "c.safetensors": ("c1",),
+    }
+
+
+@pytest.mark.parametrize(
+    "body", ["# a\n" * 40_000, "|" * 100_000, "| trigger |\n" * 15_000, "a.safetensors " * 12_000, "a" * 200_000]
+)
+def test_a_card_made_to_be_slow_is_read_in_no_time(body: str) -> None:
+    start = time.monotonic()
+    tell_apart(body, "card")
+    assert time.monotonic() - start < 2
