@@ -71,7 +71,7 @@ def is_weights(member: tarfile.TarInfo) -> bool:
     if path.suffix.lower() != ".safetensors" or path.name.startswith("._"):  # "._": macOS resource forks
         return False
     if not member.isreg() or member.issparse() or path.is_absolute() or ".." in path.parts:
-        raise NotWeights("The archive's LoRA is a link or lies outside the archive. It was not kept.")
+        raise NotWeights("The archive's LoRA is a link or lies outside the archive. It is not taken.")
     return True
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from connectors.errors import NotWeights
+from connectors.facts.tar_member import is_weights
 
 _CHUNK = 1024 * 1024
 # What member headers may take beside the members' announced bytes. A long-name or pax header claims its own size and is
@@ -30,7 +30,7 @@ def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 source.allow(member.size)
                 if count > _MAX_MEMBERS:
                     raise NotWeights(f"The archive has more than {_MAX_MEMBERS} members. It was not kept.")
-                if not _is_weights(member):
+                if not is_weights(member):
                     continue
                 if found:
                     raise NotWeights("The archive holds several LoRA files, and nothing says which one is meant.")
@@ -40,16 +40,6 @@ def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise NotWeights("What came is not a readable tar archive. It was not kept.") from error
     if not found:
         raise NotWeights("The archive holds no safetensors file. It was not kept.")
-
-
-def _is_weights(member: tarfile.TarInfo) -> bool:
-    """The rules of tarfile's data filter: a plain file, no link or device, no way out of the folder."""
-    path = PurePosixPath(member.name)
-    if path.suffix.lower() != ".safetensors" or path.name.startswith("._"):  # "._": macOS resource forks
-        return False
-    if not member.isreg() or member.issparse() or path.is_absolute() or ".." in path.parts:
-        raise NotWeights("The archive's LoRA is a link or lies outside the archive. It was not kept.")
-    return True
 
 
 def _bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:

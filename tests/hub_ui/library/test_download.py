@@ -141,7 +141,7 @@ def test_a_web_page_at_the_address_itself_is_not_weights(hub: Host, part: Path) 
         (b'{"error": "no"}', "a JSON text"),
         (b"PK\x03\x04" + b"0" * 40, "PyTorch pickle"),
         (b"\x80\x02}q\x00(X\x05", "Python pickle"),
-        (b"", "something else"),
+        (b"", "an empty file"),
         (weights()[:8], "something else"),
     ],
 )
