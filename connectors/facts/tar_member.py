@@ -138,7 +138,7 @@ def _records(data: bytes) -> Iterator[tuple[str, str]]:
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
         record = data[len(digits) + 1 : length]
         key, equals, value = record.removesuffix(b"\n").partition(b"=")
-        if not equals:
+        if not equals or length > len(data):
             raise NotWeights("This is not a readable tar archive: one of its pax headers is broken.")
         yield key.decode("utf-8", "replace"), value.decode("utf-8", "replace")
         data = data[length:]
