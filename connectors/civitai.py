@@ -25,7 +25,7 @@ from connectors.facts.base_models import spellings
 from connectors.query import Page, Query, Sort
 from connectors.record import Kind, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
-from connectors.session import Endpoint, Session, error_text, retry_after
+from connectors.session import UNREADABLE, Endpoint, Session, error_text, retry_after
 from connectors.sift import sift
 from connectors.wire import Table, count, table, tables, text, whole
 
@@ -248,5 +248,5 @@ def _explained(response: requests.Response) -> HubUiError | None:
 def _body(response: requests.Response) -> Table:
     try:
         return table(response.json())
-    except requests.exceptions.JSONDecodeError:
+    except UNREADABLE:
         return {}

@@ -27,7 +27,7 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref, is_id
 from connectors.session import READ_SECONDS, USER_AGENT, Endpoint
 from connectors.sift import sift
-from connectors.wire import Table, sha256, text
+from connectors.wire import Table, address, sha256, text, texts
 
 MAX_LIMIT = 100
 _EXPAND = (
@@ -188,7 +188,7 @@ def _lists(query: Query) -> tuple[_List, ...]:
 
 
 def _untagged_lora(info: ModelInfo) -> bool:
-    tags = {*(info.tags or ()), info.pipeline_tag}
+    tags = {*texts(info.tags), text(info.pipeline_tag)}
     return "lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(_PICTURES)
 
 
@@ -215,7 +215,7 @@ def _place(cursor: str | None) -> tuple[int, list[tuple[str, str]]]:
 
 def _next(response: httpx2.Response, place: int, lists: int, asked: list[tuple[str, str]]) -> str | None:
     """Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host."""
-    link = response.links.get("next", {}).get("url")
+    link = address(response.links.get("next", {}).get("url"))
     query = urlsplit(link).query if link else ""
     if query and parse_qsl(query) != asked:
         return f"{place}?{query}"

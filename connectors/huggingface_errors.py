@@ -55,8 +55,9 @@ def as_ours(what: str) -> Iterator[None]:
         yield
     except FOREIGN as error:
         raise translated(error, what) from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        # huggingface_hub builds its objects straight from the JSON, so a wrong shape shows as one of these.
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        # huggingface_hub builds its objects straight from the JSON, so a wrong shape, or JSON made to break readers,
+        # shows as one of these.
         raise BadAnswer(f"{_LABEL} answered about {what} in a way we can't read.", hub=HUB) from error
 
 

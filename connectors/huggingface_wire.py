@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, urljoin
 
-from huggingface_hub import ModelInfo
+from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from connectors import card
@@ -61,8 +61,9 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
 
 
 def _front(info: ModelInfo) -> Table:
-    card_data = info.card_data
-    return table(card_data.to_dict()) if card_data is not None else {}  # type: ignore[no-untyped-call]
+    # huggingface_hub passes on as it is what it can't make an object of.
+    card_data: object = info.card_data
+    return table(card_data.to_dict()) if isinstance(card_data, ModelCardData) else {}  # type: ignore[no-untyped-call]
 
 
 def _claims(info: ModelInfo, front: Table, body: str, tags: tuple[str, ...]) -> tuple[Claim, ...]:
@@ -118,7 +119,9 @@ def _files(version: Ref, siblings: Iterable[RepoSibling], apart: TellingApart) -
     return tuple(_file(version, sibling, apart, primary=sibling.rfilename == first) for sibling in listed)
 
 
-def _is_weights(path: str) -> bool:
+def _is_weights(path: object) -> bool:
+    if not isinstance(path, str):
+        return False
     name = path.rpartition("/")[2].lower()
     return is_path(path) and name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
 

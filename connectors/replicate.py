@@ -13,7 +13,7 @@ from connectors.record import Lora
 from connectors.ref import HubName, Ref
 from connectors.session import Endpoint, Session
 from connectors.sift import sift
-from connectors.wire import Table, table, tables, text
+from connectors.wire import Table, address, table, tables, text
 
 _MAX_FOUND = 50
 _API_HOST, _WEB = "api.replicate.com", "https://replicate.com"
@@ -113,7 +113,7 @@ class Replicate:
         page = table(answer)
         if not isinstance(page.get("results"), list):
             raise BadAnswer("Replicate answered without a list of models. Try again in a minute.", hub=self.name)
-        return tables(page["results"]), self._own(text(page.get("next"), 4096))
+        return tables(page["results"]), self._own(address(page.get("next")))
 
     def _own(self, link: str | None) -> str | None:
         """The query of a `next` link of this hub. One that leads elsewhere ends the list."""

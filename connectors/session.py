@@ -25,6 +25,7 @@ from connectors.errors import (
     RegionBlocked,
 )
 from connectors.ref import HubName
+from connectors.wire import count
 
 # A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
@@ -32,6 +33,9 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 _RETRIED = (500, 502, 503, 504, 524)
 _MAX_JSON_BYTES = 32 * 1024 * 1024
+# What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
+# digits, or thousands of brackets.
+UNREADABLE = (ValueError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +90,7 @@ class Session:
         response = self.send(path, params, method=method, **extra)
         try:
             return response.json()
-        except requests.exceptions.JSONDecodeError as error:
+        except UNREADABLE as error:
             raise BadAnswer(
                 f"{self.endpoint.label} answered with something that is not JSON. Try again in a minute.",
                 hub=self.endpoint.hub,
@@ -123,9 +127,18 @@ class Session:
 
     def _request(self, method: str, url: str, **extra: Any) -> requests.Response:
         headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
-        return self._http.request(
-            method, url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True, **extra
-        )
+        try:
+            return self._http.request(
+                method, url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True, **extra
+            )
+        except requests.exceptions.RequestException:
+            raise
+        except ValueError as error:
+            # requests takes a redirect's place apart, followed or not, and "https://[" is more than it can take.
+            raise BadAnswer(
+                f"{self.endpoint.label} sends this to a place that is no web address. Try again in a minute.",
+                hub=self.endpoint.hub,
+            ) from error
 
     def _unreachable(self, error: requests.exceptions.RequestException, url: str) -> HubUiError:
         hub, label = self.endpoint.hub, self.endpoint.label
@@ -188,7 +201,7 @@ def error_text(response: requests.Response) -> str:
     """What a hub's error body says, in the four shapes CivitAI uses, Replicate's problem+json, HF's `error`."""
     try:
         body = response.json()
-    except requests.exceptions.JSONDecodeError:
+    except UNREADABLE:
         return ""
     if not isinstance(body, dict):
         return ""
@@ -208,19 +221,19 @@ class Answered(Protocol):
 def retry_after(response: Answered) -> float | None:
     """Seconds to wait: Retry-After (RFC 9110: seconds or a date), Hugging Face's RateLimit, Replicate's reset."""
     header = response.headers.get("Retry-After", "")
-    if header.isdigit():
-        return float(header)
+    if (seconds := count(header)) is not None:
+        return float(seconds)
     if header:
         try:
             return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     for part in response.headers.get("RateLimit", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == "t" and value.isdigit():
-            return float(value)
-    reset = response.headers.get("ratelimit-reset", "")
-    return float(reset) if reset.isdigit() else None
+        if name == "t" and (seconds := count(value)) is not None:
+            return float(seconds)
+    reset = count(response.headers.get("ratelimit-reset"))
+    return float(reset) if reset is not None else None
 
 
 def _when(seconds: float | None) -> str:

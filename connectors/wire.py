@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Table = Mapping[str, Any]
 
@@ -88,4 +89,11 @@ def sha256(value: object) -> str | None:
 def address(value: object) -> str | None:
     """A web address, and nothing else that a page could be made to follow."""
     found = text(value, 4096)
-    return found if found and found.startswith(("https://", "http://")) else None
+    if found is None or not found.startswith(("https://", "http://")):
+        return None
+    try:
+        urlsplit(found)
+    except ValueError:
+        # "http://[": an opened bracket makes it an IPv6 address, which it is not.
+        return None
+    return found

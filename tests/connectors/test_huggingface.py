@@ -137,6 +137,28 @@ def test_a_broken_repo_does_not_cost_the_page(server: Hub) -> None:
     assert [lora.ref for lora in page.loras] == [REF]
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"siblings": [{"rfilename": None}]}, {"cardData": "text"}, {"tags": [{"a": 1}, [2]]}]
+)
+def test_a_wrong_type_in_a_listed_repo_is_an_absent_value(server: Hub, wrong: dict[str, object]) -> None:
+    [lora] = _listing(server, huggingface_item(**wrong)).search(Query()).loras
+    assert lora.ref == REF
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"id": ' + b"9" * 5_000 + b"}"])
+def test_json_made_to_break_readers_is_a_bad_answer(server: Hub, body: bytes) -> None:
+    server.answers.update({MODELS: Answer(body=body), MODEL: Answer(body=body)})
+    connector = HuggingFace(server.endpoint("huggingface"))
+    for call in (lambda: connector.search(Query()), lambda: connector.get(REF)):
+        with pytest.raises(BadAnswer):
+            call()
+
+
+def test_a_next_link_that_is_no_web_address_ends_the_list(server: Hub) -> None:
+    server.answers[MODELS] = said([huggingface_item()], Link='<https://[hub/?cursor=2>; rel="next"')
+    assert HuggingFace(server.endpoint("huggingface")).search(Query(text="ink")).cursor is None
+
+
 @pytest.mark.parametrize("body", [{}, None, 7, "text"])
 def test_a_page_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
     server.answers[MODELS] = said(body)

@@ -51,7 +51,9 @@ def test_the_next_page_is_asked_for_by_the_links_query(server: Hub) -> None:
     assert server.asked[1].params == {"cursor": ["cD0y+"]}
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.1:1/v1/models?cursor=x", "https://evil.invalid/?a", "//x", "cursor"])
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1:1/v1/models?cursor=x", "https://evil.invalid/?a", "//x", "cursor", "https://["]
+)
 def test_a_next_link_of_another_origin_ends_the_list(server: Hub, link: str) -> None:
     assert _listing(server, following=link).search(Query()).cursor is None
 

@@ -124,7 +124,11 @@ def test_a_rate_limit_is_not_tried_again(server: Hub) -> None:
     assert (caught.value.retry_after, len(server.asked)) == (7.0, 1)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"\xff\xfe", b'{"a": 1'])
+# JSON made to break readers: nested deeper than Python's stack, a number longer than it turns into one.
+DEEP, LONG = b"[" * 50_000, b'{"id": ' + b"9" * 5_000 + b"}"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"\xff\xfe", b'{"a": 1', DEEP, LONG])
 def test_what_is_no_json_is_a_bad_answer(server: Hub, body: bytes) -> None:
     server.answers["/x"] = Answer(body=body)
     with pytest.raises(BadAnswer):
@@ -177,6 +181,12 @@ def test_a_relative_target_is_made_whole(server: Hub) -> None:
     assert _session(server).target("/x") == f"{server.url}/login"
 
 
+def test_a_target_that_is_no_web_address_is_a_bad_answer(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "https://[hub/"})
+    with pytest.raises(BadAnswer):
+        _session(server).target("/x")
+
+
 def test_bytes_in_place_of_a_target_are_left_unread(server: Hub) -> None:
     server.answers["/x"] = Answer(body=b"x" * 1000)
     assert _session(server).target("/x") is None
@@ -203,6 +213,8 @@ def test_a_hubs_own_reading_of_a_refusal_comes_first(server: Hub) -> None:
         (b'{"title": "t", "detail": "d"}', "d"),
         (b"[]", ""),
         (b"<html>", ""),
+        (DEEP, ""),
+        (LONG, ""),
     ],
 )
 def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> None:
@@ -217,6 +229,9 @@ def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> N
         ({"RateLimit": '"api";r=0;t=55'}, 55.0),
         ({"ratelimit_reset": "30"}, 30.0),
         ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "\u00b2"}, None),
+        ({"Retry_After": "9" * 400}, None),
+        ({"RateLimit": "t=\u00b2", "ratelimit_reset": "9" * 400}, None),
         ({"Retry_After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0.0),
         ({}, None),
     ],
