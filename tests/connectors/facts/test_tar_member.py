@@ -12,7 +12,8 @@ from connectors.facts.header import read_header
 from connectors.facts.ranges import FileRanges
 from connectors.facts.tar_member import TarMember, is_tar
 
-LORA = b'\x3c\0\0\0\0\0\0\0{"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}' + b"\1" * 64
+HEADER = b'{"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}'
+LORA = len(HEADER).to_bytes(8, "little") + HEADER + b"\1" * 64
 LONG = "a/" + "long/" * 60 + "lora.safetensors"
 
 
