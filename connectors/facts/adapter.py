@@ -6,13 +6,13 @@ OneTrainer, musubi-tuner). What tensors show is believed over what metadata says
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.facts import training
 from connectors.facts.algorithm import algorithm_of, common, ranks_of
-from connectors.facts.architectures import candidates, size_of
+from connectors.facts.architectures import Rule, rule_for, size_of
 from connectors.facts.contents import WORDS, What, despite_lora, of_another_model, what_it_is
 from connectors.facts.evidence import Evidence
 from connectors.facts.header import Header, Readable
@@ -77,14 +77,25 @@ class Adapter:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """A header taken apart: its tensors by layer, the layers' plain names, and the rule that holds for them."""
+
+    header: Header
+    layers: Layers
+    named: Named
+    seen: Evidence
+    rule: Rule | None
+
+
 def read(header: Header, source: Readable | None = None) -> Adapter:
     """The facts of one file. With `source`, the value of one alpha tensor is read too, which no header holds."""
     layers = sort(header.tensors)
     named = name(_layer_names(layers))
-    what = _what(header, layers, named)
-    if what != "lora":
-        return _refused(what, header)
-    return _described(header, source, layers, named)
+    seen = Evidence(named, layers)
+    file = _File(header=header, layers=layers, named=named, seen=seen, rule=rule_for(seen))
+    what = _what(file)
+    return _described(file, source) if what == "lora" else _refused(what, header)
 
 
 # Every layer has one of these, whatever the algorithm.
@@ -98,13 +109,14 @@ def _layer_names(layers: Layers) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layer for part in _TELLING for layer in layers.of(part)))
 
 
-def _what(header: Header, layers: Layers, named: Named) -> What:
+def _what(file: _File) -> What:
     """A LoRA has layers of the suffix grammar, and they are most of the file: merged checkpoints carry strays."""
+    layers, named, tensors = file.layers, file.named, file.header.tensors
     if layers.has("vision") and not layers.has("down", "up"):
         return "vision-lora"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
-        return what_it_is(header.tensors)
-    return despite_lora(header.tensors) or of_another_model(named) or "lora"
+        return what_it_is(tensors)
+    return despite_lora(tensors, named) or (of_another_model(named) if file.rule is None else None) or "lora"
 
 
 def _refused(what: What, header: Header) -> Adapter:
@@ -115,14 +127,24 @@ def _refused(what: What, header: Header) -> Adapter:
     )
 
 
-def _described(header: Header, source: Readable | None, layers: Layers, named: Named) -> Adapter:
-    seen = Evidence(named, layers)
-    architecture, where = _architecture(seen, header)
-    base = _base_model(seen, header, architecture)
+def _described(file: _File, source: Readable | None) -> Adapter:
+    header, layers, named = file.header, file.layers, file.named
+    architecture, where = _architecture(file)
+    base = _base_model(file.seen, header, architecture)
     algorithm = algorithm_of(layers, header.metadata)
     ranks = ranks_of(layers)
     strength = strength_of(header, source, layers, common(ranks))
     words = training.words(header.metadata)
+    said: list[tuple[str, Value, str]] = [
+        ("architecture", architecture, where),
+        ("base_model", base[0] if base and training.is_telling(*base) else None, base[1] if base else ""),
+        ("algorithm", algorithm, "tensor names"),
+        ("rank", common(ranks), "tensor shapes"),
+        ("alpha", strength.alpha, strength.source or ""),
+        ("trigger_words", _clean(words[0]) if words else (), words[1] if words else ""),
+        ("weight", training.default_weight(header.metadata), "metadata: modelspec.lora_default_weight"),
+        ("license", text(header.metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
+    ]
     return Adapter(
         what="lora",
         architecture=architecture,
@@ -135,21 +157,23 @@ def _described(header: Header, source: Readable | None, layers: Layers, named: N
         alpha_source=strength.source,
         scale=strength.scale,
         text_encoder=bool(named.encoders),
-        control=_is_control(seen, architecture),
+        control=_is_control(file.seen, architecture),
         tensors=len(header.tensors),
         trigger_words=_clean(words[0]) if words else (),
         tags=_clean(training.tags(header.metadata)),
-        claims=tuple(_claims(architecture, where, base, algorithm, common(ranks), strength, words, header)),
-        warnings=tuple(_warnings(header, layers, architecture, strength)),
+        claims=tuple(_claims(said)),
+        warnings=tuple(_warnings(file, architecture, strength)),
     )
 
 
-def _architecture(seen: Evidence, header: Header) -> tuple[str | None, str]:
-    left, usual = candidates(seen)
-    if len(left) == 1:
-        return left[0], _OWN_WORDS
-    picked = training.chosen(header.metadata, left)
-    return picked or (usual, _OWN_WORDS)
+def _architecture(file: _File) -> tuple[str | None, str]:
+    """Of several that the tensors leave, the metadata may pick one."""
+    if file.rule is None:
+        return None, ""
+    if len(file.rule.architectures) == 1:
+        return file.rule.usual, _OWN_WORDS
+    picked = training.chosen(file.header.metadata, file.rule.architectures)
+    return picked or (file.rule.usual, _OWN_WORDS)
 
 
 def _base_model(seen: Evidence, header: Header, architecture: str | None) -> tuple[str, str] | None:
@@ -169,38 +193,17 @@ def _clean(written: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found for word in written if (found := text(word, 300)))
 
 
-def _claims(
-    architecture: str | None,
-    where: str,
-    base: tuple[str, str] | None,
-    algorithm: str,
-    rank: int | None,
-    strength: Strength,
-    words: tuple[tuple[str, ...], str] | None,
-    header: Header,
-) -> list[Claim]:
-    said: list[tuple[str, Value, str]] = [
-        ("architecture", architecture, where),
-        ("base_model", base[0] if base and training.is_telling(*base) else None, base[1] if base else ""),
-        ("algorithm", algorithm, "tensor names"),
-        ("rank", rank, "tensor shapes"),
-        ("alpha", strength.alpha, strength.source or ""),
-        ("trigger_words", _clean(words[0]) if words else (), words[1] if words else ""),
-        ("weight", training.default_weight(header.metadata), "metadata: modelspec.lora_default_weight"),
-        ("license", text(header.metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
-    ]
-    return [
-        Claim(field=field_name, value=value, source="header", where=text(place, 300) or _OWN_WORDS)
-        for field_name, value, place in said
-        if value not in (None, "", ())
-    ]
+def _claims(said: Iterable[tuple[str, Value, str]]) -> Iterator[Claim]:
+    for field_name, value, where in said:
+        if value not in (None, "", ()):
+            yield Claim(field=field_name, value=value, source="header", where=text(where, 300) or _OWN_WORDS)
 
 
-def _warnings(header: Header, layers: Layers, architecture: str | None, strength: Strength) -> list[str]:
-    found = []
+def _warnings(file: _File, architecture: str | None, strength: Strength) -> list[str]:
+    layers, found = file.layers, []
     if architecture is None:
         found.append("The layers fit no network known here, or several: the base model has to be found out otherwise.")
-    elif (said := training.contradiction(header.metadata, architecture)) is not None:
+    elif (said := training.contradiction(file.header.metadata, architecture)) is not None:
         found.append(f"The file's own {text(said, 200)} does not fit its tensors, which are for {architecture}.")
     halves = len(layers.of("down").keys() ^ layers.of("up").keys())
     if halves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from connectors.facts.suffixes import Layers, Part
 from connectors.facts.training import Metadata, network_arguments
@@ -56,7 +56,10 @@ def _has_convolutions(layers: Layers) -> bool:
     """Kernels above 1. DyLoRA, which keeps the second half flat, is no LoCon; nor is a 1 x 1 projection."""
     ups = layers.of("up")
     return layers.has("mid") or any(
-        len(tensor.shape) == 4 and tensor.shape[2:] != (1, 1) and (layer not in ups or len(ups[layer].shape) == 4)
+        len(tensor.shape) == 4
+        and tensor.shape[2:] != (1, 1)
+        and (layer not in ups or len(ups[layer].shape) == 4)
+        and not any(word in layer for word in _PATCHES)
         for layer, tensor in layers.of("down").items()
     )
 
@@ -68,18 +71,16 @@ def _says_locon(metadata: Metadata, layers: Layers) -> bool:
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:
     """Layers by rank, the most common first."""
-    return dict(Counter(_ranks(layers)).most_common())
-
-
-def _ranks(layers: Layers) -> Iterator[int]:
+    counts: Counter[int] = Counter()
     seen: set[str] = set()
     for part, axis in _RANK_AXES:
         tensors = layers.of(part)
-        for layer in tensors.keys() - seen:
-            shape = tensors[layer].shape
-            if len(shape) > axis and 0 < shape[axis] < 2**31:
-                yield shape[axis]
-        seen |= tensors.keys()
+        # The other half of layers that are counted already says the same again.
+        if tensors and not tensors.keys() <= seen:
+            new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
+            counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
+            seen |= new.keys()
+    return {rank: layers_of for rank, layers_of in counts.most_common() if 0 < rank < 2**31}
 
 
 def common(ranks: Mapping[int, int]) -> int | None:

@@ -13,42 +13,53 @@ from dataclasses import dataclass
 
 from connectors.facts.evidence import Evidence
 
+Fits = Callable[[Evidence], bool]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """`fits` says when. Several `architectures` are what the tensors leave; `usual` is meant where nobody says."""
+    """`within`: containers of blocks ("double_blocks") one of which has to be there; `fits` says what else.
+
+    Several `architectures` are what the tensors leave; `usual` is then meant where nobody says.
+    """
 
     architectures: tuple[str, ...]
-    fits: Callable[[Evidence], bool]
+    within: frozenset[str]
+    fits: Fits
     usual: str | None = None
 
 
-def _rule(architecture: str, fits: Callable[[Evidence], bool]) -> Rule:
-    return Rule(architectures=(architecture,), fits=fits, usual=architecture)
+def _rule(architecture: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
+    return Rule(architectures=(architecture,), within=frozenset(within.split()), fits=fits, usual=architecture)
 
 
-def _any(*words: str) -> Callable[[Evidence], bool]:
-    """Any of these words in a layer's name; "^" marks its beginning."""
+def _either(architectures: str, within: str, fits: Fits = lambda _seen: True, usual: str | None = None) -> Rule:
+    return Rule(architectures=tuple(architectures.split()), within=frozenset(within.split()), fits=fits, usual=usual)
+
+
+def _any(*words: str) -> Fits:
+    """Any of these words in a layer's name."""
     return lambda seen: any(seen.has(word) for word in words)
 
 
 # The first blocks of a U-Net: diffusers' names, then those of the original code.
-_UNET = ("^down_blocks_", "^up_blocks_", "^mid_block_", "^input_blocks_", "^middle_block_", "^output_blocks_")
+_UNET = "down_blocks up_blocks mid_block_attentions mid_block_resnets mid_block input_blocks middle_block output_blocks"
+_STREAMS = "double_blocks single_blocks"
+_DIT = "transformer_blocks single_transformer_blocks"
+_LAYERS = "layers noise_refiner context_refiner"
 _KEYS_VALUES = "attn2_to_k,attn2_to_v"
 
 
-def _unet(width: int) -> Callable[[Evidence], bool]:
-    """A U-Net whose cross-attention reads a text embedding of this width."""
-    return lambda seen: _any(*_UNET)(seen) and width in seen.widths(last=_KEYS_VALUES)
+def _reads(width: int) -> Fits:
+    """Cross-attention to a text embedding of this width."""
+    return lambda seen: width in seen.widths(last=_KEYS_VALUES)
 
 
 def _deep_unet(seen: Evidence) -> bool:
     """SDXL alone stacks several transformer blocks, has none at full size, and comes with a second, wider encoder."""
-    if not _any(*_UNET)(seen):
-        return False
     return (
-        seen.matches(r"[a-z_\d]+_transformer_blocks_[1-9]")
-        or seen.has("^up_blocks_0_attentions_")
+        seen.matches(r"_transformer_blocks_[1-9]")
+        or seen.has("\nup_blocks_0_attentions_")
         or seen.matches(r"\noutput_blocks_[0-2]_1_transformer")
         or 640 in seen.widths("up_blocks_1_attentions_", "attn1_to_q,attn1_to_k,attn1_to_v")
         or 1280 in seen.encoder_widths("2_text_model_encoder")
@@ -57,7 +68,7 @@ def _deep_unet(seen: Evidence) -> bool:
 
 def _shallow_unet(seen: Evidence) -> bool:
     """SD 1 and 2 have attention in the outermost blocks, where SDXL has none."""
-    return _any("^down_blocks_0_attentions_", "^up_blocks_3_attentions_")(seen) or seen.matches(
+    return _any("\ndown_blocks_0_attentions_", "\nup_blocks_3_attentions_")(seen) or seen.matches(
         r"\n(?:input_blocks_[12]|output_blocks_(?:9|10|11))_1_transformer"
     )
 
@@ -72,209 +83,196 @@ def _sd2_shallow(seen: Evidence) -> bool:
     return _shallow_unet(seen) and (1024 in seen.encoder_widths() or linear)
 
 
-# Where the two streams of FLUX and its relatives start and end.
-_STREAMS = ("^double_blocks_", "^single_blocks_")
+# Layers that read the hidden state of a stream, in the original names of FLUX and its relatives.
 _STREAM_INPUTS = (
     "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
     "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v"
 )
 
 
-def _flux2(seen: Evidence) -> bool:
-    """FLUX.2 shares one modulation among all blocks, fuses its MLP into attention, and has wider hidden layers."""
-    if _any(
-        "double_stream_modulation",
-        "single_stream_modulation",
-        "to_qkv_mlp_proj",
-        "ff_linear_in",
-        "ff_context_linear_in",
-    )(seen):
-        return not seen.has("mode_blocks")
-    if seen.matches(r"\nsingle_transformer_blocks_\d+_attn_to_out"):
-        return True
-    return _any(*_STREAMS)(seen) and _flux2_widths(seen)
+def _stream(width: int) -> Fits:
+    return lambda seen: width in seen.widths(last=_STREAM_INPUTS)
 
 
-def _flux2_widths(seen: Evidence) -> bool:
+def _flux2_streams(seen: Evidence) -> bool:
     """Hidden 6144 (dev), 4096 (klein 9b), 3072 (klein 4b, as FLUX.1, but its MLPs differ)."""
     return bool(
         seen.widths(last=_STREAM_INPUTS) & {4096, 6144}
         or seen.widths("single_blocks", "linear2") & {12288, 16384, 24576}
         or seen.outputs("linear1") & {27648, 36864, 55296}
-        or (seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864})
+        or seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864}
         or seen.widths(last="img_mlp_2,txt_mlp_2") & {9216, 18432}
         or seen.widths(last="txt_in") & {7680, 15360}
         or (seen.last("double_blocks") == 4 and seen.last("single_blocks") == 19)
     )
 
 
-def _hunyuan_video(seen: Evidence) -> bool:
-    """Its original names say fc1 and linear where FLUX says 0 and lin; in diffusers' names only the counts differ."""
-    if _any("img_mlp_fc", "txt_mlp_fc", "token_refiner", "img_mod_linear", "txt_mod_linear", "modulation_linear")(seen):
-        return not seen.has("^token_refiner")
+def _flux2_diffusers(seen: Evidence) -> bool:
+    """FLUX.2 fuses its MLP into the attention of single blocks."""
+    fused = seen.matches(r"\nsingle_transformer_blocks_\d+_attn_to_out")
+    return fused or _any("to_qkv_mlp_proj", "ff_linear_in", "ff_context_linear_in")(seen) or _dit(6144, "attn")(seen)
+
+
+# HunyuanVideo's original names say fc1 and linear where FLUX says 0 and lin.
+_HUNYUAN = ("img_mlp_fc", "txt_mlp_fc", "img_mod_linear", "txt_mod_linear", "modulation_linear")
+
+
+def _hunyuan_depth(seen: Evidence) -> bool:
+    """Twenty double and forty single blocks, where FLUX has nineteen and thirty-eight."""
     deep = seen.last("single_transformer_blocks") >= 38 or seen.last("single_blocks") >= 38
     return deep or (seen.last("transformer_blocks") == 19 and seen.last("single_transformer_blocks") >= 0)
 
 
-def _wide(width: int, *words: str) -> Callable[[Evidence], bool]:
-    """Any of these words, and somewhere an input of this width."""
-    return lambda seen: _any(*words)(seen) and width in seen.widths()
-
-
-def _dit(width: int, attention: str) -> Callable[[Evidence], bool]:
+def _dit(width: int, attention: str) -> Fits:
     """Diffusers' `transformer_blocks` whose self-attention (attn or attn1) has this width."""
     ends = ",".join(f"{attention}_to_{part}" for part in ("q", "k", "v", "out_0"))
-    return lambda seen: seen.has("^transformer_blocks_") and width in seen.widths("transformer_blocks", ends)
+    return lambda seen: width in seen.widths("transformer_blocks_", ends)
 
 
-def _streams(width: int) -> Callable[[Evidence], bool]:
-    """Two streams whose attention has this width, in the original names or in diffusers'."""
-    own = _any(*_STREAMS)
-    return lambda seen: (
-        (own(seen) and width in seen.widths(last=_STREAM_INPUTS))
-        or (_dit(width, "attn")(seen) and _any("attn_add_", "ff_context_", "token_refiner")(seen))
-    )
+def _two_streams(width: int) -> Fits:
+    """Attention of this width in both of two streams, one for the picture and one for the text."""
+    return lambda seen: _dit(width, "attn")(seen) and _any("attn_add_", "ff_context_", "token_refiner")(seen)
 
 
-def _only_self_attention(width: int) -> Callable[[Evidence], bool]:
-    return lambda seen: _dit(width, "attn1")(seen) and not seen.has("attn2_") and not seen.has("add_")
+def _only_self_attention(width: int) -> Fits:
+    return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
 
 
-def _qwen(seen: Evidence) -> bool:
-    """Its two streams have MLPs named img_mlp and txt_mlp; in attention alone its sixty blocks tell."""
-    if not seen.has("^transformer_blocks_"):
-        return False
-    if _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")(seen):
-        return True
-    return seen.last("transformer_blocks") >= 20 and _two_streams(seen)
-
-
-def _two_streams(seen: Evidence) -> bool:
-    """Attention of hidden 3072 as FLUX.1, HunyuanVideo and Qwen-Image have it, without a single stream."""
-    return _dit(3072, "attn")(seen) and not seen.has("^single_transformer_blocks_")
-
-
-def _flux_streams(seen: Evidence) -> bool:
-    return _any(*_STREAMS, "^single_transformer_blocks_", "context_embedder")(seen) or (
-        seen.has("^transformer_blocks_") and _any("ff_context_", "norm1_context")(seen) and _dit(3072, "attn")(seen)
-    )
+def _deep_alone(seen: Evidence) -> bool:
+    """Qwen-Image has sixty blocks, all with two streams: by attention alone their number tells it from FLUX."""
+    single = "single_transformer_blocks" in seen.containers
+    return not single and seen.last("transformer_blocks") >= 20 and _dit(3072, "attn")(seen)
 
 
 def _without_modulation(seen: Evidence) -> bool:
     """All layers but the modulation, in FLUX's original names: what Chroma has, and what Kontext is trained on."""
     trained = ("img_attn_qkv", "img_mlp_0", "txt_attn_qkv", "txt_mlp_0", "linear1", "linear2")
-    return (
-        _any(*_STREAMS)(seen)
-        and all(seen.has(word) for word in trained)
-        and not _any("_mod_lin", "modulation_lin", "vector_in", "guidance_in")(seen)
-    )
+    return all(map(seen.has, trained)) and not _any("_mod_lin", "modulation_lin", "vector_in", "guidance_in")(seen)
 
 
-def _layers_of(width: int) -> Callable[[Evidence], bool]:
+def _layer_width(width: int) -> Fits:
     """Lumina and its relatives: `layers` with refiners before them, told apart by width."""
-    names = ("^layers_", "^noise_refiner_", "^context_refiner_")
     ends = "to_q,to_k,to_v,to_out_0,qkv,attention_out,feed_forward_w1,feed_forward_w3,linear_1,linear_3"
-    return lambda seen: _any(*names)(seen) and width in seen.widths(last=ends)
+    return lambda seen: width in seen.widths(last=ends)
 
 
-def _wan(seen: Evidence) -> bool:
-    """Wan's `blocks`: q, k, v, o in its own names; attn1 and attn2 in diffusers', where no other says blocks."""
-    if not _any("^blocks_", "^vace_blocks_", "^img_emb_", "^face_")(seen):
-        return False
-    own = seen.matches(r"\n(?:vace_)?blocks_\d+_(?:self|cross)_attn_(?:q|k|v|o|k_img|v_img)\n")
-    return own or _any("_attn1_to_", "_attn2_to_", "_attn2_add_", "_ffn_net_", "_ffn_0", "_ffn_2", "img_emb_proj")(seen)
-
-
-def _sd3(seen: Evidence) -> bool:
-    joint = seen.has("^joint_blocks_") or seen.matches(r"_x_block_attn|_context_block_attn")
-    return joint or _dit(1536, "attn")(seen) or _dit(2432, "attn")(seen)
-
-
-def _unlike_pixart(seen: Evidence) -> bool:
-    return _any("ff_conv_", "^caption_norm")(seen) or _dit(2240, "attn1")(seen)
-
-
-RULES: tuple[Rule, ...] = (
-    # Names that one network alone has.
-    _rule("hidream", _any("^double_stream_blocks_", "^single_stream_blocks_")),
-    _rule("auraflow", _any("^joint_transformer_blocks_", "^double_layers_", "^single_layers_", "ff_linear_1")),
-    _rule("sd3", _sd3),
-    _rule("krea2", _any("txtfusion_", "text_fusion_", "attn_wq", "attn_wk", "attn_wv", "attn_wo", "attn_to_gate")),
-    _rule("minimax-h3", _wide(5376, "^blocks_", "^transformer_blocks_", "^token_refiner")),
-    _rule("kandinsky5", _any("^visual_transformer_blocks_", "^text_transformer_blocks_")),
-    _rule("ltx-video-2", _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
-    _rule("qwen-image-2", _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
-    _rule("chroma", _any("distilled_guidance_layer")),
-    _rule("hunyuan-dit", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj")),
-    _rule("ace-step", lambda seen: seen.matches(r"\n(?:layers|transformer_blocks)_\d+_cross_attn_to_")),
-    _rule("ernie", lambda seen: seen.matches(r"\nlayers_\d+_self_attention_to_")),
-    _rule("svd", _any("temporal_transformer_blocks")),
-    # U-Nets: the width of the text embedding, then the depth.
-    _rule("tiny-shapes", _unet(96)),
-    _rule("sdxl", _unet(2048)),
-    _rule("sd2", _unet(1024)),
-    _rule("sd1", _unet(768)),
-    _rule("sdxl", _deep_unet),
-    _rule("sd1", _sd1_shallow),
-    _rule("sd2", _sd2_shallow),
-    Rule(architectures=("sd1", "sd2"), fits=_shallow_unet),
-    Rule(architectures=("sd1", "sd2", "sdxl"), fits=_any(*_UNET)),
-    # cloneofsimo/lora numbers the layers it patches instead of naming them; only the widths are left.
-    _rule("sd1", lambda seen: seen.is_numbered and 768 in seen.widths()),
-    _rule("sd2", lambda seen: seen.is_numbered and 1024 in seen.widths()),
-    # FLUX and its relatives: two streams.
-    _rule("hunyuan-image", _streams(3584)),
-    _rule("hunyuan-video-1.5", _streams(2048)),
-    _rule("hunyuan-video-1.5", lambda seen: seen.matches(r"\ndouble_blocks_\d+_(?:img|txt)_attn_[qkv]\n")),
-    _rule("flux2", _flux2),
-    _rule("flux2", _dit(6144, "attn")),
-    _rule("hunyuan-video", _hunyuan_video),
-    Rule(architectures=("flux1", "chroma"), fits=_without_modulation),
-    Rule(architectures=("flux1", "chroma"), fits=_flux_streams, usual="flux1"),
-    _rule("qwen-image", _qwen),
-    _rule("qwen-image-2", _dit(4096, "attn")),
-    Rule(architectures=("flux1", "qwen-image", "hunyuan-video", "chroma", "flux2"), fits=_two_streams),
-    # One stream with attention to the text, in diffusers' names.
-    _rule("mochi", lambda seen: _dit(3072, "attn1")(seen) and seen.has("attn1_add_")),
-    _rule("cogvideox", _only_self_attention(1920)),
-    _rule("cogvideox", _only_self_attention(3072)),
-    _rule("cogview4", _only_self_attention(2560)),
-    _rule("ltx-video-2", _dit(4096, "attn1")),
-    _rule("anima", lambda seen: _dit(2048, "attn1")(seen) and 1024 in seen.widths(last=_KEYS_VALUES)),
-    _rule("ltx-video", _dit(2048, "attn1")),
-    _rule("sana", _unlike_pixart),
-    _rule("pixart", lambda seen: _dit(1152, "attn1")(seen) and _any("adaln_single", "ff_net_", "pos_embed")(seen)),
-    Rule(architectures=("pixart", "sana"), fits=_dit(1152, "attn1")),
-    # `layers` and `blocks`: networks in their own names.
-    _rule("z-image", _layers_of(3840)),
-    _rule("lumina2", _layers_of(2304)),
-    _rule("omnigen2", _layers_of(2520)),
-    _rule("ideogram4", _layers_of(4608)),
-    Rule(architectures=("z-image", "lumina2"), fits=_any("^noise_refiner_", "^context_refiner_")),
-    _rule("anima", lambda seen: seen.has("^llm_adapter_") or _anima(seen)),
-    _rule("wan", _wan),
-    # Text encoders alone.
-    _rule("sdxl", lambda seen: not seen.count and 1280 in seen.encoder_widths("2_text_model_encoder")),
-    _rule("anima", lambda seen: not seen.count and _qwen_encoder(seen)),
-)
+# Cosmos-Predict2's names; the width of its 2B model is Anima's, the 14B has 5120.
+_ANIMA = (
+    "cross_attn_q_proj", "cross_attn_k_proj", "cross_attn_v_proj", "attn_output_proj", "self_attn_q_proj",
+    "self_attn_k_proj", "self_attn_v_proj", "adaln_modulation_", "mlp_layer",
+)  # fmt: skip
 
 
 def _anima(seen: Evidence) -> bool:
-    """Cosmos-Predict2's names at the width of its 2B model, which Anima is; the 14B has 5120."""
-    named = _any("attn_q_proj", "attn_k_proj", "attn_v_proj", "attn_output_proj", "adaln_modulation_", "mlp_layer")(
-        seen
-    )
-    return seen.has("^blocks_") and named and 5120 not in seen.widths()
+    return _any(*_ANIMA)(seen) and 5120 not in seen.widths()
 
 
-def _qwen_encoder(seen: Evidence) -> bool:
-    return seen.encoders_have("_layers_0_self_attn_q_proj") and not seen.encoders_have("text_model")
+def _wan(seen: Evidence) -> bool:
+    """q, k, v, o in its own names; attn1 and attn2 in diffusers', where no other network says `blocks`."""
+    own = seen.matches(r"\n(?:vace_)?blocks_\d+_(?:self|cross)_attn_(?:q|k|v|o|k_img|v_img)\n")
+    return own or _any("_attn1_to_", "_attn2_to_", "_attn2_add_", "_ffn_net_", "_ffn_0", "_ffn_2", "img_emb")(seen)
 
 
-def candidates(seen: Evidence) -> tuple[tuple[str, ...], str | None]:
-    """The architectures that the tensors leave, and the one meant where nothing else is said; () and None for none."""
-    rule = next((rule for rule in RULES if rule.fits(seen)), None)
-    return (rule.architectures, rule.usual) if rule else ((), None)
+def _encoders_alone(words: str, width: int | None = None) -> Fits:
+    def fits(seen: Evidence) -> bool:
+        return seen.encoders_have(words) and (width is None or width in seen.encoder_widths(words))
+
+    return fits
+
+
+RULES: tuple[Rule, ...] = (
+    # Containers that one network alone has.
+    _rule("hidream", "double_stream_blocks single_stream_blocks"),
+    _rule("auraflow", "joint_transformer_blocks double_layers single_layers"),
+    _rule("sd3", "joint_blocks"),
+    _rule("krea2", "txtfusion txtfusion_layerwise_blocks txtfusion_refiner_blocks txtfusion_projector"),
+    _rule("krea2", "text_fusion text_fusion_layerwise_blocks text_fusion_refiner_blocks"),
+    _rule("kandinsky5", "visual_transformer_blocks text_transformer_blocks"),
+    _rule("chroma", "distilled_guidance_layer distilled_guidance_layer_layers distilled_guidance_layer_in_proj"),
+    _rule("flux2", "double_stream_modulation_img_lin double_stream_modulation_txt_lin single_stream_modulation_lin"),
+    # U-Nets: the width of the text embedding, then the depth.
+    _rule("svd", _UNET, _any("temporal_transformer_blocks")),
+    _rule("tiny-shapes", _UNET, _reads(96)),
+    _rule("sdxl", _UNET, _reads(2048)),
+    _rule("sd2", _UNET, _reads(1024)),
+    _rule("sd1", _UNET, _reads(768)),
+    _rule("sdxl", _UNET, _deep_unet),
+    _rule("sd1", _UNET, _sd1_shallow),
+    _rule("sd2", _UNET, _sd2_shallow),
+    _either("sd1 sd2", _UNET, _shallow_unet),
+    _either("sd1 sd2 sdxl", _UNET),
+    # cloneofsimo/lora numbers the layers it patches instead of naming them; only the widths are left.
+    _rule("sd1", "#", lambda seen: 768 in seen.widths()),
+    _rule("sd2", "#", lambda seen: 1024 in seen.widths()),
+    # FLUX and its relatives: two streams in their original names.
+    _rule("hunyuan-image", _STREAMS, _stream(3584)),
+    _rule("hunyuan-video-1.5", _STREAMS, _stream(2048)),
+    _rule("flux2", _STREAMS, _flux2_streams),
+    _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
+    _rule("hunyuan-video", _STREAMS, _hunyuan_depth),
+    _either("flux1 chroma", _STREAMS, _without_modulation),
+    _either("flux1 chroma", _STREAMS, usual="flux1"),
+    # Diffusers' `transformer_blocks`: names that one network alone has.
+    _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
+    _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
+    _rule("qwen-image", _DIT, _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")),
+    _rule("ace-step", _DIT, lambda seen: seen.matches(r"\ntransformer_blocks_\d+_cross_attn_to_")),
+    _rule("minimax-h3", _DIT, _dit(5376, "attn")),
+    _rule("krea2", _DIT, _any("attn_to_gate")),
+    _rule("flux2", _DIT, _flux2_diffusers),
+    _rule("flux2", _DIT, lambda seen: "single_transformer_blocks" in seen.containers and _dit(4096, "attn")(seen)),
+    # Then widths and the number of blocks, two streams before one.
+    _rule("sd3", _DIT, _dit(1536, "attn")),
+    _rule("sd3", _DIT, _dit(2432, "attn")),
+    _rule("hunyuan-image", _DIT, _two_streams(3584)),
+    _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),
+    _rule("hunyuan-video", _DIT, _any("token_refiner")),
+    _rule("hunyuan-video", _DIT, _hunyuan_depth),
+    _either("flux1 chroma", "single_transformer_blocks", usual="flux1"),
+    _rule("qwen-image", _DIT, _deep_alone),
+    _either("flux1 chroma", _DIT, lambda seen: _dit(3072, "attn")(seen) and seen.has("ff_context_"), usual="flux1"),
+    _rule("qwen-image-2", _DIT, _dit(4096, "attn")),
+    _either("flux1 qwen-image hunyuan-video chroma flux2", _DIT, _dit(3072, "attn")),
+    _rule("mochi", _DIT, lambda seen: _dit(3072, "attn1")(seen) and seen.has("attn1_add_")),
+    _rule("cogvideox", _DIT, _only_self_attention(1920)),
+    _rule("cogvideox", _DIT, _only_self_attention(3072)),
+    _rule("cogview4", _DIT, _only_self_attention(2560)),
+    _rule("ltx-video-2", _DIT, _dit(4096, "attn1")),
+    _rule("anima", _DIT, lambda seen: _dit(2048, "attn1")(seen) and _reads(1024)(seen)),
+    _rule("ltx-video", _DIT, _dit(2048, "attn1")),
+    _rule("sana", _DIT, _any("ff_conv_")),
+    _rule("sana", _DIT, _dit(2240, "attn1")),
+    _rule("pixart", _DIT, lambda seen: _dit(1152, "attn1")(seen) and _any("adaln_single", "_ff_net_")(seen)),
+    _either("pixart sana", _DIT, _dit(1152, "attn1")),
+    # `layers` and `blocks`: networks in their own names.
+    _rule("ernie", _LAYERS, _any("_self_attention_to_")),
+    _rule("ace-step", _LAYERS, _any("_cross_attn_to_")),
+    _rule("z-image", _LAYERS, _layer_width(3840)),
+    _rule("lumina2", _LAYERS, _layer_width(2304)),
+    _rule("omnigen2", _LAYERS, _layer_width(2520)),
+    _rule("ideogram4", _LAYERS, _layer_width(4608)),
+    _either("z-image lumina2", "noise_refiner context_refiner"),
+    _rule("anima", "llm_adapter_blocks"),
+    _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),
+    _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
+    _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
+    _rule("anima", "blocks", _anima),
+    _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _wan),
+    # Text encoders alone.
+    _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),
+    _rule("anima", "", _encoders_alone("_layers_0_self_attn_q_proj", 1024)),
+)
+
+
+def rule_for(seen: Evidence) -> Rule | None:
+    """The first rule that holds; None for layers of no network known here."""
+    return next((rule for rule in RULES if _applies(rule, seen)), None)
+
+
+def _applies(rule: Rule, seen: Evidence) -> bool:
+    """A rule without containers is for files that patch no picture model, only text encoders."""
+    there = not rule.within.isdisjoint(seen.containers) if rule.within else not seen.containers
+    return there and rule.fits(seen)
 
 
 # Models of one architecture that differ in width, so that a LoRA for one does not load on the other.

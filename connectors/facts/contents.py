@@ -132,7 +132,7 @@ _RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
 )  # fmt: skip
 # Things whose files hold LoRA layers too, and are yet something else.
 _DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
-_DESPITE_NAMES = ("ip_adapter", "image_proj", "motion_module", "temporal_transformer.", "lora_controlnet", "lllite_")
+_DESPITE_NAMES = ("ip_adapter", "image_proj", "motion_module", "temporal_transformer_", "lllite_")
 
 
 def what_it_is(tensors: _Names) -> What:
@@ -140,13 +140,12 @@ def what_it_is(tensors: _Names) -> What:
     return next(what for what, holds in _RULES if holds(tensors))
 
 
-def despite_lora(tensors: _Names) -> What | None:
+def despite_lora(tensors: _Names, named: Named) -> What | None:
     """What a file with LoRA layers is, if a ControlNet, IP-Adapter or motion module was stored in that form."""
-    together = "\n".join(tensors)
-    if not any(word in together for word in _DESPITE_NAMES):
+    together = "\n".join(named.model)
+    if not any(word in together for word in _DESPITE_NAMES) and "lora_controlnet" not in tensors:
         return None
-    marked = {name: tensor for name, tensor in tensors.items() if any(word in name for word in _DESPITE_NAMES)}
-    found = what_it_is(marked)
+    found = what_it_is(tensors)
     return found if found in _DESPITE_LORA else None
 
 

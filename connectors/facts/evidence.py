@@ -14,6 +14,9 @@ from connectors.facts.suffixes import Layers, Part
 _FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2")
 
 
+_LEADING = re.compile(r"\D*")
+
+
 class Evidence:
     """Questions to the layers of the picture model; `encoder_width` is about the text encoders."""
 
@@ -23,9 +26,22 @@ class Evidence:
         # Every plain name on its own line, so that a rule can ask for the beginning of a name too.
         self._text = "\n" + "\n".join(named.model) + "\n"
 
+    @cached_property
+    def containers(self) -> frozenset[str]:
+        """What stands before the first number of the names: "double_blocks"; "#" for a name that is a number."""
+        found: set[str] = set()
+        last = " "
+        for plain in self._named.model:
+            # Most names begin like the one before.
+            if not plain.startswith(last):
+                last = _LEADING.match(plain)[0]  # type: ignore[index]
+                found.add(last.rstrip("_") or "#")
+                last = last or " "
+        return frozenset(found)
+
     def has(self, words: str) -> bool:
-        """Whether a layer's name holds `words`; a leading "^" means that it begins with them."""
-        return ("\n" + words[1:] if words.startswith("^") else words) in self._text
+        """Whether a layer's name holds `words`; a leading line end means that it begins with them."""
+        return words in self._text
 
     def last(self, container: str) -> int:
         """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
@@ -34,15 +50,6 @@ class Evidence:
 
     def matches(self, pattern: str) -> bool:
         return re.search(pattern, self._text) is not None
-
-    @cached_property
-    def count(self) -> int:
-        return len(self._named.model)
-
-    @property
-    def is_numbered(self) -> bool:
-        """Whether the layers have numbers for names."""
-        return self.count > 0 and all(plain.isdigit() for plain in self._named.model)
 
     def widths(self, words: str = "", last: str = "") -> set[int]:
         """Input widths of layers whose names hold `words` and end in one of the comma-separated `last`."""

@@ -7,7 +7,7 @@ parsed by msgspec straight into typed tensors, and whatever that leaves in doubt
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
@@ -42,15 +42,11 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 class Tensor(msgspec.Struct, frozen=True, gc=False):
-    """`data_offsets` count from the end of the header."""
+    """`data_offsets` count from the end of the header. What a header leaves out has a value that no check lets by."""
 
     dtype: str = ""
-    shape: tuple[int, ...] = ()
+    shape: tuple[int, ...] = (-1,)
     data_offsets: tuple[int, int] = (-1, -1)
-
-
-class _Extra(msgspec.Struct, gc=False, rename={"metadata": "__metadata__"}):
-    metadata: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,24 +117,35 @@ _Parsed = tuple[dict[str, Tensor], dict[str, str]]
 
 
 def _quickly(raw: bytes) -> _Parsed | None:
-    """None where names may stand twice or be escaped, or a value has another type: only the strict way can tell."""
-    if b"\\u" in raw or raw.count(b'"__metadata__"') > 1:
-        return None
+    """None where a name may stand twice or a value have another type: only the strict way can tell."""
     try:
         tensors = msgspec.json.decode(raw, type=dict[str, Tensor])
-        extra = msgspec.json.decode(raw, type=_Extra)
-    except msgspec.MsgspecError:
+        text = raw.decode("utf-8")
+        metadata, start = _leading_metadata(text)
+    except (msgspec.MsgspecError, ValueError):
         return None
     tensors.pop("__metadata__", None)
-    if any(raw.count(key) != len(tensors) for key in (b'"data_offsets"', b'"dtype"', b'"shape"')):
+    # Each tensor has four colons. A name with one, a fourth key, a key that stands twice: then it is not so plain.
+    if text.count(":", start) != 4 * len(tensors) or text.find("\\", start) >= 0:
         return None
-    return tensors, _metadata(json.loads(bytes(extra.metadata), object_pairs_hook=_unique))
+    return tensors, metadata
+
+
+_FIRST = '{"__metadata__":'
+
+
+def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
+    """The metadata where the safetensors library writes it, and where it ends."""
+    if not text.startswith(_FIRST):
+        return {}, 0
+    value, end = _DECODER.raw_decode(text, len(_FIRST))
+    return _metadata(value), end
 
 
 def _strictly(raw: bytes) -> _Parsed:
     """The same by the book: every name once, every value of its type, an error for what is wrong."""
     try:
-        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+        data = _DECODER.decode(raw.decode("utf-8"))
     except ValueError as error:
         raise BadHeader(f"The header is not JSON ({_short(error)}). The file is damaged; download it again.") from None
     if not isinstance(data, dict):
@@ -176,6 +183,9 @@ def _no_number(name: str) -> NoReturn:
     raise BadHeader(f"The header holds {name}, which is no JSON number. The file is damaged; download it again.")
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+
+
 def _metadata(value: Any) -> dict[str, str]:
     if value is None:
         return {}
@@ -186,49 +196,48 @@ def _metadata(value: Any) -> dict[str, str]:
 
 def _extent(tensors: Mapping[str, Tensor]) -> int:
     """Where the last tensor ends. Raises BadHeader unless they lie one after the other, each as long as its shape."""
-    lengths: dict[tuple[str, tuple[int, ...]], int | None] = {}
+    kinds: set[tuple[str, tuple[int, ...], int]] = set()
     at = 0
-    for name, tensor in _by_place(tensors):
+    for tensor in tensors.values():
         start, end = tensor.data_offsets
-        kind = (tensor.dtype, tensor.shape)
-        if kind not in lengths:
-            lengths[kind] = _bytes(name, tensor)
-        length = lengths[kind]
-        if start != at or end < start or (length is not None and end - start != length):
-            _complain(name, tensor, at)
+        # Most writers list tensors in the order of their bytes; then this loop has checked their places.
+        if start != at:
+            return _extent_in_order(tensors)
+        at = end
+        kinds.add((tensor.dtype, tensor.shape, end - start))
+    if all(_is_long(*kind) for kind in kinds):
+        return at
+    return _extent_in_order(tensors)
+
+
+def _extent_in_order(tensors: Mapping[str, Tensor]) -> int:
+    at = 0
+    for name, tensor in sorted(tensors.items(), key=lambda pair: pair[1].data_offsets):
+        start, end = tensor.data_offsets
+        if start != at or end < start:
+            raise BadHeader(
+                f"Tensor “{name[:80]}” lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
+                "or end before they begin. The file is damaged or forged."
+            )
+        if not _is_long(tensor.dtype, tensor.shape, end - start):
+            raise BadHeader(f"Tensor “{name[:80]}” has {end - start} bytes, which its shape and dtype don't fit.")
         at = end
     return at
 
 
-def _by_place(tensors: Mapping[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
-    """In the order of their bytes; most writers list them so."""
-    places = [tensor.data_offsets for tensor in tensors.values()]
-    if places == sorted(places):
-        return tensors.items()
-    return sorted(tensors.items(), key=lambda pair: pair[1].data_offsets)
-
-
-def _bytes(name: str, tensor: Tensor) -> int | None:
-    """None for a dtype newer than the table: its length can't be checked."""
+def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
+    """Whether a tensor takes this many bytes. Of a dtype newer than the table nobody can say."""
+    if length < 0 or not dtype:
+        return False
     count = 1
-    for extent in tensor.shape:
+    for extent in shape:
         if extent < 0:
-            raise BadHeader(f"Tensor “{name[:80]}” has a negative size in its shape. The file is damaged or forged.")
+            raise BadHeader("A tensor has a negative size in its shape. The file is damaged or forged.")
         count *= extent
         if count >= 2**48:
-            raise BadHeader(f"Tensor “{name[:80]}” claims more elements than any file holds. The file is forged.")
-    bits = DTYPE_BITS.get(tensor.dtype)
-    return None if bits is None else (count * bits + 7) // 8
-
-
-def _complain(name: str, tensor: Tensor, at: int) -> NoReturn:
-    start, end = tensor.data_offsets
-    if start != at or end < start:
-        raise BadHeader(
-            f"Tensor “{name[:80]}” lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps or "
-            "end before they begin. The file is damaged or forged."
-        )
-    raise BadHeader(f"Tensor “{name[:80]}” has {end - start} bytes, which its shape and dtype don't fit.")
+            raise BadHeader("A tensor claims more elements than any file holds. The file is forged.")
+    bits = DTYPE_BITS.get(dtype)
+    return bits is None or (count * bits + 7) // 8 == length
 
 
 def _looks_like(head: bytes) -> str:

@@ -78,8 +78,11 @@ def name(layers: Iterable[str]) -> Named:
             last = prefix_of(layer)
             found.add(last)
         target = encoders if last.encoder else model
-        # Attention processors of early diffusers and of XLabs patch the layer they stand in.
-        target[layer[len(last.text) :].replace(".processor.", ".").replace(".", "_")] = layer
+        plain = layer[len(last.text) :]
+        if "." in plain:
+            # Attention processors of early diffusers and of XLabs patch the layer they stand in.
+            plain = plain.replace(".processor.", ".").replace(".", "_")
+        target[plain] = layer
     return Named(model=model, encoders=encoders, prefixes=frozenset(found))
 
 

@@ -62,15 +62,17 @@ def _from_metadata(said: tuple[float, str] | None, rank: int | None, header: Hea
 
 
 def _typical(layers: Layers, rank: int | None) -> str:
-    """Of the layers with the common rank, the one whose alpha lies first in the file: likely read already."""
+    """The first layer of the common rank: its alpha lies near the front, so it is likely read already."""
     stored = layers.of("alpha")
-    of_rank = {
-        layer
-        for part in _RANK_PARTS
-        for layer, tensor in layers.of(part).items()
-        if layer in stored and tensor.shape[:1] == (rank,)
-    }
-    return min(of_rank or stored, key=lambda layer: stored[layer].data_offsets)
+    parts = [layers.of(part) for part in _RANK_PARTS]
+    return next(
+        (
+            layer
+            for layer in stored
+            if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
+        ),
+        next(iter(stored)),
+    )
 
 
 def _scalar(header: Header, tensor: Tensor, source: Readable) -> float | None:

@@ -7,6 +7,7 @@ endings are those of kohya-ss/sd-scripts, LyCORIS, PEFT, diffusers, XLabs, clone
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -124,16 +125,18 @@ class _Sorting:
 
 def sort(tensors: Mapping[str, Tensor]) -> Layers:
     """Every tensor to its part and layer. The hot loop of an inspection: most names end in a few known ways."""
-    by_ending: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        cut = name.rfind(".lora")
-        if cut < 0:
-            cut = name.rfind(".")
-        ending = name[cut:]
-        if ending in by_ending:
-            by_ending[ending][name[:cut]] = tensor
-        else:
-            by_ending[ending] = {name[:cut]: tensor}
+    by_ending: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    if next(iter(tensors), "").startswith("lora_"):
+        # kohya's names have dots in their endings only. What else is in such a file is sorted below.
+        for name, tensor in tensors.items():
+            layer, dot, ending = name.partition(".")
+            by_ending[dot + ending][layer] = tensor
+    else:
+        for name, tensor in tensors.items():
+            cut = name.rfind(".lora")
+            if cut < 0:
+                cut = name.rfind(".")
+            by_ending[name[cut:] if cut >= 0 else ""][name[:cut] if cut >= 0 else name] = tensor
     return _layers(by_ending)
 
 
@@ -172,8 +175,9 @@ def _unsorted(sorting: _Sorting) -> Iterable[str]:
 
 def _looked_up(name: str, sorting: _Sorting) -> tuple[Ending, str] | None:
     """Endings that stand before the last dot, and a layer's own `.weight` where LyCORIS trains IA3."""
-    cut = name.rfind(".", 0, max(name.rfind("."), 0))
-    for end in (name[cut:], name[name.rfind("_lora") :] if "_lora" in name else ""):
+    dot = name.rfind(".")
+    cuts = (name.rfind(".lora"), name.rfind("_lora"), dot, name.rfind(".", 0, max(dot, 0)))
+    for end in (name[cut:] for cut in cuts if cut >= 0):
         if end in ENDINGS:
             return ENDINGS[end], name[: -len(end)]
     layer = name.removesuffix(".weight")
