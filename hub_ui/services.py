@@ -11,7 +11,7 @@ import connectors
 from connectors import federation, inspection
 from connectors.connector import Connector
 from connectors.errors import NetworkError, NotFound, RateLimited, UsageError
-from connectors.facts.claims import flatten
+from connectors.facts.claims import flatten, with_header
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.inspection import Facts
 from connectors.query import Query
@@ -47,13 +47,17 @@ class Services:
             yield answer
 
     def open(self, ref: Ref) -> Lora:
-        """The LoRA as its hub has it now. While the hub can't answer, or once it is gone there: as remembered."""
+        """The LoRA as its hub has it now. While the hub can't answer, or once it is gone there: as remembered.
+
+        What the headers of its files say leads, of those that were ever read.
+        """
         try:
-            return self._asked(ref)
+            found = self._asked(ref)
         except NotFound:
-            return self._gone(ref)
+            found = self._gone(ref)
         except (NetworkError, RateLimited) as error:
-            return self._remembered(ref, error)
+            found = self._remembered(ref, error)
+        return self._proved(found)
 
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one `ref` names, else the main file of the default version."""
@@ -88,6 +92,13 @@ class Services:
     def _known_facts(self, keys: Iterable[str]) -> Facts | None:
         stored = (self.catalog.facts(key) for key in keys)
         return next(filter(None, (inspection.restored(text) for text in stored if text is not None)), None)
+
+    def _proved(self, lora: Lora) -> Lora:
+        for file in [file for version in lora.versions for file in version.files]:
+            known = self.facts_known(file)
+            if known is not None:
+                lora = with_header(lora, file.ref, known.adapter)
+        return lora
 
     def pull(
         self,

@@ -46,7 +46,7 @@ def meant(text: str) -> Path | Ref | str:
     except BadRef:
         if text.lower().startswith(("http://", "https://")):
             return text
-        if "://" not in text and (path.suffix or os.sep in text):
+        if "://" not in text and (path.suffix or "/" in text or os.sep in text):
             return path
         raise
 

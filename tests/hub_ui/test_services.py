@@ -10,16 +10,25 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
+from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.entry import Entry
-from hub_ui.services import Services, record_of, spread
+from hub_ui.services import Services, facts_keys, record_of, spread
 from hub_ui.settings import from_environment
+from tests.connectors import serving
+from tests.connectors.facts.test_ranges import parts
+from tests.connectors.serving import Hub as Server
 from tests.hub_ui.stand_ins import Hub, lora, version
 
 REF = Ref.parse("civitai:1001")
 FIRST = Ref.parse("civitai:1001@2001#3001")
+_UP = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+_SPEC = {"tensors": {f"{_UP}.lora_down.weight": ["F16", [4, 640]], f"{_UP}.lora_up.weight": ["F16", [640, 4]]}}
+_FILE = generated_safetensors(_SPEC)
+SMALL = _FILE.read(0, _FILE.size)
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 
 
@@ -164,3 +173,75 @@ def test_weights_are_none_one_for_all_or_one_for_each() -> None:
     assert [spread((), 2), spread((0.5,), 2), spread((0.1, 0.2), 2)] == [[None, None], [0.5, 0.5], [0.1, 0.2]]
     with pytest.raises(UsageError, match=r"LoRAs: 3, weights: 2"):
         spread((0.1, 0.2), 3)
+
+
+SHA = "ab" * 32
+
+
+def with_hash(sha256: str | None = SHA) -> Lora:
+    """Its one file has bytes that its hub names."""
+    first = version(REF.at("2001"))
+    files = (replace(first.files[0], sha256=sha256),)
+    return lora(versions=(replace(first, files=files),))
+
+
+@pytest.fixture
+def server(hub: Hub) -> Iterator[Server]:
+    """Where the bytes of the hub's file are."""
+    with serving.hub() as answering:
+        answering.answers["/ink.safetensors"] = parts(SMALL)
+        hub.address = answering.url
+        yield answering
+
+
+def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, server: Server) -> None:
+    first = built.inspect(REF)
+    assert (first.adapter.rank, first.size, first.requests, first.bytes_read > 0) == (4, len(SMALL), 1, True)
+    assert built.inspect(REF) == replace(first, requests=0, bytes_read=0)
+    assert len(server.asked) == 1
+
+
+def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hub: Hub, server: Server) -> None:
+    hub.loras = [with_hash()]
+    built.open(REF)
+    built.inspect(REF)
+    twin = WeightFile(ref=Ref.parse("hf:ada/twin@" + "a" * 40), name="twin.safetensors", sha256=SHA.upper())
+    known = built.facts_known(twin)
+    assert known is not None
+    assert known.adapter.rank == 4
+
+
+def test_a_header_read_before_its_hash_was_known_is_still_known(built: Services, hub: Hub, server: Server) -> None:
+    built.inspect(FIRST)
+    hub.loras = [with_hash()]
+    built.open(REF)
+    assert built.inspect(FIRST).requests == 0
+    assert len(server.asked) == 1
+
+
+def test_refs_that_differ_in_letter_case_are_different_files(built: Services, server: Server) -> None:
+    built.inspect(FIRST)
+    upper, lower = (WeightFile(ref=REF.at("2001", name), name="ink.safetensors") for name in ("A", "a"))
+    built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.inspect(FIRST).stored())
+    assert (built.facts_known(upper) is None, built.facts_known(lower) is None) == (False, True)
+
+
+@pytest.mark.parametrize("text", ["{", '{"read_as":0}', "null"])
+def test_stored_facts_that_are_damaged_or_old_are_read_anew(built: Services, server: Server, text: str) -> None:
+    built.catalog.remember_facts(facts_keys(FIRST, None)[0], text)
+    assert built.facts_known(WeightFile(ref=FIRST, name="ink.safetensors")) is None
+    assert built.inspect(FIRST).requests == 1
+
+
+def test_a_file_of_the_library_is_read_from_disk(built: Services, hub: Hub, server: Server) -> None:
+    built.library.path(held(built)).write_bytes(SMALL)
+    found = built.inspect(FIRST)
+    assert (found.adapter.rank, found.requests, server.asked) == (4, 0, [])
+
+
+def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server: Server) -> None:
+    hub.loras = [with_hash()]
+    assert built.record(REF).rank is None
+    built.inspect(REF)
+    record = built.record(REF)
+    assert (record.rank, record.claims[0].source) == (4, "header")
