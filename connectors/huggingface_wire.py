@@ -12,7 +12,7 @@ from huggingface_hub.hf_api import RepoSibling
 from connectors import card
 from connectors.facts import card_base, kind, levels, license, prompt_hints, weight
 from connectors.facts.access import huggingface_access as access_of
-from connectors.facts.card_files import TellingApart, tell_apart
+from connectors.facts.card_files import TellingApart, disagrees, tell_apart
 from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
 from connectors.facts.trigger_words import listed_claims
@@ -70,7 +70,7 @@ def _claims(info: ModelInfo, front: Table, body: str, tags: tuple[str, ...]) -> 
     prompts = [prompt for item in _widget(info, front) if (prompt := _prompt(item))]
     words = (
         *(claim for key in _WORD_KEYS for claim in listed_claims(texts(front.get(key)), f"card front matter: {key}")),
-        *card_claims(body, "card"),
+        *(() if disagrees(body, len(_weights(info))) else card_claims(body, "card")),
         *prompt_hints.shared_claims(prompts, "card front matter: widget"),
     )
     chosen = best(words, "trigger_words") or ()
@@ -108,13 +108,16 @@ def _version(ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, apa
         updated_at=f"{updated:%Y-%m-%dT%H:%M:%S}Z" if updated else None,
         access=access,
         access_note=note,
-        files=_files(here, info.siblings or [], apart),
+        files=_files(here, _weights(info), apart),
         examples=tuple(_examples(_widget(info, front), f"{web}/{info.id}/resolve/{commit}/", level)),
     )
 
 
-def _files(version: Ref, siblings: Iterable[RepoSibling], apart: TellingApart) -> tuple[WeightFile, ...]:
-    listed = [sibling for sibling in siblings if _is_weights(sibling.rfilename)]
+def _weights(info: ModelInfo) -> list[RepoSibling]:
+    return [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
+
+
+def _files(version: Ref, listed: list[RepoSibling], apart: TellingApart) -> tuple[WeightFile, ...]:
     first = _primary([sibling.rfilename for sibling in listed])
     return tuple(_file(version, sibling, apart, primary=sibling.rfilename == first) for sibling in listed)
 

@@ -32,7 +32,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "FLUX.1 schnell",
         "flux1",
         civitai="Flux.1 S",
-        repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1",
+        repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1 shuttleai/shuttle-3-diffusion",
         aliases="flux schnell, FLUX.1 [schnell]",
         license=_APACHE,
     ),
@@ -110,7 +110,10 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="stable-diffusion-v1-5/stable-diffusion-v1-5 runwayml/stable-diffusion-v1-5 "
         "benjamin-paine/stable-diffusion-v1-5 Lykon/DreamShaper SG161222/Realistic_Vision_V5.1_noVAE "
         "SG161222/Realistic_Vision_V4.0_noVAE emilianJR/epiCRealism gsdf/Counterfeit-V2.5 "
-        "WarriorMama777/OrangeMixs Lykon/dreamshaper-8 Lykon/AnyLoRA",
+        "WarriorMama777/OrangeMixs Lykon/dreamshaper-8 Lykon/AnyLoRA xyn-ai/anything-v4.0 andite/anything-v4.0 "
+        "Linaqruf/anything-v3.0 stablediffusionapi/anything-v5 Meina/MeinaMix_V11 XpucT/Deliberate "
+        "SG161222/Realistic_Vision_V6.0_B1_noVAE digiplay/majicMIX_realistic_v7 botp/stable-diffusion-v1-5 "
+        "runwayml/stable-diffusion-inpainting",
         aliases="sd1, sd15, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion v1.5, stable diffusion 1, "
         "stable-diffusion-v1, stable diffusion",
         license=_RAIL,
@@ -161,7 +164,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="SDXL 1.0",
         repos="stabilityai/stable-diffusion-xl-base-1.0 SG161222/RealVisXL_V5.0 SG161222/RealVisXL_V4.0 "
         "RunDiffusion/Juggernaut-XL-v9 Lykon/dreamshaper-xl-v2-turbo diffusers/stable-diffusion-xl-base-1.0 "
-        "John6666/sdxl fluently/Fluently-XL-Final frankjoshua/juggernautXL_v8Rundiffusion",
+        "John6666/sdxl fluently/Fluently-XL-Final frankjoshua/juggernautXL_v8Rundiffusion "
+        "RunDiffusion/Juggernaut-XI-v11 SG161222/RealVisXL_V3.0 Lykon/dreamshaper-xl-1-0 "
+        "stablediffusionapi/juggernaut-xl-v5",
         aliases="sdxl, sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
         license=_RAIL_PP,
     ),
@@ -214,7 +219,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "sdxl",
         civitai="Illustrious",
         repos="OnomaAIResearch/Illustrious-xl-early-release-v0 OnomaAIResearch/Illustrious-XL-v1.0 "
-        "OnomaAIResearch/Illustrious-XL-v1.1 OnomaAIResearch/Illustrious-XL-v2.0",
+        "OnomaAIResearch/Illustrious-XL-v1.1 OnomaAIResearch/Illustrious-XL-v2.0 Liberata/illustrious-xl-v1.0",
         aliases="illustrious xl, ilxl, wai-illustrious",
         license="Illustrious License",
     ),
@@ -232,7 +237,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "Animagine XL",
         "sdxl",
         repos="cagliostrolab/animagine-xl-4.0 cagliostrolab/animagine-xl-3.1 cagliostrolab/animagine-xl-3.0 "
-        "Linaqruf/animagine-xl",
+        "Linaqruf/animagine-xl Linaqruf/animagine-xl-2.0 cagliostrolab/animagine-xl-4.0-zero "
+        "cagliostrolab/animagine-xl-4.0-opt",
         aliases="animagine",
     ),
     row(
@@ -317,7 +323,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "Chroma",
         "chroma",
         civitai="Chroma",
-        repos="lodestones/Chroma lodestones/Chroma1-HD lodestones/Chroma1-Base lodestones/Chroma1-Flash",
+        repos="lodestones/Chroma lodestones/Chroma1-HD lodestones/Chroma1-Base lodestones/Chroma1-Flash "
+        "lodestones/Chroma1-Radiance",
         license=_APACHE,
     ),
     row("cogview4", "CogView4", "cogview4", repos="THUDM/CogView4-6B zai-org/CogView4-6B", license=_APACHE),
@@ -335,7 +342,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "HiDream",
         "hidream",
         civitai="HiDream",
-        repos="HiDream-ai/HiDream-I1-Full HiDream-ai/HiDream-I1-Dev HiDream-ai/HiDream-I1-Fast",
+        repos="HiDream-ai/HiDream-I1-Full HiDream-ai/HiDream-I1-Dev HiDream-ai/HiDream-I1-Fast "
+        "HiDream-ai/HiDream-E1-Full HiDream-ai/HiDream-E1-1",
         aliases="hidream i1",
         license="MIT",
     ),

@@ -35,7 +35,8 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "LTX-Video",
         "ltx-video",
         civitai="LTXV",
-        repos="Lightricks/LTX-Video Lightricks/LTX-Video-0.9.7-dev Lightricks/LTX-Video-0.9.8-13B-distilled",
+        repos="Lightricks/LTX-Video Lightricks/LTX-Video-0.9.5 Lightricks/LTX-Video-0.9.7-dev "
+        "Lightricks/LTX-Video-0.9.7-distilled Lightricks/LTX-Video-0.9.8-13B-distilled",
         aliases="ltx, ltxv 0.9",
         license=_LTX,
     ),
@@ -67,7 +68,16 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         license=_SVD,
     ),
     # Wan
-    row("wan", "Wan Video", "wan", civitai="Wan Video", aliases="wan 2.1, wan21, wan video 2.1", license=_APACHE),
+    row(
+        "wan",
+        "Wan Video",
+        "wan",
+        civitai="Wan Video",
+        repos="Wan-AI/Wan2.1-VACE-14B Wan-AI/Wan2.1-VACE-1.3B Wan-AI/Wan2.1-FLF2V-14B-720P Wan-AI/Wan2.2-S2V-14B "
+        "Wan-AI/Wan2.2-Animate-14B alibaba-pai/Wan2.1-Fun-14B-Control alibaba-pai/Wan2.2-Fun-A14B-InP",
+        aliases="wan 2.1, wan21, wan video 2.1",
+        license=_APACHE,
+    ),
     row(
         "wan-2.1-t2v-1.3b",
         "Wan 2.1 T2V 1.3B",

@@ -29,6 +29,13 @@ _UNMISTAKABLE = (
     "animagine",
 )
 _LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
+# "**Base model**: Flux.1 D", "| Base model | `krea/Krea-2-Turbo` |", "- Base model: [FLUX.1-dev](https://...)".
+_LINE = re.compile(
+    r"^[ \t>*#|•_-]{0,12}base[ -]?models?[ \t*_`]{0,6}[:：|][ \t*_`|]{0,8}\[?(?P<name>[\w][^\n|\]*`,;]{1,80})",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
+_WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
 _NAME = (
     r"stable[- ]diffusion[- ](?:xl|v?[12]\.\d|3(?:\.5)?(?:[- ](?:large|medium))?)|sd[ -]?(?:xl|v?1\.[45]|2\.[01]|3\.5)"
     r"|flux[. ]?[12][-. ]?\[?(?:dev|schnell|kontext|krea|klein)\]?(?:[- ][49]b)?(?:[- ]dev)?|z-image(?:-turbo|-base)?"
@@ -72,6 +79,8 @@ def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
 def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
     ways: tuple[tuple[list[str], Source, str], ...] = (
         ([tag for tag in tags if _is_base(tag)], "tag", "tags: "),
+        ([match["name"].strip() for match in _LINE.finditer(body)], "card", "card: base model "),
+        ([match["name"] for match in _WEIGHTS_FOR.finditer(body)], "card", "card: weights for "),
         ([match["name"] for match in _LOADED.finditer(body)], "card", "card: from_pretrained "),
         ([match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])], "card", "card: "),
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from connectors.facts.card_words import card_claims
+from connectors.facts.claims import best
 from connectors.facts.trigger_words import split
 from connectors.facts.weight import scale_claims
 from connectors.record import Claim
@@ -43,20 +45,34 @@ def tell_apart(body: str, where: str) -> TellingApart:
     return TellingApart(claims={**tables, **{file: claims for file, (claims, _) in said.items()}}, rest=rest)
 
 
+def disagrees(body: str, files: int) -> bool:
+    """Whether parts of a card with several weight files name words that have nothing in common: one part a LoRA."""
+    if files < 2 and len({name.casefold() for name in _FILE.findall(body)}) < 2:
+        return False
+    said = [set(words) for _, text in _parts(body) if (words := best(card_claims(text, ""), "trigger_words"))]
+    return any(one.isdisjoint(other) for one, other in pairwise(said))
+
+
 def _claims(text: str, where: str) -> tuple[Claim, ...]:
     return (*card_claims(text, where), *scale_claims(text, where))
 
 
 def _sections(body: str) -> Iterator[tuple[str, str, str]]:
     """The parts between two headings that name one weight file, and no other part names it."""
-    headings = list(_HEADING.finditer(body))[:_MAX_SECTIONS]
     seen = set[str]()
-    for heading, after in zip(headings, [*headings[1:], None], strict=False):
-        text = body[heading.end() : after.start() if after else len(body)]
+    for title, text in _parts(body):
         files = {name.casefold() for name in _FILE.findall(text)}
         if len(files) == 1 and (file := files.pop()) not in seen:
             seen.add(file)
-            yield file, heading["title"].strip(" #*"), text
+            yield file, title, text
+
+
+def _parts(body: str) -> Iterator[tuple[str, str]]:
+    headings = list(_HEADING.finditer(body))[:_MAX_SECTIONS]
+    for heading, after in zip(headings, [*headings[1:], None], strict=False):
+        # With its heading, which may be "Trigger words".
+        text = body[heading.start() : after.start() if after else len(body)]
+        yield heading["title"].strip(" #*"), text
 
 
 def _tables(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...]]]:

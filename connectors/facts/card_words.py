@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from connectors.facts.trigger_words import split, split_all
 from connectors.record import Claim
@@ -15,6 +15,8 @@ _QUOTED = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE}){{0,1
 _SENTENCES: tuple[re.Pattern[str], ...] = (
     # Hugging Face's uploader: You should use `X` to trigger the image generation.
     re.compile(rf"You should use {_QUOTED}", re.IGNORECASE),
+    # Diffusers' training scripts write the same without quotes: You should use a photo of sks dog to trigger ...
+    re.compile(r"You should use (?P<plain>[^`\"“'\n]{2,200}?) to trigger the", re.IGNORECASE),
     # use the trigger word `X`; use the term "X" to trigger; Trigger words: `X`
     re.compile(rf"trigger(?:[ -]?(?:words?|phrases?|tokens?|keywords?))?(?: is| are)?[ :*|]*{_QUOTED}", re.IGNORECASE),
     re.compile(rf"\buse (?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED}", re.IGNORECASE),
@@ -29,10 +31,17 @@ _SENTENCES: tuple[re.Pattern[str], ...] = (
         r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
     ),
     re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
+    # "An SDXL fine-tune. Trigger word: sks", "the trigger word is ohwx."
+    re.compile(
+        r"\btrigger[ -]?(?:words?|phrases?|tokens?|keywords?)(?: (?:is|are)|\s?[:=])\s?"
+        r"(?P<plain>[\w-]{2,40})(?=[.,;!)\n]|$)",
+        re.IGNORECASE,
+    ),
 )
 _LINE = re.compile(
     r"^[ \t>*#\-•|_`]{0,12}(?:[^\w\s]{1,3}[ \t]?)?"
     r"(?:(?:lora )?(?:trigger|activation|activator)s?[ -]?(?:words?|phrases?|tokens?|tags?|keywords?)?|key[ -]?words?"
+    r"|trained[ -]words?|(?:the )?(?:tags?|tokens?) (?:for|of) (?:the|this) (?:model|lora)(?: is| are)?|instance prompt"
     r"|触发词|触发語|トリガーワード|トリガー)(?:\(s\))?"
     r"[*_` \t]{0,6}[:：|][*_ \t|]{0,6}(?P<rest>\S[^\n]{0,400})$(?!\n[ \t|:]*-{2})",
     re.IGNORECASE | re.MULTILINE,
@@ -72,19 +81,24 @@ def _claim(words: tuple[str, ...], where: str) -> Claim:
 
 def _said(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Uploader's sentence first, then lines that are a label and a list, then the looser sentences."""
-    first, *others = _SENTENCES
-    yield from _sentence(text, first)
+    for pattern in _SENTENCES[:2]:
+        yield from _sentence(text, pattern)
     lines = list(_LINE.finditer(text))
     if words := split_all(word for match in lines for word in _listed(match["rest"], in_table="|" in match[0][:12])):
         yield words, " ".join(lines[0][0].split())[:80]
-    for pattern in others:
+    for pattern in _SENTENCES[2:]:
         yield from _sentence(text, pattern)
 
 
 def _sentence(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     matches = list(pattern.finditer(text))
-    if words := split_all(word for match in matches for word in _quoted(match["words"]) or (match["words"],)):
+    if words := split_all(word for match in matches for word in _meant(match.groupdict())):
         yield words, " ".join(matches[0][0].split())[:80]
+
+
+def _meant(groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Quotes and capitals are words for sure; a plain word may be part of a sentence about words."""
+    return _plain(groups["plain"]) if "plain" in groups else _quoted(groups["words"]) or (groups["words"],)
 
 
 def _quoted(text: str) -> tuple[str, ...]:

@@ -38,11 +38,16 @@ _NICKNAMES: _Words = {
     ),
 }  # fmt: skip
 _TITLE: Mapping[Kind, re.Pattern[str]] = {
-    "control": re.compile(r"\b(?:control[- ]?(?:net|lora)|canny|openpose|depth control|pose control)\b", re.IGNORECASE),
+    "control": re.compile(
+        r"\b(?:control[- ]?(?:net|lora)s?|canny|openpose|(?:depth|pose) control|depth(?: \w+)? lora|ic[- ]lora"
+        r"|in[- ]context[- ]lora)\b",
+        re.IGNORECASE,
+    ),
     # A name like "sdxl-lcm" is a base that a LoRA was trained for, and none to speed anything up.
     "tool": re.compile(
         r"\b(?:sliders?|detail(?:er| tweaker| enhancer)|lcm[- ]lora|lora[- ]lcm|hyper[- ]?sd|lightning[- ](?:lora|\d)"
-        r"|distill(?:ed|ation)?|speed[- ]?up|fix|accelerat\w+|\d[- ]?steps?)\b",
+        r"|(?:sdxl|image|edit)[- ]lightning|distill(?:ed|ation)?|noise[- ]?offset|speed[- ]?up|fix"
+        r"|accelerat\w+|\d[- ]?steps?)\b",
         re.IGNORECASE,
     ),
     "character": re.compile(r"\b(?:characters?|person|celebrity|cosplay)\b|角色|人物", re.IGNORECASE),

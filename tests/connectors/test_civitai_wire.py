@@ -201,6 +201,30 @@ def test_a_wrong_type_in_a_file_is_an_absent_value(field: str, wrong: object) ->
     assert of_version(files=[civitai_file(**{field: wrong})]).to_json()["hub"] == "civitai"
 
 
+def test_a_description_stands_in_for_missing_words() -> None:
+    about = "<p>Made in May.<br>Trigger words: fxx, hat</p><p>Weight: 0.7</p>"
+    record = flatten(of_civitai(description=about, modelVersions=[civitai_version(trainedWords=[])]))
+    assert (record.trigger_words, record.weight) == (("fxx", "hat"), 0.7)
+
+
+def test_words_without_their_key_are_no_words() -> None:
+    version = civitai_version()
+    del version["trainedWords"]
+    assert flatten(of_civitai(modelVersions=[version])).trigger_words == ()
+
+
+def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
+    images = [civitai_image(meta={"prompt": "fox <lora:saltmarsh:0.6> <lora:other:1>"})]
+    record = of_version(images=images)
+    weights = [(claim.value, claim.source) for claim in record.claims if claim.field == "weight"]
+    assert (record.weight, weights) == (0.6, [(0.6, "example")])
+
+
+def test_a_word_that_calls_itself_a_style_is_one() -> None:
+    version = civitai_version(trainedWords=["saltmarsh style"])
+    assert flatten(of_civitai(tags=[], name="Saltmarsh", modelVersions=[version])).kind == "style"
+
+
 def test_a_version_alone_is_enough() -> None:
     lora = civitai_wire.lora_of_version(civitai_alone(), "https://civitai.com", NOW)
     assert lora is not None

@@ -118,8 +118,70 @@ def test_a_repo_without_a_commit_has_no_version() -> None:
     assert str(record.ref) == "huggingface:sundayprint/risograph-weekend"
 
 
+def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
+    card = "# Two\n## fox\nKeyword: fxx\n[a](a.safetensors)\n## boat\nKeyword: btt\n[b](b.safetensors)\n"
+    lora = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "sub/b.safetensors"))
+    version = lora.versions[0]
+    words = {file.name: flatten(lora, version, file).trigger_words for file in version.files}
+    assert words == {"a.safetensors": ("fxx",), "b.safetensors": ("btt",)}
+
+
+def test_words_of_several_loras_are_not_the_repos() -> None:
+    card = "# Two\n## fox\nTrigger word: `fxx`\n## boat\nTrigger word: `btt`\n"
+    both = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "b.safetensors"))
+    alone = of_huggingface(card, cardData={}, siblings=_files("a.safetensors"))
+    assert flatten(both).trigger_words == ()
+    assert flatten(alone).trigger_words == ("fxx", "btt")
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        ({"instance_prompt": "a, b"}, ("a", "b")),
+        ({"instance_prompt": ["a", "b, c"]}, ("a", "b", "c")),
+        ({"instance_prompt": None, "trigger_words": ["a"]}, ("a",)),
+        ({"instance_prompt": "None"}, ()),
+        ({"instance_prompt": ""}, ()),
+        ({"trigger": "a"}, ("a",)),
+    ],
+)
+def test_the_front_matter_holds_words_in_several_ways(front: dict[str, Any], words: tuple[str, ...]) -> None:
+    assert flatten(of_huggingface(cardData=front)).trigger_words == words
+
+
+def test_widget_prompts_are_hints_only() -> None:
+    widget = [{"text": f"vltg01 a {thing}"} for thing in ("boat", "fox", "pier")]
+    claims = of_huggingface(cardData={"widget": widget}).claims
+    assert [(c.value, c.source) for c in claims if c.field == "trigger_words"] == [(("vltg01",), "example")]
+
+
+def test_the_hubs_copy_of_the_widget_stands_in_for_the_cards() -> None:
+    widget = [{"text": "a boat", "output": {"url": "a.png"}}]
+    assert flatten(of_huggingface(cardData={}, widgetData=widget)).images[0].prompt == "a boat"
+
+
+def test_the_prompts_of_a_card_hint_at_its_kind() -> None:
+    front = {"instance_prompt": "VLTG", "widget": [{"text": "a fox in the style of VLTG"}]}
+    assert flatten(of_huggingface(cardData=front, tags=["lora"])).kind == "style"
+
+
+def test_the_first_heading_is_a_title() -> None:
+    assert flatten(of_huggingface("# Ink Style LoRA\n", cardData={}, tags=["lora"], id="a/x1")).kind == "style"
+
+
+def test_a_silent_cards_text_names_the_base_model() -> None:
+    record = flatten(of_huggingface("LoRAs for Stable Diffusion 1.5.\n", cardData={}, tags=["lora"]))
+    assert (record.base_model, record.raw_base_model) == ("sd-1.5", "Stable Diffusion 1.5")
+
+
+def test_a_repo_that_was_taken_down_says_so() -> None:
+    assert flatten(of_huggingface(disabled=True)).access == "removed"
+
+
 @pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])
-@pytest.mark.parametrize("field", ["instance_prompt", "widget", "license", "license_name", "base_model", "trigger"])
+@pytest.mark.parametrize(
+    "field", ["instance_prompt", "widget", "license", "license_name", "base_model", "trigger", "extra_gated_prompt"]
+)
 def test_a_wrong_type_in_a_card_is_an_absent_value(field: str, wrong: object) -> None:
     assert flatten(of_huggingface(cardData={field: wrong})).to_json()["hub"] == "huggingface"
 

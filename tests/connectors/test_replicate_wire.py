@@ -65,6 +65,52 @@ def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
     assert (record.access, record.file) == ("generation-only", None)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"github_url": "https://github.com/pearlgrey/cog-fog"},
+        {"name": "fog-trainer"},
+        {"default_example": {"input": {"prompt": "a TOK pier", "lora_weights": "fofr/flux-fog"}}},
+    ],
+)
+def test_a_program_with_a_fine_tunes_inputs_has_no_weights_and_no_words(fields: dict[str, Any]) -> None:
+    record = flatten(of_replicate(**fields))
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+    assert record.trigger_words == ()
+
+
+def test_an_example_with_an_empty_slot_borrows_nothing() -> None:
+    example = {"input": {"prompt": "a TOK pier", "lora_url": ""}}
+    assert flatten(of_replicate(inputs=HUNYUAN_INPUTS, default_example=example)).access == "open"
+
+
+@pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
+def test_what_takes_no_lora_says_so(words: str) -> None:
+    assert not replicate_wire.is_lora(replicate_model(inputs=("prompt",), description=words))
+
+
+@pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",)])
+def test_the_word_alone_lists_nothing_that_draws_nothing(inputs: tuple[str, ...]) -> None:
+    assert not replicate_wire.is_lora(replicate_model(inputs=inputs, description="fine-tuned with LoRA"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [("a koi in the style of TOK", "style"), ("a portrait of TOK", "character"), ("TOK, a koi", None)],
+)
+def test_the_example_hints_at_the_kind(prompt: str, kind: str | None) -> None:
+    assert flatten(of_replicate(default_example={"input": {"prompt": prompt}})).kind == kind
+
+
+def test_what_is_no_lora_is_no_tool_either() -> None:
+    assert flatten(of_replicate(inputs=("prompt", "top_p"))).kind is None
+
+
+def test_the_lcm_fork_of_the_sdxl_trainer_has_no_refiner() -> None:
+    inputs = ("prompt", "scheduler", "apply_watermark", "replicate_weights", "lora_scale")
+    assert flatten(of_replicate(inputs=inputs)).base_model == "sdxl-1.0"
+
+
 def test_what_writes_text_is_not_listed() -> None:
     assert not replicate_wire.is_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
 
@@ -99,6 +145,7 @@ def test_the_description_is_believed_before_the_prompt() -> None:
 
 def test_the_examples_strength_is_the_weight() -> None:
     assert flatten(of_replicate(default_example={"input": {"lora_scale": 0.9}})).weight == 0.9
+    assert flatten(of_replicate(default_example={"input": {"lora_strength": 0.8}})).weight == 0.8
 
 
 def test_the_examples_output_is_shown_with_its_parameters() -> None:

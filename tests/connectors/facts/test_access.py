@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.access import version_access
+from connectors.facts.access import huggingface_access, version_access
 from tests.connectors.building import NOW
 
 SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
@@ -28,6 +28,11 @@ SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
         ({"earlyAccessTimeFrame": 7, "publishedAt": PAST}, "paid"),
         ({"earlyAccessTimeFrame": 1, "publishedAt": "2026-08-01T00:00:00Z"}, "open"),
         ({"earlyAccessTimeFrame": 0, "publishedAt": PAST}, "open"),
+        ({"availability": "EarlyAccess"}, "paid"),
+        ({"requireAuth": True}, "login"),
+        ({"requireAuth": True, "paidAccess": {"permanent": True}}, "paid"),
+        ({"status": "Published"}, "open"),
+        ({"status": "UnpublishedViolation"}, "removed"),
         ({"paidAccess": "yes", "earlyAccessTimeFrame": "x", "publishedAt": 7}, "open"),
     ],
 )
@@ -45,3 +50,20 @@ def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str)
 )
 def test_the_time_left_is_told(until: str, note: str) -> None:
     assert version_access({"paidAccess": {"permanent": False, "endsAt": until}}, NOW) == ("paid", note)
+
+
+@pytest.mark.parametrize(
+    ("gated", "disabled", "front", "access"),
+    [
+        (False, None, {}, "open"),
+        (None, None, {}, "open"),
+        ("auto", None, {}, "gated"),
+        ("manual", None, {}, "gated"),
+        (None, None, {"extra_gated_prompt": "Do you agree?"}, "gated"),
+        (False, None, {"extra_gated_prompt": "Do you agree?"}, "open"),
+        (None, None, {7: "x"}, "open"),
+        (False, True, {}, "removed"),
+    ],
+)
+def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
+    assert huggingface_access(gated, disabled, front)[0] == access

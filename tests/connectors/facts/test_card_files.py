@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from connectors.facts.card_files import tell_apart
+from connectors.facts.card_files import disagrees, tell_apart
 from connectors.record import Claim
 
 
@@ -60,6 +60,19 @@ def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
     assert (dict(apart.claims), apart.rest) == ({}, body)
 
 
+@pytest.mark.parametrize(
+    ("body", "files", "apart"),
+    [
+        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 2, True),
+        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 1, False),
+        ("## A\nTrigger word: `a1`\n## Trigger words\n`a1`, `hat`\n", 2, False),
+        ("## A\nTrigger word: `a1` a.safetensors b.safetensors\n## B\nTrigger word: `b1`\n", 0, True),
+    ],
+)
+def test_parts_with_words_of_their_own_are_several_loras(body: str, files: int, apart: bool) -> None:
+    assert disagrees(body, files) is apart
+
+
 def test_a_table_tells_files_apart() -> None:
     rows = "| `a.safetensors` | `a1`, hat | x |\n| b.safetensors | - | |\n| c.safetensors | c1 | |\n"
     table = f"| File | Trigger words | Note |\n|---|---|---|\n{rows}"
@@ -76,4 +89,5 @@ def test_a_table_tells_files_apart() -> None:
 def test_a_card_made_to_be_slow_is_read_in_no_time(body: str) -> None:
     start = time.monotonic()
     tell_apart(body, "card")
+    disagrees(body, 2)
     assert time.monotonic() - start < 2

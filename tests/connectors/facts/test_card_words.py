@@ -22,6 +22,8 @@ from connectors.facts.card_words import card_claims
         ("Fine-tuned on mods, use CYB77 keyword", ("CYB77",)),
         ("Use TOK to trigger it.", ("TOK",)),
         ("The trigger word is VLTG.", ("VLTG",)),
+        ("An SDXL fine-tune. Trigger word: vltg", ("vltg",)),
+        ("You should use a photo of sks dog to trigger the image generation.", ("a photo of sks dog",)),
     ],
 )
 def test_a_sentence_names_the_words(text: str, words: tuple[str, ...]) -> None:
@@ -40,6 +42,8 @@ def test_a_sentence_names_the_words(text: str, words: tuple[str, ...]) -> None:
         ("> 🔑 Trigger Word: `vltg`", ("vltg",)),
         ("Keyword: zeta\nKeyword: kimono, zeta", ("zeta", "kimono")),
         ("触发词：红色，白色", ("红色", "白色")),
+        ("The tag for the model: Pixel Art, PxlK", ("Pixel Art", "PxlK")),
+        ("**Trained words**: 90s look", ("90s look",)),
         ("Trigger word: vltg (always first). Works best at 0.8", ("vltg",)),
     ],
 )
@@ -67,6 +71,8 @@ def test_a_section_names_the_words(text: str, words: tuple[str, ...]) -> None:
         "No trigger word needed.",
         "Trigger word: none",
         "Trigger words: not needed",
+        "The trigger word is optional.",
+        "## Trigger words\nNo trigger words defined.",
         "Trigger: add it to the end of your prompt",
         "Trigger words: see the table below",
         "Use `diffusers` to load it.",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.facts.claims import best
-from connectors.facts.kind import kind_claims
+from connectors.facts.kind import kind_claims, prompt_claims, word_claims
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,15 @@ from connectors.facts.kind import kind_claims
         (["anime", "girl"], "Lillie", None),
         ([], "Hyper realistic lightning storm", None),
         ([], "Classic Painting Z Image Turbo LoRA", None),
+        (["turbo", "style"], "Turbo Pastel", "style"),
+        (["lightning"], "Storm", "tool"),
+        (["armor", "game asset"], "Knight style", "concept"),
+        ([], "Thailand Tradition Dress", "concept"),
+        ([], "sdxl lcm coloring", None),
+        ([], "RealVis with LCM LoRA", "tool"),
+        ([], "FLUX.1 Depth dev lora", "control"),
+        ([], "Hair style", None),
+        ([], "水墨画风", "style"),
         ([], "", None),
     ],
 )
@@ -32,3 +41,35 @@ def test_words_tell_what_a_lora_is_for(tags: list[str], title: str, kind: str | 
 
 def test_a_claim_names_the_word() -> None:
     assert [claim.where for claim in kind_claims(["style"], "tags", "", "name")] == ["tags: style"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["airy watercolor style"], "style"),
+        (["sltm", "anime style"], None),
+        (["short hair style"], None),
+        (["stylish"], None),
+        ([], None),
+    ],
+)
+def test_a_word_may_call_itself_a_style(words: list[str], kind: str | None) -> None:
+    assert best(word_claims(words), "kind") == kind
+
+
+@pytest.mark.parametrize(
+    ("prompts", "kind"),
+    [
+        (["a boat", "a fox in the style of TOK"], "style"),
+        (["tok style, a boat"], "style"),
+        (["a portrait of TOK in a costume"], "character"),
+        (["TOK wearing a hat"], "character"),
+        (["a photo of TOK on a table"], None),
+        (["a portrait of TOKYO"], None),
+        (["a portrait of somebody"], None),
+    ],
+)
+def test_prompts_hint_at_the_kind(prompts: list[str], kind: str | None) -> None:
+    claims = prompt_claims(prompts, ["TOK"], "widget")
+    assert best(claims, "kind") == kind
+    assert all(claim.source == "example" for claim in claims)

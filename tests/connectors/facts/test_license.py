@@ -64,9 +64,26 @@ def test_the_bases_licence_binds_too() -> None:
         ({"license": "mit"}, [], "mit"),
         ({"license": "other", "license_name": "flux-1-dev"}, ["license:other"], "flux-1-dev"),
         ({"license": "other"}, [], None),
+        ({"license": "other", "license_link": "https://example.org/L"}, [], "https://example.org/L"),
         ({}, ["license:apache-2.0"], "apache-2.0"),
         ({"license": ["mit", "cc0-1.0"]}, [], "mit"),
     ],
 )
 def test_other_means_the_name_beside_it(front: dict[str, Any], tags: list[str], words: str | None) -> None:
     assert best(license.huggingface_claims(front, tags), "license") == words
+
+
+def test_a_known_licence_is_told_in_words() -> None:
+    claims = license.huggingface_claims({"license": "cc-by-nc-4.0"}, ())
+    told = [(claim.source, claim.value, claim.where) for claim in claims if claim.field == "license_terms"]
+    words = "images may not be sold, not for sale, merges allowed, credit the author"
+    assert told == [("card", words, "what cc-by-nc-4.0 permits")]
+
+
+def test_replicate_gives_the_address_of_a_licence() -> None:
+    claims = license.replicate_claims("https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md")
+    assert [claim.field for claim in claims] == ["license", "license_terms"]
+
+
+def test_a_licence_that_is_not_known_is_not_explained() -> None:
+    assert [claim.field for claim in license.huggingface_claims({"license": "my-own"}, ())] == ["license"]

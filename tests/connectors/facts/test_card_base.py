@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from connectors.facts.card_base import card_claims
+from connectors.facts.claims import best
+
+
+def _base(
+    front: dict[str, Any] | None = None, hub: object = None, tags: tuple[str, ...] = (), body: str = ""
+) -> object:
+    return best(card_claims(front or {}, hub, tags, body), "base_model")
+
+
+@pytest.mark.parametrize(
+    ("written", "base"),
+    [
+        ("krea/Krea-2-Turbo", "krea-2"),
+        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
+        ("https://huggingface.co/black-forest-labs/FLUX.1-dev", "flux.1-dev"),
+        ("Illustrious-XL", "illustrious"),
+        ("unlisted/thing", "unlisted/thing"),
+        (["", None], None),
+        ({"a": 1}, None),
+    ],
+)
+def test_the_front_matter_is_a_repo_a_list_or_a_name(written: object, base: str | None) -> None:
+    assert _base({"base_model": written}) == base
+
+
+def test_the_hubs_own_reading_stands_in() -> None:
+    assert _base(tags=("lora", "base_model:adapter:Qwen/Qwen-Image")) == "qwen-image"
+    assert _base(hub={"relation": "adapter", "models": [{"id": "Qwen/Qwen-Image"}]}) == "qwen-image"
+
+
+@pytest.mark.parametrize(
+    ("tags", "base"),
+    [
+        (("flux", "lora"), "flux.1-dev"),
+        (("stable-diffusion-xl", "stable-diffusion"), "sdxl-1.0"),
+        (("FLUX.2-klein-4B",), "flux.2-klein-4b"),
+        (("flux.1-d",), "flux.1-dev"),
+        (("stable-diffusion", "text-to-image"), None),
+        (("lens", "chroma", "other"), None),
+        (("sdxl", "flux"), None),
+    ],
+)
+def test_a_silent_cards_tags_are_read_if_they_agree(tags: tuple[str, ...], base: str | None) -> None:
+    assert _base(tags=tags) == base
+
+
+@pytest.mark.parametrize(
+    ("body", "base"),
+    [
+        ("**Base model**: Flux.1 D\n**Trained words**: x", "flux.1-dev"),
+        ("| Base model | `krea/Krea-2-Turbo` |", "krea-2"),
+        ("- Base model: [FLUX.1-dev](https://huggingface.co/x)", "flux.1-dev"),
+        ("These are LoRA adaption weights for runwayml/stable-diffusion-v1-5. They", "sd-1.5"),
+        ('X.from_pretrained("stabilityai/stable-diffusion-xl-base-1.0")\nY.from_pretrained("a/vae")', "sdxl-1.0"),
+        ("My personal LoRAs and LyCORIS for Stable Diffusion 1.5.", "sd-1.5"),
+        ("A LoRA trained on **Z-Image-Turbo**, by me.", "z-image-turbo"),
+        ("This LoRA is for SDXL, another is for FLUX.1-dev.", None),
+        ("Better than FLUX.1-dev!", None),
+        ("", None),
+    ],
+)
+def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str | None) -> None:
+    assert _base(body=body) == base
+
+
+def test_what_the_card_states_is_not_doubted_by_its_text() -> None:
+    assert _base({"base_model": "Qwen/Qwen-Image"}, body="trained on SDXL") == "qwen-image"
+
+
+def test_a_claim_says_where_it_was_read() -> None:
+    claims = card_claims({}, None, (), "LoRAs for Stable Diffusion 1.5.")
+    assert {(claim.source, claim.where) for claim in claims} == {("card", "card: Stable Diffusion 1.5")}
+
+
+@pytest.mark.parametrize("body", ["base model: " * 15_000, "for " * 50_000, "weights for a" * 15_000, "a/" * 90_000])
+def test_a_card_made_to_be_slow_is_read_in_no_time(body: str) -> None:
+    start = time.monotonic()
+    card_claims({}, None, (), body)
+    assert time.monotonic() - start < 2
