@@ -95,9 +95,8 @@ def _by_status(response: requests.Response, said: str, hub: HubName | None) -> H
 
 
 def _wants_key(hub: HubName | None, said: str = "") -> KeyRequired:
-    return KeyRequired(
-        f"{_who(hub)} hands this file to signed-in people only. Add a key, or check it. {said}".strip(), hub=hub
-    )
+    then = "Add a key, or check it." if hub else "Download it there."
+    return KeyRequired(f"{_who(hub)} hands this file to signed-in people only. {then} {said}".strip(), hub=hub)
 
 
 def _who(hub: HubName | None) -> str:

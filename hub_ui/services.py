@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import connectors
 from connectors import federation, inspection
@@ -33,6 +34,7 @@ class Services:
     catalog: Catalog
     library: Library
     studio: Studio
+    turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
 
     def connector(self, hub: HubName) -> Connector:
         return next(connector for connector in self.connectors if connector.name == hub)
@@ -67,17 +69,20 @@ class Services:
         """What the file itself proves: as known, else from its header, which is read once and then remembered."""
         pinned = self.connector(ref.hub).pin(ref)
         keys = self._facts_keys(pinned)
-        known = self._known_facts(keys)
-        if known is not None:
-            return known
-        entry = self._held(pinned)
-        found = (
-            inspection.inspect_path(self.library.path(entry))
-            if entry
-            else inspection.inspect_download(self.connector(ref.hub).locate(pinned))
-        )
-        self.catalog.remember_facts(keys[0], found.stored())
+        # Whoever asks for the same file meanwhile waits for the answer instead of reading it too.
+        with self.turns[hash(pinned) % len(self.turns)]:
+            known = self._known_facts(keys)
+            if known is not None:
+                return known
+            found = self._inspected(pinned)
+            self.catalog.remember_facts(keys[0], found.stored())
         return found
+
+    def _inspected(self, pinned: Ref) -> Facts:
+        entry = self._held(pinned)
+        if entry is not None:
+            return inspection.inspect_path(self.library.path(entry))
+        return inspection.inspect_download(self.connector(pinned.hub).locate(pinned))
 
     def facts_known(self, file: WeightFile) -> Facts | None:
         """The same without asking anyone: None if its header was never read."""

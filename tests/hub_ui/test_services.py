@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +200,12 @@ def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, se
     assert (first.adapter.rank, first.size, first.requests, first.bytes_read > 0) == (4, len(SMALL), 1, True)
     assert built.inspect(REF) == replace(first, requests=0, bytes_read=0)
     assert len(server.asked) == 1
+
+
+def test_people_who_ask_at_once_share_one_reading(built: Services, hub: Hub, server: Server) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(built.inspect, [FIRST] * 8))
+    assert ({facts.adapter.rank for facts in found}, len(server.asked)) == ({4}, 1)
 
 
 def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hub: Hub, server: Server) -> None:
