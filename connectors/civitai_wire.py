@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors import card
 from connectors.facts import base_models, kind, levels, license, trigger_words, weight
 from connectors.facts.access import lora_access, version_access
 from connectors.facts.card_words import card_claims
@@ -20,8 +21,6 @@ LORA_TYPES = ("LORA", "LoCon", "DoRA")
 _WEIGHT_TYPES = ("Model", "Pruned Model", "Enhancement LoRA")
 _ALGORITHMS = {"LORA": "lora", "LoCon": "locon", "DoRA": "dora"}
 _TAG = re.compile(r"<[^>]{0,2000}>")
-# Where a line ends in an HTML description.
-_BREAK = re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr|p|li)\b[^>]{0,200}>", re.IGNORECASE)
 # `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one picture.
 _UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
 _MAX_PARAM = 2000
@@ -227,4 +226,4 @@ def _tags(value: object) -> tuple[str, ...]:
 
 def plain(description: object) -> str:
     """A description's lines without their markup, for reading facts from; never for showing."""
-    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text(description) or "")))
+    return html.unescape(_TAG.sub(" ", card.lines(text(description) or "")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from urllib.parse import parse_qs
 
 from connectors.facts.base_models import identify
 from connectors.facts.license_terms import terms
@@ -65,7 +66,20 @@ def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
         name, _, value = tag.partition(":")
         if name == "license" and value and value != "other":
             claims.append(Claim(field="license", value=value, source="tag", where=f"tags: {tag}"))
-    return (*claims, *_terms_claims(claims))
+    return (*_linked_terms(front), *claims, *_terms_claims(claims))
+
+
+def _linked_terms(front: Table) -> Iterator[Claim]:
+    """Cards moved over from CivitAI carry its permissions in the licence's address: `?allowCommercialUse=Image&...`."""
+    for link in texts(front.get("license_link"))[:1]:
+        said = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
+        boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in said.items()}
+        uses = boxes.get("allowCommercialUse")
+        if isinstance(uses, str):
+            # One word, or several with commas between them.
+            boxes["allowCommercialUse"] = f"{{{uses.strip('{}')}}}" if "," in uses else uses.strip("{}")
+        if words := ", ".join(_permissions(boxes)):
+            yield Claim(field="license_terms", value=words, source="card", where="card front matter: license_link")
 
 
 def replicate_claims(license_url: object) -> tuple[Claim, ...]:

@@ -34,3 +34,18 @@ def test_a_card_without_front_matter_is_all_text(text: str) -> None:
 )
 def test_broken_or_hostile_front_matter_is_none(front: str) -> None:
     assert card.split(f"---\n{front}\n---\nText") == ({}, "Text")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("<p>One</p><p>Two<br/>Three</p>", "\nOne\n\nTwo\nThree\n"),
+        ("<h2 class='x'>Title</h2>", "\n# Title\n"),
+        ("<strong>Trigger:</strong> <code>fxx</code>", "Trigger: `fxx`"),
+        ("use <s0><s1> and <lora:x:1>", "use <s0><s1> and <lora:x:1>"),
+        ("a < b > c", "a < b > c"),
+        ("One\r\nTwo", "One\nTwo"),
+    ],
+)
+def test_html_becomes_lines_for_reading(text: str, plain: str) -> None:
+    assert card.lines(text) == plain

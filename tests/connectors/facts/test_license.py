@@ -87,3 +87,32 @@ def test_replicate_gives_the_address_of_a_licence() -> None:
 
 def test_a_licence_that_is_not_known_is_not_explained() -> None:
     assert [claim.field for claim in license.huggingface_claims({"license": "my-own"}, ())] == ["license"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (
+            "allowNoCredit=True&allowCommercialUse=Image&allowDerivatives=False&allowDifferentLicense=False",
+            "images may be sold, no paid generation services, not for sale, credit not needed, no merges",
+        ),
+        (
+            "allowNoCredit=False&allowCommercialUse=%7BImage,RentCivit%7D",
+            "images may be sold, no paid generation services, not for sale, CivitAI's own generator may run it, "
+            "credit the author",
+        ),
+        ("allowCommercialUse=Rent", "images may be sold, paid generation services may run it, not for sale"),
+        ("page=3", None),
+        ("", None),
+    ],
+)
+def test_a_moved_card_carries_civitais_permissions_in_its_link(query: str, words: str | None) -> None:
+    link = f"https://multimodal.art/civitai-licenses?{query}"
+    claims = license.huggingface_claims({"license_name": "bespoke-lora-trained-license", "license_link": link}, ())
+    assert best(claims, "license_terms") == words
+    assert best(claims, "license") == "bespoke-lora-trained-license"
+
+
+@pytest.mark.parametrize("link", ["", "http://[", 7, None, ["x"], {"a": 1}, "?" + "a=1&" * 9000])
+def test_a_link_that_is_none_says_nothing(link: object) -> None:
+    assert best(license.huggingface_claims({"license_link": link}, ()), "license_terms") is None
