@@ -7,12 +7,14 @@ parsed by msgspec straight into typed tensors, and whatever that leaves in doubt
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import msgspec
 
+from connectors import wire
 from connectors.errors import BadHeader, NotWeights
 
 # Headers of real LoRAs have 2 KB to 2 MB; the longest carry a thumbnail. Parsing takes about ten times as much memory.
@@ -157,8 +159,8 @@ def _strictly(raw: bytes) -> _Parsed:
 def _tensor(name: str, entry: Any) -> Tensor:
     try:
         return msgspec.convert(entry, _Strict).tensor()
-    except msgspec.ValidationError as error:
-        raise BadHeader(f"Tensor “{name[:80]}” has no valid entry in the header: {_short(error)}.") from None
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise BadHeader(f"Tensor {_shown(name)} has no valid entry in the header: {_short(error)}.") from None
 
 
 class _Strict(msgspec.Struct, gc=False):
@@ -173,9 +175,9 @@ class _Strict(msgspec.Struct, gc=False):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadHeader(f"“{twice[:80]}” stands twice in the header, so it can't be known which one is meant.")
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counted.items() if times > 1)
+        raise BadHeader(f"{_shown(twice)} stands twice in the header, so it can't be known which one is meant.")
     return found
 
 
@@ -216,11 +218,11 @@ def _extent_in_order(tensors: Mapping[str, Tensor]) -> int:
         start, end = tensor.data_offsets
         if start != at or end < start:
             raise BadHeader(
-                f"Tensor “{name[:80]}” lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
+                f"Tensor {_shown(name)} lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
                 "or end before they begin. The file is damaged or forged."
             )
         if not _is_long(tensor.dtype, tensor.shape, end - start):
-            raise BadHeader(f"Tensor “{name[:80]}” has {end - start} bytes, which its shape and dtype don't fit.")
+            raise BadHeader(f"Tensor {_shown(name)} has {end - start} bytes, which its shape and dtype don't fit.")
         at = end
     return at
 
@@ -249,6 +251,11 @@ def _looks_like(head: bytes) -> str:
     if start[:1] in (b"{", b"["):
         return "a JSON text (often an error message)"
     return next((what for magic, what in _OTHERS if head.startswith(magic)), "something else")
+
+
+def _shown(name: str) -> str:
+    """A stranger's name in a message of ours."""
+    return f"“{wire.text(name, 80) or ''}”"
 
 
 def _short(error: Exception) -> str:
