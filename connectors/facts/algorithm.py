@@ -28,22 +28,22 @@ _RANK_AXES: tuple[tuple[Part, int], ...] = (
 )
 
 
-def algorithm_of(layers: Layers, metadata: Metadata) -> str:
+def algorithm_of(layers: Layers) -> str:
     """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
     counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
     main = max(counts, key=lambda name: counts[name])
     if not counts[main]:
         return "full"
-    named = _refined(main, layers, metadata)
+    named = _refined(main, layers)
     if layers.has("magnitude"):
         named = "dora" if main == "lora" else f"{named}+dora"
     return f"{named}+diff" if layers.has("diff") else named
 
 
-def _refined(main: str, layers: Layers, metadata: Metadata) -> str:
+def _refined(main: str, layers: Layers) -> str:
     if main == "oft":
         return "boft" if any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()) else "oft"
-    if main == "lora" and (_has_convolutions(layers) or _says_locon(metadata, layers)):
+    if main == "lora" and _has_convolutions(layers):
         return "locon"
     return main
 
@@ -64,9 +64,10 @@ def _has_convolutions(layers: Layers) -> bool:
     )
 
 
-def _says_locon(metadata: Metadata, layers: Layers) -> bool:
-    """LyCORIS trains LoCon without convolutions too when its preset leaves them out; then it adds norms."""
-    return layers.has("norm") and network_arguments(metadata).get("algo") == "locon"
+def as_trained(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
+    """LyCORIS trains LoCon without convolutions too, when its preset leaves them out; then it adds norms."""
+    is_locon = norms and algorithm == "lora" and network_arguments(metadata).get("algo") == "locon"
+    return "locon" if is_locon else algorithm
 
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:

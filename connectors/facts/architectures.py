@@ -108,19 +108,27 @@ def _flux2_streams(seen: Evidence) -> bool:
 
 
 def _flux2_diffusers(seen: Evidence) -> bool:
-    """FLUX.2 fuses its MLP into the attention of single blocks."""
-    fused = seen.matches(r"\nsingle_transformer_blocks_\d+_attn_to_out")
-    return fused or _any("to_qkv_mlp_proj", "ff_linear_in", "ff_context_linear_in")(seen) or _dit(6144, "attn")(seen)
+    """FLUX.2 fuses its MLP into the attention of single blocks, which so has one output instead of a list of them."""
+    fused = _any("to_qkv_mlp_proj", "ff_linear_in", "ff_context_linear_in", "_attn_to_out\n")
+    return fused(seen) or _dit(6144, "attn")(seen)
 
 
 # HunyuanVideo's original names say fc1 and linear where FLUX says 0 and lin.
 _HUNYUAN = ("img_mlp_fc", "txt_mlp_fc", "img_mod_linear", "txt_mod_linear", "modulation_linear")
 
 
+# Twenty double and forty single blocks, where FLUX has nineteen and thirty-eight.
+_HUNYUAN_LAST = (
+    "\nsingle_transformer_blocks_38_", "\nsingle_transformer_blocks_39_", "\nsingle_blocks_38_", "\nsingle_blocks_39_",
+)  # fmt: skip
+
+
 def _hunyuan_depth(seen: Evidence) -> bool:
-    """Twenty double and forty single blocks, where FLUX has nineteen and thirty-eight."""
-    deep = seen.last("single_transformer_blocks") >= 38 or seen.last("single_blocks") >= 38
-    return deep or (seen.last("transformer_blocks") == 19 and seen.last("single_transformer_blocks") >= 0)
+    if "single_transformer_blocks" not in seen.containers and "single_blocks" not in seen.containers:
+        return False
+    return _any(*_HUNYUAN_LAST)(seen) or (
+        seen.has("\ntransformer_blocks_19_") and not seen.has("\ntransformer_blocks_20_")
+    )
 
 
 def _dit(width: int, attention: str) -> Fits:
@@ -167,10 +175,11 @@ def _anima(seen: Evidence) -> bool:
     return _any(*_ANIMA)(seen) and 5120 not in seen.widths()
 
 
-def _wan(seen: Evidence) -> bool:
-    """q, k, v, o in its own names; attn1 and attn2 in diffusers', where no other network says `blocks`."""
-    own = seen.matches(r"\n(?:vace_)?blocks_\d+_(?:self|cross)_attn_(?:q|k|v|o|k_img|v_img)\n")
-    return own or _any("_attn1_to_", "_attn2_to_", "_attn2_add_", "_ffn_net_", "_ffn_0", "_ffn_2", "img_emb")(seen)
+# q, k, v, o in Wan's own names; attn1 and attn2 in diffusers', where no other network says `blocks`.
+_WAN = (
+    *(f"_{kind}_attn_{part}\n" for kind in ("self", "cross") for part in ("q", "k", "v", "o", "k_img", "v_img")),
+    "_attn1_to_", "_attn2_to_", "_attn2_add_", "_ffn_net_", "_ffn_0", "_ffn_2", "img_emb",
+)  # fmt: skip
 
 
 def _encoders_alone(words: str, width: int | None = None) -> Fits:
@@ -216,7 +225,7 @@ RULES: tuple[Rule, ...] = (
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
     _rule("qwen-image", _DIT, _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")),
-    _rule("ace-step", _DIT, lambda seen: seen.matches(r"\ntransformer_blocks_\d+_cross_attn_to_")),
+    _rule("ace-step", _DIT, _any("_cross_attn_to_")),
     _rule("minimax-h3", _DIT, _dit(5376, "attn")),
     _rule("krea2", _DIT, _any("attn_to_gate")),
     _rule("flux2", _DIT, _flux2_diffusers),
@@ -257,7 +266,7 @@ RULES: tuple[Rule, ...] = (
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
     _rule("anima", "blocks", _anima),
-    _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _wan),
+    _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _any(*_WAN)),
     # Text encoders alone.
     _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),
     _rule("anima", "", _encoders_alone("_layers_0_self_attn_q_proj", 1024)),

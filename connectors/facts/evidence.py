@@ -25,6 +25,8 @@ class Evidence:
         self._layers = layers
         # Every plain name on its own line, so that a rule can ask for the beginning of a name too.
         self._text = "\n" + "\n".join(named.model) + "\n"
+        # Rules ask the same about different widths.
+        self._asked: dict[tuple[str, str], set[int]] = {}
 
     @cached_property
     def containers(self) -> frozenset[str]:
@@ -45,16 +47,22 @@ class Evidence:
 
     def last(self, container: str) -> int:
         """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
-        numbers = re.findall(rf"\n{container}_(\d{{1,4}})_", self._text)
-        return max(map(int, numbers), default=-1)
+        prefix = container + "_"
+        starts = {plain[len(prefix) : len(prefix) + 4] for plain in self._named.model if plain.startswith(prefix)}
+        numbers = (start.partition("_")[0] for start in starts)
+        return max((int(number) for number in numbers if number.isdecimal()), default=-1)
 
     def matches(self, pattern: str) -> bool:
         return re.search(pattern, self._text) is not None
 
     def widths(self, words: str = "", last: str = "") -> set[int]:
         """Input widths of layers whose names hold `words` and end in one of the comma-separated `last`."""
-        ends = tuple(last.split(","))
-        return {width for plain, width in self._widths if words in plain and plain.endswith(ends)}
+        if (words, last) not in self._asked:
+            ends = tuple(last.split(","))
+            self._asked[words, last] = {
+                width for plain, width in self._widths if words in plain and plain.endswith(ends)
+            }
+        return self._asked[words, last]
 
     @cached_property
     def _widths(self) -> list[tuple[str, int]]:

@@ -53,12 +53,16 @@ class Tensor(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """`data_start` is where the first tensor's bytes begin; `size` is the file's, None if nobody said."""
+    """`data_start` is where the first tensor's bytes begin, `extent` how many they are in all.
+
+    `size` is the file's, None if nobody said.
+    """
 
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
     data_start: int = 8
     size: int | None = None
+    extent: int = 0
 
 
 class Readable(Protocol):
@@ -75,14 +79,19 @@ class Readable(Protocol):
 
 
 def read_header(source: Readable) -> Header:
-    """One read, a second one for a header longer than FIRST_READ. Raises NotWeights or BadHeader."""
+    """The header, strictly read. Raises NotWeights or BadHeader."""
+    return parse(read_raw(source), source.size)
+
+
+def read_raw(source: Readable) -> bytes:
+    """The header's JSON: one read, a second one where it is longer than FIRST_READ."""
     head = source.read(0, FIRST_READ)
     length = header_length(head)
     if len(head) < 8 + length and (source.size is None or len(head) < source.size):
         head += source.read(len(head), 8 + length + READ_AHEAD)
     if len(head) < 8 + length:
         raise BadHeader(f"The file ends after {len(head)} bytes, inside its header of {length}. Download it again.")
-    return parse(head[8 : 8 + length], source.size)
+    return head[8 : 8 + length]
 
 
 def header_length(head: bytes) -> int:
@@ -112,7 +121,7 @@ def parse(raw: bytes, size: int | None = None) -> Header:
             f"The header describes {start + end} bytes, but the file has {size}. It is cut off or changed; "
             "download it again."
         )
-    return Header(tensors=tensors, metadata=metadata, data_start=start, size=size)
+    return Header(tensors=tensors, metadata=metadata, data_start=start, size=size, extent=end)
 
 
 _Parsed = tuple[dict[str, Tensor], dict[str, str]]
@@ -142,6 +151,26 @@ def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
         return {}, 0
     value, end = _DECODER.raw_decode(text, len(_FIRST))
     return _metadata(value), end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """`text` is the JSON from the end of the metadata on, which is None where it does not stand first."""
+
+    text: bytes
+    metadata: Mapping[str, str] | None
+
+
+def table_of(raw: bytes) -> Table:
+    """The header in two parts, the second unread. What can't be parted has no metadata, and is for `parse` to judge."""
+    try:
+        metadata, end = _leading_metadata(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Table(text=raw, metadata=None)
+    if end == 0:
+        return Table(text=raw, metadata=None if b"__metadata__" in raw else {})
+    text = raw.decode("utf-8")[end:].encode()
+    return Table(text=text, metadata=None if b"__metadata__" in text else metadata)
 
 
 def _strictly(raw: bytes) -> _Parsed:

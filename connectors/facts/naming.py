@@ -6,7 +6,8 @@ ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule ab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from connectors.facts.suffixes import Layers
@@ -55,7 +56,9 @@ PREFIXES: tuple[Prefix, ...] = (
     Prefix(text="unet:", format="cloneofsimo"),
 )
 BARE = Prefix(text="", format="")
-_TWO_PREFIXES = frozenset(prefix.text[:2] for prefix in PREFIXES)
+_BEGINS = 5
+# Stand for a prefix while names are taken apart; neither can be in a name that came through `_lines`.
+_MODEL, _ENCODER = "\x01", "\x02"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,29 +70,39 @@ class Named:
     prefixes: frozenset[Prefix] = frozenset()
 
 
-def name(layers: Iterable[str]) -> Named:
-    model: dict[str, str] = {}
-    encoders: dict[str, str] = {}
+def name(layers: Sequence[str]) -> Named:
+    """Plain names for all layers. One text is cut and replaced in, which is far quicker than name by name."""
+    text, prefixes = _marked(_lines(layers), {layer[:_BEGINS] for layer in layers})
+    # Attention processors of early diffusers and of XLabs patch the layer they stand in.
+    text = text.replace(".processor.", ".").replace(".", "_")
+    if _ENCODER not in text:
+        plain = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
+        return Named(model=dict(zip(plain, layers, strict=True)), prefixes=frozenset(prefixes))
+    named = tuple(zip(text.split("\n")[1:-1], layers, strict=True))
+    return Named(
+        model={plain.removeprefix(_MODEL): layer for plain, layer in named if plain[:1] != _ENCODER},
+        encoders={plain[1:]: layer for plain, layer in named if plain[:1] == _ENCODER},
+        prefixes=frozenset(prefixes),
+    )
+
+
+def _lines(layers: Sequence[str]) -> str:
+    """One layer a line, a line end before the first and after the last."""
+    text = "\n".join(("", *layers, ""))
+    if text.count("\n") == len(layers) + 1 and _MODEL not in text and _ENCODER not in text:
+        return text
+    return "\n".join(("", *(re.sub(r"[\n\x01\x02]", " ", layer) for layer in layers), ""))
+
+
+def _marked(text: str, begins: Set[str]) -> tuple[str, set[Prefix]]:
+    """The text with a mark in place of every prefix, and the prefixes that were there."""
     found: set[Prefix] = set()
-    last = BARE
-    for layer in layers:
-        # Most layers of a file begin like the one before.
-        if not last.text or not layer.startswith(last.text) or last.text == "lora_te":
-            last = prefix_of(layer)
-            found.add(last)
-        target = encoders if last.encoder else model
-        plain = layer[len(last.text) :]
-        if "." in plain:
-            # Attention processors of early diffusers and of XLabs patch the layer they stand in.
-            plain = plain.replace(".processor.", ".").replace(".", "_")
-        target[plain] = layer
-    return Named(model=model, encoders=encoders, prefixes=frozenset(found))
-
-
-def prefix_of(layer: str) -> Prefix:
-    if layer[:2] not in _TWO_PREFIXES:
-        return BARE
-    return next((prefix for prefix in PREFIXES if layer.startswith(prefix.text)), BARE)
+    for prefix in PREFIXES:
+        if prefix.text[:_BEGINS] in begins and (start := "\n" + prefix.text) in text:
+            found.add(prefix)
+            text = text.replace(start, "\n" + (_ENCODER if prefix.encoder else _MODEL))
+    marks = text.count("\n" + _MODEL) + text.count("\n" + _ENCODER)
+    return text, found if marks == text.count("\n") - 1 else {*found, BARE}
 
 
 def format_of(named: Named, layers: Layers) -> str | None:

@@ -24,6 +24,14 @@ _RANK_PARTS: tuple[Part, ...] = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Alpha:
+    """A scalar tensor, and the layer whose alpha it is."""
+
+    layer: str
+    tensor: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Strength:
     """`source` says where alpha was read; `scale` is None only where alpha exists and can't be known."""
 
@@ -33,15 +41,27 @@ class Strength:
     warnings: tuple[str, ...] = ()
 
 
-def strength_of(header: Header, source: Readable | None, layers: Layers, rank: int | None) -> Strength:
+def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
+    """The alpha of the first layer of the common rank: it lies near the front, so it is likely read already."""
     stored = layers.of("alpha")
-    said = training.alpha(header.metadata)
     if not stored:
+        return None
+    parts = [layers.of(part) for part in _RANK_PARTS]
+    typical = (
+        layer for layer in stored if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
+    )
+    layer = next(typical, next(iter(stored)))
+    return Alpha(layer=layer, tensor=stored[layer])
+
+
+def strength_of(header: Header, source: Readable | None, stored: Alpha | None, rank: int | None) -> Strength:
+    """Raises what reading from `source` raises."""
+    said = training.alpha(header.metadata)
+    if stored is None:
         return _from_metadata(said, rank, header)
-    layer = _typical(layers, rank)
-    value = _scalar(header, stored[layer], source) if source is not None else None
+    value = _scalar(header, stored.tensor, source) if source is not None else None
     if value is not None and value > 0:
-        return Strength(alpha=value, source=f"tensor {layer}.alpha"[:200], scale=value / rank if rank else 1.0)
+        return Strength(alpha=value, source=f"tensor {stored.layer}.alpha"[:200], scale=value / rank if rank else 1.0)
     if rank is None:
         # LoKr with two whole factors: alpha is set so that the scale is 1, and what metadata says is meaningless.
         return Strength(alpha=said[0] if said else None, source=said[1] if said else None)
@@ -59,20 +79,6 @@ def _from_metadata(said: tuple[float, str] | None, rank: int | None, header: Hea
         return Strength(alpha=alpha, source=where)
     root = math.sqrt(rank) if training.is_rank_stabilised(header.metadata) else rank
     return Strength(alpha=alpha, source=where, scale=alpha / root)
-
-
-def _typical(layers: Layers, rank: int | None) -> str:
-    """The first layer of the common rank: its alpha lies near the front, so it is likely read already."""
-    stored = layers.of("alpha")
-    parts = [layers.of(part) for part in _RANK_PARTS]
-    return next(
-        (
-            layer
-            for layer in stored
-            if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
-        ),
-        next(iter(stored)),
-    )
 
 
 def _scalar(header: Header, tensor: Tensor, source: Readable) -> float | None:

@@ -133,10 +133,10 @@ def sort(tensors: Mapping[str, Tensor]) -> Layers:
             by_ending[dot + ending][layer] = tensor
     else:
         for name, tensor in tensors.items():
-            cut = name.rfind(".lora")
-            if cut < 0:
-                cut = name.rfind(".")
-            by_ending[name[cut:] if cut >= 0 else ""][name[:cut] if cut >= 0 else name] = tensor
+            layer, dot, ending = name.rpartition(".lora")
+            if not dot:
+                layer, dot, ending = name.rpartition(".")
+            by_ending[dot + ending][layer] = tensor
     return _layers(by_ending)
 
 
