@@ -17,8 +17,9 @@ from connectors.connector import Download, HttpDownload, HubDownload
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.facts import adapter
 from connectors.facts.adapter import Adapter
-from connectors.facts.header import FIRST_READ, read_header
+from connectors.facts.header import FIRST_READ, read_raw
 from connectors.facts.ranges import FileRanges, HttpRanges, Ranges, Sparing
+from connectors.facts.structure import Layouts
 from connectors.facts.tar_member import TarMember, is_tar
 from connectors.file_http import file_http
 
@@ -70,8 +71,8 @@ class _Stored:
     size: int | None
 
 
-def inspect_path(path: Path) -> Facts:
-    """A .safetensors on disk, or a tar that holds one."""
+def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
+    """A .safetensors on disk, or a tar that holds one. With `layouts`, a table of tensors seen before is known."""
     if not path.exists():
         raise NotFound(f"There is no file {path} here. Check the name, or give a web address or HUB:ID.")
     if not path.is_file():
@@ -80,7 +81,7 @@ def inspect_path(path: Path) -> Facts:
         with path.open("rb") as file:
             packed = is_tar(file.read(BLOCKSIZE))
             source = FileRanges(file)
-            return _facts(TarMember(source) if packed else source)
+            return _facts(TarMember(source) if packed else source, layouts)
     except OSError as error:
         raise HubUiError(f"{path} can't be read: {error.strerror or error}.") from error
 
@@ -112,9 +113,9 @@ def _source(download: Download) -> Iterator[HttpRanges]:
         )
 
 
-def _facts(source: Ranges) -> Facts:
-    header = read_header(source)
-    found = adapter.read(header, Sparing(source))
+def _facts(source: Ranges, layouts: Layouts | None = None) -> Facts:
+    structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
+    found = adapter.described(structure, header, Sparing(source))
     return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
 
 

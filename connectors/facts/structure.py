@@ -112,7 +112,7 @@ class _Known:
 
 
 class Layouts:
-    """The structures of tables seen before, the oldest forgotten first. For one thread at a time."""
+    """The structures of tables seen before, the oldest forgotten first. Threads may share one."""
 
     def __init__(self, most: int = _MOST_LAYOUTS) -> None:
         self._most = most
@@ -134,5 +134,5 @@ class Layouts:
 
     def _remember(self, key: bytes, known: _Known) -> None:
         while len(self._known) >= self._most:
-            del self._known[next(iter(self._known))]
+            self._known.pop(next(iter(self._known), b""), None)
         self._known[key] = known

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import BadRef, HubUiError
+from connectors.facts.structure import Layouts
 from connectors.inspection import Facts, inspect_path, inspect_url
 from connectors.ref import Ref
 from hub_ui import services, settings
@@ -24,7 +25,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     with ExitStack() as stack:
         # Only a ref needs the catalog and the hubs: a file on disk is read where neither can be had.
         built = cache(lambda: stack.enter_context(services.build(settings.from_environment(os.environ))))
-        results = [_result(text, built, terminal) for text in args.files]
+        layouts = Layouts()
+        results = [_result(text, built, layouts, terminal) for text in args.files]
     if terminal.json:
         items = [_item(result) for result in results]
         terminal.document(items[0] if len(items) == 1 else items)
@@ -51,18 +53,18 @@ def meant(text: str) -> Path | Ref | str:
         raise
 
 
-def _result(text: str, built: Callable[[], Services], terminal: Terminal) -> Result:
+def _result(text: str, built: Callable[[], Services], layouts: Layouts, terminal: Terminal) -> Result:
     """One that fails does not keep the others from being read."""
     try:
-        return _inspected(meant(text), built)
+        return _inspected(meant(text), built, layouts)
     except HubUiError as error:
         terminal.note(f"{text}: {error.message}")
         return error
 
 
-def _inspected(named: Path | Ref | str, built: Callable[[], Services]) -> Facts:
+def _inspected(named: Path | Ref | str, built: Callable[[], Services], layouts: Layouts) -> Facts:
     if isinstance(named, Path):
-        return inspect_path(named)
+        return inspect_path(named, layouts)
     if isinstance(named, Ref):
         return built().inspect(named)
     return inspect_url(named)
