@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from connectors.errors import (
     BadAnswer,
@@ -103,8 +104,12 @@ def _who(hub: HubName | None) -> str:
     return "The hub" if hub else "The server"
 
 
-def unreachable(error: requests.exceptions.RequestException, hub: HubName | None) -> HubUiError:
-    """The error for a request without an answer, or with one that broke off."""
+# What a GET can raise. requests lets through what urljoin (ValueError) and urllib3 say of a hostile redirect's address.
+FAILED = (requests.exceptions.RequestException, HTTPError, ValueError)
+
+
+def unreachable(error: Exception, hub: HubName | None) -> HubUiError:
+    """The error for a request without an answer, or with one that broke off: any of FAILED."""
     if isinstance(error, requests.exceptions.Timeout):
         return HubTimeout(f"{_who(hub)} did not answer in time. Try again.", hub=hub)
     if isinstance(error, requests.exceptions.TooManyRedirects | requests.exceptions.InvalidSchema):

@@ -15,7 +15,7 @@ from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError
 from connectors.facts.header import Readable
 from connectors.file_http import RETRIED
 from connectors.ref import HubName
-from connectors.refusals import refusal, unreachable
+from connectors.refusals import FAILED, refusal, unreachable
 from connectors.session import CONNECT_SECONDS, READ_SECONDS
 
 MOST_REQUESTS = 3
@@ -25,8 +25,8 @@ _PAUSES = (0.1, 0.5)
 _PATIENCE_SECONDS = 60.0
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_EXTRA_READ = 256 * 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-_NO_SUCH_RANGE = re.compile(r"bytes \*/(\d{1,18})")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_NO_SUCH_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
 
 
 class Ranges(Readable, Protocol):
@@ -123,8 +123,7 @@ class HttpRanges:
 
     def _fetched(self, start: int, stop: int) -> bytes:
         with self._answered(start, stop) as response:
-            if response.status_code == 416:
-                self._learn_size(_number(_NO_SUCH_RANGE, response))
+            if self._is_over(response, start):
                 return b""
             self._refuse(response)
             length = self._promised(response, start, stop)
@@ -149,8 +148,14 @@ class HttpRanges:
             if place is None:
                 return response
             response.close()
-            self._place = urljoin(self._place, place)
+            self._place = self._joined(place)
         raise self._bad("sends this download in circles. Try again later.")
+
+    def _joined(self, place: str) -> str:
+        try:
+            return urljoin(self._place, place)
+        except ValueError as error:
+            raise self._bad("sends this download to an address that is none. Try again later.") from error
 
     def _asked(self, url: str, start: int, stop: int) -> requests.Response:
         headers = self._private if _origin(url) == self._origin else {}
@@ -166,7 +171,7 @@ class HttpRanges:
     def _sent(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         try:
             response = self._http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
-        except requests.exceptions.RequestException as error:
+        except FAILED as error:
             raise unreachable(error, self._hub) from error
         self.requests += 1 + _retries(response)
         return response
@@ -186,8 +191,10 @@ class HttpRanges:
         """How many bytes the answer brings, at most as many as were asked for."""
         if response.status_code == 206:
             return self._part(response, start, stop)
+        if response.status_code != 200:
+            raise self._bad(f"gives an answer that is none to a download ({response.status_code}). Try again later.")
         length = response.headers.get("Content-Length", "")
-        if response.status_code == 200 and start == 0 and length.isdecimal() and int(length) <= stop:
+        if start == 0 and length.isascii() and length.isdigit() and int(length) <= stop:
             self._learn_size(int(length))
             return int(length)
         raise self._bad("sends whole files only, so a header can't be read without the rest. Download the file.")
@@ -204,10 +211,18 @@ class HttpRanges:
             raise self._bad("answered with another part of the file than asked. Try again later.")
         return end - start
 
-    def _learn_size(self, size: int | None) -> None:
-        if self.size is not None and size is not None and size != self.size:
+    def _is_over(self, response: requests.Response, start: int) -> bool:
+        """Whether the answer says, with the file's size, that nothing lies so far behind."""
+        match = _NO_SUCH_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if response.status_code != 416 or match is None or int(match[1]) > start:
+            return False
+        self._learn_size(int(match[1]))
+        return True
+
+    def _learn_size(self, size: int) -> None:
+        if self.size not in (None, size):
             raise self._bad("has exchanged the file while it was read. Try again.")
-        self.size = size if size is not None else self.size
+        self.size = size
 
     def _body(self, response: requests.Response, most: int) -> bytes:
         """Up to `most` bytes as they came, never one more."""
@@ -269,8 +284,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _retries(response: requests.Response) -> int:
     retries = getattr(response.raw, "retries", None)
     return len(retries.history) if retries is not None else 0
-
-
-def _number(pattern: re.Pattern[str], response: requests.Response) -> int | None:
-    match = pattern.fullmatch(response.headers.get("Content-Range", "").strip())
-    return int(match[1]) if match else None

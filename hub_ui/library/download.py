@@ -12,7 +12,7 @@ import requests
 from connectors.connector import HttpDownload
 from connectors.errors import WrongHash
 from connectors.file_http import file_http
-from connectors.refusals import refusal, unreachable
+from connectors.refusals import FAILED, refusal, unreachable
 from connectors.session import CONNECT_SECONDS, READ_SECONDS
 from hub_ui.library.disk import Fetched, check_space
 from hub_ui.library.progress import Meter
@@ -70,7 +70,7 @@ def _get(http: requests.Session, download: HttpDownload) -> requests.Response:
         return http.get(
             download.url, headers=dict(download.headers), timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
         )
-    except requests.exceptions.RequestException as error:
+    except FAILED as error:
         raise unreachable(error, download.ref.hub) from error
 
 

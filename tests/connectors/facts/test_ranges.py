@@ -72,6 +72,20 @@ def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, http: reque
     assert (source.read(0, 100), source.size) == (b"", 0)
 
 
+@pytest.mark.parametrize("size", [{}, {"Content-Range": "bytes */500"}])
+def test_an_end_before_the_beginning_is_refused(server: Hub, http: requests.Session, size: dict[str, str]) -> None:
+    server.answers["/f"] = Answer(status=416, headers=size)
+    with pytest.raises(errors.BadAnswer, match="416"):
+        HttpRanges(http, server.url + "/f").read(0, 100)
+
+
+@pytest.mark.parametrize("status", [201, 204, 304])
+def test_an_answer_that_is_no_download_is_refused(server: Hub, http: requests.Session, status: int) -> None:
+    server.answers["/f"] = Answer(status=status)
+    with pytest.raises(errors.BadAnswer, match=str(status)):
+        HttpRanges(http, server.url + "/f").read(0, 100)
+
+
 def test_redirects_count_and_are_gone_once(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
@@ -139,9 +153,10 @@ def test_redirects_in_circles_end(server: Hub, http: requests.Session) -> None:
     assert len(server.asked) == 8
 
 
-def test_a_redirect_to_another_scheme_is_not_followed(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = redirect("file:///etc/passwd")
-    with pytest.raises(errors.BadAnswer):
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "http://[", "http://", f"http://{'a' * 300}.invalid/"])
+def test_a_redirect_to_no_web_address_is_not_followed(server: Hub, http: requests.Session, place: str) -> None:
+    server.answers["/f"] = redirect(place)
+    with pytest.raises(errors.NetworkError):
         HttpRanges(http, server.url + "/f").read(0, 10)
 
 

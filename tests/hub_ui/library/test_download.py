@@ -186,6 +186,13 @@ def test_a_cut_without_a_length_shows_in_the_header(hub: Host, part: Path) -> No
         fetched(download(hub.url + "/file"), part)
 
 
+@pytest.mark.parametrize("place", ["http://[", f"http://{'a' * 300}.invalid/"])
+def test_a_redirect_to_no_address_is_told(hub: Host, part: Path, place: str) -> None:
+    hub.answers["/file"] = redirect(place)
+    with pytest.raises(errors.HubDown):
+        fetched(download(hub.url + "/file"), part)
+
+
 def test_nobody_there_is_a_hub_that_is_down(part: Path) -> None:
     with pytest.raises(errors.HubDown, match="can't be reached"):
         fetched(download("http://127.0.0.1:9/file"), part)
