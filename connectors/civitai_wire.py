@@ -67,6 +67,7 @@ def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
             "name": about.get("name"),
             "type": about.get("type"),
             "nsfw": about.get("nsfw"),
+            "poi": about.get("poi"),
             "mode": about.get("mode"),
             "description": version.get("description"),
             "stats": version.get("stats"),
@@ -101,6 +102,7 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
     title, model_type = text(model.get("name")) or "", str(model.get("type"))
     return (
         *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
+        *kind.poi_claims(model.get("poi")),
         *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model, text(first.get("baseModel"))),
         # "LORA" is what people pick for LoKr and LoHa too, so it is no statement to hold against the file.

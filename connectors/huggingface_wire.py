@@ -39,7 +39,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     tags = texts(info.tags) or texts(front.get("tags"))
     level = levels.huggingface_level(tags)
     updated = info.last_modified
-    apart = tell_apart(card.lines(body), "card")
+    names = [sibling.rfilename.rpartition("/")[2] for sibling in _weights(info)]
+    apart = tell_apart(card.lines(body), "card", names)
     version = _version(ref, info, front, web, level, apart)
     access, _ = access_of(info.gated, info.disabled, front)
     return Lora(

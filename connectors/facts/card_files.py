@@ -1,7 +1,7 @@
 """Which file of a repo a card's words belong to: one repo may hold dozens of LoRAs, each with its own words.
 
-Told apart only where the card itself does: a section that names one weight file, or a table with a column for files and
-one for trigger words. One file alone is no telling apart: every card names its file somewhere.
+Told apart only where the card itself does: a section that names one weight file, in its title or its text, or a table
+with a column for files and one for trigger words. A file named alone tells nothing: every card names its file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from urllib.parse import unquote
 
 from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
@@ -33,9 +34,11 @@ class TellingApart:
     rest: str
 
 
-def tell_apart(body: str, where: str) -> TellingApart:
+def tell_apart(body: str, where: str, files: Iterable[str]) -> TellingApart:
+    """`files` are the repo's weight files. A card read without its repo shows them by their names alone."""
+    stems = {_letters(name.rpartition(".")[0]): name.casefold() for name in files}
     tables = dict(_tables(body, where))
-    found = {file: (_claims(text, f"{where}: {title}"), text) for file, title, text in _sections(body)}
+    found = {file: (_claims(text, f"{where}: {title}"), text) for file, title, text in _sections(body, stems)}
     said = {file: (claims, text) for file, (claims, text) in found.items() if claims}
     if len(said) < 2:
         return TellingApart(claims=tables if len(tables) > 1 else {}, rest=body)
@@ -47,7 +50,7 @@ def tell_apart(body: str, where: str) -> TellingApart:
 
 def disagrees(body: str, files: int) -> bool:
     """Whether parts of a card with several weight files name words that have nothing in common: one part a LoRA."""
-    if files < 2 and len({name.casefold() for name in _FILE.findall(body)}) < 2:
+    if files < 2 and len(_named(body)) < 2:
         return False
     said = [set(words) for _, text in _parts(body) if (words := best(card_claims(text, ""), "trigger_words"))]
     return any(one.isdisjoint(other) for one, other in pairwise(said))
@@ -57,14 +60,24 @@ def _claims(text: str, where: str) -> tuple[Claim, ...]:
     return (*card_claims(text, where), *scale_claims(text, where))
 
 
-def _sections(body: str) -> Iterator[tuple[str, str, str]]:
+def _sections(body: str, stems: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """The parts between two headings that name one weight file, and no other part names it."""
     seen = set[str]()
     for title, text in _parts(body):
-        files = {name.casefold() for name in _FILE.findall(text)}
+        titled = stems.get(_letters(title))
+        files = {titled} if titled else _named(text)
         if len(files) == 1 and (file := files.pop()) not in seen:
             seen.add(file)
             yield file, title, text
+
+
+def _named(text: str) -> set[str]:
+    """The weight files that a text names; in a link, a space is %20."""
+    return {unquote(name).casefold() for name in _FILE.findall(text)}
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _parts(body: str) -> Iterator[tuple[str, str]]:

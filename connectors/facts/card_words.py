@@ -47,6 +47,12 @@ _LINE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
+# A bare "Trigger" above a code block, as cards write that are made of HTML.
+_LABELLED = re.compile(
+    r"^[ \t>*#\-•]{0,8}(?:trigger|activation)(?:[ -]?(?:words?|tokens?|phrases?|tags?|prompts?))?[ \t:*_]{0,6}\n"
+    r"\s{0,4}```\w*\n(?P<code>[^`]{1,2000})```",
+    re.IGNORECASE | re.MULTILINE,
+)
 _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
@@ -126,13 +132,17 @@ def section_words(text: str) -> tuple[str, ...]:
     """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
     heading = _HEADING.search(text)
     if heading is None:
-        return ()
+        return split_all(word for match in _LABELLED.finditer(text) for word in _template(match["code"]))
     section = text[heading.end() : heading.end() + _MAX_SECTION]
     end = _NEXT_HEADING.search(section)
     section = section[: end.start()] if end else section
     if fence := _FENCE.search(section):
-        return tuple(word for word in split(fence["code"]) if not _PLACEHOLDER.search(word))
+        return _template(fence["code"])
     return split_all(_quoted(section)) or split_all(_bare_lines(section))
+
+
+def _template(code: str) -> tuple[str, ...]:
+    return tuple(word for word in split(code) if not _PLACEHOLDER.search(word))
 
 
 def _bare_lines(section: str) -> Iterable[str]:

@@ -26,10 +26,13 @@ _NICKNAMES: _Words = {
         "slider", "sliders", "lcm", "lcm-lora", "turbo", "lightning", "hyper", "hyper-sd", "distillation",
         "acceleration", "few-step", "speed", "detailer", "detail tweaker", "enhancer", "utility",
     ),
-    "character": ("characters", "person", "original character", "vtuber", "character-lora", "person-lora"),
+    "character": (
+        "characters", "person", "real person", "vtuber", "character-lora", "person-lora", "actress", "actor", "singer",
+        "youtuber", "streamer", "cosplayer",
+    ),
     "style": (
         "styles", "art style", "artstyle", "art-style", "artist", "artist style", "aesthetic", "pixel-art", "pixel art",
-        "watercolor", "illustration-style", "style-lora", "anime style", "photography style",
+        "watercolor", "illustration-style", "style-lora",
     ),
     "concept": (
         "clothes", "outfit", "object", "pose", "backgrounds", "vehicles", "car", "cars", "building", "animals",
@@ -61,7 +64,22 @@ _TITLE: Mapping[Kind, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
+# "video game character", "art style": what a tag of several words ends with.
+_ENDINGS: Mapping[Kind, re.Pattern[str]] = {
+    "character": re.compile(r".+[ -]character"),
+    "style": re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[ -]style).+[ -]style"),
+}
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
+# Picture boards name a character with its work behind it: "lillie \(pokemon\)". The same brackets tell kinds of things.
+_OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
+_NO_WORK = re.compile(r"style|medium|artist|object|clothing|cosplay|fruit|flower|food|animal|weapon|meme|costume|\d+s?")
+# DreamBooth's way to name somebody: an identifier that is no word, and what it is. "ohwx man", "a photo of sks person".
+_SOMEBODY = re.compile(
+    r"(?:(?:an? )?(?:photo|picture|portrait|image|selfie) of )?(?:an? |the )?"
+    r"(?P<id>[\w-]{2,40}) (?:man|woman|person|girl|boy|guy)",
+    re.IGNORECASE,
+)
+_IDENTIFIER = re.compile(r"sks|ohwx|tok|.*[\d_].*|[^aeiou]{3,}", re.IGNORECASE)
 # What only a living being does, behind its word: "ANNA_LORA wearing a mask", "MATSNL65 speaking on stage".
 _ALIVE = r"(?:wear|speak|smil|laugh|sitt|danc|sing|wav|walk|talk|cry)ing\b"
 
@@ -76,8 +94,9 @@ def kind_claims(tags: Iterable[str], tags_where: str, title: str, title_where: s
 
 def _tagged(written: Sequence[str], table: _Words, where: str) -> Iterator[Claim]:
     for kind, words in table.items():
+        ending = _ENDINGS.get(kind) if table is _NICKNAMES else None
         for tag in written:
-            if tag in words:
+            if tag in words or (ending and ending.fullmatch(tag)):
                 yield Claim(field="kind", value=kind, source="tag", where=f"{where}: {tag}")
                 break
 
@@ -89,10 +108,22 @@ def _titled(title: str, where: str, source: Source) -> Iterator[Claim]:
 
 
 def word_claims(words: Sequence[str]) -> tuple[Claim, ...]:
-    """A LoRA that is called up by "airy watercolor style" is a style."""
-    if not words or not _STYLE_WORD.fullmatch(words[0]):
-        return ()
-    return (Claim(field="kind", value="style", source="tag", where=f"trigger words: {words[0]}"),)
+    """A LoRA that is called up by "airy watercolor style" is a style, by "sks person" a character."""
+    first = words[0] if words else ""
+    called: Kind | None = "style" if _STYLE_WORD.fullmatch(first) else "character" if _is_somebody(first) else None
+    return (Claim(field="kind", value=called, source="tag", where=f"trigger words: {first}"),) if called else ()
+
+
+def _is_somebody(word: str) -> bool:
+    if work := _OF_A_WORK.fullmatch(word):
+        return not _NO_WORK.fullmatch(work["work"].casefold())
+    named = _SOMEBODY.fullmatch(word)
+    return named is not None and (named["id"].isupper() or _IDENTIFIER.fullmatch(named["id"]) is not None)
+
+
+def poi_claims(poi: object) -> tuple[Claim, ...]:
+    """CivitAI's "person of interest": it shows somebody who lives."""
+    return (Claim(field="kind", value="character", source="tag", where="poi"),) if poi is True else ()
 
 
 def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> tuple[Claim, ...]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.facts.claims import best
-from connectors.facts.kind import kind_claims, prompt_claims, word_claims
+from connectors.facts.kind import kind_claims, poi_claims, prompt_claims, word_claims
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,9 @@ from connectors.facts.kind import kind_claims, prompt_claims, word_claims
         (["turbo", "style"], "Turbo Pastel", "style"),
         (["lightning"], "Storm", "tool"),
         (["armor", "game asset"], "Knight style", "concept"),
+        (["video game character", "girl"], "Aya", "character"),
+        (["ghibli style"], "Totoro", "style"),
+        (["hair style"], "Bob", None),
         ([], "Thailand Tradition Dress", "concept"),
         ([], "sdxl lcm coloring", None),
         ([], "RealVis with LCM LoRA", "tool"),
@@ -47,6 +50,16 @@ def test_a_claim_names_the_word() -> None:
     ("words", "kind"),
     [
         (["airy watercolor style"], "style"),
+        ([r"lillie \(pokemon\)"], "character"),
+        (["sakura shinguuji (sakura wars)", "kimono"], "character"),
+        (["sks person"], "character"),
+        (["a photo of ohwx man"], "character"),
+        (["TOK woman"], "character"),
+        ([r"1990s \(style\)"], None),
+        (["apple (fruit)"], None),
+        (["young woman"], None),
+        (["1girl"], None),
+        (["sks dog"], None),
         (["sltm", "anime style"], None),
         (["short hair style"], None),
         (["stylish"], None),
@@ -73,3 +86,8 @@ def test_prompts_hint_at_the_kind(prompts: list[str], kind: str | None) -> None:
     claims = prompt_claims(prompts, ["TOK"], "widget")
     assert best(claims, "kind") == kind
     assert all(claim.source == "example" for claim in claims)
+
+
+def test_somebody_who_lives_is_a_character() -> None:
+    assert best(poi_claims(True), "kind") == "character"
+    assert poi_claims("yes") == poi_claims(None) == ()
