@@ -137,13 +137,28 @@ def _dit(width: int, attention: str) -> Fits:
     return lambda seen: width in seen.widths("transformer_blocks_", ends)
 
 
+_TWO_STREAM_INPUTS = "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,ff_net_0_proj,ff_context_net_0_proj"
+
+
 def _two_streams(width: int) -> Fits:
     """Attention of this width in both of two streams, one for the picture and one for the text."""
-    return lambda seen: _dit(width, "attn")(seen) and _any("attn_add_", "ff_context_", "token_refiner")(seen)
+    both = _any("attn_add_", "ff_context_", "token_refiner")
+    return lambda seen: both(seen) and width in seen.widths(last=_TWO_STREAM_INPUTS)
 
 
 def _only_self_attention(width: int) -> Fits:
     return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
+
+
+def _qwen(seen: Evidence) -> bool:
+    """MLPs of two named streams; another network has one of them, at a width of 2048."""
+    return _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")(seen) and 2048 not in seen.widths()
+
+
+def _mochi(seen: Evidence) -> bool:
+    """Its attention reads the text in a second stream; by the first alone its 48 blocks tell it from CogVideoX's 42."""
+    deep = _only_self_attention(3072)(seen) and seen.last("transformer_blocks") >= 42
+    return deep or (_dit(3072, "attn1")(seen) and seen.has("attn1_add_"))
 
 
 def _deep_alone(seen: Evidence) -> bool:
@@ -224,9 +239,9 @@ RULES: tuple[Rule, ...] = (
     # Diffusers' `transformer_blocks`: names that one network alone has.
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
-    _rule("qwen-image", _DIT, _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")),
+    _rule("qwen-image", _DIT, _qwen),
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
-    _rule("minimax-h3", _DIT, _dit(5376, "attn")),
+    _rule("minimax-h3", _DIT, lambda seen: 5376 in seen.widths(last=_TWO_STREAM_INPUTS)),
     _rule("krea2", _DIT, _any("attn_to_gate")),
     _rule("flux2", _DIT, _flux2_diffusers),
     _rule("flux2", _DIT, lambda seen: "single_transformer_blocks" in seen.containers and _dit(4096, "attn")(seen)),
@@ -240,9 +255,10 @@ RULES: tuple[Rule, ...] = (
     _either("flux1 chroma", "single_transformer_blocks", usual="flux1"),
     _rule("qwen-image", _DIT, _deep_alone),
     _either("flux1 chroma", _DIT, lambda seen: _dit(3072, "attn")(seen) and seen.has("ff_context_"), usual="flux1"),
-    _rule("qwen-image-2", _DIT, _dit(4096, "attn")),
+    _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
+    _either("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
     _either("flux1 qwen-image hunyuan-video chroma flux2", _DIT, _dit(3072, "attn")),
-    _rule("mochi", _DIT, lambda seen: _dit(3072, "attn1")(seen) and seen.has("attn1_add_")),
+    _rule("mochi", _DIT, _mochi),
     _rule("cogvideox", _DIT, _only_self_attention(1920)),
     _rule("cogvideox", _DIT, _only_self_attention(3072)),
     _rule("cogview4", _DIT, _only_self_attention(2560)),

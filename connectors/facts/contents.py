@@ -49,9 +49,10 @@ _MODELS = (
 # A layer of a language model or a classifier of the transformers library.
 _LANGUAGE = re.compile(
     r"(?:^|_)(?:layers?|h|block)_\d+_(?:layer_\d+_)?"
-    r"(?:(?:self_attn|attention|attn|crossattention|SelfAttention|EncDecAttention|encoder_attn)_(?:self_|attention_)?"
+    r"(?:self_attn|attention|attn|crossattention|SelfAttention|EncDecAttention|encoder_attn)_(?:self_|attention_)?"
     r"(?:query_key_value|query|key|value|[qkvo]_proj|out_proj|qkv_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
-    r"|(?:mlp|block_sparse_moe|feed_forward|ffn|DenseReluDense)_)"
+    r"|(?:^|_)(?:model_layers|h)_\d+_(?:mlp|block_sparse_moe|feed_forward)_"
+    r"|^(?:[a-z]+_)?layers?_\d+_(?:mlp_fc\d|intermediate_dense|output_dense)$"
 )
 _VISION = re.compile(r"^(?:image_encoder|visual_trunk|vision_encoder|backbone|trunk)_|^blocks_\d+_attn_(?:qkv|proj)$")
 
