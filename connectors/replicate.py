@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from connectors import replicate_wire
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadAnswer, DownloadsDisabled, KeyRequired, NotFound
+from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
@@ -44,10 +44,20 @@ class Replicate:
         if ref.version and ref.version != text(table(model.get("latest_version")).get("id")):
             version = table(self._session.json(f"/v1/models/{ref.id}/versions/{ref.version}"))
             model = replicate_wire.with_version(model, version)
+        if model.get("visibility") == "private":
+            model = self._with_training(model)
         lora = replicate_wire.lora(model)
         if lora is None:
             raise BadAnswer(f"Replicate answered about {ref.id} without a model.", hub=self.name)
         return lora
+
+    def _with_training(self, model: Table) -> Table:
+        """A private model is the key's own, and so is the training that made it. Without that list it is as good."""
+        try:
+            trainings = tables(table(self._session.json("/v1/trainings")).get("results"))
+        except HubUiError:
+            return model
+        return replicate_wire.with_training(model, trainings)
 
     def pin(self, ref: Ref) -> Ref:
         if ref.pinned:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from connectors import replicate_training
 from connectors.facts import kind, license, prompt_hints
 from connectors.facts.base_models import base_claims, by_id, identify
 from connectors.facts.card_words import card_claims
@@ -128,6 +129,8 @@ def _has_weights(model: _Model) -> bool:
     A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
     example. What a training makes has neither.
     """
+    if table(model.wire.get("training")):
+        return True
     slot = "replicate_weights" in model.inputs and not _WRITES_TEXT & set(model.inputs)
     program = address(model.wire.get("github_url")) is not None or _TRAINER.search(model.name) is not None
     borrows = any(texts(model.example.get(name)) for name in _SLOTS)
@@ -182,10 +185,23 @@ def with_version(wire: Table, version: Table) -> dict[str, object]:
     return {**wire, "latest_version": version}
 
 
+def with_training(wire: Table, trainings: Iterable[Table]) -> Table:
+    """The model with the training that made it, if it is among the key's own."""
+    training = replicate_training.training_of(wire, trainings)
+    return {**wire, "training": training} if training else wire
+
+
+def lora_of_training(training: Table) -> Lora | None:
+    """The LoRA that a finished training made, from the training alone."""
+    made = replicate_training.model_of(training)
+    return lora(made) if made else None
+
+
 def _claims(model: _Model) -> tuple[Claim, ...]:
     weights_url = address(model.wire.get("weights_url"))
     words = _word_claims(model)
     return (
+        *replicate_training.claims(table(model.wire.get("training"))),
         *_base_claims(model),
         *words,
         *_kind_claims(model, best(words, "trigger_words") or ()),

@@ -53,11 +53,12 @@ READERS: dict[str, Callable[[str], Lora | None]] = {
     "hf_readme_*.md": _of_card,
     "hf_model_*.json": _of_repo,
     "replicate_model_*.json": lambda name: replicate_wire.lora(_json(name)),
+    "replicate_training*.json": lambda name: replicate_wire.lora_of_training(_json(name)),
 }
 
 
 def _recorded() -> Iterator[tuple[str, Lora]]:
-    """Every LoRA of every recording; a CivitAI checkpoint gives none."""
+    """Every LoRA of every recording; a CivitAI checkpoint gives none, nor a training that isn't done."""
     for pattern, read in READERS.items():
         for path in sorted(RECORDINGS.glob(pattern)):
             if (lora := read(path.name)) is not None:

@@ -35,6 +35,20 @@ def test_without_a_key_nothing_is_asked(server: Hub) -> None:
     assert server.asked == []
 
 
+def test_a_private_model_is_the_keys_own_and_so_is_its_training(server: Hub) -> None:
+    server.answers[MODEL] = said(replicate_model(visibility="private"))
+    made = {"version": f"pearlgrey/fog-harbour:{HASH}", "weights": None}
+    training = {"input": {"trigger_word": "FGHRBR"}, "output": made}
+    server.answers["/v1/trainings"] = said({"next": None, "results": [{"output": None}, training]})
+    words = [claim for claim in _connector(server).get(REF).claims if claim.field == "trigger_words"]
+    assert (words[0].value, words[0].where) == (("FGHRBR",), "training.input.trigger_word")
+
+
+def test_a_private_model_opens_without_its_trainings(server: Hub) -> None:
+    server.answers[MODEL] = said(replicate_model(visibility="private"))
+    assert _connector(server).get(REF).ref == REF
+
+
 def test_the_list_is_the_newest_first_and_loras_only(server: Hub) -> None:
     llama = replicate_model(name="llama", inputs=("prompt", "top_p"))
     page = _listing(server, llama, replicate_model()).search(Query())
