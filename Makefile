@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint bench shots clean
+.PHONY: run test lint bench fuzz accuracy shots clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -25,12 +25,18 @@ lint: $(VENV)/has-test
 bench: $(VENV)/has-test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+fuzz: $(VENV)/has-test
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+accuracy: $(VENV)/has-test
+	$(BIN)/python -m tests.accuracy $(ARGS)
+
 shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.shots shots
 
 clean:
-	rm -rf $(VENV) shots dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) shots fuzz-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Name it with: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -11,6 +11,9 @@ from typing import Any
 from connectors.facts.header import DTYPE_BITS
 
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
+# As safetensors sorts tensors: by type, the widest first, and by name within one.
+_FIRST = ("U64", "I64", "F64", "C64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16")
+_ORDER = (*_FIRST, *(dtype for dtype in DTYPE_BITS if dtype not in _FIRST))
 # A number as it is stored; alphas are the only values that anyone reads.
 _NUMBERS: Mapping[str, Callable[[float], bytes]] = {
     "F32": lambda value: struct.pack("<f", value),
@@ -22,10 +25,10 @@ _NUMBERS: Mapping[str, Callable[[float], bytes]] = {
 
 
 def document(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The header's JSON. safetensors writes the widest dtype first, and by name within one."""
+    """The header's JSON."""
     found: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
-    for name, (dtype, shape) in sorted(shapes.items(), key=lambda item: (-DTYPE_BITS[item[1][0]], item[1][0], item[0])):
+    for name, (dtype, shape) in sorted(shapes.items(), key=lambda item: (_ORDER.index(item[1][0]), item[0])):
         end = at + length(dtype, shape)
         found[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
         at = end
