@@ -150,13 +150,13 @@ def _named(member: tarfile.TarInfo, said: dict[str, str]) -> tarfile.TarInfo:
     if size.isascii() and size.isdigit() and len(size) < 19:
         member.size = int(size)
     if any(key.startswith("GNU.sparse.") for key in said):
-        member.sparse = []
+        member.sparse = b""  # what issparse() asks for
     return member
 
 
 def _has_bytes(member: tarfile.TarInfo) -> bool:
     """As tarfile skips them: links, folders and devices have none, whatever size they claim."""
-    return member.isreg() or member.type not in tarfile.SUPPORTED_TYPES  # type: ignore[attr-defined]
+    return member.isreg() or member.type not in tarfile.SUPPORTED_TYPES
 
 
 def _padded(size: int) -> int:
