@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.facts import base_models
 from connectors.facts.adapter import Adapter
-from connectors.record import Claim, Lora, Record, Source, Version, WeightFile
+from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Source, Version, WeightFile
 from connectors.ref import Ref
 
 # Falling trust for what a file *is* (DESIGN, "Claim"). Earlier claims win among equals: connectors emit in trust order.
@@ -97,23 +97,30 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
         title=lora.title,
         creator=lora.creator,
         url=lora.url,
-        base_model=best(_possible(claims), "base_model"),
-        architecture=best(claims, "architecture"),
-        raw_base_model=best(claims, "raw_base_model"),
-        kind=best(claims, "kind"),
-        trigger_words=best(claims, "trigger_words") or (),
-        rank=best(claims, "rank"),
-        alpha=best(claims, "alpha"),
-        algorithm=best(claims, "algorithm"),
-        weight=best(claims, "weight"),
         file=file,
-        license=best(claims, "license"),
         nsfw=lora.nsfw,
         downloads=lora.downloads,
         likes=lora.likes,
         updated_at=(version.updated_at if version else None) or lora.updated_at,
         images=version.examples if version else (),
         access=version.access if version and lora.access == "open" else lora.access,
-        claims=claims,
-        conflicts=conflicts(claims),
+        **_from_claims(claims),
     )
+
+
+def record_with_header(record: Record, adapter: Adapter) -> Record:
+    """What `with_header` does, for a record made without it."""
+    others = (claim for claim in record.claims if claim.source != "header")
+    return replace(record, **_from_claims((*adapter.claims, *others)))
+
+
+def _from_claims(claims: tuple[Claim, ...]) -> dict[str, Any]:
+    """Every field of a Record that is somebody's claim, the claims, and where they contradict each other."""
+    possible = _possible(claims)
+    fields = {name: best(possible, name) for name in CLAIMED_FIELDS}
+    return {
+        **fields,
+        "trigger_words": fields["trigger_words"] or (),
+        "claims": claims,
+        "conflicts": conflicts(claims),
+    }

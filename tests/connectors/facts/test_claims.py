@@ -4,7 +4,7 @@ import pytest
 
 from connectors.facts.adapter import Adapter
 from connectors.facts.base_models import base_claims
-from connectors.facts.claims import best, conflicts, flatten, with_header
+from connectors.facts.claims import best, conflicts, flatten, record_with_header, with_header
 from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
 from connectors.ref import Ref
 
@@ -109,3 +109,8 @@ def test_reading_a_file_again_takes_the_place_of_the_first_reading() -> None:
 def test_a_file_that_is_not_there_changes_nothing(ref: Ref) -> None:
     lora = _lora_on("Flux.1 D")
     assert with_header(lora, ref, FLUX) == lora
+
+
+def test_a_record_takes_a_header_as_its_lora_does() -> None:
+    lora = _lora_on("SDXL 1.0")
+    assert record_with_header(flatten(lora), FLUX).to_json() == flatten(with_header(lora, REF, FLUX)).to_json()
