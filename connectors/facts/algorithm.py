@@ -52,22 +52,36 @@ def _refined(main: str, layers: Layers) -> str:
 _PATCHES = ("pos_embed", "patch_embed", "x_embedder")
 
 
+# Layers of a U-Net that are convolutions with a window, in the names of diffusers and of the original code.
+_WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_layers_2", "out_layers_3", "_0_op")
+
+
 def _has_convolutions(layers: Layers) -> bool:
-    """Kernels above 1. DyLoRA, which keeps the second half flat, is no LoCon; nor is a 1 x 1 projection."""
-    ups = layers.of("up")
-    return layers.has("mid") or any(
-        len(tensor.shape) == 4
-        and tensor.shape[2:] != (1, 1)
-        and (layer not in ups or len(ups[layer].shape) == 4)
-        and not any(word in layer for word in _PATCHES)
-        for layer, tensor in layers.of("down").items()
+    """Windows above 1. DyLoRA, which keeps the second half flat, is no LoCon; nor is a 1 x 1 projection."""
+    downs, ups = layers.of("down"), layers.of("up")
+    return (
+        layers.has("mid")
+        or any(
+            len(tensor.shape) == 4
+            and tensor.shape[2:] != (1, 1)
+            and (layer not in ups or len(ups[layer].shape) == 4)
+            and not any(word in layer for word in _PATCHES)
+            for layer, tensor in downs.items()
+        )
+        # The second half alone has no window: there the name says it.
+        or any(len(ups[layer].shape) == 4 and layer.endswith(_WINDOWS) for layer in ups.keys() - downs.keys())
     )
 
 
 def as_trained(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
-    """LyCORIS trains LoCon without convolutions too, when its preset leaves them out; then it adds norms."""
-    is_locon = norms and algorithm == "lora" and network_arguments(metadata).get("algo") == "locon"
-    return "locon" if is_locon else algorithm
+    """LyCORIS trains LoCon without convolutions too, when its preset leaves them out; then it adds norms.
+
+    Its DyLoRA is a LoRA of every layer, trained so that it can be cut to a lower rank.
+    """
+    trained = network_arguments(metadata).get("algo")
+    if trained == "dylora" and algorithm == "locon":
+        return "lora"
+    return "locon" if norms and algorithm == "lora" and trained == "locon" else algorithm
 
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:
