@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors import card
 from connectors.facts import base_models, kind, levels, license, trigger_words, weight
-from connectors.facts.access import lora_access, version_access
+from connectors.facts.access import lora_standing, version_standing
 from connectors.facts.card_words import card_claims
 from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
 from connectors.ref import Ref
@@ -39,6 +39,8 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     )
     stats = table(model.get("stats"))
     images = [example.nsfw for version in versions for example in version.examples]
+    level = levels.lora_level(model.get("nsfw"), model.get("nsfwLevel"), images)
+    standing = lora_standing(model)
     return Lora(
         ref=ref,
         title=text(model.get("name"), 300) or f"Model {model_id}",
@@ -46,15 +48,19 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         creator=text(table(model.get("creator")).get("username"), 100),
         description=text(model.get("description")) or "",
         description_format="html",
-        nsfw=levels.lora_level(model.get("nsfw"), model.get("nsfwLevel"), images),
+        nsfw=level,
         downloads=count(stats.get("downloadCount")),
         # thumbsUp came in March 2024; before, people "favorited".
         likes=_first_count(stats, "thumbsUpCount", "favoriteCount"),
         updated_at=max((v.updated_at for v in versions if v.updated_at), default=None),
         tags=_tags(model.get("tags")),
-        access=lora_access(model),
+        access=standing.access,
         versions=versions,
-        claims=_lora_claims(model),
+        claims=(
+            *_lora_claims(model),
+            *standing.claims(),
+            *levels.civitai_claims(level, model.get("nsfw"), model.get("nsfwLevel")),
+        ),
     )
 
 
@@ -121,16 +127,16 @@ def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
     if version_id is None or version_id < 0:
         return None
     here = ref.at(str(version_id))
-    access, note = version_access(wire, now)
+    standing = version_standing(wire, now)
     return Version(
         ref=here,
         name=text(wire.get("name"), 200) or str(version_id),
         updated_at=when(wire.get("publishedAt")) or when(wire.get("updatedAt")) or when(wire.get("createdAt")),
-        access=access,
-        access_note=note,
+        access=standing.access,
+        access_note=standing.note,
         files=_files(here, wire),
         examples=tuple(found for image in tables(wire.get("images")) if (found := _example(image)) is not None),
-        claims=_version_claims(wire, at),
+        claims=(*_version_claims(wire, at), *standing.claims(at)),
     )
 
 

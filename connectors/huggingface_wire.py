@@ -11,7 +11,7 @@ from huggingface_hub.hf_api import RepoSibling
 
 from connectors import card
 from connectors.facts import card_base, kind, levels, license, prompt_hints, weight
-from connectors.facts.access import huggingface_access as access_of
+from connectors.facts.access import Standing, huggingface_standing
 from connectors.facts.card_files import TellingApart, disagrees, tell_apart
 from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
@@ -37,12 +37,13 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     front, body = card.split(readme or "")
     front = _front(info) or front
     tags = texts(info.tags) or texts(front.get("tags"))
-    level = levels.huggingface_level(tags)
+    mature = levels.worded_claims(tags, info.id, "repo name")
+    level = levels.claimed(mature)
     updated = info.last_modified
     names = [sibling.rfilename.rpartition("/")[2] for sibling in _weights(info)]
     apart = tell_apart(card.lines(body), "card", names)
-    version = _version(ref, info, front, web, level, apart)
-    access, _ = access_of(info.gated, info.disabled, front)
+    standing = huggingface_standing(info.gated, info.disabled, front)
+    version = _version(ref, info, front, web, level, apart, standing)
     return Lora(
         ref=ref,
         title=info.id.rpartition("/")[2],
@@ -55,9 +56,9 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         likes=count(info.likes),
         updated_at=f"{updated:%Y-%m-%dT%H:%M:%S}Z" if updated else None,
         tags=tags,
-        access=access,
+        access=standing.access,
         versions=(version,) if version else (),
-        claims=_claims(info, front, apart.rest, tags),
+        claims=(*_claims(info, front, apart.rest, tags), *standing.claims(), *mature),
     )
 
 
@@ -96,19 +97,20 @@ def _widget(info: ModelInfo, front: Table) -> tuple[Table, ...]:
     return tables(front.get("widget")) or tables(info.widget_data)
 
 
-def _version(ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, apart: TellingApart) -> Version | None:
+def _version(
+    ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, apart: TellingApart, standing: Standing
+) -> Version | None:
     commit = text(info.sha)
     if commit is None or not PINNED["huggingface"].fullmatch(commit):
         return None
     here = ref.at(commit)
     updated = info.last_modified
-    access, note = access_of(info.gated, info.disabled, front)
     return Version(
         ref=here,
         name=commit[:8],
         updated_at=f"{updated:%Y-%m-%dT%H:%M:%S}Z" if updated else None,
-        access=access,
-        access_note=note,
+        access=standing.access,
+        access_note=standing.note,
         files=_files(here, _weights(info), apart),
         examples=tuple(_examples(_widget(info, front), f"{web}/{info.id}/resolve/{commit}/", level)),
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from connectors import replicate_training
-from connectors.facts import kind, license, prompt_hints
+from connectors import replicate_model, replicate_training
+from connectors.facts import kind, levels, license, prompt_hints
 from connectors.facts.base_models import base_claims, by_id, identify
 from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
-from connectors.ref import PINNED, Ref, is_id
+from connectors.ref import PINNED, Ref
+from connectors.replicate_model import Model, has_weights, read
 from connectors.wire import Table, address, count, number, table, text, texts, when
 
 # Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
@@ -43,14 +43,6 @@ _NAMED: tuple[tuple[re.Pattern[str], str], ...] = (
         "sdxl-1.0",
     ),
 )
-# Models with a fine-tune's inputs that carry no fine-tune of their own, though nothing else about them shows it.
-_RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
-_TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
-# Where a runner takes the LoRA of somebody else.
-_SLOTS = ("lora_weights", "lora_url", "lora_urls", "loras", "hf_lora", "hf_loras", "hf_lora_url", "lora_input", "lora")
-# Inputs of things that write text. Llama takes `replicate_weights` too.
-_WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
-_LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|lycoris)(?:s)?(?![a-z])", re.IGNORECASE)
 _PARAMS = (
     "seed",
     "num_inference_steps",
@@ -64,86 +56,20 @@ _PARAMS = (
 _NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Model:
-    """The parts of a model's JSON that are asked for again and again."""
-
-    wire: Table
-    owner: str
-    name: str
-    version: Table
-    inputs: Mapping[str, Table]
-    schemas: Table
-
-    @property
-    def id(self) -> str:
-        return f"{self.owner}/{self.name}"
-
-    @property
-    def about(self) -> str:
-        return text(self.wire.get("description")) or ""
-
-    @property
-    def words(self) -> str:
-        return f"{self.name} {self.about}"
-
-    @property
-    def example(self) -> Table:
-        return table(table(self.wire.get("default_example")).get("input"))
-
-
-def _read(wire: Table) -> _Model | None:
-    owner, name = text(wire.get("owner"), 100), text(wire.get("name"), 100)
-    if owner is None or name is None or not is_id("replicate", f"{owner}/{name}"):
-        return None
-    version = table(wire.get("latest_version"))
-    schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
-    properties = table(table(schemas.get("Input")).get("properties"))
-    inputs = {key: table(value) for key, value in properties.items()}
-    return _Model(wire=wire, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
-
-
 def is_lora(wire: Table) -> bool:
     """Whether a listing shows it: anything that is, takes or trains LoRAs for pictures or films."""
-    model = _read(wire)
-    return model is not None and _is_lora(model)
-
-
-def _is_lora(model: _Model) -> bool:
-    """Its inputs say so. Where they don't, its words do, if it draws: a checkpoint may have a LoRA built in."""
-    if any("lora" in name.lower() for name in (*model.inputs, *_training_inputs(model))):
-        return True
-    if _WRITES_TEXT & set(model.inputs):
-        return False
-    draws = "prompt" in model.inputs or not model.inputs
-    return "replicate_weights" in model.inputs or (draws and _LORA_WORD.search(model.words) is not None)
-
-
-def _training_inputs(model: _Model) -> tuple[str, ...]:
-    return tuple(table(table(model.schemas.get("TrainingInput")).get("properties")))
-
-
-def _has_weights(model: _Model) -> bool:
-    """Whether it is itself a fine-tune, whose weights Replicate hands out.
-
-    A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
-    example. What a training makes has neither.
-    """
-    if table(model.wire.get("training")):
-        return True
-    slot = "replicate_weights" in model.inputs and not _WRITES_TEXT & set(model.inputs)
-    program = address(model.wire.get("github_url")) is not None or _TRAINER.search(model.name) is not None
-    borrows = any(texts(model.example.get(name)) for name in _SLOTS)
-    return slot and not program and not borrows and model.id.lower() not in _RUNNERS
+    model = read(wire)
+    return model is not None and replicate_model.is_lora(model)
 
 
 def lora(wire: Table) -> Lora | None:
     """None for something without owner and name. Any model can be opened; only LoRAs are listed."""
-    model = _read(wire)
+    model = read(wire)
     if model is None:
         return None
     ref = Ref(hub="replicate", id=model.id)
     version = _version(model, ref)
+    mature = levels.worded_claims((), model.words, "name and description")
     return Lora(
         ref=ref,
         title=model.name,
@@ -151,19 +77,20 @@ def lora(wire: Table) -> Lora | None:
         creator=model.owner,
         description=model.about,
         description_format="text",
+        nsfw=levels.claimed(mature),
         downloads=count(wire.get("run_count")),
         updated_at=version.updated_at if version else when(wire.get("created_at")),
         access=_access(model),
         versions=(version,) if version else (),
-        claims=_claims(model),
+        claims=(*_claims(model), *mature),
     )
 
 
-def _access(model: _Model) -> Access:
-    return "open" if _has_weights(model) else "generation-only"
+def _access(model: Model) -> Access:
+    return "open" if has_weights(model) else "generation-only"
 
 
-def _version(model: _Model, ref: Ref) -> Version | None:
+def _version(model: Model, ref: Ref) -> Version | None:
     version_id = text(model.version.get("id"))
     if version_id is None or not PINNED["replicate"].fullmatch(version_id):
         return None
@@ -174,9 +101,9 @@ def _version(model: _Model, ref: Ref) -> Version | None:
         name=version_id[:8],
         updated_at=when(model.version.get("created_at")),
         access=_access(model),
-        access_note=None if _has_weights(model) else _NO_WEIGHTS,
-        files=(weights,) if _has_weights(model) else (),
-        examples=tuple(_examples(model.wire)),
+        access_note=None if has_weights(model) else _NO_WEIGHTS,
+        files=(weights,) if has_weights(model) else (),
+        examples=tuple(_examples(model)),
     )
 
 
@@ -197,7 +124,7 @@ def lora_of_training(training: Table) -> Lora | None:
     return lora(made) if made else None
 
 
-def _claims(model: _Model) -> tuple[Claim, ...]:
+def _claims(model: Model) -> tuple[Claim, ...]:
     weights_url = address(model.wire.get("weights_url"))
     words = _word_claims(model)
     return (
@@ -208,28 +135,29 @@ def _claims(model: _Model) -> tuple[Claim, ...]:
         *license.replicate_claims(model.wire.get("license_url")),
         *((Claim(field="weights_url", value=weights_url, source="hub", where="weights_url"),) if weights_url else ()),
         *_weight_claims(model),
+        Claim(field="access", value=_access(model), source="hub", where="inputs"),
     )
 
 
-def _word_claims(model: _Model) -> tuple[Claim, ...]:
+def _word_claims(model: Model) -> tuple[Claim, ...]:
     """A runner's example shows somebody else's words."""
-    if not _has_weights(model):
+    if not has_weights(model):
         return ()
     prompt = text(model.example.get("prompt")) or ""
     hints = prompt_hints.prompt_claims(prompt, model.name, model.about, "default_example.input.prompt")
     return (*card_claims(model.about, "description"), *hints)
 
 
-def _kind_claims(model: _Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
+def _kind_claims(model: Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
     said = kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
-    if not _has_weights(model):
+    if not has_weights(model):
         runs = Claim(field="kind", value="tool", source="tag", where="inputs")
-        return (*said, runs) if _is_lora(model) else ()
+        return (*said, runs) if replicate_model.is_lora(model) else ()
     prompts = texts(model.example.get("prompt"))
     return (*said, *kind.word_claims(words), *kind.prompt_claims(prompts, words, "default_example.input.prompt"))
 
 
-def _weight_claims(model: _Model) -> tuple[Claim, ...]:
+def _weight_claims(model: Model) -> tuple[Claim, ...]:
     """The strength the example was made with: the author's choice, or the trainer's default."""
     for name in ("lora_scale", "lora_strength"):
         if (scale := number(model.example.get(name))) is not None:
@@ -238,18 +166,18 @@ def _weight_claims(model: _Model) -> tuple[Claim, ...]:
     return ()
 
 
-def _base_claims(model: _Model) -> tuple[Claim, ...]:
+def _base_claims(model: Model) -> tuple[Claim, ...]:
     """What fields say, then words, then the inputs. Only a field holds a name as someone wrote it."""
     written = (claim for name, where in _written_bases(model) for claim in base_claims(name, "hub", where))
     guessed = (claim for name, source, where in _read_bases(model) for claim in base_claims(name, source, where))
     return (*written, *(claim for claim in guessed if claim.field != "raw_base_model"))
 
 
-def _signature(model: _Model) -> str | None:
+def _signature(model: Model) -> str | None:
     return next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
 
 
-def _written_bases(model: _Model) -> Iterator[tuple[str, str]]:
+def _written_bases(model: Model) -> Iterator[tuple[str, str]]:
     repo = "/".join(urlsplit(address(model.wire.get("weights_url")) or "").path.split("/")[1:3])
     if identify(repo):
         yield repo, "weights_url"
@@ -257,7 +185,7 @@ def _written_bases(model: _Model) -> Iterator[tuple[str, str]]:
     yield from ((choice, "inputs.model") for choice in choices if identify(choice))
 
 
-def _read_bases(model: _Model) -> Iterator[tuple[str, Source, str]]:
+def _read_bases(model: Model) -> Iterator[tuple[str, Source, str]]:
     found = next((match for pattern, _ in _NAMED if (match := pattern.search(model.words))), None)
     named = next((base for pattern, base in _NAMED if pattern.search(model.words)), None)
     signature = _signature(model)
@@ -273,19 +201,21 @@ def _same_architecture(one: str, other: str) -> bool:
     return first is not None and second is not None and first.architecture == second.architecture
 
 
-def _examples(wire: Table) -> Iterator[Example]:
+def _examples(model: Model) -> Iterator[Example]:
     """The default example's output, which Replicate deletes for some; the cover picture stays."""
+    wire, asked = model.wire, model.example
     example = table(wire.get("default_example"))
-    asked = table(example.get("input"))
+    level = levels.claimed(levels.worded_claims((), model.words, ""))
     params = {name: asked[name] for name in _PARAMS if isinstance(asked.get(name), str | int | float)}
     seen = set[str]()
     for url in (address(value) for value in texts(example.get("output"))):
         if url is not None and _is_picture(url):
             seen.add(url)
-            yield Example(url=url, prompt=text(asked.get("prompt"), 20_000), params=params, video=_is_video(url))
+            prompt = text(asked.get("prompt"), 20_000)
+            yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
     cover = address(wire.get("cover_image_url"))
     if cover is not None and cover not in seen and _is_picture(cover):
-        yield Example(url=cover, video=_is_video(cover))
+        yield Example(url=cover, nsfw=level, video=_is_video(cover))
 
 
 def _is_picture(url: str) -> bool:

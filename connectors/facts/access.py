@@ -2,74 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.record import Access
+from connectors.record import Access, Claim, Source
 from connectors.wire import Table, flag, number, table, text, when
 
 _WITHDRAWN = ("Deleted", "Unpublished", "UnpublishedViolation")
 
 
-def lora_access(model: Table) -> Access:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Whether it can be had, the sentence that explains why not, and the field that says so (None: nothing does)."""
+
+    access: Access
+    note: str | None = None
+    said_by: str | None = None
+
+    def claims(self, at: str = "", source: Source = "hub") -> tuple[Claim, ...]:
+        if self.said_by is None:
+            return ()
+        return (Claim(field="access", value=self.access, source=source, where=f"{at}{self.said_by}"),)
+
+
+_OPEN = Standing(access="open")
+
+
+def lora_standing(model: Table) -> Standing:
     """`mode` is absent, Archived (no files), or TakenDown (no images either)."""
     mode = text(model.get("mode"))
-    return {"Archived": "archived", "TakenDown": "removed"}.get(mode or "", "open")  # type: ignore[return-value]
+    if mode == "Archived":
+        return Standing(access="archived", note="Its author archived it.", said_by="mode")
+    if mode == "TakenDown":
+        return Standing(access="removed", note="CivitAI took it down.", said_by="mode")
+    return _OPEN
 
 
-def version_access(version: Table, now: datetime) -> tuple[Access, str | None]:
-    """The access and, where there is one, the sentence that explains it."""
+def version_standing(version: Table, now: datetime) -> Standing:
     usage = text(version.get("usageControl"))
     if usage not in (None, "Download"):
-        return "generation-only", "Its author allows generation on CivitAI only."
+        note = "Its author allows generation on CivitAI only."
+        return Standing(access="generation-only", note=note, said_by="usageControl")
     if text(version.get("status")) in _WITHDRAWN:
-        return "removed", "Its author took it back."
-    if version.get("paidAccess") is not None:
-        access, note = _paid(table(version["paidAccess"]), now)
-    else:
-        access, note = _early(version, now)
-    if access == "open" and flag(version.get("requireAuth")):
-        return "login", "Its author lets only people with a CivitAI key download it."
-    return access, note
+        return Standing(access="removed", note="Its author took it back.", said_by="status")
+    paid = _early(version, now) if version.get("paidAccess") is None else _paid(table(version["paidAccess"]), now)
+    if paid.access == "open" and flag(version.get("requireAuth")):
+        note = "Its author lets only people with a CivitAI key download it."
+        return Standing(access="login", note=note, said_by="requireAuth")
+    return Standing(access="open", said_by="usageControl") if paid is _OPEN and usage else paid
 
 
-def _early(version: Table, now: datetime) -> tuple[Access, str | None]:
-    until = _early_access_end(version)
+def _early(version: Table, now: datetime) -> Standing:
+    until, said_by = _early_access_end(version)
     if until is not None and until > now:
-        return "paid", early_access_note(until, now)
+        return Standing(access="paid", note=early_access_note(until, now), said_by=said_by)
     # Between August 2024 and July 2026 the word alone could say it, in answers that carry no date.
     if until is None and text(version.get("availability")) == "EarlyAccess":
-        return "paid", "In early access on CivitAI."
-    return "open", None
+        return Standing(access="paid", note="In early access on CivitAI.", said_by="availability")
+    return _OPEN
 
 
-def _paid(paid: Table, now: datetime) -> tuple[Access, str | None]:
+def _paid(paid: Table, now: datetime) -> Standing:
     """Since July 2026: {"permanent": bool, "endsAt": ISO or null}; neither means it is over."""
     if flag(paid.get("permanent")):
-        return "paid", "Sold on CivitAI."
+        return Standing(access="paid", note="Sold on CivitAI.", said_by="paidAccess")
     until = moment(paid.get("endsAt"))
     if until is not None and until > now:
-        return "paid", early_access_note(until, now)
-    return "open", None
+        return Standing(access="paid", note=early_access_note(until, now), said_by="paidAccess")
+    return Standing(access="open", said_by="paidAccess")
 
 
-def _early_access_end(version: Table) -> datetime | None:
+def _early_access_end(version: Table) -> tuple[datetime | None, str | None]:
     """Until August 2024 a number of days after publishing; then a deadline under one of two names."""
     for key in ("earlyAccessEndsAt", "earlyAccessDeadline"):
         if until := moment(version.get(key)):
-            return until
+            return until, key
     days, published = number(version.get("earlyAccessTimeFrame")), moment(version.get("publishedAt"))
-    return published + timedelta(days=days) if days and 0 < days < 1000 and published else None
+    if days and 0 < days < 1000 and published:
+        return published + timedelta(days=days), "earlyAccessTimeFrame"
+    return None, None
 
 
-def huggingface_access(gated: object, disabled: object, front: Table) -> tuple[Access, str | None]:
+def huggingface_standing(gated: object, disabled: object, front: Table) -> Standing:
     """`gated` is false, "auto" or "manual", and None where only the card is known: its gate has a form of its own."""
     if disabled is True:
-        return "removed", "Hugging Face took it down."
+        return Standing(access="removed", note="Hugging Face took it down.", said_by="disabled")
     if gated == "auto":
-        return "gated", "Access comes with agreeing to its terms, on the repo's own page."
-    if gated or (gated is None and any(str(key).startswith("extra_gated_") for key in front)):
-        return "gated", "The author grants access one by one, on the repo's own page."
-    return "open", None
+        note = "Access comes with agreeing to its terms, on the repo's own page."
+        return Standing(access="gated", note=note, said_by="gated")
+    form = next((str(key) for key in front if str(key).startswith("extra_gated_")), None)
+    if gated or (gated is None and form):
+        note = "The author grants access one by one, on the repo's own page."
+        return Standing(access="gated", note=note, said_by="gated" if gated else f"card front matter: {form}")
+    return Standing(access="open", said_by="gated" if gated is False else None)
 
 
 def early_access_note(until: datetime, now: datetime) -> str:

@@ -201,6 +201,13 @@ def test_a_wrong_type_in_a_file_is_an_absent_value(field: str, wrong: object) ->
     assert of_version(files=[civitai_file(**{field: wrong})]).to_json()["hub"] == "civitai"
 
 
+def test_access_and_level_are_claims_too() -> None:
+    lora = of_civitai(nsfwLevel=7, modelVersions=[civitai_version(usageControl="Generation")])
+    assert [(c.value, c.where) for c in lora.claims if c.field == "nsfw"] == [("safe", "nsfwLevel")]
+    said = [(c.value, c.where) for c in lora.versions[0].claims if c.field == "access"]
+    assert said == [("generation-only", "modelVersions[0].usageControl")]
+
+
 def test_a_description_stands_in_for_missing_words() -> None:
     about = "<p>Made in May.<br>Trigger words: fxx, hat</p><p>Weight: 0.7</p>"
     record = flatten(of_civitai(description=about, modelVersions=[civitai_version(trainedWords=[])]))

@@ -174,6 +174,12 @@ def test_a_silent_cards_text_names_the_base_model() -> None:
     assert (record.base_model, record.raw_base_model) == ("sd-1.5", "Stable Diffusion 1.5")
 
 
+def test_access_and_level_are_claims_too() -> None:
+    lora = of_huggingface(gated="auto", id="a/nsfw-fox")
+    said = {c.field: (c.value, c.where) for c in lora.claims if c.field in ("access", "nsfw")}
+    assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
+
+
 def test_a_repo_that_was_taken_down_says_so() -> None:
     assert flatten(of_huggingface(disabled=True)).access == "removed"
 

@@ -102,6 +102,11 @@ def test_the_example_hints_at_the_kind(prompt: str, kind: str | None) -> None:
     assert flatten(of_replicate(default_example={"input": {"prompt": prompt}})).kind == kind
 
 
+def test_a_name_tells_that_it_is_for_grown_ups() -> None:
+    lora = of_replicate(name="nsfw-fog", cover_image_url="https://replicate.delivery/x/a.png")
+    assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
+
+
 def test_what_is_no_lora_is_no_tool_either() -> None:
     assert flatten(of_replicate(inputs=("prompt", "top_p"))).kind is None
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.access import huggingface_access, version_access
+from connectors.facts.access import huggingface_standing, lora_standing, version_standing
 from tests.connectors.building import NOW
 
 SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
@@ -37,7 +37,7 @@ SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
     ],
 )
 def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str) -> None:
-    assert version_access(version, NOW)[0] == access
+    assert version_standing(version, NOW).access == access
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,8 @@ def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str)
     ],
 )
 def test_the_time_left_is_told(until: str, note: str) -> None:
-    assert version_access({"paidAccess": {"permanent": False, "endsAt": until}}, NOW) == ("paid", note)
+    standing = version_standing({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
+    assert (standing.access, standing.note) == ("paid", note)
 
 
 @pytest.mark.parametrize(
@@ -66,4 +67,27 @@ def test_the_time_left_is_told(until: str, note: str) -> None:
     ],
 )
 def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
-    assert huggingface_access(gated, disabled, front)[0] == access
+    assert huggingface_standing(gated, disabled, front).access == access
+
+
+@pytest.mark.parametrize(
+    ("version", "where"),
+    [
+        ({"usageControl": "Download"}, "v.usageControl"),
+        ({"paidAccess": {"permanent": True}}, "v.paidAccess"),
+        ({"paidAccess": {"permanent": False, "endsAt": PAST}}, "v.paidAccess"),
+        ({"earlyAccessEndsAt": SOON}, "v.earlyAccessEndsAt"),
+        ({"earlyAccessTimeFrame": 7, "publishedAt": PAST}, "v.earlyAccessTimeFrame"),
+        ({"availability": "EarlyAccess"}, "v.availability"),
+        ({"requireAuth": True}, "v.requireAuth"),
+    ],
+)
+def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: str) -> None:
+    standing = version_standing(version, NOW)
+    assert [(c.value, c.where) for c in standing.claims("v.")] == [(standing.access, where)]
+
+
+def test_what_nothing_says_is_no_claim() -> None:
+    assert version_standing({}, NOW).claims() == huggingface_standing(None, None, {}).claims() == ()
+    assert lora_standing({}).claims() == ()
+    assert [(c.value, c.where) for c in lora_standing({"mode": "Archived"}).claims()] == [("archived", "mode")]

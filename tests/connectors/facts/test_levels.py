@@ -37,6 +37,25 @@ def test_without_bits_the_tamest_picture_counts() -> None:
     assert levels.lora_level(None, None, []) == "safe"
 
 
-@pytest.mark.parametrize(("tags", "level"), [(["lora"], "safe"), (["Not-For-All-Audiences"], "mature")])
-def test_a_tag_tells_a_repos_level(tags: list[str], level: str) -> None:
-    assert levels.huggingface_level(tags) == level
+@pytest.mark.parametrize(
+    ("tags", "name", "where"),
+    [
+        (["lora"], "fox-lora", None),
+        (["lora", "Not-For-All-Audiences"], "fox", "tags: Not-For-All-Audiences"),
+        (["nsfw"], "nsfw-fox", "tags: nsfw"),
+        ([], "my_NSFW-lora", "name: NSFW"),
+        ([], "sfwnsfwx", None),
+    ],
+)
+def test_a_tag_or_a_name_tells_the_level(tags: list[str], name: str, where: str | None) -> None:
+    claims = levels.worded_claims(tags, name, "name")
+    assert [claim.where for claim in claims] == ([where] if where else [])
+    assert levels.claimed(claims) == ("mature" if where else "safe")
+
+
+@pytest.mark.parametrize(
+    ("nsfw", "bits", "where"),
+    [(True, 31, "nsfw, nsfwLevel"), (False, 7, "nsfwLevel"), (False, None, "modelVersions[].images")],
+)
+def test_a_claim_says_where_civitai_told_the_level(nsfw: object, bits: object, where: str) -> None:
+    assert [claim.where for claim in levels.civitai_claims("soft", nsfw, bits)] == [where]
