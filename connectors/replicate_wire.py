@@ -158,7 +158,9 @@ def _kind_claims(model: Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
 
 
 def _weight_claims(model: Model) -> tuple[Claim, ...]:
-    """The strength the example was made with: the author's choice, or the trainer's default."""
+    """The strength the example was made with: the author's choice, or the trainer's default. A runner has none."""
+    if not has_weights(model):
+        return ()
     for name in ("lora_scale", "lora_strength"):
         if (scale := number(model.example.get(name))) is not None:
             where = f"default_example.input.{name}"

@@ -75,7 +75,12 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     """What the text of a card or description names as trigger words, one claim a kind of sentence."""
     # Hugging Face's uploader escapes what it writes: `it&#39;s`.
     text = html.unescape(body)
-    claims = [_claim(words, f"{where}: {quote}") for words, quote in _said(text)]
+    claims, seen = list[Claim](), set[str]()
+    for words, quote in _said(text):
+        # The looser sentences say parts of what the stricter ones have said.
+        if not seen.issuperset(words):
+            claims.append(_claim(words, f"{where}: {quote}"))
+            seen.update(words)
     if not claims and (section := section_words(text)):
         claims = [_claim(section, f"{where}: ## Trigger words")]
     return tuple(claims)
