@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from connectors.ref import Ref
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """`file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own."""
+    """`file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own.
+
+    `extra` holds the keys of its table that this version does not know, as they were: rewriting loses nothing.
+    """
 
     ref: Ref
     title: str
@@ -22,6 +27,8 @@ class Entry:
     trigger_words: tuple[str, ...] = ()
     weight: float | None = None
     license: str | None = None
+    # Left out of the hash, since tables can't be hashed: equal entries still have equal hashes.
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def answers_to(self, ref: Ref) -> bool:
         """Whether `ref` names this entry, be it in full or with its version or file left out."""

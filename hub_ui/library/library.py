@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,6 +23,7 @@ from hub_ui.library.disk import Fetched, disk_trouble, drop_empty, hash_of, hold
 from hub_ui.library.download import check_promise
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import is_safe_path, target
+from hub_ui.library.lockfile import Lock
 from hub_ui.library.progress import Meter, Progress
 
 # Empty files that keep writers apart; safe to delete while nothing runs.
@@ -37,18 +39,21 @@ class Library:
     def __init__(self, folder: Path, lock: Path) -> None:
         self.folder = folder
         self.lock = lock
-        self._known: tuple[tuple[int, int, int] | None, tuple[Entry, ...]] = (None, ())
+        self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
 
     def entries(self) -> tuple[Entry, ...]:
         """Everything in the lock file, sorted by ref. Raises LockError when it can't be read."""
+        return self._read().entries
+
+    def _read(self) -> Lock:
         now = stamp(self.lock)
         if now is None:
-            return ()
-        known, entries = self._known
+            return Lock()
+        known, lock = self._known
         if known != now:
-            entries = lockfile.loads(_text(self.lock), self.lock.name)
-            self._known = now, entries
-        return entries
+            lock = lockfile.read(_text(self.lock), self.lock.name)
+            self._known = now, lock
+        return lock
 
     def entry(self, ref: Ref) -> Entry:
         """The entry a ref names; version and file may be left out while only one entry is meant."""
@@ -94,19 +99,38 @@ class Library:
         meter.finish(entry.size)
         return entry
 
-    def remove(self, ref: Ref) -> Entry:
-        """Takes the entry out of the lock file, then the file off the disk."""
+    def remove(self, ref: Ref, *, keep_file: bool = False) -> Entry:
+        """Takes the entry out of the lock file, then the file off the disk unless it is to be kept."""
         entry = self.entry(ref)
         path = self.path(entry)
         try:
             with self._alone(str(entry.ref), Meter()):
                 with self._alone(_LOCK_FILE, Meter()):
                     self._write([other for other in self.entries() if other.ref != entry.ref])
-                path.unlink(missing_ok=True)
-                drop_empty(path.parent, self.folder)
+                if not keep_file:
+                    path.unlink(missing_ok=True)
+                    drop_empty(path.parent, self.folder)
         except OSError as error:
             raise disk_trouble(error) from error
         return entry
+
+    def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Enters files that lie in the folder already. A ref or file that has an entry is left as it is."""
+        try:
+            with self._alone(_LOCK_FILE, Meter()):
+                kept = list(self.entries())
+                refs, files = {entry.ref for entry in kept}, {entry.file.casefold() for entry in kept}
+                new: list[Entry] = []
+                for entry in entries:
+                    if entry.ref not in refs and entry.file.casefold() not in files:
+                        new.append(entry)
+                        refs.add(entry.ref)
+                        files.add(entry.file.casefold())
+                if new:
+                    self._write([*kept, *new])
+        except OSError as error:
+            raise disk_trouble(error) from error
+        return tuple(new)
 
     def _pinned(self, ref: Ref) -> Entry | None:
         return next((entry for entry in self.entries() if entry.ref == ref), None)
@@ -175,7 +199,8 @@ class Library:
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         new = self.lock.with_name(self.lock.name + ".new")
         with new.open("wb") as file:
-            file.write(lockfile.dumps(entries).encode())
+            # With what another version wrote into it and this one does not know.
+            file.write(lockfile.write(replace(self._read(), entries=tuple(entries))).encode())
             file.flush()
             os.fsync(file.fileno())
         move(new, self.lock)

@@ -15,26 +15,30 @@
     license = "…"
 
 Entries are sorted by ref and keys stand in one order, so equal libraries have equal lock files. Unknown values are left
-out. A key this version does not know is an error: rewriting must never lose what another version wrote.
+out. Keys that this version does not know are kept, after those it knows: rewriting never loses what another version
+wrote. A version "1.x" is read as version 1 with such keys; any other version is refused.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import BadRef, UsageError
 from connectors.ref import Ref
+from hub_ui.library import toml
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import is_safe_path
 
 VERSION = 1
-_HEAD = f"# Written by hub-ui: the LoRAs of this library, pinned. Comments are not kept.\nversion = {VERSION}\n"
+_HEAD = "# Written by hub-ui: the LoRAs of this library, pinned. Comments are not kept."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KEYS = (
+_MINOR = re.compile(r"1(\.[0-9]{1,6})*")
+KEYS = (
     "ref",
     "title",
     "file",
@@ -53,73 +57,88 @@ class LockError(UsageError):
     """The lock file can't be read. It is left as it is."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """All of a lock file. `version` is 1, or a text such as "1.2"; `extra` is what this version does not know."""
+
+    entries: tuple[Entry, ...] = ()
+    version: int | str = VERSION
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
 def dumps(entries: Iterable[Entry]) -> str:
     """The same entries give the same text, whatever their order."""
-    return "\n".join([_HEAD, *(_entry_text(entry) for entry in sorted(entries, key=lambda e: str(e.ref)))])
-
-
-def _entry_text(entry: Entry) -> str:
-    values = {key: getattr(entry, key) for key in _KEYS} | {"ref": str(entry.ref)}
-    lines = [f"{key} = {_value(value)}" for key, value in values.items() if value not in (None, ())]
-    return "\n".join(["[[lora]]", *lines, ""])
-
-
-def _value(value: str | int | float | tuple[str, ...]) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_string(item) for item in value) + "]"
-    return _string(value) if isinstance(value, str) else repr(value)
-
-
-def _string(text: str) -> str:
-    """JSON's string is TOML's basic string, but for DEL, which TOML wants escaped, and for half surrogates."""
-    clean = text.encode("utf-8", "replace").decode()
-    return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return write(Lock(entries=tuple(entries)))
 
 
 def loads(text: str, name: str = "loras.lock") -> tuple[Entry, ...]:
-    """Raises LockError with `name` and the line at fault."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LockError(f"{name} is not readable: {error}. Mend it, or move it away to start anew.") from error
-    _check_version(data, name)
+    """The entries alone. Raises LockError as `read` does."""
+    return read(text, name).entries
+
+
+def write(lock: Lock) -> str:
+    rest = [toml.pair(key, lock.extra[key]) for key in sorted(lock.extra)]
+    head = "\n".join([_HEAD, toml.pair("version", lock.version), *rest, ""])
+    ordered = sorted(lock.entries, key=lambda entry: (str(entry.ref), entry.file))
+    return "\n".join([head, *(_entry_text(entry) for entry in ordered)])
+
+
+def _entry_text(entry: Entry) -> str:
+    values = {key: getattr(entry, key) for key in KEYS} | {"ref": str(entry.ref)}
+    known = [toml.pair(key, value) for key, value in values.items() if value not in (None, ())]
+    rest = [toml.pair(key, entry.extra[key]) for key in sorted(entry.extra)]
+    return "\n".join(["[[lora]]", *known, *rest, ""])
+
+
+def read(text: str, name: str = "loras.lock") -> Lock:
+    """Raises LockError with `name`, the line at fault, and the entry and key: `lora[3].sha256`, counted from 0."""
+    reader = _Reader(text, name)
+    data = reader.table()
+    _check_version(data.get("version"), name)
     raws = data.get("lora", [])
     if not isinstance(raws, list):
         raise LockError(f"{name} is not readable: write each LoRA under a line [[lora]].")
-    reader = _Reader(text, name)
     entries = tuple(reader.entry(raw, number) for number, raw in enumerate(raws))
     reader.check_twins(entries)
-    return entries
+    extra = {key: value for key, value in data.items() if key not in ("version", "lora")}
+    return Lock(entries=entries, version=data["version"], extra=extra)
 
 
-def _check_version(data: Mapping[str, Any], name: str) -> None:
-    if data.get("version") != VERSION:
+def _check_version(version: object, name: str) -> None:
+    known = version == VERSION if type(version) is int else isinstance(version, str) and _MINOR.fullmatch(version)
+    if not known:
         raise LockError(
-            f"{name} has version {data.get('version')!r}; this hub-ui reads version {VERSION}. Update hub-ui, or move "
-            "the file away to start anew."
+            f"{name} has version {version!r}; this hub-ui reads version {VERSION}. Update hub-ui, or move the file "
+            "away to start anew."
         )
-    if unknown := sorted(set(data) - {"version", "lora"}):
-        raise LockError(f"{name} holds “{unknown[0]}”, which this hub-ui does not know. Update hub-ui, or take it out.")
 
 
 class _Reader:
     """Turns tables into entries; knows the text they came from to name the line of a mistake."""
 
     def __init__(self, text: str, name: str) -> None:
-        self._lines = text.splitlines()
+        self._text = text
+        self._lines = text.split("\n")
         self._name = name
+
+    def table(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text)
+        # Nested a thousand deep, or a number of thousands of digits.
+        except (ValueError, RecursionError) as error:
+            raise LockError(
+                f"{self._name} is not readable: {error}{self._near(str(error))}. Mend it, or move it away to start "
+                "anew."
+            ) from error
 
     def entry(self, raw: Any, number: int) -> Entry:
         if not isinstance(raw, dict):
-            raise self._error(number, None, "this is not a table")
-        for key in raw:
-            if key not in _KEYS:
-                raise self._error(number, key, f"“{key}” is not known to this hub-ui")
+            raise self._error(number, None, "is no table")
         return Entry(
             ref=self._ref(raw, number),
             title=self._get(raw, number, "title", str),
             file=self._file(raw, number),
-            size=self._get(raw, number, "size", int),
+            size=self._size(raw, number),
             sha256=self._sha256(raw, number),
             source=self._get(raw, number, "source", str),
             base_model=self._get(raw, number, "base_model", str, optional=True),
@@ -127,28 +146,29 @@ class _Reader:
             trigger_words=self._words(raw, number),
             weight=self._get(raw, number, "weight", float, optional=True),
             license=self._get(raw, number, "license", str, optional=True),
+            extra={key: value for key, value in raw.items() if key not in KEYS},
         )
 
     def check_twins(self, entries: tuple[Entry, ...]) -> None:
         for key in ("ref", "file"):
-            seen: set[str] = set()
+            seen: dict[str, int] = {}
             for number, entry in enumerate(entries):
                 # Letter case tells paths of a repository apart, but not files on every disk.
-                value = str(entry.ref) if key == "ref" else entry.file.casefold()
+                value = str(entry.ref) if key == "ref" else unicodedata.normalize("NFC", entry.file).casefold()
                 if value in seen:
-                    raise self._error(number, key, f"another entry has this {key} too")
-                seen.add(value)
+                    raise self._error(number, key, f"is that of lora[{seen[value]}] too")
+                seen[value] = number
 
     def _get(self, raw: Mapping[str, Any], number: int, key: str, kind: type, *, optional: bool = False) -> Any:
         value = raw.get(key)
         if value is None and optional:
             return None
         if value is None:
-            raise self._error(number, None, f"“{key}” is missing")
+            raise self._error(number, key, "is missing")
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise self._error(number, key, f"“{key}” is not a {_KIND_NAMES[kind]}")
+            raise self._error(number, key, f"is not a {_KIND_NAMES[kind]}")
         return value
 
     def _ref(self, raw: Mapping[str, Any], number: int) -> Ref:
@@ -156,36 +176,43 @@ class _Reader:
         try:
             ref = Ref.parse(text)
         except BadRef as error:
-            raise self._error(number, "ref", error.message) from error
+            raise self._error(number, "ref", f"can't be read: {error.message.rstrip('.')}") from error
         if not ref.pinned:
-            raise self._error(number, "ref", "the ref names no fixed version")
+            raise self._error(number, "ref", "names no fixed version")
         return ref
 
     def _file(self, raw: Mapping[str, Any], number: int) -> str:
         file: str = self._get(raw, number, "file", str)
         if not is_safe_path(file):
-            raise self._error(number, "file", "this is no safetensors file inside the library folder")
+            raise self._error(number, "file", "is no safetensors file inside the library folder")
         return file
+
+    def _size(self, raw: Mapping[str, Any], number: int) -> int:
+        size: int = self._get(raw, number, "size", int)
+        if size < 0:
+            raise self._error(number, "size", "is below zero")
+        return size
 
     def _sha256(self, raw: Mapping[str, Any], number: int) -> str:
         sha256: str = self._get(raw, number, "sha256", str)
         if not _SHA256.fullmatch(sha256):
-            raise self._error(number, "sha256", "this is not 64 lower-case hexadecimal digits")
+            raise self._error(number, "sha256", "is not 64 lower-case hexadecimal digits")
         return sha256
 
     def _words(self, raw: Mapping[str, Any], number: int) -> tuple[str, ...]:
         words = self._get(raw, number, "trigger_words", list, optional=True) or []
         if not all(isinstance(word, str) for word in words):
-            raise self._error(number, "trigger_words", "“trigger_words” holds something that is no text")
+            raise self._error(number, "trigger_words", "holds something that is no text")
         return tuple(words)
 
     def _error(self, number: int, key: str | None, what: str) -> LockError:
         line = self._line(number, key)
-        return LockError(f"{self._name}, line {line}: {what}. Mend the line; the file was left as it is.")
+        named = f"lora[{number}].{key}" if key else f"lora[{number}]"
+        return LockError(f"{self._name}, line {line}: {named} {what}. Mend the line; the file was left as it is.")
 
     def _line(self, number: int, key: str | None) -> int:
         """The line of a key in the n-th [[lora]], or of the heading itself."""
-        heads = [i for i, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*lora\s*\]\]", line)]
+        heads = self._heads()
         if number >= len(heads):
             return 1
         start = heads[number]
@@ -193,6 +220,21 @@ class _Reader:
             if key is not None and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", self._lines[i]):
                 return i + 1
         return start + 1
+
+    def _heads(self) -> list[int]:
+        return [i for i, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*lora\s*\]\]", line)]
+
+    def _near(self, said: str) -> str:
+        """Which entry and key the line is of that tomllib complains about."""
+        found = re.search(r"at line (\d+)", said)
+        if found is None:
+            return ""
+        place = int(found[1]) - 1
+        number = sum(head <= place for head in self._heads()) - 1
+        if number < 0:
+            return ""
+        key = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", self._lines[place] if place < len(self._lines) else "")
+        return f", in lora[{number}]" + (f".{key[1]}" if key else "")
 
 
 _KIND_NAMES: Mapping[type, str] = {str: "text", int: "whole number", float: "number", list: "list"}

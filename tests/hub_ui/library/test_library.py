@@ -221,3 +221,25 @@ def test_a_signed_address_that_expires_is_not_what_is_written_down() -> None:
         "https://files.example/a?Signature=x", source="https://civitai.com/api/download/models/2?fileId=3"
     )
     assert source_of(signed) == "https://civitai.com/api/download/models/2?fileId=3"
+
+
+def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Library, ink: HttpDownload) -> None:
+    second = entry(ref=Ref.parse("civitai:1@2"), file="sd1/b.safetensors", extra={"mood": "calm"})
+    library.lock.write_text(lockfile.write(lockfile.Lock(entries=(second,), version="1.3", extra={"team": ["ink"]})))
+    library.pull(ink, record())
+    kept = lockfile.read(library.lock.read_text())
+    assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
+
+
+def test_removing_may_keep_the_file(library: Library, ink: HttpDownload) -> None:
+    got = library.pull(ink, record())
+    library.remove(INK, keep_file=True)
+    assert (library.entries(), library.path(got).read_bytes()) == ((), FILE)
+
+
+def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink: HttpDownload) -> None:
+    got = library.pull(ink, record())
+    new = entry(ref=Ref.parse("civitai:1@2"), file="sd1/b.safetensors")
+    taken = entry(ref=Ref.parse("civitai:1@3"), file=got.file.upper().replace("SAFETENSORS", "safetensors"))
+    assert library.adopt([entry(file="sd1/c.safetensors"), new, taken]) == (new,)
+    assert set(library.entries()) == {got, new}

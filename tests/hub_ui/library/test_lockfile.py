@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.ref import Ref
-from hub_ui.library.entry import Entry
-from hub_ui.library.lockfile import LockError, dumps, loads
+from hub_ui.library.lockfile import KEYS, Lock, LockError, dumps, loads, read, write
 from tests.hub_ui.library.building import entry
 
 INK = """\
@@ -27,14 +31,43 @@ weight = 0.8
 OTHER = entry(ref=Ref.parse("huggingface:a/b@" + "0" * 40), file="sd1/a/b.safetensors")
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
+hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+scalars = (
+    texts
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.booleans()
+    | st.datetimes(timezones=st.none() | zones)
+    | st.dates()
+    | st.times()
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
+)
+unknown = st.dictionaries(texts.filter(lambda key: key not in (*KEYS, "version", "lora")), values, max_size=4)
 entries = st.builds(
     entry,
     title=texts,
+    size=st.integers(0, 2**63 - 1),
+    sha256=hashes,
     source=texts,
+    base_model=st.none() | texts,
+    architecture=st.none() | texts,
     trigger_words=st.lists(texts, max_size=3).map(tuple),
     weight=st.none() | st.floats(allow_nan=False),
     license=st.none() | texts,
+    extra=unknown,
 )
+
+
+@st.composite
+def locks(draw: st.DrawFn) -> Lock:
+    """Any entries with refs and files of their own, in the order they are written in."""
+    numbers = draw(st.lists(st.integers(1, 10**6), max_size=4, unique=True).map(sorted))
+    made = [replace(draw(entries), ref=Ref.parse(f"civitai:{n}@{n}"), file=f"sd1/{n}.safetensors") for n in numbers]
+    made.sort(key=lambda one: str(one.ref))
+    return Lock(entries=tuple(made), version=draw(st.just(1) | st.sampled_from(["1.1", "1.20.3"])), extra=draw(unknown))
 
 
 def test_an_entry_is_written_as_documented() -> None:
@@ -45,37 +78,98 @@ def test_an_empty_library_has_a_lock_file_too() -> None:
     assert loads(dumps([])) == ()
 
 
-@given(entries)
-def test_what_was_written_is_read_back(written: Entry) -> None:
-    assert loads(dumps([written])) == (written,)
+@given(locks())
+def test_what_was_written_is_read_back(lock: Lock) -> None:
+    assert read(write(lock)) == lock
 
 
-@given(entries)
-def test_reading_and_writing_again_changes_nothing(written: Entry) -> None:
-    text = dumps([written])
-    assert dumps(loads(text)) == text
+@given(locks())
+def test_reading_and_writing_again_changes_nothing(lock: Lock) -> None:
+    text = write(lock)
+    assert write(read(text)) == text
 
 
-def test_the_order_of_entries_does_not_matter() -> None:
-    assert dumps([entry(), OTHER]) == dumps([OTHER, entry()])
+@given(locks(), st.randoms(use_true_random=False))
+def test_the_order_of_entries_does_not_matter(lock: Lock, chance: random.Random) -> None:
+    shuffled = list(lock.entries)
+    chance.shuffle(shuffled)
+    assert write(replace(lock, entries=tuple(shuffled))) == write(lock)
+
+
+def test_equal_entries_have_equal_hashes() -> None:
+    assert len({entry(extra={"a": [1]}), entry(extra={"a": [1]})}) == 1
+
+
+UNKNOWN = """\
+mood = "calm"
+score = 0x1F
+ratio = 1e3
+never = -inf
+good = true
+seen = 2026-08-20T12:00:00+02:00
+local = 2026-08-20T12:00:00.5
+day = 2026-08-20
+hour = 12:30:00
+words = ["a", ["b"], { c = 1 }]
+
+[lora.notes]
+by = "ada"
+"two words" = \'\'\'
+one
+two\'\'\'
+"""
+
+
+def test_unknown_keys_of_every_type_are_kept() -> None:
+    lock = read(INK + UNKNOWN)
+    expected: dict[str, Any] = {
+        "mood": "calm",
+        "score": 31,
+        "ratio": 1000.0,
+        "never": float("-inf"),
+        "good": True,
+        "seen": datetime(2026, 8, 20, 12, tzinfo=timezone(timedelta(hours=2))),
+        "local": datetime(2026, 8, 20, 12, 0, 0, 500_000),
+        "day": date(2026, 8, 20),
+        "hour": time(12, 30),
+        "words": ["a", ["b"], {"c": 1}],
+        "notes": {"by": "ada", "two words": "one\ntwo"},
+    }
+    assert lock.entries[0].extra == expected
+    assert read(write(lock)) == lock
+
+
+def test_unknown_keys_are_written_after_the_known_ones_by_name() -> None:
+    text = dumps([entry(extra={"z": {"b": 1, "a b": [True]}, "a": datetime(2026, 1, 2, tzinfo=UTC)})])
+    assert text.endswith('a = 2026-01-02T00:00:00+00:00\nz = { "a b" = [true], b = 1 }\n')
+
+
+def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
+    lock = read(INK.replace("version = 1", 'version = "1.4"\nteam = "ink"'))
+    assert write(lock) == INK.replace("version = 1", 'version = "1.4"\nteam = "ink"')
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("size = 3", 'size = "3"', "line 8: “size” is not a whole number"),
-        ("size = 3\n", "", "line 4: “size” is missing"),
-        ("size = 3", "size =", "line 8"),
-        ("weight = 0.8", "mood = 1", "line 13: “mood” is not known"),
-        ("@2001#3001", "", "line 5: the ref names no fixed version"),
-        ("civitai:1001@2001#3001", "??", "line 5"),
-        ("sd1/ada/Ink", "../../Ink", "line 7: this is no safetensors file inside the library folder"),
-        ('"aaaa', '"AAAA', "line 9: this is not 64 lower-case"),
-        ('"ink"]', "1]", "line 12: “trigger_words” holds"),
-        ("version = 1", "version = 2", "reads version 1"),
+        ("size = 3", 'size = "3"', r"line 8: lora\[0\]\.size is not a whole number"),
+        ("size = 3", "size = -3", r"line 8: lora\[0\]\.size is below zero"),
+        ("size = 3\n", "", r"line 4: lora\[0\]\.size is missing"),
+        ("size = 3", "size =", r"line 8.*, in lora\[0\]\.size\."),
+        ("size = 3", "ref = 3", r"line 8.*, in lora\[0\]\.ref\."),
+        ("@2001#3001", "", r"line 5: lora\[0\]\.ref names no fixed version"),
+        ("civitai:1001@2001#3001", "??", r"line 5: lora\[0\]\.ref can't be read"),
+        ("sd1/ada/Ink", "../../Ink", r"line 7: lora\[0\]\.file is no safetensors file inside the library folder"),
+        ('"aaaa', '"AAAA', r"line 9: lora\[0\]\.sha256 is not 64 lower-case"),
+        ('"ink"]', "1]", r"line 12: lora\[0\]\.trigger_words holds"),
+        ("weight = 0.8", "weight = 1979-05-27", r"line 13: lora\[0\]\.weight is not a number"),
+        ("version = 1", "version = 2", "has version 2; .* reads version 1"),
+        ("version = 1", 'version = "2.1"', "has version '2.1'"),
+        ("version = 1", "version = 1.0", "has version 1.0"),
+        ("version = 1", "version = true", "has version True"),
         ("version = 1", "", "version None"),
-        ("version = 1", "version = 1\nx = 1", "holds “x”"),
         ("[[lora]]", "[lora]", "write each LoRA under"),
+        ("version = 1", f"version = 1\nx = {'[' * 5000}", "is not readable"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, said: str) -> None:
@@ -86,12 +180,12 @@ def test_a_mistake_is_told_with_its_line(old: str, new: str, said: str) -> None:
 def test_a_mistake_in_the_second_entry_has_its_own_line() -> None:
     first, second = dumps([entry(), OTHER]).split("\n\n[[lora]]\n")[1:]
     text = "\n".join(["version = 1", "[[lora]]", first, "[[lora]]", second.replace("size = 3", "size = 3.5")])
-    with pytest.raises(LockError, match="line 13: “size”"):
+    with pytest.raises(LockError, match=r"line 13: lora\[1\]\.size is not a whole number"):
         loads(text)
 
 
 @pytest.mark.parametrize(("field", "line"), [("ref", 13), ("file", 15)])
 def test_two_entries_must_not_share_a_ref_or_a_file(field: str, line: int) -> None:
     twin = {"file": "sd1/other.safetensors", "ref": OTHER.ref} | {field: getattr(entry(), field)}
-    with pytest.raises(LockError, match=f"line {line}: another entry has this {field} too"):
+    with pytest.raises(LockError, match=rf"line {line}: lora\[1\]\.{field} is that of lora\[0\] too"):
         loads(dumps([entry(), entry(**twin)]))
