@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_federation, bench_start
+from tests.benchmarks import bench_federation, bench_inspection, bench_start
 from tests.benchmarks.figures import Figure
 
 
@@ -16,6 +16,11 @@ def test_no_search_waits_longer_than_its_slowest_hub() -> None:
 def test_the_first_page_comes_about_as_fast_as_an_empty_one_and_without_torch() -> None:
     [start] = bench_start.figures(runs=1)
     assert start.ratio < 2.5
+
+
+def test_files_are_inspected_in_about_the_time_of_parsing_their_headers() -> None:
+    [inspection] = bench_inspection.figures(files=48, runs=3)
+    assert inspection.ratio < 3
 
 
 def test_a_figure_tells_its_ratio_both_sides_and_whether_it_is_good() -> None:
