@@ -37,7 +37,7 @@ def algorithm_of(layers: Layers) -> str:
     named = _refined(main, layers)
     if layers.has("magnitude"):
         named = "dora" if main == "lora" else f"{named}+dora"
-    return f"{named}+diff" if layers.has("diff") else named
+    return f"{named}+diff" if layers.has("diff", "diff_b") else named
 
 
 def _refined(main: str, layers: Layers) -> str:
@@ -85,7 +85,7 @@ def as_trained(algorithm: str | None, norms: bool, metadata: Metadata) -> str | 
 
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:
-    """Layers by rank, the most common first."""
+    """Layers by rank, the most common first; of two as common ones the higher."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
     for part, axis in _RANK_AXES:
@@ -95,9 +95,5 @@ def ranks_of(layers: Layers) -> Mapping[int, int]:
             new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
             counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
             seen |= new.keys()
-    return {rank: layers_of for rank, layers_of in counts.most_common() if 0 < rank < 2**31}
-
-
-def common(ranks: Mapping[int, int]) -> int | None:
-    """The rank that most layers have; of two as common ones the higher."""
-    return max(ranks, key=lambda rank: (ranks[rank], rank), default=None)
+    ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return {rank: times for rank, times in ordered if 0 < rank < 2**31}

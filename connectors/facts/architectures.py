@@ -55,22 +55,35 @@ def _reads(width: int) -> Fits:
     return lambda seen: width in seen.widths(last=_KEYS_VALUES)
 
 
+def _after_the_middle(seen: Evidence) -> set[int]:
+    """Widths of attention in the second block upwards: there SDXL is half as wide as SD 1 and 2."""
+    places = ("up_blocks_1_attentions_", *(f"output_blocks_{number}_1_" for number in (3, 4, 5)))
+    return set().union(*(seen.widths(place, "attn1_to_q,attn1_to_k,attn1_to_v") for place in places))
+
+
 def _deep_unet(seen: Evidence) -> bool:
     """SDXL alone stacks several transformer blocks, has none at full size, and comes with a second, wider encoder."""
     return (
         seen.matches(r"_transformer_blocks_[1-9]")
         or seen.has("\nup_blocks_0_attentions_")
         or seen.matches(r"\noutput_blocks_[0-2]_1_transformer")
-        or 640 in seen.widths("up_blocks_1_attentions_", "attn1_to_q,attn1_to_k,attn1_to_v")
+        or 640 in _after_the_middle(seen)
         or 1280 in seen.encoder_widths("2_text_model_encoder")
     )
 
 
 def _shallow_unet(seen: Evidence) -> bool:
-    """SD 1 and 2 have attention in the outermost blocks, where SDXL has none."""
-    return _any("\ndown_blocks_0_attentions_", "\nup_blocks_3_attentions_")(seen) or seen.matches(
-        r"\n(?:input_blocks_[12]|output_blocks_(?:9|10|11))_1_transformer"
+    """SD 1 and 2 have attention in the outermost blocks, where SDXL has none, and a block more."""
+    return (
+        _any("\ndown_blocks_0_attentions_", "\ndown_blocks_3_", "\nup_blocks_3_")(seen)
+        or seen.matches(r"\n(?:input_blocks_[12]_1_transformer|(?:input|output)_blocks_(?:9|10|11)_)")
+        or 1280 in _after_the_middle(seen)
     )
+
+
+def _cascade(seen: Evidence) -> bool:
+    """Stable Cascade numbers all layers of a block in one row."""
+    return seen.matches(r"\n(?:down|up)_blocks_\d_\d+_(?:attention|kv_mapper|channelwise|depthwise|mapper)")
 
 
 def _sd1_shallow(seen: Evidence) -> bool:
@@ -137,7 +150,10 @@ def _dit(width: int, attention: str) -> Fits:
     return lambda seen: width in seen.widths("transformer_blocks_", ends)
 
 
-_TWO_STREAM_INPUTS = "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,ff_net_0_proj,ff_context_net_0_proj"
+_TWO_STREAM_INPUTS = (
+    "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,attn_add_k_proj,attn_add_v_proj,ff_net_0_proj,"
+    "ff_context_net_0_proj"
+)
 
 
 def _two_streams(width: int) -> Fits:
@@ -146,8 +162,18 @@ def _two_streams(width: int) -> Fits:
     return lambda seen: both(seen) and width in seen.widths(last=_TWO_STREAM_INPUTS)
 
 
+def _two_feed_forwards(seen: Evidence) -> bool:
+    """Width 3072, with a second MLP for the text: as FLUX.1 has it, and Qwen-Image has not."""
+    return seen.has("ff_context_") and 3072 in seen.widths(last=_TWO_STREAM_INPUTS)
+
+
 def _only_self_attention(width: int) -> Fits:
     return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
+
+
+def _auraflow_single(seen: Evidence) -> bool:
+    """Its single blocks have a projection after the attention and an MLP in parts, where FLUX has one for both."""
+    return seen.matches(r"\nsingle_transformer_blocks_\d+_(?:attn_to_out_0|ff_linear_[12]|ff_out_projection)\n")
 
 
 def _qwen(seen: Evidence) -> bool:
@@ -167,16 +193,21 @@ def _deep_alone(seen: Evidence) -> bool:
     return not single and seen.last("transformer_blocks") >= 20 and _dit(3072, "attn")(seen)
 
 
+# Chroma has no modulation of its own in any block; FLUX.1 has it in all, here in its original and in diffusers' names.
+_MODULATION = ("_mod_lin\n", "modulation_lin\n", "vector_in", "guidance_in")
+_MODULATION_DIFFUSERS = ("norm1_linear", "norm1_context_linear", "_norm_linear")
+
+
 def _without_modulation(seen: Evidence) -> bool:
     """All layers but the modulation, in FLUX's original names: what Chroma has, and what Kontext is trained on."""
     trained = ("img_attn_qkv", "img_mlp_0", "txt_attn_qkv", "txt_mlp_0", "linear1", "linear2")
-    return all(map(seen.has, trained)) and not _any("_mod_lin", "modulation_lin", "vector_in", "guidance_in")(seen)
+    return all(map(seen.has, trained))
 
 
 def _layer_width(width: int) -> Fits:
     """Lumina and its relatives: `layers` with refiners before them, told apart by width."""
     ends = "to_q,to_k,to_v,to_out_0,qkv,attention_out,feed_forward_w1,feed_forward_w3,linear_1,linear_3"
-    return lambda seen: width in seen.widths(last=ends)
+    return lambda seen: width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
 
 
 # Cosmos-Predict2's names; the width of its 2B model is Anima's, the 14B has 5120.
@@ -204,18 +235,27 @@ def _encoders_alone(words: str, width: int | None = None) -> Fits:
     return fits
 
 
+def _only_encoder(width: int) -> Fits:
+    """kohya numbers the text encoders of networks that have several ("lora_te1_")."""
+    return lambda seen: seen.encoders_begin("lora_te_text_model_encoder") and width in seen.encoder_widths()
+
+
 RULES: tuple[Rule, ...] = (
     # Containers that one network alone has.
     _rule("hidream", "double_stream_blocks single_stream_blocks"),
     _rule("auraflow", "joint_transformer_blocks double_layers single_layers"),
+    _rule("auraflow", "single_transformer_blocks", _auraflow_single),
     _rule("sd3", "joint_blocks"),
     _rule("krea2", "txtfusion txtfusion_layerwise_blocks txtfusion_refiner_blocks txtfusion_projector"),
     _rule("krea2", "text_fusion text_fusion_layerwise_blocks text_fusion_refiner_blocks"),
     _rule("kandinsky5", "visual_transformer_blocks text_transformer_blocks"),
     _rule("chroma", "distilled_guidance_layer distilled_guidance_layer_layers distilled_guidance_layer_in_proj"),
     _rule("flux2", "double_stream_modulation_img_lin double_stream_modulation_txt_lin single_stream_modulation_lin"),
+    _rule("flux2", "double_stream_modulation_img_linear double_stream_modulation_txt_linear"),
+    _rule("flux2", "single_stream_modulation_linear"),
     # U-Nets: the width of the text embedding, then the depth.
     _rule("svd", _UNET, _any("temporal_transformer_blocks")),
+    _rule("stable-cascade", _UNET, _cascade),
     _rule("tiny-shapes", _UNET, _reads(96)),
     _rule("sdxl", _UNET, _reads(2048)),
     _rule("sd2", _UNET, _reads(1024)),
@@ -234,6 +274,7 @@ RULES: tuple[Rule, ...] = (
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
     _rule("hunyuan-video", _STREAMS, _hunyuan_depth),
+    _rule("flux1", _STREAMS, _any(*_MODULATION)),
     _either("flux1 chroma", _STREAMS, _without_modulation),
     _either("flux1 chroma", _STREAMS, usual="flux1"),
     # Diffusers' `transformer_blocks`: names that one network alone has.
@@ -248,13 +289,16 @@ RULES: tuple[Rule, ...] = (
     # Then widths and the number of blocks, two streams before one.
     _rule("sd3", _DIT, _dit(1536, "attn")),
     _rule("sd3", _DIT, _dit(2432, "attn")),
+    _rule("sd3", _DIT, _two_streams(1536)),
+    _rule("sd3", _DIT, _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
     _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),
     _rule("hunyuan-video", _DIT, _any("token_refiner")),
     _rule("hunyuan-video", _DIT, _hunyuan_depth),
+    _rule("flux1", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS)),
     _either("flux1 chroma", "single_transformer_blocks", usual="flux1"),
     _rule("qwen-image", _DIT, _deep_alone),
-    _either("flux1 chroma", _DIT, lambda seen: _dit(3072, "attn")(seen) and seen.has("ff_context_"), usual="flux1"),
+    _either("flux1 chroma", _DIT, _two_feed_forwards, usual="flux1"),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
     _either("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
     _either("flux1 qwen-image hunyuan-video chroma flux2", _DIT, _dit(3072, "attn")),
@@ -279,12 +323,15 @@ RULES: tuple[Rule, ...] = (
     _either("z-image lumina2", "noise_refiner context_refiner"),
     _rule("anima", "llm_adapter_blocks"),
     _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),
+    _rule("krea2", "blocks", lambda seen: 6144 in seen.widths(last="mlp_gate,mlp_up")),
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
     _rule("anima", "blocks", _anima),
     _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _any(*_WAN)),
     # Text encoders alone.
     _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),
+    _rule("sd2", "", _encoders_alone("text_model_encoder", 1024)),
+    _rule("sd1", "", _only_encoder(768)),
     _rule("anima", "", _encoders_alone("_layers_0_self_attn_q_proj", 1024)),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,7 +12,7 @@ from connectors.facts.naming import Named
 from connectors.facts.suffixes import Layers, Part
 
 # The input width of a patched layer stands in the half of the adapter that is applied first.
-_FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2")
+_FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2", "diff")
 
 
 _LEADING = re.compile(r"\D*")
@@ -85,6 +86,10 @@ class Evidence:
     def encoders_have(self, words: str) -> bool:
         return any(words in plain for plain in self._named.encoders)
 
+    def encoders_begin(self, words: str) -> bool:
+        """Whether a text encoder's layer is called so in the file."""
+        return any(layer.startswith(words) for layer in self._named.encoders.values())
+
     def is_convolution(self, last: str) -> bool:
         """Whether a layer that ends so is a convolution, even one of kernel 1."""
         downs = self._layers.of("down")
@@ -99,7 +104,17 @@ class Evidence:
             tensor = self._layers.of(part).get(layer)
             if tensor is not None and len(tensor.shape) >= 2:
                 return tensor.shape[1]
-        return self._product(layer)
+        return self._product(layer) or self._turned(layer)
+
+    def _turned(self, layer: str) -> int | None:
+        """OFT: blocks along the diagonal, flat ones (PEFT) on the input, square ones on the output, often as wide."""
+        tensor = self._layers.of("oft").get(layer)
+        if tensor is None or len(tensor.shape) < 2:
+            return None
+        if len(tensor.shape) > 2:
+            return tensor.shape[-3] * tensor.shape[-1]
+        # A skew-symmetric block of b rows has b (b - 1) / 2 numbers.
+        return tensor.shape[0] * ((1 + math.isqrt(1 + 8 * tensor.shape[1])) // 2)
 
     def _product(self, layer: str) -> int | None:
         """LoKr: the Kronecker product of two factors, each whole or split in two."""

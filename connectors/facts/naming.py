@@ -53,10 +53,12 @@ PREFIXES: tuple[Prefix, ...] = (
     _encoder("text_model.", "diffusers"),
     Prefix(text="transformer.", format="diffusers"),
     Prefix(text="unet.", format="diffusers"),
+    # Cosmos-Predict2's own code.
+    Prefix(text="net.", format="peft-default-bare"),
     Prefix(text="unet:", format="cloneofsimo"),
 )
 BARE = Prefix(text="", format="")
-_BEGINS = 5
+_BEGINS = 4
 # Stand for a prefix while names are taken apart; neither can be in a name that came through `_lines`.
 _MODEL, _ENCODER = "\x01", "\x02"
 
@@ -107,26 +109,27 @@ def _marked(text: str, begins: Set[str]) -> tuple[str, set[Prefix]]:
 
 def format_of(named: Named, layers: Layers) -> str | None:
     """The format in the words of the catalog; a file of two formats names both, joined by "+"."""
-    found = {_format(prefix, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
+    found = {_format(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
     return "+".join(sorted(found)) or None
 
 
-def _format(prefix: Prefix, layers: Layers) -> str:
+def _format(prefix: Prefix, named: Named, layers: Layers) -> str:
     if "xlabs" in layers.styles:
         return "xlabs"
     if "cloneofsimo" in layers.styles:
         return "cloneofsimo"
     if prefix is BARE:
-        return _bare(layers)
+        return _bare(named, layers)
     if prefix.format == "diffusers" and layers.styles & {"old", "processor"}:
         return "diffusers-old"
     return prefix.format
 
 
-def _bare(layers: Layers) -> str:
+def _bare(named: Named, layers: Layers) -> str:
     """Names without a beginning: by the endings, or a control LoRA of Black Forest Labs, which has norms beside it."""
     if "processor" in layers.styles:
-        return "diffusers-attn-procs"
+        # XLabs numbers its processors only where a block has two.
+        return "xlabs" if any(plain.startswith("single_blocks_") for plain in named.model) else "diffusers-attn-procs"
     if "old" in layers.styles:
         return "diffusers-old"
     if layers.beside and layers.has("up_bias"):

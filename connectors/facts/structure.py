@@ -78,7 +78,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
 # Every layer has one of these, whatever the algorithm.
 _TELLING: tuple[Part, ...] = (
     "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
-    "alpha",
+    "diff_b", "alpha",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from connectors.facts.header import Tensor
 Part = Literal[
     "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
     "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
-    "on_input", "a1", "a2", "b1", "b2", "diff", "norm", "vision",
+    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "norm", "vision",
 ]  # fmt: skip
 # How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
 Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya"]
@@ -41,8 +41,8 @@ ENDINGS: Mapping[str, Ending] = {
     **_pair(".lora.down.weight", ".lora.up.weight", "old"),
     **_pair(".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", "old"),
     **_pair("_lora.down.weight", "_lora.up.weight", "processor"),
-    **_pair("_lora1.down.weight", "_lora1.up.weight", "xlabs"),
-    **_pair("_lora2.down.weight", "_lora2.up.weight", "xlabs"),
+    # Written by hand from a diffusers file.
+    **_pair("_lora_down.weight", "_lora_up.weight", "kohya"),
     ".lora_mid.weight": Ending(part="mid"),
     ".alpha": Ending(part="alpha"),
     ".lora_B.bias": Ending(part="up_bias"),
@@ -72,9 +72,9 @@ ENDINGS: Mapping[str, Ending] = {
     ".b1.weight": Ending(part="b1"),
     ".b2.weight": Ending(part="b2"),
     ".diff": Ending(part="diff"),
-    ".diff_b": Ending(part="diff"),
-    ".set_weight": Ending(part="diff"),
-    ".reshape_weight": Ending(part="diff"),
+    ".diff_b": Ending(part="diff_b"),
+    ".set_weight": Ending(part="diff_b"),
+    ".reshape_weight": Ending(part="diff_b"),
     ".w_norm": Ending(part="norm"),
     ".b_norm": Ending(part="norm"),
 }
@@ -83,10 +83,14 @@ _WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
     (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):down$"), Ending(part="down", style="cloneofsimo")),
     (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):up$"), Ending(part="up", style="cloneofsimo")),
     (re.compile(r"(?P<layer>w_[ab]_\d+)$"), Ending(part="vision")),
-    # A PEFT adapter that was given a name: .lora_A.default_0.weight, .lora_A.my_adapter.weight
-    (re.compile(r"(?P<layer>.+)\.lora_A\.\w+(?:\.weight)?$"), Ending(part="down", style="default")),
-    (re.compile(r"(?P<layer>.+)\.lora_B\.\w+(?:\.weight)?$"), Ending(part="up", style="default")),
-    (re.compile(r"(?P<layer>.+\.(?:lokr_w[12]_[ab]|lokr_w[12]|hada_w[12]_[ab]))\.\w+$"), Ending(part="norm")),
+    # XLabs: 1 is the stream of the picture, 2 that of the text.
+    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.down\.weight$"), Ending(part="down", style="xlabs")),
+    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.up\.weight$"), Ending(part="up", style="xlabs")),
+)
+# PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
+_NAMED = re.compile(
+    r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
+    r"|hada_t[12]))\.(?!weight$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
 )
 # What a person adds to a LoRA without making it another thing: embeddings, and norms that a control LoRA carries.
 _BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")
@@ -186,4 +190,10 @@ def _looked_up(name: str, sorting: _Sorting) -> tuple[Ending, str] | None:
     for pattern, ending in _WHOLE:
         if match := pattern.match(name):
             return ending, match["layer"]
-    return None
+    return _of_named_adapter(name)
+
+
+def _of_named_adapter(name: str) -> tuple[Ending, str] | None:
+    match = _NAMED.match(name)
+    found = ENDINGS.get(match["ending"] + (match["rest"] or "")) if match else None
+    return (Ending(part=found.part, style="default"), match["layer"]) if match and found else None
