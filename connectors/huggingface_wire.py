@@ -77,7 +77,7 @@ def _claims(info: ModelInfo, front: Table, body: str, tags: tuple[str, ...]) -> 
     )
     chosen = best(words, "trigger_words") or ()
     return (
-        *card_base.card_claims(front, info.base_models, tags, body),
+        *card_base.card_claims(front, info.base_models, tags, body, info.id),
         *words,
         *weight.scale_claims(body, "card"),
         *kind.kind_claims(tags, "tags", _titles(info.id, body), "repo name and first heading"),

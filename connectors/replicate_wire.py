@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from connectors import replicate_model, replicate_training
 from connectors.facts import kind, levels, license, prompt_hints
 from connectors.facts.base_models import base_claims, by_id, identify
+from connectors.facts.base_names import named_base
 from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
@@ -23,25 +24,6 @@ _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
     # The LCM fork of the SDXL trainer has no refiner.
     (frozenset({"replicate_weights", "lora_scale", "scheduler", "apply_watermark"}), "sdxl-1.0"),
-)
-# What runners and models without a telling signature say in their name or description.
-_NAMED: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"tiny[- ]shapes", re.IGNORECASE), "tiny-shapes"),
-    (re.compile(r"flux[ .-]?2", re.IGNORECASE), "flux.2-dev"),
-    (re.compile(r"flux.{0,12}kontext", re.IGNORECASE), "flux.1-kontext"),
-    (re.compile(r"flux.{0,12}krea", re.IGNORECASE), "flux.1-krea"),
-    (re.compile(r"flux.{0,12}schnell", re.IGNORECASE), "flux.1-schnell"),
-    (re.compile(r"\bflux", re.IGNORECASE), "flux.1-dev"),
-    (re.compile(r"hunyuan.{0,2}video|\bhunyuan", re.IGNORECASE), "hunyuan-video"),
-    (re.compile(r"qwen[- ]image[- ]edit", re.IGNORECASE), "qwen-image-edit"),
-    (re.compile(r"qwen[- ]image", re.IGNORECASE), "qwen-image"),
-    (re.compile(r"z[- ]image[- ]turbo", re.IGNORECASE), "z-image-turbo"),
-    (re.compile(r"\bwan[- ]?2", re.IGNORECASE), "wan"),
-    (re.compile(r"\b(?:sd|stable[- ]diffusion)[- ]?(?:v?1[.-]?5)", re.IGNORECASE), "sd-1.5"),
-    (
-        re.compile(r"(?:\bsd|stable[- ]diffusion[- ]|realvis|juggernaut)[- ]?xl|hotshot[- ]xl", re.IGNORECASE),
-        "sdxl-1.0",
-    ),
 )
 _PARAMS = (
     "seed",
@@ -188,12 +170,10 @@ def _written_bases(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _read_bases(model: Model) -> Iterator[tuple[str, Source, str]]:
-    found = next((match for pattern, _ in _NAMED if (match := pattern.search(model.words))), None)
-    named = next((base for pattern, base in _NAMED if pattern.search(model.words)), None)
-    signature = _signature(model)
+    named, signature = named_base(model.words), _signature(model)
     # Words tell one lineage from another on the architecture that the inputs show, but don't contradict the inputs.
-    if found and named and (signature is None or _same_architecture(named, signature)):
-        yield named, "tag", f"name and description: {found[0]}"
+    if named and (signature is None or _same_architecture(named[0], signature)):
+        yield named[0], "tag", f"name and description: {named[1]}"
     if signature:
         yield signature, "hub", "inputs"
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from connectors.facts.base_models import base_claims, identify
+from connectors.facts.base_names import named_base
 from connectors.record import Claim, Source
 from connectors.wire import Table, texts
 
@@ -51,10 +52,10 @@ _SENTENCE = re.compile(
 _INTRODUCTION = 3_000
 
 
-def card_claims(front: Table, hub: object, tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+def card_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
     """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
     stated = (*_written(front), *_computed(hub, tags))
-    return stated or _silent(tags, body)
+    return stated or _silent(tags, body) or tuple(_in_passing(repo))
 
 
 def _written(front: Table) -> Iterator[Claim]:
@@ -90,6 +91,16 @@ def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
             name = next(iter(known.values()))
             return base_claims(name, source, f"{where}{name}")
     return ()
+
+
+def _in_passing(repo: str) -> Iterator[Claim]:
+    """Out of a repo's own name; what was written there is no base model's name, so nothing is raw.
+
+    The repo of a base model itself has none.
+    """
+    if identify(repo) is None and (named := named_base(repo.rpartition("/")[2])):
+        claims = base_claims(named[0], "tag", f"repo name: {named[1]}")
+        yield from (claim for claim in claims if claim.field != "raw_base_model")
 
 
 def _is_base(tag: str) -> bool:

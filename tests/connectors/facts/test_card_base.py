@@ -71,6 +71,16 @@ def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str |
     assert _base(body=body) == base
 
 
+def test_a_repos_name_is_the_last_to_be_asked() -> None:
+    claims = card_claims({}, None, (), "", "a/fox-sdxl-lora")
+    assert {(c.field, c.value, c.where) for c in claims} == {
+        ("base_model", "sdxl-1.0", "repo name: sdxl"),
+        ("architecture", "sdxl", "repo name: sdxl"),
+    }
+    assert best(card_claims({}, None, ("flux",), "", "a/fox-sdxl-lora"), "base_model") == "flux.1-dev"
+    assert card_claims({}, None, (), "", "stabilityai/sdxl-turbo") == ()
+
+
 def test_what_the_card_states_is_not_doubted_by_its_text() -> None:
     assert _base({"base_model": "Qwen/Qwen-Image"}, body="trained on SDXL") == "qwen-image"
 
