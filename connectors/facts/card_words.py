@@ -43,7 +43,9 @@ _LINE = re.compile(
     r"(?:(?:lora )?(?:trigger|activation|activator)s?[ -]?(?:words?|phrases?|tokens?|tags?|keywords?)?|key[ -]?words?"
     r"|trained[ -]words?|(?:the )?(?:tags?|tokens?) (?:for|of) (?:the|this) (?:model|lora)(?: is| are)?|instance prompt"
     r"|触发词|触发語|トリガーワード|トリガー)(?:\(s\))?"
-    r"[*_` \t]{0,6}[:：|][*_ \t|]{0,6}(?P<rest>\S[^\n]{0,400})$(?!\n[ \t|:]*-{2})",
+    # On the same line, or below it.
+    r"[*_` \t]{0,6}(?:[:：|][*_ \t|]{0,6}|[:：][*_ \t]{0,6}\n[ \t\n>*•-]{0,8})"
+    r"(?P<rest>[^\s#][^\n]{0,400})$(?!\n[ \t|:]*-{2})",
     re.IGNORECASE | re.MULTILINE,
 )
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)

@@ -72,7 +72,10 @@ _ENDINGS: Mapping[Kind, re.Pattern[str]] = {
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
 # Picture boards name a character with its work behind it: "lillie \(pokemon\)". The same brackets tell kinds of things.
 _OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
-_NO_WORK = re.compile(r"style|medium|artist|object|clothing|cosplay|fruit|flower|food|animal|weapon|meme|costume|\d+s?")
+_NO_WORK = re.compile(
+    r"style|medium|artist|object|clothing|cosplay|fruit|flower|food|animal|weapon|meme|costume|dress|outfit|uniform"
+    r"|swimsuit|armou?r|suit|hat|shirt|skirt|hair|pose|color|colour|\d+s?"
+)
 # DreamBooth's way to name somebody: an identifier that is no word, and what it is. "ohwx man", "a photo of sks person".
 _SOMEBODY = re.compile(
     r"(?:(?:an? )?(?:photo|picture|portrait|image|selfie) of )?(?:an? |the )?"

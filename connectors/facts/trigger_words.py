@@ -26,6 +26,7 @@ _NONE = re.compile(
     r"(?: (?:is|are))?(?: (?:needed|required|necessary|used))?",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
 _MAX_WORDS = 60
 _MAX_WORD = 300
 
@@ -64,7 +65,7 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for entry in entries:
         word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
-        word = _REMARK.sub("", word)
+        word = _QUOTED.sub(r"\g<word>", _REMARK.sub("", word))
         if word and not _NONE.fullmatch(word):
             found.setdefault(word.casefold(), word)
     return tuple(found.values())[:_MAX_WORDS]

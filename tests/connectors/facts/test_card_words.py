@@ -41,6 +41,7 @@ def test_a_sentence_names_the_words(text: str, words: tuple[str, ...]) -> None:
         ("- Activation token: `vltg`", ("vltg",)),
         ("> 🔑 Trigger Word: `vltg`", ("vltg",)),
         ("Keyword: zeta\nKeyword: kimono, zeta", ("zeta", "kimono")),
+        ("Trigger word:\n\nvltg, hat\n\nThanks.", ("vltg", "hat")),
         ("触发词：红色，白色", ("红色", "白色")),
         ("The tag for the model: Pixel Art, PxlK", ("Pixel Art", "PxlK")),
         ("**Trained words**: 90s look", ("90s look",)),

@@ -35,6 +35,7 @@ def _values(claims: Iterable[Claim]) -> list[object]:
         ([r"fz \(wars\), hat"], (r"fz \(wars\)", "hat")),
         (["fz, hat, negative prompt: bad hands, blur"], ("fz", "hat")),
         (["Trigger word: fz"], ("fz",)),
+        (['"fz"', "'hat'", "fox's"], ("fz", "hat", "fox's")),
         (["None"], ()),
         (["no trigger words needed"], ()),
         (["icon", "no humans"], ("icon", "no humans")),

@@ -22,6 +22,9 @@ from connectors.facts import weight
         ("best results with 0.7 and 0.8 weight", 0.7),
         ("0.2~0.6 weight", 0.2),
         ("推荐权重为0.8", 0.8),
+        ("Use weight 0.6~0.8 for best results", 0.6),
+        ("LoRA strength should be between 0.5 and 1.", 0.5),
+        ("Nice.\n- Strength 0.7-1.0", 0.7),
         ("denoising strength 0.4, LoRA weight: 0.7", 0.7),
     ],
 )
