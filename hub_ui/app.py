@@ -14,6 +14,7 @@ import gradio as gr
 from connectors.ref import Ref
 from hub_ui.pages import browse, detail, library, settings, trying
 from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import frame
@@ -38,7 +39,7 @@ WRITE_ADDRESS = """(address) => {
 FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act: 'address', query: location.search}));"
 
 
-def build_app(services: Services) -> gr.Blocks:
+def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
     render = Renderer()
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
@@ -55,7 +56,7 @@ def build_app(services: Services) -> gr.Blocks:
             shelf = library.build()
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
-        browse.connect(browsing, services, render, view=view, box=box, hubs=hubs)
+        browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
         detail.connect(panel, pulling, services, render, view=view)
         trying.connect(try_page, services, render, view=view, order=order)
         library.connect(shelf, services, render, view=view)
@@ -146,7 +147,8 @@ def serving(
     """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on."""
     # Gradio reads this when it starts: no analytics.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    app = build_app(services)
+    reader = HeaderReader(services=services)
+    app = build_app(services, reader)
     _, url, _ = app.queue(default_concurrency_limit=8).launch(
         server_name=host,
         server_port=port or None,
@@ -165,3 +167,4 @@ def serving(
         yield url
     finally:
         app.close(verbose=False)
+        reader.close()

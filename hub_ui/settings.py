@@ -32,6 +32,7 @@ class Settings:
     """`home` holds the catalog and, unless told otherwise, the library. Tokens never appear in `repr`.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
+    `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
     """
 
     home: Path
@@ -41,6 +42,7 @@ class Settings:
     tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     hosted: bool = False
     demo: bool = False
+    read_headers: bool = True
 
     @property
     def catalog(self) -> Path:
@@ -66,4 +68,5 @@ def from_environment(
         },
         tokens={hub: environ[name] for hub, name in TOKEN_VARIABLES.items() if environ.get(name)},
         hosted=hosted,
+        read_headers=environ.get("HUB_UI_READ_HEADERS", "").lower() not in ("0", "no", "off", "false"),
     )

@@ -19,11 +19,12 @@ EXCLUSIVE: tuple[str, ...] = ("architecture", "rank", "algorithm")
 
 def best(claims: Iterable[Claim], field: str) -> Any:
     """The most trusted non-empty value, None if nothing was said."""
-    believed = _believed(claims, field)
-    return believed.value if believed else None
+    claim = believed(claims, field)
+    return claim.value if claim else None
 
 
-def _believed(claims: Iterable[Claim], field: str) -> Claim | None:
+def believed(claims: Iterable[Claim], field: str) -> Claim | None:
+    """The claim that `best` takes its value from."""
     said = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
     return min(said, key=lambda claim: TRUST.index(claim.source), default=None)
 
@@ -36,11 +37,11 @@ def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 def _contradicted(claims: tuple[Claim, ...], field: str) -> bool:
     """One source alone contradicts nobody: a card may list two bases that a LoRA was tried on."""
-    believed = _believed(claims, field)
-    return believed is not None and any(
+    top = believed(claims, field)
+    return top is not None and any(
         claim.field == field
-        and claim.value not in (None, believed.value)
-        and claim.source != believed.source
+        and claim.value not in (None, top.value)
+        and claim.source != top.source
         and claim.source in ("header", "hub", "card")
         for claim in claims
     )

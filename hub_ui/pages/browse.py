@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import gradio as gr
 
 from connectors.errors import BadQuery
 from connectors.query import Query
+from connectors.record import Nsfw, Record
 from hub_ui.pages import results as searching
-from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
+from hub_ui.pages.reading import HeaderReader, proved
 from hub_ui.pages.results import Results
 from hub_ui.pages.view import View
 from hub_ui.services import Services
@@ -53,17 +55,29 @@ def build() -> BrowsePage:
 
 
 def connect(
-    page: BrowsePage, services: Services, render: Renderer, *, view: gr.State, box: gr.Textbox, hubs: gr.HTML
+    page: BrowsePage,
+    services: Services,
+    render: Renderer,
+    reader: HeaderReader,
+    *,
+    view: gr.State,
+    box: gr.Textbox,
+    hubs: gr.HTML,
 ) -> None:
     painted = [page.results, page.grid, page.sentence, page.facets, hubs]
+    turns = Turns()
 
-    def on_view(now: View, shown: Results | None) -> Iterator[Any]:
+    def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
         with told():
-            yield from show(services, render, now, shown)
+            yield from show(services, render, now, shown, lambda: turns.take(request))
 
-    def on_more(shown: Results | None) -> Iterator[Any]:
+    def on_more(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with told():
-            yield from show_more(services, render, shown)
+            wanted = shown if act_data(event).get("act") == "more" else None
+            yield from show_more(services, render, wanted, lambda: turns.take(request))
+
+    def on_painted(shown: Results | None, request: gr.Request) -> Iterator[Any]:
+        yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
 
     def on_facets(now: View, event: gr.EventData) -> View:
         with told():
@@ -76,40 +90,74 @@ def connect(
     page.sentence.act(on_facets, [view], [view], **new_question)
     box.submit(texted, [view, box], [view], **new_question)
     page.sort.input(sorted_by, [view, page.sort], [view], **new_question)
-    page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
+    more = page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
+    if services.settings.read_headers:
+        # "always_last": what is painted while headers are read gets its own reading right after.
+        later: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": 8, **QUIET}
+        searched.then(on_painted, [page.results], [page.grid], **later)
+        more.then(on_painted, [page.results], [page.grid], **later)
 
 
-def show(services: Services, render: Renderer, view: View, shown: Results | None) -> Iterator[Any]:
+def show(
+    services: Services, render: Renderer, view: View, shown: Results | None, take_turn: Callable[[], int]
+) -> Iterator[Any]:
     """Paints each stage of the search; nothing when the question is the one already answered."""
     if shown is not None and shown.query == view.query:
         yield tuple(gr.skip() for _ in range(5))
         return
-    for results in searching.search(services, view.query):
+    for results in searching.search(services, view.query, take_turn()):
         yield paint(services, render, results)
 
 
-def show_more(services: Services, render: Renderer, shown: Results | None) -> Iterator[Any]:
+def show_more(
+    services: Services, render: Renderer, shown: Results | None, take_turn: Callable[[], int]
+) -> Iterator[Any]:
     if shown is None or not shown.cursors:
         yield tuple(gr.skip() for _ in range(5))
         return
-    for results in searching.more(services, shown):
+    for results in searching.more(services, shown, take_turn()):
         yield paint(services, render, results)
 
 
+def show_headers(
+    services: Services, render: Renderer, reader: HeaderReader, shown: Results | None, is_at: Callable[[int], bool]
+) -> Iterator[Any]:
+    """Paints the grid anew as the files of its newest cards say what they are. Changes nothing but the grid."""
+    yield gr.skip()
+    if shown is None:
+        return
+
+    def wanted() -> bool:
+        return is_at(shown.turn)
+
+    known = reader.read(shown.records[shown.since :], cancelled=lambda: not wanted())
+    yield from while_wanted((grid_html(services, render, shown) for _ in known), wanted, gr.skip())
+
+
 def paint(services: Services, render: Renderer, results: Results) -> Painted:
-    grid = cards.Grid(
-        cards=[cards.card(r, ceiling=results.query.nsfw, in_library=services.library.holds) for r in results.records],
-        waiting=results.waiting,
-        more=bool(results.cursors),
-        note=results.note,
-    )
     return (
         results,
-        cards.html(render, grid),
+        grid_html(services, render, results),
         sentence.html(render, results.query, results.total),
         facets.html(render, results.query, results.facets),
         frame.hubs_html(render, results.statuses),
     )
+
+
+def grid_html(services: Services, render: Renderer, results: Results) -> str:
+    grid = cards.Grid(
+        cards=[card(services, record, results.query.nsfw) for record in results.records],
+        waiting=results.waiting,
+        more=bool(results.cursors),
+        note=results.note,
+    )
+    return cards.html(render, grid)
+
+
+def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
+    known, facts = proved(services, record)
+    what = facts.adapter.what if facts else "lora"
+    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what)
 
 
 def texted(view: View, text: str) -> View:

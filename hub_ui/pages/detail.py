@@ -8,14 +8,21 @@ from typing import Any
 import gradio as gr
 
 from connectors.errors import HubUiError, NotFound
+from connectors.inspection import Facts
+from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
-from hub_ui.pages.edge import QUIET, stepping, told
+from hub_ui.pages.edge import QUIET, Turns, stepping, told, while_wanted
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import detail, pair, words
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
+
+READING = "Reading the file's header…"
+# Nothing is there to be read.
+GONE = ("archived", "removed", "generation-only")
+UNREAD = "The file's header could not be read."
 
 
 def build() -> tuple[gr.HTML, gr.HTML]:
@@ -25,24 +32,28 @@ def build() -> tuple[gr.HTML, gr.HTML]:
 
 
 def connect(panel: gr.HTML, pulling: gr.HTML, services: Services, render: Renderer, *, view: gr.State) -> None:
-    opened = gr.State("")
+    opened, turns = gr.State(""), Turns()
 
-    def on_view(now: View, before: str) -> Iterator[Any]:
-        yield from show(services, render, now, before)
+    def on_view(now: View, before: str, request: gr.Request) -> Iterator[Any]:
+        if now.open == before:
+            yield gr.skip(), gr.skip()
+            return
+        turn = turns.take(request)
+        steps = show(services, render, now)
+        yield from while_wanted(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
 
     def on_pull(now: View, event: gr.EventData) -> Iterator[Any]:
         with told():
             yield from pull(services, render, now, act_data(event))
 
-    view.change(on_view, [view, opened], [panel, opened], concurrency_limit=None, **QUIET)
+    # "multiple": what is opened next does not wait for a hub or a file that is slow to answer.
+    opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
+    view.change(on_view, [view, opened], [panel, opened], **opening)
     panel.act(on_pull, [view], [pulling, panel], concurrency_limit=4, **QUIET)
 
 
-def show(services: Services, render: Renderer, view: View, before: str) -> Iterator[Any]:
-    """First what is remembered, at once; then what the hub says now."""
-    if view.open == before:
-        yield gr.skip(), gr.skip()
-        return
+def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
+    """First what is remembered, at once; then what the hub says now; then what the file itself says."""
     if not view.open:
         yield "", ""
         return
@@ -50,21 +61,51 @@ def show(services: Services, render: Renderer, view: View, before: str) -> Itera
     known = remembered_html(services, render, view, ref)
     yield known or detail.message_html(render, ref.id, "Asking the hub…"), view.open
     try:
-        yield panel_html(services, render, view, ref, live=True), view.open
+        lora = services.open(ref)
     except HubUiError as error:
         yield known or detail.message_html(render, ref.id, error.message), view.open
+        return
+    for html in proved(services, render, view, lora, ref):
+        yield html, view.open
+
+
+def proved(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
+    """The panel, and once more when its file's header has been read for it."""
+    _, file = detail.version_and_file(lora, ref)
+    there = file is not None and file.format != "pickle" and lora.access not in GONE
+    if file is None or not there or services.facts_known(file) is not None:
+        yield lora_html(services, render, view, lora, ref)
+        return
+    yield lora_html(services, render, view, lora, ref, state=READING)
+    try:
+        facts = services.inspect(file.ref)
+    except HubUiError as error:
+        yield lora_html(services, render, view, lora, ref, state=f"{UNREAD} {error.message}")
+    else:
+        yield lora_html(services, render, view, lora, ref, facts=facts)
 
 
 def remembered_html(services: Services, render: Renderer, view: View, ref: Ref) -> str:
     try:
-        return panel_html(services, render, view, ref, live=False)
+        return lora_html(services, render, view, services.catalog.lora(ref.lora), ref)
     except NotFound:
         return ""
 
 
-def panel_html(services: Services, render: Renderer, view: View, ref: Ref, *, live: bool) -> str:
-    lora = services.open(ref) if live else services.catalog.lora(ref.lora)
-    shown = detail.detail(lora, ref, ceiling=view.query.nsfw, held=services.library.holds)
+def lora_html(
+    services: Services,
+    render: Renderer,
+    view: View,
+    lora: Lora,
+    ref: Ref,
+    *,
+    facts: Facts | None = None,
+    state: str = "",
+) -> str:
+    """`facts` are those just read; else those remembered, if any."""
+    _, file = detail.version_and_file(lora, ref)
+    facts = facts or (services.facts_known(file) if file else None)
+    shown = detail.detail(lora, ref, ceiling=view.query.nsfw, held=services.library.holds, facts=facts, state=state)
     return detail.html(render, shown)
 
 
@@ -77,7 +118,7 @@ def pull(services: Services, render: Renderer, view: View, act: dict[str, Any]) 
     steps = stepping(lambda report, cancelled: services.pull(ref, report=report, cancelled=cancelled))
     for step in steps:
         yield pair.progress_html(render, *pull_words(step)), gr.skip()
-    yield "", panel_html(services, render, view, ref, live=False)
+    yield "", remembered_html(services, render, view, ref)
 
 
 def pull_words(step: Progress) -> tuple[str, float | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,6 +18,41 @@ from connectors.errors import HubUiError
 Result = TypeVar("Result")
 # Options of every event on the page: no public endpoint, no overlay on what is being read.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+MOST_PAGES = 10_000
+
+
+class Turns:
+    """Which request a page stands at. A later one takes the turn, and an earlier one may paint no more.
+
+    Gradio's own `cancels` (6.31) ends an event at every trigger, not only at those that change what is asked.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._now: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, request: gr.Request) -> int:
+        with self._lock:
+            page, turn = request.session_hash or "", next(self._numbers)
+            self._now[page] = turn
+            self._now.move_to_end(page)
+            while len(self._now) > MOST_PAGES:
+                self._now.popitem(last=False)
+        return turn
+
+    def is_at(self, request: gr.Request, turn: int) -> bool:
+        return self._now.get(request.session_hash or "") == turn
+
+
+def while_wanted(steps: Iterable[Any], wanted: Callable[[], bool], nothing: Any) -> Iterator[Any]:
+    """`steps` until nobody wants them. Gradio sends an event's last step again when it ends: `nothing`, then."""
+    for step in steps:
+        if not wanted():
+            yield nothing
+            return
+        yield step
 
 
 @contextmanager

@@ -20,7 +20,10 @@ SEEN_BEFORE = "No hub has answered, so this is what was seen before."
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """`records` only ever grow at the end: nothing on the page moves when a late hub answers."""
+    """`records` only ever grow at the end: nothing on the page moves when a late hub answers.
+
+    `turn` is the page's when they were asked for (edge.Turns); `since` is how many there were before.
+    """
 
     query: Query
     records: tuple[Record, ...] = ()
@@ -29,16 +32,18 @@ class Results:
     total: int | None = None
     facets: Facets = field(default_factory=Facets)
     note: str = ""
+    turn: int = 0
+    since: int = 0
 
     @property
     def waiting(self) -> int:
         return WAITING_CARDS * sum(status.state == "asked" for status in self.statuses)
 
 
-def search(services: Services, query: Query) -> Iterator[Results]:
+def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]:
     """The first one is empty with every hub asked; then one for each answer."""
     asked_hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
-    now = Results(query=query, statuses=tuple(asked(hub) for hub in asked_hubs))
+    now = Results(query=query, statuses=tuple(asked(hub) for hub in asked_hubs), turn=turn)
     yield counted(services, now)
     for answer in services.search(query):
         now = counted(services, joined(now, answer))
@@ -47,10 +52,11 @@ def search(services: Services, query: Query) -> Iterator[Results]:
         yield remembered(services, now)
 
 
-def more(services: Services, now: Results) -> Iterator[Results]:
+def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     """The next page of every hub that has one."""
-    now = replace(now, statuses=tuple(asked(s.hub) if s.hub in now.cursors else s for s in now.statuses))
-    cursors, now = dict(now.cursors), replace(now, cursors={})
+    statuses = tuple(asked(s.hub) if s.hub in now.cursors else s for s in now.statuses)
+    cursors = dict(now.cursors)
+    now = replace(now, statuses=statuses, cursors={}, turn=turn, since=len(now.records))
     yield now
     for answer in services.search(now.query, cursors=cursors):
         now = counted(services, joined(now, answer))

@@ -11,17 +11,18 @@ import gradio as gr
 from gradio.processing_utils import save_pil_to_cache
 from PIL.Image import Image
 
-from connectors.errors import HubUiError, NoBase, NotFound, UsageError
+from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
 from hub_ui.pages.detail import pull_words
 from hub_ui.pages.edge import QUIET, stepping, told
+from hub_ui.pages.reading import proved
 from hub_ui.pages.view import View
 from hub_ui.preview import bases
 from hub_ui.preview.job import Pair, Step
 from hub_ui.services import Services, record_of
-from hub_ui.widgets import cards, pair, stack, words
+from hub_ui.widgets import cards, detail, pair, stack, words
 from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import act_data, widget
 
@@ -170,7 +171,7 @@ def show(services: Services, render: Renderer, view: View, before: tuple[str, ..
 def known(services: Services, ref: Ref) -> Record | None:
     """The record behind a ref, remembered or asked for; None leaves the row to say so."""
     try:
-        return record_of(services.catalog.lora(ref.lora), ref)
+        return proved(services, record_of(services.catalog.lora(ref.lora), ref))[0]
     except NotFound:
         pass
     try:
@@ -200,6 +201,9 @@ def layer(services: Services, ref: str, weight: float, record: Record | None) ->
 
 def base_for(services: Services, record: Record) -> bases.BaseChoice:
     """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
+    _, facts = proved(services, record)
+    if facts is not None and not facts.adapter.is_lora:
+        raise DoesNotFit(detail.refusal(facts))
     choice = bases.choose(record.architecture, record.base_model, None)
     if services.settings.demo and choice.source != str(bases.PACKAGED):
         raise NoBase(

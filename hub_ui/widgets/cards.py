@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.facts import base_models
+from connectors.facts.contents import What
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
 from hub_ui.widgets import words
@@ -18,6 +19,9 @@ class Flag:
 
     text: str
     tone: str
+
+
+OTHER = Flag(text="not for pictures", tone="warn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,7 @@ class Card:
     downloads: str
     likes: str
     flag: Flag | None
+    usable: bool
     tint: int
 
 
@@ -49,7 +54,8 @@ class Grid:
     note: str = ""
 
 
-def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool]) -> Card:
+def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora") -> Card:
+    """`what` its file is, as far as that was read."""
     picture = cover(record, ceiling)
     return Card(
         ref=str(record.ref),
@@ -65,7 +71,8 @@ def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool]) ->
         size=words.size(record.file.size) if record.file else "",
         downloads=words.count(record.downloads),
         likes=words.count(record.likes),
-        flag=flag(record, in_library),
+        flag=OTHER if what != "lora" else flag(record, in_library),
+        usable=what == "lora",
         tint=sum(record.ref.id.encode()) % 6,
     )
 
@@ -76,8 +83,12 @@ def cover(record: Record, ceiling: Nsfw) -> Example | None:
 
 
 def base_label(record: Record) -> str:
-    known = base_models.by_id(record.base_model) if record.base_model else None
-    return known.label if known else words.visible(record.raw_base_model or record.base_model)
+    """What it is for: the base model, else the architecture that its file shows."""
+    if record.base_model:
+        return words.visible(base_models.label(record.base_model))
+    if record.architecture and ("architecture" in record.conflicts or not record.raw_base_model):
+        return base_models.architecture_label(record.architecture)
+    return words.visible(record.raw_base_model)
 
 
 def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:

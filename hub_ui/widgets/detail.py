@@ -7,27 +7,17 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from connectors.facts import base_models
-from connectors.facts.claims import flatten
-from connectors.record import Claim, Example, Lora, Nsfw, Record, Version, WeightFile, within
+from connectors.facts.claims import file_of, flatten, record_with_header
+from connectors.facts.contents import WORDS
+from connectors.inspection import Facts
+from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
-from hub_ui.widgets import words
-from hub_ui.widgets.cards import base_label
+from hub_ui.widgets import fact_rows, words
+from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.render import Renderer, address, sanitised
 
 MAX_PICTURES = 8
 MAX_FILES = 40
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """One row of "What it is". `where` is the exact place, shown on hover."""
-
-    name: str
-    value: str
-    source: str
-    where: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +33,7 @@ class Choice:
 @dataclass(frozen=True, kw_only=True)
 class Detail:
     record: Record
+    hub: str
     title: str
     line: str
     link: str
@@ -52,20 +43,13 @@ class Detail:
     files: tuple[Choice, ...]
     description: Markup
     obstacle: str
+    refused: bool
+    dispute: str
+    state: str
+    warnings: tuple[str, ...]
     held: bool
 
 
-# (field, row name, what the word means)
-ROWS: tuple[tuple[str, str, str], ...] = (
-    ("architecture", "Architecture", "The network a LoRA's layers belong to. It loads on no other."),
-    ("base_model", "Base model", "The model it was trained on; relatives of one architecture often work too."),
-    ("kind", "Kind", "What it adds: a character, a style, a concept, control over structure, or a tool."),
-    ("algorithm", "Algorithm", "How the change is stored: LoRA, LoCon, LoHa, LoKr, DoRA."),
-    ("rank", "Rank", "How much a LoRA can hold. Most are 8 to 32; bigger means a bigger file."),
-    ("alpha", "Alpha", "Training-time strength. Alpha divided by rank is how strong weight 1.0 really is."),
-    ("weight", "Weight", "The strength its author or examples use."),
-    ("license", "Licence", "What the author permits."),
-)
 OBSTACLES: dict[str, str] = {
     "login": "The hub wants a key for this download. Add one under Settings.",
     "gated": "The author grants access one by one. Ask on the hub's page, then add your key under Settings.",
@@ -76,30 +60,54 @@ OBSTACLES: dict[str, str] = {
 }
 
 
-def detail(lora: Lora, ref: Ref, *, ceiling: Nsfw, held: Callable[[Ref], bool]) -> Detail:
-    """`ref` picks version and file; without them the default ones."""
-    version = lora.version(ref.version) or lora.version(None)
-    file = _file(version, ref)
+def detail(
+    lora: Lora, ref: Ref, *, ceiling: Nsfw, held: Callable[[Ref], bool], facts: Facts | None = None, state: str = ""
+) -> Detail:
+    """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
+    version, file = version_and_file(lora, ref)
     record = flatten(lora, version, file)
+    if facts is not None:
+        record = record_with_header(record, facts.adapter)
+    refused = facts is not None and not facts.adapter.is_lora
     return Detail(
         record=record,
+        hub=words.HUB_LABELS[record.hub],
         title=words.visible(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
         pictures=tuple(e for e in record.images if not e.video and within(e.nsfw, ceiling))[:MAX_PICTURES],
-        facts=tuple(fact for row in ROWS if (fact := _fact(record, *row)) is not None),
+        facts=fact_rows.rows(record, facts),
         versions=tuple(_version_choice(v, version) for v in lora.versions),
         files=tuple(_file_choice(f, file) for f in (version.files if version else ())[:MAX_FILES]),
         description=sanitised(lora.description, lora.description_format),
-        obstacle=_obstacle(record, version),
+        obstacle=refusal(facts) or _obstacle(record, version),
+        refused=refused,
+        dispute=fact_rows.dispute(record),
+        state=state or _read(facts),
+        warnings=tuple(words.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         held=held(record.ref),
     )
 
 
-def _file(version: Version | None, ref: Ref) -> WeightFile | None:
-    if version is None:
-        return None
-    return next((f for f in version.files if ref.file and f.ref.file == ref.file), version.file)
+def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
+    """What `ref` names; the default version, and its main file, where it names none or one that is not there."""
+    version = lora.version(ref.version) or lora.version(None)
+    return version, file_of(version, ref) or (version.file if version else None)
+
+
+def refusal(facts: Facts | None) -> str:
+    if facts is None or facts.adapter.is_lora:
+        return ""
+    return f"This is no LoRA for pictures or films: the file is {WORDS[facts.adapter.what]}. It can't be tried here."
+
+
+def _read(facts: Facts | None) -> str:
+    if facts is None:
+        return ""
+    if not facts.bytes_read:
+        return "Read from the file's own header, nothing downloaded"
+    of = f" of {words.size(facts.size)}" if facts.size else ""
+    return f"Read from {words.size(facts.bytes_read)}{of}, nothing downloaded"
 
 
 def _line(lora: Lora, record: Record) -> str:
@@ -110,34 +118,6 @@ def _line(lora: Lora, record: Record) -> str:
         f"{words.count(lora.downloads)} downloads" if lora.downloads is not None else "",
     )
     return " · ".join(fact for fact in facts if fact)
-
-
-def _fact(record: Record, field: str, name: str, hint: str) -> Fact | None:
-    claim = _believed(record, field)
-    if claim is None:
-        return None
-    return Fact(
-        name=name,
-        value=_shown(record, field, claim),
-        source=words.SOURCE_WORDS[claim.source],
-        where=words.visible(claim.where),
-        hint=hint,
-    )
-
-
-def _believed(record: Record, field: str) -> Claim | None:
-    value = getattr(record, field)
-    return next((c for c in record.claims if c.field == field and c.value == value and value is not None), None)
-
-
-def _shown(record: Record, field: str, claim: Claim) -> str:
-    if field == "architecture":
-        return base_models.architecture_label(str(claim.value))
-    if field == "base_model":
-        return base_label(record)
-    if isinstance(claim.value, float):
-        return f"{claim.value:g}"
-    return words.visible(str(claim.value))
 
 
 def _obstacle(record: Record, version: Version | None) -> str:

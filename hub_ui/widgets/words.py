@@ -15,12 +15,11 @@ KIND_PLURALS: dict[str, str] = {
     "tool": "tools",
 }
 SOURCE_WORDS: dict[str, str] = {
-    "header": "file",
-    "hub": "hub",
-    "card": "card",
-    "tag": "tag",
+    "header": "the file itself",
+    "card": "model card",
+    "tag": "a tag",
     "size": "estimated",
-    "example": "examples",
+    "example": "an example",
 }
 ACCESS_FLAGS: dict[str, str] = {
     "login": "needs a key",
@@ -76,6 +75,13 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
         if number >= 1:
             return f"{number} {name}{'s' if number > 1 else ''} ago"
     return "just now"
+
+
+def source(name: str, hub: str) -> str:
+    """Who says so: a hub by its name. CivitAI has no model cards but descriptions."""
+    if name == "hub":
+        return HUB_LABELS[hub]
+    return "description" if name == "card" and hub == "civitai" else SOURCE_WORDS[name]
 
 
 def visible(text: str | None) -> str:

@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 
 from connectors.errors import NotFound
-from hub_ui.pages.edge import stepping, told
+from hub_ui.pages.edge import Turns, stepping, told, while_wanted
 
 
 def test_our_failures_become_a_message_to_the_person() -> None:
@@ -47,3 +47,20 @@ def test_closing_the_steps_asks_the_work_to_stop() -> None:
     next(steps)
     steps.close()
     assert stopped.wait(5)
+
+
+def page(name: str) -> gr.Request:
+    return gr.Request(session_hash=name)
+
+
+def test_a_later_request_takes_the_turn_of_its_own_page_only() -> None:
+    turns = Turns()
+    first, other = turns.take(page("a")), turns.take(page("b"))
+    second = turns.take(page("a"))
+    assert [turns.is_at(page("a"), turn) for turn in (first, second)] == [False, True]
+    assert turns.is_at(page("b"), other)
+
+
+def test_steps_nobody_wants_end_with_one_that_changes_nothing() -> None:
+    wanted = iter([True, False])
+    assert list(while_wanted("abc", lambda: next(wanted), "")) == ["a", ""]

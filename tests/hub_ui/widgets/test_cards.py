@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.claims import flatten
+from connectors.facts.adapter import Adapter
+from connectors.facts.claims import flatten, record_with_header
 from connectors.record import Example, Record
 from hub_ui.widgets import cards
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
+
+FLUX = Adapter(
+    what="lora", claims=(claim("architecture", "flux1", source="header"), claim("rank", 16, source="header"))
+)
 
 
 def record(**fields: Any) -> Record:
@@ -83,3 +88,14 @@ def test_a_file_that_contradicts_its_hub_is_flagged_first() -> None:
 
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
     assert html(waiting=3).count("card ghost") == 3
+
+
+def test_a_card_names_the_base_its_file_is_for() -> None:
+    of = record_with_header(record(base="SDXL 1.0"), FLUX)
+    assert (card(of).base, card(of).rank) == ("FLUX.1", "r16")
+
+
+def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
+    shown = cards.card(record(), ceiling="safe", in_library=lambda ref: True, what="llm-lora")
+    assert shown.flag == cards.Flag(text="not for pictures", tone="warn")
+    assert 'data-act="try"' not in cards.html(Renderer(), cards.Grid(cards=[shown]))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors.facts.adapter import Adapter
+from connectors.inspection import Facts
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.widgets import detail
@@ -11,8 +13,8 @@ from tests.hub_ui.catalog.builders import claim, file, lora, version
 REF = Ref.parse("civitai:1")
 
 
-def shown(of: Lora, ref: Ref = REF, held: bool = False) -> detail.Detail:
-    return detail.detail(of, ref, ceiling="safe", held=lambda ref: held)
+def shown(of: Lora, ref: Ref = REF, held: bool = False, **fields: Any) -> detail.Detail:
+    return detail.detail(of, ref, ceiling="safe", held=lambda ref: held, **fields)
 
 
 def html(of: Lora, **fields: Any) -> str:
@@ -21,7 +23,7 @@ def html(of: Lora, **fields: Any) -> str:
 
 def test_each_fact_says_where_it_was_read() -> None:
     fact = next(f for f in shown(lora(1, base="Flux.1 D")).facts if f.name == "Base model")
-    assert (fact.value, fact.source, fact.where) == ("FLUX.1 dev", "hub", "version.baseModel")
+    assert (fact.value, fact.source, fact.where) == ("FLUX.1 dev", "CivitAI", "version.baseModel")
 
 
 def test_a_fact_nobody_stated_has_no_row() -> None:
@@ -43,7 +45,7 @@ def test_trigger_words_are_buttons_that_copy() -> None:
 def test_what_can_not_be_had_says_so_and_offers_no_download() -> None:
     page = html(lora(1, access="archived"))
     assert "The hub keeps the page but no files." in page
-    assert '<button class="filled" data-act="try" data-ref="civitai:1@10#100" disabled>' in page
+    assert '<button class="filled" data-act="try" data-ref="civitai:1@10#100" disabled title="The hub keeps' in page
 
 
 def test_what_is_in_the_library_can_be_tried_even_after_its_removal() -> None:
@@ -58,3 +60,29 @@ def test_a_pickle_is_named_as_what_it_is() -> None:
 def test_a_hostile_description_keeps_only_its_words() -> None:
     page = html(lora(1, description="<b>hi</b><script>alert(1)</script>", description_format="html"))
     assert '<div class="description" dir="auto"><b>hi</b></div>' in page
+
+
+def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
+    page = html(lora(1), facts=Facts(adapter=Adapter(what="llm-lora")), held=True)
+    assert "This is no LoRA for pictures or films: the file is a LoRA for a language model." in page
+    assert page.count(" disabled") == 3
+
+
+def test_how_little_was_read_is_told() -> None:
+    facts = Facts(adapter=Adapter(what="lora"), size=151_000_000, bytes_read=98_304)
+    assert shown(lora(1), facts=facts).state == "Read from 98 kB of 151 MB, nothing downloaded"
+
+
+def test_while_a_header_is_read_the_panel_says_so() -> None:
+    assert '<p class="state" role="status">Reading' in html(lora(1), state="Reading the file's header…")
+
+
+def test_a_contradiction_is_marked_in_the_table() -> None:
+    header = claim("architecture", "flux1", source="header")
+    page = html(lora(1, base="SDXL 1.0"), facts=Facts(adapter=Adapter(what="lora", claims=(header,))))
+    assert '<td dir="auto">FLUX.1<small><span aria-hidden="true">⚠</span> CivitAI says SDXL 1.0</small></td>' in page
+
+
+def test_what_is_odd_about_a_file_is_told_under_the_table() -> None:
+    facts = Facts(adapter=Adapter(what="lora", warnings=("Layers that have only one of their two halves: 3.",)))
+    assert shown(lora(1), facts=facts).warnings == ("Layers that have only one of their two halves: 3.",)

@@ -1,0 +1,183 @@
+"""The rows of "What it is": each value with its source, both sides of a contradiction, and what only the file tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from connectors.facts import base_models
+from connectors.facts.adapter import Adapter
+from connectors.facts.claims import TRUST, believed
+from connectors.inspection import Facts
+from connectors.record import Claim, Record
+from hub_ui.widgets import words
+from hub_ui.widgets.cards import base_label
+
+MOST_RANKS = 4
+MOST_TAGS = 8
+HEADER = "the file's header"
+ALGORITHMS: Mapping[str, str] = {
+    "boft": "BOFT", "diff": "whole differences", "dora": "DoRA", "full": "whole differences", "glora": "GLoRA",
+    "ia3": "(IA)³", "locon": "LoCon", "loha": "LoHa", "lokr": "LoKr", "lora": "LoRA", "oft": "OFT",
+}  # fmt: skip
+FORMATS: Mapping[str, str] = {
+    "ai-toolkit": "ai-toolkit, ComfyUI", "bfl-control": "Black Forest Labs", "cloneofsimo": "cloneofsimo (2022)",
+    "diffusers-attn-procs": "diffusers (2023)", "diffusers-old": "diffusers, older names", "kohya": "kohya",
+    "lycoris": "LyCORIS", "onetrainer": "OneTrainer", "peft": "PEFT", "peft-default-bare": "PEFT, bare names",
+    "xlabs": "XLabs",
+}  # fmt: skip
+FRACTIONS: Mapping[float, str] = {0.25: "a quarter of full strength", 0.5: "half strength", 2.0: "double strength"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them."""
+
+    name: str
+    value: str
+    source: str
+    where: str
+    hint: str = ""
+    others: tuple[str, ...] = ()
+
+
+# (field, row name, what the word means)
+CLAIMED: tuple[tuple[str, str, str], ...] = (
+    ("architecture", "Architecture", "The network a LoRA's layers belong to. It loads on no other."),
+    ("base_model", "Base model", "The model it was trained on; relatives of one architecture often work too."),
+    ("kind", "Kind", "What it adds: a character, a style, a concept, control over structure, or a tool."),
+    ("algorithm", "Algorithm", "How the change is stored: LoRA, LoCon, LoHa, LoKr, DoRA."),
+    ("rank", "Rank", "How much a LoRA can hold. Most are 8 to 32; bigger means a bigger file."),
+    ("alpha", "Alpha", "Training-time strength. Alpha divided by rank is how strong weight 1.0 really is."),
+    ("weight", "Weight", "The strength its author or examples use."),
+)
+LICENCE: tuple[tuple[str, str, str], ...] = (
+    ("license", "Licence", "What the author permits, or the licence it is under."),
+    ("license_terms", "It permits", "The licence in short, to choose by. Its own text decides."),
+    ("base_license", "Base's licence", "The base model's licence binds its LoRAs too."),
+)
+
+
+def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
+    """What nobody said has no row."""
+    adapter = facts.adapter if facts is not None and facts.adapter.is_lora else None
+    claimed = (fact for row in CLAIMED if (fact := _claimed(record, adapter, *row)) is not None)
+    licence = (fact for row in LICENCE if (fact := _claimed(record, adapter, *row)) is not None)
+    return (*claimed, *(_from_header(adapter) if adapter is not None else ()), *licence)
+
+
+def dispute(record: Record) -> str:
+    """A sentence about the contradiction that decides whether a LoRA works at all."""
+    claim = believed(record.claims, "architecture")
+    if claim is None or "architecture" not in record.conflicts:
+        return ""
+    others = " and ".join(_others(record, "architecture", claim))
+    return f"{_said_by(record, claim)} says {_shown(record, claim)}, but {others}. {_said_by(record, claim)} is believed."
+
+
+def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hint: str) -> Fact | None:
+    value = getattr(record, field, None)
+    said = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
+    claim = believed(said, field)
+    if claim is None:
+        return None
+    from_file = claim.source == "header" and adapter is not None
+    return Fact(
+        name=name,
+        value=(_in_file(field, adapter) if from_file else "") or _shown(record, claim),
+        source=words.source(claim.source, record.hub),
+        where=words.visible(claim.where),
+        hint=hint,
+        others=_others(record, field, claim) if field in record.conflicts else (),
+    )
+
+
+def _others(record: Record, field: str, claim: Claim) -> tuple[str, ...]:
+    said = (
+        f"{_said_by(record, other)} says {_as_written(record, other)}"
+        for other in sorted(record.claims, key=lambda c: TRUST.index(c.source))
+        if other.field == field and other.value not in (None, claim.value) and other.source in ("header", "hub", "card")
+    )
+    return tuple(dict.fromkeys(said))
+
+
+def _said_by(record: Record, claim: Claim) -> str:
+    source = words.source(claim.source, record.hub)
+    return {"header": "The file", "card": f"the {source}"}.get(claim.source, source)
+
+
+def _as_written(record: Record, claim: Claim) -> str:
+    """The base in the words of who said it: "SDXL 1.0" is what a person sees on the hub's page."""
+    written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
+    raw = next((c.value for c in written if c.where == claim.where), None) if claim.field == "architecture" else None
+    return words.visible(str(raw)) if raw else _shown(record, claim)
+
+
+def _shown(record: Record, claim: Claim) -> str:
+    if claim.field == "architecture":
+        return base_models.architecture_label(str(claim.value))
+    if claim.field == "base_model":
+        return base_label(record)
+    if claim.field == "algorithm":
+        return algorithm(str(claim.value))
+    if isinstance(claim.value, tuple):
+        return words.visible(", ".join(claim.value))
+    return f"{claim.value:g}" if isinstance(claim.value, float) else words.visible(str(claim.value))
+
+
+def _in_file(field: str, adapter: Adapter | None) -> str:
+    """More than the claim says, where the file tells more."""
+    if adapter is None:
+        return ""
+    if field == "rank":
+        return ranks(adapter.ranks)
+    if field == "alpha" and adapter.alpha is not None and adapter.scale is not None:
+        return f"{adapter.alpha:g} ({scale(adapter.scale)})"
+    return ""
+
+
+def _from_header(adapter: Adapter) -> Iterator[Fact]:
+    if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
+        yield _fact("Scale", scale(adapter.scale), "What weight 1.0 is multiplied by: alpha / rank.")
+    if adapter.format:
+        yield _fact("Format", format_(adapter.format), "Which tool's names the layers have.", "tensor names")
+    text = "changed too" if adapter.text_encoder else "left as it is"
+    yield _fact("Text encoder", text, "Whether it also changes how the prompt is read.", "tensor names")
+    if adapter.control:
+        hint = "A control LoRA follows the edges, depth or pose of a picture."
+        yield _fact("Control", "needs a picture that gives the structure", hint, "tensor shapes")
+    if adapter.tags:
+        shown = ", ".join(words.visible(tag) for tag in adapter.tags[:MOST_TAGS])
+        yield _fact("Trained on", shown, "The tags of its training pictures, most used first.", "ss_tag_frequency")
+    yield _fact("Tensors", f"{adapter.tensors:,}", "How many pieces of weight the file holds.", "tensor names")
+
+
+def _fact(name: str, value: str, hint: str, where: str = HEADER) -> Fact:
+    return Fact(name=name, value=value, source=words.SOURCE_WORDS["header"], where=where, hint=hint)
+
+
+def ranks(counted: Mapping[int, int]) -> str:
+    """One rank as a number; several with their layers, the most layers first: "32 (840 layers), 16 (48)"."""
+    if len(counted) < 2:
+        return str(next(iter(counted), ""))
+    often = sorted(counted, key=lambda rank: -counted[rank])
+    first, *others = often[:MOST_RANKS]
+    shown = [f"{first} ({counted[first]} layers)", *(f"{rank} ({counted[rank]})" for rank in others)]
+    left = len(often) - MOST_RANKS
+    return ", ".join(shown) + (f" and {left} more, {min(often)} to {max(often)}" if left > 0 else "")
+
+
+def scale(factor: float) -> str:
+    """What weight 1.0 comes to: "scale 0.5, so weight 1.0 is half strength"."""
+    if abs(factor - 1) < 0.005:
+        return "scale 1.0"
+    strength = FRACTIONS.get(round(factor, 3)) or f"{100 * factor:.3g} % of full strength"
+    return f"scale {factor:.3g}, so weight 1.0 is {strength}"
+
+
+def algorithm(name: str) -> str:
+    return " + ".join(ALGORITHMS.get(part, words.visible(part)) for part in name.split("+"))
+
+
+def format_(name: str) -> str:
+    return " + ".join(FORMATS.get(part, words.visible(part)) for part in name.split("+"))

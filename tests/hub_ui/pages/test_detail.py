@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import KeyRequired
+from connectors.facts.adapter import Adapter
+from connectors.inspection import Facts
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.pages import detail
+from hub_ui.pages.view import View
+from hub_ui.services import Services, facts_keys
+from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, lora
+from tests.hub_ui.stand_ins import Hub
+
+REF = Ref.parse("civitai:1")
+FLUX = Facts(
+    adapter=Adapter(what="lora", claims=(claim("architecture", "flux1", source="header"),)),
+    size=38_000_000,
+    bytes_read=61_000,
+)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora(1, base="SDXL 1.0")])
+
+
+@pytest.fixture
+def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made
+
+
+def show(built: Services) -> list[str]:
+    return [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))]
+
+
+def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Services, "inspect", lambda services, ref: FLUX)
+    asking, reading, read = show(built)
+    assert "Asking the hub…" in asking
+    assert "Reading the file&#39;s header…" in reading
+    assert "The file says" not in reading
+    assert "The file says FLUX.1, but CivitAI says SDXL 1.0." in read
+    assert "Read from 61 kB of 38 MB, nothing downloaded" in read
+
+
+def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
+    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.stored())
+    assert "The file says FLUX.1" in show(built)[-1]
+    assert len(show(built)) == 2
+
+
+def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "locate", _no_key)
+    last = show(built)[-1]
+    assert "The file&#39;s header could not be read. CivitAI wants a key." in last
+    assert "Download &amp; try" in last
+
+
+def _no_key(ref: Ref) -> object:
+    raise KeyRequired("CivitAI wants a key.", hub=ref.hub)
+
+
+def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(1, access="archived")]
+    assert "could not be read" not in show(built)[-1]
+    assert [asked for asked in hub.asked if asked.startswith("get")] == ["get civitai:1"]
+
+
+def test_closing_empties_the_panel(built: Services) -> None:
+    assert list(detail.show(built, Renderer(), View())) == [("", "")]

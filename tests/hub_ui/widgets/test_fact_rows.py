@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from connectors.facts.adapter import Adapter
+from connectors.facts.base_models import base_claims
+from connectors.facts.claims import flatten, record_with_header
+from connectors.inspection import Facts
+from connectors.record import Claim, Record
+from hub_ui.widgets import fact_rows
+from hub_ui.widgets.fact_rows import Fact
+from tests.hub_ui.catalog.builders import claim, lora
+
+
+def adapter(**fields: Any) -> Adapter:
+    return Adapter(**{"what": "lora", "tensors": 608, **fields})
+
+
+def header(field: str, value: Any, where: str = "tensor shapes") -> Claim:
+    return claim(field, value, source="header", where=where)
+
+
+def on_sdxl(*claims: Claim, hub_word: str = "SDXL 1.0") -> Record:
+    said = base_claims(hub_word, "hub", "modelVersions[0].baseModel")
+    return record_with_header(flatten(lora(1, claims=said)), adapter(claims=claims))
+
+
+def row(name: str, record: Record, of: Adapter | None = None) -> Fact | None:
+    facts = Facts(adapter=of) if of else None
+    return next((fact for fact in fact_rows.rows(record, facts) if fact.name == name), None)
+
+
+def value(name: str, record: Record, of: Adapter | None = None) -> str:
+    found = row(name, record, of)
+    return found.value if found else ""
+
+
+def test_a_contradiction_shows_both_values_and_who_says_them() -> None:
+    shown = row("Architecture", on_sdxl(header("architecture", "flux1")))
+    assert shown is not None
+    assert (shown.value, shown.source, shown.others) == ("FLUX.1", "the file itself", ("CivitAI says SDXL 1.0",))
+
+
+def test_the_contradiction_that_matters_most_is_a_sentence() -> None:
+    record = on_sdxl(header("architecture", "flux1"))
+    assert fact_rows.dispute(record) == "The file says FLUX.1, but CivitAI says SDXL 1.0. The file is believed."
+
+
+def test_agreement_is_no_dispute() -> None:
+    record = on_sdxl(header("architecture", "sdxl"))
+    assert fact_rows.dispute(record) == ""
+    assert [fact.others for fact in fact_rows.rows(record, None)] == [(), ()]
+
+
+def test_a_base_the_file_can_not_be_for_has_no_row() -> None:
+    assert row("Base model", on_sdxl(header("architecture", "flux1"))) is None
+
+
+def test_the_exact_place_of_a_value_is_kept_for_the_hover() -> None:
+    shown = row("Base model", on_sdxl())
+    assert shown is not None
+    assert (shown.value, shown.source, shown.where) == ("SDXL 1.0", "CivitAI", "modelVersions[0].baseModel")
+
+
+@pytest.mark.parametrize(
+    ("counted", "text"),
+    [
+        ({}, ""),
+        ({16: 304}, "16"),
+        ({16: 48, 32: 840}, "32 (840 layers), 16 (48)"),
+        ({n: 10 - n for n in range(1, 8)}, "1 (9 layers), 2 (8), 3 (7), 4 (6) and 3 more, 1 to 7"),
+    ],
+)
+def test_ranks_that_vary_are_told_with_their_layers(counted: Mapping[int, int], text: str) -> None:
+    assert fact_rows.ranks(counted) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [
+        (1.0, "scale 1.0"),
+        (0.5, "scale 0.5, so weight 1.0 is half strength"),
+        (2.0, "scale 2, so weight 1.0 is double strength"),
+        (0.03125, "scale 0.0312, so weight 1.0 is 3.12 % of full strength"),
+    ],
+)
+def test_a_scale_is_told_in_words(factor: float, text: str) -> None:
+    assert fact_rows.scale(factor) == text
+
+
+def test_alpha_says_what_weight_one_comes_to() -> None:
+    of = adapter(alpha=8.0, scale=0.5)
+    assert value("Alpha", on_sdxl(header("alpha", 8.0)), of) == "8 (scale 0.5, so weight 1.0 is half strength)"
+
+
+def test_a_file_without_alpha_still_tells_its_scale() -> None:
+    assert value("Scale", on_sdxl(), adapter(scale=2.0)) == "scale 2, so weight 1.0 is double strength"
+
+
+def test_what_only_the_file_tells_has_rows_once_it_is_read() -> None:
+    of = adapter(format="kohya", text_encoder=True, control=True, tags=("portrait", "ink"))
+    names = ("Format", "Text encoder", "Control", "Trained on", "Tensors")
+    assert [value(name, on_sdxl(), of) for name in names] == [
+        "kohya",
+        "changed too",
+        "needs a picture that gives the structure",
+        "portrait, ink",
+        "608",
+    ]
+    assert [value(name, on_sdxl()) for name in names] == [""] * 5
+
+
+def test_a_file_that_is_no_lora_adds_no_rows() -> None:
+    assert [fact.name for fact in fact_rows.rows(on_sdxl(), Facts(adapter=Adapter(what="vae", tensors=9)))] == [
+        "Architecture",
+        "Base model",
+    ]
+
+
+def test_a_licence_is_told_with_what_it_permits_and_the_base_s_own() -> None:
+    said = (claim("license", "mit"), claim("license_terms", "images may be sold"), claim("base_license", "openrail++"))
+    record = flatten(lora(1, claims=said))
+    assert [(fact.name, fact.value) for fact in fact_rows.rows(record, None)] == [
+        ("Licence", "mit"),
+        ("It permits", "images may be sold"),
+        ("Base's licence", "openrail++"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "text"), [("lokr+dora", "LoKr + DoRA"), ("lora+diff", "LoRA + whole differences")])
+def test_algorithms_have_the_names_people_know(name: str, text: str) -> None:
+    assert fact_rows.algorithm(name) == text
