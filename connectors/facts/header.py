@@ -7,6 +7,7 @@ parsed by msgspec straight into typed tensors, and whatever that leaves in doubt
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ DTYPE_BITS: Mapping[str, int] = {
     "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
     "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
 }  # fmt: skip
+# A dtype that is newer than the table is called like these.
+_DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip or PyTorch pickle file, which can run code when loaded"),
     (b"\x80", "a Python pickle, which can run code when loaded"),
@@ -181,8 +184,22 @@ def _strictly(raw: bytes) -> _Parsed:
         raise BadHeader(f"The header is not JSON ({_short(error)}). The file is damaged; download it again.") from None
     if not isinstance(data, dict):
         raise BadHeader("The header is not a JSON object, as safetensors needs. Download the file again.")
+    if _HALF.search(raw) and not _is_text(data):
+        raise BadHeader("The header holds half a character, so no program loads it. Look for another copy of the file.")
     metadata = _metadata(data.pop("__metadata__", None))
     return {name: _tensor(name, entry) for name, entry in data.items()}, metadata
+
+
+# JSON can write one half of a character that takes two ("\\ud83d"); as text it can't be stored or shown.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _is_text(data: Any) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _tensor(name: str, entry: Any) -> Tensor:
@@ -265,10 +282,10 @@ def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
         if extent < 0:
             raise BadHeader("A tensor has a negative size in its shape. The file is damaged or forged.")
         count *= extent
-        if count >= 2**48:
+        if extent >= 2**48 or count >= 2**48:
             raise BadHeader("A tensor claims more elements than any file holds. The file is forged.")
     bits = DTYPE_BITS.get(dtype)
-    return bits is None or (count * bits + 7) // 8 == length
+    return _DTYPE.fullmatch(dtype) is not None if bits is None else (count * bits + 7) // 8 == length
 
 
 def _looks_like(head: bytes) -> str:
