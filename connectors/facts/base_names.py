@@ -38,6 +38,7 @@ _NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![a-z])ltx[- _]?video", "ltx-video"),
         (r"cogvideo[- _]?x", "cogvideox"),
         (r"hidream", "hidream"),
+        (r"minimax[- _]?h3", "minimax-h3"),
         (r"ideogram[- _]?4", "ideogram-4"),
         (r"illustrious", "illustrious"),
         (r"noob[- _]?ai", "noobai"),

@@ -61,8 +61,8 @@ def card_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo:
 def _written(front: Table) -> Iterator[Claim]:
     """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
     written = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
-    for name in sorted(written, key=lambda name: identify(name) is None):
-        yield from base_claims(name, "card", "card front matter: base_model")
+    for name in sorted(written, key=lambda name: (identify(name) is None, named_base(_own_name(name)) is None)):
+        yield from _meant(name, "card", "card front matter: base_model")
 
 
 def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
@@ -70,11 +70,26 @@ def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
         name = tag.removeprefix("base_model:")
         relation, _, repo = name.partition(":")
         if tag.startswith("base_model:") and "/" in (repo or name):
-            yield from base_claims(repo or relation, "tag", f"tags: {tag}")
+            yield from _meant(repo or relation, "tag", f"tags: {tag}")
     models = hub.get("models") if isinstance(hub, dict) else None
     for model in (models if isinstance(models, list) else [])[:_MAX_NAMES]:
         if isinstance(model, dict) and (names := texts(model.get("id"))):
-            yield from base_claims(names[0][:200], "tag", "baseModels")
+            yield from _meant(names[0][:200], "tag", "baseModels")
+
+
+def _meant(name: str, source: Source, where: str) -> Iterator[Claim]:
+    """A listed base, or the one that an unlisted repo is made from by its own name: "x/waiIllustriousSDXL_v170"."""
+    named = None if identify(name) else named_base(_own_name(name))
+    if named is None:
+        yield from base_claims(name, source, where)
+        return
+    yield Claim(field="raw_base_model", value=name, source=source, where=where)
+    found = base_claims(named[0], source, f"{where}: {named[1]}")
+    yield from (claim for claim in found if claim.field != "raw_base_model")
+
+
+def _own_name(repo: str) -> str:
+    return repo.rpartition("/")[2]
 
 
 def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
@@ -98,7 +113,7 @@ def _in_passing(repo: str) -> Iterator[Claim]:
 
     The repo of a base model itself has none.
     """
-    if identify(repo) is None and (named := named_base(repo.rpartition("/")[2])):
+    if identify(repo) is None and (named := named_base(_own_name(repo))):
         claims = base_claims(named[0], "tag", f"repo name: {named[1]}")
         yield from (claim for claim in claims if claim.field != "raw_base_model")
 

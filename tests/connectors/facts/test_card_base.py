@@ -23,12 +23,23 @@ def _base(
         ("https://huggingface.co/black-forest-labs/FLUX.1-dev", "flux.1-dev"),
         ("Illustrious-XL", "illustrious"),
         ("unlisted/thing", "unlisted/thing"),
+        ("unlisted/waiIllustriousSDXL_v170", "illustrious"),
+        (["unlisted/thing", "unlisted/flux2-klein-9b-own"], "flux.2-klein-9b"),
         (["", None], None),
         ({"a": 1}, None),
     ],
 )
 def test_the_front_matter_is_a_repo_a_list_or_a_name(written: object, base: str | None) -> None:
     assert _base({"base_model": written}) == base
+
+
+def test_what_an_unlisted_repo_is_made_from_is_told_by_its_name() -> None:
+    claims = card_claims({"base_model": "x/waiIllustriousSDXL_v170"}, None, (), "")
+    assert [(c.field, c.value, c.where) for c in claims] == [
+        ("raw_base_model", "x/waiIllustriousSDXL_v170", "card front matter: base_model"),
+        ("base_model", "illustrious", "card front matter: base_model: Illustrious"),
+        ("architecture", "sdxl", "card front matter: base_model: Illustrious"),
+    ]
 
 
 def test_the_hubs_own_reading_stands_in() -> None:
