@@ -89,6 +89,34 @@ def _pull(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _sync(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--frozen",
+        action="store_true",
+        help="for CI: also ask the hubs whether they still promise the same bytes for files that are here",
+    )
+    _library(parser)
+    _json(parser)
+
+
+def _on_library(parser: argparse.ArgumentParser) -> None:
+    _library(parser)
+    _json(parser)
+
+
+def _remove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("refs", nargs="+", metavar="REF", help="a LoRA of the library")
+    parser.add_argument("--keep-file", action="store_true", help="take it out of the lock file only")
+    _library(parser)
+    _json(parser)
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", type=Path, metavar="A", help="a lock file, or a library folder")
+    parser.add_argument("new", type=Path, metavar="B", help="another")
+    _json(parser)
+
+
 def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
     parser.add_argument("--prompt", metavar="T", help="what the image shows; trigger words belong in it")
@@ -125,6 +153,18 @@ COMMANDS: dict[str, Command] = {
         module="hub_ui.commands.inspect", help="what a file proves about itself, without loading it", arguments=_inspect
     ),
     "pull": Command(module="hub_ui.commands.pull", help="download into the library, pinned", arguments=_pull),
+    "sync": Command(module="hub_ui.commands.sync", help="make the library what its lock file says", arguments=_sync),
+    "verify": Command(
+        module="hub_ui.commands.verify", help="hash every file again: missing, changed, foreign", arguments=_on_library
+    ),
+    "outdated": Command(
+        module="hub_ui.commands.outdated", help="newer versions, replaced files, what is gone", arguments=_on_library
+    ),
+    "remove": Command(module="hub_ui.commands.remove", help="take LoRAs out of the library", arguments=_remove),
+    "diff": Command(module="hub_ui.commands.diff", help="what tells two lock files apart", arguments=_diff),
+    "licenses": Command(
+        module="hub_ui.commands.licenses", help="what the library's licences permit together", arguments=_on_library
+    ),
     "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
 }
 _EPILOG = """\

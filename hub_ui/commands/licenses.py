@@ -1,0 +1,85 @@
+"""hub-ui licenses: what the library's licences permit, one by one and all together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from connectors.errors import NotFound
+from connectors.facts.claims import file_of, flatten
+from connectors.record import Claim
+from hub_ui import services
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.commands.locked import settings_of
+from hub_ui.library.entry import Entry
+from hub_ui.library.permits import QUESTIONS, Permit, Permits, permits
+from hub_ui.terminal import Terminal, facts, table
+
+_MANY = 3
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    with services.build(settings_of(args)) as built:
+        found = permits(built.library.entries(), lambda entry: _claims(built.catalog, entry))
+    if terminal.json:
+        terminal.document(_document(found))
+    else:
+        _print(found, terminal)
+    return 0
+
+
+def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
+    """What the hub said when it was last asked; a lock file from elsewhere may hold what was never seen here."""
+    try:
+        lora = catalog.lora(entry.ref)
+    except NotFound:
+        return ()
+    version = lora.version(entry.ref.version)
+    return flatten(lora, version, file_of(version, entry.ref)).claims if version else lora.claims
+
+
+def _document(found: Permits) -> dict[str, Any]:
+    return {
+        "entries": [_item(permit) for permit in found.each],
+        "together": {
+            question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
+            for question, verdict in found.together.items()
+        },
+        "conditions": list(found.conditions),
+    }
+
+
+def _item(permit: Permit) -> dict[str, Any]:
+    return {
+        "ref": str(permit.entry.ref),
+        "title": permit.entry.title,
+        "license": permit.license,
+        "license_terms": permit.terms,
+        "base_model": permit.entry.base_model,
+        "base_license": permit.base,
+        "base_license_terms": permit.base_terms,
+        "permits": dict(permit.answers),
+        "conditions": list(permit.conditions),
+    }
+
+
+def _print(found: Permits, terminal: Terminal) -> None:
+    if not found.each:
+        terminal.line("The lock file holds no LoRA.")
+        return
+    rows = [(p.entry.title, p.license or "unknown", p.base or "unknown") for p in found.each]
+    terminal.lines(table([("TITLE", "LICENCE", "BASE MODEL'S LICENCE"), *rows]))
+    terminal.line()
+    terminal.line(f"May you, with all {len(found.each):,} together:")
+    terminal.lines(facts([(f"  {words}", _verdict(found, question)) for question, words in QUESTIONS.items()]))
+    if found.conditions:
+        terminal.line(f"Conditions: {'; '.join(found.conditions)}.")
+    terminal.line("A summary to choose by, and no legal advice. Unknown is no permission.")
+
+
+def _verdict(found: Permits, question: Any) -> str:
+    verdict = found.together[question]
+    names = [entry.title for entry in verdict.because]
+    more = f" and {len(names) - _MANY:,} more" if len(names) > _MANY else ""
+    return f"{verdict.answer}: {', '.join(names[:_MANY])}{more}" if names else verdict.answer

@@ -1,0 +1,170 @@
+"""What has become of the library's LoRAs on their hubs: newer versions, files replaced in silence, what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
+from connectors.facts.claims import file_of, flatten
+from connectors.record import Lora, Version, WeightFile
+from connectors.ref import HubName, Ref
+from hub_ui.library.entry import Entry
+
+# "replaced": its author put other bytes under the same version. "unknown": the hub says too little to tell.
+State = Literal["current", "newer", "replaced", "gone", "unknown", "failed"]
+# After one of these the hub is left alone: the next question would end alike.
+_ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model."""
+
+    entry: Entry
+    state: State
+    newest: Ref | None = None
+    newest_name: str | None = None
+    newest_at: str | None = None
+    note: str | None = None
+    error: HubUiError | None = None
+
+
+def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[Standing]:
+    """One request a LoRA, however many of its files are here. A hub that fails costs its own entries only."""
+    answers: dict[Ref, Lora | HubUiError] = {}
+    failed: dict[HubName, HubUiError] = {}
+    for entry in entries:
+        asked = entry.ref.lora if entry.ref.id else entry.ref
+        if asked not in answers:
+            answers[asked] = failed.get(entry.ref.hub) or _answer(asked, get)
+        answer = answers[asked]
+        if isinstance(answer, _ALL_OF_IT):
+            failed[entry.ref.hub] = answer
+        yield _standing(entry, answer)
+
+
+def _answer(ref: Ref, get: Callable[[Ref], Lora]) -> Lora | HubUiError:
+    try:
+        return get(ref)
+    except HubUiError as error:
+        return error
+
+
+def _standing(entry: Entry, answer: Lora | HubUiError) -> Standing:
+    if isinstance(answer, NotFound):
+        return Standing(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
+    if isinstance(answer, HubUiError):
+        return Standing(entry=entry, state="failed", error=answer)
+    if entry.ref.hub == "huggingface":
+        return _commit(entry, answer)
+    return _version(entry, answer)
+
+
+def _commit(entry: Entry, lora: Lora) -> Standing:
+    """Commits come and go with every edit of a card: only other bytes of the same file are news."""
+    newest = lora.version(None)
+    file = file_of(newest, entry.ref)
+    if newest is None or file is None:
+        return Standing(
+            entry=entry, state="gone", note="The newest commit has no such file any more; the pinned one still may."
+        )
+    match _same(file, entry):
+        case True:
+            return Standing(entry=entry, state="current")
+        case False if newest.ref.version == entry.ref.version:
+            return _replaced(entry, newest, file)
+        case False:
+            return _newer(entry, newest)
+    return Standing(entry=entry, state="unknown", note="The hub states no SHA-256 for this file.")
+
+
+def _version(entry: Entry, lora: Lora) -> Standing:
+    own = lora.version(entry.ref.version)
+    if own is not None and (other := _other_file(own, entry)) is not None:
+        return _replaced(entry, own, other)
+    later = [
+        version for version in lora.versions if _is_later(version, entry, own) and _fits(lora, version, entry, own)
+    ]
+    if later:
+        return _newer(entry, max(later, key=_age))
+    # Replicate tells of one version unless asked for another.
+    if own is None and entry.ref.hub == "civitai":
+        return Standing(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
+    return Standing(entry=entry, state="current")
+
+
+def _other_file(version: Version, entry: Entry) -> WeightFile | None:
+    """The file that stands where the entry's was, if it has other bytes. A file may be given a number of its own."""
+    if any(_same(file, entry) for file in version.files):
+        return None
+    there = file_of(version, entry.ref)
+    if there is not None:
+        return there if _same(there, entry) is False else None
+    # Its number is gone: another file with a hash that is not ours has taken its place.
+    return version.file if version.file and _same(version.file, entry) is False else None
+
+
+def _same(file: WeightFile, entry: Entry) -> bool | None:
+    """None where the hub does not say."""
+    if file.sha256 is not None:
+        return file.sha256.lower() == entry.sha256
+    # CivitAI's sizes are rounded ones.
+    return False if file.size not in (None, entry.size) and entry.ref.hub == "huggingface" else None
+
+
+def _is_later(version: Version, entry: Entry, own: Version | None) -> bool:
+    if version.ref.version == entry.ref.version:
+        return False
+    if entry.ref.hub == "replicate":
+        # Its answer holds the newest one.
+        return True
+    if own is not None and own.updated_at and version.updated_at:
+        return _age(version) > _age(own)
+    return _number(version.ref) > _number(entry.ref)
+
+
+def _fits(lora: Lora, version: Version, entry: Entry, own: Version | None) -> bool:
+    """A version for another base model is another LoRA, and no update. One without a file can't be had."""
+    if entry.ref.hub == "replicate":
+        return True
+    base = _base(lora, own) if own is not None else entry.base_model
+    return version.file is not None and _base(lora, version) == base
+
+
+def _base(lora: Lora, version: Version) -> str | None:
+    record = flatten(lora, version)
+    return record.base_model or record.raw_base_model
+
+
+def _age(version: Version) -> tuple[str, int]:
+    return version.updated_at or "", _number(version.ref)
+
+
+def _number(ref: Ref) -> int:
+    """CivitAI counts its versions up."""
+    return int(ref.version) if ref.version and ref.version.isdecimal() else 0
+
+
+def _newer(entry: Entry, version: Version) -> Standing:
+    file = file_of(version, entry.ref) or version.file
+    return Standing(
+        entry=entry,
+        state="newer",
+        newest=file.ref if file else version.ref,
+        newest_name=version.name,
+        newest_at=version.updated_at,
+        note=version.access_note,
+    )
+
+
+def _replaced(entry: Entry, version: Version, file: WeightFile) -> Standing:
+    return Standing(
+        entry=entry,
+        state="replaced",
+        newest=file.ref,
+        newest_name=version.name,
+        newest_at=version.updated_at,
+        note=f"Its author replaced the file under the same version (sha256 now {(file.sha256 or '')[:12]}…).",
+    )

@@ -1,0 +1,154 @@
+"""Makes the folder what the lock file says: fetches what is missing, replaces what is changed, keeps the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from connectors.connector import Connector, Download
+from connectors.errors import AccessError, HubUiError, NotFound, WrongHash
+from connectors.record import Record
+from connectors.ref import HubName, Ref
+from hub_ui.library.disk import disk_trouble
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
+from hub_ui.library.progress import Progress
+from hub_ui.library.verify import check
+
+# "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
+State = Literal["kept", "fetched", "replaced", "failed"]
+# Replicate says nothing of a file but where it is.
+_STATES_HASHES: tuple[HubName, ...] = ("civitai", "huggingface")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Synced:
+    """`source` is the ref the bytes came from, where that is not the entry's own."""
+
+    entry: Entry
+    state: State
+    error: HubUiError | None = None
+    source: Ref | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync:
+    """`twins` gives every ref known for these bytes: another hub may still have what an entry's own no longer has.
+
+    `frozen`: of files that are here already, each hub that states a SHA-256 is asked whether it still promises it.
+    Neither way writes to the lock file.
+    """
+
+    library: Library
+    connector: Callable[[HubName], Connector]
+    twins: Callable[[str], Iterable[Ref]]
+    frozen: bool = False
+    report: Callable[[Progress], None] | None = None
+
+    def run(self) -> Iterator[Synced]:
+        """One result an entry, in the order of the lock file. One that fails does not keep the others from coming."""
+        for entry in self.library.entries():
+            try:
+                yield self._synced(entry)
+            except HubUiError as error:
+                yield Synced(entry=entry, state="failed", error=error)
+            except OSError as error:
+                yield Synced(entry=entry, state="failed", error=disk_trouble(error))
+
+    def _synced(self, entry: Entry) -> Synced:
+        found = check(self.library, entry)
+        if found.right:
+            if self.frozen and entry.ref.hub in _STATES_HASHES:
+                check_still_promised(self.connector(entry.ref.hub), entry)
+            return Synced(entry=entry, state="kept")
+        if found.state == "missing":
+            return self._fetched(entry)
+        path = self.library.path(entry)
+        aside = set_aside(path)
+        done = self._fetched(entry)
+        aside.unlink(missing_ok=True)
+        return replace(done, state="replaced")
+
+    def _fetched(self, entry: Entry) -> Synced:
+        try:
+            self._pull(entry, entry.ref)
+        except (NotFound, AccessError) as error:
+            return self._from_twin(entry, error)
+        return Synced(entry=entry, state="fetched")
+
+    def _from_twin(self, entry: Entry, error: HubUiError) -> Synced:
+        for ref in self.twins(entry.sha256):
+            if ref == entry.ref or not ref.pinned:
+                continue
+            try:
+                self._pull(entry, ref)
+            except HubUiError:
+                continue
+            return Synced(entry=entry, state="fetched", source=ref)
+        raise error
+
+    def _pull(self, entry: Entry, ref: Ref) -> None:
+        """From `ref`, under the entry's name: the bytes must be the entry's, whoever hands them over."""
+        download: Download = self.connector(ref.hub).download(ref)
+        self.library.pull(replace(download, ref=entry.ref), as_record(entry), report=self.report)
+
+
+def set_aside(path: Path) -> Path:
+    """What is not what the lock file says leaves the name it has no right to, and is kept until the right file came."""
+    aside = path.with_name(path.name + ".changed")
+    path.replace(aside)
+    return aside
+
+
+def check_still_promised(connector: Connector, entry: Entry) -> None:
+    """Raises WrongHash where the hub now promises other bytes under the entry's ref, NotFound where it has none."""
+    version = connector.get(entry.ref).version(entry.ref.version)
+    if version is None:
+        raise NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
+    file = version.file
+    if entry.ref.file is not None:
+        file = next((file for file in version.files if file.ref.file == entry.ref.file), None)
+    if file is None and not any(file.sha256 == entry.sha256 for file in version.files):
+        raise WrongHash(
+            f"{connector.label} no longer offers this file under {entry.ref.at(entry.ref.version)}: "
+            "its author took it out or put another in its place. See: hub-ui outdated",
+            hub=entry.ref.hub,
+        )
+    if file is not None and file.sha256 not in (None, entry.sha256):
+        raise WrongHash(
+            f"{connector.label} now promises other bytes under {entry.ref} (sha256 {(file.sha256 or '')[:12]}…) than "
+            f"the lock file pins ({entry.sha256[:12]}…). See: hub-ui outdated",
+            hub=entry.ref.hub,
+        )
+
+
+def as_record(entry: Entry) -> Record:
+    """What a library needs to know of a file that has an entry: only what the entry says."""
+    return Record(
+        ref=entry.ref,
+        hub=entry.ref.hub,
+        title=entry.title,
+        creator=None,
+        url=entry.source,
+        base_model=entry.base_model,
+        architecture=entry.architecture,
+        raw_base_model=None,
+        kind=None,
+        trigger_words=entry.trigger_words,
+        rank=None,
+        alpha=None,
+        algorithm=None,
+        weight=entry.weight,
+        file=None,
+        license=entry.license,
+        nsfw="safe",
+        downloads=None,
+        likes=None,
+        updated_at=None,
+        images=(),
+        access="open",
+        claims=(),
+        conflicts=(),
+    )

@@ -1,0 +1,63 @@
+"""The local hubs on a copy of the contract tests' data, which a test may change, and the command line on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_ui import cli
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+
+CONTRACT = Path(__file__).parents[2] / "contract" / "data"
+CIVITAI = "civitai:1001@2001#3001"
+HUGGINGFACE = "huggingface:maker/history"
+REPLICATE = "replicate:maker/tuned"
+TUNED = "a" * 64
+
+
+def copied(folder: Path) -> Path:
+    return Path(shutil.copytree(CONTRACT, folder))
+
+
+def edited(path: Path, *keys: str | int, value: Any) -> None:
+    """Sets one value deep inside a JSON file."""
+    document = json.loads(path.read_text())
+    place = document
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(document))
+
+
+@contextmanager
+def answering(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    """The hubs of `data`, and an environment that names them."""
+    with running_hubs(data) as hubs:
+        monkeypatch.setenv("HF_ENDPOINT", hubs.huggingface)
+        monkeypatch.setenv("CIVITAI_ENDPOINT", hubs.civitai)
+        monkeypatch.setenv("REPLICATE_ENDPOINT", hubs.replicate)
+        monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_test")
+        yield hubs
+
+
+class Line:
+    """The command line: `line("verify")` gives the exit code and the JSON document."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, Any]:
+        self._capsys.readouterr()
+        code = cli.main([*words, "--json"])
+        return code, json.loads(self._capsys.readouterr().out)
+
+    def words(self, *words: str) -> tuple[int, str]:
+        self._capsys.readouterr()
+        code = cli.main(list(words))
+        return code, self._capsys.readouterr().out

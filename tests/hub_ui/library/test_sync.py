@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from connectors.errors import HubUiError, NotFound, WrongHash
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.library import lockfile
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
+from hub_ui.library.sync import Sync, as_record, check_still_promised, set_aside
+from tests.hub_ui.library.building import INK, entry, sha256, weights
+from tests.hub_ui.library.serving import Answer, Host
+from tests.hub_ui.stand_ins import Hub, lora
+
+FILE = weights()
+
+
+@pytest.fixture
+def held(library: Library) -> Entry:
+    made = entry(sha256=sha256(FILE), size=len(FILE))
+    library.lock.write_text(lockfile.dumps([made]))
+    return made
+
+
+def sync(library: Library, civitai: Hub, frozen: bool = False) -> list[tuple[str, str | None]]:
+    job = Sync(library=library, connector=lambda hub: civitai, twins=lambda sha: (), frozen=frozen)
+    return [(done.state, done.error.name if done.error else None) for done in job.run()]
+
+
+def saying(sha: str | None, file_id: str = "3001") -> Lora:
+    made = lora()
+    version = made.versions[0]
+    file = replace(version.files[0], ref=version.ref.at("2001", file_id), sha256=sha)
+    return replace(made, versions=(replace(version, files=(file,)),))
+
+
+def test_only_what_is_needed_is_asked_of_the_hub(library: Library, held: Entry, hub: Host) -> None:
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    civitai = Hub(name="civitai", address=hub.url)
+    assert sync(library, civitai) == [("fetched", None)]
+    assert sync(library, civitai) == [("kept", None)]
+    assert (len(hub.seen), civitai.asked) == (1, [])
+
+
+def test_the_entry_stays_as_it_was(library: Library, held: Entry, hub: Host) -> None:
+    kept = replace(held, title="Mine", weight=0.3, extra={"mood": "calm"})
+    library.lock.write_text(lockfile.dumps([kept]))
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    assert sync(library, Hub(name="civitai", address=hub.url)) == [("fetched", None)]
+    assert library.entries() == (kept,)
+
+
+def test_other_bytes_than_the_locks_are_refused(library: Library, held: Entry, hub: Host) -> None:
+    hub.answers["/ink.safetensors"] = Answer(body=weights(fill=b"\x02"))
+    assert sync(library, Hub(name="civitai", address=hub.url)) == [("failed", "WrongHash")]
+    assert not library.path(held).exists()
+
+
+def test_frozen_leaves_a_hub_without_hashes_alone(library: Library, hub: Host) -> None:
+    made = entry(ref=Ref.parse("replicate:ada/ink@" + "b" * 64), sha256=sha256(FILE), size=len(FILE))
+    library.lock.write_text(lockfile.dumps([made]))
+    library.path(made).parent.mkdir(parents=True)
+    library.path(made).write_bytes(FILE)
+    silent = Hub(name="replicate", error=NotFound("gone"))
+    assert (sync(library, silent, frozen=True), silent.asked) == ([("kept", None)], [])
+
+
+@pytest.mark.parametrize("listed", [saying(sha256(FILE)), saying(sha256(FILE), "9"), saying(None)])
+def test_a_promise_that_holds_passes(held: Entry, listed: Lora) -> None:
+    check_still_promised(Hub(name="civitai", loras=[listed]), held)
+
+
+@pytest.mark.parametrize(
+    ("listed", "error", "said"),
+    [
+        (saying("b" * 64), WrongHash, "now promises other bytes"),
+        (saying("b" * 64, "9"), WrongHash, "put another in its place"),
+        (replace(saying(None), ref=Ref.parse("civitai:7")), NotFound, "no civitai:1001"),
+    ],
+)
+def test_a_promise_that_broke_is_told(held: Entry, listed: Lora, error: type[HubUiError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        check_still_promised(Hub(name="civitai", loras=[listed]), held)
+
+
+def test_what_is_set_aside_keeps_its_bytes(library: Library, held: Entry) -> None:
+    library.path(held).parent.mkdir(parents=True)
+    library.path(held).write_bytes(b"mine")
+    assert set_aside(library.path(held)).read_bytes() == b"mine"
+    assert not library.path(held).exists()
+
+
+def test_an_entry_is_record_enough() -> None:
+    made = as_record(entry(base_model="sd1", trigger_words=("ink",), weight=0.8, license="mit"))
+    assert (made.ref, made.base_model, made.trigger_words, made.weight, made.license) == (
+        INK, "sd1", ("ink",), 0.8, "mit",
+    )  # fmt: skip

@@ -1,0 +1,307 @@
+"""sync, verify, outdated, remove, diff and licenses, from the command line down to the local hubs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.library import lockfile
+from tests.hub_ui.library.shared_hubs import (
+    CIVITAI,
+    HUGGINGFACE,
+    REPLICATE,
+    TUNED,
+    Line,
+    answering,
+    copied,
+    edited,
+)
+
+SHAPE = ("safetensors", "seed")
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    """Hubs whose data no test changes."""
+    with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
+        yield on
+
+
+@pytest.fixture
+def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield quiet
+    quiet.faults.clear()
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str]) -> Line:
+    return Line(capsys)
+
+
+@pytest.fixture
+def folder(home: Path) -> Path:
+    return home / "loras"
+
+
+@pytest.fixture
+def pulled(hubs: HubEndpoints, line: Line, folder: Path) -> dict[str, Path]:
+    """One LoRA of each hub in the library, by hub."""
+    code, items = line("pull", CIVITAI, HUGGINGFACE, REPLICATE)
+    assert code == 0
+    return {item["ref"].split(":")[0]: Path(item["path"]) for item in items}
+
+
+def states(document: Any) -> dict[str, str]:
+    return {item["ref"].split(":")[0]: item["state"] for item in document["entries"]}
+
+
+def test_sync_keeps_what_is_right(pulled: dict[str, Path], line: Line) -> None:
+    code, document = line("sync")
+    assert (code, document["ok"], set(states(document).values())) == (0, True, {"kept"})
+
+
+def test_sync_fetches_what_is_missing_and_replaces_what_is_changed(pulled: dict[str, Path], line: Line) -> None:
+    before = {hub: path.read_bytes() for hub, path in pulled.items()}
+    pulled["civitai"].unlink()
+    pulled["huggingface"].write_bytes(b"changed")
+    pulled["replicate"].unlink()
+    code, document = line("sync")
+    assert code == 0
+    assert states(document) == {"civitai": "fetched", "huggingface": "replaced", "replicate": "fetched"}
+    assert {hub: path.read_bytes() for hub, path in pulled.items()} == before
+    assert list(pulled["huggingface"].parent.glob("*.changed")) == []
+
+
+def test_another_home_rebuilds_the_same_library_from_the_lock_alone(
+    pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "elsewhere"))
+    lock = Path(shutil.copy(folder / "loras.lock", tmp_path / "team.lock"))
+    text = lock.read_bytes()
+    code, document = line("sync", "--lock", str(lock), "--library", str(tmp_path / "out"), "--frozen")
+    assert (code, set(states(document).values())) == (0, {"fetched"})
+    for path in pulled.values():
+        assert (tmp_path / "out" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    assert lock.read_bytes() == text
+
+
+def test_one_that_fails_does_not_keep_the_others_from_coming(
+    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
+) -> None:
+    for path in pulled.values():
+        path.unlink()
+    hubs.faults.add(Fault(kind="status", status=404, hub="civitai"))
+    code, document = line("sync")
+    assert code == 4
+    assert states(document) == {"civitai": "failed", "huggingface": "fetched", "replicate": "fetched"}
+    assert document["entries"][0]["error"] == "NotFound"
+
+
+def test_wrong_bytes_are_never_left_under_the_final_name(
+    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
+) -> None:
+    pulled["civitai"].write_bytes(b"mine, in truth")
+    hubs.faults.add(Fault(kind="wrong_bytes", hub="delivery"))
+    code, document = line("sync")
+    assert (code, states(document)["civitai"]) == (7, "failed")
+    assert not pulled["civitai"].exists()
+    assert pulled["civitai"].with_name(pulled["civitai"].name + ".changed").read_bytes() == b"mine, in truth"
+
+
+def test_a_hub_that_is_down_is_told_and_the_lock_stays(
+    pulled: dict[str, Path], hubs: HubEndpoints, line: Line, folder: Path
+) -> None:
+    text = (folder / "loras.lock").read_bytes()
+    pulled["civitai"].unlink()
+    hubs.faults.add(Fault(kind="status", status=503, hub="civitai"))
+    code, document = line("sync")
+    assert (code, document["entries"][0]["error"]) == (5, "HubDown")
+    assert (folder / "loras.lock").read_bytes() == text
+
+
+@pytest.mark.parametrize("hub", ["civitai", "huggingface", "replicate"])
+def test_one_byte_changed_on_a_hub_fails_a_frozen_sync_elsewhere(
+    hub: str, line: Line, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = copied(tmp_path / "data")
+    with answering(data, monkeypatch):
+        assert line("pull", CIVITAI, HUGGINGFACE, REPLICATE)[0] == 0
+    change(data, hub)
+    with answering(data, monkeypatch):
+        code, document = line(
+            "sync", "--frozen", "--lock", str(folder / "loras.lock"), "--library", str(tmp_path / "o")
+        )
+    assert code == 7
+    assert [name for name, state in states(document).items() if state == "failed"] == [hub]
+    assert document["entries"][["civitai", "huggingface", "replicate"].index(hub)]["error"] == "WrongHash"
+    assert len(list((tmp_path / "o").rglob("*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize("hub", ["civitai", "huggingface"])
+def test_a_frozen_sync_asks_again_for_files_that_are_here(
+    hub: str, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = copied(tmp_path / "data")
+    with answering(data, monkeypatch):
+        line("pull", CIVITAI, HUGGINGFACE)
+    change(data, hub)
+    with answering(data, monkeypatch):
+        assert line("sync")[0] == 0
+        code, document = line("sync", "--frozen")
+    assert (code, states(document)[hub]) == (7, "failed")
+    assert line("verify")[0] == 0
+
+
+def change(data: Path, hub: str) -> None:
+    """Other bytes under the same name."""
+    match hub:
+        case "civitai":
+            edited(data / "files.json", "civitai", "3001", *SHAPE, value=99)
+        case "huggingface":
+            path = data / "hf_commits_maker__history.json"
+            edited(path, "commits", 0, "files", "lora.safetensors", *SHAPE, value=99)
+        case "replicate":
+            edited(data / "files.json", "replicate", f"maker/tuned:{TUNED}", *SHAPE, value=99)
+
+
+def test_what_a_hub_took_down_comes_from_another_with_the_same_bytes(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = copied(tmp_path / "data")
+    edited(data / "files.json", "civitai", "3001", *SHAPE, value=41)
+    with answering(data, monkeypatch):
+        assert line("pull", CIVITAI)[0] == 0
+        [entry] = line("verify")[1]["entries"]
+        Path(entry["path"]).unlink()
+        line("show", HUGGINGFACE)
+        edited(data / "deleted.json", "civitai", value=["1001"])
+    with answering(data, monkeypatch):
+        code, document = line("sync")
+    assert (code, document["entries"][0]["state"]) == (0, "fetched")
+    assert document["entries"][0]["source"] == f"{HUGGINGFACE}@{'2' * 40}#lora.safetensors"
+
+
+@pytest.mark.parametrize("command", ["sync", "verify", "outdated", "licenses", "remove civitai:1001"])
+def test_without_a_lock_file_there_is_nothing_to_go_by(command: str, line: Line, home: Path) -> None:
+    code, document = line(*command.split())
+    assert (code, document["error"]) == (4, "NotFound")
+    assert str(home / "loras" / "loras.lock") in document["message"]
+
+
+def test_verify_finds_everything_right(pulled: dict[str, Path], line: Line) -> None:
+    code, document = line("verify")
+    assert (code, document["ok"], document["missing"], document["changed"], document["foreign"]) == (
+        0, True, [], [], [],
+    )  # fmt: skip
+
+
+def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    pulled["civitai"].unlink()
+    whole = pulled["replicate"].read_bytes()
+    pulled["replicate"].write_bytes(whole[:-1] + b"\xff")
+    (folder / "stranger.safetensors").write_bytes(b"?")
+    code, document = line("verify")
+    assert code == 7
+    assert document["missing"] == [pulled["civitai"].relative_to(folder).as_posix()]
+    assert document["changed"] == [pulled["replicate"].relative_to(folder).as_posix()]
+    assert document["foreign"] == ["stranger.safetensors"]
+
+
+def test_verify_prints_a_table(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    pulled["civitai"].unlink()
+    _, out = line.words("verify")
+    place = pulled["civitai"].relative_to(folder).as_posix()
+    assert out == f"STATE    FILE\nmissing  {place}\n2 files right, 1 wrong, 0 that no entry names.\n"
+
+
+def test_outdated_finds_all_current(pulled: dict[str, Path], line: Line) -> None:
+    code, document = line("outdated")
+    assert (code, set(states(document).values())) == (0, {"current"})
+
+
+def test_outdated_names_a_newer_commit_with_other_bytes(hubs: HubEndpoints, line: Line) -> None:
+    line("pull", f"{HUGGINGFACE}@v1.0")
+    code, document = line("outdated")
+    assert (code, document["entries"][0]["state"]) == (0, "newer")
+    assert document["entries"][0]["newest"] == f"{HUGGINGFACE}@{'2' * 40}#lora.safetensors"
+
+
+def test_outdated_names_a_newer_version_for_the_same_base_and_a_replaced_file(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = copied(tmp_path / "data")
+    model = data / "civitai_model_1001.json"
+    with answering(data, monkeypatch):
+        line("pull", CIVITAI)
+    edited(model, "modelVersions", 1, "publishedAt", value="2026-08-09T10:00:00.000Z")
+    with answering(data, monkeypatch):
+        [newer] = line("outdated")[1]["entries"]
+    edited(model, "modelVersions", 1, "baseModel", value="Pony")
+    with answering(data, monkeypatch):
+        [other_base] = line("outdated")[1]["entries"]
+    change(data, "civitai")
+    with answering(data, monkeypatch):
+        [replaced] = line("outdated")[1]["entries"]
+    assert (newer["state"], newer["newest"], other_base["state"]) == ("newer", "civitai:1001@2002#3003", "current")
+    assert (replaced["state"], replaced["newest"]) == ("replaced", CIVITAI)
+
+
+def test_outdated_of_a_failing_hub_costs_its_own_entries_only(
+    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
+) -> None:
+    hubs.faults.add(Fault(kind="status", status=429, retry_after=60, hub="huggingface"))
+    code, document = line("outdated")
+    assert (code, states(document)) == (6, {"civitai": "current", "huggingface": "failed", "replicate": "current"})
+
+
+def test_remove_forgets_the_lora_and_its_file(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    code, document = line("remove", "civitai:1001")
+    assert (code, document["ref"], document["removed"]) == (0, CIVITAI, True)
+    assert not pulled["civitai"].exists()
+    assert len(lockfile.loads((folder / "loras.lock").read_text())) == 2
+
+
+def test_remove_may_keep_the_file(pulled: dict[str, Path], line: Line) -> None:
+    assert line("remove", REPLICATE, "--keep-file")[0] == 0
+    assert pulled["replicate"].exists()
+    assert line("verify")[1]["foreign"] != []
+
+
+def test_removing_what_is_not_there_costs_nothing_else(pulled: dict[str, Path], line: Line) -> None:
+    code, items = line("remove", "civitai:404", CIVITAI)
+    assert (code, items[0]["error"], items[1]["ref"]) == (4, "NotFound", CIVITAI)
+
+
+def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copy(folder / "loras.lock", tmp_path / "old.lock"))
+    line("remove", CIVITAI)
+    code, document = line("diff", str(old), str(folder))
+    assert (code, document["same"], document["added"], document["changed"]) == (0, False, [], [])
+    assert [entry["ref"] for entry in document["removed"]] == [CIVITAI]
+    assert line("diff", str(old), str(old))[1]["same"] is True
+
+
+def test_diff_of_a_file_that_is_not_there_ends_with_4(line: Line, tmp_path: Path) -> None:
+    assert line("diff", str(tmp_path / "a.lock"), str(tmp_path))[0] == 4
+
+
+def test_licenses_tell_what_the_whole_set_permits(pulled: dict[str, Path], line: Line) -> None:
+    code, document = line("licenses")
+    together = {question: verdict["answer"] for question, verdict in document["together"].items()}
+    assert code == 0
+    assert document["entries"][0]["base_license"] == "CreativeML Open RAIL++-M"
+    assert together == {
+        "sell_images": "unknown", "run_as_service": "no", "sell": "no", "merge": "unknown", "no_credit": "no",
+    }  # fmt: skip
+
+
+def test_licenses_print_a_sentence_a_question(pulled: dict[str, Path], line: Line) -> None:
+    code, out = line.words("licenses")
+    assert (code, "May you, with all 3 together:\n" in out) == (0, True)
+    assert "  run it as a paid service  no: " in out
