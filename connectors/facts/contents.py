@@ -49,12 +49,17 @@ _MODELS = (
 # A layer of a language model or a classifier of the transformers library.
 _LANGUAGE = re.compile(
     r"(?:^|_)(?:layers?|h|block)_\d+_(?:layer_\d+_)?"
-    r"(?:self_attn|attention|attn|crossattention|SelfAttention|EncDecAttention|encoder_attn)_(?:self_|attention_)?"
-    r"(?:query_key_value|query|key|value|[qkvo]_proj|out_proj|qkv_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
+    r"(?:self_attn|self_attention|linear_attn|attention|attn|crossattention|SelfAttention|EncDecAttention|encoder_attn)_"
+    r"(?:self_|attention_|output_)?(?:query_key_value|query|key|value|[qkvo]_proj|[qo]_[ab]_proj|kv_[ab]_proj|out_proj"
+    r"|qkv_proj|in_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
     r"|(?:^|_)(?:model_layers|h)_\d+_(?:mlp|block_sparse_moe|feed_forward)_"
-    r"|^(?:[a-z]+_)?layers?_\d+_(?:mlp_fc\d|intermediate_dense|output_dense)$"
+    r"|(?:^|_)layers?_\d+_(?:mlp_fc\d|fc\d|intermediate_dense|output_dense|mixer_\w+)$|_DenseReluDense_w"
+    # The eye of a language model that sees.
+    r"|(?:^|_)(?:visual_blocks|vision_tower|multi_modal_projector)_"
 )
-_VISION = re.compile(r"^(?:image_encoder|visual_trunk|vision_encoder|backbone|trunk)_|^blocks_\d+_attn_(?:qkv|proj)$")
+_VISION = re.compile(
+    r"^(?:image_encoder|visual_trunk|vision_encoder|backbone(?!_layers_\d+_mixer)|trunk)_|^blocks_\d+_attn_(?:qkv|proj)$"
+)
 
 _Names = Mapping[str, Tensor]
 
@@ -119,7 +124,7 @@ def _is_motion_module(tensors: _Names) -> bool:
 
 _RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
     ("empty", lambda tensors: not tensors),
-    ("ip-adapter", _has("ip_adapter.", "image_proj.", "image_proj_model.")),
+    ("ip-adapter", _has("ip_adapter", "image_proj.", "image_proj_model.")),
     ("motion-module", _is_motion_module),
     ("checkpoint", _is_checkpoint),
     ("controlnet", _has(*_CONTROL)),

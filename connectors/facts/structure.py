@@ -95,6 +95,8 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
     """A LoRA has layers of the suffix grammar, and they are most of the file: merged checkpoints carry strays."""
     if layers.has("vision") and not layers.has("down", "up"):
         return "vision-lora"
+    if layers.parts.keys() == {"alpha"}:
+        return "other"
     if (not named.model and not named.encoders) or len(layers.others) > layers.tensors:
         return what_it_is(tensors)
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
