@@ -114,7 +114,7 @@ def _file(draw: Random, text: bytes, end: int) -> Damaged:
     size: int | None = len(data) + end
     chance = draw.random()
     if chance < 0.05:
-        data = draw.choice((*_LENGTHS, len(text) - 1, len(text) + 1)).to_bytes(8, "little") + text
+        data = draw.choice((*_LENGTHS, max(len(text) - 1, 0), len(text) + 1)).to_bytes(8, "little") + text
     elif chance < 0.1:
         data = corrupted(draw, data)
     elif chance < 0.15:
