@@ -214,7 +214,8 @@ def alpha(metadata: Metadata) -> tuple[float, str] | None:
         value = number(metadata.get(key))
         if value is not None and value > 0:
             return value, f"metadata: {key}"
-    for key, value in adapter_config(metadata).items():
+    # A text encoder has its own, which may be another.
+    for key, value in sorted(adapter_config(metadata).items(), key=lambda item: item[0].startswith("text_encoder")):
         found = number(value) if key.rpartition(".")[2] == "lora_alpha" else None
         if found is not None and found > 0:
             return found, f"metadata: lora_adapter_metadata {key}"
