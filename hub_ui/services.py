@@ -76,7 +76,16 @@ class Services:
                 return known
             found = self._inspected(pinned)
             self.catalog.remember_facts(keys[0], found.stored())
+            self._keep(pinned, found)
         return found
+
+    def _keep(self, pinned: Ref, found: Facts) -> None:
+        """What the file says is searched by from now on: its rank, the base model it is really for."""
+        try:
+            known = self.catalog.lora(pinned)
+        except NotFound:
+            return
+        self.catalog.add([with_header(known, pinned, found.adapter)])
 
     def _inspected(self, pinned: Ref) -> Facts:
         entry = self._held(pinned)

@@ -13,6 +13,9 @@ from connectors.ref import Ref
 
 # Falling trust for what a file *is* (DESIGN, "Claim"). Earlier claims win among equals: connectors emit in trust order.
 TRUST: tuple[Source, ...] = ("header", "hub", "card", "tag", "size", "example")
+# What its author means by it is no matter of what the file is: a trainer's folder name is not the author's word.
+_OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
+_AUTHOR_TRUST: tuple[Source, ...] = ("hub", "card", "header", "tag", "size", "example")
 # A conflict is only worth telling where two values exclude each other; two lists of trigger words do not.
 EXCLUSIVE: tuple[str, ...] = ("architecture", "rank", "algorithm")
 
@@ -26,7 +29,8 @@ def best(claims: Iterable[Claim], field: str) -> Any:
 def believed(claims: Iterable[Claim], field: str) -> Claim | None:
     """The claim that `best` takes its value from."""
     said = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
-    return min(said, key=lambda claim: TRUST.index(claim.source), default=None)
+    order = _AUTHOR_TRUST if field in _OF_THE_AUTHOR else TRUST
+    return min(said, key=lambda claim: order.index(claim.source), default=None)
 
 
 def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:

@@ -202,6 +202,13 @@ def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, se
     assert len(server.asked) == 1
 
 
+def test_a_file_is_found_by_the_rank_its_header_proves(built: Services, hub: Hub, server: Server) -> None:
+    built.open(REF)
+    assert 4 not in built.catalog.search(Query.of()).facets.ranks
+    built.inspect(FIRST)
+    assert built.catalog.search(Query.of()).facets.ranks[4] == 1
+
+
 def test_people_who_ask_at_once_share_one_reading(built: Services, hub: Hub, server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(built.inspect, [FIRST] * 8))

@@ -31,6 +31,17 @@ def test_an_empty_claim_says_nothing(empty: Value) -> None:
     ) == ("a",)
 
 
+@pytest.mark.parametrize("field", ["trigger_words", "weight", "kind", "license"])
+def test_what_its_author_means_is_asked_of_the_author_before_the_file(field: str) -> None:
+    claims = [_claim(field, "10 ink", "header"), _claim(field, "inkline", "hub")]
+    assert best(claims, field) == "inkline"
+
+
+def test_what_a_silent_author_means_is_read_off_the_file() -> None:
+    claims = [_claim("trigger_words", ("a pier",), "example"), _claim("trigger_words", ("inkline",), "header")]
+    assert best(claims, "trigger_words") == ("inkline",)
+
+
 def test_nothing_said_is_none() -> None:
     assert best([], "rank") is None
 
