@@ -117,6 +117,17 @@ def _diff(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("refs", nargs="*", metavar="REF", help="LoRAs of the library (default: all of them)")
+    parser.add_argument(
+        "--for", dest="tool", required=True, choices=("a1111", "comfyui", "diffusers"), help="the program that reads it"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: beside the weight files")
+    parser.add_argument("--force", action="store_true", help="overwrite files that hub-ui did not write")
+    _library(parser)
+    _json(parser)
+
+
 def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
     parser.add_argument("--prompt", metavar="T", help="what the image shows; trigger words belong in it")
@@ -164,6 +175,9 @@ COMMANDS: dict[str, Command] = {
     "diff": Command(module="hub_ui.commands.diff", help="what tells two lock files apart", arguments=_diff),
     "licenses": Command(
         module="hub_ui.commands.licenses", help="what the library's licences permit together", arguments=_on_library
+    ),
+    "export": Command(
+        module="hub_ui.commands.export", help="trigger words, weight and picture for other programs", arguments=_export
     ),
     "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
 }

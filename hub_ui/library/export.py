@@ -1,0 +1,116 @@
+"""Writes beside weight files what other programs read there: only when asked, and never over someone else's file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hub_ui.library.disk import move
+from hub_ui.library.entry import Entry
+
+# What was written, by path, with the hash it had: a file that has another one since was changed by someone.
+_LISTING = Path(".hub-ui") / "exported.json"
+_PICTURES = tuple(
+    dot + suffix for suffix in ("png", "jpg", "jpeg", "webp", "gif", "mp4", "webm") for dot in (".", ".preview.")
+)
+
+# "kept": the file there is not ours, and stays.
+State = Literal["written", "same", "kept"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sidecar:
+    """A file beside a weight file: `suffix` takes the place of ".safetensors"."""
+
+    entry: Entry
+    suffix: str
+    data: bytes = field(repr=False)
+
+    @property
+    def file(self) -> str:
+        return self.entry.file.removesuffix(".safetensors") + self.suffix
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    path: Path
+    state: State
+    entry: Entry | None = None
+
+
+class Exporter:
+    """Writes below `target`; what it ever wrote is listed in the library `folder`. `force` overwrites anything."""
+
+    def __init__(self, folder: Path, target: Path, *, force: bool = False) -> None:
+        self._listing = folder / _LISTING
+        self._target = target
+        self._force = force
+        self._ours = _read(self._listing)
+
+    def write(self, sidecars: Iterable[Sidecar]) -> list[Exported]:
+        done = [self._sidecar(sidecar) for sidecar in sidecars]
+        self._remember()
+        return done
+
+    def write_file(self, name: str, data: bytes) -> Exported:
+        path = self._target / name
+        done = Exported(path=path, state=self._put(path, data))
+        self._remember()
+        return done
+
+    def _sidecar(self, sidecar: Sidecar) -> Exported:
+        path = self._target / sidecar.file
+        if sidecar.suffix == ".png" and (other := self._other_picture(path)) is not None:
+            return Exported(path=other, state="kept", entry=sidecar.entry)
+        return Exported(path=path, state=self._put(path, sidecar.data), entry=sidecar.entry)
+
+    def _other_picture(self, path: Path) -> Path | None:
+        """A picture someone chose themselves, under any name that programs look for."""
+        others = (path.with_name(path.stem + suffix) for suffix in _PICTURES if suffix != ".png")
+        return None if self._force else next((other for other in others if other.exists()), None)
+
+    def _put(self, path: Path, data: bytes) -> State:
+        there = _hash(path.read_bytes()) if path.is_file() else None
+        if there == _hash(data):
+            self._ours[_key(path)] = there
+            return "same"
+        if there is not None and not self._force and self._ours.get(_key(path)) != there:
+            return "kept"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        new.write_bytes(data)
+        move(new, path)
+        self._ours[_key(path)] = _hash(data)
+        return "written"
+
+    def _remember(self) -> None:
+        self._listing.parent.mkdir(parents=True, exist_ok=True)
+        new = self._listing.with_suffix(".new")
+        new.write_text(json.dumps(self._ours, indent=1, sort_keys=True), encoding="utf-8")
+        move(new, self._listing)
+
+
+def as_json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _read(listing: Path) -> dict[str, str]:
+    """A listing that is lost or damaged makes everything someone else's: nothing is overwritten then."""
+    try:
+        found = json.loads(listing.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _key(path: Path) -> str:
+    return os.path.abspath(path)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,121 @@
+"""The sidecars that AUTOMATIC1111, Forge and ComfyUI's LoRA Manager read beside a weight file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.facts import base_models
+from connectors.record import Example, Lora, Nsfw
+from hub_ui.library.entry import Entry
+from hub_ui.library.export import Sidecar, as_json
+from hub_ui.terminal import clean
+
+# The choices of the programs' own menu; "Flux" is Forge's. Anything else they call unknown.
+_SD_VERSIONS: Mapping[str, str] = {"flux1": "Flux", "sd1": "SD1", "sd2": "SD2", "sd3": "SD3", "sdxl": "SDXL"}
+_LEVELS: Mapping[Nsfw, int] = {"safe": 1, "soft": 2, "mature": 4, "explicit": 8}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """An entry, its file, and its LoRA as far as the hub or the catalog knows it. `picture` is a PNG."""
+
+    entry: Entry
+    path: Path
+    lora: Lora | None = None
+    example: Example | None = None
+    picture: bytes | None = None
+
+    @property
+    def creator(self) -> str | None:
+        return self.lora.creator if self.lora else None
+
+    @property
+    def base(self) -> str:
+        return base_models.label(self.entry.base_model) if self.entry.base_model else "an unknown base model"
+
+
+def a1111(subject: Subject) -> list[Sidecar]:
+    """`NAME.json`, the "user metadata" of extensions-builtin/Lora, and `NAME.png`."""
+    entry = subject.entry
+    values: dict[str, Any] = {
+        # Shown as HTML on the cards, so it holds no words of strangers but the two names, without their brackets.
+        "description": _flat(f"{entry.title}{_by(subject)}, for {subject.base}"),
+        "sd version": _SD_VERSIONS.get(entry.architecture or "", "Unknown"),
+        "activation text": ", ".join(entry.trigger_words),
+        # 0 means: the program's own default.
+        "preferred weight": 0.0 if entry.weight is None else entry.weight,
+        "negative text": "",
+        "notes": "\n".join(_notes(subject)),
+    }
+    return [Sidecar(entry=entry, suffix=".json", data=as_json(values)), *_picture(subject)]
+
+
+def comfyui(subject: Subject) -> list[Sidecar]:
+    """`NAME.metadata.json` of ComfyUI-Lora-Manager, and `NAME.png`, which ComfyUI itself shows too."""
+    entry, path = subject.entry, subject.path.absolute()
+    picture = path.with_suffix(".png").as_posix() if subject.picture else ""
+    values: dict[str, Any] = {
+        "file_name": path.stem,
+        "model_name": entry.title,
+        "file_path": path.as_posix(),
+        "size": entry.size,
+        "modified": path.stat().st_mtime,
+        "sha256": entry.sha256,
+        "base_model": _civitai_spelling(entry),
+        "preview_url": picture,
+        "preview_nsfw_level": _LEVELS[subject.example.nsfw] if subject.example else 0,
+        "notes": "\n".join(_notes(subject)),
+        "from_civitai": entry.ref.hub == "civitai",
+        "civitai": _civitai(subject),
+        "tags": list(subject.lora.tags) if subject.lora else [],
+        "modelDescription": "",
+        # A text that holds JSON, in their own format.
+        "usage_tips": json.dumps({"strength": entry.weight} if entry.weight is not None else {}),
+    }
+    return [Sidecar(entry=entry, suffix=".metadata.json", data=as_json(values)), *_picture(subject)]
+
+
+def _civitai(subject: Subject) -> dict[str, Any]:
+    """The part of CivitAI's answer that the manager uses; `trainedWords` is its place for trigger words of any hub."""
+    entry = subject.entry
+    words: dict[str, Any] = {"trainedWords": list(entry.trigger_words)}
+    if entry.ref.hub != "civitai":
+        return words
+    version = subject.lora.version(entry.ref.version) if subject.lora else None
+    return {
+        "id": int(entry.ref.version or 0),
+        "modelId": int(entry.ref.id or 0),
+        "name": version.name if version else "",
+        "baseModel": _civitai_spelling(entry),
+        **words,
+        "model": {"name": entry.title, "type": "LORA"},
+        "creator": {"username": subject.creator or ""},
+    }
+
+
+def _civitai_spelling(entry: Entry) -> str:
+    known = base_models.by_id(entry.base_model) if entry.base_model else None
+    return known.civitai[0] if known and known.civitai else entry.base_model or "Unknown"
+
+
+def _notes(subject: Subject) -> list[str]:
+    entry = subject.entry
+    address = subject.lora.url if subject.lora else entry.source
+    licence = f"Licence: {entry.license}" if entry.license else "Licence: unknown"
+    return [_flat(line) for line in (str(entry.ref), address, licence, f"sha256: {entry.sha256}")]
+
+
+def _by(subject: Subject) -> str:
+    return f", by {subject.creator}" if subject.creator else ""
+
+
+def _picture(subject: Subject) -> list[Sidecar]:
+    return [Sidecar(entry=subject.entry, suffix=".png", data=subject.picture)] if subject.picture else []
+
+
+def _flat(text: str) -> str:
+    return clean(text).replace("<", "").replace(">", "")

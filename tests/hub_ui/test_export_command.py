@@ -1,0 +1,124 @@
+"""hub-ui export on the local hubs: the files other programs read, and a Python file that draws."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.demo.samples.write import write_samples
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
+        yield on
+
+
+@pytest.fixture
+def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield quiet
+    quiet.faults.clear()
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str]) -> Line:
+    return Line(capsys)
+
+
+@pytest.fixture
+def red(hubs: HubEndpoints, line: Line) -> Path:
+    """The weight file of CivitAI's red style."""
+    return Path(line("pull", CIVITAI)[1]["path"])
+
+
+def test_a1111_finds_its_notes_and_a_picture(red: Path, line: Line) -> None:
+    code, document = line("export", "--for", "a1111")
+    assert (code, [done["state"] for done in document["files"]]) == (0, ["written", "written"])
+    notes = json.loads(red.with_suffix(".json").read_text())
+    assert (notes["activation text"], notes["preferred weight"], notes["sd version"]) == ("redstyle", 0.8, "SDXL")
+    with Image.open(red.with_suffix(".png")) as picture:
+        assert picture.size == (64, 64)
+
+
+def test_the_lora_manager_finds_its_metadata(red: Path, line: Line) -> None:
+    assert line("export", "--for", "comfyui", CIVITAI)[0] == 0
+    metadata = json.loads(red.with_suffix(".metadata.json").read_text())
+    assert (metadata["civitai"]["id"], metadata["base_model"]) == (2001, "SDXL 1.0")
+    assert Path(metadata["preview_url"]).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_second_export_changes_nothing(red: Path, line: Line) -> None:
+    line("export", "--for", "a1111")
+    assert {done["state"] for done in line("export", "--for", "a1111")[1]["files"]} == {"same"}
+
+
+def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
+    red.with_suffix(".json").write_text("mine")
+    assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
+    assert red.with_suffix(".json").read_text() == "mine"
+    assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
+
+
+def test_another_folder_may_be_named(red: Path, line: Line, home: Path, tmp_path: Path) -> None:
+    line("export", "--for", "a1111", "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out" / red.relative_to(home / "loras")).with_suffix(".json").exists()
+    assert not red.with_suffix(".json").exists()
+
+
+def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
+    hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
+    code, document = line("export", "--for", "a1111")
+    assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
+
+
+def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:
+    red.unlink()
+    code, document = line("export", "--for", "a1111")
+    assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
+
+
+def test_what_is_exported_is_not_foreign(red: Path, line: Line) -> None:
+    line("export", "--for", "a1111")
+    line("export", "--for", "comfyui")
+    assert line("verify")[1]["foreign"] == []
+
+
+def test_a_program_nobody_knows_is_a_usage_error(line: Line) -> None:
+    assert line("export", "--for", "paint")[0] == 2
+
+
+def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
+    line("pull", CIVITAI, HUGGINGFACE, REPLICATE)
+    code, document = line("export", "--for", "diffusers", "--out", str(tmp_path))
+    written = (tmp_path / "loras_diffusers.py").read_text()
+    assert (code, written) == (0, document["snippet"])
+    assert f"'maker/history', revision='{'2' * 40}', weight_name='lora.safetensors'" in written
+    assert line.words("export", "--for", "diffusers")[1] == written
+
+
+def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_samples(tmp_path / "data")
+    with answering(tmp_path / "data", monkeypatch):
+        line("pull", "hf:shapeworks/ink-outline-tiny", "hf:hatbox/top-hat-tiny")
+        line("export", "--for", "diffusers", "--out", str(tmp_path))
+        done = subprocess.run(
+            [sys.executable, "loras_diffusers.py"],
+            cwd=tmp_path,
+            env={**os.environ, "HF_HOME": str(tmp_path / "hf")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, "tiny_shapes.png\n"), done.stderr
+    with Image.open(tmp_path / "tiny_shapes.png") as picture:
+        assert picture.size == (128, 128)
