@@ -55,6 +55,8 @@ def file_http(private: Collection[str] = (), *, direct: bool = False) -> Iterato
     """
     retry = Retry(
         total=2,
+        # Not what broke off or ran out of time after it was sent: whoever asks decides that.
+        read=0 if direct else None,
         backoff_factor=0.25,
         status_forcelist=() if direct else RETRIED,
         raise_on_status=False,

@@ -121,11 +121,20 @@ class Services:
         report: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Entry:
-        """Pins `ref`, and brings its file into the library."""
+        """Pins `ref`, and brings its file into the library. What lies there already asks nobody."""
+        held = self.library.present(ref)
+        if held is not None:
+            return held
         connector = self.connector(ref.hub)
         pinned = connector.pin(ref)
         download = connector.download(pinned)
-        return self.library.pull(download, self.record(pinned), report=report, cancelled=cancelled)
+        return self.library.pull(
+            download,
+            self.record(pinned),
+            report=report,
+            cancelled=cancelled,
+            renew=lambda: connector.download(pinned),
+        )
 
     def make_pair(
         self,

@@ -22,12 +22,12 @@ _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, ta
 
 
 class TarMember:
-    """The first .safetensors of a tar. Whether it is the only one, only a walk to the tar's end could tell."""
+    """The first .safetensors of a tar, which begins at byte `at`. Whether it is the only one, `alone` looks."""
 
     def __init__(self, tar: Ranges) -> None:
         """Raises NotWeights where there is none, and for what is no readable tar."""
         self._tar = tar
-        self._at, length = _found(tar)
+        self.at, length = _found(tar)
         self.size: int | None = length
 
     @property
@@ -50,8 +50,16 @@ class TarMember:
     def held(self, start: int, stop: int) -> bytes:
         return self._tar.held(*self._place(start, stop))
 
+    def alone(self) -> bool:
+        """Whether no other one follows, as far as a few small reads tell: the walk ends before it costs much."""
+        try:
+            others = _members(_Blocks(self._tar), self.at + _padded(self.size or 0))
+            return not any(is_weights(member) for member, _ in others)
+        except NotWeights:
+            return True
+
     def _place(self, start: int, stop: int) -> tuple[int, int]:
-        return self._at + start, self._at + min(stop, self.size or 0)
+        return self.at + start, self.at + min(stop, self.size or 0)
 
 
 def is_tar(head: bytes) -> bool:
@@ -85,9 +93,9 @@ def _found(tar: Ranges) -> tuple[int, int]:
     raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
 
 
-def _members(blocks: _Blocks) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Each member, with the place where its bytes begin."""
-    at, said = 0, dict[str, str]()
+def _members(blocks: _Blocks, at: int = 0) -> Iterator[tuple[tarfile.TarInfo, int]]:
+    """Each member from `at` on, with the place where its bytes begin."""
+    said = dict[str, str]()
     for _ in range(_MAX_HEADERS):
         member = _header(blocks.read(at, _BLOCK))
         if member is None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from connectors.errors import HubUiError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# linux/fs.h: _IOW(0x94, 9, int)
+_FICLONE = 0x40049409
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _SPARE_BYTES = 64 * 1024 * 1024
 
 
@@ -29,13 +41,39 @@ def holds_bytes(path: Path, sha256: str) -> bool:
     return path.is_file() and hash_of(path).sha256 == sha256.lower()
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """One file under two names where the file system allows it: LoRAs then take their room once."""
+def link(source: Path, target: Path) -> bool:
+    """One file under two names, which takes its room once; False where the file system does not do that."""
     try:
         os.link(source.resolve(), target)
-    # Another file system, or one without hard links.
+    # Another file system, one without hard links, or too many of them.
     except OSError:
+        return False
+    return True
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """As a hard link, else as a copy that shares its blocks, else as a plain copy."""
+    if not link(source, target) and not _cloned(source, target):
         shutil.copyfile(source, target)
+
+
+def _cloned(source: Path, target: Path) -> bool:
+    """Btrfs, XFS and their like: the blocks are copied once one of the two files is written to."""
+    if fcntl is None or not sys.platform.startswith("linux"):
+        return False
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new, _FICLONE, old.fileno())
+        except OSError:
+            return False
+    return True
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """An unbuffered write may take a part of the bytes only, as on a disk that is almost full."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def move(source: Path, target: Path) -> None:
@@ -80,7 +118,17 @@ def check_space(folder: Path, size: int | None) -> None:
 
 
 def disk_trouble(error: OSError) -> HubUiError:
+    if error.errno in _FULL:
+        return HubUiError(
+            "The disk with the library is full. What came is kept: make room and pull again to go on, or choose "
+            "another folder with --library."
+        )
     where = f" ({error.filename})" if error.filename else ""
+    if error.errno in _READ_ONLY:
+        return HubUiError(
+            f"The library folder can't be written{where}: {error.strerror or error}. "
+            "Allow it, or choose another folder with --library."
+        )
     return HubUiError(
         f"The library folder can't be written{where}: {error.strerror or error}. "
         "Check its permissions and the free space, or choose another folder with --library."

@@ -14,19 +14,32 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from filelock import FileLock, Timeout
 
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadRef, NotFound, UsageError, WrongHash
+from connectors.errors import BadRef, IntegrityError, NotFound, UsageError, WrongHash
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library import download as http_download
 from hub_ui.library import hub_download, lockfile
-from hub_ui.library.disk import Fetched, disk_trouble, drop_empty, hash_of, holds_bytes, move, stamp
+from hub_ui.library.address import Renew
+from hub_ui.library.disk import (
+    Fetched,
+    disk_trouble,
+    drop_empty,
+    hash_of,
+    holds_bytes,
+    link,
+    link_or_copy,
+    move,
+    stamp,
+)
 from hub_ui.library.download import check_promise
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import is_safe_path, target
 from hub_ui.library.lockfile import Lock
+from hub_ui.library.part import Part, Place, Purpose, part_of, read_state
 from hub_ui.library.progress import Meter, Progress
+from hub_ui.library.transfer import Manner
 
-# Empty files that keep writers apart; safe to delete while nothing runs.
+# Empty files that keep writers apart, and what is known of parts; safe to delete while nothing runs.
 _STATE = ".hub-ui"
 _LOCK_FILE = "the lock file itself"
 _SECRET = re.compile(r"token|auth|key|secret|sign|x-amz", re.IGNORECASE)
@@ -36,9 +49,10 @@ _SECONDS_BETWEEN_TRIES = 0.1
 class Library:
     """Several threads and several processes may use one library at once."""
 
-    def __init__(self, folder: Path, lock: Path) -> None:
+    def __init__(self, folder: Path, lock: Path, *, manner: Manner | None = None) -> None:
         self.folder = folder
         self.lock = lock
+        self.manner = manner or Manner()
         self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
 
     def entries(self) -> tuple[Entry, ...]:
@@ -80,11 +94,16 @@ class Library:
         *,
         report: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        renew: Renew | None = None,
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
-        A file already there with the right bytes is returned without asking anyone. Pulls of one ref that run at the
-        same time wait for each other and fetch once. Whatever goes wrong, neither half a file nor an entry stays.
+        A file already there with the right bytes is returned without asking anyone, and bytes that lie here under
+        another ref are not fetched again. Pulls of one ref, or of the same bytes, that run at the same time wait for
+        each other and fetch once. Whatever goes wrong, no wrong file has its final name. What came is kept as a part
+        for the next pull, also after PullCancelled, unless the bytes were wrong; `forget` drops it.
+
+        `renew` gives the same download afresh when a signed address has expired.
         """
         if not download.ref.pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
@@ -92,12 +111,35 @@ class Library:
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         try:
-            with self._alone(str(download.ref), meter):
-                entry = self._present(download, record) or self._fetched(download, record, meter)
+            with self._alone(str(download.ref), meter), self._alone(_bytes_of(download), meter):
+                entry = self._present(download, record) or self._fetched(download, record, meter, renew)
         except OSError as error:
             raise disk_trouble(error) from error
         meter.finish(entry.size)
         return entry
+
+    def present(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks nobody."""
+        known = self._pinned(ref) if ref.pinned else None
+        return known if known is not None and holds_bytes(self.path(known), known.sha256) else None
+
+    def forget(self, ref: Ref) -> None:
+        """Drops what has come of a ref that is not to be pulled after all."""
+        try:
+            with self._alone(str(ref), Meter()):
+                state = read_state(self._state(ref))
+                part = part_of(self.folder, state) if state else None
+                if part is not None:
+                    part.unlink(missing_ok=True)
+                    drop_empty(part.parent, self.folder)
+                self._state(ref).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_trouble(error) from error
+
+    def kept_bytes(self, ref: Ref) -> int:
+        """How much of a ref has come and waits to be gone on with."""
+        state = read_state(self._state(ref))
+        return sum(stop - start for start, stop in state.spans) if state else 0
 
     def remove(self, ref: Ref, *, keep_file: bool = False) -> Entry:
         """Takes the entry out of the lock file, then the file off the disk unless it is to be kept."""
@@ -141,32 +183,93 @@ class Library:
         if known is not None:
             _agree(known, download)
             return known if holds_bytes(self.path(known), known.sha256) else None
-        path = self.folder / self._place(download, record)
-        if download.sha256 is None or not holds_bytes(path, download.sha256):
+        path, sha256 = self._left(download) or (self.folder / self._place(download, record), download.sha256)
+        if sha256 is None or not holds_bytes(path, sha256):
             return None
         with self._alone(_LOCK_FILE, Meter()):
-            return self._enter(download, record, path, hash_of(path))
+            entry = self._enter(download, record, path, hash_of(path))
+        self._state(download.ref).unlink(missing_ok=True)
+        return entry
 
-    def _fetched(self, download: Download, record: Record, meter: Meter) -> Entry:
+    def _left(self, download: Download) -> tuple[Path, str] | None:
+        """The file that a pull had checked and renamed when it was ended, a moment before it wrote its entry."""
+        state = read_state(self._state(download.ref))
+        if state is None or not state.proved or not state.target or not is_safe_path(state.target):
+            return None
+        return self.folder / state.target, state.proved
+
+    def _fetched(self, download: Download, record: Record, meter: Meter, renew: Renew | None) -> Entry:
         known = self._pinned(download.ref)
         near = self.path(known) if known else self.folder / self._place(download, record)
-        near.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
-        part = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
+        part = self._part(download, near, known)
         try:
-            fetched = _fetch(download, part, meter)
+            fetched = self._twin(download, part) or _fetch(download, part, meter, renew, self.manner)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)
             meter.check()
-            with self._alone(_LOCK_FILE, Meter()):
-                # Another ref may have taken the place meanwhile.
-                path = near if known else self.folder / self._place(download, record)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                move(part, path)
-                return known or self._enter(download, record, path, fetched)
+            return self._keep(download, record, part, fetched)
+        except IntegrityError:
+            part.drop()
+            raise
         finally:
-            part.unlink(missing_ok=True)
+            part.rest()
+            drop_empty(part.path.parent, self.folder)
             drop_empty(near.parent, self.folder)
+
+    def _part(self, download: Download, near: Path, known: Entry | None) -> Part:
+        """Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one."""
+        digest = _digest(str(download.ref))
+        promised = download.sha256 or (known.sha256 if known else None)
+        purpose = Purpose(
+            ref=str(download.ref), address=source_of(download), sha256=promised.lower() if promised else None
+        )
+        place = Place(
+            folder=self.folder, state=self._state(download.ref), part=near.with_name(f"{near.stem}.{digest}.part")
+        )
+        return Part.open(place, purpose)
+
+    def _state(self, ref: Ref) -> Path:
+        return self.folder / _STATE / f"{_digest(str(ref))}.json"
+
+    def _twin(self, download: Download, part: Part) -> Fetched | None:
+        """The same bytes from another entry's file, where the hub promises bytes that lie here already."""
+        sha256 = part.state.purpose.sha256
+        twin = self._holder(sha256, download.ref) if sha256 else None
+        if twin is None:
+            return None
+        part.path.unlink(missing_ok=True)
+        link_or_copy(twin, part.path)
+        fetched = hash_of(part.path)
+        return fetched if fetched.sha256 == sha256 else None
+
+    def _holder(self, sha256: str, but: Ref) -> Path | None:
+        paths = (self.path(entry) for entry in self.entries() if entry.sha256 == sha256 and entry.ref != but)
+        return next((path for path in paths if holds_bytes(path, sha256)), None)
+
+    def _keep(self, download: Download, record: Record, part: Part, fetched: Fetched) -> Entry:
+        """The part under its final name, and its entry. Ended at any moment, the next pull finds its way from here."""
+        self._share(part, fetched, download.ref)
+        part.sync()
+        with self._alone(_LOCK_FILE, Meter()):
+            known = self._pinned(download.ref)
+            # Another ref may have taken the place meanwhile.
+            path = self.path(known) if known else self.folder / self._place(download, record)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.prove(fetched.sha256, path.relative_to(self.folder).as_posix())
+            move(part.path, path)
+            entry = known or self._enter(download, record, path, fetched)
+        part.settle()
+        return entry
+
+    def _share(self, part: Part, fetched: Fetched, ref: Ref) -> None:
+        """Bytes that turn out to lie here already, under another ref, take their room once."""
+        twin = self._holder(fetched.sha256, ref)
+        if twin is None or twin.samefile(part.path):
+            return
+        other = part.path.with_suffix(".twin")
+        other.unlink(missing_ok=True)
+        if link(twin, other):
+            move(other, part.path)
 
     def _place(self, download: Download, record: Record) -> str:
         """A path that no other entry has, and no file that is someone else's."""
@@ -234,10 +337,15 @@ def source_of(download: Download) -> str:
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
 
 
-def _fetch(download: Download, part: Path, meter: Meter) -> Fetched:
+def _fetch(download: Download, part: Part, meter: Meter, renew: Renew | None, manner: Manner) -> Fetched:
     if isinstance(download, HttpDownload):
-        return http_download.fetch(download, part, meter)
-    return hub_download.fetch(download, part, meter)
+        return http_download.fetch(download, part, meter, renew=renew, manner=manner)
+    return hub_download.fetch(download, part.path, meter)
+
+
+def _bytes_of(download: Download) -> str:
+    """What keeps two refs with the same promised bytes from being fetched side by side."""
+    return f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
 
 
 def _agree(known: Entry, download: Download) -> None:

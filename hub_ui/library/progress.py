@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +13,20 @@ _SECONDS_BETWEEN_REPORTS = 0.1
 
 
 class PullCancelled(HubUiError):
-    """The person stopped a pull. Nothing of it is left behind."""
+    """The person stopped a pull. What had come is kept, so that it can go on later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """`done` and `total` in bytes; `total` is None while nobody has said."""
+    """`done` and `total` in bytes; `total` is None while nobody has said. `seconds` since the pull began.
+
+    `kept` of the bytes lay here before it began: they tell nothing about its speed.
+    """
 
     done: int
     total: int | None
     seconds: float
+    kept: int = 0
 
     @property
     def fraction(self) -> float | None:
@@ -29,7 +34,10 @@ class Progress:
 
 
 class Meter:
-    """Counts bytes of one pull, reports a few times a second, and raises PullCancelled once asked to."""
+    """Counts bytes of one pull, reports a few times a second, and raises PullCancelled once asked to.
+
+    Several threads may count at once; `report` and `cancelled` are called by one at a time.
+    """
 
     def __init__(
         self,
@@ -44,24 +52,36 @@ class Meter:
         self._start = time.monotonic()
         self._last = 0.0
         self._done = 0
+        self._kept: int | None = None
+        self._lock = threading.RLock()
+
+    def at(self, done: int, total: int | None) -> None:
+        """So many bytes lie here already; after a start from the front, fewer than there were."""
+        with self._lock:
+            self._done, self.total = done, total
+            self._kept = done if self._kept is None else min(self._kept, done)
 
     def add(self, count: int) -> None:
-        self._done += count
-        self.check()
-        now = time.monotonic()
-        if now - self._last >= _SECONDS_BETWEEN_REPORTS:
-            self._last = now
-            self._tell()
+        with self._lock:
+            self._done += count
+            self.check()
+            now = time.monotonic()
+            if now - self._last >= _SECONDS_BETWEEN_REPORTS:
+                self._last = now
+                self._tell()
 
     def check(self) -> None:
-        if self._cancelled is not None and self._cancelled():
-            raise PullCancelled("Stopped. Nothing was kept; pull it again to start over.")
+        with self._lock:
+            if self._cancelled is not None and self._cancelled():
+                raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
 
     def finish(self, size: int) -> None:
         """The last report: everything is there."""
-        self._done = self.total = size
-        self._tell()
+        with self._lock:
+            self._done = self.total = size
+            self._tell()
 
     def _tell(self) -> None:
         if self._report is not None:
-            self._report(Progress(done=self._done, total=self.total, seconds=time.monotonic() - self._start))
+            seconds = time.monotonic() - self._start
+            self._report(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))

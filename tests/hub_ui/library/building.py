@@ -7,14 +7,20 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from connectors.connector import HttpDownload
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.entry import Entry
+from hub_ui.library.part import Part, Place, Purpose
+from hub_ui.library.patience import Patience
+from hub_ui.library.transfer import Manner
 
 INK = Ref.parse("civitai:1001@2001#3001")
+# Tries again at once, and sits out no rate limit.
+QUICK = Manner(patience=Patience(tries=3, first=0.0, longest=0.0))
 
 
 def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
@@ -61,3 +67,9 @@ def tar(members: Mapping[str, bytes], **fields: Any) -> bytes:
                 setattr(info, field, value)
             archive.addfile(info, io.BytesIO(data))
     return target.getvalue()
+
+
+def a_part(folder: Path, **fields: Any) -> Part:
+    """Opened anew, it goes on with what lies in the folder."""
+    purpose = Purpose(**{"ref": str(INK), "address": "https://hub.example/file", **fields})
+    return Part.open(Place(folder=folder, state=folder / ".hub-ui/ink.json", part=folder / "ink.part"), purpose)

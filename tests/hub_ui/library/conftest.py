@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.library.library import Library
+from tests.hub_ui.library.building import QUICK
 from tests.hub_ui.library.serving import Host, host
 
 
@@ -23,4 +24,4 @@ def delivery() -> Iterator[Host]:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "loras", tmp_path / "loras.lock")
+    return Library(tmp_path / "loras", tmp_path / "loras.lock", manner=QUICK)

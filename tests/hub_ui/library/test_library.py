@@ -123,12 +123,15 @@ def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
 
 
-def test_a_cancelled_pull_leaves_nothing(library: Library, hub: Host) -> None:
+def test_a_cancelled_pull_keeps_what_came_until_it_is_forgotten(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     answers = iter([False, False])
     with pytest.raises(PullCancelled):
         library.pull(download(hub.url + "/file"), record(), cancelled=lambda: next(answers, True))
-    assert files(library) == []
+    assert files(library) == ["sd1/ada/Ink lines-2001.38fcb4edb5bb.part"]
+    assert library.kept_bytes(INK) > 0
+    library.forget(INK)
+    assert (files(library), library.kept_bytes(INK)) == ([], 0)
 
 
 def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Host) -> None:

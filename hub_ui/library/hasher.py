@@ -1,0 +1,116 @@
+"""The sha256 of a part, computed from front to back in a thread of its own while others write it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from hub_ui.library.part import Part
+
+_CHUNK = 1024 * 1024
+# Bytes that wait in memory to be hashed. What comes faster is read back from the part, where the system still has it.
+_MOST_HELD = 8 * 1024 * 1024
+_LOOK_AGAIN_SECONDS = 0.2
+
+
+class Hasher:
+    """hashlib lets other threads run, so the hash costs no time beside the network."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._lock = threading.Lock()
+        self._held: dict[int, bytes] = {}
+        self._held_bytes = 0
+        self._round = 0
+        self._end = threading.Event()
+        self._fed = threading.Event()
+        self._moved = threading.Event()
+        self._reset()
+        self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._fed.set()
+        self._thread.join()
+
+    def feed(self, at: int, data: bytes) -> None:
+        """Bytes that were written to the part at `at`. Those ahead of the hash are not held: it comes to them later."""
+        with self._lock:
+            if self._held_bytes + len(data) <= _MOST_HELD and at <= self._at + self._held_bytes:
+                self._held[at] = data
+                self._held_bytes += len(data)
+        self._fed.set()
+
+    def restart(self) -> None:
+        """What was hashed belongs to other bytes than those that come now."""
+        with self._lock:
+            self._round += 1
+            self._reset()
+
+    def finish(self, check: Callable[[], None]) -> str:
+        """Once the part is complete. `check` is called now and then, and may end the wait by raising."""
+        while self._at < (self._part.size or 0):
+            check()
+            if self._error is not None:
+                raise self._error
+            self._moved.wait(_LOOK_AGAIN_SECONDS)
+            self._moved.clear()
+        return self._digest.hexdigest()
+
+    def _reset(self) -> None:
+        self._at = 0
+        self._digest = hashlib.sha256()
+        self._held.clear()
+        self._held_bytes = 0
+        self._error: OSError | None = None
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            self._fed.clear()
+            try:
+                busy = self._step()
+            except OSError as error:
+                self._error, busy = error, False
+                self._moved.set()
+            if not busy:
+                self._fed.wait()
+
+    def _step(self) -> bool:
+        """Hashes what comes next; False if it has not come."""
+        with self._lock:
+            at, digest, this_round = self._at, self._digest, self._round
+            data = self._held.pop(at, b"")
+            self._held_bytes -= len(data)
+        data = data or self._read(at)
+        if not data:
+            return False
+        digest.update(data)
+        with self._lock:
+            if self._round == this_round:
+                self._at = at + len(data)
+                self._forget_passed()
+        self._moved.set()
+        return True
+
+    def _read(self, at: int) -> bytes:
+        stop = min(self._part.covered(at), at + _CHUNK)
+        with self._lock:
+            stop = min([stop, *(start for start in self._held if start > at)])
+        if stop <= at:
+            return b""
+        with self._part.path.open("rb", buffering=0) as file:
+            file.seek(at)
+            return file.read(stop - at)
+
+    def _forget_passed(self) -> None:
+        for start in [start for start in self._held if start < self._at]:
+            self._held_bytes -= len(self._held.pop(start))
