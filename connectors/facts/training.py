@@ -21,6 +21,7 @@ Metadata = Mapping[str, str]
 _MAX_WORDS = 20
 _MAX_TAGS = 30
 _MAX_JSON = 4_000_000
+_MAX_HINT = 10_000
 
 # ss_base_model_version, in the words of kohya-ss, musubi-tuner and ai-toolkit.
 _VERSIONS: Mapping[str, str] = {
@@ -55,8 +56,8 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), base)
     for pattern, base in (
         (r"(?:^|\D)290640(?:\D|$)|pony", "pony"),
-        (r"(?:^|\D)889818(?:\D|$)|illustrious|(?:^|[^a-z])il(?:xl|l)?(?:[^a-z]|$)", "illustrious"),
-        (r"(?:^|[^a-z])wai[^a-z]|nova.{0,12}il", "illustrious"),
+        (r"(?:^|\D)889818(?:\D|$)|illustrious|(?:^|[^a-z])il(?:xl|l)?(?:v\d|[^a-z]|$)", "illustrious"),
+        (r"(?:^|[^a-z])wai(?:nsfw|[^a-z])", "illustrious"),
         (r"noob", "noobai"),
         (r"animagine", "animagine-xl"),
         (r"kolors", "kolors"),
@@ -66,7 +67,7 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"kontext", "flux.1-kontext"),
         (r"flux.{0,8}krea", "flux.1-krea"),
         (r"(?:^|\D)691639(?:\D|$)|flux.{0,4}1?.{0,2}dev", "flux.1-dev"),
-        (r"chroma", "chroma"),
+        (r"chroma(?!t)", "chroma"),
     )
 )  # fmt: skip
 _NOBODY = ("", "none", "null", "unknown")
@@ -138,15 +139,24 @@ def _architecture(base: str) -> str | None:
 
 def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     """Trigger words in the author's own fields, then the names of dataset folders ("10_sks person")."""
-    for key in ("modelspec.trigger_phrase", "trigger_phrase", "ss_trigger_words", "activation_text", "trainedWords"):
-        found = _phrases(metadata.get(key, ""))
-        if found:
-            return found, f"metadata: {key}"
-    hint = metadata.get("modelspec.usage_hint", "")
-    if "trigger" in hint.casefold() and (claims := card_words.card_claims(hint, "usage hint")):
-        value = claims[0].value
-        return (value if isinstance(value, tuple) else ()), "metadata: modelspec.usage_hint"
-    return _from_folders(metadata)
+    return (
+        _from_fields(metadata, "modelspec.trigger_phrase", "trigger_phrase")
+        or _from_hint(metadata)
+        or _from_fields(metadata, "ss_trigger_words", "activation_text", "trainedWords")
+        or _from_folders(metadata)
+    )
+
+
+def _from_fields(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | None:
+    said = ((_phrases(metadata.get(key, "")), f"metadata: {key}") for key in keys)
+    return next(((found, where) for found, where in said if found), None)
+
+
+def _from_hint(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
+    hint = metadata.get("modelspec.usage_hint", "")[:_MAX_HINT]
+    claims = card_words.card_claims(hint, "usage hint") if "trigger" in hint.casefold() else ()
+    value = claims[0].value if claims else ()
+    return (value, "metadata: modelspec.usage_hint") if isinstance(value, tuple) and value else None
 
 
 def _phrases(written: str) -> tuple[str, ...]:

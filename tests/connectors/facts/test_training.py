@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from connectors.facts import training
+from connectors.facts.base_models import by_id
+
+Said = dict[str, str]
+
+
+def dumped(**tables: object) -> Said:
+    return {key: json.dumps(value) for key, value in tables.items()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "base"),
+    [
+        ("ss_base_model_version", "sd_v1", "sd-1.5"),
+        ("ss_base_model_version", "sd_1.5", "sd-1.5"),
+        ("ss_base_model_version", "sd_v2_v", "sd-2.1-768"),
+        ("ss_base_model_version", "sdxl_base_v1-0", "sdxl-1.0"),
+        ("ss_base_model_version", "sdxl_", "sdxl-1.0"),
+        ("ss_base_model_version", "SDXL 1.0", "sdxl-1.0"),
+        ("ss_base_model_version", "medium", "sd-3"),
+        ("ss_base_model_version", "5-large", "sd-3.5-large"),
+        ("ss_base_model_version", "flux1", "flux.1-dev"),
+        ("ss_base_model_version", "flux.1_kontext", "flux.1-kontext"),
+        ("ss_base_model_version", "flux_2_klein_9b", "flux.2-klein-9b"),
+        ("ss_base_model_version", "wan_2.2_5b", "wan-2.2-ti2v-5b"),
+        ("ss_base_model_version", "framepack", "hunyuan-video"),
+        ("ss_base_model_version", "z_image", "z-image"),
+        ("ss_base_model_version", "Qwen_Image_Edit", "qwen-image-edit"),
+        ("modelspec.architecture", "stable-diffusion-v1/lora", "sd-1.5"),
+        ("modelspec.architecture", "stable-diffusion-v1-lora", "sd-1.5"),
+        ("modelspec.architecture", "stable-diffusion-xl-v1-base/lora", "sdxl-1.0"),
+        ("modelspec.architecture", "Flux.1-dev/lora", "flux.1-dev"),
+        ("modelspec.architecture", "wan2.1/lora", "wan"),
+        ("base_model", "black-forest-labs/FLUX.1-dev", "flux.1-dev"),
+        ("base_model", "stabilityai/stable-diffusion-xl-base-1.0", "sdxl-1.0"),
+    ],
+)
+def test_every_trainer_has_its_word_for_a_base_model(key: str, value: str, base: str) -> None:
+    assert list(training.base_models({key: value})) == [(base, f"metadata: {key} = {value}")]
+
+
+@pytest.mark.parametrize("value", ["", " ", "None", "null", "unknown", "something new", "x" * 100_000, "\ud800"])
+@pytest.mark.parametrize("key", ["ss_base_model_version", "modelspec.architecture", "base_model", "ss_sd_model_name"])
+def test_a_word_that_nobody_knows_names_no_base_model(key: str, value: str) -> None:
+    assert list(training.base_models({key: value})) == []
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "base"),
+    [
+        ("ponyDiffusionV6XL_v6StartWithThisOne.safetensors", "pony"),
+        ("290640.safetensors", "pony"),
+        ("urn:air:sdxl:checkpoint:civitai:257749@290640", "pony"),
+        ("WAI-ANI-NSFW-PONYXL", "pony"),
+        ("889818.safetensors", "illustrious"),
+        ("urn:air:sdxl:checkpoint:civitai:795765@889818", "illustrious"),
+        ("Illustrious-XL-v0.1.safetensors", "illustrious"),
+        ("obsessionIllustrious_vPred.safetensors", "illustrious"),
+        ("waiNSFW_v140.safetensors", "illustrious"),
+        ("wai-nsfw-xl", "illustrious"),
+        ("novaAnimeXL_ilV5", "illustrious"),
+        ("ilxl_mix", "illustrious"),
+        ("il-merge", "illustrious"),
+        ("NoobAI-XL-v1.1", "noobai"),
+        ("noobaiXLNAIXL_vPred10Version", "noobai"),
+        ("animagine-xl-3.1.safetensors", "animagine-xl"),
+        ("kolors", "kolors"),
+        ("128078.safetensors", "sdxl-1.0"),
+        ("sd_xl_base_1.0.safetensors", "sdxl-1.0"),
+        ("691639.safetensors", "flux.1-dev"),
+        ("flux1-dev.safetensors", "flux.1-dev"),
+        ("flux1-schnell.safetensors", "flux.1-schnell"),
+        ("flux1-dev-kontext_fp8_scaled.safetensors", "flux.1-kontext"),
+        ("flux1-krea-dev.safetensors", "flux.1-krea"),
+        ("chroma-unlocked-v35.safetensors", "chroma"),
+        ("wailing_xl", None),
+        ("hawaii.safetensors", None),
+        ("waifu-diffusion-v1-4", None),
+        ("taiwan_style", None),
+        ("ilana_style", None),
+        ("civil", None),
+        ("/models/ilya/model.safetensors", None),
+        ("miles_morales", None),
+        ("nova_film_xl", None),
+        ("chromatic_photo", None),
+        ("1290640.safetensors", None),
+        ("2906401.safetensors", None),
+        ("v1-5-pruned.safetensors", None),
+    ],
+)
+def test_a_lineage_is_known_by_the_checkpoint_that_was_trained_on(checkpoint: str, base: str | None) -> None:
+    said = training.base_models({"ss_sd_model_name": checkpoint})
+    assert next(said, None) == (None if base is None else (base, f"metadata: ss_sd_model_name = {checkpoint}"))
+
+
+def test_every_word_leads_to_a_base_model_that_exists() -> None:
+    named = [*training._VERSIONS.values(), *training._SPECS.values(), *(base for _, base in training._CHECKPOINTS)]
+    assert [base for base in named if by_id(base) is None] == []
+
+
+@pytest.mark.parametrize(("architecture", "base"), [("sdxl", "pony"), ("sd1", "sd-1.5"), ("flux1", None), (None, None)])
+def test_a_base_model_counts_on_the_architecture_of_the_tensors_alone(architecture: str, base: str | None) -> None:
+    metadata = {"ss_sd_model_name": "290640.safetensors", "ss_base_model_version": "sd_1.5"}
+    found = training.base_model(metadata, architecture)
+    assert (found[0] if found else None) == base
+
+
+@pytest.mark.parametrize(
+    ("metadata", "architecture", "where"),
+    [
+        ({"ss_base_model_version": "sd_1.5"}, "qwen-image", "metadata: ss_base_model_version = sd_1.5"),
+        ({"modelspec.architecture": "stable-diffusion-v1/lora", "ss_base_model_version": "anima"}, "anima", None),
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, "sdxl", None),
+        ({"ss_base_model_version": "something new"}, "sdxl", None),
+        ({}, "sdxl", None),
+    ],
+)
+def test_metadata_contradicts_where_it_names_the_right_network_nowhere(
+    metadata: Said, architecture: str, where: str | None
+) -> None:
+    assert training.contradiction(metadata, architecture) == where
+
+
+def test_metadata_picks_only_among_what_the_tensors_leave() -> None:
+    said = {"ss_base_model_version": "chroma"}
+    assert training.chosen(said, ("flux1", "chroma")) == ("chroma", "metadata: ss_base_model_version = chroma")
+    assert training.chosen(said, ("sd1", "sd2")) is None
+    assert training.chosen({}, ("flux1", "chroma")) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "where", "telling"),
+    [
+        ("pony", "metadata: ss_sd_model_name = 290640", True),
+        ("sdxl-1.0", "metadata: ss_sd_model_name = 128078", True),
+        ("sdxl-1.0", "metadata: ss_base_model_version = sdxl_", False),
+        ("flux.1-kontext", "metadata: ss_base_model_version = flux.1_kontext", True),
+    ],
+)
+def test_what_a_script_writes_for_all_files_tells_nothing_about_one(base: str, where: str, telling: bool) -> None:
+    assert training.is_telling(base, where) is telling
+
+
+# From the most to the least believed, each with the words it holds.
+ORDER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("modelspec.trigger_phrase", "one, two", ("one", "two")),
+    ("trigger_phrase", "bare", ("bare",)),
+    ("modelspec.usage_hint", "Trigger words: hint, hat", ("hint", "hat")),
+    ("ss_trigger_words", "kohya", ("kohya",)),
+    ("activation_text", "forge", ("forge",)),
+    ("trainedWords", '["red hat, coat", "blue hat"]', ("red hat, coat", "blue hat")),
+    ("ss_dataset_dirs", '{"10_sks person": {"img_count": 4}}', ("sks person",)),
+    ("ss_tag_frequency", '{"1_ohwx": {"ohwx": 1}}', ("ohwx",)),
+)
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_the_authors_own_field_is_believed_before_a_folder(first: int) -> None:
+    key, _, words = ORDER[first]
+    found = training.words({key: value for key, value, _ in reversed(ORDER[first:])})
+    assert found is not None
+    assert (found[0], found[1].startswith(f"metadata: {key}")) == (words, True)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, None),
+        ({"modelspec.trigger_phrase": "None"}, None),
+        ({"modelspec.trigger_phrase": " "}, None),
+        ({"modelspec.usage_hint": "best at weight 0.8"}, None),
+        ({"modelspec.usage_hint": "no trigger"}, None),
+        ({"trainedWords": "[1, null]"}, None),
+        ({"trainedWords": "[broken"}, ("[broken",)),
+        (dumped(ss_dataset_dirs={"10_my_cat": {}}), ("my cat",)),
+        (dumped(ss_dataset_dirs={"10_img": {}, "5_ohwx man": {}}), ("ohwx man",)),
+        (dumped(ss_dataset_dirs={"img": {}, "my folder": {}}), None),
+        (dumped(ss_tag_frequency={"img": {"1girl": 3}}), None),
+        (dumped(ss_dataset_dirs={"img": {"img_count": 3}}, ss_tag_frequency={"img": {"fz": 3, "hat": 2}}), ("fz",)),
+        (dumped(ss_dataset_dirs={"a": {"img_count": 1}}, ss_tag_frequency={"a": dict.fromkeys("abcd", 1)}), None),
+    ],
+)
+def test_words_are_what_was_meant_as_words(metadata: Said, words: tuple[str, ...] | None) -> None:
+    found = training.words(metadata)
+    assert (found[0] if found else None) == words
+
+
+def test_tags_are_counted_over_all_folders() -> None:
+    metadata = dumped(ss_tag_frequency={"1_a": {"hat": 2, "coat ": 3, "": 9}, "2_b": {"hat": 5, "x": -1, "y": "z"}})
+    assert training.tags(metadata) == ("hat", "coat")
+
+
+def test_tags_have_an_end() -> None:
+    found = training.tags(dumped(ss_tag_frequency={"1_a": {f"{i}" * 200: 500 - i for i in range(500)}}))
+    assert (len(found), max(map(len, found))) == (30, 80)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "alpha"),
+    [
+        ({"ss_network_alpha": "8.0"}, (8.0, "metadata: ss_network_alpha")),
+        ({"alpha": "32"}, (32.0, "metadata: alpha")),
+        ({"ss_network_alpha": "None", "alpha": "4"}, (4.0, "metadata: alpha")),
+        (
+            dumped(lora_adapter_metadata={"unet.lora_alpha": 8}),
+            (8.0, "metadata: lora_adapter_metadata unet.lora_alpha"),
+        ),
+        (dumped(lora_adapter_metadata={"lora_alpha": "x"}), None),
+        (dumped(lora_adapter_metadata=["lora_alpha"]), None),
+        ({"ss_network_alpha": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_alpha_is_read_where_trainers_write_it(metadata: Said, alpha: tuple[float, str] | None) -> None:
+    assert training.alpha(metadata) == alpha
+
+
+@pytest.mark.parametrize(
+    ("said", "weight"), [("0.8", 0.8), ("-1", -1.0), ("0", None), ("100", None), ("nan", None), ("high", None)]
+)
+def test_a_recommended_weight_is_a_sensible_number(said: str, weight: float | None) -> None:
+    assert training.default_weight({"modelspec.lora_default_weight": said}) == weight
+
+
+JSON_KEYS = ("ss_tag_frequency", "ss_dataset_dirs", "ss_network_args", "lora_adapter_metadata", "trainedWords")
+HOSTILE = {
+    "deep": "[" * 200_000,
+    "deep tables": '{"a":' * 50_000,
+    "long number": "1" * 10_000,
+    "huge": '{"1_a":{"' + "x" * 5_000_000 + '":1}}',
+    "list": "[1, [2], null]",
+    "text": '"x"',
+    "wrong counts": '{"1_a b": {"t": [1], "u": null, "v": true, "w": NaN, "x": 1e999, "y": {"z": 1}}, "2_b": 5}',
+    "half characters": '{"1_\\ud800": {"\\udfff": 2}, "\\ud800.lora_alpha": 4}',
+    "many": json.dumps({f"{i}_": {f"{i}": i} for i in range(50_000)}),
+    "line ends": '{"1_\\n\\n": {"\\n": 1}}',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_metadata_is_read_as_far_as_it_goes(name: str) -> None:
+    metadata = {**dict.fromkeys(JSON_KEYS, HOSTILE[name]), "modelspec.usage_hint": f"trigger {HOSTILE[name]}"}
+    began = time.monotonic()
+    training.words(metadata), training.tags(metadata), training.alpha(metadata)
+    training.network_arguments(metadata), training.is_rank_stabilised(metadata), training.default_weight(metadata)
+    assert time.monotonic() - began < 20
