@@ -47,12 +47,12 @@ class Turns:
 
 
 def while_wanted(steps: Iterable[Any], wanted: Callable[[], bool], nothing: Any) -> Iterator[Any]:
-    """`steps` until nobody wants them. Gradio sends an event's last step again when it ends: `nothing`, then."""
+    """`steps` until nobody wants them, then `nothing`: Gradio sends an event's last step once more when it ends."""
     for step in steps:
         if not wanted():
-            yield nothing
-            return
+            break
         yield step
+    yield nothing
 
 
 @contextmanager

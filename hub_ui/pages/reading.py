@@ -98,7 +98,8 @@ class HeaderReader:
 
     def _read_one(self, record: Record, stop: threading.Event) -> bool:
         with self._gates[record.hub]:
-            if stop.is_set() or self._closed.is_set():  # while it waited at the gate
+            # While it waited at the gate, it may have been given up, or read for somebody else.
+            if stop.is_set() or self._closed.is_set() or not self._is_wanted(record):
                 return False
             try:
                 self.services.inspect(record.ref)

@@ -61,6 +61,10 @@ def test_a_later_request_takes_the_turn_of_its_own_page_only() -> None:
     assert turns.is_at(page("b"), other)
 
 
-def test_steps_nobody_wants_end_with_one_that_changes_nothing() -> None:
+def test_steps_nobody_wants_any_more_are_left_out() -> None:
     wanted = iter([True, False])
     assert list(while_wanted("abc", lambda: next(wanted), "")) == ["a", ""]
+
+
+def test_the_last_step_changes_nothing_for_gradio_sends_it_twice() -> None:
+    assert list(while_wanted("ab", lambda: True, "")) == ["a", "b", ""]
