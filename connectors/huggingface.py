@@ -27,7 +27,7 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref, is_id
 from connectors.session import READ_SECONDS, USER_AGENT, Endpoint
 from connectors.sift import sift
-from connectors.wire import Table, address, sha256, text, texts
+from connectors.wire import Table, address, overfull, sha256, tables, text, texts
 
 MAX_LIMIT = 100
 _EXPAND = (
@@ -83,7 +83,7 @@ class HuggingFace:
         asked = inside or _params(query, lists[place])
         with as_ours("its list of models"):
             response = self._get("/api/models", asked)
-            items = response.json()
+            items = None if overfull(response.content) else response.json()
         if not isinstance(items, list):
             raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
         kept = [info for info in _infos(items) if lists[place].tagged or _untagged_lora(info)]
@@ -224,7 +224,7 @@ def _next(response: httpx2.Response, place: int, lists: int, asked: list[tuple[s
 
 def _infos(items: list[Any]) -> Iterator[ModelInfo]:
     """Whatever is readable: one repo with a broken card must not cost the page."""
-    for item in items:
+    for item in tables(items):
         try:
             info = ModelInfo(**item)  # type: ignore[no-untyped-call]
         except (KeyError, TypeError, ValueError, AttributeError):

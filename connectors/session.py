@@ -25,14 +25,15 @@ from connectors.errors import (
     RegionBlocked,
 )
 from connectors.ref import HubName
-from connectors.wire import count
+from connectors.wire import count, overfull
 
 # A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 _RETRIED = (500, 502, 503, 504, 524)
-_MAX_JSON_BYTES = 32 * 1024 * 1024
+# Real answers have up to 100 KB a LoRA, and take three times their length in memory.
+_MAX_JSON_BYTES = 16 * 1024 * 1024
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
 # digits, or thousands of brackets.
 UNREADABLE = (ValueError, RecursionError)
@@ -88,6 +89,12 @@ class Session:
     def json(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> Any:
         """The JSON answer. `path` is below the endpoint, always: no answer of a hub can send us elsewhere."""
         response = self.send(path, params, method=method, **extra)
+        if overfull(response.content):
+            raise BadAnswer(
+                f"{self.endpoint.label} answered with more than a list of LoRAs can hold. Try again in a minute.",
+                hub=self.endpoint.hub,
+                url=response.url,
+            )
         try:
             return response.json()
         except UNREADABLE as error:
@@ -200,7 +207,7 @@ def _read_capped(response: requests.Response) -> None:
 def error_text(response: requests.Response) -> str:
     """What a hub's error body says, in the four shapes CivitAI uses, Replicate's problem+json, HF's `error`."""
     try:
-        body = response.json()
+        body = None if overfull(response.content) else response.json()
     except UNREADABLE:
         return ""
     if not isinstance(body, dict):

@@ -14,11 +14,21 @@ from urllib.parse import urlsplit
 Table = Mapping[str, Any]
 
 _MAX_TEXT = 200_000
+# A value of JSON takes up to twenty times as much memory as it has letters, so it is the number of values that counts:
+# quotes are two a name or text, braces and brackets one a container, and commas one a value.
+_MOST: Mapping[bytes, int] = {b'"': 2_000_000, b"{": 200_000, b"[": 500_000, b",": 1_500_000}
+# Shorter JSON can't hold so many values that memory would show it.
+_HARMLESS = 1_000_000
 # A NUL or a lone surrogate (JSON's "\ud800") breaks databases and terminals, and a direction override turns the text
 # beside it around. Tabs and line ends are kept.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def overfull(raw: bytes) -> bool:
+    """Whether JSON holds more values than anything honest does: it was made to fill memory, and must not be parsed."""
+    return len(raw) > _HARMLESS and any(raw.count(mark) > most for mark, most in _MOST.items())
 
 
 def text(value: object, limit: int = _MAX_TEXT) -> str | None:

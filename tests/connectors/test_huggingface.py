@@ -145,7 +145,7 @@ def test_a_wrong_type_in_a_listed_repo_is_an_absent_value(server: Hub, wrong: di
     assert lora.ref == REF
 
 
-@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"id": ' + b"9" * 5_000 + b"}"])
+@pytest.mark.parametrize("body", [b"[" * 50_000, b"[" * 1_000_001, b'{"id": ' + b"9" * 5_000 + b"}"])
 def test_json_made_to_break_readers_is_a_bad_answer(server: Hub, body: bytes) -> None:
     server.answers.update({MODELS: Answer(body=body), MODEL: Answer(body=body)})
     connector = HuggingFace(server.endpoint("huggingface"))

@@ -125,10 +125,10 @@ def test_a_rate_limit_is_not_tried_again(server: Hub) -> None:
 
 
 # JSON made to break readers: nested deeper than Python's stack, a number longer than it turns into one.
-DEEP, LONG = b"[" * 50_000, b'{"id": ' + b"9" * 5_000 + b"}"
+DEEP, FULL, LONG = b"[" * 50_000, b"[" + b"[]," * 600_000 + b"0]", b'{"id": ' + b"9" * 5_000 + b"}"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"\xff\xfe", b'{"a": 1', DEEP, LONG])
+@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"\xff\xfe", b'{"a": 1', DEEP, FULL, LONG])
 def test_what_is_no_json_is_a_bad_answer(server: Hub, body: bytes) -> None:
     server.answers["/x"] = Answer(body=body)
     with pytest.raises(BadAnswer):
@@ -214,6 +214,7 @@ def test_a_hubs_own_reading_of_a_refusal_comes_first(server: Hub) -> None:
         (b"[]", ""),
         (b"<html>", ""),
         (DEEP, ""),
+        (FULL, ""),
         (LONG, ""),
     ],
 )

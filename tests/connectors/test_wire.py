@@ -78,6 +78,16 @@ def test_a_hash_is_lower_case_hex_of_its_length(value: object, sha: str | None) 
     assert wire.sha256(value) == sha
 
 
+@pytest.mark.parametrize("filler", ["[],", "{},", "1,", '"a",'])
+def test_json_of_millions_of_values_is_overfull(filler: str) -> None:
+    assert wire.overfull(f"[{filler * 2_000_000}0]".encode())
+    assert not wire.overfull(f"[{filler * 190_000}0]".encode())
+
+
+def test_a_long_text_is_not_overfull() -> None:
+    assert not wire.overfull(b'{"description": "' + b"a" * 15_000_000 + b'"}')
+
+
 def test_lists_drop_what_does_not_belong() -> None:
     assert wire.texts(["a", None, 7, "", {}]) == ("a", "7")
     assert wire.texts("a") == ("a",)

@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
     tallies = [
         fuzz("bombs", seed, len(headers.BOMBS)),
         fuzz("headers", seed, asked.headers),
+        fuzz("answer bombs", seed, answers.BOMBS),
         fuzz("answers", seed, asked.answers),
     ]
     return 0 if all(tally.good for tally in tallies) else 1

@@ -6,6 +6,7 @@ The connectors are the real ones, down to the HTTP libraries; only what those wo
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -235,6 +236,33 @@ def damaged_answer(draw: Random, healthy: Mapping[str, Sequence[Any]]) -> Answer
     if draw.random() < 0.15:
         body = corrupted(draw, body)
     return Answer(kind=kind, data=body, headers=draw.choice(_HEADERS), asked=document, status=draw.choice(_STATUSES))
+
+
+# What fills an answer, and how often: as often as is let through, or as fits.
+_FILLERS: tuple[tuple[bytes, int], ...] = (
+    (b"[],", 499_000),
+    (b"{},", 199_000),
+    (b"1.5,", 1_499_000),
+    (b'"a",', 990_000),
+    (b'"' + b"a" * 1_000 + b'",', 15_000),
+    (b"[],", 5_000_000),
+    (b"{},", 5_000_000),
+    (b"1000,", 3_000_000),
+    (b"[", 15_000_000),
+)
+# huggingface_hub reads what it is told about one repo by itself, with no limit of ours.
+_FILLED = ("civitai-models", "civitai-model", "huggingface-models", "replicate-models", "replicate-search")
+
+
+def bombs() -> Iterator[Answer]:
+    """Answers made to fill memory, again and again."""
+    for kind, (filler, count) in itertools.cycle(itertools.product(_FILLED, _FILLERS)):
+        items = b"[" + (filler * count).removesuffix(b",") + b"]"
+        body = items if kind == "huggingface-models" else b'{"items":' + items + b"}"
+        yield Answer(kind=kind, data=body, headers={}, asked=None)
+
+
+BOMBS = len(_FILLED) * len(_FILLERS)
 
 
 def _damaged_card(draw: Random, text: str) -> bytes:

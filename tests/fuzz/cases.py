@@ -22,7 +22,7 @@ from tests.fuzz.mutations import places, without
 if sys.platform != "win32":
     import resource
 
-What = Literal["bombs", "headers", "answers"]
+What = Literal["bombs", "headers", "answer bombs", "answers"]
 MOST_MEMORY = 200 * 2**20
 # Processor time, since others may use the machine too. The longest header takes a fifth of it.
 MOST_SECONDS = 5.0
@@ -93,9 +93,16 @@ def kind(what: What) -> Iterator[tuple[Make, Read]]:
         files = headers.seeds()
         yield lambda draw: headers.damaged_file(draw, files), headers.outcome
         return
-    healthy = answers.seeds()
     with answers.wired() as (wire, hubs):
-        yield lambda draw: answers.damaged_answer(draw, healthy), lambda case: answers.outcome(wire, hubs, case)
+        yield _answers(what), lambda case: answers.outcome(wire, hubs, case)
+
+
+def _answers(what: What) -> Make:
+    if what == "answer bombs":
+        filled = answers.bombs()
+        return lambda draw: next(filled)
+    healthy = answers.seeds()
+    return lambda draw: answers.damaged_answer(draw, healthy)
 
 
 def run(what: What, seed: int, numbers: range) -> Tally:

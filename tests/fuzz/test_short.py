@@ -15,7 +15,7 @@ from connectors.facts.header import DTYPE_BITS
 from tests.accuracy import sparse
 from tests.fuzz import answers, headers
 from tests.fuzz.__main__ import fuzz
-from tests.fuzz.cases import Read, outcome_of, place_of, run, smaller
+from tests.fuzz.cases import Read, What, outcome_of, place_of, run, smaller
 from tests.fuzz.headers import Damaged
 from tests.fuzz.mutations import RAW, Twin, corrupted, damaged, written
 
@@ -67,8 +67,9 @@ def test_damaged_answers_end_in_records_or_an_error_of_ours_in_little_memory() -
     assert tally.outcomes["record"] > 150
 
 
-def test_no_header_made_to_fill_memory_does() -> None:
-    tally = fuzz("bombs", 1, len(headers.BOMBS))
+@pytest.mark.parametrize(("what", "count"), [("bombs", len(headers.BOMBS)), ("answer bombs", answers.BOMBS)])
+def test_nothing_made_to_fill_memory_does(what: What, count: int) -> None:
+    tally = fuzz(what, 1, count)
     assert tally.faults == []
     assert tally.memory < 200 * 2**20
 
