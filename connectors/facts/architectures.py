@@ -296,7 +296,7 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video", _DIT, _any("token_refiner")),
     _rule("hunyuan-video", _DIT, _hunyuan_depth),
     _rule("flux1", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS)),
-    _either("flux1 chroma", "single_transformer_blocks", usual="flux1"),
+    _either("flux1 chroma hunyuan-video", "single_transformer_blocks", usual="flux1"),
     _rule("qwen-image", _DIT, _deep_alone),
     _either("flux1 chroma", _DIT, _two_feed_forwards, usual="flux1"),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
