@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 
@@ -73,6 +73,21 @@ class CivitAI:
         if not model:
             return self._known(civitai_wire.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
         return self._known(civitai_wire.lora(self._completed(model, alone, ref), self._web, datetime.now(UTC)), ref)
+
+    def by_hash(self, value: str) -> tuple[Lora, Ref]:
+        """The LoRA with the one version that holds such a file, and the file's ref. Raises NotFound.
+
+        The hub takes any of its kinds of hash: SHA256, AutoV2 (its first 10 digits), AutoV3 (the first 12 digits of the
+        SHA-256 of what follows the header).
+        """
+        alone = table(self._session.json(f"/api/v1/model-versions/by-hash/{quote(value, safe='')}"))
+        lora = civitai_wire.lora_of_version(alone, self._web, datetime.now(UTC))
+        if lora is None or not lora.versions:
+            raise NotFound(f"CivitAI knows the hash {value[:12]}, but not as a LoRA's.", hub=self.name)
+        version = lora.versions[0]
+        ids = [str(file.get("id")) for file in tables(alone.get("files")) if _has_hash(file, value)]
+        file = next((file for file in version.files if file.ref.file in ids), None)
+        return lora, file.ref if file else version.ref
 
     def pin(self, ref: Ref) -> Ref:
         if ref.id and ref.pinned and ref.file:
@@ -213,6 +228,10 @@ def _named(version: Version, file_id: str | None) -> WeightFile | None:
     if file_id is None:
         return version.file
     return next((file for file in version.files if file.ref.file == file_id), None)
+
+
+def _has_hash(file: Table, value: str) -> bool:
+    return value.upper() in [str(known).upper() for known in table(file.get("hashes")).values()]
 
 
 def _why_no_file(lora: Lora, version: Version) -> str:

@@ -128,6 +128,13 @@ def _export(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of LoRA files; nothing is written into it")
+    parser.add_argument("--offline", action="store_true", help="look in what was seen before only, ask no hub")
+    _library(parser)
+    _json(parser)
+
+
 def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
     parser.add_argument("--prompt", metavar="T", help="what the image shows; trigger words belong in it")
@@ -178,6 +185,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command(
         module="hub_ui.commands.export", help="trigger words, weight and picture for other programs", arguments=_export
+    ),
+    "import": Command(
+        module="hub_ui.commands.import_", help="recognise LoRAs that are on the disk already", arguments=_import
     ),
     "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
 }

@@ -19,7 +19,7 @@ from connectors.errors import (
 )
 from connectors.query import Query
 from connectors.ref import Ref
-from tests.connectors.building import SHA, civitai_alone, civitai_image, civitai_model, civitai_version
+from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
 from tests.connectors.serving import Answer, Hub, said
 
 MODELS, MODEL, VERSION = "/api/v1/models", "/api/v1/models/4128", "/api/v1/model-versions/41280"
@@ -158,6 +158,27 @@ def test_a_number_over_four_bytes_is_not_found_without_asking(server: Hub, numbe
     with pytest.raises(NotFound):
         CivitAI(server.endpoint("civitai")).get(Ref.parse(f"civitai:{number}"))
     assert server.asked == []
+
+
+@pytest.mark.parametrize("value", [SHA, "ABABABABAB", "c0ffeec0ffee"])
+def test_a_file_is_found_by_any_hash_of_it(server: Hub, value: str) -> None:
+    hashes = {"SHA256": SHA, "AutoV2": SHA[:10], "AutoV3": "C0FFEEC0FFEE"}
+    files = [civitai_file(id=1, hashes={}), civitai_file(id=2, hashes=hashes)]
+    server.answers[f"/api/v1/model-versions/by-hash/{value}"] = said(civitai_alone(files=files))
+    lora, ref = CivitAI(server.endpoint("civitai")).by_hash(value)
+    assert (lora.title, str(ref)) == ("Saltmarsh Gouache", "civitai:4128@41280#2")
+
+
+def test_a_hash_that_nobody_has_is_not_found(server: Hub) -> None:
+    with pytest.raises(NotFound):
+        CivitAI(server.endpoint("civitai")).by_hash("00" * 32)
+
+
+def test_a_hash_of_a_checkpoint_is_not_a_loras(server: Hub) -> None:
+    alone = civitai_alone(model={"name": "Base", "type": "Checkpoint"})
+    server.answers[f"/api/v1/model-versions/by-hash/{SHA}"] = said(alone)
+    with pytest.raises(NotFound, match="but not as a LoRA's"):
+        CivitAI(server.endpoint("civitai")).by_hash(SHA)
 
 
 def test_a_checkpoint_is_no_lora(server: Hub) -> None:

@@ -1,0 +1,163 @@
+"""hub-ui import: LoRAs that are on the disk already, recognised by their bytes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import HubUiError, UsageError
+from connectors.inspection import Facts, inspect_path, restored
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui import services, settings
+from hub_ui.commands.locked import failure, some, worst
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library, source_of
+from hub_ui.library.recognise import Digests, FindsByHash, Found, Recogniser, entry_of
+from hub_ui.services import Services
+from hub_ui.settings import Settings
+from hub_ui.terminal import Terminal, table
+
+
+def run(args: argparse.Namespace, terminal: Terminal) -> int:
+    folder = args.folder.absolute()
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {args.folder}. Name the one that your LoRAs are in.")
+    made = _settings(args, folder)
+    errors: list[HubUiError] = []
+    with services.build(made) as built:
+        recogniser = _recogniser(built, errors, terminal, offline=args.offline)
+        results = []
+        for found in recogniser.run(folder):
+            results.append(found)
+            terminal.rewrite(f"Read: {len(results):,}  {found.path}")
+        new = _entered(built, folder, results)
+    terminal.rewrite("")
+    if terminal.json:
+        terminal.document(_document(made, folder, results, new))
+    else:
+        _print(made, folder, results, new, terminal)
+    return worst(errors)
+
+
+def _settings(args: argparse.Namespace, folder: Path) -> Settings:
+    """With a lock file named and no library, the folder itself is the library that the lock file describes."""
+    library = args.library or (folder if args.lock else None)
+    return settings.from_environment(os.environ, library=library and library.absolute(), lock=args.lock)
+
+
+def _recogniser(built: Services, errors: list[HubUiError], terminal: Terminal, *, offline: bool) -> Recogniser:
+    def failed(error: HubUiError) -> None:
+        errors.append(error)
+        terminal.rewrite("")
+        terminal.note(f"hub-ui: {error.message} The files left are looked up in what was seen before only.")
+
+    hubs = [hub for hub in built.connectors if isinstance(hub, FindsByHash)]
+    return Recogniser(
+        entries=built.library.entries(),
+        seen=built.catalog.by_sha256,
+        lora=built.catalog.lora,
+        inspect=lambda path, read: _facts(built, path, read),
+        by_hash=_by_hash(built, hubs[0]) if hubs and not offline else None,
+        failure=failed,
+    )
+
+
+def _by_hash(built: Services, hub: FindsByHash) -> Callable[[str], tuple[Lora, Ref]]:
+    def ask(value: str) -> tuple[Lora, Ref]:
+        lora, ref = hub.by_hash(value)
+        built.catalog.add([lora])
+        try:
+            # The answer holds one version, and nothing of what the author permits.
+            return built.open(ref), ref
+        except HubUiError:
+            return lora, ref
+
+    return ask
+
+
+def _facts(built: Services, path: Path, read: Digests) -> Facts:
+    """From the header, which is remembered under the file's bytes, wherever they lie."""
+    stored = built.catalog.facts(read.sha256)
+    known = restored(stored) if stored else None
+    if known is None:
+        known = inspect_path(path)
+        built.catalog.remember_facts(read.sha256, known.stored())
+    return known
+
+
+def _entered(built: Services, folder: Path, results: Sequence[Found]) -> tuple[Entry, ...]:
+    """Only of a library's own folder: elsewhere nothing is written."""
+    library = built.library
+    if not folder.is_relative_to(library.folder):
+        return ()
+    prefix = folder.relative_to(library.folder).as_posix()
+    entries = [_entry(built, found, prefix) for found in results]
+    if library.lock.parent != library.folder:
+        # A library keeps other writers out by files in its folder, and this one is the person's own.
+        library = Library(built.settings.home, library.lock)
+    return library.adopt(entry for entry in entries if entry is not None)
+
+
+def _entry(built: Services, found: Found, prefix: str) -> Entry | None:
+    if found.state != "recognised" or found.ref is None:
+        return None
+    file = found.path if prefix == "." else f"{prefix}/{found.path}"
+    return entry_of(found, file, source_of(built.connector(found.ref.hub).locate(found.ref)))
+
+
+def _document(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry]) -> dict[str, Any]:
+    entered = {(entry.ref, entry.sha256) for entry in new}
+    return {
+        "folder": str(folder),
+        "lock": str(made.lock),
+        "entered": len(new),
+        "files": [_item(found, entered) for found in results],
+    }
+
+
+def _item(found: Found, entered: set[tuple[Ref, str]]) -> dict[str, Any]:
+    read = found.digests
+    return {
+        "path": found.path,
+        "state": found.state,
+        "ref": str(found.ref) if found.ref else None,
+        "title": found.record.title if found.record else None,
+        "how": found.how,
+        "size": read.size if read else None,
+        "sha256": read.sha256 if read else None,
+        "autov2": read.autov2 if read else None,
+        "autov3": read.autov3 if read else None,
+        "entered": read is not None and found.ref is not None and (found.ref, read.sha256) in entered,
+        "facts": found.facts.to_json() if found.facts else None,
+        **(failure(found.error) if found.error else {}),
+    }
+
+
+def _print(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry], terminal: Terminal) -> None:
+    if results:
+        rows = [(found.state, found.path, _about(found)) for found in results]
+        terminal.lines(table([("STATE", "FILE", "WHAT IT IS"), *rows]))
+    counts = Counter(found.state for found in results)
+    terminal.line(
+        f"{some(len(results), 'file')}: {', '.join(f'{n:,} {s}' for s, n in counts.items()) or 'no weights'}."
+    )
+    if new:
+        terminal.line(f"{some(len(new), 'entry', 'entries')} added to {made.lock}.")
+    elif counts["recognised"] and not folder.is_relative_to(made.library):
+        terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
+
+
+def _about(found: Found) -> str:
+    if found.ref is not None:
+        title = found.record.title if found.record else ""
+        return f"{title}  {found.ref}  ({found.how})".strip()
+    if found.facts is not None:
+        adapter = found.facts.adapter
+        what = "a LoRA" if adapter.is_lora else f"no LoRA: {adapter.what}"
+        return f"{what} for {adapter.base_model or adapter.architecture or 'an unknown base model'}"
+    return found.error.message if found.error else ""
