@@ -19,27 +19,56 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.connector import HubDownload
-from connectors.errors import Gated, HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited, WrongHash
+from connectors.errors import (
+    Gated,
+    HubDown,
+    HubTimeout,
+    HubUiError,
+    IntegrityError,
+    KeyRequired,
+    NotFound,
+    RateLimited,
+    RegionBlocked,
+    WrongHash,
+)
+from connectors.session import retry_after
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy
 from hub_ui.library.download import check_promise
+from hub_ui.library.patience import Attempts, Patience
 from hub_ui.library.progress import Meter
 from hub_ui.library.weights import check_file
 
 
-def fetch(download: HubDownload, part: Path, meter: Meter) -> Fetched:
+def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
     meter.total = download.size
     check_space(part.parent, download.size)
     try:
-        return _placed(download, part, meter, force=False)
+        return _placed(download, part, meter, patience or Patience(), force=False)
     except WrongHash:
-        return _placed(download, part, meter, force=True)
+        return _placed(download, part, meter, patience or Patience(), force=True)
 
 
-def _placed(download: HubDownload, part: Path, meter: Meter, *, force: bool) -> Fetched:
-    cached = _cached(download, meter, force=force)
+def _placed(download: HubDownload, part: Path, meter: Meter, patience: Patience, *, force: bool) -> Fetched:
+    attempts = Attempts(patience=patience, check=meter.check)
+    while True:
+        try:
+            cached = _cached(download, meter, force=force)
+            break
+        except HubUiError as error:
+            attempts.failed(error, 0)
     part.unlink(missing_ok=True)
     link_or_copy(cached, part)
+    try:
+        return _checked(download, part)
+    except IntegrityError:
+        # Else everyone who asks the cache would go on getting these bytes.
+        cached.resolve().unlink(missing_ok=True)
+        cached.unlink(missing_ok=True)
+        raise
+
+
+def _checked(download: HubDownload, part: Path) -> Fetched:
     fetched = hash_of(part)
     check_promise(fetched, download.size, download.sha256)
     check_file(part)
@@ -59,10 +88,18 @@ def _cached(download: HubDownload, meter: Meter, *, force: bool) -> Path:
             tqdm_class=_bar_for(meter),
         )
     except (HfHubHTTPError, EntryNotFoundError, OfflineModeIsEnabled, XetDownloadError, httpx2.HTTPError) as error:
-        raise _ours(error) from error
+        raise _ours(error, download.endpoint) from error
     # huggingface_hub's way of saying that a forced download failed; the reason is its cause.
     except ValueError as error:
-        raise _ours(error.__cause__ or error) from error
+        raise _ours(error.__cause__ or error, download.endpoint) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # And of saying that the bytes ended before they should.
+        raise WrongHash(
+            "Hugging Face sent another number of bytes than it promised. Nothing was kept; pull it again.",
+            hub="huggingface",
+        ) from error
     return Path(path)
 
 
@@ -72,6 +109,8 @@ def _bar_for(meter: Meter) -> type[tqdm]:
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
+            if kwargs.get("initial"):
+                meter.at(int(kwargs["initial"]), meter.total)
 
         def update(self, n: float | None = 1) -> bool | None:
             meter.add(int(n or 0))
@@ -80,35 +119,56 @@ def _bar_for(meter: Meter) -> type[tqdm]:
     return Bar
 
 
-def _ours(error: BaseException) -> HubUiError:
+def _ours(error: BaseException, endpoint: str) -> HubUiError:
     # "Not in the cache, and the hub could not be asked": the hub's own answer says more.
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, HfHubHTTPError):
         error = error.__cause__
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else None
+    response = error.response if isinstance(error, HfHubHTTPError) else None
     match error:
         case GatedRepoError():
             return Gated(
                 "The author grants access to this repository one by one. Ask for it on its page on Hugging Face, "
-                "then add your key here.",
+                "then add your key (HF_TOKEN).",
                 hub="huggingface",
             )
-        case RepositoryNotFoundError() if status == 401:
+        case RepositoryNotFoundError() if response is not None and response.status_code == 401:
             # Hugging Face answers anonymous people alike for private and for missing repositories.
-            return KeyRequired("The repository is private, or gone. Add a key that may read it.", hub="huggingface")
+            return KeyRequired(
+                "The repository is private, or gone. Add a key that may read it (HF_TOKEN, from "
+                "huggingface.co/settings/tokens).",
+                hub="huggingface",
+            )
         case LocalEntryNotFoundError() | OfflineModeIsEnabled() | httpx2.TransportError():
             return _unreachable(error)
+        case EntryNotFoundError():
+            return _gone()
         case _:
-            return _by_status(status, error)
+            return _by_status(response, endpoint) if response is not None else _unreachable(error)
 
 
-def _by_status(status: int | None, error: BaseException) -> HubUiError:
+def _by_status(response: httpx2.Response, endpoint: str) -> HubUiError:
+    status = response.status_code
+    if status in (401, 403) and not str(response.url).startswith(endpoint):
+        return HubDown("The delivery host refuses the address Hugging Face gave. Try again.", hub="huggingface")
     if status in (401, 403):
-        return KeyRequired("Hugging Face wants a key for this file. Add one, or check it.", hub="huggingface")
+        return KeyRequired(
+            "Hugging Face wants a key for this file. Add one (HF_TOKEN, from huggingface.co/settings/tokens), or check "
+            "the one you gave.",
+            hub="huggingface",
+        )
     if status == 429:
-        return RateLimited("Hugging Face asks to slow down. Try again in a few minutes.", hub="huggingface")
-    if status in (404, 410) or isinstance(error, EntryNotFoundError):
-        return NotFound("The file is not in this repository at this commit (any more).", hub="huggingface")
-    return HubDown("Hugging Face could not hand out the file. Try again in a minute.", hub="huggingface")
+        seconds = retry_after(response)
+        when = f"in {round(seconds)} seconds" if seconds is not None else "in a few minutes"
+        return RateLimited(f"Hugging Face asks to slow down. Try again {when}.", hub="huggingface", retry_after=seconds)
+    if status in (404, 410):
+        return _gone()
+    if status == 451:
+        return RegionBlocked("Hugging Face does not serve this file in your region.", hub="huggingface")
+    return HubDown(f"Hugging Face has a fault of its own ({status}). Try again in a minute.", hub="huggingface")
+
+
+def _gone() -> NotFound:
+    return NotFound("The file is not in this repository at this commit (any more).", hub="huggingface")
 
 
 def _unreachable(error: BaseException) -> HubUiError:

@@ -340,7 +340,7 @@ def source_of(download: Download) -> str:
 def _fetch(download: Download, part: Part, meter: Meter, renew: Renew | None, manner: Manner) -> Fetched:
     if isinstance(download, HttpDownload):
         return http_download.fetch(download, part, meter, renew=renew, manner=manner)
-    return hub_download.fetch(download, part.path, meter)
+    return hub_download.fetch(download, part.path, meter, manner.patience)
 
 
 def _bytes_of(download: Download) -> str:

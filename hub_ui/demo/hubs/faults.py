@@ -6,6 +6,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -20,15 +21,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_ui.demo.hubs.answers import html_answer, json_answer
 from hub_ui.demo.hubs.delivery import expired_answer
 
+Headers = list[tuple[bytes, bytes]]
 _HANG = 5.0
-KINDS = ("latency", "status", "cut", "html", "ignore_range", "wrong_bytes", "expired")
+KINDS = ("latency", "slow", "status", "cut", "truncated", "html", "ignore_range", "wrong_bytes", "etag", "expired")
+_OTHER_ETAG = b'"exchanged"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """`match` is searched in the path with its query. `times` counts the requests it hits; None is every one.
+    The first `skip` requests are let by.
 
-    A `body` replaces the error that the hub would send with a `status`.
+    A `body` replaces the error that the hub would send with a `status`. `slow` sends at most `bytes_per_second`;
+    `truncated` sends a file that is whole by its headers and ends after `after_bytes`; `etag` sends the same bytes as
+    if the file had been exchanged.
     """
 
     kind: str
@@ -39,7 +45,9 @@ class Fault:
     body: Any = None
     retry_after: int | None = None
     after_bytes: int = 0
+    bytes_per_second: int = 1_000_000
     times: int | None = None
+    skip: int = 0
 
     def __post_init__(self) -> None:
         re.compile(self.match)
@@ -72,9 +80,9 @@ class Faults:
     def take(self, hub: str, path: str) -> tuple[Fault, ...]:
         """The faults that hit this request, each used up once."""
         with self._lock:
-            hits = tuple(fault for fault in self._coming if fault.hits(hub, path))
-            self._coming[:] = [left for fault in self._coming if (left := _used(fault, fault in hits)) is not None]
-        return hits
+            matching = [fault for fault in self._coming if fault.hits(hub, path)]
+            self._coming[:] = [left for fault in self._coming if (left := _used(fault, fault in matching)) is not None]
+        return tuple(fault for fault in matching if fault.skip == 0)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/faults", self._answer, methods=["GET", "POST", "DELETE"])]
@@ -91,6 +99,8 @@ class Faults:
 
 
 def _used(fault: Fault, hit: bool) -> Fault | None:
+    if hit and fault.skip:
+        return replace(fault, skip=fault.skip - 1)
     if not hit or fault.times is None:
         return fault
     return replace(fault, times=fault.times - 1) if fault.times > 1 else None
@@ -181,7 +191,20 @@ def _altered(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
         return scope, _Cut(send=send, left=fault.after_bytes)
     if fault.kind == "wrong_bytes":
         return scope, _WrongBytes(send=send)
+    if fault.kind == "slow":
+        return scope, _Slow(send=send, rate=fault.bytes_per_second)
+    if fault.kind == "truncated":
+        return scope, _Truncated(send=send, size=fault.after_bytes)
+    if fault.kind == "etag":
+        return {**scope, "headers": _for_other_etag(scope["headers"])}, _OtherEtag(send=send)
     return scope, send
+
+
+def _for_other_etag(headers: Headers) -> Headers:
+    """Who asks for a part of the file that was there before gets the new one whole."""
+    condition = next((value for name, value in headers if name.lower() == b"if-range"), _OTHER_ETAG)
+    dropped = (b"if-range",) if condition == _OTHER_ETAG else (b"if-range", b"range")
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
 
 
 @dataclass(kw_only=True)
@@ -213,3 +236,70 @@ class _WrongBytes:
         if body := message.get("body", b""):
             message = {**message, "body": body[:-1] + bytes([body[-1] ^ 0xFF])}
         await self.send(message)
+
+
+@dataclass(kw_only=True)
+class _OtherEtag:
+    send: Send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(name, value) for name, value in message["headers"] if name.lower() != b"etag"]
+            message = {**message, "headers": [*kept, (b"etag", _OTHER_ETAG)]}
+        await self.send(message)
+
+
+@dataclass(kw_only=True)
+class _Slow:
+    """As a server that allows each connection so many bytes a second."""
+
+    send: Send
+    rate: int
+    _until: float = 0.0
+
+    async def __call__(self, message: Message) -> None:
+        body = message.get("body", b"")
+        # In pieces of a tenth of a second, so that bytes come steadily.
+        step = max(self.rate // 10, 1)
+        for at in range(0, len(body) or 1, step):
+            last = at + step >= len(body)
+            piece = {**message, "body": body[at : at + step], "more_body": not last or message.get("more_body", False)}
+            await self.send(piece if body else message)
+            await self._rest(len(body[at : at + step]))
+
+    async def _rest(self, count: int) -> None:
+        now = time.monotonic()
+        self._until = max(self._until, now) + count / self.rate
+        await asyncio.sleep(self._until - now)
+
+
+@dataclass(kw_only=True)
+class _Truncated:
+    """The file as if it had only `size` bytes: the lengths in the headers are those of the short one."""
+
+    send: Send
+    size: int
+    _left: int = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = self._shortened(message)
+        elif body := message.get("body", b""):
+            message = {**message, "body": body[: self._left]}
+            self._left -= len(message["body"])
+        await self.send(message)
+
+    def _shortened(self, message: Message) -> Message:
+        headers = {name.lower(): value for name, value in message["headers"]}
+        start, stop = 0, int(headers.get(b"content-length", b"0"))
+        if message["status"] == 206:
+            start, stop = (int(number) for number in re.findall(rb"[0-9]+", headers[b"content-range"])[:2])
+            stop += 1
+        self._left = max(min(stop, self.size) - start, 0)
+        if message["status"] == 206 and self._left == 0:
+            headers[b"content-range"] = b"bytes */%d" % self.size
+        elif message["status"] == 206:
+            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._left - 1, self.size)
+        headers[b"content-length"] = b"%d" % self._left
+        status = 416 if message["status"] == 206 and self._left == 0 else message["status"]
+        return {**message, "status": status, "headers": list(headers.items())}

@@ -18,7 +18,7 @@ from hub_ui.library.disk import hash_of
 from hub_ui.library.hub_download import fetch
 from hub_ui.library.library import Library
 from hub_ui.library.progress import Meter, Progress, PullCancelled
-from tests.hub_ui.library.building import record
+from tests.hub_ui.library.building import QUICK, record
 
 DATA = Path(__file__).parents[2] / "contract" / "data"
 
@@ -104,7 +104,7 @@ def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
 
 def test_a_gated_file_says_to_ask_for_access(hubs: HubEndpoints, tmp_path: Path) -> None:
     with pytest.raises(errors.Gated, match="Ask for it"):
-        fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter())
+        fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter(), QUICK.patience)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_each_failure_has_its_name(
     monkeypatch.setattr("time.sleep", lambda _: None)  # huggingface_hub waits half a minute before it gives up
     asked = replace(of(hubs), **fields)
     with pytest.raises(error) as raised:
-        fetch(asked, tmp_path / "x.part", Meter())
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
     assert type(raised.value) is error
 
 
@@ -135,4 +135,4 @@ def test_a_bad_day_of_the_hub_has_its_name(
     asked = of(hubs)
     hubs.faults.add(Fault(kind="status", match="resolve", hub="huggingface", status=status))
     with pytest.raises(error):
-        fetch(asked, tmp_path / "x.part", Meter())
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)

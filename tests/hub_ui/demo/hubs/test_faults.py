@@ -128,3 +128,35 @@ def test_a_fault_with_a_number_hits_that_often_from_any_thread() -> None:
     for thread in threads:
         thread.join()
     assert sum(hits) == 50
+
+
+def test_a_fault_may_let_some_requests_by(hubs: HubEndpoints) -> None:
+    ask_for(hubs, kind="status", hub="civitai", skip=1, times=1)
+    statuses = [requests.get(f"{hubs.civitai}/api/v1/models", timeout=5).status_code for _ in range(3)]
+    assert statuses == [200, 500, 200]
+
+
+def test_a_truncated_file_shows_no_sign_of_it(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="truncated", hub="delivery", after_bytes=1000)
+    whole = requests.get(signed, timeout=5)
+    part = requests.get(signed, headers={"Range": "bytes=900-"}, timeout=5)
+    behind = requests.get(signed, headers={"Range": "bytes=1000-"}, timeout=5)
+    assert (whole.status_code, len(whole.content)) == (200, 1000)
+    assert (part.headers["content-range"], len(part.content)) == ("bytes 900-999/1000", 100)
+    assert (behind.status_code, behind.headers["content-range"]) == (416, "bytes */1000")
+
+
+def test_an_exchanged_file_has_another_tag_and_comes_whole(hubs: HubEndpoints, signed: str) -> None:
+    before = requests.get(signed, timeout=5).headers["etag"]
+    ask_for(hubs, kind="etag", hub="delivery")
+    answer = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": before}, timeout=5)
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"exchanged"')
+    same = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": '"exchanged"'}, timeout=5)
+    assert same.status_code == 206
+
+
+def test_a_slow_connection_takes_its_time(hubs: HubEndpoints, signed: str) -> None:
+    ask_for(hubs, kind="slow", hub="delivery", bytes_per_second=8_000)
+    begin = time.monotonic()
+    assert len(requests.get(signed, timeout=5).content) == 1604
+    assert time.monotonic() - begin > 0.15

@@ -1,0 +1,71 @@
+"""One small file on each of the three local hubs, and a library that pulls it the way the app does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import connectors
+from connectors.connector import Connector
+from connectors.ref import HubName, Ref
+from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
+from hub_ui.library.progress import Progress
+from hub_ui.library.transfer import Manner
+from tests.hub_ui.library.building import QUICK, record
+
+DATA = Path(__file__).parents[2] / "contract" / "data"
+HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
+REFS = {
+    "civitai": "civitai:1001@2001#3001",
+    "huggingface": "huggingface:maker/red#lora.safetensors",
+    "replicate": f"replicate:maker/tuned@{'a' * 64}",
+}
+SIZE = 1604
+# Where the delivery host has each hub's file: what a fault is to match, so that it hits the bytes alone.
+DELIVERED = {"civitai": "/model/3001/", "huggingface": "/repos/maker/red/", "replicate": "trained_model.tar"}
+TOKENS: dict[HubName, str] = {"replicate": "r8_key"}
+
+
+def library_in(folder: Path, manner: Manner = QUICK) -> Library:
+    return Library(folder / "loras", folder / "loras.lock", manner=manner)
+
+
+def connector_of(hubs: HubEndpoints, hub: HubName) -> Connector:
+    endpoints: dict[HubName, str] = {
+        "civitai": hubs.civitai,
+        "huggingface": hubs.huggingface,
+        "replicate": hubs.replicate,
+    }
+    return next(found for found in connectors.build(endpoints, TOKENS) if found.name == hub)
+
+
+def pull(
+    hubs: HubEndpoints,
+    hub: HubName,
+    library: Library,
+    *,
+    report: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Entry:
+    connector = connector_of(hubs, hub)
+    pinned = connector.pin(Ref.parse(REFS[hub]))
+    download = connector.download(pinned)
+    return library.pull(
+        download,
+        record(ref=pinned, hub=hub, creator="maker"),
+        report=report,
+        cancelled=cancelled,
+        renew=lambda: connector.download(pinned),
+    )
+
+
+def weights_in(library: Library) -> list[Path]:
+    """Every file that has its final name."""
+    return sorted(library.folder.rglob("*.safetensors"))
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
