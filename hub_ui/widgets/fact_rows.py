@@ -72,7 +72,8 @@ def dispute(record: Record) -> str:
     if claim is None or "architecture" not in record.conflicts:
         return ""
     others = " and ".join(_others(record, "architecture", claim))
-    return f"{_said_by(record, claim)} says {_shown(record, claim)}, but {others}. {_said_by(record, claim)} is believed."
+    said_by = _said_by(record, claim)
+    return f"{said_by} says {_shown(record, claim)}, but {others}. {said_by} is believed."
 
 
 def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hint: str) -> Fact | None:
