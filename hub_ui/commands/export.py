@@ -64,7 +64,8 @@ def _sidecars(built: Services, entries: Sequence[Entry], tool: str, exporter: Ex
 
 
 def _diffusers(built: Services, entries: Sequence[Entry], exporter: Exporter | None, terminal: Terminal) -> None:
-    code = snippet(entries, built.library.path, _base_of)
+    commits = _Commits(built, terminal)
+    code = snippet(entries, built.library.path, lambda entry: _base_of(entry, commits))
     done = [exporter.write_file(_SNIPPET, code.encode("utf-8", "backslashreplace"))] if exporter else []
     if terminal.json:
         terminal.document({"tool": "diffusers", "files": [_item(each) for each in done], "snippet": code})
@@ -94,7 +95,29 @@ def _lora(built: Services, entry: Entry) -> Lora:
     return known if picture.example_of(known, entry) else built.open(entry.ref)
 
 
-def _base_of(entry: Entry) -> Base | None:
+class _Commits:
+    """The commits that base models' repos are at now. One that can't be told leaves the base unpinned, and is noted."""
+
+    def __init__(self, built: Services, terminal: Terminal) -> None:
+        self._built = built
+        self._terminal = terminal
+        self._known: dict[str, str | None] = {}
+
+    def of(self, repo: str) -> str | None:
+        if repo not in self._known:
+            self._known[repo] = None if Path(repo).is_dir() else self._asked(repo)
+        return self._known[repo]
+
+    def _asked(self, repo: str) -> str | None:
+        try:
+            version = self._built.connector("huggingface").get(Ref.parse(f"huggingface:{repo}")).version(None)
+        except HubUiError as error:
+            self._terminal.note(f"hub-ui: {repo} is not pinned, its commit can't be told: {error.message}")
+            return None
+        return version.ref.version if version else None
+
+
+def _base_of(entry: Entry, commits: _Commits) -> Base | None:
     try:
         chosen = bases.choose(entry.architecture, entry.base_model, None)
     except NoBase:
@@ -105,7 +128,13 @@ def _base_of(entry: Entry) -> Base | None:
         "width": chosen.width,
         "height": chosen.height,
     }
-    return Base(source=chosen.source, label=chosen.label, scheduler=chosen.scheduler, settings=settings)
+    return Base(
+        source=chosen.source,
+        label=chosen.label,
+        revision=commits.of(chosen.source),
+        scheduler=chosen.scheduler,
+        settings=settings,
+    )
 
 
 def _item(done: Exported) -> dict[str, Any]:

@@ -36,10 +36,14 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """Where diffusers loads it from, and how a picture is asked of it. `scheduler` replaces one that can't be used."""
+    """Where diffusers loads it from, and how a picture is asked of it. `scheduler` replaces one that can't be used.
+
+    `revision` is the commit of a repo, None for a folder and for a repo whose hub could not be asked.
+    """
 
     source: str
     label: str
+    revision: str | None = None
     scheduler: str | None = None
     settings: Mapping[str, int | float] = field(default_factory=dict)
 
@@ -70,13 +74,17 @@ def _function(name: str, base: Base, group: list[Entry], path: Callable[[Entry],
     prompt = ", ".join([*words, "a lighthouse by the sea"])
     lines = [
         f"def {name}():",
-        f"    pipeline = diffusers.DiffusionPipeline.from_pretrained({base.source!r}, torch_dtype=DTYPE)",
+        f"    pipeline = diffusers.DiffusionPipeline.from_pretrained({_place(base)}, torch_dtype=DTYPE)",
         *_scheduler(base),
         *(line for entry, adapter in zip(group, adapters, strict=True) for line in _load(entry, adapter, path)),
         f"    pipeline.set_adapters({adapters!r}, adapter_weights={weights!r})",
         f"    return pipeline.to(DEVICE), {prompt!r}, {dict(base.settings)!r}",
     ]
     return "\n\n" + "\n".join(lines) + "\n"
+
+
+def _place(base: Base) -> str:
+    return f"{base.source!r}, revision={base.revision!r}" if base.revision else repr(base.source)
 
 
 def _scheduler(base: Base) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -91,13 +92,17 @@ class Sync:
 
     def _pull(self, entry: Entry, ref: Ref) -> None:
         """From `ref`, under the entry's name: the bytes must be the entry's, whoever hands them over."""
-        download: Download = self.connector(ref.hub).download(ref)
-        self.library.pull(replace(download, ref=entry.ref), as_record(entry), report=self.report)
+
+        def download() -> Download:
+            return replace(self.connector(ref.hub).download(ref), ref=entry.ref)
+
+        self.library.pull(download(), as_record(entry), report=self.report, renew=download)
 
 
 def set_aside(path: Path) -> Path:
     """What is not what the lock file says leaves the name it has no right to, and is kept until the right file came."""
-    aside = path.with_name(path.name + ".changed")
+    names = (path.with_name(f"{path.name}.changed{number or ''}") for number in count())
+    aside = next(name for name in names if not name.exists())
     path.replace(aside)
     return aside
 

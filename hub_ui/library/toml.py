@@ -27,7 +27,8 @@ def value_text(value: Any) -> str:
         case str():
             return string(value)
         case int() | float():
-            return repr(value)
+            # Python writes no decimal of many thousand digits, but reads one that was written in hexadecimal.
+            return hex(value) if isinstance(value, int) and value >= 2**63 else repr(value)
         case datetime() | date() | time():
             return value.isoformat()
         case Mapping():

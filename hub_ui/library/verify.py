@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from hub_ui.library.library import Library
 State = Literal["right", "missing", "changed", "unreadable"]
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
 _AT_ONCE = min(4, os.cpu_count() or 1)
+# Set aside by `sync`, they are weights still.
+_WEIGHTS = re.compile(rf"{re.escape(SUFFIX)}(\.changed[0-9]*)?$")
 _UNFINISHED = (".part", ".part.json", ".new")
 
 
@@ -82,9 +85,7 @@ def _belongs(name: str, beside: set[str]) -> bool:
         return True
     place = PurePosixPath(name)
     stems = {place.name.rsplit(".", dots)[0] for dots in range(1, place.name.count(".") + 1)}
-    return not name.endswith((SUFFIX, SUFFIX + ".changed")) and any(
-        str(place.with_name(stem)) in beside for stem in stems if stem
-    )
+    return not _WEIGHTS.search(name) and any(str(place.with_name(stem)) in beside for stem in stems if stem)
 
 
 def _folded(name: str) -> str:

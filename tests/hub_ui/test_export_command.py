@@ -106,6 +106,15 @@ def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_pat
     assert line.words("export", "--for", "diffusers")[1] == written
 
 
+def test_the_base_is_pinned_at_the_commit_it_is_at(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = copied(tmp_path / "data")
+    (data / "hf_commits_maker__history.json").rename(data / "hf_commits_black-forest-labs__FLUX.1-dev.json")
+    with answering(data, monkeypatch):
+        line("pull", "hf:black-forest-labs/FLUX.1-dev")
+        snippet = line("export", "--for", "diffusers")[1]["snippet"]
+    assert f"from_pretrained('black-forest-labs/FLUX.1-dev', revision='{'2' * 40}'" in snippet
+
+
 def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_samples(tmp_path / "data")
     with answering(tmp_path / "data", monkeypatch):

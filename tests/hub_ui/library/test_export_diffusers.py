@@ -57,3 +57,9 @@ def test_no_title_becomes_code(title: str) -> None:
 def test_a_scheduler_that_cannot_be_used_is_replaced() -> None:
     code = written(HF, base=Base(source="a/b", label="Pony", scheduler="EulerDiscreteScheduler"))
     assert "pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(pipeline.scheduler.config)" in code
+
+
+def test_a_base_is_pinned_where_its_commit_is_known() -> None:
+    code = written(HF, base=Base(source="a/b", label="B", revision="3" * 40))
+    assert f"from_pretrained('a/b', revision='{'3' * 40}', torch_dtype=DTYPE)" in code
+    assert "from_pretrained('owner/base', torch_dtype=DTYPE)" in written(HF)

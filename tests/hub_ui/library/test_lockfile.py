@@ -189,3 +189,12 @@ def test_two_entries_must_not_share_a_ref_or_a_file(field: str, line: int) -> No
     twin = {"file": "sd1/other.safetensors", "ref": OTHER.ref} | {field: getattr(entry(), field)}
     with pytest.raises(LockError, match=rf"line {line}: lora\[1\]\.{field} is that of lora\[0\] too"):
         loads(dumps([entry(), entry(**twin)]))
+
+
+@given(st.text() | st.lists(st.sampled_from([*INK.splitlines(), *UNKNOWN.splitlines(), "x", "]"])).map("\n".join))
+def test_any_text_is_a_lock_or_a_mistake_that_is_told(text: str) -> None:
+    try:
+        lock = read(text)
+    except LockError:
+        return
+    assert write(read(write(lock))) == write(lock)

@@ -98,3 +98,15 @@ def test_an_entry_is_record_enough() -> None:
     assert (made.ref, made.base_model, made.trigger_words, made.weight, made.license) == (
         INK, "sd1", ("ink",), 0.8, "mit",
     )  # fmt: skip
+
+
+def test_what_was_set_aside_before_is_not_lost(library: Library, held: Entry) -> None:
+    library.path(held).parent.mkdir(parents=True)
+    for content in (b"first", b"second"):
+        library.path(held).write_bytes(content)
+        set_aside(library.path(held))
+    names = {path.name: path.read_bytes() for path in library.path(held).parent.iterdir()}
+    assert names == {
+        "Ink lines-2001.safetensors.changed": b"first",
+        "Ink lines-2001.safetensors.changed1": b"second",
+    }

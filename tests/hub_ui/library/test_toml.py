@@ -16,6 +16,7 @@ from hub_ui.library.toml import key_text, pair, value_text
         (True, "true"),
         (1, "1"),
         (0.5, "0.5"),
+        (2**63, "0x8000000000000000"),
         ("a\x7f\n", '"a\\u007f\\n"'),
         (["a", 1], '["a", 1]'),
         ({}, "{}"),
@@ -39,3 +40,8 @@ def test_any_text_is_a_key_and_a_value(key: str, value: str) -> None:
 def test_what_toml_has_no_value_for_is_refused() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         value_text([None])
+
+
+def test_a_number_of_any_length_is_written() -> None:
+    number = tomllib.loads("a = 0x1" + "0" * 5000)
+    assert tomllib.loads(pair("a", number["a"])) == number

@@ -61,7 +61,14 @@ def test_all_come_in_order_and_are_counted(library: Library, held: Entry) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["other.safetensors", "sd1/old.ckpt", "notes.txt", "sd1/ada/Ink lines-2001.safetensors.changed"]
+    "name",
+    [
+        "other.safetensors",
+        "sd1/old.ckpt",
+        "notes.txt",
+        "sd1/ada/Ink lines-2001.safetensors.changed",
+        "sd1/ada/Ink lines-2001.safetensors.changed1",
+    ],
 )
 def test_a_file_that_no_entry_names_is_foreign(library: Library, held: Entry, name: str) -> None:
     put(library, name)
