@@ -162,9 +162,15 @@ def _two_streams(width: int) -> Fits:
     return lambda seen: both(seen) and width in seen.widths(last=_TWO_STREAM_INPUTS)
 
 
+def _any_width(width: int) -> Fits:
+    return lambda seen: width in seen.widths("transformer_blocks_")
+
+
 def _two_feed_forwards(seen: Evidence) -> bool:
     """Width 3072, with a second MLP for the text: as FLUX.1 has it, and Qwen-Image has not."""
-    return seen.has("ff_context_") and 3072 in seen.widths(last=_TWO_STREAM_INPUTS)
+    return seen.has("ff_context_") and 3072 in seen.widths(
+        last="attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj"
+    )
 
 
 def _only_self_attention(width: int) -> Fits:
@@ -289,7 +295,8 @@ RULES: tuple[Rule, ...] = (
     # Then widths and the number of blocks, two streams before one.
     _rule("sd3", _DIT, _dit(1536, "attn")),
     _rule("sd3", _DIT, _dit(2432, "attn")),
-    _rule("sd3", _DIT, _two_streams(1536)),
+    # Mochi's text stream has this width too, beside a picture stream of 3072.
+    _rule("sd3", _DIT, lambda seen: _two_streams(1536)(seen) and not _any_width(3072)(seen)),
     _rule("sd3", _DIT, _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
     _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),

@@ -72,7 +72,7 @@ def file_of(version: Version | None, ref: Ref) -> WeightFile | None:
     return next((file for file in version.files if file.ref.file == ref.file), None)
 
 
-def _possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Without the base models that the file can't be for: their architecture is not the one its header proves."""
     proved = best((claim for claim in claims if claim.source == "header"), "architecture")
     return tuple(claim for claim in claims if claim.field != "base_model" or _stands_on(claim, proved))
@@ -121,8 +121,8 @@ def record_with_header(record: Record, adapter: Adapter) -> Record:
 
 def _from_claims(claims: tuple[Claim, ...]) -> dict[str, Any]:
     """Every field of a Record that is somebody's claim, the claims, and where they contradict each other."""
-    possible = _possible(claims)
-    fields = {name: best(possible, name) for name in CLAIMED_FIELDS}
+    kept = possible(claims)
+    fields = {name: best(kept, name) for name in CLAIMED_FIELDS}
     return {
         **fields,
         "trigger_words": fields["trigger_words"] or (),

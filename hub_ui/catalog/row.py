@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connectors.facts import base_models
-from connectors.facts.claims import best, flatten
+from connectors.facts.claims import best, flatten, possible
 from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile
 from hub_ui.catalog.text import folded_name, searchable, searchable_names, storable, without_markup, words
 
@@ -106,10 +106,11 @@ def spellings(lora: Lora) -> dict[str, str]:
 
 
 def _base(claims: tuple[Claim, ...]) -> Base:
+    kept = possible(claims)
     return Base(
-        base_model=_text(best(claims, "base_model")),
-        architecture=_text(best(claims, "architecture")),
-        raw=_text(best(claims, "raw_base_model")),
+        base_model=_text(best(kept, "base_model")),
+        architecture=_text(best(kept, "architecture")),
+        raw=_text(best(kept, "raw_base_model")),
     )
 
 

@@ -7,7 +7,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.found import BaseCount, Facets
-from tests.hub_ui.catalog.builders import both, claim, lora, version
+from tests.hub_ui.catalog.builders import both, claim, file, lora, version
 
 LORAS = (
     lora(1, base="Pony", claims=(claim("kind", "style"), claim("rank", 8), claim("license", "MIT"))),
@@ -77,6 +77,13 @@ def test_a_lora_for_two_bases_counts_once_under_each_and_once_above(tmp_path: Pa
     versions = (version("civitai:1@10", base="Pony"), version("civitai:1@11", base="Illustrious"))
     [top] = facets(tmp_path, lora(versions=versions)).bases
     assert (top.count, [child.count for child in top.children]) == (1, [1, 1])
+
+
+def test_a_base_that_the_file_can_not_be_for_is_not_counted(tmp_path: Path) -> None:
+    flux = claim("architecture", "flux1", source="header")
+    read = version("civitai:1@10", base="SDXL 1.0", files=(file(claims=(flux,)),))
+    [top] = facets(tmp_path, lora(versions=(read,))).bases
+    assert (top.id, top.children) == ("flux1", ())
 
 
 def test_a_base_that_is_called_as_its_architecture_is_not_its_own_child(tmp_path: Path) -> None:
