@@ -141,7 +141,7 @@ def _item(found: Found, entered: set[tuple[Ref, str]]) -> dict[str, Any]:
 def _print(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry], terminal: Terminal) -> None:
     if results:
         rows = [(found.state, found.path, _about(found)) for found in results]
-        terminal.lines(table([("STATE", "FILE", "WHAT IT IS"), *rows]))
+        terminal.lines(table([("STATE", "FILE", "WHAT IT IS"), *rows], widest=96))
     counts = Counter(found.state for found in results)
     terminal.line(
         f"{some(len(results), 'file')}: {', '.join(f'{n:,} {s}' for s, n in counts.items()) or 'no weights'}."

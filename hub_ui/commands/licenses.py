@@ -68,8 +68,8 @@ def _print(found: Permits, terminal: Terminal) -> None:
     if not found.each:
         terminal.line("The lock file holds no LoRA.")
         return
-    rows = [(p.entry.title, p.license or "unknown", p.base or "unknown") for p in found.each]
-    terminal.lines(table([("TITLE", "LICENCE", "BASE MODEL'S LICENCE"), *rows]))
+    rows = [(p.entry.title, p.base or "unknown", p.license or "unknown") for p in found.each]
+    terminal.lines(table([("TITLE", "BASE MODEL'S LICENCE", "LICENCE"), *rows]))
     terminal.line()
     terminal.line(f"May you, with all {len(found.each):,} together:")
     terminal.lines(facts([(f"  {words}", _verdict(found, question)) for question, words in QUESTIONS.items()]))

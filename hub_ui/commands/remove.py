@@ -7,7 +7,9 @@ import argparse
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.commands.locked import failure, library_of, named, worst
+from hub_ui.library.disk import disk_trouble, drop_empty
 from hub_ui.library.entry import Entry
+from hub_ui.library.export import drop
 from hub_ui.library.library import Library
 from hub_ui.terminal import Terminal
 
@@ -31,7 +33,19 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 def _removed(library: Library, ref: Ref, terminal: Terminal, *, keep_file: bool) -> Entry | HubUiError:
     """One that fails does not keep the others from going."""
     try:
-        return library.remove(ref, keep_file=keep_file)
+        entry = library.remove(ref, keep_file=keep_file)
+        if not keep_file:
+            _drop_exported(library, entry)
+        return entry
     except HubUiError as error:
         terminal.note(f"{ref}: {error.message}")
         return error
+
+
+def _drop_exported(library: Library, entry: Entry) -> None:
+    """What `export` wrote beside the file goes with it; what someone changed since stays."""
+    try:
+        drop(library.folder, entry)
+        drop_empty(library.path(entry).parent, library.folder)
+    except OSError as error:
+        raise disk_trouble(error) from error

@@ -12,9 +12,11 @@ from typing import Literal
 
 from hub_ui.library.disk import move
 from hub_ui.library.entry import Entry
+from hub_ui.library.folder import SUFFIX
 
 # What was written, by path, with the hash it had: a file that has another one since was changed by someone.
 _LISTING = Path(".hub-ui") / "exported.json"
+SUFFIXES = (".json", ".metadata.json", ".png")
 _PICTURES = tuple(
     dot + suffix for suffix in ("png", "jpg", "jpeg", "webp", "gif", "mp4", "webm") for dot in (".", ".preview.")
 )
@@ -33,7 +35,7 @@ class Sidecar:
 
     @property
     def file(self) -> str:
-        return self.entry.file.removesuffix(".safetensors") + self.suffix
+        return self.entry.file.removesuffix(SUFFIX) + self.suffix
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +95,16 @@ class Exporter:
         new = self._listing.with_suffix(".new")
         new.write_text(json.dumps(self._ours, indent=1, sort_keys=True), encoding="utf-8")
         move(new, self._listing)
+
+
+def drop(folder: Path, entry: Entry) -> tuple[Path, ...]:
+    """Removes what was written beside an entry's file and is as it was written."""
+    ours = _read(folder / _LISTING)
+    beside = [folder / (entry.file.removesuffix(SUFFIX) + suffix) for suffix in SUFFIXES]
+    gone = tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(path)))
+    for path in gone:
+        path.unlink()
+    return gone
 
 
 def as_json(value: object) -> bytes:

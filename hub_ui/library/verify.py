@@ -20,7 +20,7 @@ State = Literal["right", "missing", "changed", "unreadable"]
 _AT_ONCE = min(4, os.cpu_count() or 1)
 # Set aside by `sync`, they are weights still.
 _WEIGHTS = re.compile(rf"{re.escape(SUFFIX)}(\.changed[0-9]*)?$")
-_UNFINISHED = (".part", ".part.json", ".new")
+_UNFINISHED = (".part", ".twin", ".new")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -93,6 +93,21 @@ def test_what_is_exported_is_not_foreign(red: Path, line: Line) -> None:
     assert line("verify")[1]["foreign"] == []
 
 
+def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, home: Path) -> None:
+    line("export", "--for", "a1111")
+    line("export", "--for", "comfyui")
+    assert line("remove", CIVITAI)[0] == 0
+    assert list((home / "loras").rglob("*.*n")) == [home / "loras" / ".hub-ui" / "exported.json"]
+    assert not red.parent.exists()
+
+
+def test_removing_a_lora_leaves_what_someone_changed(red: Path, line: Line) -> None:
+    line("export", "--for", "a1111")
+    red.with_suffix(".json").write_text("mine")
+    line("remove", CIVITAI)
+    assert list(red.parent.iterdir()) == [red.with_suffix(".json")]
+
+
 def test_a_program_nobody_knows_is_a_usage_error(line: Line) -> None:
     assert line("export", "--for", "paint")[0] == 2
 
