@@ -282,7 +282,7 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video", _STREAMS, _hunyuan_depth),
     _rule("flux1", _STREAMS, _any(*_MODULATION)),
     _either("flux1 chroma", _STREAMS, _without_modulation),
-    _either("flux1 chroma", _STREAMS, usual="flux1"),
+    _either("flux1 chroma hunyuan-video", _STREAMS, usual="flux1"),
     # Diffusers' `transformer_blocks`: names that one network alone has.
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
@@ -305,7 +305,7 @@ RULES: tuple[Rule, ...] = (
     _rule("flux1", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS)),
     _either("flux1 chroma hunyuan-video", "single_transformer_blocks", usual="flux1"),
     _rule("qwen-image", _DIT, _deep_alone),
-    _either("flux1 chroma", _DIT, _two_feed_forwards, usual="flux1"),
+    _either("flux1 chroma hunyuan-video", _DIT, _two_feed_forwards, usual="flux1"),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
     _either("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
     _either("flux1 qwen-image hunyuan-video chroma flux2", _DIT, _dit(3072, "attn")),
