@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from connectors.connector import Connector, Download
-from connectors.errors import AccessError, HubUiError, NotFound, WrongHash
+from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, WrongHash
 from connectors.record import Record
 from connectors.ref import HubName, Ref
 from hub_ui.library.disk import disk_trouble
@@ -50,19 +50,20 @@ class Sync:
 
     def run(self) -> Iterator[Synced]:
         """One result an entry, in the order of the lock file. One that fails does not keep the others from coming."""
+        unanswering: dict[HubName, HubUiError] = {}
         for entry in self.library.entries():
             try:
-                yield self._synced(entry)
+                yield self._synced(entry, unanswering)
             except HubUiError as error:
                 yield Synced(entry=entry, state="failed", error=error)
             except OSError as error:
                 yield Synced(entry=entry, state="failed", error=disk_trouble(error))
 
-    def _synced(self, entry: Entry) -> Synced:
+    def _synced(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> Synced:
         found = check(self.library, entry)
         if found.right:
             if self.frozen and entry.ref.hub in _STATES_HASHES:
-                check_still_promised(self.connector(entry.ref.hub), entry)
+                self._ask(entry, unanswering)
             return Synced(entry=entry, state="kept")
         if found.state == "missing":
             return self._fetched(entry)
@@ -71,6 +72,17 @@ class Sync:
         done = self._fetched(entry)
         aside.unlink(missing_ok=True)
         return replace(done, state="replaced")
+
+    def _ask(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> None:
+        """A hub that is down, or wants us to slow down, is not asked about the next hundred files too."""
+        hub = entry.ref.hub
+        if hub in unanswering:
+            raise unanswering[hub]
+        try:
+            check_still_promised(self.connector(hub), entry)
+        except (HubDown, HubTimeout, RateLimited) as error:
+            unanswering[hub] = error
+            raise
 
     def _fetched(self, entry: Entry) -> Synced:
         try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.errors import HubUiError, NotFound, WrongHash
+from connectors.errors import HubDown, HubUiError, NotFound, WrongHash
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library import lockfile
@@ -66,6 +66,16 @@ def test_frozen_leaves_a_hub_without_hashes_alone(library: Library, hub: Host) -
     library.path(made).write_bytes(FILE)
     silent = Hub(name="replicate", error=NotFound("gone"))
     assert (sync(library, silent, frozen=True), silent.asked) == ([("kept", None)], [])
+
+
+def test_frozen_asks_a_hub_that_is_down_once(library: Library, held: Entry, hub: Host) -> None:
+    second = replace(held, ref=Ref.parse("civitai:1@2"), file="b.safetensors")
+    library.lock.write_text(lockfile.dumps([held, second]))
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    sync(library, Hub(name="civitai", address=hub.url))
+    down = Hub(name="civitai", error=HubDown("down"))
+    assert sync(library, down, frozen=True) == [("failed", "HubDown")] * 2
+    assert len(down.asked) == 1
 
 
 @pytest.mark.parametrize("listed", [saying(sha256(FILE)), saying(sha256(FILE), "9"), saying(None)])
