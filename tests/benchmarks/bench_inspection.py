@@ -6,10 +6,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from connectors.facts.structure import Layouts
 from connectors.inspection import inspect_path
 from tests.accuracy import sparse
 from tests.benchmarks.figures import Figure, interleaved, report
@@ -54,9 +55,9 @@ def write(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def inspected(paths: Sequence[Path]) -> float:
+def inspected(paths: Sequence[Path], layouts: Callable[[], Layouts]) -> float:
     start = time.perf_counter()
-    seen = [inspect_path(path).adapter.architecture for path in paths]
+    seen = [inspect_path(path, layouts()).adapter.architecture for path in paths]
     took = time.perf_counter() - start
     if not all(seen):
         raise AssertionError("not every file was seen as the LoRA that it is")
@@ -75,10 +76,14 @@ def figures(*, files: int = FILES, runs: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         paths = write(Path(folder), files)
         parsed(paths)  # what is on disk is in memory from here on
-        inspected(paths)
-        ours, other = interleaved(partial(inspected, paths), partial(parsed, paths), runs=runs)
+        inspected(paths, Layouts)
+        alone, other = interleaved(partial(inspected, paths, Layouts), partial(parsed, paths), runs=runs)
+        one = Layouts()
+        shared, again = interleaved(partial(inspected, paths, lambda: one), partial(parsed, paths), runs=runs)
+    name, against = f"inspect {files:,} files", "parsing their headers"
     return [
-        Figure(name=f"inspect {files:,} files", ours=ours, other=other, against="parsing their headers", target=TARGET)
+        Figure(name=f"{name}, each on its own", ours=alone, other=other, against=against, target=TARGET),
+        Figure(name=f"{name} of a folder", ours=shared, other=again, against=against, target=TARGET),
     ]
 
 
