@@ -22,6 +22,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
 from hub_ui.library.progress import Progress
+from hub_ui.library.queue import Queue, Task
 from hub_ui.preview.job import Adapter, Job, Pair, Step
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
@@ -35,6 +36,11 @@ class Services:
     library: Library
     studio: Studio
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
+    queue: Queue = field(init=False)
+
+    def __post_init__(self) -> None:
+        queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
+        object.__setattr__(self, "queue", queue)
 
     def connector(self, hub: HubName) -> Connector:
         return next(connector for connector in self.connectors if connector.name == hub)
@@ -136,6 +142,18 @@ class Services:
             renew=lambda: connector.download(pinned),
         )
 
+    def enqueue(self, ref: Ref, title: str = "") -> Task:
+        """Into the queue of downloads. A pinned ref goes in under the full name of its file, where that is known."""
+        try:
+            record = record_of(self.catalog.lora(ref), ref)
+        except NotFound:
+            return self.queue.add(ref, title)
+        named = record.file.ref if ref.pinned and record.file is not None else ref
+        return self.queue.add(named, title or record.title)
+
+    def _queued(self, ref: Ref, report: Callable[[Progress], None], cancelled: Callable[[], bool]) -> Entry:
+        return self.pull(ref, report=report, cancelled=cancelled)
+
     def make_pair(
         self,
         refs: Sequence[Ref],
@@ -225,13 +243,17 @@ class Services:
 def build(settings: Settings) -> Iterator[Services]:
     """Everything a run needs. What it opened is closed when the block ends."""
     with Catalog.open(settings.catalog) as catalog:
-        yield Services(
+        built = Services(
             settings=settings,
             connectors=connectors.build(settings.endpoints, settings.tokens),
             catalog=catalog,
             library=Library(settings.library, settings.lock),
             studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
         )
+        try:
+            yield built
+        finally:
+            built.queue.stop()
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ REAL_ENDPOINTS: dict[HubName, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`home` holds the catalog and, unless told otherwise, the library. Tokens never appear in `repr`.
+    """`home` holds catalog, queue and, unless told otherwise, the library. Tokens never appear in `repr`.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
@@ -47,6 +47,10 @@ class Settings:
     @property
     def catalog(self) -> Path:
         return self.home / "catalog.sqlite"
+
+    @property
+    def queue(self) -> Path:
+        return self.home / "queue.sqlite"
 
 
 def from_environment(

@@ -1,0 +1,389 @@
+"""The queue of downloads: several at once, paused and resumed at will, tried again by itself, alive over restarts.
+
+What is wanted stands in SQLite. Any process may add to it and read it; the one that holds the lock file beside it runs
+it, and when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from connectors.errors import HubUiError, NotFound, RateLimited
+from connectors.ref import HubName, Ref
+from hub_ui.library.entry import Entry
+from hub_ui.library.progress import Progress, PullCancelled
+from hub_ui.library.queue_plan import Limits, Pace, may_start, next_up, seconds_until
+from hub_ui.library.queue_store import ANY, QueueStore, Row
+
+_LOG = logging.getLogger(__name__)
+# Other processes can't ring: how often to look at what they wrote, and whether they still live.
+_LOOK_SECONDS = 1.0
+_SECONDS_BETWEEN_SAVES = 1.0
+_TROUBLE_SECONDS = 10.0
+_STOP_SECONDS = 20.0
+_MOST_DONE = 50
+_FAULT = "Something in hub-ui itself went wrong with this download. Try it again; what went wrong stands in the log."
+
+TaskState = Literal["waiting", "running", "paused", "failed", "done"]
+Report = Callable[[Progress], None]
+Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why it failed, last time: `name` is the error's class, `message` a sentence with the next step."""
+
+    name: str
+    message: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """`speed` in bytes a second. `not_before`, in seconds since 1970, is when a waiting one goes on by itself."""
+
+    id: int
+    ref: Ref
+    title: str
+    state: TaskState
+    done: int = 0
+    total: int | None = None
+    speed: float | None = None
+    seconds_left: float | None = None
+    error: Failure | None = None
+    attempts: int = 0
+    not_before: float | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing happens to it until somebody does something."""
+        return self.state in ("paused", "failed", "done")
+
+    @property
+    def fraction(self) -> float | None:
+        return min(1.0, self.done / self.total) if self.total else None
+
+
+class Clock:
+    """Time, and waiting for it to pass or for a condition to be told of something."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        condition.wait(seconds)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Job:
+    """A download that runs in this process; with `drop`, the end of a cancelled one."""
+
+    row: Row
+    ref: Ref
+    pace: Pace
+    drop: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    done: int = 0
+    total: int | None = None
+    best: int = 0
+    saved: float = 0.0
+
+
+class Queue:
+    """Any thread may call any method. Nothing is opened before the first call, nothing runs before `start`."""
+
+    def __init__(
+        self,
+        path: Path,
+        pull: Pull,
+        *,
+        forget: Callable[[Ref], None] | None = None,
+        workers: int = 3,
+        per_host: int = 2,
+        tries: int = 5,
+        clock: Clock | None = None,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        """`forget` drops what has come of a ref. `luck` gives numbers in 0..1."""
+        self.path = path
+        self._pull = pull
+        self._forget = forget
+        self._limits = Limits(workers=workers, per_host=per_host, tries=tries)
+        self._clock = clock or Clock()
+        self._luck = luck
+        self._changed = threading.Condition(threading.RLock())
+        self._opened: QueueStore | None = None
+        self._jobs: dict[int, _Job] = {}
+        self._holds: dict[HubName, float] = {}
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._owner = False
+
+    def start(self) -> None:
+        """Goes on with everything that ran or waited when the last process ended."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Ends what runs, to be gone on with at the next start, and closes the file."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        with self._changed:
+            if self._opened is not None and not self._jobs:
+                self._opened.close()
+                self._opened = None
+
+    def add(self, ref: Ref, title: str = "") -> Task:
+        """A ref that is wanted already gets no second task; one that rests goes on."""
+        with self._changed:
+            row = self._store.add(str(ref), title or str(ref))
+            self._changed.notify_all()
+            return self._task(row)
+
+    def pause(self, id_: int) -> None:
+        """What has come is kept."""
+        self._move(id_, "paused", only_from=("waiting", "running"))
+
+    def resume(self, id_: int) -> None:
+        self._move(id_, "waiting", only_from=("paused",), not_before=0.0)
+
+    def retry(self, id_: int) -> None:
+        """Now, and with all its tries."""
+        with self._changed:
+            row = self._store.row(id_)
+            if row is not None:
+                self._holds.pop(Ref.parse(row.ref).hub, None)
+        self._move(id_, "waiting", only_from=("failed", "waiting"), fresh=True)
+
+    def cancel(self, id_: int) -> None:
+        """Takes it off the list, and drops what has come of a file that is not complete."""
+        with self._changed:
+            if not self._store.delete(id_, only_from=("done",)):
+                self._store.move(id_, "cancelled", only_from=ANY)
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Takes those that are done off the list."""
+        with self._changed:
+            self._store.prune(0)
+            self._changed.notify_all()
+
+    def tasks(self) -> tuple[Task, ...]:
+        """In the order in which they were first wanted."""
+        with self._changed:
+            return tuple(self._task(row) for row in self._store.rows() if row.state != "cancelled")
+
+    def task(self, id_: int) -> Task | None:
+        with self._changed:
+            row = self._store.row(id_)
+            return None if row is None or row.state == "cancelled" else self._task(row)
+
+    def wait(self, id_: int, timeout: float | None = None) -> Task:
+        """The task once it rests, or as it is after `timeout` seconds. Raises NotFound once it is cancelled."""
+        until = None if timeout is None else self._clock.now() + timeout
+        with self._changed:
+            while True:
+                task = self.task(id_)
+                if task is None:
+                    raise NotFound("This download was taken off the list. Start it again if you still want it.")
+                left = _LOOK_SECONDS if until is None else min(_LOOK_SECONDS, until - self._clock.now())
+                if task.rests or left <= 0:
+                    return task
+                self._clock.wait(self._changed, left)
+
+    @property
+    def _store(self) -> QueueStore:
+        with self._changed:
+            if self._opened is None:
+                self._opened = QueueStore.open(self.path)
+            return self._opened
+
+    def _move(self, id_: int, to: Any, *, only_from: Sequence[Any], **changes: Any) -> None:
+        with self._changed:
+            self._store.move(id_, to, only_from=only_from, **changes)
+            self._changed.notify_all()
+
+    def _task(self, row: Row) -> Task:
+        ref, job = Ref.parse(row.ref), self._jobs.get(row.id)
+        state: Any = row.state
+        runs = state == "running" and job is not None and not job.drop
+        done, total = (job.done, job.total) if job is not None and runs else (row.done, row.total)
+        speed = job.pace.rate() if job is not None and runs else None
+        start = may_start(row, ref, self._holds)
+        return Task(
+            id=row.id,
+            ref=ref,
+            title=row.title,
+            state=state,
+            done=done,
+            total=total,
+            speed=speed,
+            seconds_left=(total - done) / speed if speed and total is not None else None,
+            error=_failure(row),
+            attempts=row.attempts,
+            not_before=start if state == "waiting" and start > self._clock.now() else None,
+        )
+
+    # What follows runs in the queue's own threads.
+
+    def _work(self) -> None:
+        owned = FileLock(f"{self.path}.lock")
+        try:
+            with self._changed:
+                while not self._stopping:
+                    self._clock.wait(self._changed, self._step(owned))
+                self._end_jobs()
+        finally:
+            self._owner = False
+            owned.release()
+
+    def _step(self, owned: FileLock) -> float:
+        """Does what is to be done now; returns how many seconds may pass until the next look."""
+        try:
+            if not self._owner and not self._take_over(owned):
+                return _LOOK_SECONDS
+            return self._run_next()
+        except HubUiError as error:
+            _LOG.warning("The queue waits: %s", error)
+            return _TROUBLE_SECONDS
+
+    def _take_over(self, owned: FileLock) -> bool:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            owned.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._store.waiting_again()
+        self._owner = True
+        return True
+
+    def _run_next(self) -> float:
+        rows = self._store.rows(("waiting", "running", "cancelled"))
+        running = {row.id for row in rows if row.state == "running"}
+        for job in self._jobs.values():
+            if job.row.id not in running and not job.drop:
+                job.stop.set()
+        idle = [row for row in rows if row.id not in self._jobs]
+        for row in idle:
+            if row.state == "cancelled":
+                self._launch(row, drop=True)
+        # "running" without a job: what became of it could not be written down.
+        waiting = [row for row in idle if row.state != "cancelled"]
+        now, refs = self._clock.now(), {job.ref for job in self._jobs.values() if not job.drop}
+        for row in next_up(waiting, refs, self._holds, now, self._limits):
+            if self._store.move(row.id, "running", only_from=("waiting", "running")):
+                self._launch(row)
+        return min(_LOOK_SECONDS, seconds_until(waiting, self._holds, now) or _LOOK_SECONDS)
+
+    def _launch(self, row: Row, *, drop: bool = False) -> None:
+        job = _Job(row=row, ref=Ref.parse(row.ref), pace=Pace(self._clock.now), drop=drop)
+        job.done, job.total = row.done, row.total
+        self._jobs[row.id] = job
+        target = self._drop if drop else self._run
+        threading.Thread(target=target, args=(job,), name=f"queue-{row.id}", daemon=True).start()
+
+    def _run(self, job: _Job) -> None:
+        outcome: Entry | HubUiError | None = None
+        try:
+            outcome = self._pull(job.ref, lambda progress: self._report(job, progress), job.stop.is_set)
+        except HubUiError as error:
+            outcome = error
+        finally:
+            # None: a fault of ours, which goes on to the thread's own report.
+            self._ended(job, outcome)
+
+    def _report(self, job: _Job, progress: Progress) -> None:
+        job.done, job.total = progress.done, progress.total
+        job.best = max(job.best, progress.done)
+        job.pace.saw(progress.done)
+        now = self._clock.now()
+        if abs(now - job.saved) >= _SECONDS_BETWEEN_SAVES:
+            job.saved = now
+            # A list that can't be written to now is no reason to stop a download.
+            with suppress(HubUiError):
+                self._store.progress(job.row.id, progress.done, progress.total)
+
+    def _ended(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
+        with self._changed:
+            try:
+                self._write_down(job, outcome)
+            except HubUiError as error:
+                _LOG.warning("The queue can't note how %s ended: %s", job.ref, error)
+            finally:
+                del self._jobs[job.row.id]
+                self._changed.notify_all()
+
+    def _write_down(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
+        store, id_ = self._store, job.row.id
+        if job.drop:
+            store.delete(id_, only_from=("cancelled",))
+        elif isinstance(outcome, Entry):
+            # It is there now, even if someone asked for a pause in the last moment.
+            whole = {"done": outcome.size, "total": outcome.size}
+            store.move(id_, "done", only_from=("running", "waiting", "paused"), fresh=True, **whole)
+            store.prune(_MOST_DONE)
+        elif isinstance(outcome, PullCancelled):
+            store.progress(id_, job.done, job.total)
+            # Nobody asked for it but the end of this process.
+            store.move(id_, "waiting", only_from=("running",))
+        else:
+            self._failed(job, outcome or HubUiError(_FAULT))
+
+    def _failed(self, job: _Job, error: HubUiError) -> None:
+        attempts = 1 if job.best > job.row.best else job.row.attempts + 1
+        wait = self._limits.next_try(attempts, error, self._luck())
+        not_before = 0.0 if wait is None else self._clock.now() + wait
+        if wait is not None and isinstance(error, RateLimited) and error.retry_after:
+            # The hub speaks to all of us, not to this download alone.
+            self._holds[job.ref.hub] = max(not_before, self._holds.get(job.ref.hub, 0.0))
+        self._store.move(
+            job.row.id,
+            "failed" if wait is None else "waiting",
+            only_from=("running",),
+            error_name=error.name,
+            error_message=error.message,
+            error_url=error.url,
+            attempts=attempts,
+            not_before=not_before,
+            best=max(job.best, job.row.best),
+            done=job.done,
+            total=job.total,
+        )
+
+    def _drop(self, job: _Job) -> None:
+        try:
+            if self._forget is not None:
+                self._forget(job.ref)
+        except HubUiError as error:
+            _LOG.warning("What has come of %s could not be dropped: %s", job.ref, error)
+        finally:
+            self._ended(job, None)
+
+    def _end_jobs(self) -> None:
+        """The lock is let go of while waiting, so that they can write down how far they came."""
+        until = time.monotonic() + _STOP_SECONDS
+        for job in self._jobs.values():
+            job.stop.set()
+        while self._jobs and (left := until - time.monotonic()) > 0:
+            self._changed.wait(left)
+
+
+def _failure(row: Row) -> Failure | None:
+    if row.error_name is None or row.error_message is None:
+        return None
+    return Failure(name=row.error_name, message=row.error_message, url=row.error_url)

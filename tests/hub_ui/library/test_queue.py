@@ -1,0 +1,344 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import Gated, HubDown, HubUiError, NotFound, RateLimited, WrongHash
+from hub_ui.library.queue import Failure, Queue, Task
+from tests.hub_ui.library.queueing import HF, A, B, C, D, Moved, Pulls, at, eventually, queue
+
+DOWN = HubDown("CivitAI can't be reached. Try again later.", hub="civitai")
+
+
+@pytest.fixture
+def pulls() -> Pulls:
+    return Pulls()
+
+
+@pytest.fixture
+def clock() -> Moved:
+    return Moved()
+
+
+@pytest.fixture
+def running(tmp_path: Path, pulls: Pulls, clock: Moved) -> Iterator[Queue]:
+    with queue(tmp_path, pulls, clock=clock) as started:
+        yield started
+
+
+def state(running: Queue, task: Task) -> str | None:
+    now = running.task(task.id)
+    return now.state if now else None
+
+
+def failed_so_often(running: Queue, task: Task, attempts: int) -> Task:
+    eventually(lambda: (now := running.task(task.id)) and now.attempts == attempts and now.not_before)
+    now = running.task(task.id)
+    assert now is not None
+    return now
+
+
+def test_what_is_added_is_fetched(running: Queue, pulls: Pulls) -> None:
+    done = running.wait(running.add(A, "Ink lines").id)
+    assert (done.state, done.title, done.done, done.total) == ("done", "Ink lines", 100, 100)
+    assert pulls.asked == [A]
+
+
+def test_a_ref_wanted_twice_is_one_task_and_fetched_once(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    first, second = running.add(A), running.add(A)
+    pulls.let(A)
+    running.wait(first.id)
+    assert first.id == second.id
+    assert pulls.asked == [A]
+
+
+def test_two_of_one_hub_run_at_once_and_another_hub_does_not_wait_for_them(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    tasks = [running.add(ref) for ref in (A, B, C, HF)]
+    eventually(lambda: pulls.running == 3)
+    assert [state(running, task) for task in tasks] == ["running", "running", "waiting", "running"]
+
+
+def test_no_more_than_the_workers_run_at_once(tmp_path: Path, pulls: Pulls) -> None:
+    pulls.held.set()
+    with queue(tmp_path, pulls, workers=2, per_host=4) as running:
+        tasks = [running.add(ref) for ref in (A, B, C, D)]
+        eventually(lambda: pulls.running == 2)
+        pulls.let(A, B, C, D)
+        for task in tasks:
+            running.wait(task.id)
+    assert (len(pulls.asked), pulls.most) == (4, 2)
+
+
+def test_the_place_that_one_leaves_is_taken_by_the_next(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    tasks = [running.add(ref) for ref in (A, B, C)]
+    eventually(lambda: pulls.running == 2)
+    pulls.let(A)
+    running.wait(tasks[0].id)
+    eventually(lambda: state(running, tasks[2]) == "running")
+
+
+def test_progress_has_a_speed_and_the_time_left(running: Queue, pulls: Pulls, clock: Moved) -> None:
+    pulls.held.set()
+    task = running.add(A)
+    pulls.steps[A].append(at(0, 1000))
+    eventually(lambda: not pulls.steps[A])
+    clock.advance(1)
+    pulls.steps[A].append(at(200, 1000))
+    eventually(lambda: (now := running.task(task.id)) and now.speed == 200.0)
+    now = running.task(task.id)
+    assert now is not None
+    assert (now.done, now.total, now.seconds_left, now.fraction) == (200, 1000, 4.0, 0.2)
+
+
+def test_a_paused_download_stops_and_goes_on_when_resumed(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    task = running.add(A)
+    eventually(lambda: pulls.running == 1)
+    running.pause(task.id)
+    assert state(running, task) == "paused"
+    eventually(lambda: pulls.running == 0)
+    pulls.let(A)
+    running.resume(task.id)
+    assert running.wait(task.id).state == "done"
+    assert pulls.asked == [A, A]
+    assert pulls.dropped == []
+
+
+def test_one_that_waits_can_be_paused_too(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    tasks = [running.add(ref) for ref in (A, B, C)]
+    running.pause(tasks[2].id)
+    pulls.let(A, B)
+    running.wait(tasks[0].id)
+    assert state(running, tasks[2]) == "paused"
+    assert C not in pulls.asked
+
+
+def test_pausing_one_leaves_the_others_alone(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    first, second = running.add(A), running.add(B)
+    eventually(lambda: pulls.running == 2)
+    running.pause(first.id)
+    pulls.let(B)
+    assert running.wait(second.id).state == "done"
+
+
+def test_a_cancelled_download_stops_and_its_part_is_dropped(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    task = running.add(A)
+    eventually(lambda: pulls.running == 1)
+    running.cancel(task.id)
+    assert running.tasks() == ()
+    eventually(lambda: pulls.dropped == [A])
+    assert pulls.running == 0
+
+
+def test_a_paused_one_that_is_cancelled_leaves_no_part_either(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    task = running.add(A)
+    running.pause(task.id)
+    running.cancel(task.id)
+    eventually(lambda: pulls.dropped == [A])
+
+
+def test_a_cancelled_one_can_be_wanted_again(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    running.cancel(running.add(A).id)
+    again = running.add(A)
+    pulls.let(A)
+    assert running.wait(again.id).state == "done"
+
+
+def test_whoever_waits_for_a_cancelled_one_is_told(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    task = running.add(A)
+    told: list[HubUiError] = []
+
+    def waits() -> None:
+        try:
+            running.wait(task.id)
+        except NotFound as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=waits)
+    waiting.start()
+    running.cancel(task.id)
+    waiting.join()
+    assert told[0].message == "This download was taken off the list. Start it again if you still want it."
+
+
+def test_a_hub_that_is_down_is_tried_again_after_a_while(running: Queue, pulls: Pulls, clock: Moved) -> None:
+    pulls.outcomes[A].append(DOWN)
+    task = running.add(A)
+    now = failed_so_often(running, task, 1)
+    assert (now.state, now.error) == ("waiting", Failure(name="HubDown", message=DOWN.message))
+    assert now.not_before == clock.now() + 2.0
+    clock.advance(2.5)
+    done = running.wait(task.id)
+    assert (done.state, done.error, done.attempts) == ("done", None, 0)
+
+
+def test_waits_double_and_end_after_five_tries(running: Queue, pulls: Pulls, clock: Moved) -> None:
+    pulls.outcomes[A].extend([DOWN] * 5)
+    task, waits = running.add(A), list[float]()
+    for attempt in range(1, 5):
+        now = failed_so_often(running, task, attempt)
+        waits.append((now.not_before or 0.0) - clock.now())
+        clock.advance(waits[-1] + 0.5)
+    assert running.wait(task.id).state == "failed"
+    assert waits == [2.0, 4.0, 8.0, 16.0]
+
+
+def test_a_failed_try_that_came_further_does_not_count(running: Queue, pulls: Pulls, clock: Moved) -> None:
+    task = running.add(A)
+    running.wait(task.id)
+    pulls.outcomes[A].extend([DOWN, DOWN])
+    pulls.steps[A].append(at(10))
+    running.add(A)
+    eventually(lambda: (now := running.task(task.id)) and now.not_before)
+    pulls.steps[A].append(at(20))
+    clock.advance(10)
+    eventually(lambda: not pulls.outcomes[A] and (now := running.task(task.id)) and now.not_before)
+    now = running.task(task.id)
+    assert now is not None
+    assert now.attempts == 1
+
+
+def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
+    running: Queue, pulls: Pulls, clock: Moved
+) -> None:
+    pulls.held.set()
+    pulls.outcomes[A].append(RateLimited("CivitAI asks to wait a minute.", hub="civitai", retry_after=60))
+    limited, other, elsewhere = running.add(A), running.add(B), running.add(HF)
+    running.pause(other.id)
+    pulls.let(A, B, HF)
+    eventually(lambda: (now := running.task(limited.id)) and now.attempts == 1)
+    running.resume(other.id)
+    assert running.wait(elsewhere.id).state == "done"
+    assert [task.not_before for task in running.tasks()][:2] == [clock.now() + 61.0] * 2
+    clock.advance(62)
+    assert running.wait(other.id).state == "done"
+    assert running.wait(limited.id).state == "done"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Gated("The author grants access. Ask on its page.", url="https://hub.example/ink"),
+        NotFound("It is gone."),
+        WrongHash("Wrong bytes."),
+        HubUiError("The disk is full."),
+    ],
+)
+def test_what_only_a_person_can_mend_is_not_tried_again(running: Queue, pulls: Pulls, error: HubUiError) -> None:
+    pulls.outcomes[A].append(error)
+    failed = running.wait(running.add(A).id)
+    assert failed.state == "failed"
+    assert failed.error == Failure(name=error.name, message=error.message, url=error.url)
+
+
+def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -> None:
+    pulls.outcomes[A].append(NotFound("It is gone."))
+    task = running.add(A)
+    running.wait(task.id)
+    running.retry(task.id)
+    assert running.wait(task.id).state == "done"
+
+
+def test_retry_ends_a_wait_for_the_next_try(running: Queue, pulls: Pulls) -> None:
+    pulls.outcomes[A].append(RateLimited("Wait an hour.", hub="civitai", retry_after=3600))
+    task = running.add(A)
+    eventually(lambda: (now := running.task(task.id)) and now.not_before)
+    running.retry(task.id)
+    assert running.wait(task.id).state == "done"
+
+
+def test_a_fault_of_ours_fails_one_download_and_not_the_queue(
+    running: Queue, pulls: Pulls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda hooked: logged.append(hooked.exc_type))
+    pulls.outcomes[A].append(ZeroDivisionError())
+    failed, other = running.wait(running.add(A).id), running.wait(running.add(B).id)
+    assert failed.error is not None
+    assert "Something in hub-ui itself went wrong" in failed.error.message
+    assert (failed.state, other.state) == ("failed", "done")
+    eventually(lambda: logged == [ZeroDivisionError])
+
+
+def test_those_that_are_done_can_be_taken_off_the_list(running: Queue, pulls: Pulls) -> None:
+    running.wait(running.add(A).id)
+    pulls.outcomes[B].append(NotFound("It is gone."))
+    running.wait(running.add(B).id)
+    running.clear()
+    assert [task.ref for task in running.tasks()] == [B]
+
+
+def test_waiting_ends_after_the_time_given(running: Queue, pulls: Pulls) -> None:
+    pulls.held.set()
+    assert running.wait(running.add(A).id, timeout=0).state in ("waiting", "running")
+
+
+def test_nothing_is_opened_before_it_is_needed(tmp_path: Path, pulls: Pulls) -> None:
+    Queue(tmp_path / "home" / "queue.sqlite", pulls)
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_next_start_goes_on_with_what_ran_and_waited(tmp_path: Path, pulls: Pulls) -> None:
+    pulls.held.set()
+    with queue(tmp_path, pulls) as first:
+        tasks = [first.add(ref) for ref in (A, B, C)]
+        eventually(lambda: pulls.running == 2)
+        first.pause(tasks[1].id)
+        first.stop()
+    with queue(tmp_path, Pulls()) as second:
+        assert [second.wait(task.id).state for task in tasks] == ["done", "paused", "done"]
+
+
+def test_one_queue_runs_and_another_of_the_same_file_only_adds_and_reads(tmp_path: Path, pulls: Pulls) -> None:
+    idle = Pulls()
+    with queue(tmp_path, pulls) as owner:
+        owner.wait(owner.add(A).id)
+        with queue(tmp_path, idle) as other:
+            assert other.wait(other.add(B).id).state == "done"
+    assert (pulls.asked, idle.asked) == ([A, B], [])
+
+
+def test_another_process_can_pause_what_runs_here(tmp_path: Path, pulls: Pulls) -> None:
+    pulls.held.set()
+    with queue(tmp_path, pulls) as owner:
+        task = owner.add(A)
+        eventually(lambda: pulls.running == 1)
+        other = Queue(tmp_path / "queue.sqlite", pulls)
+        other.pause(task.id)
+        eventually(lambda: pulls.running == 0)
+        other.stop()
+
+
+def test_when_the_one_that_runs_ends_another_takes_over(tmp_path: Path, pulls: Pulls) -> None:
+    heir = Pulls()
+    pulls.held.set()
+    with queue(tmp_path, pulls) as owner:
+        task = owner.add(A)
+        eventually(lambda: pulls.running == 1)
+        with queue(tmp_path, heir) as other:
+            owner.stop()
+            assert other.wait(task.id).state == "done"
+    assert heir.asked == [A]
+
+
+def test_a_list_that_can_not_be_used_says_so_and_is_looked_at_again(
+    tmp_path: Path, pulls: Pulls, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "queue.sqlite").mkdir()
+    with caplog.at_level(logging.WARNING), queue(tmp_path, pulls) as running:
+        eventually(lambda: "The queue waits" in caplog.text)
+        with pytest.raises(HubUiError, match=r"The list of downloads, queue\.sqlite, can't be used"):
+            running.add(A)

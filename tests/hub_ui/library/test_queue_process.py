@@ -1,0 +1,83 @@
+"""The queue on local hubs in a process of its own, which is killed in the middle of its work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.ref import Ref
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.library import lockfile
+from hub_ui.library.queue import Queue
+from tests.hub_ui.library.building import sha256
+from tests.hub_ui.library.queueing import Pulls, eventually
+
+SIZE = 4 * 1024 * 1024
+REFS = [Ref.parse(f"civitai:{number}@{number}#{number}") for number in range(11, 15)]
+WORKER = """
+import os, sys
+from hub_ui import services, settings
+with services.build(settings.from_environment(os.environ)) as built:
+    built.queue.start()
+    for task in built.queue.tasks():
+        print(built.queue.wait(task.id).state, flush=True)
+"""
+
+
+def write_hubs(folder: Path) -> Path:
+    """CivitAI with one file of 4 MB in each of four models."""
+    spec = {"tensors": {"lora_unet_a.lora_up.weight": ["F32", [SIZE // 4, 1]]}}
+    for ref in REFS:
+        number = int(ref.id)
+        file = {"id": number, "name": f"ink{number}.safetensors", "type": "Model", "sizeKB": None, "primary": True,
+                "metadata": {"format": "SafeTensor"}, "hashes": {"SHA256": "{SHA256}"}}  # fmt: skip
+        version = {"id": number, "name": "v1", "baseModel": "SD 1.5", "files": [file], "images": []}
+        model = {"id": number, "name": f"Ink {number}", "type": "LORA", "modelVersions": [version]}
+        (folder / f"civitai_model_{number}.json").write_text(json.dumps(model))
+    files = {ref.id: {"safetensors": {**spec, "seed": int(ref.id)}} for ref in REFS}
+    (folder / "files.json").write_text(json.dumps({"civitai": files}))
+    return folder
+
+
+@pytest.fixture
+def hubs(tmp_path: Path) -> Iterator[HubEndpoints]:
+    data = tmp_path / "data"
+    data.mkdir()
+    with running_hubs(write_hubs(data)) as running:
+        yield running
+
+
+def started(hubs: HubEndpoints, home: Path) -> subprocess.Popen[str]:
+    there = {"HUB_UI_HOME": str(home), "CIVITAI_ENDPOINT": hubs.civitai, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, **there}
+    return subprocess.Popen([sys.executable, "-c", WORKER], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_killed_process_is_gone_on_with_and_fetches_nothing_complete_again(hubs: HubEndpoints, home: Path) -> None:
+    hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=4_000_000))
+    queue = Queue(home / "queue.sqlite", Pulls())
+    for ref in REFS:
+        queue.add(ref)
+    first = started(hubs, home)
+    eventually(lambda: any(task.state == "done" for task in queue.tasks()))
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    complete = {path: path.stat().st_mtime_ns for path in (home / "loras").rglob("*.safetensors")}
+    assert 1 <= len(complete) < len(REFS)
+    hubs.faults.clear()
+    said, _ = started(hubs, home).communicate()
+    assert said.split() == ["done"] * 4
+    queue.stop()
+    entries = lockfile.loads((home / "loras" / "loras.lock").read_text())
+    assert [entry.ref for entry in entries] == REFS
+    assert all(sha256((home / "loras" / entry.file).read_bytes()) == entry.sha256 for entry in entries)
+    assert {path: path.stat().st_mtime_ns for path in complete} == complete
+    assert list((home / "loras").rglob("*.part")) == []
