@@ -113,6 +113,8 @@ def _flux2_streams(seen: Evidence) -> bool:
         seen.widths(last=_STREAM_INPUTS) & {4096, 6144}
         or seen.widths("single_blocks", "linear2") & {12288, 16384, 24576}
         or seen.outputs("linear1") & {27648, 36864, 55296}
+        or seen.outputs("img_attn_qkv,txt_attn_qkv") & {12288, 18432}
+        or seen.outputs("img_attn_proj,txt_attn_proj") & {4096, 6144}
         or seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864}
         or seen.widths(last="img_mlp_2,txt_mlp_2") & {9216, 18432}
         or seen.widths(last="txt_in") & {7680, 15360}

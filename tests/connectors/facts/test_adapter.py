@@ -150,3 +150,8 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
     written = json.dumps(found.to_json(), ensure_ascii=False) + repr(found.claims)
     written.encode()
     assert (found.trigger_words, "\u202e" in written) == (("ab",), False)
+
+
+def test_a_second_half_alone_tells_flux_2_by_its_width() -> None:
+    half = {"base_model.model.double_blocks.0.txt_attn.qkv.lora_B.weight": (18432, 16)}
+    assert read(header(half)).architecture == "flux2"
