@@ -18,7 +18,7 @@ from connectors.session import CONNECT_SECONDS, READ_SECONDS
 
 Renew = Callable[[], Download]
 
-_CHUNK = 256 * 1024
+_CHUNK = 1024 * 1024
 _MAX_REDIRECTS = 8
 _MAX_ERROR_BYTES = 64 * 1024
 # In a row, without a byte between them.

@@ -11,9 +11,11 @@ from typing import Self
 from hub_ui.library.part import Part
 
 _CHUNK = 1024 * 1024
-# Bytes that wait in memory to be hashed. What comes faster is read back from the part, where the system still has it.
+# Bytes that wait in memory to be hashed. Others are read back from the part, where the system still has them.
 _MOST_HELD = 8 * 1024 * 1024
 _LOOK_AGAIN_SECONDS = 0.2
+# Longest time that a connection waits for the hash to come after it.
+_MOST_WAIT_SECONDS = 0.2
 
 
 class Hasher:
@@ -21,9 +23,8 @@ class Hasher:
 
     def __init__(self, part: Part) -> None:
         self._part = part
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._held: dict[int, bytes] = {}
-        self._held_bytes = 0
         self._round = 0
         self._end = threading.Event()
         self._fed = threading.Event()
@@ -43,12 +44,18 @@ class Hasher:
         self._thread.join()
 
     def feed(self, at: int, data: bytes) -> None:
-        """Bytes that were written to the part at `at`. Those ahead of the hash are not held: it comes to them later."""
+        """Bytes that were written to the part at `at`. Far ahead of the hash they are not held: it comes to them."""
         with self._lock:
-            if self._held_bytes + len(data) <= _MOST_HELD and at <= self._at + self._held_bytes:
+            if self._is_next(at):
+                self._lock.wait_for(lambda: self._held_bytes + len(data) <= _MOST_HELD, _MOST_WAIT_SECONDS)
+            if self._is_next(at) and self._held_bytes + len(data) <= _MOST_HELD:
                 self._held[at] = data
                 self._held_bytes += len(data)
         self._fed.set()
+
+    def _is_next(self, at: int) -> bool:
+        """Whether all bytes from the hash up to here are in memory."""
+        return self._at <= at <= self._at + self._hashing + self._held_bytes
 
     def restart(self) -> None:
         """What was hashed belongs to other bytes than those that come now."""
@@ -71,6 +78,7 @@ class Hasher:
         self._digest = hashlib.sha256()
         self._held.clear()
         self._held_bytes = 0
+        self._hashing = 0
         self._error: OSError | None = None
 
     def _run(self) -> None:
@@ -90,13 +98,15 @@ class Hasher:
             at, digest, this_round = self._at, self._digest, self._round
             data = self._held.pop(at, b"")
             self._held_bytes -= len(data)
+            self._hashing = len(data)
+            self._lock.notify_all()
         data = data or self._read(at)
         if not data:
             return False
         digest.update(data)
         with self._lock:
             if self._round == this_round:
-                self._at = at + len(data)
+                self._at, self._hashing = at + len(data), 0
                 self._forget_passed()
         self._moved.set()
         return True

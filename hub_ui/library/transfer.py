@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import requests
@@ -23,6 +24,8 @@ from hub_ui.library.weights import check_start
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
+# A connection that brings a whole piece in this time is not what holds the others up: 160 MB/s.
+_SECONDS_ALONE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +48,8 @@ class Transfer:
     manner: Manner
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _choosing: threading.Lock = field(default_factory=threading.Lock)
+    _helped: bool = False
     _whole: bool = False
 
     def run(self) -> None:
@@ -65,6 +70,7 @@ class Transfer:
     def _once(self) -> None:
         """Asks for what is missing, and takes it until all has come or something breaks."""
         self._stop.clear()
+        self._helped = False
         with file_http(self.download.headers, direct=True) as http:
             answer = self.address.open(http, self._first_asked())
             with answer.response:
@@ -124,38 +130,59 @@ class Transfer:
         self.meter.at(0, self.download.size)
 
     def _spread(self, http: requests.Session, first: Answer) -> None:
-        """Several connections, each taking the next piece: so they stay near each other, and the hash near them."""
-        self._take(first)
-        self._pieces = deque(self._cut())
-        with ThreadPoolExecutor(self.manner.connections - 1, thread_name_prefix="pull") as pool:
-            others = [pool.submit(self._take_pieces) for _ in range(self.manner.connections - 1)]
-            try:
+        """Several connections, each taking the next piece: so they stay near each other, and the hash near them.
+
+        The others begin only once the first has shown that it is not fast enough alone.
+        """
+        alone = threading.Event()
+        self._pieces = deque(self._cut(first.stop or 0))
+        with ThreadPoolExecutor(self.manner.connections, thread_name_prefix="pull") as pool:
+            others = [pool.submit(self._help, alone) for _ in range(self.manner.connections - 1)]
+            with self._stopping_all():
+                self._take(first)
+                self._go_on_alone(alone)
                 self._take_pieces(http)
-            except BaseException:
-                self._stop.set()
-                raise
         for other in others:
             other.result()
 
-    def _cut(self) -> Iterator[tuple[int, int]]:
+    def _cut(self, begin: int) -> Iterator[tuple[int, int]]:
         for start, stop in self.part.gaps():
             assert stop is not None  # the size is known once a part of the whole has come
-            for at in range(start, stop, self.manner.piece):
+            for at in range(max(start, begin), stop, self.manner.piece):
                 yield at, min(at + self.manner.piece, stop)
 
-    def _take_pieces(self, http: requests.Session | None = None) -> None:
-        if http is None:
-            with file_http(self.download.headers, direct=True) as own:
-                return self._take_pieces(own)
+    def _go_on_alone(self, alone: threading.Event) -> None:
+        """If no other connection has begun, none will, and what is left is one piece."""
+        with self._choosing:
+            alone.set()
+            if not self._helped:
+                self._pieces = deque((start, stop) for start, stop in self.part.gaps() if stop is not None)
+
+    def _help(self, alone: threading.Event) -> None:
+        alone.wait(_SECONDS_ALONE)
+        with self._choosing:
+            if not self._helped and alone.is_set():
+                return
+            self._helped = True
+        with self._stopping_all(), file_http(self.download.headers, direct=True) as http:
+            self._take_pieces(http)
+
+    @contextmanager
+    def _stopping_all(self) -> Iterator[None]:
+        """One connection that fails ends the others too."""
         try:
-            while not self._stop.is_set():
-                start, stop = self._pieces.popleft()
-                self._take_piece(http, Asked(start=start, stop=stop, validator=self.part.state.validator))
-        except IndexError:
-            return None
+            yield
         except BaseException:
             self._stop.set()
             raise
+
+    def _take_pieces(self, http: requests.Session) -> None:
+        while not self._stop.is_set():
+            try:
+                start, stop = self._pieces.popleft()
+            except IndexError:
+                return
+            self._take_piece(http, Asked(start=start, stop=stop, validator=self.part.state.validator))
 
     def _take_piece(self, http: requests.Session, asked: Asked) -> None:
         answer = self.address.open(http, asked)

@@ -9,13 +9,14 @@ from statistics import median
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """Seconds of ours and of what it is held against; good while ours / other stays within `target`."""
+    """Seconds (or `unit`s) of ours and of what it is held against; good while ours / other stays within `target`."""
 
     name: str
     ours: float
     other: float
     against: str
     target: float
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -27,10 +28,13 @@ class Figure:
 
     def __str__(self) -> str:
         verdict = "" if self.good else "   MISSED"
+        ours, other = self._shown(self.ours), self._shown(self.other)
         return (
-            f"{self.name}: {self.ratio:.2f} ({_time(self.ours)} against {_time(self.other)}, {self.against}; "
-            f"target {self.target:g}){verdict}"
+            f"{self.name}: {self.ratio:.2f} ({ours} against {other}, {self.against}; target {self.target:g}){verdict}"
         )
+
+    def _shown(self, value: float) -> str:
+        return _time(value) if self.unit == "s" else f"{value:.1f} {self.unit}"
 
 
 def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: int) -> tuple[float, float]:
