@@ -85,6 +85,9 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 def _pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="+", metavar="REF", help="a web address, or HUB:ID")
+    parser.add_argument(
+        "--names", metavar="T", help="how files are named (default: {architecture}/{creator}/{title}-{version})"
+    )
     _library(parser)
     _json(parser)
 
@@ -196,8 +199,8 @@ A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civ
 replicate:OWNER/NAME[@VERSION_HASH].
 
 Exit codes: 0 done, 1 other, 2 usage, 3 needs a key or access, 4 not found, 5 network, 6 rate limited, 7 integrity.
-Environment: HUB_UI_HOME; the keys HF_TOKEN, CIVITAI_TOKEN, REPLICATE_API_TOKEN; other hub addresses in HF_ENDPOINT,
-CIVITAI_ENDPOINT, REPLICATE_ENDPOINT.
+Environment: HUB_UI_HOME, HUB_UI_NAMES, HUB_UI_CONNECTIONS; the keys HF_TOKEN, CIVITAI_TOKEN, REPLICATE_API_TOKEN; other
+hub addresses in HF_ENDPOINT, CIVITAI_ENDPOINT, REPLICATE_ENDPOINT.
 """
 
 

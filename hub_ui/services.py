@@ -21,8 +21,10 @@ from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.names import Names
 from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
+from hub_ui.library.transfer import Manner
 from hub_ui.preview.job import Adapter, Job, Pair, Step
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
@@ -247,7 +249,12 @@ def build(settings: Settings) -> Iterator[Services]:
             settings=settings,
             connectors=connectors.build(settings.endpoints, settings.tokens),
             catalog=catalog,
-            library=Library(settings.library, settings.lock),
+            library=Library(
+                settings.library,
+                settings.lock,
+                manner=Manner(connections=settings.connections),
+                names=Names.parse(settings.names) if settings.names else None,
+            ),
             studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
         )
         try:

@@ -32,6 +32,8 @@ class Settings:
     """`home` holds catalog, queue and, unless told otherwise, the library. Tokens never appear in `repr`.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
+    `names` is the template that files of the library are named by (see library/names.py), `connections` the most that
+    one large file is fetched over.
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
     """
 
@@ -43,6 +45,8 @@ class Settings:
     hosted: bool = False
     demo: bool = False
     read_headers: bool = True
+    names: str | None = None
+    connections: int = 4
 
     @property
     def catalog(self) -> Path:
@@ -59,6 +63,7 @@ def from_environment(
     library: Path | None = None,
     lock: Path | None = None,
     hosted: bool = False,
+    names: str | None = None,
 ) -> Settings:
     """The lock file lies beside the library folder it describes unless `lock` says otherwise."""
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
@@ -72,5 +77,12 @@ def from_environment(
         },
         tokens={hub: environ[name] for hub, name in TOKEN_VARIABLES.items() if environ.get(name)},
         hosted=hosted,
+        names=names or environ.get("HUB_UI_NAMES") or None,
+        connections=_connections(environ.get("HUB_UI_CONNECTIONS", "")),
         read_headers=environ.get("HUB_UI_READ_HEADERS", "").lower() not in ("0", "no", "off", "false"),
     )
+
+
+def _connections(text: str) -> int:
+    """1 to 16; anything else is the usual 4."""
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 16 else 4

@@ -17,7 +17,8 @@ from hub_ui.terminal import Terminal
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     refs = [Ref.parse(text) for text in args.refs]
-    with services.build(settings.from_environment(os.environ, library=args.library, lock=args.lock)) as built:
+    chosen = settings.from_environment(os.environ, library=args.library, lock=args.lock, names=args.names)
+    with services.build(chosen) as built:
         results = [_pulled(built, ref, terminal) for ref in refs]
         terminal.rewrite("")
         if terminal.json:

@@ -1,22 +1,24 @@
-"""File names that every system accepts, made from titles that people wrote.
-
-ARCHITECTURE/CREATOR/TITLE-VERSION.safetensors
-"""
+"""File names that every system accepts, made from titles that people wrote, by a template (see names.py)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from connectors.record import Record
 from connectors.ref import Ref
+from hub_ui.library.names import DEFAULT, Names
 
 SUFFIX = ".safetensors"
 # ext4 and APFS allow 255 bytes a name; Windows 260 characters for the whole path. Three of these leave room for both.
 _MAX_BYTES = 72
+# Below the library folder, so that the whole stays under those 260. Titles give way until it fits.
+_MAX_PATH = 180
+_SHORTER = (_MAX_BYTES, 56, 40, 28, 20, 12)
+_DEFAULT_NAMES = Names.parse(DEFAULT)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension, superscripts included
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
@@ -24,15 +26,39 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
 
 
-def target(record: Record, ref: Ref, name: str, taken: Collection[str]) -> str:
+def target(record: Record, ref: Ref, name: str, taken: Collection[str], names: Names = _DEFAULT_NAMES) -> str:
     """Where a file of that ref goes. `taken` are the paths of other refs; letter case does not tell paths apart."""
-    folders = safe_name(record.architecture or "unknown"), safe_name(record.creator or ref.hub)
-    stem = safe_name(_title(record.title, ref, name)) + _version(ref)
+    *folders, stem = _fitting(record, ref, name, names)
     path = str(PurePosixPath(*folders, stem + SUFFIX))
     if _folded(path) in {_folded(other) for other in taken}:
         digest = hashlib.sha256(str(ref).encode()).hexdigest()[:8]
         path = str(PurePosixPath(*folders, f"{stem}-{digest}{SUFFIX}"))
     return path
+
+
+def _fitting(record: Record, ref: Ref, name: str, names: Names) -> list[str]:
+    for most in _SHORTER:
+        values = _values(record, ref, name, most)
+        # The template's own words count too, hence more room for a part than for a value in it.
+        parts = [safe_name(part, 2 * most) for part in names.filled(values)]
+        if len("/".join(parts)) <= _MAX_PATH:
+            break
+    return parts
+
+
+def _values(record: Record, ref: Ref, name: str, most: int) -> Mapping[str, str]:
+    said = {
+        "architecture": record.architecture or "unknown",
+        "base_model": record.base_model or record.architecture or "unknown",
+        "creator": record.creator or ref.hub,
+        "file": PurePosixPath(name).name.removesuffix(SUFFIX),
+        "hub": ref.hub,
+        "id": ref.id.replace("/", "-") or ref.hub,
+        "kind": record.kind or "other",
+        "title": _title(record.title, ref, name),
+    }
+    version = ref.version[:12] if ref.version else ""
+    return {**{key: safe_name(value, most) for key, value in said.items()}, "version": version}
 
 
 def _title(title: str, ref: Ref, name: str) -> str:
@@ -41,10 +67,6 @@ def _title(title: str, ref: Ref, name: str) -> str:
     if ref.hub != "huggingface" or stem.lower() in _GENERIC or stem.lower() == title.lower():
         return title
     return f"{safe_name(title, 32)}-{stem}"
-
-
-def _version(ref: Ref) -> str:
-    return f"-{ref.version[:12]}" if ref.version else ""
 
 
 def safe_name(text: str, most: int = _MAX_BYTES) -> str:

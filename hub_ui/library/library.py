@@ -35,6 +35,7 @@ from hub_ui.library.download import check_promise
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import is_safe_path, target
 from hub_ui.library.lockfile import Lock
+from hub_ui.library.names import DEFAULT, Names
 from hub_ui.library.part import Part, Place, Purpose, part_of, read_state
 from hub_ui.library.progress import Meter, Progress
 from hub_ui.library.transfer import Manner
@@ -49,10 +50,11 @@ _SECONDS_BETWEEN_TRIES = 0.1
 class Library:
     """Several threads and several processes may use one library at once."""
 
-    def __init__(self, folder: Path, lock: Path, *, manner: Manner | None = None) -> None:
+    def __init__(self, folder: Path, lock: Path, *, manner: Manner | None = None, names: Names | None = None) -> None:
         self.folder = folder
         self.lock = lock
         self.manner = manner or Manner()
+        self.names = names or Names.parse(DEFAULT)
         self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
 
     def entries(self) -> tuple[Entry, ...]:
@@ -274,10 +276,10 @@ class Library:
     def _place(self, download: Download, record: Record) -> str:
         """A path that no other entry has, and no file that is someone else's."""
         taken = {entry.file for entry in self.entries() if entry.ref != download.ref}
-        place = target(record, download.ref, download.name, taken)
+        place = target(record, download.ref, download.name, taken, self.names)
         path = self.folder / place
         if path.exists() and not (download.sha256 and holds_bytes(path, download.sha256)):
-            return target(record, download.ref, download.name, taken | {place})
+            return target(record, download.ref, download.name, taken | {place}, self.names)
         return place
 
     def _enter(self, download: Download, record: Record, path: Path, fetched: Fetched) -> Entry:
