@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ from hub_ui.demo.hubs.replicate_store import load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0
+# Puts something in front of an origin, which it is told by name.
+Around = Callable[[str, ASGIApp], ASGIApp]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +42,13 @@ class HubEndpoints(Origins):
 
 
 @contextmanager
-def running_hubs(data: Path, *, port: int = 0, host: str = "127.0.0.1") -> Iterator[HubEndpoints]:
+def running_hubs(
+    data: Path, *, port: int = 0, host: str = "127.0.0.1", around: Around | None = None
+) -> Iterator[HubEndpoints]:
     """Serves the hubs from `data` until the block ends.
 
-    A `port` other than 0 is Hugging Face's; CivitAI, Replicate and the delivery take the three after it.
+    A `port` other than 0 is Hugging Face's; CivitAI, Replicate and the delivery take the three after it. `around` sees
+    every request as it comes in and every answer as it leaves, faults included.
     """
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_bound(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
@@ -55,7 +60,7 @@ def running_hubs(data: Path, *, port: int = 0, host: str = "127.0.0.1") -> Itera
             delivery=urls["delivery"],
         )
         apps = hub_apps(data, endpoints)
-        stack.enter_context(_served(apps, sockets, endpoints.faults))
+        stack.enter_context(_served(apps, sockets, endpoints.faults, around or _nothing_around))
         yield endpoints
 
 
@@ -101,9 +106,15 @@ def _bound(host: str, port: int) -> socket.socket:
     return bound
 
 
+def _nothing_around(_name: str, app: ASGIApp) -> ASGIApp:
+    return app
+
+
 @contextmanager
-def _served(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults) -> Iterator[None]:
-    running = _Running(apps=apps, sockets=sockets, faults=faults)
+def _served(
+    apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults, around: Around
+) -> Iterator[None]:
+    running = _Running(apps=apps, sockets=sockets, faults=faults, around=around)
     thread = threading.Thread(target=running.run, name="local-hubs", daemon=True)
     thread.start()
     try:
@@ -122,6 +133,7 @@ class _Running:
     apps: Mapping[str, ASGIApp]
     sockets: Mapping[str, socket.socket]
     faults: Faults
+    around: Around
     started: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -134,7 +146,7 @@ class _Running:
     async def _serve(self) -> None:
         stopping = asyncio.Event()
         servers = {
-            name: _server(Faulty(app=app, hub=name, faults=self.faults, stopping=stopping))
+            name: _server(self.around(name, Faulty(app=app, hub=name, faults=self.faults, stopping=stopping)))
             for name, app in self.apps.items()
         }
         tasks = [asyncio.create_task(server.serve(sockets=[self.sockets[name]])) for name, server in servers.items()]

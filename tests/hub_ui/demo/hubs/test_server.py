@@ -9,6 +9,7 @@ import requests
 
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import running_hubs
+from tests.recording import Recorder
 
 
 def free_run_of_ports() -> int:
@@ -82,3 +83,14 @@ def test_answers_do_not_wait_for_acknowledgements(data: Path) -> None:
 def _swallowed_get(url: str) -> None:
     with suppress(requests.exceptions.RequestException):
         requests.get(url, timeout=30)
+
+
+def test_what_stands_in_front_of_an_origin_sees_every_request_and_how_much_was_sent(data: Path) -> None:
+    recorder = Recorder()
+    with running_hubs(data, around=recorder.around) as hubs:
+        hubs.faults.add(Fault(kind="html", hub="replicate"))
+        requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=5)
+        page = requests.get(f"{hubs.replicate}/v1/models", timeout=5).content
+    first, second = recorder.requests
+    assert (first.origin, first.target, first.status) == ("huggingface", "/api/models?limit=1", 200)
+    assert (second.origin, second.sent, second.ended) == ("replicate", len(page), True)
