@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -21,8 +23,18 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
+from connectors.facts.access import early_access_note, moment
 from connectors.ref import HubName
-from connectors.session import error_text, retry_after
+from connectors.session import UNREADABLE, error_text, retry_after
+from connectors.wire import table
+
+# Where a key is read from here, and where people make one.
+KEYS: Mapping[HubName, tuple[str, str]] = {
+    "civitai": ("CIVITAI_TOKEN", "civitai.com/user/account"),
+    "huggingface": ("HF_TOKEN", "huggingface.co/settings/tokens"),
+    "replicate": ("REPLICATE_API_TOKEN", "replicate.com/account/api-tokens"),
+}
+_MINUTES_FROM = 120.0
 
 
 def refusal(response: requests.Response, hub: HubName | None, *, redirected: bool | None = None) -> HubUiError | None:
@@ -37,7 +49,7 @@ def refusal(response: requests.Response, hub: HubName | None, *, redirected: boo
     if response.status_code == 403 and led:
         return HubDown("The delivery host refuses the address the hub gave. Try again in a minute.", hub=hub)
     said = error_text(response)
-    return _by_code(response, hub) or _by_text(said, hub) or _by_status(response, said, hub)
+    return _by_code(response, hub) or _by_text(response, said, hub) or _by_status(response, said, hub)
 
 
 def _page_instead(response: requests.Response, hub: HubName | None, led: bool) -> HubUiError | None:
@@ -65,12 +77,12 @@ def _by_code(response: requests.Response, hub: HubName | None) -> HubUiError | N
     return None
 
 
-def _by_text(said: str, hub: HubName | None) -> HubUiError | None:
+def _by_text(response: requests.Response, said: str, hub: HubName | None) -> HubUiError | None:
     text = said.lower()
     if "disabled downloads" in text:
         return DownloadsDisabled("The author allows use on the hub only: this file can't be downloaded.", hub=hub)
     if "early access" in text or "purchase" in text:
-        return Paid(f"This file has to be bought on the hub first, or waited for. {said}", hub=hub)
+        return Paid(f"This file has to be bought on the hub first, or waited for. {_until(response) or said}", hub=hub)
     if "do not have access" in text:
         return Gated("The author has not granted you access to this file. Ask for it on the LoRA's own page.", hub=hub)
     return None
@@ -80,24 +92,40 @@ def _by_status(response: requests.Response, said: str, hub: HubName | None) -> H
     status = response.status_code
     if status in (401, 403):
         return _wants_key(hub, said)
-    if status in (404, 410):
+    if status == 410:
+        return NotFound("Its author has archived it, so its files are not handed out any more.", hub=hub)
+    if status == 404:
         return NotFound(f"The file is not there (any more). {said}".strip(), hub=hub)
     if status == 429:
         wait = retry_after(response)
-        when = f"in {round(wait)} seconds" if wait is not None else "in a few minutes"
         return RateLimited(
-            f"{_who(hub)} asks to slow down. Try again {when}. {said}".strip(), hub=hub, retry_after=wait
+            f"{_who(hub)} asks to slow down. Try again {when_again(wait)}. {said}".strip(), hub=hub, retry_after=wait
         )
     if status == 451:
-        return RegionBlocked(f"{_who(hub)} does not serve your region. {said}".strip(), hub=hub)
+        return RegionBlocked(f"{_who(hub)} does not serve your region. Look for the same LoRA on another hub.", hub=hub)
     if status >= 500:
         return HubDown(f"{_who(hub)} has a fault of its own ({status}). Try again in a minute.", hub=hub)
     return BadAnswer(f"{_who(hub)} refused the download ({status}). {said}".strip(), hub=hub)
 
 
 def _wants_key(hub: HubName | None, said: str = "") -> KeyRequired:
-    then = "Add a key, or check it." if hub else "Download it there."
+    variable, page = KEYS[hub] if hub else ("", "")
+    then = f"Add a key ({variable}, from {page}), or check the one you gave." if hub else "Download it there."
     return KeyRequired(f"{_who(hub)} hands this file to signed-in people only. {then} {said}".strip(), hub=hub)
+
+
+def _until(response: requests.Response) -> str | None:
+    try:
+        until, now = moment(table(response.json()).get("deadline")), datetime.now(UTC)
+    except UNREADABLE:
+        return None
+    return early_access_note(until, now) if until is not None and until > now else None
+
+
+def when_again(seconds: float | None) -> str:
+    if seconds is None:
+        return "in a few minutes"
+    return f"in {round(seconds)} seconds" if seconds < _MINUTES_FROM else f"in {round(seconds / 60)} minutes"
 
 
 def _who(hub: HubName | None) -> str:
@@ -115,5 +143,5 @@ def unreachable(error: Exception, hub: HubName | None) -> HubUiError:
     if isinstance(error, requests.exceptions.TooManyRedirects | requests.exceptions.InvalidSchema):
         return BadAnswer(f"{_who(hub)} sends this download in circles. Try again later.", hub=hub)
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return HubDown("The connection broke off in the middle. Nothing was kept; pull it again.", hub=hub)
+        return HubDown("The connection broke off in the middle. Try again.", hub=hub)
     return HubDown(f"{_who(hub)} can't be reached. Check the connection and try again.", hub=hub)

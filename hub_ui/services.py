@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 
 import connectors
 from connectors import federation, inspection
 from connectors.connector import Connector
-from connectors.errors import NetworkError, NotFound, RateLimited, UsageError
+from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, UsageError
 from connectors.facts.claims import flatten, with_header
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.inspection import Facts
@@ -19,11 +19,13 @@ from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.library.alternatives import explained
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
 from hub_ui.library.names import Names
 from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
+from hub_ui.library.sync import as_record
 from hub_ui.library.transfer import Manner
 from hub_ui.preview.job import Adapter, Job, Pair, Step
 from hub_ui.preview.studio import Studio
@@ -96,7 +98,7 @@ class Services:
         self.catalog.add([with_header(known, pinned, found.adapter)])
 
     def _inspected(self, pinned: Ref) -> Facts:
-        entry = self._held(pinned)
+        entry = self.held(pinned)
         if entry is not None:
             return inspection.inspect_path(self.library.path(entry))
         return inspection.inspect_download(self.connector(pinned.hub).locate(pinned))
@@ -133,6 +135,16 @@ class Services:
         held = self.library.present(ref)
         if held is not None:
             return held
+        try:
+            entry = self._pulled(ref, report, cancelled)
+        except (NotFound, AccessError) as error:
+            raise self._explained(error, ref) from error
+        self._learn(entry)
+        return entry
+
+    def _pulled(
+        self, ref: Ref, report: Callable[[Progress], None] | None, cancelled: Callable[[], bool] | None
+    ) -> Entry:
         connector = self.connector(ref.hub)
         pinned = connector.pin(ref)
         download = connector.download(pinned)
@@ -144,6 +156,37 @@ class Services:
             renew=lambda: connector.download(pinned),
         )
 
+    def _learn(self, entry: Entry) -> None:
+        """What the file's header says is known from now on, also under its ref where no hub names its hash."""
+        keys = facts_keys(entry.ref, entry.sha256)
+        try:
+            found = self._known_facts(keys) or inspection.inspect_path(self.library.path(entry))
+        # It is whole and has a readable header; that is what a pull promises.
+        except HubUiError:
+            return
+        for key in keys:
+            self.catalog.remember_facts(key, found.stored())
+        self._keep(entry.ref, found)
+
+    def _explained(self, error: HubUiError, ref: Ref) -> HubUiError:
+        try:
+            known = self.catalog.lora(ref)
+        except NotFound:
+            return error
+        return explained(error, ref, known, self._twins(ref))
+
+    def _twins(self, ref: Ref) -> Iterator[Ref]:
+        """Where else the same bytes are, as far as the catalog knows, and are not gone too."""
+        try:
+            sha256 = self.catalog.file(ref).sha256
+        except NotFound:
+            return
+        for twin in self.catalog.by_sha256(sha256) if sha256 else ():
+            lora = self.catalog.lora(twin)
+            version = lora.version(twin.version)
+            if twin != ref and lora.access != "removed" and version is not None and version.access == "open":
+                yield twin
+
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Into the queue of downloads. A pinned ref goes in under the full name of its file, where that is known."""
         try:
@@ -154,7 +197,17 @@ class Services:
         return self.queue.add(named, title or record.title)
 
     def _queued(self, ref: Ref, report: Callable[[Progress], None], cancelled: Callable[[], bool]) -> Entry:
-        return self.pull(ref, report=report, cancelled=cancelled)
+        """What the lock file pins may come from any hub that is known to hold the same bytes."""
+        try:
+            return self.pull(ref, report=report, cancelled=cancelled)
+        except (NotFound, AccessError):
+            entry = next((entry for entry in self.library.entries() if entry.ref == ref), None)
+            for twin in self.catalog.by_sha256(entry.sha256) if entry else ():
+                if entry is not None and twin != ref and twin.pinned:
+                    with suppress(NotFound, AccessError):
+                        download = replace(self.connector(twin.hub).download(twin), ref=ref)
+                        return self.library.pull(download, as_record(entry), report=report, cancelled=cancelled)
+            raise
 
     def make_pair(
         self,
@@ -190,7 +243,7 @@ class Services:
     ) -> tuple[Adapter, ...]:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
         chosen = spread(weights, len(refs))
-        entries = [self._held(ref) or self.pull(ref, report=report, cancelled=cancelled) for ref in refs]
+        entries = [self.held(ref) or self.pull(ref, report=report, cancelled=cancelled) for ref in refs]
         return tuple(self._adapter(entry, weight) for entry, weight in zip(entries, chosen, strict=True))
 
     def _adapter(self, entry: Entry, weight: float | None) -> Adapter:
@@ -205,7 +258,7 @@ class Services:
             base_model=entry.base_model,
         )
 
-    def _held(self, ref: Ref) -> Entry | None:
+    def held(self, ref: Ref) -> Entry | None:
         """The entry a ref means, if its file is there. Of several that it may mean, its hub says which."""
         fitting = [entry for entry in self.library.entries() if entry.answers_to(ref)]
         return fitting[0] if len(fitting) == 1 and self.library.path(fitting[0]).exists() else None

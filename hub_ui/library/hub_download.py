@@ -88,10 +88,10 @@ def _cached(download: HubDownload, meter: Meter, *, force: bool) -> Path:
             tqdm_class=_bar_for(meter),
         )
     except (HfHubHTTPError, EntryNotFoundError, OfflineModeIsEnabled, XetDownloadError, httpx2.HTTPError) as error:
-        raise _ours(error, download.endpoint) from error
+        raise _ours(error, download) from error
     # huggingface_hub's way of saying that a forced download failed; the reason is its cause.
     except ValueError as error:
-        raise _ours(error.__cause__ or error, download.endpoint) from error
+        raise _ours(error.__cause__ or error, download) from error
     except OSError as error:
         if error.errno is not None:
             raise
@@ -119,16 +119,17 @@ def _bar_for(meter: Meter) -> type[tqdm]:
     return Bar
 
 
-def _ours(error: BaseException, endpoint: str) -> HubUiError:
+def _ours(error: BaseException, download: HubDownload) -> HubUiError:
     # "Not in the cache, and the hub could not be asked": the hub's own answer says more.
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, HfHubHTTPError):
         error = error.__cause__
     response = error.response if isinstance(error, HfHubHTTPError) else None
+    page = f"{download.endpoint}/{download.repo}"
     match error:
         case GatedRepoError():
             return Gated(
-                "The author grants access to this repository one by one. Ask for it on its page on Hugging Face, "
-                "then add your key (HF_TOKEN).",
+                f"The author grants access to this repository one by one. Ask for it at {page}, then add your key "
+                "(HF_TOKEN).",
                 hub="huggingface",
             )
         case RepositoryNotFoundError() if response is not None and response.status_code == 401:
@@ -143,7 +144,7 @@ def _ours(error: BaseException, endpoint: str) -> HubUiError:
         case EntryNotFoundError():
             return _gone()
         case _:
-            return _by_status(response, endpoint) if response is not None else _unreachable(error)
+            return _by_status(response, download.endpoint) if response is not None else _unreachable(error)
 
 
 def _by_status(response: httpx2.Response, endpoint: str) -> HubUiError:

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
+from connectors import inspection
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadRef, IntegrityError, NotFound, UsageError, WrongHash
+from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, UsageError, WrongHash
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library import download as http_download
@@ -70,6 +71,10 @@ class Library:
             lock = lockfile.read(_text(self.lock), self.lock.name)
             self._known = now, lock
         return lock
+
+    def lock_text(self) -> str:
+        """The lock file as it is, to be handed on; empty while there is none."""
+        return _text(self.lock) if stamp(self.lock) is not None else ""
 
     def entry(self, ref: Ref) -> Entry:
         """The entry a ref names; version and file may be left out while only one entry is meant."""
@@ -252,6 +257,7 @@ class Library:
         """The part under its final name, and its entry. Ended at any moment, the next pull finds its way from here."""
         self._share(part, fetched, download.ref)
         part.sync()
+        record = _completed(record, part.path)
         with self._alone(_LOCK_FILE, Meter()):
             known = self._pinned(download.ref)
             # Another ref may have taken the place meanwhile.
@@ -348,6 +354,22 @@ def _fetch(download: Download, part: Part, meter: Meter, renew: Renew | None, ma
 def _bytes_of(download: Download) -> str:
     """What keeps two refs with the same promised bytes from being fetched side by side."""
     return f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
+
+
+def _completed(record: Record, path: Path) -> Record:
+    """With what the file itself says where no hub does: it is named by that too."""
+    if record.architecture is not None and record.trigger_words:
+        return record
+    try:
+        found = inspection.inspect_path(path).adapter
+    except HubUiError:
+        return record
+    return replace(
+        record,
+        architecture=record.architecture or found.architecture,
+        base_model=record.base_model or found.base_model,
+        trigger_words=record.trigger_words or found.trigger_words,
+    )
 
 
 def _agree(known: Entry, download: Download) -> None:

@@ -37,3 +37,37 @@ def test_whoever_follows_redirects_alone_says_so() -> None:
 
 def test_a_file_is_no_refusal() -> None:
     assert refusal(answer(206, Content_Type="application/octet-stream"), "civitai") is None
+
+
+def saying(status: int, text: str, **headers: str) -> str:
+    refused = answer(status, **headers)
+    refused._content = text.encode()
+    found = refusal(refused, "civitai")
+    assert found is not None
+    return found.message
+
+
+def test_a_missing_key_says_where_to_get_one_and_where_it_goes() -> None:
+    message = saying(401, '{"message": "requires you to be logged in"}')
+    assert "Add a key (CIVITAI_TOKEN, from civitai.com/user/account), or check the one you gave." in message
+
+
+def test_early_access_says_until_when() -> None:
+    said = '{"deadline": "2999-01-02T03:04:00Z", "message": "This asset is in Early Access."}'
+    assert "until 2999-01-02 03:04 UTC." in saying(403, said)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "told"),
+    [
+        (401, '{"message": "has disabled downloads on this file"}', "The author allows use on the hub only"),
+        (410, '{"error": "Model archived"}', "Its author has archived it"),
+        (451, "", "Look for the same LoRA on another hub."),
+    ],
+)
+def test_each_refusal_is_a_sentence_with_a_next_step(status: int, text: str, told: str) -> None:
+    assert told in saying(status, text)
+
+
+def test_a_long_wait_is_told_in_minutes() -> None:
+    assert "Try again in 60 minutes." in saying(429, "", Retry_After="3600")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked
+from connectors.ref import Ref
+from hub_ui.library.alternatives import explained
+from tests.hub_ui.stand_ins import lora, version
+
+REF = Ref.parse("civitai:1001@2001")
+GONE = NotFound("The file is not there (any more).", hub="civitai")
+TWIN = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
+
+
+def told(error: HubUiError = GONE, *twins: Ref, **fields: object) -> str:
+    known = replace(lora(), **fields)  # type: ignore[arg-type]
+    return explained(error, REF, known, twins).message
+
+
+def test_the_same_bytes_on_another_hub_are_the_best_step() -> None:
+    assert told(GONE, TWIN) == f"The file is not there (any more). The same bytes are at {TWIN}: hub-ui pull {TWIN}"
+
+
+def test_a_region_that_is_blocked_is_not_sent_to_the_same_hub() -> None:
+    blocked = RegionBlocked("The hub does not serve your region.", hub="civitai")
+    assert "hub-ui pull civitai" not in told(blocked, Ref.parse("civitai:7@8#9"))
+    assert "hub-ui pull huggingface" in told(blocked, TWIN)
+
+
+def test_what_the_catalog_remembers_is_told_with_another_version() -> None:
+    versions = (version(REF), version(Ref.parse("civitai:1001@2002")))
+    assert told(versions=versions) == (
+        "The file is not there (any more). The catalog remembers it as “Ink lines” by ada. "
+        "Another version is there: hub-ui pull civitai:1001@2002"
+    )
+
+
+@pytest.mark.parametrize("access", ["archived", "removed"])
+def test_no_version_is_offered_of_what_is_gone_as_a_whole(access: str) -> None:
+    versions = (version(REF), version(Ref.parse("civitai:1001@2002")))
+    assert "hub-ui pull" not in told(versions=versions, access=access)
+
+
+def test_a_gate_names_the_page_where_access_is_asked() -> None:
+    assert told(Gated("Ask for it on the LoRA's own page.", hub="civitai"), url="https://civitai.com/models/1001") == (
+        "Ask for it on the LoRA's own page. Its page: https://civitai.com/models/1001"
+    )
+
+
+def test_a_name_and_an_exit_code_stay_what_they_were() -> None:
+    found = explained(GONE, REF, lora(), [TWIN])
+    assert (type(found), found.exit_code, found.hub) == (NotFound, 4, "civitai")
+
+
+def test_what_passes_needs_no_other_way() -> None:
+    down = HubDown("The hub can't be reached.", hub="civitai")
+    assert explained(down, REF, lora(), [TWIN]) is down
+    assert explained(GONE, REF, None, []) is GONE
