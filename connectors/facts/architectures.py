@@ -83,7 +83,7 @@ def _shallow_unet(seen: Evidence) -> bool:
 
 def _cascade(seen: Evidence) -> bool:
     """Stable Cascade numbers all layers of a block in one row."""
-    return seen.matches(r"\n(?:down|up)_blocks_\d_\d+_(?:attention|kv_mapper|channelwise|depthwise|mapper)")
+    return _any("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper")(seen)
 
 
 def _sd1_shallow(seen: Evidence) -> bool:
@@ -109,14 +109,16 @@ def _stream(width: int) -> Fits:
 
 def _flux2_streams(seen: Evidence) -> bool:
     """Hidden 6144 (dev), 4096 (klein 9b), 3072 (klein 4b, as FLUX.1, but its MLPs differ)."""
+    if seen.widths(last=_STREAM_INPUTS) & {4096, 6144}:
+        return True
+    inner = seen.widths("single_blocks", "linear2") or seen.widths(last="img_mlp_2,txt_mlp_2")
+    if inner:
+        return bool(inner & {9216, 16384, 18432, 24576}) or 12288 in seen.widths("single_blocks", "linear2")
     return bool(
-        seen.widths(last=_STREAM_INPUTS) & {4096, 6144}
-        or seen.widths("single_blocks", "linear2") & {12288, 16384, 24576}
-        or seen.outputs("linear1") & {27648, 36864, 55296}
+        seen.outputs("linear1") & {27648, 36864, 55296}
         or seen.outputs("img_attn_qkv,txt_attn_qkv") & {12288, 18432}
         or seen.outputs("img_attn_proj,txt_attn_proj") & {4096, 6144}
         or seen.outputs("img_mlp_0,txt_mlp_0") & {18432, 24576, 36864}
-        or seen.widths(last="img_mlp_2,txt_mlp_2") & {9216, 18432}
         or seen.widths(last="txt_in") & {7680, 15360}
         or (seen.last("double_blocks") == 4 and seen.last("single_blocks") == 19)
     )
@@ -181,7 +183,8 @@ def _only_self_attention(width: int) -> Fits:
 
 def _auraflow_single(seen: Evidence) -> bool:
     """Its single blocks have a projection after the attention and an MLP in parts, where FLUX has one for both."""
-    return seen.matches(r"\nsingle_transformer_blocks_\d+_(?:attn_to_out_0|ff_linear_[12]|ff_out_projection)\n")
+    apart = _any("_ff_linear_1\n", "_ff_linear_2\n", "_ff_out_projection\n")(seen)
+    return apart or seen.ends("single_transformer_blocks_", "_attn_to_out_0")
 
 
 def _qwen(seen: Evidence) -> bool:

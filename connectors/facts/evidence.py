@@ -67,14 +67,26 @@ class Evidence:
 
     @cached_property
     def _widths(self) -> list[tuple[str, int]]:
-        layers = self._named.model.items()
+        layers, downs = self._named.model.items(), self._layers.of("down")
+        if not any(len(tensor.shape) < 2 for tensor in downs.values()):
+            known = [(plain, downs[layer].shape[1]) for plain, layer in layers if layer in downs]
+            if len(known) == len(layers):
+                return known
         return [(plain, width) for plain, layer in layers if (width := self._width(layer)) is not None]
 
     def outputs(self, last: str) -> set[int]:
         """Output widths of layers whose names end in one of the comma-separated `last`."""
-        ends, ups = tuple(last.split(",")), self._layers.of("up")
-        found = (ups[layer] for plain, layer in self._named.model.items() if plain.endswith(ends) and layer in ups)
-        return {tensor.shape[0] for tensor in found if tensor.shape}
+        ends = tuple(last.split(","))
+        return {width for plain, width in self._outputs if plain.endswith(ends)}
+
+    @cached_property
+    def _outputs(self) -> list[tuple[str, int]]:
+        layers, ups = self._named.model.items(), self._layers.of("up")
+        return [(plain, ups[layer].shape[0]) for plain, layer in layers if layer in ups and ups[layer].shape]
+
+    def ends(self, container: str, last: str) -> bool:
+        """Whether a layer in `container` has a name that ends so."""
+        return any(plain.endswith(last) and plain.startswith(container) for plain in self._named.model)
 
     def encoder_widths(self, words: str = "") -> set[int]:
         return {

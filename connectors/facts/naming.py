@@ -80,12 +80,15 @@ def name(layers: Sequence[str]) -> Named:
     if _ENCODER not in text:
         plain = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
         return Named(model=dict(zip(plain, layers, strict=True)), prefixes=frozenset(prefixes))
-    named = tuple(zip(text.split("\n")[1:-1], layers, strict=True))
-    return Named(
-        model={plain.removeprefix(_MODEL): layer for plain, layer in named if plain[:1] != _ENCODER},
-        encoders={plain[1:]: layer for plain, layer in named if plain[:1] == _ENCODER},
-        prefixes=frozenset(prefixes),
-    )
+    lines = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
+    model: dict[str, str] = {}
+    encoders: dict[str, str] = {}
+    for line, layer in zip(lines, layers, strict=True):
+        if line[:1] == _ENCODER:
+            encoders[line[1:]] = layer
+        else:
+            model[line] = layer
+    return Named(model=model, encoders=encoders, prefixes=frozenset(prefixes))
 
 
 def _lines(layers: Sequence[str]) -> str:
