@@ -47,16 +47,16 @@ class _Direct(_Http):
 
 
 @contextmanager
-def file_http(private: Collection[str] = (), *, direct: bool = False) -> Iterator[requests.Session]:
+def file_http(private: Collection[str] = (), *, direct: bool = False, again: bool = True) -> Iterator[requests.Session]:
     """`private` names the headers that must not follow a redirect to another origin.
 
     `direct`: whoever asks follows redirects, and retries what was answered, on their own. requests and urllib3 would
     read the whole body of such an answer first, however long a stranger makes it.
+    `again`: what breaks off or runs out of time after it was sent is sent again; else that is for whoever asks.
     """
     retry = Retry(
         total=2,
-        # Not what broke off or ran out of time after it was sent: whoever asks decides that.
-        read=0 if direct else None,
+        read=None if again else 0,
         backoff_factor=0.25,
         status_forcelist=() if direct else RETRIED,
         raise_on_status=False,

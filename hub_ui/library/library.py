@@ -203,6 +203,8 @@ class Library:
         state = read_state(self._state(download.ref))
         if state is None or not state.proved or not state.target or not is_safe_path(state.target):
             return None
+        if state.target.casefold() in {entry.file.casefold() for entry in self.entries()}:
+            return None
         return self.folder / state.target, state.proved
 
     def _fetched(self, download: Download, record: Record, meter: Meter, renew: Renew | None) -> Entry:

@@ -71,7 +71,7 @@ def _stream(transfer: Transfer) -> None:
 
 
 def _stream_once(transfer: Transfer) -> None:
-    with file_http(transfer.download.headers, direct=True) as http:
+    with file_http(transfer.download.headers, direct=True, again=False) as http:
         answer = transfer.address.open(http, Asked(whole=True))
         with answer.response:
             transfer.meter.at(0, answer.total)

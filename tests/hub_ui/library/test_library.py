@@ -10,13 +10,19 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.ref import Ref
+from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library, source_of
+from hub_ui.library.part import Purpose, State, write_state
+from hub_ui.library.patience import Patience
 from hub_ui.library.progress import Progress, PullCancelled
+from hub_ui.library.transfer import Manner
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
-from tests.hub_ui.library.serving import Answer, Host
+from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
+OTHER = Ref.parse("civitai:7@8#9")
+BLOCK = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
 @pytest.fixture
@@ -246,3 +252,106 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
     taken = entry(ref=Ref.parse("civitai:1@3"), file=got.file.upper().replace("SAFETENSORS", "safetensors"))
     assert library.adopt([entry(file="sd1/c.safetensors"), new, taken]) == (new,)
     assert set(library.entries()) == {got, new}
+
+
+def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub: Host) -> None:
+    large = weights(200_000)
+    hub.answers["/file"] = Ranged(body=large, cut=100_000)
+    once = Library(library.folder, library.lock, manner=Manner(patience=Patience(tries=1)))
+    with pytest.raises(errors.HubDown):
+        once.pull(download(hub.url + "/file"), record())
+    assert once.kept_bytes(INK) == 100_000
+    assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(large)
+    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
+
+
+def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
+    large = weights(200_000)
+    hub.answers["/file"] = Ranged(body=large, cut=100_000)
+    once = Library(library.folder, library.lock, manner=Manner(patience=Patience(tries=1)))
+    with pytest.raises(errors.HubDown):
+        once.pull(download(hub.url + "/file"), record())
+    library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
+    assert files(library) == ["sd1/bob/Renamed-2001.safetensors"]
+    assert hub.seen[1].headers["Range"].startswith("bytes=100000-")
+
+
+def test_bytes_that_lie_here_under_another_ref_are_linked(library: Library, ink: HttpDownload, hub: Host) -> None:
+    first = library.pull(ink, record())
+    second = library.pull(replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
+    assert library.path(first).samefile(library.path(second))
+    assert len(hub.seen) == 1
+
+
+def test_bytes_that_turn_out_to_lie_here_take_their_room_once(library: Library, ink: HttpDownload, hub: Host) -> None:
+    first = library.pull(ink, record())
+    unpromised = replace(ink, ref=OTHER, size=None, sha256=None)
+    second = library.pull(unpromised, record(title="Twin"))
+    assert library.path(first).samefile(library.path(second))
+    assert len(hub.seen) == 2
+
+
+def test_a_damaged_twin_is_not_taken(library: Library, ink: HttpDownload) -> None:
+    library.path(library.pull(ink, record())).write_bytes(b"damaged")
+    second = library.pull(replace(ink, ref=OTHER), record(title="Twin"))
+    assert library.path(second).read_bytes() == FILE
+
+
+def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, ink: HttpDownload, hub: Host) -> None:
+    hub.answers["/file"] = Answer(body=FILE, seconds=0.2)
+    with ThreadPoolExecutor(2) as pool:
+        pulls = [pool.submit(library.pull, replace(ink, ref=ref), record()) for ref in (INK, OTHER)]
+    assert {pull.result().sha256 for pull in pulls} == {sha256(FILE)}
+    assert len(hub.seen) == 1
+
+
+def test_what_was_renamed_a_moment_before_the_end_gets_its_entry(
+    library: Library, ink: HttpDownload, hub: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpromised = replace(ink, sha256=None, size=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "_enter", _end)
+        with pytest.raises(KeyboardInterrupt):
+            library.pull(unpromised, record())
+    assert library.entries() == ()
+    assert library.pull(unpromised, record()).sha256 == sha256(FILE)
+    assert (len(hub.seen), files(library)) == (1, ["sd1/ada/Ink lines-2001.safetensors"])
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"purpose":1}', b"\xff"])
+def test_a_damaged_state_file_costs_the_part_and_nothing_else(library: Library, ink: HttpDownload, text: bytes) -> None:
+    (library.folder / ".hub-ui").mkdir(parents=True)
+    (library.folder / ".hub-ui/38fcb4edb5bb.json").write_bytes(text)
+    assert library.pull(ink, record()).sha256 == sha256(FILE)
+
+
+def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: HttpDownload) -> None:
+    stranger = library.folder.parent / "stranger.part"
+    stranger.write_bytes(b"mine")
+    state = State(purpose=Purpose(ref=str(INK), address="x"), part="../stranger.part")
+    (library.folder / ".hub-ui").mkdir(parents=True)
+    write_state(library.folder / ".hub-ui/38fcb4edb5bb.json", state)
+    library.pull(ink, record())
+    assert stranger.read_bytes() == b"mine"
+
+
+def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Host) -> None:
+    spec = {"tensors": {f"{BLOCK}.lora_down.weight": ["F16", [4, 768]], f"{BLOCK}.lora_up.weight": ["F16", [640, 4]]}}
+    content = generated_safetensors({**spec, "metadata": {"modelspec.trigger_phrase": "inkstyle"}})
+    hub.answers["/file"] = Answer(body=content.read(0, content.size))
+    unsaid = record(architecture=None, base_model=None, trigger_words=())
+    got = library.pull(download(hub.url + "/file"), unsaid)
+    assert (got.architecture, got.trigger_words) == ("sd1", ("inkstyle",))
+    assert got.file == "sd1/ada/Ink lines-2001.safetensors"
+
+
+def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None:
+    hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
+    asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
+    with pytest.raises(errors.HubDown):
+        Library(library.folder, library.lock, manner=Manner(patience=Patience(tries=1))).pull(asked, record())
+    assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
