@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from connectors import errors
+from connectors.connector import HttpDownload
+from hub_ui.library.download import fetch
+from hub_ui.library.patience import Patience
+from hub_ui.library.progress import Meter, Progress
+from hub_ui.library.transfer import Manner
+from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
+from tests.hub_ui.library.serving import Answer, Host, Ranged
+
+# Longer than what is read to find it, so that its own requests show.
+FILE = weights(400_000, b"\x07")
+PICTURES = b"picture" * 100_000
+TAR = tar({"captions/0.txt": b"TOK", "pictures.zip": PICTURES, "out/lora.safetensors": FILE, "config.yaml": b"x"})
+AT = TAR.index(FILE)
+
+
+@pytest.fixture
+def packed(hub: Host) -> HttpDownload:
+    hub.answers["/tar"] = Ranged(body=TAR)
+    return download(hub.url + "/tar", in_tar=True)
+
+
+def test_only_the_loras_own_bytes_are_fetched(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    seen: list[Progress] = []
+    got = fetch(packed, a_part(tmp_path), Meter(report=seen.append), manner=QUICK)
+    assert (got.size, got.sha256) == (len(FILE), sha256(FILE))
+    asked = [seen.headers["Range"] for seen in hub.seen]
+    assert asked[-1] == f"bytes={AT}-{AT + len(FILE) - 1}"
+    assert seen[0].total == len(FILE)
+
+
+def test_a_cut_is_gone_on_from_inside_the_tar(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
+    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert hub.seen[-1].headers["Range"] == f"bytes={AT + 300_000}-{AT + len(FILE) - 1}"
+
+
+def test_another_process_does_not_look_for_it_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
+    part = a_part(tmp_path)
+    with pytest.raises(errors.HubDown):
+        fetch(packed, part, Meter(), manner=Manner(patience=Patience(tries=1)))
+    part.rest()
+    hub.seen.clear()
+    hub.answers["/tar"] = Ranged(body=TAR)
+    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert [seen.headers["Range"] for seen in hub.seen] == [f"bytes={AT + 150_000}-{AT + len(FILE) - 1}"]
+
+
+def test_another_tar_is_taken_from_the_front(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
+    part = a_part(tmp_path)
+    with pytest.raises(errors.HubDown):
+        fetch(packed, part, Meter(), manner=Manner(patience=Patience(tries=1)))
+    part.rest()
+    other = weights(300_000, b"\x08")
+    hub.answers["/tar"] = Ranged(body=tar({"lora.safetensors": other}), etag='"two"')
+    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(other)
+
+
+def test_where_the_server_has_no_ranges_it_is_taken_out_while_the_tar_streams(
+    hub: Host, tmp_path: Path, packed: HttpDownload
+) -> None:
+    hub.answers["/tar"] = Answer(body=TAR)
+    part = a_part(tmp_path)
+    assert fetch(packed, part, Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert part.path.read_bytes() == FILE
+
+
+def test_a_cut_stream_begins_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    hub.answers["/tar"] = lambda count: Answer(body=TAR, cut=800_000 if count < 4 else None)
+    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize(
+    ("members", "fields", "why"),
+    [
+        ({"a.safetensors": FILE, "b.safetensors": FILE}, {}, "several"),
+        ({"a.safetensors": b""}, {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "link"),
+        ({"a.safetensors": b""}, {"type": tarfile.CHRTYPE}, "link"),
+        ({"../a.safetensors": FILE}, {}, "outside"),
+        ({"a.txt": b"x"}, {}, "no safetensors"),
+        ({"a.safetensors": b"<html>" * 4000}, {}, "web page"),
+    ],
+)
+def test_what_must_not_be_taken_is_not(
+    hub: Host,
+    tmp_path: Path,
+    packed: HttpDownload,
+    ranges: bool,
+    members: dict[str, bytes],
+    fields: dict[str, object],
+    why: str,
+) -> None:
+    body = tar(members, **fields)
+    hub.answers["/tar"] = Ranged(body=body) if ranges else Answer(body=body)
+    with pytest.raises(errors.NotWeights, match=why):
+        fetch(packed, a_part(tmp_path), Meter(), manner=QUICK)
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_bomb_is_not_unpacked(hub: Host, tmp_path: Path, packed: HttpDownload, ranges: bool) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        member = tarfile.TarInfo("a.safetensors")
+        member.size = 10_000_000
+        archive.addfile(member, io.BytesIO(bytes(10_000_000)))
+    hub.answers["/tar"] = Ranged(body=out.getvalue()) if ranges else Answer(body=out.getvalue())
+    with pytest.raises(errors.NotWeights, match="not a readable tar"):
+        fetch(packed, a_part(tmp_path), Meter(), manner=QUICK)
+
+
+def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
+    hub.answers["/tar"] = Ranged(body=TAR, cut=10, cuts=1)
+    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
