@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import connectors
-from connectors.connector import Connector
-from connectors.errors import HubDown, KeyRequired, NotFound, RateLimited, UsageError
+from connectors.connector import Connector, Download
+from connectors.errors import Gated, HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
 from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
@@ -17,6 +17,7 @@ from hub_ui import services
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
 from hub_ui.services import Services, facts_keys, record_of, spread
 from hub_ui.settings import from_environment
 from tests.connectors import serving
@@ -259,3 +260,50 @@ def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server
     built.inspect(REF)
     record = built.record(REF)
     assert (record.rank, record.claims[0].source) == (4, "header")
+
+
+def test_a_pull_remembers_what_the_file_says(built: Services, hub: Hub, server: Server) -> None:
+    entry = built.pull(REF)
+    assert entry.ref == FIRST
+    asked = len(server.asked)
+    assert built.record(FIRST).rank == 4
+    assert built.inspect(FIRST).requests == 0
+    assert len(server.asked) == asked
+
+
+def test_what_is_pinned_and_here_asks_nobody(built: Services, hub: Hub, server: Server) -> None:
+    first = built.pull(REF)
+    hub.asked.clear()
+    assert built.pull(FIRST) == first
+    assert hub.asked == []
+
+
+def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renewed(*_: object, renew: Callable[[], Download], **__: object) -> Entry:
+        hub.address = "http://127.0.0.1:9/fresh"
+        assert renew().ref == FIRST
+        assert str(renew()).count("/fresh/ink.safetensors") == 1
+        return held(built)
+
+    monkeypatch.setattr(Library, "pull", renewed)
+    assert built.pull(REF).ref == FIRST
+
+
+def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
+    hub.loras = [with_hash()]
+    built.open(FIRST)
+    twin = lora("huggingface")
+    file = replace(twin.versions[0].files[0], sha256=SHA)
+    built.catalog.add([replace(twin, versions=(replace(twin.versions[0], files=(file,)),))])
+    hub.loras = []
+    with pytest.raises(NotFound, match=rf"The same bytes are at {file.ref}: hub-ui pull"):
+        built.pull(FIRST)
+
+
+def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
+    built.open(REF)
+    hub.error = Gated("Its author lets people in one by one.", hub="civitai")
+    with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
+        built.pull(REF)
