@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint bench fuzz accuracy shots clean
+.PHONY: run test lint bench fuzz chaos accuracy shots clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -28,6 +28,9 @@ bench: $(VENV)/has-test
 fuzz: $(VENV)/has-test
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+chaos: $(VENV)/has-test
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 accuracy: $(VENV)/has-test
 	$(BIN)/python -m tests.accuracy $(ARGS)
 
@@ -36,7 +39,7 @@ shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.shots shots
 
 clean:
-	rm -rf $(VENV) shots fuzz-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Name it with: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -1,0 +1,32 @@
+"""The process that is killed: Services and its queue on the local hubs, as in the app, and no page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+
+from huggingface_hub import constants
+
+from connectors.ref import Ref
+from hub_ui import services, settings
+
+
+def work(environ: Mapping[str, str], folders: Mapping[str, str], wanted: Sequence[Ref]) -> None:
+    """Adds what is wanted and has no task yet, and ends once nothing is left to do."""
+    logging.basicConfig(filename=folders["log"], level=logging.WARNING, force=True)
+    threading.excepthook = _logged
+    constants.HF_HUB_CACHE = folders["cache"]
+    with services.build(settings.from_environment(environ)) as built:
+        built.queue.start()
+        there = {task.ref for task in built.queue.tasks()}
+        for ref in wanted:
+            if ref not in there:
+                built.queue.add(ref)
+        for task in built.queue.tasks():
+            built.queue.wait(task.id)
+
+
+def _logged(fault: threading.ExceptHookArgs) -> None:
+    if fault.exc_value is not None:
+        logging.error("A thread ended by itself.", exc_info=fault.exc_value)
