@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.ref import Ref
-from hub_ui.pages import browse, detail, library, settings, trying
+from hub_ui.pages import browse, detail, downloads, library, settings, trying
 from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
@@ -46,7 +46,8 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         view, order = gr.State(None), gr.State(False)
-        nav, box, hubs, address = _header(render, services)
+        nav, button, box, hubs, address = _header(render, services)
+        coming = downloads.build(button)
         with gr.Row(elem_id="page-browse"):
             browsing = browse.build()
             panel, pulling = detail.build()
@@ -57,18 +58,20 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
-        detail.connect(panel, pulling, services, render, view=view)
-        trying.connect(try_page, services, render, view=view, order=order)
-        library.connect(shelf, services, render, view=view)
+        detail.connect(panel, coming, services, render, view=view)
+        trying.connect(try_page, coming, services, render, view=view, order=order)
+        library.connect(shelf, coming, services, render, view=view)
+        downloads.connect(app, coming, services, render, view=view, line=pulling)
         _connect(app, render, view, nav, box, browsing.sort, address)
-        for clickable in (nav, hubs, browsing.grid, panel):
+        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
             clickable.act(_clicked, [view], [view, order], **QUIET)
     return app
 
 
-def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
+def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
         nav = widget(frame.nav_html(render, "browse"), elem_id="nav", script=FOLLOW_ADDRESS)
+        button = downloads.build_button()
         box = gr.Textbox(
             label="Search",
             show_label=False,
@@ -80,7 +83,7 @@ def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.Textbox, 
         statuses = [frame.asked(connector.name) for connector in services.connectors]
         hubs = widget(frame.hubs_html(render, statuses), elem_id="hubs")
         address = gr.Textbox(visible="hidden", elem_id="address")
-    return nav, box, hubs, address
+    return nav, button, box, hubs, address
 
 
 def _connect(
@@ -148,6 +151,7 @@ def serving(
     # Gradio reads this when it starts: no analytics.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     reader = HeaderReader(services=services)
+    services.queue.start()
     app = build_app(services, reader)
     _, url, _ = app.queue(default_concurrency_limit=8).launch(
         server_name=host,
@@ -167,4 +171,5 @@ def serving(
         yield url
     finally:
         app.close(verbose=False)
+        services.queue.stop()
         reader.close()

@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 _SECONDS_BETWEEN_SAVES = 1.0
 _TROUBLE_SECONDS = 10.0
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 5.0
 _MOST_DONE = 50
 _FAULT = "Something in hub-ui itself went wrong with this download. Try it again; what went wrong stands in the log."
 
@@ -41,11 +41,13 @@ Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why it failed, last time: `name` is the error's class, `message` a sentence with the next step."""
+    """Why it failed, last time: `name` is the error's class, `message` a sentence with the next step.
+
+    An error's address is not kept: it may be a signed one.
+    """
 
     name: str
     message: str
-    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -357,7 +359,6 @@ class Queue:
             only_from=("running",),
             error_name=error.name,
             error_message=error.message,
-            error_url=error.url,
             attempts=attempts,
             not_before=not_before,
             best=max(job.best, job.row.best),
@@ -386,4 +387,4 @@ class Queue:
 def _failure(row: Row) -> Failure | None:
     if row.error_name is None or row.error_message is None:
         return None
-    return Failure(name=row.error_name, message=row.error_message, url=row.error_url)
+    return Failure(name=row.error_name, message=row.error_message)

@@ -40,7 +40,6 @@ class Row:
     best: int
     error_name: str | None
     error_message: str | None
-    error_url: str | None
     attempts: int
     not_before: float
 
@@ -49,7 +48,6 @@ _COLUMNS = tuple(field.name for field in fields(Row))
 _FRESH: dict[str, Any] = {
     "error_name": None,
     "error_message": None,
-    "error_url": None,
     "attempts": 0,
     "not_before": 0.0,
     "best": 0,
@@ -61,7 +59,7 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
         """CREATE TABLE tasks (
             id INTEGER PRIMARY KEY AUTOINCREMENT, ref TEXT NOT NULL UNIQUE, title TEXT NOT NULL, state TEXT NOT NULL,
             done INTEGER NOT NULL DEFAULT 0, total INTEGER, best INTEGER NOT NULL DEFAULT 0,
-            error_name TEXT, error_message TEXT, error_url TEXT,
+            error_name TEXT, error_message TEXT,
             attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0)"""
     )
     connection.execute("CREATE INDEX tasks_state ON tasks (state)")

@@ -7,15 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from connectors.errors import HubUiError, NotFound
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.inspection import Facts
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.library.progress import Progress
-from hub_ui.pages.edge import QUIET, Turns, stepping, told, while_wanted
+from hub_ui.pages.downloads import Downloads
+from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import detail, pair, words
+from hub_ui.widgets import detail
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
@@ -26,12 +26,12 @@ UNREAD = "The file's header could not be read."
 
 
 def build() -> tuple[gr.HTML, gr.HTML]:
-    """The panel, and the place under it where a download shows its progress."""
+    """The panel, and the place under it where its download shows how far it is."""
     with gr.Column(elem_id="detail"):
         return widget(elem_id="panel"), widget(elem_id="pulling")
 
 
-def connect(panel: gr.HTML, pulling: gr.HTML, services: Services, render: Renderer, *, view: gr.State) -> None:
+def connect(panel: gr.HTML, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
     opened, turns = gr.State(""), Turns()
 
     def on_view(now: View, before: str, request: gr.Request) -> Iterator[Any]:
@@ -42,14 +42,18 @@ def connect(panel: gr.HTML, pulling: gr.HTML, services: Services, render: Render
         steps = show(services, render, now)
         yield from while_wanted(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
 
-    def on_pull(now: View, event: gr.EventData) -> Iterator[Any]:
+    def on_pull(asked: int, event: gr.EventData) -> Any:
         with told():
-            yield from pull(services, render, now, act_data(event))
+            return asked + 1 if pull(services, act_data(event)) else gr.skip()
+
+    def on_arrived(now: View) -> Any:
+        return (now.open and remembered_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
     # "multiple": what is opened next does not wait for a hub or a file that is slow to answer.
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     view.change(on_view, [view, opened], [panel, opened], **opening)
-    panel.act(on_pull, [view], [pulling, panel], concurrency_limit=4, **QUIET)
+    panel.act(on_pull, [downloads.asked], [downloads.asked], trigger_mode="multiple", **QUIET)
+    downloads.arrived.change(on_arrived, [view], [panel], **QUIET)
 
 
 def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
@@ -105,23 +109,23 @@ def lora_html(
     """`facts` are those just read; else those remembered, if any."""
     _, file = detail.version_and_file(lora, ref)
     facts = facts or (services.facts_known(file) if file else None)
-    shown = detail.detail(lora, ref, ceiling=view.query.nsfw, held=services.library.holds, facts=facts, state=state)
+    shown = detail.detail(
+        lora,
+        ref,
+        ceiling=view.query.nsfw,
+        held=services.library.holds,
+        facts=facts,
+        state=state,
+        can_pull=not services.settings.hosted,
+    )
     return detail.html(render, shown)
 
 
-def pull(services: Services, render: Renderer, view: View, act: dict[str, Any]) -> Iterator[Any]:
-    """Downloads into the library. Other clicks of the panel are the frame's business."""
+def pull(services: Services, act: dict[str, Any]) -> bool:
+    """Puts the LoRA into the queue of downloads. Other clicks of the panel are the frame's business."""
     if act.get("act") != "pull":
-        yield gr.skip(), gr.skip()
-        return
-    ref = Ref.parse(str(act.get("ref", "")))
-    steps = stepping(lambda report, cancelled: services.pull(ref, report=report, cancelled=cancelled))
-    for step in steps:
-        yield pair.progress_html(render, *pull_words(step)), gr.skip()
-    yield "", remembered_html(services, render, view, ref)
-
-
-def pull_words(step: Progress) -> tuple[str, float | None]:
-    """A line about a download, and how far it is."""
-    total = f" of {words.size(step.total)}" if step.total else ""
-    return f"Downloading: {words.size(step.done)}{total}", step.fraction
+        return False
+    if services.settings.hosted:
+        raise UsageError("Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home.")
+    services.enqueue(Ref.parse(str(act.get("ref", ""))))
+    return True

@@ -1,65 +1,222 @@
-"""Library: what is on disk, with its exact version and checksum."""
+"""Library: what is on disk, with its exact version and checksum, and what has become of it."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
+from connectors.errors import NotFound, UsageError
 from connectors.facts import base_models
+from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library.entry import Entry
-from hub_ui.pages.edge import QUIET, told
+from hub_ui.library.outdated import outdated
+from hub_ui.library.reveal import reveal
+from hub_ui.library.verify import Checked, check_all, foreign
+from hub_ui.pages import lock_import
+from hub_ui.pages.downloads import Downloads
+from hub_ui.pages.edge import QUIET, stepping, told
+from hub_ui.pages.standing import Findings, compared, notes, summary, verified
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import shelf, words
+from hub_ui.widgets import pair, shelf, words
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
+_SECONDS_BETWEEN_STEPS = 0.2
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-def build() -> gr.HTML:
-    return widget(elem_id="shelf")
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryPage:
+    shelf: gr.HTML
+    progress: gr.HTML
+    lock: lock_import.LockImport
+    found: gr.State
 
 
-def connect(page: gr.HTML, services: Services, render: Renderer, *, view: gr.State) -> None:
-    def on_view(now: View) -> Any:
-        return show(services, render) if now.page == "library" else gr.skip()
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a click changes; the rest stays as it is. `asked`: downloads were added."""
 
-    def on_act(now: View, event: gr.EventData) -> Any:
+    view: Any = None
+    found: Findings | None = None
+    progress: str | None = None
+    importing: bool | None = None
+    asked: bool = False
+
+
+def build() -> LibraryPage:
+    progress = widget(elem_id="checking")
+    lock = lock_import.build()
+    return LibraryPage(shelf=widget(elem_id="shelf"), progress=progress, lock=lock, found=gr.State(Findings()))
+
+
+def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
+    def on_view(now: View, found: Findings) -> Any:
+        return show(services, render, found) if now.page == "library" else gr.skip()
+
+    def on_act(found: Findings, now: View, asked: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with told():
-            return act(services, render, now, act_data(event))
+            for change in act(services, render, found, now, act_data(event), is_local(request)):
+                yield painted(services, render, change, asked)
 
-    view.change(on_view, [view], [page], **QUIET)
-    page.act(on_act, [view], [view, page], **QUIET)
+    view.change(on_view, [view, page.found], [page.shelf], **QUIET)
+    downloads.arrived.change(on_view, [view, page.found], [page.shelf], **QUIET)
+    changed = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.asked]
+    # "multiple": a long check keeps nobody from removing or trying meanwhile.
+    page.shelf.act(on_act, [page.found, view, downloads.asked], changed, trigger_mode="multiple", **QUIET)
+    if not services.settings.hosted:
+        taken = lock_import.connect(page.lock, downloads, services, render)
+        taken.then(on_view, [view, page.found], [page.shelf], **QUIET)
 
 
-def act(services: Services, render: Renderer, view: View, clicked: dict[str, Any]) -> Any:
-    ref = Ref.parse(str(clicked.get("ref", "")))
-    if clicked.get("act") == "remove" and not services.settings.hosted:
-        services.library.remove(ref)
-        return gr.skip(), show(services, render)
-    return view.trying(str(ref)), gr.skip()
+def is_local(request: gr.Request) -> bool:
+    """Whether whoever looks at the page sits at this machine: opening a window elsewhere helps nobody."""
+    host = request.client.host if request and request.client else ""
+    return host in LOOPBACK and not request.headers.get("x-forwarded-for")
 
 
-def show(services: Services, render: Renderer) -> str:
-    entries = services.library.entries()
-    return shelf.html(
-        render,
-        [item(services, entry) for entry in entries],
-        folder=str(services.settings.library),
-        lock=services.settings.lock.name,
-        total=words.size(sum(entry.size or 0 for entry in entries)) if entries else "",
-        can_remove=not services.settings.hosted,
+def painted(services: Services, render: Renderer, change: Change, asked: int) -> tuple[Any, ...]:
+    return (
+        gr.skip() if change.view is None else change.view,
+        gr.skip() if change.found is None else show(services, render, change.found),
+        gr.skip() if change.found is None else change.found,
+        gr.skip() if change.progress is None else change.progress,
+        gr.skip() if change.importing is None else gr.update(visible=change.importing),
+        asked + 1 if change.asked else gr.skip(),
     )
 
 
-def item(services: Services, entry: Entry) -> shelf.Item:
+def act(
+    services: Services, render: Renderer, found: Findings, view: View, clicked: dict[str, Any], local: bool
+) -> Iterator[Change]:
+    """A click on the page. On a hosted one, nothing but trying is done for strangers."""
+    name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
+    if name == "try":
+        yield Change(view=view.trying(str(Ref.parse(text))))
+    elif services.settings.hosted:
+        raise UsageError("The library of a shared page can't be changed by its visitors.")
+    elif name == "verify":
+        yield from verify(services, render, found)
+    elif name == "outdated":
+        yield from compare(services, render, found)
+    elif name == "import":
+        yield Change(importing=True)
+    else:
+        yield on_entry(services, found, name, Ref.parse(text), local)
+
+
+def on_entry(services: Services, found: Findings, name: str, ref: Ref, local: bool) -> Change:
+    """A button in the row of one entry."""
+    if name == "remove":
+        return Change(found=replace(found, asking=str(ref)))
+    if name == "keep":
+        return Change(found=replace(found, asking=""))
+    if name == "remove-now":
+        services.library.remove(ref)
+        return Change(found=replace(found, asking=""))
+    if name == "reveal":
+        entry = services.library.entry(ref)
+        if local:
+            reveal(services.library.path(entry), os.environ)
+        return Change(found=replace(found, shown="" if found.shown == str(ref) else str(ref)))
+    if name in ("fetch", "update"):
+        services.enqueue(ref)
+        return Change(asked=True)
+    raise UsageError("That is no button of this page.")
+
+
+def verify(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+    """Hashes every file again, and tells how far it is."""
+    total = len(services.library.entries())
+
+    def work(report: Callable[[Any], None], cancelled: Callable[[], bool]) -> tuple[Checked, ...]:
+        return check_all(services.library, lambda done, checked: report((done, checked)))
+
+    yield Change(progress=pair.progress_html(render, "Verifying…", None))
+    steps, last = stepping(work), 0.0
+    while True:
+        try:
+            done, checked = next(steps)
+        except StopIteration as ended:
+            results: tuple[Checked, ...] = ended.value
+            break
+        if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
+            last = time.monotonic()
+            line = f"Verified {done:,} of {total:,}: {words.visible(checked.entry.title)}"
+            yield Change(progress=pair.progress_html(render, line, done / total))
+    strangers = foreign(services.library)
+    by_ref = {result.entry.ref: result for result in results}
+    said = verified(results, strangers)
+    yield Change(found=replace(found, checked=by_ref, foreign=strangers, said=said), progress="")
+
+
+def compare(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+    """Asks every hub what has become of what is here."""
+    entries, standings = services.library.entries(), []
+
+    def get(ref: Ref) -> Lora:
+        lora = services.connector(ref.hub).get(ref)
+        services.catalog.add([lora])
+        return lora
+
+    yield Change(progress=pair.progress_html(render, "Asking the hubs…", None))
+    for number, standing in enumerate(outdated(entries, get), 1):
+        standings.append(standing)
+        line = f"Asked about {number:,} of {len(entries):,}: {words.visible(standing.entry.title)}"
+        yield Change(progress=pair.progress_html(render, line, number / len(entries)))
+    by_ref = {standing.entry.ref: standing for standing in standings}
+    yield Change(found=replace(found, standing=by_ref, said=compared(standings)), progress="")
+
+
+def show(services: Services, render: Renderer, found: Findings) -> str:
+    entries = services.library.entries()
+    missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
+    removed = {entry.ref for entry in entries if is_removed(services, entry.ref)}
+    hosted = services.settings.hosted
+    shown = shelf.Shelf(
+        items=[
+            item(services, entry, found, missing=entry.ref in missing, removed=entry.ref in removed)
+            for entry in entries
+        ],
+        summary=summary(entries, missing=len(missing), removed=len(removed)),
+        # A hosted page is open to strangers, who have no business with the owner's folders.
+        folder="" if hosted else str(services.settings.library),
+        lock=services.settings.lock.name,
+        text=services.library.lock_text() if entries else "",
+        writes=not hosted,
+        foreign=found.foreign,
+        said=found.said,
+    )
+    return shelf.html(render, shown)
+
+
+def is_removed(services: Services, ref: Ref) -> bool:
+    """As far as we have heard: the catalog remembers it from the last time its hub was asked."""
+    try:
+        lora = services.catalog.lora(ref)
+    except NotFound:
+        return False
+    version = lora.version(ref.version)
+    return "removed" in (lora.access, version.access if version else "")
+
+
+def item(services: Services, entry: Entry, found: Findings, *, missing: bool, removed: bool) -> shelf.Item:
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     return shelf.Item(
         ref=str(entry.ref),
         title=words.visible(entry.title) or entry.file,
+        hub=words.HUB_LABELS[entry.ref.hub],
         base=known.label if known else words.visible(entry.base_model),
         size=words.size(entry.size),
         trigger_words=", ".join(words.visible(word) for word in entry.trigger_words),
-        missing=not services.library.path(entry).exists(),
+        notes=notes(entry, found, missing=missing, removed=removed, held=services.library.holds),
+        path=str(services.library.path(entry)) if found.shown == str(entry.ref) else "",
+        asking=found.asking == str(entry.ref),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,14 +16,15 @@ from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound, UsageErr
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
-from hub_ui.pages.detail import pull_words
+from hub_ui.library.queue import Queue, Task
+from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, stepping, told
 from hub_ui.pages.reading import proved
 from hub_ui.pages.view import View
 from hub_ui.preview import bases
 from hub_ui.preview.job import Pair, Step
 from hub_ui.services import Services, record_of
-from hub_ui.widgets import cards, detail, pair, stack, words
+from hub_ui.widgets import cards, detail, drawer, pair, stack, words
 from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import act_data, widget
 
@@ -30,6 +32,9 @@ DEFAULT_SEED = 417
 DEFAULT_STEPS = 20
 UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
+LOOK_SECONDS = 0.4
+# A hub that asks for more than this is not waited for with the page.
+PATIENCE_SECONDS = 30.0
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
@@ -76,9 +81,12 @@ def build(render: Renderer) -> TryPage:
     )
 
 
-def connect(page: TryPage, services: Services, render: Renderer, *, view: gr.State, order: gr.State) -> None:
+def connect(
+    page: TryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State, order: gr.State
+) -> None:
     """`order` is true right after "Download & try": the pair is then made without another click."""
-    shown = gr.State(())
+    # `own`: the downloads that this page has put into the queue, and may stop.
+    shown, own = gr.State(()), gr.State(())
 
     def on_view(now: View, before: tuple[str, ...]) -> Any:
         return show(services, render, now, before)
@@ -86,6 +94,14 @@ def connect(page: TryPage, services: Services, render: Renderer, *, view: gr.Sta
     def on_stack(now: View, event: gr.EventData) -> Any:
         with told():
             return act(now, act_data(event))
+
+    def on_fetch(now: View, ordered: bool, asked: int) -> Iterator[Any]:
+        with told():
+            yield from fetch(services, render, now, ordered=ordered, asked=asked)
+
+    def on_stop(started: tuple[int, ...]) -> Any:
+        with told():
+            return stopped(services, started)
 
     def on_make(
         now: View, prompt: str, triggers: bool, seed: float | None, steps: float | None, ordered: bool
@@ -99,14 +115,18 @@ def connect(page: TryPage, services: Services, render: Renderer, *, view: gr.Sta
     one_at_a_time: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1, **QUIET}
     form = [page.stack, page.base, page.prompt, page.seed, page.steps, shown]
     looked = view.change(on_view, [view, shown], form, **QUIET)
-    by_order = looked.then(on_make, [*wanted, order], made, **one_at_a_time)
     always = gr.State(True)
-    by_click = page.make.click(on_make, [*wanted, always], made, **one_at_a_time)
+    # Downloads wait for nobody's preview, and no preview for a download that is not its own.
+    fetched = [page.progress, page.stop, own, downloads.asked]
+    fetching: dict[str, Any] = {"concurrency_limit": None, **QUIET}
+    got_by_order = looked.then(on_fetch, [view, order, downloads.asked], fetched, **fetching)
+    by_order = got_by_order.success(on_make, [*wanted, order], made, **one_at_a_time)
+    got_by_click = page.make.click(on_fetch, [view, always, downloads.asked], fetched, **fetching)
+    by_click = got_by_click.success(on_make, [*wanted, always], made, **one_at_a_time)
     by_click.then(remember, wanted, [view], **QUIET)
     page.stack.act(on_stack, [view], [view], **QUIET)
-    page.stop.click(
-        stopped, None, [page.progress, page.stop, order], cancels=[by_order, by_click], queue=False, **QUIET
-    )
+    running = [got_by_order, by_order, got_by_click, by_click]
+    page.stop.click(on_stop, [own], [page.progress, page.stop, order, own], cancels=running, queue=False, **QUIET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +158,11 @@ def remember(view: View, prompt: str, triggers: bool, seed: float | None, steps:
     return replace(view, prompt=asked.prompt, seed=asked.seed)
 
 
-def stopped() -> tuple[str, Any, bool]:
-    return "", gr.update(visible=False), False
+def stopped(services: Services, own: Sequence[int]) -> tuple[str, Any, bool, tuple[int, ...]]:
+    """The downloads of this page are paused, with what has come of them; those of others go on."""
+    for id_ in own:
+        services.queue.pause(id_)
+    return "", gr.update(visible=False), False, ()
 
 
 def act(view: View, clicked: dict[str, Any]) -> View:
@@ -245,6 +268,48 @@ def suggestion(records: Sequence[Record | None]) -> str:
     return DEFAULT_PROMPT if records else ""
 
 
+def fetch(services: Services, render: Renderer, view: View, *, ordered: bool, asked: int) -> Iterator[Any]:
+    """Waits until what is to be tried is in the library; the queue brings it, whether this page stays open or not."""
+    yield tuple(gr.skip() for _ in range(4))
+    refs = [Ref.parse(s.ref) for s in view.stack] if ordered else []
+    check_bases(services, refs)
+    missing = [ref for ref in refs if services.held(ref) is None]
+    if not missing:
+        return
+    under_way = {task.id for task in services.queue.tasks() if not task.rests}
+    tasks = [services.enqueue(ref) for ref in missing]
+    own = tuple(task.id for task in tasks if task.id not in under_way)
+    yield pair.progress_html(render, "Asking the hub…", None), gr.update(visible=True), own, asked + 1
+    try:
+        for task in tasks:
+            for line, fraction in followed(services.queue, task):
+                yield pair.progress_html(render, line, fraction), gr.skip(), gr.skip(), gr.skip()
+    except HubUiError:
+        yield "", gr.update(visible=False), (), gr.skip()
+        raise
+    yield gr.skip(), gr.skip(), (), gr.skip()
+
+
+def followed(queue: Queue, task: Task) -> Iterator[tuple[str, float | None]]:
+    """How far a download is, until it is done. Raises what keeps it from being done soon."""
+    while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
+        at = time.time()
+        if now.state == "paused":
+            raise UsageError("The download is paused. Resume it under Downloads, then press “Make the pair”.")
+        if now.state == "failed" and now.error is not None:
+            raise HubUiError(now.error.message, hub=now.ref.hub)
+        if now.not_before is not None and now.not_before - at > PATIENCE_SECONDS:
+            said = now.error.message if now.error else "The hub asks us to wait."
+            raise HubUiError(f"{said} The download goes on by itself: {drawer.line(now, at).lower()}.")
+        yield f"Downloading: {drawer.line(now, at)}", now.fraction
+
+
+def check_bases(services: Services, refs: Sequence[Ref]) -> None:
+    """Before anything is downloaded for nothing."""
+    for record in filter(None, (known(services, ref) for ref in refs)):
+        base_for(services, record)
+
+
 def make(services: Services, render: Renderer, asked: Wish, *, ordered: bool, cache: str) -> Iterator[Any]:
     """`cache` is Gradio's folder of served files. Without `ordered` nothing was asked for."""
     if not ordered:
@@ -266,9 +331,7 @@ def make(services: Services, render: Renderer, asked: Wish, *, ordered: bool, ca
         )
     )
     try:
-        # Before anything is downloaded for nothing.
-        for record in filter(None, (known(services, ref) for ref in asked.refs)):
-            base_for(services, record)
+        check_bases(services, asked.refs)
         result: Pair = yield from _progress(render, steps)
     except HubUiError:
         yield "", gr.skip(), gr.update(visible=False), False
@@ -283,6 +346,12 @@ def _progress(render: Renderer, steps: Any) -> Any:
         except StopIteration as done:
             return done.value
         yield pair.progress_html(render, *step_words(step)), gr.skip(), gr.skip(), gr.skip()
+
+
+def pull_words(step: Progress) -> tuple[str, float | None]:
+    """A line about a download, and how far it is."""
+    total = f" of {words.size(step.total)}" if step.total else ""
+    return f"Downloading: {words.size(step.done)}{total}", step.fraction
 
 
 def step_words(step: Progress | Step) -> tuple[str, float | None]:

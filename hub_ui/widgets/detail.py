@@ -48,6 +48,7 @@ class Detail:
     state: str
     warnings: tuple[str, ...]
     held: bool
+    can_pull: bool
 
 
 OBSTACLES: dict[str, str] = {
@@ -61,7 +62,14 @@ OBSTACLES: dict[str, str] = {
 
 
 def detail(
-    lora: Lora, ref: Ref, *, ceiling: Nsfw, held: Callable[[Ref], bool], facts: Facts | None = None, state: str = ""
+    lora: Lora,
+    ref: Ref,
+    *,
+    ceiling: Nsfw,
+    held: Callable[[Ref], bool],
+    facts: Facts | None = None,
+    state: str = "",
+    can_pull: bool = True,
 ) -> Detail:
     """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
     version, file = version_and_file(lora, ref)
@@ -86,6 +94,7 @@ def detail(
         state=state or _read(facts),
         warnings=tuple(words.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         held=held(record.ref),
+        can_pull=can_pull,
     )
 
 

@@ -60,6 +60,16 @@ def size(bytes_: int | None) -> str:
     return f"{bytes_} B"
 
 
+def duration(seconds: float) -> str:
+    """How long something takes, in at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
+    whole = max(1, round(seconds))
+    for length, name, part, part_name in ((3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= length:
+            rest = whole % length // part
+            return f"{whole // length} {name}" + (f" {rest} {part_name}" if rest else "")
+    return f"{whole} s"
+
+
 def ago(iso: str | None, now: datetime | None = None) -> str:
     """An ISO 8601 time as "12 days ago"; empty when it can't be read (Replicate sends up to 9 fraction digits)."""
     if not iso:

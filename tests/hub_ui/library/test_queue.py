@@ -231,7 +231,7 @@ def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
 @pytest.mark.parametrize(
     "error",
     [
-        Gated("The author grants access. Ask on its page.", url="https://hub.example/ink"),
+        Gated("The author grants access. Ask on its page."),
         NotFound("It is gone."),
         WrongHash("Wrong bytes."),
         HubUiError("The disk is full."),
@@ -241,7 +241,7 @@ def test_what_only_a_person_can_mend_is_not_tried_again(running: Queue, pulls: P
     pulls.outcomes[A].append(error)
     failed = running.wait(running.add(A).id)
     assert failed.state == "failed"
-    assert failed.error == Failure(name=error.name, message=error.message, url=error.url)
+    assert failed.error == Failure(name=error.name, message=error.message)
 
 
 def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -> None:

@@ -14,7 +14,7 @@ from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 def row(ref: Ref = A, **fields: Any) -> Row:
     values: dict[str, Any] = {
         "id": 1, "ref": str(ref), "title": "Ink lines", "state": "waiting", "done": 0, "total": None, "best": 0,
-        "error_name": None, "error_message": None, "error_url": None, "attempts": 0, "not_before": 0.0,
+        "error_name": None, "error_message": None, "attempts": 0, "not_before": 0.0,
     }  # fmt: skip
     return Row(**{**values, **fields})
 

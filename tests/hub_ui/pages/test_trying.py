@@ -10,7 +10,7 @@ import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import NoBase, UsageError
+from connectors.errors import Gated, HubUiError, NoBase, RateLimited, UsageError
 from connectors.record import Example
 from connectors.ref import Ref
 from hub_ui import services
@@ -22,6 +22,7 @@ from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import lora, version
+from tests.hub_ui.library.queueing import A, Pulls, queue
 from tests.hub_ui.stand_ins import Hub
 
 ASKED = trying.Wish(
@@ -92,3 +93,74 @@ def test_a_weight_must_be_a_number() -> None:
 )
 def test_steps_are_told_in_words(step: Progress | Step, told: tuple[str, float | None]) -> None:
     assert trying.step_words(step) == told
+
+
+@pytest.fixture
+def pulls() -> Pulls:
+    return Pulls()
+
+
+@pytest.fixture
+def queued(built: Services, pulls: Pulls, home: Path) -> Iterator[Services]:
+    """With a queue that runs, and pulls that do as they are told."""
+    with queue(home, pulls) as started:
+        object.__setattr__(built, "queue", started)
+        yield built
+
+
+def fetch(built: Services, *, ordered: bool = True) -> Iterator[Any]:
+    return trying.fetch(built, Renderer(), View(stack=(Stacked(ref="civitai:2"),)), ordered=ordered, asked=3)
+
+
+def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services, pulls: Pulls) -> None:
+    steps = list(fetch(queued))
+    [task] = queued.queue.tasks()
+    assert (str(task.ref), task.state) == ("civitai:2", "done")
+    assert steps[1][1:] == (gr.update(visible=True), (task.id,), 4)
+    assert steps[-1][2] == ()
+
+
+def test_without_an_order_nothing_is_fetched(queued: Services) -> None:
+    assert list(fetch(queued, ordered=False)) == [(gr.skip(),) * 4]
+    assert queued.queue.tasks() == ()
+
+
+def test_stopping_pauses_the_downloads_of_this_page_and_no_other(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    other = queued.queue.add(A)
+    steps = fetch(queued)
+    own = [next(steps), next(steps)][1][2]
+    trying.stopped(queued, own)
+    assert [(task.id, task.state) for task in queued.queue.tasks() if task.state == "paused"] == [(own[0], "paused")]
+    assert other.id not in own
+
+
+def test_a_download_that_ran_before_is_not_this_pages_to_stop(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    queued.queue.add(Ref.parse("civitai:2"))
+    steps = fetch(queued)
+    assert [next(steps), next(steps)][1][2] == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Gated("Ask the author."), "Ask the author."),
+        (RateLimited("Slow down.", retry_after=3600), "Slow down. The download goes on by itself: tried again in 1 h"),
+    ],
+)
+def test_what_keeps_a_download_from_coming_soon_is_told(
+    queued: Services, pulls: Pulls, error: HubUiError, said: str
+) -> None:
+    pulls.outcomes[Ref.parse("civitai:2")].append(error)
+    with pytest.raises(HubUiError, match=said):
+        list(fetch(queued))
+
+
+def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    steps = fetch(queued)
+    [next(steps), next(steps)]
+    queued.queue.pause(queued.queue.tasks()[0].id)
+    with pytest.raises(UsageError, match="Resume it under Downloads"):
+        list(steps)

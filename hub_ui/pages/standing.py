@@ -1,0 +1,112 @@
+"""What was found out about the library's files, in the words of the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors.ref import Ref
+from hub_ui.library.entry import Entry
+from hub_ui.library.outdated import Standing, State
+from hub_ui.library.verify import Checked
+from hub_ui.widgets import words
+from hub_ui.widgets.shelf import Note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Kept for one open page: checks are made when asked for, and hold until the next. `said` sums the last one up.
+
+    `shown` is the entry whose place on disk is shown, `asking` the one that is about to be removed.
+    """
+
+    checked: Mapping[Ref, Checked] = field(default_factory=dict)
+    standing: Mapping[Ref, Standing] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    said: str = ""
+    shown: str = ""
+    asking: str = ""
+
+
+def notes(
+    entry: Entry, found: Findings, *, missing: bool, removed: bool, held: Callable[[Ref], bool]
+) -> tuple[Note, ...]:
+    """The most pressing first."""
+    told = [
+        _file(entry, found.checked.get(entry.ref), missing=missing),
+        _news(entry, found.standing.get(entry.ref), held),
+    ]
+    gone = Note(text=f"No longer on {words.HUB_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+    known_gone = any(note is not None and note.text == gone.text for note in told)
+    return tuple(note for note in (*told, gone if removed and not known_gone else None) if note is not None)
+
+
+def _file(entry: Entry, checked: Checked | None, *, missing: bool) -> Note | None:
+    again = {"act": "fetch", "ref": str(entry.ref)}
+    if missing:
+        return Note(text="The file is gone from the folder.", tone="problem", button="Download again", **again)
+    if checked is None or checked.state == "missing":
+        return None
+    if checked.state == "right":
+        return Note(text="✓ the bytes are right", tone="good")
+    if checked.state == "unreadable":
+        return Note(text="The file can't be read. Check its permissions.", tone="problem")
+    text = "The file was changed: it is not what the lock file pins."
+    return Note(text=text, tone="problem", button="Download again", **again)
+
+
+def _news(entry: Entry, standing: Standing | None, held: Callable[[Ref], bool]) -> Note | None:
+    if standing is None or standing.state == "current":
+        return None
+    if standing.state == "newer" and standing.newest is not None:
+        name = words.visible(standing.newest_name) or "A newer version"
+        if held(standing.newest):
+            return Note(text=f"{name} is in the library too.")
+        return Note(text=f"{name} is out.", act="update", button="Update", ref=str(standing.newest))
+    if standing.state == "failed" and standing.error is not None:
+        return Note(text=standing.error.message, tone="problem")
+    if standing.state == "replaced":
+        said = words.visible(standing.note)
+        return Note(text=f"{said} Yours is kept; remove it first to get the new one.", tone="problem")
+    if standing.state == "gone" and standing.note is None:
+        return Note(text=f"No longer on {words.HUB_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+    return Note(text=words.visible(standing.note), tone="problem" if standing.state == "gone" else "")
+
+
+def summary(entries: Sequence[Entry], *, missing: int, removed: int) -> str:
+    """Bytes that several entries share count once: they lie on the disk once."""
+    sizes = {entry.sha256: entry.size for entry in entries}
+    parts = [
+        some(len(entries), "LoRA"),
+        some(len(sizes), "file") if len(sizes) != len(entries) else "",
+        words.size(sum(sizes.values())) if entries else "",
+        f"{missing:,} missing" if missing else "",
+        f"{removed:,} no longer on {'its hub' if removed == 1 else 'their hubs'}" if removed else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def verified(checked: Iterable[Checked], foreign: Sequence[str]) -> str:
+    counts = Counter(result.state for result in checked)
+    wrong = [f"{counts[state]:,} {state}" for state in ("missing", "changed", "unreadable") if counts[state]]
+    told = ", ".join(wrong) or "nothing missing or changed"
+    extra = f"; {some(len(foreign), 'file')} that no entry names" if foreign else ""
+    return f"Verified: {some(counts['right'], 'file')} right, {told}{extra}."
+
+
+def compared(standings: Iterable[Standing]) -> str:
+    counts = Counter(result.state for result in standings)
+    names: dict[State, str] = {
+        "newer": "with a newer version",
+        "replaced": "replaced by its author",
+        "gone": "gone from its hub",
+        "unknown": "that the hub says too little of",
+        "failed": "that could not be asked about",
+    }
+    told = [f"{counts[state]:,} {text}" for state, text in names.items() if counts[state]]
+    return f"Asked the hubs: {counts['current']:,} up to date{''.join(f', {part}' for part in told)}."
+
+
+def some(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,123 @@
+"""The downloads drawer and its button in the header: what comes, how fast, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.ref import Ref
+from hub_ui.library.queue import Task
+from hub_ui.widgets import words
+from hub_ui.widgets.render import Renderer, address
+
+TRIES = 5
+# What only the hub's own page can mend.
+ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
+Tone = Literal["", "good", "trouble"]
+# The address of a LoRA's page, empty where it is not known.
+PageOf = Callable[[Ref], str]
+Button = tuple[str, str]
+# What may be asked of a task, by its state: (act, what the button says).
+PAUSE: Button = ("pause", "Pause")
+RESUME: Button = ("resume", "Resume")
+RETRY: Button = ("retry", "Try again")
+NOW: Button = ("retry", "Try now")
+CANCEL: Button = ("cancel", "Cancel")
+REMOVE: Button = ("cancel", "Remove")
+BUTTONS: dict[str, tuple[Button, ...]] = {
+    "running": (PAUSE, CANCEL),
+    "waiting": (PAUSE, CANCEL),
+    "later": (NOW, PAUSE, CANCEL),
+    "paused": (RESUME, CANCEL),
+    "failed": (RETRY, REMOVE),
+    "done": (REMOVE,),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """`percent` is None while nobody knows the length; `moving` is what has a bar."""
+
+    id: int
+    ref: str
+    title: str
+    hub: str
+    line: str
+    tone: Tone
+    error: str
+    link: str
+    percent: float | None
+    moving: bool
+    done: bool
+    buttons: tuple[Button, ...]
+
+
+def row(task: Task, now: float, page_of: PageOf) -> Row:
+    error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
+    return Row(
+        id=task.id,
+        ref=str(task.ref),
+        title=words.visible(task.title) or str(task.ref),
+        hub=words.HUB_LABELS[task.ref.hub],
+        line=line(task, now),
+        tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
+        error=words.visible(error),
+        link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
+        percent=None if task.fraction is None else round(100 * task.fraction, 1),
+        moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
+        done=task.state == "done",
+        buttons=BUTTONS["later" if task.not_before is not None else task.state],
+    )
+
+
+def line(task: Task, now: float) -> str:
+    """Where a download stands, in a few words."""
+    if task.state == "done":
+        return f"{words.size(task.total)} · in the library"
+    if task.state == "failed":
+        return "Not downloaded"
+    if task.state == "paused":
+        return " · ".join(part for part in ("Paused", amount(task)) if part)
+    if task.state == "waiting":
+        return waits(task, now)
+    speed = f"{words.size(round(task.speed))}/s" if task.speed else ""
+    left = f"{words.duration(task.seconds_left)} left" if task.seconds_left is not None and task.speed else ""
+    return " · ".join(part for part in (amount(task) or "Asking the hub…", speed, left) if part)
+
+
+def waits(task: Task, now: float) -> str:
+    if task.not_before is None:
+        return "Waits for its turn"
+    when = words.duration(task.not_before - now)
+    if not task.attempts:
+        return f"Starts in {when}: its hub asks us to wait"
+    return f"Tried again in {when} · failed {task.attempts} of {TRIES} times"
+
+
+def amount(task: Task) -> str:
+    if not task.done:
+        return ""
+    return words.size(task.done) + (f" of {words.size(task.total)}" if task.total else "")
+
+
+def moving(tasks: Sequence[Task]) -> int:
+    return sum(task.state in ("running", "waiting") for task in tasks)
+
+
+def html(render: Renderer, tasks: Sequence[Task], now: float, page_of: PageOf) -> str:
+    """The latest first."""
+    rows = [row(task, now, page_of) for task in reversed(tasks)]
+    return render("drawer", rows=rows, finished=sum(r.done for r in rows), moving=moving(tasks))
+
+
+def button_html(render: Renderer, tasks: Sequence[Task]) -> str:
+    failed = sum(task.state == "failed" for task in tasks)
+    return render("drawer_button", moving=moving(tasks), failed=failed)
+
+
+def line_html(render: Renderer, task: Task | None, now: float, page_of: PageOf) -> str:
+    """The download of what stands open, in its panel; empty when there is nothing to tell."""
+    if task is None or task.state == "done":
+        return ""
+    return render("drawer_line", row=row(task, now, page_of))

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.library import lockfile
+from hub_ui.pages import library, lock_import
+from hub_ui.pages.library import Change
+from hub_ui.pages.standing import Findings
+from hub_ui.pages.view import Stacked, View
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.library.building import INK, entry, sha256, weights
+from tests.hub_ui.stand_ins import Hub, lora, version
+
+BYTES = weights()
+OTHER = Ref.parse("civitai:7@8#9")
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora()])
+
+
+@pytest.fixture
+def hosted() -> bool:
+    return False
+
+
+@pytest.fixture
+def built(home: Path, hub: Hub, hosted: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """One file in the library; the queue does not run."""
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=hosted)) as made:
+        own = entry(size=len(BYTES), sha256=sha256(BYTES), base_model="sd1")
+        path = made.library.path(own)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(BYTES)
+        made.library.adopt([own])
+        yield made
+
+
+def act(built: Services, name: str, found: Findings | None = None, **fields: Any) -> list[Change]:
+    clicked = {"act": name, "ref": str(INK), **fields}
+    return list(library.act(built, Renderer(), found or Findings(), View(), clicked, False))
+
+
+def show(built: Services, change: Change | None = None) -> str:
+    found = change.found if change is not None else None
+    return library.show(built, Renderer(), found or Findings())
+
+
+def test_counts_and_bytes_lead_the_page(built: Services) -> None:
+    built.library.adopt([entry(ref=OTHER, file="sd1/bo/Twin.safetensors", size=len(BYTES), sha256=sha256(BYTES))])
+    assert "2 LoRAs · 1 file · 134 B · 1 missing" in show(built)
+
+
+def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
+    built.library.path(built.library.entry(INK)).unlink()
+    assert "The file is gone from the folder." in show(built)
+    assert act(built, "fetch") == [Change(asked=True)]
+    assert [task.ref for task in built.queue.tasks()] == [INK]
+
+
+def test_what_its_hub_took_down_is_marked(built: Services, hub: Hub) -> None:
+    built.open(INK)
+    hub.loras.clear()
+    built.open(INK)
+    assert "1 no longer on its hub" in show(built)
+    assert "No longer on CivitAI. Keep the file." in show(built)
+
+
+def test_verifying_tells_how_far_it_is_and_what_it_found(built: Services) -> None:
+    started, step, ended = act(built, "verify")
+    assert "Verifying…" in (started.progress or "")
+    assert "Verified 1 of 1: Ink lines" in (step.progress or "")
+    assert "Verified: 1 file right, nothing missing or changed." in show(built, ended)
+    assert "✓ the bytes are right" in show(built, ended)
+
+
+def test_changed_and_foreign_files_are_found(built: Services) -> None:
+    path = built.library.path(built.library.entry(INK))
+    path.write_bytes(BYTES + b"!")
+    (path.parent / "stranger.safetensors").write_bytes(b"?")
+    html = show(built, act(built, "verify")[-1])
+    assert "Verified: 0 files right, 1 changed; 1 file that no entry names." in html
+    assert "it is not what the lock file pins" in html
+    assert "sd1/ada/stranger.safetensors" in html
+
+
+def test_a_newer_version_can_be_pulled(built: Services, hub: Hub) -> None:
+    newer = version(INK.lora.at("2002"), "v2")
+    hub.loras = [lora(versions=(newer, *lora().versions))]
+    found = act(built, "outdated")[-1]
+    assert "v2 is out." in show(built, found)
+    assert act(built, "update", ref="civitai:1001@2002#3001") == [Change(asked=True)]
+    assert [str(task.ref) for task in built.queue.tasks()] == ["civitai:1001@2002#3001"]
+
+
+def test_removing_asks_first(built: Services) -> None:
+    [asking] = act(built, "remove")
+    assert "Remove the file" in show(built, asking)
+    assert len(built.library.entries()) == 1
+    assert "Remove the file" not in show(built, act(built, "keep", asking.found)[0])
+    act(built, "remove-now", asking.found)
+    assert built.library.entries() == ()
+
+
+def test_revealing_shows_the_path_and_a_second_click_hides_it(built: Services) -> None:
+    path = str(built.library.path(built.library.entry(INK)))
+    [shown] = act(built, "reveal")
+    assert f"<code>{path}</code>" in show(built, shown)
+    [hidden] = act(built, "reveal", shown.found)
+    assert path not in show(built, hidden)
+
+
+def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(library, "reveal", lambda path, environ: opened.append(path))
+    for local in (False, True):
+        list(library.act(built, Renderer(), Findings(), View(), {"act": "reveal", "ref": str(INK)}, local))
+    assert opened == [built.library.path(built.library.entry(INK))]
+
+
+def test_the_lock_is_there_to_be_copied(built: Services) -> None:
+    assert 'data-copy="# Written by hub-ui' in show(built)
+
+
+def test_trying_goes_to_the_try_page(built: Services) -> None:
+    assert act(built, "try") == [Change(view=View(page="try", stack=(Stacked(ref=str(INK)),)))]
+
+
+def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
+    with pytest.raises(UsageError):
+        act(built, "format-disk")
+
+
+@pytest.mark.parametrize("hosted", [True])
+def test_a_hosted_page_shows_no_folder_and_nothing_that_writes(built: Services) -> None:
+    html = show(built)
+    assert str(built.settings.library) not in html
+    assert "Remove" not in html
+    assert "Verify" not in html
+    assert "Import" not in html
+    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update"):
+        with pytest.raises(UsageError, match="can't be changed by its visitors"):
+            act(built, name)
+
+
+def theirs(**fields: Any) -> str:
+    return lockfile.dumps([entry(ref=OTHER, title="Other", file="sd1/bo/Other.safetensors", **fields), entry()])
+
+
+def test_a_lock_file_is_looked_through_before_anything_is_done(built: Services) -> None:
+    wanted = lock_import.read(built, theirs(size=2_000_000))
+    html = lock_import.plan_html(Renderer(), wanted)
+    assert "1 new, 2.0 MB; 1 here with other bytes; yours is kept." in html
+    assert "Download 1 file" in html
+    assert len(built.library.entries()) == 1
+
+
+def test_taking_a_lock_over_pins_its_entries_and_queues_them(built: Services) -> None:
+    wanted = lock_import.new(lock_import.read(built, theirs()))
+    assert lock_import.take(built, wanted) == 1
+    assert [found.ref for found in built.library.entries()] == [INK, OTHER]
+    assert [(task.ref, task.title) for task in built.queue.tasks()] == [(OTHER, "Other")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "There is no lock file yet."), ("[[lora]]", "version"), ("x" * 5_000_001, "too long for a lock file")],
+)
+def test_what_is_no_lock_file_is_refused_with_the_reason(built: Services, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        lock_import.read(built, text)
