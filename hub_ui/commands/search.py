@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from connectors import federation
 from connectors.errors import HubUiError, KeyRequired
-from connectors.facts.claims import flatten
+from connectors.facts.claims import flatten, record_with_header
 from connectors.query import Query
 from connectors.record import Record
 from hub_ui import services, settings
@@ -63,7 +63,13 @@ def failure_json(failure: HubUiError) -> dict[str, object]:
 def _found(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
     collected = federation.collect(built.connectors, query)
     built.catalog.add(collected.loras)
-    return [flatten(lora) for lora in collected.loras], collected.failures
+    return [_proved(built, flatten(lora)) for lora in collected.loras], collected.failures
+
+
+def _proved(built: Services, record: Record) -> Record:
+    """What a file's header was once seen to say leads here too. None is read for a search."""
+    facts = built.facts_known(record.file) if record.file else None
+    return record if facts is None else record_with_header(record, facts.adapter)
 
 
 def _remembered(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:

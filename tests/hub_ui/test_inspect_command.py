@@ -149,3 +149,12 @@ def test_what_a_word_means(text: str, kind: type) -> None:
 @pytest.mark.parametrize("line", ["inspect nonsense", "inspect ftp://files.example/x", "inspect"])
 def test_what_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
     assert hub_ui(line)[0] == 2
+
+
+def test_what_a_file_was_once_seen_to_say_leads_in_a_search_too(hub_ui: Any) -> None:
+    search = "search '' --hub civitai --nsfw explicit --json"
+    before = json.loads(hub_ui(search)[1])["results"]
+    assert [(found["architecture"], found["rank"]) for found in before if "4128" in found["ref"]] == [("flux1", None)]
+    hub_ui("inspect civitai:4128")
+    [after] = [found for found in json.loads(hub_ui(search)[1])["results"] if "4128" in found["ref"]]
+    assert (after["architecture"], after["rank"], after["conflicts"]) == ("sdxl", 64, ["architecture"])
