@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hub_ui import app, services
 from hub_ui.commands.samples import demo_settings
-from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.demo.samples import write_samples
+from hub_ui.services import Services
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    url: str
+    hubs: HubEndpoints
+    services: Services
 
 
 @contextmanager
 def running_demo(folder: Path) -> Iterator[str]:
     """Yields the page's address. Everything lies below `folder`."""
+    with whole_demo(folder) as demo:
+        yield demo.url
+
+
+@contextmanager
+def whole_demo(folder: Path) -> Iterator[Demo]:
+    """The same, with the hubs and what stands behind the page, for tests that interfere with either."""
     write_samples(folder / "data")
     with running_hubs(folder / "data") as hubs:
         chosen = demo_settings(folder / "home", folder / "loras", hubs)
         with services.build(chosen) as built, app.serving(built) as url:
-            yield url
+            yield Demo(url=url, hubs=hubs, services=built)

@@ -1,0 +1,125 @@
+"""Downloads in a real browser: queued in the panel, followed in the drawer, paused, resumed, then in the library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from connectors.ref import Ref
+from hub_ui.demo.hubs.faults import Fault
+from tests.browser.demo import Demo, whole_demo
+
+pytestmark = pytest.mark.browser
+SLOW = Fault(kind="slow", hub="delivery", bytes_per_second=200_000)
+# 5.4 MB
+DIAL = "civitai:122431"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("downloads")) as running:
+        yield running
+
+
+@pytest.fixture
+def demo(whole: Demo) -> Iterator[Demo]:
+    """With nothing in its library and nothing in its queue, on hubs that work."""
+    yield whole
+    whole.hubs.faults.clear()
+    for task in whole.services.queue.tasks():
+        whole.services.queue.cancel(task.id)
+    for entry in whole.services.library.entries():
+        whole.services.library.remove(entry.ref)
+
+
+def pull(page: Page, demo: Demo, ref: str = DIAL) -> None:
+    page.goto(f"{demo.url}?open={ref}")
+    expect(page.locator(".facts")).to_contain_text("the file itself", timeout=20_000)
+    page.get_by_role("button", name="Pull").click()
+
+
+def opened_drawer(page: Page) -> Locator:
+    page.locator("#downloads button").click()
+    expect(page.get_by_role("dialog", name="Downloads")).to_be_visible()
+    return page.get_by_role("dialog", name="Downloads")
+
+
+def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(SLOW)
+    pull(page, demo)
+    expect(page.locator("#downloads .badge")).to_have_text("1")
+    expect(page.locator("#pulling")).to_contain_text("of 5.4 MB", timeout=20_000)
+    drawer = opened_drawer(page)
+    expect(drawer.locator(".task")).to_contain_text(re.compile(r"kB/s · .* left"), timeout=20_000)
+    drawer.get_by_role("button", name="Pause: Detail Dial").click()
+    expect(drawer.locator(".task")).to_contain_text("Paused")
+    expect(page.locator("#downloads .badge")).to_have_count(0)
+    demo.hubs.faults.clear()
+    drawer.get_by_role("button", name="Resume: Detail Dial").click()
+    expect(drawer.locator(".task")).to_contain_text("5.4 MB · in the library", timeout=20_000)
+    expect(page.locator(".detail .actions")).to_contain_text("In library")
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    page.get_by_role("link", name="Library").click()
+    expect(page.locator("#shelf")).to_contain_text("Detail Dial")
+
+
+def test_closing_the_page_stops_no_download(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(SLOW)
+    closed = page.context.new_page()
+    pull(closed, demo)
+    expect(closed.locator("#downloads .badge")).to_have_text("1")
+    closed.close()
+    page.goto(demo.url)
+    expect(page.locator("#downloads .badge")).to_have_text("1", timeout=20_000)
+    assert [task.state for task in demo.services.queue.tasks()] == ["running"]
+
+
+def test_what_fails_says_why_and_can_be_tried_again(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="status", match="/api/download", status=404))
+    pull(page, demo)
+    drawer = opened_drawer(page)
+    expect(drawer.locator(".task .error")).to_be_visible(timeout=20_000)
+    demo.hubs.faults.clear()
+    drawer.get_by_role("button", name="Try again: Detail Dial").click()
+    expect(drawer.locator(".task")).to_contain_text("in the library", timeout=20_000)
+
+
+def test_a_page_asks_for_news_only_while_something_runs(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    expect(page.locator("#shelf h2")).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(1000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)
+    assert asked == []
+
+
+def test_the_library_verifies_and_asks_before_it_removes(demo: Demo, page: Page) -> None:
+    queue = demo.services.queue
+    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    page.goto(demo.url + "?view=library")
+    shelf = page.locator("#shelf")
+    shelf.get_by_role("button", name="Verify").click()
+    expect(shelf.locator(".said")).to_have_text("Verified: 1 file right, nothing missing or changed.", timeout=20_000)
+    shelf.get_by_role("button", name="Remove", exact=True).click()
+    shelf.get_by_role("button", name="Remove the file").click()
+    expect(shelf).to_contain_text("Nothing here yet.")
+
+
+def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
+    queue, library = demo.services.queue, demo.services.library
+    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    lock = library.lock_text()
+    library.remove(library.entries()[0].ref)
+    page.goto(demo.url + "?view=library")
+    page.get_by_role("button", name="Import a lock").click()
+    page.get_by_label("Text of a loras.lock").fill(lock)
+    page.get_by_role("button", name="See what it would bring").click()
+    page.get_by_role("button", name="Download 1 file").click()
+    expect(page.locator("#shelf .name b")).to_have_text("Detail Dial", timeout=20_000)
+    expect(page.locator("#shelf")).not_to_contain_text("missing", timeout=20_000)
+    assert library.lock_text() == lock
