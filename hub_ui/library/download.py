@@ -11,6 +11,7 @@ from hub_ui.library.hasher import Hasher
 from hub_ui.library.part import Part
 from hub_ui.library.progress import Meter
 from hub_ui.library.transfer import Manner, Transfer
+from hub_ui.library.watch import Watch
 from hub_ui.library.weights import check_file
 
 
@@ -21,7 +22,7 @@ def fetch(
     with Hasher(part) as hasher:
         transfer = Transfer(
             download=download, address=Address(download, renew), part=part, meter=meter, hasher=hasher,
-            manner=manner or Manner(),
+            manner=manner or Manner(), watch=Watch(meter),
         )  # fmt: skip
         tar_download.run(transfer) if download.in_tar else transfer.run()
         fetched = Fetched(size=part.done, sha256=hasher.finish(meter.check))

@@ -41,6 +41,7 @@ class Attempts:
 
     def failed(self, error: HubUiError, done: int) -> None:
         """Waits, or raises the error. `check` may end the wait by raising."""
+        self.check()
         if done > self._best:
             self._best, self._failed = done, 0
         self._failed += 1

@@ -70,9 +70,18 @@ class Meter:
                 self._last = now
                 self._tell()
 
+    @property
+    def can_be_cancelled(self) -> bool:
+        return self._cancelled is not None
+
+    @property
+    def cancelled(self) -> bool:
+        with self._lock:
+            return self._cancelled is not None and self._cancelled()
+
     def check(self) -> None:
         with self._lock:
-            if self._cancelled is not None and self._cancelled():
+            if self.cancelled:
                 raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
 
     def finish(self, size: int) -> None:

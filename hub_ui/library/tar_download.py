@@ -73,7 +73,7 @@ def _stream(transfer: Transfer) -> None:
 def _stream_once(transfer: Transfer) -> None:
     with file_http(transfer.download.headers, direct=True, again=False) as http:
         answer = transfer.address.open(http, Asked(whole=True))
-        with answer.response:
+        with answer.response, transfer.watch.running(), transfer.watch.over(answer.response):
             transfer.meter.at(0, answer.total)
             check_space(transfer.part.path.parent, answer.total)
             end = transfer.write(only_safetensors(transfer.address.chunks(answer)), 0, None)

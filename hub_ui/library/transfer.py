@@ -20,6 +20,7 @@ from hub_ui.library.hasher import Hasher
 from hub_ui.library.part import Part
 from hub_ui.library.patience import Attempts, Patience
 from hub_ui.library.progress import Meter
+from hub_ui.library.watch import Watch
 from hub_ui.library.weights import check_start
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
@@ -46,6 +47,7 @@ class Transfer:
     meter: Meter
     hasher: Hasher
     manner: Manner
+    watch: Watch
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
@@ -55,17 +57,24 @@ class Transfer:
     def run(self) -> None:
         attempts = Attempts(patience=self.manner.patience, check=self.meter.check)
         self.meter.at(self.part.done, self.part.size or self.download.size)
-        while not self.part.complete:
-            try:
-                self._once()
-            except ChangedError:
-                if self.address.inside is not None:
-                    raise
-                self._start_over()
-                attempts.failed(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
-            except HubUiError as error:
-                self.part.save()
-                attempts.failed(error, self.part.done)
+        with self.watch.running():
+            while not self.part.complete:
+                self._try(attempts)
+
+    def _try(self, attempts: Attempts) -> None:
+        before = self.part.done
+        try:
+            self._once()
+            if self.part.done == before and not self.part.complete:
+                raise HubDown("The answer held nothing. Try again.", hub=self.download.ref.hub)
+        except ChangedError:
+            if self.address.inside is not None:
+                raise
+            self._start_over()
+            attempts.failed(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
+        except HubUiError as error:
+            self.part.save()
+            attempts.failed(error, self.part.done)
 
     def _once(self) -> None:
         """Asks for what is missing, and takes it until all has come or something breaks."""
@@ -195,7 +204,8 @@ class Transfer:
         """A short answer without a length ends the file where it ends."""
         at = answer.start
         if at != answer.stop:
-            at = self.write(self.address.chunks(answer), at, answer.stop)
+            with self.watch.over(answer.response):
+                at = self.write(self.address.chunks(answer), at, answer.stop)
         if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
             self.part.end(at)
 

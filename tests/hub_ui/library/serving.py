@@ -6,14 +6,17 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`cut` ends the connection after that many bytes of the body, which begins after `seconds`."""
+    """`cut` ends the connection after that many bytes of the body, which begins after `seconds`.
+
+    With `stall` the connection stays open until that is set.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -21,6 +24,7 @@ class Answer:
     cut: int | None = None
     length: bool = True
     seconds: float = 0.0
+    stall: threading.Event | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,11 @@ def host() -> Iterator[Host]:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             time.sleep(answer.seconds)
-            self.wfile.write(answer.body[: answer.cut])
+            # A client that has seen enough hangs up.
+            with suppress(ConnectionError):
+                self.wfile.write(answer.body[: answer.cut])
+            if answer.stall is not None:
+                answer.stall.wait(20)
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +169,29 @@ def test_a_cancelled_pull_goes_on_later(hub: Host, tmp_path: Path, file: HttpDow
         fetch(file, part, Meter(cancelled=lambda: next(answers, True)), manner=QUICK)
     part.rest()
     assert a_part(tmp_path).done == part.done > 0
+
+
+def test_a_pull_that_waits_for_a_stalled_server_is_cancelled_at_once(
+    hub: Host, tmp_path: Path, file: HttpDownload
+) -> None:
+    stalled = threading.Event()
+    hub.answers["/file"] = Answer(body=FILE, cut=HALF, stall=stalled)
+    part = a_part(tmp_path)
+    begin = time.monotonic()
+    try:
+        with pytest.raises(PullCancelled):
+            fetch(file, part, Meter(cancelled=lambda: part.done >= HALF), manner=QUICK)
+    finally:
+        stalled.set()
+    assert time.monotonic() - begin < 5
+
+
+def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+    cut_short(hub, a_part(tmp_path), file)
+    place = {"Content-Range": "bytes 100000-200077/200078", "ETag": '"one"'}
+    hub.answers["/file"] = Answer(status=206, headers=place, length=False)
+    with pytest.raises(errors.HubDown, match="held nothing"):
+        fetch(file, a_part(tmp_path), Meter(), manner=QUICK)
 
 
 def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
