@@ -260,7 +260,7 @@ class Queue:
             if not self._owner and not self._take_over(owned):
                 return _LOOK_SECONDS
             return self._run_next()
-        except HubUiError as error:
+        except (HubUiError, OSError) as error:
             _LOG.warning("The queue waits: %s", error)
             return _TROUBLE_SECONDS
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import KeyRequired
+from connectors.errors import KeyRequired, UsageError
 from connectors.facts.adapter import Adapter
 from connectors.inspection import Facts
 from connectors.ref import Ref
@@ -82,3 +83,20 @@ def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
 
 def test_closing_empties_the_panel(built: Services) -> None:
     assert list(detail.show(built, Renderer(), View())) == [("", "")]
+
+
+def test_pull_puts_the_lora_into_the_queue(built: Services) -> None:
+    assert detail.pull(built, {"act": "pull", "ref": str(REF)})
+    assert [task.ref for task in built.queue.tasks()] == [REF]
+
+
+def test_other_clicks_of_the_panel_pull_nothing(built: Services) -> None:
+    assert not detail.pull(built, {"act": "try", "ref": str(REF)})
+    assert built.queue.tasks() == ()
+
+
+def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
+    hosted = replace(built, settings=replace(built.settings, hosted=True))
+    assert 'data-act="pull"' not in [html for html, _ in detail.show(hosted, Renderer(), View(open=str(REF)))][-1]
+    with pytest.raises(UsageError, match="visitors of a shared page"):
+        detail.pull(hosted, {"act": "pull", "ref": str(REF)})

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.library.sync import as_record
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from tests.connectors import serving
+from tests.connectors.facts.test_ranges import parts
+from tests.hub_ui.library.building import entry, sha256, weights
+from tests.hub_ui.stand_ins import Hub, lora
+
+INK = Ref.parse("civitai:1001@2001#3001")
+BYTES = weights()
+SHA = sha256(BYTES)
+
+
+@pytest.fixture
+def hubs() -> tuple[Hub, Hub]:
+    """CivitAI, which has nothing any more, and Hugging Face, which has the same bytes."""
+    return Hub(name="civitai"), Hub(name="huggingface", loras=[twin()])
+
+
+@pytest.fixture
+def built(home: Path, hubs: tuple[Hub, Hub], monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    found: tuple[Connector, ...] = hubs
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: found)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made, serving.hub() as server:
+        server.answers["/ink.safetensors"] = parts(BYTES)
+        for hub in hubs:
+            hub.address = server.url
+        yield made
+
+
+def twin() -> Lora:
+    one = lora("huggingface")
+    file = replace(one.versions[0].files[0], sha256=SHA)
+    return replace(one, versions=(replace(one.versions[0], files=(file,)),))
+
+
+def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file(built: Services) -> None:
+    built.catalog.add([lora()])
+    task = built.enqueue(Ref.parse("civitai:1001@2001"))
+    assert (task.ref, task.title) == (INK, "Ink lines")
+    assert built.enqueue(INK).id == task.id
+
+
+def test_a_ref_without_a_version_stays_open_to_the_newest(built: Services) -> None:
+    built.catalog.add([lora()])
+    assert built.enqueue(INK.lora).ref == INK.lora
+
+
+def test_a_ref_nobody_ever_saw_is_queued_as_it_is(built: Services) -> None:
+    assert built.enqueue(INK).title == str(INK)
+
+
+def test_the_queue_pulls_into_the_library(built: Services, hubs: tuple[Hub, Hub]) -> None:
+    hubs[0].loras = [lora()]
+    built.queue.start()
+    assert built.queue.wait(built.enqueue(INK).id).state == "done"
+    assert built.library.entry(INK).sha256 == SHA
+
+
+def test_what_the_lock_file_pins_and_its_hub_took_down_comes_from_another_hub(built: Services) -> None:
+    pinned = entry(ref=INK, size=len(BYTES), sha256=SHA)
+    built.library.adopt([pinned])
+    built.catalog.add([twin()])
+    built.queue.start()
+    assert built.queue.wait(built.queue.add(INK).id).state == "done"
+    assert built.library.path(pinned).read_bytes() == BYTES
+    assert as_record(built.library.entry(INK)).ref == INK
+
+
+def test_what_is_nowhere_fails_with_its_reason(built: Services) -> None:
+    built.queue.start()
+    failed = built.queue.wait(built.queue.add(INK).id)
+    assert failed.error is not None
+    assert (failed.state, failed.error.name) == ("failed", "NotFound")
+
+
+def test_what_was_queued_is_still_there_when_everything_is_built_anew(built: Services) -> None:
+    built.enqueue(INK)
+    with services.build(built.settings) as again:
+        assert [task.ref for task in again.queue.tasks()] == [INK]
