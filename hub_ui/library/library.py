@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -128,18 +128,13 @@ class Library:
     def present(self, ref: Ref) -> Entry | None:
         """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks nobody."""
         known = self._pinned(ref) if ref.pinned else None
-        return known if known is not None and holds_bytes(self.path(known), known.sha256) else None
+        return known if known is not None and self._is_right(known) else None
 
     def forget(self, ref: Ref) -> None:
         """Drops what has come of a ref that is not to be pulled after all."""
         try:
             with self._alone(str(ref), Meter()):
-                state = read_state(self._state(ref))
-                part = part_of(self.folder, state) if state else None
-                if part is not None:
-                    part.unlink(missing_ok=True)
-                    drop_empty(part.parent, self.folder)
-                self._state(ref).unlink(missing_ok=True)
+                self._drop(ref)
         except OSError as error:
             raise disk_trouble(error) from error
 
@@ -181,6 +176,23 @@ class Library:
             raise disk_trouble(error) from error
         return tuple(new)
 
+    def _drop(self, ref: Ref) -> None:
+        state = read_state(self._state(ref))
+        part = part_of(self.folder, state) if state else None
+        if part is not None:
+            part.unlink(missing_ok=True)
+            drop_empty(part.parent, self.folder)
+        self._state(ref).unlink(missing_ok=True)
+
+    def _is_right(self, entry: Entry) -> bool:
+        """What a pull left that was ended just after it wrote the entry is of no use any more."""
+        right = holds_bytes(self.path(entry), entry.sha256)
+        if right:
+            # It stands in nobody's way where it can't be taken away.
+            with suppress(OSError):
+                self._drop(entry.ref)
+        return right
+
     def _pinned(self, ref: Ref) -> Entry | None:
         return next((entry for entry in self.entries() if entry.ref == ref), None)
 
@@ -189,7 +201,7 @@ class Library:
         known = self._pinned(download.ref)
         if known is not None:
             _agree(known, download)
-            return known if holds_bytes(self.path(known), known.sha256) else None
+            return known if self._is_right(known) else None
         path, sha256 = self._left(download) or (self.folder / self._place(download, record), download.sha256)
         if sha256 is None or not holds_bytes(path, sha256):
             return None

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.ref import HubName
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from tests.hub_ui.library.hubs import DATA, DELIVERED, SIZE, library_in, pull, weights_in
+from hub_ui.library.part import Part
+from tests.hub_ui.library.hubs import DATA, DELIVERED, HUBS, SIZE, library_in, pull, weights_in
 
 PULL = """
 import sys
@@ -52,6 +54,19 @@ def test_a_killed_pull_is_gone_on_with_and_its_lock_stands_in_nobodys_way(hubs: 
     hubs.faults.clear()
     assert pull(hubs, "civitai", library).size == SIZE
     assert list(library.folder.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_what_a_pull_left_that_ended_just_after_it_wrote_its_entry_is_taken_away(
+    hubs: HubEndpoints, hub: HubName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = library_in(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Part, "settle", lambda _: None)
+        entry = pull(hubs, hub, library)
+    assert len(list(library.folder.glob(".hub-ui/*.json"))) == 1
+    assert library.present(entry.ref) == entry == pull(hubs, hub, library)
+    assert list(library.folder.glob(".hub-ui/*.json")) == []
 
 
 def kept(folder: Path) -> int:
