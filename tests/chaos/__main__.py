@@ -60,7 +60,7 @@ def matrix() -> bool:
             print(done.stdout + done.stderr)
             return False
         cases = list(ElementTree.parse(report).iter("testcase"))
-    print(f"{len(cases)} faults in {sum(float(case.get('time', 0)) for case in cases):.0f} s")
+    print(f"{len(cases)} faults in {sum(float(case.get('time', 0)) for case in cases):.0f} s", flush=True)
     for line in _matrix_lines(cases):
         print(f"  {line}")
     if done.returncode:

@@ -18,8 +18,8 @@ _KIB = 1024
 _ON: dict[HubName, int] = {"civitai": 8, "huggingface": 7, "replicate": 5}
 _SMALLEST, _LARGEST = 200 * _KIB, 4096 * _KIB
 _TWIN = 2048 * _KIB
-# Every fourth file takes so long because its server is slow, so that a kill finds it half there.
-SLOW_SECONDS = (0.5, 1.5)
+# Every fifth file takes so long because its server is slow, so that a kill finds it half there.
+SLOW_SECONDS = (0.5, 1.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def _timed(
 ) -> Iterator[Wanted]:
     for number, (ref, place, spec) in enumerate(found):
         content = generated_safetensors(spec)
-        rate = int(content.size / random.uniform(*slow_seconds)) if number % 4 == 0 else None
+        rate = int(content.size / random.uniform(*slow_seconds)) if number % 5 == 0 else None
         yield Wanted(ref=ref, hub=ref.hub, place=place, size=content.size, sha256=content.sha256, rate=rate)
 
 
