@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_federation, bench_inspection, bench_start
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import bench_federation, bench_inspection, bench_memory, bench_start
 from tests.benchmarks.figures import Figure
 
 
@@ -22,6 +26,12 @@ def test_files_are_inspected_in_about_the_time_of_parsing_their_headers() -> Non
     alone, folder = bench_inspection.figures(files=48, runs=3)
     assert alone.ratio < 3
     assert folder.ratio < 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="how much memory a process had is read from /proc")
+def test_files_that_stream_at_once_are_not_held_in_memory() -> None:
+    [held] = bench_memory.figures(size=64 * bench_memory.MIB)
+    assert held.ours < 100
 
 
 def test_a_figure_tells_its_ratio_both_sides_and_whether_it_is_good() -> None:
