@@ -25,8 +25,10 @@ from hub_ui.library.weights import check_start
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
-# A connection that brings a whole piece in this time is not what holds the others up: 160 MB/s.
+# A connection that brings so much in its first moment, 60 MB/s, is not what holds a download up: it may go on alone.
 _SECONDS_ALONE = 0.1
+_FAST_BYTES = 6_000_000
+_MORE_SECONDS_ALONE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +148,7 @@ class Transfer:
         alone = threading.Event()
         self._pieces = deque(self._cut(first.stop or 0))
         with ThreadPoolExecutor(self.manner.connections, thread_name_prefix="pull") as pool:
-            others = [pool.submit(self._help, alone) for _ in range(self.manner.connections - 1)]
+            others = [pool.submit(self._help, alone, self.part.done) for _ in range(self.manner.connections - 1)]
             with self._stopping_all():
                 self._take(first)
                 self._go_on_alone(alone)
@@ -167,8 +169,9 @@ class Transfer:
             if not self._helped:
                 self._pieces = deque((start, stop) for start, stop in self.part.gaps() if stop is not None)
 
-    def _help(self, alone: threading.Event) -> None:
-        alone.wait(_SECONDS_ALONE)
+    def _help(self, alone: threading.Event, before: int) -> None:
+        if not alone.wait(_SECONDS_ALONE) and self.part.done - before >= _FAST_BYTES:
+            alone.wait(_MORE_SECONDS_ALONE)
         with self._choosing:
             if not self._helped and alone.is_set():
                 return
