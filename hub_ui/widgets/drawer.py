@@ -25,13 +25,15 @@ RETRY: Button = ("retry", "Try again")
 NOW: Button = ("retry", "Try now")
 CANCEL: Button = ("cancel", "Cancel")
 REMOVE: Button = ("cancel", "Remove")
+# The file stays.
+DISMISS: Button = ("cancel", "Dismiss")
 BUTTONS: dict[str, tuple[Button, ...]] = {
     "running": (PAUSE, CANCEL),
     "waiting": (PAUSE, CANCEL),
     "later": (NOW, PAUSE, CANCEL),
     "paused": (RESUME, CANCEL),
     "failed": (RETRY, REMOVE),
-    "done": (REMOVE,),
+    "done": (DISMISS,),
 }
 
 

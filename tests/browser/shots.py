@@ -44,6 +44,9 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     for other in ("library", "settings"):
         page.goto(f"{url}?view={other}&__theme={theme}")
         snap(page, out / f"{other}-{theme}-{name}.png")
+    page.goto(f"{url}?view=library&__theme={theme}")
+    page.locator("#downloads button").click()
+    snap(page, out / f"downloads-{theme}-{name}.png")
     context.close()
 
 

@@ -123,3 +123,16 @@ def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
     expect(page.locator("#shelf .name b")).to_have_text("Detail Dial", timeout=20_000)
     expect(page.locator("#shelf")).not_to_contain_text("missing", timeout=20_000)
     assert library.lock_text() == lock
+
+
+def test_stop_on_the_try_page_pauses_its_own_download_and_no_other(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=40_000))
+    demo.services.enqueue(Ref.parse(DIAL))
+    page.goto(f"{demo.url}?open=civitai:900102")
+    page.get_by_role("button", name="Download & try").click(timeout=20_000)
+    expect(page.locator("#progress")).to_contain_text("Downloading:", timeout=20_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#progress .progress")).to_have_count(0)
+    drawer = opened_drawer(page)
+    expect(drawer.locator(".task").filter(has_text="Zog")).to_contain_text("Paused")
+    expect(drawer.locator(".task").filter(has_text="Dial")).to_contain_text("kB/s", timeout=20_000)
