@@ -146,6 +146,7 @@ class Queue:
         if self._thread is not None:
             self._thread.join()
         with self._changed:
+            self._thread, self._stopping = None, False
             if self._opened is not None and not self._jobs:
                 self._opened.close()
                 self._opened = None
@@ -271,6 +272,9 @@ class Queue:
         except Timeout:
             return False
         self._store.waiting_again()
+        for row in self._store.rows(("waiting",)):
+            if row.error_name == RateLimited.__name__:
+                self._hold(Ref.parse(row.ref).hub, row.not_before)
         self._owner = True
         return True
 
@@ -351,8 +355,7 @@ class Queue:
         wait = self._limits.next_try(attempts, error, self._luck())
         not_before = 0.0 if wait is None else self._clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
-            # The hub speaks to all of us, not to this download alone.
-            self._holds[job.ref.hub] = max(not_before, self._holds.get(job.ref.hub, 0.0))
+            self._hold(job.ref.hub, not_before)
         self._store.move(
             job.row.id,
             "failed" if wait is None else "waiting",
@@ -365,6 +368,10 @@ class Queue:
             done=job.done,
             total=job.total,
         )
+
+    def _hold(self, hub: HubName, until: float) -> None:
+        """A hub that asks for time speaks to all of us, not to one download alone."""
+        self._holds[hub] = max(until, self._holds.get(hub, 0.0))
 
     def _drop(self, job: _Job) -> None:
         try:

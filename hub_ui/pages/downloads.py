@@ -47,18 +47,18 @@ document.addEventListener('keydown', (event) => {
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a page shows. `done` are the ids of finished downloads; None before the first look."""
+    """What a page shows. `ended` are the ids of downloads that are done or failed; None before the first look."""
 
     button: str = ""
     drawer: str = ""
     line: str = ""
     period: float = 0.0
-    done: frozenset[int] | None = None
+    ended: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Downloads:
-    """`asked` is to be changed by whoever adds a download, `arrived` changes when one is done: both only count."""
+    """`asked` is to be changed by whoever adds a download, `arrived` changes when one has ended: both only count."""
 
     button: gr.HTML
     drawer: gr.HTML
@@ -135,9 +135,9 @@ def look(services: Services, render: Renderer, view: View, seen: Seen, arrived: 
         drawer=drawer.html(render, tasks, at, page_of),
         line=drawer.line_html(render, opened(tasks, view), at, page_of),
         period=period(tasks),
-        done=frozenset(task.id for task in tasks if task.state == "done"),
+        ended=frozenset(task.id for task in tasks if task.state in ("done", "failed")),
     )
-    new = now.done - seen.done if now.done is not None and seen.done is not None else ()
+    new = now.ended - seen.ended if now.ended is not None and seen.ended is not None else ()
     return (
         now.button if now.button != seen.button else gr.skip(),
         now.drawer if now.drawer != seen.drawer else gr.skip(),

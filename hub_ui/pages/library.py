@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -123,12 +123,14 @@ def on_entry(services: Services, found: Findings, name: str, ref: Ref, local: bo
         return Change(found=replace(found, asking=""))
     if name == "reveal":
         entry = services.library.entry(ref)
+        if found.shown == str(ref):
+            return Change(found=replace(found, shown=""))
         if local:
             reveal(services.library.path(entry), os.environ)
-        return Change(found=replace(found, shown="" if found.shown == str(ref) else str(ref)))
+        return Change(found=replace(found, shown=str(ref)))
     if name in ("fetch", "update"):
         services.enqueue(ref)
-        return Change(asked=True)
+        return Change(found=found, asked=True)
     raise UsageError("That is no button of this page.")
 
 
@@ -179,10 +181,11 @@ def show(services: Services, render: Renderer, found: Findings) -> str:
     entries = services.library.entries()
     missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
     removed = {entry.ref for entry in entries if is_removed(services, entry.ref)}
+    coming = {task.ref for task in services.queue.tasks() if not task.rests}
     hosted = services.settings.hosted
     shown = shelf.Shelf(
         items=[
-            item(services, entry, found, missing=entry.ref in missing, removed=entry.ref in removed)
+            item(services, entry, found, coming, missing=entry.ref in missing, removed=entry.ref in removed)
             for entry in entries
         ],
         summary=summary(entries, missing=len(missing), removed=len(removed)),
@@ -207,7 +210,9 @@ def is_removed(services: Services, ref: Ref) -> bool:
     return "removed" in (lora.access, version.access if version else "")
 
 
-def item(services: Services, entry: Entry, found: Findings, *, missing: bool, removed: bool) -> shelf.Item:
+def item(
+    services: Services, entry: Entry, found: Findings, coming: Collection[Ref], *, missing: bool, removed: bool
+) -> shelf.Item:
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     return shelf.Item(
         ref=str(entry.ref),
@@ -216,7 +221,7 @@ def item(services: Services, entry: Entry, found: Findings, *, missing: bool, re
         base=known.label if known else words.visible(entry.base_model),
         size=words.size(entry.size),
         trigger_words=", ".join(words.visible(word) for word in entry.trigger_words),
-        notes=notes(entry, found, missing=missing, removed=removed, held=services.library.holds),
+        notes=notes(entry, found, coming, missing=missing, removed=removed, held=services.library.holds),
         path=str(services.library.path(entry)) if found.shown == str(entry.ref) else "",
         asking=found.asking == str(entry.ref),
     )

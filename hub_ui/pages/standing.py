@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.ref import Ref
@@ -12,6 +12,8 @@ from hub_ui.library.outdated import Standing, State
 from hub_ui.library.verify import Checked
 from hub_ui.widgets import words
 from hub_ui.widgets.shelf import Note
+
+COMING = Note(text="It is being downloaded.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,18 @@ class Findings:
 
 
 def notes(
-    entry: Entry, found: Findings, *, missing: bool, removed: bool, held: Callable[[Ref], bool]
+    entry: Entry,
+    found: Findings,
+    coming: Collection[Ref],
+    *,
+    missing: bool,
+    removed: bool,
+    held: Callable[[Ref], bool],
 ) -> tuple[Note, ...]:
-    """The most pressing first."""
+    """The most pressing first. `coming` are the refs that are being downloaded."""
     told = [
-        _file(entry, found.checked.get(entry.ref), missing=missing),
-        _news(entry, found.standing.get(entry.ref), held),
+        COMING if entry.ref in coming else _file(entry, found.checked.get(entry.ref), missing=missing),
+        _news(entry, found.standing.get(entry.ref), coming, held),
     ]
     gone = Note(text=f"No longer on {words.HUB_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
     known_gone = any(note is not None and note.text == gone.text for note in told)
@@ -56,13 +64,15 @@ def _file(entry: Entry, checked: Checked | None, *, missing: bool) -> Note | Non
     return Note(text=text, tone="problem", button="Download again", **again)
 
 
-def _news(entry: Entry, standing: Standing | None, held: Callable[[Ref], bool]) -> Note | None:
+def _news(entry: Entry, standing: Standing | None, coming: Collection[Ref], held: Callable[[Ref], bool]) -> Note | None:
     if standing is None or standing.state == "current":
         return None
     if standing.state == "newer" and standing.newest is not None:
         name = words.visible(standing.newest_name) or "A newer version"
         if held(standing.newest):
             return Note(text=f"{name} is in the library too.")
+        if standing.newest in coming:
+            return Note(text=f"{name} is being downloaded.")
         return Note(text=f"{name} is out.", act="update", button="Update", ref=str(standing.newest))
     if standing.state == "failed" and standing.error is not None:
         return Note(text=standing.error.message, tone="problem")

@@ -302,6 +302,24 @@ def test_the_next_start_goes_on_with_what_ran_and_waited(tmp_path: Path, pulls: 
         assert [second.wait(task.id).state for task in tasks] == ["done", "paused", "done"]
 
 
+def test_a_hub_that_asked_for_time_is_given_it_after_a_restart_too(tmp_path: Path, pulls: Pulls, clock: Moved) -> None:
+    pulls.outcomes[A].append(RateLimited("Wait.", hub="civitai", retry_after=60))
+    with queue(tmp_path, pulls, clock=clock) as first:
+        task = first.add(A)
+        failed_so_often(first, task, 1)
+    with queue(tmp_path, pulls, clock=clock) as second:
+        eventually(lambda: (now := second.task(second.add(B).id)) and now.not_before == clock.now() + 61.0)
+        clock.advance(62)
+        assert second.wait(task.id).state == "done"
+
+
+def test_a_stopped_queue_can_be_started_again(tmp_path: Path, pulls: Pulls) -> None:
+    with queue(tmp_path, pulls) as running:
+        running.stop()
+        running.start()
+        assert running.wait(running.add(A).id).state == "done"
+
+
 def test_one_queue_runs_and_another_of_the_same_file_only_adds_and_reads(tmp_path: Path, pulls: Pulls) -> None:
     idle = Pulls()
     with queue(tmp_path, pulls) as owner:

@@ -49,7 +49,7 @@ def test_the_first_look_paints_button_and_drawer_and_lets_the_timer_rest(built: 
     assert "Downloads" in button
     assert "Nothing is being downloaded." in drawer
     assert (line, timer, arrived) == (gr.skip(), gr.skip(), gr.skip())
-    assert seen.done == frozenset()
+    assert seen.ended == frozenset()
 
 
 def test_a_second_look_at_the_same_sends_nothing(built: Services) -> None:

@@ -68,7 +68,9 @@ def test_counts_and_bytes_lead_the_page(built: Services) -> None:
 def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
     built.library.path(built.library.entry(INK)).unlink()
     assert "The file is gone from the folder." in show(built)
-    assert act(built, "fetch") == [Change(asked=True)]
+    [asked] = act(built, "fetch")
+    assert asked.asked
+    assert "It is being downloaded." in show(built, asked)
     assert [task.ref for task in built.queue.tasks()] == [INK]
 
 
@@ -103,7 +105,8 @@ def test_a_newer_version_can_be_pulled(built: Services, hub: Hub) -> None:
     hub.loras = [lora(versions=(newer, *lora().versions))]
     found = act(built, "outdated")[-1]
     assert "v2 is out." in show(built, found)
-    assert act(built, "update", ref="civitai:1001@2002#3001") == [Change(asked=True)]
+    [asked] = act(built, "update", found.found, ref="civitai:1001@2002#3001")
+    assert "v2 is being downloaded." in show(built, asked)
     assert [str(task.ref) for task in built.queue.tasks()] == ["civitai:1001@2002#3001"]
 
 
@@ -127,8 +130,9 @@ def test_revealing_shows_the_path_and_a_second_click_hides_it(built: Services) -
 def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
     monkeypatch.setattr(library, "reveal", lambda path, environ: opened.append(path))
-    for local in (False, True):
-        list(library.act(built, Renderer(), Findings(), View(), {"act": "reveal", "ref": str(INK)}, local))
+    clicked = {"act": "reveal", "ref": str(INK)}
+    for found, local in ((Findings(), False), (Findings(), True), (Findings(shown=str(INK)), True)):
+        list(library.act(built, Renderer(), found, View(), clicked, local))
     assert opened == [built.library.path(built.library.entry(INK))]
 
 
