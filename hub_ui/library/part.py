@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import msgspec
@@ -214,9 +214,9 @@ def write_state(path: Path, state: State) -> None:
 
 def part_of(folder: Path, state: State) -> Path | None:
     """The part a state speaks of. A state file may come from anyone: it must not name what is none of ours."""
-    path = folder / state.part
-    inside = path.resolve().is_relative_to(folder.resolve()) and not Path(state.part).is_absolute()
-    return path if inside and path.suffix == SUFFIX else None
+    place = PurePosixPath(state.part)
+    inside = not place.is_absolute() and ".." not in place.parts and "\\" not in state.part and ":" not in state.part
+    return folder / place if inside and place.suffix == SUFFIX else None
 
 
 def _taken_over(state: State, old: Path, new: Path) -> bool:

@@ -63,9 +63,13 @@ def right(running: HubEndpoints, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture(params=STARTS)
 def library(request: pytest.FixtureRequest, hubs: HubEndpoints, hub: HubName, tmp_path: Path) -> Library:
+    return begun(request.param, hubs, hub, tmp_path)
+
+
+def begun(start: str, hubs: HubEndpoints, hub: HubName, folder: Path) -> Library:
     """Empty, or with the half of the file that an earlier pull left."""
-    if request.param == "resume":
-        first = library_in(tmp_path, Manner(patience=Patience(tries=1)))
+    if start == "resume":
+        first = library_in(folder, Manner(patience=Patience(tries=1)))
         # Replicate's tar is looked into first.
         hubs.faults.add(fault(hub, "cut", after_bytes=900, skip=1 if hub == "replicate" else 0))
         with pytest.raises(errors.HubDown):
@@ -74,7 +78,7 @@ def library(request: pytest.FixtureRequest, hubs: HubEndpoints, hub: HubName, tm
         # huggingface_hub keeps what came in its own cache.
         kept = first.kept_bytes(connector_of(hubs, hub).pin(Ref.parse(REFS[hub])))
         assert (weights_in(first), kept) == ([], 0 if hub == "huggingface" else 900)
-    return library_in(tmp_path)
+    return library_in(folder)
 
 
 def fault(hub: HubName, kind: str, **fields: Any) -> Fault:
@@ -204,16 +208,20 @@ def test_a_disk_that_fills_up_is_told_and_what_came_is_kept(
     ends_well(hubs, hub, library, right[hub])
 
 
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_folder_that_may_not_be_written_is_told(hubs: HubEndpoints, hub: HubName, right: dict[HubName, str]) -> None:
+def test_a_folder_that_may_not_be_written_is_told(
+    hubs: HubEndpoints, hub: HubName, start: str, right: dict[HubName, str]
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "loras").mkdir()
-        found = library_in(folder)
+        found = begun(start, hubs, hub, folder)
         folder.chmod(0o755)
         (folder / "loras").chmod(0o555)
         with _nobody(), pytest.raises(errors.HubUiError, match=r"can't be written.*Allow it"):
             pull(hubs, hub, found)
+        assert weights_in(found) == []
         (folder / "loras").chmod(0o755)
         ends_well(hubs, hub, found, right[hub])
 
