@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from huggingface_hub import hf_hub_download
+from filelock import FileLock, Timeout
+from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -16,6 +18,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     XetDownloadError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.connector import HubDownload
@@ -42,11 +45,25 @@ from hub_ui.library.weights import check_file
 def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
     meter.total = download.size
+    _sweep(download)
     check_space(part.parent, download.size)
     try:
         return _placed(download, part, meter, patience or Patience(), force=False)
     except WrongHash:
         return _placed(download, part, meter, patience or Patience(), force=True)
+
+
+def _sweep(download: HubDownload) -> None:
+    """Takes away what killed processes left of this file in the cache: huggingface_hub never goes on with it.
+
+    It holds its own lock of a file while it downloads, so what lies there while the lock is free is nobody's.
+    """
+    cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.repo, repo_type="model")
+    left = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
+    if left:
+        with suppress(Timeout, OSError), FileLock(cache / ".locks" / folder / f"{download.sha256}.lock", timeout=0):
+            for path in left:
+                path.unlink(missing_ok=True)
 
 
 def _placed(download: HubDownload, part: Path, meter: Meter, patience: Patience, *, force: bool) -> Fetched:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
@@ -64,6 +66,20 @@ def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) ->
 def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
     got = library.pull(of(hubs), record())
     assert os.stat(library.path(got)).st_nlink == 2
+
+
+@pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
+def test_what_a_killed_process_left_in_the_cache_is_taken_away_but_nothing_of_one_that_runs(
+    hubs: HubEndpoints, library: Library, tmp_path: Path, held: bool, left: int
+) -> None:
+    asked = of(hubs)
+    library.path(library.pull(asked, record(ref=asked.ref))).unlink()
+    stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.write_bytes(b"half")
+    lock = FileLock(tmp_path / f"cache/.locks/models--maker--red/{asked.sha256}.lock")
+    with lock if held else nullcontext():
+        library.pull(asked, record(ref=asked.ref))
+    assert len(list(stale.parent.glob("*.incomplete"))) == left
 
 
 def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
