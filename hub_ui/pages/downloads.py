@@ -25,7 +25,7 @@ from hub_ui.widgets.widget import act_data, widget
 SECONDS = 1.0
 # While everything waits for its time.
 CALM_SECONDS = 5.0
-ACTS = ("pause", "resume", "retry", "cancel", "clear")
+ACTS = ("pause", "resume", "retry", "cancel")
 # Open or closed is the browser's own business: nothing is asked for it but the news, when it opens.
 OPEN_AND_CLOSE = """
 const drawer = () => document.querySelector('#drawer');
@@ -109,6 +109,9 @@ def act(queue: Queue, clicked: dict[str, Any]) -> None:
     name = str(clicked.get("act", ""))
     if name == "clear":
         queue.clear()
+    elif name in ("pause-all", "resume-all"):
+        for task in queue.tasks():
+            queue.pause(task.id) if name == "pause-all" else queue.resume(task.id)
     elif name in ACTS:
         getattr(queue, name)(_id(clicked))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,9 @@ from hub_ui.widgets import words
 from hub_ui.widgets.render import Renderer, address
 
 TRIES = 5
+# A lock file may bring hundreds: no page is sent all of them every second.
+MOST_ROWS = 60
+ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
 # What only the hub's own page can mend.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
 Tone = Literal["", "good", "trouble"]
@@ -108,9 +112,21 @@ def moving(tasks: Sequence[Task]) -> int:
 
 
 def html(render: Renderer, tasks: Sequence[Task], now: float, page_of: PageOf) -> str:
-    """The latest first."""
-    rows = [row(task, now, page_of) for task in reversed(tasks)]
-    return render("drawer", rows=rows, finished=sum(r.done for r in rows), moving=moving(tasks))
+    shown = ordered(tasks)
+    counts = Counter(task.state for task in tasks)
+    return render(
+        "drawer",
+        rows=[row(task, now, page_of) for task in shown[:MOST_ROWS]],
+        more=max(0, len(shown) - MOST_ROWS),
+        finished=counts["done"],
+        moving=counts["running"] + counts["waiting"],
+        paused=counts["paused"],
+    )
+
+
+def ordered(tasks: Sequence[Task]) -> list[Task]:
+    """What runs, what wants somebody, what comes next, and what is done, the latest first."""
+    return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
 def button_html(render: Renderer, tasks: Sequence[Task]) -> str:

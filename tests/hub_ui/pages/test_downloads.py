@@ -100,6 +100,16 @@ def test_buttons_reach_the_queue(built: Services, pulls: Pulls) -> None:
     assert built.queue.tasks() == ()
 
 
+def test_all_are_paused_and_resumed_at_once(built: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    tasks = [built.queue.add(A), built.queue.add(B)]
+    downloads.act(built.queue, {"act": "pause-all"})
+    assert [task.state for task in built.queue.tasks()] == ["paused", "paused"]
+    pulls.let(A, B)
+    downloads.act(built.queue, {"act": "resume-all"})
+    assert [built.queue.wait(task.id).state for task in tasks] == ["done", "done"]
+
+
 def test_those_that_are_done_are_cleared(built: Services) -> None:
     built.queue.wait(built.queue.add(A).id)
     downloads.act(built.queue, {"act": "clear"})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library.queue import Failure, Task
+from hub_ui.library.queue import Failure, Task, TaskState
 from hub_ui.widgets import drawer
 from hub_ui.widgets.render import Renderer
 
@@ -82,3 +82,16 @@ def test_a_download_that_is_done_has_no_line_in_the_panel() -> None:
     assert drawer.line_html(Renderer(), task(state="done", total=1), NOW, page_of) == ""
     assert drawer.line_html(Renderer(), None, NOW, page_of) == ""
     assert "Asking the hub…" in drawer.line_html(Renderer(), task(), NOW, page_of)
+
+
+def test_what_runs_stands_first_and_what_is_done_last() -> None:
+    states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
+    tasks = [task(id=number, state=state) for number, state in enumerate(states)]
+    assert [found.id for found in drawer.ordered(tasks)] == [3, 2, 4, 1, 5, 0]
+
+
+def test_hundreds_of_downloads_are_counted_and_not_all_sent() -> None:
+    html = drawer.html(Renderer(), [task(id=number, state="waiting") for number in range(1060)], NOW, page_of)
+    assert html.count('class="task') == 60
+    assert "and 1,000 more" in html
+    assert "Pause all" in html
