@@ -21,7 +21,7 @@ from random import Random
 from statistics import median
 from xml.etree import ElementTree
 
-from hub_ui.demo.hubs.faults import Fault, Faults
+from hub_ui.demo.hubs.faults import Faults
 from hub_ui.demo.hubs.server import running_hubs
 from tests.chaos.home import Broken, Home
 from tests.chaos.lives import MOMENTS, Round, Told, Worker
@@ -108,24 +108,28 @@ class Stage:
     usual: Told
 
     def play(self, number: int) -> Told:
-        """Until a kill has come in time. Every other round, some of the files have a fault of their hub besides."""
+        """Until a kill has come in time.
+
+        Every other round some of the files have a fault of their hub besides, and every fourth a second process waits.
+        """
         random = Random(f"{self.seed} {number}")
         home = Home(path=self.folder / str(number), wanted=self.wanted)
         while True:
             try:
-                told = self._round(home, random, troubles(self.wanted, random) if number % 2 else []).play()
+                told = self._round(home, random, number).play()
             except Broken as broken:
                 raise Broken(f"round {number}: {broken}\n  {self._keep(home, number)}") from broken
             shutil.rmtree(home.path)
             if told.kills:
                 return told
 
-    def _round(self, home: Home, random: Random, trouble: Sequence[Fault]) -> Round:
+    def _round(self, home: Home, random: Random, number: int) -> Round:
+        trouble = troubles(self.wanted, random) if number % 2 else []
         self.faults.clear()
         self.faults.add(*slow(self.wanted), *trouble)
         return Round(
             home=home, worker=self.worker, recorder=self.recorder, random=random, usual_seconds=self.usual.seconds,
-            troubled={fault.match for fault in trouble},
+            troubled={fault.match for fault in trouble}, beside=number % 4 == 2,
         )  # fmt: skip
 
     def _keep(self, home: Home, number: int) -> str:
@@ -166,7 +170,6 @@ def summary(seed: int, told: Sequence[Told], usual: Told, seconds: float) -> str
         *(_moment_line(moment, [complete for at, complete in kills if at == moment]) for moment in MOMENTS),
         f"  {sum(each.too_late for each in told)} kills came after the end",
         f"  {wasted / max(len(kills), 1) / _MB:.2f} MB lost by a kill or a fault, {share:.0%} more than undisturbed",
-        f"  {sum(each.litter for each in told) / _MB:.1f} MB left in huggingface_hub's cache, of no use to it",
     ])  # fmt: skip
 
 

@@ -118,11 +118,9 @@ class Home:
         left = [name for name in _files(self.library) if name not in expected and not _is_state_lock(name)]
         if left:
             raise Broken(f"left over in the library: {left}")
+        if halves := [path.name for path in self.cache.rglob("*.incomplete")]:
+            raise Broken(f"left over in huggingface_hub's cache: {halves}")
         self._check_locks_are_free()
-
-    def litter(self) -> int:
-        """Bytes that huggingface_hub left in its cache: it never goes on with them, nor takes them away."""
-        return sum(path.stat().st_size for path in self.cache.rglob("*.incomplete"))
 
     def _check_entry(self, entry: Entry) -> None:
         known = next((each for each in self.wanted if entry.answers_to(each.ref)), None)

@@ -37,7 +37,6 @@ class Told:
     kills: list[tuple[Moment, int]] = field(default_factory=list)
     too_late: int = 0
     sent: int = 0
-    litter: int = 0
     seconds: float = 0.0
 
 
@@ -76,7 +75,10 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """`troubled` are places that a hub sends wholly anew once, on top of the kills."""
+    """`troubled` are places that a hub sends wholly anew once, on top of the kills.
+
+    With `beside`, a second process waits on the same home, and goes on when the first is killed.
+    """
 
     home: Home
     worker: Worker
@@ -84,6 +86,7 @@ class Round:
     random: Random
     usual_seconds: float
     troubled: Collection[str] = ()
+    beside: bool = False
 
     def play(self) -> Told:
         """Raises Broken for whatever must not be. No kill is told where every one came after the end."""
@@ -93,7 +96,6 @@ class Round:
             if not self._life(moment, told):
                 told.too_late += 1
                 break
-            told.kills.append((moment, len(self.home.kept().complete)))
         self._life(None, told)
         return self._ended(told, begin)
 
@@ -104,7 +106,6 @@ class Round:
 
     def _ended(self, told: Told, begin: float) -> Told:
         self.home.check_end()
-        told.litter = self.home.litter()
         told.seconds = time.monotonic() - begin
         return told
 
@@ -112,18 +113,27 @@ class Round:
         """From a start to the kill, or to the end of its own; whether it was killed."""
         before = self.home.kept()
         self.recorder.forget()
-        with self.worker.started(self.home) as process:
+        with self.worker.started(self.home) as process, self._second(moment) as second:
             killed = self._watched(process, self._due(moment))
-            if killed:
+            if killed and moment:
                 process.kill()
-            process.join()
-            if not killed and process.exitcode:
-                raise Broken(f"the process ended by itself with {process.exitcode}")
+                process.join()
+                told.kills.append((moment, len(self.home.entries())))
+            if second is not None:
+                self._watched(second, lambda _: False)
         self._await_quiet()
         self._check_unchanged(before, self.home.kept())
         self._check_sent(before)
         told.sent += sum(request.sent for request in self.recorder.requests if _is_file(request))
         return killed
+
+    @contextmanager
+    def _second(self, moment: Moment | None) -> Iterator[ForkServerProcess | None]:
+        if not self.beside or moment is None:
+            yield None
+            return
+        with self.worker.started(self.home) as process:
+            yield process
 
     def _due(self, moment: Moment | None) -> Callable[[float], bool]:
         """Whether the kill is due, asked again and again with the seconds since the start."""
@@ -153,6 +163,8 @@ class Round:
             if seen != (seen := stamp(self.home.lock)):
                 self.home.entries()
             time.sleep(_LOOK_AGAIN)
+        if process.exitcode:
+            raise Broken(f"the process ended by itself with {process.exitcode}")
         return False
 
     def _await_quiet(self) -> None:
@@ -185,7 +197,9 @@ class Round:
         if not missing:
             return 0
         look = _LOOK_BYTES if each.hub == "replicate" and each.ref not in before.looked_into else 0
-        return look + (each.size if each.place in self.troubled else 0)
+        # Two lives in one: what the first had and lost, the second fetches.
+        again = each.size if self.beside or each.place in self.troubled else 0
+        return look + again
 
 
 def _nothing() -> None:

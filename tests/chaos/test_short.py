@@ -91,6 +91,13 @@ def test_what_is_left_over_in_the_end_is_seen(home: Home, name: str) -> None:
         home.check_end()
 
 
+def test_half_a_file_in_the_cache_in_the_end_is_seen(home: Home) -> None:
+    (home.cache / "blobs").mkdir(parents=True)
+    (home.cache / "blobs" / "0123.incomplete").write_bytes(b"half")
+    with pytest.raises(Broken, match="left over in huggingface_hub's cache"):
+        home.check_end()
+
+
 def test_a_fault_of_our_own_in_the_log_is_seen(home: Home) -> None:
     home.log.write_text("ERROR:root:A thread ended by itself.\nTraceback (most recent call last):\n")
     with pytest.raises(Broken, match="in the log"):
@@ -116,4 +123,4 @@ def test_the_summary_tells_what_kills_cost() -> None:
     lines = summary(7, told, Told(sent=2_000_000, seconds=2.0), 9.0).splitlines()
     assert lines[0] == "1 rounds of seed 7 in 9 s: every file complete and right, none fetched again"
     assert lines[2] == "  2 kills: any time, with 3 to 7 files complete, mostly 5"
-    assert lines[-2] == "  0.50 MB lost by a kill or a fault, 50% more than undisturbed"
+    assert lines[-1] == "  0.50 MB lost by a kill or a fault, 50% more than undisturbed"
