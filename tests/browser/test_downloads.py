@@ -16,6 +16,16 @@ pytestmark = pytest.mark.browser
 SLOW = Fault(kind="slow", hub="delivery", bytes_per_second=200_000)
 # 5.4 MB
 DIAL = "civitai:122431"
+LOCK = f"""version = 1
+
+[[lora]]
+ref = "{DIAL}@1224311#12243110"
+title = "Detail Dial"
+file = "sdxl/ohm/dial.safetensors"
+size = 5400000
+sha256 = "{"a" * 64}"
+source = "https://civitai.com/models/122431"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +151,14 @@ def test_stop_on_the_try_page_pauses_its_own_download_and_no_other(demo: Demo, p
     drawer = opened_drawer(page)
     expect(drawer.locator(".task").filter(has_text="Zog")).to_contain_text("Paused")
     expect(drawer.locator(".task").filter(has_text="Dial")).to_contain_text("kB/s", timeout=20_000)
+
+
+def test_an_uploaded_lock_file_is_shown_as_a_list_first(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    page.get_by_role("button", name="Import a lock").click()
+    chosen = page.locator("#import input[type=file]")
+    chosen.set_input_files({"name": "loras.lock", "mimeType": "text/plain", "buffer": LOCK.encode()})
+    expect(page.locator("#plan")).to_contain_text("1 new, 5.4 MB.", timeout=20_000)
+    page.locator("#plan").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#import")).to_have_count(0)
+    assert demo.services.library.entries() == ()
