@@ -13,8 +13,10 @@ from tests.browser.demo import running_demo
 
 SIZES = {"1440": (1440, 960), "390": (390, 844)}
 THEMES = ("light", "dark")
-SEEN_PICTURES_ARE_THERE = """() => [...document.images].every(
-  (picture) => picture.complete || picture.getBoundingClientRect().top > innerHeight)"""
+SEEN_PICTURES_ARE_THERE = """() => [...document.images].every((picture) => {
+  const place = picture.getBoundingClientRect();
+  return picture.complete || place.top > innerHeight || place.left > innerWidth;
+})"""
 
 
 def main(out: Path) -> None:
