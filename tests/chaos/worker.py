@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +18,7 @@ def work(environ: Mapping[str, str], folders: Mapping[str, str], wanted: Sequenc
     """Adds what is wanted and has no task yet, and ends once nothing is left to do."""
     logging.basicConfig(filename=folders["log"], level=logging.WARNING, force=True)
     threading.excepthook = _logged
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
     constants.HF_HUB_CACHE = folders["cache"]
     with services.build(settings.from_environment(environ)) as built:
         built.queue.start()
@@ -30,3 +33,11 @@ def work(environ: Mapping[str, str], folders: Mapping[str, str], wanted: Sequenc
 def _logged(fault: threading.ExceptHookArgs) -> None:
     if fault.exc_value is not None:
         logging.error("A thread ended by itself.", exc_info=fault.exc_value)
+
+
+def _end_with_the_run() -> None:
+    """The hubs end with it, and nobody else would end this process."""
+    run = multiprocessing.parent_process()
+    if run is not None:
+        run.join()
+        os._exit(1)
