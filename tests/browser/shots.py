@@ -15,7 +15,8 @@ SIZES = {"1440": (1440, 960), "390": (390, 844)}
 THEMES = ("light", "dark")
 SEEN_PICTURES_ARE_THERE = """() => [...document.images].every((picture) => {
   const place = picture.getBoundingClientRect();
-  return picture.complete || place.top > innerHeight || place.left > innerWidth;
+  const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;
+  return picture.complete || !seen;
 })"""
 
 
