@@ -23,6 +23,7 @@ from tests.benchmarks.figures import Figure, report
 
 MIB = 1024 * 1024
 ALLOWED_MB = 100.0
+_STATUS = Path("/proc/self/status")
 _HASH = "a" * 64
 REFS = (
     "civitai:1@11#111",
@@ -35,6 +36,9 @@ _ROOM = 2 * len(REFS)
 
 
 def figures(*, size: int = 1024 * MIB) -> list[Figure]:
+    if not _STATUS.exists():
+        print(f"There is no {_STATUS} here, so nobody says how much memory a process had.", flush=True)
+        return []
     with tempfile.TemporaryDirectory(dir=_memory(_ROOM * size)) as name:
         folder = Path(name)
         write_hubs(folder / "hubs", size)
@@ -101,8 +105,8 @@ def _pull() -> None:
 
 def _mb(name: str) -> float:
     """VmHWM is the most that this process ever had, VmRSS what it has now."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")) / 1024
+    lines = _STATUS.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
 if __name__ == "__main__":
