@@ -147,7 +147,8 @@ class Home:
                 yield state
 
     def _kept_of(self, each: Wanted, whole: set[str], states: Sequence[State]) -> int:
-        if each.sha256 in whole or any(self.cache.glob(f"*/blobs/{each.sha256}")):
+        cached = each.hub == "huggingface" and any(self.cache.glob(f"*/blobs/{each.sha256}"))
+        if each.sha256 in whole or cached:
             return each.size
         spans = [state.spans for state in states if _is_for(state, each)]
         return max((sum(stop - start for start, stop in found) for found in spans), default=0)
