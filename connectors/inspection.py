@@ -24,7 +24,7 @@ from connectors.facts.tar_member import TarMember, is_tar
 from connectors.file_http import file_http
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.
-_READ_AS = 1
+_READ_AS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +73,11 @@ class _Stored:
 
 def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
     """A .safetensors on disk, or a tar that holds one. With `layouts`, a table of tensors seen before is known."""
-    if not path.exists():
-        raise NotFound(f"There is no file {path} here. Check the name, or give a web address or HUB:ID.")
-    if not path.is_file():
-        raise UsageError(f"{path} is no file. Name the .safetensors itself.")
     try:
+        if not path.exists():
+            raise NotFound(f"There is no file {path} here. Check the name, or give a web address or HUB:ID.")
+        if not path.is_file():
+            raise UsageError(f"{path} is no file. Name the .safetensors itself.")
         with path.open("rb") as file:
             packed = is_tar(file.read(BLOCKSIZE))
             source = FileRanges(file)

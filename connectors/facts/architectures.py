@@ -104,7 +104,7 @@ _STREAM_INPUTS = (
 
 
 def _stream(width: int) -> Fits:
-    return lambda seen: width in seen.widths(last=_STREAM_INPUTS)
+    return lambda seen: width in seen.widths(last=_STREAM_INPUTS + ",img_mod_linear,txt_mod_linear,modulation_linear")
 
 
 def _flux2_streams(seen: Evidence) -> bool:
@@ -179,6 +179,10 @@ def _two_feed_forwards(seen: Evidence) -> bool:
 
 def _only_self_attention(width: int) -> Fits:
     return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
+
+
+def _shallow_self_attention(width: int) -> Fits:
+    return lambda seen: _only_self_attention(width)(seen) and seen.last("transformer_blocks") < 30
 
 
 def _auraflow_single(seen: Evidence) -> bool:
@@ -307,7 +311,8 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),
     _rule("hunyuan-video", _DIT, _any("token_refiner")),
     _rule("hunyuan-video", _DIT, _hunyuan_depth),
-    _rule("flux1", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS)),
+    # Chroma has none of these layers; HunyuanVideo does, under the same names.
+    _either("flux1 hunyuan-video", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS), usual="flux1"),
     _either("flux1 chroma hunyuan-video", "single_transformer_blocks", usual="flux1"),
     _rule("qwen-image", _DIT, _deep_alone),
     _either("flux1 chroma hunyuan-video", _DIT, _two_feed_forwards, usual="flux1"),
@@ -318,7 +323,9 @@ RULES: tuple[Rule, ...] = (
     _rule("cogvideox", _DIT, _only_self_attention(1920)),
     _rule("cogvideox", _DIT, _only_self_attention(3072)),
     _rule("cogview4", _DIT, _only_self_attention(2560)),
-    _rule("ltx-video-2", _DIT, _dit(4096, "attn1")),
+    # The published CogView4 is as wide as both LTX of 48 blocks, but has 28 and no cross-attention.
+    _either("cogview4 ltx-video ltx-video-2", _DIT, _shallow_self_attention(4096)),
+    _either("ltx-video ltx-video-2", _DIT, lambda seen: _dit(4096, "attn1")(seen) and not _reads(1024)(seen)),
     _rule("anima", _DIT, lambda seen: _dit(2048, "attn1")(seen) and _reads(1024)(seen)),
     _rule("ltx-video", _DIT, _dit(2048, "attn1")),
     _rule("sana", _DIT, _any("ff_conv_")),

@@ -128,12 +128,15 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "hunyuan-image": (
         ("kohya", "double_blocks.0.img_attn.qkv 3584>10752"),
+        ("kohya", "double_blocks.0.img_mod.linear 3584>21504"),
+        ("kohya", "single_blocks.0.modulation.linear 3584>10752"),
         ("ai-toolkit", "double_blocks.0.img_attn_q 3584>3584"),
         ("diffusers",
          "transformer_blocks.0.attn.to_q 3584>3584,transformer_blocks.0.attn.add_q_proj 3584>3584"),
     ),
     "hunyuan-video-1.5": (
         ("kohya", "double_blocks.0.img_attn_q 2048>2048"),
+        ("kohya", "double_blocks.0.txt_mod.linear 2048>12288"),
         ("diffusers",
          "transformer_blocks.0.attn.to_q 2048>2048,transformer_blocks.0.attn.add_q_proj 2048>2048"),
     ),
@@ -152,7 +155,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "flux1": (
         ("kohya", "double_blocks.0.img_mod.lin 3072>18432"),
         ("kohya", "single_blocks.7.modulation.lin 3072>9216"),
-        ("diffusers", "single_transformer_blocks.7.norm.linear 3072>9216"),
+        ("ai-toolkit", "vector_in.in_layer 768>3072,single_blocks.7.linear1 3072>21504"),
     ),
     "qwen-image": (
         ("onetrainer", "transformer_blocks.0..56.attn.to_q 3072>3072"),
@@ -166,7 +169,6 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers",
          "transformer_blocks.0.attn1.to_q 4096>4096,transformer_blocks.0.audio_attn1.to_q 2048>2048"),
         ("ai-toolkit", "transformer_blocks.0.audio_to_video_attn.to_q 4096>2048"),
-        ("diffusers", "transformer_blocks.0.attn1.to_q 4096>4096"),
         ("kohya", "transformer_blocks.0.audio_attn1.to_q 2048>2048"),
     ),
     "ltx-video": (
@@ -281,7 +283,13 @@ LEFT_OPEN: tuple[tuple[str, str, str], ...] = (
     ("diffusers", "transformer_blocks.0.ff_context.net.0.proj 3072>12288", "flux1 chroma hunyuan-video ~flux1"),
     ("onetrainer", "single_transformer_blocks.0.attn.to_q 3072>3072", "flux1 chroma hunyuan-video ~flux1"),
     ("diffusers", "transformer_blocks.0..7.attn.to_q 4096>4096", "flux2 qwen-image-2"),
+    ("diffusers", "single_transformer_blocks.7.norm.linear 3072>9216", "flux1 hunyuan-video ~flux1"),
     ("diffusers", "transformer_blocks.0.attn1.to_q 1152>1152", "pixart sana"),
+    ("diffusers", "transformer_blocks.0..27.attn1.to_q 4096>4096", "cogview4 ltx-video ltx-video-2"),
+    ("diffusers", "transformer_blocks.0..47.attn1.to_q 4096>4096", "ltx-video ltx-video-2"),
+    ("ai-toolkit",
+     "transformer_blocks.0.attn1.to_k 4096>4096,transformer_blocks.0.attn2.to_k 4096>4096",
+     "ltx-video ltx-video-2"),
     ("kohya", "noise_refiner.0.adaLN_modulation.0 256>15360", "z-image lumina2"),
     ("transformer-peft", "single_transformer_blocks.0.attn.to_q 3072>3072", "flux1 chroma hunyuan-video ~flux1"),
 )  # fmt: skip
@@ -298,6 +306,7 @@ UNKNOWN: tuple[tuple[str, str], ...] = (
     ("kohya", "transformer_blocks.0.attn.to_q 999>999"),
     ("kohya", "layers.0.attention.qkv 999>999"),
     ("kohya", "blocks.0.attn.qkv 999>999"),
+    ("diffusers", "transformer_blocks.0.attn1.to_k 4096>4096,transformer_blocks.0.attn2.to_k 1024>4096"),
 )  # fmt: skip
 
 
