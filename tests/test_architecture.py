@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Imports point to a lower number. Parts with the same number don't know each other.
 LAYERS = {
     "connectors": 0,
+    "hub_ui.database": 1,
     "hub_ui.settings": 1,
     "hub_ui.terminal": 1,
     "hub_ui.catalog": 2,

@@ -22,9 +22,9 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.row import SEPARATOR, Row
 from hub_ui.catalog.text import storable
+from hub_ui.database import connect
 
 _LOG = logging.getLogger(__name__)
-_BUSY_SECONDS = 15.0
 # Reading all of a file of this size takes about a tenth of a second. Most catalogs are far smaller.
 _MOST_CHECKED_BYTES = 100_000_000
 _COLUMNS = tuple(field.name for field in fields(Row))
@@ -88,7 +88,7 @@ class Store:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self._writer = _connect(path)
+        self._writer = connect(path)
         with ExitStack() as undo:
             undo.callback(self._writer.close)
             migrate(self._writer)
@@ -138,7 +138,7 @@ class Store:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = _connect(self._path)
+                connection = connect(self._path)
             try:
                 yield connection
             finally:
@@ -247,17 +247,6 @@ class Writing:
             self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'change'")
             self._change = _change(self._connection)
         return self._change
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    with ExitStack() as undo:
-        undo.callback(connection.close)
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A power cut may cost the last pages seen, not the file: hubs are asked again anyway.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        undo.pop_all()
-    return connection
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

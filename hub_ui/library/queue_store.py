@@ -18,9 +18,9 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 from connectors.errors import HubUiError
+from hub_ui.database import connect
 
 _LOG = logging.getLogger(__name__)
-_BUSY_SECONDS = 15.0
 
 # "cancelled": the person wants it no more, and its part has not been dropped yet.
 State = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
@@ -75,7 +75,7 @@ class QueueStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._connection = _connect(path)
+        self._connection = connect(path)
         with ExitStack() as undo:
             undo.callback(self._connection.close)
             _migrate(self._connection)
@@ -168,17 +168,6 @@ class QueueStore:
                 yield self._connection
             except sqlite3.Error as error:
                 raise _cannot_use(self._path, error) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    with ExitStack() as undo:
-        undo.callback(connection.close)
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A power cut may cost the last moments: the library knows by itself what is complete.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        undo.pop_all()
-    return connection
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

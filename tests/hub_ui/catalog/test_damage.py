@@ -100,7 +100,7 @@ def test_a_catalog_of_a_newer_hub_ui_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_locked_catalog_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled(tmp_path)
-    monkeypatch.setattr("hub_ui.catalog.store._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(HubUiError, match="locked"):
