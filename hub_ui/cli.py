@@ -96,7 +96,7 @@ def _sync(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frozen",
         action="store_true",
-        help="for CI: also ask the hubs whether they still promise the same bytes for files that are here",
+        help="for CI: also ask the hubs whether they still have the same bytes for files that are here",
     )
     _library(parser)
     _json(parser)

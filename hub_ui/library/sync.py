@@ -8,20 +8,19 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from connectors.connector import Connector, Download
+from connectors.connector import Connector, Download, HttpDownload
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, WrongHash
 from connectors.record import Record
 from connectors.ref import HubName, Ref
 from hub_ui.library.disk import disk_trouble
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
-from hub_ui.library.progress import Progress
+from hub_ui.library.progress import Meter, Progress
+from hub_ui.library.remote import sha256_at
 from hub_ui.library.verify import check
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
 State = Literal["kept", "fetched", "replaced", "failed"]
-# Replicate says nothing of a file but where it is.
-_STATES_HASHES: tuple[HubName, ...] = ("civitai", "huggingface")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +37,8 @@ class Synced:
 class Sync:
     """`twins` gives every ref known for these bytes: another hub may still have what an entry's own no longer has.
 
-    `frozen`: of files that are here already, each hub that states a SHA-256 is asked whether it still promises it.
-    Neither way writes to the lock file.
+    `frozen`: of files that are here already, each hub is asked whether it still promises the same SHA-256. Where it
+    states none (Replicate), its bytes are read once more and hashed. Neither way writes to the lock file.
     """
 
     library: Library
@@ -62,7 +61,7 @@ class Sync:
     def _synced(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> Synced:
         found = check(self.library, entry)
         if found.right:
-            if self.frozen and entry.ref.hub in _STATES_HASHES:
+            if self.frozen:
                 self._ask(entry, unanswering)
             return Synced(entry=entry, state="kept")
         if found.state == "missing":
@@ -79,10 +78,27 @@ class Sync:
         if hub in unanswering:
             raise unanswering[hub]
         try:
-            check_still_promised(self.connector(hub), entry)
+            if not check_still_promised(self.connector(hub), entry):
+                self._read_again(entry)
         except (HubDown, HubTimeout, RateLimited) as error:
             unanswering[hub] = error
             raise
+
+    def _read_again(self, entry: Entry) -> None:
+        connector = self.connector(entry.ref.hub)
+        download = connector.download(entry.ref)
+        if not isinstance(download, HttpDownload):
+            # A file at a commit: other bytes would be another commit.
+            return
+        meter = Meter(report=self.report)
+        patience = self.library.manner.patience
+        found = sha256_at(download, lambda: connector.download(entry.ref), meter, patience)
+        if found != entry.sha256:
+            raise WrongHash(
+                f"{connector.label} now hands out other bytes under {entry.ref} (sha256 {found[:12]}…) than the lock "
+                f"file pins ({entry.sha256[:12]}…). See: hub-ui outdated",
+                hub=entry.ref.hub,
+            )
 
     def _fetched(self, entry: Entry) -> Synced:
         try:
@@ -119,8 +135,11 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def check_still_promised(connector: Connector, entry: Entry) -> None:
-    """Raises WrongHash where the hub now promises other bytes under the entry's ref, NotFound where it has none."""
+def check_still_promised(connector: Connector, entry: Entry) -> bool:
+    """Whether the hub promises any bytes at all under the entry's ref.
+
+    Raises WrongHash where it now promises other ones, NotFound where it has none.
+    """
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
         raise NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
@@ -139,6 +158,7 @@ def check_still_promised(connector: Connector, entry: Entry) -> None:
             f"the lock file pins ({entry.sha256[:12]}…). See: hub-ui outdated",
             hub=entry.ref.hub,
         )
+    return file is None or file.sha256 is not None
 
 
 def as_record(entry: Entry) -> Record:

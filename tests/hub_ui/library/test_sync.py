@@ -59,13 +59,16 @@ def test_other_bytes_than_the_locks_are_refused(library: Library, held: Entry, h
     assert not library.path(held).exists()
 
 
-def test_frozen_leaves_a_hub_without_hashes_alone(library: Library, hub: Host) -> None:
-    made = entry(ref=Ref.parse("replicate:ada/ink@" + "b" * 64), sha256=sha256(FILE), size=len(FILE))
-    library.lock.write_text(lockfile.dumps([made]))
-    library.path(made).parent.mkdir(parents=True)
-    library.path(made).write_bytes(FILE)
-    silent = Hub(name="replicate", error=NotFound("gone"))
-    assert (sync(library, silent, frozen=True), silent.asked) == ([("kept", None)], [])
+@pytest.mark.parametrize(("byte", "expected"), [(b"\x01", ("kept", None)), (b"\x02", ("failed", "WrongHash"))])
+def test_frozen_reads_the_bytes_of_a_hub_that_states_no_hash(
+    library: Library, held: Entry, hub: Host, byte: bytes, expected: tuple[str, str | None]
+) -> None:
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    silent = Hub(name="civitai", address=hub.url, loras=[saying(None)])
+    assert sync(library, silent) == [("fetched", None)]
+    hub.answers["/ink.safetensors"] = Answer(body=FILE[:-1] + byte)
+    assert sync(library, silent, frozen=True) == [expected]
+    assert library.path(held).read_bytes() == FILE
 
 
 def test_frozen_asks_a_hub_that_is_down_once(library: Library, held: Entry, hub: Host) -> None:
