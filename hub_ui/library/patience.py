@@ -15,9 +15,14 @@ PASSING = (HubDown, HubTimeout, RateLimited)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """`tries` in a row without a byte of progress. `longest` is the longest wait that a hub may ask for."""
+    """`tries` in a row without a byte of progress. `longest` is the longest wait that a hub may ask for.
+
+    A server that hangs up again and again after a few bytes gets `most` tries in all, unless each brings `worth` bytes.
+    """
 
     tries: int = 5
+    most: int = 50
+    worth: int = 256 * 1024
     first: float = 0.25
     longest: float = 30.0
 
@@ -38,6 +43,7 @@ class Attempts:
     check: Callable[[], None]
     _best: int = 0
     _failed: int = field(default=0)
+    _all: int = field(default=0)
 
     def failed(self, error: HubUiError, done: int) -> None:
         """Waits, or raises the error. `check` may end the wait by raising."""
@@ -45,7 +51,9 @@ class Attempts:
         if done > self._best:
             self._best, self._failed = done, 0
         self._failed += 1
-        wait = self.patience.wait(self._failed, error) if isinstance(error, PASSING) else None
+        self._all += 1
+        crawls = self._all >= self.patience.most and done < self._all * self.patience.worth
+        wait = self.patience.wait(self._failed, error) if isinstance(error, PASSING) and not crawls else None
         if wait is None:
             raise error
         until = time.monotonic() + wait
