@@ -14,6 +14,7 @@ from hub_ui.library.names import DEFAULT, Names
 
 SUFFIX = ".safetensors"
 # ext4 and APFS allow 255 bytes a name; Windows 260 characters for the whole path. Three of these leave room for both.
+_LONGEST_BYTES = 255
 _MAX_BYTES = 72
 # Below the library folder, so that the whole stays under those 260. Titles give way until it fits.
 _MAX_PATH = 180
@@ -90,6 +91,7 @@ def is_safe_path(path: str) -> bool:
     return (
         path.lower().endswith(SUFFIX)
         and all(part not in ("", ".", "..") and not part.endswith((".", " ")) for part in parts)
+        and all(len(part.encode(errors="replace")) <= _LONGEST_BYTES for part in parts)
         and not any(_FORBIDDEN.search(part) or _RESERVED.fullmatch(part) for part in parts)
     )
 

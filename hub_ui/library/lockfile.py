@@ -21,6 +21,7 @@ wrote. A version "1.x" is read as version 1 with such keys; any other version is
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 import unicodedata
@@ -107,8 +108,9 @@ def read(text: str, name: str = "loras.lock") -> Lock:
 def _check_version(version: object, name: str) -> None:
     known = version == VERSION if type(version) is int else isinstance(version, str) and _MINOR.fullmatch(version)
     if not known:
+        told = "no version" if version is None else f"version {version!r}"
         raise LockError(
-            f"{name} has version {version!r}; this hub-ui reads version {VERSION}. Update hub-ui, or move the file "
+            f"{name} has {told}; this hub-ui reads version {VERSION}. Update hub-ui, or move the file "
             "away to start anew."
         )
 
@@ -117,8 +119,9 @@ class _Reader:
     """Turns tables into entries; knows the text they came from to name the line of a mistake."""
 
     def __init__(self, text: str, name: str) -> None:
-        self._text = text
-        self._lines = text.split("\n")
+        # Editors on Windows put a mark of their own in front.
+        self._text = text.removeprefix("\ufeff")
+        self._lines = self._text.split("\n")
         self._name = name
 
     def table(self) -> dict[str, Any]:
@@ -144,7 +147,7 @@ class _Reader:
             base_model=self._get(raw, number, "base_model", str, optional=True),
             architecture=self._get(raw, number, "architecture", str, optional=True),
             trigger_words=self._words(raw, number),
-            weight=self._get(raw, number, "weight", float, optional=True),
+            weight=self._weight(raw, number),
             license=self._get(raw, number, "license", str, optional=True),
             extra={key: value for key, value in raw.items() if key not in KEYS},
         )
@@ -198,6 +201,12 @@ class _Reader:
         if not _SHA256.fullmatch(sha256):
             raise self._error(number, "sha256", "is not 64 lower-case hexadecimal digits")
         return sha256
+
+    def _weight(self, raw: Mapping[str, Any], number: int) -> float | None:
+        weight: float | None = self._get(raw, number, "weight", float, optional=True)
+        if weight is not None and not math.isfinite(weight):
+            raise self._error(number, "weight", "is not a number")
+        return weight
 
     def _words(self, raw: Mapping[str, Any], number: int) -> tuple[str, ...]:
         words = self._get(raw, number, "trigger_words", list, optional=True) or []

@@ -70,7 +70,8 @@ def test_paths_that_differ_in_case_only_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "path",
     ["../a.safetensors", "/a.safetensors", "a//b.safetensors", "c:a.safetensors", "a\\b.safetensors", "a.pt", "",
-     "nul/a.safetensors", "./a.safetensors", "a./b.safetensors", "a\n.safetensors"],
+     "nul/a.safetensors", "./a.safetensors", "a./b.safetensors", "a\n.safetensors",
+     "é" * 122 + ".safetensors", "a" * 256 + "/b.safetensors"],
 )  # fmt: skip
 def test_paths_out_of_the_folder_are_seen(path: str) -> None:
     assert not is_safe_path(path)

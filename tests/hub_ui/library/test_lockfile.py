@@ -55,7 +55,7 @@ entries = st.builds(
     base_model=st.none() | texts,
     architecture=st.none() | texts,
     trigger_words=st.lists(texts, max_size=3).map(tuple),
-    weight=st.none() | st.floats(allow_nan=False),
+    weight=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     license=st.none() | texts,
     extra=unknown,
 )
@@ -163,11 +163,13 @@ def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
         ('"aaaa', '"AAAA', r"line 9: lora\[0\]\.sha256 is not 64 lower-case"),
         ('"ink"]', "1]", r"line 12: lora\[0\]\.trigger_words holds"),
         ("weight = 0.8", "weight = 1979-05-27", r"line 13: lora\[0\]\.weight is not a number"),
+        ("weight = 0.8", "weight = nan", r"line 13: lora\[0\]\.weight is not a number"),
+        ("weight = 0.8", "weight = -inf", r"line 13: lora\[0\]\.weight is not a number"),
         ("version = 1", "version = 2", "has version 2; .* reads version 1"),
         ("version = 1", 'version = "2.1"', "has version '2.1'"),
         ("version = 1", "version = 1.0", "has version 1.0"),
         ("version = 1", "version = true", "has version True"),
-        ("version = 1", "", "version None"),
+        ("version = 1", "", "has no version"),
         ("[[lora]]", "[lora]", "write each LoRA under"),
         ("version = 1", f"version = 1\nx = {'[' * 5000}", "is not readable"),
     ],
@@ -198,3 +200,7 @@ def test_any_text_is_a_lock_or_a_mistake_that_is_told(text: str) -> None:
     except LockError:
         return
     assert write(read(write(lock))) == write(lock)
+
+
+def test_the_mark_that_windows_editors_put_in_front_is_passed_over() -> None:
+    assert read("\ufeff" + INK.replace("\n", "\r\n")) == read(INK)
