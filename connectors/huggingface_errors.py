@@ -78,7 +78,9 @@ def _of_repo(error: Exception, what: str) -> HubUiError | None:
     if isinstance(error, RepositoryNotFoundError):
         # The hub gives one answer for missing and private repos, so that nobody learns which.
         return NotFound(f"{_LABEL} has no {what}, or it is private: add a key (HF_TOKEN) if it is yours.", hub=HUB)
-    if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
+    if isinstance(error, RevisionNotFoundError):
+        return NotFound(f"{_LABEL} has no such commit, branch or tag of {what} (any more).", hub=HUB)
+    if isinstance(error, EntryNotFoundError):
         return NotFound(f"{_LABEL} has no {what} (any more).", hub=HUB)
     if isinstance(error, DisabledRepoError):
         return NotFound(f"{_LABEL} has disabled {what}.", hub=HUB)

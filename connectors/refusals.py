@@ -45,19 +45,19 @@ def refusal(response: requests.Response, hub: HubName | None, *, redirected: boo
     """
     led = bool(response.history) if redirected is None else redirected
     if response.ok:
-        return _page_instead(response, hub, led)
+        return _page_instead(response, hub)
     if response.status_code == 403 and led:
         return HubDown("The delivery host refuses the address the hub gave. Try again in a minute.", hub=hub)
     said = error_text(response)
     return _by_code(response, hub) or _by_text(response, said, hub) or _by_status(response, said, hub)
 
 
-def _page_instead(response: requests.Response, hub: HubName | None, led: bool) -> HubUiError | None:
+def _page_instead(response: requests.Response, hub: HubName | None) -> HubUiError | None:
     if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
         return None
     parts = urlsplit(response.url)
     signs_in = parse_qs(parts.query).get("reason") == ["download-auth"] or parts.path.rstrip("/").endswith("/login")
-    if signs_in or led:
+    if signs_in:
         return _wants_key(hub)
     return NotWeights(
         f"{_who(hub)} answered with a web page in place of the file. Nothing was kept; try again later.", hub=hub

@@ -169,10 +169,14 @@ class Services:
         self._keep(entry.ref, found)
 
     def _explained(self, error: HubUiError, ref: Ref) -> HubUiError:
+        """A refused file's page, versions and bytes are no secret: what was never seen is asked about once."""
         try:
             known = self.catalog.lora(ref)
         except NotFound:
-            return error
+            try:
+                known = self._asked(ref.lora if ref.id else ref)
+            except HubUiError:
+                return error
         return explained(error, ref, known, self._twins(ref))
 
     def _twins(self, ref: Ref) -> Iterator[Ref]:

@@ -16,7 +16,7 @@ def explained(error: HubUiError, ref: Ref, known: Lora | None, twins: Iterable[R
     step = _step(error, ref, known, tuple(twins))
     if step is None:
         return error
-    return type(error)(f"{error.message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
+    return type(error)(f"{_ended(error.message)} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
 
 
 def _step(error: HubUiError, ref: Ref, known: Lora | None, twins: tuple[Ref, ...]) -> str | None:
@@ -30,14 +30,22 @@ def _step(error: HubUiError, ref: Ref, known: Lora | None, twins: tuple[Ref, ...
     return None if "http" in error.message else f"Its page: {known.url}"
 
 
+def _ended(message: str) -> str:
+    """With a full stop where a hub's own words lack it, but none behind an address."""
+    said = message.rstrip()
+    return f"{said}." if said[-1:].isalnum() and "://" not in said.rpartition(" ")[2] else said
+
+
 def _remembered(known: Lora) -> str:
     by = f" by {known.creator}" if known.creator else ""
     return f"The catalog remembers it as “{known.title}”{by}."
 
 
 def _other_version(ref: Ref, known: Lora) -> str:
-    if known.access in ("archived", "removed"):
+    if known.access == "removed":
         return ""
+    if known.access == "archived":
+        return f"Its page: {known.url}"
     others = (version for version in known.versions if version.ref.version != ref.version)
     other = next((version for version in others if version.access == "open" and version.files), None)
     return f"Another version is there: hub-ui pull {other.ref}" if other else ""

@@ -16,7 +16,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
-from connectors.huggingface_errors import as_ours
+from connectors.huggingface_errors import as_ours, translated
 
 REQUEST = httpx2.Request("GET", "https://huggingface.co/api/models/a/b")
 
@@ -110,3 +110,8 @@ def test_what_is_ours_already_stays() -> None:
     with pytest.raises(Gated) as caught, as_ours("a/b"):
         raise ours
     assert caught.value is ours
+
+
+def test_a_branch_that_is_not_there_is_not_called_a_missing_repository() -> None:
+    found = translated(_http(theirs.RevisionNotFoundError, 404), "maker/ink")
+    assert "no such commit, branch or tag of maker/ink" in found.message

@@ -302,6 +302,17 @@ def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub
         built.pull(FIRST)
 
 
+def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gated(self: Hub, ref: Ref) -> Download:
+        raise Gated("Its author lets people in one by one.", hub="civitai")
+
+    monkeypatch.setattr(Hub, "download", gated)
+    with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
+        built.pull(FIRST)
+
+
 def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
     built.open(REF)
     hub.error = Gated("Its author lets people in one by one.", hub="civitai")

@@ -37,6 +37,22 @@ def test_what_the_catalog_remembers_is_told_with_another_version() -> None:
     )
 
 
+def test_what_is_archived_still_has_its_page() -> None:
+    assert told(access="archived").endswith("by ada. Its page: https://hub.invalid/1001")
+
+
+@pytest.mark.parametrize(
+    ("said", "joined"),
+    [
+        ("No model with id 7", "No model with id 7. The"),
+        ("See http://a/b", "See http://a/b The"),
+        ("Gone?", "Gone? The"),
+    ],
+)
+def test_a_hubs_own_words_get_the_full_stop_they_lack(said: str, joined: str) -> None:
+    assert joined in told(NotFound(said))
+
+
 @pytest.mark.parametrize("access", ["archived", "removed"])
 def test_no_version_is_offered_of_what_is_gone_as_a_whole(access: str) -> None:
     versions = (version(REF), version(Ref.parse("civitai:1001@2002")))

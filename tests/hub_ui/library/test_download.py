@@ -135,6 +135,13 @@ def test_a_web_page_at_the_address_itself_is_not_weights(hub: Host, part: Part) 
         fetched(download(hub.url + "/file"), part)
 
 
+def test_a_web_page_of_the_host_it_leads_to_asks_for_no_key(hub: Host, part: Part) -> None:
+    hub.answers["/file"] = redirect(hub.url + "/cdn")
+    hub.answers["/cdn"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
+    with pytest.raises(errors.NotWeights, match="web page"):
+        fetched(download(hub.url + "/file"), part)
+
+
 @pytest.mark.parametrize(
     ("body", "what"),
     [
