@@ -160,12 +160,16 @@ class Library:
 
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Enters files that lie in the folder already. A ref or file that has an entry is left as it is."""
+        wanted = tuple(entries)
+        if not wanted:
+            # Nothing is asked of a folder that may be somebody's own, or not to be written.
+            return ()
         try:
             with self._alone(_LOCK_FILE, Meter()):
                 kept = list(self.entries())
                 refs, files = {entry.ref for entry in kept}, {entry.file.casefold() for entry in kept}
                 new: list[Entry] = []
-                for entry in entries:
+                for entry in wanted:
                     if entry.ref not in refs and entry.file.casefold() not in files:
                         new.append(entry)
                         refs.add(entry.ref)

@@ -246,6 +246,11 @@ def test_removing_may_keep_the_file(library: Library, ink: HttpDownload) -> None
     assert (library.entries(), library.path(got).read_bytes()) == ((), FILE)
 
 
+def test_adopting_nothing_writes_nothing(library: Library) -> None:
+    before = sorted(library.folder.rglob("*"))
+    assert (library.adopt([]), sorted(library.folder.rglob("*"))) == ((), before)
+
+
 def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink: HttpDownload) -> None:
     got = library.pull(ink, record())
     new = entry(ref=Ref.parse("civitai:1@2"), file="sd1/b.safetensors")
