@@ -12,7 +12,7 @@ from connectors.connector import Connector
 from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora
-from connectors.ref import HubName
+from connectors.ref import HubName, Ref
 
 PATIENCE_SECONDS = 20.0
 # A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
@@ -103,8 +103,11 @@ def _first_filled(connector: Connector, query: Query, cursor: str | None) -> Pag
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, patience: float = PATIENCE_SECONDS) -> Collected:
-    """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find."""
-    found: dict[HubName, list[Lora]] = {}
+    """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find.
+
+    A LoRA that stands on two pages of a hub, as its lists change while they are read, counts once.
+    """
+    found: dict[HubName, dict[Ref, Lora]] = {}
     barren: dict[HubName, int] = {}
     failures: list[HubUiError] = []
     cursors: dict[HubName, str] | None = None
@@ -115,11 +118,15 @@ def collect(connectors: Sequence[Connector], query: Query, *, patience: float = 
                 failures.append(answer.error)
             elif answer.page is not None:
                 hub, page = answer.hub, answer.page
-                found.setdefault(hub, []).extend(page.loras)
-                barren[hub] = 0 if page.loras else barren.get(hub, 0) + 1
+                known = found.setdefault(hub, {})
+                before = len(known)
+                for lora in page.loras:
+                    known.setdefault(lora.ref, lora)
+                barren[hub] = 0 if len(known) > before else barren.get(hub, 0) + 1
                 if page.cursor and len(found[hub]) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
-    return Collected(loras=tuple(_ordered(_interleave(found), query.sort)[: query.limit]), failures=tuple(failures))
+    listed = {hub: tuple(loras.values()) for hub, loras in found.items()}
+    return Collected(loras=tuple(_ordered(_interleave(listed), query.sort)[: query.limit]), failures=tuple(failures))
 
 
 def _interleave(found: Mapping[HubName, Sequence[Lora]]) -> list[Lora]:

@@ -12,6 +12,7 @@ from connectors.wire import Table, flag, text, texts
 
 # The allowCommercialUse values, weakest first: each of the older single values included the ones before it.
 _COMMERCIAL = ("Image", "RentCivit", "Rent", "Sell")
+_BOXES = ("allowCommercialUse", "allowNoCredit", "allowDerivatives", "allowDifferentLicense")
 _WORDS = {
     "Image": ("images may be sold", "images may not be sold"),
     "Rent": ("paid generation services may run it", "no paid generation services"),
@@ -32,7 +33,8 @@ def commercial_uses(value: object) -> tuple[str, ...] | None:
 def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
     """The author's permissions in one line, and the licence of the base model, which binds the LoRA too."""
     said = ", ".join(_permissions(model))
-    claims = [Claim(field="license", value=said, source="hub", where="allowCommercialUse, allow…")] if said else []
+    where = ", ".join(name for name in _BOXES if model.get(name) is not None)
+    claims = [Claim(field="license", value=said, source="hub", where=where)] if said else []
     found = identify(base) if base else None
     if found is not None and found.license:
         where = f"licence of {found.label}"

@@ -17,10 +17,10 @@ from connectors.ref import HubName, Ref
 
 @dataclass(kw_only=True)
 class Told:
-    """A hub that answers page after page as it is told: a Page's LoRAs, or an exception."""
+    """A hub that answers page after page as it is told: LoRAs, so many new ones, or an exception."""
 
     name: HubName
-    pages: Sequence[int | Exception] = (1,)
+    pages: Sequence[int | tuple[Lora, ...] | Exception] = (1,)
     seconds: float = 0.0
     hang: threading.Event | None = None
     asked: list[str | None] = field(default_factory=list)
@@ -39,7 +39,8 @@ class Told:
         if isinstance(page, Exception):
             raise page
         more = str(number + 1) if number + 1 < len(self.pages) else None
-        return Page(hub=self.name, loras=tuple(_lora(self.name, number, i) for i in range(page)), cursor=more)
+        loras = page if isinstance(page, tuple) else tuple(_lora(self.name, number, i) for i in range(page))
+        return Page(hub=self.name, loras=loras, cursor=more)
 
     def get(self, ref: Ref) -> Lora:
         raise NotImplementedError
@@ -142,6 +143,13 @@ def test_pages_are_followed_up_to_the_limit() -> None:
     hub = Told(name="civitai", pages=[10, 10, 10, 10])
     found = federation.collect(_hubs(hub), Query(limit=15))
     assert (len(found.loras), hub.asked) == (15, [None, "1"])
+
+
+def test_a_lora_that_stands_on_two_pages_is_brought_once() -> None:
+    first = (_lora("civitai", 0, 0), _lora("civitai", 0, 1))
+    hub = Told(name="civitai", pages=[first, *[first[:1]] * 1000])
+    found = federation.collect(_hubs(hub), Query(limit=10))
+    assert (found.loras, len(hub.asked)) == (first, 9)
 
 
 def test_no_hub_pushes_another_off_the_first_screen() -> None:

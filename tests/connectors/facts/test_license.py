@@ -54,6 +54,13 @@ def test_permission_boxes_become_words(model: dict[str, Any], words: str | None)
     assert best(license.civitai_claims(model, None), "license") == words
 
 
+def test_a_claim_about_permissions_names_the_boxes_that_were_ticked() -> None:
+    claims = license.civitai_claims(
+        {"allowCommercialUse": ["Image"], "allowNoCredit": None, "allowDerivatives": True}, None
+    )
+    assert [claim.where for claim in claims] == ["allowCommercialUse, allowDerivatives"]
+
+
 def test_the_bases_licence_binds_too() -> None:
     assert best(license.civitai_claims({}, "Pony"), "base_license") == "CreativeML Open RAIL-M"
 
