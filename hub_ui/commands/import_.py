@@ -111,16 +111,16 @@ def _entry(built: Services, found: Found, prefix: str) -> Entry | None:
 
 
 def _document(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry]) -> dict[str, Any]:
-    entered = {(entry.ref, entry.sha256) for entry in new}
+    entered = {made.library / entry.file for entry in new}
     return {
         "folder": str(folder),
         "lock": str(made.lock),
         "entered": len(new),
-        "files": [_item(found, entered) for found in results],
+        "files": [_item(found, entered=folder / found.path in entered) for found in results],
     }
 
 
-def _item(found: Found, entered: set[tuple[Ref, str]]) -> dict[str, Any]:
+def _item(found: Found, *, entered: bool) -> dict[str, Any]:
     read = found.digests
     return {
         "path": found.path,
@@ -132,7 +132,7 @@ def _item(found: Found, entered: set[tuple[Ref, str]]) -> dict[str, Any]:
         "sha256": read.sha256 if read else None,
         "autov2": read.autov2 if read else None,
         "autov3": read.autov3 if read else None,
-        "entered": read is not None and found.ref is not None and (found.ref, read.sha256) in entered,
+        "entered": entered,
         "facts": found.facts.to_json() if found.facts else None,
         **(failure(found.error) if found.error else {}),
     }

@@ -162,12 +162,12 @@ def _recognised(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Fou
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Weight files of any format, sorted; hidden folders hold none."""
+    """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
     found = []
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(where, n) for n in names if n.lower().endswith((SUFFIX, *_OLDER)) and not n.startswith(".")]
-    return sorted(found)
+    return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
 
 def _read(path: Path) -> Digests | HubUiError:

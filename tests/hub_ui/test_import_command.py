@@ -154,3 +154,10 @@ def test_a_folder_that_is_not_there_is_a_usage_error(line: Line, tmp_path: Path)
     code, document = line("import", str(tmp_path / "none"))
     assert (code, document["error"]) == (2, "UsageError")
     assert json.dumps(document).count("none") == 1
+
+
+def test_of_two_files_with_the_same_bytes_the_one_that_was_entered_is_told(mine: Path, line: Line) -> None:
+    shutil.copy(mine / "styles" / "red old name.safetensors", mine / "another.safetensors")
+    code, document = line("import", str(mine), "--lock", str(mine / "loras.lock"))
+    entered = [item["path"] for item in document["files"] if item["entered"]]
+    assert (code, document["entered"], entered) == (0, 1, ["another.safetensors"])

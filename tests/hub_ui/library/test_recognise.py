@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -190,3 +191,10 @@ def test_an_entry_says_what_the_record_says(ink: Path) -> None:
 def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
     [found] = recognise(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
     assert entry_of(found, "a:b.safetensors", "") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for_and_a_dead_link_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / "gone")
+    assert files_in(tmp_path) == [tmp_path / "link.safetensors"]
