@@ -45,7 +45,6 @@ from hub_ui.library.weights import check_file
 def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
     meter.total = download.size
-    _sweep(download)
     check_space(part.parent, download.size)
     try:
         return _placed(download, part, meter, patience or Patience(), force=False)
@@ -53,7 +52,7 @@ def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | 
         return _placed(download, part, meter, patience or Patience(), force=True)
 
 
-def _sweep(download: HubDownload) -> None:
+def sweep(download: HubDownload) -> None:
     """Takes away what killed processes left of this file in the cache: huggingface_hub never goes on with it.
 
     It holds its own lock of a file while it downloads, so what lies there while the lock is free is nobody's.

@@ -228,6 +228,8 @@ class Library:
         near = self.path(known) if known else self.folder / self._place(download, record)
         part = self._part(download, near, known)
         try:
+            if not isinstance(download, HttpDownload):
+                hub_download.sweep(download)
             fetched = self._twin(download, part) or _fetch(download, part, meter, renew, self.manner)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)

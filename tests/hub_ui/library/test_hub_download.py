@@ -82,6 +82,17 @@ def test_what_a_killed_process_left_in_the_cache_is_taken_away_but_nothing_of_on
     assert len(list(stale.parent.glob("*.incomplete"))) == left
 
 
+def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
+    hubs: HubEndpoints, library: Library, tmp_path: Path
+) -> None:
+    asked = of(hubs)
+    library.pull(replace(asked, ref=replace(asked.ref, id="other/red")), record())
+    stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.write_bytes(b"half")
+    library.pull(asked, record())
+    assert not stale.exists()
+
+
 def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
