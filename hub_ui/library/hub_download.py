@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ from hub_ui.library.weights import check_file
 def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
     meter.total = download.size
+    # Its warnings spell out signed addresses, which let their bearer in, and say nothing that our error does not.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     check_space(part.parent, download.size)
     try:
         return _placed(download, part, meter, patience or Patience(), force=False)

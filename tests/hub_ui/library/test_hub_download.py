@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -163,3 +164,13 @@ def test_a_bad_day_of_the_hub_has_its_name(
     hubs.faults.add(Fault(kind="status", match="resolve", hub="huggingface", status=status))
     with pytest.raises(error):
         fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
+
+
+def test_no_signed_address_is_written_to_the_log(
+    hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(logging.Handler, "handle", lambda self, record: said.append(record.getMessage()))
+    hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=500, times=1))
+    library.pull(of(hubs), record())
+    assert [line for line in said if "X-Amz-Signature" in line] == []
