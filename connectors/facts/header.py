@@ -20,6 +20,8 @@ from connectors.errors import BadHeader, NotWeights
 
 # Headers of real LoRAs have 2 KB to 2 MB; the longest carry a thumbnail. Parsing takes about ten times as much memory.
 MAX_HEADER_BYTES = 10_000_000
+# Of one JSON object. Small ones, as short lines of metadata are, take most memory for their length.
+_MAX_ENTRIES = 200_000
 # Most headers are shorter, so that one read has all of it and the first tensors too.
 FIRST_READ = 96 * 1024
 # Beyond the header: the alpha tensors often come first.
@@ -107,7 +109,7 @@ def header_length(head: bytes) -> int:
 def parse(raw: bytes, size: int | None = None) -> Header:
     """The header whose JSON is `raw`. With the file's `size`, the tensors must fill it exactly."""
     if wire.overfull(raw):
-        raise BadHeader("The header holds more entries than any LoRA has. The file is not read.")
+        raise _overfull()
     try:
         tensors, metadata = _quickly(raw) or _strictly(raw)
     except RecursionError:
@@ -120,6 +122,10 @@ def parse(raw: bytes, size: int | None = None) -> Header:
             "download it again."
         )
     return Header(tensors=tensors, metadata=metadata, data_start=start, size=size, extent=end)
+
+
+def _overfull() -> BadHeader:
+    return BadHeader("The header holds more entries than any LoRA has. The file is not read.")
 
 
 _Parsed = tuple[dict[str, Tensor], dict[str, str]]
@@ -161,6 +167,8 @@ class Table:
 
 def table_of(raw: bytes) -> Table:
     """The header in two parts, the second unread. What can't be parted has no metadata, and is for `parse` to judge."""
+    if wire.overfull(raw):
+        return Table(text=raw, metadata=None)
     try:
         metadata, end = _leading_metadata(raw.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -214,6 +222,8 @@ class _Strict(msgspec.Struct, gc=False):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MAX_ENTRIES:
+        raise _overfull()
     found = dict(pairs)
     if len(found) != len(pairs):
         counted = Counter(name for name, _ in pairs)

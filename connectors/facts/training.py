@@ -22,6 +22,8 @@ _MAX_WORDS = 20
 _MAX_TAGS = 30
 _MAX_JSON = 4_000_000
 _MAX_HINT = 10_000
+# Names of models are short. Patterns with gaps take long over a text made to slow them down.
+_MAX_NAME = 1_000
 
 # ss_base_model_version, in the words of kohya-ss, musubi-tuner and ai-toolkit.
 _VERSIONS: Mapping[str, str] = {
@@ -75,7 +77,7 @@ _NOBODY = ("", "none", "null", "unknown")
 
 def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
     """(base model, where it stands), the most telling first."""
-    checkpoint = metadata.get("ss_sd_model_name", "")
+    checkpoint = metadata.get("ss_sd_model_name", "")[:_MAX_NAME]
     for pattern, base in _CHECKPOINTS:
         if pattern.search(checkpoint):
             yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
@@ -87,7 +89,7 @@ def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
 
 def _said(metadata: Metadata) -> Iterator[tuple[str, str]]:
     for key in ("ss_base_model_version", "modelspec.architecture", "base_model"):
-        value = metadata.get(key, "").strip()
+        value = metadata.get(key, "")[:_MAX_NAME].strip()
         if value.casefold() not in _NOBODY:
             yield key, value
 

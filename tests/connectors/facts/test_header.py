@@ -188,6 +188,17 @@ def test_a_header_of_too_many_values_is_not_parsed(mark: bytes) -> None:
         parse(mark * 2_000_001)
 
 
+def test_metadata_of_more_lines_than_any_has_is_not_kept() -> None:
+    raw = b'{"__metadata__":{' + b",".join(b'"%d":"x"' % number for number in range(200_001)) + b"}}"
+    assert parted(raw).metadata is None
+    with pytest.raises(BadHeader, match="more entries than any LoRA has"):
+        parse(raw)
+
+
+def test_what_is_too_full_is_not_parted() -> None:
+    assert parted(b'{"__metadata__":{' + b'"":"",' * 600_000).metadata is None
+
+
 def test_tensors_may_stand_in_any_order() -> None:
     assert parse(entries((4, 6), (0, 2), (2, 4))).extent == 6
 

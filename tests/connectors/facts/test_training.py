@@ -15,6 +15,12 @@ def dumped(**tables: object) -> Said:
     return {key: json.dumps(value) for key, value in tables.items()}
 
 
+def test_an_endless_name_of_a_checkpoint_takes_no_time() -> None:
+    endless, start = "flux " * 1_900_000, time.perf_counter()
+    assert list(training.base_models({"ss_sd_model_name": endless, "base_model": endless})) == []
+    assert time.perf_counter() - start < 1
+
+
 @pytest.mark.parametrize(
     ("key", "value", "base"),
     [
