@@ -133,6 +133,8 @@ _RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
     ("vae", _is_vae),
     ("text-encoder", _has(*_ENCODERS)),
     ("llm", _is_language_model),
+    # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
+    ("other", _has("base_model.model.")),
     ("diffusion-model", _has(*_MODELS)),
     ("other", lambda _tensors: True),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from connectors.facts.header import Tensor
 Part = Literal[
     "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
     "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
-    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "norm", "vision",
+    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "norm", "vision", "scale",
 ]  # fmt: skip
 # How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
 Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya"]
@@ -64,6 +64,8 @@ ENDINGS: Mapping[str, Ending] = {
     ".oft_diag": Ending(part="oft"),
     ".oft_R.weight": Ending(part="oft"),
     ".oft_R.default.weight": Ending(part="oft", style="default"),
+    ".boft_R": Ending(part="oft"),
+    ".boft_s": Ending(part="scale"),
     ".ia3_l": Ending(part="ia3"),
     ".ia3_l.default": Ending(part="ia3", style="default"),
     ".on_input": Ending(part="on_input"),

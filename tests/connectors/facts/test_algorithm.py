@@ -83,6 +83,12 @@ def test_the_factors_of_a_layer_name_its_algorithm_and_rank(
     assert (found.what, found.algorithm, dict(found.ranks)) == ("lora", algorithm, ranks)
 
 
+def test_pefts_boft_is_told_by_its_own_names() -> None:
+    name = "base_model.model.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    found = read(layer({"boft_R": (1, 192, 4, 4), "boft_s": (320, 1)}, name))
+    assert (found.what, found.architectures, found.algorithm) == ("lora", ("sd1",), "boft")
+
+
 def test_the_commonest_rank_comes_first() -> None:
     found = read(
         {**lora("double_blocks.0.img_mlp.0 3072>12288", rank=64), **lora("single_blocks.0..2.linear1 3072>9", 8)}

@@ -28,6 +28,8 @@ NAMED: tuple[tuple[str, str], ...] = (
     ("diffusion-model", "blocks.0.self_attn.q.weight patch_embedding.weight"),
     ("diffusion-model", "layers.0.attention.to_q.weight noise_refiner.0.attention.to_q.weight"),
     ("diffusion-model", "joint_blocks.0.x_block.attn.qkv.weight"),
+    ("other", "base_model.model.transformer_blocks.0.attn.to_q.hra_u"),
+    ("other", "base_model.model.down_blocks.0.attentions.0.proj_in.vera_lambda_b base_model.vera_A"),
     ("controlnet", "control_model.input_blocks.0.0.weight control_model.zero_convs.0.0.weight"),
     ("controlnet", "controlnet_cond_embedding.conv_in.weight down_blocks.0.attentions.0.proj_in.weight"),
     ("controlnet", "controlnet_blocks.0.weight double_blocks.0.img_attn.qkv.weight"),
