@@ -31,7 +31,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
-from connectors.session import retry_after
+from connectors.session import retry_after, when_again
 
 HUB = "huggingface"
 _LABEL = "Hugging Face"
@@ -110,10 +110,11 @@ def _of_status(error: Exception, what: str) -> HubUiError:
         return NotFound(f"{_LABEL} has no {what} (any more).", hub=HUB)
     if status == 429 and isinstance(response, httpx2.Response):
         seconds = retry_after(response)
-        when = f"in {round(seconds)} seconds" if seconds is not None else "in a few minutes"
-        return RateLimited(f"{_LABEL} asks to slow down. Try again {when}.", hub=HUB, retry_after=seconds)
+        return RateLimited(
+            f"{_LABEL} asks to slow down. Try again {when_again(seconds)}.", hub=HUB, retry_after=seconds
+        )
     if status == 451:
-        return RegionBlocked(f"{_LABEL} does not serve {what} in your region.", hub=HUB)
+        return RegionBlocked(f"{_LABEL} does not serve {what} in your region. Look for it on another hub.", hub=HUB)
     if status >= 500:
         return HubDown(f"{_LABEL} has a fault of its own ({status}). Try again in a minute.", hub=HUB)
     return BadAnswer(f"{_LABEL} refused the request about {what} ({status or type(error).__name__}).", hub=HUB)

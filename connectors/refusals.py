@@ -25,7 +25,7 @@ from connectors.errors import (
 )
 from connectors.facts.access import early_access_note, moment
 from connectors.ref import HubName
-from connectors.session import UNREADABLE, error_text, retry_after
+from connectors.session import UNREADABLE, error_text, retry_after, when_again
 from connectors.wire import table
 
 # Where a key is read from here, and where people make one.
@@ -34,7 +34,6 @@ KEYS: Mapping[HubName, tuple[str, str]] = {
     "huggingface": ("HF_TOKEN", "huggingface.co/settings/tokens"),
     "replicate": ("REPLICATE_API_TOKEN", "replicate.com/account/api-tokens"),
 }
-_MINUTES_FROM = 120.0
 
 
 def refusal(response: requests.Response, hub: HubName | None, *, redirected: bool | None = None) -> HubUiError | None:
@@ -120,12 +119,6 @@ def _until(response: requests.Response) -> str | None:
     except UNREADABLE:
         return None
     return early_access_note(until, now) if until is not None and until > now else None
-
-
-def when_again(seconds: float | None) -> str:
-    if seconds is None:
-        return "in a few minutes"
-    return f"in {round(seconds)} seconds" if seconds < _MINUTES_FROM else f"in {round(seconds / 60)} minutes"
 
 
 def _who(hub: HubName | None) -> str:

@@ -32,6 +32,8 @@ USER_AGENT = "hub-ui/0.1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 _RETRIED = (500, 502, 503, 504, 524)
+_MINUTES_FROM = 120.0
+_ELSEWHERE = "Look for the same LoRA on another hub."
 # Real answers have up to 100 KB a LoRA, and take three times their length in memory.
 _MAX_JSON_BYTES = 16 * 1024 * 1024
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
@@ -170,12 +172,12 @@ class Session:
             return NotFound(f"{label} does not have this (any more). {said}".strip(), hub=hub, url=response.url)
         if status == 429:
             return RateLimited(
-                f"{label} asks to slow down. Try again {_when(retry_after(response))}.",
+                f"{label} asks to slow down. Try again {when_again(retry_after(response))}.",
                 hub=hub,
                 retry_after=retry_after(response),
             )
         if status == 451:
-            return RegionBlocked(f"{label} does not serve your region. {said}".strip(), hub=hub)
+            return RegionBlocked(f"{label} does not serve your region. {_ELSEWHERE} {said}".strip(), hub=hub)
         if status >= 500:
             return HubDown(f"{label} has a fault of its own ({status}). Try again in a minute.", hub=hub)
         return BadAnswer(f"{label} refused the request ({status}). {said}".strip(), hub=hub, url=response.url)
@@ -243,5 +245,10 @@ def retry_after(response: Answered) -> float | None:
     return float(reset) if reset is not None else None
 
 
-def _when(seconds: float | None) -> str:
-    return f"in {round(seconds)} seconds" if seconds is not None else "in a few minutes"
+def when_again(seconds: float | None) -> str:
+    """The end of "Try again ..."."""
+    if seconds is None:
+        return "in a few minutes"
+    if seconds >= _MINUTES_FROM:
+        return f"in {round(seconds / 60)} minutes"
+    return "in a second" if round(seconds) <= 1 else f"in {round(seconds)} seconds"

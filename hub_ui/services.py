@@ -138,7 +138,7 @@ class Services:
         try:
             entry = self._pulled(ref, report, cancelled)
         except (NotFound, AccessError) as error:
-            raise self._explained(error, ref) from error
+            raise self.explain(error, ref) from error
         self._learn(entry)
         return entry
 
@@ -168,8 +168,10 @@ class Services:
             self.catalog.remember_facts(key, found.stored())
         self._keep(entry.ref, found)
 
-    def _explained(self, error: HubUiError, ref: Ref) -> HubUiError:
+    def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """A refused file's page, versions and bytes are no secret: what was never seen is asked about once."""
+        if not isinstance(error, NotFound | AccessError):
+            return error
         try:
             known = self.catalog.lora(ref)
         except NotFound:

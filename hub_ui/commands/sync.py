@@ -24,6 +24,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             twins=built.catalog.by_sha256,
             frozen=args.frozen,
             report=progress(terminal),
+            explain=built.explain,
         )
         results = [_told(result, terminal) for result in job.run()]
         terminal.rewrite("")

@@ -46,6 +46,7 @@ def _other_version(ref: Ref, known: Lora) -> str:
         return ""
     if known.access == "archived":
         return f"Its page: {known.url}"
-    others = (version for version in known.versions if version.ref.version != ref.version)
+    asked = known.version(ref.version)
+    others = (version for version in known.versions if version is not asked)
     other = next((version for version in others if version.access == "open" and version.files), None)
     return f"Another version is there: hub-ui pull {other.ref}" if other else ""

@@ -35,7 +35,7 @@ from connectors.errors import (
     RegionBlocked,
     WrongHash,
 )
-from connectors.session import retry_after
+from connectors.session import retry_after, when_again
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy
 from hub_ui.library.download import check_promise
 from hub_ui.library.patience import Attempts, Patience
@@ -178,12 +178,16 @@ def _by_status(response: httpx2.Response, endpoint: str) -> HubUiError:
         )
     if status == 429:
         seconds = retry_after(response)
-        when = f"in {round(seconds)} seconds" if seconds is not None else "in a few minutes"
-        return RateLimited(f"Hugging Face asks to slow down. Try again {when}.", hub="huggingface", retry_after=seconds)
+        again = when_again(seconds)
+        return RateLimited(
+            f"Hugging Face asks to slow down. Try again {again}.", hub="huggingface", retry_after=seconds
+        )
     if status in (404, 410):
         return _gone()
     if status == 451:
-        return RegionBlocked("Hugging Face does not serve this file in your region.", hub="huggingface")
+        return RegionBlocked(
+            "Hugging Face does not serve this file in your region. Look for it on another hub.", hub="huggingface"
+        )
     return HubDown(f"Hugging Face has a fault of its own ({status}). Try again in a minute.", hub="huggingface")
 
 

@@ -46,6 +46,7 @@ class Sync:
     twins: Callable[[str], Iterable[Ref]]
     frozen: bool = False
     report: Callable[[Progress], None] | None = None
+    explain: Callable[[HubUiError, Ref], HubUiError] = lambda error, ref: error
 
     def run(self) -> Iterator[Synced]:
         """One result an entry, in the order of the lock file. One that fails does not keep the others from coming."""
@@ -54,7 +55,7 @@ class Sync:
             try:
                 yield self._synced(entry, unanswering)
             except HubUiError as error:
-                yield Synced(entry=entry, state="failed", error=error)
+                yield Synced(entry=entry, state="failed", error=self.explain(error, entry.ref))
             except OSError as error:
                 yield Synced(entry=entry, state="failed", error=disk_trouble(error))
 

@@ -18,7 +18,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
-from connectors.session import Endpoint, Session, error_text, retry_after
+from connectors.session import Endpoint, Session, error_text, retry_after, when_again
 from tests.connectors.serving import Answer, Asked, Hub, said
 
 
@@ -254,3 +254,11 @@ def test_a_post_like_method_carries_its_body(server: Hub) -> None:
 
     server.answers["/x"] = echoed
     assert _session(server).json("/x", method="QUERY", data=b"fog") == {"method": "QUERY", "body": "fog"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "in a few minutes"), (1.0, "in a second"), (119.0, "in 119 seconds"), (3600.0, "in 60 minutes")],
+)
+def test_when_to_come_back_is_said_as_people_say_it(seconds: float | None, said: str) -> None:
+    assert when_again(seconds) == said

@@ -41,6 +41,11 @@ def test_what_is_archived_still_has_its_page() -> None:
     assert told(access="archived").endswith("by ada. Its page: https://hub.invalid/1001")
 
 
+def test_the_version_that_was_asked_for_is_no_other_one() -> None:
+    known = lora()
+    assert "hub-ui pull" not in explained(GONE, known.ref, known, []).message
+
+
 @pytest.mark.parametrize(
     ("said", "joined"),
     [

@@ -59,6 +59,19 @@ def test_other_bytes_than_the_locks_are_refused(library: Library, held: Entry, h
     assert not library.path(held).exists()
 
 
+def test_a_failure_is_told_with_what_else_is_known(library: Library, held: Entry) -> None:
+    gone = Hub(name="civitai", error=NotFound("gone"))
+    job = Sync(
+        library=library, connector=lambda hub: gone, twins=lambda sha: (), frozen=True,
+        explain=lambda error, ref: NotFound(f"{error.message}, see {ref}"),
+    )  # fmt: skip
+    library.path(held).parent.mkdir(parents=True)
+    library.path(held).write_bytes(FILE)
+    [failed] = job.run()
+    assert failed.error is not None
+    assert failed.error.message == f"gone, see {INK}"
+
+
 @pytest.mark.parametrize(("byte", "expected"), [(b"\x01", ("kept", None)), (b"\x02", ("failed", "WrongHash"))])
 def test_frozen_reads_the_bytes_of_a_hub_that_states_no_hash(
     library: Library, held: Entry, hub: Host, byte: bytes, expected: tuple[str, str | None]
