@@ -150,7 +150,9 @@ class Home:
         cached = each.hub == "huggingface" and any(self.cache.glob(f"*/blobs/{each.sha256}"))
         if each.sha256 in whole or cached:
             return each.size
-        spans = [state.spans for state in states if _is_for(state, each)]
+        # What came out of a tar that streamed by can't be gone on with: only ranges of the tar can.
+        of_use = (state for state in states if state.inside or each.hub != "replicate")
+        spans = [state.spans for state in of_use if _is_for(state, each)]
         return max((sum(stop - start for start, stop in found) for found in spans), default=0)
 
     def _sha256(self, path: Path) -> str:
