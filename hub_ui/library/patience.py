@@ -25,6 +25,7 @@ class Patience:
     worth: int = 256 * 1024
     first: float = 0.25
     longest: float = 30.0
+    pause: Callable[[float], None] = time.sleep
 
     def wait(self, tried: int, error: HubUiError) -> float | None:
         """Seconds to wait after that many failures; None to give up."""
@@ -56,7 +57,7 @@ class Attempts:
         wait = self.patience.wait(self._failed, error) if isinstance(error, PASSING) and not crawls else None
         if wait is None:
             raise error
-        until = time.monotonic() + wait
-        while (left := until - time.monotonic()) > 0:
+        while wait > 0:
             self.check()
-            time.sleep(min(left, _SECONDS_BETWEEN_CHECKS))
+            self.patience.pause(min(wait, _SECONDS_BETWEEN_CHECKS))
+            wait -= _SECONDS_BETWEEN_CHECKS

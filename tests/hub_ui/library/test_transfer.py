@@ -229,27 +229,12 @@ def test_the_key_stays_with_the_hub_on_every_request_of_a_resumed_pull(
     assert len(delivery.seen) == 3
 
 
-@pytest.fixture
-def slow_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     waits: list[float] = []
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        now[0] += seconds
-
-    monkeypatch.setattr("hub_ui.library.patience.time.sleep", sleep)
-    monkeypatch.setattr("hub_ui.library.patience.time.monotonic", lambda: now[0])
-    return waits
-
-
-def test_a_rate_limit_is_sat_out_as_long_as_it_asks(
-    hub: Host, tmp_path: Path, file: HttpDownload, slow_clock: list[float]
-) -> None:
     limited = Answer(status=429, headers={"Retry-After": "7"})
     hub.answers["/file"] = lambda count: limited if count == 1 else Answer(body=FILE)
-    fetch(file, a_part(tmp_path), Meter(), manner=Manner())
-    assert round(sum(slow_clock), 1) == 7.0
+    fetch(file, a_part(tmp_path), Meter(), manner=Manner(patience=Patience(pause=waits.append)))
+    assert round(sum(waits), 1) == 7.0
 
 
 def test_one_that_asks_for_too_long_is_told(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
