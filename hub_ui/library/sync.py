@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -65,13 +66,15 @@ class Sync:
             if self.frozen:
                 self._ask(entry, unanswering)
             return Synced(entry=entry, state="kept")
-        if found.state == "missing":
-            return self._fetched(entry)
         path = self.library.path(entry)
-        aside = set_aside(path)
+        if found.state != "missing":
+            set_aside(path)
         done = self._fetched(entry)
-        aside.unlink(missing_ok=True)
-        return replace(done, state="replaced")
+        # Those of earlier tries too, which found no hub to have the right file from.
+        aside = [place for place in _asides(path) if place.is_file()]
+        for place in aside:
+            place.unlink()
+        return replace(done, state="replaced") if aside else done
 
     def _ask(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> None:
         """A hub that is down, or wants us to slow down, is not asked about the next hundred files too."""
@@ -134,6 +137,12 @@ def set_aside(path: Path) -> Path:
     aside = next(name for name in names if not name.exists())
     path.replace(aside)
     return aside
+
+
+def _asides(path: Path) -> list[Path]:
+    """Whatever `set_aside` ever put beside that path."""
+    number = re.compile(re.escape(f"{path.name}.changed") + "[0-9]*")
+    return [place for place in path.parent.iterdir() if number.fullmatch(place.name)]
 
 
 def check_still_promised(connector: Connector, entry: Entry) -> bool:

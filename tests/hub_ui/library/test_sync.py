@@ -59,6 +59,17 @@ def test_other_bytes_than_the_locks_are_refused(library: Library, held: Entry, h
     assert not library.path(held).exists()
 
 
+def test_what_an_earlier_sync_set_aside_goes_once_the_right_file_came(library: Library, held: Entry, hub: Host) -> None:
+    path = library.path(held)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"changed")
+    assert sync(library, Hub(name="civitai", address="http://127.0.0.1:9")) == [("failed", "HubDown")]
+    assert [place.name for place in path.parent.iterdir()] == [f"{path.name}.changed"]
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    assert sync(library, Hub(name="civitai", address=hub.url)) == [("replaced", None)]
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_failure_is_told_with_what_else_is_known(library: Library, held: Entry) -> None:
     gone = Hub(name="civitai", error=NotFound("gone"))
     job = Sync(
