@@ -242,7 +242,8 @@ def _why_no_file(lora: Lora, version: Version) -> str:
 
 def _key_required() -> KeyRequired:
     return KeyRequired(
-        "CivitAI gives this file to signed-in people only. Add a key (CIVITAI_TOKEN) from your account's settings.",
+        "CivitAI gives this file to signed-in people only. Add a key (CIVITAI_TOKEN, from civitai.com/user/account), "
+        "or check the one you gave.",
         hub="civitai",
     )
 

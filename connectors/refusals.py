@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,15 +24,8 @@ from connectors.errors import (
 )
 from connectors.facts.access import early_access_note, moment
 from connectors.ref import HubName
-from connectors.session import UNREADABLE, error_text, retry_after, when_again
+from connectors.session import KEYS, UNREADABLE, error_text, retry_after, when_again
 from connectors.wire import table
-
-# Where a key is read from here, and where people make one.
-KEYS: Mapping[HubName, tuple[str, str]] = {
-    "civitai": ("CIVITAI_TOKEN", "civitai.com/user/account"),
-    "huggingface": ("HF_TOKEN", "huggingface.co/settings/tokens"),
-    "replicate": ("REPLICATE_API_TOKEN", "replicate.com/account/api-tokens"),
-}
 
 
 def refusal(response: requests.Response, hub: HubName | None, *, redirected: bool | None = None) -> HubUiError | None:

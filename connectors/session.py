@@ -36,6 +36,12 @@ _MINUTES_FROM = 120.0
 _ELSEWHERE = "Look for the same LoRA on another hub."
 # Real answers have up to 100 KB a LoRA, and take three times their length in memory.
 _MAX_JSON_BYTES = 16 * 1024 * 1024
+# Where a key is read from here, and where people make one.
+KEYS: Mapping[HubName, tuple[str, str]] = {
+    "civitai": ("CIVITAI_TOKEN", "civitai.com/user/account"),
+    "huggingface": ("HF_TOKEN", "huggingface.co/settings/tokens"),
+    "replicate": ("REPLICATE_API_TOKEN", "replicate.com/account/api-tokens"),
+}
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
 # digits, or thousands of brackets.
 UNREADABLE = (ValueError, RecursionError)
@@ -165,8 +171,11 @@ class Session:
         said = error_text(response)
         status = response.status_code
         if status in (401, 403):
+            variable, page = KEYS[hub]
             return KeyRequired(
-                f"{label} wants a key for this. Add a key, or check the one you gave. {said}".strip(), hub=hub
+                f"{label} wants a key for this. Add a key ({variable}, from {page}), or check the one you gave. "
+                f"{said}".strip(),
+                hub=hub,
             )
         if status in (404, 410):
             return NotFound(f"{label} does not have this (any more). {said}".strip(), hub=hub, url=response.url)

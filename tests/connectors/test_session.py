@@ -262,3 +262,9 @@ def test_a_post_like_method_carries_its_body(server: Hub) -> None:
 )
 def test_when_to_come_back_is_said_as_people_say_it(seconds: float | None, said: str) -> None:
     assert when_again(seconds) == said
+
+
+def test_a_key_that_is_refused_is_told_with_its_variable_and_where_to_get_another(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=401)
+    with pytest.raises(KeyRequired, match=r"Add a key \([A-Z_]+_TOKEN, from [a-z.]+/[a-z/-]+\), or check the one"):
+        _session(server).json("/x")
