@@ -154,6 +154,7 @@ def _dit(width: int, attention: str) -> Fits:
     return lambda seen: width in seen.widths("transformer_blocks_", ends)
 
 
+_OUT_OF_MLP = "proj_mlp,ff_net_0_proj,ff_context_net_0_proj"
 _TWO_STREAM_INPUTS = (
     "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,attn_add_k_proj,attn_add_v_proj,ff_net_0_proj,"
     "ff_context_net_0_proj"
@@ -258,11 +259,15 @@ def _only_encoder(width: int) -> Fits:
 RULES: tuple[Rule, ...] = (
     # Containers that one network alone has.
     _rule("hidream", "double_stream_blocks single_stream_blocks"),
+    _rule("flux3", "mode_blocks_image mode_blocks_image_cond txt_mode_blocks"),
+    _rule("flux3", "single_transformer_blocks", lambda seen: seen.ends("single_transformer_blocks_", "_ff_linear_in")),
     _rule("auraflow", "joint_transformer_blocks double_layers single_layers"),
     _rule("auraflow", "single_transformer_blocks", _auraflow_single),
     _rule("sd3", "joint_blocks"),
     _rule("krea2", "txtfusion txtfusion_layerwise_blocks txtfusion_refiner_blocks txtfusion_projector"),
     _rule("krea2", "text_fusion text_fusion_layerwise_blocks text_fusion_refiner_blocks"),
+    _rule("kandinsky6", "video_text_transformer_blocks audio_text_transformer_blocks"),
+    _rule("kandinsky6", "visual_transformer_blocks", _any("_dec_block_", "_va_", "_av_")),
     _rule("kandinsky5", "visual_transformer_blocks text_transformer_blocks"),
     _rule("chroma", "distilled_guidance_layer distilled_guidance_layer_layers distilled_guidance_layer_in_proj"),
     _rule("flux2", "double_stream_modulation_img_lin double_stream_modulation_txt_lin single_stream_modulation_lin"),
@@ -284,6 +289,7 @@ RULES: tuple[Rule, ...] = (
     _rule("sd1", "#", lambda seen: 768 in seen.widths()),
     _rule("sd2", "#", lambda seen: 1024 in seen.widths()),
     # FLUX and its relatives: two streams in their original names.
+    _rule("joy-image", _STREAMS, _any("_attn_img_attn_", "_attn_txt_attn_", "_img_mlp_net_", "_txt_mlp_net_")),
     _rule("hunyuan-image", _STREAMS, _stream(3584)),
     _rule("hunyuan-video-1.5", _STREAMS, _stream(2048)),
     _rule("flux2", _STREAMS, _flux2_streams),
@@ -299,6 +305,8 @@ RULES: tuple[Rule, ...] = (
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
     _rule("minimax-h3", _DIT, lambda seen: 5376 in seen.widths(last=_TWO_STREAM_INPUTS)),
     _rule("krea2", _DIT, _any("attn_to_gate")),
+    # FLUX.1's names and width, with gated MLPs twice as wide.
+    _rule("ovis-image", _DIT, lambda seen: _any_width(3072)(seen) and 24576 in seen.outputs(_OUT_OF_MLP)),
     _rule("flux2", _DIT, _flux2_diffusers),
     _rule("flux2", _DIT, lambda seen: "single_transformer_blocks" in seen.containers and _dit(4096, "attn")(seen)),
     # Then widths and the number of blocks, two streams before one.
@@ -308,6 +316,7 @@ RULES: tuple[Rule, ...] = (
     _rule("sd3", _DIT, lambda seen: _two_streams(1536)(seen) and not _any_width(3072)(seen)),
     _rule("sd3", _DIT, _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
+    _rule("hunyuan-image", "single_transformer_blocks", _any_width(3584)),
     _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),
     _rule("hunyuan-video", _DIT, _any("token_refiner")),
     _rule("hunyuan-video", _DIT, _hunyuan_depth),

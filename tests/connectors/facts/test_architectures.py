@@ -31,6 +31,23 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
          "single_transformer_blocks.0.attn.to_out.0 3072>3072"),
         ("diffusers", "double_layers.0.attn.w1q 3072>3072"),
     ),
+    "flux3": (
+        ("kohya", "mode_blocks.image.0.attn.to_q 3072>3072"),
+        ("diffusers", "txt_mode_blocks.0.ff.linear_in 3072>18432"),
+        ("diffusers", "single_transformer_blocks.0.ff.linear_in 3072>18432"),
+    ),
+    "kandinsky6": (
+        ("kohya", "video_text_transformer_blocks.0.attn.to_query 4096>4096"),
+        ("diffusers", "visual_transformer_blocks.0.video_dec_block.self_attention.to_query 4096>4096"),
+    ),
+    "joy-image": (
+        ("kohya", "double_blocks.0.attn.img_attn_qkv 3072>9216"),
+        ("ai-toolkit", "double_blocks.0.txt_mlp.net.0.proj 3072>12288"),
+    ),
+    "ovis-image": (
+        ("kohya", "single_transformer_blocks.0.proj_mlp 3072>24576"),
+        ("diffusers", "transformer_blocks.0.ff.net.0.proj 3072>24576,transformer_blocks.0.attn.to_q 3072>3072"),
+    ),
     "sd3": (
         ("kohya", "joint_blocks.0.x_block.attn.qkv 1536>4608"),
         ("kohya", "joint_blocks.0.context_block.mlp.fc1 2432>9728"),
@@ -72,6 +89,9 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
          "single_transformer_blocks.0.attn.to_qkv_mlp_proj 4096>36864"),
         ("diffusers", "transformer_blocks.0.attn.to_q 6144>6144"),
         ("diffusers", "transformer_blocks.0.ff.linear_in 3072>18432"),
+        ("diffusers",
+         "transformer_blocks.0.ff.linear_in 3072>18432,"
+         "single_transformer_blocks.0.attn.to_qkv_mlp_proj 3072>27648"),
         ("diffusers", "single_transformer_blocks.0.attn.to_out 12288>3072"),
         ("kohya", "double_stream_modulation_img.lin 6144>36864"),
         ("ai-toolkit", "double_blocks.0.img_attn.qkv 6144>18432"),
@@ -131,6 +151,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("kohya", "double_blocks.0.img_mod.linear 3584>21504"),
         ("kohya", "single_blocks.0.modulation.linear 3584>10752"),
         ("ai-toolkit", "double_blocks.0.img_attn_q 3584>3584"),
+        ("diffusers", "single_transformer_blocks.0.norm.linear 3584>10752"),
         ("diffusers",
          "transformer_blocks.0.attn.to_q 3584>3584,transformer_blocks.0.attn.add_q_proj 3584>3584"),
     ),
