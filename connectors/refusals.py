@@ -51,7 +51,7 @@ def _page_instead(response: requests.Response, hub: HubName | None) -> HubUiErro
     if signs_in:
         return _wants_key(hub)
     return NotWeights(
-        f"{_who(hub)} answered with a web page in place of the file. Nothing was kept; try again later.", hub=hub
+        f"{_who(hub)} answered with a web page in place of the file. The page was not kept; try again later.", hub=hub
     )
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from connectors import inspection
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, UsageError, WrongHash
+from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library import download as http_download
@@ -235,8 +235,10 @@ class Library:
                 check_promise(fetched, known.size, known.sha256)
             meter.check()
             return self._keep(download, record, part, fetched)
-        except IntegrityError:
-            part.drop()
+        except IntegrityError as error:
+            # A web page in place of the rest says nothing of a beginning that has passed for weights.
+            if not isinstance(error, NotWeights) or part.complete or not part.covered(0):
+                part.drop()
             raise
         finally:
             part.rest()

@@ -270,6 +270,17 @@ def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub
     assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
 
 
+def test_a_web_page_in_place_of_the_rest_costs_nothing_of_what_came(library: Library, hub: Host) -> None:
+    hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
+    once = Library(library.folder, library.lock, manner=Manner(patience=Patience(tries=1)))
+    with pytest.raises(errors.HubDown):
+        once.pull(download(hub.url + "/file"), record())
+    hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
+    with pytest.raises(errors.NotWeights, match="web page"):
+        library.pull(download(hub.url + "/file"), record())
+    assert library.kept_bytes(INK) == 100_000
+
+
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
