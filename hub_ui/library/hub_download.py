@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ from hub_ui.library.patience import Attempts, Patience
 from hub_ui.library.progress import Meter
 from hub_ui.library.weights import check_file
 
+_MOST_TRIES = 2
+
 
 def fetch(download: HubDownload, part: Path, meter: Meter, patience: Patience | None = None) -> Fetched:
     """Puts the file at `part` and checks it. A cached file that turns out damaged is fetched anew once."""
@@ -69,7 +72,8 @@ def sweep(download: HubDownload) -> None:
 
 
 def _placed(download: HubDownload, part: Path, meter: Meter, patience: Patience, *, force: bool) -> Fetched:
-    attempts = Attempts(patience=patience, check=meter.check)
+    # huggingface_hub tries again by itself: five times our five would take minutes to say that the hub is down.
+    attempts = Attempts(patience=replace(patience, tries=min(patience.tries, _MOST_TRIES)), check=meter.check)
     while True:
         try:
             cached = _cached(download, meter, force=force)

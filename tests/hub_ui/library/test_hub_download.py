@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from filelock import FileLock
 from huggingface_hub import HfApi, hf_hub_download
@@ -20,6 +21,7 @@ from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.disk import hash_of
 from hub_ui.library.hub_download import fetch
 from hub_ui.library.library import Library
+from hub_ui.library.patience import Patience
 from hub_ui.library.progress import Meter, Progress, PullCancelled
 from tests.hub_ui.library.building import QUICK, record
 
@@ -174,3 +176,18 @@ def test_no_signed_address_is_written_to_the_log(
     hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=500, times=1))
     library.pull(of(hubs), record())
     assert [line for line in said if "X-Amz-Signature" in line] == []
+
+
+def test_what_huggingface_hub_tries_again_itself_is_tried_twice(
+    hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def down(repo: str, *rest: object, **how: object) -> str:
+        asked.append(repo)
+        raise httpx2.ConnectError("no")
+
+    monkeypatch.setattr("hub_ui.library.hub_download.hf_hub_download", down)
+    with pytest.raises(errors.HubDown):
+        fetch(of(hubs), tmp_path / "part", Meter(), Patience(tries=5, first=0.0))
+    assert len(asked) == 2
