@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from connectors.errors import HubDown
@@ -8,7 +10,7 @@ from hub_ui.library.patience import Attempts, Patience
 DOWN = HubDown("The connection broke off in the middle.")
 
 
-def tries(done: list[int], **fields: int) -> int:
+def tries(done: list[int], **fields: Any) -> int:
     """After how many failures it gives up, where the bytes come so far."""
     attempts = Attempts(patience=Patience(first=0.0, **fields), check=lambda: None)
     for tried, came in enumerate(done, 1):
