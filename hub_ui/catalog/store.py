@@ -22,7 +22,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.row import SEPARATOR, Row
 from hub_ui.catalog.text import storable
-from hub_ui.database import connect
+from hub_ui.database import connect, is_damage, move_aside, transaction
 
 _LOG = logging.getLogger(__name__)
 # Reading all of a file of this size takes about a tenth of a second. Most catalogs are far smaller.
@@ -67,7 +67,7 @@ MIGRATIONS = [_m001_initial]
 def migrate(connection: sqlite3.Connection) -> None:
     """Raises HubUiError for a file that a newer hub-ui has migrated further than we know."""
     connection.execute("BEGIN IMMEDIATE")
-    with _transaction(connection):
+    with transaction(connection):
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
         )
@@ -110,9 +110,9 @@ class Store:
         try:
             return cls(path)
         except (sqlite3.DatabaseError, ValueError) as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
-            _LOG.warning("The catalog %s can't be read (%s). It is kept as %s.", path, error, _move_aside(path))
+            _LOG.warning("The catalog %s can't be read (%s). It is kept as %s.", path, error, move_aside(path))
         return cls(path)
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Store:
         with self._lock, _told(self._path):
             self._check_open()
             self._writer.execute("BEGIN IMMEDIATE")
-            with _transaction(self._writer):
+            with transaction(self._writer):
                 yield Writing(self._writer)
 
     @contextmanager
@@ -260,15 +260,6 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    with ExitStack() as undo:
-        undo.callback(connection.execute, "ROLLBACK")
-        yield
-        undo.pop_all()
-    connection.execute("COMMIT")
-
-
-@contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
@@ -281,22 +272,6 @@ def _cannot_use(path: Path, error: Exception) -> HubUiError:
         f"The catalog {path.name} can't be used ({error}). Check that its folder is writable and its disk not full, "
         "or set HUB_UI_HOME to another folder."
     )
-
-
-def _is_damage(error: Exception) -> bool:
-    """Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
-
-
-def _move_aside(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}-{uuid4().hex[:6]}")
-    for ending in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + ending)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + ending))
-    return aside
 
 
 def _document(connection: sqlite3.Connection, ref: Ref) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -76,12 +77,12 @@ class Address:
 
     def open(self, http: requests.Session, asked: Asked) -> Answer:
         """The answer that carries the bytes. Raises ChangedError, or what the refusal means."""
-        response = self._answered(http, asked)
-        try:
-            return self._read(response, asked)
-        except BaseException:
-            response.close()
-            raise
+        with ExitStack() as undo:
+            response = self._answered(http, asked)
+            undo.callback(response.close)
+            answer = self._read(response, asked)
+            undo.pop_all()
+        return answer
 
     def chunks(self, answer: Answer) -> Iterator[bytes]:
         """The bytes as they come."""

@@ -15,10 +15,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
-from uuid import uuid4
 
 from connectors.errors import HubUiError
-from hub_ui.database import connect
+from hub_ui.database import connect, is_damage, move_aside, transaction
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,9 +95,9 @@ class QueueStore:
         try:
             return cls(path)
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
-            _LOG.warning("The queue %s can't be read (%s). It is kept as %s.", path, error, _move_aside(path))
+            _LOG.warning("The queue %s can't be read (%s). It is kept as %s.", path, error, move_aside(path))
         return cls(path)
 
     def close(self) -> None:
@@ -158,7 +157,7 @@ class QueueStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            with _transaction(connection):
+            with transaction(connection):
                 yield connection
 
     @contextmanager
@@ -173,7 +172,7 @@ class QueueStore:
 def _migrate(connection: sqlite3.Connection) -> None:
     """Raises HubUiError for a file that a newer hub-ui has migrated further than we know."""
     connection.execute("BEGIN IMMEDIATE")
-    with _transaction(connection):
+    with transaction(connection):
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
         )
@@ -187,36 +186,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
                 connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, at))
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    with ExitStack() as undo:
-        undo.callback(connection.execute, "ROLLBACK")
-        yield
-        undo.pop_all()
-    connection.execute("COMMIT")
-
-
 def _cannot_use(path: Path, error: Exception) -> HubUiError:
     return HubUiError(
         f"The list of downloads, {path.name}, can't be used ({error}). Check that its folder is writable and its disk "
         "not full, or set HUB_UI_HOME to another folder."
     )
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
-
-
-def _move_aside(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}-{uuid4().hex[:6]}")
-    for ending in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + ending)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + ending))
-    return aside
 
 
 def _row(values: Sequence[Any]) -> Row:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import requests
@@ -182,11 +182,10 @@ class Transfer:
     @contextmanager
     def _stopping_all(self) -> Iterator[None]:
         """One connection that fails ends the others too."""
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._stop.set)
             yield
-        except BaseException:
-            self._stop.set()
-            raise
+            undo.pop_all()
 
     def _take_pieces(self, http: requests.Session) -> None:
         while not self._stop.is_set():
