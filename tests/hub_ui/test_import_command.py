@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,6 @@ from hub_ui.library.recognise import digests
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 from tests.hub_ui.library.test_recognise import noted
-
-
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
-        yield on
-
-
-@pytest.fixture
-def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
-    yield quiet
-    quiet.faults.clear()
-
-
-@pytest.fixture
-def line(capsys: pytest.CaptureFixture[str]) -> Line:
-    return Line(capsys)
 
 
 @pytest.fixture

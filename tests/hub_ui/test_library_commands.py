@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,6 @@ from tests.hub_ui.library.shared_hubs import (
 )
 
 SHAPE = ("safetensors", "seed")
-
-
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    """Hubs whose data no test changes."""
-    with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
-        yield on
-
-
-@pytest.fixture
-def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
-    yield quiet
-    quiet.faults.clear()
-
-
-@pytest.fixture
-def line(capsys: pytest.CaptureFixture[str]) -> Line:
-    return Line(capsys)
 
 
 @pytest.fixture

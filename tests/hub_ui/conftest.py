@@ -1,0 +1,28 @@
+"""What the tests of several commands share: sample hubs, and a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hub_ui.demo.hubs.server import HubEndpoints
+from tests.hub_ui.library.shared_hubs import Line, answering, copied
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    """Hubs whose data no test changes."""
+    with pytest.MonkeyPatch.context() as patch, answering(copied(tmp_path_factory.mktemp("quiet") / "d"), patch) as on:
+        yield on
+
+
+@pytest.fixture
+def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield quiet
+    quiet.faults.clear()
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str]) -> Line:
+    return Line(capsys)
