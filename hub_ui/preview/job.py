@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from PIL.Image import Image
 
 from connectors.errors import PreviewError
 from connectors.ref import Ref
+from hub_ui.preview.coverage import Coverage
+from hub_ui.preview.sheets import Sheet
 
 
 class PreviewCancelled(PreviewError):
@@ -17,7 +20,10 @@ class PreviewCancelled(PreviewError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adapter:
-    """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; it may be negative or above 1."""
+    """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; it may be negative or above 1.
+
+    `sha256` names the bytes, so that the same file is read once wherever it lies; None where nobody has hashed it.
+    """
 
     ref: Ref
     path: Path
@@ -26,11 +32,19 @@ class Adapter:
     trigger_words: tuple[str, ...] = ()
     architecture: str | None = None
     base_model: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """None leaves a value to the base model's own default. `base` is a base model id, a repo, or a folder."""
+    """None leaves a value to the base model's own default. `base` is a base model id, a repo, a folder, or a
+    .safetensors checkpoint.
+
+    `sampler` is a name of preview/samplers.py. `control` is a picture to steer by; `control_kind` says what is to be
+    made of it ("canny", "depth", "pose"), "ready" for a picture that is a control picture already.
+    `frames` is the length of a clip, for bases that draw films. `may_fetch`: whether a base that is not on this disk
+    may be downloaded, which can be tens of gigabytes.
+    """
 
     adapters: tuple[Adapter, ...]
     prompt: str
@@ -42,55 +56,74 @@ class Job:
     height: int | None = None
     base: str | None = None
     use_trigger_words: bool = True
+    sampler: str | None = None
+    control: Path | None = None
+    control_kind: str = "canny"
+    frames: int | None = None
+    may_fetch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """`done` of `total` parts of one stage; a total of 0 means that nobody knows."""
+    """`done` of `total` parts of one stage; a total of 0 means that nobody knows.
+
+    `preview` is a small rough picture of what is coming, `seconds_left` an estimate for everything that was asked.
+    """
 
     stage: str
     done: int
     total: int
     preview: Image | None = None
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
+    """`frames` holds the whole clip where the base draws films; `image` is then its middle frame.
+
+    `seconds` is this picture's share of the run that made it, 0 when it was there already.
+    """
+
     image: Image
     seconds: float
+    frames: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """How a picture came about. `prompt` is as used, trigger words included, and the same for both of a pair.
+    """How pictures came about. `coverage` has one entry for each LoRA of the job, in its order.
 
-    `applied` of `total` tensors of all the files took effect; `unmatched` names the others. `base` is for people,
-    `base_id` is what a Job takes to have the same base again.
+    `base` is for people, `base_id` is what a Job takes to have the same base again, `base_revision` its commit.
+    `place` is where it ran: "local" or "replicate". `notes` are sentences worth reading: what could not be mapped, a
+    retry with less memory. `control` is the control picture as the network saw it.
     """
 
     base: str
+    base_id: str
     device: str
-    applied: int
-    total: int
-    unmatched: tuple[str, ...]
+    coverage: tuple[Coverage, ...]
     switch_seconds: float
     seed: int
-    prompt: str
     steps: int
     guidance: float
-    base_id: str | None = None
+    width: int
+    height: int
+    sampler: str
+    base_revision: str | None = None
+    place: str = "local"
+    notes: tuple[str, ...] = ()
+    control: Image | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class One:
-    picture: Picture
+class Made:
+    """`pictures` are in the order of the sheet's cells. All come from one seed and the same first noise."""
+
+    job: Job
+    sheet: Sheet
+    pictures: tuple[Picture, ...]
     report: Report
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two pictures from the same seed, prompt, steps and guidance: only the LoRAs differ."""
-
-    without: Picture
-    with_loras: Picture
-    report: Report
+Told = Callable[[Step], None]
+Asked = Callable[[], bool]

@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.errors import UsageError
 from hub_ui.preview import bases, loading
-from hub_ui.preview.adapters import Rack, Switched
+from hub_ui.preview.adapters.rack import Rack, Switched
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, pick, release
 from hub_ui.preview.job import Job, One, Pair, Picture, Report, Step

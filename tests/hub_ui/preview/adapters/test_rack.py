@@ -17,8 +17,8 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
-from hub_ui.preview.adapters import Rack
-from hub_ui.preview.lora_files import Applied
+from hub_ui.preview.adapters.files import Applied
+from hub_ui.preview.adapters.rack import Rack
 from tests.hub_ui.preview.building import LAYERS, adapter, save_kohya, save_peft
 
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub_ui.preview.adapters.files import Applied, delete, load
 from hub_ui.preview.job import Adapter
-from hub_ui.preview.lora_files import Applied, delete, load
 
 # Loaded LoRAs stay for a quick return; more than this would fill the memory with what nobody looks at.
 _KEPT = 6

@@ -10,7 +10,7 @@ from pathlib import Path
 from connectors.errors import DoesNotFit, NoBase
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
-PACKAGED = Path(__file__).parent.parent / "demo" / "weights" / "base"
+PACKAGED = Path(__file__).parents[2] / "demo" / "weights" / "base"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import DoesNotFit, NotWeights
+from hub_ui.preview.adapters.naming import renamed
+from hub_ui.preview.adapters.tensors import Traced, control_channels, fingerprints, read
 from hub_ui.preview.job import Adapter
-from hub_ui.preview.naming import renamed
-from hub_ui.preview.tensors import Traced, control_channels, fingerprints, read
 
 # What diffusers and PEFT raise for a file they can't place: each converter has its own way to fail.
 _LOADER_ERRORS = (

@@ -1,0 +1,35 @@
+"""How much of a LoRA file takes effect on a base, and why the rest does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missed:
+    """Tensors of a file, by their names in it, that go nowhere for one and the same reason.
+
+    `reason` completes the sentence "48 tensors ...": "of text encoder 2, which this base does not have".
+    """
+
+    reason: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """`applied` of `total` tensors of the file take effect. Alphas count with their layer."""
+
+    title: str
+    applied: int
+    total: int
+    missed: tuple[Missed, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return self.applied == self.total
+
+    def sentence(self) -> str:
+        """ "456 of 504 tensors applied; 48 of text encoder 2, which this base does not have" """
+        head = f"{self.applied} of {self.total} tensors applied"
+        return "; ".join([head, *(f"{len(missed.keys)} {missed.reason}" for missed in self.missed)])
