@@ -28,15 +28,18 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A module of the model. `rows` are the outputs of the file's layer that belong to it, None for all of them.
+    """A module of the model. `rows` are the outputs of the file's layer that are the module's, one range after another.
 
-    A file's fused layer (q, k and v in one) has several targets, each with its own rows.
+    None means all of them, in order. A file's fused layer (q, k and v in one) has several targets, each with its own
+    rows; a layer whose halves stand the other way round in the model has one target with two ranges.
     `module` is without ".weight"; a bare parameter (a table of positions) is named as it is.
+    `inputs`: so many the module has to have for this layer, and has fewer. A control LoRA widens FLUX's x_embedder.
     """
 
     component: str
     module: str
-    rows: tuple[int, int] | None = None
+    rows: tuple[tuple[int, int], ...] | None = None
+    inputs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
