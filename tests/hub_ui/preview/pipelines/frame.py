@@ -1,0 +1,121 @@
+"""How a tiny pipeline is made, drawn with, and given LoRAs: by diffusers alone, and by hand.
+
+A base is drawn to latents: unlike a picture they are not cut off at black and white, so that nothing hides there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from safetensors.torch import save_file
+
+PROMPT = "a red cat"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """`pipeline` is the name of diffusers' class, `call` what one picture takes besides seed and steps."""
+
+    architecture: str
+    pipeline: str
+    save: Callable[[Path], Path]
+    call: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """A LoRA as a trainer writes it, and the truth about it.
+
+    `deltas` has what each of the model's parameters gains at weight 1: (component, "a.b.weight") -> tensor.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    deltas: Mapping[tuple[str, str], torch.Tensor]
+    metadata: Mapping[str, str] | None = None
+
+    def save(self, path: Path) -> Path:
+        tensors = {name: tensor.contiguous().clone() for name, tensor in self.tensors.items()}
+        save_file(tensors, path, metadata=dict(self.metadata) if self.metadata else None)
+        return path
+
+
+def randomise(module: torch.nn.Module, seed: int) -> Any:
+    """Every parameter drawn anew, none zero: many networks start with a last layer of zeros and would draw nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.dim() >= 2:
+                parameter.copy_(noise / math.sqrt(math.prod(parameter.shape[1:])))
+            else:
+                parameter.copy_(noise * 0.1 + (0.0 if name.endswith("bias") else 1.0))
+    return module.eval()
+
+
+def save(pipe: Any, folder: Path) -> Path:
+    """In diffusers' layout, every network with new random weights."""
+    for seed, (_, part) in enumerate(sorted(pipe.components.items())):
+        if isinstance(part, torch.nn.Module):
+            randomise(part, seed)
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def load(base: Base, folder: Path) -> Any:
+    pipe = getattr(diffusers, base.pipeline).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def draw(pipe: Any, base: Base, **changes: Any) -> torch.Tensor:
+    call = {"prompt": PROMPT, "num_inference_steps": 2, "output_type": "latent", **base.call, **changes}
+    made = pipe(**call, generator=torch.Generator().manual_seed(0), return_dict=False)[0]
+    latents = made if isinstance(made, torch.Tensor) else torch.stack(list(made))
+    assert torch.isfinite(latents).all()
+    return latents.detach().clone()
+
+
+def plain(pipe: Any, base: Base, paths: Sequence[Path], weights: Sequence[Sequence[float]]) -> list[torch.Tensor]:
+    """What diffusers itself draws: `load_lora_weights`, `set_adapters`, one call for each entry of `weights`."""
+    names = [f"lora_{i}" for i, _ in enumerate(paths)]
+    try:
+        for name, path in zip(names, paths, strict=True):
+            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=name)
+        made = []
+        for row in weights:
+            pipe.set_adapters(names, list(row))
+            made.append(draw(pipe, base))
+        return made
+    finally:
+        pipe.unload_lora_weights()
+
+
+@contextmanager
+def merged(pipe: Any, files: Sequence[File], weights: Sequence[float]) -> Iterator[Any]:
+    """The pipeline with the files' deltas added to its parameters by hand, and taken out again after."""
+    kept: dict[tuple[str, str], torch.Tensor] = {}
+    with torch.no_grad():
+        for file, weight in zip(files, weights, strict=True):
+            for where, delta in file.deltas.items():
+                parameter = getattr(pipe, where[0]).get_parameter(where[1])
+                kept.setdefault(where, parameter.detach().clone())
+                parameter.add_(weight * delta.reshape(parameter.shape))
+        yield pipe
+        for (component, name), before in kept.items():
+            getattr(pipe, component).get_parameter(name).copy_(before)
+
+
+def by_hand(pipe: Any, base: Base, files: Sequence[File], weights: Sequence[Sequence[float]]) -> list[torch.Tensor]:
+    """What the files mean, from their builders' own arithmetic and not from any loader."""
+    made = []
+    for row in weights:
+        with merged(pipe, files, row):
+            made.append(draw(pipe, base))
+    return made
