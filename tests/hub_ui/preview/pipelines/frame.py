@@ -21,12 +21,16 @@ PROMPT = "a red cat"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """`pipeline` is the name of diffusers' class, `call` what one picture takes besides seed and steps."""
+    """`pipeline` is the name of the class within diffusers, `call` what one picture takes besides seed and steps.
+
+    `attributes` are set on the pipeline once it is loaded: what no argument of a call can make small.
+    """
 
     architecture: str
     pipeline: str
     save: Callable[[Path], Path]
     call: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,18 +63,22 @@ def randomise(module: torch.nn.Module, seed: int) -> Any:
     return module.eval()
 
 
-def save(pipe: Any, folder: Path) -> Path:
+def save(pipe: Any, folder: Path, **options: Any) -> Path:
     """In diffusers' layout, every network with new random weights."""
     for seed, (_, part) in enumerate(sorted(pipe.components.items())):
         if isinstance(part, torch.nn.Module):
             randomise(part, seed)
-    pipe.save_pretrained(folder)
+    pipe.save_pretrained(str(folder), **options)
     return folder
 
 
 def load(base: Base, folder: Path) -> Any:
-    pipe = getattr(diffusers, base.pipeline).from_pretrained(folder)
+    pipe = getattr(diffusers, base.pipeline).from_pretrained(str(folder))
+    if hasattr(pipe, "load_components"):  # a modular pipeline has only read its index so far
+        pipe.load_components()
     pipe.set_progress_bar_config(disable=True)
+    for name, value in base.attributes.items():
+        setattr(pipe, name, value)
     return pipe
 
 

@@ -57,7 +57,7 @@ def gemma(length: int = 256) -> Any:
     return GemmaTokenizer(vocab=_numbered(tokens), merges=[], model_max_length=length)
 
 
-def letters(length: int = 256, **special: str) -> Any:
+def letters(length: int = 256, padding_side: str = "right", **special: str) -> Any:
     """For text encoders that bring no class of their own, such as GLM: one token a byte."""
     marks = {"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>", **special}
     tokens = [*dict.fromkeys(marks.values()), *sorted(pre_tokenizers.ByteLevel.alphabet())]
@@ -65,7 +65,7 @@ def letters(length: int = 256, **special: str) -> Any:
     inside.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inside.decoder = decoders.ByteLevel()
     kind: Any = PreTrainedTokenizerFast
-    return kind(tokenizer_object=inside, model_max_length=length, **marks)
+    return kind(tokenizer_object=inside, model_max_length=length, padding_side=padding_side, **marks)
 
 
 def _numbered(tokens: list[str]) -> dict[str, int]:
