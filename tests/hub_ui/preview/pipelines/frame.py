@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def save(pipe: Any, folder: Path, **options: Any) -> Path:
 
 
 def load(base: Base, folder: Path) -> Any:
-    pipe = getattr(diffusers, base.pipeline).from_pretrained(str(folder))
+    pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder))
     if hasattr(pipe, "load_components"):  # a modular pipeline has only read its index so far
         pipe.load_components()
     pipe.set_progress_bar_config(disable=True)
