@@ -24,7 +24,8 @@ PROMPT = "a red cat"
 class Base:
     """`pipeline` is the name of the class within diffusers, `call` what one picture takes besides seed and steps.
 
-    `attributes` are set on the pipeline once it is loaded: what no argument of a call can make small.
+    `attributes` are set on the pipeline once it is loaded: what no argument of a call can make small. `given` are
+    components that are not in the folder.
     """
 
     architecture: str
@@ -32,6 +33,7 @@ class Base:
     save: Callable[[Path], Path]
     call: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +76,7 @@ def save(pipe: Any, folder: Path, **options: Any) -> Path:
 
 
 def load(base: Base, folder: Path) -> Any:
-    pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder))
+    pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder), **base.given)
     if hasattr(pipe, "load_components"):  # a modular pipeline has only read its index so far
         pipe.load_components()
     pipe.set_progress_bar_config(disable=True)
@@ -116,9 +118,11 @@ def merged(pipe: Any, files: Sequence[File], weights: Sequence[float]) -> Iterat
                 parameter = getattr(pipe, where[0]).get_parameter(where[1])
                 kept.setdefault(where, parameter.detach().clone())
                 parameter.add_(weight * delta.reshape(parameter.shape))
+    try:
         yield pipe
+    finally:
         for (component, name), before in kept.items():
-            getattr(pipe, component).get_parameter(name).copy_(before)
+            getattr(pipe, component).get_parameter(name).data.copy_(before)
 
 
 def by_hand(pipe: Any, base: Base, files: Sequence[File], weights: Sequence[Sequence[float]]) -> list[torch.Tensor]:

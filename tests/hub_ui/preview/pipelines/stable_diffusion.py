@@ -106,4 +106,5 @@ KOLORS = Base(
     pipeline="pipelines.kolors.pipeline_kolors.KolorsPipeline",
     save=save_kolors,
     call={**SIZE, **_embeds(), "prompt": None},
+    given={"text_encoder": None, "tokenizer": None},
 )
