@@ -1,11 +1,11 @@
-"""Pictures: files of the data folder's `pictures`, and a plain one where a prediction needs an output."""
+"""Pictures: files of the data folder's `pictures`, and drawn ones where a prediction needs an output."""
 
 import hashlib
+import io
 import mimetypes
-import struct
-import zlib
 from pathlib import Path
 
+from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -14,7 +14,7 @@ from hub_ui.demo.hubs.answers import content_answer
 from hub_ui.demo.hubs.content import OnDisk
 from hub_ui.demo.hubs.folder import DataFolderError, inside
 
-_SIDE = 64
+_FORMATS = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}
 
 
 def picture_routes(data: Path) -> list[BaseRoute]:
@@ -29,13 +29,27 @@ def picture_routes(data: Path) -> list[BaseRoute]:
     return [Route("/pictures/{name:path}", picture)]
 
 
-def plain_picture(text: str) -> bytes:
-    """A PNG of one colour, taken from `text`: the same prompt gives the same picture."""
-    row = b"\0" + hashlib.sha256(text.encode()).digest()[:3] * _SIDE
-    header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(row * _SIDE)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(kind, data) for kind, data in chunks)
+def drawn_picture(
+    prompt: str, *, seed: object = None, lora: str = "", strength: float = 0.0, side: int = 192, form: str = "png"
+) -> bytes:
+    """Ground and horizon come of prompt and seed, and are the same for the same ones.
+
+    On them shines what the LoRA adds: the larger the stronger it is, of one colour for each LoRA, nothing at 0. A
+    negative strength shades in place of shining.
+    """
+    ground, horizon = _colours(f"{prompt}\n{seed}")
+    image = Image.new("RGB", (side, side), ground)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, side * 2 // 3, side, side), fill=horizon)
+    radius = min(abs(strength), 3.0) * side / 6
+    if radius:
+        middle, colour = side / 2, _colours(lora)[0] if strength > 0 else (0, 0, 0)
+        draw.ellipse((middle - radius, middle - radius, middle + radius, middle + radius), fill=colour)
+    written = io.BytesIO()
+    image.save(written, format=_FORMATS.get(form, "PNG"))
+    return written.getvalue()
 
 
-def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _colours(text: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    bytes_ = hashlib.sha256(text.encode()).digest()
+    return (bytes_[0], bytes_[1], bytes_[2]), (bytes_[3], bytes_[4], bytes_[5])

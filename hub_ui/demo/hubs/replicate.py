@@ -8,22 +8,37 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body
-from hub_ui.demo.hubs.content import Content, InMemory
+from hub_ui.demo.hubs.answers import RefusalError, bearer, content_answer, html_answer, json_answer, json_body
 from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.pictures import plain_picture
+from hub_ui.demo.hubs.replicate_files import Files
+from hub_ui.demo.hubs.replicate_making import Making, tar_path
 from hub_ui.demo.hubs.replicate_runs import Runs
+from hub_ui.demo.hubs.replicate_schema import problems, refusal_of
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name
 from hub_ui.demo.hubs.tar import trained_model
-from hub_ui.demo.hubs.weights import generated_safetensors
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
-_TINY_LORA = {
-    "tensors": {"transformer.a.lora_A.weight": ["F16", [4, 8]], "transformer.a.lora_B.weight": ["F16", [8, 4]]}
+_ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
+_EMPTY_MODEL: Json = {
+    "url": "",
+    "owner": "",
+    "name": "",
+    "description": None,
+    "visibility": "private",
+    "is_official": False,
+    "github_url": None,
+    "paper_url": None,
+    "license_url": None,
+    "run_count": 0,
+    "cover_image_url": None,
+    "default_example": None,
+    "latest_version": None,
 }
+# What can be named when a model is made, whatever a recording of the list has.
+_HARDWARE = {"cpu", "gpu-t4", "gpu-l40s", "gpu-a100-large", "gpu-h100"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -34,11 +49,14 @@ class ReplicateHub:
     origin: str
     predictions: Runs
     trainings: Runs
+    files: Files
+    making: Making
 
     def routes(self) -> list[BaseRoute]:
         model, version = "/v1/models/{owner}/{name}", "/v1/models/{owner}/{name}/versions/{version}"
         return [
             self._api("/v1/models", self.models, "GET", "QUERY"),
+            self._api("/v1/models", self.create_model, "POST"),
             self._api("/v1/search", self.search),
             self._api("/v1/collections", self.collections),
             self._api("/v1/collections/{slug}", self.collection),
@@ -52,6 +70,10 @@ class ReplicateHub:
             self._api(version, self.version),
             self._api(version + "/trainings", self.create_training, "POST"),
             self._api("/v1/predictions", self.create_prediction, "POST"),
+            self._api("/v1/files", self.list_files),
+            self._api("/v1/files", self.upload, "POST"),
+            self._api("/v1/files/{file_id}", self.file, "GET", "DELETE"),
+            self._api("/v1/files/{file_id}/download", self.file_bytes),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
             Route("/{owner}/{name}/_weights", self.weights, methods=["GET"]),
@@ -62,7 +84,7 @@ class ReplicateHub:
     def publish(self) -> None:
         """Puts the tar of every fine-tune at its lasting address on the delivery origin."""
         for name, file in self.store.weights.items():
-            self.delivery.public(_tar_path(name), trained_model(file.content))
+            self.delivery.public(tar_path(name), trained_model(file.content))
 
     async def models(self, request: Request) -> Response:
         params = request.query_params
@@ -118,60 +140,104 @@ class ReplicateHub:
         return json_answer(found)
 
     async def account(self, _request: Request) -> Response:
-        return json_answer({"type": "user", "username": "local", "name": "Local", "github_url": ""})
+        return json_answer(_ACCOUNT)
 
     async def hardware(self, _request: Request) -> Response:
         return json_answer(list(self.store.hardware))
 
+    async def create_model(self, request: Request) -> Response:
+        """Nobody makes models for others; the account here owns whatever the data folder brings."""
+        body = await _body(request)
+        lacking = [name for name in ("owner", "name", "visibility", "hardware") if not isinstance(body.get(name), str)]
+        if lacking:
+            raise RefusalError(refusal_of([("required", "input", f"{name} is required") for name in lacking]))
+        model = {**_EMPTY_MODEL, **{key: body[key] for key in _EMPTY_MODEL if key in body}}
+        model["url"] = f"https://replicate.com/{full_name(model)}"
+        if body["owner"] not in {_ACCOUNT["username"], *(str(each["owner"]) for each in self.store.models.values())}:
+            raise _refusal(403, "You do not have permission to create a model for that owner.", "Forbidden")
+        if self.store.model(full_name(model)) is not None:
+            raise _refusal(409, "A model with that name and owner already exists.", "Conflict")
+        if body["hardware"] not in {each["sku"] for each in self.store.hardware} | _HARDWARE:
+            raise _refusal(422, "The specified hardware does not exist", "Input validation failed")
+        self.store.add_model(model)
+        return json_answer(model, 201, _HEADERS)
+
+    async def upload(self, request: Request) -> Response:
+        taken = await self.files.take(request)
+        if taken is None:
+            raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
+        return json_answer(taken, 201)
+
+    async def list_files(self, request: Request) -> Response:
+        return self._page(request, self.files.all())
+
+    async def file(self, request: Request) -> Response:
+        held = self.files.held.get(request.path_params["file_id"])
+        if held is None:
+            raise _not_found()
+        if request.method == "DELETE":
+            del self.files.held[request.path_params["file_id"]]
+            return Response(status_code=204)
+        return json_answer(held.data)
+
+    async def file_bytes(self, request: Request) -> Response:
+        held = self.files.held.get(request.path_params["file_id"])
+        if held is None:
+            raise _not_found()
+        return content_answer(request, held.content, media_type=str(held.data["content_type"]))
+
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
-        model, version = self._runnable(request, body)
+        model, version_id = self._runnable(request, body)
         inputs = body.get("input") or {}
-
-        def output(run_id: str) -> list[str]:
-            picture = InMemory(data=plain_picture(str(inputs.get("prompt", ""))))
-            return [self.delivery.public(f"/xezq/{run_id}/out-0.png", picture)]
-
-        finished = request.headers.get("prefer", "").startswith("wait")
-        run = self.predictions.create(model=model, version=version, inputs=inputs, output=output, finished=finished)
+        version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
+        if wrong := problems(version, inputs):
+            raise RefusalError(refusal_of(wrong))
+        run = self.predictions.create(
+            model=model,
+            version=version_id,
+            inputs=inputs,
+            output=lambda run_id: self.making.picture(run_id, model, version, inputs),
+            finished=request.headers.get("prefer", "").startswith("wait"),
+            error=self.making.failure(inputs),
+            logs=self.making.prediction_logs(version, inputs),
+        )
         return json_answer(run, 201, _HEADERS)
 
     async def create_training(self, request: Request) -> Response:
         body = await _body(request)
-        trainer = full_name(self._model(request))
+        trainer, inputs = full_name(self._model(request)), body.get("input") or {}
         destination = str(body.get("destination", ""))
         if destination not in self.store.models:
             raise _refusal(404, "The specified training destination does not exist")
-        if self.store.version(trainer, request.path_params["version"]) is None:
+        version = self.store.version(trainer, request.path_params["version"])
+        if version is None:
             raise _refusal(422, "The specified version does not exist")
+        if wrong := problems(version, inputs, "TrainingInput"):
+            raise RefusalError(refusal_of(wrong))
         run = self.trainings.create(
             model=trainer,
             version=request.path_params["version"],
-            inputs=body.get("input") or {},
-            output=lambda run_id: self._training_output(destination, run_id),
+            inputs=inputs,
+            output=lambda run_id: self.making.trained(run_id, destination, version, inputs),
             finished=False,
+            error=self.making.training_failure(inputs),
+            logs=self.making.training_logs(inputs),
         )
         return json_answer(run, 201, _HEADERS)
 
     def weights(self, request: Request) -> Response:
+        self.trainings.settle()
         name = f"{request.path_params['owner']}/{request.path_params['name']}"
         version = request.path_params.get("version") or self._latest_weights(name)
         file = self.store.weights.get(f"{name}:{version}")
         if file is None or file.access == "removed":
             return html_answer("Not found", "There are no weights here.", 404)
-        return RedirectResponse(self.delivery.public(_tar_path(f"{name}:{version}"), trained_model(file.content)), 302)
+        return RedirectResponse(self.delivery.public(tar_path(f"{name}:{version}"), trained_model(file.content)), 302)
 
     def page(self, request: Request) -> Response:
         model = self._model(request)
         return html_answer(full_name(model), "This page stands for the model's page on Replicate.")
-
-    def _training_output(self, destination: str, run_id: str) -> Json:
-        name = f"{destination}:{self._latest_weights(destination)}"
-        known = self.store.weights.get(name)
-        lora: Content = known.content if known else generated_safetensors({**_TINY_LORA, "seed": len(run_id)})
-        version = trained_model(lora).sha256
-        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", trained_model(lora))
-        return {"version": f"{destination}:{version}", "weights": weights}
 
     def _latest_weights(self, name: str) -> str | None:
         latest = (self.store.models.get(name, {}).get("latest_version") or {}).get("id")
@@ -180,11 +246,14 @@ class ReplicateHub:
 
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
         """The model and version of a prediction. Only official models run without a version."""
-        if "owner" in request.path_params:
-            return full_name(self._model(request)), "hidden"
-        model, _, version = str(body.get("version", "")).rpartition(":")
-        if "/" in version and version in self.store.models:
-            return version, "hidden"
+        named = body.get("version", "")
+        if "owner" in request.path_params or (isinstance(named, str) and self.store.model(named) is not None):
+            asked = self._model(request) if "owner" in request.path_params else self.store.model(named) or {}
+            # Older recordings don't say of a model whether it is official.
+            if asked.get("is_official") is False:
+                raise _not_found()
+            return full_name(asked), "hidden"
+        model, _, version = str(named).rpartition(":")
         model = model or self.store.model_of(version) or ""
         if self.store.version(model, version) is None:
             text = "The specified version does not exist (or perhaps you don't have permission to use it?)"
@@ -193,9 +262,10 @@ class ReplicateHub:
 
     def _model(self, request: Request) -> Json:
         name = f"{request.path_params['owner']}/{request.path_params['name']}"
-        if name not in self.store.models or name in self.store.ghosts:
+        model = self.store.model(name)
+        if model is None or name in self.store.ghosts:
             raise _not_found()
-        return self.store.models[name]
+        return model
 
     def _run_routes(self, runs: Runs) -> list[BaseRoute]:
         async def listed(request: Request) -> Response:
@@ -218,6 +288,7 @@ class ReplicateHub:
             if not self.store.access.signed_in("replicate", bearer(request)):
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
+            self.trainings.settle()
             return await handler(request)
 
         return Route(path, endpoint, methods=list(methods) or ["GET"])
@@ -242,11 +313,6 @@ class ReplicateHub:
 async def _body(request: Request) -> Json:
     body: Json = await json_body(request, dict, _refusal(400, "JSON parse error").response)
     return body
-
-
-def _tar_path(name: str) -> str:
-    """`OWNER/NAME:HASH` -> the tar's address on the delivery origin."""
-    return f"/replicate/{name.replace(':', '/')}/trained_model.tar"
 
 
 def _found(models: list[Json], text: str) -> list[Json]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+from hub_ui.demo.hubs.replicate_official import official
 
 _HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
 _PROGRESS = {"starting": 0, "processing": 1}
@@ -13,23 +14,43 @@ _PROGRESS = {"starting": 0, "processing": 1}
 class ReplicateStore:
     """`models` by `owner/name`. The account of the local hub owns them all, so private ones are listed, too."""
 
-    models: Mapping[str, Json]
-    versions: Mapping[str, Mapping[str, Json]]
+    models: dict[str, Json]
+    versions: dict[str, dict[str, Json]]
     loose_versions: Mapping[str, Json]
     predictions: Mapping[str, Json]
     trainings: Mapping[str, Json]
     collections: tuple[Json, ...]
     hardware: tuple[Json, ...]
-    weights: Mapping[str, HubFile]
+    weights: dict[str, HubFile]
     access: Access
     ghosts: frozenset[str] = field(default_factory=frozenset)
+    unlisted: Mapping[str, Json] = field(default_factory=official)
 
     def version(self, model: str, version_id: str) -> Json | None:
         known = self.versions.get(model, {}).get(version_id)
-        return known if known is not None else self.loose_versions.get(version_id)
+        if known is not None:
+            return known
+        latest = (self.unlisted.get(model) or {}).get("latest_version") or {}
+        return latest if latest.get("id") == version_id else self.loose_versions.get(version_id)
+
+    def model(self, name: str) -> Json | None:
+        """Also one that is in no list."""
+        return self.models.get(name) or self.unlisted.get(name)
 
     def model_of(self, version_id: str) -> str | None:
-        return next((model for model, versions in self.versions.items() if version_id in versions), None)
+        listed = (model for model, versions in self.versions.items() if version_id in versions)
+        unlisted = (name for name, model in self.unlisted.items() if model["latest_version"]["id"] == version_id)
+        return next(listed, None) or next(unlisted, None)
+
+    def add_model(self, model: Json) -> None:
+        self.models[full_name(model)] = model
+        self.versions[full_name(model)] = {}
+
+    def add_version(self, name: str, version: Json, weights: HubFile) -> None:
+        """As the latest of a model."""
+        self.models[name] = {**self.models[name], "latest_version": version}
+        self.versions.setdefault(name, {})[str(version["id"])] = version
+        self.weights[f"{name}:{version['id']}"] = weights
 
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
@@ -89,7 +110,7 @@ def _progress(data: Json) -> int:
 
 def _versions(
     folder: DataFolder, models: list[Json], runs: list[Json], known: Mapping[str, Json]
-) -> tuple[Mapping[str, Mapping[str, Json]], Mapping[str, Json]]:
+) -> tuple[dict[str, dict[str, Json]], Mapping[str, Json]]:
     """The versions of each model, and those of which no recording says whose they are."""
     owned: dict[str, dict[str, Json]] = {name: {} for name in known}
     for model in models:

@@ -25,7 +25,9 @@ from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.pictures import picture_routes
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_runs import Runs
+from hub_ui.demo.hubs.replicate_files import Files
+from hub_ui.demo.hubs.replicate_making import Making
+from hub_ui.demo.hubs.replicate_runs import SECONDS, Runs
 from hub_ui.demo.hubs.replicate_store import load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
@@ -43,12 +45,18 @@ class HubEndpoints(Origins):
 
 @contextmanager
 def running_hubs(
-    data: Path, *, port: int = 0, host: str = "127.0.0.1", around: Around | None = None
+    data: Path,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    around: Around | None = None,
+    run_seconds: float = SECONDS,
 ) -> Iterator[HubEndpoints]:
     """Serves the hubs from `data` until the block ends.
 
     A `port` other than 0 is Hugging Face's; CivitAI, Replicate and the delivery take the three after it. `around` sees
-    every request as it comes in and every answer as it leaves, faults included.
+    every request as it comes in and every answer as it leaves, faults included. A prediction on Replicate takes
+    `run_seconds`, and so does a training.
     """
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_bound(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
@@ -59,18 +67,18 @@ def running_hubs(
             replicate=urls["replicate"],
             delivery=urls["delivery"],
         )
-        apps = hub_apps(data, endpoints)
+        apps = hub_apps(data, endpoints, run_seconds=run_seconds)
         stack.enter_context(_served(apps, sockets, endpoints.faults, around or _nothing_around))
         yield endpoints
 
 
-def hub_apps(data: Path, endpoints: HubEndpoints) -> Mapping[str, ASGIApp]:
+def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECONDS) -> Mapping[str, ASGIApp]:
     """The four applications, without any fault in front of them."""
     folder = DataFolder(path=data, origins=endpoints)
     delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
     huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
-    replicate = _replicate(folder, delivery, endpoints.replicate)
+    replicate = _replicate(folder, delivery, endpoints.replicate, run_seconds)
     # Faults are asked for on any origin, because another process is told only the hubs' own.
     everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
     return {
@@ -81,14 +89,16 @@ def hub_apps(data: Path, endpoints: HubEndpoints) -> Mapping[str, ASGIApp]:
     }
 
 
-def _replicate(folder: DataFolder, delivery: Delivery, origin: str) -> ReplicateHub:
-    store = load_replicate(folder)
+def _replicate(folder: DataFolder, delivery: Delivery, origin: str, seconds: float) -> ReplicateHub:
+    store, files = load_replicate(folder), Files(origin=origin)
     hub = ReplicateHub(
         store=store,
         delivery=delivery,
         origin=origin,
-        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions)),
-        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings)),
+        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions), seconds=seconds),
+        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings), seconds=seconds),
+        files=files,
+        making=Making(store=store, delivery=delivery, files=files),
     )
     hub.publish()
     return hub

@@ -1,0 +1,107 @@
+"""What runs of the local hub make: pictures that show how strong a LoRA was, and new versions of a model."""
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hub_ui.demo.hubs.content import InMemory
+from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.folder import HubFile, Json
+from hub_ui.demo.hubs.pictures import drawn_picture
+from hub_ui.demo.hubs.replicate_files import Files
+from hub_ui.demo.hubs.replicate_official import loads, tuned_version
+from hub_ui.demo.hubs.replicate_runs import bars
+from hub_ui.demo.hubs.replicate_schema import default_of
+from hub_ui.demo.hubs.replicate_store import ReplicateStore
+from hub_ui.demo.hubs.tar import trained_model
+from hub_ui.demo.hubs.weights import generated_safetensors
+
+_SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
+_UNREAD = (
+    "Failed to parse URL. Expected a Replicate model, a HuggingFace or CivitAI URL, or the URL of a .safetensors file"
+)
+_UNSAFE = "NSFW content detected. Try running it again, or try a different prompt."
+_WIDTH = 3072
+_LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    store: ReplicateStore
+    delivery: Delivery
+    files: Files
+
+    def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
+        """As many as asked for, in the file format asked for; a model that has no such input answers PNG."""
+
+        def asked(name: str, otherwise: Any) -> Any:
+            given = inputs.get(name, default_of(version, name))
+            return otherwise if given is None else given
+
+        form = asked("output_format", "png")
+        lora = str(inputs.get("lora_weights") or inputs.get("hf_lora") or model)
+        strength = asked("lora_scale", asked("lora_strength", 1.0))
+        urls = []
+        for number in range(asked("num_outputs", 1)):
+            seed = None if inputs.get("seed") is None else int(inputs["seed"]) + number
+            data = drawn_picture(str(inputs.get("prompt", "")), seed=seed, lora=lora, strength=strength, form=form)
+            urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
+        return urls
+
+    def failure(self, inputs: Json) -> str | None:
+        """What goes wrong once the model runs, though its input was of the right form."""
+        if any(inputs.get(slot) and not loads(inputs[slot]) for slot in _SLOTS):
+            return _UNREAD
+        unsafe = re.search(r"\bnsfw\b", str(inputs.get("prompt", "")), re.IGNORECASE)
+        return _UNSAFE if unsafe and not inputs.get("disable_safety_checker") else None
+
+    def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
+        steps = inputs.get("num_inference_steps") or default_of(version, "num_inference_steps") or 20
+        return [f"Using seed: {inputs.get('seed', 0)}", *bars(int(steps))]
+
+    def training_failure(self, inputs: Json) -> str | None:
+        """Only of pictures that lie here: an address elsewhere is not asked."""
+        zipped = self.files.of(inputs.get("input_images"))
+        if zipped is None:
+            return None
+        try:
+            with zipfile.ZipFile(io.BytesIO(zipped.data)) as opened:
+                return None if opened.namelist() else "No images were found in input_images"
+        except zipfile.BadZipFile:
+            return "input_images must be a zip file"
+
+    def training_logs(self, inputs: Json) -> list[str]:
+        zipped = self.files.of(inputs.get("input_images"))
+        count = zipped.data.count(b"PK\x01\x02") if zipped else 0
+        start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
+        return [*start, *bars(int(inputs.get("steps") or 1000), name="flux_train_replicate: ")]
+
+    def trained(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
+        """A new version of the destination, which from now on is its latest, with weights of the rank asked for."""
+        rank = int(inputs.get("lora_rank") or 16)
+        lora = generated_safetensors(
+            {
+                "tensors": {
+                    f"{_LAYER}.lora_A.weight": ["F16", [rank, _WIDTH]],
+                    f"{_LAYER}.lora_B.weight": ["F16", [_WIDTH, rank]],
+                },
+                "seed": int(hashlib.sha256(run_id.encode()).hexdigest()[:8], 16),
+            }
+        )
+        version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
+        version = tuned_version(version_id, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), trainer)
+        self.store.add_version(destination, version, HubFile(content=lora))
+        tar = trained_model(lora)
+        self.delivery.public(tar_path(f"{destination}:{version_id}"), tar)
+        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", tar)
+        return {"version": f"{destination}:{version_id}", "weights": weights}
+
+
+def tar_path(name: str) -> str:
+    """`OWNER/NAME:HASH` -> the tar's address on the delivery origin."""
+    return f"/replicate/{name.replace(':', '/')}/trained_model.tar"
