@@ -77,9 +77,9 @@ def tag(name: str, weight: float) -> str:
     return f"<lora:{name}:{weight:g}>"
 
 
-def name_of(path: Path) -> str:
+def name_of(stem: str) -> str:
     """A file's name as prompts and lists of hashes can hold it. A1111 finds the file by it."""
-    return _NO_NAME.sub("_", path.stem).strip() or "lora"
+    return _NO_NAME.sub("_", stem).strip() or "lora"
 
 
 def without_tags(prompt: str) -> str:

@@ -1,121 +1,226 @@
-"""What a picture was made from, written into its PNG and read back, so that it can be made again."""
+"""What a picture was made from, written into its PNG and read back, so that it can be made again.
+
+Two text chunks: `parameters`, which A1111, ComfyUI's savers and CivitAI read (see parameters.py), and our own JSON,
+which holds everything (see stamped.py). A clip is saved as an animated PNG: it loses nothing, browsers play it, and it
+has the same chunks.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
-from connectors.ref import Ref
-from hub_ui.preview.job import Adapter, Job, One
+from hub_ui.preview import parameters as a1111
+from hub_ui.preview import samplers
+from hub_ui.preview.job import Adapter, Job, Made, Picture, Report
+from hub_ui.preview.parameters import Parameters
+from hub_ui.preview.stamped import Stamp, StampedLora, libraries, parsed, sha256_of, written
 
 KEY = "hub-ui"
 # The text chunk most viewers and CivitAI show.
 _READABLE = "parameters"
-_VERSION = 1
+_FRAMES_A_SECOND = 16
+_USER_COMMENT, _EXIF = 0x9286, 0x8769
+NO_STAMP = "does not say what it was made from: hub-ui did not make it, or it was re-saved."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stamp:
-    """`refs` and `weights` belong together; `prompt` is as typed, so trigger words go in by themselves again."""
-
-    refs: tuple[Ref, ...]
-    weights: tuple[float, ...]
-    prompt: str
-    negative: str
-    seed: int
-    steps: int
-    guidance: float
-    width: int
-    height: int
-    base: str | None
-    use_trigger_words: bool
-
-    def job(self, adapter: Callable[[Ref, float], Adapter]) -> Job:
-        """The job again. `adapter` finds the file of a pinned ref."""
-        return Job(
-            adapters=tuple(adapter(ref, weight) for ref, weight in zip(self.refs, self.weights, strict=True)),
-            prompt=self.prompt,
-            negative=self.negative,
-            seed=self.seed,
-            steps=self.steps,
-            guidance=self.guidance,
-            width=self.width,
-            height=self.height,
-            base=self.base,
-            use_trigger_words=self.use_trigger_words,
-        )
-
-
-def save(one: One, job: Job, path: Path) -> None:
-    """Writes the picture as PNG with its stamp."""
-    info = PngInfo()
-    info.add_itxt(KEY, json.dumps(_stamp(one, job), ensure_ascii=False))
-    info.add_itxt(_READABLE, readable(one, job))
-    one.picture.image.save(path, format="PNG", pnginfo=info)
-
-
-def readable(one: One, job: Job) -> str:
-    report, image = one.report, one.picture.image
-    loras = ", ".join(f"{adapter.ref}: {adapter.weight:g}" for adapter in job.adapters)
-    return (
-        f"{report.prompt}\nNegative prompt: {job.negative}\nSteps: {report.steps}, CFG scale: {report.guidance:g}, "
-        f"Seed: {report.seed}, Size: {image.width}x{image.height}, Model: {report.base}, LoRAs: {loras}"
+def save(made: Made, cell: int, path: Path, hashes: Sequence[str | None] | None = None) -> None:
+    """Writes one picture of the sheet as PNG with its stamp. `hashes` is what `hashes_of` said, if it was asked."""
+    picture = made.pictures[cell]
+    info = _info(made, cell, hashes)
+    if not picture.frames:
+        picture.image.save(path, format="PNG", pnginfo=info)
+        return
+    first, *others = picture.frames
+    first.save(
+        path, format="PNG", save_all=True, append_images=others, duration=1000 // _FRAMES_A_SECOND, loop=0, pnginfo=info
     )
 
 
-def _stamp(one: One, job: Job) -> dict[str, Any]:
-    return {
-        "version": _VERSION,
-        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in job.adapters],
-        "prompt": job.prompt,
-        "negative": job.negative,
-        "seed": one.report.seed,
-        "steps": one.report.steps,
-        "guidance": one.report.guidance,
-        "width": one.picture.image.width,
-        "height": one.picture.image.height,
-        # As used, not as asked: which base is picked by itself may change with the next release.
-        "base": one.report.base_id or job.base,
-        "use_trigger_words": job.use_trigger_words,
-    }
+def save_sheet(made: Made, image: Image.Image, path: Path) -> None:
+    """Writes the whole sheet, drawn as one picture, with a stamp that makes all of it again."""
+    image.save(path, format="PNG", pnginfo=_info(made, None))
+
+
+def hashes_of(made: Made) -> list[str | None]:
+    """What A1111 knows each LoRA's file by. Reads the files."""
+    return [a1111.autov3(adapter.path) for adapter in made.job.adapters]
+
+
+def parameters(made: Made, cell: int, hashes: Sequence[str | None] | None = None) -> str:
+    """What A1111 and its kin read."""
+    return a1111.write(_parameters(made, cell, hashes_of(made) if hashes is None else hashes))
 
 
 def read(path: Path) -> Stamp:
     """Raises UsageError when the file holds no stamp of ours."""
+    found = look(path)
+    if isinstance(found, Parameters):
+        raise UsageError(f"{path.name} {NO_STAMP}")
+    return found
+
+
+def look(path: Path) -> Stamp | Parameters:
+    """Our stamp, else what another program wrote of how it made the picture."""
+    texts = _texts(path)
+    ours = texts.get(KEY)
+    if ours is None:
+        return _others(path, texts)
     try:
-        with Image.open(path) as image:
-            image.load()
-            text = image.info.get(KEY)
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise UsageError(f"{path.name} can't be read as a picture.") from error
-    if not isinstance(text, str):
-        raise UsageError(f"{path.name} does not say what it was made from: hub-ui did not make it, or it was re-saved.")
-    try:
-        return _parsed(json.loads(text))
-    except (ValueError, KeyError, TypeError, BadRef) as error:
+        return parsed(json.loads(ours))
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, BadRef, RecursionError) as error:
         raise UsageError(f"What {path.name} says about itself can't be read ({error}).") from error
 
 
-def _parsed(data: Mapping[str, Any]) -> Stamp:
-    if data["version"] != _VERSION:
-        raise ValueError(f"version {data['version']}")
-    return Stamp(
-        refs=tuple(Ref.parse(lora["ref"]) for lora in data["loras"]),
-        weights=tuple(float(lora["weight"]) for lora in data["loras"]),
-        prompt=str(data["prompt"]),
-        negative=str(data["negative"]),
-        seed=int(data["seed"]),
-        steps=int(data["steps"]),
-        guidance=float(data["guidance"]),
-        width=int(data["width"]),
-        height=int(data["height"]),
-        base=data["base"] if data["base"] is None else str(data["base"]),
-        use_trigger_words=bool(data["use_trigger_words"]),
+def changes(stamp: Stamp, job: Job, report: Report) -> tuple[str, ...]:
+    """Why a picture made again may differ from the one that says `stamp`, a sentence each."""
+    before = stamp.report
+    return (
+        *_other_files(stamp.loras, job.adapters),
+        *_other_base(before, report),
+        *_other_libraries(stamp.libraries, libraries() if report.place == "local" else {}),
+        *_other_device(before, report),
     )
+
+
+def made(stamps: Sequence[Stamp], images: Sequence[Picture]) -> Made | None:
+    """What was made, back from the stamped pictures of a whole sheet; its LoRAs' files are not looked for."""
+    first = stamps[0]
+    if first.sheet is None or first.report is None or len(stamps) != len(first.sheet.cells):
+        return None
+    asked = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
+    loras = {lora.ref: _unplaced(lora) for lora in first.loras}
+    job = asked.job(lambda ref, _: loras[ref])
+    return Made(job=job, sheet=first.sheet, pictures=tuple(images), report=first.report)
+
+
+def _unplaced(lora: StampedLora) -> Adapter:
+    return Adapter(
+        ref=lora.ref,
+        path=Path(),
+        title=lora.title,
+        weight=lora.weight if lora.asked is None else lora.asked,
+        trigger_words=lora.trigger_words,
+        architecture=lora.architecture,
+        base_model=lora.base_model,
+        sha256=lora.sha256,
+    )
+
+
+def _info(made: Made, cell: int | None, hashes: Sequence[str | None] | None = None) -> PngInfo:
+    info = PngInfo()
+    info.add_itxt(KEY, json.dumps(written(made, cell), ensure_ascii=False))
+    # As A1111 adds it: Latin-1 where that is enough, which readers of plain text chunks find.
+    info.add_text(_READABLE, parameters(made, len(made.sheet.cells) - 1 if cell is None else cell, hashes))
+    return info
+
+
+def _parameters(made: Made, at: int, hashes: Sequence[str | None]) -> Parameters:
+    report, cell = made.report, made.sheet.cells[at]
+    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in made.job.adapters]
+    on = [i for i, weight in enumerate(cell.weights) if weight]
+    prompt = " ".join([cell.prompt, *(a1111.tag(names[i], cell.weights[i]) for i in on)])
+    sampler, schedule = samplers.parts(report.sampler)
+    fields = {
+        "Steps": str(report.steps),
+        "Sampler": sampler,
+        "Schedule type": schedule,
+        "CFG scale": f"{report.guidance:g}",
+        "Seed": str(report.seed),
+        "Size": f"{report.width}x{report.height}",
+        "Model": report.base,
+        a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
+        a1111.RESOURCES: _resources(made.job.adapters, cell.weights),
+        "Version": f"hub-ui {libraries().get('hub-ui', '')}".strip(),
+    }
+    return Parameters(
+        prompt=prompt.strip(), negative=made.job.negative, fields={k: v for k, v in fields.items() if v}
+    )  # fmt: skip
+
+
+def _resources(adapters: Sequence[Adapter], weights: Sequence[float]) -> str:
+    """CivitAI's own list of what a picture was made with, of the LoRAs that are from there."""
+    listed = [
+        {"type": "lora", "weight": weight, "modelVersionId": int(adapter.ref.version)}
+        for adapter, weight in zip(adapters, weights, strict=True)
+        if weight and adapter.ref.hub == "civitai" and adapter.ref.version
+    ]
+    return json.dumps(listed, separators=(",", ":")) if listed else ""
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """The text chunks of a PNG; of other pictures, what A1111 writes in their place."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
+                comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT)
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, *_BOMBS) as error:
+        raise UsageError(f"{path.name} can't be read as a picture.") from error
+    found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
+    if isinstance(comment, bytes):
+        found.setdefault(_READABLE, _comment(comment))
+    return found
+
+
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def _comment(data: bytes) -> str:
+    """EXIF names the encoding in eight bytes; A1111 writes UTF-16, its high byte first."""
+    if data.startswith(b"UNICODE\x00"):
+        text = data[8:].decode("utf-16-be", "replace")
+        # Others write it the other way round, in which Latin letters are found in the wrong half.
+        return text if "Steps:" in text else data[8:].decode("utf-16-le", "replace")
+    return data.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")
+
+
+def _others(path: Path, texts: Mapping[str, str]) -> Parameters:
+    found = a1111.read(texts.get(_READABLE, ""))
+    if found.fields:
+        return found
+    if "workflow" in texts or "prompt" in texts:
+        raise UsageError(
+            f"{path.name} holds a graph of ComfyUI, which is not read here. Save it in ComfyUI with a node that writes "
+            "A1111's parameters, or type its prompt and numbers in."
+        )
+    raise UsageError(f"{path.name} {NO_STAMP}")
+
+
+def _other_files(before: Sequence[StampedLora], now: Sequence[Adapter]) -> list[str]:
+    return [
+        f"“{adapter.title}” is not the file that the picture was made with: its bytes are others."
+        for lora, adapter in zip(before, now, strict=False)
+        if lora.sha256 and (adapter.sha256 or sha256_of(adapter.path)) != lora.sha256
+    ]
+
+
+def _other_base(before: Report | None, now: Report) -> list[str]:
+    if before is None or None in (before.base_revision, now.base_revision):
+        return []
+    if before.base_revision == now.base_revision:
+        return []
+    return [f"It was made with another revision of {before.base}: {before.base_revision}; here is {now.base_revision}."]
+
+
+def _other_libraries(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    changed = [(name, before[name], now[name]) for name in before if name in now and before[name] != now[name]]
+    if not changed:
+        return []
+    then = ", ".join(f"{name} {old}" for name, old, _ in changed)
+    return [f"It was made with {then}; here is {', '.join(f'{name} {new}' for name, _, new in changed)}."]
+
+
+def _other_device(before: Report | None, now: Report) -> list[str]:
+    if before is None or before.device == now.device:
+        return []
+    return [f"It was made on another device, {before.device}; pixels can differ a little on {now.device}."]

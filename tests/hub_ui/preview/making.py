@@ -1,0 +1,56 @@
+"""Made pictures without a pipeline: for what is done with them afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from connectors.ref import Ref
+from hub_ui.preview import sheets
+from hub_ui.preview.coverage import Coverage, Missed
+from hub_ui.preview.job import Adapter, Job, Made, Picture, Report
+from hub_ui.preview.sheets import Sheet
+
+INK = Ref.parse("civitai:1001@2001#3001")
+
+
+def adapter(**fields: Any) -> Adapter:
+    values: dict[str, Any] = {
+        "ref": INK,
+        "path": Path("ink.safetensors"),
+        "title": "Ink",
+        "weight": 0.8,
+        "trigger_words": ("sks style",),
+        "architecture": "sd1",
+    }
+    return Adapter(**{**values, **fields})
+
+
+def job(*adapters: Adapter, **fields: Any) -> Job:
+    values: dict[str, Any] = {"prompt": "a “cat” 猫", "negative": "blurred", "seed": 7}
+    return Job(adapters=adapters or (adapter(),), **{**values, **fields})
+
+
+def report(**fields: Any) -> Report:
+    coverage = Coverage(
+        title="Ink", applied=2, total=3, missed=(Missed(reason="of text encoder 2", keys=("lora_te2_a",)),)
+    )
+    values: dict[str, Any] = {
+        "base": "SD 1.5", "base_id": "sd-1.5", "base_revision": "a" * 40, "device": "CPU", "coverage": (coverage,),
+        "switch_seconds": 0.0, "seed": 7, "steps": 20, "guidance": 4.0, "width": 32, "height": 16,
+        "sampler": "DPM++ 2M Karras",
+    }  # fmt: skip
+    return Report(**{**values, **fields})
+
+
+def made(asked: Job | None = None, sheet: Sheet | None = None, **fields: Any) -> Made:
+    """Each picture has its own colour."""
+    asked = asked or job()
+    sheet = sheet or sheets.one(asked)
+    pictures = tuple(
+        Picture(image=Image.new("RGB", (32, 16), (10 * i, 100, 200)), seconds=1.0) for i in range(len(sheet.cells))
+    )
+    values: dict[str, Any] = {"job": asked, "sheet": sheet, "pictures": pictures, "report": report()}
+    return Made(**{**values, **fields})
