@@ -1,152 +1,91 @@
-"""One LoRA file onto a pipeline, with an account of what became of its tensors."""
+"""A .safetensors file in memory, with every doubt about it settled before any of it is used."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from connectors.errors import DoesNotFit, NotWeights
-from hub_ui.preview.adapters.naming import renamed
-from hub_ui.preview.adapters.tensors import Traced, control_channels, fingerprints, read
-from hub_ui.preview.job import Adapter
+from connectors.errors import BadHeader, DoesNotFit, NotWeights
+from connectors.facts import adapter as facts
+from connectors.facts import header as headers
+from connectors.facts.header import Header
 
-# What diffusers and PEFT raise for a file they can't place: each converter has its own way to fail.
-_LOADER_ERRORS = (
-    ValueError,
-    KeyError,
-    RuntimeError,
-    AssertionError,
-    NotImplementedError,
-    TypeError,
-    AttributeError,
-    IndexError,
-)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# safetensors' names of what torch can hold. 8-bit floats are widened when they are read: torch can't compute in them.
+_DTYPES: Mapping[str, str] = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+    "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
+}  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
-    """`applied` of `total` tensors of a file took effect; `unmatched` are the names of the others."""
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A LoRA file's tensors by name. All of them lie in one piece of memory of `size` bytes."""
 
-    applied: int
-    total: int
-    unmatched: tuple[str, ...]
-
-
-def load(pipe: Any, name: str, adapter: Adapter) -> Applied:
-    """Loads the file as the adapter `name`.
-
-    Raises DoesNotFit for a file of which nothing would take effect: a silent no-op would pass for a weak LoRA.
-    """
-    if adapter.path.suffix != ".safetensors":
-        raise NotWeights(f"{adapter.path.name} is no safetensors file. Other formats can run code and are not loaded.")
-    if not hasattr(pipe, "load_lora_weights"):
-        raise DoesNotFit("LoRAs can't be put on this base model here: diffusers has no loader for it.")
-    tensors = read(adapter.path)
-    _refuse_control(pipe, adapter, tensors)
-    return _by_some_name(pipe, name, adapter, tensors)
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+    size: int
 
 
-def delete(pipe: Any, name: str) -> None:
-    """Also after a load that failed half-way, which leaves the adapter on the parts it reached."""
-    if any(name in names for names in pipe.get_list_adapters().values()):
-        with _quiet():
-            pipe.delete_adapters(name)
+def read(path: Path, title: str) -> Weights:
+    """Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
+    import numpy
+    import torch
 
-
-def _by_some_name(pipe: Any, name: str, adapter: Adapter, tensors: Mapping[str, Any]) -> Applied:
-    """As the file is; if nothing of it applies, under the names diffusers would know."""
-    failure: Exception | None = None
+    if path.suffix != ".safetensors":
+        raise NotWeights(f"{path.name} is no safetensors file. Other formats can run code and are not loaded.")
     try:
-        # By path, not as a dict: the file's own metadata holds the alpha of files that diffusers saved.
-        applied = _tried(pipe, name, tensors, adapter.path)
-    except _LOADER_ERRORS as error:
-        applied, failure = _nothing_of(tensors), error
-    if applied.applied > 0:
-        return applied
-    delete(pipe, name)
-    names = renamed(pipe, tensors)
-    try:
-        if any(old != new for old, new in names.items()):
-            applied = _as_in_file(_tried(pipe, name, {names[key]: tensors[key] for key in tensors}), names)
-    except _LOADER_ERRORS as error:
-        failure = error
-    if applied.applied > 0:
-        return applied
-    delete(pipe, name)
-    raise _misfit(adapter, len(tensors), failure) from failure
+        raw = numpy.fromfile(path, dtype=numpy.uint8)
+    except OSError as error:
+        raise NotWeights(f"{path.name} can't be read ({error.strerror}). Pull it again.") from error
+    header = _header(raw.data, path)
+    _refuse_others(header, title)
+    held = torch.from_numpy(raw)
+    tensors = {name: _tensor(held, header.data_start, entry, name) for name, entry in header.tensors.items()}
+    _refuse_damaged(tensors, title)
+    return Weights(tensors=tensors, metadata=header.metadata, size=len(raw))
 
 
-def _tried(pipe: Any, name: str, tensors: Mapping[str, Any], path: Path | None = None) -> Applied:
-    with _quiet():
-        traced = Traced(pipe, tensors)
-        if path is None:
-            pipe.load_lora_weights(dict(tensors), adapter_name=name)
-        else:
-            pipe.load_lora_weights(
-                str(path.parent),
-                weight_name=path.name,
-                adapter_name=name,
-                use_safetensors=True,
-                local_files_only=True,
-            )
-    reached = traced.reached(fingerprints(pipe, name))
-    unmatched = tuple(key for key in tensors if key not in reached)
-    return Applied(applied=len(tensors) - len(unmatched), total=len(tensors), unmatched=unmatched)
+def _header(raw: memoryview, path: Path) -> Header:
+    length = headers.header_length(bytes(raw[:9]))
+    if len(raw) < 8 + length:
+        raise BadHeader(f"{path.name} ends inside its own header. It is cut off; pull it again.")
+    return headers.parse(bytes(raw[8 : 8 + length]), len(raw))
 
 
-def _nothing_of(tensors: Mapping[str, Any]) -> Applied:
-    return Applied(applied=0, total=len(tensors), unmatched=tuple(tensors))
+def _refuse_others(header: Header, title: str) -> None:
+    found = facts.read(header)
+    if not found.is_lora:
+        reason = found.warnings[0] if found.warnings else "This is no LoRA."
+        raise DoesNotFit(f"“{title}” can't be tried here. {reason} Choose another file.")
 
 
-def _as_in_file(applied: Applied, names: Mapping[str, str]) -> Applied:
-    old = {new: key for key, new in names.items()}
-    return Applied(
-        applied=applied.applied, total=applied.total, unmatched=tuple(old[name] for name in applied.unmatched)
-    )
+def _tensor(held: Tensor, start: int, entry: headers.Tensor, name: str) -> Tensor:
+    import torch
+
+    if entry.dtype not in _DTYPES:
+        raise DoesNotFit(f"The tensor “{name[:80]}” is of the type {entry.dtype}, which can't be read here.")
+    kind = getattr(torch, _DTYPES[entry.dtype])
+    part = held[start + entry.data_offsets[0] : start + entry.data_offsets[1]]
+    if part.storage_offset() % kind.itemsize:
+        part = part.clone()  # a writer that does not align its tensors
+    value = part.view(kind).view(entry.shape)
+    return value.to(torch.bfloat16) if kind.itemsize == 1 and kind.is_floating_point else value
 
 
-def _misfit(adapter: Adapter, total: int, failure: Exception | None) -> DoesNotFit:
-    reason = f" ({_reason(failure)})" if failure is not None else ""
-    return DoesNotFit(
-        f"None of the {total} tensors of “{adapter.title}” fit the base model{reason}, so it would change nothing. "
-        "Choose a base of the LoRA's own architecture, or use the file in the program it was made for."
-    )
+def _refuse_damaged(tensors: Mapping[str, Tensor], title: str) -> None:
+    """One value that is no number makes every picture black, and where it came from can't be seen any more."""
+    import torch
 
-
-def _reason(error: Exception) -> str:
-    if "size mismatch" in str(error):
-        return "its layers have other sizes than the base model's"
-    return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
-
-
-def _refuse_control(pipe: Any, adapter: Adapter, tensors: Mapping[str, Any]) -> None:
-    """diffusers would widen the base's input layer in place for such a file, and keep it so for every later picture."""
-    if control_channels(pipe, tensors):
-        raise DoesNotFit(
-            f"“{adapter.title}” steers by a control image (edges, depth, pose), which the preview has no input for. "
-            "It can be downloaded and used with a control pipeline."
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """diffusers logs each tensor that doesn't fit, hundreds of lines; what matters of it is in our own answer.
-
-    PEFT warns when there are two adapters, when one is deleted, and when a file leaves out some layers of its own
-    settings: all of it is as wanted here.
-    """
-    logger = logging.getLogger("diffusers")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("ignore", RuntimeWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.numel() > 0:
+            low, high = torch.aminmax(tensor)
+            if not (torch.isfinite(low) and torch.isfinite(high)):
+                raise DoesNotFit(
+                    f"“{title}” is damaged: “{name[:80]}” holds values that are no numbers. Pull it again, or use "
+                    "another version of it."
+                )

@@ -1,85 +1,209 @@
-"""LoRA files on a loaded pipeline: loaded once, switched by weight, and every tensor accounted for."""
+"""LoRA files on a loaded pipeline: read once, switched by weight, and every tensor accounted for.
+
+Low-rank patches are added while the modules run, so that a weight is changed by turning a dial, and each picture of a
+batch can have its own. Everything else is merged: the module gets a new weight, and its own is kept aside.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hub_ui.preview.adapters.files import Applied, delete, load
+from hub_ui.preview.adapters.cache import Cache, Converted, Place, identity
+from hub_ui.preview.adapters.conversion import converted
+from hub_ui.preview.adapters.hooks import Dial, NotPerRow, Numbered, attach
+from hub_ui.preview.adapters.merge import Originals
+from hub_ui.preview.adapters.parts import Slot, components, model_of, slots_of
+from hub_ui.preview.adapters.patch import Live, Patch
+from hub_ui.preview.adapters.widening import Widened, widen
+from hub_ui.preview.coverage import Coverage
 from hub_ui.preview.job import Adapter
 
-# Loaded LoRAs stay for a quick return; more than this would fill the memory with what nobody looks at.
-_KEPT = 6
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch.utils.hooks import RemovableHandle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Switched:
-    applied: Applied
+    """`coverage` has one entry for each adapter, in their order. `control`: the base takes a picture to steer by now."""
+
+    coverage: tuple[Coverage, ...]
     seconds: float
+    control: bool = False
 
 
 class Rack:
-    """The adapters of one pipeline."""
+    """The adapters of one pipeline. Nothing of the pipeline is changed that `off` does not put back bit for bit."""
 
-    def __init__(self, pipe: Any) -> None:
-        self._pipe = pipe
-        self._loaded: OrderedDict[str, Applied] = OrderedDict()
+    def __init__(self, pipe: Any, architecture: str, cache: Cache) -> None:
+        self._parts = components(pipe)
+        self._model = model_of(pipe)
+        self._architecture = architecture
+        self._cache = cache
+        self._kind = hash(tuple((name, frozenset(shapes.items())) for name, shapes in self._model.items()))
+        self._slots: dict[Place, Mapping[str, Slot]] = {}
+        self._dial = Dial()
+        self._on: tuple[Converted, ...] = ()
+        self._places: dict[Place, tuple[tuple[int, Patch], ...]] = {}
+        self._handles: list[RemovableHandle] = []
+        self._hooked: tuple[tuple[int, ...], bool] = (), False
+        self._merging = False
+        self._originals = Originals()
+        self._widened: list[Widened] = []
 
     def switch(self, adapters: Sequence[Adapter]) -> Switched:
-        """Makes exactly these take effect, with their weights. The base itself is not touched."""
+        """Makes exactly these take effect, with their weights. The base itself is not loaded anew.
+
+        Raises DoesNotFit for a file of which nothing would; then the ones before stay on.
+        """
         start = time.perf_counter()
-        names = [_name(adapter) for adapter in adapters]
-        counts = [self._load(name, adapter) for name, adapter in zip(names, adapters, strict=True)]
-        self._drop_oldest(names)
-        if names:
-            weights = _summed(names, [adapter.weight for adapter in adapters])
-            self._pipe.set_adapters(list(weights), list(weights.values()))
-            self._pipe.enable_lora()
-        elif self._loaded:
-            self._pipe.disable_lora()
-        return Switched(applied=_together(counts), seconds=time.perf_counter() - start)
+        files = tuple(self._converted(adapter) for adapter in adapters)
+        self.off()
+        with self._or_off():
+            self._put_on(files)
+            self.weigh([adapter.weight for adapter in adapters])
+        coverage = tuple(_coverage(adapter, file) for adapter, file in zip(adapters, files, strict=True))
+        return Switched(coverage=coverage, seconds=time.perf_counter() - start, control=self.control)
 
-    def without(self) -> None:
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Other weights for the same adapters. Without any weight, the base draws as if there were no adapters."""
+        self._check(weights)
+        with self._or_off():
+            self._dial.set(weights)
+            self._apply()
+
+    def off(self) -> None:
         """The base alone, until the next switch."""
-        if self._loaded:
-            self._pipe.disable_lora()
+        self._unhook()
+        self._originals.restore_all()
+        for widened in reversed(self._widened):
+            widened.restore()
+        if self._widened:
+            self._slots.clear()
+        self._widened.clear()
+        self._on, self._places = (), {}
+        self._dial.set(())
 
-    def _load(self, name: str, adapter: Adapter) -> Applied:
-        if name in self._loaded:
-            self._loaded.move_to_end(name)
-            return self._loaded[name]
-        applied = load(self._pipe, name, adapter)
-        self._loaded[name] = applied
-        return applied
+    def close(self) -> None:
+        self.off()
 
-    def _drop_oldest(self, needed: Sequence[str]) -> None:
-        for name in [name for name in self._loaded if name not in needed][: max(0, len(self._loaded) - _KEPT)]:
-            del self._loaded[name]
-            delete(self._pipe, name)
+    @property
+    def control(self) -> bool:
+        """Whether the network's input is widened, so that it draws with a picture to steer by only."""
+        return bool(self._widened)
+
+    @property
+    def per_row(self) -> bool:
+        """Whether each picture of a batch can have weights of its own."""
+        return all(isinstance(patch, Live) for patches in self._places.values() for _, patch in patches)
+
+    @contextmanager
+    def rows(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
+        """Within it, picture i of a batch has weights[i], one for each adapter. Drawing, too, may raise NotPerRow."""
+        if not self.per_row:
+            raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
+        for row in weights:
+            self._check(row)
+        before = self._dial.weights
+        try:
+            self._dial.set(before, weights)
+            self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in weights)))
+            yield
+        finally:
+            self.weigh(before)
+
+    @contextmanager
+    def merged(self, steps: int | None = None) -> Iterator[None]:
+        """Within it, what could be added while drawing is merged too, where that is faster for so many steps."""
+        try:
+            with self._or_off():
+                self._merging = True
+                self._apply()
+            yield
+        finally:
+            self._merging = False
+            with self._or_off():
+                self._apply()
+
+    def _check(self, weights: Sequence[float]) -> None:
+        if len(weights) != len(self._on):
+            raise ValueError(f"{len(weights)} weights for {len(self._on)} adapters")
+
+    def _converted(self, adapter: Adapter) -> Converted:
+        key = (identity(adapter), self._architecture, self._kind)
+        found = self._cache.get(key)
+        if found is None:
+            found = converted(adapter, self._parts, self._model, self._architecture)
+            self._cache.put(key, found)
+        return found
+
+    def _put_on(self, files: tuple[Converted, ...]) -> None:
+        inputs = {at: width for file in files for at, width in file.inputs.items()}
+        for at, width in inputs.items():
+            self._widened.append(widen(self._parts, at, width))
+            self._slots.pop(at, None)
+        places: defaultdict[Place, list[tuple[int, Patch]]] = defaultdict(list)
+        for number, file in enumerate(files):
+            for at, patches in file.patches.items():
+                places[at] += ((number, patch) for patch in patches)
+        self._on = files
+        self._places = {at: tuple(patches) for at, patches in places.items()}
+
+    def _apply(self) -> None:
+        self._hook(tuple(number for number, weight in enumerate(self._dial.weights) if weight != 0))
+        for at, patches in self._places.items():
+            chosen = [(patch, self._dial.weights[number]) for number, patch in patches if not self._is_added(at, patch)]
+            if chosen or len(self._originals):
+                self._originals.merge(self._slots_at(at), chosen)
+
+    def _is_added(self, at: Place, patch: Patch) -> bool:
+        """Whether a patch is added to what its module gives, or else merged into its weights."""
+        if not isinstance(patch, Live):
+            return False
+        return not self._merging or (patch.shift is not None and "bias" not in self._slots_at(at))
+
+    def _hook(self, wanted: tuple[int, ...]) -> None:
+        """Hooks for these adapters and no others: what has no weight costs nothing, and adds no rounding."""
+        if (wanted, self._merging) == self._hooked:
+            return
+        self._unhook()
+        for at, patches in self._places.items():
+            live: list[Numbered] = [
+                (number, patch)
+                for number, patch in patches
+                if isinstance(patch, Live) and number in wanted and self._is_added(at, patch)
+            ]
+            if live:
+                self._handles.append(attach(self._slots_at(at)["weight"].module, live, self._dial))
+        self._hooked = wanted, self._merging
+
+    def _unhook(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._hooked = (), False
+
+    def _slots_at(self, at: Place) -> Mapping[str, Slot]:
+        found = self._slots.get(at)
+        if found is None:
+            found = self._slots[at] = slots_of(self._parts[at[0]], at[1])
+        return found
+
+    @contextmanager
+    def _or_off(self) -> Iterator[None]:
+        """Half of the adapters on would be a picture that nobody asked for."""
+        try:
+            yield
+        except BaseException:
+            self.off()
+            raise
 
 
-def _name(adapter: Adapter) -> str:
-    """The same bytes at the same place are loaded once; names of modules must hold no dots."""
-    stat = adapter.path.stat()
-    text = f"{adapter.path}:{stat.st_mtime_ns}:{stat.st_size}"
-    return "lora_" + hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _summed(names: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
-    """A LoRA that stands in the stack twice counts with both its weights."""
-    total: dict[str, float] = {}
-    for name, weight in zip(names, weights, strict=True):
-        total[name] = total.get(name, 0.0) + weight
-    return total
-
-
-def _together(counts: Sequence[Applied]) -> Applied:
-    return Applied(
-        applied=sum(count.applied for count in counts),
-        total=sum(count.total for count in counts),
-        unmatched=tuple(name for count in counts for name in count.unmatched),
-    )
+def _coverage(adapter: Adapter, file: Converted) -> Coverage:
+    return Coverage(title=adapter.title, applied=file.applied, total=file.total, missed=file.missed)

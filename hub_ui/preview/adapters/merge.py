@@ -1,0 +1,76 @@
+"""New weights in a module's place, and its own ones back afterwards, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hub_ui.preview.adapters.parts import Slot
+from hub_ui.preview.adapters.patch import Patch, Slots
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weighed = tuple[Patch, float]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Kept:
+    """A slot's own weight, and what was last merged into the one that is in its place."""
+
+    slot: Slot
+    own: Tensor
+    merged: tuple[tuple[int, float], ...] = ()
+
+
+class Originals:
+    """The weights that were replaced. They are kept as they are, not computed back."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str], _Kept] = {}
+
+    def merge(self, slots: Slots, patches: Iterable[Weighed]) -> None:
+        """The module's own weights plus what the patches add to them; whatever was merged before is gone."""
+        weighed = [(patch, amount) for patch, amount in patches if amount != 0]
+        known = tuple((id(patch), amount) for patch, amount in weighed)
+        for name, slot in slots.items():
+            kept = self._kept.get(_key(slot))
+            if kept is not None and kept.merged == known:
+                continue
+            own = slot.read() if kept is None else kept.own.to(slot.read().device)
+            new = _merged(own, name, weighed)
+            if new is None:
+                self._restore(slot)
+            else:
+                self._kept[_key(slot)] = _Kept(slot=slot, own=own, merged=known)
+                slot.put(new)
+
+    def restore_all(self) -> None:
+        for kept in list(self._kept.values()):
+            self._restore(kept.slot)
+
+    def _restore(self, slot: Slot) -> None:
+        kept = self._kept.pop(_key(slot), None)
+        if kept is not None:
+            slot.put(kept.own)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def _merged(own: Tensor, name: str, weighed: Iterable[Weighed]) -> Tensor | None:
+    """In float32, then rounded once. None where nothing is added."""
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        base, total = own.float(), None
+        for patch, amount in weighed:
+            gained = patch.delta(base, amount) if name == "weight" else patch.bias_delta(base, base, amount)
+            if gained is not None:
+                total = gained if total is None else total.add_(gained)
+        return None if total is None else total.add_(base).to(own.dtype)
+
+
+def _key(slot: Slot) -> tuple[int, str]:
+    return id(slot.module), slot.name
