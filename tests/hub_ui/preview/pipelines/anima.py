@@ -28,12 +28,11 @@ def save_anima(folder: Path) -> Path:
 
 
 def _transformer() -> Any:
-    """Without the mask of padding: the real one resizes it with torchvision, which is not always there."""
     kind: Any = CosmosTransformer3DModel
     return kind(
         in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=16, num_layers=1, mlp_ratio=2.0,
         text_embed_dim=language_models.WIDTH, adaln_lora_dim=8, max_size=(4, 32, 32), patch_size=(1, 2, 2),
-        rope_scale=(1.0, 1.0, 1.0), concat_padding_mask=False, extra_pos_embed_type=None,
+        rope_scale=(1.0, 1.0, 1.0), concat_padding_mask=True, extra_pos_embed_type=None,
     )  # fmt: skip
 
 
@@ -60,7 +59,9 @@ PARTS = {
     "cross_attn.v_proj": "attn2.to_v", "cross_attn.output_proj": "attn2.to_out.0", "mlp.layer1": "ff.net.0.proj",
     "mlp.layer2": "ff.net.2",
 }  # fmt: skip
-ORIGINAL = {f"blocks.0.{mine}": (f"transformer_blocks.0.{theirs}",) for mine, theirs in PARTS.items()} | {
+BLOCKS = {f"blocks.0.{mine}": (f"transformer_blocks.0.{theirs}",) for mine, theirs in PARTS.items()}
+ORIGINAL = {
+    **BLOCKS,
     "final_layer.adaln_modulation.1": ("norm_out.linear_1",),
     "final_layer.adaln_modulation.2": ("norm_out.linear_2",),
     "final_layer.linear": ("proj_out",),
@@ -71,7 +72,8 @@ MODULES = tuple(module for modules in ORIGINAL.values() for module in modules)
 CONDITIONER = tuple(
     f"blocks.0.{attention}.{part}_proj" for attention in ("self_attn", "cross_attn") for part in ("q", "k", "v", "o")
 )
-TEXT = tuple(f"layers.{i}.self_attn.{part}_proj" for i in range(2) for part in ("q", "k", "v", "o")) + (
+TEXT = (
+    *(f"layers.{i}.self_attn.{part}_proj" for i in range(2) for part in ("q", "k", "v", "o")),
     "layers.0.mlp.gate_proj",
     "layers.1.mlp.down_proj",
 )

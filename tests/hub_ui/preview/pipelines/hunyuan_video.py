@@ -78,6 +78,8 @@ TEXT = {
     "txt_in.individual_token_refiner.blocks.0.mlp.fc1": (f"{REFINER}.refiner_blocks.0.ff.net.0.proj",),
     "txt_in.input_embedder": ("context_embedder.proj_in",),
 }
+# Shift comes before scale in the original, after it in diffusers.
+LAST = {"final_layer.adaLN_modulation.1": ("norm_out.linear",)}
 BLOCKS = (
     *(module for modules in ORIGINAL.values() for module in modules),
     *(f"{SINGLE}.{module}" for module in ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp", "proj_out")),

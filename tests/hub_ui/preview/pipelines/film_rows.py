@@ -1,0 +1,79 @@
+"""Formats of Wan, LTX-Video and HunyuanVideo."""
+
+from __future__ import annotations
+
+from tests.hub_ui.preview.pipelines import hunyuan_video, ltx_video, wan
+from tests.hub_ui.preview.pipelines.files import KOHYA, PEFT, PEFT_DEFAULT
+from tests.hub_ui.preview.pipelines.trained import (
+    Row,
+    as_they_are,
+    both,
+    differences,
+    lora,
+    spelled,
+    with_metadata,
+)
+
+COMFY, KOHYAS = "diffusion_model.", "lora_unet_"
+
+
+def wan_rows() -> list[Row]:
+    base, own = wan.WAN_21, as_they_are(wan.BLOCKS)
+    whole = {**wan.ORIGINAL, **wan.AROUND}
+    single = {name: modules[0] for name, modules in wan.ORIGINAL.items()}
+    comfy = lora(spelled(wan.ORIGINAL, COMFY), PEFT)
+    biases = differences(single, COMFY, "diff_b", "bias")
+    norms = differences(wan.NORMS, COMFY, "diff", "weight")
+    return [
+        Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="metadata", file=with_metadata(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="comfy", file=lora(spelled(whole, COMFY), PEFT)),
+        Row(base=base, label="comfy-alpha", file=lora(spelled(wan.ORIGINAL, COMFY), KOHYA)),
+        Row(base=base, label="comfy-biases", file=both(comfy, biases)),
+        Row(base=base, label="kohya", file=lora(spelled(wan.ORIGINAL, KOHYAS, flat=True), KOHYA)),
+        Row(base=base, label="comfy-norms", file=both(comfy, norms), loads=False),
+        Row(base=base, label="default", file=lora(spelled(own, ""), PEFT_DEFAULT), loads=False),
+        Row(base=base, label="kohya-around", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA), loads=False),
+    ]
+
+
+def wan_i2v_rows() -> list[Row]:
+    base = wan.WAN_I2V
+    whole = {**wan.ORIGINAL, **wan.IMAGE}
+    return [
+        Row(base=base, label="comfy", file=lora(spelled(whole, COMFY), PEFT)),
+        Row(base=base, label="kohya", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA)),
+        Row(base=base, label="text-to-video", file=lora(spelled(wan.ORIGINAL, COMFY), PEFT)),
+    ]
+
+
+def ltx_rows() -> list[Row]:
+    base, own = ltx_video.LTX_VIDEO, as_they_are(ltx_video.BLOCKS)
+    around = {**own, **ltx_video.AROUND}
+    return [
+        Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="metadata", file=with_metadata(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="comfy", file=lora(spelled(own, COMFY), PEFT)),
+        Row(base=base, label="comfy-around", file=lora(spelled(around, COMFY), PEFT), loads=False),
+        Row(base=base, label="kohya", file=lora(spelled(own, KOHYAS, flat=True), KOHYA), loads=False),
+    ]
+
+
+def hunyuan_rows() -> list[Row]:
+    base, own = hunyuan_video.HUNYUAN_VIDEO, as_they_are(hunyuan_video.BLOCKS)
+    original = {**hunyuan_video.ORIGINAL, **hunyuan_video.MODULATION}
+    whole = {**original, **hunyuan_video.SINGLE_IN, **hunyuan_video.TEXT}
+    last = lora(spelled(hunyuan_video.LAST, COMFY, swapped=True), PEFT)
+    return [
+        Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="metadata", file=with_metadata(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="comfy", file=lora(spelled(original, COMFY), PEFT)),
+        Row(base=base, label="transformer", file=lora(spelled(original, "transformer."), PEFT)),
+        Row(base=base, label="comfy-whole", file=lora(spelled(whole, COMFY), PEFT), loads=False),
+        Row(base=base, label="kohya", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA), loads=False),
+        Row(base=base, label="framepack", file=lora(spelled(own, KOHYAS, flat=True), KOHYA), loads=False),
+        Row(base=base, label="last", file=last, loads=False),
+    ]
+
+
+ROWS = [*wan_rows(), *wan_i2v_rows(), *ltx_rows(), *hunyuan_rows()]
