@@ -23,6 +23,7 @@
     └── PreviewError            1   the image could not be made
         ├── DoesNotFit              LoRA and base have different architectures
         └── NoBase                  no base model for this architecture here
+            └── NeedsFetching           there is one; it is large, and nobody has agreed to the download yet
 
 The number is the exit code of the command line (see DESIGN's contracts).
 """
@@ -140,3 +141,22 @@ class DoesNotFit(PreviewError):
 
 class NoBase(PreviewError):
     """No base model of this architecture can be loaded here."""
+
+
+class NeedsFetching(NoBase):
+    """Gigabytes would have to be downloaded first. A person agrees, and the same request is made again.
+
+    `bytes` are still to come, `present` are on this disk already, `free` is the room left on it.
+    """
+
+    def __init__(
+        self, message: str, *, label: str, repo: str, bytes: int, present: int, free: int, license: str, gated: bool
+    ) -> None:
+        super().__init__(message, hub="huggingface", url=f"https://huggingface.co/{repo}")
+        self.label = label
+        self.repo = repo
+        self.bytes = bytes
+        self.present = present
+        self.free = free
+        self.license = license
+        self.gated = gated

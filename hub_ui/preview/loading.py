@@ -1,165 +1,149 @@
-"""A base model from a repo or a folder to a pipeline in memory. Only safetensors are fetched and loaded."""
+"""A base model from files on this disk to a pipeline in memory. Only safetensors are loaded."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import httpx2
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    IncompleteSnapshotError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils.tqdm import tqdm
+from safetensors import SafetensorError
 
-from connectors.errors import Gated, HubDown, HubUiError, KeyRequired, NoBase
-from hub_ui.preview.bases import PACKAGED, BaseChoice
+from connectors.errors import NoBase
+from hub_ui.preview import layout, single_file
+from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, place
+from hub_ui.preview.fetching import Fetched
+from hub_ui.preview.fetching import Source as Source
+from hub_ui.preview.fetching import folder as folder_of  # noqa: F401 - until the studio asks fetching
 
-# The checker is left out: it is a gigabyte, and rates what a person asked to see on their own machine.
-_LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
-_TEXTS = (".json", ".txt", ".model")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """Where base models are fetched from. The token goes to this endpoint only."""
-
-    endpoint: str
-    token: str | None
-    cache: Path | None
+# What diffusers, transformers and torch raise for files that are missing, cut off, or another model's.
+FAILURES = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, ImportError, SafetensorError)
+# Pipelines that take a control picture beside the noise, made of the same parts.
+_CONTROL = {"FluxPipeline": "FluxControlPipeline", "CogView4Pipeline": "CogView4ControlPipeline"}
 
 
-def folder_of(choice: BaseChoice, source: Source, on_bytes: Callable[[int], None]) -> Path:
-    """The base's files on this disk, fetched first if need be."""
-    if Path(choice.source).is_dir():
-        return Path(choice.source)
-    if choice.source == str(PACKAGED):
-        raise NoBase("The tiny base model is not part of this installation. Install hub-ui from its wheel.")
-    try:
-        files = _wanted(_listed(choice, source))
-        return _snapshot(choice, source, files, on_bytes)
-    except (HfHubHTTPError, EntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError) as error:
-        return _cached(choice, source, error)
+def pipeline(choice: BaseChoice, fetched: Fetched | Path, device: Device, control: bool = False) -> Any:
+    """The base in memory and in place. Raises NoBase when diffusers can't make a pipeline of the files.
 
-
-def _listed(choice: BaseChoice, source: Source) -> list[str]:
-    api = HfApi(endpoint=source.endpoint, token=source.token or False)
-    return [sibling.rfilename for sibling in api.model_info(choice.source).siblings or []]
-
-
-def _snapshot(choice: BaseChoice, source: Source, files: list[str], on_bytes: Callable[[int], None]) -> Path:
-    class Bar(tqdm):
-        """Tells bytes instead of drawing; huggingface_hub has a second bar that counts files."""
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._counts_bytes = kwargs.get("unit") == "B"
-            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
-
-        def update(self, n: float | None = 1) -> bool | None:
-            on_bytes(int(n or 0) if self._counts_bytes else 0)
-            return None
-
-    return Path(
-        snapshot_download(
-            choice.source,
-            endpoint=source.endpoint,
-            token=source.token or False,
-            cache_dir=source.cache,
-            allow_patterns=files,
-            tqdm_class=Bar,
-        )
-    )
-
-
-def _cached(choice: BaseChoice, source: Source, error: Exception) -> Path:
-    """A base fetched before serves while the hub can't be reached."""
-    try:
-        folder = Path(snapshot_download(choice.source, cache_dir=source.cache, local_files_only=True))
-    # Files of the repository that were left out on purpose count as missing.
-    except IncompleteSnapshotError as partial:
-        folder = Path(partial.snapshot_path)
-    except (EntryNotFoundError, OSError) as missing:
-        raise _ours(choice, error) from missing
-    if not _has_parts(folder):
-        raise _ours(choice, error) from error
-    return folder
-
-
-def _has_parts(folder: Path) -> bool:
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return False
-    parts = json.loads(index.read_text(encoding="utf-8"))
-    named = (name for name, kind in parts.items() if isinstance(kind, list) and kind[0] and name not in _LEFT_OUT)
-    return all((folder / name).is_dir() for name in named)
-
-
-def _ours(choice: BaseChoice, error: Exception) -> HubUiError:
-    page = f"https://huggingface.co/{choice.source}"
-    if isinstance(error, GatedRepoError) or (choice.gated and isinstance(error, RepositoryNotFoundError)):
-        return Gated(
-            f"{choice.label} is given out after you agree to its licence: open {page}, agree, and set HF_TOKEN to a "
-            "key of yours.",
-            hub="huggingface",
-        )
-    if isinstance(error, RepositoryNotFoundError):
-        return NoBase(f"There is no base model {choice.source} on Hugging Face, or not for you. Choose another base.")
-    if isinstance(error, HfHubHTTPError) and error.response is not None and error.response.status_code in (401, 403):
-        return KeyRequired(f"Hugging Face wants a key for {choice.label}. Add one, or check it.", hub="huggingface")
-    return HubDown(f"{choice.label} could not be fetched: Hugging Face can't be reached. Try again.", hub="huggingface")
-
-
-def _wanted(files: Iterable[str]) -> list[str]:
-    """Texts of the parts, and each part's weights once: half precision where the repo has it, and no pickles."""
-    parts: dict[str, list[str]] = {}
-    texts: list[str] = []
-    for name in files:
-        path = PurePosixPath(name)
-        if path.parts[0] in _LEFT_OUT or len(path.parts) > 2:
-            continue
-        if path.suffix in _TEXTS and (len(path.parts) == 2 or name == "model_index.json"):
-            texts.append(name)
-        elif path.suffix == ".safetensors" and len(path.parts) == 2:
-            parts.setdefault(path.parts[0], []).append(name)
-    if "model_index.json" not in texts or not parts:
-        raise NoBase(
-            "The repository holds no model in diffusers' layout with safetensors weights. Choose another base."
-        )
-    return sorted([*texts, *(name for names in parts.values() for name in _half(names))])
-
-
-def _half(names: list[str]) -> list[str]:
-    plain = [name for name in names if ".non_ema." not in name]
-    return [name for name in plain if ".fp16" in name] or [name for name in plain if ".fp" not in name] or plain
-
-
-def pipeline(choice: BaseChoice, folder: Path, device: Device) -> Any:
-    """The base in memory and in place. Raises NoBase when diffusers can't make a pipeline of the files."""
-    import torch
-
+    `control`: a pipeline that is steered by a picture, for control LoRAs.
+    """
+    here = fetched if isinstance(fetched, Fetched) else _at(fetched, choice)
     diffusers = _quiet_diffusers()
-    kind = getattr(diffusers, choice.pipeline, None)
-    if kind is None:
-        raise NoBase(f"{choice.label} needs a newer diffusers ({choice.pipeline}). Update it: pip install -U diffusers")
+    kind = _class(diffusers, choice, control)
+    _check(choice, here)
     try:
-        pipe = kind.from_pretrained(folder, **_options(folder, getattr(torch, device.dtype)))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise NoBase(f"{choice.label} can't be loaded from its files ({reason}). Choose another base.") from error
-    if choice.scheduler is not None:
-        pipe.scheduler = _scheduler(getattr(diffusers, choice.scheduler))
+        pipe = _made(kind, choice, here, device)
+        _schedule(diffusers, pipe, choice)
+    except FAILURES as error:
+        raise NoBase(
+            f"{choice.label} can't be loaded from its files ({_reason(error)}). Fetch them again, or choose another base."
+        ) from error
     pipe.set_progress_bar_config(disable=True)
     place(pipe, device, choice)
     return pipe
+
+
+def _at(folder: Path, choice: BaseChoice) -> Fetched:
+    """Everything in one folder, and the checkpoint, if there is one, on this disk."""
+    checkpoint = choice.checkpoint
+    own = checkpoint is not None and checkpoint.repo is None
+    return Fetched(folder=folder, checkpoint=Path(checkpoint.file) if checkpoint and own else None)
+
+
+def _class(diffusers: Any, choice: BaseChoice, control: bool) -> Any:
+    name = choice.pipeline
+    if control and name not in _CONTROL:
+        raise NoBase(
+            f"{choice.label} has no input for a control picture here. Choose a base that does, for example flux.1-dev."
+        )
+    kind = getattr(diffusers, _CONTROL[name] if control else name, None)
+    if kind is None:
+        raise NoBase(f"{choice.label} needs a newer diffusers ({name}). Update it: pip install -U diffusers")
+    return kind
+
+
+def _check(choice: BaseChoice, here: Fetched) -> None:
+    """What is missing is told by its name rather than by what diffusers stumbles over."""
+    index = layout.read_index(here.folder)
+    if index is None:
+        raise NoBase(f"{here.folder} holds no model_index.json, so it is no base in diffusers' layout. Choose another base.")
+    brought = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
+    gone = [name for name in layout.missing(here.folder, index, brought) if name not in here.parts]
+    if gone:
+        parts = ", ".join(name.replace("_", " ") for name in gone)
+        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. Fetch it again, or choose another base.")
+
+
+def _made(kind: Any, choice: BaseChoice, here: Fetched, device: Device) -> Any:
+    import torch
+
+    dtype = getattr(torch, device.dtype)
+    options: dict[str, Any] = {_dtype_option(): dtype, "local_files_only": True}
+    if choice.modular:
+        return _modular(kind, choice, here, options)
+    parts = {name: _part(choice, name, folder, options) for name, folder in here.parts.items()}
+    if here.checkpoint is not None and choice.checkpoint is not None:
+        return single_file.pipeline(kind, choice, here.folder, here.checkpoint, parts, options)
+    return kind.from_pretrained(str(here.folder), **parts, **options, **layout_options(kind, choice, here.folder))
+
+
+def _modular(kind: Any, choice: BaseChoice, here: Fetched, options: Mapping[str, Any]) -> Any:
+    """diffusers reads the index first, and the parts, wherever they lie, in a second step. It logs what fails there."""
+    pipe = kind.from_pretrained(str(here.folder), local_files_only=True)
+    where = {name: str(here.parts.get(name, here.folder)) for name in pipe.pretrained_component_names}
+    under = {name: "" if name in here.parts else name for name in where}
+    variant = layout.variant_in(here.folder, choice.dtype)
+    pipe.load_components(
+        names=list(where),
+        pretrained_model_name_or_path=where,
+        subfolder=under,
+        revision=dict.fromkeys(where),
+        **options,
+        **({"variant": variant} if variant else {}),
+    )
+    lacking = [name for name in where if getattr(pipe, name, None) is None]
+    if lacking:
+        raise NoBase(
+            f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. Fetch it again, or choose another "
+            "base."
+        )
+    return pipe
+
+
+def _part(choice: BaseChoice, name: str, folder: Path, options: Mapping[str, Any]) -> Any:
+    """A part that lies in a folder of its own."""
+    import transformers
+
+    kind = next(borrowed.kind for borrowed in choice.borrowed if borrowed.part == name)
+    if not layout.Part(library="transformers", kind=kind).has_weights:
+        return getattr(transformers, kind).from_pretrained(str(folder), local_files_only=True)
+    return getattr(transformers, kind).from_pretrained(
+        str(folder), dtype=options[_dtype_option()], local_files_only=True, use_safetensors=True
+    )
+
+
+def layout_options(kind: Any, choice: BaseChoice, folder: Path) -> dict[str, Any]:
+    """What from_pretrained has to know of a folder that was fetched in part."""
+    options: dict[str, Any] = {"use_safetensors": True}
+    variant = layout.variant_in(folder, choice.dtype)
+    if variant:
+        options["variant"] = variant
+    takes = inspect.signature(kind.__init__).parameters
+    # Parts that were not fetched are named in the index all the same; None keeps diffusers from looking for them.
+    options |= {name: None for name in layout.LEFT_OUT if name in takes}
+    if "requires_safety_checker" in takes:
+        options["requires_safety_checker"] = False
+    return options
+
+
+def _schedule(diffusers: Any, pipe: Any, choice: BaseChoice) -> None:
+    """Our own scheduler in place of the repo's, with its settings where the table says nothing else."""
+    if choice.scheduler is None:
+        return
+    kind = getattr(diffusers, choice.scheduler)
+    config = {**pipe.scheduler.config, **choice.scheduler_options}
+    pipe.scheduler = kind(**{name: config[name] for name in inspect.signature(kind.__init__).parameters if name in config})
 
 
 def _quiet_diffusers() -> Any:
@@ -184,25 +168,5 @@ def _dtype_option() -> str:
     return "dtype" if (int(major), int(minor)) >= (0, 42) else "torch_dtype"
 
 
-def _options(folder: Path, dtype: Any) -> dict[str, Any]:
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    options: dict[str, Any] = {_dtype_option(): dtype, "use_safetensors": True, "local_files_only": True}
-    if any(".fp16" in path.name for path in folder.glob("*/*.safetensors")):
-        options["variant"] = "fp16"
-    # Parts that were not fetched are named in the index all the same; None keeps diffusers from looking for them.
-    options |= {name: None for name in _LEFT_OUT if name in index}
-    if "requires_safety_checker" in index or "safety_checker" in index:
-        options["requires_safety_checker"] = False
-    return options
-
-
-def _scheduler(kind: Any) -> Any:
-    """With the noise schedule all of SDXL was trained on."""
-    return kind(
-        num_train_timesteps=1000,
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        timestep_spacing="leading",
-        steps_offset=1,
-    )
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
