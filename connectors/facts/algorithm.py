@@ -37,7 +37,7 @@ def algorithm_of(layers: Layers) -> str:
     named = _refined(main, layers)
     if layers.has("magnitude"):
         named = "dora" if main == "lora" else f"{named}+dora"
-    return f"{named}+diff" if layers.has("diff", "diff_b") else named
+    return f"{named}+diff" if layers.has("diff", "diff_b", "set") else named
 
 
 def _refined(main: str, layers: Layers) -> str:

@@ -65,7 +65,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         size=size_of(architectures[0], seen) if len(architectures) == 1 else None,
         format=format_of(named, layers),
         algorithm=algorithm_of(layers),
-        norms=layers.has("norm"),
+        norms=layers.has("w_norm", "b_norm"),
         ranks=ranks,
         alpha=alpha_of(layers, next(iter(ranks), None)),
         text_encoder=bool(named.encoders),
@@ -78,7 +78,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
 # Every layer has one of these, whatever the algorithm.
 _TELLING: tuple[Part, ...] = (
     "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
-    "diff_b", "alpha",
+    "diff_b", "set", "alpha",
 )  # fmt: skip
 
 

@@ -10,14 +10,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from connectors.facts.header import Tensor
 
 Part = Literal[
     "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
     "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
-    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "norm", "vision", "scale",
+    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "set", "reshape", "w_norm", "b_norm", "vision", "scale",
 ]  # fmt: skip
 # How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
 Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya"]
@@ -75,10 +75,10 @@ ENDINGS: Mapping[str, Ending] = {
     ".b2.weight": Ending(part="b2"),
     ".diff": Ending(part="diff"),
     ".diff_b": Ending(part="diff_b"),
-    ".set_weight": Ending(part="diff_b"),
-    ".reshape_weight": Ending(part="diff_b"),
-    ".w_norm": Ending(part="norm"),
-    ".b_norm": Ending(part="norm"),
+    ".set_weight": Ending(part="set"),
+    ".reshape_weight": Ending(part="reshape"),
+    ".w_norm": Ending(part="w_norm"),
+    ".b_norm": Ending(part="b_norm"),
 }
 # unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
 _WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
@@ -98,16 +98,19 @@ _NAMED = re.compile(
 _BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Layers:
+class Sorted(Generic[T]):
     """An adapter's tensors by part and layer. `beside` counts what comes with a LoRA, `others` is anything else."""
 
-    parts: Mapping[Part, Mapping[str, Tensor]]
+    parts: Mapping[Part, Mapping[str, T]]
     styles: frozenset[Style] = frozenset()
     beside: int = 0
     others: tuple[str, ...] = ()
 
-    def of(self, part: Part) -> Mapping[str, Tensor]:
+    def of(self, part: Part) -> Mapping[str, T]:
         return self.parts.get(part, {})
 
     def has(self, *parts: Part) -> bool:
@@ -118,20 +121,23 @@ class Layers:
         return sum(map(len, self.parts.values()))
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sorting:
-    parts: dict[Part, dict[str, Tensor]] = field(default_factory=dict)
-    styles: set[Style] = field(default_factory=set)
-    rest: dict[str, Tensor] = field(default_factory=dict)
+Layers = Sorted[Tensor]
 
-    def put(self, ending: Ending, layer: str, tensor: Tensor) -> None:
+
+@dataclass(kw_only=True, slots=True)
+class _Sorting(Generic[T]):
+    parts: dict[Part, dict[str, T]] = field(default_factory=dict)
+    styles: set[Style] = field(default_factory=set)
+    rest: dict[str, T] = field(default_factory=dict)
+
+    def put(self, ending: Ending, layer: str, tensor: T) -> None:
         self.styles.add(ending.style)
         self.parts.setdefault(ending.part, {})[layer] = tensor
 
 
-def sort(tensors: Mapping[str, Tensor]) -> Layers:
+def sort(tensors: Mapping[str, T]) -> Sorted[T]:
     """Every tensor to its part and layer. The hot loop of an inspection: most names end in a few known ways."""
-    by_ending: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    by_ending: defaultdict[str, dict[str, T]] = defaultdict(dict)
     if next(iter(tensors), "").startswith("lora_"):
         # kohya's names have dots in their endings only. What else is in such a file is sorted below.
         for name, tensor in tensors.items():
@@ -146,8 +152,8 @@ def sort(tensors: Mapping[str, Tensor]) -> Layers:
     return _layers(by_ending)
 
 
-def _layers(by_ending: Mapping[str, Mapping[str, Tensor]]) -> Layers:
-    sorting = _Sorting()
+def _layers(by_ending: Mapping[str, Mapping[str, T]]) -> Sorted[T]:
+    sorting: _Sorting[T] = _Sorting()
     for text, found in by_ending.items():
         ending = ENDINGS.get(text)
         if ending is None:
@@ -159,7 +165,7 @@ def _layers(by_ending: Mapping[str, Mapping[str, Tensor]]) -> Layers:
             sorting.styles.add(ending.style)
             sorting.parts[ending.part] = dict(found)
     others = tuple(_unsorted(sorting))
-    return Layers(
+    return Sorted(
         parts=sorting.parts,
         styles=frozenset(sorting.styles),
         beside=len(sorting.rest) - len(others),
@@ -167,7 +173,7 @@ def _layers(by_ending: Mapping[str, Mapping[str, Tensor]]) -> Layers:
     )
 
 
-def _unsorted(sorting: _Sorting) -> Iterable[str]:
+def _unsorted(sorting: _Sorting[T]) -> Iterable[str]:
     """Sorts the names that need a longer look, and gives back what belongs to no adapter."""
     for name, tensor in sorting.rest.items():
         if _BESIDE.search(name):
@@ -179,7 +185,7 @@ def _unsorted(sorting: _Sorting) -> Iterable[str]:
             sorting.put(*found, tensor)
 
 
-def _looked_up(name: str, sorting: _Sorting) -> tuple[Ending, str] | None:
+def _looked_up(name: str, sorting: _Sorting[T]) -> tuple[Ending, str] | None:
     """Endings that stand before the last dot, and a layer's own `.weight` where LyCORIS trains IA3."""
     dot = name.rfind(".")
     cuts = (name.rfind(".lora"), name.rfind("_lora"), dot, name.rfind(".", 0, max(dot, 0)))

@@ -69,8 +69,9 @@ def test_the_halves_of_a_layer_meet_under_its_name(down: str, up: str, layer: st
         (".b2.weight", "b2"),
         (".diff", "diff"),
         (".diff_b", "diff_b"),
-        (".set_weight", "diff_b"),
-        (".w_norm", "norm"),
+        (".w_norm", "w_norm"),
+        (".b_norm", "b_norm"),
+        (".set_weight", "set"),
     ],
 )
 @pytest.mark.parametrize("layer", ["lora_unet_mid_block", "transformer.blocks.0.ff.net.0.proj"])

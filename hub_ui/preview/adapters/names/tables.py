@@ -1,0 +1,42 @@
+"""Which table is an architecture's. One without a row has only diffusers' own names, or is named alike everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub_ui.preview.adapters.names.cosmos import COSMOS
+from hub_ui.preview.adapters.names.flux import CHROMA, FLUX1, FLUX2
+from hub_ui.preview.adapters.names.hunyuan import HUNYUAN, HUNYUAN_IMAGE, HUNYUAN_VIDEO_15
+from hub_ui.preview.adapters.names.ltx import LTX, LTX2
+from hub_ui.preview.adapters.names.lumina import LUMINA2, Z_IMAGE
+from hub_ui.preview.adapters.names.mmdit import AURAFLOW, MOCHI, SD3
+from hub_ui.preview.adapters.names.others import KREA2, MINIMAX_H3, PIXART, QWEN_IMAGE_2, SANA
+from hub_ui.preview.adapters.names.table import Table
+from hub_ui.preview.adapters.names.wan import WAN
+
+TABLES: Mapping[str, Table] = {
+    "anima": COSMOS,
+    "auraflow": AURAFLOW,
+    "chroma": CHROMA,
+    "cosmos": COSMOS,
+    "flux1": FLUX1,
+    "flux2": FLUX2,
+    "framepack": HUNYUAN,
+    "hunyuan-image": HUNYUAN_IMAGE,
+    "hunyuan-video": HUNYUAN,
+    "hunyuan-video-1.5": HUNYUAN_VIDEO_15,
+    "krea2": KREA2,
+    "ltx-video": LTX,
+    "ltx-video-2": LTX2,
+    "lumina2": LUMINA2,
+    "minimax-h3": MINIMAX_H3,
+    "mochi": MOCHI,
+    "pixart": PIXART,
+    "qwen-image-2": QWEN_IMAGE_2,
+    "sana": SANA,
+    "sd3": SD3,
+    "wan": WAN,
+    "z-image": Z_IMAGE,
+}
+# Built on the U-Net whose blocks are counted through in the original code.
+UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors"))

@@ -1,0 +1,187 @@
+"""Which modules of a model a file's layers patch, and why the others patch none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from hub_ui.preview.adapters.layers import layers_of
+from hub_ui.preview.adapters.model import Layer, Model, Placed, Placement, Shape, Target
+from hub_ui.preview.adapters.names.encoders import plain
+from hub_ui.preview.adapters.numbered import is_numbered, numbered
+from hub_ui.preview.adapters.sizes import Size, matrix, size_of
+from hub_ui.preview.adapters.spelled import Names, Targets, flat, names_of
+from hub_ui.preview.coverage import Missed
+
+# What trainers put before the name of a layer, in any order and number.
+_WRAPPERS = re.compile(
+    r"^(?:lora_unet_unet_|lora_unet_|lora_transformer_|lora_prior_unet_|oft_unet_|lycoris_|Hunyuan_video_I2V_lora_"
+    r"|base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|unet\.|model\.|net\.|module\."
+    r"|_orig_mod\.)+"
+)
+# The encoders of several are numbered, by kohya from 1, or named.
+_ENCODER = re.compile(
+    r"^(?:base_model\.model\.)*(?:(?:lora|oft|lycoris)_(?:prior_)?te(?P<kohya>\d?)[_.]|text_encoder(?P<diffusers>_\d)?\."
+    r"|text_encoders?\.(?P<named>clip_l|clip_g|t5xxl|\w+?)\.|cond_stage_model\.|(?=(?:text_model|lycoris_text_model)[._]))"
+)
+_WITHIN_ENCODER = re.compile(r"^(?:base_model\.model\.|lycoris_|_orig_mod\.)+")
+_NUMBERS = {"clip_l": 1, "clip_g": 2}
+_SHOWN = 60
+_UNCOUNTED = "of layers that are only numbered, and do not fit this base in the order of their numbers"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Why:
+    """A reason, and what of one layer is shown of all that share it."""
+
+    text: str
+    example: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Outcome:
+    placed: list[Placed] = field(default_factory=list)
+    missed: dict[str, tuple[_Why, list[Layer]]] = field(default_factory=dict)
+
+    def miss(self, why: _Why, layer: Layer) -> None:
+        self.missed.setdefault(why.text, (why, []))[1].append(layer)
+
+
+def place(shapes: Mapping[str, Shape], model: Model, architecture: str, *, low_noise: bool = False) -> Placement:
+    """`place_on` for a model that is used once."""
+    return place_on(shapes, names_of(model, architecture), low_noise=low_noise)
+
+
+def place_on(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = False) -> Placement:
+    """Every tensor of the file is either in a placed layer or missed with a reason.
+
+    Wan 2.2 has two networks, for much noise and for little. Nothing in a file's names or shapes says which one it is
+    made for, so a layer goes to the first, unless the caller knows better from the file's own name or metadata.
+    """
+    layers, missed = layers_of(shapes)
+    outcome = _Outcome()
+    counted = _counted(layers, shapes, names)
+    for layer in layers:
+        found = _found(layer, shapes, names, counted)
+        if isinstance(found, _Why):
+            outcome.miss(found, layer)
+        else:
+            outcome.placed.append(Placed(layer=layer, targets=_moved(found, names) if low_noise else found))
+    return Placement(placed=tuple(outcome.placed), missed=(*missed, *_missed(outcome)))
+
+
+def _counted(layers: tuple[Layer, ...], shapes: Mapping[str, Shape], names: Names) -> Mapping[str, Target]:
+    """Layers that are only numbered. One that doesn't fit shows that the order is another; then none can be trusted."""
+    those = [layer for layer in layers if is_numbered(layer.name)]
+    targets = numbered(names.sizes) if those else {}
+    fits = all(
+        (target := targets.get(layer.name)) is not None
+        and target.module in names.sizes[target.component]
+        and (size := size_of(layer, shapes)) is not None
+        and size.fits(names.size(target))
+        for layer in those
+    )
+    return targets if fits else {}
+
+
+def _moved(targets: Targets, names: Names) -> Targets:
+    if "transformer_2" not in names.components:
+        return targets
+    return tuple(
+        replace(target, component="transformer_2") if target.component == "transformer" else target
+        for target in targets
+    )
+
+
+def _missed(outcome: _Outcome) -> Iterator[Missed]:
+    for why, layers in outcome.missed.values():
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        example = f" ({why.example}{more})" if why.example else ""
+        yield Missed(reason=why.text + example, keys=tuple(key for layer in layers for key in layer.keys.values()))
+
+
+def _found(layer: Layer, shapes: Mapping[str, Shape], names: Names, counted: Mapping[str, Target]) -> Targets | _Why:
+    size = size_of(layer, shapes)
+    if size is None:
+        return _Why(text="of layers whose tensors have other shapes than their algorithm's", example=_short(layer.name))
+    if is_numbered(layer.name):
+        target = counted.get(layer.name)
+        return (target,) if target else _Why(text=_UNCOUNTED)
+    name = layer.name.replace(".processor.", ".").replace("._orig_mod.", ".")
+    if match := _ENCODER.match(name):
+        return _in_encoder(name[match.end() :], match, size, names)
+    stripped = _WRAPPERS.sub("", name)
+    targets = names.network.get(flat(stripped))
+    if targets is not None:
+        return _sized(targets, size, names)
+    candidates = names.encoders.get(flat(plain(stripped)), ())
+    fitting = next((each for each in candidates if _fits(each, size, names)), None)
+    return fitting or _Why(text="of layers this base does not have", example=_short(stripped))
+
+
+def _in_encoder(name: str, match: re.Match[str], size: Size, names: Names) -> Targets | _Why:
+    """Trainers number text encoders differently, so the one that has a layer of this name and size is meant."""
+    number = _number(match)
+    candidates = names.encoders.get(flat(plain(_WITHIN_ENCODER.sub("", name))), ())
+    fitting = [each for each in candidates if _fits(each, size, names)]
+    named = [each for each in fitting if each[0].component == _component(number)]
+    if fitting:
+        return (named or fitting)[0]
+    label = f"text encoder {number}" if number else "the text encoder"
+    if not candidates or _component(number) not in names.components:
+        held = any(component.startswith("text_encoder") for component in names.components)
+        if not held or (number and _component(number) not in names.components):
+            return _Why(text=f"of {label}, which this base does not have")
+        return _Why(text=f"of layers that {label} of this base does not have", example=_short(name))
+    meant = next((each for each in candidates if each[0].component == _component(number)), candidates[0])
+    return _other_size(size, meant, names)
+
+
+def _number(match: re.Match[str]) -> int:
+    """0 where the file does not say."""
+    if match["named"]:
+        return _NUMBERS.get(match["named"], 0)
+    if match["diffusers"]:
+        return int(match["diffusers"][1:])
+    return int(match["kohya"]) if match["kohya"] else 0
+
+
+def _component(number: int) -> str:
+    return f"text_encoder_{number}" if number > 1 else "text_encoder"
+
+
+def _sized(targets: Targets, size: Size, names: Names) -> Targets | _Why:
+    if _fits(targets, size, names):
+        return targets
+    widened = _widened(targets, size, names)
+    return widened or _other_size(size, targets, names)
+
+
+def _fits(targets: Targets, size: Size, names: Names) -> bool:
+    if len(targets) == 1:
+        return size.fits(names.size(targets[0]))
+    shapes = [matrix(names.size(target)) for target in targets]
+    outputs = sum(shape[0] for shape in shapes)
+    return size.outputs in (None, outputs) and all(size.inputs in (None, shape[1]) for shape in shapes)
+
+
+def _widened(targets: Targets, size: Size, names: Names) -> Targets | None:
+    """FLUX's control LoRAs read a control picture beside the noise: twice as many channels."""
+    target = targets[0]
+    if names.architecture != "flux1" or target.module != "x_embedder":
+        return None
+    outputs, inputs = matrix(names.size(target))
+    if size.outputs in (None, outputs) and size.inputs == 2 * inputs:
+        return (replace(target, inputs=size.inputs),)
+    return None
+
+
+def _other_size(size: Size, targets: Targets, names: Names) -> _Why:
+    shapes = [matrix(names.size(target)) for target in targets]
+    ours = f"{sum(shape[0] for shape in shapes)} x {shapes[0][1]}"
+    return _Why(text="of layers that have other sizes than this base's", example=f"{size} against {ours}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
