@@ -6,11 +6,9 @@ import gc
 from dataclasses import dataclass
 from typing import Any
 
+from hub_ui.preview import footprint
 from hub_ui.preview.bases import BaseChoice
 
-# Activations, the LoRAs, and what other programs take meanwhile.
-_HEADROOM = 1.25
-_GIGABYTE = 1_000_000_000
 # Trained in bfloat16: half precision overflows in them.
 _NEEDS_BF16 = ("flux1", "flux2", "sd3", "qwen-image", "z-image", "chroma", "lumina2", "sana", "cogview4", "auraflow")
 
@@ -41,13 +39,8 @@ def pick(choice: BaseChoice) -> Device:
 
 def place(pipe: Any, device: Device, choice: BaseChoice) -> None:
     """Moves a pipeline to the device, or sets it to travel there part by part where the whole has no room."""
-    need = choice.gigabytes * _GIGABYTE * _HEADROOM
-    if device.kind == "cuda" and device.free_bytes is not None and need > device.free_bytes:
-        pipe.enable_model_cpu_offload()
-        _tile(pipe)
-        return
-    pipe.to(device.kind)
-    if device.kind == "mps":
+    footprint.apply(pipe, device, footprint.first(choice, device))
+    if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
         # Above this, MPS hands back wrong pictures or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
     if device.kind == "cpu":
@@ -63,12 +56,6 @@ def release(device: Device) -> None:
         torch.cuda.empty_cache()
     if device.kind == "mps":
         torch.mps.empty_cache()
-
-
-def _tile(pipe: Any) -> None:
-    vae: Any = getattr(pipe, "vae", None)
-    if hasattr(vae, "enable_tiling"):
-        vae.enable_tiling()
 
 
 def _channels_last(pipe: Any) -> None:

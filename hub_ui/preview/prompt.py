@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from hub_ui.preview.job import Job
+if TYPE_CHECKING:
+    from hub_ui.preview.job import Adapter, Job
 
 
-def as_used(job: Job) -> str:
-    words = (word for adapter in job.adapters for word in adapter.trigger_words) if job.use_trigger_words else ()
-    return with_words(job.prompt, words)
+def as_used(job: Job, prompt: str | None = None) -> str:
+    """The job's prompt, or another in its place, with the trigger words if they are wanted."""
+    text = job.prompt if prompt is None else prompt
+    return with_words(text, trigger_words(job.adapters) if job.use_trigger_words else ())
+
+
+def trigger_words(adapters: Sequence[Adapter]) -> tuple[str, ...]:
+    """Those of all the LoRAs, each once, in their order."""
+    words = (" ".join(word.split()).strip(" ,") for adapter in adapters for word in adapter.trigger_words)
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def with_words(prompt: str, words: Iterable[str]) -> str:
@@ -23,7 +32,19 @@ def with_words(prompt: str, words: Iterable[str]) -> str:
     return ", ".join([*missing, prompt] if prompt else missing)
 
 
+def without_words(prompt: str, words: Iterable[str]) -> str:
+    """The same prompt with none of the words, and no comma left behind by them."""
+    for word in sorted(words, key=len, reverse=True):
+        prompt = re.sub(_pattern(word), "", prompt, flags=re.IGNORECASE)
+    parts = (" ".join(part.split()) for part in prompt.split(","))
+    return ", ".join(part for part in parts if part)
+
+
 def _contains(text: str, word: str) -> bool:
     """As a whole word or phrase, in any letter case and with any spaces: "ink" is not in "drinking"."""
+    return re.search(_pattern(word), text, re.IGNORECASE) is not None
+
+
+def _pattern(word: str) -> str:
     spaced = r"\s+".join(re.escape(part) for part in word.split())
-    return re.search(rf"(?<!\w){spaced}(?!\w)", text, re.IGNORECASE) is not None
+    return rf"(?<!\w){spaced}(?!\w)"

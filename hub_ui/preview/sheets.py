@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from connectors.errors import UsageError
+from hub_ui.preview.prompt import as_used, trigger_words, with_words, without_words
+
+if TYPE_CHECKING:
+    from hub_ui.preview.job import Job
 
 SheetKind = Literal["one", "pair", "strip", "trigger", "both", "grid"]
+USUAL_STRIP = (0.0, 0.3, 0.6, 0.9, 1.2)
+MOST_CELLS = 48
+_LONGEST_TITLE = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,3 +39,120 @@ class Sheet:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: tuple[Cell, ...]
+
+
+def one(job: Job) -> Sheet:
+    """A single picture with all the LoRAs; of the base alone where there are none."""
+    label = _loras(job, _own(job)) or "the base alone"
+    return _row("one", (Cell(label=label, prompt=as_used(job), weights=_own(job)),))
+
+
+def pair(job: Job) -> Sheet:
+    """Without and with the LoRAs, under the same prompt."""
+    _need(job, 1, "A pair needs a LoRA to leave out and put on. Choose one.")
+    prompt, off = as_used(job), (0.0,) * len(job.adapters)
+    return _row(
+        "pair",
+        (
+            Cell(label="without", prompt=prompt, weights=off),
+            Cell(label=f"with {_loras(job, _own(job))}", prompt=prompt, weights=_own(job)),
+        ),
+    )
+
+
+def strip(job: Job, weights: Sequence[float] = USUAL_STRIP) -> Sheet:
+    """The first LoRA at several weights; the others keep theirs."""
+    _need(job, 1, "A strip needs a LoRA whose weight it can turn up. Choose one.")
+    _check(weights, 1)
+    prompt = as_used(job)
+    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=(w, *_own(job)[1:])) for w in weights)
+    return Sheet(kind="strip", rows=(_strip_title(job),), columns=tuple(cell.label for cell in cells), cells=cells)
+
+
+def trigger(job: Job) -> Sheet:
+    """The LoRAs are on in both pictures; their trigger words are in the second prompt only."""
+    _need(job, 1, "Trigger words belong to a LoRA. Choose one.")
+    words = trigger_words(job.adapters)
+    if not words:
+        raise UsageError("No trigger words are known for this LoRA, so nothing can be compared. Try a pair instead.")
+    without, said = without_words(job.prompt, words), ", ".join(words)
+    return _row(
+        "trigger",
+        (
+            Cell(label=f"without “{_short(said)}”", prompt=without, weights=_own(job)),
+            Cell(label=f"with “{_short(said)}”", prompt=with_words(without, words), weights=_own(job)),
+        ),
+    )
+
+
+def both(job: Job) -> Sheet:
+    """Two LoRAs: neither, one, the other, and both together."""
+    if len(job.adapters) != 2:
+        raise UsageError(f"This comparison needs two LoRAs, and there are {len(job.adapters)}. Choose two.")
+    prompt, (a, b) = as_used(job), _own(job)
+    choices = ((0.0, 0.0), (a, 0.0), (0.0, b), (a, b))
+    return _row("both", tuple(Cell(label=_loras(job, w) or "without", prompt=prompt, weights=w) for w in choices))
+
+
+def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP) -> Sheet:
+    """A row for each prompt, a column for each weight of the first LoRA."""
+    _need(job, 1, "A grid needs a LoRA whose weight it can turn up. Choose one.")
+    rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
+    if not rows:
+        raise UsageError("A grid needs at least one prompt. Write one in each line.")
+    _check(weights, len(rows))
+    columns, others = tuple(f"{w:g}" for w in weights), _own(job)[1:]
+    cells = tuple(
+        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=(weight, *others))
+        for row in rows
+        for label, weight in zip(columns, weights, strict=True)
+    )
+    return Sheet(kind="grid", rows=rows, columns=columns, cells=cells)
+
+
+def steps(low: float, high: float, count: int) -> tuple[float, ...]:
+    """`count` weights from `low` to `high` at equal distances."""
+    if not math.isfinite(low) or not math.isfinite(high) or low >= high:
+        raise UsageError("A strip goes from a lower weight to a higher one, such as 0 to 1.2.")
+    if not 2 <= count <= MOST_CELLS:
+        raise UsageError(f"A strip has 2 to {MOST_CELLS} pictures.")
+    return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
+
+
+def _row(kind: SheetKind, cells: tuple[Cell, ...]) -> Sheet:
+    return Sheet(kind=kind, rows=("",), columns=tuple(cell.label for cell in cells), cells=cells)
+
+
+def _own(job: Job) -> tuple[float, ...]:
+    return tuple(adapter.weight for adapter in job.adapters)
+
+
+def _need(job: Job, count: int, otherwise: str) -> None:
+    if len(job.adapters) < count:
+        raise UsageError(otherwise)
+
+
+def _check(weights: Sequence[float], rows: int) -> None:
+    if not weights or not all(math.isfinite(weight) for weight in weights):
+        raise UsageError("Weights are numbers such as 0, 0.5 and 1. Give at least one.")
+    if rows * len(weights) > MOST_CELLS:
+        raise UsageError(
+            f"That would be {rows * len(weights)} pictures, and a sheet has room for {MOST_CELLS}. "
+            "Take fewer weights or fewer prompts."
+        )
+
+
+def _loras(job: Job, weights: Sequence[float]) -> str:
+    """ "Ink 0.8 + Paper 0.5", without those that are off."""
+    used = ((adapter.title, weight) for adapter, weight in zip(job.adapters, weights, strict=True) if weight)
+    return " + ".join(f"{_short(title)} {weight:g}" for title, weight in used)
+
+
+def _strip_title(job: Job) -> str:
+    others = _loras(job, (0.0, *_own(job)[1:]))
+    first = _short(job.adapters[0].title)
+    return f"{first}, with {others}" if others else first
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"

@@ -1,81 +1,160 @@
-"""One base model in memory, LoRAs switched on it, pictures made one after the other."""
+"""One base model in memory, LoRAs switched on it, sheets of pictures made one after the other."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import UsageError
-from hub_ui.preview import bases, loading
+from hub_ui.preview import bases, estimate, fetching, footprint, loading, samplers
+from hub_ui.preview.adapters.cache import Cache
 from hub_ui.preview.adapters.rack import Rack, Switched
+from hub_ui.preview.arguments import ignored
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, pick, release
-from hub_ui.preview.job import Job, One, Pair, Picture, Report, Step
-from hub_ui.preview.loading import Source
-from hub_ui.preview.prompt import as_used
-from hub_ui.preview.render import Settings, draw, stop_if
+from hub_ui.preview.draw import Run
+from hub_ui.preview.drawn import Drawn, effect
+from hub_ui.preview.estimate import Estimate, Timing, Timings
+from hub_ui.preview.fetching import Plan, Source
+from hub_ui.preview.footprint import Level
+from hub_ui.preview.job import Asked, Job, Made, Picture, Report, Step, Told
+from hub_ui.preview.latents import Previews
+from hub_ui.preview.rounds import Rounds
+from hub_ui.preview.settings import Settings, check, settings
+from hub_ui.preview.sheets import Cell, Sheet
+from hub_ui.preview.sound import Sound
+from hub_ui.preview.steps import Course, stop_if
+from hub_ui.preview.texts import Texts
+from hub_ui.terminal import size
 
 _SECONDS_BETWEEN_TRIES = 0.1
-# What latents of all the pipelines here can be cut into.
-_GRID = 16
-_LONGEST_SIDE = 4096
-_MOST_STEPS = 500
-
-Told = Callable[[Step], None]
-Asked = Callable[[], bool]
+_CACHE_BYTES = 2_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Stage:
-    """A base in memory, and where."""
+    """A base in memory, where, and what was learnt about it. `choice` is `asked` as its own files say it is."""
 
+    asked: BaseChoice
     choice: BaseChoice
+    revision: str | None
     device: Device
     pipe: Any
     rack: Rack
+    level: Level
+    texts: Texts = field(default_factory=Texts)
+    previews: Previews = field(default_factory=Previews)
 
 
 class Studio:
-    """One picture is made at a time; who comes meanwhile waits, and may give up waiting."""
+    """One sheet is made at a time; who comes meanwhile waits, and may give up waiting."""
 
-    def __init__(self, *, hf_endpoint: str, hf_token: str | None, cache: Path | None = None) -> None:
-        self._source = Source(endpoint=hf_endpoint, token=hf_token, cache=cache)
+    def __init__(self, source: Source, timings: Path | None = None) -> None:
+        self._source = source
+        self._timings = Timings(timings)
+        self._speed: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
+        self._cache = Cache(_CACHE_BYTES)
+        self._drawn = Drawn()
         self._stage: _Stage | None = None
-        self._plain: tuple[tuple[str, Settings], Picture] | None = None
 
-    def make_pair(self, job: Job, *, report: Told | None = None, cancelled: Asked | None = None) -> Pair:
-        """The same prompt, seed and numbers twice; the LoRAs take part in the second picture only."""
+    def make(self, job: Job, sheet: Sheet, *, report: Told | None = None, cancelled: Asked | None = None) -> Made:
+        """Every cell of the sheet, from the job's seed. Equal cells, and those drawn before, are drawn once."""
         tell, asked = report or _nobody, cancelled or _never
+        check(job, sheet)
         with self._alone(tell, asked):
             stage = self._ready(job, tell, asked)
             # First the LoRAs: a file that doesn't fit must not cost a picture.
-            switched = self._switched(stage, job, tell)
-            settings = _settings(job, stage.choice)
-            without = self._without(stage, settings, tell, asked)
-            stage.rack.switch(job.adapters)
-            with_loras = _drawn(stage, settings, "Drawing with the LoRA", tell, asked)
-        return Pair(without=without, with_loras=with_loras, report=_report(stage, switched, settings))
+            tell(Step(stage="Putting the LoRA on", done=0, total=0))
+            switched = stage.rack.switch(job.adapters)
+            return self._made(stage, switched, job, sheet, tell, asked)
 
-    def make_one(self, job: Job, *, report: Told | None = None, cancelled: Asked | None = None) -> One:
-        """One picture, with the LoRAs of the job; the base alone for a job without any."""
-        tell, asked = report or _nobody, cancelled or _never
-        with self._alone(tell, asked):
-            stage = self._ready(job, tell, asked)
-            switched = self._switched(stage, job, tell)
-            settings = _settings(job, stage.choice)
-            picture = _drawn(stage, settings, "Drawing", tell, asked)
-        return One(picture=picture, report=_report(stage, switched, settings))
+    def estimate(self, job: Job, sheet: Sheet) -> Estimate:
+        """How long it would take, without loading the base or waiting for anyone."""
+        check(job, sheet)
+        choice, stage = _choice(job), self._stage
+        here = stage is not None and stage.asked == choice
+        if stage is not None and here:
+            choice = stage.choice
+        device, chosen = pick(choice), settings(job, choice)
+        keys = {_key(choice, device, chosen, job, cell) for cell in sheet.cells}
+        return estimate.estimate(
+            choice,
+            chosen,
+            device,
+            sum(self._drawn.get(key) is None for key in keys),
+            known=self._timings.get(estimate.key(choice, chosen, device)),
+            speed=self._speed_of(device),
+            load=not here,
+        )
 
     def close(self) -> None:
         """Gives the memory back."""
         with self._lock:
             self._drop()
+            self._drawn.clear()
+
+    def _speed_of(self, device: Device) -> float:
+        named = device.kind, device.dtype
+        if named not in self._speed:
+            self._speed[named] = estimate.measure(device)
+        return self._speed[named]
+
+    def _made(self, stage: _Stage, switched: Switched, job: Job, sheet: Sheet, tell: Told, asked: Asked) -> Made:
+        chosen = settings(job, stage.choice)
+        sound = Sound()
+        with samplers.using(stage.pipe, chosen.sampler) as note:
+            sound.notes.extend([*ignored(stage.pipe, chosen), *([note] if note else [])])
+            pictures = self._pictures(stage, job, sheet, chosen, sound, tell, asked)
+            sampler = samplers.own(stage.pipe)
+        report = _report(stage, switched, chosen, sampler, tuple(sound.notes))
+        return Made(job=job, sheet=sheet, pictures=pictures, report=report)
+
+    def _pictures(
+        self, stage: _Stage, job: Job, sheet: Sheet, chosen: Settings, sound: Sound, tell: Told, asked: Asked
+    ) -> tuple[Picture, ...]:
+        def key(cell: Cell) -> Any:
+            return _key(stage.choice, stage.device, chosen, job, cell)
+
+        keys = [key(cell) for cell in sheet.cells]
+        found = {key: picture for key in keys if (picture := self._drawn.get(key)) is not None}
+        wanted = {key: cell for key, cell in zip(keys, sheet.cells, strict=True) if key not in found}
+        course = Course(tell=tell, asked=asked, rows=len(wanted), steps=chosen.steps)
+        rounds = self._rounds(stage, job, chosen, sound, course)
+        for cell, picture in rounds.draw(list(wanted.values())):
+            sound.look(picture.image, cell.label)
+            self._drawn.put(key(cell), picture)
+            found[key(cell)] = picture
+        self._learn(stage, chosen, course)
+        return tuple(found[key] for key in keys)
+
+    def _learn(self, stage: _Stage, chosen: Settings, course: Course) -> None:
+        if course.step_seconds is not None:
+            timing = Timing(step=course.step_seconds, rest=course.rest_seconds)
+            self._timings.put(estimate.key(stage.choice, chosen, stage.device), timing)
+
+    def _rounds(self, stage: _Stage, job: Job, chosen: Settings, sound: Sound, course: Course) -> Rounds:
+        run = Run(
+            pipe=stage.pipe,
+            rack=stage.rack,
+            adapters=job.adapters,
+            settings=chosen,
+            course=course,
+            texts=stage.texts,
+            previews=stage.previews,
+            sound=sound,
+        )
+
+        def shrink(error: BaseException) -> None:
+            _shrink(stage, chosen, error)
+            sound.notes.append("Memory ran out once, so it was drawn with less of it: one by one, and slower.")
+
+        count = footprint.batch(chosen, stage.device, stage.level, footprint.free(stage.device))
+        return Rounds(run=run, size=count, shrink=shrink)
 
     @contextmanager
     def _alone(self, tell: Told, asked: Asked) -> Iterator[None]:
@@ -90,39 +169,37 @@ class Studio:
 
     def _ready(self, job: Job, tell: Told, asked: Asked) -> _Stage:
         """The base the job's LoRAs need, kept if it is the one in memory."""
-        _check(job)
-        choice = _choice(job)
-        if self._stage is not None and self._stage.choice == choice:
+        wanted = _choice(job)
+        if self._stage is not None and self._stage.asked == wanted:
             return self._stage
-        folder = loading.folder_of(choice, self._source, _fetching(choice, tell, asked))
+        plan = fetching.plan(wanted, self._source)
+        fetching.check(plan, job.may_fetch)
+        fetched = fetching.fetch(plan, self._source, _fetching(plan, tell, asked))
+        choice = plan.choice
         tell(Step(stage=f"Loading {choice.label}", done=0, total=0))
         stop_if(asked)
         self._drop()
         device = pick(choice)
-        pipe = loading.pipeline(choice, folder, device)
-        self._stage = _Stage(choice=choice, device=device, pipe=pipe, rack=Rack(pipe))
+        pipe = loading.pipeline(choice, fetched, device)
+        rack = Rack(pipe, choice.architecture, self._cache)
+        level = footprint.first(choice, device)
+        self._stage = _Stage(
+            asked=wanted, choice=choice, revision=fetched.revision, device=device, pipe=pipe, rack=rack, level=level
+        )
         return self._stage
 
     def _drop(self) -> None:
         if self._stage is not None:
             device = self._stage.device
-            self._stage = self._plain = None
+            self._stage.rack.close()
+            self._stage = None
             release(device)
 
-    @staticmethod
-    def _switched(stage: _Stage, job: Job, tell: Told) -> Switched:
-        tell(Step(stage="Putting the LoRA on", done=0, total=0))
-        return stage.rack.switch(job.adapters)
 
-    def _without(self, stage: _Stage, settings: Settings, tell: Told, asked: Asked) -> Picture:
-        """The base's own picture; the last one is kept, since most people go on to change a weight."""
-        key = (stage.choice.id, settings)
-        if self._plain is not None and self._plain[0] == key:
-            return self._plain[1]
-        stage.rack.without()
-        picture = _drawn(stage, settings, "Drawing without", tell, asked)
-        self._plain = key, picture
-        return picture
+def _key(choice: BaseChoice, device: Device, chosen: Settings, job: Job, cell: Cell) -> Any:
+    """Everything a picture depends on."""
+    base = choice.id, choice.source, choice.revision, device.kind, device.dtype
+    return *base, chosen, cell.prompt, effect(job.adapters, cell.weights), job.control, job.control_kind
 
 
 def _choice(job: Job) -> BaseChoice:
@@ -138,67 +215,38 @@ def _choice(job: Job) -> BaseChoice:
     return choice
 
 
-def _check(job: Job) -> None:
-    """What no pipeline could draw, or not within a lifetime."""
-    if not all(math.isfinite(adapter.weight) for adapter in job.adapters):
-        raise UsageError("A weight must be a number, such as 0.8.")
-    if not 0 <= job.seed < 2**63:
-        raise UsageError("A seed is a whole number from 0 up.")
-    if job.steps is not None and not 1 <= job.steps <= _MOST_STEPS:
-        raise UsageError(f"Choose between 1 and {_MOST_STEPS} steps.")
-    if max(job.width or 1, job.height or 1) > _LONGEST_SIDE or min(job.width or 1, job.height or 1) < 1:
-        raise UsageError(f"A picture's sides go up to {_LONGEST_SIDE} pixels.")
+def _shrink(stage: _Stage, chosen: Settings, error: BaseException) -> None:
+    release(stage.device)
 
 
-def _settings(job: Job, choice: BaseChoice) -> Settings:
-    return Settings(
-        prompt=as_used(job),
-        negative=job.negative,
-        seed=job.seed,
-        steps=job.steps if job.steps is not None else choice.steps,
-        guidance=job.guidance if job.guidance is not None else choice.guidance,
-        width=_on_grid(job.width or choice.width),
-        height=_on_grid(job.height or choice.height),
-    )
-
-
-def _on_grid(side: int) -> int:
-    return max(_GRID, side - side % _GRID)
-
-
-def _drawn(stage: _Stage, settings: Settings, name: str, tell: Told, asked: Asked) -> Picture:
-    def on_step(done: int) -> None:
-        tell(Step(stage=name, done=done, total=settings.steps))
-
-    tell(Step(stage=name, done=0, total=settings.steps))
-    return draw(stage.pipe, settings, on_step=on_step, cancelled=asked)
-
-
-def _report(stage: _Stage, switched: Switched, settings: Settings) -> Report:
+def _report(stage: _Stage, switched: Switched, chosen: Settings, sampler: str, notes: tuple[str, ...]) -> Report:
     return Report(
         base=stage.choice.label,
-        device=stage.device.label,
-        applied=switched.applied.applied,
-        total=switched.applied.total,
-        unmatched=switched.applied.unmatched,
-        switch_seconds=switched.seconds,
-        seed=settings.seed,
-        prompt=settings.prompt,
-        steps=settings.steps,
-        guidance=settings.guidance,
         base_id=stage.choice.id,
+        device=stage.device.label,
+        coverage=switched.coverage,
+        switch_seconds=switched.seconds,
+        seed=chosen.seed,
+        steps=chosen.steps,
+        guidance=chosen.guidance,
+        width=chosen.width,
+        height=chosen.height,
+        sampler=sampler,
+        base_revision=stage.revision,
+        notes=notes,
     )
 
 
-def _fetching(choice: BaseChoice, tell: Told, asked: Asked) -> Callable[[int], None]:
-    done, total = 0, round(choice.gigabytes * 1e9)
+def _fetching(plan: Plan, tell: Told, asked: Asked) -> Callable[[int], None]:
+    done, total = 0, plan.missing
+    stage = f"Fetching {plan.choice.label} ({size(total)})"
 
     def on_bytes(count: int) -> None:
         nonlocal done
         stop_if(asked)
         done += count
-        # The total is our own estimate: never show more than all of it.
-        tell(Step(stage=f"Fetching {choice.label} ({choice.gigabytes:g} GB)", done=min(done, total), total=total))
+        # What a download starts over with counts twice: never show more than all of it.
+        tell(Step(stage=stage, done=min(done, total), total=total))
 
     return on_bytes
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Switched:
-    """`coverage` has one entry for each adapter, in their order. `control`: the base takes a picture to steer by now."""
+    """`coverage` has one entry for each adapter, in their order. `control`: the base wants a picture to steer by."""
 
     coverage: tuple[Coverage, ...]
     seconds: float
@@ -99,6 +99,11 @@ class Rack:
         return bool(self._widened)
 
     @property
+    def touched(self) -> frozenset[str]:
+        """The components of which these adapters change anything."""
+        return frozenset(component for component, _ in self._places)
+
+    @property
     def per_row(self) -> bool:
         """Whether each picture of a batch can have weights of its own."""
         return all(isinstance(patch, Live) for patches in self._places.values() for _, patch in patches)
@@ -110,13 +115,13 @@ class Rack:
             raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
         for row in weights:
             self._check(row)
-        before = self._dial.weights
+        before, outer = self._dial.weights, self._dial.rows
         try:
-            self._dial.set(before, weights)
-            self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in weights)))
+            self._turn(before, weights)
             yield
         finally:
-            self.weigh(before)
+            # A text encoder may be run for one row alone, in the middle of a batch.
+            self._turn(before, outer) if outer is not None else self.weigh(before)
 
     @contextmanager
     def merged(self, steps: int | None = None) -> Iterator[None]:
@@ -130,6 +135,10 @@ class Rack:
             self._merging = False
             with self._or_off():
                 self._apply()
+
+    def _turn(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
+        self._dial.set(before, rows)
+        self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
 
     def _check(self, weights: Sequence[float]) -> None:
         if len(weights) != len(self._on):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hub_ui.preview.loading import Source
 from hub_ui.preview.studio import Studio
 from tests.hub_ui.preview.building import save_base
 
@@ -26,6 +27,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
-    built = Studio(hf_endpoint="http://127.0.0.1:9", hf_token=None, cache=tmp_path / "cache")
+    built = Studio(Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path / "cache"))
     yield built
     built.close()

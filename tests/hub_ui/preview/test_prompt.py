@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.preview.job import Adapter, Job
-from hub_ui.preview.prompt import as_used, with_words
+from hub_ui.preview.prompt import as_used, trigger_words, with_words, without_words
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,23 @@ def test_words_of_all_loras_go_in_unless_the_person_says_no() -> None:
     )
     assert as_used(Job(adapters=adapters, prompt="a cat")) == "one, two, a cat"
     assert as_used(Job(adapters=adapters, prompt="a cat", use_trigger_words=False)) == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words", "left"),
+    [
+        ("sks style, a cat", ["sks style"], "a cat"),
+        ("a cat, SKS  Style", ["sks style"], "a cat"),
+        ("a sks cat", ["sks"], "a cat"),
+        ("drinking a cup", ["ink"], "drinking a cup"),
+        ("ink drawing, a cat", ["ink", "ink drawing"], "a cat"),
+        ("a cat", [], "a cat"),
+    ],
+)
+def test_words_are_taken_out_again(prompt: str, words: list[str], left: str) -> None:
+    assert without_words(prompt, words) == left
+
+
+def test_each_word_of_all_loras_counts_once() -> None:
+    adapters = [Adapter(ref=None, path=Path("x"), title="x", trigger_words=words) for words in (("a", " b,"), ("a",))]  # type: ignore[arg-type]
+    assert trigger_words(adapters) == ("a", "b")

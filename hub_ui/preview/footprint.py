@@ -1,0 +1,118 @@
+"""How much memory drawing takes: how many pictures at once, and how much of the base lies on the device meanwhile."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from hub_ui.preview.bases import BaseChoice
+from hub_ui.preview.settings import Settings
+
+if TYPE_CHECKING:
+    from hub_ui.preview.device import Device
+
+# Each takes less memory than the one before, and more time.
+Level = Literal["whole", "tiled", "offload", "groups"]
+_LEVELS: dict[str, tuple[Level, ...]] = {
+    "cuda": ("whole", "tiled", "offload", "groups"),
+    "mps": ("whole", "tiled"),
+    "cpu": ("whole", "tiled"),
+}
+_GIGABYTE = 1_000_000_000
+# Activations, the LoRAs, and what other programs take meanwhile.
+_HEADROOM = 1.25
+# The largest part of a base, of all its parts: what must fit when one part at a time lies on the device.
+_LARGEST_PART = 0.75
+# Measured with Stable Diffusion XL in half precision, rounded up: one picture of a batch, while it is denoised.
+_BYTES_A_PIXEL = 2400
+_SHARE_OF_FREE = 0.6
+_LARGEST_BATCH = 8
+_SAID_BY_TORCH = ("out of memory", "not enough memory", "can't allocate memory", "invalid buffer size")
+
+
+def first(choice: BaseChoice, device: Device) -> Level:
+    """The one to begin with, by the base's size and the memory that is free."""
+    if device.kind != "cuda" or device.free_bytes is None:
+        return "whole"
+    need = choice.gigabytes * _GIGABYTE * _HEADROOM
+    if need <= device.free_bytes:
+        return "whole"
+    return "offload" if need * _LARGEST_PART <= device.free_bytes else "groups"
+
+
+def below(level: Level, device: Device) -> Level | None:
+    """The next one, None after the last."""
+    levels = _LEVELS[device.kind]
+    return levels[levels.index(level) + 1] if level in levels[:-1] else None
+
+
+def apply(pipe: Any, device: Device, level: Level) -> None:
+    """Brings a pipeline to that level. Pictures of one batch are decoded one after the other at each of them."""
+    _call(getattr(pipe, "vae", None), "enable_slicing")
+    if level != "whole":
+        _call(getattr(pipe, "vae", None), "enable_tiling")
+    if level == "offload":
+        _call(pipe, "remove_all_hooks")
+        _call(pipe, "enable_model_cpu_offload")
+    elif level == "groups":
+        _call(pipe, "remove_all_hooks")
+        _by_groups(pipe, device)
+    else:
+        pipe.to(device.kind)
+
+
+def batch(settings: Settings, device: Device, level: Level, free: int | None) -> int:
+    """How many pictures at once."""
+    if level != "whole":
+        return 1
+    if free is None:
+        return 4
+    width = 1 if device.dtype in ("float16", "bfloat16") else 2
+    # Autoencoders of films make one of every four frames or more.
+    frames = max(1, math.ceil(settings.frames / 4))
+    row = settings.width * settings.height * frames * _BYTES_A_PIXEL * width
+    return max(1, min(_LARGEST_BATCH, int(free * _SHARE_OF_FREE) // row))
+
+
+def free(device: Device) -> int | None:
+    """Bytes to be had now, None where nobody can say."""
+    import torch
+
+    if device.kind == "cuda":
+        return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    if device.kind == "mps":
+        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class for it; other devices say it in a RuntimeError, Python and numpy in a MemoryError."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID_BY_TORCH)
+
+
+def smaller(settings: Settings) -> tuple[int, int]:
+    """The next size down that is worth trying."""
+    return tuple(max(64, round(side * 0.75) // 64 * 64) for side in (settings.width, settings.height))  # type: ignore[return-value]
+
+
+def _call(thing: Any, name: str) -> None:
+    method = getattr(thing, name, None)
+    if method is not None:
+        method()
+
+
+def _by_groups(pipe: Any, device: Device) -> None:
+    import torch
+
+    if hasattr(pipe, "enable_group_offload"):
+        pipe.enable_group_offload(onload_device=torch.device(device.kind), offload_type="leaf_level")
+    else:
+        _call(pipe, "enable_sequential_cpu_offload")

@@ -1,0 +1,74 @@
+"""A job with every default filled in, and what of a job no pipeline could draw."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from connectors.errors import UsageError
+from hub_ui.preview.bases import BaseChoice
+from hub_ui.preview.job import Job
+from hub_ui.preview.sheets import MOST_CELLS, Sheet
+
+# What latents of all the pipelines here can be cut into.
+_GRID = 16
+_LONGEST_SIDE = 4096
+_MOST_STEPS = 500
+_MOST_FRAMES = 257
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What all the cells of a sheet share. `sampler` None is the base's own; `frames` 0 is a still picture."""
+
+    negative: str
+    seed: int
+    steps: int
+    guidance: float
+    width: int
+    height: int
+    sampler: str | None = None
+    frames: int = 0
+
+
+def settings(job: Job, choice: BaseChoice) -> Settings:
+    return Settings(
+        negative=job.negative,
+        seed=job.seed,
+        steps=job.steps if job.steps is not None else choice.steps,
+        guidance=job.guidance if job.guidance is not None else choice.guidance,
+        width=_on_grid(job.width or choice.width),
+        height=_on_grid(job.height or choice.height),
+        sampler=job.sampler,
+        frames=job.frames or 0,
+    )
+
+
+def check(job: Job, sheet: Sheet) -> None:
+    """What no pipeline could draw, or not within a lifetime."""
+    if not all(math.isfinite(adapter.weight) for adapter in job.adapters):
+        raise UsageError("A weight must be a number, such as 0.8.")
+    if not 0 <= job.seed < 2**63:
+        raise UsageError("A seed is a whole number from 0 up.")
+    if job.steps is not None and not 1 <= job.steps <= _MOST_STEPS:
+        raise UsageError(f"Choose between 1 and {_MOST_STEPS} steps.")
+    if max(job.width or 1, job.height or 1) > _LONGEST_SIDE or min(job.width or 1, job.height or 1) < 1:
+        raise UsageError(f"A picture's sides go up to {_LONGEST_SIDE} pixels.")
+    if job.guidance is not None and not 0 <= job.guidance <= 100:
+        raise UsageError("Guidance is a number from 0 to 100, such as 7.")
+    if job.frames is not None and not 1 <= job.frames <= _MOST_FRAMES:
+        raise UsageError(f"A clip has 1 to {_MOST_FRAMES} frames.")
+    _check_sheet(job, sheet)
+
+
+def _check_sheet(job: Job, sheet: Sheet) -> None:
+    if not 1 <= len(sheet.cells) <= MOST_CELLS:
+        raise UsageError(f"A sheet has 1 to {MOST_CELLS} pictures; this one has {len(sheet.cells)}.")
+    if any(len(cell.weights) != len(job.adapters) for cell in sheet.cells):
+        raise UsageError("Each picture needs one weight for each LoRA. Make the sheet again from the LoRAs chosen.")
+    if not all(math.isfinite(weight) for cell in sheet.cells for weight in cell.weights):
+        raise UsageError("A weight must be a number, such as 0.8.")
+
+
+def _on_grid(side: int) -> int:
+    return max(_GRID, side - side % _GRID)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui.preview import sheets
+from hub_ui.preview.job import Adapter, Job
+from hub_ui.preview.sheets import Sheet
+
+
+def lora(title: str = "Ink", **fields: Any) -> Adapter:
+    values: dict[str, Any] = {"ref": Ref.parse("civitai:1@2#3"), "path": Path("x"), "title": title, "weight": 0.8}
+    return Adapter(**{**values, **fields})
+
+
+def job(*adapters: Adapter, **fields: Any) -> Job:
+    return Job(adapters=adapters, **{"prompt": "a cat", **fields})
+
+
+INK, PAPER = lora(), lora("Paper", weight=0.5)
+
+
+def weights(sheet: Sheet) -> list[tuple[float, ...]]:
+    return [cell.weights for cell in sheet.cells]
+
+
+def test_one_picture_has_all_the_loras() -> None:
+    sheet = sheets.one(job(INK, PAPER))
+    assert (sheet.columns, weights(sheet)) == (("Ink 0.8 + Paper 0.5",), [(0.8, 0.5)])
+
+
+def test_one_picture_without_loras_is_the_base() -> None:
+    assert sheets.one(job()).columns == ("the base alone",)
+
+
+def test_a_pair_is_without_and_with() -> None:
+    sheet = sheets.pair(job(INK))
+    assert (sheet.columns, weights(sheet)) == (("without", "with Ink 0.8"), [(0.0,), (0.8,)])
+
+
+def test_trigger_words_are_in_both_pictures_of_a_pair() -> None:
+    sheet = sheets.pair(job(lora(trigger_words=("sks style",))))
+    assert [cell.prompt for cell in sheet.cells] == ["sks style, a cat"] * 2
+
+
+def test_a_strip_turns_the_first_lora_up_and_leaves_the_others() -> None:
+    sheet = sheets.strip(job(INK, PAPER))
+    assert weights(sheet) == [(0.0, 0.5), (0.3, 0.5), (0.6, 0.5), (0.9, 0.5), (1.2, 0.5)]
+    assert (sheet.rows, sheet.columns) == (("Ink, with Paper 0.5",), ("0", "0.3", "0.6", "0.9", "1.2"))
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "sks style, a cat", "a cat, SKS  style"])
+def test_the_trigger_word_is_in_the_second_prompt_only_whatever_was_typed(prompt: str) -> None:
+    sheet = sheets.trigger(job(lora(trigger_words=("sks style",)), prompt=prompt))
+    assert [cell.prompt for cell in sheet.cells] == ["a cat", "sks style, a cat"]
+    assert (sheet.columns, weights(sheet)) == (("without “sks style”", "with “sks style”"), [(0.8,), (0.8,)])
+
+
+def test_two_loras_are_shown_apart_and_together() -> None:
+    sheet = sheets.both(job(INK, PAPER))
+    assert sheet.columns == ("without", "Ink 0.8", "Paper 0.5", "Ink 0.8 + Paper 0.5")
+    assert weights(sheet) == [(0, 0), (0.8, 0), (0, 0.5), (0.8, 0.5)]
+
+
+def test_a_grid_has_a_row_for_each_prompt_and_a_column_for_each_weight() -> None:
+    sheet = sheets.grid(job(lora(trigger_words=("sks",))), ["a cat", " ", "a  dog"], (0, 1))
+    assert (sheet.rows, sheet.columns) == (("a cat", "a dog"), ("0", "1"))
+    assert [cell.prompt for cell in sheet.cells] == ["sks, a cat", "sks, a cat", "sks, a dog", "sks, a dog"]
+    assert weights(sheet) == [(0,), (1,), (0,), (1,)]
+
+
+def test_steps_stand_at_equal_distances() -> None:
+    assert sheets.steps(0, 1.2, 5) == sheets.USUAL_STRIP
+    assert sheets.steps(-1, 1, 3) == (-1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: sheets.pair(job()), "Choose one"),
+        (lambda: sheets.strip(job()), "Choose one"),
+        (lambda: sheets.grid(job(), ["a"]), "Choose one"),
+        (lambda: sheets.both(job(INK)), "Choose two"),
+        (lambda: sheets.both(job(INK, INK, INK)), "Choose two"),
+        (lambda: sheets.trigger(job(INK)), "Try a pair instead"),
+        (lambda: sheets.grid(job(INK), ["", " "]), "Write one in each line"),
+        (lambda: sheets.grid(job(INK), ["a"] * 10), "50 pictures, and a sheet has room for 48"),
+        (lambda: sheets.strip(job(INK), ()), "at least one"),
+        (lambda: sheets.strip(job(INK), (float("nan"),)), "such as 0, 0.5"),
+        (lambda: sheets.steps(1, 0, 3), "from a lower weight"),
+        (lambda: sheets.steps(0, 1, 1), "2 to 48"),
+    ],
+)
+def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make()
+
+
+def test_long_titles_are_cut_in_labels() -> None:
+    assert sheets.one(job(lora("x" * 60, weight=1))).columns == ("x" * 39 + "… 1",)
