@@ -12,6 +12,7 @@ from connectors import card
 from connectors.facts import base_models, kind, levels, license, trigger_words, weight
 from connectors.facts.access import lora_standing, version_standing
 from connectors.facts.card_words import card_claims
+from connectors.facts.example_params import lora_params
 from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
 from connectors.ref import Ref
 from connectors.wire import Table, address, count, number, sha256, table, tables, text, texts, when, whole
@@ -210,9 +211,10 @@ def _example(image: Table) -> Example | None:
 
 
 def _params(meta: Table) -> Mapping[str, Any]:
-    return {
+    plain = {
         key: value for key, raw in meta.items() if key not in _UNWANTED_PARAMS and (value := _param(raw)) is not None
     }
+    return {**plain, **lora_params(meta)}
 
 
 def _param(value: object) -> str | int | float | bool | None:

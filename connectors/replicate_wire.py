@@ -34,6 +34,13 @@ _PARAMS = (
     "height",
     "aspect_ratio",
     "scheduler",
+    "negative_prompt",
+    "guidance",
+    "steps",
+    "lora_strength",
+    "num_frames",
+    "image",
+    "control_image",
 )
 _NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
 
