@@ -43,7 +43,7 @@ def runner(architecture: str | None, base_model: str | None) -> str:
 
 
 def slot(ref: Ref, access: Access = "open") -> str:
-    """The address of a pinned ref's file, for a runner. Refuses what only a key opens: Replicate would have to get it."""
+    """The address of a pinned ref's file, for a runner. Refuses what only a key opens: Replicate would get the key."""
     if not ref.pinned:
         raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
     refused = _refused(access)

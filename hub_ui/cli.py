@@ -153,6 +153,26 @@ def _try(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "pictures",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER|ZIP",
+        help="pictures, each with a caption NAME.txt if it has one",
+    )
+    parser.add_argument(
+        "--destination", metavar="OWNER/NAME", help="your model on Replicate; made, private, if it is new"
+    )
+    parser.add_argument("--trigger", metavar="WORD", help="a word that is no real one; it will call the LoRA")
+    parser.add_argument("--rank", type=_count, default=16, metavar="N", help="1 to 128 (default: 16)")
+    parser.add_argument("--steps", type=_count, default=1000, metavar="N", help="3 to 6000 (default: 1000)")
+    parser.add_argument("--yes", action="store_true", help="spend the money without being asked")
+    parser.add_argument("--follow", metavar="ID", help="go on with a training that was started before")
+    parser.add_argument("--cancel", metavar="ID", help="stop a training")
+    _json(parser)
+
+
 def _library(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--library", type=Path, metavar="DIR", help="folder of LoRA files")
     parser.add_argument("--lock", type=Path, metavar="FILE", help="lock file (default: loras.lock in the library)")
@@ -193,6 +213,9 @@ COMMANDS: dict[str, Command] = {
         module="hub_ui.commands.import_", help="recognise LoRAs that are on the disk already", arguments=_import
     ),
     "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
+    "train": Command(
+        module="hub_ui.commands.train", help="make a LoRA of pictures, on Replicate, for money", arguments=_train
+    ),
 }
 _EPILOG = """\
 A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civitai:MODEL[@VERSION][#FILE_ID],

@@ -1,0 +1,173 @@
+"""Pictures to train a LoRA on: looked at one by one, and packed into a zip that holds them and their captions alone.
+
+A zip that is given is never passed on as it is: what is in it is read with limits, and packed again.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+from connectors.errors import UsageError
+from connectors.replicate_runs import MOST_UPLOADED
+
+FORMATS = (".jpg", ".jpeg", ".png", ".webp")
+_CAPTION = ".txt"
+_LEAST, _MOST_FILES = 2, 2_000
+_USUAL = 10
+_SMALL_SIDE = 512
+_LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
+_LONGEST_CAPTION = 10_000
+# What systems leave behind in folders and zips.
+_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSet:
+    """`zipped` is what is uploaded. `notes` say what was left out and what may train badly."""
+
+    zipped: bytes
+    images: int
+    captions: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Item:
+    """A file of the folder or zip: `name` is for people, `stem` and `suffix` are what counts."""
+
+    name: str
+    stem: str
+    suffix: str
+    data: bytes
+
+
+def training_set(path: Path) -> TrainingSet:
+    """Of a folder, or a zip of one. Raises UsageError for what could not be trained on."""
+    items = list(_of_folder(path) if path.is_dir() else _of_zip(path))
+    pictures = [item for item in items if item.suffix in FORMATS]
+    captions = {item.stem: item for item in items if item.suffix == _CAPTION}
+    if len(pictures) < _LEAST:
+        raise UsageError(
+            f"{path} holds {len(pictures)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
+            f"They may be {', '.join(FORMATS)}."
+        )
+    sides = [_side(item) for item in pictures]
+    kept = [(item, captions.get(item.stem)) for item in pictures]
+    zipped = _packed(kept)
+    if len(zipped) >= MOST_UPLOADED:
+        raise UsageError(
+            f"The pictures have {len(zipped) // 2**20} MB together; Replicate takes less than 100. Make them smaller."
+        )
+    captioned = sum(caption is not None for _, caption in kept)
+    left_out = len(items) - len(pictures) - captioned
+    notes = tuple(_notes(len(pictures), sum(side < _SMALL_SIDE for side in sides), left_out))
+    return TrainingSet(zipped=zipped, images=len(pictures), captions=captioned, notes=notes)
+
+
+def _of_folder(folder: Path) -> Iterator[_Item]:
+    """Files that lie in it directly. Links are left alone: they may lead anywhere."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
+    wanted = [path for path in files if not _litter(path.name)]
+    _check_bulk(folder, len(wanted), sum(path.stat().st_size for path in wanted if _wanted(path.suffix)))
+    for path in wanted:
+        data = path.read_bytes() if _wanted(path.suffix) else b""
+        yield _Item(name=path.name, stem=path.stem, suffix=path.suffix.lower(), data=data)
+
+
+def _of_zip(path: Path) -> Iterator[_Item]:
+    try:
+        with zipfile.ZipFile(path) as opened:
+            members = [info for info in opened.infolist() if not info.is_dir() and not _litter(info.filename)]
+            _check_bulk(path, len(members), sum(info.file_size for info in members))
+            for info in members:
+                yield _member(opened, info, path)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such folder or zip.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise UsageError(f"{path} can't be read as a zip: {error}") from error
+
+
+def _member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
+        raise UsageError(
+            f"{path} is no plain zip of pictures: “{info.filename[:80]}” leads out of it. Nothing was sent."
+        )
+    if info.flag_bits & 0x1:
+        raise UsageError(f"{path} is locked with a password. Pack the pictures without one.")
+    data = b""
+    if _wanted(name.suffix):
+        with opened.open(info) as member:
+            # A header may say less than there is.
+            data = member.read(info.file_size + 1)
+        if len(data) != info.file_size:
+            raise UsageError(f"{path} is damaged: “{info.filename[:80]}” has another size than it says.")
+    stem = str(name.with_suffix(""))
+    return _Item(name=str(name), stem=stem, suffix=name.suffix.lower(), data=data)
+
+
+def _check_bulk(path: Path, files: int, size: int) -> None:
+    """Before any of it is read into memory."""
+    if files > _MOST_FILES:
+        raise UsageError(f"{path} holds {files} files; train on at most {_MOST_FILES}.")
+    if size >= MOST_UPLOADED:
+        raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
+
+
+def _side(item: _Item) -> int:
+    """The picture's shorter side, once all of it was decoded: a damaged one would fail there, after it was paid for."""
+    try:
+        with Image.open(io.BytesIO(item.data)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
+            image.load()
+            side = min(image.size)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
+    if side < _LEAST_SIDE:
+        raise UsageError(f"“{item.name[:80]}” is only {side} pixels wide or high. Take it out.")
+    return side
+
+
+def _packed(kept: list[tuple[_Item, _Item | None]]) -> bytes:
+    """Numbered, since names mean nothing to the trainer and may be private. The same pictures give the same zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as zipped:
+        for number, (picture, caption) in enumerate(kept):
+            zipped.writestr(zipfile.ZipInfo(f"{number:04d}{picture.suffix}", _DATE), picture.data)
+            if caption is not None:
+                zipped.writestr(zipfile.ZipInfo(f"{number:04d}{_CAPTION}", _DATE), _caption(caption))
+    return packed.getvalue()
+
+
+def _caption(item: _Item) -> str:
+    try:
+        return item.data[:_LONGEST_CAPTION].decode("utf-8-sig", errors="strict").strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"“{item.name[:80]}” is no text in UTF-8. Save it again as one.") from error
+
+
+def _notes(pictures: int, small: int, left_out: int) -> Iterator[str]:
+    if pictures < _USUAL:
+        yield f"{pictures} pictures are few: {_USUAL} or more train better."
+    if small:
+        yield f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."
+    if left_out:
+        yield f"Left out, as they are neither pictures nor captions of one: {left_out} files."
+
+
+def _wanted(suffix: str) -> bool:
+    return suffix.lower() in (*FORMATS, _CAPTION)
+
+
+def _litter(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part in _LITTER or part.startswith("._") for part in parts)
