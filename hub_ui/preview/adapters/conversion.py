@@ -11,6 +11,7 @@ from hub_ui.preview.adapters.algorithms import Inseparable
 from hub_ui.preview.adapters.cache import Converted, Place
 from hub_ui.preview.adapters.files import Weights
 from hub_ui.preview.adapters.model import Model, Placed
+from hub_ui.preview.adapters.noise import is_for_low_noise
 from hub_ui.preview.adapters.parts import slots_of
 from hub_ui.preview.adapters.patch import Module, Patch, Unfit, patches
 from hub_ui.preview.adapters.placing import place
@@ -27,7 +28,8 @@ Parts = Mapping[str, "nn.Module"]
 def converted(adapter: Adapter, parts: Parts, model: Model, architecture: str) -> Converted:
     """Raises DoesNotFit for a file of which nothing would take effect: a silent no-op would pass for a weak LoRA."""
     weights = files.read(adapter.path, adapter.title)
-    placement = place({name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}, model, architecture)
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+    placement = place(shapes, model, architecture, low_noise=is_for_low_noise(adapter, weights.metadata))
     sorting = _Sorting(weights, parts, model)
     for placed in placement.placed:
         sorting.put(placed)
