@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def widen(pipe: Any) -> Any:
 def save_chroma(folder: Path) -> Path:
     network: Any = ChromaTransformer2DModel
     kind: Any = diffusers.ChromaPipeline
-    transformer = network(
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # it uses what diffusers itself deprecates
+        transformer = network(
         **SHAPE, approximator_hidden_dim=32, approximator_layers=1, approximator_num_channels=16
     )  # fmt: skip
     pipe = kind(

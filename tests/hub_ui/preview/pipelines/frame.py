@@ -6,6 +6,7 @@ A base is drawn to latents: unlike a picture they are not cut off at black and w
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,8 @@ def save(pipe: Any, folder: Path, **options: Any) -> Path:
 
 
 def load(base: Base, folder: Path) -> Any:
-    pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder), **base.given)
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Chroma uses what diffusers deprecates
+        pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder), **base.given)
     if hasattr(pipe, "load_components"):  # a modular pipeline has only read its index so far
         pipe.load_components()
     pipe.set_progress_bar_config(disable=True)
@@ -86,23 +88,30 @@ def load(base: Base, folder: Path) -> Any:
 
 
 def draw(pipe: Any, base: Base, **changes: Any) -> torch.Tensor:
-    call = {"prompt": PROMPT, "num_inference_steps": 2, "output_type": "latent", **base.call, **changes}
-    if not hasattr(pipe, "load_components"):  # a modular pipeline is told by `output` what to give back
-        call["return_dict"] = False
-    made = pipe(**call, generator=torch.Generator().manual_seed(0))[0]
+    call: dict[str, Any] = {"prompt": PROMPT, "num_inference_steps": 2, "output_type": "latent"}
+    call |= {"generator": torch.Generator().manual_seed(0), **base.call, **changes}
+    if hasattr(pipe, "load_components"):  # a modular pipeline is told by `output` what to give back
+        made = pipe(**call)
+    else:
+        made = pipe(**call, return_dict=False)[0]
     latents = made if isinstance(made, torch.Tensor) else torch.stack(list(made))
     assert torch.isfinite(latents).all()
     return latents.detach().clone()
 
 
 def plain(pipe: Any, base: Base, paths: Sequence[Path], weights: Sequence[Sequence[float]]) -> list[torch.Tensor]:
-    """What diffusers itself draws: `load_lora_weights`, `set_adapters`, one call for each entry of `weights`."""
-    names = [f"lora_{i}" for i, _ in enumerate(paths)]
+    """What diffusers itself draws: `load_lora_weights`, `set_adapters`, one call for each entry of `weights`.
+
+    An entry with fewer weights than there are files draws with the first files only, and comes before longer ones.
+    """
+    names: list[str] = []
+    made = []
     try:
-        for name, path in zip(names, paths, strict=True):
-            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=name)
-        made = []
         for row in weights:
+            for path in paths[len(names) : len(row)]:
+                names.append(f"lora_{len(names)}")
+                with warnings.catch_warnings(action="ignore"):  # PEFT warns of every second adapter
+                    pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=names[-1])
             pipe.set_adapters(names, list(row))
             made.append(draw(pipe, base))
         return made

@@ -55,11 +55,11 @@ def save_sd2(folder: Path) -> Path:
 
 
 def save_sdxl(folder: Path) -> Path:
-    """Two text encoders, and the real one's layout: three levels of two layers, more transformer blocks the deeper."""
+    """Two text encoders, and the real one's layout: three levels of two layers, more transformer blocks deep down."""
     kind: Any = StableDiffusionXLPipeline
     unet = _unet(
         use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
-        transformer_layers_per_block=(1, 2, 3), projection_class_embeddings_input_dim=80, cross_attention_dim=64,
+        transformer_layers_per_block=(1, 1, 2), projection_class_embeddings_input_dim=80, cross_attention_dim=64,
         attention_head_dim=(2, 4, 4), block_out_channels=(8, 16, 32), layers_per_block=2,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -79,7 +79,7 @@ def save_kolors(folder: Path) -> Path:
     unet = _unet(
         use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
         transformer_layers_per_block=(1, 2), projection_class_embeddings_input_dim=80, cross_attention_dim=64,
-        attention_head_dim=(2, 4), encoder_hid_dim=32, encoder_hid_dim_type="text_proj", layers_per_block=2,
+        attention_head_dim=(2, 4), encoder_hid_dim=32, encoder_hid_dim_type="text_proj",
     )  # fmt: skip
     pipe = kind(
         vae=encoders.vae(), unet=unet, scheduler=_ddim(), text_encoder=None, tokenizer=None, image_encoder=None,

@@ -1,0 +1,87 @@
+"""Both sides of a comparison: diffusers alone, or the files' meaning worked out by hand; and the product's rack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hub_ui.preview.adapters.cache import Cache
+from hub_ui.preview.adapters.rack import Rack
+from tests.hub_ui.preview.building import adapter
+from tests.hub_ui.preview.pipelines.frame import Base, File, by_hand, draw, load, plain
+
+Weights = tuple[float, float]
+# Off, half, whole, and two at once of which one works backwards.
+WEIGHTS: tuple[Weights, ...] = ((0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.7, -0.4))
+TOLERANCE = 1e-4
+
+
+@dataclass(kw_only=True)
+class Tiny:
+    """A base in two copies: one that the product works on, one that it never sees. `drawn` is without any LoRA."""
+
+    base: Base
+    ours: Any
+    theirs: Any
+    drawn: torch.Tensor
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Loads each tiny pipeline once for all tests."""
+
+    folder: Path
+    cache: Cache
+    loaded: dict[Callable[[Path], Path], Tiny] = field(default_factory=dict)
+
+    def tiny(self, base: Base) -> Tiny:
+        if base.save not in self.loaded:
+            folder = base.save(self.folder / f"base_{len(self.loaded)}")
+            ours, theirs = load(base, folder), load(base, folder)
+            self.loaded[base.save] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base))
+        return self.loaded[base.save]
+
+
+def by_diffusers(tiny: Tiny, paths: Sequence[Path]) -> Mapping[Weights, torch.Tensor]:
+    """At weight 0 it must be the base, whatever diffusers draws then."""
+    rows = [row if row[1] else row[:1] for row in WEIGHTS[1:]]
+    return _with_base(tiny, plain(tiny.theirs, tiny.base, paths, rows))
+
+
+def by_arithmetic(tiny: Tiny, files: Sequence[File]) -> Mapping[Weights, torch.Tensor]:
+    return _with_base(tiny, by_hand(tiny.theirs, tiny.base, files, WEIGHTS[1:]))
+
+
+def _with_base(tiny: Tiny, made: Sequence[torch.Tensor]) -> Mapping[Weights, torch.Tensor]:
+    return dict(zip(WEIGHTS, (tiny.drawn, *made), strict=True))
+
+
+def by_rack(tiny: Tiny, paths: Sequence[Path], cache: Cache, merged: bool = False) -> Mapping[Weights, torch.Tensor]:
+    """The second file is not there at all while its weight is 0: a LoRA alone is tested as well as two."""
+    rack = Rack(tiny.ours, tiny.base.architecture, cache)
+    made = {}
+    try:
+        for row in WEIGHTS:
+            rack.switch([adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)])
+            made[row] = _drawn(rack, tiny, merged)
+        return made
+    finally:
+        rack.close()
+        assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn), "the base is not what it was"
+
+
+def _drawn(rack: Rack, tiny: Tiny, merged: bool) -> torch.Tensor:
+    if not merged:
+        return draw(tiny.ours, tiny.base)
+    with rack.merged():
+        return draw(tiny.ours, tiny.base)
+
+
+def apart(ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor]) -> dict[Weights, float]:
+    """Where two series differ by more than rounding."""
+    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS}
+    return {row: distance for row, distance in distances.items() if not distance <= TOLERANCE}

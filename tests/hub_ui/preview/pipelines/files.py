@@ -1,0 +1,145 @@
+"""LoRA files as trainers write them, and what they mean, by arithmetic of their own.
+
+A spelling says what a file calls the layers of a model; endings say what it calls a layer's factors. Together they make
+a file and the gain of each of the model's weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tests.hub_ui.preview.pipelines.frame import File
+
+Deltas = dict[tuple[str, str], torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spelled:
+    """A layer of a file. Its outputs are those of `modules` one after another: q, k and v that were one layer.
+
+    `swapped`: the two halves of its outputs stand the other way round in the model (shift and scale of a last norm).
+    """
+
+    name: str
+    component: str
+    modules: tuple[str, ...]
+    swapped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endings:
+    """`alpha` None: the trainer writes none, and the factors are taken as they are."""
+
+    down: str
+    up: str
+    alpha: str | None = None
+
+
+KOHYA = Endings(down=".lora_down.weight", up=".lora_up.weight", alpha=".alpha")
+KOHYA_BARE = Endings(down=".lora_down.weight", up=".lora_up.weight")
+PEFT = Endings(down=".lora_A.weight", up=".lora_B.weight")
+PEFT_ALPHA = Endings(down=".lora_A.weight", up=".lora_B.weight", alpha=".alpha")
+PEFT_DEFAULT = Endings(down=".lora_A.default.weight", up=".lora_B.default.weight")
+OLD = Endings(down=".lora.down.weight", up=".lora.up.weight")
+OLD_TEXT = Endings(down=".lora_linear_layer.down.weight", up=".lora_linear_layer.up.weight")
+PROCESSOR = Endings(down="_lora.down.weight", up="_lora.up.weight")
+XLABS = Endings(down=".down.weight", up=".up.weight")
+
+Ranks = Callable[[int], tuple[int, float]]
+
+
+def same(rank: int, alpha: float) -> Ranks:
+    return lambda i: (rank, alpha)
+
+
+def resized(i: int) -> tuple[int, float]:
+    """As a tool leaves a file that cut every layer to the rank it needs."""
+    return 2 + i % 3, 2.0
+
+
+def varied(i: int) -> tuple[int, float]:
+    """No two neighbours alike, and alpha never the rank."""
+    return 2 + i % 3, (3.0, 1.0, 8.0)[i % 3]
+
+
+def low_rank(
+    pipe: Any,
+    layers: Iterable[Spelled],
+    endings: Endings,
+    *,
+    seed: int = 1,
+    ranks: Ranks = same(4, 2.0),  # noqa: B008 - a pure function's result
+    metadata: Mapping[str, str] | None = None,
+) -> File:
+    """A file of plain factors. Where the endings have no alpha, nothing scales them."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    deltas: Deltas = {}
+    for i, layer in enumerate(layers):
+        rank, alpha = ranks(i)
+        down, up = factors(weights(pipe, layer), rank, generator)
+        tensors |= {layer.name + endings.down: down, layer.name + endings.up: up}
+        if endings.alpha:
+            tensors[layer.name + endings.alpha] = torch.tensor(alpha)
+        scale = alpha / rank if endings.alpha else 1.0
+        put(deltas, pipe, layer, scale * product(down, up))
+    return File(tensors=tensors, deltas=deltas, metadata=metadata)
+
+
+def with_metadata(file: File, pipe: Any, component: str, rank: int, alpha: float) -> File:
+    """The same file as diffusers saves it now: alpha in a copy of PEFT's configuration instead of none at all."""
+    config = {f"{component}.{key}": value for key, value in _config(file, component, rank, alpha).items()}
+    metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(config, sort_keys=True)}
+    deltas = {where: alpha / rank * delta for where, delta in file.deltas.items()}
+    return File(tensors=file.tensors, deltas=deltas, metadata=metadata)
+
+
+def _config(file: File, component: str, rank: int, alpha: float) -> dict[str, Any]:
+    targets = sorted({name.removesuffix(".weight") for part, name in file.deltas if part == component})
+    return {"r": rank, "lora_alpha": alpha, "peft_type": "LORA", "target_modules": targets, "use_dora": False,
+            "rank_pattern": {}, "alpha_pattern": {}, "use_rslora": False, "lora_bias": False}  # fmt: skip
+
+
+def together(*files: File) -> File:
+    """One file of several parts: a network's and its text encoders'."""
+    tensors: dict[str, torch.Tensor] = {}
+    deltas: Deltas = {}
+    metadata: dict[str, str] = {}
+    for file in files:
+        tensors |= file.tensors
+        deltas |= file.deltas
+        metadata |= file.metadata or {}
+    return File(tensors=tensors, deltas=deltas, metadata=metadata or None)
+
+
+def weights(pipe: Any, layer: Spelled) -> list[torch.Tensor]:
+    model = getattr(pipe, layer.component)
+    return [model.get_parameter(f"{module}.weight").detach() for module in layer.modules]
+
+
+def factors(of: Sequence[torch.Tensor], rank: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """A third of the weights' own size together: plainly seen, and nothing that float32 would drown in."""
+    inputs, outputs = of[0].shape[1:], sum(weight.shape[0] for weight in of)
+    down = torch.randn(rank, *inputs, generator=generator) / math.sqrt(math.prod(inputs)) / 3
+    up = torch.randn(outputs, rank, *(1,) * (len(inputs) - 1), generator=generator) / math.sqrt(rank)
+    return down, up
+
+
+def product(down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    return (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
+
+
+def put(deltas: Deltas, pipe: Any, layer: Spelled, delta: torch.Tensor) -> None:
+    """A file's layer to the modules whose outputs it holds."""
+    if layer.swapped:
+        first, second = delta.chunk(2)
+        delta = torch.cat([second, first])
+    sizes = [weight.shape[0] for weight in weights(pipe, layer)]
+    for module, part in zip(layer.modules, delta.split(sizes), strict=True):
+        deltas[layer.component, f"{module}.weight"] = part
