@@ -17,11 +17,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 NEGATIVE = "Negative prompt:"
 LORA_HASHES = "Lora hashes"
+LORA_WEIGHTS = "Lora weights"
 RESOURCES = "Civitai resources"
 
 _SETTINGS = re.compile(r"Steps: ?\d")
@@ -32,6 +33,7 @@ _CHUNK = 1024 * 1024
 _TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,300}):([^<>:\n]{1,20})(?::[^<>\n]{0,100})?>")
 _KEY = re.compile(r"[A-Za-z][\w \-/]{0,60}\Z")
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"(?=\s*(?:,|$))')
+_ADDITIONAL = re.compile(r"([^()]{1,300})\(([0-9A-Fa-f]{8,64})\)")
 _NEGATIVE_LINE = re.compile(rf"^{NEGATIVE}", re.MULTILINE)
 _NO_NAME = re.compile(r'[<>:,"\x00-\x1f]+')
 
@@ -85,23 +87,42 @@ def name_of(stem: str) -> str:
 def without_tags(prompt: str) -> str:
     """A prompt as our own pipelines take it: a tag would be read aloud to the text encoder."""
     cut = _TAG.sub("", prompt)
-    return re.sub(r"[ \t]{2,}", " ", re.sub(r"(?:,\s*)+,", ",", cut)).strip(" ,\n\t")
+    # What a tag stood between; a prompt of blanks alone must not take minutes.
+    closed = re.sub(r"[ \t]{0,9},(?:\s*,)+", ",", re.sub(r"[ \t]{1,9},", ",", cut))
+    return re.sub(r"[ \t]{2,}", " ", closed).strip(" ,\n\t")
 
 
 def loras(parameters: Parameters) -> tuple[UsedLora, ...]:
-    """By tag, by hash, and by CivitAI's own list, each LoRA once."""
-    hashes = _hashes(parameters.fields)
-    weights = {name.strip(): _number(weight) for name, weight in _TAG.findall(parameters.prompt)}
+    """By tag, by list, and by CivitAI's own list, each LoRA once."""
+    fields = parameters.fields
+    old = _additional(fields)
+    hashes = {**{one.name: one.hash for one in old if one.hash}, **_hashes(fields)}
+    tagged = {name.strip(): _number(weight) for name, weight in _TAG.findall(parameters.prompt)}
+    listed = {name: _number(weight) for name, weight in _listed(fields.get(LORA_WEIGHTS, "")).items()}
+    weights = {**{one.name: one.weight for one in old}, **listed, **tagged}
     named = [UsedLora(name=name, weight=weights.get(name), hash=hashes.get(name)) for name in {**weights, **hashes}]
-    listed = resources(parameters.fields.get(RESOURCES, ""))
-    # Who writes both lists does so in one order; a version says more than a name.
-    if len(listed) == len(named):
-        return tuple(
-            UsedLora(name=one.name, weight=one.weight if one.weight is not None else other.weight, hash=one.hash,
-                     version=other.version)
-            for one, other in zip(named, listed, strict=True)
-        )  # fmt: skip
-    return tuple(named) or listed
+    return _with_versions(named, resources(fields.get(RESOURCES, "")))
+
+
+def _with_versions(named: list[UsedLora], versions: tuple[UsedLora, ...]) -> tuple[UsedLora, ...]:
+    """Who writes both lists does so in one order; a version says more than a name."""
+    if len(named) != len(versions):
+        return tuple(named) or versions
+    return tuple(
+        replace(one, version=other.version, weight=other.weight if one.weight is None else one.weight)
+        for one, other in zip(named, versions, strict=True)
+    )
+
+
+def _additional(fields: Mapping[str, str]) -> list[UsedLora]:
+    """As the Additional Networks extension wrote them before A1111 had tags."""
+    found = []
+    for i in range(1, 6):
+        match = _ADDITIONAL.fullmatch(fields.get(f"AddNet Model {i}", ""))
+        if match:
+            weight = fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}")
+            found.append(UsedLora(name=match[1], hash=match[2].lower(), weight=_number(weight)))
+    return found
 
 
 def resources(text: str) -> tuple[UsedLora, ...]:
@@ -215,8 +236,7 @@ def _json_end(line: str, start: int) -> int | None:
 
 def _hashes(fields: Mapping[str, str]) -> dict[str, str]:
     """Name -> hash, of A1111's own list, else of the one CivitAI's extension writes."""
-    pairs = [pair.rpartition(":") for pair in fields.get(LORA_HASHES, "").strip('"').split(",")]
-    listed = {name.strip(): value.strip() for name, colon, value in pairs if colon}
+    listed = _listed(fields.get(LORA_HASHES, ""))
     if not listed:
         listed = {
             name.partition(":")[2]: str(value)
@@ -224,6 +244,12 @@ def _hashes(fields: Mapping[str, str]) -> dict[str, str]:
             if name.lower().startswith("lora:")
         }
     return {name: value.lower() for name, value in listed.items() if re.fullmatch(r"[0-9A-Fa-f]{8,64}", value)}
+
+
+def _listed(text: str) -> dict[str, str]:
+    """ "ink: 0123456789ab, paper: ..." """
+    pairs = (pair.rpartition(":") for pair in text.strip('"').split(","))
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon and name.strip()}
 
 
 def _object(text: str) -> dict[str, object]:
