@@ -193,14 +193,15 @@ def _put_size(filling: _Filling, wish: Wish) -> None:
     """Width and height where the model has them, else the nearest shape of those it offers."""
     if wish.width is None and wish.height is None:
         return
-    width, height = wish.width or wish.height or 0, wish.height or wish.width or 0
+    sides = (wish.width or wish.height or 0, wish.height or wish.width or 0)
+    width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
     inputs = filling.inputs
     custom = inputs.offers("aspect_ratio", "custom")
     if "width" in inputs and "height" in inputs and (custom or "aspect_ratio" not in inputs):
         if custom:
             filling.put("aspect_ratio", "custom")
-        for name, side in (("width", width), ("height", height)):
-            filling.put(name, max(_WIDTH_STEP, side - side % _WIDTH_STEP))
+        filling.put("width", width)
+        filling.put("height", height)
     elif inputs.offers("image_size", f"{width}x{height}"):
         filling.put("image_size", f"{width}x{height}")
     elif shape := _nearest(inputs, width / height):

@@ -76,7 +76,7 @@ def hub() -> Iterator[Hub]:
             time.sleep(answer.after)
             self._send(answer)
 
-        do_HEAD = do_QUERY = do_GET  # noqa: N815
+        do_HEAD = do_QUERY = do_POST = do_GET  # noqa: N815
 
         def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
