@@ -157,6 +157,7 @@ def _quiet_diffusers() -> Any:
     from diffusers.utils import logging as of_diffusers
 
     of_diffusers.disable_progress_bar()
+    of_diffusers.set_verbosity_error()
     return diffusers
 
 

@@ -10,7 +10,7 @@ from connectors.errors import HubUiError, NoBase
 from connectors.facts.contents import WORDS
 from connectors.facts.header import Header, Tensor, read_header
 from connectors.facts.ranges import FileRanges
-from connectors.facts.structure import structure_of
+from connectors.facts.structure import Structure, structure_of
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
 # The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.
@@ -50,27 +50,30 @@ class Recognised:
 
 def recognised(path: Path) -> Recognised:
     """Raises NoBase with the reason why a file is no base."""
-    header = _header(path)
+    return of_header(_header(path), path.name)
+
+
+def of_header(header: Header, name: str) -> Recognised:
     found = structure_of(header.tensors)
     if found.what == "lora":
         raise NoBase(
-            f"{path.name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it "
-            "goes on."
+            f"{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it goes "
+            "on."
         )
     if found.what not in ("checkpoint", "diffusion-model"):
-        raise NoBase(f"{path.name} is {WORDS[found.what]}, not a base model. Choose a checkpoint.")
-    if any(name.endswith(_PACKED) for name in header.tensors):
-        raise NoBase(f"{path.name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
-    return _of(path, header.tensors)
-
-
-def _of(path: Path, tensors: Mapping[str, Tensor]) -> Recognised:
-    seen = structure_of(_as_lora(tensors))
+        raise NoBase(f"{name} is {WORDS[found.what]}, not a base model. Choose a checkpoint.")
+    if any(tensor.endswith(_PACKED) for tensor in header.tensors):
+        raise NoBase(f"{name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
+    seen = structure_of(_as_lora(header.tensors))
     if len(seen.architectures) != 1 and seen.usual is None:
         raise NoBase(
-            f"It can't be told which architecture {path.name} has; it may be newer than this program. Choose another "
-            "base, or one in diffusers' layout (--base FOLDER)."
+            f"It can't be told which architecture {name} has; it may be newer than this program. Choose another base, or "
+            "one in diffusers' layout (--base FOLDER)."
         )
+    return _told(header.tensors, seen)
+
+
+def _told(tensors: Mapping[str, Tensor], seen: Structure) -> Recognised:
     architecture = seen.usual or seen.architectures[0]
     return Recognised(
         architecture=architecture,

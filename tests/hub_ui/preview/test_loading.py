@@ -2,91 +2,141 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from connectors.errors import Gated, HubDown, NoBase
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.preview.bases import BaseChoice, choose
-from hub_ui.preview.loading import Source, folder_of
-from hub_ui.preview.studio import Studio
-from tests.hub_ui.preview.building import adapter, job, save_kohya
+from connectors.errors import NoBase
+from hub_ui.preview import loading
+from hub_ui.preview.bases import BaseChoice, Borrowed, choose
+from hub_ui.preview.device import Device
+from hub_ui.preview.fetching import Fetched
+from tests.hub_ui.preview.pipelines.anima import save_anima
+from tests.hub_ui.preview.pipelines.flux import save_dev
 
-
-@pytest.fixture(scope="module")
-def hubs(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    """A hub with the tiny base as repositories: whole with things that must stay there, gated, and of pickles only."""
-    data = tmp_path_factory.mktemp("data")
-    shutil.copytree(base, data / "base")
-    files = [path.relative_to(data / "base").as_posix() for path in (data / "base").rglob("*") if path.is_file()]
-    whole = {name: {"path": f"base/{name}"} for name in files if "/" in name or name == "model_index.json"}
-    decoys = ("v1-5.safetensors", "unet/diffusion_pytorch_model.bin", "safety_checker/model.safetensors")
-    pickles = {name: {"text": "pickle"} for name in ("model_index.json", "unet/diffusion_pytorch_model.bin")}
-    listed = {
-        "maker/tiny": {**whole, **{name: {"text": "must not be fetched"} for name in decoys}},
-        "maker/pickles": pickles,
-    }
-    (data / "files.json").write_text(json.dumps({"huggingface": listed}))
-    (data / "hf_model_maker__tiny.json").write_text(json.dumps({"id": "maker/tiny"}))
-    (data / "hf_model_maker__gated.json").write_text(json.dumps({"id": "maker/gated", "gated": "manual"}))
-    with running_hubs(data) as endpoints:
-        yield endpoints
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
+DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
 
 
 @pytest.fixture
-def source(hubs: HubEndpoints, tmp_path: Path) -> Source:
-    return Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache")
+def copy(base: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(base, tmp_path / "copy"))
 
 
-def of(repo: str) -> BaseChoice:
-    return choose("sd1", None, repo)
+@pytest.fixture(scope="module")
+def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_dev(tmp_path_factory.mktemp("flux"))
 
 
-def fetched(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def of(folder: Path | str, **fields: Any) -> BaseChoice:
+    return replace(choose(None, None, str(folder)), **fields)
 
 
-def test_only_what_the_pipeline_needs_is_fetched(source: Source) -> None:
-    counts: list[int] = []
-    folder = folder_of(of("maker/tiny"), source, counts.append)
-    assert [name for name in fetched(folder) if not name.endswith((".json", ".txt"))] == [
-        "text_encoder/model.safetensors",
-        "unet/diffusion_pytorch_model.safetensors",
-        "vae/diffusion_pytorch_model.safetensors",
-    ]
-    assert sum(counts) > 0
+def load(folder: Path | str, fetched: Fetched | None = None, control: bool = False, **fields: Any) -> Any:
+    return loading.pipeline(of(folder, **fields), fetched or Path(folder), CPU, control=control)
 
 
-def test_a_base_from_a_hub_draws(hubs: HubEndpoints, tmp_path: Path) -> None:
-    studio = Studio(hf_endpoint=hubs.huggingface, hf_token=None, cache=tmp_path / "cache")
-    lora = adapter(save_kohya(tmp_path / "a.safetensors"))
-    report = studio.make_pair(job(lora, base="maker/tiny")).report
-    assert (report.base, report.applied) == ("maker/tiny", 72)
+def test_a_folder_draws(base: str) -> None:
+    assert load(base)(**DRAW).images[0].size == (32, 32)
 
 
-def test_a_base_fetched_before_serves_without_the_hub(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = folder_of(of("maker/tiny"), source, lambda _: None)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    offline = Source(endpoint="http://127.0.0.1:9", token=None, cache=source.cache)
-    assert folder_of(of("maker/tiny"), offline, lambda _: None) == first
+def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None:
+    whole = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    half = whole.rename(copy / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    assert load(copy).unet.dtype == torch.float32
+    half.write_bytes(half.read_bytes()[:-8])
+    with pytest.raises(NoBase, match="can't be loaded from its files"):
+        load(copy)
 
 
-def test_without_hub_and_files_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(HubDown, match="could not be fetched"):
-        folder_of(of("maker/tiny"), Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path), lambda _: None)
+def test_another_scheduler_takes_the_place_of_the_repo_s(base: str) -> None:
+    options = {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    scheduler = load(base, scheduler="EulerDiscreteScheduler", scheduler_options=options).scheduler
+    assert type(scheduler).__name__ == "EulerDiscreteScheduler"
+    assert (scheduler.config.timestep_spacing, scheduler.config.prediction_type) == ("trailing", "v_prediction")
+    # The repo's own word stands where ours says nothing.
+    assert scheduler.config.beta_end == 0.012
+
+
+def test_flux_takes_a_control_picture_when_asked(flux: Path) -> None:
+    pipe = load(flux, control=True)
+    assert type(pipe).__name__ == "FluxControlPipeline"
+    assert type(load(flux)).__name__ == "FluxPipeline"
+
+
+def test_a_base_without_a_control_input_is_told(base: str) -> None:
+    with pytest.raises(NoBase, match="no input for a control picture"):
+        load(base, control=True)
+
+
+def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    pipe = load(folder)
+    made = pipe(**DRAW, max_sequence_length=24)
+    assert made.images[0].size == (32, 32)
+    assert pipe.transformer.dtype == torch.float32
+
+
+def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    moved = folder / "vae"
+    moved.rename(tmp_path / "vae")
+    index = folder / "modular_model_index.json"
+    data = json.loads(index.read_text())
+    data["vae"][2]["pretrained_model_name_or_path"] = "someone/else"
+    index.write_text(json.dumps(data))
+    fetched = Fetched(folder=folder, parts={"vae": tmp_path / "vae"})
+    assert load(folder, fetched)(**DRAW, max_sequence_length=24).images[0].size == (32, 32)
+
+
+def test_a_modular_pipeline_with_a_broken_part_is_told(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(NoBase, match="its vae can't be read"):
+        load(folder)
+
+
+def test_a_borrowed_part_is_put_in(copy: Path, tmp_path: Path) -> None:
+    (copy / "text_encoder").rename(tmp_path / "encoder")
+    lent = Borrowed(part="text_encoder", kind="CLIPTextModel", repo="someone/clip")
+    fetched = Fetched(folder=copy, parts={"text_encoder": tmp_path / "encoder"})
+    assert load(copy, fetched, borrowed=(lent,))(**DRAW).images[0].size == (32, 32)
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: shutil.rmtree(folder / name)
+
+
+def overwrite(name: str, data: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(data) and None
 
 
 @pytest.mark.parametrize(
-    ("repo", "said"), [("maker/pickles", "safetensors weights"), ("maker/nobody", "no base model")]
+    ("damage", "said"),
+    [
+        (remove("text_encoder"), "is not whole: its text encoder can't be found"),
+        (remove("tokenizer"), "is not whole: its tokenizer can't be found"),
+        (overwrite("vae/config.json", b"{"), "can't be loaded from its files"),
+        (overwrite("unet/diffusion_pytorch_model.safetensors", b"cut off"), "can't be loaded from its files"),
+        (overwrite("unet/config.json", b'{"_class_name": "Nothing"}'), "can't be loaded from its files"),
+    ],
 )
-def test_a_repo_that_is_no_base_is_told(source: Source, repo: str, said: str) -> None:
+def test_what_is_missing_or_damaged_is_told(copy: Path, damage: Callable[[Path], None], said: str) -> None:
+    choice = of(copy)
+    damage(copy)
     with pytest.raises(NoBase, match=said):
-        folder_of(of(repo), source, lambda _: None)
+        loading.pipeline(choice, copy, CPU)
 
 
-def test_a_gated_base_says_what_to_do(source: Source) -> None:
-    with pytest.raises(Gated, match="agree, and set HF_TOKEN"):
-        folder_of(choose("flux1", None, None), source, lambda _: None)
+def test_a_folder_without_an_index_is_told(base: str, tmp_path: Path) -> None:
+    with pytest.raises(NoBase, match=r"holds no model_index\.json"):
+        loading.pipeline(of(base), tmp_path, CPU)
+
+
+def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
+    with pytest.raises(NoBase, match="needs a newer diffusers"):
+        load(base, pipeline="StableDiffusion9Pipeline")
