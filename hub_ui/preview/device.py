@@ -9,9 +9,6 @@ from typing import Any
 from hub_ui.preview import footprint
 from hub_ui.preview.bases import BaseChoice
 
-# Trained in bfloat16: half precision overflows in them.
-_NEEDS_BF16 = ("flux1", "flux2", "sd3", "qwen-image", "z-image", "chroma", "lumina2", "sana", "cogview4", "auraflow")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
@@ -24,17 +21,26 @@ class Device:
 
 
 def pick(choice: BaseChoice) -> Device:
-    """The fastest device there is."""
+    """The fastest device there is, and the type that the base can be trusted in there."""
     import torch
 
-    wide = choice.architecture in _NEEDS_BF16
     if torch.cuda.is_available():
         free, _total = torch.cuda.mem_get_info()
-        dtype = "bfloat16" if wide and torch.cuda.is_bf16_supported() else "float16"
+        dtype = choice.dtype if torch.cuda.is_bf16_supported() else _without_bfloat16(choice, free)
         return Device(label=torch.cuda.get_device_name(), kind="cuda", dtype=dtype, free_bytes=free)
     if torch.backends.mps.is_available():
-        return Device(label="Apple GPU", kind="mps", dtype="bfloat16" if wide else "float16")
-    return Device(label="CPU", kind="cpu", dtype="float32")
+        return Device(label="Apple GPU", kind="mps", dtype=choice.dtype)
+    installed = footprint.installed()
+    # Processors are slow with half numbers, but slower still where the disk has to stand in for memory. Not by what is
+    # free just now: the same picture has to come out again tomorrow.
+    large = installed is not None and 2 * footprint.need(choice) > installed
+    return Device(label="CPU", kind="cpu", dtype="bfloat16" if large else "float32")
+
+
+def _without_bfloat16(choice: BaseChoice, free: int) -> str:
+    """On older GPUs. What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits."""
+    fits = 2 * footprint.need(choice) <= free
+    return "float32" if choice.dtype == "bfloat16" and fits else "float16"
 
 
 def place(pipe: Any, device: Device, choice: BaseChoice) -> None:
@@ -64,5 +70,6 @@ def _channels_last(pipe: Any) -> None:
 
     for name in ("unet", "vae"):
         part = getattr(pipe, name, None)
-        if part is not None:
+        # Networks for films have convolutions over time too, which have no such layout.
+        if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
             part.to(memory_format=torch.channels_last)

@@ -28,6 +28,10 @@ from hub_ui.preview.texts import Row, Texts
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
 
 
+class TakesNoLists(NotPerRow):
+    """A pipeline that fails with several prompts at once."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """Everything that all the batches of a sheet have in common."""
@@ -80,7 +84,7 @@ def _called(run: Run, cells: Sequence[Cell]) -> list[tuple[Image, ...]]:
         if out_of_memory(error):
             raise
         if len(cells) > 1:
-            raise NotPerRow(f"the pipeline does not take several prompts ({_reason(error)})") from error
+            raise TakesNoLists(f"This base draws one picture at a time ({_reason(error)}).") from error
         raise PreviewError(
             f"This base model can't draw this ({_reason(error)}). Try another size, fewer changes, or another base."
         ) from error

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from connectors.errors import PreviewError
+from hub_ui.preview import bases
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.settings import Settings
 
@@ -20,8 +24,6 @@ _LEVELS: dict[str, tuple[Level, ...]] = {
     "cpu": ("whole", "tiled"),
 }
 _GIGABYTE = 1_000_000_000
-# Activations, the LoRAs, and what other programs take meanwhile.
-_HEADROOM = 1.25
 # The largest part of a base, of all its parts: what must fit when one part at a time lies on the device.
 _LARGEST_PART = 0.75
 # Measured with Stable Diffusion XL in half precision, rounded up: one picture of a batch, while it is denoised.
@@ -35,10 +37,43 @@ def first(choice: BaseChoice, device: Device) -> Level:
     """The one to begin with, by the base's size and the memory that is free."""
     if device.kind != "cuda" or device.free_bytes is None:
         return "whole"
-    need = choice.gigabytes * _GIGABYTE * _HEADROOM
-    if need <= device.free_bytes:
+    taken = need(choice) * (2 if device.dtype == "float32" else 1)
+    if taken <= device.free_bytes:
         return "whole"
-    return "offload" if need * _LARGEST_PART <= device.free_bytes else "groups"
+    return "offload" if taken * _LARGEST_PART <= device.free_bytes else "groups"
+
+
+def need(choice: BaseChoice) -> int:
+    """What the base takes on a device at half precision, one picture in the making included."""
+    return round((choice.memory or choice.gigabytes * 7 / 6 + 1) * _GIGABYTE)
+
+
+def check(choice: BaseChoice, device: Device, spare: int = 0) -> None:
+    """Raises PreviewError for a base that this computer can't even hold: it would stand still for minutes, and fail.
+
+    `spare` is what will be free by then.
+    """
+    free = memory()
+    taken = need(choice) * (2 if device.dtype == "float32" else 1)
+    if device.kind != "cpu" or free is None or taken <= free + spare:
+        return
+    others = smaller_bases(choice)
+    raise PreviewError(
+        f"{choice.label} takes about {taken / _GIGABYTE:.0f} GB of memory, and {free / _GIGABYTE:.0f} GB are free. "
+        f"{_instead(others)}"
+    )
+
+
+def smaller_bases(choice: BaseChoice) -> tuple[BaseChoice, ...]:
+    """Bases for the same LoRAs that take less, the largest first."""
+    fitting = (base for base in bases.for_architecture(choice.architecture) if need(base) < 0.9 * need(choice))
+    return tuple(sorted(fitting, key=need, reverse=True))
+
+
+def _instead(others: Sequence[BaseChoice]) -> str:
+    if others:
+        return f"Choose {others[0].label}, which takes {need(others[0]) / _GIGABYTE:.0f} GB, or close other programs."
+    return "Close other programs, run it on a computer with more memory, or on Replicate."
 
 
 def below(level: Level, device: Device) -> Level | None:
@@ -76,15 +111,34 @@ def batch(settings: Settings, device: Device, level: Level, free: int | None) ->
 
 
 def free(device: Device) -> int | None:
-    """Bytes to be had now, None where nobody can say."""
+    """Bytes to be had on a device now, None where nobody can say."""
     import torch
 
     if device.kind == "cuda":
         return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     if device.kind == "mps":
         return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+    return memory()
+
+
+def memory() -> int | None:
+    """Bytes of the computer's own memory that are free, or would be at once."""
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        pass
+    return _pages("SC_AVPHYS_PAGES")
+
+
+def installed() -> int | None:
+    """All the memory this computer has."""
+    return _pages("SC_PHYS_PAGES")
+
+
+def _pages(name: str) -> int | None:
+    try:
+        return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
 
@@ -98,9 +152,16 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID_BY_TORCH)
 
 
-def smaller(settings: Settings) -> tuple[int, int]:
-    """The next size down that is worth trying."""
-    return tuple(max(64, round(side * 0.75) // 64 * 64) for side in (settings.width, settings.height))  # type: ignore[return-value]
+def too_large(choice: BaseChoice, chosen: Settings, device: Device) -> PreviewError:
+    """What is told when even the smallest footprint was too large, with what would fit."""
+    width, height = (max(64, round(side * 0.75) // 64 * 64) for side in (chosen.width, chosen.height))
+    others = smaller_bases(choice)
+    base = f", or the smaller base {others[0].label}" if others else ""
+    shorter = "fewer frames, " if chosen.frames > 1 else ""
+    return PreviewError(
+        f"{chosen.width} × {chosen.height} with {choice.label} does not fit into the memory of this {device.label}, "
+        f"not even piece by piece. Try {shorter}{width} × {height}{base}, or close other programs."
+    )
 
 
 def _call(thing: Any, name: str) -> None:

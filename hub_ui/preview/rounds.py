@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from connectors.errors import PreviewError
 from hub_ui.preview.adapters.hooks import NotPerRow
 from hub_ui.preview.arguments import family
-from hub_ui.preview.draw import Run, draw
+from hub_ui.preview.draw import Run, TakesNoLists, draw
 from hub_ui.preview.footprint import out_of_memory
 from hub_ui.preview.job import Picture
 from hub_ui.preview.sheets import Cell
@@ -15,15 +16,18 @@ from hub_ui.preview.sheets import Cell
 
 @dataclass(kw_only=True, slots=True)
 class Rounds:
-    """`size` is how many pictures go at once; `shrink` makes the footprint smaller, or says why it can't.
+    """`size` is how many pictures go at once. `refused`: the pipeline does not take several at once.
 
-    `shrink` is called once: what does not fit then is told.
+    `shrink` makes the footprint smaller after a batch of so many did not fit, if it can be. What does not fit then
+    either is told as `too_large`.
     """
 
     run: Run
     size: int
-    shrink: Callable[[BaseException], None]
-    _shrunk: bool = field(default=False)
+    shrink: Callable[[int], bool]
+    too_large: PreviewError
+    refused: bool = False
+    _shrunk: bool = False
 
     def draw(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Picture]]:
         waiting = list(cells)
@@ -36,22 +40,28 @@ class Rounds:
             waiting = [cell for cell in waiting if cell not in batch]
 
     def _tried(self, batch: Sequence[Cell]) -> tuple[Picture, ...] | None:
-        """None when it has to be tried again, with a smaller size."""
+        """None when it has to be tried again, one by one."""
+        short = False
         try:
             return draw(self.run, batch)
-        except NotPerRow:
+        except NotPerRow as error:
             if len(batch) == 1:
                 raise
-            self.size = 1
+            self.refused = isinstance(error, TakesNoLists)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            self._smaller(error)
+            short = True
+        # Here nothing holds the error any more, nor it what filled the memory.
+        if short:
+            self._make_room(len(batch))
+        self.size = 1
         return None
 
-    def _smaller(self, error: BaseException) -> None:
-        self.shrink(error) if not self._shrunk else None
-        self._shrunk, self.size = True, 1
+    def _make_room(self, size: int) -> None:
+        if self._shrunk or not self.shrink(size):
+            raise self.too_large
+        self._shrunk = True
 
     def _next(self, waiting: Sequence[Cell]) -> list[Cell]:
         """As many as fit, of one prompt where prompts can't be mixed."""

@@ -50,7 +50,7 @@ class Sound:
             dtype = next(vae.parameters()).dtype
             if dtype.itemsize < 4:
                 made = _in_full(vae, decode, latents, args, kwargs)
-                self._say("The VAE overflowed in half precision, so it decoded in full precision.")
+                self.say("The VAE overflowed in half precision, so it decoded in full precision.")
             if not _finite(made):
                 raise PreviewError(_overflow("The VAE", dtype, "Choose another base"))
             return made
@@ -61,11 +61,11 @@ class Sound:
         """Notes a picture in which nothing can be seen."""
         brightest = max(high for _, high in image.convert("RGB").getextrema())  # type: ignore[misc]
         if brightest <= _DARKEST:
-            self._say(
+            self.say(
                 f"The picture “{label}” is all black. If the prompt did not ask for that, try another weight or seed."
             )
 
-    def _say(self, note: str) -> None:
+    def say(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,19 @@ from hub_ui.preview.adapters.rack import Rack, Switched
 from hub_ui.preview.arguments import ignored
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, pick, release
-from hub_ui.preview.draw import Run
 from hub_ui.preview.drawn import Drawn, effect
 from hub_ui.preview.estimate import Estimate, Timing, Timings
 from hub_ui.preview.fetching import Plan, Source
-from hub_ui.preview.footprint import Level
 from hub_ui.preview.job import Asked, Job, Made, Picture, Report, Step, Told
-from hub_ui.preview.latents import Previews
-from hub_ui.preview.rounds import Rounds
 from hub_ui.preview.settings import Settings, check, settings
 from hub_ui.preview.sheets import Cell, Sheet
 from hub_ui.preview.sound import Sound
+from hub_ui.preview.stage import Stage
 from hub_ui.preview.steps import Course, stop_if
-from hub_ui.preview.texts import Texts
 from hub_ui.terminal import size
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
-
-
-@dataclass(kw_only=True, slots=True)
-class _Stage:
-    """A base in memory, where, and what was learnt about it. `choice` is `asked` as its own files say it is."""
-
-    asked: BaseChoice
-    choice: BaseChoice
-    revision: str | None
-    device: Device
-    pipe: Any
-    rack: Rack
-    level: Level
-    texts: Texts = field(default_factory=Texts)
-    previews: Previews = field(default_factory=Previews)
 
 
 class Studio:
@@ -60,7 +40,7 @@ class Studio:
         self._lock = threading.Lock()
         self._cache = Cache(_CACHE_BYTES)
         self._drawn = Drawn()
-        self._stage: _Stage | None = None
+        self._stage: Stage | None = None
 
     def make(self, job: Job, sheet: Sheet, *, report: Told | None = None, cancelled: Asked | None = None) -> Made:
         """Every cell of the sheet, from the job's seed. Equal cells, and those drawn before, are drawn once."""
@@ -104,7 +84,7 @@ class Studio:
             self._speed[named] = estimate.measure(device)
         return self._speed[named]
 
-    def _made(self, stage: _Stage, switched: Switched, job: Job, sheet: Sheet, tell: Told, asked: Asked) -> Made:
+    def _made(self, stage: Stage, switched: Switched, job: Job, sheet: Sheet, tell: Told, asked: Asked) -> Made:
         chosen = settings(job, stage.choice)
         sound = Sound()
         with samplers.using(stage.pipe, chosen.sampler) as note:
@@ -115,7 +95,7 @@ class Studio:
         return Made(job=job, sheet=sheet, pictures=pictures, report=report)
 
     def _pictures(
-        self, stage: _Stage, job: Job, sheet: Sheet, chosen: Settings, sound: Sound, tell: Told, asked: Asked
+        self, stage: Stage, job: Job, sheet: Sheet, chosen: Settings, sound: Sound, tell: Told, asked: Asked
     ) -> tuple[Picture, ...]:
         def key(cell: Cell) -> Any:
             return _key(stage.choice, stage.device, chosen, job, cell)
@@ -124,37 +104,17 @@ class Studio:
         found = {key: picture for key in keys if (picture := self._drawn.get(key)) is not None}
         wanted = {key: cell for key, cell in zip(keys, sheet.cells, strict=True) if key not in found}
         course = Course(tell=tell, asked=asked, rows=len(wanted), steps=chosen.steps)
-        rounds = self._rounds(stage, job, chosen, sound, course)
-        for cell, picture in rounds.draw(list(wanted.values())):
+        for cell, picture in stage.draw(job, list(wanted.values()), chosen, course, sound):
             sound.look(picture.image, cell.label)
             self._drawn.put(key(cell), picture)
             found[key(cell)] = picture
         self._learn(stage, chosen, course)
         return tuple(found[key] for key in keys)
 
-    def _learn(self, stage: _Stage, chosen: Settings, course: Course) -> None:
+    def _learn(self, stage: Stage, chosen: Settings, course: Course) -> None:
         if course.step_seconds is not None:
             timing = Timing(step=course.step_seconds, rest=course.rest_seconds)
             self._timings.put(estimate.key(stage.choice, chosen, stage.device), timing)
-
-    def _rounds(self, stage: _Stage, job: Job, chosen: Settings, sound: Sound, course: Course) -> Rounds:
-        run = Run(
-            pipe=stage.pipe,
-            rack=stage.rack,
-            adapters=job.adapters,
-            settings=chosen,
-            course=course,
-            texts=stage.texts,
-            previews=stage.previews,
-            sound=sound,
-        )
-
-        def shrink(error: BaseException) -> None:
-            _shrink(stage, chosen, error)
-            sound.notes.append("Memory ran out once, so it was drawn with less of it: one by one, and slower.")
-
-        count = footprint.batch(chosen, stage.device, stage.level, footprint.free(stage.device))
-        return Rounds(run=run, size=count, shrink=shrink)
 
     @contextmanager
     def _alone(self, tell: Told, asked: Asked) -> Iterator[None]:
@@ -167,12 +127,14 @@ class Studio:
         finally:
             self._lock.release()
 
-    def _ready(self, job: Job, tell: Told, asked: Asked) -> _Stage:
+    def _ready(self, job: Job, tell: Told, asked: Asked) -> Stage:
         """The base the job's LoRAs need, kept if it is the one in memory."""
         wanted = _choice(job)
         if self._stage is not None and self._stage.asked == wanted:
             return self._stage
         plan = fetching.plan(wanted, self._source)
+        # What the base in memory takes now will be free.
+        footprint.check(plan.choice, pick(plan.choice), footprint.need(self._stage.choice) if self._stage else 0)
         fetching.check(plan, job.may_fetch)
         fetched = fetching.fetch(plan, self._source, _fetching(plan, tell, asked))
         choice = plan.choice
@@ -183,7 +145,7 @@ class Studio:
         pipe = loading.pipeline(choice, fetched, device)
         rack = Rack(pipe, choice.architecture, self._cache)
         level = footprint.first(choice, device)
-        self._stage = _Stage(
+        self._stage = Stage(
             asked=wanted, choice=choice, revision=fetched.revision, device=device, pipe=pipe, rack=rack, level=level
         )
         return self._stage
@@ -215,11 +177,7 @@ def _choice(job: Job) -> BaseChoice:
     return choice
 
 
-def _shrink(stage: _Stage, chosen: Settings, error: BaseException) -> None:
-    release(stage.device)
-
-
-def _report(stage: _Stage, switched: Switched, chosen: Settings, sampler: str, notes: tuple[str, ...]) -> Report:
+def _report(stage: Stage, switched: Switched, chosen: Settings, sampler: str, notes: tuple[str, ...]) -> Report:
     return Report(
         base=stage.choice.label,
         base_id=stage.choice.id,
