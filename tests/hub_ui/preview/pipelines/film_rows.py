@@ -47,6 +47,14 @@ def wan_i2v_rows() -> list[Row]:
     ]
 
 
+def wan_22_rows() -> list[Row]:
+    """A file that does not say for which of the two networks it is made is the first one's, as with diffusers."""
+    return [
+        Row(base=wan.WAN_22, label="comfy", file=lora(spelled(wan.ORIGINAL, COMFY), PEFT)),
+        Row(base=wan.WAN_22, label="kohya", file=lora(spelled(wan.ORIGINAL, KOHYAS, flat=True), KOHYA)),
+    ]
+
+
 def ltx_rows() -> list[Row]:
     base, own = ltx_video.LTX_VIDEO, as_they_are(ltx_video.BLOCKS)
     around = {**own, **ltx_video.AROUND}
@@ -62,7 +70,7 @@ def ltx_rows() -> list[Row]:
 def hunyuan_rows() -> list[Row]:
     base, own = hunyuan_video.HUNYUAN_VIDEO, as_they_are(hunyuan_video.BLOCKS)
     original = {**hunyuan_video.ORIGINAL, **hunyuan_video.MODULATION}
-    whole = {**original, **hunyuan_video.SINGLE_IN, **hunyuan_video.TEXT}
+    whole = {**original, **hunyuan_video.SINGLE_IN, **hunyuan_video.TEXT, **hunyuan_video.AROUND}
     last = lora(spelled(hunyuan_video.LAST, COMFY, swapped=True), PEFT)
     return [
         Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
@@ -76,4 +84,4 @@ def hunyuan_rows() -> list[Row]:
     ]
 
 
-ROWS = [*wan_rows(), *wan_i2v_rows(), *ltx_rows(), *hunyuan_rows()]
+ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *hunyuan_rows()]

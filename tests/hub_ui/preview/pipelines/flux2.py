@@ -17,13 +17,13 @@ from tests.hub_ui.preview.pipelines import language_models, tokens
 from tests.hub_ui.preview.pipelines.frame import Base, save
 
 
-def save_dev(folder: Path) -> Path:
+def save_flux2_dev(folder: Path) -> Path:
     """Its real tokenizer is a processor of pictures too; only the chat template matters here."""
     kind: Any = Flux2Pipeline
     return save(kind(**_parts(guided=True), text_encoder=language_models.mistral3()), folder)
 
 
-def save_klein(folder: Path) -> Path:
+def save_flux2_klein(folder: Path) -> Path:
     kind: Any = Flux2KleinPipeline
     return save(kind(**_parts(guided=False), text_encoder=language_models.qwen3(writes=True)), folder)
 
@@ -53,8 +53,8 @@ def _vae() -> Any:
 
 
 CALL = {"height": 16, "width": 16, "guidance_scale": 4.0, "max_sequence_length": 48, "text_encoder_out_layers": (1, 2)}
-DEV = Base(architecture="flux2", pipeline="Flux2Pipeline", save=save_dev, call=CALL)
-KLEIN = Base(architecture="flux2", pipeline="Flux2KleinPipeline", save=save_klein, call=CALL)
+DEV = Base(architecture="flux2", pipeline="Flux2Pipeline", save=save_flux2_dev, call=CALL)
+KLEIN = Base(architecture="flux2", pipeline="Flux2KleinPipeline", save=save_flux2_klein, call=CALL)
 
 # Black Forest Labs' names, and the modules whose rows follow one another in each.
 ORIGINAL = {

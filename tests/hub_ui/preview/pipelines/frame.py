@@ -90,10 +90,8 @@ def load(base: Base, folder: Path) -> Any:
 def draw(pipe: Any, base: Base, **changes: Any) -> torch.Tensor:
     call: dict[str, Any] = {"prompt": PROMPT, "num_inference_steps": 2, "output_type": "latent"}
     call |= {"generator": torch.Generator().manual_seed(0), **base.call, **changes}
-    if hasattr(pipe, "load_components"):  # a modular pipeline is told by `output` what to give back
-        made = pipe(**call)
-    else:
-        made = pipe(**call, return_dict=False)[0]
+    modular = hasattr(pipe, "load_components")  # it is told by `output` what to give back
+    made = pipe(**call) if modular else pipe(**call, return_dict=False)[0]
     latents = made if isinstance(made, torch.Tensor) else torch.stack(list(made))
     assert torch.isfinite(latents).all()
     return latents.detach().clone()

@@ -76,7 +76,17 @@ TEXT = {
     ),
     "txt_in.individual_token_refiner.blocks.0.self_attn_proj": (f"{REFINER}.refiner_blocks.0.attn.to_out.0",),
     "txt_in.individual_token_refiner.blocks.0.mlp.fc1": (f"{REFINER}.refiner_blocks.0.ff.net.0.proj",),
+    "txt_in.individual_token_refiner.blocks.0.adaLN_modulation.1": (f"{REFINER}.refiner_blocks.0.norm_out.linear",),
     "txt_in.input_embedder": ("context_embedder.proj_in",),
+    "txt_in.t_embedder.mlp.0": ("context_embedder.time_text_embed.timestep_embedder.linear_1",),
+    "txt_in.c_embedder.linear_2": ("context_embedder.time_text_embed.text_embedder.linear_2",),
+}
+AROUND = {
+    "img_in.proj": ("x_embedder.proj",),
+    "time_in.mlp.0": ("time_text_embed.timestep_embedder.linear_1",),
+    "vector_in.in_layer": ("time_text_embed.text_embedder.linear_1",),
+    "guidance_in.mlp.2": ("time_text_embed.guidance_embedder.linear_2",),
+    "final_layer.linear": ("proj_out",),
 }
 # Shift comes before scale in the original, after it in diffusers.
 LAST = {"final_layer.adaLN_modulation.1": ("norm_out.linear",)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hub_ui.preview.pipelines import anima, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
 from tests.hub_ui.preview.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
-from tests.hub_ui.preview.pipelines.trained import Row, as_they_are, both, lokr, lora, spelled, with_metadata
+from tests.hub_ui.preview.pipelines.trained import Row, as_they_are, both, dora, lokr, lora, spelled, with_metadata
 
 COMFY, KOHYAS, LYCORIS = "diffusion_model.", "lora_unet_", "lycoris_"
 
@@ -56,6 +56,7 @@ def qwen_rows() -> list[Row]:
         Row(base=base, label="comfy-alpha", file=lora(spelled(own, COMFY), PEFT_ALPHA)),
         Row(base=base, label="default", file=lora(spelled(own, ""), PEFT_DEFAULT)),
         Row(base=base, label="bare", file=lora(spelled(own, ""), KOHYA)),
+        Row(base=base, label="dora", file=dora(spelled(own, "transformer."), PEFT), adds=False),
         Row(base=base, label="lokr", file=lokr(spelled(own, COMFY), whole=False), loads=False),
         Row(base=base, label="lokr-lycoris", file=lokr(spelled(own, LYCORIS, flat=True), whole=True), loads=False),
         Row(base=base, label="lokr-kohya", file=lokr(spelled(own, KOHYAS, flat=True), whole=True), loads=False),

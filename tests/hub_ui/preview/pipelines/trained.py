@@ -18,15 +18,19 @@ Written = Callable[[Any, int], File]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A file for a base. `loads`: diffusers reads all of it, so that what it draws is the measure."""
+    """A file for a base. `loads`: diffusers reads all of it, so that what it draws is the measure.
+
+    `adds`: what a weight gains is in proportion to the file's own weight, so that arithmetic is simple.
+    """
 
     base: Base
     label: str
     file: Written
     loads: bool = True
+    adds: bool = True
 
     def __str__(self) -> str:
-        return f"{self.base.pipeline.removesuffix('Pipeline')}-{self.label}"
+        return f"{self.base.save.__name__.removeprefix('save_')}-{self.label}"
 
 
 def as_they_are(modules: Iterable[str]) -> Names:
@@ -68,7 +72,7 @@ def both(first: Written, second: Written) -> Written:
 
 
 def lokr(layers: list[Spelled], *, whole: bool) -> Written:
-    """Kronecker products. `whole`: both factors are matrices; alpha, which LyCORIS makes absurd then, scales nothing."""
+    """Kronecker products. `whole`: both factors are matrices, and alpha, absurd as LyCORIS makes it, scales nothing."""
 
     def write(pipe: Any, seed: int) -> File:
         generator = torch.Generator().manual_seed(seed)
@@ -90,6 +94,24 @@ def lokr(layers: list[Spelled], *, whole: bool) -> Written:
         return File(tensors=tensors, deltas=deltas)
 
     return write
+
+
+def dora(layers: list[Spelled], endings: Endings) -> Written:
+    """Factors and a magnitude for each output, as PEFT writes them."""
+
+    def write(pipe: Any, seed: int) -> File:
+        file = low_rank(pipe, layers, endings, seed=seed)
+        magnitudes = {
+            f"{layer.name}.lora_magnitude_vector": (weights(pipe, layer)[0] + file.deltas[_of(layer)]).norm(dim=1) * 1.2
+            for layer in layers
+        }
+        return File(tensors={**file.tensors, **magnitudes}, deltas={})
+
+    return write
+
+
+def _of(layer: Spelled) -> tuple[str, str]:
+    return layer.component, f"{layer.modules[0]}.weight"
 
 
 def differences(names: Mapping[str, str], prefix: str, ending: str, parameter: str) -> Written:

@@ -19,19 +19,19 @@ from tests.hub_ui.preview.pipelines import encoders, tokens
 from tests.hub_ui.preview.pipelines.frame import Base, save
 
 
-def save_21(folder: Path) -> Path:
+def save_wan_21(folder: Path) -> Path:
     kind: Any = WanPipeline
     return save(kind(**_parts(), transformer=_transformer()), folder)
 
 
-def save_22(folder: Path) -> Path:
+def save_wan_22(folder: Path) -> Path:
     kind: Any = WanPipeline
     return save(
         kind(**_parts(), transformer=_transformer(), transformer_2=_transformer(), boundary_ratio=0.8), folder
     )  # fmt: skip
 
 
-def save_i2v(folder: Path) -> Path:
+def save_wan_i2v(folder: Path) -> Path:
     kind: Any = WanImageToVideoPipeline
     config: Any = CLIPVisionConfig
     processor: Any = CLIPImageProcessorPil
@@ -77,9 +77,9 @@ CALL: dict[str, Any] = {
     "negative_prompt": "blur", "max_sequence_length": 24,
 }  # fmt: skip
 PICTURE: dict[str, Any] = {"image": Image.new("RGB", (32, 32), "orange")}
-WAN_21 = Base(architecture="wan", pipeline="WanPipeline", save=save_21, call=CALL)
-WAN_22 = Base(architecture="wan", pipeline="WanPipeline", save=save_22, call=CALL)
-WAN_I2V = Base(architecture="wan", pipeline="WanImageToVideoPipeline", save=save_i2v, call={**CALL, **PICTURE})
+WAN_21 = Base(architecture="wan", pipeline="WanPipeline", save=save_wan_21, call=CALL)
+WAN_22 = Base(architecture="wan", pipeline="WanPipeline", save=save_wan_22, call=CALL)
+WAN_I2V = Base(architecture="wan", pipeline="WanImageToVideoPipeline", save=save_wan_i2v, call={**CALL, **PICTURE})
 
 PARTS = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0"}
 ORIGINAL = {
