@@ -161,6 +161,9 @@ def _texts(path: Path) -> dict[str, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                # Ours stands before the pixels, which are large and may then stay unread.
+                if isinstance(image.info.get(KEY), str):
+                    return {KEY: image.info[KEY]}
                 image.load()
                 texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
                 comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT)
