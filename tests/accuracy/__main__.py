@@ -1,4 +1,7 @@
-"""`python -m tests.accuracy`: what is read from each recorded header, against what it is. Exit code 1 if too little."""
+"""`python -m tests.accuracy`: what is read from each recorded header, against what it is; then what loading it does.
+
+The exit code is 1 if either is too little.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.accuracy import loading
 from tests.accuracy.corpus import CORPUS, cases, judged
 from tests.accuracy.scoring import Score, count, share, shortfalls
 
@@ -22,7 +26,10 @@ def main() -> int:
         scores = [judged(path, Path(folder)) for path in cases()]
     positives, negatives = [s for s in scores if s.positive], [s for s in scores if not s.positive]
     print(*_table(positives), "", *_refusals(negatives), "", *_misses(scores), sep="\n")
-    missed = shortfalls(scores)
+    networks = loading.Networks()
+    loads = [each for path in cases() if (each := loading.loaded(path, networks))]
+    print("", *loading.table(loads), sep="\n")
+    missed = [*shortfalls(scores), *loading.shortfalls(loads)]
     print(*missed, sep="\n", end="\n" if missed else "")
     return 1 if missed else 0
 

@@ -6,6 +6,7 @@ from the classes' defaults. Nothing is downloaded.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -208,7 +209,9 @@ def built(name: str) -> Model:
 def _shapes(library_class: str, values: Values) -> dict[str, Shape]:
     import torch
 
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings():
+        # diffusers' own classes use names that diffusers calls deprecated.
+        warnings.simplefilter("ignore", FutureWarning)
         network = _network(library_class, values)
     return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
 

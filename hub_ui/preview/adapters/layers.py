@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +13,8 @@ from hub_ui.preview.coverage import Missed
 EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"
 HALF = "of layers whose other half is missing in the file"
 STRAY = "that no LoRA algorithm has"
-# Of the LoRAs that Black Forest Labs published for control: the norms of attention, whole.
-_NORM = ("query_norm.scale", "key_norm.scale")
+# Control LoRAs of FLUX bring the norms of attention whole, in the names of Black Forest Labs or of diffusers.
+_NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,8 +119,8 @@ def _layer(name: str, algorithm: str, keys: _Keys, shapes: Mapping[str, Shape]) 
 def _beside(keys: Iterator[str], strays: set[str], left: _Leftovers) -> Iterator[Layer]:
     """What comes with a LoRA without being one. A norm's new values are a layer too."""
     for key in keys:
-        if key.endswith(_NORM):
-            yield Layer(name=key.removesuffix(".scale"), algorithm="set", keys={"set": key})
+        if _NORM.search(key):
+            yield Layer(name=key.rpartition(".")[0], algorithm="set", keys={"set": key})
         elif key in strays:
             left.put(STRAY, key)
         else:

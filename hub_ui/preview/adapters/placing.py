@@ -11,7 +11,7 @@ from hub_ui.preview.adapters.model import Layer, Model, Placed, Placement, Shape
 from hub_ui.preview.adapters.names.encoders import plain
 from hub_ui.preview.adapters.numbered import is_numbered, numbered
 from hub_ui.preview.adapters.sizes import Size, matrix, size_of
-from hub_ui.preview.adapters.spelled import Names, Targets, flat, names_of
+from hub_ui.preview.adapters.spelled import Names, Targets, by_head, flat, names_of
 from hub_ui.preview.coverage import Missed
 
 # What trainers put before the name of a layer, in any order and number.
@@ -28,6 +28,9 @@ _ENCODER = re.compile(
 _WITHIN_ENCODER = re.compile(r"^(?:base_model\.model\.|lycoris_|_orig_mod\.)+")
 _NUMBERS = {"clip_l": 1, "clip_g": 2}
 _SHOWN = 60
+_TWICE = "of layers that the file holds a second time"
+# Stored apart for weight and bias, so that a module may have two of them.
+_ADDED_TO = frozenset(("diff", "norm"))
 _UNCOUNTED = "of layers that are only numbered, and do not fit this base in the order of their numbers"
 
 
@@ -46,6 +49,26 @@ class _Outcome:
 
     def miss(self, why: _Why, layer: Layer) -> None:
         self.missed.setdefault(why.text, (why, []))[1].append(layer)
+
+    def drop_twice(self) -> None:
+        """Some files hold a fused layer and its parts too, or a layer in two spellings: the same change once more.
+
+        What is placed in fewer pieces stays, and of those the first.
+        """
+        taken: set[tuple[str, str, str]] = set()
+        kept: dict[int, Placed] = {}
+        for number, placed in sorted(enumerate(self.placed), key=lambda pair: len(pair[1].targets)):
+            if placed.layer.algorithm in _ADDED_TO:
+                kept[number] = placed
+                continue
+            places = {(placed.layer.algorithm, each.component, each.module): each for each in placed.targets}
+            rest = tuple(target for place, target in places.items() if place not in taken)
+            taken |= places.keys()
+            if rest:
+                kept[number] = placed if len(rest) == len(placed.targets) else replace(placed, targets=rest)
+            else:
+                self.miss(_Why(text=_TWICE, example=_short(placed.layer.name)), placed.layer)
+        self.placed = [kept[number] for number in sorted(kept)]
 
 
 def place(shapes: Mapping[str, Shape], model: Model, architecture: str, *, low_noise: bool = False) -> Placement:
@@ -68,6 +91,7 @@ def place_on(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = Fal
             outcome.miss(found, layer)
         else:
             outcome.placed.append(Placed(layer=layer, targets=_moved(found, names) if low_noise else found))
+    outcome.drop_twice()
     return Placement(placed=tuple(outcome.placed), missed=(*missed, *_missed(outcome)))
 
 
@@ -108,34 +132,60 @@ def _found(layer: Layer, shapes: Mapping[str, Shape], names: Names, counted: Map
     if is_numbered(layer.name):
         target = counted.get(layer.name)
         return (target,) if target else _Why(text=_UNCOUNTED)
-    name = layer.name.replace(".processor.", ".").replace("._orig_mod.", ".")
+    named = _named(layer.name, names)
+    if named.encoder is not None:
+        return _in_encoder(named, named.encoder, size, names)
+    if not named.candidates:
+        return _Why(text="of layers this base does not have", example=_short(named.name))
+    return _sized(_in_heads(named.candidates[0], layer, names), size, names)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Named:
+    """What a layer's name may mean. `encoder` is its number, 0 where the file does not say; None for the network."""
+
+    name: str
+    candidates: tuple[Targets, ...]
+    encoder: int | None = None
+
+
+def knows(layer: str, names: Names) -> bool:
+    """Whether the model has modules of this layer's name, whatever their sizes."""
+    return bool(_named(layer, names).candidates)
+
+
+def _named(layer: str, names: Names) -> _Named:
+    name = layer.replace(".processor.", ".").replace("._orig_mod.", ".")
     if match := _ENCODER.match(name):
-        return _in_encoder(name[match.end() :], match, size, names)
+        name = plain(_WITHIN_ENCODER.sub("", name[match.end() :]))
+        return _Named(name=name, candidates=names.encoders.get(flat(name), ()), encoder=_number(match))
     stripped = _WRAPPERS.sub("", name)
-    targets = names.network.get(flat(stripped))
+    targets = names.network.get(flat(stripped)) or names.network.get(flat(name.removeprefix("lora_")))
     if targets is not None:
-        return _sized(targets, size, names)
+        return _Named(name=stripped, candidates=(targets,))
+    # A text encoder's layer without a word about it.
     candidates = names.encoders.get(flat(plain(stripped)), ())
-    fitting = next((each for each in candidates if _fits(each, size, names)), None)
-    return fitting or _Why(text="of layers this base does not have", example=_short(stripped))
+    return _Named(name=stripped, candidates=candidates, encoder=0 if candidates else None)
 
 
-def _in_encoder(name: str, match: re.Match[str], size: Size, names: Names) -> Targets | _Why:
+def _in_encoder(named: _Named, number: int, size: Size, names: Names) -> Targets | _Why:
     """Trainers number text encoders differently, so the one that has a layer of this name and size is meant."""
-    number = _number(match)
-    candidates = names.encoders.get(flat(plain(_WITHIN_ENCODER.sub("", name))), ())
-    fitting = [each for each in candidates if _fits(each, size, names)]
-    named = [each for each in fitting if each[0].component == _component(number)]
+    fitting = [each for each in named.candidates if _fits(each, size, names)]
+    own = [each for each in named.candidates if each[0].component == _component(number)]
     if fitting:
-        return (named or fitting)[0]
+        return next((each for each in fitting if each in own), fitting[0])
     label = f"text encoder {number}" if number else "the text encoder"
-    if not candidates or _component(number) not in names.components:
-        held = any(component.startswith("text_encoder") for component in names.components)
-        if not held or (number and _component(number) not in names.components):
-            return _Why(text=f"of {label}, which this base does not have")
-        return _Why(text=f"of layers that {label} of this base does not have", example=_short(name))
-    meant = next((each for each in candidates if each[0].component == _component(number)), candidates[0])
-    return _other_size(size, meant, names)
+    if not _has_encoder(number, names):
+        return _Why(text=f"of {label}, which this base does not have")
+    if not named.candidates:
+        return _Why(text=f"of layers that {label} of this base does not have", example=_short(named.name))
+    return _other_size(size, (own or named.candidates)[0], names)
+
+
+def _has_encoder(number: int, names: Names) -> bool:
+    if number:
+        return _component(number) in names.components
+    return any(component.startswith("text_encoder") for component in names.components)
 
 
 def _number(match: re.Match[str]) -> int:
@@ -149,6 +199,18 @@ def _number(match: re.Match[str]) -> int:
 
 def _component(number: int) -> str:
     return f"text_encoder_{number}" if number > 1 else "text_encoder"
+
+
+def _in_heads(targets: Targets, layer: Layer, names: Names) -> Targets:
+    """DiffSynth trains MiniMax-H3 as it is published, where q, k and v take turns by head; others sort them first.
+
+    Only the adapter's name that PEFT writes shows which one a file is of.
+    """
+    fused = len(targets) == 3 and names.architecture == "minimax-h3"
+    if not fused or not any(key.endswith(".default.weight") for key in layer.keys.values()):
+        return targets
+    norm = names.sizes[targets[0].component].get(targets[0].module.removesuffix("to_q") + "norm_q")
+    return by_head(targets, norm[0]) if norm else targets
 
 
 def _sized(targets: Targets, size: Size, names: Names) -> Targets | _Why:

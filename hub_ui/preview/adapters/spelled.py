@@ -8,11 +8,11 @@ every spelling is kept with underscores alone, which costs nothing: no network h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_ui.preview.adapters.model import Model, Shape, Target
 from hub_ui.preview.adapters.names import unet
-from hub_ui.preview.adapters.names.encoders import OPEN_CLIP, plain
+from hub_ui.preview.adapters.names.encoders import EARLY, OPEN_CLIP, plain
 from hub_ui.preview.adapters.names.table import Entry, Swap, Table
 from hub_ui.preview.adapters.names.tables import TABLES, UNETS
 
@@ -24,7 +24,7 @@ _NETWORKS = ("transformer", "unet", "prior", "decoder", "transformer_2")
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "transformer_2": ("transformer_2",),
     "text_conditioner": ("text_conditioner", "llm_adapter"),
-    "connectors": ("connectors", "text_embedding_projection"),
+    "connectors": ("connectors",),
 }
 
 
@@ -138,6 +138,17 @@ def _targets(component: str, entry: Entry, sizes: Mapping[str, Shape]) -> Target
     return tuple(targets)
 
 
+def by_head(targets: Targets, head: int) -> Targets:
+    """The same fused layer with its rows one head after the other: q, k and v of the first, then of the second."""
+    count = len(targets)
+    found = []
+    for number, target in enumerate(targets):
+        wide = sum(stop - start for start, stop in target.rows or ())
+        starts = ((each * count + number) * head for each in range(wide // head))
+        found.append(replace(target, rows=tuple((start, start + head) for start in starts)))
+    return tuple(found)
+
+
 def _swapped(swap: Swap, shape: Shape) -> tuple[tuple[int, int], ...] | None:
     if swap == "never" or (swap == "two" and shape[0] != 2 * shape[1]):
         return None
@@ -151,7 +162,9 @@ def _encoders(encoders: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[Ta
     for component, sizes in encoders.items():
         own = {plain(module): module for module in sizes}
         spelled: Spelled = {name: (Target(component=component, module=module),) for name, module in own.items()}
-        for original, entry in _written_out(OPEN_CLIP, {name: sizes[module] for name, module in own.items()}):
+        for original, entry in _written_out(
+            {**OPEN_CLIP, **EARLY}, {name: sizes[module] for name, module in own.items()}
+        ):
             if all(module in own for module in entry.modules):
                 modules = tuple(own[module] for module in entry.modules)
                 spelled[original] = _targets(component, Entry(modules=modules), sizes)

@@ -22,6 +22,12 @@ OPEN_CLIP: Table = {
     ),
     "ln_final": same("final_layer_norm"),
 }
+# What diffusers called attention's layers in early 2023.
+EARLY: Table = within(
+    "encoder.layers.{}.self_attn",
+    "encoder.layers.{}.self_attn",
+    {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"},
+)
 # Newer versions of transformers have dropped `text_model.` from one class and not from the other.
 _BEFORE = re.compile(r"^(?:(?:text_model|language_model|model|transformer)[._])+")
 

@@ -1,4 +1,4 @@
-"""FLUX.1, Chroma and FLUX.2 in the names of Black Forest Labs' code, and of XLabs' attention processors."""
+"""FLUX.1, Chroma, FLUX.2 and FLUX.3 in the names of Black Forest Labs' code, and of XLabs' attention processors."""
 
 from __future__ import annotations
 
@@ -102,3 +102,35 @@ FLUX2: Table = {
                      "ff_context.linear_in", "ff_context.linear_out")
     },
 }  # fmt: skip
+_FLUX3_BLOCK: Rows = {
+    "q_proj": "attn.to_q",
+    "k_proj": "attn.to_k",
+    "v_proj": "attn.to_v",
+    "attn_out": "attn.to_out.0",
+    "norm.query_norm": "attn.norm_q",
+    "norm.key_norm": "attn.norm_k",
+    "mlp_in": "ff.linear_in",
+    "mlp_out": "ff.linear_out",
+}
+_MODES = ("image", "image_cond")
+FLUX3: Table = {
+    **{
+        name: row
+        for mode in _MODES
+        for before in ("content_mode_blocks", "mode_blocks")
+        for name, row in within(f"{before}.{mode}.{{}}", f"mode_blocks.{mode}.{{}}", _FLUX3_BLOCK).items()
+    },
+    **within("txt_mode_blocks.{}", "txt_mode_blocks.{}", _FLUX3_BLOCK),
+    **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX3_BLOCK),
+    **{f"emb_in.{mode}": same(f"x_embedders.{mode}") for mode in _MODES},
+    "txt_in": same("context_embedder"),
+    "time_in.in_layer": same("timestep_embedder.linear_1"),
+    "time_in.out_layer": same("timestep_embedder.linear_2"),
+    **{
+        f"{stage}_stream_modulations.{mode}.lin": same(f"{stage}_stream_modulations.{mode}.linear")
+        for stage in ("early", "single")
+        for mode in (*_MODES, "txt")
+    },
+    "final_layer.image.linear": same("proj_out"),
+    "final_layer.image.adaLN_modulation.1": swapped("norm_out.linear"),
+}

@@ -91,6 +91,10 @@ HUNYUAN: Table = {
     **_embedder("txt_in.t_embedder", "context_embedder.time_text_embed.timestep_embedder"),
     **_embedder("txt_in.c_embedder", "context_embedder.time_text_embed.text_embedder"),
     "img_in.proj": same("x_embedder.proj"),
+    "byt5_in.layernorm": same("context_embedder_2.norm"),
+    "byt5_in.fc1": same("context_embedder_2.linear_1"),
+    "byt5_in.fc2": same("context_embedder_2.linear_2"),
+    "byt5_in.fc3": same("context_embedder_2.linear_3"),
     # Where each network keeps its time and guidance; a row whose modules the base lacks says nothing.
     **_embedder("time_in", "time_text_embed.timestep_embedder"),
     **_embedder("vector_in", "time_text_embed.text_embedder"),
@@ -102,14 +106,11 @@ HUNYUAN_IMAGE: Table = {
     **HUNYUAN,
     **_embedder("time_in", "time_guidance_embed.timestep_embedder"),
     **_embedder("guidance_in", "time_guidance_embed.guidance_embedder"),
+    **_embedder("time_r_in", "time_guidance_embed.timestep_embedder_r"),
 }
 HUNYUAN_VIDEO_15: Table = {
     **HUNYUAN,
     **_embedder("time_in", "time_embed.timestep_embedder"),
-    "byt5_in.layernorm": same("context_embedder_2.norm"),
-    "byt5_in.fc1": same("context_embedder_2.linear_1"),
-    "byt5_in.fc2": same("context_embedder_2.linear_2"),
-    "byt5_in.fc3": same("context_embedder_2.linear_3"),
     "vision_in.proj.0": same("image_embedder.norm_in"),
     "vision_in.proj.1": same("image_embedder.linear_1"),
     "vision_in.proj.3": same("image_embedder.linear_2"),

@@ -1,4 +1,4 @@
-"""Krea 2, Qwen-Image 2, MiniMax-H3, Sana and PixArt in the names of their own code."""
+"""Krea 2, Qwen-Image 2, MiniMax-H3, Ideogram 4, Sana and PixArt in the names of their own code."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ MINIMAX_H3: Table = {
     "final_layer.video_out": same("proj_out"),
     "final_layer.audio_out": same("audio_proj_out"),
 }
+IDEOGRAM4: Table = within(
+    "layers.{}.attention",
+    "layers.{}.attention",
+    {
+        "qkv": ("to_q", "to_k", "to_v"),
+        "o": "to_out.0",
+    },
+)
 _LINEAR_ATTENTION: Rows = {
     "attn.qkv": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
     "attn.proj": "attn1.to_out.0",

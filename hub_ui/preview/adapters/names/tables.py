@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub_ui.preview.adapters.names.cosmos import COSMOS
-from hub_ui.preview.adapters.names.flux import CHROMA, FLUX1, FLUX2
+from hub_ui.preview.adapters.names.flux import CHROMA, FLUX1, FLUX2, FLUX3
 from hub_ui.preview.adapters.names.hunyuan import HUNYUAN, HUNYUAN_IMAGE, HUNYUAN_VIDEO_15
 from hub_ui.preview.adapters.names.ltx import LTX, LTX2
 from hub_ui.preview.adapters.names.lumina import LUMINA2, Z_IMAGE
 from hub_ui.preview.adapters.names.mmdit import AURAFLOW, MOCHI, SD3
-from hub_ui.preview.adapters.names.others import KREA2, MINIMAX_H3, PIXART, QWEN_IMAGE_2, SANA
+from hub_ui.preview.adapters.names.others import IDEOGRAM4, KREA2, MINIMAX_H3, PIXART, QWEN_IMAGE_2, SANA
 from hub_ui.preview.adapters.names.table import Table
 from hub_ui.preview.adapters.names.wan import WAN
 
@@ -21,10 +21,12 @@ TABLES: Mapping[str, Table] = {
     "cosmos": COSMOS,
     "flux1": FLUX1,
     "flux2": FLUX2,
+    "flux3": FLUX3,
     "framepack": HUNYUAN,
     "hunyuan-image": HUNYUAN_IMAGE,
     "hunyuan-video": HUNYUAN,
     "hunyuan-video-1.5": HUNYUAN_VIDEO_15,
+    "ideogram4": IDEOGRAM4,
     "krea2": KREA2,
     "ltx-video": LTX,
     "ltx-video-2": LTX2,

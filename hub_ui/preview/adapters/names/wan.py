@@ -37,6 +37,7 @@ WAN: Table = {
     "img_emb.proj.1": same("condition_embedder.image_embedder.ff.net.0.proj"),
     "img_emb.proj.3": same("condition_embedder.image_embedder.ff.net.2"),
     "img_emb.proj.4": same("condition_embedder.image_embedder.norm2"),
+    "img_emb.emb_pos": same("condition_embedder.image_embedder.pos_embed"),
     "head.head": same("proj_out"),
     "head.modulation": same("scale_shift_table"),
     **within(
