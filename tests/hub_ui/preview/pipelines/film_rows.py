@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.hub_ui.preview.pipelines import hunyuan_video, ltx_video, wan
-from tests.hub_ui.preview.pipelines.files import KOHYA, PEFT, PEFT_DEFAULT
+from tests.hub_ui.preview.pipelines.files import KOHYA, KOHYA_BARE, PEFT, PEFT_DEFAULT
 from tests.hub_ui.preview.pipelines.trained import (
     Row,
+    all_of,
     as_they_are,
-    both,
     differences,
     lora,
     spelled,
@@ -23,15 +23,20 @@ def wan_rows() -> list[Row]:
     single = {name: modules[0] for name, modules in wan.ORIGINAL.items()}
     comfy = lora(spelled(wan.ORIGINAL, COMFY), PEFT)
     biases = differences(single, COMFY, "diff_b", "bias")
-    norms = differences(wan.NORMS, COMFY, "diff", "weight")
+    norms = all_of(
+        lora(spelled(wan.ORIGINAL, COMFY), KOHYA_BARE),
+        lora(spelled(as_they_are(["patch_embedding"]), COMFY), KOHYA_BARE),
+        differences(wan.NORMS, COMFY, "diff", "weight"),
+        differences({**single, "blocks.0.norm3": "blocks.0.norm2"}, COMFY, "diff_b", "bias"),
+    )
     return [
         Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
         Row(base=base, label="metadata", file=with_metadata(spelled(own, "transformer."), PEFT)),
         Row(base=base, label="comfy", file=lora(spelled(whole, COMFY), PEFT)),
         Row(base=base, label="comfy-alpha", file=lora(spelled(wan.ORIGINAL, COMFY), KOHYA)),
-        Row(base=base, label="comfy-biases", file=both(comfy, biases)),
+        Row(base=base, label="comfy-biases", file=all_of(comfy, biases)),
         Row(base=base, label="kohya", file=lora(spelled(wan.ORIGINAL, KOHYAS, flat=True), KOHYA)),
-        Row(base=base, label="comfy-norms", file=both(comfy, norms), loads=False),
+        Row(base=base, label="distilled", file=norms, loads=False),
         Row(base=base, label="default", file=lora(spelled(own, ""), PEFT_DEFAULT), loads=False),
         Row(base=base, label="kohya-around", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA), loads=False),
     ]

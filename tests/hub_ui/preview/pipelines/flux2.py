@@ -12,15 +12,24 @@ from diffusers import (
     Flux2Pipeline,
     Flux2Transformer2DModel,
 )
+from transformers import PixtralImageProcessor, PixtralProcessor
 
 from tests.hub_ui.preview.pipelines import language_models, tokens
 from tests.hub_ui.preview.pipelines.frame import Base, save
 
 
 def save_flux2_dev(folder: Path) -> Path:
-    """Its real tokenizer is a processor of pictures too; only the chat template matters here."""
     kind: Any = Flux2Pipeline
-    return save(kind(**_parts(guided=True), text_encoder=language_models.mistral3()), folder)
+    parts = {**_parts(guided=True), "tokenizer": _processor()}
+    return save(kind(**parts, text_encoder=language_models.mistral3()), folder)
+
+
+def _processor() -> Any:
+    """Of pictures and words; the words come through a chat template of its own."""
+    kind: Any = PixtralProcessor
+    words = tokens.qwen2()
+    words.add_special_tokens({"additional_special_tokens": ["[IMG]", "[IMG_BREAK]", "[IMG_END]"]})
+    return kind(image_processor=PixtralImageProcessor(), tokenizer=words, chat_template=tokens.TURNS)
 
 
 def save_flux2_klein(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.hub_ui.preview.pipelines import anima, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
 from tests.hub_ui.preview.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
-from tests.hub_ui.preview.pipelines.trained import Row, as_they_are, both, dora, lokr, lora, spelled, with_metadata
+from tests.hub_ui.preview.pipelines.trained import Row, all_of, as_they_are, dora, lokr, lora, spelled, with_metadata
 
 COMFY, KOHYAS, LYCORIS = "diffusion_model.", "lora_unet_", "lycoris_"
 
@@ -126,17 +126,17 @@ def anima_rows() -> list[Row]:
     adapter = lora(spelled(conditioner, "lora_unet_llm_adapter_", flat=True, component=part), KOHYA)
     return [
         Row(base=base, label="metadata", file=with_metadata(spelled(own, "transformer."), PEFT)),
-        Row(base=base, label="diffusers", file=both(
+        Row(base=base, label="diffusers", file=all_of(
             lora(spelled(own, "transformer."), PEFT),
             lora(spelled(conditioner, "text_conditioner.", component=part), PEFT),
         )),
-        Row(base=base, label="comfy", file=both(
+        Row(base=base, label="comfy", file=all_of(
             lora(spelled(anima.ORIGINAL, COMFY), PEFT),
             lora(spelled(conditioner, f"{COMFY}llm_adapter.", component=part), PEFT),
         )),
         Row(base=base, label="kohya", file=kohya, loads=False),
-        Row(base=base, label="kohya-text", file=both(kohya, words), loads=False),
-        Row(base=base, label="kohya-adapter", file=both(kohya, adapter), loads=False),
+        Row(base=base, label="kohya-text", file=all_of(kohya, words), loads=False),
+        Row(base=base, label="kohya-adapter", file=all_of(kohya, adapter), loads=False),
         Row(base=base, label="comfy-alpha", file=lora(spelled(anima.ORIGINAL, COMFY), KOHYA), loads=False),
         Row(base=base, label="lokr", file=lokr(spelled(anima.BLOCKS, COMFY), whole=False), loads=False),
     ]  # fmt: skip

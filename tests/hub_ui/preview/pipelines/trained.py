@@ -8,7 +8,17 @@ from typing import Any
 
 import torch
 
-from tests.hub_ui.preview.pipelines.files import Deltas, Endings, Spelled, low_rank, put, same, varied, weights
+from tests.hub_ui.preview.pipelines.files import (
+    Deltas,
+    Endings,
+    Spelled,
+    low_rank,
+    put,
+    same,
+    together,
+    varied,
+    weights,
+)
 from tests.hub_ui.preview.pipelines.files import with_metadata as described
 from tests.hub_ui.preview.pipelines.frame import Base, File
 
@@ -63,10 +73,9 @@ def with_metadata(layers: list[Spelled], endings: Endings) -> Written:
     return lambda pipe, seed: described(low_rank(pipe, layers, endings, seed=seed), pipe, "transformer", 4, 2.0)
 
 
-def both(first: Written, second: Written) -> Written:
+def all_of(*parts: Written) -> Written:
     def write(pipe: Any, seed: int) -> File:
-        one, two = first(pipe, seed), second(pipe, seed + 100)
-        return File(tensors={**one.tensors, **two.tensors}, deltas={**one.deltas, **two.deltas})
+        return together(*(part(pipe, seed + 100 * i) for i, part in enumerate(parts)))
 
     return write
 
