@@ -17,7 +17,8 @@ class Family:
     """Pipelines whose class is named so. `blank` stands in for a negative prompt where there is none.
 
     `padded`: prompts of any length become texts of one length, so that different prompts may share a batch and each
-    still gets what it would get alone. `lists`: whether it takes several prompts at once at all.
+    still gets what it would get alone. `lists`: whether it takes several prompts at once at all. `edits`: it can be
+    given a picture to change.
     """
 
     name: str
@@ -25,18 +26,21 @@ class Family:
     blank: str | None = None
     padded: bool = False
     lists: bool = True
+    edits: bool = False
 
 
 # The first that fits counts.
 FAMILIES = (
     Family(name="StableDiffusion", padded=True),
-    Family(name="FluxKontext", padded=True, lists=False),
-    Family(name="Flux2"),
+    Family(name="FluxKontext", padded=True, edits=True),
+    Family(name="Flux2", edits=True),
     Family(name="Flux", padded=True),
+    Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
     # Its guidance works only against a negative prompt, be it blank.
     Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
     Family(name="PixArt", padded=True),
     Family(name="Kolors", padded=True),
+    Family(name="WanImageToVideo", padded=True, lists=False, edits=True),
     Family(name="Wan", padded=True),
     Family(name="LTX", padded=True),
     Family(name="HunyuanVideo"),
@@ -46,9 +50,9 @@ FAMILIES = (
 _FIXED = {"use_resolution_binning": False, "clean_caption": False}
 
 
-def family(pipe: Any) -> Family:
-    kind = type(pipe).__name__
-    return next(family for family in FAMILIES if kind.startswith(family.name))
+def family(pipeline: str) -> Family:
+    """By the name of the pipeline's class."""
+    return next(family for family in FAMILIES if pipeline.startswith(family.name))
 
 
 def is_modular(pipe: Any) -> bool:
@@ -65,7 +69,7 @@ def known(pipe: Any) -> frozenset[str]:
 
 def arguments(pipe: Any, settings: Settings, prompts: Sequence[str], control: Image | None = None) -> dict[str, Any]:
     """What of the settings this pipeline's call takes, for one prompt or for several at once."""
-    kind, names = family(pipe), known(pipe)
+    kind, names = family(type(pipe).__name__), known(pipe)
     negative = settings.negative or kind.blank
     wanted: dict[str, Any] = {
         "prompt": _each(prompts),
@@ -76,6 +80,7 @@ def arguments(pipe: Any, settings: Settings, prompts: Sequence[str], control: Im
         "height": settings.height,
         "num_frames": settings.frames or None,
         "control_image": control,
+        "image": control if kind.edits else None,
         # Films come as arrays otherwise.
         "output_type": "pil",
         **_FIXED,
@@ -88,7 +93,7 @@ def ignored(pipe: Any, settings: Settings) -> tuple[str, ...]:
     names = known(pipe)
     # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
-    if settings.negative and unused and family(pipe).guidance == "guidance_scale":
+    if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
         return ("This base does not use a negative prompt; it was left out.",)
     return ()
 

@@ -132,7 +132,9 @@ def _watched(run: Run, rows: int) -> Iterator[None]:
 def _guided(run: Run) -> Iterator[None]:
     """Pipelines of blocks keep the guidance in a part of their own."""
     guider = getattr(run.pipe, "guider", None) if is_modular(run.pipe) else None
-    if not hasattr(guider, "guidance_scale") or family(run.pipe).guidance in arguments(run.pipe, run.settings, [""]):
+    if not hasattr(guider, "guidance_scale") or family(type(run.pipe).__name__).guidance in arguments(
+        run.pipe, run.settings, [""]
+    ):
         yield
         return
     with replaced(guider, "guidance_scale", run.settings.guidance):

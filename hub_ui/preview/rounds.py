@@ -65,8 +65,8 @@ class Rounds:
 
     def _next(self, waiting: Sequence[Cell]) -> list[Cell]:
         """As many as fit, of one prompt where prompts can't be mixed."""
-        kind = family(self.run.pipe)
-        if not kind.lists or not self.run.rack.per_row:
+        kind = family(type(self.run.pipe).__name__)
+        if not kind.lists or (kind.edits and self.run.control is not None) or not self.run.rack.per_row:
             return [waiting[0]]
         fitting = [cell for cell in waiting if kind.padded or cell.prompt == waiting[0].prompt]
         return fitting[: self.size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub_ui.preview import footprint
@@ -18,6 +18,7 @@ from hub_ui.preview.rounds import Rounds
 from hub_ui.preview.settings import Settings
 from hub_ui.preview.sheets import Cell
 from hub_ui.preview.sound import Sound
+from hub_ui.preview.steering import Steering
 from hub_ui.preview.steps import Course
 from hub_ui.preview.texts import Texts
 
@@ -41,10 +42,11 @@ class Stage:
     previews: Previews = field(default_factory=Previews)
 
     def draw(
-        self, job: Job, cells: Sequence[Cell], chosen: Settings, course: Course, sound: Sound
+        self, job: Job, cells: Sequence[Cell], steering: Steering, chosen: Settings, course: Course, sound: Sound
     ) -> Iterator[tuple[Cell, Picture]]:
+        """The cells and their pictures, as they are done. The job's LoRAs are on."""
         run = Run(
-            pipe=self.pipe,
+            pipe=steering.pipe,
             rack=self.rack,
             adapters=job.adapters,
             settings=chosen,
@@ -52,7 +54,25 @@ class Stage:
             texts=self.texts,
             previews=self.previews,
             sound=sound,
+            control=steering.picture,
         )
+        alone = [cell for cell in cells if self.rack.control and not any(cell.weights)]
+        if alone:
+            yield from self._without(run, job, alone)
+        yield from self._rounds(run, [cell for cell in cells if cell not in alone])
+
+    def _without(self, run: Run, job: Job, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Picture]]:
+        """The base with its own narrow input, as it is drawn with when no control LoRA is about."""
+        self.rack.off()
+        plain = replace(run, pipe=self.pipe, adapters=(), control=None)
+        try:
+            for cell, picture in self._rounds(plain, [replace(cell, weights=()) for cell in cells]):
+                yield next(other for other in cells if other.label == cell.label), picture
+        finally:
+            self.rack.switch(job.adapters)
+
+    def _rounds(self, run: Run, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Picture]]:
+        chosen, sound = run.settings, run.sound
         rounds = Rounds(
             run=run,
             size=self._size(chosen),

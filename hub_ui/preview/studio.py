@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from connectors.errors import UsageError
 from hub_ui.preview import bases, estimate, fetching, footprint, loading, samplers
 from hub_ui.preview.adapters.cache import Cache
 from hub_ui.preview.adapters.rack import Rack, Switched
-from hub_ui.preview.arguments import ignored
+from hub_ui.preview.arguments import family, ignored
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, pick, release
 from hub_ui.preview.drawn import Drawn, effect
@@ -23,6 +25,7 @@ from hub_ui.preview.settings import Settings, check, settings
 from hub_ui.preview.sheets import Cell, Sheet
 from hub_ui.preview.sound import Sound
 from hub_ui.preview.stage import Stage
+from hub_ui.preview.steering import Steering, steer
 from hub_ui.preview.steps import Course, stop_if
 from hub_ui.terminal import size
 
@@ -88,14 +91,23 @@ class Studio:
         chosen = settings(job, stage.choice)
         sound = Sound()
         with samplers.using(stage.pipe, chosen.sampler) as note:
-            sound.notes.extend([*ignored(stage.pipe, chosen), *([note] if note else [])])
-            pictures = self._pictures(stage, job, sheet, chosen, sound, tell, asked)
+            steering = steer(stage.pipe, stage.choice, job, chosen, control=switched.control, cache=self._source.cache)
+            sound.notes.extend([*ignored(stage.pipe, chosen), *([note] if note else []), *steering.notes])
+            pictures = self._pictures(stage, job, sheet, steering, chosen, sound, tell, asked)
             sampler = samplers.own(stage.pipe)
-        report = _report(stage, switched, chosen, sampler, tuple(sound.notes))
+        report = _report(stage, switched, chosen, sampler, tuple(sound.notes), steering.picture)
         return Made(job=job, sheet=sheet, pictures=pictures, report=report)
 
     def _pictures(
-        self, stage: Stage, job: Job, sheet: Sheet, chosen: Settings, sound: Sound, tell: Told, asked: Asked
+        self,
+        stage: Stage,
+        job: Job,
+        sheet: Sheet,
+        steering: Steering,
+        chosen: Settings,
+        sound: Sound,
+        tell: Told,
+        asked: Asked,
     ) -> tuple[Picture, ...]:
         def key(cell: Cell) -> Any:
             return _key(stage.choice, stage.device, chosen, job, cell)
@@ -104,7 +116,7 @@ class Studio:
         found = {key: picture for key in keys if (picture := self._drawn.get(key)) is not None}
         wanted = {key: cell for key, cell in zip(keys, sheet.cells, strict=True) if key not in found}
         course = Course(tell=tell, asked=asked, rows=len(wanted), steps=chosen.steps)
-        for cell, picture in stage.draw(job, list(wanted.values()), chosen, course, sound):
+        for cell, picture in stage.draw(job, list(wanted.values()), steering, chosen, course, sound):
             sound.look(picture.image, cell.label)
             self._drawn.put(key(cell), picture)
             found[key(cell)] = picture
@@ -161,7 +173,11 @@ class Studio:
 def _key(choice: BaseChoice, device: Device, chosen: Settings, job: Job, cell: Cell) -> Any:
     """Everything a picture depends on."""
     base = choice.id, choice.source, choice.revision, device.kind, device.dtype
-    return *base, chosen, cell.prompt, effect(job.adapters, cell.weights), job.control, job.control_kind
+    loras = effect(job.adapters, cell.weights)
+    # The base alone looks at no control picture, unless it is one that changes pictures.
+    steered = job.control if loras or family(choice.pipeline).edits else None
+    picture = (str(steered), steered.stat().st_mtime_ns, job.control_kind) if steered and steered.exists() else None
+    return *base, chosen, cell.prompt, loras, picture
 
 
 def _choice(job: Job) -> BaseChoice:
@@ -177,7 +193,9 @@ def _choice(job: Job) -> BaseChoice:
     return choice
 
 
-def _report(stage: Stage, switched: Switched, chosen: Settings, sampler: str, notes: tuple[str, ...]) -> Report:
+def _report(
+    stage: Stage, switched: Switched, chosen: Settings, sampler: str, notes: tuple[str, ...], control: Image | None
+) -> Report:
     return Report(
         base=stage.choice.label,
         base_id=stage.choice.id,
@@ -192,6 +210,7 @@ def _report(stage: Stage, switched: Switched, chosen: Settings, sampler: str, no
         sampler=sampler,
         base_revision=stage.revision,
         notes=notes,
+        control=control,
     )
 
 

@@ -34,7 +34,7 @@ def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None =
         ("cuda", None, "whole"),
         ("cpu", 3, "whole"),
     ],
-)
+)  # fmt: skip
 def test_it_begins_with_what_memory_allows(kind: str, gigabytes: float | None, level: str) -> None:
     assert footprint.first(XL, device(kind, gigabytes=gigabytes)) == level
 
