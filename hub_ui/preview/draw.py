@@ -13,7 +13,7 @@ from PIL.Image import Image
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.preview.adapters.hooks import NotPerRow
 from hub_ui.preview.adapters.rack import Rack
-from hub_ui.preview.arguments import arguments, family, is_modular, pictures
+from hub_ui.preview.arguments import arguments, is_modular, pictures
 from hub_ui.preview.drawn import effect
 from hub_ui.preview.footprint import out_of_memory
 from hub_ui.preview.job import Adapter, Picture
@@ -132,9 +132,7 @@ def _watched(run: Run, rows: int) -> Iterator[None]:
 def _guided(run: Run) -> Iterator[None]:
     """Pipelines of blocks keep the guidance in a part of their own."""
     guider = getattr(run.pipe, "guider", None) if is_modular(run.pipe) else None
-    if not hasattr(guider, "guidance_scale") or family(type(run.pipe).__name__).guidance in arguments(
-        run.pipe, run.settings, [""]
-    ):
+    if not hasattr(guider, "guidance_scale"):
         yield
         return
     with replaced(guider, "guidance_scale", run.settings.guidance):
