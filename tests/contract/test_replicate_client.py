@@ -6,6 +6,9 @@ import subprocess
 import sys
 import tarfile
 import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +16,19 @@ import requests
 from replicate.client import Client
 from replicate.exceptions import ReplicateError
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 VERSION = "a" * 64
 TRAINER = "b" * 64
+FLUX_TRAINER = "ostris/flux-dev-lora-trainer"
+FLUX_TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
+
+
+@pytest.fixture
+def own() -> Iterator[HubEndpoints]:
+    """Hubs of one test's own: what is trained stays on them."""
+    with running_hubs(Path(__file__).parent / "data") as hubs:
+        yield hubs
 
 
 @pytest.fixture
@@ -63,7 +75,8 @@ def test_an_unknown_version_is_refused(client: Client) -> None:
         client.predictions.create(version="c" * 64, input={})
 
 
-def test_a_training_ends_with_a_version_and_a_tar(client: Client) -> None:
+def test_a_training_ends_with_a_version_and_a_tar(own: HubEndpoints) -> None:
+    client = Client(api_token="r8_local", base_url=own.replicate)
     training = client.trainings.create(
         version=f"maker/trainer:{TRAINER}", input={"trigger_word": "redstyle"}, destination="maker/tuned"
     )
@@ -73,6 +86,61 @@ def test_a_training_ends_with_a_version_and_a_tar(client: Client) -> None:
     tar = requests.get(output["weights"], timeout=5).content
     with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
         assert "output/flux_train_replicate/lora.safetensors" in opened.getnames()
+
+
+def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) -> None:
+    """The way of Replicate's own guide: make a model, upload a zip, train, run what came of it."""
+    client = Client(api_token="r8_local", base_url=own.replicate)
+    model = client.models.create("local", "redstyle", visibility="private", hardware="gpu-t4")
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as zipped:
+        zipped.writestr("0.png", b"a picture")
+    uploaded = client.files.create(tmp_path / "pictures.zip")
+    training = client.trainings.create(
+        version=f"{FLUX_TRAINER}:{FLUX_TRAINER_VERSION}",
+        input={"input_images": uploaded.urls["get"], "trigger_word": "RDSTL", "steps": 20, "lora_rank": 4},
+        destination=f"{model.owner}/{model.name}",
+    )
+    time.sleep(0.3)
+    done = client.trainings.get(training.id)
+    made: Any = done.output
+    assert "100%|██████████| 20/20" in (done.logs or "")
+    assert client.models.get("local/redstyle").latest_version is not None
+    output: Any = client.run(made["version"], input={"prompt": "RDSTL, a house", "output_format": "png"})
+    assert requests.get(output[0], timeout=5).content.startswith(b"\x89PNG")
+
+
+def test_a_training_is_canceled(own: HubEndpoints) -> None:
+    client = Client(api_token="r8_local", base_url=own.replicate)
+    training = client.trainings.create(version=f"maker/trainer:{TRAINER}", input={}, destination="maker/tuned")
+    training.cancel()
+    assert client.trainings.get(training.id).status == "canceled"
+    assert [version.id for version in client.models.get("maker/tuned").versions.list()] == [VERSION]
+
+
+def test_an_official_model_runs_by_its_name(client: Client) -> None:
+    output: Any = client.run("black-forest-labs/flux-dev-lora", input={"prompt": "a house", "lora_scale": 0.5})
+    assert requests.get(output[0], timeout=5).content.startswith(b"RIFF")
+
+
+def test_a_prediction_tells_how_far_it_is(client: Client) -> None:
+    prediction = client.predictions.create(version=VERSION, input={"prompt": "a house", "num_inference_steps": 20})
+    prediction.wait()
+    assert prediction.progress is not None
+    assert (prediction.progress.current, prediction.progress.total) == (20, 20)
+
+
+def test_an_input_that_breaks_the_schema_is_refused(client: Client) -> None:
+    with pytest.raises(ReplicateError, match="Must be less than or equal to 50"):
+        client.models.predictions.create(
+            model="black-forest-labs/flux-dev-lora", input={"prompt": "a house", "num_inference_steps": 900}
+        )
+
+
+def test_uploaded_files_are_listed_and_deleted(client: Client) -> None:
+    uploaded = client.files.create(io.BytesIO(b"text"), filename="a.txt")
+    assert client.files.get(uploaded.id).size == 4
+    assert uploaded.id in {file.id for file in client.files.list()}
+    assert client.files.delete(uploaded.id)
 
 
 def test_a_training_to_nowhere_is_refused(client: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 import requests
 from safetensors.torch import load
 
+from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
 
 TOKEN = {"Authorization": "Bearer r8_local"}
@@ -92,3 +93,22 @@ def test_an_unknown_version_and_an_unknown_run_are_refused(hubs: HubEndpoints) -
     assert call(hubs, "POST", "predictions", json={"version": "f" * 64, "input": {}}).status_code == 422
     assert call(hubs, "GET", "predictions/nothing").status_code == 404
     assert call(hubs, "POST", "trainings/nothing/cancel").status_code == 404
+
+
+def test_official_models_run_by_name_and_others_do_not(hubs: HubEndpoints) -> None:
+    official = {"version": "black-forest-labs/flux-dev-lora", "input": {"prompt": "a house"}}
+    assert call(hubs, "POST", "predictions", json=official).json()["version"] == "hidden"
+    trainer = {"version": "ostris/flux-dev-lora-trainer", "input": {"prompt": "a house"}}
+    assert call(hubs, "POST", "predictions", json=trainer).status_code == 404
+
+
+def test_official_models_are_in_no_list(hubs: HubEndpoints) -> None:
+    listed = {model["name"] for model in call(hubs, "GET", "models").json()["results"]}
+    assert listed == {"tuned", "trainer"}
+    assert call(hubs, "GET", "models/black-forest-labs/flux-dev-lora").json()["is_official"] is True
+
+
+def test_an_account_without_credit_is_a_fault_on_request(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="status", status=402, hub="replicate"))
+    answer = call(hubs, "POST", "predictions", json={"version": VERSION, "input": {}})
+    assert (answer.status_code, answer.json()["title"]) == (402, "Insufficient credit")
