@@ -38,9 +38,14 @@ def size_of(layer: Layer, shapes: Mapping[str, Shape]) -> Size | None:
     """None where a factor has not as many axes as its algorithm needs: then nothing can be done with it."""
     own = {part: shapes[key] for part, key in layer.keys.items()}
     try:
-        return _SIZES[layer.algorithm](own)
+        return _SIZES[_writer(layer)](own)
     except (IndexError, ZeroDivisionError):
         return None
+
+
+def _writer(layer: Layer) -> str:
+    """PEFT's BOFT has LyCORIS' shapes, but turns the inputs."""
+    return "boft of PEFT" if ".boft_R" in layer.keys.get("oft", "") else layer.algorithm
 
 
 def _lora(own: _Shapes) -> Size:
@@ -83,6 +88,10 @@ def _boft(own: _Shapes) -> Size:
     return Size(outputs=own["oft"][-3] * own["oft"][-1])
 
 
+def _boft_of_peft(own: _Shapes) -> Size:
+    return Size(inputs=own["oft"][-3] * own["oft"][-1], outputs=own["scale"][0] if "scale" in own else None)
+
+
 def _glora(own: _Shapes) -> Size:
     return Size(outputs=own["b1"][0], inputs=prod(own["b2"][1:]))
 
@@ -117,6 +126,7 @@ _SIZES: Mapping[str, Callable[[_Shapes], Size]] = {
     "lokr": _lokr,
     "oft": _oft,
     "boft": _boft,
+    "boft of PEFT": _boft_of_peft,
     "glora": _glora,
     "ia3": _ia3,
     "diff": _diff,
