@@ -66,7 +66,8 @@ def by_rack(tiny: Tiny, paths: Sequence[Path], cache: Cache, merged: bool = Fals
     made = {}
     try:
         for row in WEIGHTS:
-            rack.switch([adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)])
+            switched = rack.switch([adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)])
+            assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
             made[row] = _drawn(rack, tiny, merged)
         return made
     finally:
@@ -81,7 +82,9 @@ def _drawn(rack: Rack, tiny: Tiny, merged: bool) -> torch.Tensor:
         return draw(tiny.ours, tiny.base)
 
 
-def apart(ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor]) -> dict[Weights, float]:
+def apart(
+    ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor], stacked: bool = True
+) -> dict[Weights, float]:
     """Where two series differ by more than rounding."""
-    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS}
+    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS if stacked or not row[1]}
     return {row: distance for row, distance in distances.items() if not distance <= TOLERANCE}
