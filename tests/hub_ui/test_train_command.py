@@ -1,0 +1,194 @@
+"""hub-ui train, on a local Replicate that trains in a moment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from connectors.facts.claims import flatten
+from connectors.ref import Ref
+from connectors.replicate_runs import Pace, Run, Runs
+from connectors.replicate_trainings import Order, Trainings
+from connectors.session import Endpoint
+from hub_ui import cli
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.commands.train import _step
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.preview.job import Step
+from hub_ui.preview.training_set import training_set
+from tests.hub_ui.library.shared_hubs import Line, answering, copied
+
+FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")
+
+
+@pytest.fixture
+def hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    """Of this test alone: what is trained stays on them."""
+    with answering(copied(tmp_path / "data"), monkeypatch) as on:
+        yield on
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> str:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (520, 520), "teal").save(folder / f"{name}.png")
+    (folder / "a.txt").write_text("a pier")
+    return str(folder)
+
+
+class Typed(io.StringIO):
+    """What a person at a terminal types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_pictures_become_a_lora_and_its_ref_is_printed(hubs: HubEndpoints, line: Line, pictures: str) -> None:
+    code, said = line("train", pictures, *FOG, "--rank", "8", "--steps", "50", "--yes")
+    assert (code, said["status"], said["trigger_word"], said["rank"], said["steps"]) == (
+        0,
+        "succeeded",
+        "FGHRBR",
+        8,
+        50,
+    )
+    assert said["ref"].startswith("replicate:local/fog@")
+    assert Ref.parse(said["ref"]).pinned
+
+
+def test_the_new_lora_is_in_the_catalog_with_what_was_asked_for(
+    hubs: HubEndpoints, line: Line, pictures: str, home: Path
+) -> None:
+    _, said = line("train", pictures, *FOG, "--yes")
+    with Catalog.open(home / "catalog.sqlite") as catalog:
+        record = flatten(catalog.lora(Ref.parse(said["ref"])))
+    assert (record.title, record.base_model, record.trigger_words, record.rank) == (
+        "fog",
+        "flux.1-dev",
+        ("FGHRBR",),
+        16,
+    )
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """The exit code, and everything that was said beside the data."""
+    capsys.readouterr()
+    code = cli.main(["train", *words])
+    return code, capsys.readouterr().err
+
+
+def test_it_says_what_it_will_cost_and_asks(
+    hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("no\n"))
+    code, said = told(capsys, pictures, *FOG)
+    assert code == 2
+    assert "1000 steps at rank 16 take about 19 minutes on Replicate and cost about $1.23 to $2.28." in said
+    assert said.rstrip().endswith("hub-ui: Not started. Nothing was sent, and nothing is paid.")
+
+
+def test_who_says_yes_starts_it(
+    hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("y\n"))
+    code, said = told(capsys, pictures, *FOG)
+    assert code == 0
+    assert "hub-ui train --follow" in said
+
+
+def test_where_nobody_can_be_asked_nothing_is_spent(hubs: HubEndpoints, line: Line, pictures: str) -> None:
+    code, said = line("train", pictures, *FOG)
+    assert (code, said["error"]) == (2, "UsageError")
+    assert said["message"] == "Training costs money. Add --yes to start it without being asked."
+
+
+def test_a_training_is_followed_by_its_id(hubs: HubEndpoints, line: Line, pictures: str) -> None:
+    _, first = line("train", pictures, *FOG, "--yes")
+    code, again = line("train", "--follow", first["id"])
+    assert (code, again) == (0, first)
+
+
+def test_a_training_is_cancelled_by_its_id(hubs: HubEndpoints, line: Line, pictures: str) -> None:
+    endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token="r8_test")
+    order = Order(destination="local/fog", trigger_word="FGHRBR")
+    started = Trainings(runs=Runs(endpoint)).start(order, training_set(Path(pictures)).zipped)
+    assert line("train", "--cancel", started.id) == (0, {"id": started.id, "status": "canceled"})
+    code, said = line("train", "--follow", started.id)
+    assert (code, said["message"]) == (
+        1, f"Training {started.id} was cancelled. Start it again to have its LoRA."
+    )  # fmt: skip
+
+
+def test_a_training_that_fails_says_why(
+    hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_ui.demo.hubs.replicate_making.Making.training_failure", lambda *_: "CUDA out of memory")
+    code, said = line("train", pictures, *FOG, "--yes")
+    assert code == 1
+    assert "failed: CUDA out of memory. https://replicate.com/p/" in said["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--destination OWNER/NAME and --trigger WORD are needed"),
+        (["pictures"], "are needed"),
+        (["pictures", "--follow", "abc"], "--follow takes the training's ID alone"),
+        (["--follow", "abc", "--cancel", "abc"], "Either --follow or --cancel"),
+        (["--follow", "a/b"], "named by letters and digits"),
+        (["none", *FOG, "--rank", "200"], "1 to 128"),
+        (["none", *FOG], "no such folder or zip"),
+    ],
+)
+def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: list[str], message: str) -> None:
+    code, said = line("train", *words, "--yes")
+    assert code == 2
+    assert message in said["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [(402, 3, "wants credit before it runs"), (429, 6, "asks to slow down"), (401, 3, "REPLICATE_API_TOKEN")],
+)
+def test_a_refusal_ends_with_its_own_exit_code(
+    hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_ui.commands.train.Runs", lambda endpoint: Runs(endpoint, pace=Pace(sleep=lambda _: None)))
+    hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
+    got, said = line("train", pictures, *FOG, "--yes")
+    assert got == code
+    assert words in said["message"]
+
+
+def test_without_a_key_it_says_where_to_get_one(
+    hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REPLICATE_API_TOKEN")
+    code, said = line("train", pictures, *FOG, "--yes")
+    assert (code, said["error"]) == (3, "KeyRequired")
+    assert "replicate.com/account/api-tokens" in said["message"]
+
+
+@pytest.mark.parametrize(
+    ("run", "step"),
+    [
+        (
+            Run(kind="trainings", id="a", status="starting"),
+            Step(stage="Waiting for a machine on Replicate", done=0, total=0),
+        ),
+        (Run(kind="trainings", id="a", status="processing"), Step(stage="Training on Replicate", done=0, total=0)),
+        (
+            Run(kind="trainings", id="a", status="processing", progress=0.12, wire={"input": {"steps": 1000}}),
+            Step(stage="Training on Replicate", done=120, total=1000),
+        ),
+    ],
+)
+def test_progress_is_told_in_steps(run: Run, step: Step) -> None:
+    assert _step(run) == step
