@@ -44,8 +44,8 @@ def told(asked: Asked, error: Exception) -> HubUiError:
         return gated(asked)
     if isinstance(error, RevisionNotFoundError):
         return NoBase(
-            f"The commit of {asked.repo} that this version of the program uses is gone from Hugging Face. Choose another "
-            "base, or update hub-ui."
+            f"The commit of {asked.repo} that this version of the program uses is gone from Hugging Face. Choose "
+            "another base, or update hub-ui."
         )
     if isinstance(error, RepositoryNotFoundError):
         return NoBase(f"There is no base model {asked.repo} on Hugging Face, or not for you. Choose another base.")
@@ -79,6 +79,6 @@ def gated(asked: Asked) -> Gated:
 
 def _of_this_disk(asked: Asked, error: Exception) -> NoBase:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return NoBase(f"The disk is full, and {asked.label} is not whole yet. Make room and try again: it goes on there.")
+        return NoBase(f"The disk is full, and {asked.label} is not whole yet. Make room and try again: it goes on.")
     said = error.strerror if isinstance(error, OSError) else error
     return NoBase(f"{asked.label} can't be kept on this disk ({said}). Check Hugging Face's cache folder (HF_HOME).")

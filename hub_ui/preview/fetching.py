@@ -139,15 +139,15 @@ def check(plan: Plan, may_fetch: bool) -> None:
     what = f"{plan.choice.label} ({size(plan.missing)} from {plan.repo})"
     if plan.missing + _SPARE > plan.free:
         raise NoBase(
-            f"There is no room for {what}: {size(plan.free)} are free on this disk, and a gigabyte should stay so. Make "
-            "room, point HF_HOME to another disk, or choose a smaller base."
+            f"There is no room for {what}: {size(plan.free)} are free on this disk, and a gigabyte should stay so. "
+            "Make room, point HF_HOME to another disk, or choose a smaller base."
         )
     if plan.missing <= _WITHOUT_ASKING or may_fetch:
         return
     there = f" {size(plan.present)} of it are here already." if plan.present else ""
     raise NeedsFetching(
         f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
-        f"{size(plan.free)} are free on this disk. Agree to the download (--fetch-base), or choose another base.",
+        f"{size(plan.free)} are free on this disk. Agree to the download (--fetch), or choose another base.",
         label=plan.choice.label,
         repo=plan.repo,
         bytes=plan.missing,
@@ -230,7 +230,8 @@ def _borrowed_piece(borrowed: Borrowed, choice: BaseChoice, source: Source) -> P
         _admitted(asked, info, source)
     piece = _part_of(_files(info, cached), borrowed, str(info.sha), choice)
     if not piece.files:
-        raise NoBase(f"{borrowed.repo} has no {borrowed.part.replace('_', ' ')} for {choice.label}. Choose another base.")
+        part = borrowed.part.replace("_", " ")
+        raise NoBase(f"{borrowed.repo} has no {part} for {choice.label}. Choose another base.")
     return _described(piece, info, "")
 
 
@@ -334,9 +335,10 @@ def _described(piece: Piece, info: ModelInfo, license: str) -> Piece:
 
 def _license(info: ModelInfo) -> str:
     """A card's "other" means that the name stands beside it."""
-    card = info.card_data.to_dict() if info.card_data else {}
-    said: tuple[Any, ...] = (card.get("license_name") if card.get("license") == "other" else None, card.get("license"))
-    return next((word for word in said if isinstance(word, str) and word != "other"), "")
+    card: Any = info.card_data or {}
+    license = card.get("license")
+    said = card.get("license_name") if license == "other" else license
+    return said if isinstance(said, str) else ""
 
 
 def _folder(piece: Piece, choice: BaseChoice, source: Source, on_bytes: Callable[[int], None]) -> Path:
@@ -352,7 +354,7 @@ def _folder(piece: Piece, choice: BaseChoice, source: Source, on_bytes: Callable
 
 def _snapshot(piece: Piece, source: Source, on_bytes: Callable[[int], None]) -> Path:
     class Bar(tqdm):
-        """Tells bytes instead of drawing. Other bars count files, and what came over the line before it was unpacked."""
+        """Tells bytes instead of drawing. Other bars count files, and what came over the line while still packed."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self._counts_bytes = kwargs.get("unit") == "B" and kwargs.get("desc") != "Downloading bytes"

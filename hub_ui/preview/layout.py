@@ -83,7 +83,7 @@ def at_home(index: Index, repo: str, names: Iterable[str]) -> Index:
 
 
 def _part(value: Any) -> Part | None:
-    """["transformers", "CLIPTextModel"]; a modular index adds {"pretrained_model_name_or_path": ..., "subfolder": ...}."""
+    """["transformers", "CLIPTextModel"]; a modular index adds a third: repo, subfolder and the like, by name."""
     if not isinstance(value, list) or len(value) not in (2, 3):
         return None
     where = value[2] if len(value) == 3 and isinstance(value[2], dict) else {}

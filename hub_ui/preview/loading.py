@@ -37,7 +37,8 @@ def pipeline(choice: BaseChoice, fetched: Fetched | Path, device: Device, contro
         _schedule(diffusers, pipe, choice)
     except FAILURES as error:
         raise NoBase(
-            f"{choice.label} can't be loaded from its files ({_reason(error)}). Fetch them again, or choose another base."
+            f"{choice.label} can't be loaded from its files ({_reason(error)}). Fetch them again, or choose another "
+            "base."
         ) from error
     pipe.set_progress_bar_config(disable=True)
     place(pipe, device, choice)
@@ -67,12 +68,12 @@ def _check(choice: BaseChoice, here: Fetched) -> None:
     """What is missing is told by its name rather than by what diffusers stumbles over."""
     index = layout.read_index(here.folder)
     if index is None:
-        raise NoBase(f"{here.folder} holds no model_index.json, so it is no base in diffusers' layout. Choose another base.")
+        raise NoBase(f"{here.folder} holds no model_index.json, so it is no base for diffusers. Choose another base.")
     brought = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     gone = [name for name in layout.missing(here.folder, index, brought) if name not in here.parts]
     if gone:
         parts = ", ".join(name.replace("_", " ") for name in gone)
-        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. Fetch it again, or choose another base.")
+        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. Fetch it again, or choose another.")
 
 
 def _made(kind: Any, choice: BaseChoice, here: Fetched, device: Device) -> Any:
@@ -105,8 +106,8 @@ def _modular(kind: Any, choice: BaseChoice, here: Fetched, options: Mapping[str,
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
         raise NoBase(
-            f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. Fetch it again, or choose another "
-            "base."
+            f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. Fetch it again, or choose "
+            "another base."
         )
     return pipe
 
@@ -143,7 +144,8 @@ def _schedule(diffusers: Any, pipe: Any, choice: BaseChoice) -> None:
         return
     kind = getattr(diffusers, choice.scheduler)
     config = {**pipe.scheduler.config, **choice.scheduler_options}
-    pipe.scheduler = kind(**{name: config[name] for name in inspect.signature(kind.__init__).parameters if name in config})
+    known = inspect.signature(kind.__init__).parameters
+    pipe.scheduler = kind(**{name: value for name, value in config.items() if name in known})
 
 
 def _quiet_diffusers() -> Any:

@@ -36,8 +36,8 @@ def pipeline(
         return _with_network(kind, choice, folder, file, {**rest, **parts}, options)
     if not hasattr(kind, "from_single_file"):
         raise NoBase(
-            f"diffusers can't read {file.name} as a whole checkpoint. Choose a base in diffusers' layout, or a file that "
-            "holds the diffusion model alone."
+            f"diffusers can't read {file.name} as a whole checkpoint. Choose a base in diffusers' layout, or a file "
+            "that holds the diffusion model alone."
         )
     return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options, **_left_out(kind))
 
@@ -58,10 +58,14 @@ def _with_network(
 
 def _part(part: layout.Part, folder: Path, name: str, choice: BaseChoice, options: Mapping[str, Any]) -> Any:
     variant = layout.variant_of({name: [path.name for path in (folder / name).glob("*.safetensors")]}, choice.dtype)
-    more = {"variant": variant} if variant else {}
-    dtype = {("dtype" if part.library == "transformers" else key): value for key, value in options.items()
-             if key in ("dtype", "torch_dtype")}  # fmt: skip
-    return _class(part).from_pretrained(str(folder / name), local_files_only=True, use_safetensors=True, **dtype, **more)
+    more: dict[str, Any] = {"variant": variant} if variant else {}
+    more |= {_dtype_name(part, key): value for key, value in options.items() if key.endswith("dtype")}
+    return _class(part).from_pretrained(str(folder / name), local_files_only=True, use_safetensors=True, **more)
+
+
+def _dtype_name(part: layout.Part, ours: str) -> str:
+    """transformers renamed it before diffusers did."""
+    return "dtype" if part.library == "transformers" else ours
 
 
 def _class(part: layout.Part) -> Any:
@@ -73,4 +77,5 @@ def _class(part: layout.Part) -> Any:
 
 def _left_out(kind: Any) -> dict[str, Any]:
     """The safety checker is not fetched; diffusers asks for a word that this is meant."""
-    return {"requires_safety_checker": False, "safety_checker": None} if "StableDiffusionPipeline" in kind.__name__ else {}
+    asks = kind.__name__ == "StableDiffusionPipeline"
+    return {"requires_safety_checker": False, "safety_checker": None} if asks else {}

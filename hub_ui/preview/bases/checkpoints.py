@@ -57,8 +57,8 @@ def of_header(header: Header, name: str) -> Recognised:
     found = structure_of(header.tensors)
     if found.what == "lora":
         raise NoBase(
-            f"{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it goes "
-            "on."
+            f"{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it "
+            "goes on."
         )
     if found.what not in ("checkpoint", "diffusion-model"):
         raise NoBase(f"{name} is {WORDS[found.what]}, not a base model. Choose a checkpoint.")
@@ -67,8 +67,8 @@ def of_header(header: Header, name: str) -> Recognised:
     seen = structure_of(_as_lora(header.tensors))
     if len(seen.architectures) != 1 and seen.usual is None:
         raise NoBase(
-            f"It can't be told which architecture {name} has; it may be newer than this program. Choose another base, or "
-            "one in diffusers' layout (--base FOLDER)."
+            f"It can't be told which architecture {name} has; it may be newer than this program. Choose another base, "
+            "or one in diffusers' layout (--base FOLDER)."
         )
     return _told(header.tensors, seen)
 
@@ -106,9 +106,10 @@ def _as_lora(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         layer = _layer(name)
         if layer is None or len(tensor.shape) not in (2, 4):
             continue
-        width_out, *rest = tensor.shape
-        halves[f"diffusion_model.{layer}.lora_A.weight"] = Tensor(dtype="F16", shape=(1, *rest))
-        halves[f"diffusion_model.{layer}.lora_B.weight"] = Tensor(dtype="F16", shape=(width_out, 1, *(1 for _ in rest[1:])))
+        outputs, *inputs = tensor.shape
+        up = (outputs, 1, *(1 for _ in inputs[1:]))
+        halves[f"diffusion_model.{layer}.lora_A.weight"] = Tensor(dtype="F16", shape=(1, *inputs))
+        halves[f"diffusion_model.{layer}.lora_B.weight"] = Tensor(dtype="F16", shape=up)
     return halves
 
 

@@ -148,7 +148,9 @@ def _of_file(path: Path) -> BaseChoice:
     found = recognised(path)
     like = _most_like(found)
     if like is None:
-        raise NoBase(f"{path.name} is for {found.architecture}, which the preview can't draw with. Choose another base.")
+        raise NoBase(
+            f"{path.name} is for {found.architecture}, which the preview can't draw with. Choose another base."
+        )
     return replace(
         like,
         id=str(path),

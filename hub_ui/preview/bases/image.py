@@ -1,20 +1,20 @@
 """Base models that draw pictures, as rows. The first of an architecture is the one for lineages without a row.
 
-To add one: a row here (film.py for films), its id or `lineage` in connectors/facts/base_models_image.py, and that is all;
-tests/hub_ui/preview/bases/test_tables.py checks it. `source` must be in diffusers' layout: a model_index.json, or a
-modular_model_index.json, and a folder of safetensors for each part. Steps, guidance and size are the model card's.
+To add one: a row here (film.py for films), its id or `lineage` in connectors/facts/base_models_image.py, and that is
+all; tests/hub_ui/preview/bases/test_tables.py checks it. `source` must be in diffusers' layout: a model_index.json, or
+a modular_model_index.json, and a folder of safetensors for each part. Steps, guidance and size are the model card's.
 
 Where the figures are from (looked up in November 2026):
 - `revision`: commits that public code, or caches of Hugging Face in public logs, name for the repo, most of them in
   several places that don't know each other. Where none was found it is left out, never guessed; then the commit found
   at the first download is kept to.
-- `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2 klein, Qwen-Image, Kolors, Anima,
-  SD 3, Krea 2), else counted: parameters by the bytes each takes. Before a download the hub is asked for the exact size.
+- `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2 klein, Qwen-Image, Kolors,
+  Anima, SD 3, Krea 2), else counted: parameters by the bytes each takes. The hub tells the exact size before a download.
 - `license`: the taxonomy's, or the model card's. `gated`: the hub asks people to agree first.
 
 Speeding LoRAs (LCM, Hyper-SD, Qwen-Image-Lightning, FLUX Turbo) are LoRAs: they are stacked with the one to try, with
-their own steps and guidance, and need no row. LoRAs of FLUX Canny and Depth go on FLUX.1 dev, which is then loaded with a
-control input (loading.py); FLUX Fill and Canny's own checkpoints have other input layers and are left out.
+their own steps and guidance, and need no row. LoRAs of FLUX Canny and Depth go on FLUX.1 dev, which is then loaded with
+a control input (loading.py); FLUX Fill and Canny's own checkpoints have other input layers and are left out.
 """
 
 from __future__ import annotations

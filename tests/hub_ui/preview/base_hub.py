@@ -27,7 +27,10 @@ def save_hub(folder: Path, base: Path, **more: dict[str, Any]) -> Path:
         "pickles": {"model_index.json": text(INDEX), "unet/diffusion_pytorch_model.bin": {"text": "pickle"}},
         "huge": {"model_index.json": text(INDEX), "unet/config.json": text({})},
         "broken": {"model_index.json": {"text": "{"}, "unet/model.safetensors": {"text": ""}},
-        "flux": {"model_index.json": text({**INDEX, "_class_name": "FluxPipeline"}), "unet/a.safetensors": {"text": ""}},
+        "flux": {
+            "model_index.json": text({**INDEX, "_class_name": "FluxPipeline"}),
+            "unet/a.safetensors": {"text": ""},
+        },
         **more,
     }
     listed = {f"maker/{name}": files for name, files in repos.items()}

@@ -245,7 +245,10 @@ def test_a_folder_takes_nothing(base: str, offline: Source) -> None:
 def test_parts_of_other_repos_are_fetched_from_there(source: Source, offline: Source) -> None:
     choice = replace(by_id("anima") or of("maker/tiny"), source="maker/modular", revision=None)
     planned = plan(choice, source)
-    assert [(piece.repo, piece.part) for piece in planned.pieces] == [("maker/modular", None), ("maker/tiny", "tokenizer")]
+    assert [(piece.repo, piece.part) for piece in planned.pieces] == [
+        ("maker/modular", None),
+        ("maker/tiny", "tokenizer"),
+    ]
     fetched = fetch(planned, source, silently)
     assert all_of(fetched.parts["tokenizer"]) == ["tokenizer.json", "tokenizer_config.json"]
     assert fetch(plan(choice, offline), offline, silently) == fetched

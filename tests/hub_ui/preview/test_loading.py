@@ -112,7 +112,10 @@ def remove(name: str) -> Callable[[Path], None]:
 
 
 def overwrite(name: str, data: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(data) and None
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return damage
 
 
 @pytest.mark.parametrize(

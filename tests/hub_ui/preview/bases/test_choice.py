@@ -69,7 +69,7 @@ def test_two_architectures_of_one_pipeline_are_told_apart_by_the_lora(tmp_path: 
 
 
 def test_a_folder_of_another_architecture_does_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(DoesNotFit, match="LoRA is for sdxl, but .* is flux1"):
+    with pytest.raises(DoesNotFit, match=r"LoRA is for sdxl, but .* is flux1"):
         choose("sdxl", None, str(folder(tmp_path, "FluxPipeline")))
 
 

@@ -1,0 +1,101 @@
+"""Stable Diffusion 1 in one file, under the names of its original code: the other way round than diffusers reads it.
+
+For networks as small as those of building.py: two blocks with one residual layer each.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
+
+# What tells Stable Diffusion 1 from the others: the width of its text encoder.
+TEXT_WIDTH = 768
+_UNET = {
+    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
+    "down_blocks.0.resnets.0": "input_blocks.1.0", "down_blocks.0.downsamplers.0.conv": "input_blocks.2.0.op",
+    "down_blocks.1.resnets.0": "input_blocks.3.0", "down_blocks.1.attentions.0": "input_blocks.3.1",
+    "mid_block.resnets.0": "middle_block.0", "mid_block.attentions.0": "middle_block.1",
+    "mid_block.resnets.1": "middle_block.2",
+    "up_blocks.0.resnets.0": "output_blocks.0.0", "up_blocks.0.attentions.0": "output_blocks.0.1",
+    "up_blocks.0.resnets.1": "output_blocks.1.0", "up_blocks.0.attentions.1": "output_blocks.1.1",
+    "up_blocks.0.upsamplers.0.conv": "output_blocks.1.2.conv",
+    "up_blocks.1.resnets.0": "output_blocks.2.0", "up_blocks.1.resnets.1": "output_blocks.3.0",
+}  # fmt: skip
+_RESIDUAL = {
+    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
+    "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
+}  # fmt: skip
+_VAE = (
+    (r"mid_block\.resnets\.0", "mid.block_1"),
+    (r"mid_block\.resnets\.1", "mid.block_2"),
+    (r"mid_block\.attentions\.0\.group_norm", "mid.attn_1.norm"),
+    (r"mid_block\.attentions\.0\.to_out\.0", "mid.attn_1.proj_out"),
+    (r"mid_block\.attentions\.0\.to_(.)", r"mid.attn_1.\1"),
+    (r"down_blocks\.(\d)\.resnets", r"down.\1.block"),
+    (r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample"),
+    (r"up_blocks\.0\.resnets", "up.1.block"),
+    (r"up_blocks\.1\.resnets", "up.0.block"),
+    (r"up_blocks\.0\.upsamplers\.0", "up.1.upsample"),
+    (r"conv_norm_out", "norm_out"),
+    (r"conv_shortcut", "nin_shortcut"),
+)
+
+
+def save_wide(base: Path, folder: Path) -> Path:
+    """The base with a text encoder as wide as the real one's, in diffusers' layout."""
+    loaded: Any = StableDiffusionPipeline
+    pipe = loaded.from_pretrained(base)
+    torch.manual_seed(3)
+    network: Any = UNet2DConditionModel
+    config: Any = CLIPTextConfig
+    unet = network.from_config({**pipe.unet.config, "cross_attention_dim": TEXT_WIDTH})
+    narrow = pipe.text_encoder.config.to_dict()
+    wide = config(**{**narrow, "hidden_size": TEXT_WIDTH, "num_hidden_layers": 1, "num_attention_heads": 12})
+    loaded(
+        vae=pipe.vae, text_encoder=CLIPTextModel(wide), tokenizer=pipe.tokenizer, unet=unet, scheduler=pipe.scheduler,
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def save_checkpoint(folder: Path, path: Path, parts: tuple[str, ...] = ("unet", "vae", "text_encoder")) -> Path:
+    loaded: Any = StableDiffusionPipeline
+    pipe = loaded.from_pretrained(folder)
+    tensors: dict[str, torch.Tensor] = {}
+    for part in parts:
+        renamed = {"unet": _unet, "vae": _vae, "text_encoder": _text}[part]
+        tensors |= {renamed(name): tensor for name, tensor in getattr(pipe, part).state_dict().items()}
+    save_file({name: _shaped(name, tensor) for name, tensor in tensors.items()}, path)
+    return path
+
+
+def _unet(name: str) -> str:
+    start = max((start for start in _UNET if name.startswith(f"{start}.")), key=len)
+    rest = name[len(start) + 1 :]
+    if ".resnets." in f".{start}.":
+        layer, _, kind = rest.partition(".")
+        rest = f"{_RESIDUAL[layer]}.{kind}"
+    return f"model.diffusion_model.{_UNET[start]}.{rest}"
+
+
+def _vae(name: str) -> str:
+    for pattern, original in _VAE:
+        name = re.sub(pattern, original, name)
+    return f"first_stage_model.{name}"
+
+
+def _text(name: str) -> str:
+    return f"cond_stage_model.transformer.{name if name.startswith('text_model.') else f'text_model.{name}'}"
+
+
+def _shaped(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The original's attention in the VAE is made of convolutions."""
+    projection = re.search(r"mid\.attn_1\.(?:q|k|v|proj_out)\.weight$", name)
+    return tensor[:, :, None, None].contiguous() if projection else tensor.contiguous()
