@@ -15,13 +15,16 @@ from hub_ui.commands.waiting import until_stopped, wait
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.terminal import Terminal
 
+# How long the local Replicate works at a picture or a training: long enough to see how far it is, and to stop it.
+_RUN_SECONDS = 4.0
+
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     home = settings.from_environment(os.environ).home
     data = hub_data(home, args.data)
     with (
         until_stopped() as stop,
-        running_hubs(data) as hubs,
+        running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
         # The hubs take new ports every time, so what is remembered of them is good for one run only.
         tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
         services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +25,8 @@ _SMALL_SIDE = 512
 _LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
 _LONGEST_CAPTION = 10_000
 # What systems leave behind in folders and zips.
+# The tag of EXIF that holds the place.
+_GPS = 0x8825
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -49,6 +51,14 @@ class _Item:
     data: bytes
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """A picture's shorter side, and whether the camera wrote into it where that was."""
+
+    side: int
+    placed: bool
+
+
 def training_set(path: Path) -> TrainingSet:
     """Of a folder, or a zip of one. Raises UsageError for what could not be trained on."""
     items = list(_of_folder(path) if path.is_dir() else _of_zip(path))
@@ -59,7 +69,7 @@ def training_set(path: Path) -> TrainingSet:
             f"{path} holds {len(pictures)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
             f"They may be {', '.join(FORMATS)}."
         )
-    sides = [_side(item) for item in pictures]
+    looks = [_look(item) for item in pictures]
     kept = [(item, captions.get(item.stem)) for item in pictures]
     zipped = _packed(kept)
     if len(zipped) >= MOST_UPLOADED:
@@ -68,7 +78,7 @@ def training_set(path: Path) -> TrainingSet:
         )
     captioned = sum(caption is not None for _, caption in kept)
     left_out = len(items) - len(pictures) - captioned
-    notes = tuple(_notes(len(pictures), sum(side < _SMALL_SIDE for side in sides), left_out))
+    notes = tuple(_notes(looks, left_out))
     return TrainingSet(zipped=zipped, images=len(pictures), captions=captioned, notes=notes)
 
 
@@ -122,19 +132,19 @@ def _check_bulk(path: Path, files: int, size: int) -> None:
         raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
 
 
-def _side(item: _Item) -> int:
-    """The picture's shorter side, once all of it was decoded: a damaged one would fail there, after it was paid for."""
+def _look(item: _Item) -> _Look:
+    """Once all of it was decoded: a damaged picture would fail there, after it was paid for."""
     try:
         with Image.open(io.BytesIO(item.data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
             image.load()
-            side = min(image.size)
+            look = _Look(side=min(image.size), placed=bool(image.getexif().get_ifd(_GPS)))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
-    if side < _LEAST_SIDE:
-        raise UsageError(f"“{item.name[:80]}” is only {side} pixels wide or high. Take it out.")
-    return side
+    if look.side < _LEAST_SIDE:
+        raise UsageError(f"“{item.name[:80]}” is only {look.side} pixels wide or high. Take it out.")
+    return look
 
 
 def _packed(kept: list[tuple[_Item, _Item | None]]) -> bytes:
@@ -155,10 +165,12 @@ def _caption(item: _Item) -> str:
         raise UsageError(f"“{item.name[:80]}” is no text in UTF-8. Save it again as one.") from error
 
 
-def _notes(pictures: int, small: int, left_out: int) -> Iterator[str]:
-    if pictures < _USUAL:
-        yield f"{pictures} pictures are few: {_USUAL} or more train better."
-    if small:
+def _notes(looks: Sequence[_Look], left_out: int) -> Iterator[str]:
+    if len(looks) < _USUAL:
+        yield f"{len(looks)} pictures are few: {_USUAL} or more train better."
+    if placed := sum(look.placed for look in looks):
+        yield f"Pictures that say where they were taken: {placed}. That goes along; take it out first if it is private."
+    if small := sum(look.side < _SMALL_SIDE for look in looks):
         yield f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."
     if left_out:
         yield f"Left out, as they are neither pictures nor captions of one: {left_out} files."

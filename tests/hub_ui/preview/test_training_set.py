@@ -155,6 +155,14 @@ def test_a_caption_that_is_no_text_is_told(tmp_path: Path) -> None:
         training_set(_folder(tmp_path / "set", a__txt=b"\xff\xfe\x00"))
 
 
+def test_a_picture_that_says_where_it_was_taken_is_warned_of(tmp_path: Path) -> None:
+    written, exif = io.BytesIO(), Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (520, 520)).save(written, format="JPEG", exif=exif)
+    notes = training_set(_folder(tmp_path / "set", c__jpg=written.getvalue())).notes
+    assert notes[1].startswith("Pictures that say where they were taken: 1.")
+
+
 def test_few_and_small_pictures_are_warned_of(tmp_path: Path) -> None:
     notes = training_set(_folder(tmp_path / "set", c__png=_picture(side=300))).notes
     assert notes == (
