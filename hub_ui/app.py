@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.ref import Ref
-from hub_ui.pages import browse, detail, downloads, library, settings, trying
+from hub_ui.pages import browse, detail, downloads, examples, library, past, settings, trying
 from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
@@ -21,7 +21,7 @@ from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
-STYLE = Path(__file__).parent / "pages" / "style.css"
+STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
 # The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
 WRITE_ADDRESS = """(address) => {
   const next = new URLSearchParams(address);
@@ -59,7 +59,9 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
             widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
         detail.connect(panel, coming, services, render, view=view)
-        trying.connect(try_page, coming, services, render, view=view, order=order)
+        states = trying.connect(try_page, coming, services, render, view=view, order=order)
+        past.connect(try_page, services, render, states)
+        examples.connect(panel, try_page, services, render, states)
         library.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
         _connect(app, render, view, nav, box, browsing.sort, address)
@@ -164,7 +166,7 @@ def serving(
         run_history=False,
         footer_links=[],
         theme=theme(),
-        css_paths=[STYLE],
+        css_paths=STYLES,
         mcp_server=False,
     )
     try:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import connectors
 from connectors import federation, inspection
@@ -18,6 +20,7 @@ from connectors.inspection import Facts
 from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
 from connectors.ref import HubName, Ref
+from connectors.session import Endpoint
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.alternatives import explained
 from hub_ui.library.entry import Entry
@@ -27,7 +30,11 @@ from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
 from hub_ui.library.sync import as_record
 from hub_ui.library.transfer import Manner
-from hub_ui.preview.job import Adapter, Job, Pair, Step
+from hub_ui.preview.elsewhere import Replicate
+from hub_ui.preview.fetching import Source
+from hub_ui.preview.history import History
+from hub_ui.preview.job import Adapter, Job, Made, Step
+from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
 
@@ -39,12 +46,22 @@ class Services:
     catalog: Catalog
     library: Library
     studio: Studio
+    history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
     queue: Queue = field(init=False)
+    elsewhere: Replicate = field(init=False)
 
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
         object.__setattr__(self, "queue", queue)
+        endpoint = Endpoint(
+            hub="replicate",
+            label="Replicate",
+            url=self.settings.endpoints["replicate"],
+            token=self.settings.tokens.get("replicate"),
+        )
+        elsewhere = Replicate(endpoint, access=lambda ref: self.record(ref).access)
+        object.__setattr__(self, "elsewhere", elsewhere)
 
     def connector(self, hub: HubName) -> Connector:
         return next(connector for connector in self.connectors if connector.name == hub)
@@ -215,29 +232,74 @@ class Services:
                         return self.library.pull(download, as_record(entry), report=report, cancelled=cancelled)
             raise
 
-    def make_pair(
+    def job(
         self,
         refs: Sequence[Ref],
-        *,
-        prompt: str,
         weights: Sequence[float] = (),
-        base: str | None = None,
-        seed: int = 0,
-        steps: int | None = None,
-        use_trigger_words: bool = True,
+        *,
         report: Callable[[Progress | Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
-    ) -> Pair:
-        """The same picture without and with the LoRAs. What isn't in the library is pulled first."""
-        job = Job(
-            adapters=self.adapters(refs, weights, report=report, cancelled=cancelled),
-            prompt=prompt,
-            base=base,
-            seed=seed,
-            steps=steps,
-            use_trigger_words=use_trigger_words,
+        **fields: Any,
+    ) -> Job:
+        """A job for the preview; `fields` are those of Job. What isn't in the library is pulled first."""
+        return Job(adapters=self.adapters(refs, weights, report=report, cancelled=cancelled), **fields)
+
+    def planned(self, refs: Sequence[Ref], weights: Sequence[float] = (), **fields: Any) -> Job:
+        """The same without any file: enough to say how long it takes, and to run it elsewhere."""
+        chosen = spread(weights, len(refs))
+        planned = (self._planned(ref, weight) for ref, weight in zip(refs, chosen, strict=True))
+        return Job(adapters=tuple(planned), **fields)
+
+    def _planned(self, ref: Ref, weight: float | None) -> Adapter:
+        try:
+            record = record_of(self.catalog.lora(ref.lora), ref)
+        except NotFound:
+            record = self.record(ref)
+        usual = 1.0 if record.weight is None else record.weight
+        return Adapter(
+            ref=record.ref if record.ref.pinned else self.connector(ref.hub).pin(ref),
+            path=Path(),
+            title=record.title,
+            weight=usual if weight is None else weight,
+            trigger_words=record.trigger_words,
+            architecture=record.architecture,
+            base_model=record.base_model,
         )
-        return self.studio.make_pair(job, report=report, cancelled=cancelled)
+
+    def make(
+        self,
+        job: Job,
+        sheet: Sheet,
+        *,
+        place: str = "local",
+        report: Callable[[Progress | Step], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Made:
+        """The pictures of a sheet, kept in the history; among strangers nobody's pictures are kept."""
+        where = self.elsewhere if place == "replicate" else self.studio
+        made = where.make(job, sheet, report=report, cancelled=cancelled)
+        if not self.settings.hosted:
+            self.history.add(made)
+        return made
+
+    def estimate(self, job: Job, sheet: Sheet, *, place: str = "local") -> str:
+        """How long a sheet will take, and for how much money, in a sentence."""
+        if place == "replicate":
+            return self.elsewhere.estimate(job, sheet).sentence
+        return self.studio.estimate(job, sheet).sentence
+
+    def runs_elsewhere(self, refs: Sequence[Ref]) -> bool:
+        """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
+        if not refs or not self.settings.tokens.get("replicate"):
+            return False
+        return all(ref.hub == "replicate" or self._architecture(ref) == "flux1" for ref in refs)
+
+    def _architecture(self, ref: Ref) -> str | None:
+        """As remembered; None for what was never seen."""
+        try:
+            return record_of(self.catalog.lora(ref.lora), ref).architecture
+        except NotFound:
+            return None
 
     def adapters(
         self,
@@ -262,6 +324,7 @@ class Services:
             trigger_words=entry.trigger_words,
             architecture=entry.architecture,
             base_model=entry.base_model,
+            sha256=entry.sha256,
         )
 
     def held(self, ref: Ref) -> Entry | None:
@@ -314,12 +377,18 @@ def build(settings: Settings) -> Iterator[Services]:
                 manner=Manner(connections=settings.connections),
                 names=Names.parse(settings.names) if settings.names else None,
             ),
-            studio=Studio(hf_endpoint=settings.endpoints["huggingface"], hf_token=settings.tokens.get("huggingface")),
+            studio=_studio(settings),
+            history=History(settings.home / "pictures"),
         )
         try:
             yield built
         finally:
             built.queue.stop()
+
+
+def _studio(settings: Settings) -> Studio:
+    source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
+    return Studio(source, timings=settings.home / "timings.json")
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

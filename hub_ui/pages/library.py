@@ -24,7 +24,7 @@ from hub_ui.pages.edge import QUIET, stepping, told
 from hub_ui.pages.standing import Findings, compared, notes, summary, verified
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import pair, shelf, words
+from hub_ui.widgets import progress, shelf, words
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
@@ -52,9 +52,9 @@ class Change:
 
 
 def build() -> LibraryPage:
-    progress = widget(elem_id="checking")
+    checking = widget(elem_id="checking")
     lock = lock_import.build()
-    return LibraryPage(shelf=widget(elem_id="shelf"), progress=progress, lock=lock, found=gr.State(Findings()))
+    return LibraryPage(shelf=widget(elem_id="shelf"), progress=checking, lock=lock, found=gr.State(Findings()))
 
 
 def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
@@ -141,7 +141,7 @@ def verify(services: Services, render: Renderer, found: Findings) -> Iterator[Ch
     def work(report: Callable[[Any], None], cancelled: Callable[[], bool]) -> tuple[Checked, ...]:
         return check_all(services.library, lambda done, checked: report((done, checked)))
 
-    yield Change(progress=pair.progress_html(render, "Verifying…", None))
+    yield Change(progress=progress.html(render, "Verifying…", None))
     steps, last = stepping(work), 0.0
     while True:
         try:
@@ -152,7 +152,7 @@ def verify(services: Services, render: Renderer, found: Findings) -> Iterator[Ch
         if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
             last = time.monotonic()
             line = f"Verified {done:,} of {total:,}: {words.visible(checked.entry.title)}"
-            yield Change(progress=pair.progress_html(render, line, done / total))
+            yield Change(progress=progress.html(render, line, done / total))
     strangers = foreign(services.library)
     by_ref = {result.entry.ref: result for result in results}
     said = verified(results, strangers)
@@ -168,11 +168,11 @@ def compare(services: Services, render: Renderer, found: Findings) -> Iterator[C
         services.catalog.add([lora])
         return lora
 
-    yield Change(progress=pair.progress_html(render, "Asking the hubs…", None))
+    yield Change(progress=progress.html(render, "Asking the hubs…", None))
     for number, standing in enumerate(outdated(entries, get), 1):
         standings.append(standing)
         line = f"Asked about {number:,} of {len(entries):,}: {words.visible(standing.entry.title)}"
-        yield Change(progress=pair.progress_html(render, line, number / len(entries)))
+        yield Change(progress=progress.html(render, line, number / len(entries)))
     by_ref = {standing.entry.ref: standing for standing in standings}
     yield Change(found=replace(found, standing=by_ref, said=compared(standings)), progress="")
 

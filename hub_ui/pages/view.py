@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode
 from connectors.errors import BadQuery, BadRef
 from connectors.query import Query
 from connectors.ref import Ref
+from hub_ui.pages.wish import Wish
 
 PageName = Literal["browse", "try", "library", "settings"]
 PAGE_SIZE = 24
@@ -33,8 +34,7 @@ class View:
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[Stacked, ...] = ()
-    prompt: str = ""
-    seed: int | None = None
+    wish: Wish = field(default_factory=Wish)
 
     def to_address(self) -> str:
         """The query string, shortest form, without the question mark."""
@@ -51,9 +51,7 @@ class View:
         pairs += [("nsfw", q.nsfw)] if q.nsfw != "safe" else []
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}") for s in self.stack]
-        pairs += [("prompt", self.prompt)] if self.prompt else []
-        pairs += [("seed", str(self.seed))] if self.seed is not None else []
-        return urlencode(pairs)
+        return urlencode(pairs + self.wish.to_pairs())
 
     @staticmethod
     def from_address(query_string: str) -> View:
@@ -64,8 +62,7 @@ class View:
             query=_query(given),
             open=_ref(_one(given, "open")),
             stack=tuple(s for text in given.get("lora", [])[:MAX_STACK] if (s := _stacked(text)) is not None),
-            prompt=_one(given, "prompt")[:2000],
-            seed=int(seed) if (seed := _one(given, "seed")).isdigit() and len(seed) < 16 else None,
+            wish=Wish.from_pairs(given),
         )
 
     def asking(self, **changes: Any) -> View:
@@ -83,7 +80,7 @@ class View:
 
     def trying(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
-        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), prompt="")
+        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), wish=Wish())
 
     def stacked(self, ref: str, weight: float = 1.0) -> View:
         """`ref` added to the LoRAs on the try page, once."""

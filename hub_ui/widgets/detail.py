@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -31,13 +31,22 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A picture of the hub's. `index` is its place among the record's images, `usable` if settings came with it."""
+
+    index: int
+    example: Example
+    usable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Detail:
     record: Record
     hub: str
     title: str
     line: str
     link: str
-    pictures: tuple[Example, ...]
+    pictures: tuple[Shot, ...]
     facts: tuple[Fact, ...]
     versions: tuple[Choice, ...]
     files: tuple[Choice, ...]
@@ -83,7 +92,7 @@ def detail(
         title=words.visible(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
-        pictures=tuple(e for e in record.images if not e.video and within(e.nsfw, ceiling))[:MAX_PICTURES],
+        pictures=tuple(_shots(record, ceiling))[:MAX_PICTURES],
         facts=fact_rows.rows(record, facts),
         versions=tuple(_version_choice(v, version) for v in lora.versions),
         files=tuple(_file_choice(f, file) for f in (version.files if version else ())[:MAX_FILES]),
@@ -96,6 +105,12 @@ def detail(
         held=held(record.ref),
         can_pull=can_pull,
     )
+
+
+def _shots(record: Record, ceiling: Nsfw) -> Iterator[Shot]:
+    for index, example in enumerate(record.images):
+        if not example.video and within(example.nsfw, ceiling):
+            yield Shot(index=index, example=example, usable=bool(example.prompt or example.params))
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:

@@ -5,6 +5,7 @@ import pytest
 from connectors.errors import BadQuery
 from connectors.query import Query
 from hub_ui.pages.view import PAGE_SIZE, Stacked, View
+from hub_ui.pages.wish import Wish
 
 
 def test_an_untouched_view_has_an_empty_address() -> None:
@@ -17,8 +18,7 @@ def test_a_view_survives_the_address_bar() -> None:
         query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
         open="civitai:12@34",
         stack=(Stacked(ref="huggingface:some/lora", weight=0.6), Stacked(ref="civitai:12@34#56")),
-        prompt="a boat, *bold*",
-        seed=7,
+        wish=Wish(prompt="a boat, *bold*", seed=7),
     )
     assert View.from_address(view.to_address()) == view
 

@@ -1,0 +1,61 @@
+"""Which base carries the LoRAs of the Try page, and what prompt suits them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from connectors.errors import DoesNotFit, HubUiError, NoBase
+from connectors.record import Record
+from hub_ui.pages.reading import proved
+from hub_ui.pages.wish import Wish
+from hub_ui.preview import bases
+from hub_ui.services import Services
+from hub_ui.widgets import detail
+
+DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
+_LORA_TAG = re.compile(r"<lora:[^>]*>")
+
+
+def base_for(services: Services, record: Record, asked: str | None = None) -> bases.BaseChoice:
+    """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
+    _, facts = proved(services, record)
+    if facts is not None and not facts.adapter.is_lora:
+        raise DoesNotFit(detail.refusal(facts))
+    choice = bases.choose(record.architecture, record.base_model, asked)
+    if services.settings.demo and choice.source != str(bases.PACKAGED) and not asked:
+        raise NoBase(
+            f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
+            f"`hub-ui serve` runs this one with {choice.label} ({choice.gigabytes:g} GB to download)."
+        )
+    return choice
+
+
+def misfit(services: Services, record: Record) -> str:
+    """Why no base here can carry this LoRA, empty when one can."""
+    try:
+        base_for(services, record)
+    except HubUiError as error:
+        return error.message
+    return ""
+
+
+def suggested_base(wish: Wish, records: Sequence[Record | None]) -> bases.BaseChoice | None:
+    """The base whose steps and size the form suggests; None while there is none to suggest."""
+    first = next((record for record in records if record is not None), None)
+    if first is None:
+        return None
+    try:
+        return bases.choose(first.architecture, first.base_model, wish.base or None)
+    except HubUiError:
+        return None
+
+
+def suggestion(records: Sequence[Record | None]) -> str:
+    """The first prompt an example was made with, without the tags other tools read."""
+    for record in records:
+        for example in record.images if record else ():
+            text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
+            if text:
+                return text[:500]
+    return DEFAULT_PROMPT if records else ""

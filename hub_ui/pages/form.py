@@ -1,0 +1,253 @@
+"""The form of the Try page: its components, what a set of LoRAs fills in, and what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from connectors.errors import HubUiError, NotFound
+from connectors.record import Record
+from connectors.ref import Ref
+from hub_ui.pages.fitting import base_for, misfit, suggested_base, suggestion
+from hub_ui.pages.reading import proved
+from hub_ui.pages.view import View
+from hub_ui.pages.wish import LARGEST_SEED, Wish, prompt_text, rows_of, size_of, size_text
+from hub_ui.preview import bases, samplers
+from hub_ui.services import Services, record_of
+from hub_ui.widgets import cards, stack, trigger_chips, words
+from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.widget import widget
+
+DEFAULT_SEED = 417
+DEFAULT_STEPS = 20
+UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
+HERE, THERE = "This computer", "Replicate"
+OWN_SAMPLER = "the base's own"
+CONTROL_KINDS = [("edges (Canny)", "canny"), ("depth", "depth"), ("pose", "pose"), ("as it is", "ready")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The components. `fields` are read when something is made, in this order (see `filled`)."""
+
+    stack: gr.HTML
+    chips: gr.HTML
+    base_line: gr.HTML
+    dice: gr.Button
+    prompt: gr.Textbox
+    rows: gr.Textbox
+    base: gr.Dropdown
+    seed: gr.Number
+    steps: gr.Number
+    size: gr.Textbox
+    negative: gr.Textbox
+    guidance: gr.Number
+    sampler: gr.Dropdown
+    place: gr.Radio
+    control: gr.Image
+    control_kind: gr.Dropdown
+
+    @property
+    def fields(self) -> list[Any]:
+        return [
+            self.prompt, self.rows, self.base, self.seed, self.steps, self.size, self.negative, self.guidance,
+            self.sampler, self.place, self.control, self.control_kind,
+        ]  # fmt: skip
+
+    @property
+    def painted(self) -> list[Any]:
+        """What `show` paints, in its order."""
+        return [
+            self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.prompt, self.seed,
+            self.steps, self.size, self.negative, self.guidance, self.sampler,
+        ]  # fmt: skip
+
+
+def build() -> Form:
+    layers = widget(elem_id="stack")
+    prompt = gr.Textbox(label="Prompt", lines=3, max_lines=8, placeholder="What should be in the picture?")
+    chips = widget(elem_id="chips")
+    rows = gr.Textbox(
+        label="More prompts, one a line", lines=3, max_lines=6, visible=False, elem_id="rows", placeholder="a red boat"
+    )
+    base = gr.Dropdown(label="Base", choices=[], allow_custom_value=True, elem_id="base-choice", filterable=True)
+    base_line = widget(elem_id="base")
+    with gr.Row(elem_id="numbers"):
+        seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, min_width=90)
+        dice = gr.Button("⟳", elem_id="dice", min_width=36, scale=0)
+        steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, minimum=1, maximum=500, min_width=70)
+        size = gr.Textbox(label="Size", max_lines=1, min_width=110, placeholder="1024 × 1024")
+    negative, guidance, sampler, control, kind = _more()
+    place = gr.Radio(label="Run on", choices=[HERE, THERE], value=HERE, visible=False, elem_id="place")
+    return Form(
+        stack=layers, chips=chips, base_line=base_line, dice=dice, prompt=prompt, rows=rows, base=base, seed=seed,
+        steps=steps, size=size, negative=negative, guidance=guidance, sampler=sampler, place=place, control=control,
+        control_kind=kind,
+    )  # fmt: skip
+
+
+def _more() -> tuple[gr.Textbox, gr.Number, gr.Dropdown, gr.Image, gr.Dropdown]:
+    """What most people leave as it is."""
+    with gr.Accordion("More", open=False, elem_id="more"):
+        negative = gr.Textbox(label="Negative prompt", lines=2, placeholder="What should not be in it?")
+        with gr.Row():
+            guidance = gr.Number(label="Guidance", minimum=0, maximum=50, min_width=90)
+            sampler = gr.Dropdown(
+                label="Sampler",
+                choices=[OWN_SAMPLER, *samplers.names()],
+                value=OWN_SAMPLER,
+                allow_custom_value=True,
+                min_width=140,
+            )
+        control = gr.Image(
+            label="Control picture", type="filepath", sources=["upload", "clipboard"], height=140, elem_id="control"
+        )
+        kind = gr.Dropdown(label="Made into", choices=CONTROL_KINDS, value="canny", min_width=120)
+    return negative, guidance, sampler, control, kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """What the form holds when something is asked for."""
+
+    wish: Wish
+    control: str | None = None
+    control_kind: str = "canny"
+
+
+def filled(view: View, values: Sequence[Any]) -> Filled:
+    """`values` are those of `Form.fields`. Raises UsageError for a size that is none."""
+    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind = values
+    wish = Wish(
+        prompt=prompt_text(prompt),
+        negative=prompt_text(negative),
+        seed=int(seed) if seed is not None else DEFAULT_SEED,
+        steps=int(steps) if steps else None,
+        guidance=None if guidance is None else float(guidance),
+        size=size_of(size),
+        base=str(base or "").strip(),
+        sampler="" if sampler in (None, OWN_SAMPLER) else str(sampler),
+        use_trigger_words=view.wish.use_trigger_words,
+        sheet=view.wish.sheet,
+        prompts=rows_of(rows),
+        place="replicate" if place == THERE else "local",
+    )
+    return Filled(wish=wish, control=control, control_kind=str(kind or "canny"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the form was filled in for: it is filled in anew only when this changes."""
+
+    refs: tuple[str, ...] = ()
+    wish: Wish | None = None
+
+    @staticmethod
+    def of(view: View) -> Shown:
+        """Without what is not typed into a field: a click on a tab must not undo what a person has written."""
+        w = view.wish
+        typed = Wish(
+            prompt=w.prompt, negative=w.negative, seed=w.seed, steps=w.steps, guidance=w.guidance, size=w.size,
+            sampler=w.sampler, prompts=w.prompts,
+        )  # fmt: skip
+        return Shown(refs=tuple(s.ref for s in view.stack), wish=typed)
+
+
+def show(services: Services, render: Renderer, view: View, before: Shown) -> tuple[Any, ...]:
+    """What `Form.painted` names, for the LoRAs of `view`; then what it is filled in for now."""
+    if view.page != "try":
+        return tuple(gr.skip() for _ in range(14))
+    refs = tuple(s.ref for s in view.stack)
+    records = [known(services, Ref.parse(ref)) for ref in refs]
+    layers = [layer(services, s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
+    now = Shown.of(view)
+    return (
+        stack.html(render, layers),
+        chips_html(render, view, records),
+        *base_choice(services, render, view.wish, records),
+        rows_update(view.wish, changed=now != before),
+        place_update(services, view),
+        *((gr.skip(),) * 7 if now == before else values(view.wish, records)),
+        now,
+    )
+
+
+def values(wish: Wish, records: Sequence[Record | None]) -> tuple[Any, ...]:
+    """Prompt, seed, steps, size, negative prompt, guidance, sampler: as wished, else as the base suggests."""
+    choice = suggested_base(wish, records)
+    size = wish.size or ((choice.width, choice.height) if choice else None)
+    return (
+        wish.prompt or suggestion(records),
+        DEFAULT_SEED if wish.seed is None else wish.seed,
+        wish.steps or (choice.steps if choice else DEFAULT_STEPS),
+        size_text(size) if size else "",
+        wish.negative,
+        wish.guidance if wish.guidance is not None else (choice.guidance if choice else None),
+        wish.sampler or OWN_SAMPLER,
+    )
+
+
+def known(services: Services, ref: Ref) -> Record | None:
+    """The record behind a ref, remembered or asked for; None leaves the row to say so."""
+    try:
+        return proved(services, record_of(services.catalog.lora(ref.lora), ref))[0]
+    except NotFound:
+        pass
+    try:
+        return services.record(ref)
+    except HubUiError:
+        return None
+
+
+def layer(services: Services, ref: str, weight: float, record: Record | None) -> stack.Layer:
+    if record is None:
+        return stack.Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
+    picture = cards.cover(record, "safe")
+    parts = (
+        cards.base_label(record),
+        f"rank {record.rank}" if record.rank else "",
+        f"usually {record.weight:g}" if record.weight else "",
+    )
+    return stack.Layer(
+        ref=ref,
+        title=words.visible(record.title),
+        line=" · ".join(part for part in parts if part),
+        weight=weight,
+        image=address(picture.url) if picture else "",
+        problem=misfit(services, record),
+    )
+
+
+def chips_html(render: Renderer, view: View, records: Sequence[Record | None]) -> str:
+    found = dict.fromkeys(word for record in records if record for word in record.trigger_words)
+    return trigger_chips.html(render, tuple(found), used=view.wish.use_trigger_words)
+
+
+def base_choice(services: Services, render: Renderer, wish: Wish, records: Sequence[Record | None]) -> tuple[Any, str]:
+    """The bases to choose from, and a line about the one that is chosen."""
+    first = next((record for record in records if record is not None), None)
+    if first is None:
+        return gr.update(choices=[], value=wish.base), ""
+    try:
+        choice = base_for(services, first, wish.base or None)
+    except HubUiError as error:
+        # What is wrong with the LoRA itself already stands in its row.
+        said = "No base model for this LoRA here" if misfit(services, first) else error.message
+        return gr.update(choices=[], value=wish.base), render("base", line=said, problem=True)
+    choices = [(base.label, base.id) for base in bases.for_architecture(choice.architecture)]
+    line = f"{choice.steps} steps · {choice.width} × {choice.height} · {choice.gigabytes:g} GB on disk"
+    return gr.update(choices=choices, value=choice.id), render("base", line=line, problem=False)
+
+
+def rows_update(wish: Wish, *, changed: bool) -> Any:
+    shown: dict[str, Any] = {"visible": wish.sheet == "grid"}
+    return gr.update(**shown, value="\n".join(wish.prompts)) if changed else gr.update(**shown)
+
+
+def place_update(services: Services, view: View) -> Any:
+    """Offered where a key is, and LoRAs that Replicate can run."""
+    offered = services.runs_elsewhere([Ref.parse(s.ref) for s in view.stack])
+    return gr.update(visible=offered, value=THERE if offered and view.wish.place == "replicate" else HERE)

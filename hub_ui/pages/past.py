@@ -1,0 +1,91 @@
+"""What was made before, beside the stage: a click brings back its settings and its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import gradio as gr
+
+from hub_ui.pages import showing
+from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.trying import States, TryPage
+from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.wish import Wish
+from hub_ui.preview.history import Kept
+from hub_ui.preview.job import Made
+from hub_ui.services import Services
+from hub_ui.widgets import history, result, words
+from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.result import Result
+from hub_ui.widgets.widget import act_data
+
+MOST = 24
+
+
+def connect(page: TryPage, services: Services, render: Renderer, states: States) -> None:
+    """Painted when the Try page is opened, and again after each result."""
+
+    def on_view(now: View) -> Any:
+        return history_html(services, render, page.history.GRADIO_CACHE) if now.page == "try" else gr.skip()
+
+    def on_result(_last: Result | None) -> Any:
+        return history_html(services, render, page.history.GRADIO_CACHE)
+
+    def on_click(now: View, event: gr.EventData) -> Any:
+        with told():
+            return again(services, render, now, act_data(event), page.history.GRADIO_CACHE)
+
+    states.view.change(on_view, [states.view], [page.history], **QUIET)
+    states.kept.change(on_result, [states.kept], [page.history], **QUIET)
+    page.history.act(on_click, [states.view], [states.view, states.kept, page.result], **QUIET)
+
+
+def history_html(services: Services, render: Renderer, cache: str) -> str:
+    """Nothing among strangers: their pictures are not for each other."""
+    if services.settings.hosted:
+        return ""
+    return history.html(render, [_past(kept, cache) for kept in services.history.entries(MOST)])
+
+
+def _past(kept: Kept, cache: str) -> history.Past:
+    loras = kept.stamp.loras
+    weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
+    at = words.ago(datetime.fromtimestamp(kept.at, UTC).isoformat())
+    return history.Past(
+        id=kept.id,
+        title=" + ".join(lora.title or str(lora.ref) for lora in loras) or "the base alone",
+        line=" · ".join(part for part in (weights, at) if part),
+        thumbnail=showing.copied(kept.thumbnail, cache),
+    )
+
+
+def again(services: Services, render: Renderer, view: View, clicked: dict[str, Any], cache: str) -> Any:
+    """The view, the result kept, and its HTML, as they were."""
+    if clicked.get("act") != "again" or services.settings.hosted:
+        return gr.skip(), gr.skip(), gr.skip()
+    made = services.history.made(str(clicked.get("id", "")))
+    shown = showing.result_of(made, cache)
+    return of_made(view, made), shown, result.html(render, shown)
+
+
+def of_made(view: View, made: Made) -> View:
+    """The Try page as it was when these pictures were asked for."""
+    job, report = made.job, made.report
+    wish = Wish(
+        prompt=job.prompt,
+        negative=job.negative,
+        seed=job.seed,
+        steps=report.steps,
+        guidance=report.guidance,
+        size=(report.width, report.height),
+        base=report.base_id if report.place == "local" else "",
+        sampler=job.sampler or "",
+        use_trigger_words=job.use_trigger_words,
+        sheet=made.sheet.kind if made.sheet.kind != "one" else "pair",
+        prompts=made.sheet.rows[1:] if made.sheet.kind == "grid" else (),
+        place="replicate" if report.place == "replicate" else "local",
+    )
+    stack = tuple(Stacked(ref=str(adapter.ref), weight=adapter.weight) for adapter in job.adapters)
+    return replace(view, page="try", open="", stack=stack, wish=wish)

@@ -1,0 +1,81 @@
+"""Made pictures as the page shows them: each its own stamped file on this server, with its line of proof."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
+from PIL.Image import Image
+
+from hub_ui.preview import contact, stamp
+from hub_ui.preview.job import Made
+from hub_ui.widgets import words
+from hub_ui.widgets.result import Result, Tile
+
+
+def result_of(made: Made, cache: str) -> Result:
+    """Saving any picture of the page keeps how it was made. `cache` is Gradio's folder of served files."""
+    folder = Path(tempfile.mkdtemp(dir=cache))
+    files = [_saved(made, index, folder) for index in range(len(made.pictures))]
+    tiles = tuple(
+        Tile(src=address(file), label=cell.label, weight=cell.weights[0] if cell.weights else 0.0)
+        for file, cell in zip(files, made.sheet.cells, strict=True)
+    )
+    report, last = made.report, len(tiles) - 1
+    return Result(
+        kind=made.sheet.kind,
+        tiles=tiles,
+        right=last,
+        width=made.pictures[last].image.width,
+        height=made.pictures[last].image.height,
+        proof=" · ".join(coverage.sentence() for coverage in report.coverage) or "no LoRA",
+        whole=all(coverage.whole for coverage in report.coverage),
+        detail=details(made),
+        rows=made.sheet.rows,
+        columns=made.sheet.columns,
+        missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
+        notes=report.notes,
+        control=served(report.control, cache) if report.control is not None else "",
+        saves=_saves(made, files, folder),
+        settings=stamp.parameters(made, last),
+    )
+
+
+def _saved(made: Made, index: int, folder: Path) -> Path:
+    path = folder / f"hub-ui-{made.report.seed}-{index + 1}.png"
+    stamp.save(made, index, path)
+    return path
+
+
+def _saves(made: Made, files: Sequence[Path], folder: Path) -> tuple[tuple[str, str, str], ...]:
+    sheet = folder / f"hub-ui-{made.report.seed}-sheet.png"
+    stamp.save_sheet(made, contact.contact(made), sheet)
+    return (("save PNG", address(files[-1]), files[-1].name), ("save sheet", address(sheet), sheet.name))
+
+
+def details(made: Made) -> str:
+    report = made.report
+    drawn = [picture.seconds for picture in made.pictures if picture.seconds]
+    each = f"{sum(drawn) / len(drawn):.1f} s an image" if drawn else "kept from before"
+    prompt = words.visible(made.sheet.cells[-1].prompt)
+    return (
+        f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "
+        f"· {report.base} on {report.device} · prompt: {prompt}"
+    )
+
+
+def served(image: Image, cache: str) -> str:
+    """Gradio serves what lies in its cache."""
+    return address(Path(save_pil_to_cache(image, cache, format="png")))
+
+
+def copied(path: Path, cache: str) -> str:
+    """A file of this person's own folder, where the page may show it from: under a name made of its bytes."""
+    return address(Path(save_file_to_cache(path, cache)))
+
+
+def address(path: Path) -> str:
+    """Relative, so that it works behind a proxy's path too."""
+    return f"gradio_api/file={path}"

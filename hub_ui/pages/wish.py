@@ -1,0 +1,116 @@
+"""Wish: what the form of the Try page holds, as one value that fits into an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from connectors.errors import UsageError
+from hub_ui.preview.sheets import SheetKind
+
+Place = Literal["local", "replicate"]
+LONGEST_PROMPT = 2000
+MOST_PROMPTS = 6
+LARGEST_SEED = 2**53
+_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
+_NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """None and empty texts leave a value to the base model. `prompts` are the further rows of a grid."""
+
+    prompt: str = ""
+    negative: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    size: tuple[int, int] | None = None
+    base: str = ""
+    sampler: str = ""
+    use_trigger_words: bool = True
+    sheet: SheetKind = "pair"
+    prompts: tuple[str, ...] = ()
+    place: Place = "local"
+
+    def to_pairs(self) -> list[tuple[str, str]]:
+        """Names and values of an address; what is as usual is left out."""
+        size = "" if self.size is None else size_text(self.size)
+        named: list[tuple[str, Any]] = [
+            ("prompt", self.prompt), ("negative", self.negative), ("seed", self.seed), ("steps", self.steps),
+            ("cfg", None if self.guidance is None else f"{self.guidance:g}"), ("size", size), ("on", self.base),
+            ("sampler", self.sampler), ("words", "" if self.use_trigger_words else "off"),
+            ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
+            ("place", "" if self.place == "local" else self.place),
+        ]  # fmt: skip
+        return [(name, str(value)) for name, value in named if value not in (None, "")]
+
+    @staticmethod
+    def from_pairs(given: Mapping[str, Sequence[str]]) -> Wish:
+        """Reads what `to_pairs` writes. What can't be understood is left out."""
+        one = {name: values[0] for name, values in given.items() if values}
+        return Wish(
+            prompt=prompt_text(one.get("prompt")),
+            negative=prompt_text(one.get("negative")),
+            seed=_natural(one.get("seed"), LARGEST_SEED),
+            steps=_natural(one.get("steps"), 500) or None,
+            guidance=_number(one.get("cfg")),
+            size=_size_or_none(one.get("size")),
+            base=_name(one.get("on")),
+            sampler=_name(one.get("sampler")),
+            use_trigger_words=one.get("words") != "off",
+            sheet=sheet_kind(one.get("sheet", "pair")),
+            prompts=rows_of("\n".join(given.get("row", ()))),
+            place="replicate" if one.get("place") == "replicate" else "local",
+        )
+
+
+def prompt_text(value: object) -> str:
+    """On one line, as the tokenizers read it anyway."""
+    return " ".join(str(value or "").split())[:LONGEST_PROMPT]
+
+
+def rows_of(text: str | None) -> tuple[str, ...]:
+    """One prompt a line."""
+    lines = (prompt_text(line) for line in (text or "").splitlines())
+    return tuple(line for line in lines if line)[:MOST_PROMPTS]
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Raises UsageError for what is no size; None for an empty text."""
+    if not (text or "").strip():
+        return None
+    found = _size_or_none(text)
+    if found is None:
+        raise UsageError("A size is written as width × height in pixels, for example 1024 x 768.")
+    return found
+
+
+def sheet_kind(text: str) -> SheetKind:
+    return text if text in get_args(SheetKind) and text != "one" else "pair"  # type: ignore[return-value]
+
+
+def _size_or_none(text: str | None) -> tuple[int, int] | None:
+    found = _SIZE.fullmatch(text or "")
+    if found is None or not int(found[1]):
+        return None
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _natural(text: str | None, limit: int) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= limit else None
+
+
+def _number(text: str | None) -> float | None:
+    found = re.fullmatch(r"\d{1,3}(?:\.\d{1,4})?", text or "")
+    return float(found[0]) if found else None
+
+
+def _name(text: str | None) -> str:
+    return text.strip() if text and _NAME.fullmatch(text) else ""

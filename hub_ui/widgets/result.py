@@ -1,0 +1,71 @@
+"""What was made: two pictures with a slider between them, a strip or a table of them, and a line of proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hub_ui.preview.coverage import Missed
+from hub_ui.preview.sheets import SheetKind
+from hub_ui.widgets.render import Renderer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One picture by its address. `weight` is that of the first LoRA, which a click takes into the form."""
+
+    src: str
+    label: str
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """`left` and `right` number the two tiles under the slider. `rows` and `columns` label a grid.
+
+    `proof` says how much of the files took effect, `whole` whether all of it did. `saves` are addresses of files to
+    keep: what to call the link, where it leads, the file's name. `settings` is what "copy settings" copies.
+    """
+
+    kind: SheetKind
+    tiles: tuple[Tile, ...]
+    width: int
+    height: int
+    proof: str
+    whole: bool
+    detail: str
+    left: int = 0
+    right: int = 1
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    notes: tuple[str, ...] = ()
+    control: str = ""
+    saves: tuple[tuple[str, str, str], ...] = ()
+    settings: str = ""
+
+    def showing(self, index: int) -> Result:
+        """With another tile on the right side of the slider."""
+        return replace(self, right=index) if 0 <= index < len(self.tiles) else self
+
+    @property
+    def table(self) -> Sequence[Sequence[Tile]]:
+        width = max(1, len(self.columns))
+        return [self.tiles[at : at + width] for at in range(0, len(self.tiles), width)]
+
+
+EMPTY: dict[SheetKind, str] = {
+    "pair": "Two images will appear here: the base alone, and with your LoRAs, from the same seed.",
+    "strip": "A row of images will appear here, from the base alone to more than the full effect of the first LoRA.",
+    "trigger": "Two images will appear here, both with your LoRAs: without the trigger words, and with them.",
+    "both": "Four images will appear here: the base alone, each of two LoRAs, and both together.",
+    "grid": "A table of images will appear here: your prompts down, weights of the first LoRA across.",
+}
+
+
+def html(render: Renderer, result: Result) -> str:
+    return render("result", r=result, indexed=list(enumerate(result.tiles)))
+
+
+def empty_html(render: Renderer, kind: SheetKind = "pair") -> str:
+    return render("result_empty", text=EMPTY[kind])
