@@ -66,6 +66,7 @@ ENDINGS: Mapping[str, Ending] = {
     ".oft_R.default.weight": Ending(part="oft", style="default"),
     ".boft_R": Ending(part="oft"),
     ".boft_s": Ending(part="scale"),
+    ".rescale": Ending(part="scale"),
     ".ia3_l": Ending(part="ia3"),
     ".ia3_l.default": Ending(part="ia3", style="default"),
     ".on_input": Ending(part="on_input"),

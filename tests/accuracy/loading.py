@@ -76,7 +76,11 @@ def loaded(path: Path, networks: Networks) -> Loaded | None:
     _, missed = layers_of(shapes)
     whole = case["provenance"] != "real-thinned" and not any(each.reason == HALF for each in missed)
     by_name = not whole or case["provenance"] == _MADE_UP
-    found = [_by_name(shapes, names) if by_name else place_on(shapes, names) for names in networks.of(architecture)]
+    found = [
+        _by_name(shapes, names) if by_name else place_on(shapes, names)
+        for architecture in fitting
+        for names in networks.of(architecture)
+    ]
     best = max(found, key=lambda placement: len(placement.placed), default=None)
     return Loaded(
         case=path.stem,
