@@ -122,6 +122,9 @@ def _base_of(entry: Entry, commits: _Commits) -> Base | None:
         chosen = bases.choose(entry.architecture, entry.base_model, None)
     except NoBase:
         return None
+    # A few lines of diffusers don't draw with these: they are put together of several repos, or want more than a prompt.
+    if chosen.film or chosen.modular or chosen.borrowed or chosen.checkpoint or chosen.needs_image:
+        return None
     settings = {
         "num_inference_steps": chosen.steps,
         "guidance_scale": chosen.guidance,
@@ -131,7 +134,7 @@ def _base_of(entry: Entry, commits: _Commits) -> Base | None:
     return Base(
         source=chosen.source,
         label=chosen.label,
-        revision=commits.of(chosen.source),
+        revision=chosen.revision or commits.of(chosen.source),
         scheduler=chosen.scheduler,
         settings=settings,
     )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.demo.samples.write import write_samples
+from hub_ui.preview import bases
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
 
 
@@ -103,7 +105,17 @@ def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_pat
     assert line.words("export", "--for", "diffusers")[1] == written
 
 
-def test_the_base_is_pinned_at_the_commit_it_is_at(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_is_pinned_at_the_commit_that_previews_use(line: Line) -> None:
+    line("pull", HUGGINGFACE)
+    snippet = line("export", "--for", "diffusers")[1]["snippet"]
+    assert "from_pretrained('black-forest-labs/FLUX.1-dev', revision='3de623fc3c33e44ffbe2bad470d0f45bccf2eb21'" in snippet
+
+
+def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev = replace(bases.choose("flux1", "flux.1-dev", None), revision=None)
+    monkeypatch.setattr(bases, "choose", lambda *_asked: dev)
     data = copied(tmp_path / "data")
     (data / "hf_commits_maker__history.json").rename(data / "hf_commits_black-forest-labs__FLUX.1-dev.json")
     with answering(data, monkeypatch):

@@ -9,7 +9,7 @@ Where the figures are from (looked up in November 2026):
   several places that don't know each other. Where none was found it is left out, never guessed; then the commit found
   at the first download is kept to.
 - `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2 klein, Qwen-Image, Kolors,
-  Anima, SD 3, Krea 2), else counted: parameters by the bytes each takes. The hub tells the exact size before a download.
+  Anima, SD 3, Krea 2), else counted: parameters by bytes each. The hub tells the exact size before a download.
 - `license`: the taxonomy's, or the model card's. `gated`: the hub asks people to agree first.
 
 Speeding LoRAs (LCM, Hyper-SD, Qwen-Image-Lightning, FLUX Turbo) are LoRAs: they are stacked with the one to try, with
