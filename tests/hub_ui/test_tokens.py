@@ -18,16 +18,21 @@ from typing import Any
 
 import pytest
 import requests
+from PIL import Image
 
 import connectors
 from connectors.connector import HubDownload
 from connectors.ref import HubName, Ref
+from connectors.session import Endpoint
 from hub_ui import cli, services, settings
 from hub_ui.app import serving
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.patience import Patience
 from hub_ui.library.progress import Progress, PullCancelled
+from hub_ui.preview import sheets
+from hub_ui.preview.elsewhere import Replicate
+from hub_ui.preview.job import Adapter, Job
 from hub_ui.settings import TOKEN_VARIABLES, Settings
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, copied, edited
 from tests.recording import Recorder, Request
@@ -144,6 +149,7 @@ def run_everything(folder: Path, hubs: HubEndpoints) -> None:
     said(["diff", str(home / "old.lock"), str(library)])
     shutil.rmtree(library / "sdxl", ignore_errors=True)
     said(["sync"])
+    on_replicate(home, hubs)
     on_bad_days(folder, hubs)
     in_the_queue(hubs)
 
@@ -152,6 +158,32 @@ def said(words: list[str]) -> None:
     """In words and as JSON."""
     cli.main(words)
     cli.main([*words, "--json"])
+
+
+def on_replicate(home: Path, hubs: HubEndpoints) -> None:
+    """A LoRA that is trained there, and a picture drawn with it and one of another hub: neither key goes along."""
+    pictures = home / "pictures"
+    pictures.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (80, 80)).save(pictures / name)
+    train = ["train", str(pictures), "--destination", "local/fog", "--trigger", "FGHRBR", "--yes"]
+    said(train)
+    said(["train", "--follow", "nothing"])
+    endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=KEYS["replicate"])
+    place, trained = Replicate(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
+    refs = (trained, Ref.parse(CIVITAI))
+    adapters = tuple(
+        Adapter(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
+    )
+    job = Job(adapters=adapters, prompt="a pier", control=pictures / "a.png")
+    made = place.make(job, sheets.pair(job))
+    made.pictures[1].image.save(home / "drawn.png")
+    print(made.report, place.estimate(job, sheets.pair(job)).sentence)
+    place.close()
+
+
+def _trained(hubs: HubEndpoints) -> str | None:
+    return connectors.build({"replicate": hubs.replicate}, KEYS)[0].pin(Ref.parse("replicate:local/fog")).version
 
 
 def on_bad_days(folder: Path, hubs: HubEndpoints) -> None:

@@ -126,6 +126,21 @@ def test_a_training_is_cancelled_by_its_id(hubs: HubEndpoints, line: Line, pictu
     )  # fmt: skip
 
 
+def test_ctrl_c_leaves_the_training_running(
+    hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("connectors.replicate_runs.Runs.follow", _interrupted)
+        code, said = told(capsys, pictures, *FOG, "--yes")
+    assert code == cli.INTERRUPTED
+    run_id = said.rpartition("--cancel ")[2].strip()
+    assert line("train", "--follow", run_id)[1]["status"] == "succeeded"
+
+
+def _interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_training_that_fails_says_why(
     hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
