@@ -140,17 +140,61 @@ def _import(parser: argparse.ArgumentParser) -> None:
 
 def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
-    parser.add_argument("--prompt", metavar="T", help="what the image shows; trigger words belong in it")
+    parser.add_argument(
+        "--prompt", action="append", default=[], metavar="T", help="what the image shows; several make rows of a grid"
+    )
     parser.add_argument(
         "--weight", type=float, action="append", default=[], metavar="W", help="strength, once a REF or once for all"
     )
-    parser.add_argument("--base", metavar="B", help="base model: a Hugging Face repo or a folder")
+    parser.add_argument("--base", metavar="B", help="base model: an id, a Hugging Face repo, a folder or a checkpoint")
+    parser.add_argument("--negative", metavar="T", help="what the image must not show")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--steps", type=_count, metavar="N")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    parser.add_argument("--guidance", type=float, metavar="G", help="how closely the prompt is followed (CFG scale)")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="in pixels, 1024x768 for example")
+    parser.add_argument("--sampler", metavar="NAME", help='as A1111 or ComfyUI call it: "DPM++ 2M Karras"')
+    parser.add_argument("--frames", type=_count, metavar="N", help="length of a clip, on a base that draws films")
+    parser.add_argument(
+        "--no-trigger-words", action="store_true", help="take the prompt as it is, without the trigger words put in"
+    )
+    _steer(parser)
+    _compare(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.png", help="a clip becomes an animated PNG")
     parser.add_argument("--again", type=Path, metavar="FILE.png", help="make the image of that file once more")
+    parser.add_argument(
+        "--fetch", action="store_true", help="download a base model of over 1 GB without asking, if it isn't here"
+    )
+    parser.add_argument(
+        "--on", choices=("local", "replicate"), default="local", help="where it is made; Replicate costs money"
+    )
+    parser.add_argument(
+        "--estimate", action="store_true", help="say how long it takes and what would be downloaded, make nothing"
+    )
     _library(parser)
     _json(parser)
+
+
+def _steer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--control", type=Path, metavar="FILE", help="a picture that steers, for control LoRAs")
+    parser.add_argument(
+        "--control-kind",
+        choices=("canny", "depth", "pose", "ready"),
+        default="canny",
+        help="what is made of it: edges (default), depth, a pose; ready: it is a control picture already",
+    )
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sheet",
+        choices=("pair", "strip", "trigger", "both", "grid"),
+        help="a comparison from one seed, as one labelled image: without / with; a strip of weights; trigger words "
+        "off / on; two LoRAs and both; prompts x weights",
+    )
+    parser.add_argument(
+        "--weights-of", type=_weights, default=[], metavar="W,W...", help="a strip's or grid's (default: 0 to 1.2)"
+    )
+    parser.add_argument("--cells", type=Path, metavar="DIR", help="write each image of the sheet there, too")
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
@@ -325,6 +369,18 @@ def _port(text: str) -> int:
 
 def _count(text: str) -> int:
     return _between(text, 1, 10_000)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    return _between(width, 16, 4096), _between(height, 16, 4096)
+
+
+def _weights(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} are no weights, such as 0,0.5,1") from None
 
 
 def _between(text: str, least: int, most: int) -> int:

@@ -1,104 +1,216 @@
-"""hub-ui try: one image with LoRAs applied, or an image made again from what its file says."""
+"""hub-ui try: pictures with LoRAs applied, one or a whole comparison, or made again from what a file says."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui import services, settings
 from hub_ui.commands.progress import progress
+from hub_ui.commands.try_again import Again, again
+from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
 from hub_ui.library.progress import Progress
-from hub_ui.preview import stamp
-from hub_ui.preview.job import Adapter, Job, One, Step
+from hub_ui.preview import bases, fetching, samplers, sheets, stamp
+from hub_ui.preview.contact import contact
+from hub_ui.preview.fetching import Plan, Source
+from hub_ui.preview.job import Job, Made, Step
+from hub_ui.preview.sheets import Sheet
 from hub_ui.services import Services, spread
 from hub_ui.terminal import Terminal
 
 LARGEST_SEED = 2**32
+# What --again takes from its file, and what goes with it nevertheless.
+_NOT_WITH_AGAIN = (
+    "refs", "prompt", "weight", "steps", "negative", "guidance", "size", "sampler", "frames", "sheet", "weights_of",
+    "no_trigger_words",
+)  # fmt: skip
+
+Report = Callable[[Progress | Step], None]
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     _check(args)
     chosen = settings.from_environment(os.environ, library=args.library, lock=args.lock)
-    report = progress(terminal)
     with services.build(chosen) as built:
-        job = _again(built, args.again, report) if args.again else _job(built, args, report)
-        one = built.studio.make_one(job, report=report)
-        terminal.rewrite("")
-        _save(one, job, args.out)
-    _tell(one, job, args.out, terminal)
+        if args.again:
+            asked = again(built, args, progress(terminal))
+        else:
+            job = _job(built, args, progress(terminal))
+            asked = Again(job=job, sheet=_sheet(job, args), place=args.on)
+        if args.estimate:
+            return _estimated(built, asked, terminal)
+        made = _made(built, asked, terminal)
+    _save(made, args)
+    _tell(made, asked.changed(made), args, terminal)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
     """What argparse can't say. Told before a download that may take minutes."""
-    if args.again and (args.refs or args.prompt or args.weight or args.base or args.seed is not None or args.steps):
+    if args.again and (any(getattr(args, name) for name in _NOT_WITH_AGAIN) or args.seed is not None):
         raise UsageError("--again takes everything from the file it names; only --out goes with it.")
     if not args.again and (not args.refs or not args.prompt):
         raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
-    if args.out.suffix.lower() != ".png":
-        raise UsageError(f"--out {args.out}: the name must end in .png")
-    if not args.out.parent.is_dir():
-        raise UsageError(f"--out {args.out}: there is no folder {args.out.parent}")
-    spread(args.weight, len(args.refs))
+    if not args.estimate:
+        _check_out(args.out)
+    if args.sampler and samplers.read(args.sampler) is None:
+        raise UsageError(f"--sampler {args.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
+    if args.control and not args.control.is_file():
+        raise UsageError(f"--control {args.control}: there is no such file")
+    if not args.again:
+        _check_sheet(args)
+        spread(args.weight, len(args.refs))
 
 
-def _job(built: Services, args: argparse.Namespace, report: Callable[[Progress | Step], None]) -> Job:
+def _check_out(out: Path | None) -> None:
+    if out is None:
+        raise UsageError("--out FILE.png is needed, or --estimate. Try: hub-ui try --help")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}: the name must end in .png")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+
+
+def _check_sheet(args: argparse.Namespace) -> None:
+    if len(args.prompt) > 1 and args.sheet != "grid":
+        raise UsageError("More than one --prompt makes rows of a grid: add --sheet grid.")
+    if args.weights_of and args.sheet not in ("strip", "grid"):
+        raise UsageError("--weights-of goes with --sheet strip or --sheet grid.")
+    if args.cells and not args.sheet:
+        raise UsageError("--cells goes with --sheet: it is where each of its pictures is written.")
+    if args.cells and not args.cells.absolute().parent.is_dir():
+        raise UsageError(f"--cells {args.cells}: there is no folder {args.cells.absolute().parent}")
+
+
+def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
     refs = [Ref.parse(text) for text in args.refs]
-    return Job(
-        adapters=built.adapters(refs, args.weight, report=report),
-        prompt=args.prompt,
-        base=args.base,
-        seed=random.randrange(LARGEST_SEED) if args.seed is None else args.seed,
-        steps=args.steps,
-    )
-
-
-def _again(built: Services, path: Path, report: Callable[[Progress | Step], None]) -> Job:
-    def adapter(ref: Ref, weight: float) -> Adapter:
-        return built.adapters([ref], [weight], report=report)[0]
-
-    return stamp.read(path).job(adapter)
-
-
-def _save(one: One, job: Job, out: Path) -> None:
-    try:
-        stamp.save(one, job, out)
-    except OSError as error:
-        raise HubUiError(f"{out} can't be written: {error.strerror or error}") from error
-
-
-def _tell(one: One, job: Job, out: Path, terminal: Terminal) -> None:
-    if terminal.json:
-        terminal.document(made_json(one, job, out))
-        return
-    terminal.line(str(out))
-    terminal.note(
-        f"{one.report.base} on {one.report.device}, seed {one.report.seed}, {one.report.steps} steps, "
-        f"{one.picture.seconds:.1f} s; {one.report.applied} of {one.report.total} tensors took effect"
-    )
-
-
-def made_json(one: One, job: Job, out: Path) -> dict[str, Any]:
-    report = one.report
-    return {
-        "out": str(out),
-        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in job.adapters],
-        "base": report.base,
-        "prompt": report.prompt,
-        "seed": report.seed,
-        "steps": report.steps,
-        "guidance": report.guidance,
-        "width": one.picture.image.width,
-        "height": one.picture.image.height,
-        "device": report.device,
-        "seconds": round(one.picture.seconds, 3),
-        "applied": report.applied,
-        "total": report.total,
-        "unmatched": list(report.unmatched),
+    width, height = args.size or (None, None)
+    fields: dict[str, Any] = {
+        "prompt": args.prompt[0],
+        "negative": args.negative or "",
+        "base": args.base,
+        "seed": random.randrange(LARGEST_SEED) if args.seed is None else args.seed,
+        "steps": args.steps,
+        "guidance": args.guidance,
+        "width": width,
+        "height": height,
+        "sampler": args.sampler,
+        "control": args.control,
+        "control_kind": args.control_kind,
+        "frames": args.frames,
+        "use_trigger_words": not args.no_trigger_words,
+        "may_fetch": args.fetch,
     }
+    # Elsewhere, and for an estimate, no file is needed.
+    if args.on != "local" or (args.estimate and None in map(built.held, refs)):
+        return built.planned(refs, args.weight, **fields)
+    return built.job(refs, args.weight, report=report, **fields)
+
+
+def _sheet(job: Job, args: argparse.Namespace) -> Sheet:
+    weights: Sequence[float] = args.weights_of or sheets.USUAL_STRIP
+    makers: dict[str | None, Callable[[], Sheet]] = {
+        None: lambda: sheets.one(job),
+        "pair": lambda: sheets.pair(job),
+        "strip": lambda: sheets.strip(job, weights),
+        "trigger": lambda: sheets.trigger(job),
+        "both": lambda: sheets.both(job),
+        "grid": lambda: sheets.grid(job, args.prompt, weights),
+    }
+    return makers[args.sheet]()
+
+
+def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:
+    """How long it would take, and what would be downloaded for it. Draws and fetches nothing."""
+    sentence = built.estimate(asked.job, asked.sheet, place=asked.place)
+    plan = _plan(built, asked.job) if asked.place == "local" else None
+    if terminal.json:
+        terminal.document(estimate_json(asked, sentence, plan))
+        return 0
+    terminal.line(sentence)
+    if plan is not None:
+        terminal.line(fetch_words(plan))
+    return 0
+
+
+def _plan(built: Services, job: Job) -> Plan:
+    first = job.adapters[0] if job.adapters else None
+    choice = bases.choose(first.architecture if first else None, first.base_model if first else None, job.base)
+    tokens, endpoints = built.settings.tokens, built.settings.endpoints
+    source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
+    return fetching.plan(choice, source)
+
+
+def _made(built: Services, asked: Again, terminal: Terminal) -> Made:
+    # Who can't be told how long it takes is told why when it is made.
+    with suppress(HubUiError):
+        terminal.note(built.estimate(asked.job, asked.sheet, place=asked.place))
+    try:
+        return _drawn(built, asked, terminal)
+    except NeedsFetching as error:
+        terminal.rewrite("")
+        if not _agreed(error, terminal):
+            raise
+        return _drawn(built, replace(asked, job=replace(asked.job, may_fetch=True)), terminal)
+
+
+def _drawn(built: Services, asked: Again, terminal: Terminal) -> Made:
+    made = built.make(asked.job, asked.sheet, place=asked.place, report=progress(terminal))
+    terminal.rewrite("")
+    return made
+
+
+def _agreed(error: NeedsFetching, terminal: Terminal) -> bool:
+    """Asks a person who sits there; nobody else can agree to gigabytes."""
+    if terminal.json or not sys.stdin.isatty():
+        return False
+    terminal.note(f"hub-ui: {error.message}")
+    terminal.note("Download it now? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _save(made: Made, args: argparse.Namespace) -> None:
+    try:
+        if len(made.pictures) == 1:
+            stamp.save(made, 0, args.out)
+        else:
+            stamp.save_sheet(made, contact(made), args.out)
+        if args.cells:
+            args.cells.mkdir(exist_ok=True)
+            hashes = stamp.hashes_of(made)
+            for cell in range(len(made.pictures)):
+                stamp.save(made, cell, cell_path(args.cells, cell), hashes)
+    except OSError as error:
+        raise HubUiError(f"{error.filename or args.out} can't be written: {error.strerror or error}") from error
+
+
+def cell_path(folder: Path, cell: int) -> Path:
+    return folder / f"{cell + 1:02}.png"
+
+
+def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: Terminal) -> None:
+    report = made.report
+    if terminal.json:
+        cells = [cell_path(args.cells, i) for i in range(len(made.pictures))] if args.cells else []
+        terminal.document(made_json(made, args.out, notes, cells))
+        return
+    terminal.line(str(args.out))
+    seconds = sum(picture.seconds for picture in made.pictures)
+    count = f"{len(made.pictures)} pictures, " if len(made.pictures) > 1 else ""
+    terminal.note(
+        f"{report.base} on {report.device}, {count}seed {report.seed}, {report.steps} steps, {report.sampler}, "
+        f"{seconds:.1f} s"
+    )
+    for one in report.coverage:
+        terminal.note(f"{one.title}: {one.sentence()}")
+    for note in notes:
+        terminal.note(note)

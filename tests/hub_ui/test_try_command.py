@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,18 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngInfo
 
+from connectors.errors import NeedsFetching, NoBase
 from connectors.ref import Ref
 from hub_ui import cli
 from hub_ui.library import lockfile
 from hub_ui.library.entry import Entry
+from hub_ui.preview import stamp
+from hub_ui.preview.job import Job, Made
+from hub_ui.preview.sheets import Sheet
+from hub_ui.preview.studio import Studio
+from tests.hub_ui.preview import making
 from tests.hub_ui.preview.building import save_base, save_kohya
 
 REF = "civitai:1001"
@@ -49,8 +57,8 @@ def library(home: Path) -> Path:
 
 
 def tried(out: Path, base: str, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
-    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--out", str(out), "--json", *more]
-    assert cli.main(words) == 0
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32", "--out", str(out)]
+    assert cli.main([*words, "--json", *more]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -59,13 +67,38 @@ def same(one: Path, other: Path) -> bool:
         return ImageChops.difference(first.convert("RGB"), second.convert("RGB")).getbbox() is None
 
 
+def a1111(path: Path, text: str) -> Path:
+    info = PngInfo()
+    info.add_text("parameters", text)
+    Image.new("RGB", (32, 32)).save(path, pnginfo=info)
+    return path
+
+
 def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = tried(tmp_path / "cat.png", base, capsys, "--seed", "7")
     assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.8}]
     assert (made["prompt"], made["seed"], made["steps"]) == ("ink, a cat", 7, 2)
     assert made["applied"] == made["total"] > 0
+    assert (made["place"], made["notes"], made["sheet"], made["unmatched"]) == ("local", [], None, [])
     with Image.open(tmp_path / "cat.png") as image:
-        assert image.size == (made["width"], made["height"])
+        assert image.size == (made["width"], made["height"]) == (32, 32)
+
+
+def test_coverage_is_said_in_a_sentence(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = tried(tmp_path / "cat.png", base, capsys)
+    (coverage,) = made["coverage"]
+    assert (coverage["title"], coverage["missed"]) == ("Ink", [])
+    assert coverage["sentence"] == f"{made['applied']} of {made['total']} tensors applied"
+
+
+def test_the_time_it_takes_is_said_first(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32"]
+    assert cli.main([*words, "--out", str(tmp_path / "cat.png")]) == 0
+    told = capsys.readouterr()
+    lines = told.err.splitlines()
+    assert told.out == f"{tmp_path / 'cat.png'}\n"
+    assert "for one image on this CPU" in lines[0]
+    assert lines[-1].startswith("Ink: 72 of 72 tensors applied")
 
 
 def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,10 +107,152 @@ def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.Ca
     assert same(tmp_path / "one.png", tmp_path / "two.png")
 
 
+def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
+    first = tried(tmp_path / "one.png", base, capsys, *more)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    for key in ("loras", "prompt", "sampler", "guidance", "seed"):
+        assert first[key] == second[key]
+    assert (first["sampler"], first["guidance"], first["prompt"]) == ("Euler", 3.0, "a cat")
+    assert same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_changed_file_is_told_when_it_is_made_again(
+    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried(tmp_path / "one.png", base, capsys)
+    lock = library / "loras.lock"
+    lock.write_text(lock.read_text(encoding="utf-8").replace("0" * 64, "1" * 64), encoding="utf-8")
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert notes == ["“Ink” is not the file that the picture was made with: its bytes are others."]
+
+
 def test_the_weight_makes_a_difference(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     tried(tmp_path / "none.png", base, capsys, "--seed", "7", "--weight", "0")
     tried(tmp_path / "full.png", base, capsys, "--seed", "7", "--weight", "1")
     assert not same(tmp_path / "none.png", tmp_path / "full.png")
+
+
+def test_a_strip_is_one_labelled_image_and_its_cells(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = tmp_path / "cells"
+    made = tried(
+        tmp_path / "s.png", base, capsys, "--sheet", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
+    )  # fmt: skip
+    assert (made["sheet"]["kind"], made["sheet"]["columns"]) == ("strip", ["0", "0.5", "1"])
+    assert [cell["out"] for cell in made["sheet"]["cells"]] == [str(cells / f"0{i}.png") for i in (1, 2, 3)]
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.width > 3 * 32
+    with Image.open(cells / "03.png") as image:
+        assert (image.size, "<lora:ink:1>" in image.info["parameters"]) == ((32, 32), True)
+
+
+def test_a_sheet_is_made_again_whole(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tried(tmp_path / "one.png", base, capsys, "--sheet", "pair")
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = tried(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
+    assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
+
+
+def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--size", "32x32", "--estimate"]
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["fetch"], told["place"], told["pictures"]) == (None, "local", 1)
+    assert "for one image on this CPU" in told["estimate"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base that has to be fetched, which nobody does here."""
+
+    def make(_studio: Studio, job: Job, _sheet: Sheet, **_: Any) -> Made:
+        if job.may_fetch:
+            raise NoBase("Fetched, as far as this test is concerned.")
+        raise NeedsFetching(
+            "SD 1.5 (2.1 GB from a/b) has to be downloaded first.", label="SD 1.5", repo="a/b", bytes=2_100_000_000,
+            present=0, free=9_000_000_000, license="openrail", gated=False,
+        )  # fmt: skip
+
+    monkeypatch.setattr(Studio, "make", make)
+
+
+class Keyboard(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(
+    ("typed", "more", "told"),
+    [
+        (None, [], "SD 1.5 (2.1 GB from a/b) has to be downloaded first."),
+        ("n", [], "SD 1.5 (2.1 GB from a/b) has to be downloaded first."),
+        ("y", [], "Fetched, as far as this test is concerned."),
+        (None, ["--fetch"], "Fetched, as far as this test is concerned."),
+    ],
+)
+def test_gigabytes_are_fetched_only_when_a_person_agrees(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    typed: str | None, more: list[str], told: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"), *more]
+    assert cli.main(words) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == f"hub-ui: {told}"
+    assert ("Download it now? [y/N]" in lines) is (typed is not None)
+
+
+def test_the_picture_that_steered_has_to_lie_beside_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
+    stamp.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
+    (tmp_path / "pose.png").unlink()
+    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "hub-ui: a.png was steered by pose.png, which does not lie beside it. Name that picture with --control FILE."
+    )
+
+
+def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "a cat <lora:ink:0.5> <lora:nobody:1>\nNegative prompt: dull\n"
+        "Steps: 2, Sampler: Euler a, CFG scale: 3, Seed: 5, Size: 32x32, Clip skip: 2"
+    )
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
+    assert cli.main([*words, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.5}]
+    assert (made["prompt"], made["seed"], made["sampler"], made["guidance"]) == ("a cat", 5, "Euler a", 3.0)
+    assert made["notes"] == [
+        "Not taken over: clip skip 2.",
+        "“nobody” could not be found here: it was left out.",
+        "Another program made it, and its seeds stand for other noise: expect one like it, not the same.",
+    ]
+
+
+def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a1111(tmp_path / "a.png", "a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
+    assert cli.main(["try", "--again", str(path), "--out", str(tmp_path / "b.png")]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
+        "of ours. Choose one: --base sdxl-1.0, for example."
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,11 +260,20 @@ def test_the_weight_makes_a_difference(tmp_path: Path, base: str, capsys: pytest
     [
         "try civitai:1001 --out x.png",
         "try --prompt cat --out x.png",
+        "try civitai:1001 --prompt cat",
         "try civitai:1001 --prompt cat --out x.jpg",
         "try civitai:1001 --prompt cat --out nowhere/x.png",
         "try civitai:1001 --prompt cat --weight 1 --weight 2 --out x.png",
         "try civitai:1001 --prompt cat --again x.png --out x.png",
         "try --again missing.png --out x.png",
+        "try civitai:1001 --prompt cat --prompt dog --out x.png",
+        "try civitai:1001 --prompt cat --weights-of 0,1 --out x.png",
+        "try civitai:1001 --prompt cat --weights-of none --sheet strip --out x.png",
+        "try civitai:1001 --prompt cat --cells d --out x.png",
+        "try civitai:1001 --prompt cat --sheet strip --cells nowhere/d --out x.png",
+        "try civitai:1001 --prompt cat --size big --out x.png",
+        "try civitai:1001 --prompt cat --sampler nobodys --out x.png",
+        "try civitai:1001 --prompt cat --control missing.png --out x.png",
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:

@@ -1,0 +1,151 @@
+"""hub-ui try --again: the job that a picture says it came from, be it ours or of A1111's kin."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import file_digest
+from pathlib import Path
+
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from hub_ui.library.progress import Progress
+from hub_ui.library.recognise import FindsByHash
+from hub_ui.preview import example_settings, sheets, stamp
+from hub_ui.preview.job import Adapter, Job, Made, Step
+from hub_ui.preview.parameters import Parameters, UsedLora
+from hub_ui.preview.sheets import Sheet
+from hub_ui.preview.stamped import Stamp
+from hub_ui.services import Services
+
+OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
+
+Report = Callable[[Progress | Step], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """What is to be made. `stamp` is what it is made again from, `notes` what could not be taken over."""
+
+    job: Job
+    sheet: Sheet
+    place: str
+    stamp: Stamp | None = None
+    notes: tuple[str, ...] = ()
+
+    def changed(self, made: Made) -> tuple[str, ...]:
+        """Everything worth saying of the result."""
+        since = stamp.changes(self.stamp, made.job, made.report) if self.stamp else ()
+        return tuple(dict.fromkeys([*self.notes, *since, *made.report.notes]))
+
+
+def again(built: Services, args: argparse.Namespace, report: Report) -> Again:
+    found = stamp.look(args.again)
+    if isinstance(found, Parameters):
+        return _of_others(built, found, args, report)
+    if args.base:
+        raise UsageError("--again takes everything from the file it names; only --out goes with it.")
+    return _of_ours(built, found, args, report)
+
+
+def _of_ours(built: Services, found: Stamp, args: argparse.Namespace, report: Report) -> Again:
+    place = "replicate" if args.on == "replicate" or (found.report and found.report.place == "replicate") else "local"
+
+    def adapter(ref: Ref, weight: float) -> Adapter:
+        if place == "replicate" or (args.estimate and built.held(ref) is None):
+            return built.planned([ref], [weight]).adapters[0]
+        return built.adapters([ref], [weight], report=report)[0]
+
+    control, notes = _control(found, args)
+    job = replace(found.job(adapter, control), may_fetch=args.fetch)
+    return Again(job=job, sheet=found.whole_sheet or sheets.one(job), place=place, stamp=found, notes=notes)
+
+
+def _control(found: Stamp, args: argparse.Namespace) -> tuple[Path | None, tuple[str, ...]]:
+    """The picture that steered: the one named now, else the one that lies beside the file."""
+    if found.control is None:
+        return None, ()
+    path: Path = args.control or args.again.parent / found.control.name
+    if not path.is_file():
+        raise UsageError(
+            f"{args.again.name} was steered by {found.control.name}, which does not lie beside it. Name that picture "
+            "with --control FILE."
+        )
+    with path.open("rb") as file:
+        same = found.control.sha256 in (None, file_digest(file, "sha256").hexdigest())
+    return path, () if same else (f"{path.name} is not the picture that steered it then: its bytes are others.",)
+
+
+def _of_others(built: Services, found: Parameters, args: argparse.Namespace, report: Report) -> Again:
+    taken = example_settings.of_text(found)
+    known = [(lora, _ref(built, lora)) for lora in taken.loras]
+    refs, weights = _usable(known)
+    if not refs and not args.base:
+        raise UsageError(_nothing(args.again.name, known=bool(known)))
+    fields = {
+        "prompt": taken.prompt, "negative": taken.negative, "seed": taken.seed or 0, "steps": taken.steps,
+        "guidance": taken.guidance, "width": taken.width, "height": taken.height, "sampler": taken.sampler,
+        "base": args.base, "use_trigger_words": False, "may_fetch": args.fetch, "control": args.control,
+        "control_kind": args.control_kind,
+    }  # fmt: skip
+    plain = args.on != "local" or (args.estimate and None in map(built.held, refs))
+    job = built.planned(refs, weights, **fields) if plain else built.job(refs, weights, report=report, **fields)
+    said = [*([taken.sentence()] if taken.unmapped else []), *_left_out(known), OTHER_NOISE]
+    return Again(job=job, sheet=sheets.one(job), place=args.on, notes=tuple(filter(None, said)))
+
+
+def _nothing(name: str, *, known: bool) -> str:
+    why = (
+        f"None of the LoRAs that {name} names could be found here or by their hashes"
+        if known
+        else f"{name} was made without a LoRA"
+    )
+    return f"{why}, and its base model is none of ours. Choose one: --base sdxl-1.0, for example."
+
+
+def _usable(known: Sequence[tuple[UsedLora, Ref | None]]) -> tuple[list[Ref], list[float]]:
+    """Those that were found, with the weight that the prompt gave them; A1111 takes 1 where it gives none."""
+    found = [(ref, 1.0 if lora.weight is None else lora.weight) for lora, ref in known if ref is not None]
+    return [ref for ref, _ in found], [weight for _, weight in found]
+
+
+def _left_out(known: Sequence[tuple[UsedLora, Ref | None]]) -> list[str]:
+    return [
+        f"“{lora.name}” could not be found here{' or by its hash' if lora.hash else ''}: it was left out."
+        for lora, ref in known
+        if ref is None
+    ]
+
+
+def _ref(built: Services, lora: UsedLora) -> Ref | None:
+    """By CivitAI's id, in the library, in what was ever seen, then by asking who finds files by their hash."""
+    if lora.version is not None:
+        return Ref(hub="civitai", id="", version=lora.version)
+    return _in_library(built, lora) or _by_hash(built, lora)
+
+
+def _in_library(built: Services, lora: UsedLora) -> Ref | None:
+    for entry in built.library.entries():
+        stem = Path(entry.file).stem
+        if (lora.hash and entry.sha256.startswith(lora.hash)) or stem.casefold() == lora.name.casefold():
+            return entry.ref
+    return None
+
+
+def _by_hash(built: Services, lora: UsedLora) -> Ref | None:
+    if lora.hash is None:
+        return None
+    seen = built.catalog.by_sha256(lora.hash)
+    if seen:
+        return seen[0]
+    for hub in built.connectors:
+        if isinstance(hub, FindsByHash):
+            try:
+                found, ref = hub.by_hash(lora.hash)
+            # A hub that can't be asked costs this LoRA only, and that is said.
+            except HubUiError:
+                return None
+            built.catalog.add([found])
+            return ref
+    return None
