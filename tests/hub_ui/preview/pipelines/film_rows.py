@@ -84,9 +84,13 @@ def hunyuan_rows() -> list[Row]:
         Row(base=base, label="transformer", file=lora(spelled(original, "transformer."), PEFT)),
         Row(base=base, label="comfy-whole", file=lora(spelled(whole, COMFY), PEFT), loads=False),
         Row(base=base, label="kohya", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA), loads=False),
+        Row(
+            base=base, label="tencent", loads=False,
+            file=lora(spelled(original, "Hunyuan_video_I2V_lora_", flat=True), KOHYA),
+        ),
         Row(base=base, label="framepack", file=lora(spelled(own, KOHYAS, flat=True), KOHYA), loads=False),
         Row(base=base, label="last", file=last, loads=False),
-    ]
+    ]  # fmt: skip
 
 
 ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *hunyuan_rows()]

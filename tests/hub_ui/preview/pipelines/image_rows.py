@@ -6,7 +6,7 @@ from tests.hub_ui.preview.pipelines import anima, flux2, hidream, krea2, lumina2
 from tests.hub_ui.preview.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
 from tests.hub_ui.preview.pipelines.trained import Row, all_of, as_they_are, dora, lokr, lora, spelled, with_metadata
 
-COMFY, KOHYAS, LYCORIS = "diffusion_model.", "lora_unet_", "lycoris_"
+COMFY, KOHYAS, LYCORIS, ONETRAINER = "diffusion_model.", "lora_unet_", "lycoris_", "lora_transformer_"
 
 
 def flux2_rows() -> list[Row]:
@@ -56,11 +56,11 @@ def qwen_rows() -> list[Row]:
         Row(base=base, label="comfy-alpha", file=lora(spelled(own, COMFY), PEFT_ALPHA)),
         Row(base=base, label="default", file=lora(spelled(own, ""), PEFT_DEFAULT)),
         Row(base=base, label="bare", file=lora(spelled(own, ""), KOHYA)),
-        Row(base=base, label="dora", file=dora(spelled(own, "transformer."), PEFT), adds=False),
         Row(base=base, label="lokr", file=lokr(spelled(own, COMFY), whole=False), loads=False),
         Row(base=base, label="lokr-lycoris", file=lokr(spelled(own, LYCORIS, flat=True), whole=True), loads=False),
         Row(base=base, label="lokr-kohya", file=lokr(spelled(own, KOHYAS, flat=True), whole=True), loads=False),
         Row(base=base, label="lycoris", file=lora(spelled(own, LYCORIS, flat=True), KOHYA), loads=False),
+        Row(base=base, label="onetrainer", file=lora(spelled(own, ONETRAINER, flat=True), KOHYA), loads=False),
     ]
 
 
@@ -153,6 +153,9 @@ def krea2_rows() -> list[Row]:
     ]
 
 
+DORA = Row(
+    base=qwen_image.QWEN_IMAGE, label="dora", file=dora(spelled(as_they_are(qwen_image.BLOCKS), "transformer."), PEFT)
+)
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
     *anima_rows(), *krea2_rows(),

@@ -28,16 +28,12 @@ Written = Callable[[Any, int], File]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A file for a base. `loads`: diffusers reads all of it, so that what it draws is the measure.
-
-    `adds`: what a weight gains is in proportion to the file's own weight, so that arithmetic is simple.
-    """
+    """A file for a base. `loads`: diffusers reads all of it, so that what it draws is the measure."""
 
     base: Base
     label: str
     file: Written
     loads: bool = True
-    adds: bool = True
 
     def __str__(self) -> str:
         return f"{self.base.save.__name__.removeprefix('save_')}-{self.label}"
