@@ -14,6 +14,7 @@ from connectors.replicate import Replicate
 from connectors.replicate_runs import Run, Runs
 from connectors.replicate_trainings import Order, Trainings, made_by, ref_of, steps_of
 from connectors.session import Endpoint
+from connectors.wire import table
 from hub_ui import settings
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.commands.progress import words
@@ -153,7 +154,7 @@ def _tell(ended: Run, ref: Ref, terminal: Terminal) -> None:
 
 
 def _document(ended: Run, ref: Ref) -> dict[str, Any]:
-    asked = ended.wire.get("input") or {}
+    asked = table(ended.wire.get("input"))
     return {
         "id": ended.id,
         "status": ended.status,

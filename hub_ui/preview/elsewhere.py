@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
-from connectors.errors import DoesNotFit, HubUiError, PreviewError, RateLimited, UsageError
+from connectors.errors import DoesNotFit, HubDown, HubTimeout, HubUiError, PreviewError, RateLimited, UsageError
 from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate_inputs import Filled, Inputs, Wish, fill, inputs_of
@@ -29,6 +29,7 @@ from hub_ui.preview.sheets import Cell, Sheet
 
 # Under way at once, once the first picture has shown that the model takes what it is asked.
 _AT_ONCE = 4
+_FETCHES = 3
 _MOST_PIXELS = 64_000_000
 _FILMS = (".mp4", ".webm", ".mov")
 _UNKNOWN_COVERAGE = "Replicate doesn't say how much of the LoRA takes effect."
@@ -114,12 +115,19 @@ class Replicate:
         kind = mimetypes.guess_type(job.control.name)[0] or "image/png"
         return self._runs.upload(job.control.name, job.control.read_bytes(), kind)
 
+    def _fetched(self, url: str) -> bytes:
+        """It is paid for: a line that breaks off is not the end of it."""
+        for _ in range(_FETCHES - 1):
+            with suppress(HubDown, HubTimeout):
+                return self._runs.fetch(url)
+        return self._runs.fetch(url)
+
     def _image(self, run: Run) -> Image.Image:
         """As a plain picture, whatever the model wrote: WebP and JPEG, too, end as PNG here."""
         if not run.output:
             raise PreviewError("Replicate finished without a picture. Try again, or another seed.", hub="replicate")
         try:
-            with Image.open(io.BytesIO(self._runs.fetch(run.output[0]))) as opened:
+            with Image.open(io.BytesIO(self._fetched(run.output[0]))) as opened:
                 if opened.width * opened.height > _MOST_PIXELS:
                     raise PreviewError("Replicate's picture is too large to show.", hub="replicate")
                 return opened.convert("RGB")

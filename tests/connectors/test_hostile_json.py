@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors import civitai_wire, replicate_wire
+from connectors import civitai_wire, replicate_runs, replicate_trainings, replicate_wire
+from connectors.errors import BadAnswer
 from connectors.facts.claims import flatten
 from connectors.record import Lora
+from connectors.replicate_inputs import Wish, fill, inputs_of
+from hub_ui.demo.hubs.replicate_official import official
 from tests.connectors.building import (
+    HASH,
     NOW,
     civitai_alone,
     civitai_image,
@@ -32,6 +36,13 @@ JSON = st.recursive(
 META = {"prompt": "a pier", "seed": 1, "meta": {}}
 CIVITAI = civitai_model(modelVersions=[civitai_version(images=[civitai_image(meta=META)], paidAccess={"endsAt": None})])
 ALONE = civitai_alone()
+RUN = {
+    "id": "abc123", "status": "succeeded", "model": "a/b", "version": HASH, "error": None,
+    "input": {"steps": 20, "trigger_word": "TOK"}, "output": {"version": f"a/b:{HASH}"},
+    "logs": " 50%|#####     | 10/20 [00:01<00:01]", "metrics": {"predict_time": 1.5},
+    "completed_at": "2026-08-01T10:00:00Z",
+}  # fmt: skip
+RUNNER = official()["black-forest-labs/flux-dev-lora"]["latest_version"]
 REPLICATE = replicate_model(weights_url="https://huggingface.co/a/b", cover_image_url="https://a.b/c.png")
 
 
@@ -83,6 +94,30 @@ def test_any_value_in_a_replicate_model(path: tuple[Any, ...], value: object) ->
     changed = _replaced(REPLICATE, path, value)
     replicate_wire.is_lora(changed)
     _is_fine(replicate_wire.lora(changed))
+
+
+@pytest.mark.parametrize("path", list(_places(RUN)), ids=lambda path: ".".join(map(str, path)))
+@settings(max_examples=15, deadline=None)
+@given(value=JSON)
+def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> None:
+    changed = _replaced(RUN, path, value)
+    try:
+        run = replicate_runs.read("trainings", changed)
+    except BadAnswer:
+        assert path in (("id",), ("status",))
+        return
+    assert run.progress is None or 0 <= run.progress <= 1
+    _is_fine(replicate_trainings.made_by(run))
+    replicate_trainings.steps_of(run)
+
+
+@pytest.mark.parametrize("path", list(_places(RUNNER)), ids=lambda path: ".".join(map(str, path)))
+@settings(max_examples=5, deadline=None)
+@given(value=JSON)
+def test_any_value_in_a_schema_of_inputs(path: tuple[Any, ...], value: object) -> None:
+    inputs = inputs_of(_replaced(RUNNER, path, value))
+    wish = Wish(prompt="a pier", own=True, scales=(9.0,), seed=7, steps=900, guidance=99.0, width=512, height=768)
+    json.dumps(fill(inputs, wish).values)
 
 
 @settings(max_examples=100, deadline=None)

@@ -329,6 +329,12 @@ def test_a_hub_that_asks_for_a_moment_gets_it(place: Replicate, hubs: HubEndpoin
     assert len(place.make(job, sheets.one(job)).pictures) == 1
 
 
+def test_a_picture_whose_bytes_break_off_is_fetched_again(place: Replicate, hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="cut", match="/xezq/", hub="delivery", after_bytes=50, times=2))
+    job = _job()
+    assert len(place.make(job, sheets.one(job)).pictures) == 1
+
+
 @pytest.mark.parametrize(
     ("adapter", "error", "words"),
     [
