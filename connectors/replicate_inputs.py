@@ -54,6 +54,11 @@ class Inputs:
     def __contains__(self, name: str) -> bool:
         return name in self.known
 
+    @property
+    def takes_loras(self) -> bool:
+        """Whether it can be given somebody's LoRA in place of its own."""
+        return self.first((*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
+
     def first(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self.known), None)
 

@@ -32,6 +32,8 @@ _AT_ONCE = 4
 _FETCHES = 3
 _MOST_PIXELS = 64_000_000
 _FILMS = (".mp4", ".webm", ".mov")
+# What the trainer of HunyuanVideo leaves.
+_FILM_INPUTS = ("lora_url", "lora_strength", "replicate_weights")
 _UNKNOWN_COVERAGE = "Replicate doesn't say how much of the LoRA takes effect."
 _NO_EFFECT = "With and without the LoRA the pictures are the same: it has no effect there."
 _WORDS_STAY = "The base alone is not quite the base: this model's trained words act at weight 0, too."
@@ -218,11 +220,12 @@ def _check_model(model: _Model) -> None:
     if not model.inputs.known:
         raise PreviewError(f"Replicate doesn't say what {model.name} takes. Run it on its page: {page}")
     example = texts(table(model.wire.get("default_example")).get("output"))
-    if "lora_strength" in model.inputs or any(url.partition("?")[0].lower().endswith(_FILMS) for url in example):
+    filmed = all(name in model.inputs for name in _FILM_INPUTS)
+    if filmed or any(url.partition("?")[0].lower().endswith(_FILMS) for url in example):
         raise PreviewError(
             f"{model.name} makes films, which can't be shown from Replicate yet. Run it on its page: {page}"
         )
-    if model.own and "lora_weights" in model.inputs and "replicate_weights" not in model.inputs:
+    if model.own and model.inputs.takes_loras and "replicate_weights" not in model.inputs:
         raise DoesNotFit(f"{model.name} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.")
 
 

@@ -32,7 +32,7 @@ from hub_ui.preview.elsewhere import Replicate
 from hub_ui.preview.job import Adapter, Job, PreviewCancelled, Step
 from tests.recording import Recorder
 
-TUNED, OLDER, SDXL, FILM, BARE, EDGES = (letter * 64 for letter in "abcdef")
+TUNED, OLDER, SDXL, FILM, BARE, EDGES, RUNNER = (letter * 64 for letter in "abcdef9")
 KEY = "r8_PlaceKey0123456789abcdef"
 COMMIT = "1ecd" * 10
 RED = Path(__file__).parents[2] / "contract" / "data" / "pictures" / "red.png"
@@ -87,12 +87,14 @@ def _models() -> dict[str, dict[str, Any]]:
         replicate_weights={"type": "string"},
     )  # fmt: skip
     edges = _schema(prompt={}, control_image={}, replicate_weights={}, lora_scale={"type": "number"})
+    runner = _schema(prompt={}, hf_lora={"type": "string"}, lora_scale={"type": "number", "maximum": 1})
     film = _schema(prompt={"type": "string"}, lora_url={}, lora_strength={"type": "number"}, replicate_weights={})
     return {
         "tuned": _model("tuned", _flux_version(TUNED)),
         "sdxl": _model("sdxl", {"id": SDXL, "openapi_schema": sdxl}),
         "film": _model("film", {"id": FILM, "openapi_schema": film}),
         "edges": _model("edges", {"id": EDGES, "openapi_schema": edges}),
+        "runner": _model("runner", {"id": RUNNER, "openapi_schema": runner}),
         "bare": _model("bare", {"id": BARE, "openapi_schema": None}),
     }
 
@@ -196,6 +198,13 @@ def test_a_flux_lora_of_another_hub_runs_on_the_official_runner(place: Replicate
     assert asked["go_fast"] is False
     assert "/v1/models/black-forest-labs/flux-dev-lora/predictions" in [request.path for request in recorder.requests]
     assert (report.base_id, report.base_revision) == ("replicate:black-forest-labs/flux-dev-lora", None)
+
+
+def test_any_runner_can_be_named_as_the_base(place: Replicate, recorder: Recorder) -> None:
+    job = _job(_flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"), base="replicate:ada/runner")
+    report = place.make(job, sheets.one(job)).report
+    assert _sent(recorder)[0]["hf_lora"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
+    assert report.base_id == f"replicate:ada/runner@{RUNNER}"
 
 
 def test_a_schnell_lora_has_its_own_runner(place: Replicate) -> None:
@@ -342,6 +351,7 @@ def test_a_picture_whose_bytes_break_off_is_fetched_again(place: Replicate, hubs
         (_adapter("replicate:ada/gone@" + "0" * 64), NotFound, "does not have this"),
         (_adapter(f"replicate:ada/film@{FILM}"), PreviewError, "makes films"),
         (_adapter(f"replicate:ada/bare@{BARE}"), PreviewError, "doesn't say what ada/bare takes"),
+        (_adapter(f"replicate:ada/runner@{RUNNER}"), DoesNotFit, "runs other people's LoRAs"),
         (_adapter("replicate:black-forest-labs/flux-dev-lora@" + "a" * 63 + "1"), DoesNotFit, "is none itself"),
         (_adapter("civitai:1001@2001", architecture="sdxl", base_model="pony"), DoesNotFit, "one is for pony"),
         (_flux("civitai:1001"), UsageError, "names no version"),
