@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from connectors.facts import base_models
 
@@ -102,53 +102,33 @@ def base(
     source: str,
     pipeline: str,
     *,
-    steps: int,
-    guidance: float,
     gigabytes: float,
     side: int = 1024,
     size: tuple[int, int] | None = None,
     lineage: str | None = None,
-    revision: str | None = None,
     license: str | None = None,
-    gated: bool = False,
     memory: float | None = None,
-    dtype: DType = "bfloat16",
-    scheduler: str | None = None,
-    scheduler_options: Mapping[str, object] | None = None,
     alternatives: str = "",
-    film: Film | None = None,
-    needs_image: bool = False,
-    borrowed: tuple[Borrowed, ...] = (),
-    checkpoint: Checkpoint | None = None,
+    **more: Any,
 ) -> BaseChoice:
     """A row of the tables. The licence is the taxonomy's own unless given; ids of alternatives stand between spaces.
 
     Without `memory`: the files as they are, a sixth more for what is in the making, and a gigabyte for the rest.
     """
-    width, height = size or (side, side)
     known = base_models.by_id(lineage or base_id)
+    width, height = size or (side, side)
     return BaseChoice(
         id=base_id,
         label=label,
         architecture=architecture,
         source=source,
         pipeline=pipeline,
-        steps=steps,
-        guidance=guidance,
         width=width,
         height=height,
         gigabytes=gigabytes,
         lineage=lineage or base_id,
-        revision=revision,
         license=license or (known.license if known else None) or "",
-        gated=gated,
         memory=memory or round(gigabytes * 7 / 6 + 1, 1),
-        dtype=dtype,
-        scheduler=scheduler,
-        scheduler_options=scheduler_options or {},
         alternatives=tuple(alternatives.split()),
-        film=film,
-        needs_image=needs_image,
-        borrowed=borrowed,
-        checkpoint=checkpoint,
+        **more,
     )

@@ -8,8 +8,8 @@ Where the figures are from (looked up in November 2026):
 - `revision`: commits that public code, or caches of Hugging Face in public logs, name for the repo, most of them in
   several places that don't know each other. Where none was found it is left out, never guessed; then the commit found
   at the first download is kept to.
-- `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2 klein, Qwen-Image, Kolors,
-  Anima, SD 3, Krea 2), else counted: parameters by bytes each. The hub tells the exact size before a download.
+- `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2, Qwen-Image, Kolors, Anima,
+  SD 3, Krea 2, AuraFlow, Wan 1.3B and A14B), else counted: parameters by bytes each. The hub tells before a download.
 - `license`: the taxonomy's, or the model card's. `gated`: the hub asks people to agree first.
 
 Speeding LoRAs (LCM, Hyper-SD, Qwen-Image-Lightning, FLUX Turbo) are LoRAs: they are stacked with the one to try, with
@@ -171,11 +171,12 @@ IMAGE_BASES: tuple[BaseChoice, ...] = (
     ),
     base(
         "flux.2-klein-9b-base", "FLUX.2 Klein 9B base", "flux2", f"{_BFL}/FLUX.2-klein-base-9B", _KLEIN,
-        steps=50, guidance=4.0, gigabytes=34.4, gated=True, alternatives="flux.2-klein-9b",
+        steps=50, guidance=4.0, gigabytes=34.4, gated=True,
+        revision="32773329fbe7e81a90ef971740e8ba4b0364ecf3", alternatives="flux.2-klein-9b",
     ),
     base(
         "flux.2-dev", "FLUX.2 dev", "flux2", f"{_BFL}/FLUX.2-dev", "Flux2Pipeline",
-        steps=28, guidance=4.0, gigabytes=112.0, gated=True, revision="26afe3a78bb242c0a8bb181dcc8937bb16e5c66c",
+        steps=28, guidance=4.0, gigabytes=112.8, gated=True, revision="26afe3a78bb242c0a8bb181dcc8937bb16e5c66c",
     ),
     # Everything else
     base(
@@ -215,12 +216,12 @@ IMAGE_BASES: tuple[BaseChoice, ...] = (
     ),
     base(
         "auraflow", "AuraFlow 0.3", "auraflow", "fal/AuraFlow-v0.3", _AURA,
-        steps=28, guidance=3.5, gigabytes=16.5, dtype="float16",
+        steps=28, guidance=3.5, gigabytes=16.8, dtype="float16",
         revision="2cd8588f04c886002be4571697d84654a50e3af3", alternatives="pony-v7",
     ),
     base(
         "pony-v7", "Pony V7", "auraflow", "purplesmartai/pony-v7-base", _AURA,
-        steps=30, guidance=3.5, gigabytes=16.5, alternatives="auraflow",
+        steps=30, guidance=3.5, gigabytes=16.8, alternatives="auraflow",
     ),
     base(
         "lumina-2", "Lumina 2", "lumina2", "Alpha-VLLM/Lumina-Image-2.0", "Lumina2Pipeline",

@@ -79,5 +79,5 @@ def test_films_have_a_length_and_pictures_none() -> None:
 def test_most_repos_are_pinned() -> None:
     """Those without are the ones no commit could be found for, and the base that is in this package."""
     assert sorted(base.id for base in BASES if base.revision is None) == [
-        "flux.2-klein-9b-base", "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes",
+        "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes",
     ]  # fmt: skip

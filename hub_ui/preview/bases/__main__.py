@@ -1,0 +1,33 @@
+"""`python -m hub_ui.preview.bases` prints the table of base models that README.md shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.facts import base_models
+from hub_ui.preview.bases.base_choice import BaseChoice
+from hub_ui.preview.bases.choice import BASES
+
+
+def table() -> str:
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield "| LoRAs for | drawn on | to download | also there |"
+    yield "| --- | --- | --- | --- |"
+    for architecture in dict.fromkeys(base.architecture for base in BASES):
+        first, *others = [base for base in BASES if base.architecture == architecture]
+        ids = ", ".join(f"`{base.id}`" for base in others)
+        name = base_models.architecture_label(architecture)
+        yield f"| {name}{' (films)' if first.film else ''} | `{first.id}` | {_size(first)} | {ids} |"
+
+
+def _size(base: BaseChoice) -> str:
+    if base.architecture == "tiny-shapes":
+        return "comes along"
+    return f"{base.gigabytes:g} GB{', gated' if base.gated else ''}"
+
+
+if __name__ == "__main__":
+    print(table())
