@@ -14,8 +14,6 @@ from hub_ui.preview import layout, single_file
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, place
 from hub_ui.preview.fetching import Fetched
-from hub_ui.preview.fetching import Source as Source
-from hub_ui.preview.fetching import folder as folder_of  # noqa: F401 - until the studio asks fetching
 
 # What diffusers, transformers and torch raise for files that are missing, cut off, or another model's.
 FAILURES = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, ImportError, SafetensorError)
@@ -36,10 +34,7 @@ def pipeline(choice: BaseChoice, fetched: Fetched | Path, device: Device, contro
         pipe = _made(kind, choice, here, device)
         _schedule(diffusers, pipe, choice)
     except FAILURES as error:
-        raise NoBase(
-            f"{choice.label} can't be loaded from its files ({_reason(error)}). Fetch them again, or choose another "
-            "base."
-        ) from error
+        raise NoBase(f"{choice.label} can't be loaded from its files ({_reason(error)}). {_next(here)}") from error
     pipe.set_progress_bar_config(disable=True)
     place(pipe, device, choice)
     return pipe
@@ -73,7 +68,7 @@ def _check(choice: BaseChoice, here: Fetched) -> None:
     gone = [name for name in layout.missing(here.folder, index, brought) if name not in here.parts]
     if gone:
         parts = ", ".join(name.replace("_", " ") for name in gone)
-        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. Fetch it again, or choose another.")
+        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. {_next(here)}")
 
 
 def _made(kind: Any, choice: BaseChoice, here: Fetched, device: Device) -> Any:
@@ -105,10 +100,7 @@ def _modular(kind: Any, choice: BaseChoice, here: Fetched, options: Mapping[str,
     )
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
-        raise NoBase(
-            f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. Fetch it again, or choose "
-            "another base."
-        )
+        raise NoBase(f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. {_next(here)}")
     return pipe
 
 
@@ -169,6 +161,13 @@ def _dtype_option() -> str:
 
     major, minor = diffusers.__version__.split(".")[:2]
     return "dtype" if (int(major), int(minor)) >= (0, 42) else "torch_dtype"
+
+
+def _next(here: Fetched) -> str:
+    """Files in Hugging Face's cache count as fetched, whatever became of them."""
+    if here.revision is None:
+        return "Choose another base."
+    return f"Delete {here.folder.parents[1]} to have it fetched again, or choose another base."
 
 
 def _reason(error: Exception) -> str:

@@ -57,7 +57,7 @@ class BaseChoice:
     `scheduler` replaces the one a repo ships, with `scheduler_options` over that one's settings.
     `dtype` is what the network can be trusted in on a GPU. `alternatives` are ids to offer beside this one.
     `film` is None for bases that draw pictures. `needs_image`: it changes a picture and can't draw without one.
-    `assumed`: it is a person's own, and nobody has looked yet what it holds.
+    `assumed`: it is a person's own, and nobody has looked yet what it holds; `architecture` is "" where no LoRA tells.
     """
 
     id: str

@@ -86,7 +86,7 @@ def settled(choice: BaseChoice, index: layout.Index) -> BaseChoice:
     if not choice.assumed:
         return choice
     like = _like(choice, index)
-    fitting(replace(choice, architecture=like.architecture), choice.architecture)
+    fitting(replace(choice, architecture=like.architecture), choice.architecture or None)
     return _own(like, choice.source, pipeline=index.pipeline)
 
 
@@ -127,10 +127,13 @@ def _named(asked: str, architecture: str | None) -> BaseChoice:
             f"“{asked}” is no base model. Choose one of: {names}; or a repo OWNER/NAME, a folder, or a .safetensors "
             "checkpoint."
         )
-    like = _main(architecture)
+    like = _main(architecture) if architecture else BASES[1]
     if like is None:
-        raise NoBase(f"Nothing says what {asked} is for. Choose one of: {', '.join(base.id for base in BASES)}.")
-    return replace(_own(like, asked), assumed=True)
+        raise NoBase(
+            f"There is no base model here that can draw with LoRAs for {architecture}, so {asked} can't be used. Use "
+            "the LoRA in another program."
+        )
+    return replace(_own(like, asked), architecture=architecture or "", assumed=True)
 
 
 def _of_folder(folder: Path, architecture: str | None) -> BaseChoice:

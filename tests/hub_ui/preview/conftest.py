@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hub_ui.preview.loading import Source
+from hub_ui.preview.fetching import Source
 from hub_ui.preview.studio import Studio
 from tests.hub_ui.preview.building import save_base
 

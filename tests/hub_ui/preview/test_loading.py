@@ -135,6 +135,15 @@ def test_what_is_missing_or_damaged_is_told(copy: Path, damage: Callable[[Path],
         loading.pipeline(choice, copy, CPU)
 
 
+def test_a_damaged_download_says_what_to_delete(copy: Path, tmp_path: Path) -> None:
+    (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    snapshot = tmp_path / "models--maker--tiny" / "snapshots" / ("1" * 40)
+    snapshot.parent.mkdir(parents=True)
+    fetched = Fetched(folder=copy.rename(snapshot), revision="1" * 40)
+    with pytest.raises(NoBase, match=r"Delete .*/models--maker--tiny to have it fetched again"):
+        load(snapshot, fetched)
+
+
 def test_a_folder_without_an_index_is_told(base: str, tmp_path: Path) -> None:
     with pytest.raises(NoBase, match=r"holds no model_index\.json"):
         loading.pipeline(of(base), tmp_path, CPU)

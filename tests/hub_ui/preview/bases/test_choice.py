@@ -43,6 +43,13 @@ def test_a_repo_not_listed_is_taken_for_what_the_lora_needs_until_it_is_read() -
     assert (choice.revision, choice.license, choice.assumed) == (None, "", True)
 
 
+def test_a_repo_without_a_lora_is_what_its_index_says() -> None:
+    choice = choose(None, None, "someone/her-model")
+    assert (choice.architecture, choice.assumed) == ("", True)
+    found = settled(choice, layout.Index(pipeline="FluxPipeline", parts={}))
+    assert (found.id, found.architecture, found.steps) == ("someone/her-model", "flux1", 28)
+
+
 def folder(path: Path, pipeline: str) -> Path:
     (path / "model_index.json").write_text(json.dumps({"_class_name": pipeline, "vae": ["diffusers", "AutoencoderKL"]}))
     return path
@@ -101,7 +108,7 @@ def test_a_base_of_another_architecture_does_not_fit() -> None:
         (None, None, "Choose one yourself"),
         ("svd", None, "no base model here that can draw with LoRAs for svd"),
         ("sdxl", "what?", "Choose one of: sdxl-1.0, pony"),
-        ("svd", "someone/svd", "Nothing says what someone/svd is for"),
+        ("svd", "someone/svd", "draw with LoRAs for svd, so someone/svd can't be used"),
         ("sd1", "gone.safetensors", "gone.safetensors can't be read: No such file"),
         ("sd1", "old.ckpt", "Pickled checkpoints"),
     ],
