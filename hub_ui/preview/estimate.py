@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
+from hub_ui.preview import numbers
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device
 from hub_ui.preview.settings import Settings
@@ -31,7 +30,6 @@ _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
 # Their guidance is an input, not a second run.
 _GUIDED_IN_ONE_RUN = ("Flux", "HunyuanVideo")
-_NETWORKS = ("unet", "transformer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +79,7 @@ def estimate(
 ) -> Estimate:
     """`speed` is the device's, in operations a second; `load`: the base has to be brought into memory first."""
     timing = known or rough(choice, chosen, speed)
-    loading = choice.gigabytes * 1e9 / _LOADED_A_SECOND if load and images else 0.0
+    loading = _loading(choice) if load and images else 0.0
     seconds = images * (chosen.steps * timing.step + timing.rest) + loading
     return Estimate(
         seconds=seconds,
@@ -89,6 +87,11 @@ def estimate(
         measured=known is not None,
         sentence=_sentence(seconds, images, device, known is not None),
     )
+
+
+def _loading(choice: BaseChoice) -> float:
+    counted = numbers.in_base(Path(choice.source))
+    return (2 * counted or choice.gigabytes * 1e9) / _LOADED_A_SECOND
 
 
 def rough(choice: BaseChoice, chosen: Settings, speed: float) -> Timing:
@@ -139,19 +142,7 @@ def _sentence(seconds: float, images: int, device: Device, measured: bool) -> st
 
 def _weights(choice: BaseChoice) -> float:
     """How many numbers the network has: counted in the files, if they lie in a folder, else by the size of the repo."""
-    counted = 0
-    for name in _NETWORKS:
-        for path in Path(choice.source).glob(f"{name}/*.safetensors"):
-            counted += _count(path)
-    return counted or choice.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
-
-
-def _count(path: Path) -> int:
-    try:
-        with safe_open(path, framework="np") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return 0
+    return numbers.in_network(Path(choice.source)) or choice.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
 
 
 def _read(path: Path) -> dict[str, Timing]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import PreviewError
-from hub_ui.preview import bases
+from hub_ui.preview import bases, numbers
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.settings import Settings
 
@@ -45,6 +45,9 @@ def first(choice: BaseChoice, device: Device) -> Level:
 
 def need(choice: BaseChoice) -> int:
     """What the base takes on a device at half precision, one picture in the making included."""
+    counted = numbers.in_base(Path(choice.source))
+    if counted:
+        return counted * 2 * 7 // 6
     return round((choice.memory or choice.gigabytes * 7 / 6 + 1) * _GIGABYTE)
 
 

@@ -59,18 +59,31 @@ def plane(latents: Any, settings: Settings) -> Any:
     if last.ndim == 4:
         last = last[:, last.shape[1] // 2]
     if last.ndim == 2:
-        rows = _rows(last.shape[0], settings)
-        last = None if rows is None else last.reshape(rows, -1, last.shape[1]).permute(2, 0, 1)
+        last = _unpacked(last, settings)
     if last is None or last.ndim != 3:
         return None
     step = max(1, math.ceil(max(last.shape[1:]) / _LARGEST))
     return last[:, ::step, ::step].float().cpu()
 
 
-def _rows(count: int, settings: Settings) -> int | None:
-    """How many rows of patches there are, given how many patches and what shape the picture has."""
-    rows = round(math.sqrt(count * settings.height / settings.width))
-    return rows if rows > 0 and count % rows == 0 else None
+def _unpacked(patches: Any, settings: Settings) -> Any:
+    """The list is as long as rows times columns, times frames for a clip; None where that does not come out even."""
+    for frames in _frames(settings):
+        each, left = divmod(len(patches), frames)
+        rows = round(math.sqrt(each * settings.height / settings.width))
+        if left == 0 and rows > 0 and each % rows == 0 and _is_shape(each // rows, rows, settings):
+            middle = patches[frames // 2 * each :][:each]
+            return middle.reshape(rows, -1, patches.shape[1]).permute(2, 0, 1)
+    return None
+
+
+def _frames(settings: Settings) -> list[int]:
+    """How many a clip may have as latents: networks for films make one of eight, of four, or of each."""
+    return [(settings.frames - 1) // each + 1 for each in (8, 4, 1)] if settings.frames > 1 else [1]
+
+
+def _is_shape(columns: int, rows: int, settings: Settings) -> bool:
+    return abs(columns * settings.height - rows * settings.width) < 2 * max(settings.width, settings.height)
 
 
 def fitted(pixels: Any, image: Image) -> Any:
