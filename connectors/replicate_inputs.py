@@ -13,7 +13,8 @@ from connectors.errors import UsageError
 from connectors.wire import Table, number, table, tables, text, texts
 
 _WIDTH_STEP = 16
-_QUARTER_MEGAPIXEL = 0.4
+# Shapes are drawn with about a million pixels, or a quarter of them.
+_QUARTER_MEGAPIXEL, _MEGAPIXEL = 0.4, (0.9, 1.2)
 # Names of samplers as people know them -> as the SDXL trainers of Replicate do.
 _SCHEDULERS: Mapping[str, str] = {
     "euler": "K_EULER",
@@ -213,7 +214,8 @@ def _put_size(filling: _Filling, wish: Wish) -> None:
         filling.put("aspect_ratio", shape)
         if width * height < _QUARTER_MEGAPIXEL * 1e6 and inputs.offers("megapixels", "0.25"):
             filling.put("megapixels", "0.25")
-        filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
+        if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == _ratio(shape)):
+            filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
     else:
         filling.notes.append("This model doesn't let one choose the picture's size.")
 

@@ -206,9 +206,9 @@ def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: 
     terminal.line(str(args.out))
     seconds = sum(picture.seconds for picture in made.pictures)
     count = f"{len(made.pictures)} pictures, " if len(made.pictures) > 1 else ""
+    sampler = f"{report.sampler}, " if report.sampler else ""
     terminal.note(
-        f"{report.base} on {report.device}, {count}seed {report.seed}, {report.steps} steps, {report.sampler}, "
-        f"{seconds:.1f} s"
+        f"{report.base} on {report.device}, {count}seed {report.seed}, {report.steps} steps, {sampler}{seconds:.1f} s"
     )
     for one in report.coverage:
         terminal.note(f"{one.title}: {one.sentence()}")
