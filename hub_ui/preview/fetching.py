@@ -26,6 +26,8 @@ from hub_ui.terminal import size
 
 # What is fetched without asking: a few seconds of a usual connection.
 _WITHOUT_ASKING = 1_000_000_000
+# Less than this is settings, which were read for the plan.
+_WORTH_A_WORD = 50_000_000
 # Left free beside a download, for everything else that the computer does meanwhile.
 _SPARE = 1_000_000_000
 
@@ -144,7 +146,7 @@ def check(plan: Plan, may_fetch: bool) -> None:
         )
     if plan.missing <= _WITHOUT_ASKING or may_fetch:
         return
-    there = f" {size(plan.present)} of it are here already." if plan.present else ""
+    there = f" {size(plan.present)} of it are here already." if plan.present > _WORTH_A_WORD else ""
     raise NeedsFetching(
         f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
         f"{size(plan.free)} are free on this disk. Agree to the download (--fetch), or choose another base.",
@@ -186,8 +188,8 @@ def _main_piece(choice: BaseChoice, source: Source) -> tuple[Piece, layout.Index
             return held
     asked = Asked(label=choice.label, repo=choice.source, gated=choice.gated, key=source.token is not None)
     info = _asked(asked, choice.revision, source)
-    files = _files(info, cached)
     index = _index(asked, info, source)
+    files = _files(info, cached)
     names = layout.wanted([file.name for file in files], index, choice.dtype, brought=brought)
     return _piece(info, files, names, choice.license), index
 

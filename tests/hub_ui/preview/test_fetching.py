@@ -74,8 +74,10 @@ def test_a_plan_says_what_how_much_and_under_which_licence(source: Source, base:
     planned = plan(of("maker/tiny"), source)
     files = [*Path(base).glob("*/*"), Path(base) / "model_index.json"]
     assert planned.bytes == sum(path.stat().st_size for path in files)
-    assert (planned.repo, planned.license, planned.gated, planned.present) == ("maker/tiny", "tiny-license", False, 0)
-    assert planned.missing == planned.bytes
+    assert (planned.repo, planned.license, planned.gated) == ("maker/tiny", "tiny-license", False)
+    # The index was read for the plan.
+    assert planned.present == (Path(base) / "model_index.json").stat().st_size
+    assert planned.missing == planned.bytes - planned.present
     assert len(planned.revision or "") == 40
 
 
@@ -92,8 +94,7 @@ def test_only_what_the_pipeline_needs_is_fetched(source: Source) -> None:
     fetched = fetch(planned, source, counts.append)
     found = all_of(fetched.folder)
     assert [name for name in found if not name.endswith((".json", ".txt"))] == WEIGHTS
-    # The index was here before, from the plan.
-    assert planned.missing - 1000 < sum(counts) <= planned.missing
+    assert sum(counts) == planned.missing
 
 
 def test_what_is_here_already_is_not_fetched_again(source: Source) -> None:
@@ -203,7 +204,7 @@ def test_gigabytes_are_agreed_to_first(source: Source) -> None:
         check(replace(planned, free=90_000_000_000), may_fetch=False)
     assert "90.0 GB are free" in told.value.message
     assert (told.value.label, told.value.repo, told.value.free) == ("maker/huge", "maker/huge", 90_000_000_000)
-    assert (told.value.bytes, told.value.present, told.value.gated) == (planned.missing, 0, False)
+    assert (told.value.bytes, told.value.gated) == (planned.missing, False)
 
 
 def test_what_was_agreed_to_is_fetched(source: Source) -> None:
