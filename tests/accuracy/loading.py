@@ -84,7 +84,7 @@ def loaded(path: Path, networks: Networks) -> Loaded | None:
     best = max(found, key=lambda placement: len(placement.placed), default=None)
     return Loaded(
         case=path.stem,
-        architecture=" or ".join(fitting) or "?",
+        architecture=fitting[0] if len(fitting) == 1 else "undecided",
         whole=whole,
         before=_before(case),
         after=_after(best, len(shapes)),
@@ -146,7 +146,7 @@ def count(cases: Iterable[Loaded], outcome: Outcome, *, after: bool) -> int:
     return sum((each.after if after else each.before) == outcome for each in cases)
 
 
-_ROW = "{:<32}{:>7}" + 2 * "{:>10}{:>9}{:>9}{:>8}" + "{:>14}"
+_ROW = "{:<20}{:>7}" + 2 * "{:>10}{:>9}{:>9}{:>8}" + "{:>14}"
 
 
 def table(cases: Sequence[Loaded]) -> list[str]:

@@ -46,7 +46,7 @@ class Names:
 
 
 def names_of(model: Model, architecture: str) -> Names:
-    sizes = {component: _modules(parameters) for component, parameters in model.items()}
+    sizes = {component: modules_of(parameters) for component, parameters in model.items()}
     network: Spelled = {}
     main = next((component for component in _NETWORKS if component in sizes), None)
     for component, befores in _BESIDE.items():
@@ -63,7 +63,7 @@ def names_of(model: Model, architecture: str) -> Names:
     )
 
 
-def _modules(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
+def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
     """Modules by their weights; a parameter that is no module's weight stands for itself."""
     return {
         name.removesuffix(".weight"): tuple(shape)
@@ -75,10 +75,10 @@ def _modules(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
 def _originals(architecture: str, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
     if architecture in UNETS:
         yield from ((original, Entry(modules=(module,))) for original, module in unet.originals(sizes))
-    yield from _written_out(TABLES.get(architecture, {}), sizes)
+    yield from written_out(TABLES.get(architecture, {}), sizes)
 
 
-def _written_out(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
+def written_out(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
     """Every row for every block that the model has."""
     blocks = _blocks(sizes)
     for original, entry in table.items():
@@ -162,7 +162,7 @@ def _encoders(encoders: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[Ta
     for component, sizes in encoders.items():
         own = {plain(module): module for module in sizes}
         spelled: Spelled = {name: (Target(component=component, module=module),) for name, module in own.items()}
-        for original, entry in _written_out(
+        for original, entry in written_out(
             {**OPEN_CLIP, **EARLY}, {name: sizes[module] for name, module in own.items()}
         ):
             if all(module in own for module in entry.modules):

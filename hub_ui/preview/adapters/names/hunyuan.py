@@ -70,16 +70,15 @@ _REFINER: Rows = {
 }
 
 
-def _embedder(name: str, module: str) -> Table:
-    """Two linear layers, in Tencent's spelling and in ComfyUI's."""
-    first, second = same(f"{module}.linear_1"), same(f"{module}.linear_2")
+# Two linear layers, as Tencent's modules and ComfyUI's call them.
+_MLP, _LAYERS, _LINEAR = ("mlp.0", "mlp.2"), ("in_layer", "out_layer"), ("linear_1", "linear_2")
+
+
+def _embedder(name: str, module: str, official: tuple[str, str] = _MLP) -> Table:
     return {
-        f"{name}.mlp.0": first,
-        f"{name}.mlp.2": second,
-        f"{name}.in_layer": first,
-        f"{name}.out_layer": second,
-        f"{name}.linear_1": first,
-        f"{name}.linear_2": second,
+        f"{name}.{theirs}": same(f"{module}.{ours}")
+        for spelling in (official, _MLP, _LAYERS, _LINEAR)
+        for theirs, ours in zip(spelling, _LINEAR, strict=True)
     }
 
 
@@ -89,7 +88,7 @@ HUNYUAN: Table = {
     **within("txt_in.individual_token_refiner.blocks.{}", "context_embedder.token_refiner.refiner_blocks.{}", _REFINER),
     "txt_in.input_embedder": same("context_embedder.proj_in"),
     **_embedder("txt_in.t_embedder", "context_embedder.time_text_embed.timestep_embedder"),
-    **_embedder("txt_in.c_embedder", "context_embedder.time_text_embed.text_embedder"),
+    **_embedder("txt_in.c_embedder", "context_embedder.time_text_embed.text_embedder", _LINEAR),
     "img_in.proj": same("x_embedder.proj"),
     "byt5_in.layernorm": same("context_embedder_2.norm"),
     "byt5_in.fc1": same("context_embedder_2.linear_1"),
@@ -97,7 +96,7 @@ HUNYUAN: Table = {
     "byt5_in.fc3": same("context_embedder_2.linear_3"),
     # Where each network keeps its time and guidance; a row whose modules the base lacks says nothing.
     **_embedder("time_in", "time_text_embed.timestep_embedder"),
-    **_embedder("vector_in", "time_text_embed.text_embedder"),
+    **_embedder("vector_in", "time_text_embed.text_embedder", _LAYERS),
     **_embedder("guidance_in", "time_text_embed.guidance_embedder"),
     "final_layer.linear": same("proj_out"),
     "final_layer.adaLN_modulation.1": swapped("norm_out.linear"),
