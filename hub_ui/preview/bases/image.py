@@ -8,8 +8,8 @@ Where the figures are from (looked up in November 2026):
 - `revision`: commits that public code, or caches of Hugging Face in public logs, name for the repo, most of them in
   several places that don't know each other. Where none was found it is left out, never guessed; then the commit found
   at the first download is kept to.
-- `gigabytes`: files as listed on the hub where somebody wrote the listing down (FLUX.2, Qwen-Image, Kolors, Anima,
-  SD 3, Krea 2, AuraFlow, Wan 1.3B and A14B), else counted: parameters by bytes each. The hub tells before a download.
+- `gigabytes`: files as listed on the hub where a listing was found (FLUX.2, Qwen-Image, Z-Image Turbo, Lumina, Sana,
+  Kolors, Anima, SD 3, Krea 2, AuraFlow, Wan), else counted: parameters by bytes each. The hub tells before a download.
 - `license`: the taxonomy's, or the model card's. `gated`: the hub asks people to agree first.
 
 Speeding LoRAs (LCM, Hyper-SD, Qwen-Image-Lightning, FLUX Turbo) are LoRAs: they are stacked with the one to try, with
@@ -194,9 +194,10 @@ IMAGE_BASES: tuple[BaseChoice, ...] = (
         "QwenImageEditPlusPipeline", steps=40, guidance=4.0, gigabytes=57.7, needs_image=True,
         revision="6f3ccc0b56e431dc6a0c2b2039706d7d26f22cb9", alternatives="qwen-image",
     ),
+    # Its network is stored at full precision, as are both of Lumina's.
     base(
         "z-image-turbo", "Z-Image Turbo", "z-image", "Tongyi-MAI/Z-Image-Turbo", "ZImagePipeline",
-        steps=9, guidance=0.0, gigabytes=20.5,
+        steps=9, guidance=0.0, gigabytes=32.8, memory=24.9,
         revision="f332072aa78be7aecdf3ee76d5c247082da564a6", alternatives="z-image",
     ),
     base(
@@ -225,7 +226,7 @@ IMAGE_BASES: tuple[BaseChoice, ...] = (
     ),
     base(
         "lumina-2", "Lumina 2", "lumina2", "Alpha-VLLM/Lumina-Image-2.0", "Lumina2Pipeline",
-        steps=30, guidance=4.0, gigabytes=10.5, revision="53504abd8178b30685b6c4c7a4cd181ff78b73e9",
+        steps=30, guidance=4.0, gigabytes=21.2, memory=13.3, revision="53504abd8178b30685b6c4c7a4cd181ff78b73e9",
     ),
     base(
         "sana", "Sana 1.6B", "sana", f"{_NVIDIA}/Sana_1600M_1024px_diffusers", _SANA,
