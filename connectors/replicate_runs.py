@@ -90,9 +90,10 @@ class Runs:
         self._starting.close()
 
     def json(self, path: str, *, method: str = "GET", **extra: Any) -> Table:
-        """Any other question to the API, with the key."""
+        """Any other question to the API, with the key. What makes something there is sent once."""
         self.need_key("This")
-        return table(self._asking.json(path, method=method, **extra))
+        session = self._asking if method == "GET" else self._starting
+        return table(session.json(path, method=method, **extra))
 
     def model(self, model: str) -> Table:
         self.need_key("Running a model")

@@ -6,8 +6,11 @@ A zip that is given is never passed on as it is: what is in it is read with limi
 from __future__ import annotations
 
 import io
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +28,11 @@ _SMALL_SIDE = 512
 _LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
 _LONGEST_CAPTION = 10_000
 # What systems leave behind in folders and zips.
+# What zipfile and the decompressors behind it say of a damaged or hostile zip.
+_UNREADABLE = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError,
+    struct.error,
+)  # fmt: skip
 # The tag of EXIF that holds the place.
 _GPS = 0x8825
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
@@ -101,7 +109,7 @@ def _of_zip(path: Path) -> Iterator[_Item]:
                 yield _member(opened, info, path)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such folder or zip.") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _UNREADABLE as error:
         raise UsageError(f"{path} can't be read as a zip: {error}") from error
 
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from connectors.errors import UsageError
@@ -125,6 +128,29 @@ def test_what_is_no_zip_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(UsageError, match="can't be read as a zip"):
         training_set(tmp_path / "a.zip")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_damaged_zip_is_read_or_told(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(DEFLATED)
+    for place, value in changes:
+        data[place % len(data)] = value
+    (tmp_path / "a.zip").write_bytes(data)
+    with suppress(UsageError):
+        assert training_set(tmp_path / "a.zip").images >= 2
+
+
+def _deflated() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name in ("a.png", "b.png", "c.jpg"):
+            zipped.writestr(name, _picture(side=70, form="JPEG" if name == "c.jpg" else "PNG"))
+        zipped.writestr("a.txt", b"a pier in the fog")
+    return packed.getvalue()
+
+
+DEFLATED = _deflated()
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
