@@ -47,6 +47,8 @@ def estimate_json(asked: Again, sentence: str, plan: Plan | None) -> dict[str, A
     missing = plan is not None and plan.missing > 0
     return {
         "estimate": sentence,
+        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in asked.job.adapters],
+        "notes": list(asked.notes),
         "place": asked.place,
         "pictures": len(asked.sheet.cells),
         "fetch": {

@@ -129,10 +129,10 @@ def _parameters(made: Made, at: int, hashes: Sequence[str | None]) -> Parameters
     prompt = " ".join([cell.prompt, *(a1111.tag(names[i], cell.weights[i]) for i in on)])
     sampler, schedule = samplers.parts(report.sampler)
     fields = {
-        "Steps": str(report.steps),
+        "Steps": str(report.steps or ""),
         "Sampler": sampler,
         "Schedule type": schedule,
-        "CFG scale": f"{report.guidance:g}",
+        "CFG scale": f"{report.guidance:g}" if report.guidance or report.place == "local" else None,
         "Seed": str(report.seed),
         "Size": f"{report.width}x{report.height}",
         "Model": report.base,

@@ -87,13 +87,15 @@ class Stamp:
 
     def job(self, adapter: Callable[[Ref, float], Adapter], control: Path | None = None) -> Job:
         """The job again. `adapter` finds the file of a pinned ref."""
+        # A model elsewhere that takes no such number says 0 of it.
+        unsaid = self.report is not None and self.report.place != "local"
         return Job(
             adapters=tuple(adapter(lora.ref, lora.weight) for lora in self.loras),
             prompt=self.prompt,
             negative=self.negative,
             seed=self.seed,
-            steps=self.steps,
-            guidance=self.guidance,
+            steps=self.steps or None,
+            guidance=None if unsaid and not self.guidance else self.guidance,
             width=self.width,
             height=self.height,
             base=self.base,

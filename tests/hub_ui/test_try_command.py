@@ -22,6 +22,7 @@ from hub_ui.preview import stamp
 from hub_ui.preview.job import Job, Made
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
+from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 from tests.hub_ui.preview import making
 from tests.hub_ui.preview.building import save_base, save_kohya
 
@@ -278,3 +279,27 @@ def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
 )
 def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:
     assert cli.main(line.split()) == 2
+
+
+@pytest.mark.usefixtures("hubs")
+def test_replicate_makes_it_with_the_price_first(
+    tmp_path: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--seed", "7"]
+    assert cli.main([*words, "--out", str(tmp_path / "one.png")]) == 0
+    assert "$" in capsys.readouterr().err.splitlines()[0]
+    code, told = line(*words, "--estimate")
+    assert (code, told["place"], told["fetch"]) == (0, "replicate", None)
+    code, made = line("try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"))
+    assert (code, made["place"], made["seed"], made["coverage"]) == (0, "replicate", 7, [])
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
+    _, shown = line("show", "civitai:1002")
+    text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--estimate"]
+    code, told = line(*words)
+    # It is for another base, which proves that it was found.
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("The LoRA is for sdxl, but ")

@@ -111,6 +111,14 @@ def test_a_cell_without_loras_names_none() -> None:
     assert "lora" not in text.casefold()
 
 
+def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> None:
+    made = making.made(report=making.report(place="replicate", steps=0, guidance=0.0, coverage=()))
+    stamp.save(made, 0, tmp_path / "a.png")
+    assert (again(tmp_path / "a.png").steps, again(tmp_path / "a.png").guidance) == (None, None)
+    assert "Steps" not in stamp.parameters(made, 0)
+    assert "CFG" not in stamp.parameters(made, 0)
+
+
 def test_loras_of_other_hubs_are_no_resources_of_civitai() -> None:
     asked = making.job(making.adapter(ref=Ref.parse(f"hf:ada/ink@{'a' * 40}#ink.safetensors")))
     assert "Civitai resources" not in stamp.parameters(making.made(asked), 0)
