@@ -125,24 +125,33 @@ def ia3(factors: Factors, weight: Tensor) -> Tensor:
 
     PEFT writes l, as [out, 1] or [1, in]; LyCORIS writes l - 1 and says with `on_input` which side it means.
     """
-    values, inputs = _multiplier(factors)
-    if inputs:
+    values = _gain(factors)
+    if _over_inputs(factors, weight.shape[0]):
         return (weight.view(weight.shape[0], len(values), -1) * values[None, :, None]).flatten(1)
     return weight * factors.cut(values)[:, None]
 
 
 def ia3_bias(factors: Factors, bias: Tensor) -> Tensor | None:
     """PEFT multiplies the layer's outputs, its bias with them; LyCORIS multiplies the weight alone."""
-    values, inputs = _multiplier(factors)
-    return bias * factors.cut(values) if not inputs and is_peft(factors, "ia3") else None
+    if not is_peft(factors, "ia3") or _over_inputs(factors, len(bias)):
+        return None
+    return bias * factors.cut(_gain(factors))
 
 
-def _multiplier(factors: Factors) -> tuple[Tensor, bool]:
-    """l - 1, and whether it is over the inputs."""
+def _gain(factors: Factors) -> Tensor:
+    """l - 1"""
+    values = factors.parts["ia3"].flatten()
+    return values - 1 if is_peft(factors, "ia3") else values
+
+
+def _over_inputs(factors: Factors, outputs: int) -> bool:
+    """For convolutions PEFT writes both sides as [1, n, 1, 1]; where n is both, it is taken for the outputs."""
     values = factors.parts["ia3"]
-    if is_peft(factors, "ia3"):
-        return values.flatten() - 1, values.shape[0] == 1 and values.numel() > 1
-    return values.flatten(), factors.on_input
+    if not is_peft(factors, "ia3"):
+        return factors.on_input
+    if values.dim() == 2:
+        return values.shape[0] == 1 < values.shape[1]
+    return factors.rows is None and values.numel() != outputs
 
 
 def is_peft(factors: Factors, part: Part) -> bool:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights
+from hub_ui.preview.adapters.files import read
+from tests.hub_ui.preview.building import save_kohya
+
+KEY = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def saved(path: Path, **tensors: torch.Tensor) -> Path:
+    """One more layer beside the usual ones, its parts by keyword."""
+    save_kohya(path)
+    more = {f"lora_unet_mid_block_attentions_0_proj_in.{name}.weight": value for name, value in tensors.items()}
+    save_file({**load_file(path), **more}, path)
+    return path
+
+
+def test_every_tensor_is_read_as_safetensors_reads_it(tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", text=True)
+    found, expected = read(path, "a"), load_file(path)
+    assert found.tensors.keys() == expected.keys()
+    assert all(torch.equal(found.tensors[key], expected[key]) for key in expected)
+    assert found.metadata == {"ss_network_dim": "4"}
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2]
+)
+def test_all_number_types_of_weights_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
+    value = torch.tensor([[0.5, -2.0]])
+    path = saved(tmp_path / "a.safetensors", lora_down=value.to(dtype), lora_up=value.to(dtype))
+    found = read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"]
+    assert found.tolist() == [[0.5, -2.0]]
+
+
+def test_tensors_that_are_not_aligned_are_read(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.safetensors", lora_down=torch.ones(1, 2), lora_up=torch.ones(2, 1))
+    raw = path.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    path.write_bytes(struct.pack("<Q", length + 1) + raw[8 : 8 + length] + b" " + raw[8 + length :])
+    assert read(path, "a").tensors["lora_unet_mid_block_attentions_0_proj_in.lora_up.weight"].tolist() == [[1], [1]]
+
+
+def test_other_kinds_of_files_are_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"\x80\x02")
+    with pytest.raises(NotWeights, match=r"a\.pt is no safetensors file"):
+        read(path, "a")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\x02}q\x00", b"\xff" * 20, b"PK\x03\x04zip"])
+def test_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(HubUiError):
+        read(path, "a")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotWeights, match="can't be read"):
+        read(tmp_path / "gone.safetensors", "a")
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadHeader, match="cut off"):
+        read(path, "a")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path, bad: float) -> None:
+    path = saved(tmp_path / "a.safetensors", lora_down=torch.tensor([[bad, 1.0]]), lora_up=torch.ones(2, 1))
+    with pytest.raises(DoesNotFit, match=r"“Ink” is damaged: .*proj_in\.lora_down\.weight"):
+        read(path, "Ink")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"], "a language model"),
+        (["first_stage_model.encoder.conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight"], "checkpoint"),
+    ],
+)
+def test_what_is_no_lora_for_pictures_is_refused_in_words(tmp_path: Path, names: list[str], words: str) -> None:
+    path = tmp_path / "a.safetensors"
+    values = {name: torch.ones(4, 8) for name in names}
+    values |= {name.replace("lora_A", "lora_B"): torch.ones(8, 4) for name in names if "lora_A" in name}
+    save_file(values, path)
+    with pytest.raises(DoesNotFit, match=words):
+        read(path, "Ink")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_is_refused_in_words_or_read(tmp_path: Path, data: Any) -> None:
+    path = save_kohya(tmp_path / "a.safetensors")
+    raw = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at : at + data.draw(st.integers(1, 8))] = data.draw(st.binary(max_size=8))
+    path.write_bytes(raw)
+    try:
+        read(path, "a")
+    except HubUiError as error:
+        assert error.message.endswith(".")

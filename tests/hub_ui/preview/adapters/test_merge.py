@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from hub_ui.preview.adapters.algorithms import Factors
+from hub_ui.preview.adapters.merge import Originals
+from hub_ui.preview.adapters.parts import Slot, slots_of
+from hub_ui.preview.adapters.patch import Dense
+
+
+def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> Dense:
+    parts = {"diff": value} | ({} if bias is None else {"diff_b": bias})
+    return Dense(algorithm="diff", factors=Factors(parts=parts, keys={}))  # type: ignore[arg-type]
+
+
+def slots(module: nn.Module) -> dict[str, Slot]:
+    return dict(slots_of(nn.ModuleDict({"a": module}), "a"))
+
+
+def test_weights_and_biases_gain_and_are_restored_bit_for_bit() -> None:
+    module, kept = nn.Linear(3, 2), Originals()
+    own, parameter = {name: value.clone() for name, value in module.state_dict().items()}, module.weight
+    kept.merge(slots(module), [(change(torch.ones(2, 3), torch.ones(2)), 0.5)])
+    torch.testing.assert_close(module.weight.data, own["weight"] + 0.5)
+    torch.testing.assert_close(module.bias.data, own["bias"] + 0.5)
+    kept.restore_all()
+    assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())
+    assert module.weight is parameter
+
+
+def test_merging_again_starts_from_the_modules_own_weights() -> None:
+    module, kept = nn.Linear(3, 2), Originals()
+    own = module.weight.data.clone()
+    for amount in (1.0, -0.3):
+        kept.merge(slots(module), [(change(torch.ones(2, 3)), amount)])
+    torch.testing.assert_close(module.weight.data, own - 0.3)
+
+
+def test_an_amount_of_zero_is_the_modules_own_weight() -> None:
+    module, kept = nn.Linear(3, 2), Originals()
+    own = module.weight.data.clone()
+    kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
+    kept.merge(slots(module), [(change(torch.ones(2, 3)), 0.0)])
+    assert torch.equal(module.weight.data, own)
+    assert len(kept) == 0
+
+
+def test_sums_are_taken_in_full_precision_and_rounded_once() -> None:
+    module, kept = nn.Linear(1, 1).to(torch.bfloat16), Originals()
+    module.weight.data.fill_(256.0)
+    small = [(change(torch.full((1, 1), 0.75)), 1.0)] * 2
+    kept.merge(slots(module), small)
+    # Each by itself would be lost: bfloat16 knows no number between 256 and 258.
+    assert module.weight.item() == 258.0
+
+
+def test_the_same_again_is_not_computed_again() -> None:
+    module, kept, patch = nn.Linear(3, 2), Originals(), change(torch.ones(2, 3))
+    kept.merge(slots(module), [(patch, 1.0)])
+    before = module.weight.data_ptr()
+    kept.merge(slots(module), [(patch, 1.0)])
+    assert module.weight.data_ptr() == before
+
+
+def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later() -> None:
+    module, kept = nn.Linear(3, 2), Originals()
+    with torch.inference_mode():
+        kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
+    assert not module.weight.data.is_inference()
