@@ -1,19 +1,39 @@
 """Drawing with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
 
-One row for each format of an architecture, in pipelines/rows_a.py: UNets, Stable Diffusion 3, FLUX.1, Chroma, PixArt,
+One row for each format of an architecture, in pipelines/*_rows.py: UNets, Stable Diffusion 3, FLUX.1, Chroma, PixArt,
 AuraFlow and CogView4. Latents in float32, for weights 0, 0.5 and 1 and for two LoRAs at once.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hub_ui.preview.adapters.cache import Cache
-from tests.hub_ui.preview.pipelines.bench import WEIGHTS, Bench, apart, by_arithmetic, by_diffusers, by_rack
-from tests.hub_ui.preview.pipelines.rows_a import ROWS, Row
+from tests.hub_ui.preview.pipelines.algorithm_rows import ALGORITHMS
+from tests.hub_ui.preview.pipelines.bench import (
+    TOLERANCE,
+    WEIGHTS,
+    Bench,
+    Tiny,
+    apart,
+    by_arithmetic,
+    by_diffusers,
+    by_rack,
+)
+from tests.hub_ui.preview.pipelines.dit_rows import OTHERS, SD3S
+from tests.hub_ui.preview.pipelines.flux import CONTROL, UNSTEERED, widen
+from tests.hub_ui.preview.pipelines.flux_rows import FLUXES, control_of_bfl, control_of_diffusers
+from tests.hub_ui.preview.pipelines.frame import File, draw, load
+from tests.hub_ui.preview.pipelines.rows import Make, Row
+from tests.hub_ui.preview.pipelines.unet_rows import UNETS
+
+ROWS = (*UNETS, *SD3S, *FLUXES, *OTHERS, *ALGORITHMS)
+ONE_EACH = list({row.base.save: row for row in reversed(ROWS[: -len(ALGORITHMS)])}.values())
+OFF, HALF, WHOLE, STACKED = WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -31,5 +51,48 @@ def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, t
     made = by_rack(tiny, paths, bench.cache)
 
     assert apart(made, wanted, row.stacked) == {}
-    assert torch.equal(made[WEIGHTS[0]], tiny.drawn)
-    assert (made[WEIGHTS[2]] - tiny.drawn).abs().max() > 0.1, "an effect too small to compare"
+    assert torch.equal(made[OFF], tiny.drawn)
+    assert (made[WHOLE] - tiny.drawn).abs().max() > 0.1, "an effect too small to compare"
+
+
+@pytest.mark.parametrize("row", ONE_EACH, ids=str)
+def test_merging_draws_what_adding_while_drawing_draws(row: Row, bench: Bench, tmp_path: Path) -> None:
+    tiny = bench.tiny(row.base)
+    files = [row.make(tiny.theirs, seed) for seed in (1, 2)]
+    paths = [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
+
+    made = by_rack(tiny, paths, bench.cache, merged=True)
+
+    assert apart(made, by_arithmetic(tiny, files)) == {}
+    assert torch.equal(made[OFF], tiny.drawn)
+
+
+def control_files(tmp_path: Path, make: Make) -> tuple[Any, list[File], list[Path]]:
+    """The pipeline widened by hand, and two LoRAs for it."""
+    wide = widen(load(CONTROL, CONTROL.save(tmp_path / "base")))
+    files = [make(wide, seed) for seed in (1, 2)]
+    return wide, files, [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
+
+
+@pytest.mark.parametrize("make", [control_of_diffusers, control_of_bfl])
+def test_a_control_lora_widens_the_base_and_draws_by_its_picture(make: Make, tmp_path: Path) -> None:
+    wide, files, paths = control_files(tmp_path, make)
+    unsteered = draw(load(UNSTEERED, tmp_path / "base"), UNSTEERED)
+    tiny = Tiny(base=CONTROL, ours=load(CONTROL, tmp_path / "base"), theirs=wide, drawn=unsteered)
+
+    made = by_rack(tiny, paths, Cache(2**28))
+
+    assert apart(made, by_arithmetic(tiny, files)) == {}
+    assert (made[OFF] - unsteered).abs().max() < TOLERANCE
+    assert (made[WHOLE] - unsteered).abs().max() > 0.1
+    assert tiny.ours.transformer.config.in_channels == 4
+
+
+def test_a_control_lora_draws_what_it_draws_by_diffusers_alone(tmp_path: Path) -> None:
+    _, _, paths = control_files(tmp_path, control_of_diffusers)
+    drawn = draw(load(UNSTEERED, tmp_path / "base"), UNSTEERED)
+    tiny = Tiny(
+        base=CONTROL, ours=load(CONTROL, tmp_path / "base"), theirs=load(CONTROL, tmp_path / "base"), drawn=drawn
+    )
+
+    assert apart(by_rack(tiny, paths, Cache(2**28)), by_diffusers(tiny, paths)) == {}

@@ -34,17 +34,19 @@ class Spelled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endings:
-    """`alpha` None: the trainer writes none, and the factors are taken as they are."""
+    """`alpha` None: the trainer writes none, and the factors are taken as they are. `bias` is what is added after."""
 
     down: str
     up: str
     alpha: str | None = None
+    bias: str | None = None
 
 
 KOHYA = Endings(down=".lora_down.weight", up=".lora_up.weight", alpha=".alpha")
 KOHYA_BARE = Endings(down=".lora_down.weight", up=".lora_up.weight")
 PEFT = Endings(down=".lora_A.weight", up=".lora_B.weight")
 PEFT_ALPHA = Endings(down=".lora_A.weight", up=".lora_B.weight", alpha=".alpha")
+PEFT_BIAS = Endings(down=".lora_A.weight", up=".lora_B.weight", bias=".lora_B.bias")
 PEFT_DEFAULT = Endings(down=".lora_A.default.weight", up=".lora_B.default.weight")
 OLD = Endings(down=".lora.down.weight", up=".lora.up.weight")
 OLD_TEXT = Endings(down=".lora_linear_layer.down.weight", up=".lora_linear_layer.up.weight")
@@ -89,6 +91,9 @@ def low_rank(
             tensors[layer.name + endings.alpha] = torch.tensor(alpha)
         scale = alpha / rank if endings.alpha else 1.0
         put(deltas, pipe, layer, scale * product(down, up))
+        if endings.bias:
+            bias = tensors[layer.name + endings.bias] = torch.randn(up.shape[0], generator=generator) * 0.1
+            put(deltas, pipe, layer, bias, "bias")
     return File(tensors=tensors, deltas=deltas, metadata=metadata)
 
 
@@ -118,6 +123,18 @@ def together(*files: File) -> File:
     return File(tensors=tensors, deltas=deltas, metadata=metadata or None)
 
 
+def replacing(pipe: Any, component: str, names: Mapping[str, str], seed: int) -> File:
+    """Values that take the place of the model's: name in the file -> parameter."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    deltas: Deltas = {}
+    for name, parameter in names.items():
+        own = getattr(pipe, component).get_parameter(parameter).detach()
+        tensors[name] = 1 + 0.3 * torch.randn(own.shape, generator=generator)
+        deltas[component, parameter] = tensors[name] - own
+    return File(tensors=tensors, deltas=deltas)
+
+
 def weights(pipe: Any, layer: Spelled) -> list[torch.Tensor]:
     model = getattr(pipe, layer.component)
     return [model.get_parameter(f"{module}.weight").detach() for module in layer.modules]
@@ -135,11 +152,11 @@ def product(down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
     return (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
 
 
-def put(deltas: Deltas, pipe: Any, layer: Spelled, delta: torch.Tensor) -> None:
+def put(deltas: Deltas, pipe: Any, layer: Spelled, delta: torch.Tensor, parameter: str = "weight") -> None:
     """A file's layer to the modules whose outputs it holds."""
     if layer.swapped:
         first, second = delta.chunk(2)
         delta = torch.cat([second, first])
     sizes = [weight.shape[0] for weight in weights(pipe, layer)]
     for module, part in zip(layer.modules, delta.split(sizes), strict=True):
-        deltas[layer.component, f"{module}.weight"] = part
+        deltas[layer.component, f"{module}.{parameter}"] = part

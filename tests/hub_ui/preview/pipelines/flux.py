@@ -105,6 +105,13 @@ CONTROL = Base(
     # The first noise is given: reading the control picture takes from the same generator.
     call={**SIZE, "control_image": _picture(), "latents": torch.randn(1, 64, 4, generator=torch.Generator())},
 )
+# The same network without the control picture: what a control LoRA of weight 0 draws.
+UNSTEERED = Base(
+    architecture="flux1",
+    pipeline="FluxPipeline",
+    save=save_control,
+    call={key: value for key, value in CONTROL.call.items() if key != "control_image"},
+)
 CHROMA = Base(
     architecture="chroma", pipeline="ChromaPipeline", save=save_chroma, call={**SIZE, "negative_prompt": "a dog"}
 )
