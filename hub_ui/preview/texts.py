@@ -85,7 +85,8 @@ class _Reader:
         keys = []
         for i in range(count):
             row = self.rows[i % len(self.rows)] if changed else None
-            given, named = _row(args, i, count), {key: _row(value, i, count) for key, value in kwargs.items()}
+            given = tuple(_row("", value, i, count) for value in args)
+            named = {name: _row(name, value, i, count) for name, value in kwargs.items()}
             keys.append(_key(self.name, row.effect if row else (), given, named))
             if keys[-1] not in answers:
                 answers[keys[-1]] = self._answer(keys[-1], row, given, named)
@@ -110,22 +111,26 @@ def _count(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
     """How many texts are asked for; None where a call can't be taken apart into rows."""
     import torch
 
-    values = [*args, *kwargs.values()]
-    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    named = [*(("", value) for value in args), *kwargs.items()]
     plain = (torch.Tensor, bool, int, float, str, torch.dtype, type(None))
-    if not tensors or not all(isinstance(value, plain) for value in values):
+    tensors = [(name, value) for name, value in named if isinstance(value, torch.Tensor) and value.ndim]
+    if not tensors or not all(isinstance(value, plain) for _, value in named):
         return None
-    if any(not tensor.ndim or tensor.shape[0] != tensors[0].shape[0] for tensor in tensors):
-        return None
-    return int(tensors[0].shape[0])
+    counts = {value.shape[_place(name, value)] for name, value in tensors}
+    return int(counts.pop()) if len(counts) == 1 else None
 
 
-def _row(value: Any, i: int, count: int) -> Any:
+def _place(name: str, tensor: Any) -> int:
+    """Where the rows of an input are counted. Positions in width, height and time stand in front of them."""
+    return 1 if name == "position_ids" and tensor.ndim == 3 else 0
+
+
+def _row(name: str, value: Any, i: int, count: int) -> Any:
     import torch
 
-    if isinstance(value, tuple):
-        return tuple(_row(part, i, count) for part in value)
-    return value[i : i + 1] if isinstance(value, torch.Tensor) and count > 1 else value
+    if not isinstance(value, torch.Tensor) or not value.ndim or count == 1:
+        return value
+    return value.narrow(_place(name, value), i, 1)
 
 
 def _key(name: str, effect: Effect, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

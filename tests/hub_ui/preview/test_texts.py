@@ -171,12 +171,31 @@ class ByPlace(nn.Module):
         return (ids.T[..., None].float().repeat(1, 1, 2),)
 
 
+class Threefold(nn.Module):
+    """As Qwen's models that see: a position is three numbers."""
+
+    def forward(self, ids: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor]:
+        self.seen.append((*ids.shape, *position_ids.shape))
+        return (ids[..., None].float(),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, ...]] = []
+
+
 def test_texts_that_stand_in_the_second_place_are_joined_there() -> None:
     pipe = Pipe(ByPlace())
     with Texts().shared(pipe, rack(), rows(0.0)):
         together = pipe.text_encoder(torch.tensor([CAT, DOG]))[0]
     assert together.shape == (4, 2, 2)
     assert together[:, 1, 0].tolist() == DOG
+
+
+def test_positions_in_three_directions_are_no_texts() -> None:
+    pipe = Pipe(Threefold())
+    with Texts().shared(pipe, rack(), rows(0.0)):
+        pipe.text_encoder(torch.tensor([CAT, DOG, CAT]), position_ids=torch.zeros(3, 3, 4))
+    assert pipe.text_encoder.seen == [(1, 4, 3, 1, 4)] * 2
 
 
 def test_what_cannot_be_taken_apart_is_passed_on() -> None:
