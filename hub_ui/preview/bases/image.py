@@ -194,6 +194,11 @@ IMAGE_BASES: tuple[BaseChoice, ...] = (
         "QwenImageEditPlusPipeline", steps=40, guidance=4.0, gigabytes=57.7, needs_image=True,
         revision="6f3ccc0b56e431dc6a0c2b2039706d7d26f22cb9", alternatives="qwen-image",
     ),
+    base(
+        "qwen-image-2", "Qwen-Image 2.1", "qwen-image-2", "Qwen/Qwen-Image-2.1", "QwenImage21Pipeline",
+        steps=40, guidance=1.0, gigabytes=33.1, license="Qwen Research License",
+        revision="d26bb61231c349cf6b7896fa83353113880e1ba3",
+    ),
     # Its network is stored at full precision, as are both of Lumina's.
     base(
         "z-image-turbo", "Z-Image Turbo", "z-image", "Tongyi-MAI/Z-Image-Turbo", "ZImagePipeline",

@@ -16,7 +16,7 @@ each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
 ARCHITECTURES = (
     "anima", "auraflow", "chroma", "cogvideox", "cogview4", "flux1", "flux2", "hidream", "hunyuan-image",
     "hunyuan-video", "hunyuan-video-1.5", "krea2", "ltx-video", "ltx-video-2", "lumina2", "mochi", "pixart",
-    "qwen-image", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
+    "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
 )  # fmt: skip
 
 
