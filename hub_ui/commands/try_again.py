@@ -54,7 +54,7 @@ def _of_ours(built: Services, found: Stamp, args: argparse.Namespace, report: Re
 
     def adapter(ref: Ref, weight: float) -> Adapter:
         if place == "replicate" or (args.estimate and built.held(ref) is None):
-            return built.planned([ref], [weight]).adapters[0]
+            return built.planned([ref], [weight], prompt="").adapters[0]
         return built.adapters([ref], [weight], report=report)[0]
 
     control, notes = _control(found, args)

@@ -205,11 +205,14 @@ def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: 
         return
     terminal.line(str(args.out))
     seconds = sum(picture.seconds for picture in made.pictures)
-    count = f"{len(made.pictures)} pictures, " if len(made.pictures) > 1 else ""
-    sampler = f"{report.sampler}, " if report.sampler else ""
-    terminal.note(
-        f"{report.base} on {report.device}, {count}seed {report.seed}, {report.steps} steps, {sampler}{seconds:.1f} s"
-    )
+    facts = [
+        f"{len(made.pictures)} pictures" if len(made.pictures) > 1 else "",
+        f"seed {report.seed}",
+        f"{report.steps} steps" if report.steps else "",
+        report.sampler,
+        f"{seconds:.1f} s",
+    ]
+    terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
     for one in report.coverage:
         terminal.note(f"{one.title}: {one.sentence()}")
     for note in notes:

@@ -17,8 +17,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
+from hub_ui.preview import bases, samplers
 from hub_ui.preview import parameters as a1111
-from hub_ui.preview import samplers
 from hub_ui.preview.job import Adapter, Job, Made, Picture, Report
 from hub_ui.preview.parameters import Parameters
 from hub_ui.preview.stamped import Stamp, StampedLora, libraries, parsed, sha256_of, written
@@ -39,9 +39,13 @@ def save(made: Made, cell: int, path: Path, hashes: Sequence[str | None] | None 
         picture.image.save(path, format="PNG", pnginfo=info)
         return
     first, *others = picture.frames
-    first.save(
-        path, format="PNG", save_all=True, append_images=others, duration=1000 // _FRAMES_A_SECOND, loop=0, pnginfo=info
-    )
+    first.save(path, format="PNG", save_all=True, append_images=others, duration=_duration(made), loop=0, pnginfo=info)
+
+
+def _duration(made: Made) -> int:
+    """Of a frame, in milliseconds."""
+    choice = bases.by_id(made.report.base_id)
+    return 1000 // (choice.film.fps if choice and choice.film else _FRAMES_A_SECOND)
 
 
 def save_sheet(made: Made, image: Image.Image, path: Path) -> None:
@@ -116,9 +120,11 @@ def _unplaced(lora: StampedLora) -> Adapter:
 
 def _info(made: Made, cell: int | None, hashes: Sequence[str | None] | None = None) -> PngInfo:
     info = PngInfo()
-    info.add_itxt(KEY, json.dumps(written(made, cell), ensure_ascii=False))
+    info.add_itxt(KEY, json.dumps(written(made, cell)))
     # As A1111 adds it: Latin-1 where that is enough, which readers of plain text chunks find.
-    info.add_text(_READABLE, parameters(made, len(made.sheet.cells) - 1 if cell is None else cell, hashes))
+    text = parameters(made, len(made.sheet.cells) - 1 if cell is None else cell, hashes)
+    # Half a character, as a command line can hold it, has no bytes.
+    info.add_text(_READABLE, text.encode("utf-8", "replace").decode("utf-8"))
     return info
 
 
@@ -135,7 +141,8 @@ def _parameters(made: Made, at: int, hashes: Sequence[str | None]) -> Parameters
         "CFG scale": f"{report.guidance:g}" if report.guidance or report.place == "local" else None,
         "Seed": str(report.seed),
         "Size": f"{report.width}x{report.height}",
-        "Model": report.base,
+        # A folder's name, and not where it lies on this disk: pictures get shared.
+        "Model": Path(report.base).name if Path(report.base).is_absolute() else report.base,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: _resources(made.job.adapters, cell.weights),
         "Version": f"hub-ui {libraries().get('hub-ui', '')}".strip(),

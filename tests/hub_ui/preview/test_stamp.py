@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.preview import sheets, stamp
+from hub_ui.preview import bases, sheets, stamp
 from hub_ui.preview.job import Job, Picture
 from hub_ui.preview.parameters import Parameters
 from hub_ui.preview.stamped import StampedControl
@@ -131,6 +131,26 @@ def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
     assert again(tmp_path / "a.png").frames == 4
+
+
+def test_a_base_knows_how_fast_its_clips_run(tmp_path: Path) -> None:
+    film = next(base for base in bases.BASES if base.film)
+    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(2))
+    picture = Picture(image=frames[0], frames=frames, seconds=1.0)
+    stamp.save(making.made(pictures=(picture,), report=making.report(base_id=film.id)), 0, tmp_path / "a.png")
+    assert film.film is not None
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["duration"] == 1000 // film.film.fps
+
+
+def test_letters_that_no_file_can_hold_cost_no_picture(tmp_path: Path) -> None:
+    stamp.save(making.made(making.job(prompt="a \udcff cat", use_trigger_words=False)), 0, tmp_path / "a.png")
+    assert stamp.read(tmp_path / "a.png").prompt == "a \udcff cat"
+
+
+def test_a_folder_on_this_disk_is_named_without_its_path() -> None:
+    text = stamp.parameters(making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0)
+    assert "Model: mine," in text
 
 
 def test_the_control_picture_is_named_without_its_folder(tmp_path: Path) -> None:
