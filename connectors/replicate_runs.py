@@ -130,18 +130,21 @@ class Runs:
         """A run that is over stays as it is."""
         return read(run.kind, self._asking.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
 
-    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None) -> Run:
-        """Until it is over. Who cancels gets it back as cancelled. `run` is told of whenever it was asked about."""
-        pause, failures = self._pace.first, 0
+    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None, stale: bool = False) -> Run:
+        """Until it is over. Who cancels gets it back as cancelled. `run` is told of whenever it was asked about.
+
+        A `stale` one was heard of long ago: it is asked about at once, and not told of before.
+        """
+        pause, failures = 0.0 if stale else self._pace.first, 0
         while not run.over:
-            if told is not None:
+            if told is not None and pause:
                 told(run)
             if not self._waited(pause, cancelled):
                 # Some are over by the time the hub hears of it; whoever stopped it does not want it either way.
                 return replace(self.cancel(run), status="canceled")
             try:
                 run, failures = self.get(run.kind, run.id), 0
-                pause = min(pause * self._pace.growth, self._pace.most)
+                pause = min(max(pause, self._pace.first) * self._pace.growth, self._pace.most)
             except (NetworkError, RateLimited) as error:
                 failures += 1
                 if failures >= self._pace.tries:

@@ -163,7 +163,7 @@ class _Drawing:
                     raise _stopped()
                 under_way[key] = self._started(wanted[key])
             for number_, key in enumerate(group, len(done) + 1):
-                under_way[key] = self._followed(under_way[key], number_, total)
+                under_way[key] = self._followed(under_way[key], number_, total, stale=key != group[0])
                 _check_run(under_way[key])
         except BaseException:
             self._end(under_way.values())
@@ -178,11 +178,11 @@ class _Drawing:
                 raise _stopped() from None
             raise
 
-    def _followed(self, run: Run, number_: int, total: int) -> Run:
+    def _followed(self, run: Run, number_: int, total: int, *, stale: bool) -> Run:
         def told(now: Run) -> None:
             self.tell(_step(now, number_, total))
 
-        return self.runs.follow(run, told=told, cancelled=self.cancelled)
+        return self.runs.follow(run, told=told, cancelled=self.cancelled, stale=stale)
 
     def _end(self, runs: Iterable[Run]) -> None:
         for run in runs:

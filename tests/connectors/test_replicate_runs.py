@@ -152,6 +152,13 @@ def _started() -> Run:
     return Run(kind="predictions", id="abc123", status="starting")
 
 
+def test_a_run_heard_of_long_ago_is_asked_about_at_once(server: Hub) -> None:
+    server.answers[ONE] = said(_run(status="succeeded"))
+    waited, heard = list[float](), list[Run]()
+    assert _runs(server, waited=waited).follow(_started(), told=heard.append, stale=True).over
+    assert (waited, heard) == ([], [])
+
+
 def test_a_hub_that_is_away_for_a_moment_loses_no_run(server: Hub) -> None:
     away, slow = said({}, 500), said({}, 429, Retry_After="3")
     server.answers[ONE] = _in_turn(away, away, away, slow, said({"id": "abc123"}), said(_run(status="succeeded")))
