@@ -91,6 +91,7 @@ def changes(stamp: Stamp, job: Job, report: Report) -> tuple[str, ...]:
         *_other_base(before, report),
         *_other_libraries(stamp.libraries, libraries() if report.place == "local" else {}),
         *_other_device(before, report),
+        *_alone(stamp),
     )
 
 
@@ -234,3 +235,10 @@ def _other_device(before: Report | None, now: Report) -> list[str]:
     if before is None or before.device == now.device:
         return []
     return [f"It was made on another device, {before.device}; pixels can differ a little on {now.device}."]
+
+
+def _alone(stamp: Stamp) -> list[str]:
+    """Cells are drawn in batches, whose sums round differently: measured, one pixel in 10,000 by one shade of 256."""
+    if stamp.cell is None or stamp.sheet is None or len(stamp.sheet.cells) == 1:
+        return []
+    return ["It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."]

@@ -212,6 +212,13 @@ def test_no_change_needs_no_words(tmp_path: Path) -> None:
     assert stamp.changes(stamp.read(tmp_path / "a.png"), making.job(), making.report()) == ()
 
 
+def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
+    asked = making.job()
+    stamp.save(making.made(asked, sheets.pair(asked)), 1, tmp_path / "a.png")
+    (note,) = stamp.changes(stamp.read(tmp_path / "a.png"), asked, making.report())
+    assert note == "It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."
+
+
 @pytest.mark.parametrize(
     ("lora", "report", "libraries", "said"),
     [
