@@ -1,7 +1,8 @@
 """What becomes of every recorded LoRA when it is loaded: by plain diffusers as it was recorded, and by this project.
 
-The corpus has headers only, so ours is judged by where each layer is placed on the real networks. A file of which only
-some tensors were recorded, or whose shapes another project made up, is judged by its names.
+The corpus has headers only, so ours is judged by tensors without values, which are placed on the real networks without
+weights and made into patches there, as the program does it. A file of which only some tensors were recorded, or whose
+shapes another project made up, is judged by its names.
 """
 
 from __future__ import annotations
@@ -9,19 +10,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.facts import adapter
 from connectors.facts.header import Header, Tensor
 from connectors.facts.structure import structure_of
 from connectors.facts.suffixes import Part, sort
+from hub_ui.preview.adapters.algorithms import Inseparable
 from hub_ui.preview.adapters.layers import HALF, layers_of
 from hub_ui.preview.adapters.model import Layer, Placed, Placement, Shape
+from hub_ui.preview.adapters.parts import slots_of
+from hub_ui.preview.adapters.patch import Module, Unfit, patches
 from hub_ui.preview.adapters.placing import knows, place_on
+from hub_ui.preview.adapters.scale import scales_of
 from hub_ui.preview.adapters.spelled import Names, names_of
 from hub_ui.preview.coverage import Missed
-from tests.accuracy.real_models import architecture_of, built, sizes_of
+from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Outcome = Literal["in full", "in part", "refused", "silent", "not recorded"]
 OUTCOMES: tuple[Outcome, ...] = ("in full", "in part", "refused", "silent", "not recorded")
@@ -51,23 +60,30 @@ class Loaded:
     missed: tuple[Missed, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    parts: Mapping[str, nn.Module]
+    names: Names
+
+
 class Networks:
-    """The real networks' names, each built when it is first asked for."""
+    """The real networks, each built when it is first asked for."""
 
     def __init__(self) -> None:
-        self._names: dict[str, Names] = {}
+        self._built: dict[str, Network] = {}
 
-    def of(self, architecture: str) -> list[Names]:
+    def of(self, architecture: str) -> list[Network]:
         return [self._of(name) for name in sizes_of(architecture)]
 
-    def _of(self, name: str) -> Names:
-        if name not in self._names:
-            self._names[name] = names_of(built(name), architecture_of(name))
-        return self._names[name]
+    def _of(self, name: str) -> Network:
+        if name not in self._built:
+            made = parts(name)
+            self._built[name] = Network(parts=made, names=names_of(shapes_of(made), architecture_of(name)))
+        return self._built[name]
 
 
-def loaded(path: Path, networks: Networks) -> Loaded | None:
-    """None for what is no LoRA."""
+def loaded(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded | None:
+    """None for what is no LoRA. `quickly`: by the places of the layers alone, without making patches of them."""
     case = json.loads(path.read_text(encoding="utf-8"))
     if not case["truth"]["is_lora"]:
         return None
@@ -76,10 +92,11 @@ def loaded(path: Path, networks: Networks) -> Loaded | None:
     _, missed = layers_of(shapes)
     whole = case["provenance"] != "real-thinned" and not any(each.reason == HALF for each in missed)
     by_name = not whole or case["provenance"] == _MADE_UP
+    judge = _by_name if by_name else _placed if quickly else _patched
     found = [
-        _by_name(shapes, names) if by_name else place_on(shapes, names)
+        judge(shapes, case["metadata"] or {}, network)
         for architecture in fitting
-        for names in networks.of(architecture)
+        for network in networks.of(architecture)
     ]
     best = max(found, key=lambda placement: len(placement.placed), default=None)
     return Loaded(
@@ -106,13 +123,40 @@ def _header(case: Mapping[str, Any]) -> Header:
     return Header(tensors=tensors, metadata=case["metadata"] or {})
 
 
-def _by_name(shapes: Mapping[str, Shape], names: Names) -> Placement:
+def _patched(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+    """The layers of which patches can be made."""
+    import torch
+
+    # Single numbers are read while a patch is made; of all else the shape is enough.
+    tensors = {
+        key: torch.ones(shape) if prod(shape) == 1 else torch.empty(shape, device="meta")
+        for key, shape in shapes.items()
+    }
+    placement = place_on(shapes, network.names)
+    placed, missed = [], list(placement.missed)
+    for each in placement.placed:
+        try:
+            for target in each.targets:
+                slots = slots_of(network.parts[target.component], target.module)
+                module = Module(shape=network.names.size(target), slots=slots)
+                patches(each.layer, target, module, tensors, scales_of(metadata))
+            placed.append(each)
+        except (Unfit, Inseparable) as refused:
+            missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))
+    return Placement(placed=tuple(placed), missed=tuple(missed))
+
+
+def _placed(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+    return place_on(shapes, network.names)
+
+
+def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
     """As if every layer were whole and had the right size."""
     layers: dict[str, dict[Part, str]] = {}
     for part, keys in sort({key: key for key in shapes}).parts.items():
         for layer, key in keys.items():
             layers.setdefault(layer, {})[part] = key
-    known = {layer for layer in layers if knows(layer, names)}
+    known = {layer for layer in layers if knows(layer, network.names)}
     return Placement(
         placed=tuple(
             Placed(layer=Layer(name=layer, algorithm="lora", keys=layers[layer]), targets=()) for layer in sorted(known)

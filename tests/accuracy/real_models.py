@@ -7,10 +7,13 @@ from the classes' defaults. Nothing is downloaded.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from hub_ui.preview.adapters.model import Model, Shape
+from hub_ui.preview.adapters.model import Model
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Values = Mapping[str, Any]
 _SD_UNET: Values = {"sample_size": 64, "cross_attention_dim": 768}
@@ -188,6 +191,11 @@ MODELS: Mapping[str, Parts] = {
     "cogvideox 5b": {"transformer": ("CogVideoXTransformer3DModel", _COG_5B)},
     "cogview4": {"transformer": ("CogView4Transformer2DModel", {})},
     "mochi": {"transformer": ("MochiTransformer3DModel", {})},
+    "flux3": {"transformer": ("Flux3Transformer2DModel", {})},
+    "ideogram4": {"transformer": ("Ideogram4Transformer2DModel", {})},
+    "kandinsky5": {"transformer": ("Kandinsky5Transformer3DModel", {})},
+    "ernie": {"transformer": ("ErnieImageTransformer2DModel", {})},
+    "ovis-image": {"transformer": ("OvisImageTransformer2DModel", {})},
     "minimax-h3": {"transformer": ("MiniMaxH3Transformer3DModel", {})},
 }
 
@@ -203,24 +211,32 @@ def sizes_of(architecture: str) -> list[str]:
 
 
 def built(name: str) -> Model:
-    return {component: _shapes(*part) for component, part in MODELS[name].items()}
+    return shapes_of(parts(name))
 
 
-def _shapes(library_class: str, values: Values) -> dict[str, Shape]:
+def shapes_of(networks: Mapping[str, nn.Module]) -> Model:
+    return {
+        component: {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+        for component, network in networks.items()
+    }
+
+
+def parts(name: str) -> dict[str, nn.Module]:
     import torch
 
     with torch.device("meta"), warnings.catch_warnings():
         # diffusers' own classes use names that diffusers calls deprecated.
         warnings.simplefilter("ignore", FutureWarning)
-        network = _network(library_class, values)
-    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+        return {component: _network(*part) for component, part in MODELS[name].items()}
 
 
-def _network(library_class: str, values: Values) -> Any:
+def _network(library_class: str, values: Values) -> nn.Module:
     import diffusers
     import transformers
 
     if hasattr(diffusers, library_class):
-        return getattr(diffusers, library_class)(**values)
-    make: Callable[..., Any] = getattr(transformers, library_class)
-    return make(make.config_class(**values))  # type: ignore[attr-defined]
+        made: nn.Module = getattr(diffusers, library_class)(**values)
+        return made
+    make: Any = getattr(transformers, library_class)
+    encoder: nn.Module = make(make.config_class(**values))
+    return encoder

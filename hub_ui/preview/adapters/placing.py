@@ -23,7 +23,7 @@ _WRAPPERS = re.compile(
 # The encoders of several are numbered, by kohya from 1, or named.
 _ENCODER = re.compile(
     r"^(?:base_model\.model\.)*(?:(?:lora|oft|lycoris)_(?:prior_)?te(?P<kohya>\d?)[_.]|text_encoder(?P<diffusers>_\d)?\."
-    r"|text_encoders?\.(?P<named>clip_l|clip_g|t5xxl|\w+?)\.|cond_stage_model\.|(?=(?:text_model|lycoris_text_model)[._]))"
+    r"|text_encoders?\.(?P<named>\w+?)\.|(?:clip_l|clip_g|t5xxl)\.|cond_stage_model\.|(?=(?:text_model|lycoris_text_model)[._]))"
 )
 _WITHIN_ENCODER = re.compile(r"^(?:base_model\.model\.|lycoris_|_orig_mod\.)+")
 _NUMBERS = {"clip_l": 1, "clip_g": 2}

@@ -9,6 +9,7 @@ _LUMINA2_BLOCK: Rows = {
     # k and v have fewer heads than q, so they are narrower.
     "attention.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
     "attention.out": "attn.to_out.0",
+    **{f"attention.{name}": f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0")},
     "attention.q_norm": "attn.norm_q",
     "attention.k_norm": "attn.norm_k",
     "feed_forward.w1": "feed_forward.linear_1",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub_ui.preview.adapters.model import Model, Shape, Target
 from hub_ui.preview.adapters.placing import knows, place
@@ -50,6 +52,7 @@ def test_a_layer_is_found_under_every_beginning(layer: str) -> None:
         "text_encoder.text_model.encoder.layers.0.self_attn.k_proj",
         "text_encoder.base_model.model.text_model.encoder.layers.0.self_attn.k_proj",
         "text_encoders.clip_l.transformer.text_model.encoder.layers.0.self_attn.k_proj",
+        "clip_l.transformer.text_model.encoder.layers.0.self_attn.k_proj",
         "base_model.model.text_model.encoder.layers.0.self_attn.k_proj",
         "text_model.encoder.layers.0.self_attn.k_proj",
         "lycoris_text_model_encoder_layers_0_self_attn_k_proj",
@@ -120,6 +123,46 @@ def test_a_layer_with_broken_shapes_is_missed() -> None:
     assert reasons(place(shapes, SD1, "sd1")) == {
         "of layers whose tensors have other shapes than their algorithm's (unet.conv_in)": 2
     }
+
+
+def test_xlabs_patches_the_layers_that_its_processors_stand_in() -> None:
+    parts = [f"transformer_blocks.0.attn.{name}" for name in ("to_q", "to_k", "to_v", "to_add_out")]
+    shapes: dict[str, Shape] = {
+        "double_blocks.0.processor.qkv_lora1.down.weight": (2, 4),
+        "double_blocks.0.processor.qkv_lora1.up.weight": (24, 2),
+        "double_blocks.0.processor.proj_lora2.down.weight": (2, 4),
+        "double_blocks.0.processor.proj_lora2.up.weight": (8, 2),
+    }
+    assert modules(place(shapes, model(*parts), "flux1")) == [f"transformer:{part}" for part in parts]
+
+
+def test_early_diffusers_patched_attention_by_its_processors() -> None:
+    shapes: dict[str, Shape] = {
+        "mid_block.attn1.processor.to_out_lora.down.weight": (2, 4),
+        "mid_block.attn1.processor.to_out_lora.up.weight": (8, 2),
+    }
+    base = model("mid_block.attn1.to_out.0", component="unet")
+    assert modules(place(shapes, base, "sd1")) == ["unet:mid_block.attn1.to_out.0"]
+
+
+def test_wan_s_differences_reach_norms_tables_and_biases() -> None:
+    sizes: dict[str, Shape] = {
+        "blocks.0.norm2.weight": (8,), "blocks.0.norm2.bias": (8,), "blocks.0.scale_shift_table": (1, 6, 8),
+        "proj_out.weight": (4, 8), "condition_embedder.time_embedder.linear_1.weight": (8, 4),
+    }  # fmt: skip
+    shapes: dict[str, Shape] = {
+        "diffusion_model.blocks.0.norm3.diff": (8,), "diffusion_model.blocks.0.norm3.diff_b": (8,),
+        "diffusion_model.blocks.0.modulation.diff": (1, 6, 8), "diffusion_model.head.head.diff": (4, 8),
+        "diffusion_model.time_embedding.0.diff_b": (8,),
+    }  # fmt: skip
+    found = place(shapes, {"transformer": sizes}, "wan")
+    assert found.missed == ()
+    assert sorted(modules(found)) == [
+        "transformer:blocks.0.norm2",
+        "transformer:blocks.0.scale_shift_table",
+        "transformer:condition_embedder.time_embedder.linear_1",
+        "transformer:proj_out",
+    ]
 
 
 def test_a_control_lora_widens_the_picture_s_way_in() -> None:
@@ -211,40 +254,6 @@ def test_diffsynth_sorts_minimax_s_rows_by_head() -> None:
     assert [target.rows for target in plain.placed[0].targets] == [((0, 4),), ((4, 8),), ((8, 12),)]
 
 
-def numbered_model() -> Model:
-    block = "{}.transformer_blocks.0."
-    parts = ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "attn2.to_q", "attn2.to_k", "attn2.to_v",
-             "attn2.to_out.0", "ff.net.0.proj")  # fmt: skip
-    places = {"down_blocks.0.attentions.0": 8, "mid_block.attentions.0": 16, "up_blocks.0.attentions.0": 8}
-    return {
-        "unet": {
-            block.format(place) + f"{part}.weight": (width, 4) for place, width in places.items() for part in parts
-        }
-    }
-
-
-def numbered_file(*widths: int) -> dict[str, Shape]:
-    shapes: dict[str, Shape] = {}
-    for number in range(27):
-        shapes[f"unet:{number}:down"] = (2, 4)
-        shapes[f"unet:{number}:up"] = (widths[number // 9], 2)
-    return shapes
-
-
-def test_numbered_layers_follow_the_order_of_the_model() -> None:
-    found = modules(place(numbered_file(8, 8, 16), numbered_model(), "sd1"))
-    assert found[4] == "unet:down_blocks.0.attentions.0.transformer_blocks.0.ff.net.0.proj"
-    assert found[5] == "unet:down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
-    assert found[9] == "unet:up_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
-    assert found[18] == "unet:mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
-
-
-def test_numbered_layers_in_another_order_are_refused_all() -> None:
-    assert reasons(place(numbered_file(8, 16, 8), numbered_model(), "sd1")) == {
-        "of layers that are only numbered, and do not fit this base in the order of their numbers": 54
-    }
-
-
 def test_every_tensor_is_placed_or_missed() -> None:
     shapes = {
         **lora("unet.mid_block.attentions.0.proj_in", "unet.nowhere", ends="kohya"),
@@ -271,3 +280,17 @@ def test_a_beginning_that_looks_like_a_wrapper_may_be_the_layer_s_own() -> None:
     assert modules(place(lora("lora_transformer_transformer_blocks_0_attn_to_q"), base, "qwen-image")) == [
         "transformer:transformer_blocks.0.attn.to_q"
     ]
+
+
+ENDS = (".lora_down.weight", ".lora_up.weight", ".alpha", ".lora_A.weight", ".lora_B.weight", ".hada_w1_a", ".lokr_w1",
+        ".lokr_w2", ".oft_blocks", ".diff", ".diff_b", ".w_norm", ".ia3_l", ".dora_scale", ".weight", "")  # fmt: skip
+LAYERS = ("unet.conv_in", "lora_unet_mid_block_attentions_0_proj_in", "lora_te_text_model_encoder_layers_0_mlp_fc1",
+          "text_encoder_2.a", "unet:3", "bundle_emb.a", "", "\n", "x.processor.to_q_lora")  # fmt: skip
+SIZES = st.lists(st.integers(min_value=0, max_value=9), max_size=4).map(tuple)
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(LAYERS), st.sampled_from(ENDS)).map("".join), SIZES, max_size=12))
+def test_whatever_is_in_a_file_is_placed_or_missed(shapes: dict[str, Shape]) -> None:
+    found = place(shapes, SD1, "sd1")
+    keys = [key for each in found.placed for key in each.layer.keys.values()]
+    assert sorted(keys + [key for each in found.missed for key in each.keys]) == sorted(shapes)
