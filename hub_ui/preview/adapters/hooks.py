@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import PreviewError
-from hub_ui.preview.adapters.patch import Live
+from hub_ui.preview.adapters.patch import Live, rank_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -120,7 +120,7 @@ class Hook:
 
         device, dtype = self._place or ("cpu", torch.float32)
         values = [
-            [row[number] * live.scale for number, live in self.factored for _ in range(_rank(live))] for row in rows
+            [row[number] * live.scale for number, live in self.factored for _ in range(rank_of(live))] for row in rows
         ]
         columns = torch.tensor(values, device=device, dtype=dtype)
         if not self.shifts:
@@ -190,7 +190,3 @@ def _joined(values: Sequence[Tensor], axis: int) -> Tensor:
     import torch
 
     return values[0] if len(values) == 1 else torch.cat(list(values), axis)
-
-
-def _rank(live: Live) -> int:
-    return 0 if live.up is None else live.up.shape[1]

@@ -1,7 +1,8 @@
-"""New weights in a module's place, and its own ones back afterwards, bit for bit."""
+"""New weights in a module's place, and its own ones back afterwards, bit for bit; and where that pays."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,3 +75,41 @@ def _merged(own: Tensor, name: str, weighed: Iterable[Weighed]) -> Tensor | None
 
 def _key(slot: Slot) -> tuple[int, str]:
     return id(slot.module), slot.name
+
+
+# What a step at least brings to a layer: 512 pixels are 128 to 8192 tokens in a UNet, 1024 and more in a transformer.
+_TOKENS = 512
+# Writing a weight anew takes as long as so many ranks' share of computing it (measured on a processor: 20 to 60).
+_WRITING = 40
+
+
+def pays(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
+    """Whether merging a low-rank patch takes less time than adding it in each of so many steps; None are many.
+
+    Merging computes out * in products of the rank once and writes them, adding computes (in + out) for each token.
+    """
+    if steps is None or len(shape) < 2:
+        return True
+    outputs, inputs = shape[0], _product(shape[1:])
+    merging = outputs * inputs * (rank + _WRITING)
+    adding = (inputs + outputs) * rank * _TOKENS * steps
+    return merging <= adding
+
+
+def _product(sizes: Iterable[int]) -> int:
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+def room_on(kind: str) -> int | None:
+    """Bytes that weights kept aside may take on a device, half of what is free there; None where nobody says."""
+    import torch
+
+    if kind == "cuda":
+        free: int = torch.cuda.mem_get_info()[0]
+        return free // 2
+    if kind == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return None

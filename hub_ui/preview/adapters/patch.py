@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connectors.facts.suffixes import Part
-from hub_ui.preview.adapters.algorithms import Factors, cut, delta_of, ia3_bias, is_peft, rank_of
+from hub_ui.preview.adapters.algorithms import Factors, cut, delta_of, ia3_bias, is_peft
+from hub_ui.preview.adapters.algorithms import rank_of as rank_of_factors
 from hub_ui.preview.adapters.model import Layer, Target
 from hub_ui.preview.adapters.parts import Slot
 from hub_ui.preview.adapters.scale import Scales
@@ -49,6 +50,13 @@ class Live:
         if self.mid is not None:
             parts["mid"] = _float(self.mid, weight)
         return delta_of("lora", Factors(parts=parts, keys={}, scale=self.scale * amount), weight)
+
+    def wider(self, inputs: int) -> Live:
+        """The same for a module that has more inputs than this was made for, which it leaves alone."""
+        if self.down is None or self.down.shape[1] == inputs:
+            return self
+        zeros = self.down.new_zeros(self.down.shape[0], inputs - self.down.shape[1])
+        return replace(self, down=_beside(self.down, zeros))
 
     def bias_delta(self, bias: Tensor | None, like: Tensor, amount: float) -> Tensor | None:
         return None if self.shift is None else _float(self.shift, like) * amount
@@ -91,6 +99,11 @@ class Dense:
 
 
 Patch = Live | Dense
+
+
+def rank_of(patch: Patch) -> int:
+    """Of what is added while a module runs: 0 for a shift, and for what is merged anyway."""
+    return patch.up.shape[1] if isinstance(patch, Live) and patch.up is not None else 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +152,7 @@ def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], scales
     factors = Factors(parts=values, keys=layer.keys, rows=target.rows)
     alpha = _scalar(tensors, layer.keys.get("alpha"))
     side = _scalar(tensors, layer.keys.get("on_input"))
-    scale = scales.of(target.component, target.module, alpha, rank_of(factors))
+    scale = scales.of(target.component, target.module, alpha, rank_of_factors(factors))
     return replace(factors, scale=scale, alpha=alpha, on_input=bool(side))
 
 
@@ -207,6 +220,12 @@ def _float(value: Tensor, like: Tensor) -> Tensor:
     import torch
 
     return value.to(like.device, torch.float32)
+
+
+def _beside(left: Tensor, right: Tensor) -> Tensor:
+    import torch
+
+    return torch.cat([left, right], 1)
 
 
 def _product(sizes: Shape) -> int:

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import DoesNotFit
 from hub_ui.preview.adapters.cache import Cache, Converted, Place, identity
 from hub_ui.preview.adapters.conversion import converted
 from hub_ui.preview.adapters.hooks import Dial, NotPerRow, Numbered, attach
-from hub_ui.preview.adapters.merge import Originals
+from hub_ui.preview.adapters.merge import Originals, pays, room_on
 from hub_ui.preview.adapters.parts import Slot, components, model_of, slots_of
-from hub_ui.preview.adapters.patch import Live, Patch
+from hub_ui.preview.adapters.patch import Live, Patch, rank_of
 from hub_ui.preview.adapters.widening import Widened, widen
 from hub_ui.preview.coverage import Coverage
 from hub_ui.preview.job import Adapter
@@ -52,8 +53,8 @@ class Rack:
         self._on: tuple[Converted, ...] = ()
         self._places: dict[Place, tuple[tuple[int, Patch], ...]] = {}
         self._handles: list[RemovableHandle] = []
-        self._hooked: tuple[tuple[int, ...], bool] = (), False
-        self._merging = False
+        self._hooked: tuple[tuple[int, ...], frozenset[Place]] = (), frozenset()
+        self._merging: frozenset[Place] = frozenset()
         self._originals = Originals()
         self._widened: list[Widened] = []
 
@@ -87,7 +88,7 @@ class Rack:
         if self._widened:
             self._slots.clear()
         self._widened.clear()
-        self._on, self._places = (), {}
+        self._on, self._places, self._merging = (), {}, frozenset()
         self._dial.set(())
 
     def close(self) -> None:
@@ -128,17 +129,31 @@ class Rack:
         """Within it, what could be added while drawing is merged too, where that is faster for so many steps."""
         try:
             with self._or_off():
-                self._merging = True
+                self._merging = self._worth_merging(steps)
                 self._apply()
             yield
         finally:
-            self._merging = False
+            self._merging = frozenset()
             with self._or_off():
                 self._apply()
 
     def _turn(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
         self._dial.set(before, rows)
         self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
+
+    def _worth_merging(self, steps: int | None) -> frozenset[Place]:
+        """Where it saves time, as long as there is room for the weights that are kept aside meanwhile."""
+        chosen: set[Place] = set()
+        rooms: dict[str, int | None] = {}
+        for at, patches in self._places.items():
+            weight = self._slots_at(at)["weight"].read()
+            rank = sum(rank_of(patch) for number, patch in patches if self._dial.weights[number] != 0)
+            kind, size = weight.device.type, weight.numel() * weight.element_size()
+            room = rooms.setdefault(kind, room_on(kind))
+            if pays(tuple(weight.shape), rank, steps) and (room is None or size <= room):
+                chosen.add(at)
+                rooms[kind] = None if room is None else room - size
+        return frozenset(chosen)
 
     def _check(self, weights: Sequence[float]) -> None:
         if len(weights) != len(self._on):
@@ -160,7 +175,7 @@ class Rack:
         places: defaultdict[Place, list[tuple[int, Patch]]] = defaultdict(list)
         for number, file in enumerate(files):
             for at, patches in file.patches.items():
-                places[at] += ((number, patch) for patch in patches)
+                places[at] += ((number, _fitted(patch, inputs.get(at))) for patch in patches)
         self._on = files
         self._places = {at: tuple(patches) for at, patches in places.items()}
 
@@ -175,7 +190,7 @@ class Rack:
         """Whether a patch is added to what its module gives, or else merged into its weights."""
         if not isinstance(patch, Live):
             return False
-        return not self._merging or (patch.shift is not None and "bias" not in self._slots_at(at))
+        return at not in self._merging or (patch.shift is not None and "bias" not in self._slots_at(at))
 
     def _hook(self, wanted: tuple[int, ...]) -> None:
         """Hooks for these adapters and no others: what has no weight costs nothing, and adds no rounding."""
@@ -196,7 +211,7 @@ class Rack:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._hooked = (), False
+        self._hooked = (), frozenset()
 
     def _slots_at(self, at: Place) -> Mapping[str, Slot]:
         found = self._slots.get(at)
@@ -212,6 +227,15 @@ class Rack:
         except BaseException:
             self.off()
             raise
+
+
+def _fitted(patch: Patch, inputs: int | None) -> Patch:
+    """A LoRA beside a control LoRA knows nothing of the inputs that were added."""
+    if inputs is None:
+        return patch
+    if isinstance(patch, Live):
+        return patch.wider(inputs)
+    raise DoesNotFit("One of these LoRAs can't be put on together with a control LoRA. Choose one of them.")
 
 
 def _coverage(adapter: Adapter, file: Converted) -> Coverage:

@@ -14,7 +14,7 @@ from connectors.facts.suffixes import ENDINGS, Part
 from hub_ui.preview.adapters.algorithms import Factors
 from hub_ui.preview.adapters.patch import Dense
 
-MODULES = {
+MODULES: dict[str, Any] = {
     "linear": lambda: nn.Linear(16, 24),
     "conv": lambda: nn.Conv2d(16, 24, 3, padding=1),
     "conv 1x1": lambda: nn.Conv2d(16, 24, 1),
@@ -26,8 +26,9 @@ INPUTS = {
     "conv 1x1": (2, 16, 6, 6),
     "sequence": (2, 16, 6),
 }
-LORA = {"r": 4, "lora_alpha": 2, "target_modules": ["layer"], "init_lora_weights": False}
-LOKR = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
+LORA: dict[str, Any] = {"r": 4, "lora_alpha": 2, "target_modules": ["layer"], "init_lora_weights": False}
+LOKR: dict[str, Any] = {"r": 4, "alpha": 2, "target_modules": ["layer"], "init_weights": False}
+BOFT: dict[str, Any] = {"target_modules": ["layer"], "boft_block_size": 4, "init_weights": False}
 
 
 class Holder(nn.Module):
@@ -60,9 +61,9 @@ CASES = [
     ("oft", "linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
     ("oft", "linear", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, block_share=True, init_weights=False)),
     ("oft", "conv 1x1", OFTConfig(target_modules=["layer"], oft_block_size=4, r=0, init_weights=False)),
-    ("boft", "linear", BOFTConfig(target_modules=["layer"], boft_block_size=4, init_weights=False)),
-    ("boft", "linear", BOFTConfig(target_modules=["layer"], boft_block_size=4, boft_n_butterfly_factor=2, init_weights=False)),
-    ("boft", "conv", BOFTConfig(target_modules=["layer"], boft_block_size=4, boft_n_butterfly_factor=1, init_weights=False)),
+    ("boft", "linear", BOFTConfig(**BOFT)),
+    ("boft", "linear", BOFTConfig(**BOFT, boft_n_butterfly_factor=2)),
+    ("boft", "conv", BOFTConfig(**BOFT, boft_n_butterfly_factor=1)),
 ]  # fmt: skip
 
 
@@ -85,9 +86,10 @@ def factors_of(wrapped: Any, config: Any) -> Factors:
 @pytest.mark.parametrize(("algorithm", "kind", "config"), CASES)
 def test_a_layer_gives_what_it_gives_in_peft(algorithm: str, kind: str, config: Any) -> None:
     torch.manual_seed(3)
+    wrap: Any = get_peft_model
     holder, x = Holder(MODULES[kind]()), torch.randn(INPUTS[kind])
     own: Mapping[str, torch.Tensor] = {name: value.clone() for name, value in holder.layer.state_dict().items()}
-    wrapped: Any = get_peft_model(holder, config)
+    wrapped = wrap(holder, config)
     wrapped.eval()
     with torch.no_grad():
         for name, value in wrapped.named_parameters():
@@ -95,8 +97,27 @@ def test_a_layer_gives_what_it_gives_in_peft(algorithm: str, kind: str, config: 
                 value.add_(torch.randn_like(value) * 0.1)
         expected = wrapped(x)
         patch = Dense(algorithm=algorithm, factors=factors_of(wrapped, config))
-        weight = own["weight"] + patch.delta(own["weight"], 1.0)
+        gain = patch.delta(own["weight"], 1.0)
+        assert gain is not None
         bias_gain = patch.bias_delta(own["bias"], own["bias"], 1.0)
         fresh: Any = MODULES[kind]()
-        fresh.load_state_dict({"weight": weight, "bias": own["bias"] if bias_gain is None else own["bias"] + bias_gain})
+        bias = own["bias"] if bias_gain is None else own["bias"] + bias_gain
+        fresh.load_state_dict({"weight": own["weight"] + gain, "bias": bias})
         torch.testing.assert_close(fresh(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.5, -0.7, 1.5])
+def test_a_dora_of_peft_is_measured_anew_at_each_weight(weight: float) -> None:
+    torch.manual_seed(3)
+    wrap: Any = get_peft_model
+    holder, x, config = Holder(nn.Linear(16, 24)), torch.randn(2, 16), LoraConfig(**LORA, use_dora=True)
+    own = holder.layer.weight.data.clone()  # type: ignore[operator]
+    wrapped = wrap(holder, config)
+    with torch.no_grad():
+        base = wrapped.base_model.model.layer.base_layer(x)
+        patch = Dense(algorithm="lora", factors=factors_of(wrapped, config))
+        wrapped.base_model.model.layer.scale_layer(weight)
+        gain = patch.delta(own, weight)
+        assert gain is not None
+        torch.testing.assert_close(base + x @ gain.T, wrapped(x), atol=1e-5, rtol=1e-5)
+        assert patch.delta(own, 0.0) is None

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from hub_ui.preview.adapters.algorithms import Factors
-from hub_ui.preview.adapters.merge import Originals
+from hub_ui.preview.adapters.merge import Originals, pays
 from hub_ui.preview.adapters.parts import Slot, slots_of
 from hub_ui.preview.adapters.patch import Dense
 
@@ -68,3 +68,10 @@ def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later(
     with torch.inference_mode():
         kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
     assert not module.weight.data.is_inference()
+
+
+def test_merging_pays_with_more_steps_and_in_layers_that_are_not_wide_at_both_ends() -> None:
+    deep, shallow = (1280, 1280, 3, 3), (320, 320)
+    assert [pays(deep, 16, steps) for steps in (2, 30, None)] == [False, True, True]
+    assert [pays(shallow, 16, steps) for steps in (2, 30, None)] == [True, True, True]
+    assert pays((320,), 0, 1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate import cpu_offload
+from accelerate import cpu_offload  # type: ignore[import-untyped]
 from diffusers import ModularPipeline, StableDiffusionPipeline
 from torch import nn
 

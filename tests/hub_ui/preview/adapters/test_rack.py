@@ -1,225 +1,315 @@
+"""LoRAs on a tiny Stable Diffusion: what the pipeline draws is compared, not what the rack believes."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import (
-    DDIMScheduler,
-    FluxPipeline,
-    FluxTransformer2DModel,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
+from diffusers import FluxPipeline, FluxTransformer2DModel, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
-from hub_ui.preview.adapters.files import Applied
+from hub_ui.preview.adapters import conversion
+from hub_ui.preview.adapters.cache import Cache
+from hub_ui.preview.adapters.hooks import NotPerRow
+from hub_ui.preview.adapters.parts import Slot
 from hub_ui.preview.adapters.rack import Rack
-from tests.hub_ui.preview.building import LAYERS, adapter, save_kohya, save_peft
+from tests.hub_ui.preview.building import adapter, save_kohya, save_peft
 
-Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def shared(base: str) -> Any:
+    pipe: Any = StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 @pytest.fixture
-def pipe(base: str) -> Any:
-    return StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
+def pipe(shared: Any) -> Iterator[Any]:
+    """One pipeline for all tests, which each has to leave as it was."""
+    before = {name: value.clone() for name, value in state(shared).items()}
+    yield shared
+    assert all(torch.equal(value, before[name]) for name, value in state(shared).items())
+    assert not any(module._forward_hooks for module in shared.unet.modules())
+
+
+@pytest.fixture
+def rack(pipe: Any) -> Iterator[Rack]:
+    built = Rack(pipe, "sd1", Cache(100 * MEGABYTE))
+    yield built
+    built.close()
+
+
+def state(pipe: Any) -> dict[str, torch.Tensor]:
+    return {**pipe.unet.state_dict(), **{f"te.{name}": value for name, value in pipe.text_encoder.state_dict().items()}}
+
+
+def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
+    """Latents of one seed, once for each picture."""
+    with torch.inference_mode():
+        latents: torch.Tensor = pipe(
+            ["a red cat"] * pictures, num_inference_steps=1, width=32, height=32, output_type="latent",
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
+        ).images  # fmt: skip
+    return latents
+
+
+def lokr(path: Path) -> Path:
+    layer = f"{Q}.lokr_w"
+    save_file({f"{layer}1": torch.randn(4, 4) * 0.3, f"{layer}2": torch.randn(16, 16) * 0.3}, path)
+    return path
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def by_diffusers(pipe: Any, weights: dict[Path, float]) -> torch.Tensor:
+    """PEFT warns of a second adapter, and of a file that leaves out some layers of its own settings."""
+    names = {f"a{number}": weight for number, weight in enumerate(weights.values())}
+    try:
+        warnings.simplefilter("ignore")
+        for name, path in zip(names, weights, strict=True):
+            pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True)
+        pipe.set_adapters(list(names), list(names.values()))
+        return drawn(pipe)
+    finally:
+        pipe.unload_lora_weights()
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.5, -0.7, 1.5])
+def test_a_picture_is_the_one_diffusers_draws(pipe: Any, rack: Rack, tmp_path: Path, weight: float) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", alpha=2.0, text=True)
+    rack.switch([adapter(path, weight=weight)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {path: weight}))
+
+
+def test_two_loras_add_up_as_in_diffusers(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    one, other = save_kohya(tmp_path / "1.safetensors", rank=2), save_peft(tmp_path / "2.safetensors", seed=2)
+    rack.switch([adapter(one, weight=0.8), adapter(other, weight=-0.4)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {one: 0.8, other: -0.4}))
+
+
+def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    layers = ["to_q", "to_k", "to_v", "to_out.0"]
+    config = {"r": 4, "lora_alpha": 2, "target_modules": layers, "alpha_pattern": {"to_q": 8}}
+    written = json.dumps({f"unet.{name}": value for name, value in config.items()})
+    path = save_peft(tmp_path / "a.safetensors", metadata={"format": "pt", "lora_adapter_metadata": written})
+    rack.switch([adapter(path)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {path: 1.0}))
+
+
+def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    path = save_peft(tmp_path / "a.safetensors")
+    rack.switch([adapter(path, weight=0.5), adapter(path, weight=0.25)])
+    twice = drawn(pipe)
+    rack.switch([adapter(path, weight=0.75)])
+    close(twice, drawn(pipe))
+
+
+@pytest.mark.parametrize("make", [save_kohya, lokr])
+def test_weight_nought_and_off_are_the_base_to_the_bit(
+    pipe: Any, rack: Rack, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    own = drawn(pipe)
+    rack.switch([adapter(make(tmp_path / "a.safetensors"))])
+    assert not torch.equal(drawn(pipe), own)
+    rack.weigh([0.0])
+    assert torch.equal(drawn(pipe), own)
+    rack.weigh([0.7])
+    rack.off()
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_merging_draws_the_same_and_is_undone(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    low_rank, whole = save_kohya(tmp_path / "a.safetensors", text=True), lokr(tmp_path / "b.safetensors")
+    rack.switch([adapter(low_rank, weight=0.6), adapter(whole)])
+    live = drawn(pipe)
+    with rack.merged():
+        assert not any(module._forward_hooks for module in pipe.unet.modules())
+        close(drawn(pipe), live)
+    assert torch.equal(drawn(pipe), live)
+
+
+def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    own = drawn(pipe)
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with pytest.raises(KeyboardInterrupt), rack.merged():
+        raise KeyboardInterrupt
+    rack.off()
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    one, other = save_kohya(tmp_path / "a.safetensors", text=True), save_peft(tmp_path / "b.safetensors", seed=2)
+    rack.switch([adapter(one), adapter(other)])
+    rows = [[0.0, 0.0], [0.5, 0.0], [1.2, -0.5]]
+    with rack.rows(rows):
+        together = drawn(pipe, 3)
+    for row, picture in zip(rows, together, strict=True):
+        rack.weigh(row)
+        close(drawn(pipe)[0], picture)
+
+
+def test_after_rows_the_weights_are_those_of_before(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"), weight=0.5)])
+    before = drawn(pipe)
+    with rack.rows([[0.0], [1.0]]):
+        drawn(pipe, 2)
+    assert torch.equal(drawn(pipe), before)
+
+
+def test_what_changes_weights_as_a_whole_has_no_rows(rack: Rack, tmp_path: Path) -> None:
+    rack.switch([adapter(lokr(tmp_path / "a.safetensors"))])
+    assert not rack.per_row
+    with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+        pass
+
+
+def test_coverage_says_what_took_effect_and_why_the_rest_did_not(rack: Rack, tmp_path: Path) -> None:
+    path = save_peft(tmp_path / "a.safetensors")
+    stray = {"unet.nobody.to_q.lora_A.weight": torch.randn(4, 64), "unet.nobody.to_q.lora_B.weight": torch.randn(64, 4)}
+    save_file({**load_file(path), **stray}, path)
+    [coverage] = rack.switch([adapter(path, title="Ink")]).coverage
+    assert (coverage.title, coverage.applied, coverage.total) == ("Ink", 48, 50)
+    assert [set(missed.keys) for missed in coverage.missed] == [set(stray)]
+
+
+def test_every_tensor_is_counted_once(rack: Rack, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", text=True)
+    [coverage] = rack.switch([adapter(path)]).coverage
+    assert coverage.sentence() == "96 of 96 tensors applied"
+
+
+def test_a_file_of_which_nothing_fits_is_refused_with_the_reason(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    own = drawn(pipe)
+    with pytest.raises(DoesNotFit, match=r"None of the 72 tensors of “wide” fit this base model.*: 72 of layers that"):
+        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_the_loras_before_stay_on_when_the_next_ones_are_refused(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    before = drawn(pipe)
+    with pytest.raises(DoesNotFit):
+        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+    assert torch.equal(drawn(pipe), before)
+
+
+def test_a_failure_while_they_are_put_on_leaves_the_base(
+    pipe: Any, rack: Rack, tmp_path: Path, monkeypatch: Any
+) -> None:
+    own, path = drawn(pipe), lokr(tmp_path / "a.safetensors")
+    rack.switch([adapter(path)])
+    monkeypatch.setattr("hub_ui.preview.adapters.merge.Slot.put", _out_of_memory_once())
+    with pytest.raises(torch.OutOfMemoryError):
+        rack.weigh([0.5])
+    assert torch.equal(drawn(pipe), own)
+
+
+def _out_of_memory_once() -> Callable[..., None]:
+    put, times = Slot.put, iter([True])
+
+    def failing(slot: Slot, value: torch.Tensor) -> None:
+        if next(times, False):
+            raise torch.OutOfMemoryError
+        put(slot, value)
+
+    return failing
+
+
+def test_a_cached_file_is_not_read_again(rack: Rack, tmp_path: Path, monkeypatch: Any) -> None:
+    one, other = save_kohya(tmp_path / "1.safetensors"), save_kohya(tmp_path / "2.safetensors", seed=2)
+    for path in (one, other):
+        rack.switch([adapter(path)])
+    monkeypatch.setattr(conversion, "converted", None)
+    one.touch()
+    rack.switch([adapter(other)])
+
+
+def test_two_racks_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path) -> None:
+    cache, path = Cache(100 * MEGABYTE), save_kohya(tmp_path / "a.safetensors")
+    for _ in range(2):
+        Rack(pipe, "sd1", cache).switch([adapter(path, weight=0.0)])
+    assert len(cache) == 1
+
+
+def test_a_file_replaced_under_the_same_name_is_read_anew(pipe: Any, rack: Rack, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors")
+    rack.switch([adapter(path)])
+    before = drawn(pipe)
+    rack.switch([adapter(save_kohya(path, seed=2, rank=8))])
+    assert not torch.equal(drawn(pipe), before)
 
 
 def flux() -> Any:
-    """Only the network: LoRAs need nothing else to be loaded."""
+    """Only the network: nothing else takes part."""
     transformer: Any = FluxTransformer2DModel
     pipeline: Any = FluxPipeline
     network = transformer(
-        in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
     )  # fmt: skip
     return pipeline(None, None, None, None, None, None, network)
 
 
-def sdxl() -> Any:
-    unet: Any = UNet2DConditionModel
-    pipeline: Any = StableDiffusionXLPipeline
-    scheduler: Any = DDIMScheduler
-    network = unet(
-        block_out_channels=(32, 64, 64), layers_per_block=2, cross_attention_dim=32, attention_head_dim=(4, 4, 4),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=8,
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), transformer_layers_per_block=1,
-    )  # fmt: skip
-    return pipeline(None, None, None, None, None, network, scheduler())
-
-
-def lora(path: Path, layers: dict[str, tuple[int, int]], *, alpha: float = 2.0, rank: int = 4) -> Path:
-    """In kohya's form, random, for layers of these (in, out) sizes."""
+def control(path: Path) -> Path:
+    layers = {"x_embedder": (128, 32), "transformer_blocks.0.attn.to_q": (32, 32)}
     tensors = {}
-    for name, (width_in, width_out) in layers.items():
-        tensors[f"{name}.lora_down.weight"] = torch.randn(rank, width_in)
-        tensors[f"{name}.lora_up.weight"] = torch.randn(width_out, rank)
-        tensors[f"{name}.alpha"] = torch.tensor(alpha)
+    for name, (inputs, outputs) in layers.items():
+        tensors[f"transformer.{name}.lora_A.weight"] = torch.randn(4, inputs)
+        tensors[f"transformer.{name}.lora_B.weight"] = torch.randn(outputs, 4)
     save_file(tensors, path)
     return path
 
 
-def weight_of(layer: Any, x: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        result: torch.Tensor = layer(x)
-    return result
-
-
-@pytest.mark.parametrize("weight", [1.0, 0.5, -0.7, 1.5])
-def test_the_effect_is_weight_times_alpha_over_rank(pipe: Any, tmp_path: Path, weight: float) -> None:
-    path = save_kohya(tmp_path / "a.safetensors", alpha=2.0, text=True)
-    x = torch.randn(3, 64)
-    before = weight_of(pipe.unet.get_submodule(Q), x)
-    Rack(pipe).switch([adapter(path, weight=weight)])
-    tensors, name = load_file(path), f"lora_unet_{Q.replace('.', '_')}"
-    added = x @ tensors[f"{name}.lora_down.weight"].T @ tensors[f"{name}.lora_up.weight"].T
-    expected = before + weight * (2.0 / 4) * added
-    torch.testing.assert_close(weight_of(pipe.unet.get_submodule(Q), x), expected)
-
-
-def test_alpha_holds_for_the_text_encoder_too(pipe: Any, tmp_path: Path) -> None:
-    path = save_kohya(tmp_path / "a.safetensors", alpha=2.0, text=True)
-    name, x = "lora_te_text_model_encoder_layers_0_self_attn_q_proj", torch.randn(3, 32)
-    layer = next(m for n, m in pipe.text_encoder.named_modules() if n.endswith("layers.0.self_attn.q_proj"))
-    before = weight_of(layer, x)
-    switched = Rack(pipe).switch([adapter(path)])
-    layer = next(m for n, m in pipe.text_encoder.named_modules() if n.endswith("layers.0.self_attn.q_proj"))
-    tensors = load_file(path)
-    added = x @ tensors[f"{name}.lora_down.weight"].T @ tensors[f"{name}.lora_up.weight"].T
-    torch.testing.assert_close(weight_of(layer, x), before + 0.5 * added)
-    assert switched.applied == Applied(applied=96, total=96, unmatched=())
-
-
-def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, tmp_path: Path) -> None:
-    config = '{"unet.r": 4, "unet.lora_alpha": 2, "unet.target_modules": ["to_q", "to_k", "to_v", "to_out.0"]}'
-    path = save_peft(tmp_path / "a.safetensors", metadata={"format": "pt", "lora_adapter_metadata": config})
-    Rack(pipe).switch([adapter(path)])
-    assert set(pipe.unet.get_submodule(Q).scaling.values()) == {0.5}
-
-
-def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, tmp_path: Path) -> None:
-    path = save_peft(tmp_path / "a.safetensors")
-    Rack(pipe).switch([adapter(path, weight=0.5), adapter(path, weight=0.25)])
-    assert set(pipe.unet.get_submodule(Q).scaling.values()) == {0.75}
-
-
-def test_tensors_that_reach_nothing_are_named(pipe: Any, tmp_path: Path) -> None:
-    path = save_peft(tmp_path / "a.safetensors")
-    stray = {"unet.nobody.to_q.lora_A.weight": torch.randn(4, 64), "unet.nobody.to_q.lora_B.weight": torch.randn(64, 4)}
-    save_file({**load_file(path), **stray}, path)
-    applied = Rack(pipe).switch([adapter(path)]).applied
-    assert (applied.applied, applied.total) == (2 * len(LAYERS), 2 * len(LAYERS) + 2)
-    assert applied.unmatched == tuple(stray)
-
-
-def test_the_magnitudes_of_a_dora_that_are_dropped_are_counted(pipe: Any, tmp_path: Path) -> None:
-    path = save_kohya(tmp_path / "a.safetensors")
-    name = f"lora_unet_{Q.replace('.', '_')}.dora_scale"
-    save_file({**load_file(path), name: torch.randn(64, 1)}, path)
-    assert Rack(pipe).switch([adapter(path)]).applied.unmatched == (name,)
-
-
-def test_a_file_of_half_precision_is_counted_in_full(pipe: Any, tmp_path: Path) -> None:
-    path = save_kohya(tmp_path / "a.safetensors")
-    save_file({key: tensor.half() for key, tensor in load_file(path).items()}, path)
-    assert Rack(pipe).switch([adapter(path)]).applied.unmatched == ()
-
-
-def test_tensors_of_zeros_are_counted_like_others(pipe: Any, tmp_path: Path) -> None:
-    path = save_kohya(tmp_path / "a.safetensors")
-    save_file({k: torch.zeros_like(t) if "lora_up" in k else t for k, t in load_file(path).items()}, path)
-    assert Rack(pipe).switch([adapter(path)]).applied.unmatched == ()
-
-
-def test_going_back_to_a_loaded_lora_loads_nothing(pipe: Any, tmp_path: Path) -> None:
-    one, other = save_peft(tmp_path / "1.safetensors"), save_peft(tmp_path / "2.safetensors", seed=2)
-    rack = Rack(pipe)
-    for path in (one, other, one):
-        rack.switch([adapter(path)])
-    assert len(pipe.get_list_adapters()["unet"]) == 2
-    assert len(pipe.get_active_adapters()) == 1
-
-
-def test_only_so_many_loras_stay_loaded(pipe: Any, tmp_path: Path) -> None:
-    rack = Rack(pipe)
-    for seed in range(9):
-        rack.switch([adapter(save_peft(tmp_path / f"{seed}.safetensors", seed=seed))])
-    assert len(pipe.get_list_adapters()["unet"]) == 6
-
-
-def test_a_file_replaced_under_the_same_name_is_loaded_anew(pipe: Any, tmp_path: Path) -> None:
-    path, rack = save_peft(tmp_path / "a.safetensors"), Rack(pipe)
-    rack.switch([adapter(path)])
-    save_peft(path, seed=2, rank=8)
-    rack.switch([adapter(path)])
-    assert len(pipe.get_list_adapters()["unet"]) == 2
-
-
-def test_a_file_that_fits_in_part_only_by_name_leaves_no_rest(pipe: Any, tmp_path: Path) -> None:
-    path = save_kohya(tmp_path / "a.safetensors", width=48)
-    with pytest.raises(DoesNotFit, match="other sizes"):
-        Rack(pipe).switch([adapter(path)])
-    assert not any(pipe.get_list_adapters().values())
-
-
-@pytest.mark.parametrize("prefix", ["base_model.model.", "unet.base_model.model.", ""])
-def test_files_as_peft_dumps_them_are_placed(pipe: Any, tmp_path: Path, prefix: str) -> None:
-    path = save_peft(tmp_path / "a.safetensors", prefix=prefix)
-    assert Rack(pipe).switch([adapter(path)]).applied == Applied(applied=48, total=48, unmatched=())
-
-
-def test_names_with_an_adapter_in_them_are_placed(pipe: Any, tmp_path: Path) -> None:
-    path = save_peft(tmp_path / "a.safetensors", prefix="")
-    save_file({k.replace(".weight", ".default.weight"): t for k, t in load_file(path).items()}, path)
-    assert Rack(pipe).switch([adapter(path)]).applied.applied == 48
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q",
-        "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q",
-    ],
-)
-def test_both_spellings_of_sdxl_layers_are_placed(tmp_path: Path, name: str) -> None:
-    path = lora(tmp_path / "a.safetensors", {name: (64, 64)})
-    assert Rack(sdxl()).switch([adapter(path)]).applied == Applied(applied=3, total=3, unmatched=())
-
-
-def test_fused_layers_of_flux_are_traced_to_their_parts(tmp_path: Path) -> None:
-    layers = {"lora_unet_double_blocks_0_img_attn_qkv": (32, 96), "lora_unet_double_blocks_0_img_mlp_0": (32, 128)}
-    path = lora(tmp_path / "a.safetensors", layers)
-    assert Rack(flux()).switch([adapter(path)]).applied == Applied(applied=6, total=6, unmatched=())
-
-
-def test_flux_layers_that_diffusers_loses_are_named(tmp_path: Path) -> None:
-    layers = {"lora_unet_double_blocks_0_img_mlp_0": (32, 128), "lora_unet_img_in": (16, 32)}
-    path = lora(tmp_path / "a.safetensors", layers)
-    applied = Rack(flux()).switch([adapter(path)]).applied
-    assert sorted(applied.unmatched) == [
-        "lora_unet_img_in.alpha",
-        "lora_unet_img_in.lora_down.weight",
-        "lora_unet_img_in.lora_up.weight",
-    ]
-
-
-def test_a_control_lora_is_refused_before_it_widens_the_base(tmp_path: Path) -> None:
+def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path: Path) -> None:
     pipe = flux()
-    path = tmp_path / "a.safetensors"
-    save_file(
-        {
-            "transformer.x_embedder.lora_A.weight": torch.randn(4, 32),
-            "transformer.x_embedder.lora_B.weight": torch.randn(32, 4),
-        },
-        path,
-    )
-    with pytest.raises(DoesNotFit, match="control image"):
-        Rack(pipe).switch([adapter(path)])
-    assert pipe.transformer.x_embedder.in_features == 16
+    rack, x = Rack(pipe, "flux1", Cache(MEGABYTE)), torch.randn(3, 128)
+    old, config = pipe.transformer.x_embedder, pipe.transformer.config
+    with torch.no_grad():
+        own = old(x[:, :64])
+        switched = rack.switch([adapter(control(tmp_path / "a.safetensors"))])
+        assert switched.control
+        assert pipe.transformer.config.in_channels == 128
+        tensors = load_file(tmp_path / "a.safetensors")
+        down, up = (tensors[f"transformer.x_embedder.lora_{half}.weight"] for half in "AB")
+        close(pipe.transformer.x_embedder(x), own + x @ down.T @ up.T)
+        rack.weigh([0.0])
+        close(pipe.transformer.x_embedder(x), own)
+    rack.off()
+    assert pipe.transformer.x_embedder is old
+    assert pipe.transformer.config is config
+    assert pipe.transformer.config.in_channels == 64
+
+
+def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
+    pipe, other = flux(), tmp_path / "b.safetensors"
+    layer = "transformer.x_embedder.lora_"
+    save_file({f"{layer}A.weight": torch.randn(4, 64), f"{layer}B.weight": torch.randn(32, 4)}, other)
+    rack = Rack(pipe, "flux1", Cache(MEGABYTE))
+    [first, second] = rack.switch([adapter(control(tmp_path / "a.safetensors")), adapter(other)]).coverage
+    assert (first.applied, second.applied) == (4, 2)
+    x = torch.randn(3, 128)
+    with torch.no_grad():
+        live = pipe.transformer.x_embedder(x)
+        with rack.merged():
+            close(pipe.transformer.x_embedder(x), live)
+    rack.close()
 
 
 @pytest.fixture(autouse=True)
