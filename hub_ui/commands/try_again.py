@@ -120,9 +120,19 @@ def _left_out(known: Sequence[tuple[UsedLora, Ref | None]]) -> list[str]:
 
 def _ref(built: Services, lora: UsedLora) -> Ref | None:
     """By CivitAI's id, in the library, in what was ever seen, then by asking who finds files by their hash."""
-    if lora.version is not None:
-        return Ref(hub="civitai", id="", version=lora.version)
-    return _in_library(built, lora) or _by_hash(built, lora)
+    return _by_version(built, lora) or _in_library(built, lora) or _by_hash(built, lora)
+
+
+def _by_version(built: Services, lora: UsedLora) -> Ref | None:
+    if lora.version is None:
+        return None
+    ref = Ref(hub="civitai", id="", version=lora.version)
+    held = built.held(ref)
+    try:
+        return held.ref if held else built.connector("civitai").pin(ref)
+    # It is gone, or the hub can't be asked: its name and hash may still be known.
+    except HubUiError:
+        return None
 
 
 def _in_library(built: Services, lora: UsedLora) -> Ref | None:

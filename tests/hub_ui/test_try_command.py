@@ -214,6 +214,13 @@ def test_gigabytes_are_fetched_only_when_a_person_agrees(
     assert ("Download it now? [y/N]" in lines) is (typed is not None)
 
 
+def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
+    made = tried(tmp_path / "a.png", base, capsys, "--control", str(tmp_path / "pose.png"))
+    assert made["notes"] == ["No LoRA here is steered by a picture, so the control picture was not used."]
+    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
+
+
 def test_the_picture_that_steered_has_to_lie_beside_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,6 +250,15 @@ def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
         "“nobody” could not be found here: it was left out.",
         "Another program made it, and its seeds stand for other noise: expect one like it, not the same.",
     ]
+
+
+@pytest.mark.usefixtures("hubs")
+def test_civitais_own_list_names_a_lora_of_the_library(tmp_path: Path, base: str, line: Line) -> None:
+    listed = '[{"type":"lora","weight":0.7,"modelVersionId":2001},{"type":"lora","weight":1,"modelVersionId":9}]'
+    path = a1111(tmp_path / "a.png", f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
+    code, told = line("try", "--again", str(path), "--base", base, "--estimate")
+    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.7}])
+    assert "“9” could not be found here: it was left out." in told["notes"]
 
 
 def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
