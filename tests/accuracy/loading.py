@@ -44,13 +44,17 @@ _RECORDED: Mapping[str, Outcome] = {
     "ERR-at-load": "refused",
     "no-loader-class": "refused",
 }
+_NO_BASE = "of an architecture that diffusers has no pipeline for"
 _MADE_UP = "upstream-fixture"
 LEAST_IN_FULL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
-    """`whole`: all tensors of the file are recorded, each layer with both its halves."""
+    """`whole`: all tensors of the file are recorded, each layer with both its halves.
+
+    `based`: there is a network to load it into.
+    """
 
     case: str
     architecture: str
@@ -58,6 +62,7 @@ class Loaded:
     before: Outcome
     after: Outcome
     missed: tuple[Missed, ...] = ()
+    based: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,8 @@ def loaded(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded |
         whole=whole,
         before=_before(case),
         after=_after(best, len(shapes)),
-        missed=best.missed if best else (),
+        missed=best.missed if best else (Missed(reason=_NO_BASE, keys=tuple(shapes)),),
+        based=best is not None,
     )
 
 
@@ -225,7 +231,7 @@ def reports(cases: Iterable[Loaded]) -> list[str]:
 
 
 def share_in_full(cases: Iterable[Loaded]) -> float:
-    whole = [each for each in cases if each.whole]
+    whole = [each for each in cases if each.whole and each.based]
     return count(whole, "in full", after=True) / len(whole) if whole else 1.0
 
 

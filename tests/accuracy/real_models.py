@@ -195,6 +195,8 @@ MODELS: Mapping[str, Parts] = {
     "ideogram4": {"transformer": ("Ideogram4Transformer2DModel", {})},
     "kandinsky5": {"transformer": ("Kandinsky5Transformer3DModel", {})},
     "ernie": {"transformer": ("ErnieImageTransformer2DModel", {})},
+    "joy-image": {"transformer": ("JoyImageEditTransformer3DModel", {})},
+    "kandinsky6": {"transformer": ("Kandinsky6Transformer3DModel", {})},
     "ovis-image": {"transformer": ("OvisImageTransformer2DModel", {})},
     "minimax-h3": {"transformer": ("MiniMaxH3Transformer3DModel", {})},
 }

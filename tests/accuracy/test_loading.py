@@ -41,6 +41,10 @@ def test_what_is_not_whole_does_not_count_towards_the_share() -> None:
     assert share_in_full([lora(), lora(after="in part")]) == 0.5
 
 
+def test_a_network_that_nobody_can_load_does_not_count_towards_the_share() -> None:
+    assert share_in_full([lora(), lora(based=False, after="refused")]) == 1.0
+
+
 def test_a_silent_load_falls_short() -> None:
     assert shortfalls([lora(after="silent", whole=False)]) == ["loading: a changes nothing in silence"]
 

@@ -41,4 +41,4 @@ TABLES: Mapping[str, Table] = {
     "z-image": Z_IMAGE,
 }
 # Built on the U-Net whose blocks are counted through in the original code.
-UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors"))
+UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors", "tiny-shapes"))

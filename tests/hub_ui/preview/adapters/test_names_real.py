@@ -161,6 +161,7 @@ def _is_renamed(architecture: str, module: str) -> bool:
             "audio_proj_out",
         ),
         "qwen-image-2": ("",),
+        "ideogram4": ("",),
         "lumina2": ("x_embedder",),
         "z-image": ("layers.", "noise_refiner.", "context_refiner.", "t_embedder.", "cap_embedder."),
         "sd3": ("context_embedder",),
@@ -169,6 +170,6 @@ def _is_renamed(architecture: str, module: str) -> bool:
         "kolors": ("encoder_hid_proj",),
         "framepack": ("clean_x_embedder", "image_projection"),
     }
-    if architecture == "z-image" and ".attention." in module:
+    if architecture in ("z-image", "ideogram4") and ".attention." in module:
         return True
     return not module.startswith(alike.get(architecture, ("\0",)))
