@@ -25,6 +25,7 @@ from hub_ui.preview.adapters.parts import slots_of
 from hub_ui.preview.adapters.patch import Module, Unfit, patches
 from hub_ui.preview.adapters.placing import knows, place_on
 from hub_ui.preview.adapters.scale import scales_of
+from hub_ui.preview.adapters.sizes import matrix
 from hub_ui.preview.adapters.spelled import Names, names_of
 from hub_ui.preview.coverage import Missed
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
@@ -141,6 +142,11 @@ def _patched(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: 
     placement = place_on(shapes, network.names)
     placed, missed = [], list(placement.missed)
     for each in placement.placed:
+        if "on_input" in each.layer.keys:
+            # A value in the file says which side an IA3 scales; here only how many numbers it has can tell.
+            outputs = sum(matrix(network.names.size(target))[0] for target in each.targets)
+            over_inputs = prod(shapes[each.layer.keys["ia3"]]) != outputs
+            tensors[each.layer.keys["on_input"]] = torch.tensor(float(over_inputs))
         try:
             for target in each.targets:
                 slots = slots_of(network.parts[target.component], target.module)
