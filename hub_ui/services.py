@@ -276,10 +276,18 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> Made:
         """The pictures of a sheet, kept in the history; among strangers nobody's pictures are kept."""
+        if place == "replicate" and self.settings.hosted:
+            raise UsageError("A shared page draws on its own computer only.")
         where = self.elsewhere if place == "replicate" else self.studio
         made = where.make(job, sheet, report=report, cancelled=cancelled)
-        if not self.settings.hosted:
+        return made if self.settings.hosted else self._kept(made)
+
+    def _kept(self, made: Made) -> Made:
+        """A full disk must not cost what took minutes to draw."""
+        try:
             self.history.add(made)
+        except HubUiError as error:
+            return replace(made, report=replace(made.report, notes=(*made.report.notes, error.message)))
         return made
 
     def estimate(self, job: Job, sheet: Sheet, *, place: str = "local") -> str:
@@ -290,7 +298,8 @@ class Services:
 
     def runs_elsewhere(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
-        if not refs or not self.settings.tokens.get("replicate"):
+        # Strangers would spend this key's money.
+        if not refs or self.settings.hosted or not self.settings.tokens.get("replicate"):
             return False
         return all(ref.hub == "replicate" or self._architecture(ref) == "flux1" for ref in refs)
 

@@ -70,8 +70,9 @@ def check_bases(services: Services, refs: Sequence[Ref], asked: str = "") -> Non
         base_for(services, record, asked or None)
 
 
-def stopped(services: Services, own: Sequence[int]) -> tuple[str, Any, bool, tuple[int, ...]]:
+def stopped(services: Services, render: Renderer, own: Sequence[int]) -> tuple[str, Any, bool, tuple[int, ...]]:
     """The downloads of this page are paused, with what has come of them; those of others go on."""
     for id_ in own:
         services.queue.pause(id_)
-    return "", gr.update(visible=False), False, ()
+    said = "Stopped. What has come of the download is kept." if own else "Stopped. Nothing was changed."
+    return render("said", text=said), gr.update(visible=False), False, ()

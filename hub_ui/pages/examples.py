@@ -1,4 +1,4 @@
-""" "Use these settings": a hub's picture becomes what the Try page asks for, and what could not be taken over is said."""
+"""A hub's picture becomes what the Try page asks for, and what could not be taken over of its settings is said."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def connect(
 
     def on_stop(started: tuple[int, ...]) -> Any:
         with told():
-            return bringing.stopped(services, started)
+            return bringing.stopped(services, render, started)
 
     painted = [*page.form.painted, states.shown, page.tabs, page.make, page.result, states.kept]
     looked = view.change(on_view, [view, states.shown, states.kept], painted, **QUIET)

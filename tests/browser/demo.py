@@ -32,6 +32,13 @@ def running_demo(folder: Path) -> Iterator[str]:
 def whole_demo(folder: Path) -> Iterator[Demo]:
     """The same, with the hubs and what stands behind the page, for tests that interfere with either."""
     write_samples(folder / "data")
+    with served_demo(folder) as demo:
+        yield demo
+
+
+@contextmanager
+def served_demo(folder: Path) -> Iterator[Demo]:
+    """On hubs whose data lies in `folder` already."""
     with running_hubs(folder / "data") as hubs:
         chosen = demo_settings(folder / "home", folder / "loras", hubs)
         with services.build(chosen) as built, app.serving(built) as url:

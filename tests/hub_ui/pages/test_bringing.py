@@ -46,7 +46,8 @@ def test_stopping_pauses_the_downloads_of_this_page_and_no_other(queued: Service
     other = queued.queue.add(A)
     steps = fetch(queued)
     own = [next(steps), next(steps)][1][2]
-    bringing.stopped(queued, own)
+    said = bringing.stopped(queued, Renderer(), own)[0]
+    assert "What has come of the download is kept." in said
     assert [(task.id, task.state) for task in queued.queue.tasks() if task.state == "paused"] == [(own[0], "paused")]
     assert other.id not in own
 

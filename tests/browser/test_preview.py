@@ -1,0 +1,206 @@
+"""The Try page in a real browser: every kind of sheet, what was made before, and each failure's own sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from playwright.sync_api import Locator, Page, expect
+from safetensors.torch import save_file
+
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui.demo.samples import write_samples
+from tests.browser.demo import Demo, served_demo
+
+pytestmark = pytest.mark.browser
+SECONDS = 60_000
+GATED = "maker/gated"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo whose Hugging Face also has a base that is given out one by one."""
+    folder = tmp_path_factory.mktemp("stage")
+    write_samples(folder / "data")
+    add_gated_base(folder / "data")
+    with served_demo(folder) as demo:
+        yield demo
+
+
+def add_gated_base(data: Path) -> None:
+    files = json.loads((data / "files.json").read_text(encoding="utf-8"))
+    index = {"text": json.dumps({"_class_name": "StableDiffusionPipeline"}), "access": "gated"}
+    files["huggingface"][GATED] = {"model_index.json": index}
+    (data / "files.json").write_text(json.dumps(files), encoding="utf-8")
+    (data / "hf_model_maker__gated.json").write_text(json.dumps({"id": GATED, "gated": "manual"}), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def refs(stage: Demo) -> tuple[Ref, ...]:
+    """Three LoRAs for the demo's own base, in the library."""
+    answers = stage.services.search(Query.of(bases=("tiny-shapes",), hubs=("civitai",)))
+    loras = [lora for answer in answers if answer.page for lora in answer.page.loras]
+    found = tuple(stage.services.pull(lora.ref).ref for lora in loras[:3])
+    assert len(found) == 3
+    return found
+
+
+def address(stage: Demo, *refs: Ref, **wish: Any) -> str:
+    given = "".join(f"&lora={str(ref).replace('#', '%23')}" for ref in refs)
+    asked = "".join(f"&{name}={value}" for name, value in {"steps": 4, "prompt": "a red circle", **wish}.items())
+    return f"{stage.url}?view=try{given}{asked}"
+
+
+@contextmanager
+def swapped(stage: Demo, ref: Ref, tensors: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Another file stands where a LoRA was pulled to."""
+    entry = stage.services.held(ref)
+    assert entry is not None
+    path = stage.services.library.path(entry)
+    before = path.read_bytes()
+    save_file(tensors, path)
+    yield
+    path.write_bytes(before)
+
+
+@contextmanager
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every network runs out of memory at once, as a full card does."""
+
+    def full(*_args: Any, **_kwargs: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UNet2DConditionModel, "forward", full)
+        yield
+
+
+def make(page: Page) -> None:
+    page.locator("#make").click()
+
+
+def toast(page: Page) -> Locator:
+    return page.locator(".toast-text").first
+
+
+def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], sheet="strip"))
+    make(page)
+    expect(page.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
+    page.get_by_role("button", name="Compare 0.6").click()
+    expect(page.locator(".pair .tag.right")).to_have_text("0.6")
+    expect(page.locator(".layer output").first).to_have_text("0.60")
+    expect(page.locator(".proof b")).to_have_text(re.compile(r"^(\d+) of \1 tensors applied$"))
+
+
+def test_two_loras_are_seen_alone_and_together(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, *refs[:2], sheet="both"))
+    make(page)
+    expect(page.locator(".tiles img")).to_have_count(4, timeout=SECONDS)
+    assert len({picture.get_attribute("src") for picture in page.locator(".tiles img").all()}) == 4
+
+
+def test_a_grid_has_a_row_for_each_prompt(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], sheet="grid", row="a blue cat"))
+    make(page)
+    expect(page.locator(".sheet tbody tr")).to_have_count(2, timeout=SECONDS)
+    expect(page.locator(".sheet td img")).to_have_count(6)
+
+
+def test_the_trigger_words_make_a_pair(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], sheet="trigger"))
+    make(page)
+    expect(page.locator(".pair .tag.left")).to_contain_text("without “", timeout=SECONDS)
+
+
+def test_what_was_made_comes_back_with_its_settings(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], seed=11))
+    make(page)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    page.goto(f"{stage.url}?view=try")
+    page.locator(".past").first.click()
+    expect(page.locator(".proof")).to_contain_text("seed 11")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value(re.compile("a red circle"))
+
+
+def test_a_saved_picture_says_how_it_was_made(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0]))
+    make(page)
+    with page.expect_download(timeout=SECONDS) as saved:
+        page.get_by_role("link", name="save PNG").click(timeout=SECONDS)
+    assert b"Steps: 4" in Path(saved.value.path()).read_bytes()
+
+
+def test_the_settings_of_an_example_are_taken_over(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(f"{stage.url}?open={str(refs[0]).replace('#', '%23')}")
+    page.locator(".strip figure").first.hover()
+    page.get_by_role("button", name="Use these settings").first.click()
+    expect(page.locator("#said")).to_contain_text("The settings of an example of")
+    expect(page).to_have_url(re.compile("view=try.*prompt="))
+
+
+def test_stop_ends_the_drawing_within_a_step(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], steps=500, seed=21))
+    make(page)
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#progress")).to_have_text("Stopped. Nothing was changed.")
+    page.get_by_role("spinbutton", name="Steps").fill("2")
+    make(page)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=20_000)
+
+
+def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], on="sdxl-1.0"))
+    expect(page.locator("#base")).to_contain_text("no part of it would fit")
+    make(page)
+    expect(toast(page)).to_contain_text("Choose a base of the same architecture")
+
+
+def test_a_file_that_is_no_lora_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    with swapped(stage, refs[2], {"encoder.conv_in.weight": torch.ones(4, 3, 3, 3)}):
+        page.goto(address(stage, refs[2], seed=31))
+        make(page)
+        expect(toast(page)).to_contain_text("no LoRA", timeout=SECONDS)
+
+
+def test_weights_that_fit_nothing_are_named(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    half = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": torch.ones(4, 8)}
+    with swapped(stage, refs[2], half):
+        page.goto(address(stage, refs[2], seed=32))
+        make(page)
+        expect(toast(page)).to_contain_text("other half is missing", timeout=SECONDS)
+
+
+def test_a_base_without_its_weights_says_so(stage: Demo, refs: tuple[Ref, ...], page: Page, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    page.goto(address(stage, refs[0], on=str(tmp_path)))
+    make(page)
+    expect(toast(page)).to_contain_text("Choose another base", timeout=SECONDS)
+
+
+def test_a_gated_base_says_how_to_get_access(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], on=GATED))
+    make(page)
+    expect(toast(page)).to_contain_text("HF_TOKEN", timeout=SECONDS)
+
+
+def test_too_little_memory_says_what_would_fit(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.goto(address(stage, refs[0], seed=41))
+    make(page)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    with no_memory(monkeypatch):
+        page.get_by_role("spinbutton", name="Seed").fill("42")
+        make(page)
+        expect(toast(page)).to_contain_text("memory", timeout=SECONDS)
+        expect(toast(page)).to_contain_text("smaller")
