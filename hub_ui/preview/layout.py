@@ -20,7 +20,8 @@ INDEXES = (PLAIN_INDEX, MODULAR_INDEX)
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 # Classes of parts that are settings and vocabularies only.
-_WEIGHTLESS = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor", "Guidance", "Guider")
+# transformers 5 saves a tokenizer without a class of its own as TokenizersBackend.
+_WEIGHTLESS = ("Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "Extractor", "Guidance", "Guider")
 # "model.fp16-00001-of-00002.safetensors", "diffusion_pytorch_model-00001-of-00003.fp16.safetensors"
 _WEIGHTS = re.compile(
     r"(?P<stem>[\w-]+?)(?:\.(?P<variant>\w+))?(?:-(?P<at>\d{5})-of-(?P<of>\d{5}))?(?:\.(?P<last>\w+))?\.safetensors"
