@@ -51,11 +51,13 @@ ALGORITHMS = (
     ),
     *(
         _trained_by_lycoris(SDXL, "sdxl", sai(wanted=r"mid_block|up_blocks\.0.*(resnets|to_q)"), algorithm)
-        for algorithm in LYCORIS
+        for algorithm in ("LoHa with a core", "LoKr", "LoCon with a core", "DoRA", "OFT")
     ),
     *(
         _trained_by_lycoris(DEV, "flux1 dev", original("lora_unet_", *FLUX_NAMES, between="_"), algorithm)
         for algorithm in ("LoHa", "LoKr", "LoKr whole", "DoRA", "full")
     ),
+    # kohya's own OFT has another first word.
+    _trained_by_lycoris(SDXL, "sdxl kohya's", sai("oft_unet_"), "OFT held back"),
     *(_trained_by_peft(algorithm, prefix) for algorithm, prefix in zip(PEFT_CONFIGS, cycle(PREFIXES), strict=False)),
 )

@@ -147,8 +147,18 @@ def oft(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
     blocks = noise(weight.shape[0] // 4, 4, 4, size=0.2)
     skew, one = blocks - blocks.mT, torch.eye(4)
     turns = (one + skew) @ torch.linalg.inv(one - skew)
-    turned = torch.einsum("knm,kn...->km...", turns, weight.unflatten(0, (-1, 4)))
+    turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
     return {".oft_blocks": blocks, ".alpha": torch.tensor(0.0)}, turned.reshape(weight.shape)
+
+
+def oft_held_back(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """alpha times the outputs is the longest that the skew matrices may be, all blocks together."""
+    alpha, blocks = 0.1, noise(weight.shape[0] // 4, 4, 4, size=0.2)
+    skew, one = blocks - blocks.mT, torch.eye(4)
+    skew = skew * min(1.0, alpha * weight.shape[0] / float(skew.norm()))
+    turns = (one + skew) @ torch.linalg.inv(one - skew)
+    turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
+    return {".oft_blocks": blocks, ".alpha": torch.tensor(alpha)}, turned.reshape(weight.shape)
 
 
 def ia3(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
@@ -187,10 +197,13 @@ def glora(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
 LYCORIS: Mapping[str, Algorithm] = {
     "LoHa": loha, "LoHa with a core": loha_tucker, "LoKr": lokr, "LoKr whole": lokr_whole,
     "LoKr with a core": lokr_tucker, "LoCon": locon, "LoCon with a core": tucker, "DoRA": dora,
-    "DoRA by input": dora_by_input, "OFT": oft, "IA3": ia3, "IA3 on inputs": ia3_on_input, "full": full,
-    "GLoRA": glora,
+    "DoRA by input": dora_by_input, "OFT": oft, "OFT held back": oft_held_back, "IA3": ia3,
+    "IA3 on inputs": ia3_on_input, "full": full, "GLoRA": glora,
 }  # fmt: skip
-LINEAR = {"r": 4, "target_modules": r".*attentions.*(to_q|to_k|to_v|to_out\.0|net\.2)"}
+LINEAR: dict[str, Any] = {
+    "r": 4,
+    "target_modules": r"(mid_block|down_blocks\.1)\.attentions.*(to_q|to_k|to_v|to_out\.0|net\.2)",
+}
 PEFT: Mapping[str, Callable[[], Any]] = {
     "LoHa": lambda: peft.LoHaConfig(**LINEAR, alpha=4),
     "LoKr": lambda: peft.LoKrConfig(**LINEAR, alpha=4),

@@ -28,6 +28,7 @@ class Tiny:
     ours: Any
     theirs: Any
     drawn: torch.Tensor
+    folder: Path
 
 
 @dataclass(kw_only=True)
@@ -43,7 +44,7 @@ class Bench:
             folder = base.save(self.folder / f"base_{len(self.loaded)}")
             ours, theirs = load(base, folder), load(base, folder)
             draw(ours, base)  # transformers hooks itself up at a first use
-            self.loaded[base.save] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base))
+            self.loaded[base.save] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base), folder=folder)
         return self.loaded[base.save]
 
 

@@ -97,30 +97,48 @@ def low_rank(
     return File(tensors=tensors, deltas=deltas, metadata=metadata)
 
 
-def with_metadata(file: File, pipe: Any, component: str, rank: int, alpha: float) -> File:
+METADATA = "lora_adapter_metadata"
+
+
+def with_metadata(
+    file: File, pipe: Any, component: str, rank: int, alpha: float, rank_stabilised: bool = False
+) -> File:
     """The same file as diffusers saves it now: alpha in a copy of PEFT's configuration instead of none at all."""
-    config = {f"{component}.{key}": value for key, value in _config(file, component, rank, alpha).items()}
-    metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(config, sort_keys=True)}
-    deltas = {where: alpha / rank * delta for where, delta in file.deltas.items()}
-    return File(tensors=file.tensors, deltas=deltas, metadata=metadata)
+    scale = alpha / (math.sqrt(rank) if rank_stabilised else rank)
+    config = {"r": rank, "lora_alpha": alpha, "use_rslora": rank_stabilised}
+    deltas = {where: scale * delta for where, delta in file.deltas.items()}
+    return File(tensors=file.tensors, deltas=deltas, metadata=_metadata(file, component, config))
 
 
-def _config(file: File, component: str, rank: int, alpha: float) -> dict[str, Any]:
+def patterned(pipe: Any, layers: Sequence[Spelled], component: str, seed: int) -> File:
+    """Ranks and alphas that differ by layer, told in PEFT's patterns."""
+    scaled = low_rank(pipe, layers, PEFT_ALPHA, seed=seed, ranks=varied)
+    told = {layer.modules[0]: varied(i) for i, layer in enumerate(layers)}
+    config = {
+        "r": 2, "lora_alpha": 3.0, "rank_pattern": {f"^{name}": rank for name, (rank, _) in told.items() if rank != 2},
+        "alpha_pattern": {f"^{name}": alpha for name, (_, alpha) in told.items() if alpha != 3.0},
+    }  # fmt: skip
+    tensors = {name: tensor for name, tensor in scaled.tensors.items() if not name.endswith(".alpha")}
+    return File(tensors=tensors, deltas=scaled.deltas, metadata=_metadata(scaled, component, config))
+
+
+def _metadata(file: File, component: str, config: Mapping[str, Any]) -> dict[str, str]:
     targets = sorted({name.removesuffix(".weight") for part, name in file.deltas if part == component})
-    return {"r": rank, "lora_alpha": alpha, "peft_type": "LORA", "target_modules": targets, "use_dora": False,
-            "rank_pattern": {}, "alpha_pattern": {}, "use_rslora": False, "lora_bias": False}  # fmt: skip
+    whole = {"peft_type": "LORA", "target_modules": targets, "use_dora": False, "rank_pattern": {}, "alpha_pattern": {},
+             "use_rslora": False, "lora_bias": False, **config}  # fmt: skip
+    return {"format": "pt", METADATA: json.dumps({f"{component}.{key}": value for key, value in whole.items()})}
 
 
 def together(*files: File) -> File:
     """One file of several parts: a network's and its text encoders'."""
     tensors: dict[str, torch.Tensor] = {}
     deltas: Deltas = {}
-    metadata: dict[str, str] = {}
+    configs: dict[str, Any] = {}
     for file in files:
         tensors |= file.tensors
         deltas |= file.deltas
-        metadata |= file.metadata or {}
-    return File(tensors=tensors, deltas=deltas, metadata=metadata or None)
+        configs |= json.loads((file.metadata or {}).get(METADATA, "{}"))
+    return File(tensors=tensors, deltas=deltas, metadata={METADATA: json.dumps(configs)} if configs else None)
 
 
 def replacing(pipe: Any, component: str, names: Mapping[str, str], seed: int) -> File:
@@ -158,5 +176,5 @@ def put(deltas: Deltas, pipe: Any, layer: Spelled, delta: torch.Tensor, paramete
         first, second = delta.chunk(2)
         delta = torch.cat([second, first])
     sizes = [weight.shape[0] for weight in weights(pipe, layer)]
-    for module, part in zip(layer.modules, delta.split(sizes), strict=True):
+    for module, part in zip(layer.modules, torch.split(delta, sizes), strict=True):
         deltas[layer.component, f"{module}.{parameter}"] = part

@@ -12,6 +12,7 @@ from tests.hub_ui.preview.pipelines.files import (
     PEFT_ALPHA,
     PEFT_BIAS,
     XLABS,
+    patterned,
     replacing,
     together,
     varied,
@@ -24,6 +25,7 @@ from tests.hub_ui.preview.pipelines.rows import (
     SILENT,
     T5,
     Row,
+    described,
     dit_rows,
     file,
     parts,
@@ -62,6 +64,11 @@ FLUX_NAMES = (FLUX_BLOCKS, FLUX_LINEAR1)
 FLUX_TEXT = parts(
     file(original("lora_unet_", FLUX_BLOCKS, between="_"), KOHYA), file(of_clip("text_encoder", "lora_te1_"), KOHYA)
 )
+COMFY_TEXT = parts(
+    file(original("diffusion_model.", FLUX_BLOCKS), KOHYA),
+    file(of_clip("text_encoder", "text_encoders.clip_l.transformer.", "."), KOHYA),
+)
+COMFY_T5 = parts(COMFY_TEXT, file(dotted("text_encoder_2", "text_encoders.t5xxl.transformer.", T5), KOHYA))
 FLUX_T5 = parts(FLUX_TEXT, file(underscored("text_encoder_2", "lora_te3_", T5), KOHYA))
 ONETRAINER = file(underscored("transformer", "lora_transformer_", r"^(?!.*norm).*blocks.*attn"), KOHYA)
 ONETRAINER_ALL = parts(
@@ -90,6 +97,25 @@ FLUXES = (
         base=DEV,
         name="flux1 dev ComfyUI with kohya's endings",
         make=file(original("diffusion_model.", FLUX_BLOCKS), KOHYA_BARE),
+    ),
+    Row(base=DEV, name="flux1 dev ComfyUI with CLIP", make=COMFY_TEXT),
+    Row(base=DEV, name="flux1 dev ComfyUI with CLIP and T5", make=COMFY_T5, alone="diffusers reads no LoRA for T5"),
+    Row(
+        base=DEV,
+        name="flux1 dev diffusers with kohya's endings",
+        make=file(dotted("transformer", "transformer.", BLOCKS), KOHYA_BARE),
+    ),
+    Row(
+        base=DEV,
+        name="flux1 dev diffusers with metadata of a rank-stabilised LoRA",
+        make=described(file(dotted("transformer", "transformer.", BLOCKS), PEFT), "transformer", rank_stabilised=True),
+    ),
+    Row(
+        base=DEV,
+        name="flux1 dev diffusers with ranks and alphas in patterns",
+        make=lambda pipe, seed: patterned(
+            pipe, dotted("transformer", "transformer.", BLOCKS)(pipe), "transformer", seed
+        ),
     ),
     Row(base=DEV, name="flux1 dev XLabs", make=file(original("", XLABS_BLOCKS), XLABS)),
     Row(
@@ -130,7 +156,7 @@ FLUXES = (
 
 def _norms() -> dict[str, str]:
     """Name in the file -> parameter: how long queries and keys are."""
-    named = {}
+    named: dict[str, str] = {}
     for i in range(2):
         for which in ("query", "key"):
             norm = f"norm.{which}_norm.scale"

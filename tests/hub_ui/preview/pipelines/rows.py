@@ -52,8 +52,9 @@ def parts(*makes: Make) -> Make:
     return lambda pipe, seed: together(*(make(pipe, seed + 10 * i) for i, make in enumerate(makes)))
 
 
-def described(make: Make, component: str, rank: int = 4, alpha: float = 6.0) -> Make:
-    return lambda pipe, seed: with_metadata(make(pipe, seed), pipe, component, rank, alpha)
+def described(make: Make, component: str, rank_stabilised: bool = False) -> Make:
+    """Of rank 4, with an alpha of 6."""
+    return lambda pipe, seed: with_metadata(make(pipe, seed), pipe, component, 4, 6.0, rank_stabilised)
 
 
 BLOCKS = r"transformer_blocks"

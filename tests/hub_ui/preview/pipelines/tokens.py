@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     CLIPTokenizer,
     GemmaTokenizer,
@@ -59,11 +59,14 @@ def gemma(length: int = 256) -> Any:
 
 def letters(length: int = 256, padding_side: str = "right", **special: str) -> Any:
     """For text encoders that bring no class of their own, such as GLM: one token a byte."""
-    marks = {"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>", **special}
+    marks = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", **special}
     tokens = [*dict.fromkeys(marks.values()), *sorted(pre_tokenizers.ByteLevel.alphabet())]
     inside: Any = Tokenizer(models.BPE(vocab=_numbered(tokens), merges=[]))
     inside.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inside.decoder = decoders.ByteLevel()
+    # As GLM's own: an empty text is not nothing.
+    first = marks["eos_token"]
+    inside.post_processor = processors.TemplateProcessing(single=f"{first} $A", special_tokens=[(first, 0)])
     kind: Any = PreTrainedTokenizerFast
     return kind(tokenizer_object=inside, model_max_length=length, padding_side=padding_side, **marks)
 

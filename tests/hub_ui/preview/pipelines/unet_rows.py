@@ -12,6 +12,7 @@ from tests.hub_ui.preview.pipelines.files import (
     PEFT,
     PEFT_DEFAULT,
     PROCESSOR,
+    patterned,
     resized,
     varied,
 )
@@ -100,6 +101,11 @@ SDXL_TEXT = parts(
     file(of_clip("text_encoder", "lora_te1_"), KOHYA),
     file(of_clip("text_encoder_2", "lora_te2_"), KOHYA),
 )
+SDXL_TEXT_METADATA = parts(
+    described(file(dotted("unet", "unet.", MIDDLE), PEFT), "unet"),
+    described(file(of_clip("text_encoder", "text_encoder.", "."), PEFT), "text_encoder"),
+    described(file(of_clip("text_encoder_2", "text_encoder_2.", "."), PEFT), "text_encoder_2"),
+)
 SDXL_TEXT_PEFT = parts(
     file(dotted("unet", "unet.", MIDDLE), PEFT),
     file(of_clip("text_encoder", "text_encoder.", "."), PEFT),
@@ -112,6 +118,7 @@ UNETS = (
     Row(base=SD1, name="sd1 kohya with text encoder", make=SD_TEXT),
     Row(base=SD1, name="sd1 diffusers with text encoder", make=SD_TEXT_PEFT),
     Row(base=SD1, name="sd1 diffusers of 2023 with text encoder", make=SD_TEXT_OLD),
+    Row(base=SD1, name="sd1 kohya in Stability's names", make=file(sai(), KOHYA, resized), alone=REFUSED),
     *_unet_rows(SD2, "sd2")[:4],
     Row(base=SD2, name="sd2 kohya with text encoder", make=SD_TEXT),
     *(
@@ -126,6 +133,12 @@ UNETS = (
     ),
     Row(base=SDXL, name="sdxl kohya with text encoders", make=SDXL_TEXT),
     Row(base=SDXL, name="sdxl diffusers with text encoders", make=SDXL_TEXT_PEFT),
+    Row(base=SDXL, name="sdxl diffusers with text encoders and metadata", make=SDXL_TEXT_METADATA),
+    Row(
+        base=SDXL,
+        name="sdxl diffusers with ranks and alphas in patterns",
+        make=lambda pipe, seed: patterned(pipe, dotted("unet", "unet.", DEEP)(pipe), "unet", seed),
+    ),
     Row(
         base=SDXL,
         name="sdxl ai-toolkit",
