@@ -47,7 +47,7 @@ FAMILIES = (
     Family(name=""),
 )
 # Sizes as asked, not the nearest of a list; and no cleaning of prompts, for which more packages are needed.
-_FIXED = {"use_resolution_binning": False, "clean_caption": False}
+_FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
 
 
 def family(pipeline: str) -> Family:
@@ -78,6 +78,8 @@ def arguments(pipe: Any, settings: Settings, prompts: Sequence[str], control: Im
         kind.guidance: settings.guidance,
         "width": settings.width,
         "height": settings.height,
+        # Kontext takes this for the size, and what was asked for as its shape.
+        "max_area": settings.width * settings.height,
         "num_frames": settings.frames or None,
         "control_image": control,
         "image": control if kind.edits else None,

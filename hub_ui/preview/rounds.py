@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connectors.errors import PreviewError
 from hub_ui.preview.adapters.hooks import NotPerRow
 from hub_ui.preview.arguments import family
-from hub_ui.preview.draw import Run, TakesNoLists, draw
+from hub_ui.preview.draw import Run, draw
 from hub_ui.preview.footprint import out_of_memory
 from hub_ui.preview.job import Picture
 from hub_ui.preview.sheets import Cell
@@ -16,7 +16,7 @@ from hub_ui.preview.sheets import Cell
 
 @dataclass(kw_only=True, slots=True)
 class Rounds:
-    """`size` is how many pictures go at once. `refused`: the pipeline does not take several at once.
+    """`size` is how many pictures go at once. `refused`: the base does not take several at once.
 
     `shrink` makes the footprint smaller after a batch of so many did not fit, if it can be. What does not fit then
     either is told as `too_large`.
@@ -44,10 +44,10 @@ class Rounds:
         short = False
         try:
             return draw(self.run, batch)
-        except NotPerRow as error:
+        except NotPerRow:
             if len(batch) == 1:
                 raise
-            self.refused = isinstance(error, TakesNoLists)
+            self.refused = True
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from hub_ui.preview.drawn import Drawn, effect
+from hub_ui.preview.job import Picture
+from tests.hub_ui.preview.building import adapter
+
+INK, PAPER = adapter(Path("a"), sha256="a" * 64), adapter(Path("b"), sha256="b" * 64)
+
+
+def picture(side: int = 10, frames: int = 0) -> Picture:
+    image = Image.new("RGB", (side, side))
+    return Picture(image=image, seconds=2.0, frames=(image,) * frames)
+
+
+def test_an_effect_is_that_of_the_bytes_in_any_order() -> None:
+    assert effect([INK, PAPER], (0.5, 1.0)) == effect([PAPER, INK], (1.0, 0.5)) != ()
+
+
+def test_weights_of_0_are_no_effect() -> None:
+    assert effect([INK, PAPER], (0.0, 0.0)) == effect([], ()) == ()
+
+
+def test_a_lora_that_stands_there_twice_counts_with_both_weights() -> None:
+    assert effect([INK, INK], (0.5, 0.25)) == effect([INK], (0.75,))
+
+
+def test_another_file_at_the_same_place_is_another_lora(tmp_path: Path) -> None:
+    lora = adapter(tmp_path / "a")
+    lora.path.write_bytes(b"one")
+    before = effect([lora], (1.0,))
+    lora.path.write_bytes(b"other")
+    assert effect([lora], (1.0,)) != before
+
+
+def test_a_picture_that_was_drawn_before_takes_no_time() -> None:
+    drawn, made = Drawn(), picture()
+    drawn.put("a", made)
+    found = drawn.get("a")
+    assert found is not None
+    assert (found.image is made.image, found.seconds, drawn.get("b")) == (True, 0.0, None)
+
+
+def test_the_one_longest_unused_is_forgotten_first() -> None:
+    drawn = Drawn(budget=700)
+    for key in ("a", "b"):
+        drawn.put(key, picture())
+    drawn.get("a")
+    drawn.put("c", picture())
+    assert [drawn.get(key) is not None for key in ("a", "b", "c")] == [True, False, True]
+
+
+def test_a_clip_counts_with_all_its_frames() -> None:
+    drawn = Drawn(budget=700)
+    drawn.put("a", picture())
+    drawn.put("b", picture(frames=2))
+    assert [drawn.get(key) is not None for key in ("a", "b")] == [False, True]
