@@ -19,7 +19,8 @@ ONE = View(page="try", stack=(Stacked(ref="civitai:1"),))
 def strip(**fields: Any) -> Result:
     tiles = tuple(Tile(src=f"{w}.png", label=str(w), weight=w) for w in (0.0, 0.6, 1.2))
     values: dict[str, Any] = {
-        "kind": "strip", "tiles": tiles, "width": 64, "height": 64, "proof": "", "whole": True, "detail": "", "right": 2,
+        "kind": "strip", "tiles": tiles, "width": 64, "height": 64, "proof": "", "whole": True, "detail": "",
+        "right": 2,
     }  # fmt: skip
     return Result(**{**values, **fields})
 
