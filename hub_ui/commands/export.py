@@ -122,7 +122,7 @@ def _base_of(entry: Entry, commits: _Commits) -> Base | None:
         chosen = bases.choose(entry.architecture, entry.base_model, None)
     except NoBase:
         return None
-    # A few lines of diffusers don't draw with these: they are put together of several repos, or want more than a prompt.
+    # A few lines of diffusers don't draw with these: they come out of several repos, or want more than a prompt.
     if chosen.film or chosen.modular or chosen.borrowed or chosen.checkpoint or chosen.needs_image:
         return None
     settings = {

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
 from hub_ui.preview.settings import Settings
@@ -88,8 +89,6 @@ def _is_shape(columns: int, rows: int, settings: Settings) -> bool:
 
 def fitted(pixels: Any, image: Image) -> Any:
     """The matrix that brings channels (and a one) nearest to the picture's colours, by least squares."""
-    import numpy as np
-
     channels, rows, columns = pixels.shape
     colours = np.asarray(image.convert("RGB").resize((columns, rows), Resampling.BOX), dtype=np.float32) / 255
     known = _with_one(pixels)
@@ -101,16 +100,12 @@ def fitted(pixels: Any, image: Image) -> Any:
 
 
 def _with_one(pixels: Any) -> Any:
-    import numpy as np
-
     flat = pixels.numpy().reshape(pixels.shape[0], -1).T
     return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
 
 
 def _colours(pixels: Any, fit: Any) -> Any:
     """Rows by columns by red, green, blue, from 0 to 1."""
-    import numpy as np
-
     rows, columns = pixels.shape[1:]
     if fit is not None and len(fit) == pixels.shape[0] + 1:
         return (_with_one(pixels) @ fit).reshape(rows, columns, 3)
@@ -120,8 +115,6 @@ def _colours(pixels: Any, fit: Any) -> Any:
 
 
 def _image(colours: Any, settings: Settings) -> Image:
-    import numpy as np
-
     small = fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8))
     scale = _LARGEST / max(settings.width, settings.height)
     size = (max(1, round(settings.width * min(1, scale))), max(1, round(settings.height * min(1, scale))))

@@ -17,6 +17,8 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.library import Library
+from hub_ui.preview.fetching import Source
+from hub_ui.preview.history import History
 from hub_ui.preview.studio import Studio
 from hub_ui.services import Services
 from hub_ui.settings import Settings
@@ -82,7 +84,8 @@ def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
             connectors=tuple(connectors),
             catalog=remembered,
             library=Library(Path(folder), Path(folder) / "loras.lock"),
-            studio=Studio(hf_endpoint="https://hub.invalid", hf_token=None),
+            studio=Studio(Source(endpoint="https://hub.invalid", token=None, cache=None), timings=None),
+            history=History(Path(folder) / "pictures"),
         )
         start = time.perf_counter()
         found = services.search(QUERY, patience=PATIENCE)

@@ -108,7 +108,8 @@ def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_pat
 def test_the_base_is_pinned_at_the_commit_that_previews_use(line: Line) -> None:
     line("pull", HUGGINGFACE)
     snippet = line("export", "--for", "diffusers")[1]["snippet"]
-    assert "from_pretrained('black-forest-labs/FLUX.1-dev', revision='3de623fc3c33e44ffbe2bad470d0f45bccf2eb21'" in snippet
+    revision = "3de623fc3c33e44ffbe2bad470d0f45bccf2eb21"
+    assert f"from_pretrained('black-forest-labs/FLUX.1-dev', revision='{revision}'" in snippet
 
 
 def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy
+
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.facts import adapter as facts
 from connectors.facts import header as headers
@@ -33,7 +35,6 @@ class Weights:
 
 def read(path: Path, title: str) -> Weights:
     """Raises NotWeights or BadHeader for what is no safetensors file, DoesNotFit for what is no usable LoRA."""
-    import numpy
     import torch
 
     if path.suffix != ".safetensors":

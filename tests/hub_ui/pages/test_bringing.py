@@ -29,9 +29,9 @@ def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> 
     assert steps[-1][2] == ()
 
 
-@pytest.mark.parametrize("changes", [{"ordered": False}, {"here": False}])
-def test_without_an_order_and_for_another_place_nothing_is_fetched(queued: Services, changes: dict[str, bool]) -> None:
-    assert list(fetch(queued, **changes)) == [(gr.skip(),) * 4]
+@pytest.mark.parametrize("why", ["ordered", "here"])
+def test_without_an_order_and_for_another_place_nothing_is_fetched(queued: Services, why: str) -> None:
+    assert list(fetch(queued, TINY, **{why: False})) == [(gr.skip(),) * 4]
     assert queued.queue.tasks() == ()
 
 

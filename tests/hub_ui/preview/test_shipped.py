@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from hub_ui.preview import sheets
 from hub_ui.preview.bases import PACKAGED
 from hub_ui.preview.job import Job
 from hub_ui.preview.studio import Studio
@@ -25,8 +26,9 @@ def test_each_lora_fits_the_base_and_shows(studio: Studio, path: Path) -> None:
     with safe_open(path, framework="np") as file:
         trigger = (file.metadata() or {}).get("modelspec.trigger_phrase", "")
     lora = adapter(path, architecture="tiny-shapes", base_model="tiny-shapes", trigger_words=tuple(trigger.split(", ")))
-    pair = studio.make_pair(Job(adapters=(lora,), prompt="a red circle on white background", seed=1, steps=8))
-    without, with_lora = (np.asarray(p.image, dtype=float) for p in (pair.without, pair.with_loras))
-    assert (pair.report.base, pair.report.unmatched) == ("Tiny Shapes", ())
+    job = Job(adapters=(lora,), prompt="a red circle on white background", seed=1, steps=8)
+    made = studio.make(job, sheets.pair(job))
+    without, with_lora = (np.asarray(picture.image, dtype=float) for picture in made.pictures)
+    assert (made.report.base, [coverage.whole for coverage in made.report.coverage]) == ("Tiny Shapes", [True])
     assert without.std() > 10
     assert np.abs(without - with_lora).mean() > 1
