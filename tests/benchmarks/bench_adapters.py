@@ -50,7 +50,7 @@ def tiny_figures(folder: Path, *, runs: int) -> list[Figure]:
     paths = [large_unet.save_lora(folder / f"tiny{i}.safetensors", pipe.unet, rank=8, seed=i) for i in range(2)]
     return [
         switching(pipe, paths, "tiny base", runs=runs),
-        strip(pipe, paths[0], "tiny base", target=0.6, runs=runs, size=128, steps=4),
+        tiny_strip(pipe, paths[0], runs=runs),
     ]
 
 
@@ -65,7 +65,7 @@ def large_figures(folder: Path, *, runs: int, steps: int) -> list[Figure]:
     pair = [paths["rank 16"], paths["rank 64"]]
     return [
         switching(pipe, pair, "large UNet", runs=runs),
-        strip(pipe, pair[0], "large UNet", target=1.0, runs=runs, size=STRIP, steps=2),
+        large_strip(pipe, pair[0], runs=runs),
         *(picture(pipe, path, name, runs=runs, steps=steps) for name, path in paths.items()),
     ]
 
@@ -98,8 +98,42 @@ def _reloaded(pipe: Any, path: Path) -> None:
         pipe.load_lora_weights(str(path))
 
 
-def strip(pipe: Any, path: Path, name: str, *, target: float, runs: int, size: int, steps: int) -> Figure:
-    """Five weights as one batch with a scale for each row, against five calls."""
+def tiny_strip(pipe: Any, path: Path, *, runs: int, steps: int = 4) -> Figure:
+    """Five weights as one batch with a scale for each row, against five calls of diffusers with `set_adapters`.
+
+    Whole pictures: texts are read, and latents decoded, on both sides.
+    """
+    rack, plain = _rack(pipe), _tiny()
+    rack.switch([adapter(path)])
+    plain.load_lora_weights(str(path), adapter_name="lora")
+
+    def together() -> None:
+        with rack.rows([[weight] for weight in WEIGHTS]):
+            whole(pipe, steps, pictures=len(WEIGHTS))
+
+    def one_by_one() -> None:
+        for weight in WEIGHTS:
+            plain.set_adapters(["lora"], [weight])
+            whole(plain, steps)
+
+    together()
+    one_by_one()
+    ours, other = interleaved(partial(seconds, together), partial(seconds, one_by_one), runs=runs)
+    rack.close()
+    name = f"strip of {len(WEIGHTS)} weights, tiny base"
+    return Figure(name=name, ours=ours, other=other, against="five calls of diffusers with set_adapters", target=0.6)
+
+
+def whole(pipe: Any, steps: int, *, pictures: int = 1) -> None:
+    with torch.inference_mode():
+        pipe(
+            ["a red circle on white background"] * pictures, num_inference_steps=steps, guidance_scale=4.0,
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)], height=128, width=128,
+        )  # fmt: skip
+
+
+def large_strip(pipe: Any, path: Path, *, runs: int, size: int = STRIP, steps: int = 2) -> Figure:
+    """The same against five calls with the weight turned between them."""
     rack = _rack(pipe)
     rack.switch([adapter(path)])
 
@@ -115,8 +149,8 @@ def strip(pipe: Any, path: Path, name: str, *, target: float, runs: int, size: i
     draw(pipe, size, 1)
     ours, other = interleaved(partial(seconds, together), partial(seconds, one_by_one), runs=runs)
     rack.close()
-    said = f"strip of {len(WEIGHTS)} weights at {size} pixels, {name}"
-    return Figure(name=said, ours=ours, other=other, against="five calls", target=target)
+    name = f"strip of {len(WEIGHTS)} weights, {steps} steps at {size} pixels, large UNet"
+    return Figure(name=name, ours=ours, other=other, against="five calls", target=1.0)
 
 
 def picture(pipe: Any, path: Path, name: str, *, runs: int, steps: int, size: int = PICTURE) -> Figure:

@@ -20,7 +20,16 @@ def pipeline() -> Any:
     filled(network.to_empty(device="cpu")).eval()
     kind: Any = StableDiffusionPipeline
     scheduler: Any = DDIMScheduler
-    pipe = kind(None, None, None, network, scheduler(), None, None, requires_safety_checker=False)
+    pipe = kind(
+        None,
+        None,
+        None,
+        network,
+        scheduler(steps_offset=1, clip_sample=False),
+        None,
+        None,
+        requires_safety_checker=False,
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
