@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy
 
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.facts import adapter as facts
@@ -39,16 +38,25 @@ def read(path: Path, title: str) -> Weights:
 
     if path.suffix != ".safetensors":
         raise NotWeights(f"{path.name} is no safetensors file. Other formats can run code and are not loaded.")
-    try:
-        raw = numpy.fromfile(path, dtype=numpy.uint8)
-    except OSError as error:
-        raise NotWeights(f"{path.name} can't be read ({error.strerror}). Pull it again.") from error
-    header = _header(raw.data, path)
+    raw = _bytes(path)
+    header = _header(memoryview(raw), path)
     _refuse_others(header, title)
-    held = torch.from_numpy(raw)
+    held = torch.frombuffer(raw, dtype=torch.uint8)
     tensors = {name: _tensor(held, header.data_start, entry, name) for name, entry in header.tensors.items()}
     _refuse_damaged(tensors, title)
     return Weights(tensors=tensors, metadata=header.metadata, size=len(raw))
+
+
+def _bytes(path: Path) -> bytearray:
+    """Copied, not mapped: a file that is replaced meanwhile would change what is drawn, or end the process."""
+    try:
+        with path.open("rb") as file:
+            raw = bytearray(os.fstat(file.fileno()).st_size)
+            length = file.readinto(raw)
+    except OSError as error:
+        raise NotWeights(f"{path.name} can't be read ({error.strerror}). Pull it again.") from error
+    del raw[length:]
+    return raw
 
 
 def _header(raw: memoryview, path: Path) -> Header:
