@@ -72,5 +72,8 @@ def identity(adapter: Adapter) -> Hashable:
     """The bytes of a file: by their hash where somebody has it, or as what lies at this place since then."""
     if adapter.sha256 is not None:
         return adapter.sha256.lower()
-    stat = adapter.path.stat()
+    try:
+        stat = adapter.path.stat()
+    except OSError:
+        return str(adapter.path)  # whoever reads it tells that it is gone
     return str(adapter.path), stat.st_mtime_ns, stat.st_size

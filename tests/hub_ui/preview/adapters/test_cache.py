@@ -45,3 +45,7 @@ def test_without_a_hash_a_file_is_what_lies_there_since_then(tmp_path: Path) -> 
     before = identity(adapter(path))
     path.write_bytes(b"22")
     assert identity(adapter(path)) != before
+
+
+def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
+    assert identity(adapter(tmp_path / "gone.safetensors")) == str(tmp_path / "gone.safetensors")
