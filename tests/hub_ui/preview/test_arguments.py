@@ -90,7 +90,8 @@ def test_a_clip_is_several_frames_of_one_picture() -> None:
 
 
 # Of each family, the row whose file it can be given here.
-ROWS: dict[Any, Any] = {row.base.save: row for row in reversed([*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS])}
+WRITTEN: tuple[Any, ...] = (*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS)
+ROWS: dict[Any, Any] = {row.base.save: row for row in reversed(WRITTEN)}
 FAMILIES = (
     flux.save_dev, flux.save_kontext, dits.save_pixart, qwen_image.save_qwen_image, z_image.save_z_image,
     sana.save_sana, anima.save_anima, wan.save_wan_21, wan.save_wan_22, ltx_video.save_ltx_video,
