@@ -104,7 +104,7 @@ def lora(name: str) -> Adapter:
 
 
 def job(name: str, **fields: Any) -> Job:
-    return Job(adapters=(lora(name),), **{"prompt": PROMPTS[0], "seed": 1, "steps": 12, **fields})
+    return Job(adapters=(lora(name),), **{"prompt": PROMPTS[0], "seed": 1, "steps": 8, **fields})
 
 
 @pytest.fixture(scope="module")
