@@ -20,7 +20,8 @@ from transformers import GlmConfig, GlmModel
 from tests.hub_ui.preview.pipelines import encoders, tokens
 from tests.hub_ui.preview.pipelines.frame import Base, save
 
-SIZE = {"height": 32, "width": 32, "guidance_scale": 4.0}
+# One step: what a second one would add is compared with FLUX and Stable Diffusion 1.
+SIZE = {"height": 32, "width": 32, "guidance_scale": 4.0, "num_inference_steps": 1}
 
 
 def save_pixart(folder: Path) -> Path:
@@ -81,7 +82,13 @@ PIXART = Base(
     architecture="pixart",
     pipeline="PixArtSigmaPipeline",
     save=save_pixart,
-    call={**SIZE, "use_resolution_binning": False, "max_sequence_length": 24, "clean_caption": False},
+    call={
+        **SIZE,
+        "num_inference_steps": 2,
+        "use_resolution_binning": False,
+        "max_sequence_length": 24,
+        "clean_caption": False,
+    },
 )
 AURAFLOW = Base(
     architecture="auraflow", pipeline="AuraFlowPipeline", save=save_auraflow, call={**SIZE, "max_sequence_length": 24}

@@ -90,20 +90,21 @@ def _picture() -> Image.Image:
 
 
 SIZE = {"height": 32, "width": 32, "guidance_scale": 3.5, "max_sequence_length": 24}
+ONE_STEP = {**SIZE, "num_inference_steps": 1}
 DEV = Base(architecture="flux1", pipeline="FluxPipeline", save=save_dev, call=SIZE)
-SCHNELL = Base(architecture="flux1", pipeline="FluxPipeline", save=save_schnell, call=SIZE)
+SCHNELL = Base(architecture="flux1", pipeline="FluxPipeline", save=save_schnell, call=ONE_STEP)
 KONTEXT = Base(
     architecture="flux1",
     pipeline="FluxKontextPipeline",
     save=save_kontext,
-    call={**SIZE, "image": _picture(), "max_area": 32 * 32, "_auto_resize": False},
+    call={**ONE_STEP, "image": _picture(), "max_area": 32 * 32, "_auto_resize": False},
 )
 CONTROL = Base(
     architecture="flux1",
     pipeline="FluxControlPipeline",
     save=save_control,
     # The first noise is given: reading the control picture takes from the same generator.
-    call={**SIZE, "control_image": _picture(), "latents": torch.randn(1, 64, 4, generator=torch.Generator())},
+    call={**ONE_STEP, "control_image": _picture(), "latents": torch.randn(1, 64, 4, generator=torch.Generator())},
 )
 # The same network without the control picture: what a control LoRA of weight 0 draws.
 UNSTEERED = Base(
@@ -113,5 +114,5 @@ UNSTEERED = Base(
     call={key: value for key, value in CONTROL.call.items() if key != "control_image"},
 )
 CHROMA = Base(
-    architecture="chroma", pipeline="ChromaPipeline", save=save_chroma, call={**SIZE, "negative_prompt": "a dog"}
+    architecture="chroma", pipeline="ChromaPipeline", save=save_chroma, call={**ONE_STEP, "negative_prompt": "a dog"}
 )

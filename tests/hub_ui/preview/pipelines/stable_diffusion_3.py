@@ -34,5 +34,5 @@ SD3 = Base(
     architecture="sd3",
     pipeline="StableDiffusion3Pipeline",
     save=save_sd3,
-    call={"height": 32, "width": 32, "guidance_scale": 4.0, "max_sequence_length": 24},
+    call={"height": 32, "width": 32, "guidance_scale": 4.0, "max_sequence_length": 24, "num_inference_steps": 1},
 )
