@@ -36,6 +36,7 @@ FAMILIES = (
     Family(name="Flux2", edits=True),
     Family(name="Flux", padded=True),
     Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
+    Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
     # Its guidance works only against a negative prompt, be it blank.
     Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
     Family(name="PixArt", padded=True),
@@ -48,6 +49,7 @@ FAMILIES = (
 )
 # Sizes as asked, not the nearest of a list; and no cleaning of prompts, for which more packages are needed.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
+_LONGEST_LOST = 60
 
 
 def family(pipeline: str) -> Family:
@@ -92,11 +94,32 @@ def arguments(pipe: Any, settings: Settings, prompts: Sequence[str], control: Im
 
 def ignored(pipe: Any, settings: Settings) -> tuple[str, ...]:
     """What was asked for and this pipeline has no use for, as sentences."""
-    names = known(pipe)
+    names, said = known(pipe), list[str]()
     # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
     if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
-        return ("This base does not use a negative prompt; it was left out.",)
+        said.append("This base does not use a negative prompt; it was left out.")
+    if settings.frames and "num_frames" not in names:
+        said.append("This base draws pictures that stand still; the number of frames was left out.")
+    return tuple(said)
+
+
+def unread(pipe: Any, prompts: Sequence[str]) -> tuple[str, ...]:
+    """What of the prompts lies past the end of what CLIP reads, as a sentence.
+
+    Asked only where CLIP is all there is: beside it, T5 and its kin read hundreds of words.
+    """
+    readers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
+    if not readers or not all(type(reader).__name__.startswith("CLIPTokenizer") for reader in readers):
+        return ()
+    for prompt in prompts:
+        tokens, most = readers[0](prompt).input_ids, readers[0].model_max_length
+        if len(tokens) > most:
+            # Its first and last are marks of their own.
+            lost = readers[0].decode(tokens[most - 1 : -1]).strip()
+            shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
+            words = most // 4 * 3
+            return (f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”.",)
     return ()
 
 
