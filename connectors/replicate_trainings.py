@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from connectors import replicate_wire
-from connectors.errors import NotFound, UsageError
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Lora
 from connectors.ref import Ref, is_id
 from connectors.replicate_runs import Asked, Run, Runs, Told
@@ -94,6 +94,17 @@ def ref_of(run: Run) -> Ref | None:
     lora = made_by(run)
     version = lora.version(None) if lora else None
     return version.ref if version else None
+
+
+def result_of(ended: Run) -> Ref:
+    """The version that a training made. Raises HubUiError with what Replicate says for one that made none."""
+    ref = ref_of(ended)
+    if ref is not None and ended.status == "succeeded":
+        return ref
+    if ended.status in ("canceled", "aborted"):
+        raise HubUiError(f"Training {ended.id} was cancelled. Start it again to have its LoRA.", hub="replicate")
+    said = " ".join((ended.error or "it doesn't say why").split())[:400].rstrip(".")
+    raise HubUiError(f"Training {ended.id} failed: {said}. https://replicate.com/p/{ended.id}", hub="replicate")
 
 
 def steps_of(run: Run) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.ref import Ref
-from hub_ui.pages import browse, detail, downloads, examples, library, past, settings, trying
+from hub_ui.pages import browse, detail, downloads, examples, library, past, settings, training, trying
 from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
@@ -55,6 +55,8 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
             try_page = trying.build(render)
         with gr.Column(elem_id="page-library"):
             shelf = library.build()
+        with gr.Row(elem_id="page-train"):
+            train_page = training.build(render)
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
@@ -62,17 +64,20 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
         states = trying.connect(try_page, coming, services, render, view=view, order=order)
         past.connect(try_page, services, render, states)
         examples.connect(panel, try_page, services, render, states)
+        training.connect(train_page, services, render, view=view)
         library.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
-        _connect(app, render, view, nav, box, browsing.sort, address)
-        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
+        _connect(app, render, view, nav, box, browsing.sort, address, closed=closed_pages(services))
+        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer, train_page.progress):
             clickable.act(_clicked, [view], [view, order], **QUIET)
     return app
 
 
 def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
-        nav = widget(frame.nav_html(render, "browse"), elem_id="nav", script=FOLLOW_ADDRESS)
+        nav = widget(
+            frame.nav_html(render, "browse", closed=closed_pages(services)), elem_id="nav", script=FOLLOW_ADDRESS
+        )
         button = downloads.build_button()
         box = gr.Textbox(
             label="Search",
@@ -96,9 +101,11 @@ def _connect(
     box: gr.Textbox,
     sort: gr.Dropdown,
     address: gr.Textbox,
+    *,
+    closed: Sequence[str],
 ) -> None:
     def on_view(now: View) -> Any:
-        return show(render, now)
+        return show(render, now, closed)
 
     app.load(_arrived, None, [view], **QUIET)
     shown = view.change(on_view, [view], [nav, box, sort, address], **QUIET)
@@ -109,9 +116,14 @@ def _arrived(request: gr.Request) -> View:
     return View.from_address(str(request.url.query) if request else "")
 
 
-def show(render: Renderer, view: View) -> Any:
-    """The header; it also says which page stands open (widgets/templates/nav.html)."""
-    nav = frame.nav_html(render, view.page, stacked=len(view.stack))
+def closed_pages(services: Services) -> tuple[str, ...]:
+    """A training is paid for with the owner's key: no strangers."""
+    return ("train",) if services.settings.hosted else ()
+
+
+def show(render: Renderer, view: View, closed: Sequence[str] = ()) -> Any:
+    """The header; it also says which page stands open (widgets/templates/nav.html). `closed` pages have no link."""
+    nav = frame.nav_html(render, view.page, stacked=len(view.stack), closed=closed)
     return nav, view.query.text, view.query.sort, view.to_address()
 
 
@@ -134,7 +146,7 @@ def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
     ref = str(Ref.parse(str(act.get("ref", ""))))
     if name == "try":
         return view.trying(ref), True
-    return (view.stacked(ref) if name == "stack" else replace(view, open=ref)), gr.skip()
+    return (view.stacked(ref) if name == "stack" else replace(view, page="browse", open=ref)), gr.skip()
 
 
 def theme() -> gr.themes.Base:

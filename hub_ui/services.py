@@ -13,7 +13,16 @@ from typing import Any
 import connectors
 from connectors import federation, inspection
 from connectors.connector import Connector
-from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, UsageError
+from connectors.errors import (
+    AccessError,
+    HubUiError,
+    NeedsFetching,
+    NetworkError,
+    NoBase,
+    NotFound,
+    RateLimited,
+    UsageError,
+)
 from connectors.facts.claims import flatten, with_header
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.inspection import Facts
@@ -30,6 +39,7 @@ from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
 from hub_ui.library.sync import as_record
 from hub_ui.library.transfer import Manner
+from hub_ui.preview import bases
 from hub_ui.preview.elsewhere import Replicate
 from hub_ui.preview.fetching import Source
 from hub_ui.preview.history import History
@@ -54,14 +64,14 @@ class Services:
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
         object.__setattr__(self, "queue", queue)
-        endpoint = Endpoint(
-            hub="replicate",
-            label="Replicate",
-            url=self.settings.endpoints["replicate"],
-            token=self.settings.tokens.get("replicate"),
-        )
-        elsewhere = Replicate(endpoint, access=lambda ref: self.record(ref).access)
+        elsewhere = Replicate(self.replicate, access=lambda ref: self.record(ref).access)
         object.__setattr__(self, "elsewhere", elsewhere)
+
+    @property
+    def replicate(self) -> Endpoint:
+        """Where things run for money, with this person's key."""
+        url, token = self.settings.endpoints["replicate"], self.settings.tokens.get("replicate")
+        return Endpoint(hub="replicate", label="Replicate", url=url, token=token)
 
     def connector(self, hub: HubName) -> Connector:
         return next(connector for connector in self.connectors if connector.name == hub)
@@ -276,11 +286,31 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> Made:
         """The pictures of a sheet, kept in the history; among strangers nobody's pictures are kept."""
-        if place == "replicate" and self.settings.hosted:
-            raise UsageError("A shared page draws on its own computer only.")
+        if self.settings.hosted:
+            return self._made_for_strangers(job, sheet, place, report, cancelled)
         where = self.elsewhere if place == "replicate" else self.studio
-        made = where.make(job, sheet, report=report, cancelled=cancelled)
-        return made if self.settings.hosted else self._kept(made)
+        return self._kept(where.make(job, sheet, report=report, cancelled=cancelled))
+
+    def _made_for_strangers(self, job: Job, sheet: Sheet, place: str, report: Any, cancelled: Any) -> Made:
+        """With nobody's money, on bases of the list that are here or small."""
+        if place == "replicate":
+            raise UsageError("A shared page draws on its own computer only.")
+        self.check_base(job.base)
+        try:
+            return self.studio.make(replace(job, may_fetch=False), sheet, report=report, cancelled=cancelled)
+        except NeedsFetching as need:
+            raise NoBase(
+                f"This shared page does not have {need.label} on its disk. Choose another base, or run hub-ui on your "
+                "own computer."
+            ) from need
+
+    def check_base(self, asked: str | None) -> None:
+        """On a hosted page, only the bases of the list: no stranger may look at its folders, or fill its disk."""
+        if self.settings.hosted and asked and bases.by_id(asked.lower()) is None:
+            raise UsageError(
+                "A shared page draws with the bases of its list. Choose one of those, or run hub-ui on your own "
+                "computer."
+            )
 
     def _kept(self, made: Made) -> Made:
         """A full disk must not cost what took minutes to draw."""
@@ -292,6 +322,7 @@ class Services:
 
     def estimate(self, job: Job, sheet: Sheet, *, place: str = "local") -> str:
         """How long a sheet will take, and for how much money, in a sentence."""
+        self.check_base(job.base)
         if place == "replicate":
             return self.elsewhere.estimate(job, sheet).sentence
         return self.studio.estimate(job, sheet).sentence

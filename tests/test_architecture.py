@@ -24,6 +24,7 @@ LAYERS = {
     "hub_ui.preview": 2,
     "hub_ui.demo": 3,
     "hub_ui.services": 3,
+    "hub_ui.trainings": 4,
     "hub_ui.widgets": 4,
     "hub_ui.pages": 5,
     "hub_ui.app": 6,

@@ -12,9 +12,11 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.pages.wish import Wish
 
-PageName = Literal["browse", "try", "library", "settings"]
+PageName = Literal["browse", "try", "library", "train", "settings"]
 PAGE_SIZE = 24
 MAX_STACK = 8
+# What servers take at most; prompts in many scripts need nine characters for one.
+LONGEST_ADDRESS = 60_000
 FACETS = ("hubs", "bases", "kinds")
 
 
@@ -56,12 +58,12 @@ class View:
     @staticmethod
     def from_address(query_string: str) -> View:
         """Reads what `to_address` writes. What can't be understood is left out, the rest still counts."""
-        given = parse_qs(query_string, max_num_fields=100) if len(query_string) < 8000 else {}
+        given = parse_qs(query_string, max_num_fields=100) if len(query_string) < LONGEST_ADDRESS else {}
         return View(
             page=_page(_one(given, "view")),
             query=_query(given),
             open=_ref(_one(given, "open")),
-            stack=tuple(s for text in given.get("lora", [])[:MAX_STACK] if (s := _stacked(text)) is not None),
+            stack=_stack(given.get("lora", [])),
             wish=Wish.from_pairs(given),
         )
 
@@ -132,6 +134,12 @@ def _stacked(text: str) -> Stacked | None:
         return Stacked(ref=ref, weight=max(-1.0, min(2.0, float(weight)))) if star and ref else _plain(ref)
     except ValueError:
         return None
+
+
+def _stack(texts: Sequence[str]) -> tuple[Stacked, ...]:
+    """Each LoRA once."""
+    found = (s for text in texts[:MAX_STACK] if (s := _stacked(text)) is not None)
+    return tuple({s.ref: s for s in found}.values())
 
 
 def _plain(ref: str) -> Stacked | None:

@@ -16,6 +16,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("browse", "Browse"),
     ("try", "Try"),
     ("library", "Library"),
+    ("train", "Train"),
     ("settings", "Settings"),
 )
 State = Literal["asked", "good", "key", "down"]
@@ -64,8 +65,9 @@ def failed(hub: HubName, error: HubUiError) -> HubStatus:
     return HubStatus(hub=hub, state="down", text="no answer", title=error.message)
 
 
-def nav_html(render: Renderer, page: str, *, stacked: int = 0) -> str:
-    return render("nav", pages=PAGES, current=page, stacked=stacked)
+def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:
+    """`closed` pages have no link: they are not for whoever looks at this page."""
+    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed)
 
 
 def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:

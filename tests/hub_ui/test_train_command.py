@@ -16,11 +16,11 @@ from connectors.replicate_trainings import Order, Trainings
 from connectors.session import Endpoint
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.commands.train import _step
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.preview.job import Step
 from hub_ui.preview.training_set import training_set
+from hub_ui.trainings import step_of
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 
 FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")
@@ -175,7 +175,7 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
 def test_a_refusal_ends_with_its_own_exit_code(
     hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_ui.commands.train.Runs", lambda endpoint: Runs(endpoint, pace=Pace(sleep=lambda _: None)))
+    monkeypatch.setattr("hub_ui.trainings.Runs", lambda endpoint: Runs(endpoint, pace=Pace(sleep=lambda _: None)))
     hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
     got, said = line("train", pictures, *FOG, "--yes")
     assert got == code
@@ -206,4 +206,4 @@ def test_without_a_key_it_says_where_to_get_one(
     ],
 )
 def test_progress_is_told_in_steps(run: Run, step: Step) -> None:
-    assert _step(run) == step
+    assert step_of(run) == step
