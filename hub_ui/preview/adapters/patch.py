@@ -6,7 +6,7 @@ Dense    everything else: a new weight, computed from the module's own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -116,11 +116,20 @@ class Module:
     @property
     def is_hooked(self) -> bool:
         """Whether factors can be added to what it gives."""
-        from torch import nn
-
         module = self.slots["weight"].module
-        plain = isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
-        return plain and getattr(module, "groups", 1) == 1
+        return isinstance(module, _plain()) and getattr(module, "groups", 1) == 1
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether it gives one number for each row of its weight: an embedding does not, nor who holds a table."""
+        slot = self.slots["weight"]
+        return slot.name == "weight" and (isinstance(slot.module, _plain()) or len(self.shape) == 1)
+
+
+def _plain() -> tuple[type, ...]:
+    from torch import nn
+
+    return nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d
 
 
 def patches(layer: Layer, target: Target, module: Module, tensors: Mapping[str, Tensor], scales: Scales) -> list[Patch]:
@@ -131,29 +140,42 @@ def patches(layer: Layer, target: Target, module: Module, tensors: Mapping[str, 
         if layer.algorithm == "lora" and not factors.has("magnitude") and module.is_hooked:
             return [_live(factors, shape)]
         if layer.algorithm in ("diff", "norm") and "bias" not in module.slots:
-            return _apart(factors, shape)
+            return _apart(factors, shape, module)
         return [_checked(Dense(algorithm=layer.algorithm, factors=factors), shape)]
     except KeyError as error:
         raise Unfit("of layers that lack one of their factors") from error
+    except IndexError as error:
+        raise Unfit(_SIZES) from error
 
 
-def _apart(factors: Factors, shape: Shape) -> list[Patch]:
+def _apart(factors: Factors, shape: Shape, module: Module) -> list[Patch]:
     """A module without a bias can have one added to what it gives."""
     found: list[Patch] = []
     if factors.has("diff"):
         found.append(_checked(Dense(algorithm="diff", factors=_only(factors, "diff")), shape))
     if factors.has("diff_b"):
+        if not module.is_shifted:
+            raise Unfit("of biases that modules of this model can't have")
         found.append(Live(down=None, up=None, shift=_shift(factors, shape)))
     return found
 
 
 def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], scales: Scales) -> Factors:
     values = {_ALIKE.get(part, part): tensors[key] for part, key in layer.keys.items() if part not in _BESIDE}
+    _refuse_numbers(values.values())
     factors = Factors(parts=values, keys=layer.keys, rows=target.rows)
     alpha = _scalar(tensors, layer.keys.get("alpha"))
     side = _scalar(tensors, layer.keys.get("on_input"))
     scale = scales.of(target.component, target.module, alpha, rank_of_factors(factors))
     return replace(factors, scale=scale, alpha=alpha, on_input=bool(side))
+
+
+def _refuse_numbers(values: Iterable[Tensor]) -> None:
+    for value in values:
+        if not value.numel():
+            raise Unfit("of layers without any numbers in them")
+        if not value.is_floating_point():
+            raise Unfit("stored as whole numbers, of which the file does not say what they stand for")
 
 
 # Numbers about a layer, which are no factors of it.
