@@ -15,6 +15,7 @@ _GRID = 16
 _LONGEST_SIDE = 4096
 _MOST_STEPS = 500
 _MOST_FRAMES = 257
+_LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +41,25 @@ def settings(job: Job, choice: BaseChoice) -> Settings:
         width=_on_grid(job.width or choice.width),
         height=_on_grid(job.height or choice.height),
         sampler=job.sampler,
-        frames=job.frames or 0,
+        frames=job.frames or (choice.film.frames if choice.film else 0),
     )
+
+
+def resized(job: Job, chosen: Settings) -> tuple[str, ...]:
+    """That a picture gets another size than was asked for, as a sentence."""
+    asked = job.width or chosen.width, job.height or chosen.height
+    drawn = chosen.width, chosen.height
+    if asked == drawn:
+        return ()
+    return (f"Sides are multiples of {_GRID} pixels: {drawn[0]} x {drawn[1]} in place of {asked[0]} x {asked[1]}.",)
 
 
 def check(job: Job, sheet: Sheet) -> None:
     """What no pipeline could draw, or not within a lifetime."""
     if not all(math.isfinite(adapter.weight) for adapter in job.adapters):
         raise UsageError("A weight must be a number, such as 0.8.")
-    if not 0 <= job.seed < 2**63:
-        raise UsageError("A seed is a whole number from 0 up.")
+    if not 0 <= job.seed <= _LARGEST_SEED:
+        raise UsageError(f"A seed is a whole number from 0 to {_LARGEST_SEED}.")
     if job.steps is not None and not 1 <= job.steps <= _MOST_STEPS:
         raise UsageError(f"Choose between 1 and {_MOST_STEPS} steps.")
     if max(job.width or 1, job.height or 1) > _LONGEST_SIDE or min(job.width or 1, job.height or 1) < 1:
