@@ -372,7 +372,9 @@ def _count(text: str) -> int:
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
+    width, cross, height = text.lower().partition("x")
+    if not cross:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no size, such as 1024x768")
     return _between(width, 16, 4096), _between(height, 16, 4096)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
-from connectors.errors import HubUiError, UsageError
+from connectors import inspection
+from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights, UsageError
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
 from hub_ui.library.recognise import FindsByHash
@@ -16,7 +17,7 @@ from hub_ui.preview import example_settings, sheets, stamp
 from hub_ui.preview.job import Adapter, Job, Made, Step
 from hub_ui.preview.parameters import Parameters, UsedLora
 from hub_ui.preview.sheets import Sheet
-from hub_ui.preview.stamped import Stamp
+from hub_ui.preview.stamped import Stamp, sha256_of
 from hub_ui.services import Services
 
 OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
@@ -38,6 +39,34 @@ class Again:
         """Everything worth saying of the result."""
         since = stamp.changes(self.stamp, made.job, made.report) if self.stamp else ()
         return tuple(dict.fromkeys([*self.notes, *since, *made.report.notes]))
+
+
+def as_they_lie(asked: Again) -> Again:
+    """With the hash of the bytes that are on this disk: a file that was changed there is told, not drawn in silence."""
+    for adapter in asked.job.adapters:
+        _check_file(adapter)
+    there = [(adapter, sha256_of(adapter.path)) for adapter in asked.job.adapters]
+    changed = tuple(
+        f"“{adapter.title}” is not what the lock file pins: its bytes were changed on this disk. "
+        "hub-ui sync brings the right ones back."
+        for adapter, sha256 in there
+        if sha256 not in (None, adapter.sha256)
+    )
+    adapters = tuple(replace(adapter, sha256=sha256 or adapter.sha256) for adapter, sha256 in there)
+    return replace(asked, job=replace(asked.job, adapters=adapters), notes=(*asked.notes, *changed))
+
+
+def _check_file(adapter: Adapter) -> None:
+    """What is no LoRA for pictures is said before anyone looks for a base for it. Without a file there is no saying."""
+    if not adapter.path.is_file():
+        return
+    try:
+        facts = inspection.inspect_path(adapter.path).adapter
+    except (BadHeader, NotWeights) as error:
+        raise type(error)(f"“{adapter.title}”: {error.message} hub-ui sync brings the right file back.") from error
+    if not facts.is_lora:
+        reason = facts.warnings[0] if facts.warnings else "This is no LoRA."
+        raise DoesNotFit(f"“{adapter.title}” can't be tried here. {reason} Choose another file.")
 
 
 def again(built: Services, args: argparse.Namespace, report: Report) -> Again:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import secrets
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui import services, settings
 from hub_ui.commands.progress import progress
-from hub_ui.commands.try_again import Again, again
+from hub_ui.commands.try_again import Again, again, as_they_lie
 from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
 from hub_ui.library.progress import Progress
 from hub_ui.preview import bases, fetching, samplers, sheets, stamp
@@ -46,10 +47,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         else:
             job = _job(built, args, progress(terminal))
             asked = Again(job=job, sheet=_sheet(job, args), place=args.on)
+        asked = as_they_lie(asked)
         if args.estimate:
             return _estimated(built, asked, terminal)
         made = _made(built, asked, terminal)
-    _save(made, args)
+    _save(made, args, chosen.home / "pictures")
     _tell(made, asked.changed(made), args, terminal)
     return 0
 
@@ -60,6 +62,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--again takes everything from the file it names; only --out goes with it.")
     if not args.again and (not args.refs or not args.prompt):
         raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
+    if args.again and not args.again.is_file():
+        raise UsageError(f"--again {args.again}: there is no such file")
     if not args.estimate:
         _check_out(args.out)
     if args.sampler and samplers.read(args.sampler) is None:
@@ -78,6 +82,10 @@ def _check_out(out: Path | None) -> None:
         raise UsageError(f"--out {out}: the name must end in .png")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UsageError(f"--out {out}: this is a folder. Name a file.")
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"--out {out}: nothing can be written into {out.absolute().parent}")
 
 
 def _check_sheet(args: argparse.Namespace) -> None:
@@ -178,19 +186,40 @@ def _agreed(error: NeedsFetching, terminal: Terminal) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _save(made: Made, args: argparse.Namespace) -> None:
+def _save(made: Made, args: argparse.Namespace, pictures: Path) -> None:
+    """What took minutes to draw is not lost where it can't be written: the history has it, and is named."""
     try:
-        if len(made.pictures) == 1:
-            stamp.save(made, 0, args.out)
-        else:
-            stamp.save_sheet(made, contact(made), args.out)
+        with _whole(args.out) as part:
+            if len(made.pictures) == 1:
+                stamp.save(made, 0, part)
+            else:
+                stamp.save_sheet(made, contact(made), part)
         if args.cells:
             args.cells.mkdir(exist_ok=True)
             hashes = stamp.hashes_of(made)
             for cell in range(len(made.pictures)):
-                stamp.save(made, cell, cell_path(args.cells, cell), hashes)
+                with _whole(cell_path(args.cells, cell)) as part:
+                    stamp.save(made, cell, part, hashes)
     except OSError as error:
-        raise HubUiError(f"{error.filename or args.out} can't be written: {error.strerror or error}") from error
+        raise HubUiError(
+            f"{error.filename or args.out} can't be written: {error.strerror or error}. Pictures drawn lately are in "
+            f"{pictures}."
+        ) from error
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file is there whole or as it was before: written beside its place, and moved there at the end."""
+    target = path.resolve()
+    part = target.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as error:
+        # The name of a part means nothing to anyone.
+        raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def cell_path(folder: Path, cell: int) -> Path:

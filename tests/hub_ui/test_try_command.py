@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -47,12 +49,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def library(home: Path) -> Path:
     """A library that holds one LoRA for that base, so that no hub is asked."""
     folder = home / "loras"
+    (folder / "tiny-shapes").mkdir(parents=True)
+    path = folder / "tiny-shapes" / "ink.safetensors"
+    save_kohya(path)
     entry = Entry(
         ref=Ref.parse("civitai:1001@2001#3001"), title="Ink", file="tiny-shapes/ink.safetensors", size=1,
-        sha256="0" * 64, source="", architecture="tiny-shapes", trigger_words=("ink",), weight=0.8,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), source="", architecture="tiny-shapes",
+        trigger_words=("ink",), weight=0.8,
     )  # fmt: skip
-    (folder / "tiny-shapes").mkdir(parents=True)
-    save_kohya(folder / entry.file)
     (folder / "loras.lock").write_text(lockfile.dumps([entry]), encoding="utf-8")
     return folder
 
@@ -123,11 +127,15 @@ def test_a_changed_file_is_told_when_it_is_made_again(
     tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tried(tmp_path / "one.png", base, capsys)
-    lock = library / "loras.lock"
-    lock.write_text(lock.read_text(encoding="utf-8").replace("0" * 64, "1" * 64), encoding="utf-8")
+    save_kohya(library / "tiny-shapes" / "ink.safetensors", seed=9)
     assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
-    assert notes == ["“Ink” is not the file that the picture was made with: its bytes are others."]
+    assert notes == [
+        "“Ink” is not what the lock file pins: its bytes were changed on this disk. hub-ui sync brings the right ones "
+        "back.",
+        "“Ink” is not the file that the picture was made with: its bytes are others.",
+    ]
+    assert not same(tmp_path / "one.png", tmp_path / "two.png")
 
 
 def test_the_weight_makes_a_difference(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,6 +278,50 @@ def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
         "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
         "of ours. Choose one: --base sdxl-1.0, for example."
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        (b"", 7, "“Ink”: This is an empty file, not a safetensors file."),
+        (b"\x80\x04K\x01.", 7, "“Ink”: This is a Python pickle, which can run code when loaded"),
+        (b"\x02" + bytes(7) + b"{}", 1, "“Ink” can't be tried here. This is no LoRA for pictures or films"),
+    ],
+)
+def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
+    tmp_path: Path, library: Path, capsys: pytest.CaptureFixture[str], data: bytes, code: int, said: str
+) -> None:
+    (library / "tiny-shapes" / "ink.safetensors").write_bytes(data)
+    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == code
+    assert capsys.readouterr().err.startswith(f"hub-ui: {said}")
+
+
+def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.png").mkdir()
+    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == 2
+    assert capsys.readouterr().err == f"hub-ui: --out {tmp_path / 'x.png'}: this is a folder. Name a file.\n"
+
+
+def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
+    tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_made: Made, _image: Image.Image, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(stamp, "save_sheet", full)
+    out = tmp_path / "old.png"
+    out.write_bytes(b"old")
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]
+    assert cli.main([*words, "--out", str(out)]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        f"hub-ui: {out} can't be written: No space left on device. Pictures drawn lately are in {home / 'pictures'}."
+    )
+    assert (out.read_bytes(), [*tmp_path.glob(".*")]) == (b"old", [])
+    assert len([*(home / "pictures").glob("*.png")]) == 2
 
 
 @pytest.mark.parametrize(
