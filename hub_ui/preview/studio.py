@@ -10,18 +10,18 @@ from typing import Any
 
 from PIL.Image import Image
 
-from connectors.errors import UsageError
+from connectors.errors import DoesNotFit, UsageError
 from hub_ui.preview import bases, estimate, fetching, footprint, loading, samplers
 from hub_ui.preview.adapters.cache import Cache
 from hub_ui.preview.adapters.rack import Rack, Switched
-from hub_ui.preview.arguments import family, ignored
+from hub_ui.preview.arguments import family, ignored, unread
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, pick, release
 from hub_ui.preview.drawn import Drawn, effect
 from hub_ui.preview.estimate import Estimate, Timing, Timings
 from hub_ui.preview.fetching import Plan, Source
 from hub_ui.preview.job import Asked, Job, Made, Picture, Report, Step, Told
-from hub_ui.preview.settings import Settings, check, settings
+from hub_ui.preview.settings import Settings, check, resized, settings
 from hub_ui.preview.sheets import Cell, Sheet
 from hub_ui.preview.sound import Sound
 from hub_ui.preview.stage import Stage
@@ -92,7 +92,9 @@ class Studio:
         sound = Sound()
         with samplers.using(stage.pipe, chosen.sampler) as note:
             steering = steer(stage.pipe, stage.choice, job, chosen, control=switched.control, cache=self._source.cache)
-            sound.notes.extend([*ignored(stage.pipe, chosen), *([note] if note else []), *steering.notes])
+            said = [*resized(job, chosen), *ignored(stage.pipe, chosen), *([note] if note else []), *steering.notes]
+            said += unread(stage.pipe, [*(cell.prompt for cell in sheet.cells), job.negative])
+            sound.notes.extend(said)
             pictures = self._pictures(stage, job, sheet, steering, chosen, sound, tell, asked)
             sampler = samplers.own(stage.pipe)
         report = _report(stage, switched, chosen, sampler, tuple(sound.notes), steering.picture)
@@ -189,7 +191,11 @@ def _choice(job: Job) -> BaseChoice:
     first = job.adapters[0]
     choice = bases.choose(first.architecture, first.base_model, job.base)
     for adapter in job.adapters[1:]:
-        bases.fitting(choice, adapter.architecture)
+        if adapter.architecture not in (None, choice.architecture):
+            raise DoesNotFit(
+                f"“{first.title}” is for {choice.architecture} and “{adapter.title}” for {adapter.architecture}: LoRAs "
+                "of different architectures can't be used together. Leave one of them out."
+            )
     return choice
 
 

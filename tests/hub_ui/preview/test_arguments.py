@@ -10,7 +10,7 @@ from PIL import Image
 
 from connectors.errors import UsageError
 from hub_ui.preview import sheets
-from hub_ui.preview.arguments import arguments, ignored, pictures
+from hub_ui.preview.arguments import arguments, ignored, pictures, unread
 from hub_ui.preview.job import Job, Made, Picture, Step
 from hub_ui.preview.settings import Settings
 from hub_ui.preview.studio import Studio
@@ -81,6 +81,35 @@ def test_several_prompts_go_in_as_lists() -> None:
 def test_a_negative_prompt_that_has_no_effect_is_said(pipe: Any, count: int) -> None:
     values = {name: getattr(SETTINGS, name) for name in Settings.__slots__}
     assert len(ignored(pipe, Settings(**{**values, "negative": "blurred"}))) == count
+
+
+def test_frames_on_a_base_for_still_pictures_are_said() -> None:
+    values = {name: getattr(SETTINGS, name) for name in Settings.__slots__}
+    (said,) = ignored(QwenImagePipeline(), Settings(**{**values, "frames": 9}))
+    assert said == "This base draws pictures that stand still; the number of frames was left out."
+    assert ignored(WanPipeline(), Settings(**{**values, "frames": 9})) == ()
+
+
+class CLIPTokenizer:
+    model_max_length = 6
+
+    def __call__(self, text: str) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=["<", *text.split(), ">"])
+
+    def decode(self, tokens: list[str]) -> str:
+        return " ".join(tokens)
+
+
+def test_what_of_a_prompt_is_not_read_is_said() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": None})
+    assert unread(pipe, ["a cat on grass", "dull"]) == ()
+    (said,) = unread(pipe, ["a cat on grass under clouds"])
+    assert said == "This base reads 4 tokens of a prompt, some 3 words; left out was “under clouds”."
+
+
+def test_beside_clip_another_reader_reads_on() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": SimpleNamespace()})
+    assert unread(pipe, ["a cat on grass under clouds"]) == ()
 
 
 def test_a_clip_is_several_frames_of_one_picture() -> None:

@@ -1,15 +1,31 @@
+"""A job with its defaults, and what of it can't be had."""
+
 from __future__ import annotations
 
 import pytest
 
-from hub_ui.preview import bases
-from hub_ui.preview.settings import settings
-from tests.hub_ui.preview.building import job
+from connectors.errors import UsageError
+from hub_ui.preview import bases, sheets
+from hub_ui.preview.settings import check, resized, settings
+from tests.hub_ui.preview import making
 
 
-@pytest.mark.parametrize(("base", "asked", "frames"), [("wan", None, True), ("wan", 5, True), ("sdxl", None, False)])
-def test_a_base_for_films_draws_a_short_clip_unless_told_otherwise(base: str, asked: int | None, frames: bool) -> None:
-    choice = bases.choose(base, None, None)
-    chosen = settings(job(frames=asked), choice)
-    assert (chosen.frames > 1) is frames
-    assert asked is None or chosen.frames == asked
+def test_a_size_that_no_pipeline_draws_is_told() -> None:
+    choice = bases.choose("tiny-shapes", None, None)
+    asked = making.job(width=100, height=77)
+    assert resized(asked, settings(asked, choice)) == (
+        "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77.",
+    )
+    asked = making.job(width=96, height=64)
+    assert resized(asked, settings(asked, choice)) == ()
+    asked = making.job(width=None, height=None)
+    assert resized(asked, settings(asked, choice)) == ()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_has_limits_and_they_are_named(seed: int) -> None:
+    asked = making.job(seed=seed)
+    with pytest.raises(UsageError, match=r"from 0 to 9223372036854775807"):
+        check(asked, sheets.one(asked))
+    asked = making.job(seed=2**63 - 1)
+    check(asked, sheets.one(asked))

@@ -296,8 +296,9 @@ def test_a_lora_of_which_nothing_applies_is_refused(
 
 
 def test_loras_of_two_architectures_do_not_go_together(studio: Studio, kohya: Path) -> None:
-    with pytest.raises(DoesNotFit):
-        pair(studio, adapter(kohya), adapter(kohya, architecture="sdxl"), base="sd-1.5")
+    said = "is for sd1 and “Edges” for sdxl: LoRAs of different architectures can't be used together"
+    with pytest.raises(DoesNotFit, match=said):
+        pair(studio, adapter(kohya), adapter(kohya, architecture="sdxl", title="Edges"), base="sd-1.5")
 
 
 def test_only_safetensors_are_loaded(studio: Studio, base: str, tmp_path: Path) -> None:
