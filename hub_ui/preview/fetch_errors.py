@@ -20,17 +20,22 @@ from connectors.errors import Gated, HubDown, HubUiError, KeyRequired, NoBase
 
 # Not their subclasses: a connection that breaks is an OSError too.
 _OF_THIS_DISK = (OSError, PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError)
+HUGGING_FACE = "https://huggingface.co"
 FAILURES = (HfHubHTTPError, EntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What was asked for. `gated`: our table says that people must agree first. `key`: there is a token."""
+    """What was asked for. `gated`: our table says that people must agree first. `key`: there is a token.
+
+    `endpoint` is where.
+    """
 
     label: str
     repo: str
     gated: bool
     key: bool
+    endpoint: str = HUGGING_FACE
 
     @property
     def page(self) -> str:
@@ -48,7 +53,7 @@ def told(asked: Asked, error: Exception) -> HubUiError:
             "another base, or update hub-ui."
         )
     if isinstance(error, RepositoryNotFoundError):
-        return NoBase(f"There is no base model {asked.repo} on Hugging Face, or not for you. Choose another base.")
+        return _nowhere(asked)
     if isinstance(error, HfHubHTTPError) and error.response is not None and error.response.status_code in (401, 403):
         return KeyRequired(f"Hugging Face wants a key for {asked.label}. Add one, or check it.", hub="huggingface")
     if isinstance(error, RemoteEntryNotFoundError):
@@ -58,6 +63,16 @@ def told(asked: Asked, error: Exception) -> HubUiError:
     return HubDown(
         f"{asked.label} could not be fetched: Hugging Face can't be reached. Try again; what is there is kept.",
         hub="huggingface",
+    )
+
+
+def _nowhere(asked: Asked) -> NoBase:
+    """A mirror, or the local hub of the demo, has only what was put there."""
+    if asked.endpoint == HUGGING_FACE:
+        return NoBase(f"There is no base model {asked.repo} on Hugging Face, or not for you. Choose another base.")
+    return NoBase(
+        f"There is no base model {asked.repo} at {asked.endpoint}, which HF_ENDPOINT names in place of Hugging Face. "
+        "Choose another base, or unset HF_ENDPOINT."
     )
 
 

@@ -186,7 +186,13 @@ def _main_piece(choice: BaseChoice, source: Source) -> tuple[Piece, layout.Index
     for revision in [choice.revision] if choice.revision else cached.commits():
         if (held := _held(cached, revision, choice, brought)) is not None:
             return held
-    asked = Asked(label=choice.label, repo=choice.source, gated=choice.gated, key=source.token is not None)
+    asked = Asked(
+        label=choice.label,
+        repo=choice.source,
+        gated=choice.gated,
+        key=source.token is not None,
+        endpoint=source.endpoint,
+    )
     info = _asked(asked, choice.revision, source)
     index = _index(asked, info, source)
     files = _files(info, cached)
@@ -226,7 +232,9 @@ def _borrowed_piece(borrowed: Borrowed, choice: BaseChoice, source: Source) -> P
         piece = _part_of(listed or (), borrowed, revision, choice)
         if listed and piece.files and piece.whole:
             return piece
-    asked = Asked(label=choice.label, repo=borrowed.repo, gated=False, key=source.token is not None)
+    asked = Asked(
+        label=choice.label, repo=borrowed.repo, gated=False, key=source.token is not None, endpoint=source.endpoint
+    )
     info = _asked(asked, borrowed.revision, source)
     if info.gated:
         _admitted(asked, info, source)
@@ -254,7 +262,9 @@ def _checkpoint_piece(choice: BaseChoice, source: Source) -> tuple[Piece, ...]:
         if (cached.snapshot(revision) / checkpoint.file).is_file():
             files = cached.held([checkpoint.file], revision)
             return (Piece(repo=checkpoint.repo, revision=revision, files=files),)
-    asked = Asked(label=choice.label, repo=checkpoint.repo, gated=False, key=source.token is not None)
+    asked = Asked(
+        label=choice.label, repo=checkpoint.repo, gated=False, key=source.token is not None, endpoint=source.endpoint
+    )
     info = _asked(asked, checkpoint.revision, source)
     return (_piece(info, _files(info, cached), (checkpoint.file,), ""),)
 
@@ -347,7 +357,9 @@ def _folder(piece: Piece, choice: BaseChoice, source: Source, on_bytes: Callable
     snapshot = Cached(piece.repo, source.cache).snapshot(piece.revision)
     if all((snapshot / file.name).is_file() for file in piece.files):
         return snapshot
-    asked = Asked(label=choice.label, repo=piece.repo, gated=piece.gated, key=source.token is not None)
+    asked = Asked(
+        label=choice.label, repo=piece.repo, gated=piece.gated, key=source.token is not None, endpoint=source.endpoint
+    )
     try:
         return _snapshot(piece, source, on_bytes)
     except FAILURES as error:

@@ -38,9 +38,12 @@ def choose(architecture: str | None, base_model: str | None, asked: str | None) 
     if asked:
         return fitting(_named(asked, architecture), architecture)
     if architecture is None:
-        raise NoBase(
-            "Nothing says which base model this LoRA was made for. Choose one yourself (--base, for example sdxl-1.0)."
+        said = (
+            f"This LoRA was made for “{base_model}”, which is none of the base models known here."
+            if base_model
+            else "Nothing says which base model this LoRA was made for."
         )
+        raise NoBase(f"{said} Choose one yourself (--base, for example sdxl-1.0).")
     if own is not None and own.architecture == architecture:
         return own
     found = _main(architecture)

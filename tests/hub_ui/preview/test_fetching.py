@@ -151,7 +151,7 @@ def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
     ("repo", "said"),
     [
         ("maker/pickles", "no model in diffusers' layout with safetensors weights"),
-        ("maker/nobody", "no base model maker/nobody on Hugging Face"),
+        ("maker/nobody", "no base model maker/nobody at http://.*, which HF_ENDPOINT names in place of Hugging Face"),
         ("maker/broken", r"maker/broken's model_index\.json can't be read"),
     ],
 )

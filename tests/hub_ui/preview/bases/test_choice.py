@@ -118,6 +118,11 @@ def test_without_a_base_the_next_step_is_told(architecture: str | None, asked: s
         choose(architecture, None, asked)
 
 
+def test_a_base_model_that_nobody_here_knows_is_named() -> None:
+    with pytest.raises(NoBase, match="made for “Halcyon 2”, which is none of the base models known here"):
+        choose(None, "Halcyon 2", None)
+
+
 def test_a_person_chooses_among_bases_of_the_architecture() -> None:
     assert [base.id for base in for_architecture("sd2")] == ["sd-2.1", "sd-2.1-768"]
     assert for_architecture(None) == BASES
