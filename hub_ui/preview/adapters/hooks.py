@@ -78,7 +78,9 @@ class Hook:
     _rows: dict[int, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], y: Tensor) -> Tensor:
-        x: Tensor = args[0] if args else next(iter(kwargs.values()))
+        given: Tensor = args[0] if args else next(iter(kwargs.values()))
+        # Offloading brings the first inputs to the module itself.
+        x = given.to(y.device)
         if self._place != (x.device, x.dtype):
             self._move(x)
         if self._turn != self.dial.turn:
@@ -86,14 +88,14 @@ class Hook:
         columns = shift = None
         if self.dial.rows is not None:
             columns, shift = self._of_rows(len(x) if x.dim() > 1 else 0)
-        if self._ups is not None:
-            up = self._up if columns is None else self._ups
-            y = self._added(self._inner(module, x), columns, up, y)
+        if self._up is not None:
+            y = self._added(self._inner(module, x), columns, self._up, y)
         shift = self._shift if columns is None else shift
         return y if shift is None else y.add_(self._beside(shift, y))
 
     def _move(self, x: Tensor) -> None:
-        """The factors on the module's device, in the type it computes in."""
+        """The factors on the module's device: `down` in the type it computes in, `up` as exact as it is weighed."""
+        import torch
 
         def there(value: Tensor) -> Tensor:
             return value.to(x.device, x.dtype)
@@ -101,28 +103,28 @@ class Hook:
         plain = [there(live.down) for _, live in self.factored if live.mid is None]  # type: ignore[arg-type]
         cored = [(there(live.down), there(live.mid)) for _, live in self.factored if live.mid is not None]  # type: ignore[arg-type]
         self._downs = [*([(_joined(plain, 0), None)] if plain else []), *cored]
-        ups = [there(live.up) for _, live in self.factored]  # type: ignore[arg-type]
+        ups = [live.up.to(x.device, torch.float32) * live.scale for _, live in self.factored]  # type: ignore[union-attr]
         self._ups = _joined(ups, 1) if ups else None
         self._place, self._turn = (x.device, x.dtype), -1
 
     def _weigh(self) -> None:
         """What the dial says now, worked into the factors: not again for every step and token."""
+        assert self._place is not None
         self._rows.clear()
-        self._up = self._shift = None
+        self._shift, up = None, self._ups
         if self.dial.rows is None:
             columns, self._shift = self._of([self.dial.weights])
-            self._up = None if self._ups is None else self._ups * columns
+            up = None if up is None else up * columns
+        self._up = None if up is None else up.to(self._place[1])
         self._turn = self.dial.turn
 
     def _of(self, rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor | None]:
-        """[rows, ranks], the weight of every rank with its file's own scale in it; and the shift, [rows, outputs]."""
+        """[rows, ranks], the weight of every rank in float32; and the shift, [rows, outputs]."""
         import torch
 
         device, dtype = self._place or ("cpu", torch.float32)
-        values = [
-            [row[number] * live.scale for number, live in self.factored for _ in range(rank_of(live))] for row in rows
-        ]
-        columns = torch.tensor(values, device=device, dtype=dtype)
+        values = [[row[number] for number, live in self.factored for _ in range(rank_of(live))] for row in rows]
+        columns = torch.tensor(values, device=device, dtype=torch.float32)
         if not self.shifts:
             return columns, None
         weights = torch.tensor([[row[number] for number, _ in self.shifts] for row in rows], device=device)
@@ -145,11 +147,10 @@ class Hook:
             [_product(module, x, down, mid, self.spatial) for down, mid in self._downs], 1 if self.spatial else -1
         )
 
-    def _added(self, inner: Tensor, columns: Tensor | None, up: Tensor | None, y: Tensor) -> Tensor:
+    def _added(self, inner: Tensor, columns: Tensor | None, up: Tensor, y: Tensor) -> Tensor:
         """y + up(inner), into y itself where its memory allows: it is fresh, and the largest thing here."""
         import torch
 
-        assert up is not None
         if columns is not None:
             inner = inner * self._beside(columns, inner)
         inner = inner.to(y.dtype)

@@ -114,6 +114,16 @@ def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
     assert run(module, x.float()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("rows", [None, [[1.0], [1.0]]])
+def test_a_scale_too_large_for_half_precision_is_worked_into_the_factors(rows: Any) -> None:
+    module, dial, x = nn.Linear(6, 9).half(), Dial(), torch.randn(2, 6).half()
+    own, patch = run(module, x), live((6,), up=torch.randn(9, 2) * 1e-6, scale=1e6)
+    attach(module, [(0, patch)], dial)
+    dial.set([1.0], rows)
+    added = x.float() @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
+    torch.testing.assert_close(run(module, x).float(), own.float() + added, atol=2e-2, rtol=1e-2)
+
+
 def test_a_shift_alone_is_added_to_norms_and_by_channel_where_channels_come_second() -> None:
     for module, x, axis in ((nn.LayerNorm(9), torch.randn(2, 4, 9), -1), (nn.GroupNorm(3, 9), torch.randn(2, 9, 4), 1)):
         own, shift, dial = run(module, x), torch.randn(9), Dial()
