@@ -22,7 +22,7 @@ class PreviewCancelled(PreviewError):
 class Adapter:
     """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; it may be negative or above 1.
 
-    `sha256` names the bytes, so that the same file is read once wherever it lies; None where nobody has hashed it.
+    `sha256` is of the bytes as they were hashed once; None where nobody has.
     """
 
     ref: Ref

@@ -69,11 +69,13 @@ class Cache:
 
 
 def identity(adapter: Adapter) -> Hashable:
-    """The bytes of a file: by their hash where somebody has it, or as what lies at this place since then."""
-    if adapter.sha256 is not None:
-        return adapter.sha256.lower()
+    """The bytes of a file: by their hash where somebody has it, else by its place, and as it lies there since then.
+
+    A hash is of when it was taken: a file that was changed after it is another one.
+    """
+    name = adapter.sha256.lower() if adapter.sha256 is not None else str(adapter.path)
     try:
         stat = adapter.path.stat()
     except OSError:
-        return str(adapter.path)  # whoever reads it tells that it is gone
-    return str(adapter.path), stat.st_mtime_ns, stat.st_size
+        return name  # whoever reads it tells that it is gone
+    return name, stat.st_mtime_ns, stat.st_size

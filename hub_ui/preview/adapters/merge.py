@@ -52,9 +52,11 @@ class Originals:
             self._restore(kept.slot)
 
     def _restore(self, slot: Slot) -> None:
-        kept = self._kept.pop(_key(slot), None)
+        kept = self._kept.get(_key(slot))
         if kept is not None:
             slot.put(kept.own)
+            # Not before: what could not be put back is tried again.
+            del self._kept[_key(slot)]
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -65,7 +67,8 @@ def _merged(own: Tensor, name: str, weighed: Iterable[Weighed]) -> Tensor | None
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
-        base, total = own.float(), None
+        # Apple's devices lack some of what rotations need, and share their memory with the processor.
+        base, total = own.to("cpu" if own.device.type == "mps" else own.device, torch.float32), None
         for patch, amount in weighed:
             gained = patch.delta(base, amount) if name == "weight" else patch.bias_delta(base, base, amount)
             if gained is not None:
@@ -110,6 +113,8 @@ def room_on(kind: str) -> int | None:
     if kind == "cuda":
         free: int = torch.cuda.mem_get_info()[0]
         return free // 2
+    if kind == "mps":
+        return (int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())) // 2
     if kind == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hub_ui.preview.adapters.cache import Cache, Converted, identity
@@ -35,8 +36,18 @@ def test_putting_again_replaces() -> None:
 
 
 def test_a_hash_names_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
-    one, other = (adapter(tmp_path / name, sha256="AB" * 32) for name in ("a", "b"))
-    assert identity(one) == identity(other) == "ab" * 32
+    (tmp_path / "a").write_bytes(b"1")
+    os.link(tmp_path / "a", tmp_path / "b")
+    one, other = (identity(adapter(tmp_path / name, sha256=hashed)) for name, hashed in (("a", "AB"), ("b", "ab")))
+    assert one == other
+
+
+def test_a_file_changed_after_it_was_hashed_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"1")
+    before = identity(adapter(path, sha256="ab" * 32))
+    path.write_bytes(b"22")
+    assert identity(adapter(path, sha256="ab" * 32)) != before
 
 
 def test_without_a_hash_a_file_is_what_lies_there_since_then(tmp_path: Path) -> None:

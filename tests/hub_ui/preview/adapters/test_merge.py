@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -44,6 +45,22 @@ def test_an_amount_of_zero_is_the_modules_own_weight() -> None:
     kept.merge(slots(module), [(change(torch.ones(2, 3)), 0.0)])
     assert torch.equal(module.weight.data, own)
     assert len(kept) == 0
+
+
+def test_what_could_not_be_put_back_is_put_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, kept = nn.Linear(3, 2), Originals()
+    own = module.weight.data.clone()
+    kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
+    with monkeypatch.context() as failing:
+        failing.setattr(Slot, "put", _out_of_memory)
+        with pytest.raises(torch.OutOfMemoryError):
+            kept.restore_all()
+    kept.restore_all()
+    assert torch.equal(module.weight.data, own)
+
+
+def _out_of_memory(_slot: Slot, _value: torch.Tensor) -> None:
+    raise torch.OutOfMemoryError
 
 
 def test_sums_are_taken_in_full_precision_and_rounded_once() -> None:
