@@ -26,7 +26,7 @@ _LEVELS: dict[str, tuple[Level, ...]] = {
 _GIGABYTE = 1_000_000_000
 # The largest part of a base, of all its parts: what must fit when one part at a time lies on the device.
 _LARGEST_PART = 0.75
-# Measured with Stable Diffusion XL in half precision, rounded up: one picture of a batch, while it is denoised.
+# A rough figure for one picture of a batch while it is denoised, of a network of SDXL's size in half precision.
 _BYTES_A_PIXEL = 2400
 _SHARE_OF_FREE = 0.6
 _LARGEST_BATCH = 8

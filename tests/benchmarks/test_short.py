@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.benchmarks import bench_adapters, bench_federation, bench_inspection, bench_memory, bench_start
 from tests.benchmarks.figures import Figure
@@ -38,8 +35,7 @@ def test_files_that_stream_at_once_are_not_held_in_memory() -> None:
 
 
 def test_a_cached_lora_is_switched_to_quickly_and_a_strip_is_cheaper_than_its_pictures(tmp_path: Path) -> None:
-    with _one_thread():
-        switch, strip = bench_adapters.tiny_figures(tmp_path, runs=2)
+    switch, strip = bench_adapters.tiny_figures(tmp_path, runs=2)
     assert switch.ratio < 0.1
     assert strip.ratio < 1
 
@@ -48,14 +44,6 @@ def test_a_cached_lora_is_switched_to_quickly_and_a_strip_is_cheaper_than_its_pi
 def test_switching_between_more_loras_than_are_kept_takes_no_more_memory(tmp_path: Path) -> None:
     [kept] = bench_adapters.memory(tmp_path, loras=8, switches=24)
     assert kept.ratio < 1.1
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_figure_tells_its_ratio_both_sides_and_whether_it_is_good() -> None:
