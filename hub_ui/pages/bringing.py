@@ -19,6 +19,7 @@ from hub_ui.widgets import drawer, progress
 from hub_ui.widgets.render import Renderer
 
 LOOK_SECONDS = 0.4
+WAITING = "Waiting for its turn…"
 # A hub that asks for more than this is not waited for with the page.
 PATIENCE_SECONDS = 30.0
 
@@ -28,14 +29,19 @@ def fetch(
 ) -> Iterator[Any]:
     """Waits until what is to be tried is in the library; the queue brings it, whether this page stays open or not.
 
-    What runs on Replicate (`here` is False) needs no file.
+    What runs on Replicate (`here` is False) needs no file. The last step says that the page waits for its turn to draw.
     """
     yield tuple(gr.skip() for _ in range(4))
     refs = [Ref.parse(s.ref) for s in view.stack] if ordered and here else []
     check_bases(services, refs, base)
     missing = [ref for ref in refs if services.held(ref) is None]
-    if not missing:
-        return
+    if missing:
+        yield from _fetched(services, render, missing, asked)
+    if ordered and view.stack:
+        yield progress.html(render, WAITING, None), gr.update(visible=True), (), gr.skip()
+
+
+def _fetched(services: Services, render: Renderer, missing: Sequence[Ref], asked: int) -> Iterator[Any]:
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
     tasks = [services.enqueue(ref) for ref in missing]
     own = tuple(task.id for task in tasks if task.id not in under_way)
@@ -47,7 +53,6 @@ def fetch(
     except HubUiError:
         yield "", gr.update(visible=False), (), gr.skip()
         raise
-    yield gr.skip(), gr.skip(), (), gr.skip()
 
 
 def followed(queue: Queue, task: Task) -> Iterator[tuple[str, float | None]]:

@@ -61,7 +61,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except HubUiError as error:
-        raise gr.Error(error.message, print_exception=False) from error
+        raise gr.Error(error.message, duration=30, print_exception=False) from error
 
 
 @dataclass(frozen=True, kw_only=True)

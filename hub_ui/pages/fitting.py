@@ -11,7 +11,7 @@ from hub_ui.pages.reading import proved
 from hub_ui.pages.wish import Wish
 from hub_ui.preview import bases
 from hub_ui.services import Services
-from hub_ui.widgets import detail
+from hub_ui.widgets import cards, detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
@@ -19,6 +19,7 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 def base_for(services: Services, record: Record, asked: str | None = None) -> bases.BaseChoice:
     """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
+    services.check_base(asked)
     _, facts = proved(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
@@ -31,21 +32,25 @@ def base_for(services: Services, record: Record, asked: str | None = None) -> ba
     return choice
 
 
-def misfit(services: Services, record: Record) -> str:
-    """Why no base here can carry this LoRA, empty when one can."""
+def misfit(services: Services, record: Record, beside: bases.BaseChoice | None = None) -> str:
+    """Why no base here can carry this LoRA, or not the base that the others use; empty when all is well."""
     try:
         base_for(services, record)
     except HubUiError as error:
         return error.message
-    return ""
+    if beside is None or record.architecture in (None, beside.architecture):
+        return ""
+    label = cards.base_label(record)
+    return f"{label} LoRA: does not fit {beside.label}. Take one of them away, or choose another base."
 
 
-def suggested_base(wish: Wish, records: Sequence[Record | None]) -> bases.BaseChoice | None:
+def suggested_base(services: Services, wish: Wish, records: Sequence[Record | None]) -> bases.BaseChoice | None:
     """The base whose steps and size the form suggests; None while there is none to suggest."""
     first = next((record for record in records if record is not None), None)
     if first is None:
         return None
     try:
+        services.check_base(wish.base)
         return bases.choose(first.architecture, first.base_model, wish.base or None)
     except HubUiError:
         return None

@@ -8,13 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from connectors.errors import HubUiError, NotFound
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.pages.fitting import base_for, misfit, suggested_base, suggestion
 from hub_ui.pages.reading import proved
 from hub_ui.pages.view import View
-from hub_ui.pages.wish import LARGEST_SEED, Wish, prompt_text, rows_of, size_of, size_text
+from hub_ui.pages.wish import LARGEST_SEED, LONGEST_PROMPT, Wish, prompt_text, rows_of, size_of, size_text
 from hub_ui.preview import bases, samplers
 from hub_ui.services import Services, record_of
 from hub_ui.widgets import cards, stack, trigger_chips, words
@@ -68,7 +68,9 @@ class Form:
 
 def build() -> Form:
     layers = widget(elem_id="stack")
-    prompt = gr.Textbox(label="Prompt", lines=3, max_lines=8, placeholder="What should be in the picture?")
+    prompt = gr.Textbox(
+        label="Prompt", lines=3, max_lines=8, max_length=LONGEST_PROMPT, placeholder="What should be in the picture?"
+    )
     chips = widget(elem_id="chips")
     rows = gr.Textbox(
         label="More prompts, one a line", lines=3, max_lines=6, visible=False, elem_id="rows", placeholder="a red boat"
@@ -76,9 +78,10 @@ def build() -> Form:
     base = gr.Dropdown(label="Base", choices=[], allow_custom_value=True, elem_id="base-choice", filterable=True)
     base_line = widget(elem_id="base")
     with gr.Row(elem_id="numbers"):
-        seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, min_width=90)
+        # No minimum and maximum: Gradio would tell of them at each key, without saying what to do.
+        seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, min_width=90)
         dice = gr.Button("⟳", elem_id="dice", min_width=36, scale=0)
-        steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, minimum=1, maximum=500, min_width=70)
+        steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, min_width=70)
         size = gr.Textbox(label="Size", max_lines=1, min_width=110, placeholder="1024 × 1024")
     negative, guidance, sampler, control, kind = _more()
     place = gr.Radio(label="Run on", choices=[HERE, THERE], value=HERE, visible=False, elem_id="place")
@@ -92,9 +95,11 @@ def build() -> Form:
 def _more() -> tuple[gr.Textbox, gr.Number, gr.Dropdown, gr.Image, gr.Dropdown]:
     """What most people leave as it is."""
     with gr.Accordion("More", open=False, elem_id="more"):
-        negative = gr.Textbox(label="Negative prompt", lines=2, placeholder="What should not be in it?")
+        negative = gr.Textbox(
+            label="Negative prompt", lines=2, max_length=LONGEST_PROMPT, placeholder="What should not be in it?"
+        )
         with gr.Row():
-            guidance = gr.Number(label="Guidance", minimum=0, maximum=50, min_width=90)
+            guidance = gr.Number(label="Guidance", min_width=90)
             sampler = gr.Dropdown(
                 label="Sampler",
                 choices=[OWN_SAMPLER, *samplers.names()],
@@ -119,13 +124,15 @@ class Filled:
 
 
 def filled(view: View, values: Sequence[Any]) -> Filled:
-    """`values` are those of `Form.fields`. Raises UsageError for a size that is none."""
+    """`values` are those of `Form.fields`. Raises UsageError for a size or a seed that is none."""
     prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind = values
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
     wish = Wish(
         prompt=prompt_text(prompt),
         negative=prompt_text(negative),
         seed=int(seed) if seed is not None else DEFAULT_SEED,
-        steps=int(steps) if steps else None,
+        steps=None if steps is None else int(steps),
         guidance=None if guidance is None else float(guidance),
         size=size_of(size),
         base=str(base or "").strip(),
@@ -136,6 +143,12 @@ def filled(view: View, values: Sequence[Any]) -> Filled:
         place="replicate" if place == THERE else "local",
     )
     return Filled(wish=wish, control=control, control_kind=str(kind or "canny"))
+
+
+def rebased(view: View, values: Sequence[Any]) -> Wish:
+    """What is written, but for what another base has its own values of: steps, size and guidance."""
+    prompt, rows, base, seed, _steps, _size, negative, _guidance, *others = values
+    return filled(view, (prompt, rows, str(base or "")[:300], seed, None, "", negative, None, *others)).wish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +164,7 @@ class Shown:
         w = view.wish
         typed = Wish(
             prompt=w.prompt, negative=w.negative, seed=w.seed, steps=w.steps, guidance=w.guidance, size=w.size,
-            sampler=w.sampler, prompts=w.prompts,
+            base=w.base, sampler=w.sampler, prompts=w.prompts, place=w.place,
         )  # fmt: skip
         return Shown(refs=tuple(s.ref for s in view.stack), wish=typed)
 
@@ -162,22 +175,22 @@ def show(services: Services, render: Renderer, view: View, before: Shown) -> tup
         return tuple(gr.skip() for _ in range(14))
     refs = tuple(s.ref for s in view.stack)
     records = [known(services, Ref.parse(ref)) for ref in refs]
-    layers = [layer(services, s.ref, s.weight, record) for s, record in zip(view.stack, records, strict=True)]
+    base = suggested_base(services, view.wish, records)
+    layers = [layer(services, s.ref, s.weight, record, base) for s, record in zip(view.stack, records, strict=True)]
     now = Shown.of(view)
     return (
         stack.html(render, layers),
         chips_html(render, view, records),
         *base_choice(services, render, view.wish, records),
         rows_update(view.wish, changed=now != before),
-        place_update(services, view),
-        *((gr.skip(),) * 7 if now == before else values(view.wish, records)),
+        place_update(services, view, changed=now != before),
+        *((gr.skip(),) * 7 if now == before else values(view.wish, records, base)),
         now,
     )
 
 
-def values(wish: Wish, records: Sequence[Record | None]) -> tuple[Any, ...]:
+def values(wish: Wish, records: Sequence[Record | None], choice: bases.BaseChoice | None) -> tuple[Any, ...]:
     """Prompt, seed, steps, size, negative prompt, guidance, sampler: as wished, else as the base suggests."""
-    choice = suggested_base(wish, records)
     size = wish.size or ((choice.width, choice.height) if choice else None)
     return (
         wish.prompt or suggestion(records),
@@ -202,7 +215,9 @@ def known(services: Services, ref: Ref) -> Record | None:
         return None
 
 
-def layer(services: Services, ref: str, weight: float, record: Record | None) -> stack.Layer:
+def layer(
+    services: Services, ref: str, weight: float, record: Record | None, base: bases.BaseChoice | None = None
+) -> stack.Layer:
     if record is None:
         return stack.Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
     picture = cards.cover(record, "safe")
@@ -217,7 +232,7 @@ def layer(services: Services, ref: str, weight: float, record: Record | None) ->
         line=" · ".join(part for part in parts if part),
         weight=weight,
         image=address(picture.url) if picture else "",
-        problem=misfit(services, record),
+        problem=misfit(services, record, base),
     )
 
 
@@ -235,11 +250,20 @@ def base_choice(services: Services, render: Renderer, wish: Wish, records: Seque
         choice = base_for(services, first, wish.base or None)
     except HubUiError as error:
         # What is wrong with the LoRA itself already stands in its row.
-        said = "No base model for this LoRA here" if misfit(services, first) else error.message
-        return gr.update(choices=[], value=wish.base), render("base", line=said, problem=True)
-    choices = [(base.label, base.id) for base in bases.for_architecture(choice.architecture)]
-    line = f"{choice.steps} steps · {choice.width} × {choice.height} · {choice.gigabytes:g} GB on disk"
-    return gr.update(choices=choices, value=choice.id), render("base", line=line, problem=False)
+        if misfit(services, first):
+            said = render("base", line="No base model for this LoRA here", problem=True)
+            return gr.update(choices=[], value=wish.base), said
+        return gr.update(choices=_choices(first.architecture), value=wish.base), render(
+            "base", line=error.message, problem=True
+        )
+    line = f"{choice.steps} steps · {choice.width} × {choice.height}"
+    # Of a person's own base nobody knows the size yet.
+    line += f" · {choice.gigabytes:g} GB on disk" if bases.by_id(choice.id) else ""
+    return gr.update(choices=_choices(choice.architecture), value=choice.id), render("base", line=line, problem=False)
+
+
+def _choices(architecture: str | None) -> list[tuple[str, str]]:
+    return [(base.label, base.id) for base in bases.for_architecture(architecture)]
 
 
 def rows_update(wish: Wish, *, changed: bool) -> Any:
@@ -247,7 +271,9 @@ def rows_update(wish: Wish, *, changed: bool) -> Any:
     return gr.update(**shown, value="\n".join(wish.prompts)) if changed else gr.update(**shown)
 
 
-def place_update(services: Services, view: View) -> Any:
-    """Offered where a key is, and LoRAs that Replicate can run."""
+def place_update(services: Services, view: View, *, changed: bool) -> Any:
+    """Offered where a key is, and LoRAs that Replicate can run. What was chosen stays while nothing else changes."""
     offered = services.runs_elsewhere([Ref.parse(s.ref) for s in view.stack])
+    if offered and not changed:
+        return gr.update(visible=True)
     return gr.update(visible=offered, value=THERE if offered and view.wish.place == "replicate" else HERE)

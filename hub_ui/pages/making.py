@@ -29,6 +29,7 @@ STRIP = (0.0, 0.3, 0.6, 0.9, 1.2)
 GRID = (0.0, 0.5, 1.0)
 STEPS = 6
 NOTHING: tuple[Any, ...] = (gr.skip(),) * STEPS
+OVER: tuple[Any, ...] = ("", gr.skip(), gr.skip(), "", gr.update(visible=False), False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,15 @@ class Order:
     def wish(self) -> Wish:
         return self.filled.wish
 
+    @property
+    def subject(self) -> str:
+        """What somebody who agrees to a download agrees to."""
+        return subject(self.view, self.wish.base)
+
+
+def subject(view: View, base: str | None) -> str:
+    return " ".join((str(base or "").strip(), *(s.ref for s in view.stack)))
+
 
 def make(services: Services, render: Renderer, order: Order, *, cache: str) -> Iterator[Any]:
     """Steps of (progress, result, result kept, question, stop button, ordered). `cache`: Gradio's served folder."""
@@ -61,15 +71,22 @@ def make(services: Services, render: Renderer, order: Order, *, cache: str) -> I
     try:
         if order.wish.place == "local":
             check_bases(services, order.refs, order.wish.base)
-        made: Made = yield from _told(render, steps, cache)
+        made: Made = yield from _told(render, steps)
     except NeedsFetching as need:
-        yield "", gr.skip(), gr.skip(), fetching.html(render, needed(need)), gr.update(visible=False), False
+        question = fetching.html(render, needed(need, order.subject))
+        yield "", gr.skip(), gr.skip(), question, gr.update(visible=False), False
         return
-    except HubUiError:
-        yield "", gr.skip(), gr.skip(), "", gr.update(visible=False), False
-        raise
     shown = showing.result_of(made, cache)
     yield "", result.html(render, shown), shown, "", gr.update(visible=False), False
+
+
+def ending(steps: Iterator[Any]) -> Iterator[Any]:
+    """A failure leaves no progress, no question and no Stop button behind."""
+    try:
+        yield from steps
+    except HubUiError:
+        yield OVER
+        raise
 
 
 def _made(services: Services, order: Order, report: Any, cancelled: Any) -> Made:
@@ -118,22 +135,22 @@ def sheet_of(wish: Wish, job: Job) -> Sheet:
     return sheets.pair(job)
 
 
-def _told(render: Renderer, steps: Any, cache: str) -> Any:
+def _told(render: Renderer, steps: Any) -> Any:
     """Returns what the last step made."""
     while True:
         try:
             step = next(steps)
         except StopIteration as done:
             return done.value
-        yield step_html(render, step, cache), *NOTHING[1:]
+        yield step_html(render, step), *NOTHING[1:]
 
 
-def step_html(render: Renderer, step: Progress | Step, cache: str) -> str:
+def step_html(render: Renderer, step: Progress | Step) -> str:
     text, fraction = step_words(step)
     if isinstance(step, Progress):
         return progress.html(render, text, fraction)
     left = f"about {words.duration(step.seconds_left)} left" if step.seconds_left is not None else ""
-    look = showing.served(step.preview, cache) if step.preview is not None else ""
+    look = showing.inline(step.preview) if step.preview is not None else ""
     return progress.html(render, text, fraction, preview=look, left=left)
 
 
@@ -149,12 +166,13 @@ def pull_words(step: Progress) -> tuple[str, float | None]:
     return f"Downloading: {words.size(step.done)}{total}", step.fraction
 
 
-def needed(need: NeedsFetching) -> fetching.Need:
+def needed(need: NeedsFetching, subject: str) -> fetching.Need:
     return fetching.Need(
+        subject=subject,
         label=need.label,
         repo=need.repo,
         size=words.size(need.bytes),
-        license=need.license,
+        license=need.license or "named on its page",
         free=words.size(need.free),
         link=f"https://huggingface.co/{need.repo}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ def result_of(made: Made, cache: str) -> Result:
     report, last = made.report, len(tiles) - 1
     return Result(
         kind=made.sheet.kind,
+        refs=tuple(str(adapter.ref) for adapter in made.job.adapters),
         tiles=tiles,
         right=last,
         width=made.pictures[last].image.width,
@@ -64,6 +67,13 @@ def details(made: Made) -> str:
         f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "
         f"· {report.base} on {report.device} · prompt: {prompt}"
     )
+
+
+def inline(image: Image) -> str:
+    """Within the page: a first look is worth no file on the disk."""
+    held = io.BytesIO()
+    image.save(held, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
 
 
 def served(image: Image, cache: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
 from hub_ui.pages import bringing, form, making
 from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, told
@@ -31,6 +32,13 @@ MAKE: dict[SheetKind, str] = {
     "both": "Make all four",
     "grid": "Make the grid",
 }
+# On a phone the form fills the screen: what comes of it is shown.
+SHOW_STAGE = """() => {
+  const tabs = document.getElementById('tabs');
+  const seen = tabs.getBoundingClientRect().bottom < innerHeight;
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  if (!seen) { tabs.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'}); }
+}"""
 TWO_LORAS = "Two LoRAs are compared here: add another one."
 
 
@@ -97,7 +105,7 @@ def connect(
     painted = [*page.form.painted, states.shown, page.tabs, page.make, page.result, states.kept]
     looked = view.change(on_view, [view, states.shown, states.kept], painted, **QUIET)
     running = _connect_making(page, downloads, services, render, states, looked)
-    _connect_clicks(page, services, render, states)
+    _connect_clicks(page, services, render, states, looked)
     stopping = [page.progress, page.stop, order, states.own]
     page.stop.click(on_stop, [states.own], stopping, cancels=running, queue=False, **QUIET)
     return states
@@ -107,7 +115,7 @@ def _connect_making(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, states: States, looked: Any
 ) -> list[Any]:
     """Files first, then pictures; by "Download & try", by the button, or by agreeing to fetch a base."""
-    view, order, always, agreed = states.view, states.order, gr.State(True), gr.State(False)
+    view, order, always, agreed = states.view, states.order, gr.State(True), gr.State("")
 
     def on_fetch(now: View, ordered: bool, asked: int, base: str | None, place: str) -> Iterator[Any]:
         with told():
@@ -116,8 +124,8 @@ def _connect_making(
                 services, render, now, ordered=ordered, asked=asked, base=(base or "").strip(), here=here
             )
 
-    def on_answer(event: gr.EventData) -> tuple[str, bool]:
-        return "", act_data(event).get("act") == "fetch"
+    def on_answer(now: View, base: str | None, event: gr.EventData) -> tuple[str, str]:
+        return "", answered(now, base, act_data(event))
 
     def on_made(now: View, *values: Any) -> Any:
         return remember(now, values)
@@ -128,31 +136,38 @@ def _connect_making(
     # Downloads wait for nobody's preview, and no preview for a download that is not its own.
     fetching: dict[str, Any] = {"concurrency_limit": None, **QUIET}
     one_at_a_time: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1, **QUIET}
-    draw, draw_agreed = (_maker(page, services, render, may_fetch=may_fetch) for may_fetch in (False, True))
+    draw = _maker(page, services, render)
     got_by_order = looked.then(on_fetch, [view, order, *asking], got, **fetching)
     by_order = got_by_order.success(draw, [view, order, *page.form.fields], made, **one_at_a_time)
     got_by_click = page.make.click(on_fetch, [view, always, *asking], got, **fetching)
     by_click = got_by_click.success(draw, [view, always, *page.form.fields], made, **one_at_a_time)
-    answered = page.question.act(on_answer, None, [page.question, agreed], **QUIET)
-    by_answer = answered.success(draw_agreed, [view, agreed, *page.form.fields], made, **one_at_a_time)
+    asked = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
+    by_answer = asked.success(draw, [view, agreed, *page.form.fields], made, **one_at_a_time)
     for done in (by_click, by_answer):
-        done.then(on_made, [view, *page.form.fields], [view, states.shown], **QUIET)
+        done.success(on_made, [view, *page.form.fields], [view, states.shown], **QUIET)
     return [got_by_order, by_order, got_by_click, by_click, by_answer]
 
 
-def _maker(page: TryPage, services: Services, render: Renderer, *, may_fetch: bool) -> Callable[..., Iterator[Any]]:
-    def on_make(now: View, ordered: bool, *values: Any) -> Iterator[Any]:
+def answered(view: View, base: str | None, clicked: dict[str, Any]) -> str:
+    """ "fetch", or "ask" again where something else is chosen by now than what the question was about; else nothing."""
+    if clicked.get("act") != "fetch":
+        return ""
+    return "fetch" if clicked.get("subject") == making.subject(view, base) else "ask"
+
+
+def _maker(page: TryPage, services: Services, render: Renderer) -> Callable[..., Iterator[Any]]:
+    def steps(now: View, values: tuple[Any, ...], ordered: bool | str) -> Iterator[Any]:
+        order = making.Order(view=now, filled=form.filled(now, values), may_fetch=ordered == "fetch")
+        yield from making.make(services, render, order, cache=page.result.GRADIO_CACHE)
+
+    def on_make(now: View, ordered: bool | str, *values: Any) -> Iterator[Any]:
         with told():
-            if not ordered:
-                yield making.NOTHING
-                return
-            order = making.Order(view=now, filled=form.filled(now, values), may_fetch=may_fetch)
-            yield from making.make(services, render, order, cache=page.result.GRADIO_CACHE)
+            yield from making.ending(steps(now, values, ordered) if ordered else iter([making.NOTHING]))
 
     return on_make
 
 
-def _connect_clicks(page: TryPage, services: Services, render: Renderer, states: States) -> None:
+def _connect_clicks(page: TryPage, services: Services, render: Renderer, states: States, looked: Any) -> None:
     view, kept = states.view, states.kept
 
     def on_click(now: View, event: gr.EventData) -> Any:
@@ -162,16 +177,21 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, states:
     def on_tile(now: View, last: Result | None, event: gr.EventData) -> Any:
         return tile(render, now, last, act_data(event))
 
+    def on_base(now: View, *values: Any) -> View:
+        with told():
+            return replace(now, wish=form.rebased(now, values))
+
     def on_fields(now: View, *values: Any) -> str:
         return estimated(services, render, now, values)
 
     for clickable in (page.form.stack, page.form.chips, page.tabs):
         clickable.act(on_click, [view], [view], **QUIET)
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
+    page.make.click(None, None, None, js=SHOW_STAGE)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
-    page.form.base.input(with_base, [view, page.form.base], [view], **QUIET)
-    fields = (page.form.steps, page.form.size, page.form.rows, page.form.place)
-    for asks in (states.shown.change, page.tabs.act, *(field.change for field in fields)):
+    page.form.base.input(on_base, [view, *page.form.fields], [view], **QUIET)
+    fields = (page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place)
+    for asks in (looked.then, kept.change, *(field.change for field in fields)):
         asks(on_fields, [view, *page.form.fields], [page.estimate], trigger_mode="always_last", **QUIET)
 
 
@@ -179,9 +199,21 @@ def stage(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
     """Tabs, the button's words, the result, and the result kept: it stays until another kind of sheet is asked for."""
     kind = view.wish.sheet
     closed: dict[SheetKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
-    stays = last is not None and last.kind == kind
+    stays = last is not None and _shows(last, view)
     result_now = (gr.skip(), gr.skip()) if stays else (result.empty_html(render, kind), None)
     return tabs.html(render, kind, closed=closed), MAKE[kind], *result_now
+
+
+def _shows(last: Result, view: View) -> bool:
+    """Whether a result is about what is looked at: the kind of sheet, and one of the LoRAs at least."""
+    kind = "pair" if last.kind == "one" else last.kind
+    mine, now = _loras(last.refs), _loras([s.ref for s in view.stack])
+    return kind == view.wish.sheet and (not mine or not now or not mine.isdisjoint(now))
+
+
+def _loras(refs: Iterable[str]) -> frozenset[Ref]:
+    """Whichever version and file of them."""
+    return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
 def remember(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -209,29 +241,26 @@ def act(view: View, clicked: dict[str, Any]) -> View:
     return replace(view, page="browse")
 
 
-def with_base(view: View, base: str | None) -> View:
-    """Another base suggests its own steps, guidance and size."""
-    wish = replace(view.wish, base=str(base or "").strip()[:300], steps=None, guidance=None, size=None)
-    return replace(view, wish=wish)
-
-
 def tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:
     """A picture of a strip comes under the slider, and its weight into the form."""
     index = str(clicked.get("index", ""))
     if last is None or clicked.get("act") != "tile" or not index.isdigit():
         return gr.skip(), gr.skip(), gr.skip()
     now = last.showing(int(index))
-    if last.kind != "strip" or not view.stack:
+    # A strip of a LoRA that was taken away says nothing about the weight of the next one.
+    if last.kind != "strip" or _loras(last.refs[:1]) != _loras([s.ref for s in view.stack[:1]]):
         return result.html(render, now), now, gr.skip()
     return result.html(render, now), now, view.weighing(view.stack[0].ref, now.tiles[now.right].weight)
 
 
 def estimated(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:
-    """An honest time under the button; empty while nobody can say."""
+    """An honest time under the button, or what is wrong with a field; empty while nobody can say."""
     if view.page != "try" or not view.stack:
         return ""
     try:
         sentence = making.estimate(services, making.Order(view=view, filled=form.filled(view, values)))
+    except UsageError as error:
+        return render("estimate", sentence=error.message, problem=True)
     except HubUiError:
         return ""
-    return render("estimate", sentence=sentence)
+    return render("estimate", sentence=sentence, problem=False)

@@ -9,8 +9,9 @@ from hub_ui.widgets.render import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """`size` and `free` are in words; `link` leads to the base's page on its hub."""
+    """`size` and `free` are in words; `link` leads to the base's page on its hub. A click sends `subject` back."""
 
+    subject: str
     label: str
     repo: str
     size: str

@@ -21,7 +21,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """`left` and `right` number the two tiles under the slider. `rows` and `columns` label a grid.
+    """`refs` are its LoRAs; `left` and `right` number the two tiles under the slider; a grid has `rows` and `columns`.
 
     `proof` says how much of the files took effect, `whole` whether all of it did. `saves` are addresses of files to
     keep: what to call the link, where it leads, the file's name. `settings` is what "copy settings" copies.
@@ -34,6 +34,7 @@ class Result:
     proof: str
     whole: bool
     detail: str
+    refs: tuple[str, ...] = ()
     left: int = 0
     right: int = 1
     rows: tuple[str, ...] = ()

@@ -29,9 +29,15 @@ def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> 
     assert steps[-1][2] == ()
 
 
-@pytest.mark.parametrize("why", ["ordered", "here"])
-def test_without_an_order_and_for_another_place_nothing_is_fetched(queued: Services, why: str) -> None:
-    assert list(fetch(queued, TINY, **{why: False})) == [(gr.skip(),) * 4]
+def test_without_an_order_nothing_happens(queued: Services) -> None:
+    assert list(fetch(queued, ordered=False)) == [(gr.skip(),) * 4]
+    assert queued.queue.tasks() == ()
+
+
+def test_for_another_place_nothing_is_fetched_and_the_page_says_that_it_waits(queued: Services) -> None:
+    waiting = list(fetch(queued, here=False))[-1]
+    assert "Waiting for its turn…" in waiting[0]
+    assert waiting[1] == gr.update(visible=True)
     assert queued.queue.tasks() == ()
 
 

@@ -70,9 +70,48 @@ def test_the_form_becomes_a_wish() -> None:
     assert wish == Wish(prompt="a boat", seed=7, steps=4, size=(64, 32), guidance=3.0, sampler="Euler a", sheet="strip")
 
 
-def test_a_size_that_is_none_is_refused() -> None:
-    with pytest.raises(UsageError, match="width × height"):
-        form.filled(view(), typed(size="big"))
+@pytest.mark.parametrize(
+    ("typing", "said"), [({"size": "big"}, "width × height"), ({"seed": -1}, "Press ⟳"), ({"seed": 2**60}, "Press ⟳")]
+)
+def test_what_can_not_be_meant_is_refused_with_a_way_out(typing: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        form.filled(view(), typed(**typing))
+
+
+def test_no_steps_are_not_taken_for_the_usual_number() -> None:
+    assert form.filled(view(), typed(steps=0)).wish.steps == 0
+
+
+def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> None:
+    wish = form.rebased(view(), typed(base=" sdxl-1.0 ", negative="blur", guidance=3))
+    assert wish == Wish(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
+
+
+def test_another_base_fills_the_form_in_anew(built: Services) -> None:
+    first = view("civitai:2", prompt="a boat")
+    other = replace(first, wish=replace(first.wish, base="maker/own"))
+    assert show(built, other, Shown.of(first))[PROMPT:SIZE] == ("a boat", 417, 20)
+
+
+def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:
+    painted = show(built, view("civitai:2", base="sdxl-1.0"))
+    assert painted[BASE]["choices"] == [("Tiny Shapes", "tiny-shapes")]
+    assert "no part of it would fit" in painted[LINE]
+
+
+def test_nothing_is_claimed_of_the_size_of_a_base_of_ones_own(built: Services) -> None:
+    assert "GB" not in show(built, view("civitai:2", base="maker/own"))[LINE]
+
+
+def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, demo=False))
+    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in show(built, view("civitai:2", "civitai:1"))[STACK]
+
+
+@pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
+def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    assert "A shared page draws with the bases of its list." in show(built, view("civitai:2", base=base))[LINE]
 
 
 def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:
@@ -80,3 +119,10 @@ def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None
     show(built, view("civitai:1"))
     assert show(built, view("civitai:1", place="replicate"))[PLACE] == gr.update(visible=True, value="Replicate")
     assert show(built, view("civitai:2"))[PLACE] == gr.update(visible=False, value="This computer")
+
+
+def test_a_click_on_a_tab_leaves_the_place_as_it_was_chosen(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
+    looked = view("civitai:1")
+    show(built, looked)
+    assert show(built, looked, Shown.of(looked))[PLACE] == gr.update(visible=True)

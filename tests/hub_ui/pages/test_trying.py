@@ -10,6 +10,8 @@ from hub_ui.pages import trying
 from hub_ui.pages.form import HERE, OWN_SAMPLER, Shown
 from hub_ui.pages.view import Stacked, View
 from hub_ui.pages.wish import Wish
+from hub_ui.services import Services
+from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile
 
@@ -20,7 +22,7 @@ def strip(**fields: Any) -> Result:
     tiles = tuple(Tile(src=f"{w}.png", label=str(w), weight=w) for w in (0.0, 0.6, 1.2))
     values: dict[str, Any] = {
         "kind": "strip", "tiles": tiles, "width": 64, "height": 64, "proof": "", "whole": True, "detail": "",
-        "right": 2,
+        "right": 2, "refs": ("civitai:1@10#100",),
     }  # fmt: skip
     return Result(**{**values, **fields})
 
@@ -62,9 +64,31 @@ def test_a_tile_that_is_not_there_changes_nothing(index: str | None) -> None:
     assert trying.tile(Renderer(), ONE, strip(), {"act": "tile", "index": index}) == (gr.skip(),) * 3
 
 
-def test_another_base_suggests_its_own_numbers() -> None:
-    asked = View(wish=Wish(prompt="a boat", steps=4, guidance=1.0, size=(64, 64)))
-    assert trying.with_base(asked, " sdxl-1.0 ").wish == Wish(prompt="a boat", base="sdxl-1.0")
+def test_a_tile_of_another_lora_changes_no_weight() -> None:
+    other = strip(refs=("civitai:9@90#900",))
+    assert trying.tile(Renderer(), ONE, other, {"act": "tile", "index": "1"})[2] == gr.skip()
+
+
+@pytest.mark.parametrize(
+    ("refs", "stays"), [(("civitai:1@10",), True), (("civitai:9", "civitai:1"), True), (("civitai:9",), False)]
+)
+def test_a_result_goes_when_none_of_its_loras_is_looked_at_any_more(refs: tuple[str, ...], stays: bool) -> None:
+    looked = View(page="try", stack=ONE.stack, wish=Wish(sheet="strip"))
+    assert (trying.stage(Renderer(), looked, strip(refs=refs))[3] == gr.skip()) == stays
+
+
+def test_a_single_picture_of_before_is_shown_where_pairs_are() -> None:
+    one = strip(kind="one", tiles=strip().tiles[:1], left=0, right=0)
+    assert trying.stage(Renderer(), ONE, one)[3] == gr.skip()
+    assert "data-slide" not in result.html(Renderer(), one)
+
+
+@pytest.mark.parametrize(
+    ("act", "subject", "answer"),
+    [("fetch", "sdxl-1.0 civitai:1", "fetch"), ("fetch", "flux.1-dev civitai:1", "ask"), ("leave", "", "")],
+)
+def test_who_agrees_to_one_base_has_not_agreed_to_another(act: str, subject: str, answer: str) -> None:
+    assert trying.answered(ONE, "sdxl-1.0", {"act": act, "subject": subject}) == answer
 
 
 def test_what_was_made_is_what_the_address_says() -> None:
@@ -77,3 +101,8 @@ def test_what_was_made_is_what_the_address_says() -> None:
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
     values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny")
     assert trying.remember(ONE, values) == (gr.skip(), gr.skip())
+
+
+def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny")
+    assert "width × height" in trying.estimated(built, Renderer(), ONE, values)

@@ -39,6 +39,15 @@ def test_a_weight_in_an_address_stays_within_its_range() -> None:
     assert View.from_address("lora=civitai:1*99").stack == (Stacked(ref="civitai:1", weight=2.0),)
 
 
+def test_a_long_prompt_in_any_script_survives_the_address() -> None:
+    view = View(page="try", wish=Wish(prompt="灯" * 2000, negative="ب" * 2000))
+    assert View.from_address(view.to_address()) == view
+
+
+def test_a_lora_named_twice_in_an_address_is_there_once() -> None:
+    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (Stacked(ref="civitai:1", weight=0.5),)
+
+
 def test_a_filter_is_added_and_taken_away_by_the_same_click() -> None:
     once = View(open="civitai:1").toggled("kinds", "style")
     assert (once.query.kinds, once.open) == (("style",), "")
