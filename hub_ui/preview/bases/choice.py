@@ -50,7 +50,7 @@ def choose(architecture: str | None, base_model: str | None, asked: str | None) 
     if found is None:
         raise NoBase(
             f"There is no base model here that can draw with LoRAs for {architecture}. It can be downloaded and used "
-            "in another program; or name a base in diffusers' layout yourself (--base OWNER/NAME)."
+            "in another program."
         )
     return found
 
