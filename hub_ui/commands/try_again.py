@@ -73,8 +73,6 @@ def again(built: Services, args: argparse.Namespace, report: Report) -> Again:
     found = stamp.look(args.again)
     if isinstance(found, Parameters):
         return _of_others(built, found, args, report)
-    if args.base:
-        raise UsageError("--again takes everything from the file it names; only --out goes with it.")
     return _of_ours(built, found, args, report)
 
 
@@ -88,6 +86,10 @@ def _of_ours(built: Services, found: Stamp, args: argparse.Namespace, report: Re
 
     control, notes = _control(found, args)
     job = replace(found.job(adapter, control), may_fetch=args.fetch)
+    if args.base:
+        # Where it was may be a folder that is gone, or that lies on somebody else's disk.
+        notes = (*notes, f"It was made on {found.base}, and this one on {args.base}.")
+        job = replace(job, base=args.base)
     return Again(job=job, sheet=found.whole_sheet or sheets.one(job), place=place, stamp=found, notes=notes)
 
 
@@ -120,8 +122,13 @@ def _of_others(built: Services, found: Parameters, args: argparse.Namespace, rep
     }  # fmt: skip
     plain = args.on != "local" or (args.estimate and None in map(built.held, refs))
     job = built.planned(refs, weights, **fields) if plain else built.job(refs, weights, report=report, **fields)
-    said = [*([taken.sentence()] if taken.unmapped else []), *_left_out(known), OTHER_NOISE]
+    said = [*([taken.sentence()] if taken.unmapped else []), *_left_out(known), *_other_noise(found)]
     return Again(job=job, sheet=sheets.one(job), place=args.on, notes=tuple(filter(None, said)))
+
+
+def _other_noise(found: Parameters) -> list[str]:
+    """A picture of ours comes here when a site kept only what A1111 reads of it."""
+    return [] if found.fields.get("Version", "").startswith("hub-ui") else [OTHER_NOISE]
 
 
 def _nothing(name: str, *, known: bool) -> str:

@@ -237,7 +237,7 @@ def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: 
     facts = [
         f"{len(made.pictures)} pictures" if len(made.pictures) > 1 else "",
         f"seed {report.seed}",
-        f"{report.steps} steps" if report.steps else "",
+        f"{report.steps} step{'s' if report.steps > 1 else ''}" if report.steps else "",
         report.sampler,
         f"{seconds:.1f} s",
     ]

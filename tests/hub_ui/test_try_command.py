@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,21 @@ def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys
     for key in ("loras", "prompt", "sampler", "guidance", "seed"):
         assert first[key] == second[key]
     assert (first["sampler"], first["guidance"], first["prompt"]) == ("Euler", 3.0, "a cat")
+    assert same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_base_that_lies_elsewhere_by_now_is_named_anew(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(base, moved)
+    tried(tmp_path / "one.png", str(moved), capsys)
+    shutil.rmtree(moved)
+    words = ["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]
+    assert cli.main(words) == 1
+    capsys.readouterr()
+    assert cli.main([*words, "--base", base]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == [f"It was made on {moved}, and this one on {base}."]
     assert same(tmp_path / "one.png", tmp_path / "two.png")
 
 
