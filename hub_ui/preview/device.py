@@ -26,7 +26,9 @@ def pick(choice: BaseChoice) -> Device:
 
     if torch.cuda.is_available():
         free, _total = torch.cuda.mem_get_info()
-        dtype = choice.dtype if torch.cuda.is_bf16_supported() else _without_bfloat16(choice, free)
+        # Emulated it takes several times as long.
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        dtype = choice.dtype if has_bfloat16 else _without_bfloat16(choice, free)
         return Device(label=torch.cuda.get_device_name(), kind="cuda", dtype=dtype, free_bytes=free)
     if torch.backends.mps.is_available():
         return Device(label="Apple GPU", kind="mps", dtype=choice.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
@@ -24,29 +25,33 @@ def effect(adapters: Sequence[Adapter], weights: Sequence[float]) -> Effect:
 
 
 class Drawn:
-    """The latest pictures, up to `budget` bytes of pixels."""
+    """The latest pictures, up to `budget` bytes of pixels. Estimates look here while others are drawn."""
 
     def __init__(self, budget: int = _BUDGET) -> None:
         self._budget = budget
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Picture | None:
-        if key in self._pictures:
-            self._pictures.move_to_end(key)
-        return self._pictures.get(key)
+        with self._lock:
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
+            return self._pictures.get(key)
 
     def put(self, key: Hashable, picture: Picture) -> None:
-        # Asked for again it is here already, and takes no time.
-        self._forget(key)
-        self._pictures[key] = Picture(image=picture.image, seconds=0.0, frames=picture.frames)
-        self._bytes += _bytes(picture)
-        while self._bytes > self._budget:
-            self._forget(next(iter(self._pictures)))
+        with self._lock:
+            # Asked for again it is here already, and takes no time.
+            self._forget(key)
+            self._pictures[key] = Picture(image=picture.image, seconds=0.0, frames=picture.frames)
+            self._bytes += _bytes(picture)
+            while self._bytes > self._budget:
+                self._forget(next(iter(self._pictures)))
 
     def clear(self) -> None:
-        self._pictures.clear()
-        self._bytes = 0
+        with self._lock:
+            self._pictures.clear()
+            self._bytes = 0
 
     def _forget(self, key: Hashable) -> None:
         if key in self._pictures:

@@ -60,10 +60,17 @@ def check(choice: BaseChoice, device: Device, spare: int = 0) -> None:
     taken = need(choice) * (2 if device.dtype == "float32" else 1)
     if device.kind != "cpu" or free is None or taken <= free + spare:
         return
-    others = smaller_bases(choice)
     raise PreviewError(
         f"{choice.label} takes about {taken / _GIGABYTE:.0f} GB of memory, and {free / _GIGABYTE:.0f} GB are free. "
-        f"{_instead(others)}"
+        f"{_instead(smaller_bases(choice))}"
+    )
+
+
+def too_heavy(choice: BaseChoice, device: Device) -> PreviewError:
+    """What is told when memory ran out while a base was loaded."""
+    return PreviewError(
+        f"{choice.label} takes about {need(choice) / _GIGABYTE:.0f} GB of memory, and this {device.label} ran out "
+        f"of it while it was loaded. {_instead(smaller_bases(choice))}"
     )
 
 
@@ -90,14 +97,16 @@ def apply(pipe: Any, device: Device, level: Level) -> None:
     _call(getattr(pipe, "vae", None), "enable_slicing")
     if level != "whole":
         _call(getattr(pipe, "vae", None), "enable_tiling")
-    if level == "offload":
-        _call(pipe, "remove_all_hooks")
-        _call(pipe, "enable_model_cpu_offload")
-    elif level == "groups":
-        _call(pipe, "remove_all_hooks")
-        _by_groups(pipe, device)
-    else:
+    travels = level in ("offload", "groups") and hasattr(pipe, "enable_model_cpu_offload")
+    if not travels:
+        # Pipelines of blocks can't be sent part by part.
         pipe.to(device.kind)
+        return
+    _call(pipe, "remove_all_hooks")
+    if level == "offload":
+        pipe.enable_model_cpu_offload()
+    else:
+        _by_groups(pipe, device)
 
 
 def batch(settings: Settings, device: Device, level: Level, free: int | None) -> int:

@@ -10,13 +10,15 @@ from typing import Any
 from safetensors import SafetensorError
 
 from connectors.errors import NoBase
-from hub_ui.preview import layout, single_file
+from hub_ui.preview import footprint, layout, single_file
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, place
 from hub_ui.preview.fetching import Fetched
 
 # What diffusers, transformers and torch raise for files that are missing, cut off, or another model's.
-FAILURES = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, ImportError, SafetensorError)
+FAILURES = (
+    OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError, ImportError, MemoryError, SafetensorError,
+)  # fmt: skip
 # Pipelines that take a control picture beside the noise, made of the same parts.
 _CONTROL = {"FluxPipeline": "FluxControlPipeline", "CogView4Pipeline": "CogView4ControlPipeline"}
 
@@ -33,10 +35,12 @@ def pipeline(choice: BaseChoice, fetched: Fetched | Path, device: Device, contro
     try:
         pipe = _made(kind, choice, here, device)
         _schedule(diffusers, pipe, choice)
+        pipe.set_progress_bar_config(disable=True)
+        place(pipe, device, choice)
     except FAILURES as error:
+        if footprint.out_of_memory(error):
+            raise footprint.too_heavy(choice, device) from error
         raise NoBase(f"{choice.label} can't be loaded from its files ({_reason(error)}). {_next(here)}") from error
-    pipe.set_progress_bar_config(disable=True)
-    place(pipe, device, choice)
     return pipe
 
 

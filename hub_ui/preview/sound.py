@@ -11,6 +11,8 @@ from typing import Any
 from PIL.Image import Image
 
 from connectors.errors import PreviewError
+from hub_ui.preview.job import Picture
+from hub_ui.preview.sheets import Cell
 from hub_ui.preview.steps import replaced
 
 _DARKEST = 2
@@ -64,6 +66,11 @@ class Sound:
             self.say(
                 f"The picture “{label}” is all black. If the prompt did not ask for that, try another weight or seed."
             )
+
+    def compare(self, cell: Cell, picture: Picture, base: Picture | None) -> None:
+        """Notes LoRAs that are on and change nothing: some files hold nothing but zeros."""
+        if any(cell.weights) and base is not None and picture.image.tobytes() == base.image.tobytes():
+            self.say(f"The picture “{cell.label}” is the one without LoRAs, pixel for pixel: here they change nothing.")
 
     def say(self, note: str) -> None:
         if note not in self.notes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub_ui.preview import footprint
-from hub_ui.preview.adapters.rack import Rack
+from hub_ui.preview.adapters.rack import Rack, Switched
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, release
 from hub_ui.preview.draw import Run
 from hub_ui.preview.footprint import Level
-from hub_ui.preview.job import Job, Picture
+from hub_ui.preview.job import Adapter, Job, Picture
 from hub_ui.preview.latents import Previews
 from hub_ui.preview.rounds import Rounds
 from hub_ui.preview.settings import Settings
@@ -21,6 +21,9 @@ from hub_ui.preview.sound import Sound
 from hub_ui.preview.steering import Steering
 from hub_ui.preview.steps import Course
 from hub_ui.preview.texts import Texts
+
+# Each cell and its picture, as it is done.
+Drawing = Generator[tuple[Cell, Picture], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -41,9 +44,13 @@ class Stage:
     texts: Texts = field(default_factory=Texts)
     previews: Previews = field(default_factory=Previews)
 
+    def put_on(self, adapters: Sequence[Adapter]) -> Switched:
+        """Without any weight yet: each batch brings its own, and is tried again with less where memory runs out."""
+        return self.rack.switch([replace(adapter, weight=0.0) for adapter in adapters])
+
     def draw(
         self, job: Job, cells: Sequence[Cell], steering: Steering, chosen: Settings, course: Course, sound: Sound
-    ) -> Iterator[tuple[Cell, Picture]]:
+    ) -> Drawing:
         """The cells and their pictures, as they are done. The job's LoRAs are on."""
         run = Run(
             pipe=steering.pipe,
@@ -58,26 +65,26 @@ class Stage:
         )
         alone = [cell for cell in cells if self.rack.control and not any(cell.weights)]
         if alone:
-            yield from self._without(run, job, alone)
+            yield from self._without(run, alone)
         yield from self._rounds(run, [cell for cell in cells if cell not in alone])
 
-    def _without(self, run: Run, job: Job, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Picture]]:
+    def _without(self, run: Run, cells: Sequence[Cell]) -> Drawing:
         """The base with its own narrow input, as it is drawn with when no control LoRA is about."""
         self.rack.off()
         plain = replace(run, pipe=self.pipe, adapters=(), control=None)
+        bare = {replace(cell, weights=()): cell for cell in cells}
         try:
-            for cell, picture in self._rounds(plain, [replace(cell, weights=()) for cell in cells]):
-                yield next(other for other in cells if other.label == cell.label), picture
+            for cell, picture in self._rounds(plain, list(bare)):
+                yield bare[cell], picture
         finally:
-            self.rack.switch(job.adapters)
+            self.put_on(run.adapters)
 
-    def _rounds(self, run: Run, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Picture]]:
-        chosen, sound = run.settings, run.sound
+    def _rounds(self, run: Run, cells: Sequence[Cell]) -> Drawing:
         rounds = Rounds(
             run=run,
-            size=self._size(chosen),
-            shrink=self._shrinker(sound),
-            too_large=footprint.too_large(self.choice, chosen, self.device),
+            size=self._size(run.settings),
+            shrink=self._shrinker(run),
+            too_large=footprint.too_large(self.choice, run.settings, self.device),
         )
         yield from rounds.draw(cells)
         self.batches = self.batches and not rounds.refused
@@ -87,7 +94,7 @@ class Stage:
             return 1
         return footprint.batch(chosen, self.device, self.level, footprint.free(self.device))
 
-    def _shrinker(self, sound: Sound) -> Callable[[int], bool]:
+    def _shrinker(self, run: Run) -> Callable[[int], bool]:
         def shrink(size: int) -> bool:
             release(self.device)
             lower = footprint.below(self.level, self.device)
@@ -96,7 +103,9 @@ class Stage:
             if lower is not None:
                 footprint.apply(self.pipe, self.device, lower)
                 self.level = lower
-            sound.say("Memory ran out once. It was drawn one by one then, with less of it.")
+            # Merging them may have been what had no room; then they are off.
+            self.put_on(run.adapters)
+            run.sound.say("Memory ran out once. It was drawn one by one then, with less of it.")
             return True
 
         return shrink

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Studio:
             stage = self._ready(job, tell, asked)
             # First the LoRAs: a file that doesn't fit must not cost a picture.
             tell(Step(stage="Putting the LoRA on", done=0, total=0))
-            switched = stage.rack.switch(job.adapters)
+            switched = stage.put_on(job.adapters)
             return self._made(stage, switched, job, sheet, tell, asked)
 
     def estimate(self, job: Job, sheet: Sheet) -> Estimate:
@@ -79,6 +80,7 @@ class Studio:
         """Gives the memory back."""
         with self._lock:
             self._drop()
+            self._cache.clear()
             self._drawn.clear()
 
     def _speed_of(self, device: Device) -> float:
@@ -118,11 +120,16 @@ class Studio:
         found = {key: picture for key in keys if (picture := self._drawn.get(key)) is not None}
         wanted = {key: cell for key, cell in zip(keys, sheet.cells, strict=True) if key not in found}
         course = Course(tell=tell, asked=asked, rows=len(wanted), steps=chosen.steps)
-        for cell, picture in stage.draw(job, list(wanted.values()), steering, chosen, course, sound):
-            sound.look(picture.image, cell.label)
-            self._drawn.put(key(cell), picture)
-            found[key(cell)] = picture
+        # Closed at once, whatever is raised: what it has to put back must not meet the next one's pictures.
+        with closing(stage.draw(job, list(wanted.values()), steering, chosen, course, sound)) as coming:
+            for cell, picture in coming:
+                sound.look(picture.image, cell.label)
+                self._drawn.put(key(cell), picture)
+                found[key(cell)] = picture
         self._learn(stage, chosen, course)
+        for cell in sheet.cells:
+            base = replace(cell, weights=(0.0,) * len(cell.weights))
+            sound.compare(cell, found[key(cell)], self._drawn.get(key(base)))
         return tuple(found[key] for key in keys)
 
     def _learn(self, stage: Stage, chosen: Settings, course: Course) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from hub_ui.preview import footprint
 from hub_ui.preview.bases import choose
 from hub_ui.preview.device import Device, pick, place
 from hub_ui.preview.loading import pipeline
@@ -70,9 +71,22 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (32_000_000_000, 32_000_000_000))
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: bf16)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
     assert pick(choose(architecture, None, None)).dtype == dtype
+
+
+@pytest.mark.parametrize("level", ["offload", "groups"])
+def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) -> None:
+    class Blocks:
+        told: tuple[str, ...] = ()
+
+        def to(self, kind: str) -> None:
+            self.told = (*self.told, kind)
+
+    blocks = Blocks()
+    footprint.apply(blocks, Device(label="x", kind="cuda", dtype="float16"), level)
+    assert blocks.told == ("cuda",)
 
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 from PIL import Image
@@ -51,6 +53,31 @@ def test_the_one_longest_unused_is_forgotten_first() -> None:
     drawn.get("a")
     drawn.put("c", picture())
     assert [drawn.get(key) is not None for key in ("a", "b", "c")] == [True, False, True]
+
+
+def test_an_estimate_may_look_while_another_is_drawn() -> None:
+    drawn, failed = Drawn(budget=3000), list[BaseException]()
+
+    def look() -> None:
+        try:
+            for number in range(3000):
+                drawn.get(number % 12)
+        except KeyError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(3000):
+            drawn.put(number % 12, picture())
+    finally:
+        sys.setswitchinterval(before)
+        for thread in threads:
+            thread.join()
+    assert failed == []
 
 
 def test_a_clip_counts_with_all_its_frames() -> None:

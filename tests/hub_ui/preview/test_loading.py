@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from connectors.errors import NoBase
+from connectors.errors import NoBase, PreviewError
 from hub_ui.preview import loading
 from hub_ui.preview.bases import BaseChoice, Borrowed, choose
 from hub_ui.preview.device import Device
@@ -51,6 +51,18 @@ def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None
     half.write_bytes(half.read_bytes()[:-8])
     with pytest.raises(NoBase, match="can't be loaded from its files"):
         load(copy)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_memory_that_runs_out_while_loading_is_told_as_such(
+    base: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "place", full)
+    with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
+        load(base)
 
 
 def test_another_scheduler_takes_the_place_of_the_repo_s(base: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,13 +8,14 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from connectors.errors import PreviewError
 from hub_ui.preview import sheets
 from hub_ui.preview.sound import Sound
 from hub_ui.preview.studio import Studio
-from tests.hub_ui.preview.building import job
+from tests.hub_ui.preview.building import adapter, job, save_kohya
 from tests.hub_ui.preview.test_studio import one
 
 
@@ -86,6 +88,17 @@ def test_an_all_black_picture_is_noted(studio: Studio, base: str, monkeypatch: p
     assert studio.make(asked, sheets.one(asked)).report.notes == (
         "The picture “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
     )
+
+
+def test_loras_that_change_nothing_are_noted(studio: Studio, base: str, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "zeros.safetensors")
+    save_file({name: value * (name[-9:] != "up.weight") for name, value in load_file(path).items()}, path)
+    asked = job(adapter(path, title="Ink"), base=base)
+    assert studio.make(asked, sheets.pair(asked)).report.notes == (
+        "The picture “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
+    )
+    asked = job(adapter(save_kohya(tmp_path / "whole.safetensors")), base=base)
+    assert studio.make(asked, sheets.pair(asked)).report.notes == ()
 
 
 @pytest.mark.parametrize(("colour", "count"), [((0, 0, 0), 1), ((2, 1, 0), 1), ((0, 0, 9), 0)])

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 
 from connectors.errors import PreviewError
 from hub_ui.preview import sheets
+from hub_ui.preview.adapters.parts import Slot
 from hub_ui.preview.job import Made
 from hub_ui.preview.studio import Studio
 from tests.hub_ui.preview.building import adapter, job, save_kohya
@@ -113,6 +115,25 @@ def test_nothing_stays_on_the_pipeline(studio: Studio, base: str, kohya: Path, m
     pipe: Any = studio._stage.pipe if studio._stage else None
     assert [name for name in ("scheduler", "text_encoder", "vae") for own in ("step", "forward", "decode")
             if own in vars(getattr(pipe, name))] == []  # fmt: skip
+
+
+def test_a_lora_that_is_merged_is_tried_a_second_time_too(
+    studio: Studio, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, put, fails = one(studio, base=base), Slot.put, iter([True])
+
+    def short(slot: Slot, value: torch.Tensor) -> None:
+        if next(fails, False):
+            raise OF_CUDA
+        put(slot, value)
+
+    monkeypatch.setattr(Slot, "put", short)
+    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
+    save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
+    asked = job(adapter(path), base=base)
+    made = studio.make(asked, sheets.one(asked))
+    assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
+    assert not same(made.pictures[0], before)
 
 
 def test_an_error_that_is_none_of_memory_is_told_once(studio: Studio, base: str, memory: Memory) -> None:

@@ -207,6 +207,13 @@ def test_the_base_is_untouched_after_all_of_it(studio: Studio, base: str, kohya:
     assert same(one(studio, base=base, seed=9), before)
 
 
+def test_closing_gives_the_memory_of_loras_back_too(studio: Studio, base: str, kohya: Path) -> None:
+    one(studio, adapter(kohya), base=base)
+    assert studio._cache.size > 0
+    studio.close()
+    assert studio._cache.size == 0
+
+
 def test_switching_reloads_nothing(studio: Studio, base: str, kohya: Path) -> None:
     one(studio, adapter(kohya), base=base)
     stages: list[Step] = []
