@@ -311,6 +311,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words, terminal)
     except KeyboardInterrupt:
+        # The shell writes on where half a line of progress stands.
+        terminal.rewrite("")
         return INTERRUPTED
     except BrokenPipeError:
         _let_go_of_stdout()

@@ -8,6 +8,8 @@ from hub_ui.library.progress import Progress
 from hub_ui.preview.job import Step
 from hub_ui.terminal import Terminal, size
 
+_MOST_COUNTED = 10_000
+
 
 def progress(terminal: Terminal) -> Callable[[Progress | Step], None]:
     def report(now: Progress | Step) -> None:
@@ -20,4 +22,9 @@ def words(now: Progress | Step) -> str:
     if isinstance(now, Progress):
         total = f" of {size(now.total)}" if now.total else ""
         return f"Downloading: {size(now.done)}{total}"
-    return f"{now.stage}: {now.done} of {now.total}" if now.total else f"{now.stage}…"
+    if not now.total:
+        return f"{now.stage}…"
+    # Bytes, which nobody wants to read in full.
+    if now.total > _MOST_COUNTED:
+        return f"{now.stage}: {now.done * 100 // now.total} %"
+    return f"{now.stage}: {now.done} of {now.total}"

@@ -19,6 +19,7 @@ from hub_ui import services, settings
 from hub_ui.commands.progress import progress
 from hub_ui.commands.try_again import Again, again, as_they_lie
 from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
+from hub_ui.commands.waiting import ctrl_c
 from hub_ui.library.progress import Progress
 from hub_ui.preview import bases, fetching, samplers, sheets, stamp
 from hub_ui.preview.contact import contact
@@ -172,7 +173,8 @@ def _made(built: Services, asked: Again, terminal: Terminal) -> Made:
 
 
 def _drawn(built: Services, asked: Again, terminal: Terminal) -> Made:
-    made = built.make(asked.job, asked.sheet, place=asked.place, report=progress(terminal))
+    with ctrl_c() as pressed:
+        made = built.make(asked.job, asked.sheet, place=asked.place, report=progress(terminal), cancelled=pressed)
     terminal.rewrite("")
     return made
 

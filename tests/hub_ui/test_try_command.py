@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from PIL.PngImagePlugin import PngInfo
 from connectors.errors import NeedsFetching, NoBase
 from connectors.ref import Ref
 from hub_ui import cli
+from hub_ui.commands.progress import words
 from hub_ui.library import lockfile
 from hub_ui.library.entry import Entry
 from hub_ui.preview import stamp
-from hub_ui.preview.job import Job, Made
+from hub_ui.preview.job import Job, Made, Step
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
@@ -310,6 +312,30 @@ def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
     (library / "tiny-shapes" / "ink.safetensors").write_bytes(data)
     assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == code
     assert capsys.readouterr().err.startswith(f"hub-ui: {said}")
+
+
+def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def interrupted(_self: Studio, _job: Job, _sheet: Sheet, *, cancelled: Callable[[], bool], **_: Any) -> Made:
+        seen.append(cancelled())
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            seen.append(cancelled())
+        raise AssertionError
+
+    monkeypatch.setattr(Studio, "make", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == cli.INTERRUPTED
+    assert (seen, signal.getsignal(signal.SIGINT), [*tmp_path.glob("*.png")]) == ([False, True], before, [])
+
+
+def test_bytes_are_told_as_a_share() -> None:
+    assert words(Step(stage="Fetching SDXL (6.9 GB)", done=1_380_000_000, total=6_900_000_000)) == (
+        "Fetching SDXL (6.9 GB): 20 %"
+    )
+    assert words(Step(stage="Drawing", done=3, total=20)) == "Drawing: 3 of 20"
 
 
 def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
