@@ -96,8 +96,15 @@ class _Sorting:
             applied=len(self._applied),
             total=len(self._weights.tensors),
             missed=all_missed,
-            size=self._weights.size,
+            size=_bytes(self._patches),
         )
+
+
+def _bytes(patches: Mapping[Place, tuple[Patch, ...]]) -> int:
+    """What patches keep in memory: pieces of one file share it, whatever was widened or cut has its own."""
+    tensors = (tensor for some in patches.values() for patch in some for tensor in patch.tensors())
+    storages = (tensor.untyped_storage() for tensor in tensors)
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def _misfit(adapter: Adapter, total: int, missed: tuple[Missed, ...]) -> DoesNotFit:

@@ -25,11 +25,10 @@ _DTYPES: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A LoRA file's tensors by name. All of them lie in one piece of memory of `size` bytes."""
+    """A LoRA file's tensors by name, most of them pieces of the memory that the file was read into."""
 
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str]
-    size: int
 
 
 def read(path: Path, title: str) -> Weights:
@@ -44,7 +43,7 @@ def read(path: Path, title: str) -> Weights:
     held = torch.frombuffer(raw, dtype=torch.uint8)
     tensors = {name: _tensor(held, header.data_start, entry, name) for name, entry in header.tensors.items()}
     _refuse_damaged(tensors, title)
-    return Weights(tensors=tensors, metadata=header.metadata, size=len(raw))
+    return Weights(tensors=tensors, metadata=header.metadata)
 
 
 def _bytes(path: Path) -> bytearray:

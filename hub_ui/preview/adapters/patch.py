@@ -6,7 +6,7 @@ Dense    everything else: a new weight, computed from the module's own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,9 @@ class Live:
             parts["mid"] = _float(self.mid, weight)
         return delta_of("lora", Factors(parts=parts, keys={}, scale=self.scale * amount), weight)
 
+    def tensors(self) -> Iterator[Tensor]:
+        yield from (value for value in (self.down, self.up, self.mid, self.shift) if value is not None)
+
     def wider(self, inputs: int) -> Live:
         """The same for a module that has more inputs than this was made for, which it leaves alone."""
         if self.down is None or self.down.shape[1] == inputs:
@@ -88,6 +91,9 @@ class Dense:
             gained = ia3_bias(self._on(like), bias)
             return None if gained is None else gained * amount
         return None
+
+    def tensors(self) -> Iterator[Tensor]:
+        yield from self.factors.parts.values()
 
     @property
     def _changes_weight(self) -> bool:
