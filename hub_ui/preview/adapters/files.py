@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,32 +38,37 @@ def read(path: Path, title: str) -> Weights:
 
     if path.suffix != ".safetensors":
         raise NotWeights(f"{path.name} is no safetensors file. Other formats can run code and are not loaded.")
-    raw = _bytes(path)
-    header = _header(memoryview(raw), path)
-    _refuse_others(header, title)
-    held = torch.frombuffer(raw, dtype=torch.uint8)
-    tensors = {name: _tensor(held, header.data_start, entry, name) for name, entry in header.tensors.items()}
+    header, raw = _parts(path, title)
+    held = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
+    tensors = {name: _tensor(held, entry, name) for name, entry in header.tensors.items()}
     _refuse_damaged(tensors, title)
     return Weights(tensors=tensors, metadata=header.metadata)
 
 
-def _bytes(path: Path) -> bytearray:
-    """Copied, not mapped: a file that is replaced meanwhile would change what is drawn, or end the process."""
+def _parts(path: Path, title: str) -> tuple[Header, bytearray]:
+    """The header, and all that follows. A checkpoint of many gigabytes is refused before it is read.
+
+    Copied, not mapped: a file that is replaced meanwhile would change what is drawn, or end the process.
+    """
     try:
         with path.open("rb") as file:
-            raw = bytearray(os.fstat(file.fileno()).st_size)
-            length = file.readinto(raw)
+            header = _header(file, path)
+            _refuse_others(header, title)
+            raw = bytearray(header.extent)
+            if file.readinto(raw) < len(raw):
+                raise BadHeader(f"{path.name} is being changed while it is read. Try again.")
     except OSError as error:
         raise NotWeights(f"{path.name} can't be read ({error.strerror}). Pull it again.") from error
-    del raw[length:]
-    return raw
+    return header, raw
 
 
-def _header(raw: memoryview, path: Path) -> Header:
-    length = headers.header_length(bytes(raw[:9]))
-    if len(raw) < 8 + length:
+def _header(file: BufferedReader, path: Path) -> Header:
+    size = os.fstat(file.fileno()).st_size
+    length = headers.header_length(file.read(9))
+    if size < 8 + length:
         raise BadHeader(f"{path.name} ends inside its own header. It is cut off; pull it again.")
-    return headers.parse(bytes(raw[8 : 8 + length]), len(raw))
+    file.seek(8)
+    return headers.parse(file.read(length), size)
 
 
 def _refuse_others(header: Header, title: str) -> None:
@@ -72,13 +78,13 @@ def _refuse_others(header: Header, title: str) -> None:
         raise DoesNotFit(f"“{title}” can't be tried here. {reason} Choose another file.")
 
 
-def _tensor(held: Tensor, start: int, entry: headers.Tensor, name: str) -> Tensor:
+def _tensor(held: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     import torch
 
     if entry.dtype not in _DTYPES:
         raise DoesNotFit(f"The tensor “{name[:80]}” is of the type {entry.dtype}, which can't be read here.")
     kind = getattr(torch, _DTYPES[entry.dtype])
-    part = held[start + entry.data_offsets[0] : start + entry.data_offsets[1]]
+    part = held[entry.data_offsets[0] : entry.data_offsets[1]]
     if part.storage_offset() % kind.itemsize:
         part = part.clone()  # a writer that does not align its tensors
     value = part.view(kind).view(entry.shape)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -99,6 +101,16 @@ def test_what_is_no_lora_for_pictures_is_refused_in_words(tmp_path: Path, names:
     values |= {name.replace("lora_A", "lora_B"): torch.ones(8, 4) for name in names if "lora_A" in name}
     save_file(values, path)
     with pytest.raises(DoesNotFit, match=words):
+        read(path, "Ink")
+
+
+def test_a_checkpoint_is_refused_before_its_gigabytes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    entry = {"dtype": "F32", "shape": [2**36], "data_offsets": [0, 2**38]}
+    written = json.dumps({"model.diffusion_model.input_blocks.0.0.weight": entry}).encode()
+    path.write_bytes(struct.pack("<Q", len(written)) + written)
+    os.truncate(path, 8 + len(written) + 2**38)  # with a hole in it
+    with pytest.raises(DoesNotFit, match="can't be tried here"):
         read(path, "Ink")
 
 
