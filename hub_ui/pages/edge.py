@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import queue
 import threading
@@ -61,7 +62,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except HubUiError as error:
-        raise gr.Error(error.message, duration=30, print_exception=False) from error
+        # Gradio shows the message as HTML; what a file or a person calls something is text.
+        raise gr.Error(html.escape(error.message, quote=False), duration=30, print_exception=False) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hub_ui import app, services
@@ -37,9 +37,9 @@ def whole_demo(folder: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def served_demo(folder: Path) -> Iterator[Demo]:
+def served_demo(folder: Path, *, hosted: bool = False) -> Iterator[Demo]:
     """On hubs whose data lies in `folder` already."""
     with running_hubs(folder / "data") as hubs:
-        chosen = demo_settings(folder / "home", folder / "loras", hubs)
+        chosen = replace(demo_settings(folder / "home", folder / "loras", hubs), hosted=hosted)
         with services.build(chosen) as built, app.serving(built) as url:
             yield Demo(url=url, hubs=hubs, services=built)

@@ -1,4 +1,7 @@
-"""The Try page in a real browser: every kind of sheet, what was made before, and each failure's own sentence."""
+"""The Try page in a real browser: every kind of sheet, what was made before, and each failure's own sentence.
+
+Each page is opened once: leaving one while it listens for the next step is an error on its console.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,39 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.demo.samples import write_samples
 from tests.browser.demo import Demo, served_demo
+from tests.hub_ui.preview.base_hub import HUGE, INDEX, text
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
-GATED = "maker/gated"
+GATED, LARGE = "maker/gated", "maker/huge"
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo whose Hugging Face also has a base that is given out one by one."""
+    """A demo whose Hugging Face also has a base that is given out one by one, and one of two gigabytes."""
     folder = tmp_path_factory.mktemp("stage")
     write_samples(folder / "data")
-    add_gated_base(folder / "data")
+    add_bases(folder / "data")
     with served_demo(folder) as demo:
         yield demo
 
 
-def add_gated_base(data: Path) -> None:
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """For strangers."""
+    folder = tmp_path_factory.mktemp("hosted")
+    write_samples(folder / "data")
+    with served_demo(folder, hosted=True) as demo:
+        yield demo
+
+
+def add_bases(data: Path) -> None:
     files = json.loads((data / "files.json").read_text(encoding="utf-8"))
-    index = {"text": json.dumps({"_class_name": "StableDiffusionPipeline"}), "access": "gated"}
-    files["huggingface"][GATED] = {"model_index.json": index}
+    files["huggingface"][GATED] = {"model_index.json": {**text(INDEX), "access": "gated"}}
+    files["huggingface"][LARGE] = {"model_index.json": text(INDEX), "unet/config.json": text({})}
     (data / "files.json").write_text(json.dumps(files), encoding="utf-8")
     (data / "hf_model_maker__gated.json").write_text(json.dumps({"id": GATED, "gated": "manual"}), encoding="utf-8")
+    (data / "hf_model_maker__huge.json").write_text(json.dumps({"id": LARGE, "siblings": [HUGE]}), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +65,14 @@ def refs(stage: Demo) -> tuple[Ref, ...]:
     found = tuple(stage.services.pull(lora.ref).ref for lora in loras[:3])
     assert len(found) == 3
     return found
+
+
+def opened(page: Page, address: str) -> Page:
+    """The Try page, filled in."""
+    page.goto(address)
+    expect(page.locator(".layer output").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("", timeout=20_000)
+    return page
 
 
 def address(stage: Demo, *refs: Ref, **wish: Any) -> str:
@@ -67,8 +89,10 @@ def swapped(stage: Demo, ref: Ref, tensors: dict[str, torch.Tensor]) -> Iterator
     path = stage.services.library.path(entry)
     before = path.read_bytes()
     save_file(tensors, path)
-    yield
-    path.write_bytes(before)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
 
 
 @contextmanager
@@ -88,11 +112,11 @@ def make(page: Page) -> None:
 
 
 def toast(page: Page) -> Locator:
-    return page.locator(".toast-text").first
+    return page.locator(".toast-body")
 
 
 def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], sheet="strip"))
+    opened(page, address(stage, refs[0], sheet="strip"))
     make(page)
     expect(page.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
     page.get_by_role("button", name="Compare 0.6").click()
@@ -102,37 +126,38 @@ def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, .
 
 
 def test_two_loras_are_seen_alone_and_together(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, *refs[:2], sheet="both"))
+    opened(page, address(stage, *refs[:2], sheet="both"))
     make(page)
     expect(page.locator(".tiles img")).to_have_count(4, timeout=SECONDS)
     assert len({picture.get_attribute("src") for picture in page.locator(".tiles img").all()}) == 4
 
 
 def test_a_grid_has_a_row_for_each_prompt(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], sheet="grid", row="a blue cat"))
+    opened(page, address(stage, refs[0], sheet="grid", row="a blue cat"))
     make(page)
     expect(page.locator(".sheet tbody tr")).to_have_count(2, timeout=SECONDS)
     expect(page.locator(".sheet td img")).to_have_count(6)
 
 
 def test_the_trigger_words_make_a_pair(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], sheet="trigger"))
+    opened(page, address(stage, refs[0], sheet="trigger"))
     make(page)
     expect(page.locator(".pair .tag.left")).to_contain_text("without “", timeout=SECONDS)
 
 
 def test_what_was_made_comes_back_with_its_settings(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], seed=11))
+    opened(page, address(stage, refs[0], seed=11))
     make(page)
     expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
-    page.goto(f"{stage.url}?view=try")
-    page.locator(".past").first.click()
-    expect(page.locator(".proof")).to_contain_text("seed 11")
-    expect(page.get_by_label("Prompt", exact=True)).to_have_value(re.compile("a red circle"))
+    later = page.context.new_page()
+    later.goto(f"{stage.url}?view=try")
+    later.locator(".past").first.click()
+    expect(later.locator(".proof")).to_contain_text("seed 11")
+    expect(later.get_by_label("Prompt", exact=True)).to_have_value("a red circle")
 
 
 def test_a_saved_picture_says_how_it_was_made(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0]))
+    opened(page, address(stage, refs[0]))
     make(page)
     with page.expect_download(timeout=SECONDS) as saved:
         page.get_by_role("link", name="save PNG").click(timeout=SECONDS)
@@ -148,7 +173,7 @@ def test_the_settings_of_an_example_are_taken_over(stage: Demo, refs: tuple[Ref,
 
 
 def test_stop_ends_the_drawing_within_a_step(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], steps=500, seed=21))
+    opened(page, address(stage, refs[0], steps=500, seed=21))
     make(page)
     expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Stop").click()
@@ -167,7 +192,7 @@ def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref,
 
 def test_a_file_that_is_no_lora_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     with swapped(stage, refs[2], {"encoder.conv_in.weight": torch.ones(4, 3, 3, 3)}):
-        page.goto(address(stage, refs[2], seed=31))
+        opened(page, address(stage, refs[2], seed=31))
         make(page)
         expect(toast(page)).to_contain_text("no LoRA", timeout=SECONDS)
 
@@ -175,20 +200,20 @@ def test_a_file_that_is_no_lora_is_refused(stage: Demo, refs: tuple[Ref, ...], p
 def test_weights_that_fit_nothing_are_named(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     half = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": torch.ones(4, 8)}
     with swapped(stage, refs[2], half):
-        page.goto(address(stage, refs[2], seed=32))
+        opened(page, address(stage, refs[2], seed=32))
         make(page)
         expect(toast(page)).to_contain_text("other half is missing", timeout=SECONDS)
 
 
 def test_a_base_without_its_weights_says_so(stage: Demo, refs: tuple[Ref, ...], page: Page, tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    page.goto(address(stage, refs[0], on=str(tmp_path)))
+    opened(page, address(stage, refs[0], on=str(tmp_path)))
     make(page)
     expect(toast(page)).to_contain_text("Choose another base", timeout=SECONDS)
 
 
 def test_a_gated_base_says_how_to_get_access(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    page.goto(address(stage, refs[0], on=GATED))
+    opened(page, address(stage, refs[0], on=GATED))
     make(page)
     expect(toast(page)).to_contain_text("HF_TOKEN", timeout=SECONDS)
 
@@ -196,11 +221,101 @@ def test_a_gated_base_says_how_to_get_access(stage: Demo, refs: tuple[Ref, ...],
 def test_too_little_memory_says_what_would_fit(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page.goto(address(stage, refs[0], seed=41))
+    opened(page, address(stage, refs[0], seed=41))
     make(page)
     expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
     with no_memory(monkeypatch):
         page.get_by_role("spinbutton", name="Seed").fill("42")
         make(page)
         expect(toast(page)).to_contain_text("memory", timeout=SECONDS)
-        expect(toast(page)).to_contain_text("smaller")
+        expect(toast(page)).to_contain_text("Try 64 × 64, or close other programs.")
+
+
+def test_before_gigabytes_are_fetched_a_person_is_asked(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0], on=LARGE))
+    make(page)
+    expect(page.locator(".need")).to_contain_text("2.0 GB from maker/huge", timeout=SECONDS)
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator(".need")).to_have_count(0)
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_two_pages_at_once_take_turns_and_each_gets_its_own(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0], seed=51, steps=30))
+    other = opened(page.context.new_page(), address(stage, refs[1], seed=52))
+    make(page)
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    make(other)
+    expect(other.locator("#progress")).to_contain_text("Waiting for its turn…")
+    expect(page.locator(".proof")).to_contain_text("seed 51", timeout=SECONDS)
+    expect(other.locator(".proof")).to_contain_text("seed 52", timeout=SECONDS)
+
+
+def test_who_waits_may_stop_without_disturbing_the_other(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0], seed=53, steps=30))
+    other = opened(page.context.new_page(), address(stage, refs[1], seed=54))
+    make(page)
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    make(other)
+    other.get_by_role("button", name="Stop").click()
+    expect(other.locator("#progress")).to_contain_text("Stopped.")
+    expect(page.locator(".proof")).to_contain_text("seed 53", timeout=SECONDS)
+    expect(other.locator(".proof")).to_have_count(0)
+
+
+def test_what_is_typed_survives_tabs_and_another_base(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0]))
+    page.get_by_label("Prompt", exact=True).fill("a green boat")
+    page.get_by_role("tab", name="Weights").click()
+    expect(page.locator("#make")).to_have_text("Make the strip")
+    page.get_by_role("combobox", name="Base").fill("maker/own")
+    page.get_by_role("combobox", name="Base").press("Enter")
+    expect(page).to_have_url(re.compile("on=maker%2Fown"))
+    expect(page.get_by_role("spinbutton", name="Steps")).to_have_value("20")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a green boat")
+
+
+def test_back_and_forward_fill_the_form_in_again(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0], prompt="a+boat"))
+    page.get_by_role("tab", name="Grid").click()
+    expect(page).to_have_url(re.compile("sheet=grid"))
+    page.go_back()
+    expect(page.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
+    page.go_forward()
+    expect(page.locator("#rows")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [("Steps", "0", "between 1 and 500 steps"), ("Size", "99999x1", "up to 4096 pixels"), ("Size", "big", "1024 x 768"),
+     ("Seed", str(10**18), "Press ⟳")],
+)  # fmt: skip
+def test_a_number_that_makes_no_sense_is_told_with_a_way_out(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, field: str, typed: str, said: str
+) -> None:
+    opened(page, address(stage, refs[0]))
+    page.locator("#numbers").get_by_label(field, exact=True).fill(typed)
+    expect(page.locator("#estimate .problem")).to_contain_text(said)
+    make(page)
+    expect(toast(page)).to_contain_text(said)
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_markup_in_what_is_typed_stays_text(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    hostile = "<img src=x onerror=alert(1)> ${alert(2)} {{3*3}} `x` \u202eevil"
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    opened(page, address(stage, refs[0], sheet="grid", row="b"))
+    page.get_by_label("Prompt", exact=True).fill(hostile)
+    make(page)
+    expect(page.locator(".sheet th[scope=row]").first).to_have_text(hostile.replace("\u202e", ""), timeout=SECONDS)
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value(hostile)
+
+
+def test_strangers_get_no_history_and_no_folder_of_this_machine(
+    hosted: Demo, refs: tuple[Ref, ...], page: Page
+) -> None:
+    page.goto(address(hosted, refs[0], on="/etc"))
+    expect(page.locator("#base")).to_contain_text("A shared page draws with the bases of its list.", timeout=20_000)
+    make(page)
+    expect(toast(page)).to_contain_text("A shared page draws with the bases of its list.")
+    expect(page.locator("#history")).to_have_text("")

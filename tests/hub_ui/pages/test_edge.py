@@ -14,6 +14,12 @@ def test_our_failures_become_a_message_to_the_person() -> None:
         raise NotFound("It is gone.")
 
 
+def test_what_a_file_is_called_stays_text_in_a_message() -> None:
+    with pytest.raises(gr.Error) as shown, told():
+        raise NotFound("“<b>${x}” is gone & won't come back.")
+    assert shown.value.message == "“&lt;b&gt;${x}” is gone &amp; won't come back."
+
+
 def test_reports_come_as_steps_and_the_result_at_the_end() -> None:
     def work(report: object, cancelled: object) -> str:
         report(1)  # type: ignore[operator]
