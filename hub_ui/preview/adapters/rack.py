@@ -85,8 +85,6 @@ class Rack:
         self._originals.restore_all()
         for widened in reversed(self._widened):
             widened.restore()
-        if self._widened:
-            self._slots.clear()
         self._widened.clear()
         self._on, self._places, self._merging = (), {}, frozenset()
         self._dial.set(())
@@ -171,7 +169,6 @@ class Rack:
         inputs = {at: width for file in files for at, width in file.inputs.items()}
         for at, width in inputs.items():
             self._widened.append(widen(self._parts, at, width))
-            self._slots.pop(at, None)
         places: defaultdict[Place, list[tuple[int, Patch]]] = defaultdict(list)
         for number, file in enumerate(files):
             for at, patches in file.patches.items():

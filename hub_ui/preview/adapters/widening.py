@@ -11,49 +11,49 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hub_ui.preview.adapters.cache import Place
+from hub_ui.preview.adapters.parts import Slot, slots_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Widened:
-    """What stood in the place of one module before. `config` is the network's, None where it was left alone."""
+    """One module, which stays the same object so that offloading follows, and the weight that it had before.
+
+    `config` is the network's, None where it was left alone.
+    """
 
     network: Any
-    owner: nn.Module
-    name: str
-    module: nn.Module
+    slot: Slot
+    own: Tensor
     config: Any
 
     def restore(self) -> None:
-        setattr(self.owner, self.name, self.module)
+        layer: Any = self.slot.module
+        self.slot.put(self.own)
+        layer.in_features = self.own.shape[1]
         if self.config is not None:
             self.network._internal_dict = self.config
 
 
 def widen(parts: Mapping[str, nn.Module], at: Place, inputs: int) -> Widened:
-    component, module_name = at
-    network: Any = parts[component]
-    owner_name, _, name = module_name.rpartition(".")
-    owner = network.get_submodule(owner_name)
-    old: Any = getattr(owner, name)
-    setattr(owner, name, _wider(old, inputs))
+    network: Any = parts[at[0]]
+    slot = slots_of(network, at[1])["weight"]
+    layer: Any = slot.module
+    own = slot.read()
+    slot.put(_wider(own, inputs))
+    layer.in_features = inputs
     config = getattr(network, "config", None)
-    counted = getattr(config, "in_channels", None) == old.in_features
+    counted = getattr(config, "in_channels", None) == own.shape[1]
     if counted:
         # The pipeline looks there to see how many channels of the noise are the picture's.
         network.register_to_config(in_channels=inputs)
-    return Widened(network=network, owner=owner, name=name, module=old, config=config if counted else None)
+    return Widened(network=network, slot=slot, own=own, config=config if counted else None)
 
 
-def _wider(old: Any, inputs: int) -> Any:
+def _wider(weight: Tensor, inputs: int) -> Tensor:
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
-        wide: Any = torch.nn.Linear(inputs, old.out_features, bias=old.bias is not None, device="meta")
-        zeros = old.weight.new_zeros(old.out_features, inputs - old.in_features)
-        wide.weight = torch.nn.Parameter(torch.cat([old.weight.data, zeros], 1), requires_grad=False)
-        if old.bias is not None:
-            wide.bias = old.bias
-    return wide.train(old.training)
+        return torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1)

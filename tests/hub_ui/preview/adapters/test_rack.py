@@ -281,10 +281,12 @@ def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path:
     pipe = flux()
     rack, x = Rack(pipe, "flux1", Cache(MEGABYTE)), torch.randn(3, 128)
     old, config = pipe.transformer.x_embedder, pipe.transformer.config
+    weight, at = old.weight, old.weight.data_ptr()
     with torch.no_grad():
         own = old(x[:, :64])
         switched = rack.switch([adapter(control(tmp_path / "a.safetensors"))])
         assert switched.control
+        assert pipe.transformer.x_embedder is old, "what offloading has hooked up"
         assert pipe.transformer.config.in_channels == 128
         tensors = load_file(tmp_path / "a.safetensors")
         down, up = (tensors[f"transformer.x_embedder.lora_{half}.weight"] for half in "AB")
@@ -292,7 +294,7 @@ def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path:
         rack.weigh([0.0])
         close(pipe.transformer.x_embedder(x), own)
     rack.off()
-    assert pipe.transformer.x_embedder is old
+    assert (old.weight is weight, old.weight.data_ptr(), old.in_features) == (True, at, 64)
     assert pipe.transformer.config is config
     assert pipe.transformer.config.in_channels == 64
 
