@@ -32,6 +32,7 @@ class Command:
     module: str
     help: str
     arguments: Callable[[argparse.ArgumentParser], None]
+    examples: str = ""
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -140,43 +141,56 @@ def _import(parser: argparse.ArgumentParser) -> None:
 
 def _try(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
-    parser.add_argument(
-        "--prompt", action="append", default=[], metavar="T", help="what the image shows; several make rows of a grid"
-    )
-    parser.add_argument(
-        "--weight", type=float, action="append", default=[], metavar="W", help="strength, once a REF or once for all"
-    )
-    parser.add_argument("--base", metavar="B", help="base model: an id, a Hugging Face repo, a folder or a checkpoint")
-    parser.add_argument("--negative", metavar="T", help="what the image must not show")
-    parser.add_argument("--seed", type=int, metavar="N")
-    parser.add_argument("--steps", type=_count, metavar="N")
-    parser.add_argument("--guidance", type=float, metavar="G", help="how closely the prompt is followed (CFG scale)")
-    parser.add_argument("--size", type=_size, metavar="WxH", help="in pixels, 1024x768 for example")
-    parser.add_argument("--sampler", metavar="NAME", help='as A1111 or ComfyUI call it: "DPM++ 2M Karras"')
-    parser.add_argument("--frames", type=_count, metavar="N", help="length of a clip, on a base that draws films")
-    parser.add_argument(
-        "--no-trigger-words", action="store_true", help="take the prompt as it is, without the trigger words put in"
-    )
-    _steer(parser)
-    _compare(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.png", help="a clip becomes an animated PNG")
+    parser.add_argument("--out", type=Path, metavar="FILE.png", help="where it goes; a clip becomes an animated PNG")
     parser.add_argument("--again", type=Path, metavar="FILE.png", help="make the image of that file once more")
-    parser.add_argument(
-        "--fetch", action="store_true", help="download a base model of over 1 GB without asking, if it isn't here"
-    )
-    parser.add_argument(
-        "--on", choices=("local", "replicate"), default="local", help="where it is made; Replicate costs money"
-    )
-    parser.add_argument(
-        "--estimate", action="store_true", help="say how long it takes and what would be downloaded, make nothing"
-    )
+    _picture(parser.add_argument_group("the picture"))
+    _compare(parser.add_argument_group("comparisons"))
+    _steer(parser.add_argument_group("a picture that steers"))
+    _place(parser.add_argument_group("where it is made"))
     _library(parser)
     _json(parser)
 
 
-def _steer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--control", type=Path, metavar="FILE", help="a picture that steers, for control LoRAs")
-    parser.add_argument(
+def _picture(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--prompt", action="append", default=[], metavar="T", help="what the image shows; several make rows of a grid"
+    )
+    group.add_argument(
+        "--weight",
+        type=float,
+        action="append",
+        default=[],
+        metavar="W",
+        help="strength of the LoRA, once a REF or once for all (default: its author's, else 1)",
+    )
+    group.add_argument(
+        "--no-trigger-words", action="store_true", help="take the prompt as it is, without the trigger words put in"
+    )
+    group.add_argument("--negative", metavar="T", help="what the image must not show")
+    group.add_argument("--seed", type=int, metavar="N", help="the same number makes the same image (default: any)")
+    group.add_argument("--steps", type=_count, metavar="N", help="default: the base's own")
+    group.add_argument("--guidance", type=float, metavar="G", help="how closely the prompt is followed (CFG scale)")
+    group.add_argument("--size", type=_size, metavar="WxH", help="in pixels, 1024x768 for example")
+    group.add_argument("--sampler", metavar="NAME", help='as A1111 or ComfyUI call it: "DPM++ 2M Karras"')
+    group.add_argument("--frames", type=_count, metavar="N", help="length of a clip, on a base that draws films")
+
+
+def _compare(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sheet",
+        choices=("pair", "strip", "trigger", "both", "grid"),
+        help="from one seed, as one labelled image: without / with; a strip of weights; trigger words off / on; two "
+        "LoRAs and both; prompts x weights",
+    )
+    group.add_argument(
+        "--weights-of", type=_weights, default=[], metavar="W,W...", help="a strip's or grid's (default: 0 to 1.2)"
+    )
+    group.add_argument("--cells", type=Path, metavar="DIR", help="write each image of the sheet there, too")
+
+
+def _steer(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--control", type=Path, metavar="FILE", help="for control LoRAs, and bases that change pictures")
+    group.add_argument(
         "--control-kind",
         choices=("canny", "depth", "pose", "ready"),
         default="canny",
@@ -184,17 +198,21 @@ def _steer(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--sheet",
-        choices=("pair", "strip", "trigger", "both", "grid"),
-        help="a comparison from one seed, as one labelled image: without / with; a strip of weights; trigger words "
-        "off / on; two LoRAs and both; prompts x weights",
+def _place(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--base",
+        metavar="B",
+        help="base model: an id, a Hugging Face repo, a folder or a .safetensors checkpoint (default: the LoRA's own)",
     )
-    parser.add_argument(
-        "--weights-of", type=_weights, default=[], metavar="W,W...", help="a strip's or grid's (default: 0 to 1.2)"
+    group.add_argument(
+        "--fetch", action="store_true", help="download a base model of over 1 GB without asking, if it isn't here"
     )
-    parser.add_argument("--cells", type=Path, metavar="DIR", help="write each image of the sheet there, too")
+    group.add_argument(
+        "--on", choices=("local", "replicate"), default="local", help="where it is made; Replicate costs money"
+    )
+    group.add_argument(
+        "--estimate", action="store_true", help="say how long it takes and what would be downloaded, make nothing"
+    )
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
@@ -226,6 +244,13 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
+_TRY_EXAMPLES = """\
+examples (with LoRAs of the demo):
+  hub-ui try civitai:900103 --prompt "a robot on a hill" --seed 7 --out robot.png
+  hub-ui try civitai:900103 --prompt "a robot" --sheet strip --weights-of 0,0.5,1 --out strip.png
+  hub-ui try --again robot.png --out again.png
+"""
+
 COMMANDS: dict[str, Command] = {
     "demo": Command(
         module="hub_ui.commands.demo", help="try everything: no account, no internet, no GPU", arguments=_demo
@@ -256,7 +281,12 @@ COMMANDS: dict[str, Command] = {
     "import": Command(
         module="hub_ui.commands.import_", help="recognise LoRAs that are on the disk already", arguments=_import
     ),
-    "try": Command(module="hub_ui.commands.try_out", help="make an image with LoRAs applied", arguments=_try),
+    "try": Command(
+        module="hub_ui.commands.try_out",
+        help="make an image with LoRAs applied",
+        arguments=_try,
+        examples=_TRY_EXAMPLES,
+    ),
     "train": Command(
         module="hub_ui.commands.train", help="make a LoRA of pictures, on Replicate, for money", arguments=_train
     ),
@@ -300,7 +330,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        command.arguments(commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False))
+        own = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.help,
+            epilog=command.examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.arguments(own)
     return parser
 
 
@@ -321,7 +359,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], terminal: Terminal) -> int:
     try:
-        args = build_parser().parse_args(words)
+        args, unknown = build_parser().parse_known_args(words)
+        if unknown:
+            raise UsageError(f"unrecognized arguments: {' '.join(unknown)}. Try: hub-ui {args.command} --help")
         code: int = import_module(COMMANDS[args.command].module).run(args, terminal)
         terminal.out.flush()
     except HubUiError as error:
