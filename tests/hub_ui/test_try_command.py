@@ -115,6 +115,18 @@ def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.Ca
     assert same(tmp_path / "one.png", tmp_path / "two.png")
 
 
+def test_again_with_a_lora_of_the_text_encoder(
+    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tried(tmp_path / "plain.png", base, capsys, "--seed", "7")
+    save_kohya(library / "tiny-shapes" / "ink.safetensors", text=True)
+    made = tried(tmp_path / "one.png", base, capsys, "--seed", "7")
+    assert made["applied"] == made["total"] > plain["total"]
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert same(tmp_path / "one.png", tmp_path / "two.png")
+    assert not same(tmp_path / "one.png", tmp_path / "plain.png")
+
+
 def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
     first = tried(tmp_path / "one.png", base, capsys, *more)
