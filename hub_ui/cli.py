@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -157,7 +158,7 @@ def _picture(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--weight",
-        type=float,
+        type=_number,
         action="append",
         default=[],
         metavar="W",
@@ -167,9 +168,9 @@ def _picture(group: argparse._ArgumentGroup) -> None:
         "--no-trigger-words", action="store_true", help="take the prompt as it is, without the trigger words put in"
     )
     group.add_argument("--negative", metavar="T", help="what the image must not show")
-    group.add_argument("--seed", type=int, metavar="N", help="the same number makes the same image (default: any)")
+    group.add_argument("--seed", type=_seed, metavar="N", help="the same number makes the same image (default: any)")
     group.add_argument("--steps", type=_count, metavar="N", help="default: the base's own")
-    group.add_argument("--guidance", type=float, metavar="G", help="how closely the prompt is followed (CFG scale)")
+    group.add_argument("--guidance", type=_number, metavar="G", help="how closely the prompt is followed (CFG scale)")
     group.add_argument("--size", type=_size, metavar="WxH", help="in pixels, 1024x768 for example")
     group.add_argument("--sampler", metavar="NAME", help='as A1111 or ComfyUI call it: "DPM++ 2M Karras"')
     group.add_argument("--frames", type=_count, metavar="N", help="length of a clip, on a base that draws films")
@@ -422,9 +423,23 @@ def _size(text: str) -> tuple[int, int]:
 
 def _weights(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
+        return [_number(part) for part in text.split(",")]
+    except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} are no weights, such as 0,0.5,1") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number, such as 0.8")
+    return number
+
+
+def _seed(text: str) -> int:
+    return _between(text, 0, 2**63 - 1)
 
 
 def _between(text: str, least: int, most: int) -> int:

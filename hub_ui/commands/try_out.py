@@ -30,10 +30,10 @@ from hub_ui.services import Services, spread
 from hub_ui.terminal import Terminal
 
 LARGEST_SEED = 2**32
-# What --again takes from its file, and what goes with it nevertheless.
+# What --again takes from its file.
 _NOT_WITH_AGAIN = (
-    "refs", "prompt", "weight", "steps", "negative", "guidance", "size", "sampler", "frames", "sheet", "weights_of",
-    "no_trigger_words",
+    "refs", "prompt", "weight", "seed", "steps", "negative", "guidance", "size", "sampler", "frames", "sheet",
+    "weights_of", "no_trigger_words",
 )  # fmt: skip
 
 Report = Callable[[Progress | Step], None]
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """What argparse can't say. Told before a download that may take minutes."""
-    if args.again and (any(getattr(args, name) for name in _NOT_WITH_AGAIN) or args.seed is not None):
-        raise UsageError("--again takes everything from the file it names; only --out goes with it.")
+    if args.again and any(_given(getattr(args, name)) for name in _NOT_WITH_AGAIN):
+        raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")
     if not args.again and (not args.refs or not args.prompt):
         raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
     if args.again and not args.again.is_file():
@@ -74,6 +74,11 @@ def _check(args: argparse.Namespace) -> None:
     if not args.again:
         _check_sheet(args)
         spread(args.weight, len(args.refs))
+
+
+def _given(value: object) -> bool:
+    """0 is a number that was given."""
+    return value is not None and value is not False and value != []
 
 
 def _check_out(out: Path | None) -> None:
@@ -96,6 +101,8 @@ def _check_sheet(args: argparse.Namespace) -> None:
         raise UsageError("--weights-of goes with --sheet strip or --sheet grid.")
     if args.cells and not args.sheet:
         raise UsageError("--cells goes with --sheet: it is where each of its pictures is written.")
+    if args.cells and args.cells.exists() and not args.cells.is_dir():
+        raise UsageError(f"--cells {args.cells}: this is a file. Name a folder.")
     if args.cells and not args.cells.absolute().parent.is_dir():
         raise UsageError(f"--cells {args.cells}: there is no folder {args.cells.absolute().parent}")
 

@@ -388,12 +388,18 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
         "try civitai:1001 --prompt cat --out nowhere/x.png",
         "try civitai:1001 --prompt cat --weight 1 --weight 2 --out x.png",
         "try civitai:1001 --prompt cat --again x.png --out x.png",
+        "try civitai:1001 --prompt cat --seed -1 --out x.png",
+        "try civitai:1001 --prompt cat --seed 9223372036854775808 --out x.png",
+        "try civitai:1001 --prompt cat --guidance inf --out x.png",
+        "try civitai:1001 --prompt cat --weight nan --out x.png",
+        "try civitai:1001 --prompt cat --sheet strip --weights-of 0,nan --out x.png",
         "try --again missing.png --out x.png",
         "try civitai:1001 --prompt cat --prompt dog --out x.png",
         "try civitai:1001 --prompt cat --weights-of 0,1 --out x.png",
         "try civitai:1001 --prompt cat --weights-of none --sheet strip --out x.png",
         "try civitai:1001 --prompt cat --cells d --out x.png",
         "try civitai:1001 --prompt cat --sheet strip --cells nowhere/d --out x.png",
+        "try civitai:1001 --prompt cat --sheet strip --cells README.md --out x.png",
         "try civitai:1001 --prompt cat --size big --out x.png",
         "try civitai:1001 --prompt cat --sampler nobodys --out x.png",
         "try civitai:1001 --prompt cat --control missing.png --out x.png",
@@ -401,6 +407,12 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
 )
 def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:
     assert cli.main(line.split()) == 2
+
+
+@pytest.mark.parametrize("more", [["--guidance", "0"], ["--seed", "0"], ["--weight", "0"], ["--no-trigger-words"]])
+def test_what_goes_not_with_again_is_said(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert cli.main(["try", "--again", "x.png", "--out", "y.png", *more]) == 2
+    assert "leave them out" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("hubs")
