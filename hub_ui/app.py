@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +42,11 @@ FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act:
 def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
     render = Renderer()
+
+    def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
+        with told():
+            return clicked(now, act_data(event), services.usual_weight)
+
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
@@ -69,7 +74,7 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
         downloads.connect(app, coming, services, render, view=view, line=pulling)
         _connect(app, render, view, nav, box, browsing.sort, address, closed=closed_pages(services))
         for clickable in (nav, hubs, browsing.grid, panel, coming.drawer, train_page.progress):
-            clickable.act(_clicked, [view], [view, order], **QUIET)
+            clickable.act(on_click, [view], [view, order], **QUIET)
     return app
 
 
@@ -127,13 +132,11 @@ def show(render: Renderer, view: View, closed: Sequence[str] = ()) -> Any:
     return nav, view.query.text, view.query.sort, view.to_address()
 
 
-def _clicked(view: View, event: gr.EventData) -> tuple[Any, Any]:
-    with told():
-        return clicked(view, act_data(event))
+def clicked(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
+    """What a click anywhere in the frame makes of the view, and whether a pair is ordered with it.
 
-
-def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
-    """What a click anywhere in the frame makes of the view, and whether a pair is ordered with it."""
+    `usual` knows the weight that a LoRA is meant for.
+    """
     name = act.get("act")
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
@@ -143,10 +146,11 @@ def clicked(view: View, act: dict[str, Any]) -> tuple[Any, Any]:
         return replace(view, open=""), gr.skip()
     if name not in ("open", "try", "stack"):
         return gr.skip(), gr.skip()
-    ref = str(Ref.parse(str(act.get("ref", ""))))
-    if name == "try":
-        return view.trying(ref), True
-    return (view.stacked(ref) if name == "stack" else replace(view, page="browse", open=ref)), gr.skip()
+    ref = Ref.parse(str(act.get("ref", "")))
+    if name == "open":
+        return replace(view, page="browse", open=str(ref)), gr.skip()
+    weight = usual(ref)
+    return (view.trying(str(ref), weight), True) if name == "try" else (view.stacked(str(ref), weight), gr.skip())
 
 
 def theme() -> gr.themes.Base:

@@ -280,6 +280,9 @@ class Services:
         return Job(adapters=tuple(planned), **fields)
 
     def _planned(self, ref: Ref, weight: float | None) -> Adapter:
+        entry = self.held(ref)
+        if entry is not None:
+            return self._adapter(entry, weight)
         try:
             record = record_of(self.catalog.lora(ref.lora), ref)
         except NotFound:
@@ -352,6 +355,14 @@ class Services:
         if not refs or self.settings.hosted or not self.settings.tokens.get("replicate"):
             return False
         return all(ref.hub == "replicate" or self._architecture(ref) == "flux1" for ref in refs)
+
+    def usual_weight(self, ref: Ref) -> float:
+        """What its author names, as remembered, within what the page allows; else the full effect."""
+        try:
+            weight = record_of(self.catalog.lora(ref.lora), ref).weight
+        except NotFound:
+            return 1.0
+        return 1.0 if weight is None else max(-1.0, min(2.0, weight))
 
     def _architecture(self, ref: Ref) -> str | None:
         """As remembered; None for what was never seen."""

@@ -80,7 +80,7 @@ def build() -> Form:
     with gr.Row(elem_id="numbers"):
         # No minimum and maximum: Gradio would tell of them at each key, without saying what to do.
         seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, min_width=90)
-        dice = gr.Button("⟳", elem_id="dice", min_width=36, scale=0)
+        dice = gr.Button("Another seed", elem_id="dice", min_width=36, scale=0)
         steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, min_width=70)
         size = gr.Textbox(label="Size", max_lines=1, min_width=110, placeholder="1024 × 1024")
     negative, guidance, sampler, control, kind = _more()

@@ -99,7 +99,8 @@ def act(
     """A click on the page. On a hosted one, nothing but trying is done for strangers."""
     name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
     if name == "try":
-        yield Change(view=view.trying(str(Ref.parse(text))))
+        ref = Ref.parse(text)
+        yield Change(view=view.trying(str(ref), services.usual_weight(ref)))
     elif services.settings.hosted:
         raise UsageError("The library of a shared page can't be changed by its visitors.")
     elif name == "verify":

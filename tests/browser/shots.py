@@ -44,6 +44,9 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     page.get_by_role("button", name="Download & try").click()
     expect(page.locator(".pair img.over")).to_be_visible(timeout=180_000)
     snap(page, out / f"try-{theme}-{name}.png")
+    for kind, tab in (("strip", "Weights"), ("grid", "Grid")):
+        sheet(page, tab)
+        snap(page, out / f"try-{kind}-{theme}-{name}.png", whole=True)
     for other in ("library", "settings"):
         page.goto(f"{url}?view={other}&__theme={theme}")
         snap(page, out / f"{other}-{theme}-{name}.png")
@@ -53,11 +56,22 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     context.close()
 
 
-def snap(page: Page, path: Path) -> None:
+def sheet(page: Page, tab: str) -> None:
+    """Another kind of comparison on the open Try page, made."""
+    page.get_by_role("tab", name=tab).click()
+    expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    if tab == "Grid":
+        page.get_by_label("More prompts, one a line").fill("a yellow star on navy background")
+    page.locator("#make").click()
+    expect(page.locator(".tiles img, .sheet td img").first).to_be_visible(timeout=180_000)
+
+
+def snap(page: Page, path: Path, *, whole: bool = False) -> None:
     """Waits for pictures first: a page half loaded shows nothing of its design. (Gradio's network is never idle.)"""
     page.wait_for_function(SEEN_PICTURES_ARE_THERE)
     page.wait_for_timeout(500)
-    page.screenshot(path=path)
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=path, full_page=whole)
     print(path)
 
 

@@ -18,6 +18,11 @@ def test_download_and_try_goes_to_the_try_page_and_orders_a_pair() -> None:
     assert (view, ordered) == (View(page="try", stack=(Stacked(ref="civitai:1@2"),)), True)
 
 
+def test_a_lora_is_tried_at_the_weight_it_is_meant_for() -> None:
+    view, _ = clicked(View(), {"act": "try", "ref": "civitai:1@2"}, lambda ref: 0.8)
+    assert view.stack == (Stacked(ref="civitai:1@2", weight=0.8),)
+
+
 def test_stacking_stays_on_the_page() -> None:
     view, _ = clicked(View(open="civitai:1@2"), {"act": "stack", "ref": "civitai:1@2"})
     assert (view.page, view.open, len(view.stack)) == ("browse", "civitai:1@2", 1)

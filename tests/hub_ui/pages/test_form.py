@@ -7,12 +7,14 @@ import gradio as gr
 import pytest
 
 from connectors.errors import UsageError
+from connectors.ref import Ref
 from hub_ui.pages import form
 from hub_ui.pages.form import Shown
 from hub_ui.pages.view import Stacked, View
 from hub_ui.pages.wish import Wish
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, lora, version
 
 STACK, CHIPS, BASE, LINE, ROWS, PLACE, PROMPT, SEED, STEPS, SIZE = range(10)
 
@@ -126,3 +128,9 @@ def test_a_click_on_a_tab_leaves_the_place_as_it_was_chosen(built: Services) -> 
     looked = view("civitai:1")
     show(built, looked)
     assert show(built, looked, Shown.of(looked))[PLACE] == gr.update(visible=True)
+
+
+def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
+    assert built.usual_weight(Ref.parse("civitai:404")) == 1.0
+    built.catalog.add([lora(2, versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))])
+    assert built.usual_weight(Ref.parse("civitai:2")) == 0.6
