@@ -148,12 +148,13 @@ def _sheet(job: Job, args: argparse.Namespace) -> Sheet:
 def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:
     """How long it would take, and what would be downloaded for it. Draws and fetches nothing."""
     sentence = built.estimate(asked.job, asked.sheet, place=asked.place)
+    # How long it takes is known also of a base that can't be had.
+    if not terminal.json:
+        terminal.line(sentence)
     plan = _plan(built, asked.job) if asked.place == "local" else None
     if terminal.json:
         terminal.document(estimate_json(asked, sentence, plan))
-        return 0
-    terminal.line(sentence)
-    if plan is not None:
+    elif plan is not None:
         terminal.line(fetch_words(plan))
     return 0
 

@@ -17,13 +17,14 @@ import torch
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
-from connectors.errors import NeedsFetching, NoBase
+from connectors.errors import Gated, NeedsFetching, NoBase
 from connectors.ref import Ref
 from hub_ui import cli
 from hub_ui.commands.progress import words
 from hub_ui.library import lockfile
 from hub_ui.library.entry import Entry
 from hub_ui.preview import stamp
+from hub_ui.preview.fetching import Plan
 from hub_ui.preview.job import Job, Made, Step
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
@@ -208,6 +209,19 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.Cap
     assert "for one image on this CPU" in told["estimate"]
     assert cli.main(words) == 0
     assert capsys.readouterr().out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
+
+
+def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
+    base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gated(*_: object) -> Plan:
+        raise Gated("Agree to its licence first.", hub="huggingface")
+
+    monkeypatch.setattr("hub_ui.preview.fetching.plan", gated)
+    assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
+    told = capsys.readouterr()
+    assert "for one image on this CPU" in told.out
+    assert told.err == "hub-ui: Agree to its licence first.\n"
 
 
 @pytest.fixture
