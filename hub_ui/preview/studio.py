@@ -52,10 +52,11 @@ class Studio:
         check(job, sheet)
         with self._alone(tell, asked):
             stage = self._ready(job, tell, asked)
-            # First the LoRAs: a file that doesn't fit must not cost a picture.
-            tell(Step(stage="Putting the LoRA on", done=0, total=0))
-            switched = stage.put_on(job.adapters)
-            return self._made(stage, switched, job, sheet, tell, asked)
+            with _memory_told(stage, job):
+                # First the LoRAs: a file that doesn't fit must not cost a picture.
+                tell(Step(stage="Putting the LoRA on", done=0, total=0))
+                switched = stage.put_on(job.adapters)
+                return self._made(stage, switched, job, sheet, tell, asked)
 
     def estimate(self, job: Job, sheet: Sheet) -> Estimate:
         """How long it would take, without loading the base or waiting for anyone."""
@@ -177,6 +178,17 @@ class Studio:
             self._stage.rack.close()
             self._stage = None
             release(device)
+
+
+@contextmanager
+def _memory_told(stage: Stage, job: Job) -> Iterator[None]:
+    """Beside the drawing itself, which is tried twice."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not footprint.out_of_memory(error):
+            raise
+        raise footprint.too_large(stage.choice, settings(job, stage.choice), stage.device) from error
 
 
 def _key(choice: BaseChoice, device: Device, chosen: Settings, job: Job, cell: Cell) -> Any:

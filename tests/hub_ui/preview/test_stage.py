@@ -136,6 +136,17 @@ def test_a_lora_that_is_merged_is_tried_a_second_time_too(
     assert not same(made.pictures[0], before)
 
 
+def test_memory_that_runs_out_while_a_lora_is_read_is_told(
+    studio: Studio, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("hub_ui.preview.adapters.files.read", full)
+    with pytest.raises(PreviewError, match="does not fit"):
+        one(studio, adapter(kohya), base=base)
+
+
 def test_an_error_that_is_none_of_memory_is_told_once(studio: Studio, base: str, memory: Memory) -> None:
     memory.fill(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(PreviewError, match=r"can't draw this \(mat1 and mat2"):
