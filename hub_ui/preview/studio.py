@@ -65,7 +65,7 @@ class Studio:
         here = stage is not None and stage.asked == choice
         if stage is not None and here:
             choice = stage.choice
-        device, chosen = pick(choice), settings(job, choice)
+        device, chosen = (stage.device if stage is not None and here else pick(choice)), settings(job, choice)
         keys = {_key(choice, device, chosen, job, cell) for cell in sheet.cells}
         return estimate.estimate(
             choice,

@@ -94,8 +94,7 @@ class Hook:
         return y if shift is None else y.add_(self._beside(shift, y))
 
     def _move(self, x: Tensor) -> None:
-        """The factors on the module's device: `down` in the type it computes in, `up` as exact as it is weighed."""
-        import torch
+        """The factors on the module's device: `down` in the type it computes in, `up` in its own till weighed."""
 
         def there(value: Tensor) -> Tensor:
             return value.to(x.device, x.dtype)
@@ -103,19 +102,22 @@ class Hook:
         plain = [there(live.down) for _, live in self.factored if live.mid is None]  # type: ignore[arg-type]
         cored = [(there(live.down), there(live.mid)) for _, live in self.factored if live.mid is not None]  # type: ignore[arg-type]
         self._downs = [*([(_joined(plain, 0), None)] if plain else []), *cored]
-        ups = [live.up.to(x.device, torch.float32) * live.scale for _, live in self.factored]  # type: ignore[union-attr]
+        ups = [live.up.to(x.device) for _, live in self.factored]  # type: ignore[union-attr]
         self._ups = _joined(ups, 1) if ups else None
         self._place, self._turn = (x.device, x.dtype), -1
 
     def _weigh(self) -> None:
-        """What the dial says now, worked into the factors: not again for every step and token."""
+        """What the dial says now, and the files' own scales, worked into the factors: not again for every token."""
+        import torch
+
         assert self._place is not None
         self._rows.clear()
-        self._shift, up = None, self._ups
+        scales = [live.scale for _, live in self.factored for _ in range(rank_of(live))]
+        columns, self._shift = torch.tensor([scales], device=self._place[0], dtype=torch.float32), None
         if self.dial.rows is None:
-            columns, self._shift = self._of([self.dial.weights])
-            up = None if up is None else up * columns
-        self._up = None if up is None else up.to(self._place[1])
+            weights, self._shift = self._of([self.dial.weights])
+            columns = columns * weights
+        self._up = None if self._ups is None else (self._ups.float() * columns).to(self._place[1])
         self._turn = self.dial.turn
 
     def _of(self, rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor | None]:

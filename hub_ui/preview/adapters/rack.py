@@ -105,7 +105,8 @@ class Rack:
     @property
     def per_row(self) -> bool:
         """Whether each picture of a batch can have weights of its own."""
-        return all(isinstance(patch, Live) for patches in self._places.values() for _, patch in patches)
+        live = all(isinstance(patch, Live) for patches in self._places.values() for _, patch in patches)
+        return live and not self._merging
 
     @contextmanager
     def rows(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:

@@ -173,6 +173,15 @@ def test_after_rows_the_weights_are_those_of_before(pipe: Any, rack: Rack, tmp_p
     assert torch.equal(drawn(pipe), before)
 
 
+def test_what_is_merged_meanwhile_has_no_rows(rack: Rack, tmp_path: Path) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with rack.merged():
+        assert not rack.per_row
+        with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+            pass
+    assert rack.per_row
+
+
 def test_what_changes_weights_as_a_whole_has_no_rows(rack: Rack, tmp_path: Path) -> None:
     rack.switch([adapter(lokr(tmp_path / "a.safetensors"))])
     assert not rack.per_row
