@@ -115,12 +115,16 @@ def test_a_training_is_followed_by_its_id(hubs: HubEndpoints, line: Line, pictur
     assert (code, again) == (0, first)
 
 
-def test_a_training_is_cancelled_by_its_id(hubs: HubEndpoints, line: Line, pictures: str) -> None:
-    endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token="r8_test")
+def test_a_training_is_cancelled_by_its_id(
+    tmp_path: Path, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = Order(destination="local/fog", trigger_word="FGHRBR")
-    started = Trainings(runs=Runs(endpoint)).start(order, training_set(Path(pictures)).zipped)
-    assert line("train", "--cancel", started.id) == (0, {"id": started.id, "status": "canceled"})
-    code, said = line("train", "--follow", started.id)
+    # Long enough to be running still when it is cancelled, however slow the machine.
+    with answering(copied(tmp_path / "long"), monkeypatch, run_seconds=600) as hubs:
+        endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token="r8_test")
+        started = Trainings(runs=Runs(endpoint)).start(order, training_set(Path(pictures)).zipped)
+        assert line("train", "--cancel", started.id) == (0, {"id": started.id, "status": "canceled"})
+        code, said = line("train", "--follow", started.id)
     assert (code, said["message"]) == (
         1, f"Training {started.id} was cancelled. Start it again to have its LoRA."
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hub_ui import cli
+from hub_ui.demo.hubs.replicate_runs import SECONDS
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 CONTRACT = Path(__file__).parents[2] / "contract" / "data"
@@ -36,9 +37,9 @@ def edited(path: Path, *keys: str | int, value: Any) -> None:
 
 
 @contextmanager
-def answering(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
-    """The hubs of `data`, and an environment that names them."""
-    with running_hubs(data) as hubs:
+def answering(data: Path, monkeypatch: pytest.MonkeyPatch, *, run_seconds: float = SECONDS) -> Iterator[HubEndpoints]:
+    """The hubs of `data`, and an environment that names them. `run_seconds`: how long Replicate draws and trains."""
+    with running_hubs(data, run_seconds=run_seconds) as hubs:
         monkeypatch.setenv("HF_ENDPOINT", hubs.huggingface)
         monkeypatch.setenv("CIVITAI_ENDPOINT", hubs.civitai)
         monkeypatch.setenv("REPLICATE_ENDPOINT", hubs.replicate)
