@@ -252,6 +252,8 @@ def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: 
         f"{seconds:.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
+    if args.cells:
+        terminal.note(f"Each picture by itself: {args.cells}")
     for one in report.coverage:
         terminal.note(f"{one.title}: {one.sentence()}")
     for note in notes:
