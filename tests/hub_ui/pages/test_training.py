@@ -27,12 +27,28 @@ RENDER = Renderer()
 
 
 @pytest.fixture(scope="module")
-def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder = tmp_path_factory.mktemp("train")
-    write_samples(folder / "data")
-    with running_hubs(folder / "data") as hubs:
-        with services.build(demo_settings(folder / "home", folder / "loras", hubs)) as built:
-            yield built
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train") / "data"
+    write_samples(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def online(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    home = tmp_path_factory.mktemp("home")
+    with running_hubs(data) as hubs, services.build(demo_settings(home, home / "loras", hubs)) as built:
+        yield built
+
+
+@pytest.fixture
+def lasting(data: Path, tmp_path: Path) -> Iterator[Trainer]:
+    """On a Replicate that trains for longer than any test."""
+    home = tmp_path / "home"
+    with (
+        running_hubs(data, run_seconds=600) as hubs,
+        services.build(demo_settings(home, home / "loras", hubs)) as built,
+    ):
+        yield Trainer(services=built)
 
 
 @pytest.fixture
@@ -81,12 +97,12 @@ def test_what_is_missing_is_told_with_the_next_step(trainer: Trainer, values: tu
         training.looked(trainer, RENDER, values)
 
 
-def test_a_training_can_be_cancelled_from_the_list(trainer: Trainer, pictures: str) -> None:
-    steps = training.started(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 6000))
+def test_a_training_can_be_cancelled_from_the_list(lasting: Trainer, pictures: str) -> None:
+    steps = training.started(lasting, RENDER, (pictures, "local/boat", "BOATX", 8, 6000))
     [next(steps), next(steps)]
-    [run] = trainer.under_way()
-    assert f'data-id="{run.id}"' in training.list_html(trainer, RENDER)
-    list(training.clicked(trainer, RENDER, {"act": "cancel", "id": run.id}))
+    [run] = lasting.under_way()
+    assert f'data-id="{run.id}"' in training.list_html(lasting, RENDER)
+    list(training.clicked(lasting, RENDER, {"act": "cancel", "id": run.id}))
     with pytest.raises(HubUiError, match="was cancelled"):
         list(steps)
 
