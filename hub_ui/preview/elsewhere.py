@@ -9,7 +9,7 @@ import io
 import json
 import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
@@ -157,7 +157,8 @@ class _Drawing:
         self, group: Sequence[str], wanted: Mapping[str, Filled], done: Mapping[str, Run], total: int
     ) -> dict[str, Run]:
         under_way = dict[str, Run]()
-        try:
+        with ExitStack() as undo:
+            undo.callback(lambda: self._end(under_way.values()))
             for key in group:
                 if self.cancelled():
                     raise _stopped()
@@ -165,9 +166,7 @@ class _Drawing:
             for number_, key in enumerate(group, len(done) + 1):
                 under_way[key] = self._followed(under_way[key], number_, total, stale=key != group[0])
                 _check_run(under_way[key])
-        except BaseException:
-            self._end(under_way.values())
-            raise
+            undo.pop_all()
         return under_way
 
     def _started(self, filled: Filled) -> Run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -220,11 +220,10 @@ class Rack:
     @contextmanager
     def _or_off(self) -> Iterator[None]:
         """Half of the adapters on would be a picture that nobody asked for."""
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.off)
             yield
-        except BaseException:
-            self.off()
-            raise
+            undo.pop_all()
 
 
 def _fitted(patch: Patch, inputs: int | None) -> Patch:
