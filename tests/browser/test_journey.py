@@ -75,7 +75,7 @@ def test_what_was_pulled_is_in_the_library(demo: str, page: Page) -> None:
 
 
 # One address a page: leaving one in the middle of its search is an error on its console.
-@pytest.mark.parametrize("address", ["", "?view=try", "?view=library", "?view=settings"])
+@pytest.mark.parametrize("address", ["", "?view=try", "?view=library", "?view=train", "?view=settings"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_sticks_out_sideways(demo: str, page: Page, width: int, address: str) -> None:
     page.set_viewport_size({"width": width, "height": 844})
