@@ -36,6 +36,8 @@ def test_the_lineage_is_the_taxonomy_s_own(base: BaseChoice) -> None:
     assert base.architecture in base_models.ARCHITECTURES
 
 
+# Kolors' text encoder, whichever test imports it first.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 @each
 def test_the_pipeline_is_in_diffusers(base: BaseChoice) -> None:
     assert hasattr(diffusers, base.pipeline)
