@@ -117,21 +117,22 @@ class Studio:
         def key(cell: Cell) -> Any:
             return _key(stage.choice, stage.device, chosen, job, cell)
 
-        keys = [key(cell) for cell in sheet.cells]
-        found = {key: picture for key in keys if (picture := self._drawn.get(key)) is not None}
-        wanted = {key: cell for key, cell in zip(keys, sheet.cells, strict=True) if key not in found}
+        # Asked for once: a file that is replaced meanwhile has another key, and was not drawn with.
+        keys = {cell: key(cell) for cell in sheet.cells}
+        found = {key: picture for key in keys.values() if (picture := self._drawn.get(key)) is not None}
+        wanted = {key: cell for cell, key in keys.items() if key not in found}
         course = Course(tell=tell, asked=asked, rows=len(wanted), steps=chosen.steps)
         # Closed at once, whatever is raised: what it has to put back must not meet the next one's pictures.
         with closing(stage.draw(job, list(wanted.values()), steering, chosen, course, sound)) as coming:
             for cell, picture in coming:
                 sound.look(picture.image, cell.label)
-                self._drawn.put(key(cell), picture)
-                found[key(cell)] = picture
+                self._drawn.put(keys[cell], picture)
+                found[keys[cell]] = picture
         self._learn(stage, chosen, course)
         for cell in sheet.cells:
             base = replace(cell, weights=(0.0,) * len(cell.weights))
-            sound.compare(cell, found[key(cell)], self._drawn.get(key(base)))
-        return tuple(found[key] for key in keys)
+            sound.compare(cell, found[keys[cell]], self._drawn.get(key(base)))
+        return tuple(found[keys[cell]] for cell in sheet.cells)
 
     def _learn(self, stage: Stage, chosen: Settings, course: Course) -> None:
         if course.step_seconds is not None:

@@ -207,6 +207,20 @@ def test_the_base_is_untouched_after_all_of_it(studio: Studio, base: str, kohya:
     assert same(one(studio, base=base, seed=9), before)
 
 
+def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: Studio, base: str, kohya: Path) -> None:
+    asked = job(adapter(kohya, sha256="ab" * 32), base=base)
+    before = studio.make(asked, sheets.one(asked)).pictures[0]
+    studio._drawn.clear()
+
+    def replace_it(step: Step) -> None:
+        if step.stage == "Drawing":
+            save_kohya(kohya, seed=9, rank=8)
+
+    first = studio.make(asked, sheets.one(asked), report=replace_it).pictures[0]
+    second = studio.make(asked, sheets.one(asked)).pictures[0]
+    assert (same(first, before), same(second, before)) == (True, False)
+
+
 def test_closing_gives_the_memory_of_loras_back_too(studio: Studio, base: str, kohya: Path) -> None:
     one(studio, adapter(kohya), base=base)
     assert studio._cache.size > 0
