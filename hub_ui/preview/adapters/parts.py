@@ -70,6 +70,11 @@ class Slot:
         return values
 
 
+def travels(part: nn.Module) -> bool:
+    """Whether offloading brings it to the device only while it runs, be it whole or piece by piece."""
+    return any(hasattr(module, name) for module in part.modules() for name in ("_hf_hook", "_diffusers_hook"))
+
+
 def slots_of(part: nn.Module, name: str) -> Mapping[str, Slot]:
     """The "weight" and "bias" of the module of this name, or the bare parameter of this name as "weight"."""
     try:

@@ -18,7 +18,7 @@ from hub_ui.preview.adapters.cache import Cache, Converted, Place, identity
 from hub_ui.preview.adapters.conversion import converted
 from hub_ui.preview.adapters.hooks import Dial, NotPerRow, Numbered, attach
 from hub_ui.preview.adapters.merge import Originals, pays, room_on
-from hub_ui.preview.adapters.parts import Slot, components, model_of, slots_of
+from hub_ui.preview.adapters.parts import Slot, components, model_of, slots_of, travels
 from hub_ui.preview.adapters.patch import Live, Patch, rank_of
 from hub_ui.preview.adapters.widening import Widened, widen
 from hub_ui.preview.coverage import Coverage
@@ -141,10 +141,16 @@ class Rack:
         self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
 
     def _worth_merging(self, steps: int | None) -> frozenset[Place]:
-        """Where it saves time, as long as there is room for the weights that are kept aside meanwhile."""
+        """Where it saves time, as long as there is room for the weights that are kept aside meanwhile.
+
+        Offloaded weights lie where merging them is slow.
+        """
         chosen: set[Place] = set()
         rooms: dict[str, int | None] = {}
+        here = {name for name, part in self._parts.items() if not travels(part)}
         for at, patches in self._places.items():
+            if at[0] not in here:
+                continue
             weight = self._slots_at(at)["weight"].read()
             rank = sum(rank_of(patch) for number, patch in patches if self._dial.weights[number] != 0)
             kind, size = weight.device.type, weight.numel() * weight.element_size()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel, StableDiffusionPipeline
+from diffusers.hooks.group_offloading import apply_group_offloading
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
@@ -306,6 +307,19 @@ def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path:
     assert (old.weight is weight, old.weight.data_ptr(), old.in_features) == (True, at, 64)
     assert pipe.transformer.config is config
     assert pipe.transformer.config.in_channels == 64
+
+
+def test_weights_that_offloading_keeps_elsewhere_are_not_merged_for_speed(tmp_path: Path) -> None:
+    pipe, path, here = flux(), tmp_path / "a.safetensors", torch.device("cpu")
+    save_file({f"transformer.x_embedder.lora_{half}.weight": torch.randn(size) for half, size in
+               (("A", (4, 64)), ("B", (32, 4)))}, path)  # fmt: skip
+    rack, layer = Rack(pipe, "flux1", Cache(MEGABYTE)), pipe.transformer.x_embedder
+    rack.switch([adapter(path)])
+    with rack.merged():
+        assert not layer._forward_hooks
+    apply_group_offloading(pipe.transformer, onload_device=here, offload_device=here, offload_type="leaf_level")
+    with rack.merged():
+        assert layer._forward_hooks
 
 
 def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
