@@ -77,18 +77,23 @@ class Failed:
 
 
 def stepping(
-    work: Callable[[Callable[[Any], None], Callable[[], bool]], Result],
+    work: Callable[[Callable[[Any], None], Callable[[], bool]], Result], *, beat: float | None = None
 ) -> Generator[Any, None, Result]:
     """Runs `work(report, cancelled)` in a thread; yields what it reports and returns its result.
 
-    Gradio can stop only generators (6.31): closing this one makes `cancelled()` true, and the work ends itself.
+    Gradio can stop only generators, and only between two steps (6.31): closing this one makes `cancelled()` true, and
+    the work ends itself. Work that may be silent for long gets a `beat`, in seconds: None is then yielded meanwhile.
+    Without it, a stop waits for the next step, and Gradio drops a new start of the same event in that time.
     """
     steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_run, args=(work, steps, stop), daemon=True).start()
     try:
         while True:
-            step = steps.get()
+            try:
+                step = steps.get(timeout=beat)
+            except queue.Empty:
+                step = None
             if isinstance(step, Done):
                 return step.result  # type: ignore[no-any-return]
             if isinstance(step, Failed):

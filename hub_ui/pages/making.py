@@ -28,6 +28,8 @@ from hub_ui.widgets.render import Renderer
 STRIP = (0.0, 0.3, 0.6, 0.9, 1.2)
 GRID = (0.0, 0.5, 1.0)
 STEPS = 6
+# Loading a base says nothing for a while.
+BEAT_SECONDS = 0.4
 NOTHING: tuple[Any, ...] = (gr.skip(),) * STEPS
 OVER: tuple[Any, ...] = ("", gr.skip(), gr.skip(), "", gr.update(visible=False), False)
 
@@ -67,7 +69,7 @@ def make(services: Services, render: Renderer, order: Order, *, cache: str) -> I
     if not order.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
     yield progress.html(render, "Starting…", None), gr.skip(), gr.skip(), "", gr.update(visible=True), False
-    steps = stepping(lambda report, cancelled: _made(services, order, report, cancelled))
+    steps = stepping(lambda report, cancelled: _made(services, order, report, cancelled), beat=BEAT_SECONDS)
     try:
         if order.wish.place == "local":
             check_bases(services, order.refs, order.wish.base)
@@ -136,13 +138,13 @@ def sheet_of(wish: Wish, job: Job) -> Sheet:
 
 
 def _told(render: Renderer, steps: Any) -> Any:
-    """Returns what the last step made."""
+    """Returns what the last step made. A step of None is no news."""
     while True:
         try:
             step = next(steps)
         except StopIteration as done:
             return done.value
-        yield step_html(render, step), *NOTHING[1:]
+        yield NOTHING if step is None else (step_html(render, step), *NOTHING[1:])
 
 
 def step_html(render: Renderer, step: Progress | Step) -> str:

@@ -16,6 +16,8 @@ from hub_ui.preview.job import Made
 from hub_ui.widgets import words
 from hub_ui.widgets.result import Result, Tile
 
+LONGEST_SHOWN = 200
+
 
 def result_of(made: Made, cache: str) -> Result:
     """Saving any picture of the page keeps how it was made. `cache` is Gradio's folder of served files."""
@@ -62,7 +64,9 @@ def details(made: Made) -> str:
     report = made.report
     drawn = [picture.seconds for picture in made.pictures if picture.seconds]
     each = f"{sum(drawn) / len(drawn):.1f} s an image" if drawn else "kept from before"
+    # The whole of it is in the settings that can be copied.
     prompt = words.visible(made.sheet.cells[-1].prompt)
+    prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return (
         f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "
         f"· {report.base} on {report.device} · prompt: {prompt}"

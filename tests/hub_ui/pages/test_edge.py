@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import gradio as gr
 import pytest
@@ -30,6 +32,20 @@ def test_reports_come_as_steps_and_the_result_at_the_end() -> None:
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == "made"
+
+
+def test_silent_work_can_be_stopped_between_two_beats() -> None:
+    seen = threading.Event()
+
+    def work(_report: object, cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            time.sleep(0.001)
+        seen.set()
+
+    steps = stepping(work, beat=0.01)
+    assert next(steps) is None
+    steps.close()
+    assert seen.wait(10)
 
 
 def test_a_failure_of_the_work_is_raised_where_it_is_shown() -> None:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from hub_ui.pages import showing
+from hub_ui.preview import sheets
+from tests.hub_ui.preview.making import INK, job, made
+
+
+def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path) -> None:
+    asked = job()
+    shown = showing.result_of(made(asked, sheets.pair(asked)), str(tmp_path))
+    assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
+    assert all(tile.src.startswith(f"gradio_api/file={tmp_path}") for tile in shown.tiles)
+
+
+def test_a_long_prompt_is_shortened_beside_the_picture_and_whole_in_its_settings(tmp_path: Path) -> None:
+    asked = job(prompt="猫" * 500)
+    shown = showing.result_of(made(asked, sheets.pair(asked)), str(tmp_path))
+    assert shown.detail.count("猫") < 200
+    assert shown.detail.endswith("…")
+    assert "猫" * 500 in shown.settings
+
+
+def test_a_first_look_needs_no_file() -> None:
+    assert showing.inline(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
