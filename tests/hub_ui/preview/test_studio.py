@@ -303,6 +303,35 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Studio, base: str) ->
     assert seen == ["Waiting for another picture"]
 
 
+def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Studio, base: str) -> None:
+    entered, leave, made, asked = threading.Event(), threading.Event(), list[Made](), job(base=base)
+
+    def hold(_step: Step) -> None:
+        entered.set()
+        leave.wait(10)
+
+    first = threading.Thread(target=lambda: made.append(studio.make(asked, sheets.one(asked), report=hold)))
+    closing = threading.Thread(target=studio.close)
+    first.start()
+    entered.wait(10)
+    closing.start()
+    assert studio.estimate(asked, sheets.one(asked)).images == 1
+    leave.set()
+    for thread in (first, closing):
+        thread.join(10)
+    assert (len(made), studio._stage) == (1, None)
+
+
+def test_what_a_report_raises_keeps_nobody_waiting(studio: Studio, base: str) -> None:
+    def gone(_step: Step) -> None:
+        raise ConnectionResetError
+
+    asked = job(base=base)
+    with pytest.raises(ConnectionResetError):
+        studio.make(asked, sheets.one(asked), report=gone)
+    assert studio.make(asked, sheets.one(asked)).pictures
+
+
 @pytest.mark.parametrize("fields", [{"width": 48}, {"prefix": "lora_unet_nobody."}])
 def test_a_lora_of_which_nothing_applies_is_refused(
     studio: Studio, base: str, tmp_path: Path, runs: list[int], fields: dict[str, Any]
