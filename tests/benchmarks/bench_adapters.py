@@ -53,14 +53,14 @@ def figures(*, runs: int = 3, steps: int = 6) -> list[Figure]:
             return [*found, *large_figures(Path(name), runs=max(1, runs // 3), steps=steps)]
 
 
-def tiny_figures(folder: Path, *, runs: int) -> list[Figure]:
+def tiny_figures(folder: Path, *, runs: int, steps: int = 20) -> list[Figure]:
     pipe = _tiny()
     paths = [large_unet.save_lora(folder / f"tiny{i}.safetensors", pipe.unet, rank=8, seed=i) for i in range(2)]
     with one_thread():
         switched = switching(pipe, paths, "tiny base", runs=runs)
     return [
         switched,
-        tiny_strip(paths[0], runs=runs),
+        tiny_strip(paths[0], runs=runs, steps=steps),
     ]
 
 
@@ -108,7 +108,7 @@ def _reloaded(pipe: Any, path: Path) -> None:
         pipe.load_lora_weights(str(path))
 
 
-def tiny_strip(path: Path, *, runs: int, steps: int = 20) -> Figure:
+def tiny_strip(path: Path, *, runs: int, steps: int) -> Figure:
     """A strip as the page makes it, against five calls of diffusers with `set_adapters`: whole pictures on both sides.
 
     In seconds of the clock, on all threads: that is what a person waits. No seed twice, so nothing is there already.
