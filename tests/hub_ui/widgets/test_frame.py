@@ -29,4 +29,4 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
 
 def test_all_pages_but_the_current_one_are_hidden() -> None:
     page = frame.nav_html(Renderer(), "try")
-    assert "#page-browse, #page-library, #page-settings { display: none !important; }" in page
+    assert "#page-browse, #page-library, #page-train, #page-settings { display: none !important; }" in page
