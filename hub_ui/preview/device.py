@@ -6,7 +6,7 @@ import gc
 from dataclasses import dataclass
 from typing import Any
 
-from hub_ui.preview import footprint
+from hub_ui.preview import footprint, memory
 from hub_ui.preview.bases import BaseChoice
 
 
@@ -32,10 +32,9 @@ def pick(choice: BaseChoice) -> Device:
         return Device(label=torch.cuda.get_device_name(), kind="cuda", dtype=dtype, free_bytes=free)
     if torch.backends.mps.is_available():
         return Device(label="Apple GPU", kind="mps", dtype=choice.dtype)
-    installed = footprint.installed()
     # Processors are slow with half numbers, but slower still where the disk has to stand in for memory. Not by what is
     # free just now: the same picture has to come out again tomorrow.
-    large = installed is not None and 2 * footprint.need(choice) > installed
+    large = 2 * footprint.need(choice) > memory.installed()
     return Device(label="CPU", kind="cpu", dtype="bfloat16" if large else "float32")
 
 

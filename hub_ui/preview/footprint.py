@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import PreviewError
-from hub_ui.preview import bases, numbers
+from hub_ui.preview import bases, memory, numbers
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.settings import Settings
 
@@ -56,9 +55,9 @@ def check(choice: BaseChoice, device: Device, spare: int = 0) -> None:
 
     `spare` is what will be free by then.
     """
-    free = memory()
+    free = memory.available()
     taken = need(choice) * (2 if device.dtype == "float32" else 1)
-    if device.kind != "cpu" or free is None or taken <= free + spare:
+    if device.kind != "cpu" or taken <= free + spare:
         return
     raise PreviewError(
         f"{choice.label} takes about {taken / _GIGABYTE:.0f} GB of memory, and {free / _GIGABYTE:.0f} GB are free. "
@@ -109,50 +108,15 @@ def apply(pipe: Any, device: Device, level: Level) -> None:
         _by_groups(pipe, device)
 
 
-def batch(settings: Settings, device: Device, level: Level, free: int | None) -> int:
+def batch(settings: Settings, device: Device, level: Level, free: int) -> int:
     """How many pictures at once."""
     if level != "whole":
         return 1
-    if free is None:
-        return 4
     width = 1 if device.dtype in ("float16", "bfloat16") else 2
     # Autoencoders of films make one of every four frames or more.
     frames = max(1, math.ceil(settings.frames / 4))
     row = settings.width * settings.height * frames * _BYTES_A_PIXEL * width
     return max(1, min(_LARGEST_BATCH, int(free * _SHARE_OF_FREE) // row))
-
-
-def free(device: Device) -> int | None:
-    """Bytes to be had on a device now, None where nobody can say."""
-    import torch
-
-    if device.kind == "cuda":
-        return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    if device.kind == "mps":
-        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
-    return memory()
-
-
-def memory() -> int | None:
-    """Bytes of the computer's own memory that are free, or would be at once."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, ValueError, StopIteration):
-        pass
-    return _pages("SC_AVPHYS_PAGES")
-
-
-def installed() -> int | None:
-    """All the memory this computer has."""
-    return _pages("SC_PHYS_PAGES")
-
-
-def _pages(name: str) -> int | None:
-    try:
-        return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hub_ui.preview import footprint
+from hub_ui.preview import footprint, memory
 from hub_ui.preview.adapters.rack import Rack, Switched
 from hub_ui.preview.bases import BaseChoice
 from hub_ui.preview.device import Device, release
@@ -92,7 +92,7 @@ class Stage:
     def _size(self, chosen: Settings) -> int:
         if not self.batches:
             return 1
-        return footprint.batch(chosen, self.device, self.level, footprint.free(self.device))
+        return footprint.batch(chosen, self.device, self.level, memory.free(self.device.kind))
 
     def _shrinker(self, run: Run) -> Callable[[int], bool]:
         def shrink(size: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -93,28 +93,7 @@ def pays(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
     """
     if steps is None or len(shape) < 2:
         return True
-    outputs, inputs = shape[0], _product(shape[1:])
+    outputs, inputs = shape[0], math.prod(shape[1:])
     merging = outputs * inputs * (rank + _WRITING)
     adding = (inputs + outputs) * rank * _TOKENS * steps
     return merging <= adding
-
-
-def _product(sizes: Iterable[int]) -> int:
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
-
-
-def room_on(kind: str) -> int | None:
-    """Bytes that weights kept aside may take on a device, half of what is free there; None where nobody says."""
-    import torch
-
-    if kind == "cuda":
-        free: int = torch.cuda.mem_get_info()[0]
-        return free // 2
-    if kind == "mps":
-        return (int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())) // 2
-    if kind == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return None

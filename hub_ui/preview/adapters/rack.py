@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
+from hub_ui.preview import memory
 from hub_ui.preview.adapters.cache import Cache, Converted, Place, identity
 from hub_ui.preview.adapters.conversion import converted
 from hub_ui.preview.adapters.hooks import Dial, NotPerRow, Numbered, attach
-from hub_ui.preview.adapters.merge import Originals, pays, room_on
+from hub_ui.preview.adapters.merge import Originals, pays
 from hub_ui.preview.adapters.parts import Slot, components, model_of, slots_of, travels
 from hub_ui.preview.adapters.patch import Live, Patch, rank_of
 from hub_ui.preview.adapters.widening import Widened, widen
@@ -146,7 +147,7 @@ class Rack:
         Offloaded weights lie where merging them is slow.
         """
         chosen: set[Place] = set()
-        rooms: dict[str, int | None] = {}
+        rooms: dict[str, int] = {}
         here = {name for name, part in self._parts.items() if not travels(part)}
         for at, patches in self._places.items():
             if at[0] not in here:
@@ -154,10 +155,11 @@ class Rack:
             weight = self._slots_at(at)["weight"].read()
             rank = sum(rank_of(patch) for number, patch in patches if self._dial.weights[number] != 0)
             kind, size = weight.device.type, weight.numel() * weight.element_size()
-            room = rooms.setdefault(kind, room_on(kind))
-            if pays(tuple(weight.shape), rank, steps) and (room is None or size <= room):
+            if kind not in rooms:
+                rooms[kind] = memory.free(kind) // 2
+            if pays(tuple(weight.shape), rank, steps) and size <= rooms[kind]:
                 chosen.add(at)
-                rooms[kind] = None if room is None else room - size
+                rooms[kind] -= size
         return frozenset(chosen)
 
     def _check(self, weights: Sequence[float]) -> None:

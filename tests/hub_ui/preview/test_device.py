@@ -52,13 +52,13 @@ def test_a_base_travels_part_by_part_only_where_it_has_no_room(kind: str, free: 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.preview.footprint.installed", lambda: 64_000_000_000)
+    monkeypatch.setattr("hub_ui.preview.memory.installed", lambda: 64_000_000_000)
     assert pick(XL) == Device(label="CPU", kind="cpu", dtype="float32")
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.preview.footprint.installed", lambda: 10_000_000_000)
+    monkeypatch.setattr("hub_ui.preview.memory.installed", lambda: 10_000_000_000)
     assert pick(XL).dtype == "bfloat16"
 
 

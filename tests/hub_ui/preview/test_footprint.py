@@ -86,13 +86,8 @@ def test_what_would_fit_is_told() -> None:
 
 
 def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(footprint, "memory", lambda: 16 * GIGABYTE)
+    monkeypatch.setattr("hub_ui.preview.memory.available", lambda: 16 * GIGABYTE)
     with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
         footprint.check(FLUX, device("cpu", "bfloat16"))
     footprint.check(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
     footprint.check(FLUX, device("cuda"))
-
-
-def test_free_memory_of_this_computer_is_known() -> None:
-    free = footprint.memory()
-    assert free is None or free > 1_000_000
