@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import connectors
 from connectors import federation, inspection
@@ -47,10 +45,8 @@ from hub_ui.preview.fetching import Source
 from hub_ui.preview.history import History
 from hub_ui.preview.job import Adapter, Job, Made, Step
 from hub_ui.preview.sheets import Sheet
+from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
-
-if TYPE_CHECKING:
-    from hub_ui.preview.studio import Studio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +55,9 @@ class Services:
     connectors: tuple[Connector, ...]
     catalog: Catalog
     library: Library
+    studio: Studio
     history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
-    first: threading.Lock = field(default_factory=threading.Lock)
     queue: Queue = field(init=False)
     elsewhere: Replicate = field(init=False)
 
@@ -76,21 +72,6 @@ class Services:
         """Where things run for money, with this person's key."""
         url, token = self.settings.endpoints["replicate"], self.settings.tokens.get("replicate")
         return Endpoint(hub="replicate", label="Replicate", url=url, token=token)
-
-    @property
-    def studio(self) -> Studio:
-        """Where pictures are drawn. Its modules load with the first: they are half of what a search would wait for."""
-        with self.first:
-            return self._studio
-
-    @cached_property
-    def _studio(self) -> Studio:
-        endpoints, tokens = self.settings.endpoints, self.settings.tokens
-        source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
-        made: Studio = import_module("hub_ui.preview.studio").Studio(
-            source, timings=self.settings.home / "timings.json"
-        )
-        return made
 
     def connector(self, hub: HubName) -> Connector:
         return next(connector for connector in self.connectors if connector.name == hub)
@@ -447,12 +428,18 @@ def build(settings: Settings) -> Iterator[Services]:
                 manner=Manner(connections=settings.connections),
                 names=Names.parse(settings.names) if settings.names else None,
             ),
+            studio=_studio(settings),
             history=History(settings.home / "pictures"),
         )
         try:
             yield built
         finally:
             built.queue.stop()
+
+
+def _studio(settings: Settings) -> Studio:
+    source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
+    return Studio(source, timings=settings.home / "timings.json")
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

@@ -162,11 +162,6 @@ def test_the_command_line_starts_without_gradio(module: str) -> None:
     assert "gradio" not in loaded_by(f"import {module}")
 
 
-@pytest.mark.parametrize("module", ["hub_ui.services", "hub_ui.commands.search", "hub_ui.commands.pull"])
-def test_a_search_does_not_wait_for_what_draws(module: str) -> None:
-    assert loaded_by(f"import {module}") & {"numpy", "cv2"} == set()
-
-
 def loaded_by(statement: str) -> set[str]:
     """The top packages in memory after a statement, in a Python of its own."""
     script = f"import sys; {statement}; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
