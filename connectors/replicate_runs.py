@@ -30,7 +30,7 @@ _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
 # A bar as tqdm draws it: " 42%|####      | 21/50 [00:04<...".
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
-_LOGS_READ, _LOGS_KEPT = 20_000, 2_000
+_LOGS_READ = 20_000
 # Where finished files lie, beside the API's own host. What an answer names elsewhere is not fetched.
 _FILE_HOSTS = ("replicate.delivery", "replicate.com")
 MOST_UPLOADED = 100 * 1024 * 1024
@@ -51,7 +51,6 @@ class Run:
     model: str | None = None
     version: str | None = None
     progress: float | None = None
-    logs_tail: str = ""
     output: tuple[str, ...] = ()
     error: str | None = None
     seconds: float | None = None
@@ -233,7 +232,6 @@ def read(kind: Kind, answer: object) -> Run:
         model=text(wire.get("model"), 300),
         version=text(wire.get("version"), 100),
         progress=1.0 if status == "succeeded" else fraction(logs, number(steps)),
-        logs_tail=text(logs[-_LOGS_KEPT:]) or "",
         output=_addresses(wire.get("output")),
         error=text(wire.get("error"), 1_000),
         seconds=number(table(wire.get("metrics")).get("predict_time")),

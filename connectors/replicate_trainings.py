@@ -45,6 +45,15 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """None for what a training does not say."""
+
+    trigger_word: str | None
+    rank: int | None
+    steps: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trainings:
     runs: Runs
     trainer: ClassVar[str] = TRAINER
@@ -107,8 +116,14 @@ def result_of(ended: Run) -> Ref:
     raise HubUiError(f"Training {ended.id} failed: {said}. https://replicate.com/p/{ended.id}", hub="replicate")
 
 
-def steps_of(run: Run) -> int:
-    return count(table(run.wire.get("input")).get("steps")) or 0
+def terms_of(run: Run) -> Terms:
+    """What a training was started with, as it says itself."""
+    given = table(run.wire.get("input"))
+    return Terms(
+        trigger_word=text(given.get("trigger_word"), _LONGEST_WORD),
+        rank=count(given.get("lora_rank")),
+        steps=count(given.get("steps")),
+    )
 
 
 def _unfinished(wire: object) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from connectors.replicate_runs import Run, Runs
-from connectors.replicate_trainings import Order, Trainings, made_by, result_of, steps_of
+from connectors.replicate_trainings import Order, Trainings, made_by, result_of, terms_of
 from hub_ui.preview.job import Step
 from hub_ui.preview.prices import of_training, spread
 from hub_ui.preview.training_set import TrainingSet
@@ -74,7 +74,7 @@ def price(order: Order, pictures: TrainingSet) -> str:
 def step_of(now: Run) -> Step:
     if now.status == "starting":
         return Step(stage="Waiting for a machine on Replicate", done=0, total=0)
-    steps = steps_of(now)
+    steps = terms_of(now).steps
     if now.progress is None or not steps:
         return Step(stage="Training on Replicate", done=0, total=0)
     return Step(stage="Training on Replicate", done=round(now.progress * steps), total=steps)

@@ -11,8 +11,7 @@ from typing import Any
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from connectors.replicate_runs import Run
-from connectors.replicate_trainings import Order
-from connectors.wire import table
+from connectors.replicate_trainings import Order, terms_of
 from hub_ui import services, settings
 from hub_ui.commands.progress import words
 from hub_ui.preview.training_set import training_set
@@ -87,13 +86,13 @@ def _tell(ended: Run, ref: Ref, terminal: Terminal) -> None:
 
 
 def _document(ended: Run, ref: Ref) -> dict[str, Any]:
-    asked = table(ended.wire.get("input"))
+    terms = terms_of(ended)
     return {
         "id": ended.id,
         "status": ended.status,
         "ref": str(ref),
-        "trigger_word": asked.get("trigger_word"),
-        "rank": asked.get("lora_rank"),
-        "steps": asked.get("steps"),
+        "trigger_word": terms.trigger_word,
+        "rank": terms.rank,
+        "steps": terms.steps,
         "seconds": ended.seconds,
     }

@@ -134,15 +134,7 @@ def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
 
 def _sheet(job: Job, args: argparse.Namespace) -> Sheet:
     weights: Sequence[float] = args.weights_of or sheets.USUAL_STRIP
-    makers: dict[str | None, Callable[[], Sheet]] = {
-        None: lambda: sheets.one(job),
-        "pair": lambda: sheets.pair(job),
-        "strip": lambda: sheets.strip(job, weights),
-        "trigger": lambda: sheets.trigger(job),
-        "both": lambda: sheets.both(job),
-        "grid": lambda: sheets.grid(job, args.prompt, weights),
-    }
-    return makers[args.sheet]()
+    return sheets.of_kind(args.sheet or "one", job, args.prompt, weights)
 
 
 def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:

@@ -25,7 +25,6 @@ from hub_ui.services import Services
 from hub_ui.widgets import fetching, progress, result, words
 from hub_ui.widgets.render import Renderer
 
-STRIP = (0.0, 0.3, 0.6, 0.9, 1.2)
 GRID = (0.0, 0.5, 1.0)
 STEPS = 6
 # Loading a base says nothing for a while.
@@ -126,15 +125,8 @@ def job_fields(filled: Filled) -> dict[str, Any]:
 
 def sheet_of(wish: Wish, job: Job) -> Sheet:
     """Raises UsageError where the LoRAs at hand can't be compared so."""
-    if wish.sheet == "strip":
-        return sheets.strip(job, STRIP)
-    if wish.sheet == "trigger":
-        return sheets.trigger(job)
-    if wish.sheet == "both":
-        return sheets.both(job)
-    if wish.sheet == "grid":
-        return sheets.grid(job, (job.prompt, *wish.prompts), GRID)
-    return sheets.pair(job)
+    weights = GRID if wish.sheet == "grid" else sheets.USUAL_STRIP
+    return sheets.of_kind(wish.sheet, job, (job.prompt, *wish.prompts), weights)
 
 
 def _told(render: Renderer, steps: Any) -> Any:

@@ -17,12 +17,15 @@ from hub_ui.widgets import words
 from hub_ui.widgets.result import Result, Tile
 
 LONGEST_SHOWN = 200
+Hashes = Sequence[str | None]
 
 
 def result_of(made: Made, cache: str) -> Result:
     """Saving any picture of the page keeps how it was made. `cache` is Gradio's folder of served files."""
     folder = Path(tempfile.mkdtemp(dir=cache))
-    files = [_saved(made, index, folder) for index in range(len(made.pictures))]
+    # Once for all of them: it reads each LoRA's whole file.
+    hashes = stamp.hashes_of(made)
+    files = [_saved(made, index, folder, hashes) for index in range(len(made.pictures))]
     tiles = tuple(
         Tile(src=address(file), label=cell.label, weight=cell.weights[0] if cell.weights else 0.0)
         for file, cell in zip(files, made.sheet.cells, strict=True)
@@ -43,20 +46,20 @@ def result_of(made: Made, cache: str) -> Result:
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
         control=served(report.control, cache) if report.control is not None else "",
-        saves=_saves(made, files, folder),
-        settings=stamp.parameters(made, last),
+        saves=_saves(made, files, folder, hashes),
+        settings=stamp.parameters(made, last, hashes),
     )
 
 
-def _saved(made: Made, index: int, folder: Path) -> Path:
+def _saved(made: Made, index: int, folder: Path, hashes: Hashes) -> Path:
     path = folder / f"hub-ui-{made.report.seed}-{index + 1}.png"
-    stamp.save(made, index, path)
+    stamp.save(made, index, path, hashes)
     return path
 
 
-def _saves(made: Made, files: Sequence[Path], folder: Path) -> tuple[tuple[str, str, str], ...]:
+def _saves(made: Made, files: Sequence[Path], folder: Path, hashes: Hashes) -> tuple[tuple[str, str, str], ...]:
     sheet = folder / f"hub-ui-{made.report.seed}-sheet.png"
-    stamp.save_sheet(made, contact.contact(made), sheet)
+    stamp.save_sheet(made, contact.contact(made), sheet, hashes)
     return (("save PNG", address(files[-1]), files[-1].name), ("save sheet", address(sheet), sheet.name))
 
 

@@ -17,11 +17,12 @@ from PIL import Image, UnidentifiedImageError
 from connectors.errors import DoesNotFit, HubDown, HubTimeout, HubUiError, PreviewError, RateLimited, UsageError
 from connectors.record import Access
 from connectors.ref import Ref
-from connectors.replicate_inputs import Filled, Inputs, Wish, fill, inputs_of
+from connectors.replicate_inputs import Filled, Inputs, Wish, fill
+from connectors.replicate_runnable import Runnable, runnable
 from connectors.replicate_runs import Pace, Run, Runs
 from connectors.replicate_slots import runner, slot
 from connectors.session import Endpoint
-from connectors.wire import Table, number, table, text, texts
+from connectors.wire import number, text
 from hub_ui.preview.job import Adapter, Asked, Job, Made, Picture, PreviewCancelled, Report, Step, Told
 from hub_ui.preview.prices import Price, of_pictures
 from hub_ui.preview.settings import check
@@ -45,9 +46,12 @@ class _Model:
 
     name: str
     version: str | None
-    wire: Table
-    inputs: Inputs
+    what: Runnable
     own: bool
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.what.inputs
 
     @property
     def id(self) -> str:
@@ -71,7 +75,7 @@ class Replicate:
         check(job, sheet)
         model = self._model(job)
         images = len({_key(filled) for filled in self._filled(job, sheet, model, None)})
-        return of_pictures(model.name, model.wire, model.inputs, steps=job.steps, images=images)
+        return of_pictures(model.name, model.what, steps=job.steps, images=images)
 
     def make(self, job: Job, sheet: Sheet, *, report: Told | None = None, cancelled: Asked | None = None) -> Made:
         """As Studio.make. Whoever cancels ends the run there, too."""
@@ -91,15 +95,11 @@ class Replicate:
         self._runs.need_key("Drawing")
         first = job.adapters[0] if job.adapters else None
         ref = _chosen(job, first)
-        wire = self._runs.model(ref.id)
-        latest = table(wire.get("latest_version"))
-        newest = text(latest.get("id"))
-        if ref.version and ref.version != newest:
-            latest = self._runs.version(ref.id, ref.version)
+        what = runnable(self._runs, ref.id, ref.version)
         # Only official models run by their name; their versions are kept from everyone.
-        version = ref.version or (None if wire.get("is_official") is True else newest)
+        version = ref.version or (None if what.official else what.newest)
         own = first is not None and first.ref.hub == "replicate" and first.ref.id == ref.id
-        found = _Model(name=ref.id, version=version, wire=wire, inputs=inputs_of(latest), own=own)
+        found = _Model(name=ref.id, version=version, what=what, own=own)
         _check_model(found)
         return found
 
@@ -218,9 +218,8 @@ def _check_model(model: _Model) -> None:
     page = f"https://replicate.com/{model.name}"
     if not model.inputs.known:
         raise PreviewError(f"Replicate doesn't say what {model.name} takes. Run it on its page: {page}")
-    example = texts(table(model.wire.get("default_example")).get("output"))
     filmed = all(name in model.inputs for name in _FILM_INPUTS)
-    if filmed or any(url.partition("?")[0].lower().endswith(_FILMS) for url in example):
+    if filmed or any(url.partition("?")[0].lower().endswith(_FILMS) for url in model.what.example):
         raise PreviewError(
             f"{model.name} makes films, which can't be shown from Replicate yet. Run it on its page: {page}"
         )

@@ -3,7 +3,7 @@
 Most models are paid by the second of the hardware they run on; the prices are those of replicate.com/pricing, as it was
 stored in 2025 (FLUX fine-tunes run on H100s, it says there). Which hardware a model runs on the API does not tell, so
 the answer is a range. Official models have a price for a picture, which the API does not tell either: FLUX.1 [dev]'s
-and [schnell]'s (replicate.com/black-forest-labs, 2026) are the lower ends here.
+and [schnell]'s (replicate.com/black-forest-labs, 2026) are the lower ends here, the upper ones an allowance of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.replicate_inputs import Inputs
-from connectors.wire import Table, number, table
+from connectors.replicate_runnable import Runnable
 
 # Dollars a second.
 HARDWARE: Mapping[str, float] = {
@@ -61,14 +61,14 @@ class Price:
         return f"{took}{each} an image, {self.images} images: {spread(self.low * self.images, self.high * self.images)}"
 
 
-def of_pictures(name: str, model: Table, inputs: Inputs, *, steps: int | None, images: int) -> Price:
-    seconds = _seconds(model, steps)
+def of_pictures(name: str, what: Runnable, *, steps: int | None, images: int) -> Price:
+    seconds = what.seconds_for(steps)
     if name in _OFFICIAL:
         low, high = _OFFICIAL[name]
         return Price(seconds=seconds, low=low, high=high, images=images)
     if seconds is None:
         return Price(seconds=None, low=None, high=None, images=images)
-    low, high = (seconds * HARDWARE[name] for name in _hardware(inputs))
+    low, high = (seconds * HARDWARE[name] for name in _hardware(what.inputs))
     return Price(seconds=seconds, low=low, high=high, images=images)
 
 
@@ -91,13 +91,3 @@ def dollars(amount: float, digits: int | None = None) -> str:
 
 def _hardware(inputs: Inputs) -> tuple[str, str]:
     return next((found for names, found in _RUN_ON if all(name in inputs for name in names)), _ANY)
-
-
-def _seconds(model: Table, steps: int | None) -> float | None:
-    """What the model's own example took, for as many steps."""
-    example = table(model.get("default_example"))
-    seconds = number(table(example.get("metrics")).get("predict_time"))
-    before = number(table(example.get("input")).get("num_inference_steps"))
-    if seconds is None or seconds <= 0:
-        return None
-    return seconds * steps / before if steps and before and before > 0 else seconds

@@ -110,6 +110,15 @@ def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRI
     return Sheet(kind="grid", rows=rows, columns=columns, cells=cells)
 
 
+def of_kind(kind: SheetKind, job: Job, prompts: Sequence[str] = (), weights: Sequence[float] = USUAL_STRIP) -> Sheet:
+    """The comparison of that name. `prompts` are a grid's rows, `weights` those of a strip or a grid."""
+    if kind == "strip":
+        return strip(job, weights)
+    if kind == "grid":
+        return grid(job, prompts, weights)
+    return {"one": one, "pair": pair, "trigger": trigger, "both": both}[kind](job)
+
+
 def steps(low: float, high: float, count: int) -> tuple[float, ...]:
     """`count` weights from `low` to `high` at equal distances."""
     if not math.isfinite(low) or not math.isfinite(high) or low >= high:

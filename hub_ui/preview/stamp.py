@@ -48,9 +48,9 @@ def _duration(made: Made) -> int:
     return 1000 // (choice.film.fps if choice and choice.film else _FRAMES_A_SECOND)
 
 
-def save_sheet(made: Made, image: Image.Image, path: Path) -> None:
+def save_sheet(made: Made, image: Image.Image, path: Path, hashes: Sequence[str | None] | None = None) -> None:
     """Writes the whole sheet, drawn as one picture, with a stamp that makes all of it again."""
-    image.save(path, format="PNG", pnginfo=_info(made, None))
+    image.save(path, format="PNG", pnginfo=_info(made, None, hashes))
 
 
 def hashes_of(made: Made) -> list[str | None]:

@@ -47,7 +47,7 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     for kind, tab in (("strip", "Weights"), ("grid", "Grid")):
         sheet(page, tab)
         snap(page, out / f"try-{kind}-{theme}-{name}.png", whole=True)
-    for other in ("library", "settings"):
+    for other in ("library", "train", "settings"):
         page.goto(f"{url}?view={other}&__theme={theme}")
         snap(page, out / f"{other}-{theme}-{name}.png")
     page.goto(f"{url}?view=library&__theme={theme}")

@@ -108,7 +108,7 @@ def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> N
         return
     assert run.progress is None or 0 <= run.progress <= 1
     _is_fine(replicate_trainings.made_by(run))
-    replicate_trainings.steps_of(run)
+    replicate_trainings.terms_of(run)
 
 
 @pytest.mark.parametrize("path", list(_places(RUNNER)), ids=lambda path: ".".join(map(str, path)))

@@ -16,7 +16,7 @@ from connectors.facts.claims import flatten
 from connectors.ref import Ref
 from connectors.replicate import Replicate
 from connectors.replicate_runs import Pace, Run, Runs
-from connectors.replicate_trainings import TRAINER_VERSION, Order, Trainings, made_by, ref_of, steps_of
+from connectors.replicate_trainings import TRAINER_VERSION, Order, Trainings, made_by, ref_of, terms_of
 from connectors.session import Endpoint
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
@@ -83,7 +83,7 @@ def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
     asked = dict(run.wire["input"])
     assert asked.pop("input_images").startswith(f"{hubs.replicate}/v1/files/")
     assert asked == {"trigger_word": "FGHRBR", "lora_rank": 8, "steps": 100, "autocaption": False}
-    assert (run.version, steps_of(run)) == (TRAINER_VERSION, 100)
+    assert (run.version, terms_of(run).steps) == (TRAINER_VERSION, 100)
 
 
 def test_progress_is_heard_on_the_way(hubs: HubEndpoints) -> None:

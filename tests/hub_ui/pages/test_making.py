@@ -37,9 +37,9 @@ class Asking:
 
 
 @pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Asking:
+def studio(built: Services) -> Asking:
     asking = Asking()
-    monkeypatch.setattr(Services, "studio", asking)
+    object.__setattr__(built, "studio", asking)
     return asking
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from hub_ui.pages import showing
-from hub_ui.preview import sheets
+from hub_ui.preview import parameters, sheets
 from tests.hub_ui.preview.making import INK, job, made
 
 
@@ -26,3 +27,13 @@ def test_a_long_prompt_is_shortened_beside_the_picture_and_whole_in_its_settings
 
 def test_a_first_look_needs_no_file() -> None:
     assert showing.inline(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
+
+
+def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(parameters, "autov3", read.append)
+    asked = job()
+    showing.result_of(made(asked, sheets.strip(asked)), str(tmp_path))
+    assert len(read) == 1

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.replicate_inputs import Input, Inputs
+from connectors.replicate_runnable import Runnable
 from hub_ui.preview.prices import Price, dollars, of_pictures, of_training
 
 
@@ -12,8 +13,8 @@ def _inputs(*names: str) -> Inputs:
     return Inputs(known={name: Input(name=name) for name in names})
 
 
-def _model(seconds: float | None = 8.0, **asked: Any) -> dict[str, Any]:
-    return {"default_example": {"metrics": {"predict_time": seconds}, "input": asked}}
+def _model(inputs: Inputs, **fields: Any) -> Runnable:
+    return Runnable(**{"inputs": inputs, "seconds": 8.0, **fields})
 
 
 FLUX = _inputs("replicate_weights", "extra_lora")
@@ -29,22 +30,22 @@ SDXL = _inputs("replicate_weights", "scheduler")
     ],
 )
 def test_a_price_is_a_range_over_what_the_model_may_run_on(inputs: Inputs, sentence: str) -> None:
-    assert of_pictures("a/b", _model(), inputs, steps=None, images=1).sentence == sentence
+    assert of_pictures("a/b", _model(inputs), steps=None, images=1).sentence == sentence
 
 
 def test_more_steps_cost_more() -> None:
-    price = of_pictures("a/b", _model(num_inference_steps=25), FLUX, steps=50, images=5)
+    price = of_pictures("a/b", _model(FLUX, steps=25.0), steps=50, images=5)
     assert price.sentence == "about 16 s and $0.02 an image, 5 images: $0.11 to $0.12"
 
 
 def test_official_models_are_paid_by_the_picture() -> None:
-    price = of_pictures("black-forest-labs/flux-dev-lora", _model(), _inputs(), steps=None, images=2)
+    price = of_pictures("black-forest-labs/flux-dev-lora", _model(_inputs()), steps=None, images=2)
     assert price.sentence == "about 8 s and $0.03 to $0.04 an image, 2 images: $0.05 to $0.08"
 
 
-@pytest.mark.parametrize("model", [{}, _model(None), _model(0.0), {"default_example": None}])
-def test_a_model_without_an_example_costs_nobody_knows_what(model: dict[str, Any]) -> None:
-    price = of_pictures("a/b", model, FLUX, steps=20, images=1)
+@pytest.mark.parametrize("seconds", [None, 0.0])
+def test_a_model_without_an_example_costs_nobody_knows_what(seconds: float | None) -> None:
+    price = of_pictures("a/b", _model(FLUX, seconds=seconds), steps=20, images=1)
     assert price.sentence == "Replicate doesn't say how long this takes. A second costs $0.0002 to $0.0015"
 
 

@@ -102,3 +102,9 @@ def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -
 
 def test_long_titles_are_cut_in_labels() -> None:
     assert sheets.one(job(lora("x" * 60, weight=1))).columns == ("x" * 39 + "… 1",)
+
+
+@pytest.mark.parametrize("kind", ["one", "pair", "strip", "trigger", "grid"])
+def test_a_comparison_is_made_by_its_name(kind: sheets.SheetKind) -> None:
+    asked = job(lora(trigger_words=("inkstyle",)))
+    assert sheets.of_kind(kind, asked, ("a boat",), (0.0, 1.0)).kind == kind
