@@ -15,7 +15,7 @@ run: $(VENV)/has-run
 
 test: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 $(ARGS)
 
 lint: $(VENV)/has-test
 	$(BIN)/ruff check .

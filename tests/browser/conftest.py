@@ -8,12 +8,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium
 from tests.browser.demo import running_demo
 
 LOOPBACK = ("127.0.0.1", "localhost", "")
+# Milliseconds that a page may take on a machine that is busy with other work.
+expect.set_options(timeout=30_000)
 
 
 @dataclass

@@ -35,7 +35,7 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     page.goto(f"{url}?__theme={theme}")
-    expect(page.locator(".hub.good")).to_have_count(3, timeout=20_000)
+    expect(page.locator(".hub.good")).to_have_count(3)
     snap(page, out / f"browse-{theme}-{name}.png")
     page.goto(f"{url}?base=tiny-shapes&__theme={theme}")
     page.locator(".card .hit").first.click()

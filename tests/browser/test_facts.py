@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 def test_a_file_that_contradicts_its_hub_is_flagged_on_its_card_and_told_in_its_panel(demo: str, page: Page) -> None:
     page.goto(demo + "?q=paper+theatre")
     card = page.locator(".card", has_text="Paper Theatre")
-    expect(card.locator(".flag")).to_have_text("file says FLUX.1", timeout=20_000)
+    expect(card.locator(".flag")).to_have_text("file says FLUX.1")
     expect(card.locator(".figures")).to_contain_text("r4")
     card.locator(".hit").click()
     architecture = page.locator(".facts tr", has_text="Architecture")
@@ -24,25 +24,25 @@ def test_a_file_that_contradicts_its_hub_is_flagged_on_its_card_and_told_in_its_
 
 def test_a_language_models_lora_is_refused_with_what_it_is(demo: str, page: Page) -> None:
     page.goto(demo + "?open=huggingface:plainspoken/recipe-rewriter-lora")
-    expect(page.locator(".detail .obstacle")).to_contain_text("a LoRA for a language model", timeout=20_000)
+    expect(page.locator(".detail .obstacle")).to_contain_text("a LoRA for a language model")
     expect(page.get_by_role("button", name="Download & try")).to_be_disabled()
 
 
 def test_ranks_arrive_without_moving_the_page_or_taking_the_focus(demo: str, page: Page) -> None:
     page.goto(demo + "?hub=huggingface")
     last = page.locator(".card .hit").last
-    expect(page.locator(".hub.good")).to_have_count(1, timeout=20_000)
+    expect(page.locator(".hub.good")).to_have_count(1)
     last.focus()
     page.evaluate("scrollTo(0, 300)")
-    expect(page.locator(".card .figures", has_text=re.compile(r"^r\d+")).first).to_be_visible(timeout=20_000)
+    expect(page.locator(".card .figures", has_text=re.compile(r"^r\d+")).first).to_be_visible()
     expect(last).to_be_focused()
     assert page.evaluate("scrollY") == 300
 
 
 def test_opening_a_card_loads_no_further_page(demo: str, page: Page) -> None:
     page.goto(demo + "?hub=civitai")
-    expect(page.get_by_role("button", name="Load more")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Load more")).to_be_visible()
     page.locator(".card .hit").first.click()
-    expect(page.locator(".facts")).to_contain_text("the file itself", timeout=20_000)
+    expect(page.locator(".facts")).to_contain_text("the file itself")
     expect(page.get_by_role("button", name="Load more")).to_be_visible()
     assert page.locator(".card .hit").count() == 24

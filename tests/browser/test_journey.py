@@ -13,7 +13,7 @@ PAIR_SECONDS = 120_000
 
 def test_from_an_empty_search_to_the_finished_pair(demo: str, page: Page) -> None:
     page.goto(demo)
-    expect(page.locator(".hub.good")).to_have_count(3, timeout=20_000)
+    expect(page.locator(".hub.good")).to_have_count(3)
     page.get_by_role("checkbox", name=re.compile("Tiny Shapes")).first.click()
     expect(page.locator(".sentence")).to_contain_text("for Tiny Shapes")
     page.locator(".card .hit").first.click()
@@ -45,7 +45,7 @@ def test_a_shared_link_opens_the_same_question_and_the_same_lora(demo: str, page
 
 def test_typing_a_word_and_pressing_enter_searches_for_it(demo: str, page: Page) -> None:
     page.goto(demo)
-    expect(page.locator(".hub.good")).to_have_count(3, timeout=20_000)
+    expect(page.locator(".hub.good")).to_have_count(3)
     page.get_by_role("textbox", name="Search").fill("zzzznothing")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.locator(".note")).to_contain_text("Nothing matches")
@@ -69,7 +69,7 @@ def test_what_was_pulled_is_in_the_library(demo: str, page: Page) -> None:
     pull = page.locator(".detail .actions button", has_text=re.compile("Pull|In library"))
     if pull.is_enabled():
         pull.click()
-    expect(page.locator(".detail .actions")).to_contain_text("In library", timeout=20_000)
+    expect(page.locator(".detail .actions")).to_contain_text("In library")
     page.get_by_role("link", name="Library").click()
     expect(page.locator(".shelf").first).to_contain_text(title)
 

@@ -70,8 +70,8 @@ def refs(stage: Demo) -> tuple[Ref, ...]:
 def opened(page: Page, address: str) -> Page:
     """The Try page, filled in."""
     page.goto(address)
-    expect(page.locator(".layer output").first).to_be_visible(timeout=20_000)
-    expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("", timeout=20_000)
+    expect(page.locator(".layer output").first).to_be_visible()
+    expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("")
     return page
 
 
@@ -180,7 +180,7 @@ def test_stop_ends_the_drawing_within_a_step(stage: Demo, refs: tuple[Ref, ...],
     expect(page.locator("#progress")).to_have_text("Stopped. Nothing was changed.")
     page.get_by_role("spinbutton", name="Steps").fill("2")
     make(page)
-    expect(page.locator(".pair img.over")).to_be_visible(timeout=20_000)
+    expect(page.locator(".pair img.over")).to_be_visible()
 
 
 def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
@@ -315,7 +315,7 @@ def test_strangers_get_no_history_and_no_folder_of_this_machine(
     hosted: Demo, refs: tuple[Ref, ...], page: Page
 ) -> None:
     page.goto(address(hosted, refs[0], on="/etc"))
-    expect(page.locator("#base")).to_contain_text("A shared page draws with the bases of its list.", timeout=20_000)
+    expect(page.locator("#base")).to_contain_text("A shared page draws with the bases of its list.")
     make(page)
     expect(toast(page)).to_contain_text("A shared page draws with the bases of its list.")
     expect(page.locator("#history")).to_have_text("")

@@ -76,22 +76,21 @@ def test_answers_come_in_the_order_of_arrival() -> None:
     assert [answer.hub for answer in federation.search(hubs, Query())] == ["huggingface", "replicate", "civitai"]
 
 
-def test_the_first_cards_are_there_within_50_ms_of_the_fastest_hub() -> None:
-    hubs = _hubs(Told(name="civitai", seconds=0.6), Told(name="huggingface", seconds=0.1))
-    start = time.monotonic()
-    first = next(iter(federation.search(hubs, Query())))
-    assert first.hub == "huggingface"
-    assert time.monotonic() - start < 0.15
+def test_the_first_cards_wait_for_no_other_hub(hang: threading.Event) -> None:
+    hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"))
+    first = next(iter(federation.search(hubs, Query(), patience=60)))
+    assert (first.hub, hang.is_set()) == ("huggingface", False)
 
 
 def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"), Told(name="replicate"))
-    start = time.monotonic()
-    answers = list(federation.search(hubs, Query(), patience=0.3))
-    assert [answer.hub for answer in answers[2:]] == ["civitai"]
-    assert max(answer.seconds for answer in answers[:2]) < 0.05
-    assert isinstance(answers[2].error, HubTimeout)
-    assert 0.3 <= time.monotonic() - start < 0.4
+    answers = list(federation.search(hubs, Query(), patience=2))
+    assert {answer.hub: type(answer.error) for answer in answers} == {
+        "huggingface": type(None),
+        "replicate": type(None),
+        "civitai": HubTimeout,
+    }
+    assert answers[2].hub == "civitai"
 
 
 def test_a_failing_hub_costs_its_own_results_only() -> None:

