@@ -82,6 +82,24 @@ def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Pa
     expect(page.locator("#shelf")).to_contain_text("Detail Dial")
 
 
+@pytest.mark.parametrize("width", [390, 820, 1024, 1440])
+def test_the_line_in_the_panel_has_room_for_its_bar_and_its_buttons(demo: Demo, page: Page, width: int) -> None:
+    demo.hubs.faults.add(SLOW)
+    page.set_viewport_size({"width": width, "height": 900})
+    pull(page, demo)
+    line = page.locator("#pulling")
+    expect(line.locator(".bar")).to_be_visible(timeout=20_000)
+    bar = line.locator(".bar").bounding_box()
+    assert bar is not None
+    assert bar["width"] > 200
+    for name in ("Pause", "Cancel", "All downloads"):
+        button = line.get_by_role("button", name=name)
+        expect(button).to_be_in_viewport(ratio=1)
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width
+
+
 def test_closing_the_page_stops_no_download(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(SLOW)
     closed = page.context.new_page()

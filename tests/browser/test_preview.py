@@ -178,6 +178,7 @@ def test_stop_ends_the_drawing_within_a_step(stage: Demo, refs: tuple[Ref, ...],
     expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#progress")).to_have_text("Stopped. Nothing was changed.")
+    expect(page.locator("#progress p")).to_be_visible()
     page.get_by_role("spinbutton", name="Steps").fill("2")
     make(page)
     expect(page.locator(".pair img.over")).to_be_visible()
