@@ -4,7 +4,8 @@
     civitai:MODEL@VERSION#FILE_ID           civitai:@VERSION while only the version is known (download links)
     replicate:OWNER/NAME@VERSION_HASH
 
-Web addresses of the three hubs and CivitAI's AIRs are read too; what is printed is always the form above.
+OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the three hubs and CivitAI's
+AIRs are read too; what is printed is always the form above.
 """
 
 from __future__ import annotations
@@ -38,11 +39,22 @@ _ALIASES: dict[str, HubName] = {
 }
 _REVISION = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# OWNER/NAME[@COMMIT][#FILE] without a hub. An owner with a dot would be read as the host of a web address, and a name
+# that ends like a weight file is a path that does not exist.
+_BARE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_-]{{0,95}}/(?P<name>{_NAME})(?:[@#].*)?", re.DOTALL)
+_FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".tar")
 
+# Pages of the hubs whose addresses look like OWNER/NAME.
+_HF_PAGES = (
+    "api|blog|chat|collections|datasets|docs|kernels|learn|models|new|organizations|papers|posts|settings|spaces|tasks"
+)
+_REPLICATE_PAGES = "account|blog|changelog|collections|deployments|docs|explore|guides|p|pricing|trainings"
 # Each pattern is matched against "host/path" of a pasted address, without the query.
 _ADDRESSES: tuple[tuple[HubName, re.Pattern[str]], ...] = (
     # https://civitai.com/models/257749/some-slug?modelVersionId=290640 (.red: mature domain, .green: old safe alias)
     ("civitai", re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/models/(?P<id>\d+)(?:/.*)?")),
+    # https://civitai.com/api/v1/models/257749
+    ("civitai", re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/api/v1/models/(?P<id>\d+)/?")),
     # https://civitai.com/api/download/models/290640?fileId=1, https://civitai.com/model-versions/290640
     (
         "civitai",
@@ -51,27 +63,31 @@ _ADDRESSES: tuple[tuple[HubName, re.Pattern[str]], ...] = (
             r"(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)"
         ),
     ),
-    # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors
+    # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors, .../tree/main/folder, .../discussions/3
     (
         "huggingface",
         re.compile(
-            rf"(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<id>{_NAME}/{_NAME})"
-            r"(?:/(?:tree|blob|resolve|raw|commit)/(?P<version>[^/]+)(?:/(?P<file>.+))?)?/?"
+            rf"(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?"
+            rf"(?!(?:{_HF_PAGES})/)(?P<id>{_NAME}/{_NAME})"
+            r"(?:/(?:blob|resolve|raw)/(?P<version>[^/]+)(?:/(?P<file>.+))?"
+            r"|/(?:tree|commits?)/(?P<version2>[^/]+)(?:/.*)?"
+            r"|/(?:discussions|community)(?:/.*)?)?/?"
         ),
     ),
     # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
     (
         "replicate",
         re.compile(
-            rf"(?:www\.)?replicate\.com/(?P<id>{_NAME}/[A-Za-z0-9._-]+)"
-            r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})|/[a-z]*)?/?"
+            rf"(?:www\.)?replicate\.com/(?!(?:{_REPLICATE_PAGES})/)(?P<id>{_NAME}/[A-Za-z0-9._-]+)"
+            r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})(?:/[a-z]*)?|/[a-z]*)?/?"
         ),
     ),
 )
 # urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out
 _AIR = re.compile(
-    r"(?:urn:)?(?:air:)?[A-Za-z0-9_.-]+:[a-z]+:(?P<hub>civitai|huggingface):(?P<id>[^@+]+?)"
-    r"(?:@(?P<version>[A-Za-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?"
+    r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>civitai|huggingface|replicate):(?P<id>[^@+]+?)"
+    r"(?:@(?P<version>[a-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?",
+    re.IGNORECASE,
 )
 
 
@@ -117,6 +133,12 @@ def is_id(hub: HubName, text: str) -> bool:
     return bool(text) and _ID[hub].fullmatch(text) is not None
 
 
+def is_bare(text: str) -> bool:
+    """Whether `text` would be read as OWNER/NAME of Hugging Face, which in a search box may just be two words."""
+    bare = _BARE.fullmatch(text.strip())
+    return bare is not None and not bare["name"].lower().endswith(_FILE_SUFFIXES)
+
+
 def is_path(path: str) -> bool:
     """Whether a file of a repo may be named so: a hub's answer must not lead out of a folder."""
     climbs = path.startswith("/") or "\\" in path or ".." in path.split("/")
@@ -131,7 +153,10 @@ def _readings(text: str) -> Iterator[Ref]:
     if colon and prefix.lower() in _ALIASES:
         yield _from_own_form(_ALIASES[prefix.lower()], rest)
     elif match := _AIR.fullmatch(text):
-        yield Ref(hub=cast(HubName, match["hub"]), id=match["id"], version=match["version"], file=match["file"])
+        hub = cast(HubName, match["hub"].lower())
+        yield Ref(hub=hub, id=match["id"], version=match["version"], file=match["file"])
+    elif is_bare(text):
+        yield _from_own_form("huggingface", text)
     elif "." in text.split("/")[0]:
         yield from _from_address("https://" + text)
 
@@ -190,6 +215,6 @@ def _valid_file(ref: Ref) -> bool:
 def _bad(text: str) -> BadRef:
     shown = _CONTROL.sub("?", text)[:120]
     return BadRef(
-        f"“{shown}” names no LoRA. Paste its web address, or write huggingface:OWNER/NAME, civitai:MODEL@VERSION "
-        "or replicate:OWNER/NAME."
+        f"“{shown}” names no LoRA. Paste its web address, or write huggingface:OWNER/NAME (OWNER/NAME alone will do), "
+        "civitai:MODEL@VERSION or replicate:OWNER/NAME."
     )

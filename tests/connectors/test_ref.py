@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BadRef
-from connectors.ref import Ref, is_id, is_path
+from connectors.ref import Ref, is_bare, is_id, is_path
 
 COMMIT, HASH = "a1" * 20, "b2" * 32
 
@@ -38,6 +38,18 @@ COMMIT, HASH = "a1" * 20, "b2" * 32
         ("urn:air:flux1:lora:civitai:4128@41280+9001.safetensors", "civitai:4128@41280#9001"),
         ("air:sdxl:lora:civitai:4128@41280", "civitai:4128@41280"),
         ("sdxl:lycoris:civitai:4128@41280", "civitai:4128@41280"),
+        ("URN:AIR:SDXL:LoRA:CivitAI:4128@41280", "civitai:4128@41280"),
+        ("urn:air:flux1:lora:huggingface:a/b@main", "huggingface:a/b@main"),
+        (f"urn:air:flux1:lora:replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
+        ("https://civitai.com/api/v1/models/4128", "civitai:4128"),
+        ("https://huggingface.co/api/models/a/b", "huggingface:a/b"),
+        ("https://huggingface.co/a/b/tree/main/folder", "huggingface:a/b@main"),
+        ("https://huggingface.co/a/b/discussions/3", "huggingface:a/b"),
+        (f"https://huggingface.co/a/b/commit/{COMMIT}", f"huggingface:a/b@{COMMIT}"),
+        (f"https://replicate.com/a/b/versions/{HASH}/api", f"replicate:a/b@{HASH}"),
+        ("alvdansen/frosting_lane_flux", "huggingface:alvdansen/frosting_lane_flux"),
+        ("a/FLUX.1-dev", "huggingface:a/FLUX.1-dev"),
+        (f"a/b@{COMMIT}#x.safetensors", f"huggingface:a/b@{COMMIT}#x.safetensors"),
         ("  civitai:4128\n", "civitai:4128"),
     ],
 )
@@ -68,6 +80,18 @@ def test_everything_people_paste_is_read(text: str, printed: str) -> None:
         "https://example.org/models/4128",
         "https://civitai.com.evil.invalid/models/4128",
         "https://civitai.com/images/4128",
+        "https://huggingface.co/docs/diffusers",
+        "https://huggingface.co/datasets/a/b",
+        "https://replicate.com/p/abcdef",
+        "https://replicate.com/collections/flux-fine-tunes",
+        "loras/ink.safetensors",
+        "loras/Ink.CKPT",
+        "./a/b",
+        "../a",
+        "/a/b",
+        "a/b/c",
+        "a/",
+        "C:\\loras\\ink.safetensors",
         "javascript:alert(1)",
         "just words",
         "civitai:" + "9" * 40,
@@ -127,3 +151,17 @@ def test_every_file_of_a_repo_survives_printing(name: str, file: str) -> None:
 )
 def test_an_id_is_checked_before_it_becomes_a_ref(text: str, valid: bool) -> None:
     assert is_id("huggingface", text) is valid
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("a/b", True),
+        (f"a/b@{COMMIT}", True),
+        ("hf:a/b", False),
+        ("civitai.com/models", False),
+        ("a/b.safetensors", False),
+    ],
+)
+def test_an_owner_and_name_without_a_hub_can_be_told_from_a_ref_that_names_it(text: str, bare: bool) -> None:
+    assert is_bare(text) is bare

@@ -138,7 +138,8 @@ def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, hub_ui: 
         ("https://files.example/ink.safetensors", str),
         ("HTTP://files.example/", str),
         ("nix.safetensors", Path),
-        ("models/nix", Path),
+        ("models/nix", Ref),
+        ("models/nix.safetensors", Path),
         ("pyproject.toml", Path),
     ],
 )
