@@ -1,4 +1,4 @@
-# Each verb sets up what it needs: a virtual environment in .venv, the packages, and for the tests a Chromium.
+# Each verb sets up what it needs: a virtual environment in .venv, the packages, and for the tests a Chromium and axe-core (with npm).
 # GNU make on Linux and macOS; on Windows use the pip lines of README.md.
 # ARGS go to the program run: make test ARGS="-k search -x", make run ARGS="--port 8000".
 
@@ -15,6 +15,7 @@ run: $(VENV)/has-run
 
 test: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.axe
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 $(ARGS)
 
 lint: $(VENV)/has-test
@@ -39,7 +40,7 @@ shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.shots shots
 
 clean:
-	rm -rf $(VENV) shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Name it with: make PYTHON=/path/to/python" >&2; exit 1; }

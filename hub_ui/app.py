@@ -21,6 +21,7 @@ from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
+KEYBOARD = Path(__file__).parent / "pages" / "keyboard.js"
 STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
 # The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
 WRITE_ADDRESS = """(address) => {
@@ -183,6 +184,7 @@ def serving(
         footer_links=[],
         theme=theme(),
         css_paths=STYLES,
+        head=f"<script>{KEYBOARD.read_text(encoding='utf-8')}</script>",
         mcp_server=False,
     )
     try:

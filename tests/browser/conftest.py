@@ -47,7 +47,10 @@ def browser() -> Iterator[Browser]:
     """Not for the whole session: while a Playwright runs, no other test can run an event loop of its own."""
     path: Path = chromium()
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        # With scrollbars, as on most desks: they take room from the page.
+        launched = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=["--hide-scrollbars"]
+        )
         yield launched
         launched.close()
 

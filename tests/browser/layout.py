@@ -1,0 +1,52 @@
+"""What a page's layout does, measured in the browser: what moves by itself, and which controls can't be reached."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+CONTROLS = "a[href], button, input, select, textarea, summary, [role=button], [role=slider], [role=tab], [tabindex='0']"
+
+# A control counts when a person is meant to see it: not folded away, not transparent until pointed at, not cut to
+# nothing for readers of the page only. What scrolls inside a box of its own is reached by scrolling that box.
+OUTSIDE = """(controls) => {
+  const width = document.documentElement.clientWidth;
+  const name = (node) => (node.getAttribute('aria-label') || node.innerText || node.id || node.className || '').trim();
+  const meant = (node) => node.checkVisibility({opacityProperty: true, visibilityProperty: true})
+    && !node.matches('.visually-hidden, [type=hidden], [type=file]') && !node.closest('[inert], [aria-hidden=true]');
+  const scrolls = (node) => {
+    for (let box = node.parentElement; box && box !== document.body; box = box.parentElement) {
+      if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX) && box.scrollWidth > box.clientWidth) {
+        return box;
+      }
+    }
+    return null;
+  };
+  const fault = (node) => {
+    const place = node.getBoundingClientRect();
+    if (place.width < 1 || place.height < 1) { return 'has no size'; }
+    if (scrolls(node)) { return ''; }
+    if (place.left < -0.5 || place.right > width + 0.5) {
+      return `lies at ${Math.round(place.left)} to ${Math.round(place.right)} of ${width}`;
+    }
+    return '';
+  };
+  return [...document.querySelectorAll(controls)].filter(meant)
+    .map((node) => [name(node).slice(0, 60), fault(node)]).filter((found) => found[1])
+    .map((found) => found.join(': '));
+}"""
+
+OBSERVE = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    const sources = entry.sources.map((source) => source.node && (source.node.id || source.node.className));
+    window.shifts.push({at: entry.startTime, value: entry.value, sources});
+  }
+}).observe({type: 'layout-shift', buffered: true});
+"""
+
+
+def outside(page: Page) -> list[str]:
+    """The controls that lie outside the viewport, or have no size, and why."""
+    found: list[str] = page.evaluate(OUTSIDE, CONTROLS)
+    return found

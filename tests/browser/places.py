@@ -1,0 +1,82 @@
+"""The pages of hub-ui as a person meets them, each brought to rest: for tests that look at every one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import MappingProxyType
+
+from playwright.sync_api import Page, expect
+
+WAIT = 60_000
+# The pictures that can be seen are there.
+AT_REST = """() => [...document.images].every((picture) => {
+  const place = picture.getBoundingClientRect();
+  const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;
+  return picture.complete || !seen;
+})"""
+
+
+def browse(page: Page, demo: str) -> None:
+    page.goto(demo)
+    expect(page.locator(".hub.good")).to_have_count(3, timeout=WAIT)
+    expect(page.locator(".card.ghost")).to_have_count(0, timeout=WAIT)
+
+
+def nothing_found(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?q=zzzznothing")
+    expect(page.locator(".note")).to_be_visible(timeout=WAIT)
+
+
+def panel(page: Page, demo: str) -> None:
+    browse(page, f"{demo}?base=tiny-shapes")
+    page.locator(".card .hit").first.click()
+    expect(page.locator(".detail .actions")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".detail .state", has_text="Reading")).to_have_count(0, timeout=WAIT)
+
+
+def drawer(page: Page, demo: str) -> None:
+    library(page, demo)
+    page.locator("#downloads button").click()
+    expect(page.locator(".drawer")).to_be_visible(timeout=WAIT)
+
+
+def try_empty(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?view=try")
+    expect(page.locator("#make")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".pair.empty")).to_be_visible(timeout=WAIT)
+
+
+def try_result(page: Page, demo: str) -> None:
+    panel(page, demo)
+    page.get_by_role("button", name="Download & try").click()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=3 * WAIT)
+
+
+def library(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?view=library")
+    expect(page.locator("#page-library .shelf").first).to_be_visible(timeout=WAIT)
+
+
+def train(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?view=train")
+    expect(page.locator("#train-look")).to_be_visible(timeout=WAIT)
+
+
+def settings(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?view=settings")
+    expect(page.locator("#settings .shelf")).to_be_visible(timeout=WAIT)
+
+
+PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
+    {place.__name__: place for place in (
+        browse, nothing_found, panel, try_empty, try_result, library, drawer, train, settings
+    )}
+)  # fmt: skip
+
+
+def come_to_rest(page: Page) -> None:
+    """Waits for pictures, and for Gradio's own first events; its network is never idle."""
+    page.wait_for_function(AT_REST, timeout=WAIT)
+    expect(page).not_to_have_url(re.compile("^about:"))
+    page.wait_for_timeout(300)
