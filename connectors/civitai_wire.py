@@ -40,7 +40,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     )
     stats = table(model.get("stats"))
     images = [example.nsfw for version in versions for example in version.examples]
-    level = levels.lora_level(model.get("nsfw"), model.get("nsfwLevel"), images)
+    level = levels.lora_level(model, images)
     standing = lora_standing(model)
     return Lora(
         ref=ref,
@@ -60,7 +60,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         claims=(
             *_lora_claims(model),
             *standing.claims(),
-            *levels.civitai_claims(level, model.get("nsfw"), model.get("nsfwLevel")),
+            *levels.civitai_claims(level, model),
         ),
     )
 

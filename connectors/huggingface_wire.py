@@ -98,7 +98,7 @@ def _widget(info: ModelInfo, front: Table) -> tuple[Table, ...]:
 
 
 def _version(
-    ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw, apart: TellingApart, standing: Standing
+    ref: Ref, info: ModelInfo, front: Table, web: str, level: Nsfw | None, apart: TellingApart, standing: Standing
 ) -> Version | None:
     commit = text(info.sha)
     if commit is None or not PINNED["huggingface"].fullmatch(commit):
@@ -159,7 +159,7 @@ def _file(version: Ref, sibling: RepoSibling, apart: TellingApart, *, primary: b
     )
 
 
-def _examples(widget: Iterable[Table], base: str, level: Nsfw) -> Iterable[Example]:
+def _examples(widget: Iterable[Table], base: str, level: Nsfw | None) -> Iterable[Example]:
     for item in widget:
         path = text(table(item.get("output")).get("url"), 2000)
         if path is None:

@@ -17,6 +17,10 @@ class Query:
     """An empty `text` lists; an empty tuple filters nothing; several values of one filter are alternatives.
 
     `bases` are base model ids, architecture ids, or names as a hub writes them.
+
+    `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest picture, or as its author or hub calls
+    it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
+    Face and Replicate. "safe" finds what is rated safe, and what is unrated without its pictures.
     """
 
     text: str = ""
@@ -25,7 +29,7 @@ class Query:
     kinds: tuple[Kind, ...] = ()
     sort: Sort = "relevance"
     limit: int = 24
-    nsfw: Nsfw = "safe"
+    nsfw: Nsfw = "soft"
 
     @staticmethod
     def of(
@@ -46,7 +50,7 @@ class Query:
             kinds=tuple(_one_of(kind, get_args(Kind), "kind") for kind in kinds),
             sort=_one_of(sort or "relevance", get_args(Sort), "sort"),
             limit=max(1, min(limit, 10_000)),
-            nsfw=_one_of(nsfw or "safe", get_args(Nsfw), "nsfw level"),
+            nsfw=_one_of(nsfw or "soft", get_args(Nsfw), "nsfw level"),
         )
 
 

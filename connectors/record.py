@@ -46,11 +46,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """A picture the hub shows for a version. `params` are generation parameters as plain JSON values."""
+    """A picture the hub shows for a version. `params` are generation parameters as plain JSON values.
+
+    `nsfw` is the picture's own level, None where nobody rated it.
+    """
 
     url: str
     prompt: str | None = None
-    nsfw: Nsfw = "safe"
+    nsfw: Nsfw | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     video: bool = False
 
@@ -90,7 +93,10 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lora:
-    """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown."""
+    """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown.
+
+    `nsfw` is the strongest level that the hub, the author or a picture gives it, None where nobody says anything.
+    """
 
     ref: Ref
     title: str
@@ -98,7 +104,7 @@ class Lora:
     creator: str | None = None
     description: str = ""
     description_format: Literal["html", "markdown", "text"] = "text"
-    nsfw: Nsfw = "safe"
+    nsfw: Nsfw | None = None
     downloads: int | None = None
     likes: int | None = None
     updated_at: str | None = None
@@ -138,7 +144,7 @@ class Record:
     weight: float | None
     file: WeightFile | None
     license: str | None
-    nsfw: Nsfw
+    nsfw: Nsfw | None
     downloads: int | None
     likes: int | None
     updated_at: str | None
@@ -194,11 +200,28 @@ def claim_to_json(claim: Claim) -> dict[str, Any]:
     return {"field": claim.field, "value": value, "source": claim.source, "where": claim.where}
 
 
-def within(level: Nsfw, ceiling: Nsfw) -> bool:
-    """Whether something of `level` may be shown to a person who asked for at most `ceiling`."""
-    return NSFW_LEVELS.index(level) <= NSFW_LEVELS.index(ceiling)
+def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
+    """Whether a picture of `level` may be shown to a person who asked for at most `ceiling`.
+
+    One that nobody rated is shown from "soft" on: it may be harmless, but nobody says that it is safe.
+    """
+    return _strength(level) <= _strength(ceiling)
 
 
-def highest(levels: Iterable[Nsfw]) -> Nsfw:
-    """The strongest of several levels; "safe" for none."""
-    return max(levels, key=NSFW_LEVELS.index, default="safe")
+def may_list(level: Nsfw | None, ceiling: Nsfw) -> bool:
+    """Whether a LoRA of `level` may be listed for a person who asked for at most `ceiling`.
+
+    One that nobody rated is always listed, since Hugging Face and Replicate rate next to nothing; its pictures are
+    shown as `within` says.
+    """
+    return level is None or within(level, ceiling)
+
+
+def highest(levels: Iterable[Nsfw | None]) -> Nsfw | None:
+    """The strongest of several levels. None for none, and where some are unrated and the others safe."""
+    return max(levels, key=_strength, default=None)
+
+
+def _strength(level: Nsfw | None) -> float:
+    """What nobody rated stands between "safe" and "soft"."""
+    return 0.5 if level is None else NSFW_LEVELS.index(level)

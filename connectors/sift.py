@@ -8,7 +8,7 @@ from dataclasses import replace
 from connectors.facts.base_models import matches
 from connectors.facts.claims import best, flatten
 from connectors.query import Query
-from connectors.record import Lora, Version, within
+from connectors.record import Lora, Version, may_list, within
 
 
 def sift(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
@@ -16,7 +16,7 @@ def sift(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
 
 
 def _wanted(lora: Lora, query: Query) -> bool:
-    if not within(lora.nsfw, query.nsfw):
+    if not may_list(lora.nsfw, query.nsfw):
         return False
     if query.kinds and flatten(lora).kind not in query.kinds:
         return False

@@ -9,6 +9,9 @@ from connectors.record import Access, Claim, Source
 from connectors.wire import Table, flag, number, table, text, when
 
 _WITHDRAWN = ("Deleted", "Unpublished", "UnpublishedViolation")
+# A word beside these was added later, or names a state that nobody outside sees: never taken for open.
+_PUBLISHED = ("Published",)
+_AVAILABLE = ("Public", "Unsearchable", "EarlyAccess")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,13 +32,13 @@ _OPEN = Standing(access="open")
 
 
 def lora_standing(model: Table) -> Standing:
-    """`mode` is absent, Archived (no files), or TakenDown (no images either)."""
-    mode = text(model.get("mode"))
+    """`mode` is absent, Archived (no files), or TakenDown (no images either). An unknown one is not open either."""
+    mode = text(model.get("mode"), 40)
     if mode == "Archived":
         return Standing(access="archived", note="Its author archived it.", said_by="mode")
     if mode == "TakenDown":
         return Standing(access="removed", note="CivitAI took it down.", said_by="mode")
-    return _OPEN
+    return _OPEN if mode is None else _withheld(mode, "mode")
 
 
 def version_standing(version: Table, now: datetime) -> Standing:
@@ -45,11 +48,21 @@ def version_standing(version: Table, now: datetime) -> Standing:
         return Standing(access="generation-only", note=note, said_by="usageControl")
     if text(version.get("status")) in _WITHDRAWN:
         return Standing(access="removed", note="Its author took it back.", said_by="status")
+    for field, known in (("status", _PUBLISHED), ("availability", _AVAILABLE)):
+        word = text(version.get(field), 40)
+        if word is not None and word not in known:
+            return _withheld(word, field)
     paid = _early(version, now) if version.get("paidAccess") is None else _paid(table(version["paidAccess"]), now)
     if paid.access == "open" and flag(version.get("requireAuth")):
         note = "Its author lets only people with a CivitAI key download it."
         return Standing(access="login", note=note, said_by="requireAuth")
     return Standing(access="open", said_by="usageControl") if paid is _OPEN and usage else paid
+
+
+def _withheld(word: str, field: str) -> Standing:
+    return Standing(
+        access="archived", note=f"CivitAI gives its state as “{word}”, so it can't be downloaded.", said_by=field
+    )
 
 
 def _early(version: Table, now: datetime) -> Standing:

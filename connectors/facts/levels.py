@@ -1,51 +1,81 @@
-"""How mature something is, in the three ways CivitAI has said it and the one Hugging Face has."""
+"""How mature something is, in the three ways CivitAI has said it and the one Hugging Face has.
+
+A value that is not known is read as the strongest level: hubs add levels at the strong end.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from connectors.record import NSFW_LEVELS, Claim, Nsfw, highest
+from connectors.record import Claim, Nsfw, highest
+from connectors.wire import Table, tables, whole
 
 _BITS: tuple[tuple[int, Nsfw], ...] = ((1, "safe"), (2, "soft"), (4, "mature"), (8, "explicit"), (16, "explicit"))
-_BLOCKED = 32
+_KNOWN_BITS = sum(bit for bit, _ in _BITS)
 _WORDS: dict[str, Nsfw] = {
-    "none": "safe", "false": "safe", "soft": "soft", "mature": "mature", "x": "explicit", "blocked": "explicit",
-    "true": "mature",
+    "none": "safe", "false": "safe", "pg": "safe", "soft": "soft", "pg13": "soft", "mature": "mature", "r": "mature",
+    "true": "mature", "x": "explicit", "xxx": "explicit", "blocked": "explicit",
 }  # fmt: skip
 _MATURE_TAGS = frozenset(
-    ("not-for-all-audiences", "nsfw", "porn", "pornography", "hentai", "erotic", "erotica", "nude", "nudity", "xxx")
+    (
+        "not-for-all-audiences", "nsfw", "porn", "pornography", "hentai", "erotic", "erotica", "nude", "nudity", "xxx",
+        "uncensored", "lewd", "adult content", "r18",
+    )
+)  # fmt: skip
+_MATURE_NAME = re.compile(
+    r"(?<![a-z])(?:nsfw|porn\w*|hentai|xxx|nudes?|nudity|naked|erotic\w*|lewd|uncensored|r-?18)(?![a-z])",
+    re.IGNORECASE,
 )
-_MATURE_NAME = re.compile(r"(?<![a-z])(?:nsfw|porn|hentai|xxx)(?![a-z])", re.IGNORECASE)
 
 
-def image_level(nsfw_level: object, nsfw: object) -> Nsfw:
+def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
     """An image carries one bit (since 2024), or the older word in `nsfw`, or a bare flag. The strongest counts."""
-    said: list[Nsfw] = []
-    for value in (nsfw_level, nsfw):
-        if isinstance(value, bool):
-            said.append("mature" if value else "safe")
-        elif isinstance(value, int):
-            said.extend(levels(value))
-        elif isinstance(value, str):
-            said.append(_WORDS.get(value.casefold(), "safe"))
-    return highest(said)
+    return highest(level for value in (nsfw_level, nsfw) for level in _said(value))
+
+
+def _said(value: object) -> Iterator[Nsfw]:
+    """The levels of one value; none for an absent one, and for 0, which is what has not been rated yet."""
+    if value is None or value == "":
+        return
+    if isinstance(value, bool):
+        yield "mature" if value else "safe"
+    elif isinstance(value, str) and not value.isdigit():
+        yield _WORDS.get(value.strip().casefold(), "explicit")
+    elif (bits := whole(value)) is None:
+        yield "explicit"
+    else:
+        yield from levels(bits)
 
 
 def levels(bits: int) -> tuple[Nsfw, ...]:
+    """Blocked (32), and whatever bit a hub may add, count as the strongest."""
     found = tuple(level for bit, level in _BITS if bits & bit)
-    return ("explicit",) if bits & _BLOCKED and not found else found
+    return (*found, "explicit") if bits & ~_KNOWN_BITS else found
 
 
-def lora_level(nsfw: object, nsfw_level: object, images: Iterable[Nsfw]) -> Nsfw:
-    """The level at which a LoRA can be shown at all: its gentlest image's, and at least mature if its author says so.
+def lora_level(model: Table, images: Iterable[Nsfw | None]) -> Nsfw | None:
+    """The strongest level that its author, CivitAI or one of its pictures gives a LoRA.
 
-    CivitAI's `nsfwLevel` of a model is the OR over its images, so most harmless LoRAs carry one strong image in it.
-    Their images keep their own levels, and those above what a person asked for are not shown.
+    `nsfwLevel`, of a model and of each version, is the OR over pictures. `nsfw: true` is the author's word; `false` is
+    no statement, for many such models carry explicit pictures.
     """
-    bits = levels(nsfw_level) if isinstance(nsfw_level, int) and not isinstance(nsfw_level, bool) else ()
-    gentlest: Nsfw = min(bits or tuple(images), key=NSFW_LEVELS.index, default="safe")
-    return highest(["mature", gentlest]) if nsfw is True else gentlest
+    rated = [level for _, value in _ratings(model) for level in _said(value)]
+    pictures = tuple(images)
+    # The hub's own level covers the pictures that it has not listed, or not rated one by one.
+    known = [level for level in pictures if level is not None] if rated else pictures
+    return highest([*rated, *_author(model.get("nsfw")), *known])
+
+
+def _ratings(model: Table) -> Iterator[tuple[str, Any]]:
+    yield "nsfwLevel", model.get("nsfwLevel")
+    for place, version in enumerate(tables(model.get("modelVersions"))):
+        yield f"modelVersions[{place}].nsfwLevel", version.get("nsfwLevel")
+
+
+def _author(nsfw: object) -> tuple[Nsfw, ...]:
+    return tuple(level for level in _said(nsfw) if level != "safe")
 
 
 def worded_claims(level_tags: Iterable[str], name: str, name_where: str) -> tuple[Claim, ...]:
@@ -58,13 +88,15 @@ def worded_claims(level_tags: Iterable[str], name: str, name_where: str) -> tupl
     return (Claim(field="nsfw", value="mature", source="tag", where=where),)
 
 
-def claimed(claims: Iterable[Claim]) -> Nsfw:
-    """The level that such claims come to: safe, unless one says otherwise."""
-    return "mature" if any(claim.value == "mature" for claim in claims) else "safe"
+def claimed(claims: Iterable[Claim]) -> Nsfw | None:
+    """The level that such claims come to; None, unknown, where there is none."""
+    return "mature" if any(claim.value == "mature" for claim in claims) else None
 
 
-def civitai_claims(level: Nsfw, nsfw: object, nsfw_level: object) -> tuple[Claim, ...]:
-    """Where CivitAI says the level of a LoRA; its pictures say it where the model itself doesn't."""
-    said = [name for name, value in (("nsfw", nsfw), ("nsfwLevel", nsfw_level)) if value not in (None, False, 0)]
-    where = ", ".join(said) if said else "modelVersions[].images"
-    return (Claim(field="nsfw", value=level, source="hub", where=where),)
+def civitai_claims(level: Nsfw | None, model: Table) -> tuple[Claim, ...]:
+    """Where CivitAI says the level of a LoRA; its pictures say it where nothing else does."""
+    if level is None:
+        return ()
+    said = [name for name in ("nsfw",) if _author(model.get(name))]
+    said += [name for name, value in _ratings(model) if any(_said(value))]
+    return (Claim(field="nsfw", value=level, source="hub", where=", ".join(said[:3]) or "modelVersions[].images"),)

@@ -21,13 +21,27 @@ _WORDS = {
 
 
 def commercial_uses(value: object) -> tuple[str, ...] | None:
-    """`["Image","Rent"]`; until late 2023 one word that included the weaker ones; in places "{Image,Rent}"."""
-    if isinstance(value, str) and not value.startswith("{"):
-        older = ("Image", "Rent", "Sell")
-        return older[: older.index(value) + 1] if value in older else ((value,) if value == "RentCivit" else ())
+    """`["Image","Rent"]`; until late 2023 one word that included the weaker ones; in places "{Image,Rent}".
+
+    A word that is not known stays among them as "": it permits nothing, and what it may permit is not refused either.
+    """
+    if isinstance(value, str) and not value.strip().startswith("{"):
+        older, word = ("Image", "Rent", "Sell"), _use(value)
+        return older[: older.index(word) + 1] if word in older else _uses([value])
     if isinstance(value, str):
-        return tuple(word for word in value.strip("{}").split(",") if word in _COMMERCIAL)
-    return tuple(word for word in texts(value) if word in _COMMERCIAL) if isinstance(value, list) else None
+        return _uses(value.strip().strip("{}").split(","))
+    return _uses(value) if isinstance(value, list) else None
+
+
+def _uses(words: Iterable[object]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(use for word in words if (use := _use(word)) is not None))
+
+
+def _use(word: object) -> str | None:
+    """None for a word that stands for no use at all."""
+    written = (text(word, 100) or "").strip(" \"'").casefold()
+    known = {use.casefold(): use for use in _COMMERCIAL}
+    return None if written in ("", "none") else known.get(written, "")
 
 
 def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
@@ -45,7 +59,11 @@ def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
 def _permissions(model: Table) -> Iterable[str]:
     uses = commercial_uses(model.get("allowCommercialUse"))
     if uses is not None:
-        yield from (allowed if use in uses else refused for use, (allowed, refused) in _WORDS.items())
+        for use, (allowed, refused) in _WORDS.items():
+            if use in uses or "" not in uses:
+                yield allowed if use in uses else refused
+        if "" in uses:
+            yield "further commercial terms on its page"
         if "RentCivit" in uses and "Rent" not in uses:
             yield "CivitAI's own generator may run it"
     if (no_credit := flag(model.get("allowNoCredit"))) is not None:

@@ -56,11 +56,17 @@ _TERMS: Mapping[str, str] = {
 # Replicate gives the address of a licence, and authors link to one.
 _ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"FLUX[._-]?1[^/]*(?:dev|kontext)", re.IGNORECASE), "flux-1-dev-non-commercial-license"),
-    (re.compile(r"FLUX[._-]?1[^/]*schnell", re.IGNORECASE), "apache-2.0"),
-    (re.compile(r"LICENSE-SDXL1\.0|stable-diffusion-xl-base-1\.0|openrail(?:%2B|\+){2}", re.IGNORECASE), "openrail++"),
-    (re.compile(r"apache-2\.0|apache\.org/licenses/LICENSE-2", re.IGNORECASE), "apache-2.0"),
-    (re.compile(r"creativeml-openrail-m|CompVis/stable-diffusion", re.IGNORECASE), "creativeml-openrail-m"),
-    (re.compile(r"opensource\.org/licenses?/MIT|licenses/mit\b", re.IGNORECASE), "mit"),
+    (re.compile(r"FLUX[._-]?1[^/]*schnell(?![\w-])", re.IGNORECASE), "apache-2.0"),
+    (
+        re.compile(r"(?:LICENSE-SDXL1\.0|stable-diffusion-xl-base-1\.0|openrail(?:%2B|\+){2})(?![\w-])", re.IGNORECASE),
+        "openrail++",
+    ),
+    (re.compile(r"(?:apache-2\.0|apache\.org/licenses/LICENSE-2\.0)(?![\w-])", re.IGNORECASE), "apache-2.0"),
+    (
+        re.compile(r"(?:creativeml-openrail-m|CompVis/stable-diffusion(?:-v1-\d)?)(?![\w-])", re.IGNORECASE),
+        "creativeml-openrail-m",
+    ),
+    (re.compile(r"(?:opensource\.org/licenses?/MIT|licenses/mit)(?![\w-])", re.IGNORECASE), "mit"),
 )
 
 

@@ -13,7 +13,7 @@ from typing import Self
 from connectors.errors import NotFound
 from connectors.facts import base_models
 from connectors.query import Query
-from connectors.record import Lora, WeightFile
+from connectors.record import Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
 from hub_ui.catalog import codec, scan
 from hub_ui.catalog.found import BaseCount, Facets, Found
@@ -99,12 +99,15 @@ class Catalog:
         return self._store.facts(sha256.lower())
 
     def search(self, query: Query, *, offset: int = 0) -> Found:
-        """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base."""
+        """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base.
+
+        Pictures above the level asked for are left out.
+        """
         hits = self._find(plan(query, offset))
         documents = self._store.documents(hits.ids)
         loras = (codec.decode(documents[row_id]) for row_id in hits.ids if row_id in documents)
         return Found(
-            records=tuple(shown(lora, query.bases) for lora in loras),
+            records=tuple(_with_pictures_within(shown(lora, query.bases), query.nsfw) for lora in loras),
             total=hits.total,
             facets=self._facets(hits.counts),
         )
@@ -132,6 +135,10 @@ class Catalog:
             ranks=dict(sorted(counts.ranks.items())),
             licenses=_most_first(counts.licenses),
         )
+
+
+def _with_pictures_within(record: Record, ceiling: Nsfw) -> Record:
+    return replace(record, images=tuple(picture for picture in record.images if within(picture.nsfw, ceiling)))
 
 
 def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from connectors.record import Access, Claim, Example, Lora, Version, WeightFile, highest
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,7 @@ def merge(old: Lora, new: Lora) -> Lora:
         creator=new.creator or old.creator,
         description=new.description or old.description,
         description_format=new.description_format if new.description else old.description_format,
-        nsfw=highest((new.nsfw, old.nsfw)) if thinner else new.nsfw,
+        nsfw=_nsfw(old.nsfw, new.nsfw, thinner),
         downloads=_known(new.downloads, old.downloads),
         likes=_known(new.likes, old.likes),
         updated_at=new.updated_at or old.updated_at,
@@ -76,13 +76,20 @@ def _examples(old: tuple[Example, ...], new: tuple[Example, ...], thinner: bool)
 
 def _example(old: Example, new: Example) -> Example:
     return replace(
-        new, prompt=new.prompt or old.prompt, params=new.params or old.params, nsfw=highest((new.nsfw, old.nsfw))
+        new, prompt=new.prompt or old.prompt, params=new.params or old.params, nsfw=_nsfw(old.nsfw, new.nsfw, True)
     )
 
 
 def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
     spoken = {(claim.field, claim.source) for claim in new}
     return (*new, *(claim for claim in old if (claim.field, claim.source) not in spoken))
+
+
+def _nsfw(old: Nsfw | None, new: Nsfw | None, thinner: bool) -> Nsfw | None:
+    """A listing shows the tame pictures only, so what it leaves out is no reason to call a LoRA tamer."""
+    if old is None or new is None:
+        return new or old
+    return highest((new, old)) if thinner else new
 
 
 def _access(old: Access, new: Access, thinner: bool) -> Access:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from connectors.facts import base_models
 from connectors.facts.claims import best, flatten, possible
-from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile
+from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile, may_list
 from hub_ui.catalog.text import folded_name, searchable, searchable_names, storable, without_markup, words
 
 # Between several values in one column, and between an architecture and its base model. No folded name holds either.
@@ -23,7 +23,8 @@ class Row:
     """Numbers to sort by are one more than the hub's, 0 where it gives none.
 
     `keys` are the names a base filter finds it by: architecture, base model and the hub's own name, folded; with "="
-    in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models.
+    in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models. `nsfw` is
+    the lowest ceiling at which it may be listed.
     """
 
     hub: str
@@ -57,7 +58,7 @@ def row_of(lora: Lora) -> Row:
     return Row(
         hub=lora.hub,
         kind=_text(record.kind),
-        nsfw=NSFW_LEVELS.index(lora.nsfw),
+        nsfw=next(place for place, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
         rank=_whole(record.rank),
         license=_text(record.license),
         keys=_unique(key for base in bases for key in _keys(base)),

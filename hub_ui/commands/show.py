@@ -97,7 +97,7 @@ def _facts(record: Record) -> list[tuple[str, str | None]]:
         ("file", f"{record.file.name} {size(record.file.size) or ''}" if record.file else None),
         ("licence", record.license),
         ("access", record.access),
-        ("content", record.nsfw),
+        ("content", record.nsfw or "unknown"),
         ("conflicts", ", ".join(record.conflicts)),
     ]
 

@@ -16,7 +16,8 @@ from hub_ui.terminal import clean
 
 # The choices of the programs' own menu; "Flux" is Forge's. Anything else they call unknown.
 _SD_VERSIONS: Mapping[str, str] = {"flux1": "Flux", "sd1": "SD1", "sd2": "SD2", "sd3": "SD3", "sdxl": "SDXL"}
-_LEVELS: Mapping[Nsfw, int] = {"safe": 1, "soft": 2, "mature": 4, "explicit": 8}
+# 0 is what it knows nothing of.
+_LEVELS: Mapping[Nsfw | None, int] = {None: 0, "safe": 1, "soft": 2, "mature": 4, "explicit": 8}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,7 @@ def comfyui(subject: Subject) -> list[Sidecar]:
         "sha256": entry.sha256,
         "base_model": _civitai_spelling(entry),
         "preview_url": picture,
-        "preview_nsfw_level": _LEVELS[subject.example.nsfw] if subject.example else 0,
+        "preview_nsfw_level": _LEVELS[subject.example.nsfw if subject.example else None],
         "notes": "\n".join(_notes(subject)),
         "from_civitai": entry.ref.hub == "civitai",
         "civitai": _civitai(subject),

@@ -190,7 +190,7 @@ def as_record(entry: Entry) -> Record:
         weight=entry.weight,
         file=None,
         license=entry.license,
-        nsfw="safe",
+        nsfw=None,
         downloads=None,
         likes=None,
         updated_at=None,

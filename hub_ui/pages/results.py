@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from connectors.facts.claims import flatten
 from connectors.federation import Answer
 from connectors.query import Query
-from connectors.record import Record, within
+from connectors.record import Record, may_list
 from connectors.ref import HubName
 from hub_ui.catalog.found import Facets
 from hub_ui.services import Services
@@ -68,7 +68,7 @@ def joined(now: Results, answer: Answer) -> Results:
     loras = answer.page.loras if answer.page else ()
     there = {record.ref.lora for record in now.records}
     new = tuple(flatten(lora) for lora in loras if lora.ref.lora not in there)
-    records = now.records + tuple(r for r in new if within(r.nsfw, now.query.nsfw))
+    records = now.records + tuple(r for r in new if may_list(r.nsfw, now.query.nsfw))
     hits = sum(record.hub == answer.hub for record in records)
     status = answered(answer, hits)
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}

@@ -50,7 +50,7 @@ class View:
         pairs += [("base", base) for base in q.bases]
         pairs += [("kind", kind) for kind in q.kinds]
         pairs += [("sort", q.sort)] if q.sort != "relevance" else []
-        pairs += [("nsfw", q.nsfw)] if q.nsfw != "safe" else []
+        pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}") for s in self.stack]
         return urlencode(pairs + self.wish.to_pairs())

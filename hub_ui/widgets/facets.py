@@ -13,8 +13,8 @@ from hub_ui.widgets import words
 from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: dict[Nsfw, str] = {
-    "safe": "hide mature",
-    "soft": "suggestive too",
+    "safe": "rated safe only",
+    "soft": "hide mature",
     "mature": "mature, blurred",
     "explicit": "everything, blurred",
 }

@@ -49,15 +49,15 @@ def test_the_three_types_are_asked_for_as_repeated_parameters(server: Hub) -> No
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (Query(), {}),
-        (Query(text="ink"), {"query": ["ink"]}),
-        (Query(sort="downloads"), {"sort": ["Most Downloaded"]}),
-        (Query(sort="likes"), {"sort": ["Most Liked"]}),
-        (Query(sort="newest"), {"sort": ["Newest"]}),
-        (Query(nsfw="soft"), {"nsfw": ["true"]}),
-        (Query(kinds=("style",)), {"tag": ["style"]}),
-        (Query(kinds=("style", "tool")), {}),
-        (Query(kinds=("concept",)), {}),
+        (Query(), {"nsfw": ["true"]}),
+        (Query(text="ink", nsfw="safe"), {"query": ["ink"]}),
+        (Query(sort="downloads", nsfw="safe"), {"sort": ["Most Downloaded"]}),
+        (Query(sort="likes", nsfw="safe"), {"sort": ["Most Liked"]}),
+        (Query(sort="newest", nsfw="safe"), {"sort": ["Newest"]}),
+        (Query(nsfw="safe"), {}),
+        (Query(kinds=("style",), nsfw="safe"), {"tag": ["style"]}),
+        (Query(kinds=("style", "tool"), nsfw="safe"), {}),
+        (Query(kinds=("concept",), nsfw="safe"), {}),
     ],
 )
 def test_a_query_becomes_parameters(server: Hub, query: Query, expected: dict[str, list[str]]) -> None:
@@ -101,9 +101,10 @@ def test_a_version_on_the_asked_base_comes_first(server: Hub) -> None:
 
 
 def test_stronger_pictures_and_loras_stay_out_of_a_safe_search(server: Hub) -> None:
-    images = [civitai_image(nsfwLevel=1), civitai_image(nsfwLevel=8)]
-    shown = civitai_model(nsfwLevel=9, modelVersions=[civitai_version(images=images)])
-    page = _listing(server, shown, civitai_model(id=2, nsfw=True)).search(Query())
+    images = [civitai_image(nsfwLevel=1), civitai_image(nsfwLevel=0)]
+    shown = civitai_model(nsfwLevel=1, modelVersions=[civitai_version(images=images)])
+    strong = civitai_model(id=3, nsfwLevel=9, modelVersions=[civitai_version(id=3, images=images[:1])])
+    page = _listing(server, shown, civitai_model(id=2, nsfw=True), strong).search(Query(nsfw="safe"))
     assert [lora.ref.id for lora in page.loras] == ["4128"]
     assert [example.nsfw for example in page.loras[0].versions[0].examples] == ["safe"]
 

@@ -139,17 +139,28 @@ def test_a_file_name_names_no_folder() -> None:
         ({"nsfwLevel": None, "nsfw": "None"}, "safe"),
         ({"nsfwLevel": None, "nsfw": True}, "mature"),
         ({"nsfwLevel": 32}, "explicit"),
+        ({"nsfwLevel": 0}, None),
+        ({"nsfwLevel": None}, None),
     ],
 )
-def test_an_image_says_its_level_in_three_ways(fields: dict[str, Any], level: str) -> None:
+def test_an_image_says_its_level_in_three_ways(fields: dict[str, Any], level: str | None) -> None:
     assert of_version(images=[civitai_image(**fields)]).images[0].nsfw == level
 
 
 @pytest.mark.parametrize(
     ("nsfw", "bits", "level"),
-    [(False, 1, "safe"), (False, 31, "safe"), (False, 12, "mature"), (True, 1, "mature"), (True, 24, "explicit")],
+    [
+        *(
+            (False, 1, "safe"),
+            (False, 31, "explicit"),
+            (False, 6, "mature"),
+            (True, 1, "mature"),
+            (True, 24, "explicit"),
+        ),
+        *((False, 64, "explicit"), ("Graphic", 1, "explicit")),
+    ],
 )
-def test_a_lora_is_as_tame_as_its_tamest_picture_unless_its_author_says_more(nsfw: bool, bits: int, level: str) -> None:
+def test_a_lora_is_as_strong_as_the_strongest_thing_said_of_it(nsfw: object, bits: int, level: str) -> None:
     assert of_civitai(nsfw=nsfw, nsfwLevel=bits).nsfw == level
 
 
@@ -203,7 +214,7 @@ def test_a_wrong_type_in_a_file_is_an_absent_value(field: str, wrong: object) ->
 
 def test_access_and_level_are_claims_too() -> None:
     lora = of_civitai(nsfwLevel=7, modelVersions=[civitai_version(usageControl="Generation")])
-    assert [(c.value, c.where) for c in lora.claims if c.field == "nsfw"] == [("safe", "nsfwLevel")]
+    assert [(c.value, c.where) for c in lora.claims if c.field == "nsfw"] == [("mature", "nsfwLevel")]
     said = [(c.value, c.where) for c in lora.versions[0].claims if c.field == "access"]
     assert said == [("generation-only", "modelVersions[0].usageControl")]
 

@@ -33,4 +33,4 @@ def test_an_unknown_word_is_refused_with_the_known_ones(fields: dict[str, Any], 
 
 
 def test_nothing_asked_lists_what_is_safe() -> None:
-    assert Query.of() == Query(text="", sort="relevance", limit=24, nsfw="safe")
+    assert Query.of() == Query(text="", sort="relevance", limit=24, nsfw="soft")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from connectors.facts.claims import flatten
-from connectors.record import NSFW_LEVELS, Lora, Nsfw, Version, WeightFile, highest, within
+from connectors.record import NSFW_LEVELS, Lora, Nsfw, Version, WeightFile, highest, may_list, within
 from connectors.ref import Ref
 from tests.connectors.building import of_civitai
 
@@ -58,11 +58,24 @@ def test_the_first_version_is_the_default() -> None:
     assert lora.version("7") is None
 
 
-@pytest.mark.parametrize(("level", "ceiling", "shown"), [("safe", "safe", True), ("soft", "safe", False)])
-def test_a_level_fits_under_a_ceiling_or_not(level: Nsfw, ceiling: Nsfw, shown: bool) -> None:
+@pytest.mark.parametrize(
+    ("level", "ceiling", "shown"),
+    [
+        *(("safe", "safe", True), ("soft", "safe", False), ("soft", "soft", True)),
+        *((None, "safe", False), (None, "soft", True)),
+    ],
+)
+def test_a_level_fits_under_a_ceiling_or_not(level: Nsfw | None, ceiling: Nsfw, shown: bool) -> None:
     assert within(level, ceiling) is shown
+
+
+def test_an_unrated_lora_is_listed_everywhere_and_a_rated_one_under_its_ceiling() -> None:
+    listed = {level: [ceiling for ceiling in NSFW_LEVELS if may_list(level, ceiling)] for level in (None, "mature")}
+    assert listed == {None: ["safe", "soft", "mature", "explicit"], "mature": ["mature", "explicit"]}
 
 
 def test_the_strongest_level_counts() -> None:
     assert highest(NSFW_LEVELS) == "explicit"
-    assert highest([]) == "safe"
+    assert highest([]) is None
+    assert highest(["safe", None]) is None
+    assert highest(["soft", None]) == "soft"

@@ -49,7 +49,7 @@ def _is_complete(lora: Lora | None) -> None:
             assert list(data) == KEYS
             assert str(Ref.parse(data["ref"])) == data["ref"]
             assert data["title"]
-            assert data["nsfw"] in NSFW_LEVELS
+            assert data["nsfw"] in (None, *NSFW_LEVELS)
             assert {claim["field"] for claim in data["claims"]} <= {*CLAIMED_FIELDS, *EXTRA_FIELDS}
             assert all(claim["where"] for claim in data["claims"])
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.query import Query
 from connectors.sift import sift
-from tests.connectors.building import civitai_image, civitai_version, of_civitai
+from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,15 @@ def test_a_strong_lora_is_kept_only_where_it_was_asked_for() -> None:
 
 
 def test_pictures_above_the_ceiling_are_left_out() -> None:
-    images = [civitai_image(nsfwLevel=level) for level in (1, 2, 4, 8)]
-    lora = of_civitai(modelVersions=[civitai_version(images=images)])
-    assert [e.nsfw for e in sift([lora], Query(nsfw="soft"))[0].versions[0].examples] == ["safe", "soft"]
+    images = [civitai_image(nsfwLevel=level) for level in (1, 2, 0)]
+    lora = replace(of_civitai(modelVersions=[civitai_version(images=images)]), nsfw="safe")
+    assert [e.nsfw for e in sift([lora], Query(nsfw="soft"))[0].versions[0].examples] == ["safe", "soft", None]
+    assert [e.nsfw for e in sift([lora], Query(nsfw="safe"))[0].versions[0].examples] == ["safe"]
+
+
+def test_what_nobody_rated_is_listed_in_a_safe_search_without_its_pictures() -> None:
+    widget = [{"text": "a fox", "output": {"url": "fox.png"}}]
+    lora = of_huggingface(cardData={"widget": widget})
+    [found] = sift([lora], Query(nsfw="safe"))
+    assert (lora.nsfw, len(lora.versions[0].examples)) == (None, 1)
+    assert (found.nsfw, found.versions[0].examples) == (None, ())

@@ -33,6 +33,10 @@ SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
         ({"requireAuth": True, "paidAccess": {"permanent": True}}, "paid"),
         ({"status": "Published"}, "open"),
         ({"status": "UnpublishedViolation"}, "removed"),
+        ({"status": "Scheduled", "usageControl": "Download"}, "archived"),
+        ({"status": "A state of next year"}, "archived"),
+        ({"availability": "Public"}, "open"),
+        ({"availability": "Private"}, "archived"),
         ({"paidAccess": "yes", "earlyAccessTimeFrame": "x", "publishedAt": 7}, "open"),
     ],
 )
@@ -90,4 +94,9 @@ def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: st
 def test_what_nothing_says_is_no_claim() -> None:
     assert version_standing({}, NOW).claims() == huggingface_standing(None, None, {}).claims() == ()
     assert lora_standing({}).claims() == ()
+    assert lora_standing({"mode": "Quarantined"}).access == "archived"
+    assert (
+        lora_standing({"mode": "Quarantined"}).note
+        == "CivitAI gives its state as “Quarantined”, so it can't be downloaded."
+    )
     assert [(c.value, c.where) for c in lora_standing({"mode": "Archived"}).claims()] == [("archived", "mode")]

@@ -49,6 +49,17 @@ def test_an_address_names_its_licence(address: str, name: str) -> None:
     assert terms(address) == terms(name) is not None
 
 
-@pytest.mark.parametrize("name", ["", "other", "unknown", "my-own-licence", "https://example.org/LICENSE", "+" * 500])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "other",
+        "unknown",
+        "my-own-licence",
+        "https://example.org/LICENSE",
+        "+" * 500,
+        "https://example.org/apache-2.0-noncommercial",
+    ],
+)
 def test_a_licence_that_is_not_known_has_no_summary(name: str) -> None:
     assert terms(name) is None

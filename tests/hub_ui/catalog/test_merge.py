@@ -58,6 +58,12 @@ def test_a_get_that_knows_as_much_opens_it() -> None:
     assert merge(lora(access="gated", nsfw="mature"), lora()).access == "open"
 
 
+def test_what_says_no_level_leaves_the_known_one() -> None:
+    assert merge(lora(nsfw="mature"), lora()).nsfw == "mature"
+    assert merge(lora(nsfw="mature"), lora(nsfw="safe")).nsfw == "safe"
+    assert merge(lora(), lora(nsfw="safe")).nsfw == "safe"
+
+
 def test_a_listing_can_close_what_was_open() -> None:
     assert merge(lora(), lora(access="gated", versions=())).access == "gated"
 

@@ -160,9 +160,9 @@ def test_kinds_are_alternatives(tmp_path: Path) -> None:
 
 
 def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:
-    loras = [lora(n, title=level, nsfw=level) for n, level in enumerate(NSFW_LEVELS, 1)]
+    loras = [lora(n, title=str(level), nsfw=level) for n, level in enumerate((*NSFW_LEVELS, None), 1)]
     with both(tmp_path, *loras) as catalogs:
-        for ceiling, expected in zip(NSFW_LEVELS, (["safe"], ["safe", "soft"]), strict=False):
+        for ceiling, expected in zip(NSFW_LEVELS, (["safe", "None"], ["safe", "soft", "None"]), strict=False):
             assert [titles(each, nsfw=ceiling) for each in catalogs] == [expected, expected]
 
 

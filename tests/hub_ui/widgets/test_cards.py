@@ -6,7 +6,7 @@ import pytest
 
 from connectors.facts.adapter import Adapter
 from connectors.facts.claims import flatten, record_with_header
-from connectors.record import Example, Record
+from connectors.record import NSFW_LEVELS, Example, Record
 from hub_ui.widgets import cards
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
@@ -55,9 +55,11 @@ def test_the_cover_is_the_first_still_picture_mild_enough() -> None:
         Example(url="https://a.example/x.mp4", video=True),
         Example(url="https://a.example/1.png", nsfw="explicit"),
         Example(url="https://a.example/2.png"),
+        Example(url="https://a.example/3.png", nsfw="safe"),
     )
-    one = version("civitai:1@10", examples=examples)
-    assert card(record(versions=(one,))).image == "https://a.example/2.png"
+    one = record(versions=(version("civitai:1@10", examples=examples),))
+    images = [card(one, ceiling=ceiling).image[-5:] for ceiling in NSFW_LEVELS]
+    assert images == ["3.png", "2.png", "2.png", "1.png"]
 
 
 def test_mature_pictures_are_blurred_when_asked_for() -> None:
