@@ -34,7 +34,7 @@ class Figure:
         )
 
     def _shown(self, value: float) -> str:
-        return _time(value) if self.unit == "s" else f"{value:.1f} {self.unit}"
+        return _time(value) if self.unit == "s" else f"{value:.3g} {self.unit}"
 
 
 def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: int) -> tuple[float, float]:
