@@ -19,7 +19,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, facets, frame, sentence
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.widget import act_data, script, widget
 
 SORTS: tuple[tuple[str, str], ...] = (
     ("Most relevant", "relevance"),
@@ -50,7 +50,7 @@ def build() -> BrowsePage:
             sort = gr.Dropdown(
                 SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
             )
-        grid = widget(elem_id="grid")
+        grid = widget(elem_id="grid", script=script("grid"))
     return BrowsePage(facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None))
 
 
@@ -69,10 +69,13 @@ def connect(
 
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
         with told():
-            yield from show(services, render, now, shown, lambda: turns.take(request))
+            wanted = None if shown is not None and shown.query == now.query else now
+            yield from show(services, render, wanted, turns, request)
 
     def on_more(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with told():
+            # Whatever is done among the cards, they stay in place from then on.
+            turns.touch(request)
             wanted = shown if act_data(event).get("act") == "more" else None
             yield from show_more(services, render, wanted, lambda: turns.take(request))
 
@@ -98,14 +101,13 @@ def connect(
         more.then(on_painted, [page.results], [page.grid], **later)
 
 
-def show(
-    services: Services, render: Renderer, view: View, shown: Results | None, take_turn: Callable[[], int]
-) -> Iterator[Any]:
-    """Paints each stage of the search; nothing when the question is the one already answered."""
-    if shown is not None and shown.query == view.query:
+def show(services: Services, render: Renderer, view: View | None, turns: Turns, request: gr.Request) -> Iterator[Any]:
+    """Paints each stage of the search; nothing when there is no new question."""
+    if view is None:
         yield tuple(gr.skip() for _ in range(5))
         return
-    for results in searching.search(services, view.query, take_turn()):
+    turn = turns.take(request)
+    for results in searching.search(services, view.query, turn, lambda: turns.is_touched(request)):
         yield paint(services, render, results)
 
 
@@ -138,9 +140,18 @@ def paint(services: Services, render: Renderer, results: Results) -> Painted:
     return (
         results,
         grid_html(services, render, results),
-        sentence.html(render, results.query, results.total),
-        facets.html(render, results.query, results.facets),
+        sentence.html(render, results.query, len(results.records), has_more=results.has_more),
+        facets.html(render, results.query, listed(results)),
         frame.hubs_html(render, results.statuses),
+    )
+
+
+def listed(results: Results) -> facets.Listed:
+    return facets.Listed(
+        records=results.records,
+        has_more=results.has_more,
+        hits={status.hub: status.hits for status in results.statuses},
+        bases=results.bases,
     )
 
 

@@ -32,6 +32,7 @@ class Turns:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._now: OrderedDict[str, int] = OrderedDict()
+        self._touched: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def take(self, request: gr.Request) -> int:
@@ -40,11 +41,24 @@ class Turns:
             self._now[page] = turn
             self._now.move_to_end(page)
             while len(self._now) > MOST_PAGES:
-                self._now.popitem(last=False)
+                forgotten, _ = self._now.popitem(last=False)
+                self._touched.pop(forgotten, None)
         return turn
 
     def is_at(self, request: gr.Request, turn: int) -> bool:
         return self._now.get(request.session_hash or "") == turn
+
+    def touch(self, request: gr.Request) -> None:
+        """The person has scrolled or clicked: what they see must stay where it is."""
+        with self._lock:
+            page = request.session_hash or ""
+            if page in self._now:
+                self._touched[page] = self._now[page]
+
+    def is_touched(self, request: gr.Request) -> bool:
+        """Since the present request."""
+        page = request.session_hash or ""
+        return page in self._now and self._touched.get(page) == self._now[page]
 
 
 def while_wanted(steps: Iterable[Any], wanted: Callable[[], bool], nothing: Any) -> Iterator[Any]:

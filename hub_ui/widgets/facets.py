@@ -1,14 +1,15 @@
-"""Filters on the left, each with a count that is true for the present question."""
+"""Filters on the left. A number counts the cards that are shown; where none can be known, none stands there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
+from connectors.facts import base_models
 from connectors.query import Query
-from connectors.record import Kind, Nsfw
-from hub_ui.catalog.found import Facets
+from connectors.record import Kind, Nsfw, Record
+from hub_ui.catalog.found import BaseCount
 from hub_ui.widgets import words
 from hub_ui.widgets.render import Renderer
 
@@ -22,9 +23,11 @@ NSFW_WORDS: dict[Nsfw, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
+    """`count` as it is written; empty where it is not known."""
+
     value: str
     label: str
-    count: int
+    count: str
     on: bool
     inner: bool = False
 
@@ -36,37 +39,68 @@ class Group:
     options: tuple[Option, ...]
 
 
-def groups(query: Query, facets: Facets) -> list[Group]:
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """The cards that are shown, and whether there are more; what each hub's own number is; the bases to choose from."""
+
+    records: Sequence[Record] = ()
+    has_more: bool = False
+    hits: Mapping[str, str] = field(default_factory=dict)
+    bases: Sequence[BaseCount] = ()
+
+
+def groups(query: Query, listed: Listed) -> list[Group]:
+    hubs = tuple(
+        Option(value=hub, label=label, count=listed.hits.get(hub, ""), on=hub in query.hubs)
+        for hub, label in words.HUB_LABELS.items()
+    )
+    kinds = tuple(
+        Option(
+            value=kind, label=kind.capitalize(), count=_number(listed, query.kinds, kind, count), on=kind in query.kinds
+        )
+        for kind in get_args(Kind)
+        for count in [sum(record.kind == kind for record in listed.records)]
+    )
     return [
-        Group(facet="hubs", name="Hub", options=_plain(words.HUB_LABELS, facets.hubs, query.hubs)),
-        Group(facet="bases", name="Base model", options=_bases(query, facets)),
-        Group(
-            facet="kinds",
-            name="Kind",
-            options=_plain({kind: kind.capitalize() for kind in get_args(Kind)}, facets.kinds, query.kinds),
-        ),
+        Group(facet="hubs", name="Hub", options=hubs),
+        Group(facet="bases", name="Base model", options=tuple(_bases(query, listed))),
+        Group(facet="kinds", name="Kind", options=kinds),
     ]
 
 
-def _plain(labels: Mapping[str, str], counts: Mapping[str, int], chosen: tuple[str, ...]) -> tuple[Option, ...]:
-    options = (Option(value=v, label=label, count=counts.get(v, 0), on=v in chosen) for v, label in labels.items())
-    return tuple(sorted(options, key=lambda o: (-o.count, o.label)))
+def _number(listed: Listed, chosen: tuple[str, ...], value: str, count: int) -> str:
+    """Among the cards there are none of what a filter has left out: how many it would bring is not known."""
+    if chosen and value not in chosen:
+        return ""
+    return words.at_least(count, more=listed.has_more)
 
 
-def _bases(query: Query, facets: Facets) -> tuple[Option, ...]:
+def _bases(query: Query, listed: Listed) -> Iterator[Option]:
     """Base models stand under their architecture; one that is all its architecture has is not named twice."""
-    options: list[Option] = []
-    for group in facets.bases:
-        options.append(Option(value=group.id, label=group.label, count=group.count, on=group.id in query.bases))
-        options += [
-            Option(value=base.id, label=base.label, count=base.count, on=base.id in query.bases, inner=True)
-            for base in group.children
-            if len(group.children) > 1
-        ]
-    return tuple(options)
+    counted = sorted(listed.bases, key=lambda base: -_count(listed, base.id))
+    for group in counted:
+        yield from _base(query, listed, group)
+        if len(group.children) > 1:
+            for base in sorted(group.children, key=lambda base: -_count(listed, base.id)):
+                yield from _base(query, listed, base, inner=True)
 
 
-def html(render: Renderer, query: Query, facets: Facets) -> str:
-    levels = [Option(value=v, label=label, count=0, on=v == query.nsfw) for v, label in NSFW_WORDS.items()]
+def _base(query: Query, listed: Listed, base: BaseCount, *, inner: bool = False) -> Iterator[Option]:
+    """Nothing for a base that no card is for, once these are all the cards there are."""
+    count, on = _count(listed, base.id), base.id in query.bases
+    if count or on or query.bases or listed.has_more:
+        number = _number(listed, query.bases, base.id, count)
+        yield Option(value=base.id, label=base.label, count=number, on=on, inner=inner)
+
+
+def _count(listed: Listed, base: str) -> int:
+    return sum(
+        base_models.matches(record.base_model, record.architecture, record.raw_base_model, (base,))
+        for record in listed.records
+    )
+
+
+def html(render: Renderer, query: Query, listed: Listed) -> str:
+    levels = [Option(value=v, label=label, count="", on=v == query.nsfw) for v, label in NSFW_WORDS.items()]
     chosen = len(query.hubs) + len(query.bases) + len(query.kinds)
-    return render("facets", groups=groups(query, facets), levels=levels, chosen=chosen)
+    return render("facets", groups=groups(query, listed), levels=levels, chosen=chosen)

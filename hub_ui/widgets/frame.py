@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.errors import HubUiError, KeyRequired, RateLimited
@@ -24,7 +24,7 @@ State = Literal["asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """`text` follows the hub's name: hits and time, or what is wrong. `title` is the whole sentence."""
+    """`hits` are its cards; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
 
     hub: HubName
     state: State
@@ -41,19 +41,22 @@ def asked(hub: HubName) -> HubStatus:
     return HubStatus(hub=hub, state="asked", text="…", title=f"{words.HUB_LABELS[hub]} was asked")
 
 
-def answered(answer: Answer, hits: int) -> HubStatus:
-    """`hits`: results shown from this hub so far; a plus says that there are more."""
+def answered(answer: Answer) -> HubStatus:
     if answer.error is not None:
         return failed(answer.hub, answer.error)
-    more = "+" if answer.page and answer.page.cursor else ""
-    total = answer.page.total if answer.page else None
     return HubStatus(
         hub=answer.hub,
         state="good",
-        hits=words.count(total) if total is not None else f"{hits}{more}",
         text=f"{answer.seconds:.1f} s",
         title=f"{words.HUB_LABELS[answer.hub]} answered in {answer.seconds:.2f} s",
     )
+
+
+def counted(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
+    """With the number of its cards. Where those come after the others', there is no number yet."""
+    if status.state != "good":
+        return status
+    return replace(status, hits=words.at_least(shown, more=more))
 
 
 def failed(hub: HubName, error: HubUiError) -> HubStatus:

@@ -20,18 +20,19 @@ class Part:
     value: str
 
 
-def parts(query: Query) -> list[Part]:
+def parts(query: Query, *, one: bool = False) -> list[Part]:
+    """`one`: the verbs and nouns agree with a single LoRA."""
     found: list[Part] = []
     for facet, lead, label in (
         ("hubs", "on", lambda v: words.HUB_LABELS[v]),
         ("bases", "for", base_name),
-        ("kinds", "that are", lambda v: words.KIND_PLURALS[v]),
+        ("kinds", "that is a" if one else "that are", lambda v: v if one else words.KIND_PLURALS[v]),
     ):
         for i, value in enumerate(getattr(query, facet)):
             found.append(Part(lead=lead if i == 0 else "or", label=label(value), facet=facet, value=value))
     if query.text:
-        verb = "and mention" if query.kinds else "that mention"
-        found.append(Part(lead=verb, label=query.text, facet="text", value=""))
+        lead = f"{'and' if query.kinds else 'that'} mention{'s' if one else ''}"
+        found.append(Part(lead=lead, label=query.text, facet="text", value=""))
     return found
 
 
@@ -40,5 +41,7 @@ def base_name(value: str) -> str:
     return known.label if known else base_models.architecture_label(value)
 
 
-def html(render: Renderer, query: Query, total: int | None) -> str:
-    return render("sentence", total=total, parts=parts(query))
+def html(render: Renderer, query: Query, shown: int, *, has_more: bool = False) -> str:
+    """`shown` is the number of cards; with `has_more` it is no more than that."""
+    one = shown == 1 and not has_more
+    return render("sentence", number=words.at_least(shown, more=has_more) or "…", one=one, parts=parts(query, one=one))

@@ -7,6 +7,7 @@ template of Gradio's: Jinja2 escapes and fills everything here, and the browser 
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
 import gradio as gr
@@ -66,6 +67,11 @@ def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+def script(name: str) -> str:
+    """One of hub_ui/widgets/scripts, for a widget's `script`."""
+    return (resources.files("hub_ui.widgets") / "scripts" / f"{name}.js").read_text(encoding="utf-8")
 
 
 def act_data(event: gr.EventData) -> dict[str, Any]:

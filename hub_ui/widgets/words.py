@@ -49,6 +49,13 @@ def count(number: int | None) -> str:
     return str(number)
 
 
+def at_least(number: int, *, more: bool) -> str:
+    """How many are there, a plus behind it while there may be more; empty for "0+", which says nothing."""
+    if not more:
+        return f"{number:,}"
+    return f"{number:,}+" if number else ""
+
+
 def size(bytes_: int | None) -> str:
     """Decimal units, as hubs and shops use them: 38000000 -> "38 MB"."""
     if bytes_ is None:

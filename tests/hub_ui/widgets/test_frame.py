@@ -7,10 +7,14 @@ from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
 
 
-def test_a_hub_that_answered_tells_hits_and_time() -> None:
-    page = Page(hub="civitai", loras=(), cursor="next")
-    status = frame.answered(Answer(hub="civitai", seconds=0.42, page=page), 24)
-    assert (status.state, status.hits, status.text) == ("good", "24+", "0.4 s")
+def test_a_hub_that_answered_tells_its_cards_and_its_time() -> None:
+    status = frame.answered(Answer(hub="civitai", seconds=0.42, page=Page(hub="civitai", loras=())))
+    told = [frame.counted(status, shown, more=more).hits for shown, more in ((24, True), (7, False), (0, True))]
+    assert (status.state, status.text, told) == ("good", "0.4 s", ["24+", "7", ""])
+
+
+def test_a_hub_that_failed_has_no_number() -> None:
+    assert frame.counted(frame.failed("civitai", HubDown("Down.", hub="civitai")), 3, more=False).hits == ""
 
 
 def test_a_hub_without_a_key_offers_one_in_place() -> None:

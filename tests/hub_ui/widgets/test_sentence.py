@@ -18,5 +18,15 @@ def test_the_question_is_told_in_words() -> None:
 
 
 def test_counts_agree_with_their_noun() -> None:
-    assert "<b>1</b> LoRA</p>" in sentence.html(Renderer(), Query(), 1)
+    assert "<b>1</b> LoRA\n" in sentence.html(Renderer(), Query(), 1)
     assert "<b>9,412</b> LoRAs" in sentence.html(Renderer(), Query(), 9412)
+    assert "<b>24+</b> LoRAs" in sentence.html(Renderer(), Query(), 24, has_more=True)
+
+
+def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
+    told = [(part.lead, part.label) for part in sentence.parts(Query(text="ink", kinds=("style",)), one=True)]
+    assert told == [("that is a", "style"), ("and mentions", "ink")]
+
+
+def test_before_any_card_is_there_no_number_is_told() -> None:
+    assert "<b>…</b> LoRAs" in sentence.html(Renderer(), Query(), 0, has_more=True)

@@ -1,0 +1,121 @@
+"""Browsing in a real browser: one order over all hubs, true numbers, cards that keep their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hub_ui.demo.hubs.faults import Fault
+from tests.browser.demo import Demo, whole_demo
+
+pytestmark = pytest.mark.browser
+DOWNLOADS = """() => [...document.querySelectorAll('.card .figures .push')].map((each) => {
+  const [, number, unit] = each.textContent.match(/([\\d.]+)([kM]?)/) || [null, '-1', ''];
+  return Number(number) * ({k: 1e3, M: 1e6}[unit] || 1);
+})"""
+TITLES = "() => [...document.querySelectorAll('.card .title')].map((each) => each.textContent.trim())"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("browse")) as running:
+        yield running
+
+
+@pytest.fixture
+def demo(whole: Demo) -> Iterator[Demo]:
+    yield whole
+    whole.hubs.faults.clear()
+
+
+def arrived(page: Page, hubs: int = 3) -> None:
+    expect(page.locator(".hub.good")).to_have_count(hubs)
+    expect(page.locator(".card.ghost")).to_have_count(0)
+
+
+def test_most_downloaded_falls_over_three_hubs_and_is_the_same_each_time(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?sort=downloads")
+    arrived(page)
+    numbers, titles = page.evaluate(DOWNLOADS), page.evaluate(TITLES)
+    assert numbers == sorted(numbers, reverse=True)
+    assert {mark[:2].strip() for mark in page.locator(".card .mark").all_inner_texts()} == {"C", "HF", "R"}
+    # Another page and no reload: leaving one while headers are read is an error on its console.
+    again = page.context.new_page()
+    again.goto(page.url)
+    arrived(again)
+    assert again.evaluate(TITLES) == titles
+
+
+def test_load_more_goes_on_in_the_same_order_until_there_is_no_more(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?sort=downloads")
+    arrived(page)
+    more = page.get_by_role("button", name="Load more")
+    while more.is_visible():
+        shown = page.locator(".card").count()
+        more.click()
+        expect(page.locator(".card:not(.ghost)").nth(shown)).to_be_visible()
+        arrived(page)
+    numbers = page.evaluate(DOWNLOADS)
+    assert numbers == sorted(numbers, reverse=True)
+    expect(page.locator(".sentence b")).to_have_text(str(len(numbers)))
+
+
+def test_what_a_person_has_scrolled_to_stays_while_a_late_hub_answers(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=12.0, times=1))
+    page.goto(demo.url + "?sort=downloads")
+    expect(page.locator(".hub.good")).to_have_count(2)
+    before = [title for title in page.evaluate(TITLES) if title]
+    page.mouse.move(700, 500)
+    page.mouse.wheel(0, 300)
+    arrived(page)
+    assert page.evaluate(TITLES)[: len(before)] == before
+
+
+def test_a_hub_that_is_down_is_counted_nowhere(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="status", hub="civitai", match="/api/v1/models"))
+    page.goto(demo.url)
+    arrived(page, hubs=2)
+    expect(page.locator(".sentence b")).to_have_text(str(page.locator(".card").count()))
+    option = page.get_by_role("checkbox", name="CivitAI")
+    expect(option.locator("b")).to_have_text("")
+
+
+def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?q=outline")
+    arrived(page)
+    for option in page.locator(".facets .option").all():
+        name, number = option.locator("span").inner_text(), option.locator("b").inner_text()
+        if number in ("", "0"):
+            continue
+        option.click()
+        expect(page.locator(".sentence .part")).to_have_count(2)
+        expect(page.locator(".card:not(.ghost)"), name).to_have_count(int(number))
+        option.click()
+        expect(page.locator(".sentence .part")).to_have_count(1)
+        arrived(page)
+
+
+def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    page.mouse.wheel(0, 1500)
+    page.wait_for_function("scrollY > 1000")
+    hit = page.locator(".card .hit").nth(
+        page.evaluate(
+            "[...document.querySelectorAll('.card .hit')].findIndex((each) => each.getBoundingClientRect().top > 300)"
+        )
+    )
+    place = hit.bounding_box()
+    hit.click()
+    expect(page.locator(".detail h2")).to_be_visible()
+    opened = hit.bounding_box()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".detail")).to_have_count(0)
+    closed = hit.bounding_box()
+    assert place is not None
+    assert opened is not None
+    assert closed is not None
+    assert abs(opened["y"] - place["y"]) < 2
+    assert abs(closed["y"] - place["y"]) < 2
