@@ -104,6 +104,17 @@ async def _stream(content: Content, part: range) -> AsyncIterator[bytes]:
 
 
 def attachment(filename: str) -> str:
-    return (
-        f"attachment; filename=\"{filename.encode('ascii', 'replace').decode()}\"; filename*=UTF-8''{quote(filename)}"
-    )
+    """As CivitAI has its storage send it: the name alone, in UTF-8 whatever is in it."""
+    return f'attachment; filename="{_quotable(filename)}"'
+
+
+def inline(filename: str) -> str:
+    """As the Hugging Face Hub and its CDN send it."""
+    name = _quotable(filename)
+    plain = name.encode("ascii", "replace").decode()
+    return f"inline; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
+
+
+def _quotable(filename: str) -> str:
+    """A name that cannot end its quotes or its header."""
+    return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in filename)

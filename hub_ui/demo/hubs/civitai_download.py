@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, json_answer
+from hub_ui.demo.hubs.answers import RefusalError, attachment, bearer, json_answer
 from hub_ui.demo.hubs.civitai_query import is_paid
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
 from hub_ui.demo.hubs.cursors import natural
@@ -46,7 +46,7 @@ class Downloads:
         if wire is None or known is None:
             raise _not_found()
         key = f"/{model.data.get('userId', 0)}/model/{wire['id']}/{wire['name']}"
-        location = self.delivery.signed(key, known.content, wire["name"], lifetime=_LIFETIME)
+        location = self.delivery.signed(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
         return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
 
     def needs_login(self, version: Json, known: HubFile | None) -> bool:

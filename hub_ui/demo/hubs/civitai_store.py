@@ -1,16 +1,19 @@
 """CivitAI models of a data folder, found by model, version, file and hash."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+from hub_ui.demo.hubs.hashes import civitai_hashes
 
 _ENUMS = Path(__file__).with_name("civitai_enums.json")
-# Sample files may leave their hash and size to the hub, which has the bytes.
-_SHA256, _AUTO_V2, _SIZE_KB = "{SHA256}", "{AUTOV2}", "{SIZEKB}"
+# Sample files may leave their hashes and size to the hub, which has the bytes.
+_LEFT_OPEN = re.compile(r"\{[A-Z0-9]+\}")
+_SIZE_KB = "{SIZEKB}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,16 @@ def _measured_file(file: Json, known: HubFile | None) -> Json:
     filled = dict(file)
     if filled.get("sizeKB") in (None, _SIZE_KB):
         filled["sizeKB"] = known.content.size / 1024
-    hashes = filled.get("hashes") or {}
-    if _SHA256 in hashes.values():
-        sha = known.content.sha256.upper()
-        filled["hashes"] = {key: {_SHA256: sha, _AUTO_V2: sha[:10]}.get(value, value) for key, value in hashes.items()}
-    return filled
+    return {**filled, "hashes": _measured_hashes(filled.get("hashes") or {}, known)}
+
+
+def _measured_hashes(hashes: Json, known: HubFile) -> Json:
+    """Without those that a file of its size or format does not have."""
+    if not any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
+        return hashes
+    found = {f"{{{name.upper()}}}": value for name, value in civitai_hashes(known.digest).items()}
+    filled = {name: found.get(value, value) for name, value in hashes.items()}
+    return {name: value for name, value in filled.items() if not _LEFT_OPEN.fullmatch(str(value))}
 
 
 def _version_objects(folder: DataFolder) -> Iterator[Json]:

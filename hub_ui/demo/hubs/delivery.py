@@ -8,15 +8,17 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import attachment, content_answer
+from hub_ui.demo.hubs.answers import content_answer
 from hub_ui.demo.hubs.content import Content
 
+_DATE = "%Y%m%dT%H%M%SZ"
 _EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 _BAD = b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
 _MISSING = b"<Error><Code>NoSuchKey</Code></Error>"
@@ -32,19 +34,22 @@ class Delivery:
     signed_contents: dict[str, Content] = field(default_factory=dict)
     public_contents: dict[str, Content] = field(default_factory=dict)
 
-    def signed(self, path: str, content: Content | None, filename: str, *, lifetime: int) -> str:
-        """An address good for `lifetime` seconds. Without content it is signed all the same, and answers 404."""
+    def signed(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
+        """An address good for `lifetime` seconds, whose answer has that Content-Disposition.
+
+        Without content it is signed all the same, and answers 404.
+        """
         if content is not None:
             self.signed_contents[path] = content
         query = {
             "X-Amz-Expires": str(lifetime),
-            "response-content-disposition": attachment(filename),
+            "response-content-disposition": disposition,
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Date": str(int(self.now())),
+            "X-Amz-Date": datetime.fromtimestamp(self.now(), UTC).strftime(_DATE),
             "X-Amz-SignedHeaders": "host",
         }
         query["X-Amz-Signature"] = self._signature(path, query["X-Amz-Date"], query["X-Amz-Expires"])
-        return f"{self.origin}{quote(path)}?{urlencode(query)}"
+        return f"{self.origin}{quote(path)}?{urlencode(query, quote_via=quote)}"
 
     def public(self, path: str, content: Content) -> str:
         self.public_contents[path] = content
@@ -65,12 +70,14 @@ class Delivery:
         signature = query.get("X-Amz-Signature", "").encode()
         if not hmac.compare_digest(signature, self._signature(path, date, lifetime).encode()):
             return _refusal(403, _BAD) if path in self.signed_contents else _refusal(404, _MISSING)
-        if self.now() > int(date) + int(lifetime):
+        if self.now() > datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp() + int(lifetime):
             return _refusal(403, _EXPIRED)
         if path not in self.signed_contents:
             return _refusal(404, _MISSING)
-        disposition = {"Content-Disposition": query.get("response-content-disposition", "attachment")}
-        return content_answer(request, self.signed_contents[path], {**_headers(path), **disposition})
+        # Starlette writes headers in Latin-1; the storages send the UTF-8 of the name.
+        disposition = query.get("response-content-disposition", "attachment").encode().decode("latin-1")
+        headers = {**_headers(path), "Content-Disposition": disposition}
+        return content_answer(request, self.signed_contents[path], headers)
 
     def _signature(self, *signed: str) -> str:
         return hmac.new(self.secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
 from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.hashes import Digest, digest_of
 from hub_ui.demo.hubs.weights import generated_safetensors
 
 Json = dict[str, Any]
@@ -28,6 +29,10 @@ class HubFile:
 
     content: Content
     access: str | None = None
+
+    @cached_property
+    def digest(self) -> Digest:
+        return digest_of(self.content)
 
 
 @dataclass(frozen=True, kw_only=True)

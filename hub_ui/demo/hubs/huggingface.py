@@ -15,10 +15,10 @@ from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import (
     RefusalError,
-    attachment,
     bearer,
     content_answer,
     html_answer,
+    inline,
     json_answer,
     json_body,
 )
@@ -143,9 +143,10 @@ class HuggingFaceHub:
 
     def _redirect(self, repo: Repo, commit: Commit, file: RepoFile) -> Response:
         key = f"/repos/{repo.id}/{file.sha256}"
-        location = self.delivery.signed(key, file.content, file.path.rpartition("/")[2], lifetime=_LINK_LIFETIME)
+        disposition = inline(file.path.rpartition("/")[2])
+        location = self.delivery.signed(key, file.content, disposition, lifetime=_LINK_LIFETIME)
         headers = {**_commit_header(commit), "X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"'}
-        headers |= {"ETag": f'"{file.oid}"', "Accept-Ranges": "bytes", "Content-Disposition": attachment(file.path)}
+        headers |= {"ETag": f'"{file.oid}"', "Accept-Ranges": "bytes", "Content-Disposition": disposition}
         return RedirectResponse(location, 302, headers)
 
     def _file(self, request: Request) -> tuple[Repo, Commit, RepoFile]:

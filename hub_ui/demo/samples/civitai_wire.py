@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from hub_ui.demo.samples.digests import Digest
+from hub_ui.demo.hubs.hashes import Digest, civitai_hashes
 from hub_ui.demo.samples.sample import File, Json, Picture, Release, Sample
 from hub_ui.demo.samples.times import iso_milliseconds, stable_number, stamp
 
@@ -42,11 +42,20 @@ _STUDIOS: dict[str, Studio] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What CivitAI says of a picture's own pixels."""
+
+    width: int
+    height: int
+    blurhash: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known beside the sample: `digests` by the files' names, `sizes` of pictures by theirs."""
+    """What is known beside the sample: `digests` by the files' names, `pictures` by theirs."""
 
     digests: Mapping[str, Digest]
-    sizes: Mapping[str, tuple[int, int]]
+    pictures: Mapping[str, Drawn]
     today: date
 
 
@@ -130,7 +139,7 @@ def _contents(sample: Sample, index: int, known: Known, scanned: str) -> Json:
     """Files, pictures and the way to download; an archived model keeps only the pictures."""
     release, number = sample.releases[index], version_number(sample, index)
     images = [
-        _image(picture, release, number * 10 + n, str(sample.base), known.sizes[picture.file])
+        _image(picture, release, number * 10 + n, str(sample.base), known.pictures[picture.file])
         for n, picture in enumerate(release.pictures)
     ]
     if sample.quirks.get("mode") == "Archived":
@@ -157,26 +166,20 @@ def _file(file: File, number: int, version: int, scanned: str, digest: Digest) -
         "virusScanMessage": None,
         "scannedAt": scanned,
         "metadata": {**metadata, "size": "full" if file.fp == "fp32" else None},
-        "hashes": _hashes(digest) if suffix != ".pt" else {},
+        "hashes": civitai_hashes(digest) if suffix != ".pt" else {},
         "downloadUrl": f"{{CIVITAI_ENDPOINT}}/api/download/models/{version}?fileId={number}",
     }
     return {**data, "primary": True} if file.main else data
 
 
-def _hashes(digest: Digest) -> Json:
-    sha = digest.sha256.upper()
-    return {"AutoV2": sha[:10], "SHA256": sha, "AutoV3": digest.tensors[:12].upper()}
-
-
-def _image(picture: Picture, release: Release, number: int, base: str, size: tuple[int, int]) -> Json:
-    width, height = size
+def _image(picture: Picture, release: Release, number: int, base: str, drawn: Drawn) -> Json:
     return {
         "id": number,
         "url": f"{{CIVITAI_ENDPOINT}}/pictures/{picture.file}",
         "nsfwLevel": picture.level,
-        "width": width,
-        "height": height,
-        "hash": None,
+        "width": drawn.width,
+        "height": drawn.height,
+        "hash": drawn.blurhash,
         "type": "image",
         "minor": False,
         "poi": False,

@@ -1,22 +1,12 @@
 """Sizes and hashes of the made-up files, kept in a table: CivitAI's objects name them, and hashing them takes long."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
+from hub_ui.demo.hubs.hashes import Digest
 from hub_ui.demo.samples.sample import Weights
 
 TABLE = Path(__file__).with_name("digests.json")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digest:
-    """`tensors` is the hash of what follows the header, the start of which CivitAI calls AutoV3."""
-
-    size: int
-    sha256: str
-    header: str
-    tensors: str
 
 
 def known_digests() -> dict[str, Digest]:

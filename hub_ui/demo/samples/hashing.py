@@ -1,15 +1,21 @@
-"""`python -m hub_ui.demo.samples.hashing` reads every made-up file once and writes digests.json anew."""
+"""`python -m hub_ui.demo.samples.hashing` reads every made-up file and drawn picture and writes the tables."""
 
-import hashlib
 import json
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from hub_ui.demo.hubs.content import Content, chunks
+from PIL import Image
+
+from hub_ui.demo.hubs.hashes import Digest, digest_of
 from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.samples import blurhash, digests
 from hub_ui.demo.samples.catalogue import SAMPLES
-from hub_ui.demo.samples.digests import TABLE, Digest, recipe
+from hub_ui.demo.samples.digests import recipe
 from hub_ui.demo.samples.headers import spec
 from hub_ui.demo.samples.sample import Weights
+
+PICTURES = Path(__file__).parent / "pictures"
 
 
 def made_up() -> dict[str, Weights]:
@@ -20,29 +26,21 @@ def made_up() -> dict[str, Weights]:
 
 
 def digest(weights: Weights) -> Digest:
-    content = generated_safetensors(spec(weights))
-    start = header_bytes(content)
-    whole, tensors = hashlib.sha256(start), hashlib.sha256()
-    for chunk in chunks(content, len(start)):
-        whole.update(chunk)
-        tensors.update(chunk)
-    return Digest(
-        size=content.size,
-        sha256=whole.hexdigest(),
-        header=hashlib.sha256(start).hexdigest(),
-        tensors=tensors.hexdigest(),
-    )
+    return digest_of(generated_safetensors(spec(weights)))
 
 
-def header_bytes(content: Content) -> bytes:
-    """The header with the eight bytes of its length."""
-    length = int.from_bytes(content.read(0, 8), "little")
-    return content.read(0, 8 + length)
+def blurhash_of(path: Path) -> str:
+    with Image.open(path) as picture:
+        return blurhash.blurhash(picture)
 
 
 def main() -> None:
-    table = {name: asdict(digest(weights)) for name, weights in sorted(made_up().items())}
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    _write(digests.TABLE, {name: asdict(digest(weights)) for name, weights in sorted(made_up().items())})
+    _write(blurhash.TABLE, {path.name: blurhash_of(path) for path in sorted(PICTURES.glob("*.webp"))})
+
+
+def _write(path: Path, table: dict[str, Any]) -> None:
+    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

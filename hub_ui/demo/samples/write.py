@@ -1,6 +1,5 @@
 """Writes the data folder of `hub-ui demo`: what the local hubs answer with (see demo/hubs)."""
 
-import hashlib
 import io
 import json
 import zipfile
@@ -13,10 +12,13 @@ from typing import Any
 
 from PIL import Image
 
+from hub_ui.demo.hubs.content import InMemory, OnDisk
+from hub_ui.demo.hubs.hashes import Digest, digest_of
 from hub_ui.demo.samples import civitai_wire, huggingface_wire, replicate_wire
+from hub_ui.demo.samples.blurhash import blurhash, known_blurhashes
 from hub_ui.demo.samples.cards import card, picture_paths
 from hub_ui.demo.samples.catalogue import catalogue
-from hub_ui.demo.samples.digests import Digest, known_digests, recipe
+from hub_ui.demo.samples.digests import known_digests, recipe
 from hub_ui.demo.samples.drawing.canvas import HEIGHT, WIDTH
 from hub_ui.demo.samples.headers import spec
 from hub_ui.demo.samples.sample import Archive, Content, File, Hub, Json, Release, Sample, Trained, Weights
@@ -77,7 +79,7 @@ class _Writer:
         self.put(name, (json.dumps(data, ensure_ascii=False, indent=indent) + "\n").encode())
 
     def pictures(self) -> None:
-        for name in self.picture_sizes:
+        for name in self.drawn:
             self.put(f"pictures/{name}", self.picture_file(name).read_bytes())
 
     def picture_file(self, name: str) -> Path:
@@ -86,10 +88,10 @@ class _Writer:
         return drawn if drawn.is_file() else self.weights / "pictures" / name
 
     @cached_property
-    def picture_sizes(self) -> dict[str, tuple[int, int]]:
-        releases = _releases(self.samples)
+    def drawn(self) -> dict[str, civitai_wire.Drawn]:
+        releases, known = _releases(self.samples), known_blurhashes()
         names = {picture.file for release in releases for picture in release.pictures}
-        return {name: _picture_size(self.picture_file(name)) for name in sorted(names)}
+        return {name: _drawn(self.picture_file(name), known.get(name)) for name in sorted(names)}
 
     def archives(self) -> None:
         for release in _releases(self.samples):
@@ -101,7 +103,7 @@ class _Writer:
         for sample in self.of("civitai"):
             files = [file for release in sample.releases for file in release.files]
             digests = {file.name: self.digest(file.content) for file in files}
-            known = civitai_wire.Known(digests=digests, sizes=self.picture_sizes, today=self.today)
+            known = civitai_wire.Known(digests=digests, pictures=self.drawn, today=self.today)
             self.put_json(f"civitai_model_{sample.id}.json", civitai_wire.model_object(sample, known))
 
     def huggingface(self) -> None:
@@ -158,8 +160,8 @@ class _Writer:
         if isinstance(content, Weights):
             return self.digests[recipe(content)]
         if isinstance(content, Trained):
-            return _digest_of(self.trained[content.name].path.read_bytes())
-        return _digest_of(zipped(content) if isinstance(content, Archive) else content.text.encode())
+            return digest_of(OnDisk(path=self.trained[content.name].path))
+        return digest_of(InMemory(data=zipped(content) if isinstance(content, Archive) else content.text.encode()))
 
     def ghosts(self, hub: Hub) -> Iterator[str]:
         return (str(sample.id or sample.name) for sample in self.of(hub) if sample.deleted)
@@ -211,18 +213,8 @@ def _releases(samples: Iterable[Sample]) -> Iterator[Release]:
     return (release for sample in samples for release in sample.releases)
 
 
-def _picture_size(path: Path) -> tuple[int, int]:
-    if path.parent == DRAWN:
-        return WIDTH, HEIGHT
+def _drawn(path: Path, known: str | None) -> civitai_wire.Drawn:
+    if known is not None:
+        return civitai_wire.Drawn(width=WIDTH, height=HEIGHT, blurhash=known)
     with Image.open(path) as picture:
-        return picture.size
-
-
-def _digest_of(data: bytes) -> Digest:
-    start = 8 + int.from_bytes(data[:8], "little")
-    return Digest(
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        header=hashlib.sha256(data[:start]).hexdigest(),
-        tensors=hashlib.sha256(data[start:]).hexdigest(),
-    )
+        return civitai_wire.Drawn(width=picture.width, height=picture.height, blurhash=blurhash(picture))

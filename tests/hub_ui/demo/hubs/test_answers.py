@@ -1,6 +1,6 @@
 import pytest
 
-from hub_ui.demo.hubs.answers import attachment, wanted_range
+from hub_ui.demo.hubs.answers import attachment, inline, wanted_range
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,14 @@ def test_a_range_header_means_these_bytes_of_a_hundred(header: str | None, expec
     assert wanted_range(header, 100) == expected
 
 
-def test_a_file_name_beyond_ascii_is_sent_twice() -> None:
-    assert attachment("red é.bin") == "attachment; filename=\"red ?.bin\"; filename*=UTF-8''red%20%C3%A9.bin"
+def test_a_file_name_is_sent_as_each_hub_writes_it() -> None:
+    assert attachment("red é.bin") == 'attachment; filename="red é.bin"'
+    assert inline("red é.bin") == "inline; filename*=UTF-8''red%20%C3%A9.bin; filename=\"red ?.bin\";"
+
+
+@pytest.mark.parametrize("name", ['a"; x="b', "a\r\nX-Evil: 1", "a\\", "a\ud800"])
+def test_a_file_name_ends_neither_its_quotes_nor_its_header(name: str) -> None:
+    sent = attachment(name)
+    assert sent.count('"') == 2
+    assert sent.isprintable()
+    assert "\\" not in sent

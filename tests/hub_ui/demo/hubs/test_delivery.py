@@ -1,11 +1,15 @@
 """The delivery origin, reached the way clients reach it: by a redirect of a hub."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import requests
 
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.delivery import Delivery
-from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 
 @pytest.fixture
@@ -18,7 +22,25 @@ def test_a_signed_address_gives_the_file_under_its_name(signed: str) -> None:
     answer = requests.get(signed, timeout=5)
     assert answer.status_code == 200
     assert len(answer.content) == 1604
-    assert 'filename="red.safetensors"' in answer.headers["content-disposition"]
+    assert answer.headers["content-disposition"] == 'attachment; filename="red.safetensors"'
+
+
+def test_a_signed_address_is_written_as_recorded(signed: str) -> None:
+    """Of January 2024, by R2: spaces as %20, and the time as S3 writes it."""
+    query = signed.partition("?")[2]
+    disposition = "response-content-disposition=attachment%3B%20filename%3D%22red.safetensors%22"
+    assert query.startswith(f"X-Amz-Expires=86400&{disposition}&X-Amz-Algorithm=AWS4-HMAC-SHA256&")
+    assert re.search(r"&X-Amz-Date=\d{8}T\d{6}Z&X-Amz-SignedHeaders=host&X-Amz-Signature=", query)
+
+
+def test_a_name_beyond_ascii_comes_in_utf8(tmp_path: Path) -> None:
+    files = [{"id": 3, "name": "赤.bin", "primary": True}]
+    model = {"id": 1, "name": "Red", "modelVersions": [{"id": 2, "files": files}]}
+    (tmp_path / "civitai_model_1.json").write_text(json.dumps(model))
+    (tmp_path / "files.json").write_text(json.dumps({"civitai": {"3": {"text": "red"}}}))
+    with running_hubs(tmp_path) as own:
+        sent = requests.get(f"{own.civitai}/api/download/models/2", timeout=5).headers["content-disposition"]
+    assert sent.encode("latin-1").decode() == 'attachment; filename="赤.bin"'
 
 
 def test_a_part_of_a_file_is_a_slice_of_it(signed: str) -> None:

@@ -1,19 +1,22 @@
 from datetime import date
 from typing import Any
 
-from hub_ui.demo.samples.civitai_wire import Known, model_object
-from hub_ui.demo.samples.digests import Digest
+from hub_ui.demo.hubs.hashes import Digest
+from hub_ui.demo.samples.civitai_wire import Drawn, Known, model_object
 from hub_ui.demo.samples.sample import PG, PG13, File, Json, Picture, R, Text
 from tests.hub_ui.demo.samples.builders import release, sample
 
-DIGEST = Digest(size=2048, sha256="ab" * 32, header="0" * 64, tensors="cd" * 32)
+DIGEST = Digest(
+    size=2048, sha256="ab" * 32, header="0" * 64, tensors="cd" * 32, crc32="0a" * 4, blake3="ef" * 32, auto_v1="12" * 4
+)
+DRAWN = Drawn(width=448, height=488, blurhash="U0" + "0" * 34)
 
 
 def wire(**said: Any) -> Json:
     told = sample("civitai", **said)
     digests = {file.name: DIGEST for each in told.releases for file in each.files}
-    sizes = {picture.file: (448, 488) for each in told.releases for picture in each.pictures}
-    return model_object(told, Known(digests=digests, sizes=sizes, today=date(2026, 9, 1)))
+    pictures = {picture.file: DRAWN for each in told.releases for picture in each.pictures}
+    return model_object(told, Known(digests=digests, pictures=pictures, today=date(2026, 9, 1)))
 
 
 def test_tells_who_made_what() -> None:
@@ -37,7 +40,14 @@ def test_newer_versions_come_first_and_have_higher_numbers() -> None:
 def test_a_file_carries_its_size_and_hashes() -> None:
     (file,) = wire()["modelVersions"][0]["files"]
     assert file["sizeKB"] == 2.0
-    assert file["hashes"] == {"AutoV2": "ABABABABAB", "SHA256": "AB" * 32, "AutoV3": "CDCDCDCDCDCD"}
+    assert file["hashes"] == {
+        "AutoV1": "12121212",
+        "AutoV2": "ABABABABAB",
+        "SHA256": "AB" * 32,
+        "CRC32": "0A0A0A0A",
+        "BLAKE3": "EF" * 32,
+        "AutoV3": "CDCDCDCDCDCD",
+    }
     assert file["downloadUrl"] == "{CIVITAI_ENDPOINT}/api/download/models/42001?fileId=420010"
     assert file["primary"] is True
 
@@ -53,6 +63,11 @@ def test_a_pickle_is_known_as_one_and_has_no_hashes() -> None:
     files = (File(name="a.pt", content=Text(text="")),)
     (file,) = wire(releases=(release(files=files),))["modelVersions"][0]["files"]
     assert (file["metadata"]["format"], file["pickleScanResult"], file["hashes"]) == ("PickleTensor", "Danger", {})
+
+
+def test_a_picture_carries_its_size_and_blurhash() -> None:
+    (image,) = wire(releases=(release(pictures=(Picture(name="a", prompt=""),)),))["modelVersions"][0]["images"]
+    assert (image["width"], image["height"], image["hash"]) == (448, 488, "U0" + "0" * 34)
 
 
 def test_levels_of_pictures_add_up() -> None:

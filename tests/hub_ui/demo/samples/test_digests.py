@@ -1,9 +1,10 @@
 import hashlib
 from dataclasses import replace
 
+from hub_ui.demo.hubs.hashes import header_bytes
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.demo.samples.digests import known_digests, recipe
-from hub_ui.demo.samples.hashing import digest, header_bytes, made_up
+from hub_ui.demo.samples.hashing import digest, made_up
 from hub_ui.demo.samples.headers import spec
 from hub_ui.demo.samples.sample import Weights
 
