@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,8 @@ from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
 from hub_ui.services import Services
+from hub_ui.web.hosts import Hosts
+from hub_ui.web.middleware import middleware
 from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
@@ -38,6 +41,10 @@ WRITE_ADDRESS = """(address) => {
 }"""
 # The browser's back and forward buttons: the page follows the address without being loaded again.
 FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act: 'address', query: location.search}));"
+
+
+# Of all pages together; what waits costs memory.
+MOST_WAITING = 2000
 
 
 def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
@@ -167,29 +174,50 @@ def serving(
     services: Services, *, host: str = "127.0.0.1", port: int | None = None, open_browser: bool = False
 ) -> Iterator[str]:
     """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on."""
-    # Gradio reads this when it starts: no analytics.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    reader = HeaderReader(services=services)
-    services.queue.start()
-    app = build_app(services, reader)
-    _, url, _ = app.queue(default_concurrency_limit=8).launch(
-        server_name=host,
-        server_port=port or None,
-        inbrowser=open_browser,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=False,
-        # Run history would keep what people type in their browser's storage.
-        run_history=False,
-        footer_links=[],
-        theme=theme(),
-        css_paths=STYLES,
-        head=f"<script>{KEYBOARD.read_text(encoding='utf-8')}</script>",
-        mcp_server=False,
-    )
-    try:
-        yield url
-    finally:
-        app.close(verbose=False)
-        services.queue.stop()
-        reader.close()
+    limits = services.settings.policy.limits
+    with _gradio_settings() as folder:
+        reader = HeaderReader(services=services)
+        services.queue.start()
+        app = build_app(services, reader)
+        names = services.settings.allowed_hosts | {host.lower()}
+        hosts = None if services.settings.hosted and not services.settings.allowed_hosts else Hosts(names=names)
+        _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
+            server_name=host,
+            server_port=port or None,
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=False,
+            # Run history would keep what people type in their browser's storage.
+            run_history=False,
+            footer_links=[],
+            theme=theme(),
+            css_paths=STYLES,
+            head=f"<script>{KEYBOARD.read_text(encoding='utf-8')}</script>",
+            mcp_server=False,
+            max_file_size=limits.upload_bytes,
+            app_kwargs={"middleware": middleware(app, hosts=hosts, limits=limits, folder=folder)},
+        )
+        try:
+            yield url
+        finally:
+            app.close(verbose=False)
+            services.queue.stop()
+            reader.close()
+
+
+@contextmanager
+def _gradio_settings() -> Iterator[Path]:
+    """Gradio reads these from the environment: no analytics, and a folder of this page alone for what is uploaded.
+
+    Its usual folder is open to everyone on this computer, and stays for ever.
+    """
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as folder:
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(Path(folder).resolve()))
+        try:
+            yield Path(folder).resolve()
+        finally:
+            os.environ.pop("GRADIO_TEMP_DIR")
+            if before is not None:
+                os.environ["GRADIO_TEMP_DIR"] = before

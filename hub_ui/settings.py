@@ -9,6 +9,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from connectors.ref import HubName
+from hub_ui.policy import HOSTED, LOCAL, Policy
 
 ENDPOINT_VARIABLES: dict[HubName, str] = {
     "civitai": "CIVITAI_ENDPOINT",
@@ -34,6 +35,7 @@ class Settings:
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `names` is the template that files of the library are named by (see library/names.py), `connections` the most that
     one large file is fetched over.
+    `allowed_hosts` are further names of this computer that the page answers to (see web/hosts.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
     """
 
@@ -47,6 +49,11 @@ class Settings:
     read_headers: bool = True
     names: str | None = None
     connections: int = 4
+    allowed_hosts: frozenset[str] = frozenset()
+
+    @property
+    def policy(self) -> Policy:
+        return HOSTED if self.hosted else LOCAL
 
     @property
     def catalog(self) -> Path:
@@ -78,6 +85,7 @@ def from_environment(
         tokens={hub: environ[name] for hub, name in TOKEN_VARIABLES.items() if environ.get(name)},
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
+        allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         connections=_connections(environ.get("HUB_UI_CONNECTIONS", "")),
         read_headers=environ.get("HUB_UI_READ_HEADERS", "").lower() not in ("0", "no", "off", "false"),
     )

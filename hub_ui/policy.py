@@ -1,0 +1,107 @@
+"""What the visitors of a page may do: everything on one's own computer, little on a page that is shared.
+
+A hosted page is open to strangers. Nothing of its owner's is theirs: no keys, no folders, no money; and no visitor's
+things are another's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from connectors.errors import UsageError
+
+Action = Literal[
+    "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
+    "keep history",
+]  # fmt: skip
+
+_AT_HOME = "or run hub-ui on your own computer."
+_REFUSALS: dict[Action, str] = {
+    "use keys": f"A shared page uses nobody's keys. Choose a LoRA that is open to everyone, {_AT_HOME}",
+    "pull": "Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home.",
+    "see library": "A shared page shows nobody's library. Run hub-ui on your own computer to have one.",
+    "change library": "The library of a shared page can't be changed by its visitors.",
+    "train": "A shared page trains nothing. Run hub-ui on your own computer to train with a key of your own.",
+    "run on Replicate": "A shared page generates on its own computer only.",
+    "fetch bases": f"This shared page does not have that base on its disk. Choose another one, {_AT_HOME}",
+    "open paths": f"A shared page draws with the bases of its list. Choose one of those, {_AT_HOME}",
+    "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebLimits:
+    """What requests may take of the computer that serves the page.
+
+    `pixels` is of an uploaded picture, which is gone after `keep_seconds`. `queued` counts the generations of all
+    visitors that wait, `own_queued` those of one page. `events` are the requests of one page without an answer yet.
+    """
+
+    body_bytes: int
+    upload_bytes: int
+    keep_seconds: int
+    pixels: int
+    queued: int
+    own_queued: int
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The most that a visitor may ask for at once. `lora_bytes` is the largest file that is fetched to be tried, and
+    `folder_bytes` what all the fetched ones may take."""
+
+    loras: int
+    images: int
+    steps: int
+    side: int
+    frames: int
+    lora_bytes: int
+    folder_bytes: int
+
+    def check(self, **asked: int | None) -> None:
+        """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
+        for name, number in asked.items():
+            most = getattr(self, name)
+            if number is not None and number > most:
+                raise UsageError(
+                    f"A shared page takes at most {most:,} {_NAMES.get(name, name)} at once, not {number:,}. "
+                    f"Ask for less, {_AT_HOME}"
+                )
+
+
+_NAMES = {"loras": "LoRAs", "side": "pixels a side"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """`bounds` is None where the engine's own are enough."""
+
+    allowed: frozenset[Action]
+    limits: WebLimits
+    bounds: Bounds | None = None
+
+    def allows(self, action: Action) -> bool:
+        return action in self.allowed
+
+    def check(self, action: Action) -> None:
+        """Raises UsageError, with what to do instead."""
+        if action not in self.allowed:
+            raise UsageError(_REFUSALS[action])
+
+
+_LOCAL_LIMITS = WebLimits(
+    body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,
+    own_queued=50, events=500,
+)  # fmt: skip
+_HOSTED_LIMITS = WebLimits(
+    body_bytes=1_000_000, upload_bytes=20_000_000, keep_seconds=3_600, pixels=4096 * 4096, queued=20, own_queued=2,
+    events=100,
+)  # fmt: skip
+_BOUNDS = Bounds(
+    loras=4, images=12, steps=60, side=1536, frames=33, lora_bytes=1_000_000_000, folder_bytes=10_000_000_000
+)
+
+LOCAL = Policy(allowed=frozenset(get_args(Action)), limits=_LOCAL_LIMITS)
+HOSTED = Policy(allowed=frozenset(), limits=_HOSTED_LIMITS, bounds=_BOUNDS)

@@ -1,0 +1,168 @@
+"""What the page's requests may hold: how much, which files, and how many that wait.
+
+Only the routes that the page itself uses take a POST. Gradio has more of them (recordings, streams, functions of
+components, saved states), none of which hub-ui needs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub_ui.policy import WebLimits
+from hub_ui.web.refusal import Refused
+from hub_ui.web.uploads import check_files
+
+_JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
+_UPLOAD_ROUTE = "/gradio_api/upload"
+_CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
+# Gradio would fetch another server's file for whoever asks. A drive of Windows has one letter.
+_FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+_SPARE_BYTES = 500_000_000
+_TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What waits in Gradio's queue: the generations of all pages, those of this one, and its unanswered requests."""
+
+    queued: int
+    own_queued: int
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """`uploaded` knows the files that came by an upload, and `folder` is where they lie.
+
+    `waiting` counts for a page's session; `generates` says of an event's number whether it makes images.
+    """
+
+    limits: WebLimits
+    folder: Path
+    uploaded: Callable[[str], bool]
+    waiting: Callable[[str], Waiting]
+    generates: Callable[[int], bool]
+
+    def check_event(self, body: Any) -> None:
+        """Raises Refused for a file that was not uploaded, and for more than waits its turn with reason."""
+        if not isinstance(body, dict):
+            raise Refused("This is no request of the page. Load the page again.")
+        check_files(body.get("data"), self.uploaded, self.limits.pixels)
+        waiting, number = self.waiting(str(body.get("session_hash"))), body.get("fn_index")
+        if waiting.events >= self.limits.events:
+            raise Refused("This page has asked for too much at once. Wait for its answers, then try again.", 429)
+        if isinstance(number, int) and self.generates(number):
+            if waiting.own_queued >= self.limits.own_queued:
+                raise Refused("Your last images are not made yet. Wait for them, or stop them.", 429)
+            if waiting.queued >= self.limits.queued:
+                raise Refused("Many people wait for images just now. Try again in a few minutes.", 429)
+
+    def check_room(self) -> None:
+        """Takes away what lay there for long, then raises Refused while the disk is almost full."""
+        sweep(self.folder, time.time() - self.limits.keep_seconds)
+        if self.folder.exists() and shutil.disk_usage(self.folder).free < self.limits.upload_bytes + _SPARE_BYTES:
+            raise Refused("There is no room for another file here just now. Try again in an hour.", 507)
+
+
+@dataclass(frozen=True)
+class RequestCheck:
+    """ASGI middleware in front of Gradio's routes."""
+
+    app: ASGIApp
+    rules: Rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            receive = await self._checked(scope, receive)
+        except Refused as refused:
+            await refused.response()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+        """What the app may receive in place of the request."""
+        path = str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            if _CLOSED.match(path) or _FETCHED.match(path):
+                raise Refused("There is no such page.", 404)
+            return receive
+        if path == _UPLOAD_ROUTE:
+            await anyio.to_thread.run_sync(self.rules.check_room)
+            return self._counted(Headers(scope=scope), receive)
+        if path not in _JSON_ROUTES:
+            raise Refused("There is no such page.", 404)
+        data = await _body(receive, self.rules.limits.body_bytes)
+        if path == _JSON_ROUTES[0]:
+            await anyio.to_thread.run_sync(self.rules.check_event, _read(data))
+        return _replay(data, receive)
+
+    def _counted(self, headers: Headers, receive: Receive) -> Receive:
+        """An upload, as long as it is no longer than one may be; one request may hold many files."""
+        most = self.rules.limits.upload_bytes + 1_000_000
+        if int(headers.get("content-length") or 0) > most:
+            raise Refused(_TOO_LARGE, 413)
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            # As if whoever sends it had gone: nothing of it is kept.
+            return message if came <= most else {"type": "http.disconnect"}
+
+        return counted
+
+
+def sweep(folder: Path, before: float) -> None:
+    """Uploads that nobody used, half ones too, and what Gradio made of them."""
+    for path in folder.glob("**/*"):
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    """The whole body, as long as it is no longer than one may be."""
+    data = bytearray()
+    while True:
+        message = await receive()
+        data += message.get("body", b"")
+        if len(data) > most:
+            raise Refused(_TOO_LARGE, 413)
+        if not message.get("more_body", False):
+            return bytes(data)
+
+
+def _read(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Refused("This is no request of the page. Load the page again.") from error
+
+
+def _replay(data: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    return replay

@@ -1,0 +1,100 @@
+"""Names and other web pages, on every route of the page: DNS rebinding and requests from other sites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.datastructures import Headers
+
+from hub_ui.web.hosts import Hosts
+from hub_ui.web.refusal import Refused
+from tests.hub_ui.web.raw import Visitor, served
+
+ROUTES = ["", "config", "gradio_api/info", "gradio_api/file=x", "gradio_api/queue/data?session_hash=x", "theme.css"]
+POSTS = ["gradio_api/queue/join", "gradio_api/upload", "gradio_api/cancel", "gradio_api/run/x", "gradio_api/call/x"]
+
+
+def refusal(hosts: Hosts, **headers: str) -> str:
+    try:
+        hosts.check(Headers(headers))
+    except Refused as refused:
+        return refused.message
+    return ""
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_route_answers_to_the_name_of_another_site(local: Visitor, route: str) -> None:
+    answer = replace(local, headers={"Host": "evil.example"}).get(route)
+    assert (answer.status_code, "does not answer to the name “evil.example”" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("route", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:9999"},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
+    ],
+)
+def test_no_route_takes_a_post_from_another_site(local: Visitor, route: str, headers: dict[str, str]) -> None:
+    answer = replace(local, headers=headers).post(route, json={"session_hash": "x", "fn_index": 0, "data": []})
+    assert answer.status_code == 403
+
+
+def test_an_upload_from_another_site_is_refused(local: Visitor) -> None:
+    stranger = replace(local, headers={"Origin": "http://localhost:9999"})
+    assert stranger.post("gradio_api/upload", files={"files": ("x.png", b"x")}).status_code == 403
+
+
+def test_the_page_itself_may_post(local: Visitor) -> None:
+    own = replace(local, headers={"Origin": local.url.rstrip("/")})
+    assert own.post("gradio_api/upload", files={"files": ("x.txt", b"x")}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "192.168.1.20", "LOCALHOST", "box.lan", "localhost."],
+)
+def test_addresses_and_own_names_are_answered(host: str) -> None:
+    assert refusal(Hosts(names=frozenset({"box.lan"})), host=host) == ""
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "[::1", "a b"])
+def test_other_names_are_not(host: str) -> None:
+    assert "does not answer to the name" in refusal(Hosts(), host=host)
+
+
+def test_the_name_of_the_computer_is_its_own() -> None:
+    assert refusal(Hosts(own=frozenset({"tower"})), host="tower:7860", origin="http://tower:7860") == ""
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:7860", "https://page.example"])
+def test_an_origin_is_the_page_itself_or_a_name_that_was_allowed(origin: str) -> None:
+    assert refusal(Hosts(names=frozenset({"page.example"})), host="127.0.0.1:7860", origin=origin) == ""
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://127.0.0.1:9999", "http://127.0.0.1", "file://127.0.0.1:7860", "null", "", "http://[::1"]
+)
+def test_another_origin_is_refused_by_name(origin: str) -> None:
+    assert f"Another web page ({origin})" in refusal(Hosts(), host="127.0.0.1:7860", origin=origin)
+
+
+def test_a_default_port_may_be_left_out() -> None:
+    assert refusal(Hosts(names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
+
+
+def test_a_name_that_was_allowed_is_answered(tmp_path: Path) -> None:
+    with served(tmp_path, allowed_hosts=frozenset({"box.example"})) as visitor:
+        named = replace(visitor, headers={"Host": "box.example", "Origin": "https://box.example"})
+        assert (named.get("config").status_code, named.get("").status_code) == (200, 200)
+
+
+def test_a_shared_page_answers_behind_any_proxy(hosted: Visitor) -> None:
+    headers = {"Host": "someone-page.hf.space", "Origin": "https://someone-page.hf.space"}
+    assert replace(hosted, headers=headers).get("config").status_code == 200
