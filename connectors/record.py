@@ -126,7 +126,10 @@ class Lora:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One weight file of one version, flattened: what search and show print, and what a card draws."""
+    """One weight file of one version, flattened: what search and show print, and what a card draws.
+
+    `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
+    """
 
     ref: Ref
     hub: HubName
@@ -152,6 +155,7 @@ class Record:
     access: Access
     claims: tuple[Claim, ...]
     conflicts: tuple[str, ...]
+    conflict_sentences: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """RECORD of the contracts: names and order are stable."""
@@ -177,8 +181,9 @@ class Record:
             "updated_at": self.updated_at,
             "images": [example_to_json(example) for example in self.images],
             "access": self.access,
-            "claims": [claim_to_json(claim) for claim in self.claims],
+            "claims": claims_to_json(self.claims),
             "conflicts": list(self.conflicts),
+            "conflict_sentences": list(self.conflict_sentences),
         }
 
 
@@ -198,6 +203,27 @@ def example_to_json(example: Example) -> dict[str, Any]:
 def claim_to_json(claim: Claim) -> dict[str, Any]:
     value = list(claim.value) if isinstance(claim.value, tuple) else claim.value
     return {"field": claim.field, "value": value, "source": claim.source, "where": claim.where}
+
+
+def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    return [claim_to_json(claim) for claim in distinct(claims)]
+
+
+def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The claims without repetitions: one that a source makes in several places stands once, with all its places.
+
+    Hubs make tags out of what a card or field says, so a tag that agrees with one of them is such a repetition too.
+    """
+    found: dict[tuple[str, Value, Source], list[str]] = {}
+    for claim in sorted(claims, key=lambda claim: claim.source == "tag"):
+        sources = ("card", "hub") if claim.source == "tag" else ()
+        keys = [(claim.field, claim.value, source) for source in (*sources, claim.source)]
+        key = next((key for key in keys if key in found), keys[-1])
+        found.setdefault(key, []).append(claim.where)
+    return tuple(
+        Claim(field=name, value=value, source=source, where="; ".join(dict.fromkeys(places)))
+        for (name, value, source), places in found.items()
+    )
 
 
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:

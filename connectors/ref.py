@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from connectors.errors import BadRef
 
 HubName = Literal["civitai", "huggingface", "replicate"]
+HUB_LABELS: dict[str, str] = {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}
 
 PINNED: dict[HubName, re.Pattern[str]] = {
     "civitai": re.compile(r"[0-9]{1,12}"),

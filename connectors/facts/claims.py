@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from connectors.facts import base_models
 from connectors.facts.adapter import Adapter
-from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Source, Version, WeightFile
-from connectors.ref import Ref
+from connectors.facts.conflicts import conflicts, sentences
+from connectors.facts.trust import TRUST, believed, best
+from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Version, WeightFile
+from connectors.ref import HubName, Ref
 
-# Falling trust for what a file *is* (DESIGN, "Claim"). Earlier claims win among equals: connectors emit in trust order.
-TRUST: tuple[Source, ...] = ("header", "hub", "card", "tag", "size", "example")
-# What its author means by it is no matter of what the file is: a trainer's folder name is not the author's word.
-_OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
-_AUTHOR_TRUST: tuple[Source, ...] = ("hub", "card", "header", "tag", "size", "example")
-# A conflict is only worth telling where two values exclude each other; two lists of trigger words do not.
-EXCLUSIVE: tuple[str, ...] = ("architecture", "rank", "algorithm")
-
-
-def best(claims: Iterable[Claim], field: str) -> Any:
-    """The most trusted non-empty value, None if nothing was said."""
-    claim = believed(claims, field)
-    return claim.value if claim else None
-
-
-def believed(claims: Iterable[Claim], field: str) -> Claim | None:
-    """The claim that `best` takes its value from."""
-    said = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
-    order = _AUTHOR_TRUST if field in _OF_THE_AUTHOR else TRUST
-    return min(said, key=lambda claim: order.index(claim.source), default=None)
-
-
-def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
-    """Fields where a claim from another source contradicts the believed one."""
-    kept = tuple(claims)
-    return tuple(field for field in EXCLUSIVE if _contradicted(kept, field))
-
-
-def _contradicted(claims: tuple[Claim, ...], field: str) -> bool:
-    """One source alone contradicts nobody: a card may list two bases that a LoRA was tried on."""
-    top = believed(claims, field)
-    return top is not None and any(
-        claim.field == field
-        and claim.value not in (None, top.value)
-        and claim.source != top.source
-        and claim.source in ("header", "hub", "card")
-        for claim in claims
-    )
+__all__ = ["TRUST", "believed", "best", "conflicts"]
 
 
 def with_header(lora: Lora, ref: Ref, adapter: Adapter) -> Lora:
@@ -60,7 +24,8 @@ def with_header(lora: Lora, ref: Ref, adapter: Adapter) -> Lora:
     file = file_of(version, ref)
     if version is None or file is None:
         return lora
-    read = replace(file, claims=(*adapter.claims, *(claim for claim in file.claims if claim.source != "header")))
+    others = (claim for claim in file.claims if claim.source != "header")
+    read = replace(file, claims=(*_proved(adapter), *others))
     changed = replace(version, files=tuple(read if one is file else one for one in version.files))
     return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
 
@@ -109,17 +74,24 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
         updated_at=(version.updated_at if version else None) or lora.updated_at,
         images=version.examples if version else (),
         access=version.access if version and lora.access == "open" else lora.access,
-        **_from_claims(claims),
+        **_from_claims(claims, lora.hub),
     )
 
 
 def record_with_header(record: Record, adapter: Adapter) -> Record:
     """What `with_header` does, for a record made without it."""
     others = (claim for claim in record.claims if claim.source != "header")
-    return replace(record, **_from_claims((*adapter.claims, *others)))
+    return replace(record, **_from_claims((*_proved(adapter), *others), record.hub))
 
 
-def _from_claims(claims: tuple[Claim, ...]) -> dict[str, Any]:
+def _proved(adapter: Adapter) -> tuple[Claim, ...]:
+    """A file that is no LoRA proves nothing but what it is."""
+    if adapter.is_lora:
+        return adapter.claims
+    return (Claim(field="what", value=adapter.what, source="header", where="tensor names and shapes"),)
+
+
+def _from_claims(claims: tuple[Claim, ...], hub: HubName) -> dict[str, Any]:
     """Every field of a Record that is somebody's claim, the claims, and where they contradict each other."""
     kept = possible(claims)
     fields = {name: best(kept, name) for name in CLAIMED_FIELDS}
@@ -128,4 +100,5 @@ def _from_claims(claims: tuple[Claim, ...]) -> dict[str, Any]:
         "trigger_words": fields["trigger_words"] or (),
         "claims": claims,
         "conflicts": conflicts(claims),
+        "conflict_sentences": sentences(claims, hub),
     }

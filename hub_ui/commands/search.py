@@ -81,6 +81,8 @@ def _print(records: Sequence[Record], terminal: Terminal) -> None:
         terminal.note("Nothing found. Fewer words or fewer filters find more.")
         return
     terminal.lines(table([COLUMNS, *map(_row, records)]))
+    for record in records:
+        terminal.lines([f"! {record.title}: {sentence}" for sentence in record.conflict_sentences])
 
 
 def _row(record: Record) -> tuple[str, ...]:

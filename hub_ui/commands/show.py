@@ -15,7 +15,8 @@ from connectors.record import (
     Record,
     Version,
     WeightFile,
-    claim_to_json,
+    claims_to_json,
+    distinct,
     example_to_json,
     file_to_json,
 )
@@ -62,13 +63,17 @@ def version_json(version: Version) -> dict[str, Any]:
         "access_note": version.access_note,
         "files": [_file_json(file) for file in version.files],
         "images": [example_to_json(example) for example in version.examples],
-        "claims": [claim_to_json(claim) for claim in version.claims],
+        "claims": claims_to_json(version.claims),
     }
 
 
 def _file_json(file: WeightFile) -> dict[str, Any]:
-    claims = [claim_to_json(claim) for claim in file.claims]
-    return {"ref": str(file.ref), **file_to_json(file), "primary": file.primary, "claims": claims}
+    return {
+        "ref": str(file.ref),
+        **file_to_json(file),
+        "primary": file.primary,
+        "claims": claims_to_json(file.claims),
+    }
 
 
 def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
@@ -79,7 +84,7 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
         terminal.lines([f"  {file.name}  {size(file.size) or 'size unknown'}" for file in version.files])
     if record.claims:
         terminal.line()
-        terminal.lines([_claim(claim) for claim in record.claims])
+        terminal.lines([_claim(claim) for claim in distinct(record.claims)])
 
 
 def _facts(record: Record) -> list[tuple[str, str | None]]:
@@ -98,7 +103,7 @@ def _facts(record: Record) -> list[tuple[str, str | None]]:
         ("licence", record.license),
         ("access", record.access),
         ("content", record.nsfw or "unknown"),
-        ("conflicts", ", ".join(record.conflicts)),
+        ("conflicts", " ".join(record.conflict_sentences)),
     ]
 
 

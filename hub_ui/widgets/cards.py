@@ -22,6 +22,7 @@ class Flag:
 
 
 OTHER = Flag(text="not for pictures", tone="warn")
+NO_LORA = Flag(text="file is no LoRA", tone="warn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], wh
         size=words.size(record.file.size) if record.file else "",
         downloads=words.count(record.downloads),
         likes=words.count(record.likes),
-        flag=OTHER if what != "lora" else flag(record, in_library),
+        flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
         tint=sum(record.ref.id.encode()) % 6,
     )
@@ -95,6 +96,8 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     """One flag at most, the most important: conflict, removed, not open, mature, in library (ui.md)."""
     if "architecture" in record.conflicts and record.architecture:
         return Flag(text=f"file says {base_models.architecture_label(record.architecture)}", tone="warn")
+    if "base_model" in record.conflicts and record.base_model:
+        return Flag(text=f"file says {words.visible(base_models.label(record.base_model))}", tone="warn")
     if record.access != "open":
         return Flag(text=words.ACCESS_FLAGS[record.access], tone="dark")
     if record.nsfw in ("mature", "explicit"):

@@ -99,7 +99,7 @@ def detail(
         description=sanitised(lora.description, lora.description_format),
         obstacle=refusal(facts) or _obstacle(record, version),
         refused=refused,
-        dispute=fact_rows.dispute(record),
+        dispute="" if refused else words.visible(" ".join(record.conflict_sentences)),
         state=state or _read(facts),
         warnings=tuple(words.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         held=held(record.ref),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from connectors.facts import base_models
 from connectors.facts.adapter import Adapter
-from connectors.facts.claims import TRUST, believed
+from connectors.facts.conflicts import contradicting
+from connectors.facts.trust import believed
 from connectors.inspection import Facts
 from connectors.record import Claim, Record
 from hub_ui.widgets import words
@@ -66,16 +67,6 @@ def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     return (*claimed, *(_from_header(adapter) if adapter is not None else ()), *licence)
 
 
-def dispute(record: Record) -> str:
-    """A sentence about the contradiction that decides whether a LoRA works at all."""
-    claim = believed(record.claims, "architecture")
-    if claim is None or "architecture" not in record.conflicts:
-        return ""
-    others = " and ".join(_others(record, "architecture", claim))
-    said_by = _said_by(record, claim)
-    return f"{said_by} says {_shown(record, claim)}, but {others}. {said_by} is believed."
-
-
 def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hint: str) -> Fact | None:
     value = getattr(record, field, None)
     said = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
@@ -89,15 +80,13 @@ def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hin
         source=words.source(claim.source, record.hub),
         where=words.visible(claim.where),
         hint=hint,
-        others=_others(record, field, claim) if field in record.conflicts else (),
+        others=_others(record, field) if field in record.conflicts else (),
     )
 
 
-def _others(record: Record, field: str, claim: Claim) -> tuple[str, ...]:
+def _others(record: Record, field: str) -> tuple[str, ...]:
     said = (
-        f"{_said_by(record, other)} says {_as_written(record, other)}"
-        for other in sorted(record.claims, key=lambda c: TRUST.index(c.source))
-        if other.field == field and other.value not in (None, claim.value) and other.source in ("header", "hub", "card")
+        f"{_said_by(record, other)} says {_as_written(record, other)}" for other in contradicting(record.claims, field)
     )
     return tuple(dict.fromkeys(said))
 
@@ -110,7 +99,8 @@ def _said_by(record: Record, claim: Claim) -> str:
 def _as_written(record: Record, claim: Claim) -> str:
     """The base in the words of who said it: "SDXL 1.0" is what a person sees on the hub's page."""
     written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
-    raw = next((c.value for c in written if c.where == claim.where), None) if claim.field == "architecture" else None
+    told = claim.field in ("architecture", "base_model")
+    raw = next((c.value for c in written if c.where == claim.where), None) if told else None
     return words.visible(str(raw)) if raw else _shown(record, claim)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 
-HUB_LABELS: dict[str, str] = {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}
+from connectors import ref
+
+HUB_LABELS: dict[str, str] = ref.HUB_LABELS
 HUB_MARKS: dict[str, str] = {"civitai": "C", "huggingface": "HF", "replicate": "R"}
 KIND_PLURALS: dict[str, str] = {
     "character": "characters",

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from connectors.facts.claims import flatten
-from connectors.record import NSFW_LEVELS, Lora, Nsfw, Version, WeightFile, highest, may_list, within
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Version, WeightFile, distinct, highest, may_list, within
 from connectors.ref import Ref
 from tests.connectors.building import of_civitai
 
 KEYS = [
     *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
     *("rank", "alpha", "algorithm", "file", "license", "nsfw", "downloads", "likes", "updated_at", "images", "access"),
-    *("claims", "conflicts"),
+    *("claims", "conflicts", "conflict_sentences"),
 ]
 REF = Ref.parse("civitai:1@2")
 
@@ -79,3 +79,18 @@ def test_the_strongest_level_counts() -> None:
     assert highest([]) is None
     assert highest(["safe", None]) is None
     assert highest(["soft", None]) == "soft"
+
+
+def test_a_claim_made_in_several_places_stands_once_with_all_of_them() -> None:
+    said = [
+        Claim(field="base_model", value="pony", source="tag", where="tags: base_model:x/pony"),
+        Claim(field="base_model", value="pony", source="card", where="card front matter: base_model"),
+        Claim(field="base_model", value="pony", source="tag", where="baseModels"),
+        Claim(field="base_model", value="pony", source="header", where="metadata: ss_sd_model_name"),
+        Claim(field="base_model", value="sdxl-1.0", source="tag", where="tags: sdxl"),
+    ]
+    assert [(claim.source, claim.value, claim.where) for claim in distinct(said)] == [
+        ("card", "pony", "card front matter: base_model; tags: base_model:x/pony; baseModels"),
+        ("header", "pony", "metadata: ss_sd_model_name"),
+        ("tag", "sdxl-1.0", "tags: sdxl"),
+    ]

@@ -119,6 +119,7 @@ def test_show_reads_the_header_and_names_the_conflict(hubs: HubEndpoints, hub_ui
     shown = json.loads(hub_ui("show civitai:4128 --json")[1])
     assert (shown["architecture"], shown["rank"], shown["alpha"], shown["algorithm"]) == ("sdxl", 64, 32.0, "lora")
     assert (shown["raw_base_model"], shown["conflicts"]) == ("Flux.1 D", ["architecture"])
+    assert shown["conflict_sentences"] == ["CivitAI says Flux.1 D, the file is SDXL."]
     assert shown["claims"][0]["source"] == shown["versions"][0]["files"][0]["claims"][0]["source"] == "header"
 
 

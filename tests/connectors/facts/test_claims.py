@@ -4,7 +4,7 @@ import pytest
 
 from connectors.facts.adapter import Adapter
 from connectors.facts.base_models import base_claims
-from connectors.facts.claims import best, conflicts, flatten, record_with_header, with_header
+from connectors.facts.claims import best, flatten, record_with_header, with_header
 from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
 from connectors.ref import Ref
 
@@ -46,24 +46,6 @@ def test_nothing_said_is_none() -> None:
     assert best([], "rank") is None
 
 
-def test_a_hub_that_contradicts_the_file_is_a_conflict() -> None:
-    claims = [_claim("architecture", "flux1", "header"), _claim("architecture", "sdxl", "hub")]
-    assert conflicts(claims) == ("architecture",)
-
-
-@pytest.mark.parametrize("source", ["tag", "size", "example"])
-def test_a_hint_that_contradicts_the_file_is_none(source: Source) -> None:
-    assert conflicts([_claim("architecture", "flux1", "header"), _claim("architecture", "sdxl", source)]) == ()
-
-
-def test_one_source_contradicts_nobody() -> None:
-    assert conflicts([_claim("architecture", "sd1", "card"), _claim("architecture", "sdxl", "card")]) == ()
-
-
-def test_two_lists_of_trigger_words_are_no_conflict() -> None:
-    assert conflicts([_claim("trigger_words", ("a",), "hub"), _claim("trigger_words", ("b",), "card")]) == ()
-
-
 def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
     file = WeightFile(ref=REF.at("2", "3"), name="x", claims=(_claim("rank", 16, "header"),))
     version = Version(ref=REF.at("2"), name="v", files=(file,), claims=(_claim("base_model", "pony"),))
@@ -92,6 +74,14 @@ def _lora_on(base: str) -> Lora:
 def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
     record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
     assert (record.architecture, record.rank, record.conflicts) == ("flux1", 16, ("architecture",))
+    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
+
+
+def test_a_file_that_is_no_lora_contradicts_the_hub_that_lists_it() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, Adapter(what="embedding")))
+    assert record.conflicts == ("what",)
+    assert record.conflict_sentences == ("CivitAI lists it as a LoRA, the file is a textual inversion embedding.",)
+    assert record.base_model == "sdxl-1.0"
 
 
 def test_a_base_model_the_file_can_not_be_for_is_not_believed() -> None:

@@ -44,14 +44,14 @@ def test_a_contradiction_shows_both_values_and_who_says_them() -> None:
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "the file itself", ("CivitAI says SDXL 1.0",))
 
 
-def test_the_contradiction_that_matters_most_is_a_sentence() -> None:
-    record = on_sdxl(header("architecture", "flux1"))
-    assert fact_rows.dispute(record) == "The file says FLUX.1, but CivitAI says SDXL 1.0. The file is believed."
+def test_a_lineage_that_contradicts_the_hub_shows_both_too() -> None:
+    shown = row("Base model", on_sdxl(header("base_model", "pony"), hub_word="SDXL Turbo"))
+    assert shown is not None
+    assert (shown.value, shown.others) == ("Pony", ("CivitAI says SDXL Turbo",))
 
 
 def test_agreement_is_no_dispute() -> None:
     record = on_sdxl(header("architecture", "sdxl"))
-    assert fact_rows.dispute(record) == ""
     assert [fact.others for fact in fact_rows.rows(record, None)] == [(), ()]
 
 
