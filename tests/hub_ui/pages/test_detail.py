@@ -51,14 +51,14 @@ def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, mon
     asking, reading, read = show(built)
     assert "Asking the hub…" in asking
     assert "Reading the file&#39;s header…" in reading
-    assert "The file says" not in reading
-    assert "The file says FLUX.1, but CivitAI says SDXL 1.0." in read
+    assert "the file is FLUX.1" not in reading
+    assert "CivitAI says SDXL 1.0, the file is FLUX.1." in read
     assert "Read from 61 kB of 38 MB, nothing downloaded" in read
 
 
 def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.stored())
-    assert "The file says FLUX.1" in show(built)[-1]
+    assert "the file is FLUX.1." in show(built)[-1]
     assert len(show(built)) == 2
 
 
