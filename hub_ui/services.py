@@ -391,10 +391,8 @@ class Services:
     def _gone(self, ref: Ref) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
         missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
-        known = self._remembered(ref, missing)
-        if ref.pinned and known.version(ref.version) is None:
-            raise missing
-        self.catalog.mark_removed(ref if ref.pinned and self._still_there(ref.lora) else ref.lora)
+        self._remembered(ref, missing)
+        self.catalog.mark_removed(ref if ref.version and self._still_there(ref.lora) else ref.lora)
         return self.catalog.lora(ref)
 
     def _still_there(self, ref: Ref) -> bool:
@@ -408,10 +406,14 @@ class Services:
         return True
 
     def _remembered(self, ref: Ref, error: Exception) -> Lora:
+        """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
         try:
-            return self.catalog.lora(ref)
+            known = self.catalog.lora(ref)
         except NotFound:
             raise error from None
+        if ref.version is not None and known.version(ref.version) is None:
+            raise error
+        return known
 
 
 @contextmanager

@@ -116,6 +116,24 @@ def test_a_version_nobody_ever_saw_is_not_found(built: Services) -> None:
     assert built.catalog.lora(REF).access == "open"
 
 
+@pytest.mark.parametrize("version", ["deadbeef", "d" * 40])
+def test_a_commit_that_does_not_exist_is_not_answered_with_another(built: Services, version: str) -> None:
+    ref = Ref.parse("hf:ada/ink-lines")
+    built.open(ref)
+    with pytest.raises(NotFound):
+        built.open(ref.at(version))
+    assert built.catalog.lora(ref).access == "open"
+
+
+def test_while_the_hub_is_down_a_version_that_was_never_seen_is_not_answered_with_another(
+    built: Services, hub: Hub
+) -> None:
+    built.open(REF)
+    hub.error = DOWN
+    with pytest.raises(HubDown):
+        built.open(REF.at("9999"))
+
+
 def test_an_unknown_lora_is_not_found_in_the_hubs_name(built: Services) -> None:
     with pytest.raises(NotFound, match=r"CivitAI has no LoRA civitai:404 \(any more\)"):
         built.open(Ref.parse("civitai:404"))
