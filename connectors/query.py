@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from connectors.errors import BadQuery
 from connectors.record import Kind, Lora, Nsfw
 from connectors.ref import HubName
+from connectors.suggestion import suggestion
 
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 
@@ -56,7 +57,8 @@ class Query:
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> Any:
     if value not in allowed:
-        raise BadQuery(f"“{value[:40]}” is no {what}. Choose one of: {', '.join(allowed)}.")
+        near = suggestion(value, allowed)
+        raise BadQuery(f"“{value[:40]}” is no {what}.{near} Choose one of: {', '.join(allowed)}.")
     return value
 
 

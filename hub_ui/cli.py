@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from connectors.errors import HubUiError, UsageError
+from connectors.suggestion import suggestion
 from hub_ui.terminal import Terminal
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
@@ -358,8 +359,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
 
 
+def _check_command(words: list[str]) -> None:
+    """argparse would list all commands, and name none of them as the one that was meant."""
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        raise UsageError(f"“{name[:40]}” is no command.{suggestion(name, COMMANDS)} Try: hub-ui --help")
+
+
 def _run(words: list[str], terminal: Terminal) -> int:
     try:
+        _check_command(words)
         args, unknown = build_parser().parse_known_args(words)
         if unknown:
             raise UsageError(f"unrecognized arguments: {' '.join(unknown)}. Try: hub-ui {args.command} --help")

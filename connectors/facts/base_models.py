@@ -115,6 +115,16 @@ def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
     return found or (() if chosen else (id_or_architecture,))
 
 
+def is_listed(name: str) -> bool:
+    """Whether `name` is a base model or an architecture of these tables, however it is spelled."""
+    return next(_meant(name), None) is not None
+
+
+def listed_names() -> tuple[str, ...]:
+    """The names to choose from: architectures, ids and labels."""
+    return (*ARCHITECTURES, *(name for model in _all() if model.id not in _NO_BASE for name in (model.id, model.label)))
+
+
 def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
     """base_model, architecture and raw_base_model, all from the one word a hub or card says."""
     claims = [Claim(field="raw_base_model", value=raw, source=source, where=where)]

@@ -7,11 +7,14 @@ import os
 from collections.abc import Sequence
 
 from connectors import federation
-from connectors.errors import HubUiError, KeyRequired
+from connectors.errors import BadQuery, HubUiError, KeyRequired
+from connectors.facts import base_models
 from connectors.facts.claims import flatten, record_with_header
 from connectors.query import Query
 from connectors.record import Record
+from connectors.suggestion import suggestion
 from hub_ui import services, settings
+from hub_ui.catalog.catalog import Catalog
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, table
 
@@ -30,16 +33,25 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     )
     with services.build(settings.from_environment(os.environ)) as built:
         records, failures = _remembered(built, query) if args.offline else _found(built, query)
+        unknown = _unknown_bases(built.catalog, query.bases)
     for failure in failures:
         terminal.note(f"{failure.hub}: {failure.message}")
+    if unknown and not records and all(isinstance(failure, KeyRequired) for failure in failures):
+        raise BadQuery(" ".join(unknown))
+    for sentence in unknown:
+        terminal.note(f"hub-ui: {sentence}")
     if terminal.json:
         terminal.document(
             {"results": [record.to_json() for record in records], "failures": [failure_json(f) for f in failures]}
         )
     else:
         _print(records, terminal)
-    asked = query.hubs or tuple(connector.name for connector in built.connectors)
-    return exit_code(failures, hubs=len(set(asked)), found=bool(records))
+    hubs = len(set(query.hubs or (connector.name for connector in built.connectors)))
+    answered = hubs - len({failure.hub for failure in failures})
+    if not records and answered:
+        where = " on the hubs that answered" if failures else ""
+        terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
+    return exit_code(failures, hubs=hubs, found=bool(records))
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
@@ -76,11 +88,29 @@ def _remembered(built: Services, query: Query) -> tuple[Sequence[Record], Sequen
     return built.catalog.search(query).records, ()
 
 
+def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
+    """A sentence for each base that nobody knows: neither these tables nor any LoRA that was ever seen.
+
+    A name that is not in the tables is searched for as it is written, since hubs add base models every week. So
+    whether it is a mistake is known only once the hubs have answered.
+    """
+    unlisted = [base for base in bases if not base_models.is_listed(base)]
+    if not unlisted:
+        return []
+    counts = catalog.search(Query(limit=1, nsfw="explicit")).facets.bases
+    seen = [name for top in counts for base in (top, *top.children) for name in (base.id, base.label)]
+    folded = {name.casefold() for name in seen}
+    return [
+        f"“{base}” is no base model known here, and no LoRA seen so far is for it."
+        f"{suggestion(base, (*base_models.listed_names(), *seen))}"
+        for base in unlisted
+        if base.casefold() not in folded
+    ]
+
+
 def _print(records: Sequence[Record], terminal: Terminal) -> None:
-    if not records:
-        terminal.note("Nothing found. Fewer words or fewer filters find more.")
-        return
-    terminal.lines(table([COLUMNS, *map(_row, records)]))
+    if records:
+        terminal.lines(table([COLUMNS, *map(_row, records)]))
     for record in records:
         terminal.lines([f"! {record.title}: {sentence}" for sentence in record.conflict_sentences])
 

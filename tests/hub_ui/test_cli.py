@@ -14,6 +14,7 @@ import pytest
 
 import connectors
 from connectors.errors import HubDown, KeyRequired, RateLimited
+from connectors.record import Claim, Lora
 from hub_ui import cli
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -107,6 +108,55 @@ def test_a_sorted_search_is_one_order_over_all_hubs(hubs: dict[str, Hub], said: 
         hubs[hub].loras = [replace(hubs[hub].loras[0], downloads=downloads)]
     assert hub_ui("search Ink --sort downloads --json") == 0
     assert [record["downloads"] for record in said.json()["results"]] == [70, 5, None]
+
+
+def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].error = DOWN
+    assert hub_ui("search Ink --hub civitai") == 5
+    assert said.both() == ("", "civitai: CivitAI can't be reached.\n")
+    hub_ui("search nowhere")
+    assert said.both()[1].endswith(
+        "\nNothing found on the hubs that answered. Fewer words or fewer filters find more.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("serach Ink", "“search”"),
+        ("search nowhere --base sdxxl", "“sdxl”, “sdxl-1.0” or “sdxl-0.9”"),
+        ("search Ink --hub civitia", "“civitai”"),
+        ("search Ink --kind styl", "“style”"),
+        ("search Ink --sort newst", "“newest”"),
+    ],
+)
+def test_a_misspelled_name_is_answered_with_the_near_ones(
+    line: str, near: str, hubs: dict[str, Hub], said: Said
+) -> None:
+    hubs["replicate"].error = NO_KEY
+    assert hub_ui(line) == 2
+    assert f"Did you mean {near}?" in said.both()[1]
+
+
+def on_base(name: str) -> Lora:
+    return lora(claims=(Claim(field="base_model", value=name, source="hub", where="baseModel"),))
+
+
+def test_a_base_that_no_table_lists_is_found_as_written(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].loras = [on_base("Halcyon 2")]
+    assert hub_ui('search Ink --base "Halcyon 2" --hub civitai --json') == 0
+    assert [record["base_model"] for record in said.json()["results"]] == ["Halcyon 2"]
+
+
+def test_a_base_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["civitai"].loras = [on_base("Halcyon 2")]
+    hub_ui("search Ink --json")
+    assert hub_ui('search nowhere --base "halcyon 2"') == 0
+
+
+def test_one_misspelled_base_of_several_is_told(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("search Ink --base sdxl --base pny --json") == 0
+    assert "“pny” is no base model known here" in said.both()[1]
 
 
 def test_what_was_found_is_there_offline(hubs: dict[str, Hub], said: Said) -> None:
