@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
 .PHONY: run test lint bench fuzz chaos accuracy shots clean
 
@@ -44,13 +45,16 @@ clean:
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Name it with: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Setting up $(VENV), a Python environment for this folder alone."
 	$(PYTHON) -m venv $(VENV)
 
 # The stamps: pip runs again only when pyproject.toml has changed.
 $(VENV)/has-run: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	@$(SAY_PACKAGES)
+	$(BIN)/python -m pip install --editable .
 	@touch $@
 
 $(VENV)/has-test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@$(SAY_PACKAGES)
+	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/has-run

@@ -212,6 +212,7 @@ def _place(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--on", choices=("local", "replicate"), default="local", help="where it is made; Replicate costs money"
     )
+    group.add_argument("--yes", action="store_true", help="spend the money on Replicate without being asked")
     group.add_argument(
         "--estimate", action="store_true", help="say how long it takes and what would be downloaded, make nothing"
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
+from connectors.errors import UsageError
 from connectors.ref import HubName
 from hub_ui.policy import HOSTED, LOCAL, Policy
 
@@ -26,6 +29,8 @@ REAL_ENDPOINTS: dict[HubName, str] = {
     "huggingface": "https://huggingface.co",
     "replicate": "https://api.replicate.com",
 }
+_ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,25 +77,60 @@ def from_environment(
     hosted: bool = False,
     names: str | None = None,
 ) -> Settings:
-    """The lock file lies beside the library folder it describes unless `lock` says otherwise."""
+    """The lock file lies beside the library folder it describes unless `lock` says otherwise.
+
+    Raises UsageError naming the variable that can't be used: a mistyped one must not be passed over in silence.
+    """
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
     folder = library or home / "loras"
     return Settings(
         home=home,
         library=folder,
         lock=lock or folder / "loras.lock",
-        endpoints={
-            hub: (environ.get(name) or REAL_ENDPOINTS[hub]).rstrip("/") for hub, name in ENDPOINT_VARIABLES.items()
-        },
-        tokens={hub: environ[name] for hub, name in TOKEN_VARIABLES.items() if environ.get(name)},
+        endpoints={hub: _endpoint(environ, name, REAL_ENDPOINTS[hub]) for hub, name in ENDPOINT_VARIABLES.items()},
+        tokens={hub: token for hub, name in TOKEN_VARIABLES.items() if (token := _token(environ, name))},
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
-        connections=_connections(environ.get("HUB_UI_CONNECTIONS", "")),
-        read_headers=environ.get("HUB_UI_READ_HEADERS", "").lower() not in ("0", "no", "off", "false"),
+        connections=_connections(environ, "HUB_UI_CONNECTIONS"),
+        read_headers=_switch(environ, "HUB_UI_READ_HEADERS"),
     )
 
 
-def _connections(text: str) -> int:
-    """1 to 16; anything else is the usual 4."""
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 16 else 4
+def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:
+    url = environ.get(name) or usual
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    # A port that is no number, or a bracket that opens no IPv6 address.
+    except ValueError:
+        usable = False
+    if not usable or _UNPRINTABLE.search(url):
+        raise UsageError(f"{name}={_shown(url)} is no web address. Write one such as {usual}, or unset it.")
+    return url.rstrip("/")
+
+
+def _token(environ: Mapping[str, str], name: str) -> str:
+    """Without the line break that comes along from a file. The key itself is never shown."""
+    token = environ.get(name, "").strip()
+    if _UNPRINTABLE.search(token) or not token.isascii():
+        raise UsageError(f"{name} holds characters that no key has. Copy the key again.")
+    return token
+
+
+def _connections(environ: Mapping[str, str], name: str) -> int:
+    text = environ.get(name) or "4"
+    if not (re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) <= 16):
+        raise UsageError(f"{name}={_shown(text)} is no whole number from 1 to 16. Write one, or unset it.")
+    return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "1"
+    if text.lower() not in (*_ON, *_OFF):
+        raise UsageError(f"{name}={_shown(text)}: write 1 or 0, or unset it.")
+    return text.lower() in _ON
+
+
+def _shown(value: str) -> str:
+    return _UNPRINTABLE.sub("?", value)[:80]

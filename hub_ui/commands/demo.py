@@ -11,7 +11,7 @@ from pathlib import Path
 from hub_ui import services, settings
 from hub_ui.app import serving
 from hub_ui.commands.samples import demo_settings, hub_data
-from hub_ui.commands.waiting import until_stopped, wait
+from hub_ui.commands.waiting import check_port, until_stopped, wait
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.terminal import Terminal
 
@@ -22,6 +22,8 @@ _RUN_SECONDS = 4.0
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     home = settings.from_environment(os.environ).home
     data = hub_data(home, args.data)
+    check_port("127.0.0.1", args.port)
+    (home / "demo").mkdir(parents=True, exist_ok=True)
     with (
         until_stopped() as stop,
         running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,

@@ -31,9 +31,14 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError:
-    """One that fails does not keep the others from coming."""
+    """One that fails does not keep the others from coming. Nothing here can draw with what is no LoRA for pictures."""
     try:
-        return built.pull(ref, report=progress(terminal))
+        entry = built.pull(ref, report=progress(terminal))
+        facts = built.inspect(entry.ref).adapter
+        if not facts.is_lora:
+            terminal.rewrite("")
+            terminal.note(f"{entry.ref}: {' '.join(facts.warnings)} It is in the library, and can't be tried here.")
+        return entry
     except HubUiError as error:
         terminal.rewrite("")
         terminal.note(f"{ref}: {error.message}")

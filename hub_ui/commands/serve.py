@@ -7,13 +7,14 @@ import os
 
 from hub_ui import services, settings
 from hub_ui.app import serving
-from hub_ui.commands.waiting import until_stopped, wait
+from hub_ui.commands.waiting import check_port, until_stopped, wait
 from hub_ui.terminal import Terminal
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     chosen = settings.from_environment(os.environ, hosted=args.hosted)
     host = args.host or ("0.0.0.0" if args.hosted else "127.0.0.1")
+    check_port(host, args.port)
     with (
         until_stopped() as stop,
         services.build(chosen) as built,

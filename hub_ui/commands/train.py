@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from contextlib import closing
 from typing import Any
 
@@ -13,6 +12,7 @@ from connectors.ref import Ref
 from connectors.replicate_runs import Run
 from connectors.replicate_trainings import Order, terms_of
 from hub_ui import services, settings
+from hub_ui.commands.asking import agree_to_pay
 from hub_ui.commands.progress import words
 from hub_ui.preview.training_set import training_set
 from hub_ui.terminal import Terminal, size
@@ -48,24 +48,13 @@ def _started(trainer: Trainer, args: argparse.Namespace, terminal: Terminal) -> 
     pictures = training_set(args.pictures)
     for note in (*pictures.notes, price(order, pictures)):
         terminal.note(note)
-    _ask(args.yes, terminal)
+    agree_to_pay("Training", terminal, yes=args.yes)
     terminal.rewrite(f"Uploading {size(len(pictures.zipped))}…")
     started = trainer.start(order, pictures)
     terminal.rewrite("")
     terminal.note(f"Training {started.id} has begun. It goes on there whatever happens here:")
     terminal.note(f"  hub-ui train --follow {started.id}    hub-ui train --cancel {started.id}")
     return started
-
-
-def _ask(yes: bool, terminal: Terminal) -> None:
-    """Money is spent on a person's word only: typed now, or given beforehand with --yes."""
-    if yes:
-        return
-    if not sys.stdin.isatty() or terminal.json:
-        raise UsageError("Training costs money. Add --yes to start it without being asked.")
-    print("Start it? [y/N] ", end="", file=terminal.err, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("Not started. Nothing was sent, and nothing is paid.")
 
 
 def _cancelled(trainer: Trainer, run_id: str, terminal: Terminal) -> int:

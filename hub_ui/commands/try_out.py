@@ -6,7 +6,6 @@ import argparse
 import os
 import random
 import secrets
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.commands.asking import agree_to_pay, agreed, somebody_answers
 from hub_ui.commands.progress import progress
 from hub_ui.commands.try_again import Again, again, as_they_lie
 from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
@@ -30,6 +30,7 @@ from hub_ui.services import Services, spread
 from hub_ui.terminal import Terminal
 
 LARGEST_SEED = 2**32
+LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 # What --again takes from its file.
 _NOT_WITH_AGAIN = (
     "refs", "prompt", "weight", "seed", "steps", "negative", "guidance", "size", "sampler", "frames", "sheet",
@@ -48,12 +49,14 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         else:
             job = _job(built, args, progress(terminal))
             asked = Again(job=job, sheet=_sheet(job, args), place=args.on)
-        asked = as_they_lie(asked)
+        asked = as_they_lie(replace(asked, notes=(*asked.notes, *far_from_usual(args))))
         if args.estimate:
             return _estimated(built, asked, terminal)
-        made = _made(built, asked, terminal)
+        made = _made(built, asked, terminal, yes=args.yes)
     _save(made, args, chosen.home / "pictures")
-    _tell(made, asked.changed(made), args, terminal)
+    notes = asked.changed(made)
+    # For people, what was known before stands above the progress: it may be a reason to stop.
+    _tell(made, notes if terminal.json else [note for note in notes if note not in asked.notes], args, terminal)
     return 0
 
 
@@ -69,6 +72,8 @@ def _check(args: argparse.Namespace) -> None:
         _check_out(args.out)
     if args.sampler and samplers.read(args.sampler) is None:
         raise UsageError(f"--sampler {args.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
+    if args.base and args.on == "local":
+        bases.check_name(args.base)
     if args.control and not args.control.is_file():
         raise UsageError(f"--control {args.control}: there is no such file")
     if not args.again:
@@ -159,10 +164,24 @@ def _plan(built: Services, job: Job) -> Plan:
     return fetching.plan(choice, source)
 
 
-def _made(built: Services, asked: Again, terminal: Terminal) -> Made:
+def far_from_usual(args: argparse.Namespace) -> tuple[str, ...]:
+    """A note on weights that no page offers: nothing forbids them, and little good comes of them."""
+    far = {weight for weight in (*args.weight, *(args.weights_of or ())) if not LEAST_WEIGHT <= weight <= MOST_WEIGHT}
+    return tuple(
+        f"Weight {weight:g} is far from usual: 1 is the full effect, most LoRAs are made for 0.3 to 1, and beyond "
+        f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g} pictures fall apart."
+        for weight in sorted(far)
+    )
+
+
+def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> Made:
+    for note in () if terminal.json else asked.notes:
+        terminal.note(note)
     # Who can't be told how long it takes is told why when it is made.
     with suppress(HubUiError):
         terminal.note(built.estimate(asked.job, asked.sheet, place=asked.place))
+    if asked.place == "replicate":
+        agree_to_pay("Drawing on Replicate", terminal, yes=yes)
     try:
         return _drawn(built, asked, terminal)
     except NeedsFetching as error:
@@ -181,11 +200,10 @@ def _drawn(built: Services, asked: Again, terminal: Terminal) -> Made:
 
 def _agreed(error: NeedsFetching, terminal: Terminal) -> bool:
     """Asks a person who sits there; nobody else can agree to gigabytes."""
-    if terminal.json or not sys.stdin.isatty():
+    if not somebody_answers(terminal):
         return False
     terminal.note(f"hub-ui: {error.message}")
-    terminal.note("Download it now? [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return agreed("Download it now?", terminal)
 
 
 def _save(made: Made, args: argparse.Namespace, pictures: Path) -> None:

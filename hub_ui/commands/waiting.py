@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from connectors.errors import HubUiError, UsageError
+
+_LAST_PORT = 65_535
 
 
 @contextmanager
@@ -47,6 +53,33 @@ def ctrl_c() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def check_port(host: str, port: int | None) -> None:
+    """Raises what is wrong with the address to listen on. Without a port, a free one is taken, and nothing is checked.
+
+    Gradio would say it in its own words, which name a variable and a function that nobody here has to know.
+    """
+    if not port:
+        return
+    if port > _LAST_PORT:
+        raise UsageError(f"There is no port {port}: {_LAST_PORT} is the last one. Choose another with --port.")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise _no_port(host, port, error) from error
+
+
+def _no_port(host: str, port: int, error: OSError) -> HubUiError:
+    if error.errno == errno.EADDRINUSE:
+        return HubUiError(
+            f"Port {port} is in use by another program. Choose another one with --port, or leave --port out to take "
+            "the first free one."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return HubUiError(f"Port {port} may not be used by you. Choose one above 1023 with --port.")
+    return UsageError(f"This computer can't listen on {host}, port {port}: {error.strerror or error}.")
 
 
 def wait(stop: threading.Event) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.errors import HubUiError
+from hub_ui.terminal import size as size_text
 
 try:
     import fcntl
@@ -112,8 +113,8 @@ def check_space(folder: Path, size: int | None) -> None:
     free = shutil.disk_usage(folder).free
     if size is not None and size + _SPARE_BYTES > free:
         raise HubUiError(
-            f"The file takes {size // 1_000_000:,} MB, but only {free // 1_000_000:,} MB are free where the library "
-            "is. Make room, or choose another folder with --library."
+            f"The file takes {size_text(size)}, and {size_text(_SPARE_BYTES)} should stay free where the library is, "
+            f"but only {size_text(free)} are free there. Make room, or choose another folder with --library."
         )
 
 

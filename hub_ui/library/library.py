@@ -145,6 +145,11 @@ class Library:
 
     def remove(self, ref: Ref, *, keep_file: bool = False) -> Entry:
         """Takes the entry out of the lock file, then the file off the disk unless it is to be kept."""
+        if not self.holds(ref):
+            raise NotFound(
+                f"{ref} is not in the library, so there is nothing to remove. {self.lock.name} lists what is.",
+                hub=ref.hub,
+            )
         entry = self.entry(ref)
         path = self.path(entry)
         try:

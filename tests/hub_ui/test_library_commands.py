@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub_ui import cli
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
@@ -40,6 +41,21 @@ def pulled(hubs: HubEndpoints, line: Line, folder: Path) -> dict[str, Path]:
 
 def states(document: Any) -> dict[str, str]:
     return {item["ref"].split(":")[0]: item["state"] for item in document["entries"]}
+
+
+def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = copied(tmp_path / "data")
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {f"{layer}.lora_A.weight": ["F16", [4, 32]], f"{layer}.lora_B.weight": ["F16", [32, 4]]}
+    edited(data / "files.json", "civitai", "3001", "safetensors", value={"tensors": tensors})
+    with answering(data, monkeypatch):
+        assert cli.main(["pull", CIVITAI]) == 0
+        assert capsys.readouterr().err == (
+            f"{CIVITAI}: This is no LoRA for pictures or films: it is a LoRA for a language model. "
+            "It is in the library, and can't be tried here.\n"
+        )
 
 
 def test_sync_keeps_what_is_right(pulled: dict[str, Path], line: Line) -> None:
@@ -257,6 +273,9 @@ def test_remove_may_keep_the_file(pulled: dict[str, Path], line: Line) -> None:
 def test_removing_what_is_not_there_costs_nothing_else(pulled: dict[str, Path], line: Line) -> None:
     code, items = line("remove", "civitai:404", CIVITAI)
     assert (code, items[0]["error"], items[1]["ref"]) == (4, "NotFound", CIVITAI)
+    assert items[0]["message"] == (
+        "civitai:404 is not in the library, so there is nothing to remove. loras.lock lists what is."
+    )
 
 
 def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -85,3 +86,36 @@ def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
         assert status(found[1]) == 200
         process.terminate()
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("words", [("serve",), ("demo", "--no-browser"), ("hubs", "--data", str(DATA))])
+def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with running(*words, "--port", str(port)) as process:
+            assert process.wait(timeout=60) == 1
+            said = stream(process.stderr).read()
+            assert said.startswith(f"hub-ui: Port {port} is in use by another program. Choose another one with --port")
+            assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "--host", "nowhere.invalid", "--port", "7860"), "can't listen on nowhere.invalid, port 7860: "),
+        (("hubs", "--data", str(DATA), "--port", "65534"), "There is no port 65536: 65535 is the last one."),
+    ],
+)
+def test_an_address_that_nobody_can_listen_on_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
+    with running(*words) as process:
+        assert process.wait(timeout=60) == 2
+        assert said in stream(process.stderr).read()
+
+
+def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
+    assert not (home / "demo").exists()
+    with running("demo", "--no-browser", "--data", str(DATA)) as process:
+        assert first_line(process).startswith("hub-ui demo: http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert stream(process.stderr).read() == ""

@@ -434,12 +434,47 @@ def test_replicate_makes_it_with_the_price_first(
     tmp_path: Path, line: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--seed", "7"]
-    assert cli.main([*words, "--out", str(tmp_path / "one.png")]) == 0
+    assert cli.main([*words, "--yes", "--out", str(tmp_path / "one.png")]) == 0
     assert "$" in capsys.readouterr().err.splitlines()[0]
     code, told = line(*words, "--estimate")
     assert (code, told["place"], told["fetch"]) == (0, "replicate", None)
-    code, made = line("try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"))
+    code, made = line("try", "--yes", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"))
     assert (code, made["place"], made["seed"], made["coverage"]) == (0, "replicate", 7, [])
+
+
+@pytest.mark.usefixtures("hubs")
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (None, "Drawing on Replicate costs money. Add --yes to start it without being asked."),
+        ("n", "Not started. Nothing was sent, and nothing is paid."),
+    ],
+)
+def test_nothing_is_spent_on_replicate_without_a_persons_word(
+    typed: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--out", str(tmp_path / "one.png")]
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err.endswith(f"hub-ui: {said}\n")
+    assert not (tmp_path / "one.png").exists()
+
+
+def test_a_base_that_is_none_is_a_usage_error_before_anything_is_pulled(tmp_path: Path, line: Line) -> None:
+    words = ["try", "civitai:404", "--prompt", "a boat", "--base", "sdx1", "--out", str(tmp_path / "a.png")]
+    code, said = line(*words)
+    assert (code, said["error"]) == (2, "UsageError")
+    assert said["message"].startswith("“sdx1” is no base model. Did you mean “sd1”, “sdxl” or “sdxl-1.0”?")
+
+
+def test_a_weight_far_from_usual_is_drawn_with_a_warning_above_it(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["try", REF, "--prompt", "a boat", "--base", base, "--steps", "1", "--size", "64x64"]
+    assert cli.main([*words, "--weight", "99", "--out", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().err.startswith("Weight 99 is far from usual: 1 is the full effect")
+    assert cli.main([*words, "--weight", "2", "--out", str(tmp_path / "a.png")]) == 0
+    assert "far from usual" not in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("hubs")

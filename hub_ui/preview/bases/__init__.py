@@ -12,6 +12,7 @@ from hub_ui.preview.bases.base_choice import Film as Film
 from hub_ui.preview.bases.choice import BASES as BASES
 from hub_ui.preview.bases.choice import alternatives as alternatives
 from hub_ui.preview.bases.choice import by_id as by_id
+from hub_ui.preview.bases.choice import check_name as check_name
 from hub_ui.preview.bases.choice import choose as choose
 from hub_ui.preview.bases.choice import fitting as fitting
 from hub_ui.preview.bases.choice import for_architecture as for_architecture

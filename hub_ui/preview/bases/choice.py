@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.errors import DoesNotFit, NoBase
+from connectors.errors import DoesNotFit, NoBase, UsageError
+from connectors.suggestion import suggestion
 from hub_ui.preview import layout
 from hub_ui.preview.bases.base_choice import BaseChoice, Checkpoint
 from hub_ui.preview.bases.checkpoints import Recognised, recognised
@@ -114,22 +115,40 @@ def _of_lineage(name: str | None) -> BaseChoice | None:
     return next((base for base in BASES if base.lineage == name), None)
 
 
+def check_name(asked: str) -> None:
+    """Raises UsageError for what can't be a base: no name of the tables, no repo, folder or checkpoint."""
+    path = Path(asked)
+    if _listed(asked) or _REPO.fullmatch(asked) or path.is_dir() or _is_file(path):
+        return
+    raise UsageError(_no_base(asked, None))
+
+
+def _no_base(asked: str, architecture: str | None) -> str:
+    fitting = for_architecture(architecture) or BASES
+    near = suggestion(asked, (name for base in fitting for name in (base.id, base.architecture)))
+    others = near or f" Choose one of: {', '.join(base.id for base in fitting)}."
+    return f"“{asked}” is no base model.{others} A repo OWNER/NAME, a folder or a .safetensors checkpoint will do, too."
+
+
+def _listed(asked: str) -> BaseChoice | None:
+    return next((base for base in BASES if asked.lower() in (base.id, base.architecture, base.source.lower())), None)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or path.suffix.lower() in _SUFFIXES
+
+
 def _named(asked: str, architecture: str | None) -> BaseChoice:
     """An id, an architecture, a known repo; or any repo, folder or checkpoint."""
-    for base in BASES:
-        if asked.lower() in (base.id, base.architecture, base.source.lower()):
-            return base
+    if (listed := _listed(asked)) is not None:
+        return listed
     path = Path(asked)
-    if path.is_file() or path.suffix.lower() in _SUFFIXES:
+    if _is_file(path):
         return _of_file(path)
     if path.is_dir():
         return _of_folder(path, architecture)
     if not _REPO.fullmatch(asked):
-        names = ", ".join(base.id for base in for_architecture(architecture) or BASES)
-        raise NoBase(
-            f"“{asked}” is no base model. Choose one of: {names}; or a repo OWNER/NAME, a folder, or a .safetensors "
-            "checkpoint."
-        )
+        raise NoBase(_no_base(asked, architecture))
     like = _main(architecture) if architecture else BASES[1]
     if like is None:
         raise NoBase(

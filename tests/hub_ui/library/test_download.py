@@ -214,11 +214,17 @@ def test_a_circle_of_redirects_ends(hub: Host, part: Part) -> None:
 
 def test_a_full_disk_is_told_before_the_first_byte(hub: Host, part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 10, 9_500_000))
     hub.answers["/file"] = Answer(body=FILE)
-    with pytest.raises(errors.HubUiError, match="Make room"):
+    with pytest.raises(errors.HubUiError, match="Make room") as told:
         fetched(download(hub.url + "/file"), part)
     assert part.done == 0
+    # That 0 MB don't fit into 0 MB would tell nobody what is wrong.
+    assert told.value.message.endswith(
+        "and 67.1 MB should stay free where the library is, but only 9.5 MB are free there. Make room, or choose "
+        "another folder with --library."
+    )
+    assert "takes 0 MB" not in told.value.message
 
 
 def test_the_lora_inside_a_tar_is_taken_out(hub: Host, part: Part) -> None:

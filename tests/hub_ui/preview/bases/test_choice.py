@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import DoesNotFit, NoBase
+from connectors.errors import DoesNotFit, NoBase, UsageError
 from hub_ui.preview import layout
-from hub_ui.preview.bases import BASES, alternatives, by_id, choose, for_architecture, settled
+from hub_ui.preview.bases import BASES, alternatives, by_id, check_name, choose, for_architecture, settled
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,18 @@ def test_a_base_of_another_architecture_does_not_fit() -> None:
 def test_without_a_base_the_next_step_is_told(architecture: str | None, asked: str | None, said: str) -> None:
     with pytest.raises(NoBase, match=said):
         choose(architecture, None, asked)
+
+
+def test_a_name_that_can_be_no_base_is_a_usage_error_with_those_that_can() -> None:
+    with pytest.raises(
+        UsageError, match=r"“sdx1-1\.0” is no base model\. Did you mean “sdxl-1\.0”.* A repo OWNER/NAME"
+    ):
+        check_name("sdx1-1.0")
+
+
+@pytest.mark.parametrize("name", ["sdxl-1.0", "SDXL", "someone/model", "gone.safetensors", "."])
+def test_a_name_that_may_be_a_base_passes(name: str) -> None:
+    check_name(name)
 
 
 def test_a_base_model_that_nobody_here_knows_is_named() -> None:

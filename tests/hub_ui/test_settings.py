@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from connectors.errors import UsageError
+from hub_ui.settings import from_environment
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HUB_UI_CONNECTIONS", "abc", "HUB_UI_CONNECTIONS=abc is no whole number from 1 to 16."),
+        ("HUB_UI_CONNECTIONS", "0", "HUB_UI_CONNECTIONS=0 is no whole number"),
+        ("HUB_UI_CONNECTIONS", "17", "HUB_UI_CONNECTIONS=17 is no whole number"),
+        ("HUB_UI_READ_HEADERS", "maybe", "HUB_UI_READ_HEADERS=maybe: write 1 or 0"),
+        ("HF_ENDPOINT", "notaurl", "HF_ENDPOINT=notaurl is no web address. Write one such as https://huggingface.co"),
+        ("CIVITAI_ENDPOINT", "ftp://civitai.com", "CIVITAI_ENDPOINT=ftp://civitai.com is no web address"),
+        ("REPLICATE_ENDPOINT", "http://host:port", "REPLICATE_ENDPOINT=http://host:port is no web address"),
+        ("HF_ENDPOINT", "http://[", "HF_ENDPOINT=http://[ is no web address"),
+        ("HF_ENDPOINT", "http://a b\x1b", "HF_ENDPOINT=http://a?b? is no web address"),
+        ("HF_TOKEN", "hf_a\nb", "HF_TOKEN holds characters that no key has"),
+        ("CIVITAI_TOKEN", "schlüssel", "CIVITAI_TOKEN holds characters that no key has"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_refused_by_its_name(name: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_environment({name: value})
+    assert caught.value.message.startswith(said)
+
+
+def test_a_refused_key_is_not_shown() -> None:
+    with pytest.raises(UsageError) as caught:
+        from_environment({"HF_TOKEN": "hf_secret\x00"})
+    assert "hf_secret" not in caught.value.message
+
+
+def test_variables_are_read() -> None:
+    environ = {
+        "HUB_UI_CONNECTIONS": "8",
+        "HUB_UI_READ_HEADERS": "off",
+        "HF_ENDPOINT": "http://127.0.0.1:8000/",
+        "HF_TOKEN": "hf_key\n",
+    }
+    made = from_environment(environ)
+    assert (made.connections, made.read_headers, made.tokens) == (8, False, {"huggingface": "hf_key"})
+    assert made.endpoints["huggingface"] == "http://127.0.0.1:8000"
+
+
+def test_empty_variables_are_as_good_as_none() -> None:
+    made = from_environment({"HUB_UI_CONNECTIONS": "", "HF_ENDPOINT": "", "HF_TOKEN": "", "HUB_UI_READ_HEADERS": ""})
+    assert (made.connections, made.read_headers, dict(made.tokens)) == (4, True, {})
+    assert made.endpoints["huggingface"] == "https://huggingface.co"
