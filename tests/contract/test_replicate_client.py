@@ -129,6 +129,31 @@ def test_a_prediction_tells_how_far_it_is(client: Client) -> None:
     assert (prediction.progress.current, prediction.progress.total) == (20, 20)
 
 
+def test_a_prediction_s_output_is_streamed(client: Client) -> None:
+    events = list(client.stream("black-forest-labs/flux-dev-lora", input={"prompt": "a house", "num_outputs": 2}))
+    assert [event.event.value for event in events] == ["output", "output", "done"]
+    assert requests.get(str(events[1].data), timeout=5).content.startswith(b"RIFF")
+
+
+def test_a_stream_says_what_went_wrong(client: Client) -> None:
+    with pytest.raises(RuntimeError, match="NSFW content detected"):
+        list(client.stream(f"maker/tuned:{VERSION}", input={"prompt": "nsfw"}))
+
+
+def test_a_stream_ends_where_its_prediction_was_canceled(client: Client) -> None:
+    prediction = client.predictions.create(version=VERSION, input={"prompt": "a house"}, stream=True)
+    prediction.cancel()
+    assert [(event.event.value, event.data) for event in prediction.stream()] == [("done", '{"reason": "canceled"}')]
+
+
+def test_collections_are_listed_and_hold_their_models(client: Client) -> None:
+    assert [(each.slug, each.models) for each in client.collections.list()] == [("red-fine-tunes", None)]
+    collection = client.collections.get("red-fine-tunes")
+    assert [(model.name, model.latest_version.id) for model in collection if model.latest_version] == [
+        ("tuned", VERSION)
+    ]
+
+
 def test_an_input_that_breaks_the_schema_is_refused(client: Client) -> None:
     with pytest.raises(ReplicateError, match="Must be less than or equal to 50"):
         client.models.predictions.create(

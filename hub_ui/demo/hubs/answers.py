@@ -47,10 +47,14 @@ def bearer(request: Request) -> str | None:
 
 
 async def json_body(request: Request, kind: type[T], otherwise: Response) -> T:
-    """The body as a JSON value of that kind, or the hub's refusal."""
+    """The body as a JSON value of that kind, or the hub's refusal.
+
+    Python reads more than JSON is, such as NaN or half a surrogate pair, which no answer could repeat.
+    """
     try:
         data = json.loads(await request.body())
-    except ValueError as error:
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
         raise RefusalError(otherwise) from error
     if not isinstance(data, kind):
         raise RefusalError(otherwise)

@@ -1,5 +1,6 @@
 """Replicate's wire format: models, versions, predictions, trainings, and the public weights of a fine-tune."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,13 @@ from hub_ui.demo.hubs.replicate_making import Making, tar_path
 from hub_ui.demo.hubs.replicate_runs import Runs
 from hub_ui.demo.hubs.replicate_schema import problems, refusal_of
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name
+from hub_ui.demo.hubs.replicate_stream import stream_answer
 from hub_ui.demo.hubs.tar import trained_model
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
+_CREATE_HEADERS = {**_HEADERS, "ratelimit-remaining": "599"}
+_WAIT = re.compile(r"\bwait\b(=\d+)?")
 _ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
 _EMPTY_MODEL: Json = {
     "url": "",
@@ -37,6 +41,15 @@ _EMPTY_MODEL: Json = {
     "default_example": None,
     "latest_version": None,
 }
+_MODEL_FIELDS = (
+    "owner", "name", "visibility", "hardware", "description", "github_url", "paper_url", "license_url",
+    "cover_image_url",
+)  # fmt: skip
+_MODEL_INPUT: Json = {
+    "required": _MODEL_FIELDS[:4],
+    "properties": {name: {"type": "string", "nullable": position > 3} for position, name in enumerate(_MODEL_FIELDS)},
+}
+_MODEL_VERSION: Json = {"openapi_schema": {"components": {"schemas": {"Input": _MODEL_INPUT}}}}
 # What can be named when a model is made, whatever a recording of the list has.
 _HARDWARE = {"cpu", "gpu-t4", "gpu-l40s", "gpu-a100-large", "gpu-h100"}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -76,6 +89,8 @@ class ReplicateHub:
             self._api("/v1/files/{file_id}/download", self.file_bytes),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
+            # Streams lie on another host than the API, whose addresses nobody guesses; they ask for no token.
+            Route("/v1/streams/{run_id}", self.stream, methods=["GET"]),
             Route("/{owner}/{name}/_weights", self.weights, methods=["GET"]),
             Route("/{owner}/{name}/versions/{version}/_weights", self.weights, methods=["GET"]),
             Route("/{owner}/{name}", self.page, methods=["GET"]),
@@ -137,7 +152,8 @@ class ReplicateHub:
         found = next((each for each in self.store.collections if each["slug"] == slug), None)
         if found is None:
             raise _not_found()
-        return json_answer(found)
+        named = (self.store.model(each) if isinstance(each, str) else each for each in found["models"])
+        return json_answer({**found, "models": [model for model in named if model is not None]})
 
     async def account(self, _request: Request) -> Response:
         return json_answer(_ACCOUNT)
@@ -148,10 +164,9 @@ class ReplicateHub:
     async def create_model(self, request: Request) -> Response:
         """Nobody makes models for others; the account here owns whatever the data folder brings."""
         body = await _body(request)
-        lacking = [name for name in ("owner", "name", "visibility", "hardware") if not isinstance(body.get(name), str)]
-        if lacking:
-            raise RefusalError(refusal_of([("required", "input", f"{name} is required") for name in lacking]))
-        model = {**_EMPTY_MODEL, **{key: body[key] for key in _EMPTY_MODEL if key in body}}
+        if wrong := problems(_MODEL_VERSION, body):
+            raise RefusalError(refusal_of(wrong))
+        model = {**_EMPTY_MODEL, **{key: body[key] for key in _MODEL_FIELDS if key in body and key != "hardware"}}
         model["url"] = f"https://replicate.com/{full_name(model)}"
         if body["owner"] not in {_ACCOUNT["username"], *(str(each["owner"]) for each in self.store.models.values())}:
             raise _refusal(403, "You do not have permission to create a model for that owner.", "Forbidden")
@@ -189,24 +204,32 @@ class ReplicateHub:
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
         model, version_id = self._runnable(request, body)
-        inputs = body.get("input") or {}
+        inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
         if wrong := problems(version, inputs):
             raise RefusalError(refusal_of(wrong))
+        wait = _WAIT.search(request.headers.get("prefer", ""))
         run = self.predictions.create(
             model=model,
             version=version_id,
             inputs=inputs,
             output=lambda run_id: self.making.picture(run_id, model, version, inputs),
-            finished=request.headers.get("prefer", "").startswith("wait"),
-            error=self.making.failure(inputs),
+            finished=wait is not None,
+            error=self.making.failure(version, inputs),
             logs=self.making.prediction_logs(version, inputs),
         )
-        return json_answer(run, 201, _HEADERS)
+        applied = {"Preference-Applied": wait.group()} if wait else {}
+        return json_answer(run, 201, {**_CREATE_HEADERS, **applied})
+
+    def stream(self, request: Request) -> Response:
+        run_id = request.path_params["run_id"]
+        if self.predictions.get(run_id) is None:
+            raise _not_found()
+        return stream_answer(lambda: self.predictions.get(run_id))
 
     async def create_training(self, request: Request) -> Response:
         body = await _body(request)
-        trainer, inputs = full_name(self._model(request)), body.get("input") or {}
+        trainer, inputs = full_name(self._model(request)), body.get("input", {})
         destination = str(body.get("destination", ""))
         if destination not in self.store.models:
             raise _refusal(404, "The specified training destination does not exist")
@@ -222,7 +245,7 @@ class ReplicateHub:
             output=lambda run_id: self.making.trained(run_id, destination, version, inputs),
             finished=False,
             error=self.making.training_failure(inputs),
-            logs=self.making.training_logs(inputs),
+            logs=self.making.training_logs(version, inputs),
         )
         return json_answer(run, 201, _HEADERS)
 

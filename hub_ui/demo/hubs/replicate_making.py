@@ -14,9 +14,9 @@ from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import HubFile, Json
 from hub_ui.demo.hubs.pictures import drawn_picture
 from hub_ui.demo.hubs.replicate_files import Files
-from hub_ui.demo.hubs.replicate_official import loads, tuned_version
+from hub_ui.demo.hubs.replicate_official import RUNNER, TRAINER, loads, tuned_version
 from hub_ui.demo.hubs.replicate_runs import bars
-from hub_ui.demo.hubs.replicate_schema import default_of
+from hub_ui.demo.hubs.replicate_schema import understood
 from hub_ui.demo.hubs.replicate_store import ReplicateStore
 from hub_ui.demo.hubs.tar import trained_model
 from hub_ui.demo.hubs.weights import generated_safetensors
@@ -27,6 +27,8 @@ _UNREAD = (
 )
 _UNSAFE = "NSFW content detected. Try running it again, or try a different prompt."
 _WIDTH = 3072
+# Where a schema sets no bounds.
+_MOST_PICTURES, _MOST_RANK = 16, 128
 _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 
@@ -38,31 +40,28 @@ class Making:
 
     def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
         """As many as asked for, in the file format asked for; a model that has no such input answers PNG."""
-
-        def asked(name: str, otherwise: Any) -> Any:
-            given = inputs.get(name, default_of(version, name))
-            return otherwise if given is None else given
-
-        form = asked("output_format", "png")
-        lora = str(inputs.get("lora_weights") or inputs.get("hf_lora") or model)
-        strength = asked("lora_scale", asked("lora_strength", 1.0))
+        told = self._told(version, inputs)
+        form, prompt = _read(told, "output_format", "png"), _read(told, "prompt", "")
+        lora = _read(told, "lora_weights", "") or _read(told, "hf_lora", "") or model
+        strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
         urls = []
-        for number in range(asked("num_outputs", 1)):
-            seed = None if inputs.get("seed") is None else int(inputs["seed"]) + number
-            data = drawn_picture(str(inputs.get("prompt", "")), seed=seed, lora=lora, strength=strength, form=form)
+        for number in range(min(int(_number(told, "num_outputs", 1)), _MOST_PICTURES)):
+            seed = int(_number(told, "seed", 0)) + number if "seed" in told else None
+            data = drawn_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
             urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
         return urls
 
-    def failure(self, inputs: Json) -> str | None:
+    def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
         """What goes wrong once the model runs, though its input was of the right form."""
-        if any(inputs.get(slot) and not loads(inputs[slot]) for slot in _SLOTS):
+        told = self._told(version, inputs)
+        if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
-        unsafe = re.search(r"\bnsfw\b", str(inputs.get("prompt", "")), re.IGNORECASE)
-        return _UNSAFE if unsafe and not inputs.get("disable_safety_checker") else None
+        unsafe = re.search(r"\bnsfw\b", _read(told, "prompt", ""), re.IGNORECASE)
+        return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
 
     def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        steps = inputs.get("num_inference_steps") or default_of(version, "num_inference_steps") or 20
-        return [f"Using seed: {inputs.get('seed', 0)}", *bars(int(steps))]
+        told = self._told(version, inputs)
+        return [f"Using seed: {told.get('seed', 0)}", *bars(max(int(_number(told, "num_inference_steps", 20)), 1))]
 
     def training_failure(self, inputs: Json) -> str | None:
         """Only of pictures that lie here: an address elsewhere is not asked."""
@@ -75,15 +74,17 @@ class Making:
         except zipfile.BadZipFile:
             return "input_images must be a zip file"
 
-    def training_logs(self, inputs: Json) -> list[str]:
+    def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
+        steps = int(_number(self._told(trainer, inputs, "TrainingInput"), "steps", 1000))
         zipped = self.files.of(inputs.get("input_images"))
         count = zipped.data.count(b"PK\x01\x02") if zipped else 0
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(int(inputs.get("steps") or 1000), name="flux_train_replicate: ")]
+        return [*start, *bars(max(steps, 1), name="flux_train_replicate: ")]
 
     def trained(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
         """A new version of the destination, which from now on is its latest, with weights of the rank asked for."""
-        rank = int(inputs.get("lora_rank") or 16)
+        told = self._told(trainer, inputs, "TrainingInput")
+        rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generated_safetensors(
             {
                 "tensors": {
@@ -100,6 +101,21 @@ class Making:
         self.delivery.public(tar_path(f"{destination}:{version_id}"), tar)
         weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", tar)
         return {"version": f"{destination}:{version_id}", "weights": weights}
+
+    def _told(self, version: Mapping[str, Any] | None, inputs: Json, schema: str = "Input") -> Json:
+        stand_in = self.store.unlisted[RUNNER if schema == "Input" else TRAINER]["latest_version"]
+        return understood(version, inputs, otherwise=stand_in, schema=schema)
+
+
+def _read(told: Json, name: str, otherwise: str) -> str:
+    """A model may have an input of that name and of another type."""
+    value = told.get(name)
+    return value if isinstance(value, str) else otherwise
+
+
+def _number(told: Json, name: str, otherwise: float) -> float:
+    value = told.get(name)
+    return value if isinstance(value, int | float) else otherwise
 
 
 def tar_path(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from hub_ui.demo.hubs.folder import Json
 
 TRAINER = "ostris/flux-dev-lora-trainer"
+RUNNER = "black-forest-labs/flux-dev-lora"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
 _MADE = "2024-10-15T00:00:00.000000Z"
 _RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
@@ -49,7 +50,7 @@ def official() -> dict[str, Json]:
     }
     schnell = {**runner, "num_inference_steps": {"type": "integer", "default": 4, "minimum": 1, "maximum": 4}}
     return {
-        "black-forest-labs/flux-dev-lora": _model("black-forest-labs/flux-dev-lora", "a" * 63 + "1", _schemas(runner)),
+        RUNNER: _model(RUNNER, "a" * 63 + "1", _schemas(runner)),
         "black-forest-labs/flux-schnell-lora": _model(
             "black-forest-labs/flux-schnell-lora", "a" * 63 + "2", _schemas(schnell)
         ),

@@ -62,12 +62,18 @@ class Runs:
             "error": None,
             "status": "starting",
             "created_at": _timestamp(self.now()),
-            "urls": {"get": url, "cancel": f"{url}/cancel"},
+            "urls": self._urls(run_id, url),
         }
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
             self.made[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
         return self.get(run_id) or data
+
+    def _urls(self, run_id: str, url: str) -> Json:
+        urls = {"get": url, "cancel": f"{url}/cancel"}
+        if self.kind == "predictions":
+            urls |= {"stream": f"{self.origin}/v1/streams/{run_id}", "web": f"https://replicate.com/p/{run_id}"}
+        return urls
 
     def get(self, run_id: str) -> Json | None:
         with self._lock:

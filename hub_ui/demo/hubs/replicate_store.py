@@ -88,8 +88,9 @@ def _models(folder: DataFolder) -> Iterator[Json]:
     yield from filter(_is_model, folder.objects("replicate_model_*.json"))
 
 
-def _is_model(data: Json) -> bool:
-    return bool(data.get("owner") and data.get("name"))
+def _is_model(data: object) -> bool:
+    """A collection may name its models instead."""
+    return isinstance(data, dict) and bool(data.get("owner") and data.get("name"))
 
 
 def _latest(objects: Iterable[Json]) -> dict[str, Json]:

@@ -1,11 +1,29 @@
 """A sample as Replicate tells it: a model with its example, its versions and how it was trained."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from hub_ui.demo.samples.sample import Json, Picture, Release, Sample
 from hub_ui.demo.samples.schemas import openapi_schema
 from hub_ui.demo.samples.times import iso_microseconds, stable_hex, stable_number, stamp
 
+_COLLECTIONS: dict[str, dict[str, str]] = {
+    "flux": {
+        "name": "FLUX fine-tunes",
+        "slug": "flux-fine-tunes",
+        "description": "Models that people trained on FLUX.1 with pictures of their own.",
+    },
+    "sdxl": {
+        "name": "SDXL fine-tunes",
+        "slug": "sdxl-fine-tunes",
+        "description": "Models that people trained on SDXL with pictures of their own.",
+    },
+    "tiny-shapes": {
+        "name": "Tiny Shapes fine-tunes",
+        "slug": "tiny-shapes-fine-tunes",
+        "description": "Models of a size for any computer.",
+    },
+}
 TRAINER = "hub-ui/lora-trainer"
 
 
@@ -36,6 +54,18 @@ def model_object(sample: Sample, today: date) -> Json:
 def version_objects(sample: Sample, today: date) -> list[Json]:
     """Newest first. `model` says whose version it is; the hub leaves it out again."""
     return [{**_version(sample, release, today), "model": sample.name} for release in sample.releases]
+
+
+def collection_objects(samples: Iterable[Sample]) -> list[Json]:
+    """One for each kind of fine-tune; the models are named, so that the hub shows them as they are then."""
+    names: dict[str, list[str]] = {}
+    for sample in samples:
+        names.setdefault(str(sample.base), []).append(sample.name)
+    return [
+        {**about, "full_description": None, "models": names[base]}
+        for base, about in _COLLECTIONS.items()
+        if base in names
+    ]
 
 
 def version_id(sample: Sample, release: Release) -> str:

@@ -124,6 +124,9 @@ class _Writer:
                 training = replicate_wire.training_object(sample, self.today)
                 self.put_json(f"replicate_training_{training['id']}.json", training)
 
+        for collection in replicate_wire.collection_objects(self.of("replicate")):
+            self.put_json(f"replicate_collection_{collection['slug']}.json", collection)
+
     def files(self) -> Json:
         """Everything with bytes behind it, by hub and the hub's own name for it."""
         return {

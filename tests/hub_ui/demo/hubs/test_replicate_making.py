@@ -83,6 +83,39 @@ def test_an_input_that_breaks_the_schema_is_refused(hubs: HubEndpoints) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["num_outputs", "seed", "num_inference_steps", "prompt", "lora_scale", "output_format"]
+)
+@pytest.mark.parametrize(
+    "value", ["many", -1, 2.5, 10**12, None, True, ["a"], {"a": 1}, "", "\ud800", float("nan"), 1e999]
+)
+def test_no_input_of_a_run_breaks_what_comes_after_it(hubs: HubEndpoints, name: str, value: Any) -> None:
+    """Not on a fine-tune that knows the input, nor on one that doesn't."""
+    for path, pinned in ((RUNNER, {}), ("predictions", {"version": "a" * 64})):
+        body = json.dumps({**pinned, "input": {"prompt": "a pier", name: value}})
+        headers = {"Prefer": "wait", "Content-Type": "application/json"}
+        assert call(hubs, "POST", path, data=body, headers=headers).status_code in (201, 400, 422)
+    listed = call(hubs, "GET", "predictions")
+    assert listed.status_code == 200
+    assert {run["status"] for run in listed.json()["results"]} <= {"starting", "processing", "succeeded", "failed"}
+
+
+@pytest.mark.parametrize("inputs", ["text", ["prompt"], None, 3])
+def test_inputs_that_are_no_object_are_refused(hubs: HubEndpoints, inputs: Any) -> None:
+    answer = call(hubs, "POST", RUNNER, json={"input": inputs})
+    assert (answer.status_code, answer.json()["invalid_fields"][0]["field"]) == (422, "input")
+
+
+@pytest.mark.parametrize("name", ["lora_rank", "steps"])
+def test_no_input_of_a_training_breaks_what_comes_after_it(own: HubEndpoints, name: str) -> None:
+    """The trainer here was recorded without a schema for trainings."""
+    path = f"models/maker/trainer/versions/{'b' * 64}/trainings"
+    call(own, "POST", path, json={"destination": "maker/tuned", "input": {name: "many"}})
+    while call(own, "GET", "trainings").json()["results"][0]["status"] in ("starting", "processing"):
+        time.sleep(0.01)
+    assert call(own, "GET", "models/maker/tuned").status_code == 200
+
+
 def trained(hubs: HubEndpoints, destination: str, **inputs: Any) -> dict[str, Any]:
     body = {"destination": destination, "input": {"input_images": "https://x.invalid/a.zip", **inputs}}
     started = call(hubs, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
@@ -135,6 +168,8 @@ def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, 
         ({"owner": "maker", "name": "tuned"}, 409),
         ({"owner": "local", "name": "new", "hardware": "abacus"}, 422),
         ({"owner": "local"}, 422),
+        ({"owner": "local", "name": "new", "description": 5}, 422),
+        ({"owner": "local", "name": "new", "latest_version": "x", "description": None}, 201),
     ],
 )
 def test_a_model_is_made_for_oneself_and_once(own: HubEndpoints, model: dict[str, str], status: int) -> None:
@@ -142,3 +177,4 @@ def test_a_model_is_made_for_oneself_and_once(own: HubEndpoints, model: dict[str
     assert answer.status_code == status
     if status == 201:
         assert call(own, "GET", "models/local/new").json() == answer.json()
+        assert call(own, "GET", "models").status_code == 200

@@ -3,7 +3,13 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.samples.replicate_wire import model_object, training_object, version_id, version_objects
+from hub_ui.demo.samples.replicate_wire import (
+    collection_objects,
+    model_object,
+    training_object,
+    version_id,
+    version_objects,
+)
 from hub_ui.demo.samples.sample import Sample
 from hub_ui.demo.samples.schemas import openapi_schema
 from tests.hub_ui.demo.samples.builders import release, sample
@@ -70,3 +76,9 @@ def test_the_base_is_a_choice_of_its_own() -> None:
     schemas = openapi_schema("tiny-shapes")["components"]["schemas"]
     assert schemas["model"]["enum"] == ["tiny-shapes"]
     assert schemas["Input"]["properties"]["model"]["allOf"] == [{"$ref": "#/components/schemas/model"}]
+
+
+def test_fine_tunes_of_one_kind_are_a_collection() -> None:
+    samples = [told(name="a/one"), told(name="a/two", base="sdxl"), told(name="a/three"), told(base="upscaler")]
+    found = {each["slug"]: each["models"] for each in collection_objects(samples)}
+    assert found == {"flux-fine-tunes": ["a/one", "a/three"], "sdxl-fine-tunes": ["a/two"]}
