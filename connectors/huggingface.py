@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
-from huggingface_hub import HfApi, ModelInfo, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import ModelInfo, get_hf_file_metadata, get_session, hf_hub_url
 
 # Documented as public, though the package does not mark them for type checkers.
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     build_hf_headers,
     hf_raise_for_status,
-    http_backoff,
 )
 
 from connectors import huggingface_wire
 from connectors.connector import Download, HubDownload
 from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.facts.base_models import spellings
+from connectors.http_adapter import ANSWER_SECONDS, same_site
 from connectors.huggingface_errors import as_ours
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref, is_id
-from connectors.session import READ_SECONDS, USER_AGENT, Endpoint
+from connectors.session import MAX_JSON_BYTES, READ_SECONDS, USER_AGENT, Endpoint
 from connectors.sift import sift
 from connectors.wire import Table, address, overfull, sha256, tables, text, texts
 
@@ -48,6 +49,10 @@ _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newes
 # Not 429: huggingface_hub would sleep as long as the hub asks, up to minutes, where a person is told to wait.
 _RETRIED = (500, 502, 503, 504)
 _MAX_CARD = 1024 * 1024
+_MAX_REDIRECTS = 5
+_TRIES = 3
+_BACKOFF_SECONDS = 0.25
+_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class HuggingFace:
@@ -57,8 +62,6 @@ class HuggingFace:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._web = endpoint.url.rstrip("/")
-        # False, not None: without a key of ours huggingface_hub must not send one that lies on this machine.
-        self._api = HfApi(endpoint=self._web, token=endpoint.token or False, user_agent=USER_AGENT)
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """One page of the hub's list.
@@ -94,8 +97,11 @@ class HuggingFace:
         )
 
     def get(self, ref: Ref) -> Lora:
+        revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
         with as_ours(ref.id):
-            info = self._api.model_info(ref.id, revision=ref.version, files_metadata=True, timeout=READ_SECONDS)
+            # As HfApi.model_info(files_metadata=True) asks; that would read an answer of any size.
+            response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"})
+            info = ModelInfo(**response.json())  # type: ignore[no-untyped-call]
         with as_ours(f"card of {ref.id}"):
             return huggingface_wire.lora(info, self._web, self._card(info))
 
@@ -151,19 +157,57 @@ class HuggingFace:
             return None
 
     def _get(self, path: str, params: Table | Iterable[tuple[str, str]]) -> httpx2.Response:
+        """The whole answer, its status checked, its size capped. Redirects are followed within the hub's own site."""
+        url = httpx2.URL(self._web + path, params=httpx2.QueryParams(params))  # type: ignore[arg-type]
+        for _ in range(_MAX_REDIRECTS):
+            response = self._asked(url)
+            if not response.has_redirect_location:
+                hf_raise_for_status(response)
+                return response
+            following = response.url.join(response.headers["Location"])
+            if not same_site(str(url), str(following)):
+                raise BadAnswer(
+                    f"Hugging Face sends this to another address ({str(following)[:200]}). If that is the hub's new "
+                    "one, set it as HF_ENDPOINT.",
+                    hub=self.name,
+                )
+            url = following
+        raise httpx2.TooManyRedirects("the hub sends this request in circles")
+
+    def _asked(self, url: httpx2.URL) -> httpx2.Response:
+        """huggingface_hub's http_backoff would read bodies of any size, those of redirects too."""
+        # False, not None: without a key of ours huggingface_hub must not send one that lies on this machine.
         headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
-        response = http_backoff(
-            "GET",
-            self._web + path,
-            params=params,
-            headers=headers,
-            max_retries=2,
-            base_wait_time=0.25,
-            timeout=READ_SECONDS,
-            retry_on_status_codes=_RETRIED,
-        )
-        hf_raise_for_status(response)
-        return response
+        for attempt in range(_TRIES):
+            last = attempt + 1 == _TRIES
+            try:
+                with get_session().stream(
+                    "GET", url, headers=headers, follow_redirects=False, timeout=READ_SECONDS
+                ) as answer:
+                    if answer.status_code not in _RETRIED or last:
+                        return _read(answer)
+            except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError):
+                if last:
+                    raise
+            time.sleep(_BACKOFF_SECONDS * 2**attempt)
+        raise AssertionError("the last try returns or raises")
+
+
+def _read(answer: httpx2.Response) -> httpx2.Response:
+    """The same answer with its body, which is cut over the cap: then it is no JSON, instead of filling memory.
+
+    A redirect has no body that anybody needs.
+    """
+    body, deadline = bytearray(), time.monotonic() + ANSWER_SECONDS
+    for chunk in () if answer.has_redirect_location else answer.iter_bytes():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            break
+        if time.monotonic() > deadline:
+            raise httpx2.ReadTimeout("the answer took too long", request=answer.request)
+    # What is encoded on its way is decoded now.
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _OF_THE_WAY]
+    return httpx2.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -89,7 +89,7 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
 def inspect_url(url: str) -> Facts:
     """Any web address of a .safetensors, or of a tar that holds one."""
     address, headers = _login_apart(url)
-    with file_http(direct=True) as http:
+    with file_http() as http:
         source = HttpRanges(http, address, headers=headers)
         return _facts(TarMember(source) if is_tar(source.read(0, FIRST_READ)) else source)
 
@@ -102,7 +102,7 @@ def inspect_download(download: Download) -> Facts:
 
 @contextmanager
 def _source(download: Download) -> Iterator[HttpRanges]:
-    with file_http(direct=True) as http:
+    with file_http() as http:
         if isinstance(download, HubDownload):
             yield HttpRanges(http, _resolved(download), headers=_bearer(download.token), hub=download.ref.hub)
             return

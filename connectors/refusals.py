@@ -23,6 +23,7 @@ from connectors.errors import (
     RegionBlocked,
 )
 from connectors.facts.access import early_access_note, moment
+from connectors.http_adapter import NotPublicError
 from connectors.ref import HubName
 from connectors.session import KEYS, UNREADABLE, error_text, retry_after, when_again
 from connectors.wire import table
@@ -123,6 +124,8 @@ FAILED = (requests.exceptions.RequestException, HTTPError, ValueError)
 
 def unreachable(error: Exception, hub: HubName | None) -> HubUiError:
     """The error for a request without an answer, or with one that broke off: any of FAILED."""
+    if isinstance(error, NotPublicError):
+        return BadAnswer("The address leads into this computer's own network, so it is not followed.", hub=hub)
     if isinstance(error, requests.exceptions.Timeout):
         return HubTimeout(f"{_who(hub)} did not answer in time. Try again.", hub=hub)
     if isinstance(error, requests.exceptions.TooManyRedirects | requests.exceptions.InvalidSchema):

@@ -155,7 +155,7 @@ class Runs:
         """An output's bytes. The key goes along to the API's own origin only, and no other host's redirect is taken."""
         if url.startswith("data:"):
             return _of_data(url)
-        with file_http(("Authorization",), direct=True) as http:
+        with file_http() as http:
             for _ in range(_MOST_HOPS):
                 self._check_place(url)
                 try:

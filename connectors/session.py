@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
@@ -24,6 +23,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
+from connectors.http_adapter import BoundedAdapter, DirectHttp, read_capped, same_site
 from connectors.ref import HubName
 from connectors.wire import count, overfull
 
@@ -32,10 +32,12 @@ USER_AGENT = "hub-ui/0.1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 _RETRIED = (500, 502, 503, 504, 524)
+_BACKOFF_SECONDS = 0.5
+_MAX_REDIRECTS = 5
 _MINUTES_FROM = 120.0
 _ELSEWHERE = "Look for the same LoRA on another hub."
 # Real answers have up to 100 KB a LoRA, and take three times their length in memory.
-_MAX_JSON_BYTES = 16 * 1024 * 1024
+MAX_JSON_BYTES = 16 * 1024 * 1024
 # Where a key is read from here, and where people make one.
 KEYS: Mapping[HubName, tuple[str, str]] = {
     "civitai": ("CIVITAI_TOKEN", "civitai.com/user/account"),
@@ -69,19 +71,11 @@ class Session:
         self.endpoint = endpoint
         self._explain = explain
         self._origin = urlsplit(endpoint.url)[:2]
-        self._http = requests.Session()
+        self._retries = retries
+        self._http = DirectHttp()
         self._http.headers["User-Agent"] = USER_AGENT
-        # Proxies from the environment stay honoured; ~/.netrc must not override or add a login.
-        self._http.auth = _NoNetrc()
-        retry = Retry(
-            total=retries,
-            backoff_factor=0.25,
-            status_forcelist=_RETRIED,
-            allowed_methods=None,
-            raise_on_status=False,
-            respect_retry_after_header=False,
-        )
-        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=16)
+        retry = Retry(total=retries, backoff_factor=0.25, allowed_methods=None, respect_retry_after_header=False)
+        adapter = BoundedAdapter(retry, pool_maxsize=16)
         self._http.mount("http://", adapter)
         self._http.mount("https://", adapter)
 
@@ -116,8 +110,8 @@ class Session:
         """The whole answer, its status checked and its size capped."""
         url = self.endpoint.url.rstrip("/") + path
         try:
-            response = self._request(method, url, params=params, **extra)
-            _read_capped(response)
+            response = self._followed(method, url, params=params, **extra)
+            read_capped(response, MAX_JSON_BYTES)
         except requests.exceptions.RequestException as error:
             raise self._unreachable(error, url) from error
         if not response.ok:
@@ -131,29 +125,55 @@ class Session:
         """
         url = self.endpoint.url.rstrip("/") + path
         try:
-            with self._request("GET", url, params=params, allow_redirects=False) as response:
+            with self._request("GET", url, params=params) as response:
                 if not response.ok:
-                    _read_capped(response)
+                    read_capped(response, MAX_JSON_BYTES)
                     raise self._refused(response)
                 place = response.headers.get("Location")
-                return urljoin(response.url, place) if response.is_redirect and place else None
+                return self._joined(response.url, place) if response.is_redirect and place else None
         except requests.exceptions.RequestException as error:
             raise self._unreachable(error, url) from error
 
+    def _followed(self, method: str, url: str, **extra: Any) -> requests.Response:
+        """Redirects within the hub's own site are followed. Another site's answer is not this hub's."""
+        for _ in range(_MAX_REDIRECTS):
+            response = self._request(method, url, **extra)
+            place = response.headers.get("Location") if response.is_redirect else None
+            if place is None:
+                return response
+            response.close()
+            following = self._joined(response.url, place)
+            if method not in ("GET", "HEAD") or not same_site(response.url, following):
+                raise self._bad(
+                    f"sends this to another address ({following[:200]}). If that is the hub's new one, set it as "
+                    "the hub's endpoint."
+                )
+            url = following
+            extra.pop("params", None)  # the new address has its own
+        raise self._bad("sends this request in circles. Try again in a minute.")
+
     def _request(self, method: str, url: str, **extra: Any) -> requests.Response:
+        """The first answer that is worth reading: faults of the hub are tried again, and their bodies left unread."""
         headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
-        try:
-            return self._http.request(
+        for attempt in range(self._retries + 1):
+            response = self._http.request(
                 method, url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True, **extra
             )
-        except requests.exceptions.RequestException:
-            raise
+            if response.status_code not in _RETRIED:
+                break
+            if attempt < self._retries:
+                response.close()
+                time.sleep(_BACKOFF_SECONDS * attempt)
+        return response
+
+    def _joined(self, url: str, place: str) -> str:
+        try:
+            return urljoin(url, place)
         except ValueError as error:
-            # requests takes a redirect's place apart, followed or not, and "https://[" is more than it can take.
-            raise BadAnswer(
-                f"{self.endpoint.label} sends this to a place that is no web address. Try again in a minute.",
-                hub=self.endpoint.hub,
-            ) from error
+            raise self._bad("sends this to a place that is no web address. Try again in a minute.") from error
+
+    def _bad(self, what: str) -> BadAnswer:
+        return BadAnswer(f"{self.endpoint.label} {what}", hub=self.endpoint.hub)
 
     def _unreachable(self, error: requests.exceptions.RequestException, url: str) -> HubUiError:
         hub, label = self.endpoint.hub, self.endpoint.label
@@ -192,27 +212,11 @@ class Session:
         return BadAnswer(f"{label} refused the request ({status}). {said}".strip(), hub=hub, url=response.url)
 
 
-class _NoNetrc(requests.auth.AuthBase):
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 def _timed_out(error: requests.exceptions.RequestException) -> bool:
     """After retries, and while a body is read, requests wraps a timeout in a ConnectionError."""
     if isinstance(error, requests.exceptions.Timeout):
         return True
     return any(isinstance(getattr(arg, "reason", arg), ReadTimeoutError) for arg in error.args)
-
-
-def _read_capped(response: requests.Response) -> None:
-    """Fills `response.content`; a body over the cap is cut, which then fails as JSON instead of filling memory."""
-    body = bytearray()
-    for chunk in response.iter_content(64 * 1024):
-        body += chunk
-        if len(body) > _MAX_JSON_BYTES:
-            response.close()
-            break
-    response._content = bytes(body)
 
 
 def error_text(response: requests.Response) -> str:

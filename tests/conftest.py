@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Some libraries read these once, when they are imported, so they go before any test module is.
 OUTSIDE = ("HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "CIVITAI_", "REPLICATE_", "GRADIO_", "HUB_UI_HOME")
@@ -19,6 +20,9 @@ _CACHE = tempfile.TemporaryDirectory(prefix="hub-ui-tests-", ignore_cleanup_erro
 os.environ["HF_HOME"] = _CACHE.name
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# A busy machine is slow at making examples, too, and that is no fault of a test.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 class OutsideWorld(AssertionError):

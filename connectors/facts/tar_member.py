@@ -8,6 +8,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from connectors.errors import NotWeights
 from connectors.facts.header import FIRST_READ
@@ -53,7 +54,7 @@ class TarMember:
     def alone(self) -> bool:
         """Whether no other one follows, as far as a few small reads tell: the walk ends before it costs much."""
         try:
-            others = _members(_Blocks(self._tar), self.at + _padded(self.size or 0))
+            others = members(_Blocks(self._tar), self.at + _padded(self.size or 0))
             return not any(is_weights(member) for member, _ in others)
         except NotWeights:
             return True
@@ -85,7 +86,7 @@ def is_weights(member: tarfile.TarInfo) -> bool:
 
 def _found(tar: Ranges) -> tuple[int, int]:
     """Where the first .safetensors begins, and how long it is."""
-    for member, at in _members(_Blocks(tar)):
+    for member, at in members(_Blocks(tar)):
         if is_weights(member):
             if tar.size is not None and at + member.size > tar.size:
                 raise NotWeights("The archive breaks off in the middle of the LoRA. Get it again.")
@@ -93,10 +94,20 @@ def _found(tar: Ranges) -> tuple[int, int]:
     raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
 
 
-def _members(blocks: _Blocks, at: int = 0) -> Iterator[tuple[tarfile.TarInfo, int]]:
-    """Each member from `at` on, with the place where its bytes begin."""
+class Blocks(Protocol):
+    def read(self, at: int, count: int) -> bytes:
+        """The bytes there, fewer at the end."""
+        ...
+
+
+def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[tuple[tarfile.TarInfo, int]]:
+    """Each member from `at` on, with the place where its bytes begin. Blocks are read forwards.
+
+    Python's own tarfile reads long names and pax headers of any length, and releases before 3.11.10 take minutes for a
+    pax header of 200 KB (CVE-2024-6232).
+    """
     said = dict[str, str]()
-    for _ in range(_MAX_HEADERS):
+    for _ in range(most):
         member = _header(blocks.read(at, _BLOCK))
         if member is None:
             return
@@ -108,7 +119,7 @@ def _members(blocks: _Blocks, at: int = 0) -> Iterator[tuple[tarfile.TarInfo, in
         yield _named(member, said), at
         said = {}
         at += _padded(member.size) if _has_bytes(member) else 0
-    raise NotWeights(f"The archive has more than {_MAX_HEADERS} members before its LoRA. Its header is not looked for.")
+    raise NotWeights(f"The archive has more than {most} members. It is not read further.")
 
 
 def _header(block: bytes) -> tarfile.TarInfo | None:

@@ -27,7 +27,7 @@ def sha256_at(download: HttpDownload, renew: Renew, meter: Meter, patience: Pati
 
 def _once(download: HttpDownload, address: Address, meter: Meter) -> str:
     digest = hashlib.sha256()
-    with file_http(download.headers, direct=True, again=False) as http:
+    with file_http(again=False) as http:
         answer = address.open(http, Asked(whole=True))
         with answer.response:
             meter.at(0, answer.total)

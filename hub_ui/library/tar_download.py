@@ -47,7 +47,7 @@ def _find(transfer: Transfer) -> bool:
 
 
 def _member(download: HttpDownload) -> tuple[int, int]:
-    with file_http(direct=True) as http:
+    with file_http() as http:
         source = HttpRanges(
             http, download.url, source=download.source, headers=download.headers, hub=download.ref.hub
         )  # fmt: skip
@@ -71,7 +71,7 @@ def _stream(transfer: Transfer) -> None:
 
 
 def _stream_once(transfer: Transfer) -> None:
-    with file_http(transfer.download.headers, direct=True, again=False) as http:
+    with file_http(again=False) as http:
         answer = transfer.address.open(http, Asked(whole=True))
         with answer.response, transfer.watch.running(), transfer.watch.over(answer.response):
             transfer.meter.at(0, answer.total)

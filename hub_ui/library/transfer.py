@@ -82,7 +82,7 @@ class Transfer:
         """Asks for what is missing, and takes it until all has come or something breaks."""
         self._stop.clear()
         self._helped = False
-        with file_http(self.download.headers, direct=True, again=False) as http:
+        with file_http(again=False) as http:
             answer = self.address.open(http, self._first_asked())
             with answer.response:
                 self._agree(answer)
@@ -176,7 +176,7 @@ class Transfer:
             if not self._helped and alone.is_set():
                 return
             self._helped = True
-        with self._stopping_all(), file_http(self.download.headers, direct=True, again=False) as http:
+        with self._stopping_all(), file_http(again=False) as http:
             self._take_pieces(http)
 
     @contextmanager

@@ -52,11 +52,26 @@ def test_the_key_goes_to_the_hub(server: Hub) -> None:
     assert server.asked[0].headers["Authorization"] == "Bearer secret"
 
 
-def test_the_key_stays_behind_when_the_hub_sends_us_elsewhere(server: Hub, elsewhere: Hub) -> None:
+def test_another_site_is_not_asked_in_the_hubs_place(server: Hub, elsewhere: Hub) -> None:
     server.answers["/x"] = Answer(status=302, headers={"Location": f"{elsewhere.url}/y"})
     elsewhere.answers["/y"] = said({})
-    _session(server, "secret").json("/x")
-    assert "Authorization" not in elsewhere.asked[0].headers
+    with pytest.raises(BadAnswer, match=f"{elsewhere.url}/y"):
+        _session(server, "secret").json("/x")
+    assert elsewhere.asked == []
+
+
+def test_a_redirect_within_the_hub_is_followed_with_the_key(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "/y?page=2"})
+    server.answers["/y"] = said({"found": 1})
+    assert _session(server, "secret").json("/x", {"page": 1}) == {"found": 1}
+    assert server.asked[1].params == {"page": ["2"]}
+    assert server.asked[1].headers["Authorization"] == "Bearer secret"
+
+
+def test_redirects_in_circles_end(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "/x"})
+    with pytest.raises(BadAnswer, match="circles"):
+        _session(server).json("/x")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +151,7 @@ def test_what_is_no_json_is_a_bad_answer(server: Hub, body: bytes) -> None:
 
 
 def test_a_body_over_the_cap_is_cut_and_fails(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "_MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr(session_module, "MAX_JSON_BYTES", 1000)
     server.answers["/x"] = said(["x" * 500_000])
     with pytest.raises(BadAnswer):
         _session(server).json("/x")

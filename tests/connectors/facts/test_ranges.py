@@ -19,7 +19,7 @@ ENDLESS = {"Content-Length": str(10**12)}
 
 @pytest.fixture
 def http() -> Iterator[requests.Session]:
-    with file_http(direct=True) as session:
+    with file_http() as session:
         yield session
 
 

@@ -46,7 +46,7 @@ def test_a_resource_fork_of_macos_is_passed_over() -> None:
         (tar({"a.safetensors": b""}, type=tarfile.FIFOTYPE), "link"),
         (tar({"a.safetensors": FILE * 9})[:900], "not a readable tar|breaks off"),
         (b"<html>" * 400, "not a readable tar"),
-        (b"", "not a readable tar"),
+        (b"", "no safetensors"),
     ],
 )
 def test_other_archives_are_refused(data: bytes, why: str) -> None:
