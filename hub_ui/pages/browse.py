@@ -12,6 +12,7 @@ from connectors.errors import BadQuery
 from connectors.query import Query
 from connectors.record import Nsfw, Record
 from hub_ui.pages import results as searching
+from hub_ui.pages import search_box
 from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
 from hub_ui.pages.reading import HeaderReader, proved
 from hub_ui.pages.results import Results
@@ -86,12 +87,17 @@ def connect(
         with told():
             return filtered(now, act_data(event))
 
+    def on_text(now: View, text: str) -> tuple[View, str]:
+        with told():
+            then = search_box.submitted(services, now, text)
+            return then, then.query.text
+
     searched = view.change(on_view, [view, page.results], painted, concurrency_limit=None, **QUIET)
     # A new question ends the search that runs: a hub that hangs must not hold up the next one.
     new_question: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
     page.facets.act(on_facets, [view], [view], **new_question)
     page.sentence.act(on_facets, [view], [view], **new_question)
-    box.submit(texted, [view, box], [view], **new_question)
+    box.submit(on_text, [view, box], [view, box], **new_question)
     page.sort.input(sorted_by, [view, page.sort], [view], **new_question)
     more = page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
     if services.settings.read_headers:
@@ -169,10 +175,6 @@ def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
     known, facts = proved(services, record)
     what = facts.adapter.what if facts else "lora"
     return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what)
-
-
-def texted(view: View, text: str) -> View:
-    return view.asking(text=Query.of(text or "").text)
 
 
 def sorted_by(view: View, sort: str) -> View:

@@ -67,7 +67,8 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
     try:
         lora = services.open(ref)
     except HubUiError as error:
-        yield known or detail.message_html(render, ref.id, error.message), view.open
+        step = " Check the address, or search for its name." if isinstance(error, NotFound) else ""
+        yield known or detail.message_html(render, ref.id or view.open, error.message + step), view.open
         return
     for html in proved(services, render, view, lora, ref):
         yield html, view.open

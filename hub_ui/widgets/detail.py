@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-from markupsafe import Markup
+from typing import Literal
 
 from connectors.facts.claims import file_of, flatten, record_with_header
 from connectors.facts.contents import WORDS
 from connectors.inspection import Facts
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
-from hub_ui.widgets import fact_rows, words
+from hub_ui.widgets import description, fact_rows, words
 from hub_ui.widgets.fact_rows import Fact
-from hub_ui.widgets.render import Renderer, address, sanitised
+from hub_ui.widgets.render import Renderer, address
 
 MAX_PICTURES = 8
 MAX_FILES = 40
@@ -50,7 +49,9 @@ class Detail:
     facts: tuple[Fact, ...]
     versions: tuple[Choice, ...]
     files: tuple[Choice, ...]
-    description: Markup
+    text: str
+    text_format: Literal["html", "markdown", "text"]
+    text_base: str
     obstacle: str
     refused: bool
     dispute: str
@@ -96,7 +97,9 @@ def detail(
         facts=fact_rows.rows(record, facts),
         versions=tuple(_version_choice(v, version) for v in lora.versions),
         files=tuple(_file_choice(f, file) for f in (version.files if version else ())[:MAX_FILES]),
-        description=sanitised(lora.description, lora.description_format),
+        text=lora.description,
+        text_format=lora.description_format,
+        text_base=_text_base(lora, version),
         obstacle=refusal(facts) or _obstacle(record, version),
         refused=refused,
         dispute="" if refused else words.visible(" ".join(record.conflict_sentences)),
@@ -111,6 +114,13 @@ def _shots(record: Record, ceiling: Nsfw) -> Iterator[Shot]:
     for index, example in enumerate(record.images):
         if not example.video and within(example.nsfw, ceiling):
             yield Shot(index=index, example=example, usable=bool(example.prompt or example.params))
+
+
+def _text_base(lora: Lora, version: Version | None) -> str:
+    """Where a description's relative addresses lead: a model card's to files beside it, of the same commit."""
+    if lora.hub == "huggingface" and version is not None:
+        return f"{lora.url}/resolve/{version.ref.version}/"
+    return lora.url
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
@@ -180,7 +190,8 @@ def _file_choice(file: WeightFile, current: WeightFile | None) -> Choice:
 
 
 def html(render: Renderer, shown: Detail) -> str:
-    return render("detail", d=shown, r=shown.record)
+    said = description.html(shown.text, shown.text_format, base=shown.text_base, picture=render.pictures.link)
+    return render("detail", d=shown, r=shown.record, description=said)
 
 
 def message_html(render: Renderer, title: str, text: str) -> str:

@@ -119,3 +119,43 @@ def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(demo: De
     assert closed is not None
     assert abs(opened["y"] - place["y"]) < 2
     assert abs(closed["y"] - place["y"]) < 2
+
+
+def test_what_names_one_lora_opens_it_and_its_own_copied_ref_does_too(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    box = page.get_by_role("textbox", name="Search")
+    for text, opened in (
+        ("https://civitai.com/models/122431/detail-dial?modelVersionId=1224311", "Detail Dial"),
+        ("https://huggingface.co/shapeworks/ink-outline-tiny/tree/main", "ink-outline-tiny"),
+        ("https://replicate.com/tinkertown/sks-robot", "sks-robot"),
+        ("urn:air:sdxl:lora:civitai:122431@1224311", "Detail Dial"),
+        ("shapeworks/ink-outline-tiny", "ink-outline-tiny"),
+    ):
+        box.fill(text)
+        box.press("Enter")
+        expect(page.locator(".detail h2"), text).to_contain_text(opened)
+        expect(box, text).to_have_value("")
+        copied = page.locator(".detail .pin code").inner_text()
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".detail"), text).to_have_count(0)
+        box.fill(copied)
+        box.press("Enter")
+        expect(page.locator(".detail h2"), copied).to_contain_text(opened)
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".detail"), text).to_have_count(0)
+
+
+def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_told(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    box = page.get_by_role("textbox", name="Search")
+    box.fill("no-such/thing-anywhere")
+    box.press("Enter")
+    expect(page.locator(".note")).to_contain_text("Nothing matches")
+    box.fill("https://civitai.com/models/999999999")
+    box.press("Enter")
+    expect(page.locator(".detail .obstacle")).to_contain_text("Check the address, or search for its name.")
+    box.fill("https://example.org/some/page")
+    box.press("Enter")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("names no LoRA. Paste its web address")

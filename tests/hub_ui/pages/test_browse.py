@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.errors import BadQuery
-from hub_ui.pages.browse import filtered, sorted_by, texted
+from hub_ui.pages.browse import filtered, sorted_by
 from hub_ui.pages.view import View
 
 
@@ -12,7 +12,7 @@ def test_a_click_on_a_filter_changes_the_question() -> None:
 
 
 def test_a_click_on_the_searched_word_takes_it_away() -> None:
-    assert filtered(texted(View(), " ink  wash "), {"act": "remove", "facet": "text", "value": ""}) == View()
+    assert filtered(View().asking(text="ink wash"), {"act": "remove", "facet": "text", "value": ""}) == View()
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,12 @@ def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
     assert [asked for asked in hub.asked if asked.startswith("get")] == ["get civitai:1"]
 
 
+def test_what_its_hub_does_not_know_is_told_with_the_next_step(built: Services) -> None:
+    last = [html for html, _ in detail.show(built, Renderer(), View(open="civitai:404"))][-1]
+    assert "CivitAI has no LoRA civitai:404" in last
+    assert "Check the address, or search for its name." in last
+
+
 def test_closing_empties_the_panel(built: Services) -> None:
     assert list(detail.show(built, Renderer(), View())) == [("", "")]
 
