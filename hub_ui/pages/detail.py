@@ -9,13 +9,16 @@ import gradio as gr
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.inspection import Facts
-from connectors.record import Lora
+from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
+from hub_ui.pages.fitting import base_for
 from hub_ui.pages.view import View
+from hub_ui.preview import bases
 from hub_ui.services import Services
-from hub_ui.widgets import detail
+from hub_ui.widgets import detail, words
+from hub_ui.widgets.access import Keys
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
@@ -118,8 +121,45 @@ def lora_html(
         facts=facts,
         state=state,
         can_pull=not services.settings.hosted,
+        keys=keys(services),
+        needs=lambda record: needs(services, record),
     )
     return detail.html(render, shown)
+
+
+def keys(services: Services) -> Keys:
+    settings = services.settings
+    if settings.hosted:
+        return Keys(place="shared")
+    return Keys(hubs=frozenset(settings.tokens), place="demo" if settings.demo else "own")
+
+
+def needs(services: Services, record: Record) -> detail.Needs:
+    """What trying it takes, or why it can't be tried."""
+    try:
+        choice = base_for(services, record)
+    except HubUiError as error:
+        if record.architecture:
+            return detail.Needs(text=error.message, closed=True, unfit=True)
+        return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
+    if choice.source == str(bases.PACKAGED):
+        return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
+    gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
+    return detail.Needs(
+        text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
+        f"{choice.memory:.0f} GB of graphics memory it is slow."
+    )
+
+
+def without_base(services: Services, record: Record) -> str:
+    """A person may know what nothing here says."""
+    made_for = words.visible(record.base_model or record.raw_base_model)
+    said = (
+        f"It was made for “{made_for}”, which is no base model known here."
+        if made_for
+        else "Nothing says which base model it was made for."
+    )
+    return said if services.settings.demo else f"{said} Add it to the stack, then choose a base on the Try page."
 
 
 def pull(services: Services, act: dict[str, Any]) -> bool:

@@ -50,7 +50,7 @@ def _html(text: str, kind: str) -> str:
     if kind == "html":
         return text
     if kind == "markdown":
-        return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
+        return str(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
 
 

@@ -11,7 +11,8 @@ from connectors.facts.contents import WORDS
 from connectors.inspection import Facts
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
-from hub_ui.widgets import description, fact_rows, words
+from hub_ui.widgets import access, description, fact_rows, words
+from hub_ui.widgets.access import Keys
 from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.render import Renderer, address
 
@@ -53,6 +54,8 @@ class Detail:
     text_format: Literal["html", "markdown", "text"]
     text_base: str
     obstacle: str
+    caution: str
+    needs: Needs
     refused: bool
     dispute: str
     state: str
@@ -60,15 +63,21 @@ class Detail:
     held: bool
     can_pull: bool
 
+    @property
+    def untried(self) -> str:
+        """Why it can't be tried with one click; empty when it can."""
+        if self.refused or (self.obstacle and not self.held):
+            return self.obstacle
+        return self.needs.text if self.needs.closed else ""
 
-OBSTACLES: dict[str, str] = {
-    "login": "The hub wants a key for this download. Add one under Settings.",
-    "gated": "The author grants access one by one. Ask on the hub's page, then add your key under Settings.",
-    "paid": "Early access: the hub sells it for now.",
-    "generation-only": "The author allows generation on the hub only; there is nothing to download.",
-    "archived": "The hub keeps the page but no files.",
-    "removed": "The hub no longer has this. What was seen of it stays here.",
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a preview takes, in a sentence. `closed`: nothing here can make one. `unfit`: not beside others either."""
+
+    text: str = ""
+    closed: bool = False
+    unfit: bool = False
 
 
 def detail(
@@ -80,6 +89,8 @@ def detail(
     facts: Facts | None = None,
     state: str = "",
     can_pull: bool = True,
+    keys: Keys | None = None,
+    needs: Callable[[Record], Needs] = lambda _record: Needs(),
 ) -> Detail:
     """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
     version, file = version_and_file(lora, ref)
@@ -87,6 +98,7 @@ def detail(
     if facts is not None:
         record = record_with_header(record, facts.adapter)
     refused = facts is not None and not facts.adapter.is_lora
+    standing = access.standing(record, version, keys or Keys())
     return Detail(
         record=record,
         hub=words.HUB_LABELS[record.hub],
@@ -100,7 +112,9 @@ def detail(
         text=lora.description,
         text_format=lora.description_format,
         text_base=_text_base(lora, version),
-        obstacle=refusal(facts) or _obstacle(record, version),
+        obstacle=refusal(facts) or standing.obstacle,
+        caution=standing.caution,
+        needs=Needs() if refused else needs(record),
         refused=refused,
         dispute="" if refused else words.visible(" ".join(record.conflict_sentences)),
         state=state or _read(facts),
@@ -152,15 +166,6 @@ def _line(lora: Lora, record: Record) -> str:
         f"{words.count(lora.downloads)} downloads" if lora.downloads is not None else "",
     )
     return " · ".join(fact for fact in facts if fact)
-
-
-def _obstacle(record: Record, version: Version | None) -> str:
-    if record.file is not None and record.file.format == "pickle":
-        return "This file can run code when it is loaded (pickle), so it is not loaded here."
-    if record.access == "open":
-        return "" if record.file else "The hub lists no weight file for this one."
-    note = version.access_note if version and version.access_note else ""
-    return f"{OBSTACLES[record.access]} {words.visible(note)}".strip()
 
 
 def _version_choice(version: Version, current: Version | None) -> Choice:

@@ -106,3 +106,24 @@ def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
     assert 'data-act="pull"' not in [html for html, _ in detail.show(hosted, Renderer(), View(open=str(REF)))][-1]
     with pytest.raises(UsageError, match="visitors of a shared page"):
         detail.pull(hosted, {"act": "pull", "ref": str(REF)})
+
+
+def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
+    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    assert (
+        '<p class="needs">Tried on SDXL 1.0: 6.9 GB, downloaded once. With less than 9 GB of graphics memory it is '
+        "slow.</p>" in last
+    )
+
+
+def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
+    demo = replace(built, settings=replace(built.settings, demo=True))
+    last = [html for html, _ in detail.show(demo, Renderer(), View(open=str(REF)))][-1]
+    assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
+    assert " disabled title=" in last
+
+
+def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(1)]
+    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    assert "Nothing says which base model it was made for. Add it to the stack, then choose a base" in last

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from connectors.facts.adapter import Adapter
 from connectors.inspection import Facts
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.widgets import detail
+from hub_ui.widgets.access import Keys
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
@@ -86,3 +89,36 @@ def test_a_contradiction_is_marked_in_the_table() -> None:
 def test_what_is_odd_about_a_file_is_told_under_the_table() -> None:
     facts = Facts(adapter=Adapter(what="lora", warnings=("Layers that have only one of their two halves: 3.",)))
     assert shown(lora(1), facts=facts).warnings == ("Layers that have only one of their two halves: 3.",)
+
+
+def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
+    of = lora(1, versions=(version("civitai:1@10", access="login", files=(file(),)),), access="login")
+    assert shown(of).obstacle == (
+        "CivitAI hands this file to people with a key. Set CIVITAI_TOKEN to a key of yours, made at "
+        "civitai.com/user/account, and start hub-ui again."
+    )
+    assert "A shared page uses nobody's keys." in shown(of, keys=Keys(place="shared")).obstacle
+    assert "The demo has no key." in shown(of, keys=Keys(place="demo")).obstacle
+
+
+@pytest.mark.parametrize(
+    ("access", "caution"),
+    [
+        ("login", ""),
+        ("gated", "Its author grants access one by one, on the hub's page. Your key opens it once access is granted."),
+        ("paid", "Until Friday. Your key opens it if you have bought it."),
+    ],
+)
+def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
+    note = "Until Friday." if access == "paid" else None
+    one = version("civitai:1@10", access=access, access_note=note, files=(file(),))
+    told = shown(lora(1, versions=(one,), access=access), keys=Keys(hubs=frozenset({"civitai"})))
+    assert (told.obstacle, told.caution, told.untried) == ("", caution, "")
+
+
+def test_what_no_base_here_can_carry_says_so_before_the_click() -> None:
+    needs = detail.Needs(text="This LoRA needs FLUX.1 dev.", closed=True, unfit=True)
+    page = html(lora(1), needs=lambda record: needs)
+    assert '<p class="obstacle">This LoRA needs FLUX.1 dev.</p>' in page
+    assert 'disabled title="This LoRA needs FLUX.1 dev.">Download &amp; try</button>' in page
+    assert 'data-act="pull" data-ref="civitai:1@10#100" title="Download into the library">Pull' in page
