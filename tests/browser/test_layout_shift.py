@@ -1,0 +1,57 @@
+"""Nothing moves by itself under a person's eyes or finger: Cumulative Layout Shift is good below 0.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import places
+from tests.browser.layout import COUNT_SHIFTS, shifted
+from tests.browser.places import come_to_rest
+
+pytestmark = pytest.mark.browser
+GOOD = 0.1
+
+
+@pytest.fixture(params=[1440, 390])
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": request.param, "height": 844})
+    context.add_init_script(COUNT_SHIFTS)
+    yield context.new_page()
+    context.close()
+
+
+def test_the_first_page_does_not_shift_while_it_fills(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    come_to_rest(page)
+    assert shifted(page) < GOOD
+
+
+def test_the_panel_opens_and_closes_without_moving_the_cards(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    come_to_rest(page)
+    page.locator(".card .hit").nth(9).scroll_into_view_if_needed()
+    shifted(page)
+    page.locator(".card .hit").nth(9).click()
+    expect(page.locator(".detail .actions")).to_be_visible()
+    come_to_rest(page)
+    assert shifted(page) < GOOD
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator(".detail")).to_have_count(0)
+    assert shifted(page) < GOOD
+
+
+def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> None:
+    places.browse(page, f"{demo}?base=tiny-shapes")
+    lora = page.locator(".card .hit").first.get_attribute("data-ref") or ""
+    page.goto(f"{demo}?view=try&steps=2&lora={lora.replace('#', '%23')}")
+    expect(page.locator(".layer")).to_be_visible()
+    page.get_by_role("tab", name="Weights").click()
+    expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
+    shifted(page)
+    page.locator("#make").click()
+    expect(page.locator(".tiles img").first).to_be_visible(timeout=3 * places.WAIT)
+    come_to_rest(page)
+    assert shifted(page) < GOOD
