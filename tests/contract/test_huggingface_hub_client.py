@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
+    BadRequestError,
     DisabledRepoError,
     EntryNotFoundError,
     GatedRepoError,
@@ -38,6 +40,26 @@ def download(hubs: HubEndpoints, folder: Path, name: str, *, revision: str = "ma
 def test_a_list_filters_on_several_tags_at_once(api: HfApi) -> None:
     found = api.list_models(filter=["lora", "base_model:adapter:black-forest-labs/FLUX.1-dev"])
     assert [model.id for model in found] == ["maker/history"]
+
+
+def test_every_filter_of_the_client_narrows_a_list(api: HfApi) -> None:
+    def names(**asked: Any) -> list[str]:
+        return [model.id for model in api.list_models(**asked)]
+
+    assert names(gated=True) == ["maker/closed"]
+    assert "maker/closed" not in names(gated=False)
+    assert names(pipeline_tag="text-to-image") == names(apps=["drawthings"]) == ["maker/red"]
+    assert names(filter=["diffusers", "license:apache-2.0"], search="RED", author="maker") == ["maker/red"]
+    for nothing in ({"trained_dataset": "none"}, {"inference": "warm"}, {"inference_provider": "all"}):
+        assert names(**nothing) == []
+    assert names(num_parameters="min:6B") == []
+
+
+def test_an_unknown_sort_is_refused(api: HfApi) -> None:
+    assert [model.id for model in api.list_models(sort="last_modified", limit=1)] == ["maker/history"]
+    unknown: Any = "size"
+    with pytest.raises(BadRequestError, match="Invalid sort parameter: size"):
+        list(api.list_models(sort=unknown))
 
 
 def test_a_list_is_followed_over_its_pages(api: HfApi, hubs: HubEndpoints) -> None:
@@ -143,3 +165,33 @@ def test_a_card_is_loaded_by_the_environment_variable_alone(hubs: HubEndpoints, 
     environment = {**os.environ, **hubs.as_env(), "HF_HOME": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout == "redstyle\n"
+
+
+def test_a_repository_is_read_as_a_file_system(hubs: HubEndpoints) -> None:
+    files = HfFileSystem(endpoint=hubs.huggingface, token=False, skip_instance_cache=True)
+    assert files.glob(f"{RED}/**/*.txt") == [f"{RED}/config/notes.txt"]
+    assert files.cat(f"{RED}/config/notes.txt") == b"trained on red things\n"
+    with files.open(f"{RED}/lora.safetensors", "rb", block_size=100) as opened:
+        opened.seek(8)
+        assert opened.read(1) == b"{"
+
+
+def run_hf(hubs: HubEndpoints, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **hubs.as_env(), "HF_HOME": str(folder), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    environment.pop("HF_TOKEN", None)
+    program = [sys.executable, "-c", "from huggingface_hub.cli.hf import main; main()"]
+    return subprocess.run([*program, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_the_hf_program_downloads_and_lists(hubs: HubEndpoints, tmp_path: Path) -> None:
+    downloaded = run_hf(hubs, tmp_path, "download", RED, "lora.safetensors", "--local-dir", str(tmp_path / "red"))
+    assert downloaded.returncode == 0, downloaded.stderr
+    assert (tmp_path / "red" / "lora.safetensors").stat().st_size == 1604
+    listed = run_hf(hubs, tmp_path, "models", "ls", "--author", "maker", "--gated", "--format", "json")
+    assert '"maker/closed"' in listed.stdout, listed.stderr
+
+
+def test_the_hf_program_says_what_is_missing(hubs: HubEndpoints, tmp_path: Path) -> None:
+    missing = run_hf(hubs, tmp_path, "download", "maker/nothing")
+    assert missing.returncode != 0
+    assert "maker/nothing" in missing.stderr

@@ -26,7 +26,8 @@ from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.huggingface_info import full_info, list_item, matches, sort_key, tree_entries, tree_entry
+from hub_ui.demo.hubs.huggingface_info import full_info, list_item, tree_entries, tree_entry
+from hub_ui.demo.hubs.huggingface_query import matches, problem, sort_key
 from hub_ui.demo.hubs.huggingface_store import CARD, Commit, HuggingFaceStore, Repo, RepoFile
 
 _ORIGIN = "https://huggingface.co"
@@ -61,6 +62,8 @@ class HuggingFaceHub:
     def list_models(self, request: Request) -> Response:
         self._check_token(request)
         query = request.query_params
+        if text := problem(query):
+            raise _refusal(400, text)
         offset, limit = _paging(query)
         found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
         page = found[offset : offset + limit]

@@ -1,8 +1,6 @@
-"""Hugging Face model objects: what a list shows, what one model shows, and which models a query means."""
+"""Hugging Face model objects: what a list shows, and what one model shows."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
 
 from starlette.datastructures import QueryParams
 
@@ -17,35 +15,6 @@ _LIST_KEYS = (
 _FULL_KEYS = ("author", "gated", "lastModified", "sha", "siblings", "disabled")
 _SCANNED = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
 _TRUE = ("true", "1", "True")
-
-
-def matches(repo: Repo, query: QueryParams) -> bool:
-    """`filter` is repeatable and ANDed on tags, `search` reads the id only."""
-    if repo.access == "removed" and not repo.is_ghost:
-        return False
-    tags = {str(tag).lower() for tag in repo.info.get("tags", [])}
-    wanted = [part.lower() for value in query.getlist("filter") for part in value.split(",") if part]
-    words = query.get("search", "").lower().split()
-    return (
-        all(tag in tags for tag in wanted)
-        and all(word in repo.id.lower() for word in words)
-        and query.get("author", repo.author).lower() == repo.author.lower()
-        and query.get("pipeline_tag") in (None, repo.info.get("pipeline_tag"))
-        and ("gated" not in query or repo.gated == (query["gated"] in _TRUE))
-    )
-
-
-def sort_key(query: QueryParams) -> Callable[[Repo], Any]:
-    """The key that puts the highest first; the Hub sorts downwards only, by `trendingScore` unless told."""
-    field = query.get("sort", "trendingScore")
-
-    def key(repo: Repo) -> tuple[float, str]:
-        value = repo.info.get(field)
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value).timestamp()
-        return (-(value or 0), repo.id)
-
-    return key
 
 
 def list_item(repo: Repo, query: QueryParams) -> Json:
