@@ -9,9 +9,11 @@ BFL flux, kohya-ss, musubi-tuner) with "." written as "_".
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from connectors.facts import unets
 from connectors.facts.evidence import Evidence
+from connectors.facts.networks import possible
 
 Fits = Callable[[Evidence], bool]
 
@@ -20,21 +22,29 @@ Fits = Callable[[Evidence], bool]
 class Rule:
     """`within`: containers of blocks ("double_blocks") one of which has to be there; `fits` says what else.
 
-    Several `architectures` are what the tensors leave; `usual` is then meant where nobody says.
+    Several `architectures` are what the names leave. None is for a network that is known to be no other one here.
     """
 
     architectures: tuple[str, ...]
     within: frozenset[str]
     fits: Fits
-    usual: str | None = None
+    is_flux: bool = False
+
+    @property
+    def usual(self) -> str | None:
+        """The one that is meant where the file's metadata picks none."""
+        if len(self.architectures) == 1:
+            return self.architectures[0]
+        return "flux1" if self.is_flux and "flux1" in self.architectures else None
 
 
-def _rule(architecture: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
-    return Rule(architectures=(architecture,), within=frozenset(within.split()), fits=fits, usual=architecture)
+def _rule(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
+    return Rule(architectures=tuple(architectures.split()), within=frozenset(within.split()), fits=fits)
 
 
-def _either(architectures: str, within: str, fits: Fits = lambda _seen: True, usual: str | None = None) -> Rule:
-    return Rule(architectures=tuple(architectures.split()), within=frozenset(within.split()), fits=fits, usual=usual)
+def _flux(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
+    """For FLUX.1 and what looks like it."""
+    return replace(_rule(architectures, within, fits), is_flux=True)
 
 
 def _any(*words: str) -> Fits:
@@ -42,58 +52,9 @@ def _any(*words: str) -> Fits:
     return lambda seen: any(seen.has(word) for word in words)
 
 
-# The first blocks of a U-Net: diffusers' names, then those of the original code.
-_UNET = "down_blocks up_blocks mid_block_attentions mid_block_resnets mid_block input_blocks middle_block output_blocks"
 _STREAMS = "double_blocks single_blocks"
 _DIT = "transformer_blocks single_transformer_blocks"
 _LAYERS = "layers noise_refiner context_refiner"
-_KEYS_VALUES = "attn2_to_k,attn2_to_v"
-
-
-def _reads(width: int) -> Fits:
-    """Cross-attention to a text embedding of this width."""
-    return lambda seen: width in seen.widths(last=_KEYS_VALUES)
-
-
-def _after_the_middle(seen: Evidence) -> set[int]:
-    """Widths of attention in the second block upwards: there SDXL is half as wide as SD 1 and 2."""
-    places = ("up_blocks_1_attentions_", *(f"output_blocks_{number}_1_" for number in (3, 4, 5)))
-    return set().union(*(seen.widths(place, "attn1_to_q,attn1_to_k,attn1_to_v") for place in places))
-
-
-def _deep_unet(seen: Evidence) -> bool:
-    """SDXL alone stacks several transformer blocks, has none at full size, and comes with a second, wider encoder."""
-    return (
-        seen.matches(r"_transformer_blocks_[1-9]")
-        or seen.has("\nup_blocks_0_attentions_")
-        or seen.matches(r"\noutput_blocks_[0-2]_1_transformer")
-        or 640 in _after_the_middle(seen)
-        or 1280 in seen.encoder_widths("2_text_model_encoder")
-    )
-
-
-def _shallow_unet(seen: Evidence) -> bool:
-    """SD 1 and 2 have attention in the outermost blocks, where SDXL has none, and a block more."""
-    return (
-        _any("\ndown_blocks_0_attentions_", "\ndown_blocks_3_", "\nup_blocks_3_")(seen)
-        or seen.matches(r"\n(?:input_blocks_[12]_1_transformer|(?:input|output)_blocks_(?:9|10|11)_)")
-        or 1280 in _after_the_middle(seen)
-    )
-
-
-def _cascade(seen: Evidence) -> bool:
-    """Stable Cascade numbers all layers of a block in one row."""
-    return _any("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper")(seen)
-
-
-def _sd1_shallow(seen: Evidence) -> bool:
-    """Without cross-attention: SD 1 projects into its transformers by a convolution, SD 2 by a linear layer."""
-    return _shallow_unet(seen) and (768 in seen.encoder_widths() or seen.is_convolution("proj_in"))
-
-
-def _sd2_shallow(seen: Evidence) -> bool:
-    linear = bool(seen.widths(last="proj_in")) and not seen.is_convolution("proj_in")
-    return _shallow_unet(seen) and (1024 in seen.encoder_widths() or linear)
 
 
 # Layers that read the hidden state of a stream, in the original names of FLUX and its relatives.
@@ -126,26 +87,17 @@ def _flux2_streams(seen: Evidence) -> bool:
 
 def _flux2_diffusers(seen: Evidence) -> bool:
     """FLUX.2 fuses its MLP into the attention of single blocks, which so has one output instead of a list of them."""
-    fused = _any("to_qkv_mlp_proj", "ff_linear_in", "ff_context_linear_in", "_attn_to_out\n")
-    return fused(seen) or _dit(6144, "attn")(seen)
+    fused = _any("to_qkv_mlp_proj", "_ff_linear_in\n", "_ff_context_linear_in\n")(seen)
+    return fused or seen.ends("single_transformer_blocks_", "_attn_to_out") or _dit(6144, "attn")(seen)
 
 
 # HunyuanVideo's original names say fc1 and linear where FLUX says 0 and lin.
 _HUNYUAN = ("img_mlp_fc", "txt_mlp_fc", "img_mod_linear", "txt_mod_linear", "modulation_linear")
 
 
-# Twenty double and forty single blocks, where FLUX has nineteen and thirty-eight.
-_HUNYUAN_LAST = (
-    "\nsingle_transformer_blocks_38_", "\nsingle_transformer_blocks_39_", "\nsingle_blocks_38_", "\nsingle_blocks_39_",
-)  # fmt: skip
-
-
-def _hunyuan_depth(seen: Evidence) -> bool:
-    if "single_transformer_blocks" not in seen.containers and "single_blocks" not in seen.containers:
-        return False
-    return _any(*_HUNYUAN_LAST)(seen) or (
-        seen.has("\ntransformer_blocks_19_") and not seen.has("\ntransformer_blocks_20_")
-    )
+def _refiner(width: int) -> Fits:
+    """HunyuanVideo refines its text first, as wide as its blocks are."""
+    return lambda seen: seen.has("token_refiner") and width in seen.widths("_blocks_")
 
 
 def _dit(width: int, attention: str) -> Fits:
@@ -154,7 +106,11 @@ def _dit(width: int, attention: str) -> Fits:
     return lambda seen: width in seen.widths("transformer_blocks_", ends)
 
 
-_OUT_OF_MLP = "proj_mlp,ff_net_0_proj,ff_context_net_0_proj"
+def _double_alone(width: int, attention: str = "attn") -> Fits:
+    """The same of a network without single blocks, as far as is seen."""
+    return lambda seen: "single_transformer_blocks" not in seen.containers and _dit(width, attention)(seen)
+
+
 _TWO_STREAM_INPUTS = (
     "attn_to_q,attn_to_k,attn_to_v,attn_to_out_0,attn_add_q_proj,attn_add_k_proj,attn_add_v_proj,ff_net_0_proj,"
     "ff_context_net_0_proj"
@@ -163,12 +119,32 @@ _TWO_STREAM_INPUTS = (
 
 def _two_streams(width: int) -> Fits:
     """Attention of this width in both of two streams, one for the picture and one for the text."""
-    both = _any("attn_add_", "ff_context_", "token_refiner")
+    both = _any("attn_add_", "ff_context_")
     return lambda seen: both(seen) and width in seen.widths(last=_TWO_STREAM_INPUTS)
 
 
-def _any_width(width: int) -> Fits:
+def _has_width(width: int) -> Fits:
     return lambda seen: width in seen.widths("transformer_blocks_")
+
+
+# FLUX.1 and the networks that took over diffusers' names for it, and its width. Ovis-Image gates its MLPs, which so are
+# twice as wide as those of the others.
+_FLUXES = "flux1 chroma hunyuan-video longcat-image bria-fibo"
+_GATED, _PLAIN = 24576, 12288
+
+
+def _mlp(width: int | None) -> Fits:
+    """Width 3072, and MLPs of this width; None where no MLP shows its own."""
+
+    def fits(seen: Evidence) -> bool:
+        outputs = seen.outputs("proj_mlp,ff_net_0_proj,ff_context_net_0_proj")
+        return (not outputs if width is None else width in outputs) and (not seen.widths() or 3072 in seen.widths())
+
+    return fits
+
+
+def _all(*conditions: Fits) -> Fits:
+    return lambda seen: all(fits(seen) for fits in conditions)
 
 
 def _two_feed_forwards(seen: Evidence) -> bool:
@@ -182,8 +158,10 @@ def _only_self_attention(width: int) -> Fits:
     return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
 
 
-def _shallow_self_attention(width: int) -> Fits:
-    return lambda seen: _only_self_attention(width)(seen) and seen.last("transformer_blocks") < 30
+def _pixart(seen: Evidence) -> bool:
+    """An MLP without a gate beside cross-attention. DiT has no cross-attention, Latte has gates, Sana convolutions."""
+    plain = seen.has("_ff_net_") and seen.has("_attn2_") and 9216 not in seen.outputs("ff_net_0_proj")
+    return plain or seen.has("\nadaln_single_")
 
 
 def _auraflow_single(seen: Evidence) -> bool:
@@ -198,20 +176,14 @@ def _qwen(seen: Evidence) -> bool:
 
 
 def _mochi(seen: Evidence) -> bool:
-    """Its attention reads the text in a second stream; by the first alone its 48 blocks tell it from CogVideoX's 42."""
-    deep = _only_self_attention(3072)(seen) and seen.last("transformer_blocks") >= 42
-    return deep or (_dit(3072, "attn1")(seen) and seen.has("attn1_add_"))
-
-
-def _deep_alone(seen: Evidence) -> bool:
-    """Qwen-Image has sixty blocks, all with two streams: by attention alone their number tells it from FLUX."""
-    single = "single_transformer_blocks" in seen.containers
-    return not single and seen.last("transformer_blocks") >= 20 and _dit(3072, "attn")(seen)
+    """Its attention reads the text in a second stream, which is half as wide."""
+    return seen.has("attn1_add_") and 1536 in seen.widths(last="add_q_proj,add_k_proj,add_v_proj")
 
 
 # Chroma has no modulation of its own in any block; FLUX.1 has it in all, here in its original and in diffusers' names.
 _MODULATION = ("_mod_lin\n", "modulation_lin\n", "vector_in", "guidance_in")
 _MODULATION_DIFFUSERS = ("norm1_linear", "norm1_context_linear", "_norm_linear")
+_MODULATED = _FLUXES.replace(" chroma", "")
 
 
 def _without_modulation(seen: Evidence) -> bool:
@@ -226,15 +198,26 @@ def _layer_width(width: int) -> Fits:
     return lambda seen: width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
 
 
-# Cosmos-Predict2's names; the width of its 2B model is Anima's, the 14B has 5120.
-_ANIMA = (
+# Cosmos-Predict2's names. Anima is the one of width 2048, trained on; no text is as wide as 1024.
+_COSMOS = (
     "cross_attn_q_proj", "cross_attn_k_proj", "cross_attn_v_proj", "attn_output_proj", "self_attn_q_proj",
     "self_attn_k_proj", "self_attn_v_proj", "adaln_modulation_", "mlp_layer",
 )  # fmt: skip
 
 
-def _anima(seen: Evidence) -> bool:
-    return _any(*_ANIMA)(seen) and 5120 not in seen.widths()
+def _cosmos(width: int) -> Fits:
+    """Only 2048 where no width shows."""
+
+    def fits(seen: Evidence) -> bool:
+        widths = seen.widths() & {2048, 4096, 5120}
+        return _any(*_COSMOS)(seen) and (width in widths or (width == 2048 and not widths))
+
+    return fits
+
+
+def _by_trainer(seen: Evidence) -> bool:
+    """Whether a program wrote the names that trains picture and video models alone."""
+    return not seen.formats.isdisjoint(("kohya", "ai-toolkit", "lycoris", "onetrainer"))
 
 
 # q, k, v, o in Wan's own names; attn1 and attn2 in diffusers', where no other network says `blocks`.
@@ -268,23 +251,30 @@ RULES: tuple[Rule, ...] = (
     _rule("krea2", "text_fusion text_fusion_layerwise_blocks text_fusion_refiner_blocks"),
     _rule("kandinsky6", "video_text_transformer_blocks audio_text_transformer_blocks"),
     _rule("kandinsky6", "visual_transformer_blocks", _any("_dec_block_", "_va_", "_av_")),
-    _rule("kandinsky5", "visual_transformer_blocks text_transformer_blocks"),
+    # Kandinsky 6 has an upscaler with the same self-attention, and nothing else of this.
+    _rule("kandinsky5", "visual_transformer_blocks", _any("_cross_attention_", "_feed_forward_in_layer")),
+    _rule("kandinsky5", "text_transformer_blocks"),
     _rule("chroma", "distilled_guidance_layer distilled_guidance_layer_layers distilled_guidance_layer_in_proj"),
     _rule("flux2", "double_stream_modulation_img_lin double_stream_modulation_txt_lin single_stream_modulation_lin"),
     _rule("flux2", "double_stream_modulation_img_linear double_stream_modulation_txt_linear"),
     _rule("flux2", "single_stream_modulation_linear"),
+    _rule("latte", "temporal_transformer_blocks"),
+    # A language model that draws: only trainers for pictures write such names.
+    _rule("hidream-o1", "language_model_layers model_language_model_layers", _by_trainer),
     # U-Nets: the width of the text embedding, then the depth.
-    _rule("svd", _UNET, _any("temporal_transformer_blocks")),
-    _rule("stable-cascade", _UNET, _cascade),
-    _rule("tiny-shapes", _UNET, _reads(96)),
-    _rule("sdxl", _UNET, _reads(2048)),
-    _rule("sd2", _UNET, _reads(1024)),
-    _rule("sd1", _UNET, _reads(768)),
-    _rule("sdxl", _UNET, _deep_unet),
-    _rule("sd1", _UNET, _sd1_shallow),
-    _rule("sd2", _UNET, _sd2_shallow),
-    _either("sd1 sd2", _UNET, _shallow_unet),
-    _either("sd1 sd2 sdxl", _UNET),
+    _rule("svd", unets.CONTAINERS, _any("temporal_transformer_blocks")),
+    _rule("stable-cascade", unets.CONTAINERS, unets.is_cascade),
+    _rule("tiny-shapes", unets.CONTAINERS, unets.reads(96)),
+    _rule("", unets.CONTAINERS, unets.is_foreign),
+    _rule("ssd-1b", unets.CONTAINERS, unets.is_cut),
+    _rule("sdxl", unets.CONTAINERS, unets.reads(2048)),
+    _rule("sd2", unets.CONTAINERS, unets.reads(1024)),
+    _rule("sd1", unets.CONTAINERS, unets.reads(768)),
+    _rule("sdxl", unets.CONTAINERS, unets.is_deep),
+    _rule("sd1", unets.CONTAINERS, unets.is_sd1),
+    _rule("sd2", unets.CONTAINERS, unets.is_sd2),
+    _rule("sd1 sd2", unets.CONTAINERS, unets.is_shallow),
+    _rule("sd1 sd2 sdxl", unets.CONTAINERS),
     # cloneofsimo/lora numbers the layers it patches instead of naming them; only the widths are left.
     _rule("sd1", "#", lambda seen: 768 in seen.widths()),
     _rule("sd2", "#", lambda seen: 1024 in seen.widths()),
@@ -294,67 +284,90 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video-1.5", _STREAMS, _stream(2048)),
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
-    _rule("hunyuan-video", _STREAMS, _hunyuan_depth),
     _rule("flux1", _STREAMS, _any(*_MODULATION)),
-    _either("flux1 chroma", _STREAMS, _without_modulation),
-    _either("flux1 chroma hunyuan-video", _STREAMS, usual="flux1"),
+    # Trained on all layers, inside and outside of the blocks, and none of them is a modulation.
+    _rule("chroma", _STREAMS, _all(_without_modulation, _any("\nimg_in\n", "\ntxt_in\n", "\nfinal_layer_linear\n"))),
+    _rule("flux1 chroma", _STREAMS, _without_modulation),
+    _flux("flux1 chroma hunyuan-video", _STREAMS),
     # Diffusers' `transformer_blocks`: names that one network alone has.
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
+    _rule("nucleus-image", _DIT, _any("_encoder_proj\n", "img_mlp_gate\n", "img_mlp_shared_expert")),
     _rule("qwen-image", _DIT, _qwen),
+    _rule("stable-audio-3", _DIT, _any("_cross_attn_to_kv", "_self_attn_to_qkv")),
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
     _rule("minimax-h3", _DIT, lambda seen: 5376 in seen.widths(last=_TWO_STREAM_INPUTS)),
     _rule("krea2", _DIT, _any("attn_to_gate")),
-    # FLUX.1's names and width, with gated MLPs twice as wide.
-    _rule("ovis-image", _DIT, lambda seen: _any_width(3072)(seen) and 24576 in seen.outputs(_OUT_OF_MLP)),
+    _rule("motif-video", _DIT, _any("\ncontext_embedder_linear_")),
+    _rule("bria-fibo", "single_transformer_blocks", _any("\ncaption_projection_")),
+    _rule("ovis-image", _DIT, _mlp(_GATED)),
     _rule("flux2", _DIT, _flux2_diffusers),
-    _rule("flux2", _DIT, lambda seen: "single_transformer_blocks" in seen.containers and _dit(4096, "attn")(seen)),
+    _rule("flux2", "single_transformer_blocks", _dit(4096, "attn")),
     # Then widths and the number of blocks, two streams before one.
-    _rule("sd3", _DIT, _dit(1536, "attn")),
-    _rule("sd3", _DIT, _dit(2432, "attn")),
+    _rule("sd3", _DIT, _double_alone(1536)),
+    _rule("sd3", _DIT, _double_alone(2432)),
     # Mochi's text stream has this width too, beside a picture stream of 3072.
-    _rule("sd3", _DIT, lambda seen: _two_streams(1536)(seen) and not _any_width(3072)(seen)),
-    _rule("sd3", _DIT, _two_streams(2432)),
+    _rule("sd3", "transformer_blocks", lambda seen: _two_streams(1536)(seen) and not _has_width(3072)(seen)),
+    _rule("sd3", "transformer_blocks", _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
-    _rule("hunyuan-image", "single_transformer_blocks", _any_width(3584)),
-    _rule("hunyuan-video-1.5", _DIT, _two_streams(2048)),
-    _rule("hunyuan-video", _DIT, _any("token_refiner")),
-    _rule("hunyuan-video", _DIT, _hunyuan_depth),
-    # Chroma has none of these layers; HunyuanVideo does, under the same names.
-    _either("flux1 hunyuan-video", "single_transformer_blocks", _any(*_MODULATION_DIFFUSERS), usual="flux1"),
-    _either("flux1 chroma hunyuan-video", "single_transformer_blocks", usual="flux1"),
-    _rule("qwen-image", _DIT, _deep_alone),
-    _either("flux1 chroma hunyuan-video", _DIT, _two_feed_forwards, usual="flux1"),
+    _rule("hunyuan-image", "single_transformer_blocks", _has_width(3584)),
+    _rule("hunyuan-video-1.5", _DIT, _refiner(2048)),
+    # Nucleus-Image has no queries of its own for the text.
+    _rule("hunyuan-video-1.5", _DIT, _all(_two_streams(2048), _any("attn_add_q", "attn_to_add_out", "ff_context_"))),
+    _rule("hunyuan-video-1.5", _DIT, lambda seen: _double_alone(2048)(seen) and seen.last("transformer_blocks") >= 40),
+    _rule("hunyuan-video", _DIT, _refiner(3072)),
+    _rule("longcat-image bria-fibo", "single_transformer_blocks", _any("\ntime_embed_timestep_embedder_")),
+    # Chroma has none of these layers; the others do, under the same names.
+    _flux(_MODULATED, "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(_PLAIN))),
+    _flux(f"{_MODULATED} ovis-image", "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(None))),
+    _flux(_FLUXES, "single_transformer_blocks", _mlp(_PLAIN)),
+    _flux(f"{_FLUXES} ovis-image", "single_transformer_blocks", _mlp(None)),
+    _rule("", "single_transformer_blocks"),
+    _flux(_FLUXES, _DIT, _two_feed_forwards),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
-    _either("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
-    _either("flux1 qwen-image hunyuan-video chroma flux2", _DIT, _dit(3072, "attn")),
-    _rule("mochi", _DIT, _mochi),
+    _rule("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
+    _flux(f"{_FLUXES} ovis-image qwen-image flux2", _DIT, _dit(3072, "attn")),
+    _rule("mochi", _DIT, _all(_dit(3072, "attn1"), _mochi)),
+    _rule("easyanimate", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_", "_txt_ff_"))),
     _rule("cogvideox", _DIT, _only_self_attention(1920)),
-    _rule("cogvideox", _DIT, _only_self_attention(3072)),
-    _rule("cogview4", _DIT, _only_self_attention(2560)),
-    # The published CogView4 is as wide as both LTX of 48 blocks, but has 28 and no cross-attention.
-    _either("cogview4 ltx-video ltx-video-2", _DIT, _shallow_self_attention(4096)),
-    _either("ltx-video ltx-video-2", _DIT, lambda seen: _dit(4096, "attn1")(seen) and not _reads(1024)(seen)),
-    _rule("anima", _DIT, lambda seen: _dit(2048, "attn1")(seen) and _reads(1024)(seen)),
-    _rule("ltx-video", _DIT, _dit(2048, "attn1")),
+    _rule("cogvideox mochi easyanimate", _DIT, _only_self_attention(3072)),
+    _rule("cogview4 cogview3", _DIT, _only_self_attention(2560)),
+    # The published CogView4 and GLM-Image are as wide as both LTX, but shallower and without cross-attention.
+    _rule("cogview4 glm-image ltx-video ltx-video-2", _DIT, _only_self_attention(4096)),
+    _rule("cosmos", _DIT, _all(_dit(4096, "attn1"), unets.reads(1024))),
+    _rule("cosmos", _DIT, _dit(5120, "attn1")),
+    _rule("ltx-video ltx-video-2 cosmos", _DIT, _dit(4096, "attn1")),
+    _rule("anima cosmos", _DIT, _all(_dit(2048, "attn1"), unets.reads(1024))),
+    _rule("ltx-video", _DIT, _all(_dit(2048, "attn1"), unets.reads(2048))),
+    _rule("ltx-video anima cosmos", _DIT, _dit(2048, "attn1")),
+    _rule("allegro", _DIT, _dit(2304, "attn1")),
+    _rule("stable-audio", _DIT, _dit(1536, "attn1")),
+    _rule("sana-video", _DIT, _any("ff_conv_temp")),
     _rule("sana", _DIT, _any("ff_conv_")),
     _rule("sana", _DIT, _dit(2240, "attn1")),
-    _rule("pixart", _DIT, lambda seen: _dit(1152, "attn1")(seen) and _any("adaln_single", "_ff_net_")(seen)),
-    _either("pixart sana", _DIT, _dit(1152, "attn1")),
+    _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _pixart)),
+    _rule("pixart sana", _DIT, _all(_dit(1152, "attn1"), _any("attn2_"))),
     # `layers` and `blocks`: networks in their own names.
-    _rule("ernie", _LAYERS, _any("_self_attention_to_")),
-    _rule("ace-step", _LAYERS, _any("_cross_attn_to_")),
+    _rule("ernie", "layers", lambda seen: seen.matches(r"\nlayers_\d+_self_attention_to_")),
+    _rule("ace-step", "layers decoder_layers", _any("_cross_attn_to_", "_cross_attn_q_proj")),
     _rule("z-image", _LAYERS, _layer_width(3840)),
-    _rule("lumina2", _LAYERS, _layer_width(2304)),
+    # Lumina-Next is as wide, and has two attentions in a layer.
+    _rule("lumina2", _LAYERS, lambda seen: _layer_width(2304)(seen) and not _any("_attn1_", "_attn2_")(seen)),
     _rule("omnigen2", _LAYERS, _layer_width(2520)),
     _rule("ideogram4", _LAYERS, _layer_width(4608)),
-    _either("z-image lumina2", "noise_refiner context_refiner"),
+    _rule("z-image lumina2", "noise_refiner context_refiner", lambda seen: not seen.widths(last="to_q,qkv")),
     _rule("anima", "llm_adapter_blocks"),
     _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),
     _rule("krea2", "blocks", lambda seen: 6144 in seen.widths(last="mlp_gate,mlp_up")),
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
+    _rule("prx", "blocks", _any("_img_qkv_proj\n", "_txt_kv_proj\n")),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
-    _rule("anima", "blocks", _anima),
+    _rule("hunyuan-dit", "blocks", lambda seen: 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")),
+    # NVIDIA's own code writes these names for Cosmos-Predict2, all other programs for Anima.
+    _rule("anima cosmos", "blocks", _all(_cosmos(2048), lambda seen: not _by_trainer(seen))),
+    _rule("anima", "blocks", _cosmos(2048)),
+    _rule("cosmos", "blocks", _cosmos(5120)),
+    _rule("cosmos", "blocks", _cosmos(4096)),
     _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _any(*_WAN)),
     # Text encoders alone.
     _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),
@@ -364,31 +377,20 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+_TWINS = {"flux1", "chroma"}
+
+
 def rule_for(seen: Evidence) -> Rule | None:
-    """The first rule that holds; None for layers of no network known here."""
-    return next((rule for rule in RULES if _applies(rule, seen)), None)
+    """The first rule that holds, with those of its networks that have the size; None for layers of none known here."""
+    rule = next((rule for rule in RULES if _applies(rule, seen)), None)
+    if rule is None:
+        return None
+    left = possible(rule.architectures, seen)
+    # An excerpt does not show how many blocks there are, and of FLUX.1 there are the most.
+    return replace(rule, architectures=left, is_flux=rule.is_flux and (_TWINS.issuperset(left) or seen.is_excerpt))
 
 
 def _applies(rule: Rule, seen: Evidence) -> bool:
     """A rule without containers is for files that patch no picture model, only text encoders."""
     there = not rule.within.isdisjoint(seen.containers) if rule.within else not seen.containers
     return there and rule.fits(seen)
-
-
-# Models of one architecture that differ in width, so that a LoRA for one does not load on the other.
-_SIZES: tuple[tuple[str, int, str], ...] = (
-    ("flux2", 6144, "flux.2-dev"),
-    ("flux2", 4096, "flux.2-klein-9b"),
-    ("flux2", 3072, "flux.2-klein-4b"),
-    ("sd3", 2432, "sd-3.5-large"),
-    ("wan", 1536, "wan-2.1-t2v-1.3b"),
-    ("wan", 3072, "wan-2.2-ti2v-5b"),
-)
-_ATTENTION = _STREAM_INPUTS + ",to_q,to_k,to_v,to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
-
-
-def size_of(architecture: str | None, seen: Evidence) -> str | None:
-    """The base model whose width the attention has, where widths tell models of the architecture apart."""
-    sizes = [(width, base) for name, width, base in _SIZES if name == architecture]
-    widths = seen.widths(last=_ATTENTION) if sizes else set()
-    return next((base for width, base in sizes if width in widths), None)

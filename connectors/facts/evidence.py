@@ -48,10 +48,38 @@ class Evidence:
 
     def last(self, container: str) -> int:
         """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
-        prefix = container + "_"
-        starts = {plain[len(prefix) : len(prefix) + 4] for plain in self._named.model if plain.startswith(prefix)}
-        numbers = (start.partition("_")[0] for start in starts)
-        return max((int(number) for number in numbers if number.isdecimal()), default=-1)
+        return max(self.blocks(container), default=-1)
+
+    def blocks(self, container: str) -> frozenset[int]:
+        """The numbers of all blocks of `container` that have a layer here."""
+        found = re.findall(rf"\n{container}_(\d{{1,4}})(?=[_\n])", self._text)
+        return frozenset(map(int, found))
+
+    def block_widths(self, container: str, last: str) -> set[int]:
+        """Input widths of layers in blocks of `container` that end in one of `last`, as far as a factor shows them."""
+        ends, prefix = tuple(last.split(",")), container + "_"
+        layers = [
+            layer for plain, layer in self._named.model.items() if plain.startswith(prefix) and plain.endswith(ends)
+        ]
+        halves = [self._layers.of(part) for part in _FIRST_HALVES]
+        shapes = [half[layer].shape for layer in layers for half in halves if layer in half]
+        return {shape[1] for shape in shapes if len(shape) >= 2}
+
+    @property
+    def is_turned(self) -> bool:
+        """OFT: most writers' blocks are as wide as a layer's output."""
+        return self._layers.has("oft")
+
+    @cached_property
+    def is_excerpt(self) -> bool:
+        """Most layers lack one of their halves: no trainer writes that, so blocks are missing too."""
+        downs, ups = self._layers.of("down").keys(), self._layers.of("up").keys()
+        return len(downs ^ ups) > len(downs & ups)
+
+    @cached_property
+    def formats(self) -> frozenset[str]:
+        """Who wrote the names, by what they begin with."""
+        return frozenset(prefix.format for prefix in self._named.prefixes)
 
     def matches(self, pattern: str) -> bool:
         return re.search(pattern, self._text) is not None

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connectors.facts.algorithm import algorithm_of, ranks_of
-from connectors.facts.architectures import Rule, rule_for, size_of
+from connectors.facts.architectures import Rule, rule_for
 from connectors.facts.contents import What, despite_lora, of_another_model, what_it_is
 from connectors.facts.evidence import Evidence
 from connectors.facts.header import Header, Tensor, parse, table_of
 from connectors.facts.naming import Named, format_of, name
+from connectors.facts.networks import size_of
 from connectors.facts.strength import Alpha, alpha_of
 from connectors.facts.suffixes import Layers, Part, sort
 
@@ -25,7 +26,7 @@ _MOST_LAYOUTS = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Structure:
-    """`architectures` are those the layers fit, `usual` is the one meant where the metadata picks none of them.
+    """`architectures` are those the layers fit, `usual` is the one meant where the metadata picks none of several.
 
     `size` is the base model whose width the layers have. `norms`: norm layers are trained too, which only LyCORIS does.
     `halves` counts layers of which one half is missing, `others` tensors that belong to no layer.

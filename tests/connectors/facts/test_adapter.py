@@ -13,7 +13,7 @@ from connectors.record import Claim
 from tests.connectors.facts.building import Shapes, file_of, header, lora, raw_header
 
 SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=16)
-FLUX = lora("single_transformer_blocks.0.attn.to_q 3072>3072", rank=16, style="diffusers")
+FLUX = lora("single_blocks.0.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
 BFL = lora(
     "double_blocks.0.img_attn.qkv 3072>9216,double_blocks.0.img_mlp.0 3072>12288,"
     "double_blocks.0.txt_attn.qkv 3072>9216,double_blocks.0.txt_mlp.0 3072>12288,"

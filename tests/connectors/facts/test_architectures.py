@@ -68,12 +68,17 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("kohya", "transformer_blocks.0.attn.to_gate 6144>6144"),
     ),
     "kandinsky5": (
-        ("diffusers", "visual_transformer_blocks.0.self_attention.to_query 1792>1792"),
-        ("kohya", "visual_transformer_blocks.0.self_attention.to_query 1792>1792"),
+        ("diffusers", "visual_transformer_blocks.0.cross_attention.to_query 1792>1792"),
+        ("kohya", "visual_transformer_blocks.0.feed_forward.in_layer 4096>16384"),
+        ("ai-toolkit", "text_transformer_blocks.0.self_attention.to_query 2560>2560"),
     ),
     "chroma": (
         ("kohya", "distilled_guidance_layer.layers.0.in_layer 5120>5120"),
         ("diffusers", "distilled_guidance_layer.layers.0.linear_1 5120>5120"),
+        ("ai-toolkit",
+         "img_in 64>3072,double_blocks.0..18.img_attn.qkv 3072>9216,double_blocks.0..18.txt_attn.qkv 3072>9216,"
+         "double_blocks.0..18.img_mlp.0 3072>12288,double_blocks.0..18.txt_mlp.0 3072>12288,"
+         "single_blocks.0..37.linear1 3072>21504,single_blocks.0..37.linear2 15360>3072"),
     ),
     "flux2": (
         ("diffusers", "double_stream_modulation_img.linear 4096>24576"),
@@ -139,7 +144,6 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "anima": (
         ("kohya-te", "layers.0.self_attn.q_proj 1024>2048"),
-        ("diffusers", "transformer_blocks.0.attn1.to_q 2048>2048,transformer_blocks.0.attn2.to_k 1024>2048"),
         ("kohya", "llm_adapter.blocks.0.self_attn.q_proj 1024>1024"),
         ("kohya", "blocks.0.cross_attn.k_proj 1024>2048"),
         ("ai-toolkit", "blocks.0.mlp.layer1 2048>8192"),
@@ -179,7 +183,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("ai-toolkit", "vector_in.in_layer 768>3072,single_blocks.7.linear1 3072>21504"),
     ),
     "qwen-image": (
-        ("onetrainer", "transformer_blocks.0..56.attn.to_q 3072>3072"),
+        ("onetrainer", "transformer_blocks.0..59.attn.to_q 3072>3072"),
         ("diffusers", "transformer_blocks.0.img_mlp.net.0.proj 3072>12288"),
         ("kohya", "transformer_blocks.0.txt_mod.1 3072>18432"),
         ("ai-toolkit", "transformer_blocks.0..59.attn.to_q 3072>3072"),
@@ -193,9 +197,9 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("kohya", "transformer_blocks.0.audio_attn1.to_q 2048>2048"),
     ),
     "ltx-video": (
-        ("diffusers", "transformer_blocks.0.attn1.to_q 2048>2048"),
+        ("diffusers", "transformer_blocks.0.attn1.to_q 2048>2048,transformer_blocks.0.attn2.to_v 2048>2048"),
         ("ai-toolkit", "transformer_blocks.0.attn1.to_k 2048>2048,transformer_blocks.0.attn2.to_k 2048>2048"),
-        ("kohya", "transformer_blocks.0.attn1.to_q 2048>2048"),
+        ("kohya", "transformer_blocks.0..27.attn1.to_q 2048>2048,transformer_blocks.0..27.attn2.to_k 2048>2048"),
     ),
     "qwen-image-2": (
         ("diffusers", "transformer_blocks.0.img_mlp.gate_up 4096>12288"),
@@ -205,6 +209,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "ace-step": (
         ("diffusers", "transformer_blocks.0.cross_attn.to_q 2560>2560"),
         ("kohya", "layers.0.cross_attn.to_q 2048>2048"),
+        ("peft", "layers.0.self_attn.q_proj 2048>2048,layers.0.cross_attn.q_proj 2048>2048"),
     ),
     "minimax-h3": (
         ("diffusers", "transformer_blocks.0.attn.to_q 5376>5376"),
@@ -212,18 +217,67 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("comfy", "transformer_blocks.0.attn.to_q 5376>5376"),
     ),
     "mochi": (
-        ("diffusers", "transformer_blocks.45.attn1.to_q 3072>3072"),
         ("diffusers",
          "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.attn1.add_q_proj 1536>3072"),
         ("kohya", "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.attn1.add_q_proj 1536>3072"),
     ),
     "cogvideox": (
         ("diffusers", "transformer_blocks.0.attn1.to_q 1920>1920"),
-        ("kohya", "transformer_blocks.0.attn1.to_q 3072>3072"),
+        ("kohya", "transformer_blocks.0..41.attn1.to_q 3072>3072"),
     ),
-    "cogview4": (
-        ("diffusers", "transformer_blocks.0.attn1.to_q 2560>2560"),
-        ("kohya", "transformer_blocks.0.attn1.to_q 2560>2560"),
+    "easyanimate": (
+        ("diffusers", "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.attn1.add_q_proj 3072>3072"),
+        ("kohya", "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.txt_ff.net.0.proj 3072>12288"),
+    ),
+    "cosmos": (
+        ("diffusers", "transformer_blocks.0.attn1.to_q 4096>4096,transformer_blocks.0.attn2.to_k 1024>4096"),
+        ("kohya", "transformer_blocks.0.attn1.to_q 5120>5120"),
+        ("own", "blocks.0.self_attn.q_proj 5120>5120"),
+        ("ai-toolkit", "blocks.0.self_attn.q_proj 4096>4096"),
+    ),
+    "allegro": (
+        ("diffusers", "transformer_blocks.0.attn1.to_q 2304>2304"),
+        ("kohya", "transformer_blocks.0.attn1.to_q 2304>2304"),
+    ),
+    "stable-audio": (
+        ("diffusers", "transformer_blocks.0.attn1.to_q 1536>1536"),
+        ("kohya", "transformer_blocks.0.attn1.to_q 1536>1536"),
+    ),
+    "stable-audio-3": (
+        ("diffusers", "transformer_blocks.0.cross_attn.to_kv 1536>4608"),
+        ("kohya", "transformer_blocks.0.self_attn.to_qkv 1536>7680"),
+    ),
+    "nucleus-image": (
+        ("ai-toolkit", "transformer_blocks.0.encoder_proj 3584>2048"),
+        ("kohya", "transformer_blocks.3.img_mlp.shared_expert.net.2 1344>2048"),
+    ),
+    "motif-video": (
+        ("diffusers", "context_embedder.linear_1 4096>1536,transformer_blocks.0.attn.to_q 1536>1536"),
+        ("kohya", "context_embedder.linear_1 4096>1536,transformer_blocks.0.attn.to_q 1536>1536"),
+    ),
+    "bria-fibo": (
+        ("diffusers", "caption_projection.0.linear 2048>1536,single_transformer_blocks.0.attn.to_q 3072>3072"),
+        ("kohya", "caption_projection.0.linear 2048>1536,single_transformer_blocks.0.attn.to_q 3072>3072"),
+    ),
+    "sana-video": (
+        ("diffusers", "transformer_blocks.0.ff.conv_temp 2240>2240:3"),
+        ("kohya", "transformer_blocks.0.ff.conv_temp 2240>2240:3"),
+    ),
+    "latte": (
+        ("diffusers", "temporal_transformer_blocks.0.attn1.to_q 1152>1152"),
+        ("kohya", "temporal_transformer_blocks.0.attn1.to_q 1152>1152"),
+    ),
+    "prx": (
+        ("ai-toolkit", "blocks.0.attention.img_qkv_proj 1792>5376"),
+        ("kohya", "blocks.0.attention.txt_kv_proj 3584>7168"),
+    ),
+    "hidream-o1": (
+        ("kohya", "model.language_model.layers.0.self_attn.q_proj 4096>4096"),
+        ("ai-toolkit", "language_model.layers.0.mlp.gate_proj 4096>12288"),
+    ),
+    "ssd-1b": (
+        ("unet", "down_blocks.2.attentions.1.transformer_blocks.0..3.attn2.to_k 2048>1280"),
+        ("kohya", "input_blocks.8.1.transformer_blocks.0..3.attn2.to_k 2048>1280"),
     ),
     "sana": (
         ("diffusers", "transformer_blocks.0.ff.conv_inverted 2240>11200:1"),
@@ -231,12 +285,14 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "pixart": (
         ("peft", "transformer_blocks.0.attn1.to_q 1152>1152,adaln_single.linear 1152>6912"),
-        ("kohya", "transformer_blocks.0.attn1.to_q 1152>1152,transformer_blocks.0.ff.net.0.proj 1152>4608"),
+        ("kohya",
+         "transformer_blocks.0.attn1.to_q 1152>1152,transformer_blocks.0.attn2.to_q 1152>1152,"
+         "transformer_blocks.0.ff.net.0.proj 1152>4608"),
+        ("kohya", "transformer_blocks.0.attn1.to_q 1152>1152,adaln_single.linear 1152>6912"),
     ),
     "ernie": (
         ("diffusers", "layers.0.self_attention.to_q 4096>4096"),
         ("kohya", "layers.0.self_attention.to_q 4096>4096"),
-        ("kohya", "layers.0.self_attention.to_q 999>999"),
     ),
     "z-image": (
         ("kohya", "layers.0.attention.qkv 3840>11520"),
@@ -289,30 +345,45 @@ LEFT_OPEN: tuple[tuple[str, str, str], ...] = (
     ("unet", "down_blocks.3.resnets.0.conv1 1280>1280:3", "sd1 sd2"),
     ("kohya", "up_blocks.3.resnets.0.conv1 640>320:3", "sd1 sd2"),
     ("kohya", "input_blocks.1.0.in_layers.2 320>320:3", "sd1 sd2 sdxl"),
-    ("kohya", "double_blocks.0.img_attn.qkv 3072>9216", "flux1 chroma hunyuan-video ~flux1"),
-    ("ai-toolkit", "double_blocks.0.img_attn.qkv 3072>9216", "flux1 chroma hunyuan-video ~flux1"),
-    ("ai-toolkit", "single_blocks.0.linear1 3072>21504", "flux1 chroma hunyuan-video ~flux1"),
-    ("diffusers", "single_transformer_blocks.7.attn.to_q 3072>3072", "flux1 chroma hunyuan-video ~flux1"),
-    ("diffusers", "single_transformer_blocks.7.proj_mlp 3072>12288", "flux1 chroma hunyuan-video ~flux1"),
+    ("kohya", "double_blocks.0.img_attn.qkv 3072>9216", "flux1 chroma hunyuan-video"),
+    ("ai-toolkit", "single_blocks.0.linear1 3072>21504", "flux1 chroma hunyuan-video"),
+    ("ai-toolkit", "single_blocks.7.linear1 3072>21504,single_blocks.20.linear1 3072>21504",
+     "flux1 chroma hunyuan-video"),
+    ("kohya", "double_blocks.0..18.img_attn.qkv 3072>9216,single_blocks.0..37.linear1 3072>21504",
+     "flux1 chroma ~flux1"),
+    ("diffusers", "single_transformer_blocks.7.attn.to_q 3072>3072",
+     "flux1 chroma hunyuan-video longcat-image bria-fibo ovis-image"),
+    ("onetrainer", "single_transformer_blocks.0.attn.to_q 3072>3072",
+     "flux1 chroma hunyuan-video longcat-image bria-fibo ovis-image"),
+    ("transformer-peft", "single_transformer_blocks.28.attn.to_q 3072>3072", "flux1 chroma hunyuan-video bria-fibo"),
+    ("diffusers", "single_transformer_blocks.7.proj_mlp 3072>12288",
+     "flux1 chroma hunyuan-video longcat-image bria-fibo"),
+    ("diffusers", "transformer_blocks.0..18.attn.to_q 3072>3072", "flux1 chroma ~flux1"),
+    ("diffusers", "transformer_blocks.0..7.attn.to_q 3072>3072", "flux1 bria-fibo"),
     ("diffusers",
-     "transformer_blocks.0.attn.to_q 3072>3072,single_transformer_blocks.0.attn.to_q 3072>3072",
-     "flux1 chroma hunyuan-video ~flux1"),
-    ("diffusers", "transformer_blocks.0..18.attn.to_q 3072>3072", "flux1 qwen-image hunyuan-video chroma flux2"),
+     "transformer_blocks.0..18.attn.to_q 3072>3072,single_transformer_blocks.0..37.attn.to_q 3072>3072",
+     "flux1 chroma ~flux1"),
     ("diffusers",
      "transformer_blocks.0.attn.to_q 3072>3072,transformer_blocks.0.ff_context.net.0.proj 3072>12288",
-     "flux1 chroma hunyuan-video ~flux1"),
-    ("diffusers", "transformer_blocks.0.ff_context.net.0.proj 3072>12288", "flux1 chroma hunyuan-video ~flux1"),
-    ("onetrainer", "single_transformer_blocks.0.attn.to_q 3072>3072", "flux1 chroma hunyuan-video ~flux1"),
+     "flux1 chroma hunyuan-video longcat-image bria-fibo"),
+    ("diffusers", "transformer_blocks.0..18.ff_context.net.0.proj 3072>12288", "flux1 chroma ~flux1"),
+    ("diffusers", "single_transformer_blocks.29.norm.linear 3072>9216", "flux1 hunyuan-video bria-fibo"),
+    ("diffusers", "single_transformer_blocks.0..37.norm.linear 3072>9216", "flux1 bria-fibo"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 2048>2048,transformer_blocks.0.attn2.to_k 1024>2048",
+     "anima cosmos"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 2048>2048", "ltx-video anima cosmos"),
+    ("own", "blocks.0.cross_attn.k_proj 1024>2048", "anima cosmos"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 3072>3072", "cogvideox mochi easyanimate"),
+    ("diffusers", "transformer_blocks.45.attn1.to_q 3072>3072", "mochi easyanimate"),
+    ("kohya", "transformer_blocks.0..29.attn1.to_q 2560>2560", "cogview4 cogview3"),
     ("diffusers", "transformer_blocks.0..7.attn.to_q 4096>4096", "flux2 qwen-image-2"),
-    ("diffusers", "single_transformer_blocks.7.norm.linear 3072>9216", "flux1 hunyuan-video ~flux1"),
-    ("diffusers", "transformer_blocks.0.attn1.to_q 1152>1152", "pixart sana"),
-    ("diffusers", "transformer_blocks.0..27.attn1.to_q 4096>4096", "cogview4 ltx-video ltx-video-2"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 1152>1152,transformer_blocks.0.attn2.to_q 1152>1152", "pixart sana"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 4096>4096", "cogview4 glm-image ltx-video ltx-video-2"),
     ("diffusers", "transformer_blocks.0..47.attn1.to_q 4096>4096", "ltx-video ltx-video-2"),
     ("ai-toolkit",
      "transformer_blocks.0.attn1.to_k 4096>4096,transformer_blocks.0.attn2.to_k 4096>4096",
-     "ltx-video ltx-video-2"),
+     "ltx-video ltx-video-2 cosmos"),
     ("kohya", "noise_refiner.0.adaLN_modulation.0 256>15360", "z-image lumina2"),
-    ("transformer-peft", "single_transformer_blocks.0.attn.to_q 3072>3072", "flux1 chroma hunyuan-video ~flux1"),
 )  # fmt: skip
 # Layers that no network has, or too many have.
 UNKNOWN: tuple[tuple[str, str], ...] = (
@@ -322,12 +393,13 @@ UNKNOWN: tuple[tuple[str, str], ...] = (
     ("diffusers", "transformer_blocks.0.ff.net.0.proj 3072>12288"),
     ("diffusers", "transformer_blocks.0.ff.net.0.proj 2048>8192"),
     ("ai-toolkit", "layers.0.adaLN_modulation.0 256>15360"),
-    ("ai-toolkit", "blocks.0.self_attn.q_proj 5120>5120"),
+    ("ai-toolkit", "blocks.0.attn.q_proj 5120>5120"),
+    ("diffusers", "transformer_blocks.0.attn1.to_q 1152>1152"),
+    ("kohya", "layers.0.self_attention.to_q 999>999"),
     ("diffusers", "towers.0.attn.to_q 3072>3072"),
     ("kohya", "transformer_blocks.0.attn.to_q 999>999"),
     ("kohya", "layers.0.attention.qkv 999>999"),
     ("kohya", "blocks.0.attn.qkv 999>999"),
-    ("diffusers", "transformer_blocks.0.attn1.to_k 4096>4096,transformer_blocks.0.attn2.to_k 1024>4096"),
 )  # fmt: skip
 
 
@@ -361,7 +433,7 @@ def test_every_rule_is_tried_here_in_kohyas_names_and_in_others() -> None:
 
 def test_the_encoders_of_two_networks_beside_a_model_change_nothing() -> None:
     encoder = lora("text_model.encoder.layers.0.self_attn.q_proj 1280>1280", style="kohya-te2")
-    model = lora("single_blocks.0.linear1 3072>21504")
+    model = lora("single_blocks.0..37.linear1 3072>21504,single_blocks.0..37.modulation.lin 3072>9216")
     assert structure({**encoder, **model}).usual == "flux1"
 
 

@@ -9,7 +9,7 @@ from connectors.facts import structure
 from connectors.facts.structure import Layouts, Structure, structure_of
 from tests.connectors.facts.building import STYLES, Shapes, lora, raw_header, tensors
 
-FLUX = lora("single_transformer_blocks.0..1.attn.to_q 3072>3072", rank=16, style="diffusers")
+FLUX = lora("single_blocks.0..1.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
 SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=8)
 TE = lora("text_model.encoder.layers.0.mlp.fc1 768>3072", rank=8, style="kohya-te1")
 NORMS = {f"double_blocks.0.img_attn.norm.{kind}_norm.scale": (128,) for kind in ("query", "key")}
@@ -63,7 +63,7 @@ def test_a_control_lora_of_flux_reads_two_pictures(shapes: Shapes, is_control: b
 
 def test_a_half_without_its_other_is_counted() -> None:
     shapes = dict(FLUX)
-    del shapes["transformer.single_transformer_blocks.0.attn.to_q.lora_B.weight"]
+    del shapes["diffusion_model.single_blocks.0.modulation.lin.lora_B.weight"]
     assert (read(shapes).halves, read(FLUX).halves) == (1, 0)
 
 

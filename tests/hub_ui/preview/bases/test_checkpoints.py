@@ -144,7 +144,7 @@ def save(path: Path, shapes: Shapes) -> Path:
 
 def test_a_file_is_recognised(tmp_path: Path) -> None:
     shapes: Shapes = {
-        f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (8, 768),
+        f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 768),
         f"{UNET}input_blocks.0.0.weight": (8, 4, 3, 3),
     }
     assert recognised(save(tmp_path / "a.safetensors", shapes)) == Recognised(
