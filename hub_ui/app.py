@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.ref import Ref
-from hub_ui.pages import browse, detail, downloads, examples, library, past, settings, training, trying
+from hub_ui.pages import browse, closed, detail, downloads, examples, library, past, settings, training, trying
 from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
@@ -49,7 +49,7 @@ MOST_WAITING = 2000
 
 def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
-    render = Renderer()
+    render, policy = Renderer(), services.policy
 
     def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
         with told():
@@ -67,21 +67,29 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
         with gr.Row(elem_id="page-try"):
             try_page = trying.build(render)
         with gr.Column(elem_id="page-library"):
-            shelf = library.build()
+            shelf = library.build() if policy.allows("see library") else None
+            if shelf is None:
+                closed.build(render, "see library")
         with gr.Row(elem_id="page-train"):
-            train_page = training.build(render)
+            train_page = training.build(render) if policy.allows("train") else None
+            if train_page is None:
+                closed.build(render, "train")
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
         detail.connect(panel, coming, services, render, view=view)
         states = trying.connect(try_page, coming, services, render, view=view, order=order)
-        past.connect(try_page, services, render, states)
+        if policy.allows("keep history"):
+            past.connect(try_page, services, render, states)
         examples.connect(panel, try_page, services, render, states)
-        training.connect(train_page, services, render, view=view)
-        library.connect(shelf, coming, services, render, view=view)
+        if train_page is not None:
+            training.connect(train_page, services, render, view=view)
+            train_page.progress.act(on_click, [view], [view, order], **QUIET)
+        if shelf is not None:
+            library.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
-        _connect(app, render, view, nav, box, browsing.sort, address, closed=closed_pages(services))
-        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer, train_page.progress):
+        _connect(app, render, view, nav, box, browsing.sort, address, closed_pages=closed.names(services.policy))
+        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
             clickable.act(on_click, [view], [view, order], **QUIET)
     return app
 
@@ -89,7 +97,7 @@ def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
 def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
         nav = widget(
-            frame.nav_html(render, "browse", closed=closed_pages(services)), elem_id="nav", script=FOLLOW_ADDRESS
+            frame.nav_html(render, "browse", closed=closed.names(services.policy)), elem_id="nav", script=FOLLOW_ADDRESS
         )
         button = downloads.build_button()
         box = gr.Textbox(
@@ -115,10 +123,10 @@ def _connect(
     sort: gr.Dropdown,
     address: gr.Textbox,
     *,
-    closed: Sequence[str],
+    closed_pages: Sequence[str],
 ) -> None:
     def on_view(now: View) -> Any:
-        return show(render, now, closed)
+        return show(render, now, closed_pages)
 
     app.load(_arrived, None, [view], **QUIET)
     shown = view.change(on_view, [view], [nav, box, sort, address], **QUIET)
@@ -129,14 +137,9 @@ def _arrived(request: gr.Request) -> View:
     return View.from_address(str(request.url.query) if request else "")
 
 
-def closed_pages(services: Services) -> tuple[str, ...]:
-    """A training is paid for with the owner's key: no strangers."""
-    return ("train",) if services.settings.hosted else ()
-
-
-def show(render: Renderer, view: View, closed: Sequence[str] = ()) -> Any:
-    """The header; it also says which page stands open (widgets/templates/nav.html). `closed` pages have no link."""
-    nav = frame.nav_html(render, view.page, stacked=len(view.stack), closed=closed)
+def show(render: Renderer, view: View, closed_pages: Sequence[str] = ()) -> Any:
+    """The header; it also says which page stands open (widgets/templates/nav.html). `closed_pages` have no link."""
+    nav = frame.nav_html(render, view.page, stacked=len(view.stack), closed=closed_pages)
     return nav, view.query.text, view.query.sort, view.to_address()
 
 

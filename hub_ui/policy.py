@@ -17,17 +17,20 @@ Action = Literal[
 ]  # fmt: skip
 
 _AT_HOME = "or run hub-ui on your own computer."
-_REFUSALS: dict[Action, str] = {
+REFUSALS: dict[Action, str] = {
     "use keys": f"A shared page uses nobody's keys. Choose a LoRA that is open to everyone, {_AT_HOME}",
     "pull": "Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home.",
     "see library": "A shared page shows nobody's library. Run hub-ui on your own computer to have one.",
     "change library": "The library of a shared page can't be changed by its visitors.",
     "train": "A shared page trains nothing. Run hub-ui on your own computer to train with a key of your own.",
     "run on Replicate": "A shared page generates on its own computer only.",
-    "fetch bases": f"This shared page does not have that base on its disk. Choose another one, {_AT_HOME}",
+    "fetch bases": "This shared page does not have {what} on its disk. Choose another base, " + _AT_HOME,
     "open paths": f"A shared page draws with the bases of its list. Choose one of those, {_AT_HOME}",
     "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
 }
+
+# Pages that are there for one thing alone.
+PAGES: dict[Action, str] = {"see library": "library", "train": "train"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +52,16 @@ class WebLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """The most that a visitor may ask for at once. `lora_bytes` is the largest file that is fetched to be tried, and
-    `folder_bytes` what all the fetched ones may take."""
+    """The most that a visitor may ask for at once. `downloads` are those of all visitors that are not done yet,
+    `lora_bytes` is the largest file that is fetched to be tried, and `folder_bytes` what all the fetched ones may take.
+    """
 
     loras: int
     images: int
     steps: int
     side: int
     frames: int
+    downloads: int
     lora_bytes: int
     folder_bytes: int
 
@@ -85,10 +90,10 @@ class Policy:
     def allows(self, action: Action) -> bool:
         return action in self.allowed
 
-    def check(self, action: Action) -> None:
-        """Raises UsageError, with what to do instead."""
+    def check(self, action: Action, what: str = "") -> None:
+        """Raises UsageError, with what to do instead. `what` it is about is named where that is not plain."""
         if action not in self.allowed:
-            raise UsageError(_REFUSALS[action])
+            raise UsageError(REFUSALS[action].format(what=what))
 
 
 _LOCAL_LIMITS = WebLimits(
@@ -100,8 +105,9 @@ _HOSTED_LIMITS = WebLimits(
     events=100,
 )  # fmt: skip
 _BOUNDS = Bounds(
-    loras=4, images=12, steps=60, side=1536, frames=33, lora_bytes=1_000_000_000, folder_bytes=10_000_000_000
-)
+    loras=4, images=12, steps=60, side=1536, frames=33, downloads=30, lora_bytes=1_000_000_000,
+    folder_bytes=10_000_000_000,
+)  # fmt: skip
 
 LOCAL = Policy(allowed=frozenset(get_args(Action)), limits=_LOCAL_LIMITS)
 HOSTED = Policy(allowed=frozenset(), limits=_HOSTED_LIMITS, bounds=_BOUNDS)

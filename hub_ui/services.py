@@ -18,7 +18,6 @@ from connectors.errors import (
     HubUiError,
     NeedsFetching,
     NetworkError,
-    NoBase,
     NotFound,
     RateLimited,
     UsageError,
@@ -39,7 +38,8 @@ from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
 from hub_ui.library.sync import as_record
 from hub_ui.library.transfer import Manner
-from hub_ui.preview import bases
+from hub_ui.policy import Policy
+from hub_ui.preview import allowed
 from hub_ui.preview.elsewhere import Replicate
 from hub_ui.preview.fetching import Source
 from hub_ui.preview.history import History
@@ -47,6 +47,8 @@ from hub_ui.preview.job import Adapter, Job, Made, Step
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
+from hub_ui.visitors.connector import VisitorConnector
+from hub_ui.visitors.room import Room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +62,20 @@ class Services:
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
     queue: Queue = field(init=False)
     elsewhere: Replicate = field(init=False)
+    room: Room | None = field(init=False)
 
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
         object.__setattr__(self, "queue", queue)
         elsewhere = Replicate(self.replicate, access=lambda ref: self.record(ref).access)
         object.__setattr__(self, "elsewhere", elsewhere)
+        bounds = self.policy.bounds
+        room = Room(self.library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
+        object.__setattr__(self, "room", room)
+
+    @property
+    def policy(self) -> Policy:
+        return self.settings.policy
 
     @property
     def replicate(self) -> Endpoint:
@@ -175,13 +185,18 @@ class Services:
         connector = self.connector(ref.hub)
         pinned = connector.pin(ref)
         download = connector.download(pinned)
-        return self.library.pull(
-            download,
-            self.record(pinned),
-            report=report,
-            cancelled=cancelled,
-            renew=lambda: connector.download(pinned),
-        )
+
+        def pull(most: int | None = None) -> Entry:
+            return self.library.pull(
+                download,
+                self.record(pinned),
+                report=report,
+                cancelled=cancelled,
+                renew=lambda: connector.download(pinned),
+                most=most,
+            )
+
+        return pull() if self.room is None else self.room.pull(download, connector.label, pull)
 
     def _learn(self, entry: Entry) -> None:
         """What the file's header says is known from now on, also under its ref where no hub names its hash."""
@@ -222,6 +237,9 @@ class Services:
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Into the queue of downloads. A pinned ref goes in under the full name of its file, where that is known."""
+        waiting = sum(not task.rests for task in self.queue.tasks()) if self.policy.bounds else 0
+        if self.policy.bounds and waiting >= self.policy.bounds.downloads:
+            raise HubUiError("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
         try:
             record = record_of(self.catalog.lora(ref), ref)
         except NotFound:
@@ -256,6 +274,7 @@ class Services:
 
     def planned(self, refs: Sequence[Ref], weights: Sequence[float] = (), **fields: Any) -> Job:
         """The same without any file: enough to say how long it takes, and to run it elsewhere."""
+        self.check_loras(len(refs))
         chosen = spread(weights, len(refs))
         planned = (self._planned(ref, weight) for ref, weight in zip(refs, chosen, strict=True))
         return Job(adapters=tuple(planned), **fields)
@@ -288,32 +307,16 @@ class Services:
         report: Callable[[Progress | Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Made:
-        """The pictures of a sheet, kept in the history; among strangers nobody's pictures are kept."""
-        if self.settings.hosted:
-            return self._made_for_strangers(job, sheet, place, report, cancelled)
+        """The pictures of a sheet, kept in the history where the policy says so."""
+        allowed.check(self.policy, place, job, images=len(sheet.cells))
         where = self.elsewhere if place == "replicate" else self.studio
-        return self._kept(where.make(job, sheet, report=report, cancelled=cancelled))
-
-    def _made_for_strangers(self, job: Job, sheet: Sheet, place: str, report: Any, cancelled: Any) -> Made:
-        """With nobody's money, on bases of the list that are here or small."""
-        if place == "replicate":
-            raise UsageError("A shared page draws on its own computer only.")
-        self.check_base(job.base)
+        job = job if self.policy.allows("fetch bases") else replace(job, may_fetch=False)
         try:
-            return self.studio.make(replace(job, may_fetch=False), sheet, report=report, cancelled=cancelled)
+            made = where.make(job, sheet, report=report, cancelled=cancelled)
         except NeedsFetching as need:
-            raise NoBase(
-                f"This shared page does not have {need.label} on its disk. Choose another base, or run hub-ui on your "
-                "own computer."
-            ) from need
-
-    def check_base(self, asked: str | None) -> None:
-        """On a hosted page, only the bases of the list: no stranger may look at its folders, or fill its disk."""
-        if self.settings.hosted and asked and bases.by_id(asked.lower()) is None:
-            raise UsageError(
-                "A shared page draws with the bases of its list. Choose one of those, or run hub-ui on your own "
-                "computer."
-            )
+            self.policy.check("fetch bases", need.label)
+            raise
+        return self._kept(made) if self.policy.allows("keep history") else made
 
     def _kept(self, made: Made) -> Made:
         """A full disk must not cost what took minutes to draw."""
@@ -325,15 +328,14 @@ class Services:
 
     def estimate(self, job: Job, sheet: Sheet, *, place: str = "local") -> str:
         """How long a sheet will take, and for how much money, in a sentence."""
-        self.check_base(job.base)
+        allowed.check(self.policy, place, job, images=len(sheet.cells))
         if place == "replicate":
             return self.elsewhere.estimate(job, sheet).sentence
         return self.studio.estimate(job, sheet).sentence
 
     def runs_elsewhere(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
-        # Strangers would spend this key's money.
-        if not refs or self.settings.hosted or not self.settings.tokens.get("replicate"):
+        if not refs or not self.policy.allows("run on Replicate") or not self.settings.tokens.get("replicate"):
             return False
         return all(ref.hub == "replicate" or self._architecture(ref) == "flux1" for ref in refs)
 
@@ -361,6 +363,7 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Adapter, ...]:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
+        self.check_loras(len(refs))
         chosen = spread(weights, len(refs))
         entries = [self.held(ref) or self.pull(ref, report=report, cancelled=cancelled) for ref in refs]
         return tuple(self._adapter(entry, weight) for entry, weight in zip(entries, chosen, strict=True))
@@ -378,9 +381,16 @@ class Services:
             sha256=entry.sha256,
         )
 
+    def check_loras(self, count: int) -> None:
+        """Before anything is fetched for nothing."""
+        if self.policy.bounds is not None:
+            self.policy.bounds.check(loras=count)
+
     def held(self, ref: Ref) -> Entry | None:
         """The entry a ref means, if its file is there. Of several that it may mean, its hub says which."""
         fitting = [entry for entry in self.library.entries() if entry.answers_to(ref)]
+        if self.room is not None and fitting:
+            self.room.use(fitting[0].ref)
         return fitting[0] if len(fitting) == 1 and self.library.path(fitting[0]).exists() else None
 
     def _asked(self, ref: Ref) -> Lora:
@@ -422,7 +432,7 @@ def build(settings: Settings) -> Iterator[Services]:
     with Catalog.open(settings.catalog) as catalog:
         built = Services(
             settings=settings,
-            connectors=connectors.build(settings.endpoints, settings.tokens),
+            connectors=_connectors(settings),
             catalog=catalog,
             library=Library(
                 settings.library,
@@ -437,6 +447,11 @@ def build(settings: Settings) -> Iterator[Services]:
             yield built
         finally:
             built.queue.stop()
+
+
+def _connectors(settings: Settings) -> tuple[Connector, ...]:
+    built = connectors.build(settings.endpoints, settings.tokens)
+    return built if settings.policy.allows("use keys") else tuple(VisitorConnector(each) for each in built)
 
 
 def _studio(settings: Settings) -> Studio:

@@ -37,6 +37,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 class Settings:
     """`home` holds catalog, queue and, unless told otherwise, the library. Tokens never appear in `repr`.
 
+    `hosted`: the page is open to strangers. There are no tokens then, whatever was given.
+
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `names` is the template that files of the library are named by (see library/names.py), `connections` the most that
     one large file is fetched over.
@@ -55,6 +57,10 @@ class Settings:
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.policy.allows("use keys"):
+            object.__setattr__(self, "tokens", {})
 
     @property
     def policy(self) -> Policy:
@@ -82,6 +88,8 @@ def from_environment(
     Raises UsageError naming the variable that can't be used: a mistyped one must not be passed over in silence.
     """
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
+    # What its owner has found, fetched and made is not a shared page's.
+    home = home / "hosted" if hosted else home
     folder = library or home / "loras"
     return Settings(
         home=home,

@@ -24,14 +24,15 @@ LAYERS = {
     "hub_ui.library": 3,
     "hub_ui.preview": 3,
     "hub_ui.demo": 4,
-    "hub_ui.services": 4,
-    "hub_ui.trainings": 5,
-    "hub_ui.web": 5,
-    "hub_ui.widgets": 5,
-    "hub_ui.pages": 6,
-    "hub_ui.app": 7,
-    "hub_ui.commands": 8,
-    "hub_ui.cli": 9,
+    "hub_ui.visitors": 4,
+    "hub_ui.services": 5,
+    "hub_ui.trainings": 6,
+    "hub_ui.web": 6,
+    "hub_ui.widgets": 6,
+    "hub_ui.pages": 7,
+    "hub_ui.app": 8,
+    "hub_ui.commands": 9,
+    "hub_ui.cli": 10,
 }
 HEAVY = {"torch", "diffusers", "peft", "transformers", "accelerate", "torchvision"}
 MAY_LOAD_HEAVY = ("hub_ui.preview", "hub_ui.demo.train")

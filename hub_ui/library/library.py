@@ -102,6 +102,7 @@ class Library:
         report: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         renew: Renew | None = None,
+        most: int | None = None,
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
@@ -110,11 +111,12 @@ class Library:
         each other and fetch once. Whatever goes wrong, no wrong file has its final name. What came is kept as a part
         for the next pull, also after PullCancelled, unless the bytes were wrong; `forget` drops it.
 
-        `renew` gives the same download afresh when a signed address has expired.
+        `renew` gives the same download afresh when a signed address has expired. Raises UsageError for a file of more
+        than `most` bytes.
         """
         if not download.ref.pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
-        meter = Meter(total=download.size, report=report, cancelled=cancelled)
+        meter = Meter(total=download.size, report=report, cancelled=cancelled, most=most)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         try:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, UsageError
 
 _SECONDS_BETWEEN_REPORTS = 0.1
 
@@ -45,8 +45,11 @@ class Meter:
         total: int | None = None,
         report: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        most: int | None = None,
     ) -> None:
+        """`most` bytes are let through: what a server says of its file's size need not be so."""
         self.total = total
+        self.most = most
         self._report = report
         self._cancelled = cancelled
         self._start = time.monotonic()
@@ -83,6 +86,8 @@ class Meter:
         with self._lock:
             if self.cancelled:
                 raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
+            if self.most is not None and self._done > self.most:
+                raise UsageError(f"The file takes more than {self.most // 1_000_000:,} MB, the most for one here.")
 
     def finish(self, size: int) -> None:
         """The last report: everything is there."""

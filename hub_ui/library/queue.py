@@ -115,14 +115,19 @@ class Queue:
         tries: int = 5,
         clock: Clock | None = None,
         luck: Callable[[], float] = random.random,
+        most_failed: int = 200,
     ) -> None:
-        """`forget` drops what has come of a ref. `luck` gives numbers in 0..1."""
+        """`forget` drops what has come of a ref. `luck` gives numbers in 0..1.
+
+        Of those that failed the last `most_failed` are kept: where many come and go, nobody takes them off the list.
+        """
         self.path = path
         self._pull = pull
         self._forget = forget
         self._limits = Limits(workers=workers, per_host=per_host, tries=tries)
         self._clock = clock or Clock()
         self._luck = luck
+        self._most_failed = most_failed
         self._changed = threading.Condition(threading.RLock())
         self._opened: QueueStore | None = None
         self._jobs: dict[int, _Job] = {}
@@ -183,7 +188,7 @@ class Queue:
     def clear(self) -> None:
         """Takes those that are done off the list."""
         with self._changed:
-            self._store.prune(0)
+            self._store.prune("done", 0)
             self._changed.notify_all()
 
     def tasks(self) -> tuple[Task, ...]:
@@ -342,7 +347,7 @@ class Queue:
             # It is there now, even if someone asked for a pause in the last moment.
             whole = {"done": outcome.size, "total": outcome.size}
             store.move(id_, "done", only_from=("running", "waiting", "paused"), fresh=True, **whole)
-            store.prune(_MOST_DONE)
+            store.prune("done", _MOST_DONE)
         elif isinstance(outcome, PullCancelled):
             store.progress(id_, job.done, job.total)
             # Nobody asked for it but the end of this process.
@@ -368,6 +373,7 @@ class Queue:
             done=job.done,
             total=job.total,
         )
+        self._store.prune("failed", self._most_failed)
 
     def _hold(self, hub: HubName, until: float) -> None:
         """A hub that asks for time speaks to all of us, not to one download alone."""

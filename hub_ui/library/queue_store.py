@@ -146,12 +146,12 @@ class QueueStore:
         with self._transaction() as connection:
             return connection.execute(sql, (id_, *only_from)).rowcount > 0
 
-    def prune(self, most_done: int) -> None:
-        """Of those that are done, only the last are still told."""
-        sql = """DELETE FROM tasks WHERE state = 'done' AND id NOT IN
-                 (SELECT id FROM tasks WHERE state = 'done' ORDER BY id DESC LIMIT ?)"""
+    def prune(self, state: State, most: int) -> None:
+        """Of those in that state, only the last are still told."""
+        sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
+                 (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
         with self._transaction() as connection:
-            connection.execute(sql, (most_done,))
+            connection.execute(sql, (state, state, most))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

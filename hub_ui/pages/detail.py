@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, NotFound
 from connectors.inspection import Facts
 from connectors.record import Lora, Record
 from connectors.ref import Ref
@@ -120,7 +120,7 @@ def lora_html(
         held=services.library.holds,
         facts=facts,
         state=state,
-        can_pull=not services.settings.hosted,
+        can_pull=services.policy.allows("pull"),
         keys=keys(services),
         needs=lambda record: needs(services, record),
     )
@@ -166,7 +166,6 @@ def pull(services: Services, act: dict[str, Any]) -> bool:
     """Puts the LoRA into the queue of downloads. Other clicks of the panel are the frame's business."""
     if act.get("act") != "pull":
         return False
-    if services.settings.hosted:
-        raise UsageError("Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home.")
+    services.policy.check("pull")
     services.enqueue(Ref.parse(str(act.get("ref", ""))))
     return True

@@ -79,7 +79,7 @@ def connect(
     app: gr.Blocks, page: Downloads, services: Services, render: Renderer, *, view: gr.State, line: gr.HTML
 ) -> None:
     """On a hosted page nothing shows: what others fetch is not a stranger's business."""
-    if services.settings.hosted:
+    if not services.policy.allows("pull"):
         return
     seen = gr.State(Seen())
 

@@ -9,7 +9,7 @@ from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
 from hub_ui.pages.reading import proved
 from hub_ui.pages.wish import Wish
-from hub_ui.preview import bases
+from hub_ui.preview import allowed, bases
 from hub_ui.services import Services
 from hub_ui.widgets import cards, detail
 
@@ -19,7 +19,7 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 def base_for(services: Services, record: Record, asked: str | None = None) -> bases.BaseChoice:
     """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
-    services.check_base(asked)
+    allowed.check_base(services.policy, asked)
     _, facts = proved(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
@@ -50,7 +50,7 @@ def suggested_base(services: Services, wish: Wish, records: Sequence[Record | No
     if first is None:
         return None
     try:
-        services.check_base(wish.base)
+        allowed.check_base(services.policy, wish.base)
         return bases.choose(first.architecture, first.base_model, wish.base or None)
     except HubUiError:
         return None

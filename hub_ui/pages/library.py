@@ -71,9 +71,8 @@ def connect(page: LibraryPage, downloads: Downloads, services: Services, render:
     changed = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.asked]
     # "multiple": a long check keeps nobody from removing or trying meanwhile.
     page.shelf.act(on_act, [page.found, view, downloads.asked], changed, trigger_mode="multiple", **QUIET)
-    if not services.settings.hosted:
-        taken = lock_import.connect(page.lock, downloads, services, render)
-        taken.then(on_view, [view, page.found], [page.shelf], **QUIET)
+    taken = lock_import.connect(page.lock, downloads, services, render)
+    taken.then(on_view, [view, page.found], [page.shelf], **QUIET)
 
 
 def is_local(request: gr.Request) -> bool:
@@ -96,13 +95,12 @@ def painted(services: Services, render: Renderer, change: Change, asked: int) ->
 def act(
     services: Services, render: Renderer, found: Findings, view: View, clicked: dict[str, Any], local: bool
 ) -> Iterator[Change]:
-    """A click on the page. On a hosted one, nothing but trying is done for strangers."""
+    """A click on the page."""
+    services.policy.check("change library")
     name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
     if name == "try":
         ref = Ref.parse(text)
         yield Change(view=view.trying(str(ref), services.usual_weight(ref)))
-    elif services.settings.hosted:
-        raise UsageError("The library of a shared page can't be changed by its visitors.")
     elif name == "verify":
         yield from verify(services, render, found)
     elif name == "outdated":
@@ -183,18 +181,15 @@ def show(services: Services, render: Renderer, found: Findings) -> str:
     missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
     removed = {entry.ref for entry in entries if is_removed(services, entry.ref)}
     coming = {task.ref for task in services.queue.tasks() if not task.rests}
-    hosted = services.settings.hosted
     shown = shelf.Shelf(
         items=[
             item(services, entry, found, coming, missing=entry.ref in missing, removed=entry.ref in removed)
             for entry in entries
         ],
         summary=summary(entries, missing=len(missing), removed=len(removed)),
-        # A hosted page is open to strangers, who have no business with the owner's folders.
-        folder="" if hosted else str(services.settings.library),
+        folder=str(services.settings.library),
         lock=services.settings.lock.name,
         text=services.library.lock_text() if entries else "",
-        writes=not hosted,
         foreign=found.foreign,
         said=found.said,
     )

@@ -25,7 +25,7 @@ MOST = 24
 
 
 def connect(page: TryPage, services: Services, render: Renderer, states: States) -> None:
-    """Painted when the Try page is opened, and again after each result."""
+    """Painted when the Try page is opened, and again after each result. Visitors' pictures are not for each other."""
 
     def on_view(now: View) -> Any:
         return history_html(services, render, page.history.GRADIO_CACHE) if now.page == "try" else gr.skip()
@@ -43,9 +43,6 @@ def connect(page: TryPage, services: Services, render: Renderer, states: States)
 
 
 def history_html(services: Services, render: Renderer, cache: str) -> str:
-    """Nothing among strangers: their pictures are not for each other."""
-    if services.settings.hosted:
-        return ""
     return history.html(render, [_past(kept, cache) for kept in services.history.entries(MOST)])
 
 
@@ -63,7 +60,8 @@ def _past(kept: Kept, cache: str) -> history.Past:
 
 def again(services: Services, render: Renderer, view: View, clicked: dict[str, Any], cache: str) -> Any:
     """The view, the result kept, and its HTML, as they were."""
-    if clicked.get("act") != "again" or services.settings.hosted:
+    services.policy.check("keep history")
+    if clicked.get("act") != "again":
         return gr.skip(), gr.skip(), gr.skip()
     made = services.history.made(str(clicked.get("id", "")))
     shown = showing.result_of(made, cache)

@@ -44,10 +44,7 @@ def html(services: Services, render: Renderer) -> str:
         )
         for hub, endpoint in sorted(settings.endpoints.items())
     ]
-    # A hosted page is open to strangers, who have no business with the owner's folders.
-    places = (
-        ()
-        if settings.hosted
-        else (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", settings.catalog))
-    )
-    return render("settings", rows=rows, places=places)
+    # Visitors of a shared page have no business with its owner's folders.
+    own = settings.policy.allows("open paths")
+    places = (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", settings.catalog)) if own else ()
+    return render("settings", rows=rows, places=places, keys=settings.policy.allows("use keys"))

@@ -67,7 +67,7 @@ def connect(page: TrainPage, services: Services, render: Renderer, *, view: gr.S
     trainer = Trainer(services=services)
 
     def on_view(now: View) -> Any:
-        return list_html(trainer, render) if now.page == "train" and not services.settings.hosted else gr.skip()
+        return list_html(trainer, render) if now.page == "train" else gr.skip()
 
     def on_look(*values: Any) -> Any:
         with told():
@@ -108,7 +108,7 @@ def order_of(values: tuple[Any, ...]) -> tuple[Order, Path]:
 
 def looked(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) -> tuple[str, Any]:
     """What is in the zip and what it would cost; nothing is sent yet."""
-    refuse_strangers(trainer)
+    trainer.services.policy.check("train")
     trainer.need_key()
     order, path = order_of(values)
     pictures = training_set(path)
@@ -117,7 +117,7 @@ def looked(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) -> tuple
 
 def started(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) -> Iterator[Any]:
     """Steps of (progress, list, start button), until the LoRA is there."""
-    refuse_strangers(trainer)
+    trainer.services.policy.check("train")
     order, path = order_of(values)
     pictures = training_set(path)
     yield progress.html(render, "Uploading the pictures…", None), gr.skip(), gr.update(visible=False)
@@ -148,7 +148,7 @@ def _steps(render: Renderer, steps: Any, listed: str) -> Any:
 
 def clicked(trainer: Trainer, render: Renderer, act: dict[str, Any]) -> Iterator[Any]:
     """Follow or cancel one of the list."""
-    refuse_strangers(trainer)
+    trainer.services.policy.check("train")
     run_id = str(act.get("id", ""))
     if act.get("act") == "follow":
         yield from followed(trainer, render, trainer.get(run_id))
@@ -170,8 +170,3 @@ def list_html(trainer: Trainer, render: Renderer) -> str:
 def _row(run: Run) -> trainings.Row:
     share = f", {round(100 * run.progress)} %" if run.progress is not None else ""
     return trainings.Row(id=run.id, line=f"{run.status}{share}")
-
-
-def refuse_strangers(trainer: Trainer) -> None:
-    if trainer.services.settings.hosted:
-        raise UsageError("A shared page trains nothing: it would be paid with its owner's key.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from connectors.errors import HubUiError, KeyRequired, RateLimited
+from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.ref import HubName
 from hub_ui.widgets import words
@@ -62,6 +62,8 @@ def counted(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
 def failed(hub: HubName, error: HubUiError) -> HubStatus:
     if isinstance(error, KeyRequired):
         return HubStatus(hub=hub, state="key", text="add a key", title=error.message)
+    if isinstance(error, AccessError):
+        return HubStatus(hub=hub, state="key", text="needs a key", title=error.message)
     if isinstance(error, RateLimited):
         wait = f"wait {error.retry_after:.0f} s" if error.retry_after else "asks to slow down"
         return HubStatus(hub=hub, state="down", text=wait, title=error.message)

@@ -46,7 +46,6 @@ class Shelf:
     folder: str
     lock: str
     text: str
-    writes: bool
     foreign: Sequence[str] = ()
     said: str = ""
 

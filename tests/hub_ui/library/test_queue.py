@@ -244,6 +244,15 @@ def test_what_only_a_person_can_mend_is_not_tried_again(running: Queue, pulls: P
     assert failed.error == Failure(name=error.name, message=error.message)
 
 
+def test_only_the_last_of_those_that_failed_are_kept(home: Path, pulls: Pulls) -> None:
+    for ref in (A, B, C):
+        pulls.outcomes[ref].append(NotFound("It is gone."))
+    with queue(home, pulls, most_failed=2, workers=1) as running:
+        for ref in (A, B, C):
+            running.wait(running.add(ref).id, timeout=30.0)
+        assert [task.ref for task in running.tasks()] == [B, C]
+
+
 def test_a_failed_one_can_be_tried_again_by_hand(running: Queue, pulls: Pulls) -> None:
     pulls.outcomes[A].append(NotFound("It is gone."))
     task = running.add(A)

@@ -61,7 +61,7 @@ def test_only_the_last_of_those_that_are_done_are_kept(path: Path) -> None:
     for number in range(4):
         store.move(store.add(f"civitai:{number}", "").id, "done", only_from=("waiting",))
     store.add("civitai:9", "")
-    store.prune(2)
+    store.prune("done", 2)
     assert [row.ref for row in store.rows()] == ["civitai:2", "civitai:3", "civitai:9"]
     store.close()
 

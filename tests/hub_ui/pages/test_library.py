@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,11 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def hosted() -> bool:
-    return False
-
-
-@pytest.fixture
-def built(home: Path, hub: Hub, hosted: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """One file in the library; the queue does not run."""
     hubs: tuple[Connector, ...] = (hub,)
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=hosted)) as made:
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
         own = entry(size=len(BYTES), sha256=sha256(BYTES), base_model="sd1")
         path = made.library.path(own)
         path.parent.mkdir(parents=True)
@@ -149,14 +145,9 @@ def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
         act(built, "format-disk")
 
 
-@pytest.mark.parametrize("hosted", [True])
-def test_a_hosted_page_shows_no_folder_and_nothing_that_writes(built: Services) -> None:
-    html = show(built)
-    assert str(built.settings.library) not in html
-    assert "Remove" not in html
-    assert "Verify" not in html
-    assert "Import" not in html
-    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update"):
+def test_visitors_of_a_shared_page_change_nothing(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update", "try"):
         with pytest.raises(UsageError, match="can't be changed by its visitors"):
             act(built, name)
 

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from connectors.errors import NeedsFetching, NoBase, UsageError
+from connectors.errors import NeedsFetching, UsageError
 from hub_ui.pages import making
 from hub_ui.pages.form import Filled
 from hub_ui.pages.making import Order
@@ -60,7 +60,7 @@ FILLED = Filled(wish=Wish(prompt="a boat", base="sdxl-1.0"))
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
     strangers(built)
     wanted = job(built, may_fetch=True)
-    with pytest.raises(NoBase, match="This shared page does not have SDXL 1"):
+    with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
         built.make(wanted, pair(wanted))
     assert [asked.may_fetch for asked in studio.jobs] == [False]
 

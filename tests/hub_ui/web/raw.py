@@ -17,6 +17,7 @@ from hub_ui.commands.samples import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
 from tests.hub_ui.library.shared_hubs import CONTRACT
+from tests.recording import Recorder
 
 SECONDS = 60
 
@@ -29,6 +30,11 @@ class Event:
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """What starts it, and the first part that it changes."""
+        return f"{self.name} > {self.outputs[0] if self.outputs else 'nothing'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +95,10 @@ class Visitor:
                     return _ended(message)
         raise AssertionError("the stream ended without an answer")
 
-    def nothing(self, event: Event) -> list[Any]:
-        return [None] * len(event.inputs)
+    def look_at(self, address: str) -> None:
+        """As if the page had been opened with that address."""
+        number = next(event.number for event in self.events() if event.name == "nav.act")
+        self.ask(number, [None], {"act": "address", "query": address})
 
 
 def _event(dependency: dict[str, Any], parts: dict[int, Any]) -> Event:
@@ -117,9 +125,9 @@ def _detail(response: requests.Response) -> str:
 
 
 @contextmanager
-def served(home: Path, *, hosted: bool = False, **changed: Any) -> Iterator[Visitor]:
-    """The page on the hubs of the contract tests."""
-    with running_hubs(CONTRACT) as hubs:
+def served(home: Path, *, hosted: bool = False, recorder: Recorder | None = None, **changed: Any) -> Iterator[Visitor]:
+    """The page on the hubs of the contract tests. `recorder` writes down what they are asked."""
+    with running_hubs(CONTRACT, around=recorder.around if recorder else None) as hubs:
         settings = replace(demo_settings(home, home / "loras", hubs), hosted=hosted, **changed)
         with services.build(settings) as built, app.serving(built) as url:
             yield Visitor(url=url, services=built)

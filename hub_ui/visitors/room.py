@@ -1,0 +1,98 @@
+"""Room for what visitors of a shared page try: a library that stays within its bounds, whoever asks for how much.
+
+What was used longest ago goes first. What was used lately stays: somebody may be generating with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from connectors.connector import Download
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
+from hub_ui.visitors.connector import refusals_for_visitors
+
+_IN_USE_SECONDS = 900.0
+# Left free beside everything, for uploads, images, and what else the computer does.
+_SPARE_BYTES = 1_000_000_000
+
+
+class Room:
+    """Any thread may call any method."""
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        most: int,
+        largest: int,
+        clock: Callable[[], float] = time.monotonic,
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        """`most` bytes for all files together, `largest` for one. `free` tells how much of the disk is."""
+        self.largest = largest
+        self._library = library
+        self._most = most
+        self._clock = clock
+        self._free = free or (lambda: shutil.disk_usage(library.folder).free)
+        self._used: dict[Ref, float] = {}
+        self._coming: dict[Ref, int] = {}
+        self._lock = threading.Lock()
+
+    def use(self, ref: Ref) -> None:
+        self._used[ref] = self._clock()
+
+    def pull(self, download: Download, label: str, pull: Callable[[int], Entry]) -> Entry:
+        """What `pull` fetches, given the most bytes that it may; nothing is left of what failed or was stopped."""
+        with self.reserved(download.ref, download.size), refusals_for_visitors(label):
+            try:
+                return pull(self.largest)
+            except HubUiError:
+                self._library.forget(download.ref)
+                raise
+
+    @contextmanager
+    def reserved(self, ref: Ref, size: int | None) -> Iterator[None]:
+        """While the block runs, room for `size` bytes is kept; None where nobody knows the size yet.
+
+        Raises UsageError for a file that is too large, and HubUiError while there is no room.
+        """
+        if size is not None and size > self.largest:
+            raise UsageError(
+                f"The file takes {size // 1_000_000:,} MB, and a shared page tries files of at most "
+                f"{self.largest // 1_000_000:,} MB. Run hub-ui on your own computer to try it."
+            )
+        wanted = self.largest if size is None else size
+        with self._lock:
+            self._make(wanted)
+            self._coming[ref] = wanted
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._coming[ref]
+            self.use(ref)
+
+    def _make(self, size: int) -> None:
+        self._library.folder.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(self._library.entries(), key=lambda entry: self._used.get(entry.ref, 0.0)):
+            if self._fits(size):
+                return
+            if self._clock() - self._used.get(entry.ref, -_IN_USE_SECONDS) >= _IN_USE_SECONDS:
+                self._library.remove(entry.ref)
+        if not self._fits(size):
+            raise HubUiError(
+                "There is no room for another LoRA on this shared page just now. Try again in a quarter of an hour, "
+                "or run hub-ui on your own computer."
+            )
+
+    def _fits(self, size: int) -> bool:
+        coming = sum(self._coming.values()) + size
+        taken = sum(path.stat().st_size for path in self._library.folder.rglob("*") if path.is_file())
+        return taken + coming <= self._most and self._free() - coming >= _SPARE_BYTES

@@ -1,0 +1,163 @@
+"""A shared page by raw HTTP: every event of it has a decision, and none of them reaches what is the owner's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import AccessError, UsageError
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui.preview import sheets
+from hub_ui.preview.job import Job
+from hub_ui.settings import from_environment
+from tests.hub_ui.web.raw import Visitor, served
+from tests.recording import Recorder
+
+KEYS = {"huggingface": "hf_member", "civitai": "civ_buyer", "replicate": "r8_owner"}
+# Only the owner's keys open these.
+CLOSED = ("huggingface:maker/closed", "civitai:1001@2002#3003")
+# What each event of a shared page may do. An event that is new needs a decision here, and a refusal where it could
+# write, read a path, spend money, or show what others do.
+SEARCHES = {
+    "state.change > state", "facets.act > state", "facets.act > nothing", "sentence.act > state",
+    "sentence.act > nothing", "search.submit > state", "search.submit > nothing", "sort.input > state",
+    "grid.act > state", "sort.input > nothing", "page.then > grid",
+}  # fmt: skip
+OPENS = {"state.change > panel", "panel.act > state"}
+CHANGES_ITS_OWN_VIEW = {
+    "nav.act > state", "hubs.act > state", "drawer.act > state", "page.load > state", "state.change > nav",
+    "page.then > nothing", "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
+    "dice.click > Seed", "base-choice.input > state", "state.change > stack", "make.click > nothing",
+    "make.click > said", "page.success > state", "question.act > question",
+}  # fmt: skip
+ESTIMATES = {
+    "page.then > estimate", "state.change > estimate", "Seed.change > estimate", "Steps.change > estimate",
+    "Size.change > estimate", "rows.change > estimate", "Guidance.change > estimate", "place.change > estimate",
+}  # fmt: skip
+# Within policy.py's bounds, without keys, on the bases of the list.
+GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress"}
+STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
+DECIDED = SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
+# Of every page of hub-ui, and some of none.
+ACTS = (
+    "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",
+    "cancel", "pause-all", "clear", "retry", "try", "example", "more", "nonsense",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
+    """A shared page whose owner has a key for each hub."""
+    with served(tmp_path_factory.mktemp("keyed"), hosted=True, recorder=recorder, tokens=KEYS) as visitor:
+        yield visitor
+
+
+def test_every_event_of_a_shared_page_has_a_decision(hosted: Visitor) -> None:
+    assert {event.what for event in hosted.events()} - DECIDED == set()
+
+
+def test_what_only_its_owner_may_do_is_not_there_at_all(hosted: Visitor) -> None:
+    parts = {str(part["props"].get("elem_id")) for part in hosted.config()["components"]}
+    assert parts & {"shelf", "import", "train-form", "train-pictures", "train-start", "train-list"} == set()
+
+
+def test_whatever_a_visitor_asks_for_nothing_of_the_owner_is_touched(keyed: Visitor, recorder: Recorder) -> None:
+    keyed.look_at(f"?view=try&lora={CLOSED[0]}&lora={CLOSED[1]}&on=/etc&place=replicate".replace("#", "%23"))
+    recorder.forget()
+    for event in keyed.events():
+        for act in ACTS if event.name.endswith(".act") else ("",):
+            for ref in CLOSED:
+                keyed.ask(event.number, [None] * len(event.inputs), {"act": act, "ref": ref, "id": "1"})
+    assert [request.target for request in recorder.requests if _has_key(request.text)] == []
+    assert [request.target for request in recorder.requests if request.method not in ("GET", "HEAD")] == []
+    assert (keyed.services.library.entries(), keyed.services.history.entries()) == ((), [])
+
+
+def _has_key(text: str) -> bool:
+    return any(key in text for key in KEYS.values()) or "authorization" in text.lower()
+
+
+def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -> None:
+    recorder.forget()
+    answers = {answer.hub: answer for answer in keyed.services.search(Query())}
+    assert [request for request in recorder.requests if _has_key(request.text)] == []
+    error = answers["replicate"].error
+    assert isinstance(error, AccessError)
+    assert error.message.startswith("Replicate hands this to signed-in people only, and a shared page signs in to no")
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ("huggingface:maker/closed", "with a key of your own"),
+        ("replicate:maker/tuned", "with a key of your own"),
+        ("civitai:1001@2002#3003", "is not free yet"),
+    ],
+)
+def test_what_only_a_key_opens_is_refused_without_talk_of_the_owners(keyed: Visitor, ref: str, said: str) -> None:
+    with pytest.raises(AccessError) as raised:
+        keyed.services.pull(Ref.parse(ref))
+    assert (said in raised.value.message, "your key" in raised.value.message) == (True, False)
+
+
+def test_an_estimate_on_replicate_is_refused(keyed: Visitor, recorder: Recorder) -> None:
+    recorder.forget()
+    job = Job(adapters=(), prompt="a boat")
+    with pytest.raises(UsageError, match="generates on its own computer only"):
+        keyed.services.estimate(job, sheets.one(job), place="replicate")
+    assert recorder.requests == ()
+
+
+def test_settings_of_a_shared_page_hold_no_key_and_a_home_of_their_own(home: Path) -> None:
+    environ = {"HUB_UI_HOME": str(home), "HF_TOKEN": "hf_x", "CIVITAI_TOKEN": "civ_x", "REPLICATE_API_TOKEN": "r8_x"}
+    shared = from_environment(environ, hosted=True)
+    assert (dict(shared.tokens), shared.home, shared.library) == ({}, home / "hosted", home / "hosted" / "loras")
+
+
+@pytest.mark.parametrize("view", ["library", "train"])
+def test_a_page_that_is_closed_says_so(hosted: Visitor, view: str) -> None:
+    texts = [str(part["props"].get("value")) for part in hosted.config()["components"]]
+    said = {"library": "A shared page shows nobody&#39;s library.", "train": "A shared page trains nothing."}
+    assert any(said[view] in text for text in texts)
+
+
+def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
+    page = keyed.get("config").text
+    secrets = (*KEYS.values(), "HF_TOKEN", "your key", str(keyed.services.settings.home), str(Path.home()))
+    assert [word for word in secrets if word in page] == []
+
+
+def given(**fields: Any) -> Job:
+    return Job(adapters=(), prompt="a boat", **fields)
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (given(steps=500), "at most 60 steps at once, not 500"),
+        (given(width=4096, height=64), "at most 1,536 pixels a side at once, not 4,096"),
+        (given(frames=257), "at most 33 frames at once, not 257"),
+        (given(base="/etc"), "A shared page draws with the bases of its list."),
+    ],
+)
+def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: Job, said: str) -> None:
+    for ask in (keyed.services.make, keyed.services.estimate):
+        with pytest.raises(UsageError, match=said):
+            ask(job, sheets.one(job))
+
+
+def test_a_visitor_tries_at_most_four_loras_at_once(keyed: Visitor) -> None:
+    refs = [Ref.parse(f"civitai:{number}") for number in range(1, 6)]
+    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
+        keyed.services.adapters(refs)
+    with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
+        keyed.services.planned(refs, prompt="")
