@@ -67,6 +67,11 @@ class Settings:
         return HOSTED if self.hosted else LOCAL
 
     @property
+    def hub_hosts(self) -> frozenset[str]:
+        """Where the hubs answer. Local ones lie in this network, where nothing else that a hub names is looked for."""
+        return frozenset(urlsplit(url).hostname or "" for url in self.endpoints.values())
+
+    @property
     def catalog(self) -> Path:
         return self.home / "catalog.sqlite"
 

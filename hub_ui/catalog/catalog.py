@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from connectors.errors import NotFound
+from connectors.errors import HubUiError, NotFound
 from connectors.facts import base_models
 from connectors.query import Query
 from connectors.record import Lora, Nsfw, Record, WeightFile, within
@@ -87,8 +87,9 @@ class Catalog:
         """Its hub no longer has it: it stays, findable and marked. Only the version if `ref` names one."""
         with self._store.writing() as writing:
             document = writing.document(ref)
-            if document is not None:
-                gone = _removed(codec.decode(document), ref.version)
+            known = None if document is None else _readable(document)
+            if known is not None:
+                gone = _removed(known, ref.version)
                 writing.put(gone, codec.encode(gone), row_of(gone), spellings(gone), None)
 
     def remember_facts(self, sha256: str, facts_json: str) -> None:
@@ -105,7 +106,8 @@ class Catalog:
         """
         hits = self._find(plan(query, offset))
         documents = self._store.documents(hits.ids)
-        loras = (codec.decode(documents[row_id]) for row_id in hits.ids if row_id in documents)
+        found = (_readable(documents[row_id]) for row_id in hits.ids if row_id in documents)
+        loras = (lora for lora in found if lora is not None)
         return Found(
             records=tuple(_with_pictures_within(shown(lora, query.bases), query.nsfw) for lora in loras),
             total=hits.total,
@@ -143,13 +145,23 @@ def _with_pictures_within(record: Record, ceiling: Nsfw) -> Record:
 
 def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:
     known = writing.document(lora.ref)
-    merged = lora if known is None else merge(codec.decode(known), lora)
+    before = None if known is None else _readable(known)
+    merged = lora if before is None else merge(before, lora)
     document = codec.encode(merged)
     if document == known:
         writing.seen(lora.ref, at)
         return 0
     writing.put(merged, document, row_of(merged), spellings(merged), at)
     return 1
+
+
+def _readable(document: str) -> Lora | None:
+    """None for an entry that can't be read: it must cost no other one, and is replaced when its LoRA is seen again."""
+    try:
+        return codec.decode(document)
+    except HubUiError as error:
+        _LOG.warning("%s", error.message)
+        return None
 
 
 def _removed(lora: Lora, version_id: str | None) -> Lora:

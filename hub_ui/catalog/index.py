@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import threading
 import time
@@ -33,6 +34,7 @@ FORMAT = 1
 _PATIENCE_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
+_FOLDER = re.compile(r"[0-9a-f]{12}")
 _HEAP_BYTES = 15_000_000
 _REBUILD_HEAP_BYTES = 64_000_000
 
@@ -91,7 +93,7 @@ class Index:
         with self._lock:
             self._opened = None
             with suppress(OSError, ValueError, KeyError, TypeError):
-                if self._tried and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
+                if _FOLDER.fullmatch(self._tried) and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
                     _LOG.warning("The search index is damaged (%s) and is built anew.", reason)
                     self._pointer.unlink()
                     shutil.rmtree(self._folder / self._tried, ignore_errors=True)
@@ -100,9 +102,10 @@ class Index:
         """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
         try:
             current = _Current(**json.loads(self._pointer.read_bytes()))
+            # The folder is removed once it is damaged, so a name that leads elsewhere must never count.
+            ours = _FOLDER.fullmatch(current.folder) and (current.format, current.catalog) == (FORMAT, store.catalog_id)
         except (OSError, ValueError, TypeError):
             return None
-        ours = (current.format, current.catalog) == (FORMAT, store.catalog_id)
         return current if ours and current.change <= store.change() else None
 
     def _open(self, current: _Current) -> tantivy.Index:

@@ -29,6 +29,12 @@ _LOG = logging.getLogger(__name__)
 _MOST_CHECKED_BYTES = 100_000_000
 _COLUMNS = tuple(field.name for field in fields(Row))
 _LISTS = ("keys", "groups")
+_TABLES = {
+    "loras": ("id", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS),
+    "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256"),
+    "spellings": ("folded", "name"),
+    "facts": ("sha256", "facts", "at"),
+}
 # SQLite takes at least this many values in one statement.
 _MOST_VALUES = 900
 
@@ -251,8 +257,8 @@ class Writing:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Raises sqlite3.DatabaseError or ValueError for damage, now rather than in the middle of a search."""
-    for table in ("loras", "files", "spellings", "facts"):
-        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()
+    for table, columns in _TABLES.items():
+        connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
     if path.stat().st_size <= _MOST_CHECKED_BYTES:
         [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":

@@ -80,7 +80,7 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
         lora = _lora(built, entry)
         subject = replace(subject, lora=lora, example=picture.example_of(lora, entry))
         if subject.example is not None:
-            subject = replace(subject, picture=picture.fetch(subject.example))
+            subject = replace(subject, picture=picture.fetch(subject.example, built.settings.hub_hosts))
     except HubUiError as error:
         terminal.rewrite("")
         terminal.note(f"{entry.ref}: without a picture: {error.message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ Renew = Callable[[], Download]
 _CHUNK = 1024 * 1024
 _MAX_REDIRECTS = 8
 _MAX_ERROR_BYTES = 64 * 1024
+# A slow line brings this much a minute; a server that means to hold us up sends a byte now and then.
+_WINDOW_SECONDS = 60.0
+_LEAST_BYTES = 16 * 1024
 # In a row, without a byte between them.
 _MOST_RENEWALS = 2
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -85,12 +89,18 @@ class Address:
         return answer
 
     def chunks(self, answer: Answer) -> Iterator[bytes]:
-        """The bytes as they come."""
+        """The bytes as they come. A server that sends next to nothing for a while is one that stopped."""
         raw = answer.response.raw
+        since, came = time.monotonic(), 0
         try:
             while data := raw.read1(_CHUNK, decode_content=False):
                 self._refused = 0
+                came += len(data)
                 yield data
+                if (now := time.monotonic()) - since > _WINDOW_SECONDS:
+                    if came < _LEAST_BYTES:
+                        raise HubTimeout(f"Next to nothing arrives any more. {_AGAIN}", hub=self._download.ref.hub)
+                    since, came = now, 0
         except ReadTimeoutError as error:
             raise HubTimeout(f"The answer stopped arriving. {_AGAIN}", hub=self._download.ref.hub) from error
         except (HTTPError, OSError) as error:

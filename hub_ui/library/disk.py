@@ -21,7 +21,7 @@ except ImportError:  # Windows
 
 # linux/fs.h: _IOW(0x94, 9, int)
 _FICLONE = 0x40049409
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _SPARE_BYTES = 64 * 1024 * 1024
 
@@ -119,7 +119,7 @@ def check_space(folder: Path, size: int | None) -> None:
 
 
 def disk_trouble(error: OSError) -> HubUiError:
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return HubUiError(
             "The disk with the library is full. What came is kept: make room and pull again to go on, or choose "
             "another folder with --library."

@@ -22,6 +22,7 @@ from hub_ui.library import download as http_download
 from hub_ui.library import hub_download, lockfile
 from hub_ui.library.address import Renew
 from hub_ui.library.disk import (
+    FULL,
     Fetched,
     disk_trouble,
     drop_empty,
@@ -157,7 +158,15 @@ class Library:
         try:
             with self._alone(str(entry.ref), Meter()):
                 with self._alone(_LOCK_FILE, Meter()):
-                    self._write([other for other in self.entries() if other.ref != entry.ref])
+                    others = [other for other in self.entries() if other.ref != entry.ref]
+                    try:
+                        self._write(others)
+                    except OSError as error:
+                        if keep_file or error.errno not in FULL:
+                            raise
+                        # On a full disk the file's own room has to do for the lock file.
+                        path.unlink(missing_ok=True)
+                        self._write(others)
                 if not keep_file:
                     path.unlink(missing_ok=True)
                     drop_empty(path.parent, self.folder)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Collection
 
-import requests
 from PIL import Image
 
 from connectors.errors import BadAnswer, HubUiError
-from connectors.file_http import file_http
+from connectors.public_file import fetch_public
 from connectors.record import Example, Lora, Nsfw, within
-from connectors.refusals import FAILED, refusal, unreachable
-from connectors.session import CONNECT_SECONDS, READ_SECONDS
 from hub_ui.library.entry import Entry
 
 _MOST_BYTES = 32 * 1024 * 1024
@@ -29,25 +27,9 @@ def example_of(lora: Lora, entry: Entry, ceiling: Nsfw = "soft") -> Example | No
     return next(iter(safe or shown), None)
 
 
-def fetch(example: Example) -> bytes:
-    """Raises one of our errors when there is no picture to be had."""
-    with file_http() as http:
-        try:
-            return as_png(_body(http, example.url))
-        except FAILED as error:
-            raise unreachable(error, None) from error
-
-
-def _body(http: requests.Session, url: str) -> bytes:
-    with http.get(url, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True) as response:
-        if (error := refusal(response, None)) is not None:
-            raise error
-        body = bytearray()
-        for chunk in response.iter_content(256 * 1024):
-            body += chunk
-            if len(body) > _MOST_BYTES:
-                raise _no_picture()
-    return bytes(body)
+def fetch(example: Example, hosts: Collection[str]) -> bytes:
+    """Raises one of our errors when there is no picture to be had. `hosts`: the hubs' own, beside public addresses."""
+    return as_png(fetch_public(example.url, hosts=hosts, most=_MOST_BYTES).content)
 
 
 def as_png(data: bytes) -> bytes:

@@ -279,7 +279,8 @@ class Queue:
         self._store.waiting_again()
         for row in self._store.rows(("waiting",)):
             if row.error_name == RateLimited.__name__:
-                self._hold(Ref.parse(row.ref).hub, row.not_before)
+                longest = self._clock.now() + self._limits.longest_asked
+                self._hold(Ref.parse(row.ref).hub, min(row.not_before, longest))
         self._owner = True
         return True
 

@@ -17,24 +17,28 @@ _SECONDS_BETWEEN_SAMPLES = 0.25
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """`tries`: how often one download is tried in a row without coming further. Waits double from `first` seconds."""
+    """`tries`: how often one download is tried in a row without coming further. Waits double from `first` seconds.
+
+    `longest_asked`: the longest wait in seconds that a hub may ask for. A wrong clock, or malice, can ask for years.
+    """
 
     workers: int = 3
     per_host: int = 2
     tries: int = 5
     first: float = 2.0
     longest: float = 300.0
+    longest_asked: float = 3600.0
 
     def next_try(self, attempts: int, error: HubUiError, luck: float) -> float | None:
         """Seconds to wait after that many failed attempts; None where only a person can help.
 
         `luck` in 0..1 spreads the tries of many: a hub that comes back is not met by all of them at once. What the hub
-        asks for is waited for in full.
+        asks for is waited for in full, up to an hour.
         """
         if not isinstance(error, (NetworkError, RateLimited)) or attempts >= self.tries:
             return None
         own = min(self.longest, self.first * 2.0 ** (attempts - 1)) * (0.5 + luck / 2)
-        asked = error.retry_after or 0.0
+        asked = min(error.retry_after or 0.0, self.longest_asked)
         return max(own, asked + luck if asked else 0.0)
 
 

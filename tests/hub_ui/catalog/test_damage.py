@@ -49,6 +49,12 @@ def drop_a_table(path: Path) -> None:
     connection.close()
 
 
+def rename_a_column(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("ALTER TABLE loras RENAME COLUMN document TO documents")
+    connection.close()
+
+
 def forget_its_name(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("DELETE FROM meta")
@@ -61,7 +67,9 @@ def add_and_search(opened: Catalog) -> None:
         titles(opened, "ink")
 
 
-@pytest.mark.parametrize("damage", [truncate, overwrite, overwrite_the_middle, drop_a_table, forget_its_name])
+@pytest.mark.parametrize(
+    "damage", [truncate, overwrite, overwrite_the_middle, drop_a_table, rename_a_column, forget_its_name]
+)
 def test_a_damaged_catalog_is_moved_aside(
     tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -71,6 +79,49 @@ def test_a_damaged_catalog_is_moved_aside(
         assert titles(opened, "ink") == ["Ink 2"]
     [aside] = tmp_path.glob("catalog.sqlite.damaged-*")
     assert f"It is kept as {aside}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "document", ["{", '{"v":1}', '{"v":2,"title":"Later"}', '{"v":1,"ref":5,"title":"x","url":"y"}']
+)
+def test_an_entry_that_cannot_be_read_costs_no_other_one(
+    tmp_path: Path, document: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with catalog(tmp_path, lora(1), lora(2)) as opened:
+        spoil(tmp_path / "catalog.sqlite", document)
+        assert titles(opened, "ink") == ["Ink 2"]
+        opened.mark_removed(lora(1).ref)
+        opened.add([lora(1)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+    assert "entry of" in caplog.text
+
+
+def spoil(path: Path, document: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE loras SET document = ? WHERE hub_id = ?", (document, lora(1).ref.id))
+    connection.close()
+
+
+@pytest.mark.parametrize("folder", ["../../victim", "..", "/", "", "x" * 12, "../victim"])
+def test_an_edited_pointer_of_the_index_deletes_nothing(tmp_path: Path, folder: str) -> None:
+    path = filled(tmp_path)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    pointer = path.with_suffix(".index") / "current.json"
+    pointer.write_text(json.dumps({**json.loads(pointer.read_text()), "folder": folder}))
+    with catalog(tmp_path) as opened:
+        assert titles(opened, "ink") == ["Ink 1"]
+    assert victim.is_dir()
+    assert path.is_file()
+
+
+def test_a_log_that_is_gone_costs_at_most_what_it_held(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1)):
+        taken = tmp_path / "copy" / "catalog.sqlite"
+        taken.parent.mkdir()
+        shutil.copy(tmp_path / "catalog.sqlite", taken)  # without catalog.sqlite-wal
+    with catalog(taken.parent, lora(2)) as opened:
+        assert titles(opened, "ink")[-1] == "Ink 2"
 
 
 def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:

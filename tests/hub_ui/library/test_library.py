@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from connectors.connector import HttpDownload
 from connectors.ref import Ref
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
+from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.part import Purpose, State, write_state
 from hub_ui.library.patience import Patience
@@ -238,6 +240,23 @@ def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Libra
     library.pull(ink, record())
     kept = lockfile.read(library.lock.read_text())
     assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
+
+
+def test_removing_makes_room_on_a_full_disk(
+    library: Library, ink: HttpDownload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = library.path(library.pull(ink, record())), Library._write
+
+    def write_if_there_is_room(self: Library, entries: list[Entry]) -> None:
+        if path.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, entries)
+
+    monkeypatch.setattr(Library, "_write", write_if_there_is_room)
+    with pytest.raises(errors.HubUiError, match="full"):
+        library.remove(INK, keep_file=True)
+    library.remove(INK)
+    assert (library.entries(), files(library)) == ((), [])
 
 
 def test_removing_may_keep_the_file(library: Library, ink: HttpDownload) -> None:

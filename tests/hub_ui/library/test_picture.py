@@ -36,7 +36,7 @@ def test_what_is_no_picture_is_told(data: bytes) -> None:
 def test_a_picture_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
     hub.answers["/1"] = redirect(delivery.url + "/1.webp")
     delivery.answers["/1.webp"] = Answer(body=picture(side=64))
-    with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1")))) as image:
+    with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), {"127.0.0.1"}))) as image:
         assert image.size == (64, 32)
 
 
@@ -45,7 +45,14 @@ def test_a_picture_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) ->
 )
 def test_a_picture_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
     with pytest.raises(error):
-        fetch(Example(url=url if "://" in url else hub.url + url))
+        fetch(Example(url=url if "://" in url else hub.url + url), {"127.0.0.1"})
+
+
+def test_a_picture_of_this_network_is_not_fetched(hub: Host) -> None:
+    hub.answers["/1"] = Answer(body=picture(side=64))
+    with pytest.raises(BadAnswer, match="own network"):
+        fetch(Example(url=hub.url + "/1"), ())
+    assert hub.seen == []
 
 
 @pytest.mark.parametrize(

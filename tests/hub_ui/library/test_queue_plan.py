@@ -55,6 +55,10 @@ def test_waits_grow_and_are_spread(attempts: int, luck: float, seconds: float) -
     assert Limits().next_try(attempts, HubTimeout("Slow."), luck) == seconds
 
 
+def test_no_hub_is_given_more_than_an_hour() -> None:
+    assert Limits().next_try(1, RateLimited("Wait.", retry_after=99_999_999), 0.0) == 3600.0
+
+
 def test_a_hub_is_given_the_time_it_asks_for_and_never_less() -> None:
     assert Limits().next_try(1, RateLimited("Wait.", retry_after=90), 0.0) == 90.0
     assert Limits().next_try(4, RateLimited("Wait.", retry_after=1), 1.0) == 16.0

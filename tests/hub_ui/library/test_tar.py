@@ -34,6 +34,17 @@ def test_a_resource_fork_of_macos_is_passed_over() -> None:
     assert taken(tar({"._lora.safetensors": b"fork", "lora.safetensors": FILE})) == FILE
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kilobytes", [60, 200, 15_000])
+def test_a_long_pax_header_holds_nobody_up(kilobytes: int) -> None:
+    # What older tarfiles take minutes for: digits that may end a record anywhere.
+    hostile = b"1" * (kilobytes * 1024)
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, len(hostile)
+    with pytest.raises(NotWeights):
+        taken(header.tobuf() + hostile + bytes(-len(hostile) % 512) + tar({"a.safetensors": FILE}))
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +12,14 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
+from hub_ui.library import address
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download import fetch
 from hub_ui.library.part import Part
 from hub_ui.library.patience import Patience
 from hub_ui.library.progress import Meter, Progress, PullCancelled
 from hub_ui.library.transfer import Manner
+from tests.connectors.raw_server import raw_server
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged, redirect
 
@@ -181,6 +185,20 @@ def test_a_pull_that_waits_for_a_stalled_server_is_cancelled(hub: Host, tmp_path
             fetch(file, part, Meter(cancelled=lambda: part.done >= HALF), manner=QUICK)
     finally:
         stalled.set()
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "_WINDOW_SECONDS", 0.2)
+
+    def pieces() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 200078\r\n\r\n"
+        for at in range(len(FILE)):
+            time.sleep(0.02)
+            yield FILE[at : at + 1]
+
+    with raw_server(pieces) as server, pytest.raises(errors.HubTimeout, match="Next to nothing"):
+        fetch(download(server.url + "/file"), a_part(tmp_path), Meter(), manner=ONE_TRY)
 
 
 def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
