@@ -11,6 +11,7 @@ from civitapy import (  # type: ignore[import-untyped]
     CivitAIForbiddenError,
     CivitAINotFoundError,
 )
+from civitapy.models import Image  # type: ignore[import-untyped]
 
 from hub_ui.demo.hubs.server import HubEndpoints
 
@@ -52,7 +53,7 @@ def test_a_hash_finds_its_version(client: CivitAIClient) -> None:
 
 
 def test_images_tags_creators_and_enums_are_listed(client: CivitAIClient) -> None:
-    assert client.images_list(model_id=1001)["items"][0]["id"] == 4001
+    assert [Image(**image).id for image in client.images_list(model_id=1001)["items"]] == [4001]
     assert [tag["name"] for tag in client.tags_list()["items"]] == ["red", "style"]
     assert client.creators_list()["items"][0]["username"] == "maker"
     assert "LORA" in client.enums()["ModelType"]

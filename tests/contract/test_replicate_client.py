@@ -178,6 +178,11 @@ def test_a_recorded_training_is_listed_and_read(client: Client) -> None:
     assert "train123" in {training.id for training in client.trainings.list()}
 
 
+def test_the_account_has_no_deployments_and_a_key_for_webhooks(client: Client) -> None:
+    assert list(client.deployments.list()) == []
+    assert client.webhooks.default.secret().key.startswith("whsec_")
+
+
 def test_account_and_hardware_are_there(client: Client) -> None:
     assert client.accounts.current().username == "local"
     assert client.hardware.list()[0].sku == "cpu"

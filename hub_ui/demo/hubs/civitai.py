@@ -129,6 +129,8 @@ class CivitaiHub:
             return json_answer(
                 {"message": "An unexpected error occurred", "error": "out of range for type integer"}, 500
             )
+        if natural(text) == 0:
+            return json_answer({"error": "Missing modelVersionId"}, 400)
         model, version = self._version(_identifier(text))
         return self._cached(request, version_alone(model, version, self.store))
 
@@ -190,7 +192,7 @@ class CivitaiHub:
         }
 
     def images(self, request: Request) -> Response:
-        return images_answer(request, self.store)
+        return images_answer(request, self.store, self.now())
 
     def creators(self, request: Request) -> Response:
         names = Counter(str((model.data.get("creator") or {}).get("username") or "") for model in self._open())
@@ -242,7 +244,7 @@ class CivitaiHub:
     def _version(self, version_id: int) -> tuple[Model, Json]:
         found = self.store.by_version.get(version_id)
         if found is None or not found[0].is_open:
-            raise RefusalError(json_answer({"error": f"No model with id {version_id}"}, 404))
+            raise RefusalError(json_answer({"error": "Model not found"}, 404))
         return found
 
     def _by_hash(self, value: str) -> tuple[Model, Json] | None:

@@ -1,19 +1,26 @@
-"""CivitAI's `/images`: the pictures of all models in one list, in a shape of their own."""
+"""CivitAI's `/images`: the pictures of all models in one list, in a shape of their own.
+
+Source: civitai, src/pages/api/v1/images/index.ts.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hub_ui.demo.hubs.answers import json_answer
-from hub_ui.demo.hubs.civitai_query import number, zod_refusal
+from hub_ui.demo.hubs.civitai_query import PERIODS, number, zod_refusal
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
 from hub_ui.demo.hubs.civitai_wire import PG, SAFE_LEVELS, image_level, level_name
 from hub_ui.demo.hubs.cursors import natural
 from hub_ui.demo.hubs.folder import Json
 
+_SORTS = ("Most Reactions", "Most Comments", "Most Collected", "Newest", "Oldest", "Random")
+_CHOICES = {"sort": _SORTS, "period": tuple(PERIODS), "type": ("image", "video", "audio")}
+_IDENTIFIERS = ("postId", "modelId", "modelVersionId", "imageId", "userId")
 _TRUE_LEVELS = {"true": 31, "false": PG, "": PG}
 
 
@@ -31,21 +38,48 @@ class Picture:
         stem = str(self.image.get("url", "")).rpartition("/")[2].partition(".")[0]
         return natural(stem) or 0
 
+    @property
+    def created(self) -> str:
+        return str(self.version.get("publishedAt") or self.version.get("createdAt") or "")
 
-def images_answer(request: Request, store: CivitaiStore) -> Response:
+
+def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Response:
     params = request.query_params
-    limit = number(params, "limit", 0, 200, 100)
+    _check(params)
+    limit, page_number = number(params, "limit", 0, 200, 100), number(params, "page", 1, 2**31, 1)
+    uses_pages = "page" in params and "cursor" not in params
+    if uses_pages and page_number * limit > 1000:
+        return json_answer({"error": "You've requested too many pages, please use cursors instead"}, 429)
     bases = [base for base in params.get("baseModels", "").split(",") if base]
     if any(base not in store.enums["BaseModel"] for base in bases):
         raise zod_refusal("baseModels", "invalid_union", "Invalid input")
-    found = [picture for picture in _pictures(store) if _wanted(picture, params, bases)]
-    offset = number(params, "cursor", 0, 2**31, (number(params, "page", 1, 1000, 1) - 1) * limit)
+    since = _since(params, now)
+    found = [each for each in _pictures(store) if each.created >= since and _wanted(each, params, bases)]
+    if params.get("sort") in ("Newest", "Oldest"):
+        found.sort(key=lambda each: (each.created, each.id), reverse=params["sort"] == "Newest")
+    offset = number(params, "cursor", 0, 2**31, (page_number - 1) * limit)
     page = found[offset : offset + limit]
-    metadata: Json = {}
+    metadata: Json = {"currentPage": page_number, "pageSize": limit} if uses_pages else {}
     if page and offset + len(page) < len(found):
         following = str(offset + len(page))
-        metadata = {"nextCursor": following, "nextPage": str(request.url.include_query_params(cursor=following))}
+        onwards: Json = {"page": page_number + 1} if uses_pages else {"cursor": following}
+        metadata |= {"nextCursor": following, "nextPage": str(request.url.include_query_params(**onwards))}
     return json_answer({"items": [_item(picture, params) for picture in page], "metadata": metadata})
+
+
+def _check(params: QueryParams) -> None:
+    for name, choices in _CHOICES.items():
+        if params.get(name, choices[0]) not in choices:
+            raise zod_refusal(name, "invalid_value", "Invalid option")
+    for name in _IDENTIFIERS:
+        number(params, name, 0, 2**63, 0)
+    if any(natural(tag) is None for tag in params.get("tags", "0").split(",")):
+        raise zod_refusal("tags", "invalid_type", "tags should be a number array")
+
+
+def _since(params: QueryParams, now: datetime) -> str:
+    days = PERIODS[params.get("period", "AllTime")]
+    return "" if days is None else (now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _pictures(store: CivitaiStore) -> Iterator[Picture]:
@@ -62,6 +96,10 @@ def _wanted(picture: Picture, params: QueryParams, bases: list[str]) -> bool:
         and params.get("modelId") in (None, str(picture.model.id))
         and params.get("modelVersionId") in (None, str(picture.version["id"]))
         and params.get("imageId") in (None, str(picture.id))
+        and params.get("postId") in (None, str(picture.version["id"]))
+        and params.get("userId") in (None, str(picture.model.data.get("userId")))
+        # No picture here has a tag.
+        and "tags" not in params
         and params.get("username") in (None, username)
         and params.get("type") in (None, picture.image.get("type", "image"))
         and (not bases or picture.version.get("baseModel") in bases)
@@ -92,7 +130,7 @@ def _item(picture: Picture, params: QueryParams) -> Json:
         "type": image.get("type", "image"),
         "nsfw": level > PG,
         "browsingLevel": level,
-        "createdAt": picture.version.get("publishedAt") or picture.version.get("createdAt"),
+        "createdAt": picture.created or None,
         "postId": int(picture.version["id"]),
         "stats": stats,
         "meta": _meta(picture, params),

@@ -25,7 +25,7 @@ _SORTS = {
     "Newest": (),
     "Oldest": (),
 }
-_PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
+PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQue
     for kind in types:
         if kind not in enums["ModelType"]:
             raise zod_refusal("types", "invalid_union", "Invalid input")
-    if params.get("sort", "Highest Rated") not in _SORTS or params.get("period", "AllTime") not in _PERIODS:
+    if params.get("sort", "Highest Rated") not in _SORTS or params.get("period", "AllTime") not in PERIODS:
         raise zod_refusal(
             "sort" if params.get("sort") not in (None, *_SORTS) else "period", "invalid_value", "Invalid option"
         )
@@ -64,7 +64,7 @@ def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQue
         limit=number(params, "limit", 0, 100, 100),
         page=number(params, "page", 1, 2**31, 1) if "page" in params else None,
         sort=params.get("sort", "Highest Rated"),
-        period=_PERIODS[params.get("period", "AllTime")],
+        period=PERIODS[params.get("period", "AllTime")],
     )
 
 

@@ -81,6 +81,8 @@ class HuggingFaceHub:
 
     def model_info(self, request: Request) -> Response:
         repo = self._repo(request)
+        if text := problem(request.query_params):
+            raise _refusal(400, text)
         commit = self._commit(repo, request.path_params.get("revision", "main"))
         return json_answer(full_info(repo, commit, request.query_params))
 

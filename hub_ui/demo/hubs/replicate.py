@@ -1,5 +1,6 @@
 """Replicate's wire format: models, versions, predictions, trainings, and the public weights of a fine-tune."""
 
+import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ from hub_ui.demo.hubs.tar import trained_model
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
-_CREATE_HEADERS = {**_HEADERS, "ratelimit-remaining": "599"}
 _WAIT = re.compile(r"\bwait\b(=\d+)?")
 _ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
+# No webhook is ever called; the key has the form of a real one.
+_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"local hub, local hub, local").decode()
 _EMPTY_MODEL: Json = {
     "url": "",
     "owner": "",
@@ -75,6 +77,8 @@ class ReplicateHub:
             self._api("/v1/collections/{slug}", self.collection),
             self._api("/v1/account", self.account),
             self._api("/v1/hardware", self.hardware),
+            self._api("/v1/deployments", self.deployments),
+            self._api("/v1/webhooks/default/secret", self.webhook_secret),
             self._api(model, self.model),
             self._api(model + "/readme", self.readme),
             self._api(model + "/examples", self.examples),
@@ -161,6 +165,13 @@ class ReplicateHub:
     async def hardware(self, _request: Request) -> Response:
         return json_answer(list(self.store.hardware))
 
+    async def deployments(self, request: Request) -> Response:
+        """The account here has none."""
+        return self._page(request, [])
+
+    async def webhook_secret(self, _request: Request) -> Response:
+        return json_answer({"key": _WEBHOOK_SECRET})
+
     async def create_model(self, request: Request) -> Response:
         """Nobody makes models for others; the account here owns whatever the data folder brings."""
         body = await _body(request)
@@ -175,7 +186,7 @@ class ReplicateHub:
         if body["hardware"] not in {each["sku"] for each in self.store.hardware} | _HARDWARE:
             raise _refusal(422, "The specified hardware does not exist", "Input validation failed")
         self.store.add_model(model)
-        return json_answer(model, 201, _HEADERS)
+        return json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:
         taken = await self.files.take(request)
@@ -219,7 +230,7 @@ class ReplicateHub:
             logs=self.making.prediction_logs(version, inputs),
         )
         applied = {"Preference-Applied": wait.group()} if wait else {}
-        return json_answer(run, 201, {**_CREATE_HEADERS, **applied})
+        return json_answer(run, 201, {"ratelimit-remaining": "599", **applied})
 
     def stream(self, request: Request) -> Response:
         run_id = request.path_params["run_id"]
@@ -247,7 +258,7 @@ class ReplicateHub:
             error=self.making.training_failure(inputs),
             logs=self.making.training_logs(version, inputs),
         )
-        return json_answer(run, 201, _HEADERS)
+        return json_answer(run, 201)
 
     def weights(self, request: Request) -> Response:
         self.trainings.settle()
@@ -312,7 +323,10 @@ class ReplicateHub:
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
             self.trainings.settle()
-            return await handler(request)
+            answer = await handler(request)
+            for name, value in _HEADERS.items():
+                answer.headers.setdefault(name, value)
+            return answer
 
         return Route(path, endpoint, methods=list(methods) or ["GET"])
 
@@ -330,7 +344,7 @@ class ReplicateHub:
             "next": link(offset + size) if offset + size < len(items) else None,
             "results": list(items[offset : offset + size]),
         }
-        return json_answer(answer, headers=_HEADERS)
+        return json_answer(answer)
 
 
 async def _body(request: Request) -> Json:
@@ -355,7 +369,7 @@ def _created(model: Json, of: str) -> str:
 def _or_not_found(data: Json | None) -> Response:
     if data is None:
         raise _not_found()
-    return json_answer(data, headers=_HEADERS)
+    return json_answer(data)
 
 
 def _not_found() -> RefusalError:

@@ -127,6 +127,7 @@ def test_sizes_and_hashes_left_to_the_hub_are_measured(hubs: HubEndpoints) -> No
         ("models/3000000000", 400),
         ("models/1004", 404),
         ("models/1005", 404),
+        ("model-versions/0", 400),
         ("model-versions/1", 404),
         ("model-versions/3000000000", 500),
         ("model-versions/mini/2020", 404),

@@ -23,6 +23,11 @@ def images(hubs: HubEndpoints, **params: Any) -> list[dict[str, Any]]:
         ({"modelVersionId": 2020}, [4020]),
         ({"imageId": 4001}, [4001]),
         ({"baseModels": "SDXL 1.0,Pony", "requiringMeta": "true"}, [4001]),
+        ({"postId": 2020}, [4020]),
+        ({"userId": 999}, []),
+        ({"tags": "5"}, []),
+        ({"period": "Day"}, []),
+        ({"sort": "Oldest", "nsfw": "X"}, [4001, 4002, 4010, 4020]),
     ],
 )
 def test_levels_and_filters_choose_the_pictures(
@@ -42,6 +47,28 @@ def test_generation_data_is_null_wrapped_or_flat(hubs: HubEndpoints) -> None:
     assert images(hubs, imageId=4001, withMeta="true")[0]["meta"]["meta"]["seed"] == 42
     assert images(hubs, imageId=4001, withMeta="true", flatMeta="true")[0]["meta"]["seed"] == 42
     assert images(hubs, modelVersionId=2001, withMeta="true")[0]["meta"]["seed"] == 42
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({"sort": "Best"}, 400),
+        ({"period": "Decade"}, 400),
+        ({"type": "gif"}, 400),
+        ({"modelId": "all"}, 400),
+        ({"tags": "red"}, 400),
+        ({"page": 6, "limit": 200}, 429),
+        ({"page": 6, "limit": 200, "cursor": 0}, 200),
+    ],
+)
+def test_what_means_nothing_is_refused(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
+    assert requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=5).status_code == status
+
+
+def test_pages_that_are_numbered_stay_so(hubs: HubEndpoints) -> None:
+    metadata = requests.get(f"{hubs.civitai}/api/v1/images?limit=1&page=1", timeout=5).json()["metadata"]
+    assert (metadata["currentPage"], metadata["pageSize"]) == (1, 1)
+    assert metadata["nextPage"].endswith("/api/v1/images?limit=1&page=2")
 
 
 def test_pages_end_without_a_cursor(hubs: HubEndpoints) -> None:

@@ -49,7 +49,12 @@ def test_pages_are_linked_until_the_last(hubs: HubEndpoints) -> None:
     assert names == ["maker/big", "maker/closed", "maker/halted", "maker/history", "maker/red"]
 
 
-@pytest.mark.parametrize("params", [{"cursor": "nonsense"}, {"limit": "many"}])
+def test_a_field_that_no_model_has_is_refused(hubs: HubEndpoints) -> None:
+    answer = ask(hubs, "/api/models/maker/red", expand="everything")
+    assert (answer.status_code, answer.json()) == (400, {"error": "Invalid expand parameter: everything"})
+
+
+@pytest.mark.parametrize("params", [{"cursor": "nonsense"}, {"limit": "many"}, {"sort": "size"}])
 def test_a_cursor_or_limit_that_is_none_is_refused(hubs: HubEndpoints, params: dict[str, Any]) -> None:
     assert ask(hubs, "/api/models", **params).status_code == 400
 
