@@ -275,7 +275,8 @@ RULES: tuple[Rule, ...] = (
     _rule("sd2", unets.CONTAINERS, unets.is_sd2),
     _rule("sd1 sd2", unets.CONTAINERS, unets.is_shallow),
     _rule("sd1 sd2 sdxl", unets.CONTAINERS),
-    # cloneofsimo/lora numbers the layers it patches instead of naming them; only the widths are left.
+    # Stable Cascade's own trainer and cloneofsimo/lora number layers instead of naming them: only widths are left.
+    _rule("stable-cascade", "weights", lambda seen: not seen.widths().isdisjoint((1536, 2048))),
     _rule("sd1", "#", lambda seen: 768 in seen.widths()),
     _rule("sd2", "#", lambda seen: 1024 in seen.widths()),
     # FLUX and its relatives: two streams in their original names.

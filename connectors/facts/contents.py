@@ -54,6 +54,8 @@ _LANGUAGE = re.compile(
     r"|qkv_proj|in_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
     r"|(?:^|_)(?:model_layers|h)_\d+_(?:mlp|block_sparse_moe|feed_forward)_"
     r"|(?:^|_)layers?_\d+_(?:mlp_fc\d|fc\d|intermediate_dense|output_dense|mixer_\w+)$|_DenseReluDense_w"
+    # Attention and MLPs of MPT, Phi, DBRX and ModernBERT.
+    r"|_Wqkv$|_attn_Wo$|_mlp_W[io]$|_ffn_(?:up|down)_proj$|_norm_attn_norm_"
     # The eye of a language model that sees.
     r"|(?:^|_)(?:visual_blocks|vision_tower|multi_modal_projector)_"
 )
@@ -111,6 +113,17 @@ def _is_language_model(tensors: _Names) -> bool:
     )
 
 
+# Layers that read how noisy a picture is: of a diffusion model, whatever else is in it.
+_TIME = ("x_embedder.", "t_embedder.", "time_embed.", "time_embedding.", "time_text_embed.", "adaLN_modulation.")
+# The eye of CLIP or SigLIP, the ear of Whisper, upscalers.
+_SENSES = ("vision_model.", "visual.", "vision_tower.", "image_encoder.", "encoder.conv1.", "conv_first.")
+
+
+def _is_sense(tensors: _Names) -> bool:
+    """Told apart from a whole CLIP by its missing text encoder."""
+    return _has(*_SENSES)(tensors) and not any(name.startswith(_ENCODERS) for name in tensors)
+
+
 def _is_vae(tensors: _Names) -> bool:
     if any(name.startswith(("first_stage_model.", "quant_conv.", "post_quant_conv.")) for name in tensors):
         return True
@@ -131,8 +144,10 @@ _RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
     ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
     ("embedding", _is_embedding),
     ("vae", _is_vae),
-    ("text-encoder", _has(*_ENCODERS)),
+    ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
+    ("diffusion-model", _has(*_TIME)),
     ("llm", _is_language_model),
+    ("other", _is_sense),
     # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
     ("other", _has("base_model.model.")),
     ("diffusion-model", _has(*_MODELS)),

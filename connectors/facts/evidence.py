@@ -120,7 +120,7 @@ class Evidence:
         return {
             width
             for plain, layer in self._named.encoders.items()
-            if words in plain and (width := self._width(layer)) is not None
+            if words in plain and (width := self._width(layer) or self._scaled(plain, layer)) is not None
         }
 
     def encoders_have(self, words: str) -> bool:
@@ -132,11 +132,11 @@ class Evidence:
 
     def is_convolution(self, last: str) -> bool:
         """Whether a layer that ends so is a convolution, even one of kernel 1."""
-        downs = self._layers.of("down")
+        known = {**self._layers.of("ia3"), **self._layers.of("down")}
         return any(
-            len(downs[layer].shape) == 4
+            len(known[layer].shape) == 4
             for plain, layer in self._named.model.items()
-            if plain.endswith(last) and layer in downs
+            if plain.endswith(last) and layer in known
         )
 
     def _width(self, layer: str) -> int | None:
@@ -155,6 +155,11 @@ class Evidence:
             return tensor.shape[-3] * tensor.shape[-1]
         # A skew-symmetric block of b rows has b (b - 1) / 2 numbers.
         return tensor.shape[0] * ((1 + math.isqrt(1 + 8 * tensor.shape[1])) // 2)
+
+    def _scaled(self, plain: str, layer: str) -> int | None:
+        """IA3: a number for each output of a layer, of which those of attention are as wide as its input."""
+        tensor = self._layers.of("ia3").get(layer)
+        return max(tensor.shape, default=None) if tensor and plain.endswith(("k_proj", "v_proj", "q_proj")) else None
 
     def _product(self, layer: str) -> int | None:
         """LoKr: the Kronecker product of two factors, each whole or split in two."""

@@ -113,7 +113,7 @@ def _marked(text: str, begins: Set[str]) -> tuple[str, set[Prefix]]:
 def format_of(named: Named, layers: Layers) -> str | None:
     """The format in the words of the catalog; a file of two formats names both, joined by "+"."""
     found = {_format(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
-    return "+".join(sorted(found)) or None
+    return "+".join(sorted(found - {""})) or None
 
 
 def _format(prefix: Prefix, named: Named, layers: Layers) -> str:
@@ -135,6 +135,8 @@ def _bare(named: Named, layers: Layers) -> str:
         return "xlabs" if any(plain.startswith("single_blocks_") for plain in named.model) else "diffusers-attn-procs"
     if "old" in layers.styles:
         return "diffusers-old"
+    if "cascade" in layers.styles:
+        return ""
     if layers.beside and layers.has("up_bias"):
         return "bfl-control"
     return "diffusers" if "kohya" in layers.styles else "peft-default-bare"

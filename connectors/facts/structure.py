@@ -71,7 +71,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         alpha=alpha_of(layers, next(iter(ranks), None)),
         text_encoder=bool(named.encoders),
         control=_is_control(architectures, seen),
-        halves=len(layers.of("down").keys() ^ layers.of("up").keys()),
+        halves=0 if layers.has("expert") else len(layers.of("down").keys() ^ layers.of("up").keys()),
         others=len(layers.others),
     )
 

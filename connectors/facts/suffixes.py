@@ -18,9 +18,10 @@ Part = Literal[
     "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
     "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
     "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "set", "reshape", "w_norm", "b_norm", "vision", "scale",
+    "expert",
 ]  # fmt: skip
 # How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
-Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya"]
+Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,8 @@ ENDINGS: Mapping[str, Ending] = {
     **_pair("_lora.down.weight", "_lora.up.weight", "processor"),
     # Written by hand from a diffusers file.
     **_pair("_lora_down.weight", "_lora_up.weight", "kohya"),
+    # Stable Cascade's own trainer.
+    **_pair(".lora_down", ".lora_up", "cascade"),
     ".lora_mid.weight": Ending(part="mid"),
     ".alpha": Ending(part="alpha"),
     ".lora_B.bias": Ending(part="up_bias"),
@@ -89,6 +92,10 @@ _WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
     # XLabs: 1 is the stream of the picture, 2 that of the text.
     (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.down\.weight$"), Ending(part="down", style="xlabs")),
     (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.up\.weight$"), Ending(part="up", style="xlabs")),
+    # kohya's OFT for FLUX turns each part of a fused layer by blocks of its own.
+    (re.compile(r"(?P<layer>.+\.oft_blocks\.\d+)$"), Ending(part="oft", style="kohya")),
+    # A mixture: several halves of one layer, and a router that weighs them.
+    (re.compile(r"(?P<layer>.+\.(?:lora_(?:ups|downs)\.\d+\.weight|router\.(?:weight|bias)))$"), Ending(part="expert")),
 )
 # PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
 _NAMED = re.compile(

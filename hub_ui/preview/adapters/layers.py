@@ -13,6 +13,7 @@ from hub_ui.preview.coverage import Missed
 EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"
 HALF = "of layers whose other half is missing in the file"
 STRAY = "that no LoRA algorithm has"
+EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
 # Control LoRAs of FLUX bring the norms of attention whole, in the names of Black Forest Labs or of diffusers.
 _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
 
@@ -101,6 +102,7 @@ def _layers(name: str, keys: _Keys, shapes: Mapping[str, Shape], left: _Leftover
         yield _layer(name, kind.algorithm, {**own, **taken}, shapes)
     left.put(HALF, *shared.values())
     left.put(STRAY, *(key for part, key in keys.items() if part == "vision"))
+    left.put(EXPERT, *(key for part, key in keys.items() if part == "expert"))
 
 
 def _is_whole(kind: _Kind, own: _Keys) -> bool:

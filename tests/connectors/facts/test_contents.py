@@ -51,6 +51,15 @@ NAMED: tuple[tuple[str, str], ...] = (
     ("llm", "model.layers.0.self_attn.q_proj.weight model.embed_tokens.weight lm_head.weight"),
     ("llm", "visual.blocks.0.attn.qkv.weight model.layers.0.self_attn.q_proj.weight"),
     ("llm", "h.0.attn.c_attn.weight wte.weight wpe.weight"),
+    ("llm", "model.layers.0.self_attn.q_proj.weight vision_tower.patch_embed.weight"),
+    ("diffusion-model", "layers.0.self_attention.to_q.weight layers.0.mlp.gate_proj.weight x_embedder.proj.weight"),
+    ("diffusion-model", "layers.0.mlp.gate_proj.weight adaLN_modulation.1.weight"),
+    ("text-encoder", "vision_model.embeddings.class_embedding text_model.encoder.layers.0.mlp.fc1.weight logit_scale"),
+    ("other", "vision_model.encoder.layers.0.self_attn.q_proj.weight vision_model.head.probe"),
+    ("other", "vision_model.embeddings.class_embedding visual_projection.weight"),
+    ("other", "visual.conv1.weight visual.transformer.resblocks.0.attn.in_proj_weight"),
+    ("other", "model.encoder.conv1.weight model.decoder.layers.0.encoder_attn.q_proj.weight"),
+    ("other", "conv_first.weight layers.0.residual_group.blocks.0.attn.qkv.weight upsample.0.weight"),
     ("other", "foo.bar baz.qux"),
     ("other", "model.0.weight model.1.sub.0.RDB1.conv1.0.weight"),
     ("other", "lora_unet_mid_block_attentions_0_proj_in.alpha"),
@@ -101,6 +110,10 @@ LANGUAGE: tuple[str, ...] = (
     "model.encoder.layers.0.self_attn.q_proj 512>512,model.decoder.layers.0.encoder_attn.v_proj 512>512",
     "model.encoder.layers.0.fc1 512>2048,model.encoder.layers.0.fc2 2048>512",
     "wav2vec2.encoder.layers.0.attention.q_proj 768>768",
+    "transformer.blocks.0.attn.Wqkv 4096>12288,transformer.blocks.0.ffn.up_proj 4096>16384",
+    "transformer.h.0.mixer.Wqkv 2560>7680",
+    "transformer.blocks.0.norm_attn_norm.attn.Wqkv 6144>8192",
+    "model.layers.0.attn.Wqkv 768>2304,model.layers.0.attn.Wo 768>768,model.layers.0.mlp.Wi 768>2304",
 )
 
 

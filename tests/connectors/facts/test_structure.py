@@ -144,3 +144,40 @@ def test_a_refused_header_is_not_remembered() -> None:
         with pytest.raises(BadHeader):
             layouts.read(raw, 10)
     assert layouts.read(raw, None)[0].usual == "flux1"
+
+
+def test_kohyas_split_oft_is_a_lora() -> None:
+    turned = {
+        f"oft_unet_double_blocks_{block}_img_attn_qkv.oft_blocks.{part}": (4, 768, 768)
+        for block in range(19)
+        for part in range(3)
+    }
+    found = read(turned)
+    assert (found.what, found.usual, found.format, found.algorithm, dict(found.ranks)) == (
+        "lora",
+        "flux1",
+        "kohya",
+        "oft",
+        {},
+    )
+
+
+def test_stable_cascades_own_trainer_numbers_its_layers() -> None:
+    halves = {f"weights.{number}.lora_down": (16, 2048) for number in range(4)}
+    found = read({**halves, **{f"weights.{number}.lora_up": (6144, 16) for number in range(4)}})
+    assert (found.what, found.usual, found.format, dict(found.ranks)) == ("lora", "stable-cascade", None, {16: 4})
+
+
+def test_a_mixture_is_a_lora_whose_layers_have_several_second_halves() -> None:
+    layer = "lora_unet_blocks_0_self_attn_q_proj"
+    experts = {f"{layer}.lora_ups.{number}.weight": (2048, 16) for number in range(4)}
+    found = read({f"{layer}.lora_down.weight": (16, 2048), f"{layer}.router.weight": (4, 16), **experts})
+    assert (found.what, found.usual, found.halves, found.others) == ("lora", "anima", 0, 0)
+
+
+def test_ia3_of_sd_1_is_told_by_its_text_encoder() -> None:
+    model = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    encoder = "lora_te_text_model_encoder_layers_0_self_attn_k_proj"
+    scales = {f"{model}.weight": (320,), f"{encoder}.weight": (768,)}
+    found = read({**scales, f"{model}.on_input": (), f"{encoder}.on_input": ()})
+    assert (found.usual, found.algorithm) == ("sd1", "ia3")

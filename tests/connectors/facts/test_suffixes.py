@@ -32,6 +32,7 @@ def placed(*names: str) -> dict[str, list[str]]:
         ("a.0.processor.qkv_lora1.down.weight", "a.0.processor.qkv_lora1.up.weight", "a.0.processor.qkv_lora1"),
         ("unet:3:down", "unet:3:up", "unet:3"),
         ("text_encoder:3:down", "text_encoder:3:up", "text_encoder:3"),
+        ("weights.7.lora_down", "weights.7.lora_up", "weights.7"),
         ("lora_unet_unet_mid_lora_down.weight", "lora_unet_unet_mid_lora_up.weight", "lora_unet_unet_mid"),
     ],
 )
@@ -114,6 +115,21 @@ def test_what_has_no_known_ending_belongs_to_no_layer(name: str) -> None:
 def test_what_comes_with_a_lora_is_counted_beside_it(name: str) -> None:
     found = sorted_({"mid.lora_A.weight": (4, 4), name: (4, 768)})
     assert (found.tensors, found.others, found.beside) == (1, (), 1)
+
+
+def test_parts_of_a_fused_layer_are_turned_as_layers_of_their_own() -> None:
+    names = [f"oft_unet_double_blocks_0_img_attn_qkv.oft_blocks.{number}" for number in range(3)]
+    assert placed(*names, "oft_unet_double_blocks_0_img_attn_qkv.alpha") == {
+        "oft": names,
+        "alpha": ["oft_unet_double_blocks_0_img_attn_qkv"],
+    }
+
+
+def test_the_halves_and_the_router_of_a_mixture_are_all_kept() -> None:
+    layer = "lora_unet_blocks_0_self_attn_q_proj"
+    ends = ("lora_ups.0.weight", "lora_ups.1.weight", "router.weight", "router.bias")
+    experts = [f"{layer}.{end}" for end in ends]
+    assert placed(f"{layer}.lora_down.weight", *experts) == {"down": [layer], "expert": experts}
 
 
 def test_a_kohya_file_may_hold_names_of_another_kind() -> None:

@@ -133,3 +133,19 @@ def test_every_tensor_is_in_a_layer_or_missed() -> None:
     layers, left = layers_of(shapes)
     keys = [key for layer in layers for key in layer.keys.values()] + [key for each in left for key in each.keys]
     assert sorted(keys) == sorted(shapes)
+
+
+def test_a_mixture_of_loras_is_missed_whole() -> None:
+    assert missed(
+        {
+            "lora_unet_a.lora_down.weight": (4, 8),
+            "lora_unet_a.lora_ups.0.weight": (8, 4),
+            "lora_unet_a.router.bias": (2,),
+        }
+    ) == {
+        "of layers whose other half is missing in the file": ("lora_unet_a.lora_down.weight",),
+        "of a mixture of LoRAs, which the preview can't weigh": (
+            "lora_unet_a.lora_ups.0.weight",
+            "lora_unet_a.router.bias",
+        ),
+    }
