@@ -128,6 +128,7 @@ class Lora:
 class Record:
     """One weight file of one version, flattened: what search and show print, and what a card draws.
 
+    `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
     """
 
@@ -156,6 +157,7 @@ class Record:
     claims: tuple[Claim, ...]
     conflicts: tuple[str, ...]
     conflict_sentences: tuple[str, ...] = ()
+    weight_range: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """RECORD of the contracts: names and order are stable."""
@@ -184,6 +186,8 @@ class Record:
             "claims": claims_to_json(self.claims),
             "conflicts": list(self.conflicts),
             "conflict_sentences": list(self.conflict_sentences),
+            "weight": self.weight,
+            "weight_range": list(self.weight_range) if self.weight_range else None,
         }
 
 

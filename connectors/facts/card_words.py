@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from connectors.facts.trigger_words import split, split_all
+from connectors.facts.trigger_words import QUALITY, split, split_all
 from connectors.record import Claim
 
 _QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
@@ -31,12 +31,36 @@ _SENTENCES: tuple[re.Pattern[str], ...] = (
         r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
     ),
     re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
+    # Use "sks interior". As a sentence of its own, or for a prompt; what is used otherwise may be a tool.
+    re.compile(
+        r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use (?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
+        r"(?=\s{0,2}(?:[.!\n]|$)|,? (?:in|within|at|anywhere in) [ \w]{0,30}prompts?\b)",
+        re.IGNORECASE,
+    ),
     # "An SDXL fine-tune. Trigger word: sks", "the trigger word is ohwx."
     re.compile(
         r"\btrigger[ -]?(?:words?|phrases?|tokens?|keywords?)(?: (?:is|are)|\s?[:=])\s?"
         r"(?P<plain>[\w-]{2,40})(?=[.,;!)\n]|$)",
         re.IGNORECASE,
     ),
+)
+# What a sentence says of words instead of naming one: "trigger words are necessary", "the trigger word is included".
+_PREDICATE = re.compile(
+    r"(?:un|non-?)?(?:\w{2,}(?:ed|ary|al|able|ible|ful|ent|ant|ive|ous|less|ing|ly)|necessary|important|shown|given|case)",
+    re.IGNORECASE,
+)
+# Right before a sentence that names a word, in the same clause: "don't use the word `x`", "instead of the word `x`".
+# "It won't do without the word `x`" says the contrary.
+_DENIAL = re.compile(
+    r"\b(?:no|not|nor|never|neither|instead of|rather than|avoid\w*|remov\w+|old|former|previous\w*|negative)\b"
+    r"|n['’]t\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"[.!?;:,\n]")
+# Earlier in the sentence or right before it: what is used is a setting or a program.
+_SETTING = re.compile(
+    r"sampler|scheduler|\bsteps?\b|checkpoint|\bmodel\b|upscal|\bvae\b|extension|workflow|\bnodes?\b|\bmode\b|setting",
+    re.IGNORECASE,
 )
 _LINE = re.compile(
     r"^[ \t>*#\-•|_`]{0,12}(?:[^\w\s]{1,3}[ \t]?)?"
@@ -104,19 +128,31 @@ def _said(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _sentence(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    matches = list(pattern.finditer(text))
+    matches = [match for match in pattern.finditer(text) if not _is_denied(match)]
     if words := split_all(word for match in matches for word in _meant(match.groupdict())):
         yield words, " ".join(matches[0][0].split())[:80]
 
 
+def _is_denied(match: re.Match[str]) -> bool:
+    before = _CLAUSE_END.split(match.string[max(0, match.start() - 60) : match.start()])[-1]
+    line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
+    bare_use = match[0].lower().lstrip().startswith(('use "', "use “"))
+    denied = _DENIAL.search(before) is not None and "without" not in before.casefold()
+    return denied or (bare_use and _SETTING.search(line) is not None)
+
+
 def _meant(groups: Mapping[str, str]) -> tuple[str, ...]:
     """Quotes and capitals are words for sure; a plain word may be part of a sentence about words."""
-    return _plain(groups["plain"]) if "plain" in groups else _quoted(groups["words"]) or (groups["words"],)
+    if "plain" not in groups:
+        return _quoted(groups["words"]) or (groups["words"],)
+    return () if _PREDICATE.fullmatch(groups["plain"]) else _plain(groups["plain"])
 
 
 def _quoted(text: str) -> tuple[str, ...]:
+    """The quoted words. Of a template, "[your hero], game asset", what is to be filled in is left out."""
     found = (quote[1:-1] for quote in re.findall(_QUOTE, text))
-    return tuple(word for word in found if not _NO_WORD.fullmatch(word))
+    pieces = (piece for quote in found for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
+    return tuple(word for word in pieces if not _NO_WORD.fullmatch(word))
 
 
 def _listed(rest: str, *, in_table: bool) -> tuple[str, ...]:
@@ -149,7 +185,11 @@ def section_words(text: str) -> tuple[str, ...]:
 
 
 def _template(code: str) -> tuple[str, ...]:
-    return tuple(word for word in split(code) if not _PLACEHOLDER.search(word))
+    pieces = split(code)
+    holes = any(_PLACEHOLDER.search(piece) for piece in pieces)
+    # The words beside a hole are an example prompt's; praise of the quality is no word of this LoRA.
+    kept = (word for word in pieces if not _PLACEHOLDER.search(word))
+    return tuple(word for word in kept if not (holes and word.casefold() in QUALITY))
 
 
 def _bare_lines(section: str) -> Iterable[str]:

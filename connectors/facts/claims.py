@@ -91,6 +91,16 @@ def _proved(adapter: Adapter) -> tuple[Claim, ...]:
     return (Claim(field="what", value=adapter.what, source="header", where="tensor names and shapes"),)
 
 
+def _weight_range(claims: tuple[Claim, ...]) -> tuple[float, float] | None:
+    """The range that the recommended weight, its low end, was said in: the high one is claimed beside it."""
+    low = believed(claims, "weight")
+    beside = (c for c in claims if c.field == "weight_high" and low and (c.source, c.where) == (low.source, low.where))
+    high = next(beside, None)
+    if low is None or high is None or not isinstance(low.value, float) or not isinstance(high.value, float):
+        return None
+    return low.value, high.value
+
+
 def _from_claims(claims: tuple[Claim, ...], hub: HubName) -> dict[str, Any]:
     """Every field of a Record that is somebody's claim, the claims, and where they contradict each other."""
     kept = possible(claims)
@@ -98,6 +108,7 @@ def _from_claims(claims: tuple[Claim, ...], hub: HubName) -> dict[str, Any]:
     return {
         **fields,
         "trigger_words": fields["trigger_words"] or (),
+        "weight_range": _weight_range(claims),
         "claims": claims,
         "conflicts": conflicts(claims),
         "conflict_sentences": sentences(claims, hub),

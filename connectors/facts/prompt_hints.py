@@ -6,17 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from connectors.facts.trigger_words import split
+from connectors.facts.trigger_words import QUALITY, split
 from connectors.record import Claim
 
-# Said on nearly every prompt, so being shared by all of them says nothing about this LoRA.
-_QUALITY = frozenset(
-    (
-        "1boy", "1girl", "4k", "8k", "absurdres", "best quality", "cinematic", "detailed", "high quality",
-        "high resolution", "highly detailed", "highres", "masterpiece", "photorealistic", "realistic", "solo",
-        "ultra detailed",
-    )
-)  # fmt: skip
 # Words that are written in capitals anyway.
 _ACRONYMS = frozenset(
     (
@@ -27,6 +19,13 @@ _ACRONYMS = frozenset(
 )  # fmt: skip
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
+# What a prompt says of the camera: "shot on a Nikon D850, ISO 400", IMG_1025.CR2, DSC_0231.
+_CAMERA = re.compile(
+    r"\b(?:shot|taken|captured|photographed|filmed|snapped|recorded) (?:on|with|by|using|from)\b[^,.;\n]{0,80}"
+    r"|\b[\w-]+\.[A-Za-z]\w{1,4}\b|\b[A-Za-z]{1,6}[_-]?\d{4,}\b|\b[A-Za-z]{1,6}[_-]\d{3,}\b"
+    # Capitals before a number, "ISO 400", or behind a maker's name, "a Canon EOS": no word of its own.
+    r"|\b(?!TOK\b)[A-Z]{2,6} \d\w+|(?<=[\w,] )[A-Z][a-z]{2,} (?!TOK\b)[A-Z][A-Z0-9]+\b"
+)
 _STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
 # What opens or recurs in this share of the prompts is no accident; an author may well leave it out of some.
 _MOST = 2 / 3
@@ -43,7 +42,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
 
 
 def _telling(phrase: str) -> bool:
-    return phrase.casefold() not in _QUALITY and len(phrase.split()) <= 4
+    return phrase.casefold() not in QUALITY and len(phrase.split()) <= 4
 
 
 def _recurring(prompts: Sequence[str]) -> tuple[str, ...]:
@@ -52,12 +51,12 @@ def _recurring(prompts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _words(prompt: str) -> list[str]:
-    return re.findall(r"[\w-]+", prompt[:20_000])
+    return re.findall(r"[\w-]+", _CAMERA.sub(" ", prompt[:20_000]))
 
 
 def _is_coined(word: str) -> bool:
-    """Letters and digits mixed as no word does it: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2"."""
-    mixed = any(char.isdigit() for char in word) and any(char.isalpha() for char in word)
+    """Letters and digits mixed as no word does it: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
+    mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
     return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d", word)
 
 

@@ -7,6 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from connectors.record import Claim
 
+# Said on nearly every prompt, so being shared by all of them says nothing about this LoRA.
+QUALITY = frozenset(
+    (
+        "1boy", "1girl", "4k", "8k", "absurdres", "best quality", "cinematic", "detailed", "high quality",
+        "high resolution", "highly detailed", "highres", "masterpiece", "photorealistic", "realistic", "solo",
+        "ultra detailed",
+    )
+)  # fmt: skip
 # <lora:name:0.8> is how web UIs load the file, and no word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
@@ -19,11 +27,13 @@ _REMARK = re.compile(
     r"\s*[(（](?:optional|recommended|required|(?:not|if) (?:required|needed|necessary|wanted))[^()]{0,40}[)）]$",
     re.IGNORECASE,
 )
+_NEGATION = r"(?:\b(?:no|not|none|nothing|never|without|nor)\b|n['’]t\b)"
 _NONE = re.compile(
-    r"none|null|nil|no|n/?a|n\.a\.|nothing|[-–—.*]+|無し?|无|なし|(?:不需要|无需|无)触发词"
-    r"|not (?:needed|required|necessary)"
-    r"|(?:there (?:is|are) )?no (?:special )?(?:trigger|activation|key)[ -]?(?:words?|tokens?|phrases?|tags?)?"
-    r"(?: (?:is|are))?(?: (?:needed|required|necessary|used))?",
+    r"null|nil|n/?a|n\.a\.|[-–—.*]+|無し?|无|なし|(?:不需要|无需|无)触发词|(?:un|not )?(?:needed|required|necessary)\W*"
+    # "none", "nothing needed", "not needed", "no trigger words are necessary", "it doesn't need a keyword"
+    rf"|(?:no|none|nothing)\W*|.{{0,40}}{_NEGATION}.{{0,20}}\b(?:need(?:s|ed)?|require[ds]?|necessary|used|special)\b.{{0,60}}"
+    rf"|(?=.{{0,80}}\b(?:trigger|activation|key|tag|token|keyword)(?:[ -]?(?:word|phrase|token|tag))?s?\b)"
+    rf".{{0,60}}{_NEGATION}.{{0,100}}|.{{0,60}}\b(?:unnecessary|unneeded)\b.{{0,60}}",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
@@ -35,7 +45,11 @@ def clean(written: Iterable[str]) -> tuple[str, ...]:
     """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases."""
     entries = [_NEGATIVE.sub("", LORA_TAG.sub("", entry)) for entry in written]
     entries = [entry for entry in entries if entry.strip(f" {_SEPARATORS}")]
-    return _distinct(_parted(_LABEL.sub("", entries[0]))) if len(entries) == 1 else _distinct(entries)
+    if len(entries) != 1:
+        return _distinct(entries)
+    pieces = _parted(_LABEL.sub("", entries[0]))
+    # "Not required, but helps": a sentence about words, whose commas part no list.
+    return () if _NONE.fullmatch(pieces[0][:1000].strip()) else _distinct(pieces)
 
 
 def split(written: str) -> tuple[str, ...]:

@@ -89,6 +89,8 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
 
 def _facts(record: Record) -> list[tuple[str, str | None]]:
     strength = " ".join(f"{name} {value:g}" for name, value in _numbers(record) if value is not None)
+    if record.weight_range:
+        strength += " ({:g} to {:g})".format(*record.weight_range)
     return [
         ("title", record.title),
         ("by", record.creator),

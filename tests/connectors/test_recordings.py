@@ -28,7 +28,7 @@ from tests.connectors.test_record import KEYS
 # It writes text: its inputs are a chat model's, and `replicate_weights` is all that it shares with a LoRA.
 NO_LORA = ("replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",)
 # What claims hold beside the fields of a record.
-EXTRA_FIELDS = ("access", "base_license", "license_terms", "nsfw", "weights_url")
+EXTRA_FIELDS = ("access", "base_license", "license_terms", "nsfw", "weight_high", "weights_url")
 
 
 def _recorded(*patterns: str) -> list[str]:

@@ -41,6 +41,15 @@ def test_what_all_prompts_share_is_a_hint(prompts: list[str], words: list[tuple[
         ("a white semi truck", "semi", "", ()),
         ("an 8K photo of NASA, USA", "space", "", ()),
         ("a cartoon man", "flux-cartoon", "", ()),
+        ("a photo of a man, IMG_1025.CR2", "x", "", ()),
+        ("IMG_1025 a street in rain", "x", "", ()),
+        ("DSC02231, a candid photo", "x", "", ()),
+        ("portrait, Nikon D850, 85mm", "x", "", ()),
+        ("a Fujifilm GFX100 picture", "x", "", ()),
+        ("shot on Canon EOS R5, a woman", "x", "", ()),
+        ("a dog, ISO 400, f/2.8", "x", "", ()),
+        ("MATSNL65 speaking, shot on a Hasselblad X2D", "x", "", ("MATSNL65",)),
+        ("taken with a Leica M11, TOK man", "x", "", ("TOK",)),
     ],
 )
 def test_a_prompt_is_a_hint_only_where_it_is_striking(

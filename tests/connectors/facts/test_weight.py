@@ -27,6 +27,42 @@ from connectors.facts import weight
     ],
 )
 def test_a_text_says_the_weight(text: str, scale: float) -> None:
+    claims = weight.scale_claims(text, "card")
+    assert [claim.value for claim in claims if claim.field == "weight"] == [scale]
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("Recommended weight 1-1.2", (1.0, 1.2)),
+        ("Strength :0.8-0.9", (0.8, 0.9)),
+        ("weight0.7-0.85", (0.7, 0.85)),
+        ("Weights from .4-.7 look natural", (0.4, 0.7)),
+        ("推荐权重为1.1-0.8", (0.8, 1.1)),
+        ("Load it with <lora:ink:0.8-0.9>", (0.8, 0.9)),
+        ("The sweet spot is 0.55 to 0.75.", (0.55, 0.75)),
+        ("Poids conseillé, weight 0,7-0,9", (0.7, 0.9)),
+        ("Works fine between 0.5 - 0.9", (0.5, 0.9)),
+    ],
+)
+def test_a_range_keeps_both_ends_and_starts_at_the_low_one(text: str, ends: tuple[float, float]) -> None:
+    said = {claim.field: claim.value for claim in weight.scale_claims(text, "card")}
+    assert said == {"weight": ends[0], "weight_high": ends[1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("Weight:\nAround 1.5", 1.5),
+        ("dial it in at a weight of .65", 0.65),
+        ("Recommended strength: 0.8, more than 1.0 gets overcooked", 0.8),
+        ("Sampler: Euler, Steps: 30, CFG: 6, LoRA weight: 0.9", 0.9),
+        ("I find 0.7 ideal", 0.7),
+        ("Used weight: 0.5\nRecommended weight: 0.8", 0.8),
+        ("## Training parameters\n- strength 0.3\n\n## Use\nLoRA weight 0.9", 0.9),
+    ],
+)
+def test_the_number_that_is_recommended_is_picked_out(text: str, scale: float) -> None:
     assert [claim.value for claim in weight.scale_claims(text, "card")] == [scale]
 
 
@@ -41,6 +77,27 @@ def test_a_text_says_the_weight(text: str, scale: float) -> None:
         "control_strength: 0.8",
         "ControlNet weight: 0.5",
         "weight decay 0.01",
+        "A weight of 1.0 is too strong",
+        "Weights above 1.2 break the image",
+        "Keep the weight under 0.8",
+        "The weight should not exceed 0.9",
+        "do not set the weight to 1.5",
+        "Anything past 1.1 weight will fry your picture",
+        "At weight 1.2 the style breaks down",
+        "suggested strength 0.8 or higher",
+        "Weight 0.8 for V1",
+        "With version 2 use weight 0.5",
+        "Set LoRA scale (0.0 to 1.0)",
+        "(worst quality:1.4), negative prompt weight 1.2",
+        "Trained with noise offset strength 0.05",
+        "For best results use Python 3.10",
+        "SD 1.5 is recommended",
+        "Strength 60%",
+        "Its strength lies in 3 styles",
+        "Download the weights:\n1. Open the folder",
+        "I recommend 2-3 images",
+        "Works best with 1.5 models",
+        "The weights of 2 LoRAs are merged",
         "",
     ],
 )

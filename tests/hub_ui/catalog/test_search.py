@@ -6,7 +6,7 @@ import pytest
 
 from connectors.facts.claims import flatten
 from connectors.query import Query
-from connectors.record import NSFW_LEVELS, Lora
+from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
 from connectors.ref import Ref
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
@@ -164,6 +164,16 @@ def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:
     with both(tmp_path, *loras) as catalogs:
         for ceiling, expected in zip(NSFW_LEVELS, (["safe", "None"], ["safe", "soft", "None"]), strict=False):
             assert [titles(each, nsfw=ceiling) for each in catalogs] == [expected, expected]
+
+
+def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) -> None:
+    levels: tuple[Nsfw | None, ...] = (None, "safe")
+    examples = tuple(Example(url=f"https://a.example/{n}.png", nsfw=level) for n, level in enumerate(levels))
+    with both(tmp_path, lora(versions=(version("civitai:1@1", examples=examples),))) as catalogs:
+        for each in catalogs:
+            [strict], [usual] = (each.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
+            assert [picture.nsfw for picture in strict.images] == ["safe"]
+            assert [picture.nsfw for picture in usual.images] == [None, "safe"]
 
 
 def test_a_changed_lora_is_found_by_its_new_words_only(tmp_path: Path) -> None:

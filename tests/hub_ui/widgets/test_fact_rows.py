@@ -133,3 +133,15 @@ def test_a_licence_is_told_with_what_it_permits_and_the_base_s_own() -> None:
 @pytest.mark.parametrize(("name", "text"), [("lokr+dora", "LoKr + DoRA"), ("lora+diff", "LoRA + whole differences")])
 def test_algorithms_have_the_names_people_know(name: str, text: str) -> None:
     assert fact_rows.algorithm(name) == text
+
+
+def test_a_recommended_range_is_shown_with_both_ends() -> None:
+    said = (claim("weight", 0.6, where="here"), claim("weight_high", 0.8, where="here"))
+    record = flatten(lora(1, claims=said))
+    assert (record.weight, record.weight_range) == (0.6, (0.6, 0.8))
+    assert value("Weight", record) == "0.6 to 0.8"
+
+
+def test_a_range_of_another_statement_is_not_that_of_the_weight() -> None:
+    said = (claim("weight", 0.7, where="here"), claim("weight_high", 0.9, where="there"))
+    assert flatten(lora(1, claims=said)).weight_range is None
