@@ -20,6 +20,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.hosts import Hosts
 from hub_ui.web.middleware import middleware
+from hub_ui.web.pictures import HubPictures, host_of
 from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
@@ -47,9 +48,9 @@ FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act:
 MOST_WAITING = 2000
 
 
-def build_app(services: Services, reader: HeaderReader) -> gr.Blocks:
+def build_app(services: Services, reader: HeaderReader, render: Renderer) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
-    render, policy = Renderer(), services.policy
+    policy = services.policy
 
     def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
         with told():
@@ -181,7 +182,10 @@ def serving(
     with _gradio_settings() as folder:
         reader = HeaderReader(services=services)
         services.queue.start()
-        app = build_app(services, reader)
+        render = Renderer()
+        hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
+        pictures = HubPictures(links=render.pictures, hosts=hubs)
+        app = build_app(services, reader, render)
         names = services.settings.allowed_hosts | {host.lower()}
         hosts = None if services.settings.hosted and not services.settings.allowed_hosts else Hosts(names=names)
         _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -199,7 +203,10 @@ def serving(
             head=f"<script>{KEYBOARD.read_text(encoding='utf-8')}</script>",
             mcp_server=False,
             max_file_size=limits.upload_bytes,
-            app_kwargs={"middleware": middleware(app, hosts=hosts, limits=limits, folder=folder)},
+            app_kwargs={
+                "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder),
+                "routes": [pictures.route()],
+            },
         )
         try:
             yield url
@@ -207,6 +214,7 @@ def serving(
             app.close(verbose=False)
             services.queue.stop()
             reader.close()
+            pictures.close()
 
 
 @contextmanager

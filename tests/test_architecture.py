@@ -27,7 +27,7 @@ LAYERS = {
     "hub_ui.visitors": 4,
     "hub_ui.services": 5,
     "hub_ui.trainings": 6,
-    "hub_ui.web": 6,
+    "hub_ui.web": 7,
     "hub_ui.widgets": 6,
     "hub_ui.pages": 7,
     "hub_ui.app": 8,

@@ -128,9 +128,9 @@ def lora_html(
 
 
 def keys(services: Services) -> Keys:
-    settings = services.settings
-    if settings.hosted:
+    if not services.policy.allows("use keys"):
         return Keys(place="shared")
+    settings = services.settings
     return Keys(hubs=frozenset(settings.tokens), place="demo" if settings.demo else "own")
 
 
@@ -144,6 +144,8 @@ def needs(services: Services, record: Record) -> detail.Needs:
         return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
     if choice.source == str(bases.PACKAGED):
         return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
+    if not services.policy.allows("fetch bases"):
+        return detail.Needs(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
     gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
     return detail.Needs(
         text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "

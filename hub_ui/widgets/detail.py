@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from connectors.facts.claims import file_of, flatten, record_with_header
@@ -195,7 +196,8 @@ def _file_choice(file: WeightFile, current: WeightFile | None) -> Choice:
 
 
 def html(render: Renderer, shown: Detail) -> str:
-    said = description.html(shown.text, shown.text_format, base=shown.text_base, picture=render.pictures.link)
+    picture = partial(render.picture, ref=shown.record.ref)
+    said = description.html(shown.text, shown.text_format, base=shown.text_base, picture=picture)
     return render("detail", d=shown, r=shown.record, description=said)
 
 

@@ -18,19 +18,19 @@ class PictureLinks:
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def link(self, url: str) -> str:
-        """Relative to the page; empty for what is no web address."""
+    def link(self, url: str, hub: str) -> str:
+        """Relative to the page, for a picture that `hub` has named; empty for what is no web address."""
         if not is_web_address(url) or len(url) > LONGEST:
             return ""
-        return f"{PATH}?{urlencode({'url': url, 'signed': self._signature(url)})}"
+        return f"{PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
 
-    def url(self, query: Mapping[str, str]) -> str | None:
-        """What a link was made of; None for one that is not ours."""
-        url = query.get("url", "")
-        return url if hmac.compare_digest(self._signature(url), query.get("signed", "")) else None
+    def read(self, query: Mapping[str, str]) -> tuple[str, str] | None:
+        """The address and the hub that a link was made of; None for one that is not ours."""
+        url, hub = query.get("url", ""), query.get("hub", "")
+        return (url, hub) if hmac.compare_digest(self._signature(url, hub), query.get("signed", "")) else None
 
-    def _signature(self, url: str) -> str:
-        return hmac.digest(self.secret, url.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+    def _signature(self, url: str, hub: str) -> str:
+        return hmac.digest(self.secret, f"{hub} {url}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
 def is_web_address(url: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from connectors.ref import Ref
 from hub_ui.widgets import words
 from hub_ui.widgets.picture_links import PictureLinks, is_web_address
 
@@ -26,13 +27,17 @@ class Renderer:
             address=address,
             ago=words.ago,
             count=words.count,
-            picture=self.pictures.link,
+            picture=self.picture,
             size=words.size,
             visible=words.visible,
         )
 
     def __call__(self, template: str, **values: Any) -> str:
         return self._environment.get_template(f"{template}.html").render(**values)
+
+    def picture(self, url: str, ref: Ref | str) -> str:
+        """The page's own address of a picture that the LoRA `ref` shows."""
+        return self.pictures.link(url, str(ref).partition(":")[0])
 
 
 def address(url: str | None) -> str:
