@@ -25,6 +25,9 @@ _SORTS = {
     "Newest": (),
     "Oldest": (),
 }
+_PERMISSIONS = ("allowNoCredit", "allowDerivatives", "allowDifferentLicense")
+_USES = ("None", "Image", "RentCivit", "Rent", "Sell")
+_CHECKPOINT_TYPES = ("Trained", "Merge")
 PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
 
 
@@ -56,6 +59,10 @@ def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQue
         raise zod_refusal(
             "sort" if params.get("sort") not in (None, *_SORTS) else "period", "invalid_value", "Invalid option"
         )
+    if params.get("checkpointType", "Trained") not in _CHECKPOINT_TYPES:
+        raise zod_refusal("checkpointType", "invalid_value", "Invalid option")
+    if not set(params.getlist("allowCommercialUse")) <= set(_USES):
+        raise zod_refusal("allowCommercialUse", "invalid_value", "Invalid option")
     if params.get("nsfw", "true") not in ("true", "false", ""):
         raise zod_refusal("nsfw", "invalid_type", "Invalid input: expected boolean")
     return ModelQuery(
@@ -116,9 +123,12 @@ def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
             "modelVersionIds" not in params,
             lambda: not _version_ids(model).isdisjoint(params["modelVersionIds"].split(",")),
         ),
+        (not params.get("fromPlatform"), lambda: any(v.get("uploadType") == "Trained" for v in model.versions)),
+        ("allowCommercialUse" not in params, lambda: not _uses(data).isdisjoint(params.getlist("allowCommercialUse"))),
         (query.period is None, lambda: now - _published(model) <= timedelta(days=query.period or 0)),
     )
-    return all(absent or holds() for absent, holds in checks)
+    permitted = all(bool(data.get(name)) == (params[name] == "true") for name in _PERMISSIONS if name in params)
+    return permitted and all(absent or holds() for absent, holds in checks)
 
 
 def relevance(model: Model, words: Sequence[str]) -> int:
@@ -171,6 +181,12 @@ def _published(model: Model) -> datetime:
 
 def _creator(data: Json) -> str:
     return str((data.get("creator") or {}).get("username") or "")
+
+
+def _uses(data: Json) -> set[str]:
+    """A list; until late 2023 one word."""
+    uses = data.get("allowCommercialUse") or []
+    return {uses} if isinstance(uses, str) else set(map(str, uses))
 
 
 def _slug(name: str) -> str:

@@ -44,6 +44,8 @@ def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndp
         ({"limit": 101}, 400),
         ({"sort": "Best"}, 400),
         ({"period": "Decade"}, 400),
+        ({"checkpointType": "Standard"}, 400),
+        ({"allowCommercialUse": "Everything"}, 400),
         ({"nsfw": "maybe"}, 400),
         ({"cursor": "nonsense"}, 400),
         ({"query": "red", "cursor": "a|b"}, 400),

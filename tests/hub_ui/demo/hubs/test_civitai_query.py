@@ -1,8 +1,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.civitai_query import is_paid, moment, relevance
+from hub_ui.demo.hubs.civitai_query import afterwards, is_paid, moment, parse_query, relevance
 from hub_ui.demo.hubs.civitai_store import Model
 
 NOW = datetime(2026, 8, 10, tzinfo=UTC)
@@ -30,3 +31,21 @@ def test_a_word_in_the_name_counts_more_than_one_in_a_tag_and_all_words_count() 
     named, tagged = Model(id=1, data={"name": "Red"}), Model(id=2, data={"name": "Blue", "tags": ["red"]})
     assert relevance(named, ["red"]) > relevance(tagged, ["red"]) > 0
     assert relevance(named, ["red", "blue"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("allowNoCredit=true", True),
+        ("allowDerivatives=true", False),
+        ("allowDerivatives=false&allowDifferentLicense=false", True),
+        ("allowCommercialUse=Image&allowCommercialUse=Sell", True),
+        ("allowCommercialUse=Rent", False),
+        ("fromPlatform=true", False),
+        ("checkpointType=Merge", True),
+    ],
+)
+def test_a_list_asks_what_a_licence_permits(text: str, expected: bool) -> None:
+    licence = {"allowNoCredit": True, "allowDerivatives": False, "allowCommercialUse": ["Image"]}
+    model = Model(id=1, data={**licence, "modelVersions": [{"id": 2, "uploadType": "Created"}]})
+    assert afterwards(model, parse_query(QueryParams(text), {"ModelType": []}), NOW) is expected
