@@ -23,9 +23,8 @@ from hub_ui.web.middleware import middleware
 from hub_ui.web.pictures import HubPictures, host_of
 from hub_ui.widgets import frame
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.widget import act_data, script, widget
 
-KEYBOARD = Path(__file__).parent / "pages" / "keyboard.js"
 STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
 # The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
 WRITE_ADDRESS = """(address) => {
@@ -200,7 +199,7 @@ def serving(
             footer_links=[],
             theme=theme(),
             css_paths=STYLES,
-            head=f"<script>{KEYBOARD.read_text(encoding='utf-8')}</script>",
+            head=f"<script>{script('keyboard')}</script>",
             mcp_server=False,
             max_file_size=limits.upload_bytes,
             app_kwargs={

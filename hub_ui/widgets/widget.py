@@ -30,13 +30,8 @@ element.addEventListener('click', (event) => {
   const copied = event.target.closest('[data-copy]');
   if (copied) { event.preventDefault(); copy(copied); return; }
   const node = event.target.closest('[data-act]');
-  if (node && !(event.ctrlKey || event.metaKey)) { event.preventDefault(); act(node); }
-});
-element.addEventListener('keydown', (event) => {
-  const node = event.target.closest('[data-act]');
-  if (node && event.target === node && node.tagName === 'DIV' && (event.key === 'Enter' || event.key === ' ')) {
-    event.preventDefault(); act(node);
-  }
+  const isForAnotherTab = node && node.href && (event.ctrlKey || event.metaKey || event.shiftKey);
+  if (node && !isForAnotherTab) { event.preventDefault(); act(node); }
 });
 element.addEventListener('change', (event) => {
   const node = event.target.closest('[data-input]');

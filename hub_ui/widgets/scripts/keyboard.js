@@ -1,0 +1,174 @@
+// For those who use the page by keyboard, or hear it read. Loaded once, into the head of the page.
+(() => {
+  const one = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const cards = () => all('#grid .card .hit');
+  const panel = () => one('#detail .detail');
+  const isPhone = matchMedia('(max-width: 820px)');
+  const isVisible = (node) => node.checkVisibility();
+  const isLost = () => !document.activeElement || document.activeElement === document.body;
+  const FOCUSABLE = 'a[href], button:not(:disabled), input, select, textarea';
+
+  const focusCard = (hit) => {
+    if (!hit) { return; }
+    hit.closest('.card').scrollIntoView({ block: 'nearest' });
+    hit.focus({ preventScroll: true });
+  };
+
+  // --- Keys -----------------------------------------------------------------------------------------------------
+
+  const typesIn = (node) => node.closest('input:not([type=range]):not([type=checkbox]), textarea, select');
+
+  // Down goes to the card below, whatever the number of columns is: the first one that starts in the same place.
+  const below = (hits, at, step) => {
+    const left = hits[at].closest('.card').offsetLeft;
+    for (let next = at + step; hits[next]; next += step) {
+      if (hits[next].closest('.card').offsetLeft === left) { return hits[next]; }
+    }
+    return null;
+  };
+  const steps = {
+    ArrowRight: (hits, at) => hits[at + 1],
+    ArrowLeft: (hits, at) => hits[at - 1],
+    ArrowDown: (hits, at) => below(hits, at, 1),
+    ArrowUp: (hits, at) => below(hits, at, -1),
+    Home: (hits) => hits[0],
+    End: (hits) => hits[hits.length - 1],
+  };
+  const moveInGrid = (event) => {
+    const hits = cards();
+    const at = hits.indexOf(event.target);
+    if (at < 0 || !(event.key in steps)) { return false; }
+    focusCard(steps[event.key](hits, at));
+    return true;
+  };
+  const leaveSearch = (event) => {
+    const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search') && isVisible(one('#grid'));
+    if (isAtGrid) { focusCard(cards()[0]); }
+    return isAtGrid;
+  };
+  const search = (event) => {
+    if (event.key !== '/' || typesIn(event.target)) { return false; }
+    const box = one('#search input, #search textarea');
+    box.focus();
+    box.select();
+    return true;
+  };
+  // Whatever lies on top is closed first: a dialog and the drawer see to themselves.
+  const closePanel = (event) => {
+    const isInUse = one('dialog[open], #drawer[data-open]') || event.target.getAttribute('aria-expanded') === 'true';
+    if (event.key !== 'Escape' || isInUse || !panel()) { return false; }
+    panel().querySelector('.close').click();
+    return true;
+  };
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) { return; }
+    if (search(event) || closePanel(event) || leaveSearch(event) || moveInGrid(event)) { event.preventDefault(); }
+  }, true);
+
+  // --- Skip links -----------------------------------------------------------------------------------------------
+
+  // Not by the address: a fragment in it would be a step of the browser's history.
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('[data-skip]');
+    if (!link) { return; }
+    event.preventDefault();
+    const next = all(link.dataset.skip).flatMap((part) => [...part.querySelectorAll(FOCUSABLE)]).find(isVisible);
+    if (next) { next.focus(); }
+  });
+
+  // --- Focus: into the panel, back to the card, and kept where the page is painted anew --------------------------
+
+  let opener = '';
+  let isOpening = false;
+  let wasOpen = false;
+  let wasDrawerOpen = false;
+  let kept = null;
+  const signature = (node) => JSON.stringify([node.tagName, node.id, { ...node.dataset }]);
+  const lora = (ref) => ref.split('@')[0];
+  const cardOf = (ref) => cards().find((hit) => hit.dataset.ref === ref)
+    || cards().find((hit) => lora(hit.dataset.ref) === lora(ref));
+
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('[data-act=open]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
+    isOpening = true;
+    opener = link.closest('#grid') ? link.dataset.ref : opener;
+  }, true);
+  document.addEventListener('pointerdown', () => { kept = null; }, true);
+  document.addEventListener('focusin', (event) => {
+    // Only in our own HTML: Gradio's components mind their focus themselves.
+    const root = event.target.closest('.html-container')?.closest('.block[id]');
+    kept = root ? { root, signature: signature(event.target) } : null;
+    uncover(event.target);
+  });
+
+  // A card under the panel can't be seen: the panel makes way.
+  const uncover = (node) => {
+    const card = node.closest('#grid .card');
+    if (!card || !panel() || isPhone.matches || !node.matches(':focus-visible')) { return; }
+    const { left, right } = card.getBoundingClientRect();
+    if ((left + right) / 2 > one('#detail').getBoundingClientRect().left) { panel().querySelector('.close').click(); }
+  };
+
+  const enterPanel = () => {
+    isOpening = false;
+    one('#detail').scrollTop = 0;
+    panel().focus({ preventScroll: true });
+  };
+  const leavePanel = () => {
+    const card = cardOf(opener);
+    opener = '';
+    if (!isLost()) { return; }
+    const next = card && isVisible(card) ? card : one('#nav [aria-current=page]');
+    next.focus({ preventScroll: true });
+  };
+  const keepFocus = () => {
+    const active = document.activeElement;
+    if (!kept || !(isLost() || kept.root.contains(active)) || (!isLost() && signature(active) === kept.signature)) {
+      return;
+    }
+    const same = [...kept.root.querySelectorAll('*')].find((node) => signature(node) === kept.signature);
+    if (same) { same.focus({ preventScroll: true }); }
+  };
+
+  // What lies under a panel or drawer that fills the screen can't be reached.
+  const shutAway = () => {
+    const isDrawerOpen = isPhone.matches && one('#drawer[data-open]');
+    const isPanelOpen = isPhone.matches && panel();
+    all('#header').forEach((node) => { node.inert = Boolean(isDrawerOpen || isPanelOpen); });
+    all('#facets, #results').forEach((node) => { node.inert = Boolean(isDrawerOpen || isPanelOpen); });
+    all('[id^=page-]').forEach((node) => { node.inert = Boolean(isDrawerOpen); });
+  };
+  isPhone.addEventListener('change', shutAway);
+
+  // --- Names ----------------------------------------------------------------------------------------------------
+
+  // Gradio names its upload buttons otherwise than they are labelled, so that voice control can't find them.
+  const nameUploads = () => all('button.upload-container[aria-label]').forEach((button) => {
+    button.removeAttribute('aria-label');
+  });
+  const nameTab = () => {
+    const title = panel() ? panel().getAttribute('aria-label') : one('#nav h1')?.textContent;
+    const named = title ? `${title} · hub-ui` : 'hub-ui';
+    if (document.title !== named) { document.title = named; }
+  };
+
+  const follow = () => {
+    const isOpen = Boolean(panel());
+    const isDrawerOpen = Boolean(one('#drawer[data-open]'));
+    nameUploads();
+    nameTab();
+    shutAway();
+    if (isOpen && !opener) { opener = new URLSearchParams(location.search).get('open') || ''; }
+    if (isOpen && isOpening) { enterPanel(); }
+    keepFocus();
+    if (wasOpen && !isOpen) { leavePanel(); }
+    const isLeft = isLost() || one('#drawer')?.contains(document.activeElement);
+    if (wasDrawerOpen && !isDrawerOpen && isLeft) { one('#downloads [data-drawer]').focus(); }
+    wasOpen = isOpen;
+    wasDrawerOpen = isDrawerOpen;
+  };
+  const watched = { childList: true, subtree: true, attributeFilter: ['data-ref', 'data-open', 'aria-current', 'aria-label'] };
+  new MutationObserver(follow).observe(document.documentElement, watched);
+})();

@@ -1,0 +1,183 @@
+"""The page by keyboard alone: where the focus goes, what each key does, and that no stop is hidden."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import places
+
+pytestmark = pytest.mark.browser
+BOX = "#search input, #search textarea"
+CARD = "#grid .card .hit"
+FOCUSED_CARD = "[...document.querySelectorAll('#grid .card .hit')].indexOf(document.activeElement)"
+# What has the focus is on the screen, and on top there.
+SEEN = """() => {
+  const node = document.activeElement;
+  const place = node.getBoundingClientRect();
+  const top = document.elementFromPoint(place.left + place.width / 2, place.top + place.height / 2);
+  const on_top = top && (node.contains(top) || top.contains(node) || node.labels && [...node.labels].includes(top));
+  const seen = node.checkVisibility({opacityProperty: true, visibilityProperty: true}) && place.width > 1 && on_top;
+  return seen ? '' : node.outerHTML.slice(0, 120);
+}"""
+
+
+def columns(page: Page) -> int:
+    count: int = page.evaluate(
+        "getComputedStyle(document.querySelector('.cards')).gridTemplateColumns.split(' ').length"
+    )
+    return count
+
+
+def focused_card(page: Page) -> int:
+    """-1 when it is none."""
+    index: int = page.evaluate(FOCUSED_CARD)
+    return index
+
+
+def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.keyboard.press("/")
+    expect(page.locator(BOX)).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(page.locator(BOX)).to_have_value("a/b")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(CARD).first).to_be_focused()
+
+
+def test_arrows_move_between_cards_as_they_lie_on_the_screen(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.locator(CARD).first.focus()
+    last = page.locator(CARD).count() - 1
+    moved = []
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "End", "ArrowRight", "Home"):
+        page.keyboard.press(key)
+        moved.append(focused_card(page))
+    wide = columns(page)
+    assert moved == [1, 1 + wide, wide, 0, 0, last, last, 0]
+
+
+def test_enter_opens_the_panel_with_the_focus_in_it_and_escape_goes_back_to_the_card(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.locator(CARD).nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".detail")).to_be_focused()
+    expect(page.locator(".detail .state", has_text="Reading")).to_have_count(0)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Close", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".detail")).to_have_count(0)
+    expect(page.locator(CARD).nth(1)).to_be_focused()
+
+
+def test_the_focus_enters_and_leaves_the_panel_by_mouse_too(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.locator(CARD).nth(2).click()
+    expect(page.locator(".detail")).to_be_focused()
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator(CARD).nth(2)).to_be_focused()
+
+
+def test_a_card_under_the_panel_is_uncovered_when_the_focus_comes_to_it(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.locator(CARD).first.click()
+    expect(page.locator(".detail")).to_be_focused()
+    page.locator(CARD).first.focus()
+    for _ in range(columns(page) - 1):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".detail")).to_have_count(0)
+    assert focused_card(page) == columns(page) - 1
+    assert page.evaluate(SEEN) == ""
+
+
+def test_skip_links_lead_past_the_header_and_past_the_filters(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the LoRAs")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(CARD).first).to_be_focused()
+    page.locator(BOX).focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip the filters")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(CARD).first).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_stop_of_the_tab_key_can_be_seen(demo: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    places.browse(page, demo)
+    hidden = []
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        hidden.append(page.evaluate(SEEN))
+    assert [found for found in hidden if found] == []
+
+
+def test_the_focus_ring_of_a_card_goes_around_its_picture(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.locator(BOX).focus()
+    page.keyboard.press("ArrowDown")
+    ring = "(hit) => [getComputedStyle(hit, '::after').outlineStyle, parseInt(getComputedStyle(hit, '::after').height)]"
+    height = page.locator(".card").first.evaluate("(card) => Math.floor(card.getBoundingClientRect().height - 2)")
+    assert page.locator(CARD).first.evaluate(ring) == ["solid", height]
+
+
+def test_a_filter_keeps_the_focus_when_the_filters_are_painted_anew(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    page.get_by_role("checkbox", name=re.compile("^Tool")).focus()
+    page.keyboard.press("Space")
+    expect(page.locator(".sentence")).to_contain_text("tools")
+    expect(page.locator(".card.ghost")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name=re.compile("^Tool"))).to_be_focused()
+
+
+def test_a_card_opens_in_a_new_tab_and_leaves_this_page_as_it_is(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    title = page.locator(CARD).first.inner_text()
+    for modifiers, button in ((["ControlOrMeta"], "left"), ([], "middle")):
+        with page.context.expect_page() as opened:
+            page.locator(CARD).first.click(modifiers=modifiers, button=button)
+        expect(opened.value.locator(".detail h2")).to_have_text(title)
+    expect(page.locator(".detail")).to_have_count(0)
+
+
+def test_on_a_phone_nothing_under_the_open_panel_can_be_reached(demo: str, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    places.panel(page, demo)
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('#grid, #header, #facets')") is None
+    page.keyboard.press("Escape")
+    expect(page.locator(CARD).first).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_escape_closes_the_drawer_and_goes_back_to_its_button(demo: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    places.drawer(page, demo)
+    expect(page.get_by_role("button", name="Close downloads")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".drawer")).to_be_hidden()
+    expect(page.locator("#downloads button")).to_be_focused()
+
+
+def test_escape_closes_what_lies_on_top_first(demo: str, page: Page) -> None:
+    places.panel(page, demo)
+    page.locator("#downloads button").click()
+    expect(page.locator(".drawer")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".drawer")).to_be_hidden()
+    expect(page.locator(".detail")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".detail")).to_have_count(0)
+
+
+@pytest.mark.parametrize("place", ["browse", "try_empty", "library", "train", "settings"])
+def test_a_page_has_one_heading_of_the_first_level_and_is_named_in_the_tab(demo: str, page: Page, place: str) -> None:
+    places.PLACES[place](page, demo)
+    name = place.removesuffix("_empty").capitalize()
+    assert page.get_by_role("heading", level=1).all_inner_texts() == [name]
+    expect(page).to_have_title(f"{name} · hub-ui")
