@@ -15,6 +15,7 @@ import gradio as gr
 from connectors.ref import Ref
 from hub_ui.pages import browse, closed, detail, downloads, examples, library, past, settings, training, trying
 from hub_ui.pages.edge import QUIET, told
+from hub_ui.pages.generations import Generations
 from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
 from hub_ui.services import Services
@@ -47,7 +48,7 @@ FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act:
 MOST_WAITING = 2000
 
 
-def build_app(services: Services, reader: HeaderReader, render: Renderer) -> gr.Blocks:
+def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page repaints from it."""
     policy = services.policy
 
@@ -78,7 +79,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer) -> gr.
             widget(settings.html(services, render), elem_id="settings")
         browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
         detail.connect(panel, coming, services, render, view=view)
-        states = trying.connect(try_page, coming, services, render, view=view, order=order)
+        states = trying.connect(try_page, coming, services, render, generations, view=view, order=order)
         if policy.allows("keep history"):
             past.connect(try_page, services, render, states)
         examples.connect(panel, try_page, services, render, states)
@@ -88,7 +89,9 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer) -> gr.
         if shelf is not None:
             library.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
-        _connect(app, render, view, nav, box, browsing.sort, address, closed_pages=closed.names(services.policy))
+        # The id of what this tab was at before it was loaded again comes from the browser's own storage.
+        app.load(arrived, [try_page.generation], [view, order], js=trying.READ_GENERATION, **QUIET)
+        _connect(render, view, nav, box, browsing.sort, address, closed_pages=closed.names(services.policy))
         for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
             clickable.act(on_click, [view], [view, order], **QUIET)
     return app
@@ -115,7 +118,6 @@ def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.
 
 
 def _connect(
-    app: gr.Blocks,
     render: Renderer,
     view: gr.State,
     nav: gr.HTML,
@@ -128,13 +130,12 @@ def _connect(
     def on_view(now: View) -> Any:
         return show(render, now, closed_pages)
 
-    app.load(_arrived, None, [view], **QUIET)
     shown = view.change(on_view, [view], [nav, box, sort, address], **QUIET)
     shown.then(None, [address], None, js=WRITE_ADDRESS)
 
 
-def _arrived(request: gr.Request) -> View:
-    return View.from_address(str(request.url.query) if request else "")
+def arrived(generation: str, request: gr.Request) -> tuple[View, str]:
+    return View.from_address(str(request.url.query) if request else ""), generation or ""
 
 
 def show(render: Renderer, view: View, closed_pages: Sequence[str] = ()) -> Any:
@@ -184,7 +185,8 @@ def serving(
         render = Renderer()
         hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
         pictures = HubPictures(links=render.pictures, hosts=hubs)
-        app = build_app(services, reader, render)
+        generations = Generations(hosted=services.settings.hosted)
+        app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
         hosts = None if services.settings.hosted and not services.settings.allowed_hosts else Hosts(names=names)
         _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -203,7 +205,7 @@ def serving(
             mcp_server=False,
             max_file_size=limits.upload_bytes,
             app_kwargs={
-                "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder),
+                "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
                 "routes": [pictures.route()],
             },
         )
@@ -211,6 +213,7 @@ def serving(
             yield url
         finally:
             app.close(verbose=False)
+            generations.close()
             services.queue.stop()
             reader.close()
             pictures.close()

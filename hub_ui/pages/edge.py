@@ -101,7 +101,7 @@ def stepping(
     """
     steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=_run, args=(work, steps, stop), daemon=True).start()
+    threading.Thread(target=run, args=(work, steps.put, stop.is_set), daemon=True).start()
     try:
         while True:
             try:
@@ -117,9 +117,10 @@ def stepping(
         stop.set()
 
 
-def _run(work: Callable[..., Any], steps: queue.SimpleQueue[Any], stop: threading.Event) -> None:
+def run(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """Hands over what the work reports, and in the end a Done or a Failed."""
     try:
-        steps.put(Done(result=work(steps.put, stop.is_set)))
+        put(Done(result=work(put, is_cancelled)))
     # Whatever happens in the thread is raised again in the page's own thread, where it is told or logged.
     except BaseException as error:
-        steps.put(Failed(error=error))
+        put(Failed(error=error))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,24 @@ import gradio as gr
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
-from hub_ui.pages import showing
-from hub_ui.pages.bringing import check_bases
-from hub_ui.pages.edge import stepping
+from hub_ui.pages import bringing, showing
 from hub_ui.pages.form import Filled
+from hub_ui.pages.generations import Generations, Subject
 from hub_ui.pages.view import View
 from hub_ui.pages.wish import Wish
 from hub_ui.preview import sheets
-from hub_ui.preview.job import Job, Made, Step
-from hub_ui.preview.sheets import Sheet
+from hub_ui.preview.job import Job, Step
+from hub_ui.preview.sheets import Sheet, SheetKind
 from hub_ui.services import Services
 from hub_ui.widgets import fetching, progress, result, words
 from hub_ui.widgets.render import Renderer
 
+SAME = gr.skip()
 GRID = (0.0, 0.5, 1.0)
-STEPS = 6
 # Loading a base says nothing for a while.
 BEAT_SECONDS = 0.4
-NOTHING: tuple[Any, ...] = (gr.skip(),) * STEPS
-OVER: tuple[Any, ...] = ("", gr.skip(), gr.skip(), "", gr.update(visible=False), False)
+STOPPED = "Stopped. Nothing was changed."
+DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +59,106 @@ class Order:
         return subject(self.view, self.wish.base)
 
 
+def outputs(
+    *,
+    progress: Any = SAME,
+    result: Any = SAME,
+    kept: Any = SAME,
+    question: Any = SAME,
+    running: bool | None = None,
+    generation: Any = SAME,
+    asked: int | None = None,
+    taken: bool = False,
+) -> tuple[Any, ...]:
+    """A step for the page, in the order of `TryPage.made`. `running` shows the Stop button or hides it.
+
+    `taken`: an order is carried out now, and is none any more.
+    """
+    stop = SAME if running is None else gr.update(visible=running)
+    order = False if taken else SAME
+    return progress, result, kept, question, stop, order, generation, SAME if asked is None else asked
+
+
 def subject(view: View, base: str | None) -> str:
     return " ".join((str(base or "").strip(), *(s.ref for s in view.stack)))
 
 
-def make(services: Services, render: Renderer, order: Order, *, cache: str) -> Iterator[Any]:
-    """Steps of (progress, result, result kept, question, stop button, ordered). `cache`: Gradio's served folder."""
+def make(
+    services: Services,
+    render: Renderer,
+    generations: Generations,
+    order: Order,
+    *,
+    asked: int,
+    cache: str,
+    page: str = "",
+) -> Iterator[Any]:
+    """Steps of `outputs`. What is made goes on when the page is closed; its id leads back to it (see `resume`).
+
+    `cache`: Gradio's served folder. `asked` counts what was put into the queue of downloads. `page` is its session.
+    """
     if not order.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
-    yield progress.html(render, "Starting…", None), gr.skip(), gr.skip(), "", gr.update(visible=True), False
-    steps = stepping(lambda report, cancelled: _made(services, order, report, cancelled), beat=BEAT_SECONDS)
-    try:
-        if order.wish.place == "local":
-            check_bases(services, order.refs, order.wish.base)
-        made: Made = yield from _told(render, steps)
-    except NeedsFetching as need:
-        question = fetching.html(render, needed(need, order.subject))
-        yield "", gr.skip(), gr.skip(), question, gr.update(visible=False), False
+    yield outputs(progress=progress.html(render, "Starting…", None), question="", running=True, taken=True)
+    fetches = bringing.Fetches()
+    if order.wish.place == "local":
+        bringing.check_bases(services, order.refs, order.wish.base)
+        fetches = bringing.enqueue(services, order.refs)
+    subject = Subject(kind=order.wish.sheet, refs=tuple(map(str, order.refs)), downloads=fetches.own)
+    id_ = generations.start(subject, partial(_made, services, order, fetches, cache), page=page)
+    if fetches.tasks:
+        yield outputs(asked=asked + 1)
+    yield from _followed(render, generations, id_, order.subject)
+
+
+def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:
+    """What this tab was at before it was loaded again: running or done, if it is about what the address names."""
+    found = generations.find(id_)
+    if found is None or not is_about(found.kind, found.refs, view):
+        yield outputs(taken=True)
         return
-    shown = showing.result_of(made, cache)
-    yield "", result.html(render, shown), shown, "", gr.update(visible=False), False
+    yield outputs(taken=True)
+    yield from _followed(render, generations, id_, subject(view, view.wish.base))
+
+
+def is_about(kind: SheetKind, refs: Iterable[str], view: View) -> bool:
+    """Whether pictures are about what is looked at: the kind of comparison, and one of the LoRAs at least."""
+    mine, now = loras(refs), loras(s.ref for s in view.stack)
+    shown = "pair" if kind == "one" else kind
+    return shown == view.wish.sheet and (not mine or not now or not mine.isdisjoint(now))
+
+
+def loras(refs: Iterable[str]) -> frozenset[Ref]:
+    """Whichever version and file of them."""
+    return frozenset(Ref.parse(ref).lora for ref in refs)
+
+
+def _followed(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
+    """Each step says all of it again: of steps that come quickly, Gradio's page (6.31) takes over only the last."""
+    running = partial(outputs, question="", running=True, generation=id_)
+    line = progress.html(render, "Starting…", None)
+    try:
+        for step in generations.follow(id_, beat=BEAT_SECONDS):
+            if isinstance(step, result.Result):
+                made = result.html(render, step)
+                yield outputs(progress="", result=made, kept=step, question="", running=False, generation=id_)
+                return
+            line = line if step is None else step_html(render, step)
+            yield running(progress=line)
+    except NeedsFetching as need:
+        question = fetching.html(render, needed(need, subject))
+        yield outputs(progress="", question=question, running=False, generation="")
+        return
+    yield outputs(progress=render("said", text=STOPPED), running=False, generation="")
+
+
+def stopped(services: Services, render: Renderer, generations: Generations, id_: str) -> tuple[Any, ...]:
+    """The downloads that were started for it are paused, with what has come of them; those of others go on."""
+    found = generations.stop(id_)
+    for task in found.downloads if found else ():
+        services.queue.pause(task)
+    said = DOWNLOAD_KEPT if found and found.downloads else STOPPED
+    return outputs(progress=render("said", text=said), question="", running=False, generation="", taken=True)
 
 
 def ending(steps: Iterator[Any]) -> Iterator[Any]:
@@ -86,17 +166,23 @@ def ending(steps: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from steps
     except HubUiError:
-        yield OVER
+        yield outputs(progress="", question="", running=False, generation="", taken=True)
         raise
 
 
-def _made(services: Services, order: Order, report: Any, cancelled: Any) -> Made:
+def _made(
+    services: Services, order: Order, fetches: bringing.Fetches, cache: str, report: Any, is_cancelled: Any
+) -> result.Result:
+    """In the generation's own thread."""
+    bringing.wait_for(services.queue, fetches, report, is_cancelled)
     fields = {**job_fields(order.filled), "may_fetch": order.may_fetch}
     if order.wish.place == "replicate":
         job = services.planned(order.refs, order.weights, **fields)
     else:
-        job = services.job(order.refs, order.weights, report=report, cancelled=cancelled, **fields)
-    return services.make(job, sheet_of(order.wish, job), place=order.wish.place, report=report, cancelled=cancelled)
+        job = services.job(order.refs, order.weights, report=report, cancelled=is_cancelled, **fields)
+    sheet = sheet_of(order.wish, job)
+    made = services.make(job, sheet, place=order.wish.place, report=report, cancelled=is_cancelled)
+    return showing.result_of(made, cache)
 
 
 def estimate(services: Services, order: Order) -> str:
@@ -129,26 +215,18 @@ def sheet_of(wish: Wish, job: Job) -> Sheet:
     return sheets.of_kind(wish.sheet, job, (job.prompt, *wish.prompts), weights)
 
 
-def _told(render: Renderer, steps: Any) -> Any:
-    """Returns what the last step made. A step of None is no news."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as done:
-            return done.value
-        yield NOTHING if step is None else (step_html(render, step), *NOTHING[1:])
-
-
-def step_html(render: Renderer, step: Progress | Step) -> str:
+def step_html(render: Renderer, step: Progress | Step | bringing.Wait) -> str:
     text, fraction = step_words(step)
-    if isinstance(step, Progress):
+    if not isinstance(step, Step):
         return progress.html(render, text, fraction)
     left = f"about {words.duration(step.seconds_left)} left" if step.seconds_left is not None else ""
     look = showing.inline(step.preview) if step.preview is not None else ""
     return progress.html(render, text, fraction, preview=look, left=left)
 
 
-def step_words(step: Progress | Step) -> tuple[str, float | None]:
+def step_words(step: Progress | Step | bringing.Wait) -> tuple[str, float | None]:
+    if isinstance(step, bringing.Wait):
+        return step.text, step.fraction
     if isinstance(step, Progress):
         return pull_words(step)
     return step.stage, step.done / step.total if step.total else None

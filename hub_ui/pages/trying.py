@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from connectors.errors import HubUiError, UsageError
-from connectors.ref import Ref
-from hub_ui.pages import bringing, form, making
+from hub_ui.pages import form, making
 from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.form import Form, Shown
+from hub_ui.pages.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.pages.wish import sheet_kind
 from hub_ui.preview.sheets import SheetKind
 from hub_ui.services import Services
+from hub_ui.web.middleware import GENERATIONS
 from hub_ui.widgets import result, tabs
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result
@@ -32,12 +33,17 @@ MAKE: dict[SheetKind, str] = {
     "both": "Make all four",
     "grid": "Make the grid",
 }
+# This tab alone knows the id, and finds its pictures again when it is loaded again. A link that is shared has none.
+READ_GENERATION = "() => [sessionStorage.getItem('hub-ui-generation') || '']"
 # On a phone the form fills the screen: what comes of it is shown.
-SHOW_STAGE = """() => {
+KEEP_GENERATION = """(id) => {
+  sessionStorage.setItem('hub-ui-generation', id);
   const tabs = document.getElementById('tabs');
-  const seen = tabs.getBoundingClientRect().bottom < innerHeight;
+  const {top, bottom} = tabs.getBoundingClientRect();
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  if (!seen) { tabs.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'}); }
+  if (id && (top < 0 || bottom > innerHeight / 2)) {
+    tabs.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
+  }
 }"""
 TWO_LORAS = "Two LoRAs are compared here: add another one."
 
@@ -54,19 +60,20 @@ class TryPage:
     question: gr.HTML
     result: gr.HTML
     history: gr.HTML
+    generation: gr.Textbox
 
 
 @dataclass(frozen=True, kw_only=True)
 class States:
-    """`order` is true right after "Download & try": the pair is then made without another click.
+    """`order` is true right after "Download & try": the pair is then made without another click. Right after loading
+    it is the id of the generation that this tab was at before, or empty.
 
-    `own` are the downloads that this page has put into the queue, and may stop. `kept` is the Result on the stage.
+    `kept` is the Result on the stage.
     """
 
     view: gr.State
     order: gr.State
     shown: gr.State
-    own: gr.State
     kept: gr.State
 
 
@@ -83,69 +90,112 @@ def build(render: Renderer) -> TryPage:
         progress = widget(elem_id="progress")
         question = widget(elem_id="question")
         shown = widget(result.empty_html(render), elem_id="pair")
+        generation = gr.Textbox(visible="hidden", elem_id="generation")
     history = widget(elem_id="history")
     return TryPage(
         form=fields, make=make, stop=stop, estimate=estimate, tabs=kinds, said=said, progress=progress,
-        question=question, result=shown, history=history,
+        question=question, result=shown, history=history, generation=generation,
     )  # fmt: skip
 
 
 def connect(
-    page: TryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State, order: gr.State
+    page: TryPage,
+    downloads: Downloads,
+    services: Services,
+    render: Renderer,
+    generations: Generations,
+    *,
+    view: gr.State,
+    order: gr.State,
 ) -> States:
-    states = States(view=view, order=order, shown=gr.State(Shown()), own=gr.State(()), kept=gr.State(None))
+    states = States(view=view, order=order, shown=gr.State(Shown()), kept=gr.State(None))
 
     def on_view(now: View, before: Shown, last: Result | None) -> Any:
         return (*form.show(services, render, now, before), *stage(render, now, last))
 
-    def on_stop(started: tuple[int, ...]) -> Any:
-        with told():
-            return bringing.stopped(services, render, started)
-
     painted = [*page.form.painted, states.shown, page.tabs, page.make, page.result, states.kept]
     looked = view.change(on_view, [view, states.shown, states.kept], painted, **QUIET)
-    running = _connect_making(page, downloads, services, render, states, looked)
+    _connect_making(page, downloads, services, render, generations, states, looked)
     _connect_clicks(page, services, render, states, looked)
-    stopping = [page.progress, page.stop, order, states.own]
-    page.stop.click(on_stop, [states.own], stopping, cancels=running, queue=False, **QUIET)
     return states
 
 
 def _connect_making(
-    page: TryPage, downloads: Downloads, services: Services, render: Renderer, states: States, looked: Any
-) -> list[Any]:
-    """Files first, then pictures; by "Download & try", by the button, or by agreeing to fetch a base."""
-    view, order, always, agreed = states.view, states.order, gr.State(True), gr.State("")
-
-    def on_fetch(now: View, ordered: bool, asked: int, base: str | None, place: str) -> Iterator[Any]:
-        with told():
-            here = place != form.THERE
-            yield from bringing.fetch(
-                services, render, now, ordered=ordered, asked=asked, base=(base or "").strip(), here=here
-            )
+    page: TryPage,
+    downloads: Downloads,
+    services: Services,
+    render: Renderer,
+    generations: Generations,
+    states: States,
+    looked: Any,
+) -> None:
+    """Made by "Download & try", by the button, by agreeing to fetch a base; or found again by who loads the page."""
+    view, agreed = states.view, gr.State("")
+    on = _Handlers(services=services, render=render, generations=generations, cache=page.result.GRADIO_CACHE)
 
     def on_answer(now: View, base: str | None, event: gr.EventData) -> tuple[str, str]:
         return "", answered(now, base, act_data(event))
 
-    def on_made(now: View, *values: Any) -> Any:
+    def on_values(now: View, *values: Any) -> Any:
         return remember(now, values)
 
-    got: list[Any] = [page.progress, page.stop, states.own, downloads.asked]
-    made = [page.progress, page.result, states.kept, page.question, page.stop, order]
-    asking = [downloads.asked, page.form.base, page.form.place]
-    # Downloads wait for nobody's preview, and no preview for a download that is not its own.
-    fetching: dict[str, Any] = {"concurrency_limit": None, **QUIET}
-    one_at_a_time: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1, **QUIET}
-    draw = _maker(page, services, render)
-    got_by_order = looked.then(on_fetch, [view, order, *asking], got, **fetching)
-    by_order = got_by_order.success(draw, [view, order, *page.form.fields], made, **one_at_a_time)
-    got_by_click = page.make.click(on_fetch, [view, always, *asking], got, **fetching)
-    by_click = got_by_click.success(draw, [view, always, *page.form.fields], made, **one_at_a_time)
+    made = [
+        page.progress, page.result, states.kept, page.question, page.stop, states.order, page.generation,
+        downloads.asked,
+    ]  # fmt: skip
+    given = [downloads.asked, *page.form.fields]
+    # The engine makes one after the other: who waits here keeps no other page waiting.
+    at_once: dict[str, Any] = {"concurrency_id": GENERATIONS, "concurrency_limit": None, **QUIET}
+    by_order = looked.then(on.order, [view, states.order, *given], made, **at_once)
+    by_click = page.make.click(on.make, [view, *given], made, **at_once)
     asked = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    by_answer = asked.success(draw, [view, agreed, *page.form.fields], made, **one_at_a_time)
-    for done in (by_click, by_answer):
-        done.success(on_made, [view, *page.form.fields], [view, states.shown], **QUIET)
-    return [got_by_order, by_order, got_by_click, by_click, by_answer]
+    by_answer = asked.success(on.agree, [view, agreed, *given], made, **at_once)
+    # The address holds what is being made, so that the link, and the page when it is loaded again, name the same.
+    page.make.click(on_values, [view, *page.form.fields], [view, states.shown], **QUIET)
+    running = [by_order, by_click, by_answer]
+    page.stop.click(on.stop, [page.generation], made, cancels=running, queue=False, **QUIET)
+    page.generation.change(None, [page.generation], None, js=KEEP_GENERATION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Handlers:
+    """What starts a generation, finds it again, or ends it."""
+
+    services: Services
+    render: Renderer
+    generations: Generations
+    cache: str
+
+    def order(self, request: gr.Request, now: View, ordered: bool | str, asked: int, *values: Any) -> Iterator[Any]:
+        with told():
+            if isinstance(ordered, str):
+                yield from making.ending(making.resume(self.render, self.generations, now, ordered))
+            elif ordered:
+                yield from making.ending(self._steps(request, now, asked, values))
+            else:
+                yield making.outputs()
+
+    def make(self, request: gr.Request, now: View, asked: int, *values: Any) -> Iterator[Any]:
+        with told():
+            yield from making.ending(self._steps(request, now, asked, values))
+
+    def agree(self, request: gr.Request, now: View, answer: str, asked: int, *values: Any) -> Iterator[Any]:
+        with told():
+            made = self._steps(request, now, asked, values, may_fetch=answer == "fetch")
+            yield from making.ending(made if answer else iter([making.outputs()]))
+
+    def stop(self, id_: str) -> Any:
+        with told():
+            return making.stopped(self.services, self.render, self.generations, id_)
+
+    def _steps(
+        self, request: gr.Request, now: View, asked: int, values: tuple[Any, ...], *, may_fetch: bool = False
+    ) -> Iterator[Any]:
+        order = making.Order(view=now, filled=form.filled(now, values), may_fetch=may_fetch)
+        page = request.session_hash or ""
+        yield from making.make(
+            self.services, self.render, self.generations, order, asked=asked, cache=self.cache, page=page
+        )
 
 
 def answered(view: View, base: str | None, clicked: dict[str, Any]) -> str:
@@ -153,18 +203,6 @@ def answered(view: View, base: str | None, clicked: dict[str, Any]) -> str:
     if clicked.get("act") != "fetch":
         return ""
     return "fetch" if clicked.get("subject") == making.subject(view, base) else "ask"
-
-
-def _maker(page: TryPage, services: Services, render: Renderer) -> Callable[..., Iterator[Any]]:
-    def steps(now: View, values: tuple[Any, ...], ordered: bool | str) -> Iterator[Any]:
-        order = making.Order(view=now, filled=form.filled(now, values), may_fetch=ordered == "fetch")
-        yield from making.make(services, render, order, cache=page.result.GRADIO_CACHE)
-
-    def on_make(now: View, ordered: bool | str, *values: Any) -> Iterator[Any]:
-        with told():
-            yield from making.ending(steps(now, values, ordered) if ordered else iter([making.NOTHING]))
-
-    return on_make
 
 
 def _connect_clicks(page: TryPage, services: Services, render: Renderer, states: States, looked: Any) -> None:
@@ -187,7 +225,6 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, states:
     for clickable in (page.form.stack, page.form.chips, page.tabs):
         clickable.act(on_click, [view], [view], **QUIET)
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
-    page.make.click(None, None, None, js=SHOW_STAGE)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
     page.form.base.input(on_base, [view, *page.form.fields], [view], **QUIET)
     fields = (page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place)
@@ -199,21 +236,9 @@ def stage(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
     """Tabs, the button's words, the result, and the result kept: it stays until another kind of sheet is asked for."""
     kind = view.wish.sheet
     closed: dict[SheetKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
-    stays = last is not None and _shows(last, view)
+    stays = last is not None and making.is_about(last.kind, last.refs, view)
     result_now = (gr.skip(), gr.skip()) if stays else (result.empty_html(render, kind), None)
     return tabs.html(render, kind, closed=closed), MAKE[kind], *result_now
-
-
-def _shows(last: Result, view: View) -> bool:
-    """Whether a result is about what is looked at: the kind of sheet, and one of the LoRAs at least."""
-    kind = "pair" if last.kind == "one" else last.kind
-    mine, now = _loras(last.refs), _loras([s.ref for s in view.stack])
-    return kind == view.wish.sheet and (not mine or not now or not mine.isdisjoint(now))
-
-
-def _loras(refs: Iterable[str]) -> frozenset[Ref]:
-    """Whichever version and file of them."""
-    return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
 def remember(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -248,7 +273,7 @@ def tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, A
         return gr.skip(), gr.skip(), gr.skip()
     now = last.showing(int(index))
     # A strip of a LoRA that was taken away says nothing about the weight of the next one.
-    if last.kind != "strip" or _loras(last.refs[:1]) != _loras([s.ref for s in view.stack[:1]]):
+    if last.kind != "strip" or making.loras(last.refs[:1]) != making.loras([s.ref for s in view.stack[:1]]):
         return result.html(render, now), now, gr.skip()
     return result.html(render, now), now, view.weighing(view.stack[0].ref, now.tiles[now.right].weight)
 

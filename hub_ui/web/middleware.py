@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -11,31 +12,38 @@ from hub_ui.policy import WebLimits
 from hub_ui.web.hosts import HostCheck, Hosts
 from hub_ui.web.requests import RequestCheck, Rules, Waiting
 
-GENERATIONS = "gpu"
+# The `concurrency_id` of the events that generate.
+GENERATIONS = "generations"
 
 
-def middleware(app: gr.Blocks, *, hosts: Hosts | None, limits: WebLimits, folder: Path) -> list[Middleware]:
+class Running(Protocol):
+    """The generations that are not done yet."""
+
+    def running(self, page: str | None = None) -> int:
+        """How many of one page, by its session; without one, of all pages."""
+
+
+def middleware(
+    app: gr.Blocks, *, hosts: Hosts | None, limits: WebLimits, folder: Path, generations: Running
+) -> list[Middleware]:
     """`hosts` None: the page answers to every name. `folder` is where Gradio keeps what is uploaded."""
     rules = Rules(
         limits=limits,
         folder=folder,
         uploaded=lambda path: path in app.upload_file_set,
-        waiting=lambda session: waiting(app, session),
+        waiting=lambda session: waiting(app, generations, session),
         generates=lambda number: generates(app, number),
     )
     checks = [Middleware(RequestCheck, rules=rules)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]
 
 
-def waiting(app: gr.Blocks, session: str) -> Waiting:
-    """Gradio (6.31) has no public name for what waits."""
-    queue = app._queue
-    generations = queue.event_queue_per_concurrency_id.get(GENERATIONS)
-    sessions = [event.session_hash for event in list(generations.queue)] if generations else []
+def waiting(app: gr.Blocks, generations: Running, session: str) -> Waiting:
+    """Gradio (6.31) has no public name for the requests that have no answer yet."""
     return Waiting(
-        queued=len(sessions),
-        own_queued=sessions.count(session),
-        events=len(queue.pending_event_ids_session.get(session, ())),
+        queued=generations.running(),
+        own_queued=generations.running(session),
+        events=len(app._queue.pending_event_ids_session.get(session, ())),
     )
 
 

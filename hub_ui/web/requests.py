@@ -35,7 +35,7 @@ _TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """What waits in Gradio's queue: the generations of all pages, those of this one, and its unanswered requests."""
+    """The generations of all pages that are not done, those of this one, and its unanswered requests."""
 
     queued: int
     own_queued: int

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from safetensors.torch import save_file
 
 from connectors.query import Query
@@ -184,6 +184,55 @@ def test_stop_ends_the_drawing_within_a_step(stage: Demo, refs: tuple[Ref, ...],
     expect(page.locator(".pair img.over")).to_be_visible()
 
 
+@pytest.fixture
+def unwatched(browser: Browser) -> Iterator[Page]:
+    """A page that may be left while it listens for the next step, which is an error on its console."""
+    with browser.new_context(viewport={"width": 1440, "height": 960}) as context:
+        yield context.new_page()
+
+
+def test_a_page_that_is_loaded_again_in_a_preview_ends_in_the_pair(
+    stage: Demo, refs: tuple[Ref, ...], unwatched: Page
+) -> None:
+    page = opened(unwatched, address(stage, refs[0], steps=150, seed=61))
+    make(page)
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    page.reload()
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".proof")).to_contain_text("seed 61")
+    expect(page.locator("#stop")).to_be_hidden()
+    assert stage.services.history.entries(1)[0].stamp.seed == 61
+    page.reload()
+    expect(page.locator(".proof")).to_contain_text("seed 61", timeout=SECONDS)
+
+
+def test_what_was_found_again_can_be_stopped(stage: Demo, refs: tuple[Ref, ...], unwatched: Page) -> None:
+    page = opened(unwatched, address(stage, refs[0], steps=500, seed=62))
+    make(page)
+    expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    page.reload()
+    page.get_by_role("button", name="Stop").click(timeout=SECONDS)
+    expect(page.locator("#progress")).to_have_text("Stopped. Nothing was changed.")
+    page.get_by_role("spinbutton", name="Steps").fill("2")
+    make(page)
+    expect(page.locator(".proof")).to_contain_text("seed 62", timeout=SECONDS)
+
+
+def test_another_visitor_with_the_same_link_sees_nothing_of_it(
+    hosted: Demo, refs: tuple[Ref, ...], page: Page, unwatched: Page
+) -> None:
+    mine = opened(unwatched, address(hosted, refs[0], steps=4, seed=63))
+    make(mine)
+    expect(mine.locator(".proof")).to_contain_text("seed 63", timeout=SECONDS)
+    opened(page, mine.url)
+    expect(page.locator("#estimate p")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".pair")).to_have_class("pair empty")
+    mine.reload()
+    expect(mine.locator(".proof")).to_contain_text("seed 63", timeout=SECONDS)
+
+
 def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     page.goto(address(stage, refs[0], on="sdxl-1.0"))
     expect(page.locator("#base")).to_contain_text("no part of it would fit")
@@ -242,18 +291,18 @@ def test_before_gigabytes_are_fetched_a_person_is_asked(stage: Demo, refs: tuple
 
 
 def test_two_pages_at_once_take_turns_and_each_gets_its_own(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    opened(page, address(stage, refs[0], seed=51, steps=30))
+    opened(page, address(stage, refs[0], seed=51, steps=150))
     other = opened(page.context.new_page(), address(stage, refs[1], seed=52))
     make(page)
     expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
     make(other)
-    expect(other.locator("#progress")).to_contain_text("Waiting for its turn…")
+    expect(other.locator("#progress")).to_contain_text("Waiting for another picture")
     expect(page.locator(".proof")).to_contain_text("seed 51", timeout=SECONDS)
     expect(other.locator(".proof")).to_contain_text("seed 52", timeout=SECONDS)
 
 
 def test_who_waits_may_stop_without_disturbing_the_other(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    opened(page, address(stage, refs[0], seed=53, steps=30))
+    opened(page, address(stage, refs[0], seed=53, steps=150))
     other = opened(page.context.new_page(), address(stage, refs[1], seed=54))
     make(page)
     expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)

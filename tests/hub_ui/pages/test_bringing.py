@@ -1,68 +1,49 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
 
-import gradio as gr
 import pytest
 
 from connectors.errors import Gated, HubUiError, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
+from hub_ui.library.progress import PullCancelled
 from hub_ui.pages import bringing
+from hub_ui.pages.bringing import Fetches, Wait
 from hub_ui.pages.view import Stacked, View
 from hub_ui.services import Services
-from hub_ui.widgets.render import Renderer
-from tests.hub_ui.library.queueing import A, Pulls
+from tests.hub_ui.library.queueing import Pulls
 
 TINY = View(stack=(Stacked(ref="civitai:2"),))
 
 
-def fetch(built: Services, view: View = TINY, **changes: Any) -> Iterator[Any]:
-    return bringing.fetch(built, Renderer(), view, **{"ordered": True, "asked": 3, **changes})
+def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[Wait]:
+    waits: list[Wait] = []
+    bringing.wait_for(built.queue, enqueue(built, view), waits.append, is_cancelled)
+    return waits
+
+
+def enqueue(built: Services, view: View = TINY) -> Fetches:
+    return bringing.enqueue(built, [Ref.parse(s.ref) for s in view.stack])
 
 
 def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> None:
-    steps = list(fetch(queued))
+    fetches = enqueue(queued)
+    bringing.wait_for(queued.queue, fetches, print, lambda: False)
     [task] = queued.queue.tasks()
-    assert (str(task.ref), task.state) == ("civitai:2", "done")
-    assert steps[1][1:] == (gr.update(visible=True), (task.id,), 4)
-    assert steps[-1][2] == ()
-
-
-def test_without_an_order_nothing_happens(queued: Services) -> None:
-    assert list(fetch(queued, ordered=False)) == [(gr.skip(),) * 4]
-    assert queued.queue.tasks() == ()
-
-
-def test_for_another_place_nothing_is_fetched_and_the_page_says_that_it_waits(queued: Services) -> None:
-    waiting = list(fetch(queued, here=False))[-1]
-    assert "Waiting for its turn…" in waiting[0]
-    assert waiting[1] == gr.update(visible=True)
-    assert queued.queue.tasks() == ()
-
-
-def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(queued: Services) -> None:
-    with pytest.raises(NoBase, match="hub-ui serve"):
-        list(fetch(queued, View(stack=(Stacked(ref="civitai:1"),))))
-    assert queued.queue.tasks() == ()
-
-
-def test_stopping_pauses_the_downloads_of_this_page_and_no_other(queued: Services, pulls: Pulls) -> None:
-    pulls.held.set()
-    other = queued.queue.add(A)
-    steps = fetch(queued)
-    own = [next(steps), next(steps)][1][2]
-    said = bringing.stopped(queued, Renderer(), own)[0]
-    assert "What has come of the download is kept." in said
-    assert [(task.id, task.state) for task in queued.queue.tasks() if task.state == "paused"] == [(own[0], "paused")]
-    assert other.id not in own
+    assert (str(task.ref), task.state, fetches.own) == ("civitai:2", "done", (task.id,))
 
 
 def test_a_download_that_ran_before_is_not_this_pages_to_stop(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
     queued.queue.add(Ref.parse("civitai:2"))
-    steps = fetch(queued)
-    assert [next(steps), next(steps)][1][2] == ()
+    assert enqueue(queued).own == ()
+
+
+def test_who_gives_up_waiting_stops_no_download(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    with pytest.raises(PullCancelled):
+        wait(queued, is_cancelled=lambda: True)
+    assert not queued.queue.tasks()[0].rests
 
 
 @pytest.mark.parametrize(
@@ -77,13 +58,17 @@ def test_what_keeps_a_download_from_coming_soon_is_told(
 ) -> None:
     pulls.outcomes[Ref.parse("civitai:2")].append(error)
     with pytest.raises(HubUiError, match=said):
-        list(fetch(queued))
+        wait(queued)
 
 
 def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
-    steps = fetch(queued)
-    [next(steps), next(steps)]
-    queued.queue.pause(queued.queue.tasks()[0].id)
+    fetches = enqueue(queued)
+    queued.queue.pause(fetches.tasks[0].id)
     with pytest.raises(UsageError, match="Resume it under Downloads"):
-        list(steps)
+        bringing.wait_for(queued.queue, fetches, print, lambda: False)
+
+
+def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:
+    with pytest.raises(NoBase, match="hub-ui serve"):
+        bringing.check_bases(queued, [Ref.parse("civitai:1")])

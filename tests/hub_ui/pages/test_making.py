@@ -8,9 +8,10 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from connectors.errors import NeedsFetching, UsageError
+from connectors.errors import NeedsFetching, NoBase, UsageError
 from hub_ui.pages import making
 from hub_ui.pages.form import Filled
+from hub_ui.pages.generations import Generations, Subject
 from hub_ui.pages.making import Order
 from hub_ui.pages.view import Stacked, View
 from hub_ui.pages.wish import Wish
@@ -18,6 +19,8 @@ from hub_ui.preview.job import Adapter, Job, Made, Step
 from hub_ui.preview.sheets import Sheet, pair
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.result import Result, Tile
+from tests.hub_ui.library.queueing import A, Pulls
 
 VIEW = View(page="try", stack=(Stacked(ref="civitai:2"),))
 NEED = NeedsFetching(
@@ -54,6 +57,9 @@ def job(built: Services, **fields: Any) -> Job:
     return Job(adapters=(adapter,), prompt="a boat", **fields)
 
 
+TINY = View(stack=(Stacked(ref="civitai:2"),))
+FILLED_TINY = Filled(wish=Wish(prompt="a boat"))
+RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
 FILLED = Filled(wish=Wish(prompt="a boat", base="sdxl-1.0"))
 
 
@@ -82,16 +88,76 @@ def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
 
 def test_a_failure_leaves_no_stop_button_behind() -> None:
     def failing() -> Iterator[Any]:
-        yield making.NOTHING
+        yield making.outputs()
         raise UsageError("No.")
 
     steps = making.ending(failing())
-    assert [next(steps), next(steps)] == [
-        making.NOTHING,
-        ("", gr.skip(), gr.skip(), "", gr.update(visible=False), False),
-    ]
+    progress, _result, _kept, question, stop, order, generation, _asked = [next(steps), next(steps)][1]
+    assert (progress, question, stop, order, generation) == ("", "", gr.update(visible=False), False, "")
     with pytest.raises(UsageError):
         next(steps)
+
+
+@pytest.fixture
+def generations() -> Iterator[Generations]:
+    made = Generations()
+    yield made
+    made.close()
+
+
+def start(built: Services, generations: Generations) -> Iterator[Any]:
+    return making.make(built, Renderer(), generations, Order(view=TINY, filled=FILLED_TINY), asked=3, cache="")
+
+
+def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears_of_it(
+    queued: Services, studio: Asking, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    steps = start(queued, generations)
+    _starting, added, waiting = next(steps), next(steps), next(steps)
+    assert (added[-1], len(queued.queue.tasks())) == (4, 1)
+    assert generations.find(waiting[-2]) == Subject(kind="pair", refs=("civitai:2",), downloads=(1,))
+
+
+def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
+    queued: Services, generations: Generations
+) -> None:
+    order = Order(view=View(stack=(Stacked(ref="civitai:1"),)), filled=FILLED_TINY)
+    with pytest.raises(NoBase, match="hub-ui serve"):
+        list(making.make(queued, Renderer(), generations, order, asked=3, cache=""))
+    assert queued.queue.tasks() == ()
+
+
+def test_stopping_pauses_the_downloads_of_this_page_and_no_other(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    other = queued.queue.add(A)
+    steps = start(queued, generations)
+    id_ = [next(steps), next(steps), next(steps)][2][-2]
+    said = making.stopped(queued, Renderer(), generations, id_)[0]
+    assert "What has come of the download is kept." in said
+    assert [task.state == "paused" for task in queued.queue.tasks()] == [False, True]
+    assert queued.queue.tasks()[0].id == other.id
+
+
+@pytest.mark.parametrize(
+    ("view", "found"),
+    [
+        (VIEW, True),
+        (View(page="browse", stack=VIEW.stack), True),
+        (View(page="try", stack=(Stacked(ref="civitai:9"),)), False),
+        (View(page="try", stack=VIEW.stack, wish=Wish(sheet="strip")), False),
+    ],
+)
+def test_a_page_finds_again_only_what_its_address_is_about(generations: Generations, view: View, found: bool) -> None:
+    id_ = generations.start(Subject(kind="pair", refs=("civitai:2@20",)), lambda report, over: RESULT)
+    steps = list(making.resume(Renderer(), generations, view, id_))
+    assert (steps[-1][2] == RESULT) == found
+
+
+def test_an_id_that_nobody_knows_leads_to_nothing(generations: Generations) -> None:
+    assert list(making.resume(Renderer(), generations, VIEW, "guessed")) == [making.outputs(taken=True)]
 
 
 def test_a_first_look_is_part_of_the_page_and_no_file() -> None:
