@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from hub_ui.policy import WebLimits
 from hub_ui.web.hosts import HostCheck, Hosts
+from hub_ui.web.queue_polling import QueuePolling
 from hub_ui.web.requests import RequestCheck, Rules, Waiting
 
 # The `concurrency_id` of the events that generate.
@@ -34,7 +35,7 @@ def middleware(
         waiting=lambda session: waiting(app, generations, session),
         generates=lambda number: generates(app, number),
     )
-    checks = [Middleware(RequestCheck, rules=rules)]
+    checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]
 
 

@@ -33,7 +33,7 @@ app.launch(prevent_thread_lock=True, quiet=True)
 print("served", flush=True)
 threading.Event().wait()
 """
-SETTLE_SECONDS = 15
+SETTLE_SECONDS = 45
 MOST_OF_A_CORE = 0.3
 
 
