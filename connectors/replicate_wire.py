@@ -14,7 +14,7 @@ from connectors.facts.card_words import card_claims
 from connectors.facts.claims import best
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
 from connectors.ref import PINNED, Ref
-from connectors.replicate_model import Model, has_weights, read
+from connectors.replicate_model import Model, has_weights, is_fine_tune, read
 from connectors.wire import Table, address, count, number, table, text, texts, when
 
 # Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
@@ -43,10 +43,11 @@ _PARAMS = (
     "control_image",
 )
 _NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
+_BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
 
 
 def is_lora(wire: Table) -> bool:
-    """Whether a listing shows it: anything that is, takes or trains LoRAs for pictures or films."""
+    """Whether a listing shows it: anything that is a LoRA or takes LoRAs, for pictures or films."""
     model = read(wire)
     return model is not None and replicate_model.is_lora(model)
 
@@ -90,7 +91,7 @@ def _version(model: Model, ref: Ref) -> Version | None:
         name=version_id[:8],
         updated_at=when(model.version.get("created_at")),
         access=_access(model),
-        access_note=None if has_weights(model) else _NO_WEIGHTS,
+        access_note=None if has_weights(model) else _BUILT_IN if is_fine_tune(model) else _NO_WEIGHTS,
         files=(weights,) if has_weights(model) else (),
         examples=tuple(_examples(model)),
     )
@@ -130,7 +131,7 @@ def _claims(model: Model) -> tuple[Claim, ...]:
 
 def _word_claims(model: Model) -> tuple[Claim, ...]:
     """A runner's example shows somebody else's words."""
-    if not has_weights(model):
+    if not is_fine_tune(model):
         return ()
     prompt = text(model.example.get("prompt")) or ""
     hints = prompt_hints.prompt_claims(prompt, model.name, model.about, "default_example.input.prompt")
@@ -139,16 +140,16 @@ def _word_claims(model: Model) -> tuple[Claim, ...]:
 
 def _kind_claims(model: Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
     said = kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
-    if not has_weights(model):
+    if not is_fine_tune(model):
         runs = Claim(field="kind", value="tool", source="tag", where="inputs")
-        return (*said, runs) if replicate_model.is_lora(model) else ()
+        return (*said, runs) if replicate_model.uses_loras(model) else ()
     prompts = texts(model.example.get("prompt"))
     return (*said, *kind.word_claims(words), *kind.prompt_claims(prompts, words, "default_example.input.prompt"))
 
 
 def _weight_claims(model: Model) -> tuple[Claim, ...]:
     """The strength the example was made with: the author's choice, or the trainer's default. A runner has none."""
-    if not has_weights(model):
+    if not is_fine_tune(model):
         return ()
     for name in ("lora_scale", "lora_strength"):
         if (scale := number(model.example.get(name))) is not None:

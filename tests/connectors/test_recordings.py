@@ -25,8 +25,16 @@ from tests.connectors.building import COMMIT, NOW
 from tests.connectors.conftest import RECORDINGS
 from tests.connectors.test_record import KEYS
 
-# It writes text: its inputs are a chat model's, and `replicate_weights` is all that it shares with a LoRA.
-NO_LORA = ("replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",)
+# Marked, for their inputs have to do with LoRAs: what writes text, trainers, and a base model that can be fine-tuned.
+NO_LORA = (
+    "replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",
+    "replicate_model_uwulewd__airoboros-llama-2-70b_2025.json",
+    "replicate_model_alexgenovese__train-sdxl-lora_2025.json",
+    "replicate_model_ostris__flux-dev-lora-trainer_2025.json",
+    "replicate_model_stability-ai__sdxl_2024-04.json",
+    "replicate_model_stability-ai__sdxl_2024-10.json",
+    "replicate_model_stability-ai__sdxl_2025.json",
+)
 # What claims hold beside the fields of a record.
 EXTRA_FIELDS = ("access", "base_license", "license_terms", "nsfw", "weight_high", "weights_url")
 

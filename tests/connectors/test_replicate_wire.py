@@ -53,11 +53,51 @@ def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
     assert flatten(of_replicate(inputs=SDXL_INPUTS, description="as good as flux")).base_model == "sdxl-1.0"
 
 
-@pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",), ("is_lora", "lora_lr")])
-def test_runners_and_trainers_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",)])
+def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
     assert replicate_wire.is_lora(replicate_model(inputs=inputs))
     record = flatten(of_replicate(inputs=inputs))
     assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fields"),
+    [
+        (("is_lora", "lora_lr", "input_images"), {}),
+        ((*FLUX_INPUTS, "lora_rank"), {"name": "flux-lora-trainer"}),
+        (("input_images", "lora_rank", "prompt"), {"description": "Train your own LoRA in minutes"}),
+        (("lora_url", "prompt"), {"name": "lora-converter"}),
+        (("lora_url",), {"description": "Merges several LoRAs into one"}),
+        (SDXL_INPUTS, {"github_url": "https://github.com/pearlgrey/cog-sdxl"}),
+        (("prompt", "top_p", "use_lora"), {}),
+    ],
+)
+def test_what_trains_converts_or_is_a_base_model_is_not_listed(inputs: tuple[str, ...], fields: dict[str, Any]) -> None:
+    assert not replicate_wire.is_lora(replicate_model(inputs=inputs, **fields))
+    assert flatten(of_replicate(inputs=inputs, **fields)).access == "generation-only"
+
+
+@pytest.mark.parametrize(
+    ("description", "prompt", "words"),
+    [
+        ("An SDXL fine-tune of fog", "a pier in the style of TOK", ("TOK",)),
+        (None, "a MATSNL65 man", ("MATSNL65",)),
+        ('FLUX fine-tuned on fog, use the term "FGHRBR"', "a pier", ("FGHRBR",)),
+    ],
+)
+def test_a_fine_tune_with_its_weights_built_in_keeps_its_kind_and_words(
+    description: str | None, prompt: str, words: tuple[str, ...]
+) -> None:
+    fields: dict[str, Any] = {"description": description, "default_example": {"input": {"prompt": prompt}}}
+    record = flatten(of_replicate(inputs=("prompt", "lora_scale"), **fields))
+    assert replicate_wire.is_lora(replicate_model(inputs=("prompt", "lora_scale"), **fields))
+    assert (record.trigger_words, record.access) == (words, "generation-only")
+    assert record.kind != "tool"
+
+
+def test_a_base_model_that_kept_the_strength_of_another_program_is_no_fine_tune() -> None:
+    example = {"input": {"prompt": "a pier at dawn"}}
+    assert not replicate_wire.is_lora(replicate_model(inputs=("prompt", "lora_scale"), default_example=example))
 
 
 def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
