@@ -48,19 +48,12 @@ class HubDownload:
 Download = HttpDownload | HubDownload
 
 
-class Connector(Protocol):
-    """One hub. Every method raises only errors of connectors.errors, with `hub` set."""
-
-    @property
-    def name(self) -> HubName: ...
+class LoraSource(Protocol):
+    """Where a LoRA is had from. Every method raises only errors of connectors.errors, with `hub` set."""
 
     @property
     def label(self) -> str:
-        """The hub's name as people write it."""
-        ...
-
-    def search(self, query: Query, cursor: str | None = None) -> Page:
-        """One page. Filters the hub can't apply are applied to its answer, so a page may hold fewer than asked."""
+        """Its name as people write it."""
         ...
 
     def get(self, ref: Ref) -> Lora:
@@ -77,4 +70,15 @@ class Connector(Protocol):
 
     def locate(self, ref: Ref) -> Download:
         """The address of a pinned ref's bytes, without asking anyone: a refusal shows when it is read."""
+        ...
+
+
+class Connector(LoraSource, Protocol):
+    """One hub: a source that can be searched."""
+
+    @property
+    def name(self) -> HubName: ...
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        """One page. Filters the hub can't apply are applied to its answer, so a page may hold fewer than asked."""
         ...

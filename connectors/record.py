@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 
 Kind = Literal["character", "style", "concept", "control", "tool"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
@@ -114,7 +114,7 @@ class Lora:
     claims: tuple[Claim, ...] = ()
 
     @property
-    def hub(self) -> HubName:
+    def hub(self) -> Origin:
         return self.ref.hub
 
     def version(self, version_id: str | None) -> Version | None:
@@ -133,7 +133,7 @@ class Record:
     """
 
     ref: Ref
-    hub: HubName
+    hub: Origin
     title: str
     creator: str | None
     url: str

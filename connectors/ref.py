@@ -3,6 +3,7 @@
     huggingface:OWNER/NAME@COMMIT#FILE      hf: is accepted
     civitai:MODEL@VERSION#FILE_ID           civitai:@VERSION while only the version is known (download links)
     replicate:OWNER/NAME@VERSION_HASH
+    local:NAME@SHA256                       a file that no hub is known to have, named by its own bytes
 
 OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the three hubs and CivitAI's
 AIRs are read too; what is printed is always the form above.
@@ -19,24 +20,33 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from connectors.errors import BadRef
 
 HubName = Literal["civitai", "huggingface", "replicate"]
+# Where a LoRA is from: a hub, or this disk alone.
+Origin = HubName | Literal["local"]
+LOCAL: Literal["local"] = "local"
 HUB_LABELS: dict[str, str] = {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}
 
-PINNED: dict[HubName, re.Pattern[str]] = {
+ORIGIN_LABELS: dict[str, str] = {**HUB_LABELS, "local": "This computer"}
+
+PINNED: dict[Origin, re.Pattern[str]] = {
     "civitai": re.compile(r"[0-9]{1,12}"),
     "huggingface": re.compile(r"[0-9a-f]{40}"),
     "replicate": re.compile(r"[0-9a-f]{64}"),
+    "local": re.compile(r"[0-9a-f]{64}"),
 }
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
-_ID: dict[HubName, re.Pattern[str]] = {
+_ID: dict[Origin, re.Pattern[str]] = {
     "civitai": re.compile(r"[0-9]{0,12}"),
     "huggingface": re.compile(rf"{_NAME}(/{_NAME})?"),
     "replicate": re.compile(rf"{_NAME}/{_NAME}"),
+    # A file's name as people write it, letters of any language, without what has a meaning in a ref or a path.
+    "local": re.compile(r"\w(?:[\w .,()+-]{0,94}[\w)+])?"),
 }
-_ALIASES: dict[str, HubName] = {
+_ALIASES: dict[str, Origin] = {
     "civitai": "civitai",
     "hf": "huggingface",
     "huggingface": "huggingface",
     "replicate": "replicate",
+    "local": "local",
 }
 _REVISION = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -96,7 +106,7 @@ _AIR = re.compile(
 class Ref:
     """`version` is a commit, a version id or a version hash once pinned; before that it may be a branch or tag."""
 
-    hub: HubName
+    hub: Origin
     id: str
     version: str | None = None
     file: str | None = None
@@ -129,7 +139,14 @@ class Ref:
         raise _bad(text)
 
 
-def is_id(hub: HubName, text: str) -> bool:
+def local_ref(name: str, sha256: str) -> Ref:
+    """The ref of a file that no hub is known to have; `name` is the file's, without its ending."""
+    plain = re.sub(r"[^\w .,()+-]+", "-", name)
+    kept = re.sub(r"^[^\w]+|[^\w)+]+$", "", plain[:96])
+    return Ref(hub=LOCAL, id=kept or "unnamed", version=sha256)
+
+
+def is_id(hub: Origin, text: str) -> bool:
     """Whether `text` can be the id part of a ref."""
     return bool(text) and _ID[hub].fullmatch(text) is not None
 
@@ -162,7 +179,7 @@ def _readings(text: str) -> Iterator[Ref]:
         yield from _from_address("https://" + text)
 
 
-def _from_own_form(hub: HubName, rest: str) -> Ref:
+def _from_own_form(hub: Origin, rest: str) -> Ref:
     name, _, file = rest.partition("#")
     name, at, version = name.partition("@")
     if at and not version:
@@ -208,6 +225,9 @@ def _valid_version(ref: Ref) -> bool:
 
 def _valid_file(ref: Ref) -> bool:
     file = ref.file or ""
+    # The version is the file's own hash already.
+    if ref.hub == LOCAL:
+        return False
     if ref.hub == "civitai":
         return file.isascii() and file.isdigit()
     return is_path(file)

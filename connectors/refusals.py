@@ -24,12 +24,12 @@ from connectors.errors import (
 )
 from connectors.facts.access import early_access_note, moment
 from connectors.http_adapter import NotPublicError
-from connectors.ref import HubName
+from connectors.ref import LOCAL, Origin
 from connectors.session import KEYS, UNREADABLE, error_text, retry_after, when_again
 from connectors.wire import table
 
 
-def refusal(response: requests.Response, hub: HubName | None, *, redirected: bool | None = None) -> HubUiError | None:
+def refusal(response: requests.Response, hub: Origin | None, *, redirected: bool | None = None) -> HubUiError | None:
     """The error in an answer's status or address, None if its body may be the file.
 
     CivitAI tells its refusals apart in the texts only (hub_apis 1.10): one 401 asks for a key, the other means never.
@@ -44,7 +44,7 @@ def refusal(response: requests.Response, hub: HubName | None, *, redirected: boo
     return _by_code(response, hub) or _by_text(response, said, hub) or _by_status(response, said, hub)
 
 
-def _page_instead(response: requests.Response, hub: HubName | None) -> HubUiError | None:
+def _page_instead(response: requests.Response, hub: Origin | None) -> HubUiError | None:
     if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
         return None
     parts = urlsplit(response.url)
@@ -56,7 +56,7 @@ def _page_instead(response: requests.Response, hub: HubName | None) -> HubUiErro
     )
 
 
-def _by_code(response: requests.Response, hub: HubName | None) -> HubUiError | None:
+def _by_code(response: requests.Response, hub: Origin | None) -> HubUiError | None:
     """Hugging Face's X-Error-Code, which alone tells a gated repository from a missing one."""
     code = response.headers.get("X-Error-Code", "")
     if code == "GatedRepo":
@@ -69,7 +69,7 @@ def _by_code(response: requests.Response, hub: HubName | None) -> HubUiError | N
     return None
 
 
-def _by_text(response: requests.Response, said: str, hub: HubName | None) -> HubUiError | None:
+def _by_text(response: requests.Response, said: str, hub: Origin | None) -> HubUiError | None:
     text = said.lower()
     if "disabled downloads" in text:
         return DownloadsDisabled("The author allows use on the hub only: this file can't be downloaded.", hub=hub)
@@ -80,7 +80,7 @@ def _by_text(response: requests.Response, said: str, hub: HubName | None) -> Hub
     return None
 
 
-def _by_status(response: requests.Response, said: str, hub: HubName | None) -> HubUiError:
+def _by_status(response: requests.Response, said: str, hub: Origin | None) -> HubUiError:
     status = response.status_code
     if status in (401, 403):
         return _wants_key(hub, said)
@@ -100,8 +100,8 @@ def _by_status(response: requests.Response, said: str, hub: HubName | None) -> H
     return BadAnswer(f"{_who(hub)} refused the download ({status}). {said}".strip(), hub=hub)
 
 
-def _wants_key(hub: HubName | None, said: str = "") -> KeyRequired:
-    variable, page = KEYS[hub] if hub else ("", "")
+def _wants_key(hub: Origin | None, said: str = "") -> KeyRequired:
+    variable, page = KEYS[hub] if hub and hub != LOCAL else ("", "")
     then = f"Add a key ({variable}, from {page}), or check the one you gave." if hub else "Download it there."
     return KeyRequired(f"{_who(hub)} hands this file to signed-in people only. {then} {said}".strip(), hub=hub)
 
@@ -114,7 +114,7 @@ def _until(response: requests.Response) -> str | None:
     return early_access_note(until, now) if until is not None and until > now else None
 
 
-def _who(hub: HubName | None) -> str:
+def _who(hub: Origin | None) -> str:
     return "The hub" if hub else "The server"
 
 
@@ -122,7 +122,7 @@ def _who(hub: HubName | None) -> str:
 FAILED = (requests.exceptions.RequestException, HTTPError, ValueError)
 
 
-def unreachable(error: Exception, hub: HubName | None) -> HubUiError:
+def unreachable(error: Exception, hub: Origin | None) -> HubUiError:
     """The error for a request without an answer, or with one that broke off: any of FAILED."""
     if isinstance(error, NotPublicError):
         return BadAnswer("The address leads into this computer's own network, so it is not followed.", hub=hub)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, KeyRequired, Paid, UsageError
 from connectors.record import Access
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 
 # The official runners of LoRAs, by base model. They are run by name: Replicate keeps their versions to itself.
 RUNNERS: Mapping[str, str] = {
@@ -44,6 +44,8 @@ def runner(architecture: str | None, base_model: str | None) -> str:
 
 def slot(ref: Ref, access: Access = "open") -> str:
     """The address of a pinned ref's file, for a runner. Refuses what only a key opens: Replicate would get the key."""
+    if ref.hub == LOCAL:
+        raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
     if not ref.pinned:
         raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
     refused = _refused(access)

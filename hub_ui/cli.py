@@ -113,6 +113,7 @@ def _on_library(parser: argparse.ArgumentParser) -> None:
 def _remove(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("refs", nargs="+", metavar="REF", help="a LoRA of the library")
     parser.add_argument("--keep-file", action="store_true", help="take it out of the lock file only")
+    parser.add_argument("--yes", action="store_true", help="delete files, too, that no hub is known to have")
     _library(parser)
     _json(parser)
 
@@ -142,7 +143,9 @@ def _import(parser: argparse.ArgumentParser) -> None:
 
 
 def _try(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("refs", nargs="*", metavar="REF", help="a web address, or HUB:ID; pulled if it isn't here")
+    parser.add_argument(
+        "refs", nargs="*", metavar="REF|PATH", help="a web address, HUB:ID, or a .safetensors; pulled if it isn't here"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.png", help="where it goes; a clip becomes an animated PNG")
     parser.add_argument("--again", type=Path, metavar="FILE.png", help="make the image of that file once more")
     _picture(parser.add_argument_group("the picture"))
@@ -296,7 +299,8 @@ COMMANDS: dict[str, Command] = {
 }
 _EPILOG = """\
 A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civitai:MODEL[@VERSION][#FILE_ID],
-replicate:OWNER/NAME[@VERSION_HASH].
+replicate:OWNER/NAME[@VERSION_HASH], or local:NAME for a file that import entered. OWNER/NAME alone means Hugging Face,
+unless a file or folder of that name is there.
 
 Exit codes: 0 done, 1 other, 2 usage, 3 needs a key or access, 4 not found, 5 network, 6 rate limited, 7 integrity.
 Environment: HUB_UI_HOME, HUB_UI_NAMES, HUB_UI_CONNECTIONS; the keys HF_TOKEN, CIVITAI_TOKEN, REPLICATE_API_TOKEN; other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import Any
 
 import connectors
 from connectors import federation, inspection
-from connectors.connector import Connector
+from connectors.connector import Connector, LoraSource
 from connectors.errors import (
     AccessError,
     HubUiError,
@@ -20,22 +19,23 @@ from connectors.errors import (
     NetworkError,
     NotFound,
     RateLimited,
-    UsageError,
 )
 from connectors.facts.claims import flatten, with_header
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.inspection import Facts
 from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
-from connectors.ref import HubName, Ref
+from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.session import Endpoint
-from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.library.alternatives import explained
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.local import LocalFiles
 from hub_ui.library.names import Names
 from hub_ui.library.progress import Progress
 from hub_ui.library.queue import Queue, Task
+from hub_ui.library.recognise import Recogniser, entry_of_file, facts_of
 from hub_ui.library.sync import as_record
 from hub_ui.library.transfer import Manner
 from hub_ui.policy import Policy
@@ -43,7 +43,7 @@ from hub_ui.preview import allowed
 from hub_ui.preview.elsewhere import Replicate
 from hub_ui.preview.fetching import Source
 from hub_ui.preview.history import History
-from hub_ui.preview.job import Adapter, Job, Made, Step
+from hub_ui.preview.job import Adapter, Job, Made, Step, spread
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
@@ -67,7 +67,9 @@ class Services:
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
         object.__setattr__(self, "queue", queue)
-        elsewhere = Replicate(self.replicate, access=lambda ref: self.record(ref).access)
+        elsewhere = Replicate(
+            self.replicate, access=lambda ref: "open" if ref.hub == LOCAL else self.record(ref).access
+        )
         object.__setattr__(self, "elsewhere", elsewhere)
         bounds = self.policy.bounds
         room = Room(self.library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
@@ -83,7 +85,9 @@ class Services:
         url, token = self.settings.endpoints["replicate"], self.settings.tokens.get("replicate")
         return Endpoint(hub="replicate", label="Replicate", url=url, token=token)
 
-    def connector(self, hub: HubName) -> Connector:
+    def connector(self, hub: Origin) -> LoraSource:
+        if hub == LOCAL:
+            return LocalFiles(library=self.library)
         return next(connector for connector in self.connectors if connector.name == hub)
 
     def search(
@@ -260,9 +264,20 @@ class Services:
                         return self.library.pull(download, as_record(entry), report=report, cancelled=cancelled)
             raise
 
+    def recogniser(self, **fields: Any) -> Recogniser:
+        """Tells files on this disk by their bytes. Without `by_hash` among the `fields`, no hub is asked."""
+        catalog = self.catalog
+        return Recogniser(
+            entries=self.library.entries(),
+            seen=catalog.by_sha256,
+            lora=catalog.lora,
+            inspect=lambda path, read: facts_of(path, read, catalog.facts, catalog.remember_facts),
+            **fields,
+        )
+
     def job(
         self,
-        refs: Sequence[Ref],
+        refs: Sequence[Ref | Path],
         weights: Sequence[float] = (),
         *,
         report: Callable[[Progress | Step], None] | None = None,
@@ -272,21 +287,20 @@ class Services:
         """A job for the preview; `fields` are those of Job. What isn't in the library is pulled first."""
         return Job(adapters=self.adapters(refs, weights, report=report, cancelled=cancelled), **fields)
 
-    def planned(self, refs: Sequence[Ref], weights: Sequence[float] = (), **fields: Any) -> Job:
+    def planned(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> Job:
         """The same without any file: enough to say how long it takes, and to run it elsewhere."""
         self.check_loras(len(refs))
         chosen = spread(weights, len(refs))
         planned = (self._planned(ref, weight) for ref, weight in zip(refs, chosen, strict=True))
         return Job(adapters=tuple(planned), **fields)
 
-    def _planned(self, ref: Ref, weight: float | None) -> Adapter:
+    def _planned(self, ref: Ref | Path, weight: float | None) -> Adapter:
+        if isinstance(ref, Path):
+            return self._of_file(ref, weight)
         entry = self.held(ref)
         if entry is not None:
             return self._adapter(entry, weight)
-        try:
-            record = record_of(self.catalog.lora(ref.lora), ref)
-        except NotFound:
-            record = self.record(ref)
+        record = self._known_record(ref) or self.record(ref)
         usual = 1.0 if record.weight is None else record.weight
         return Adapter(
             ref=record.ref if record.ref.pinned else self.connector(ref.hub).pin(ref),
@@ -337,26 +351,24 @@ class Services:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
         if not refs or not self.policy.allows("run on Replicate") or not self.settings.tokens.get("replicate"):
             return False
-        return all(ref.hub == "replicate" or self._architecture(ref) == "flux1" for ref in refs)
+        records = [self._known_record(ref) for ref in refs if ref.hub != "replicate"]
+        return all(record is not None and record.architecture == "flux1" for record in records)
 
     def usual_weight(self, ref: Ref) -> float:
         """What its author names, as remembered, within what the page allows; else the full effect."""
-        try:
-            weight = record_of(self.catalog.lora(ref.lora), ref).weight
-        except NotFound:
-            return 1.0
-        return 1.0 if weight is None else max(-1.0, min(2.0, weight))
+        known = self._known_record(ref)
+        return 1.0 if known is None or known.weight is None else max(-1.0, min(2.0, known.weight))
 
-    def _architecture(self, ref: Ref) -> str | None:
+    def _known_record(self, ref: Ref) -> Record | None:
         """As remembered; None for what was never seen."""
         try:
-            return record_of(self.catalog.lora(ref.lora), ref).architecture
+            return record_of(self.catalog.lora(ref.lora), ref)
         except NotFound:
             return None
 
     def adapters(
         self,
-        refs: Sequence[Ref],
+        refs: Sequence[Ref | Path],
         weights: Sequence[float] = (),
         *,
         report: Callable[[Progress], None] | None = None,
@@ -365,14 +377,22 @@ class Services:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
         self.check_loras(len(refs))
         chosen = spread(weights, len(refs))
-        entries = [self.held(ref) or self.pull(ref, report=report, cancelled=cancelled) for ref in refs]
-        return tuple(self._adapter(entry, weight) for entry, weight in zip(entries, chosen, strict=True))
+        return tuple(
+            self._of_file(ref, weight)
+            if isinstance(ref, Path)
+            else self._adapter(self.held(ref) or self.pull(ref, report=report, cancelled=cancelled), weight)
+            for ref, weight in zip(refs, chosen, strict=True)
+        )
 
-    def _adapter(self, entry: Entry, weight: float | None) -> Adapter:
+    def _of_file(self, path: Path, weight: float | None) -> Adapter:
+        """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
+        return self._adapter(entry_of_file(self.recogniser().one(path), self.library.entries()), weight, path)
+
+    def _adapter(self, entry: Entry, weight: float | None, path: Path | None = None) -> Adapter:
         usual = 1.0 if entry.weight is None else entry.weight
         return Adapter(
             ref=entry.ref,
-            path=self.library.path(entry),
+            path=path or self.library.path(entry),
             title=entry.title,
             weight=usual if weight is None else weight,
             trigger_words=entry.trigger_words,
@@ -395,7 +415,9 @@ class Services:
 
     def _asked(self, ref: Ref) -> Lora:
         lora = self.connector(ref.hub).get(ref)
-        self.catalog.add([lora])
+        # The catalog is of the hubs: who searches it looks for what can be had there.
+        if ref.hub != LOCAL:
+            self.catalog.add([lora])
         return lora
 
     def _gone(self, ref: Ref) -> Lora:
@@ -457,26 +479,6 @@ def _connectors(settings: Settings) -> tuple[Connector, ...]:
 def _studio(settings: Settings) -> Studio:
     source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
     return Studio(source, timings=settings.home / "timings.json")
-
-
-def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
-    """Under which names the facts of a file are remembered: by its bytes, and by its ref where those are unknown.
-
-    The ref is hashed because these names don't tell letter case apart, while paths of a repo do.
-    """
-    by_ref = f"ref:{hashlib.sha256(str(ref).encode()).hexdigest()}"
-    return (sha256, by_ref) if sha256 else (by_ref,)
-
-
-def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
-    """A weight for each of `count` LoRAs, None where the author's own is meant."""
-    if not weights:
-        return [None] * count
-    if len(weights) == 1:
-        return [weights[0]] * count
-    if len(weights) != count:
-        raise UsageError(f"LoRAs: {count}, weights: {len(weights)}. Give no weight, one for all, or one for each.")
-    return list(weights)
 
 
 def record_of(lora: Lora, ref: Ref) -> Record:

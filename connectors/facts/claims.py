@@ -10,7 +10,7 @@ from connectors.facts.adapter import Adapter
 from connectors.facts.conflicts import conflicts, sentences
 from connectors.facts.trust import TRUST, believed, best
 from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Version, WeightFile
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 
 __all__ = ["TRUST", "believed", "best", "conflicts"]
 
@@ -101,7 +101,7 @@ def _weight_range(claims: tuple[Claim, ...]) -> tuple[float, float] | None:
     return low.value, high.value
 
 
-def _from_claims(claims: tuple[Claim, ...], hub: HubName) -> dict[str, Any]:
+def _from_claims(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     """Every field of a Record that is somebody's claim, the claims, and where they contradict each other."""
     kept = possible(claims)
     fields = {name: best(kept, name) for name in CLAIMED_FIELDS}

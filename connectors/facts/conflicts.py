@@ -8,7 +8,7 @@ from connectors.facts import base_models
 from connectors.facts.contents import WORDS
 from connectors.facts.trust import TRUST, believed
 from connectors.record import Claim
-from connectors.ref import HUB_LABELS, HubName
+from connectors.ref import HUB_LABELS, Origin
 
 # A conflict is only worth telling where two values exclude each other; two lists of trigger words do not. "what" is
 # what the file is at all: claimed by a file that is no LoRA, though a hub lists it as one.
@@ -30,7 +30,7 @@ def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(field for field in EXCLUSIVE if _is_in_conflict(kept, field))
 
 
-def sentences(claims: Iterable[Claim], hub: HubName) -> tuple[str, ...]:
+def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
     """ "CivitAI says SDXL 1.0, the file is FLUX.1." One for each of `conflicts`, in its order."""
     kept = tuple(claims)
     return tuple(_sentence(kept, field, hub) for field in EXCLUSIVE if _is_in_conflict(kept, field))
@@ -78,7 +78,7 @@ def _fit(field: str, top: Claim, other: Claim) -> bool:
     return one.id.startswith(two.id) or two.id.startswith(one.id) or not _GENERAL.isdisjoint((one.id, two.id))
 
 
-def _sentence(claims: tuple[Claim, ...], field: str, hub: HubName) -> str:
+def _sentence(claims: tuple[Claim, ...], field: str, hub: Origin) -> str:
     top = believed(claims, field)
     label = HUB_LABELS.get(hub, hub)
     if top is None:
@@ -90,7 +90,7 @@ def _sentence(claims: tuple[Claim, ...], field: str, hub: HubName) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _statement(claims: tuple[Claim, ...], claim: Claim, hub: HubName) -> str:
+def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
     """What a source says, in its own words for a base: "SDXL 1.0" is what a person reads on the hub's page."""
     if claim.source == "header":
         return f"the file {_FILE_VERBS.get(claim.field, 'is')} {_shown(claim)}"

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError
 from connectors.facts.header import Readable
 from connectors.file_http import RETRIED
-from connectors.ref import HubName
+from connectors.ref import Origin
 from connectors.refusals import FAILED, refusal, unreachable
 from connectors.session import CONNECT_SECONDS, READ_SECONDS
 
@@ -77,7 +77,7 @@ class HttpRanges:
         *,
         source: str | None = None,
         headers: Mapping[str, str] | None = None,
-        hub: HubName | None = None,
+        hub: Origin | None = None,
         asked: int = 0,
     ) -> None:
         """`http` must follow and retry nothing by itself. `headers` go to the origin of `url` alone.

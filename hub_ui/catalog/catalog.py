@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -141,6 +142,15 @@ class Catalog:
 
 def _with_pictures_within(record: Record, ceiling: Nsfw) -> Record:
     return replace(record, images=tuple(picture for picture in record.images if within(picture.nsfw, ceiling)))
+
+
+def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
+    """Under which names the facts of a file are remembered: by its bytes, and by its ref where those are unknown.
+
+    The ref is hashed because these names don't tell letter case apart, while paths of a repo do.
+    """
+    by_ref = f"ref:{hashlib.sha256(str(ref).encode()).hexdigest()}"
+    return (sha256, by_ref) if sha256 else (by_ref,)
 
 
 def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:

@@ -13,6 +13,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.locked import settings_of, some
+from hub_ui.commands.targets import ref_of
 from hub_ui.library import picture
 from hub_ui.library.disk import disk_trouble
 from hub_ui.library.entry import Entry
@@ -29,7 +30,7 @@ _SNIPPET = "loras_diffusers.py"
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    refs = [Ref.parse(text) for text in args.refs]
+    refs = [ref_of(text) for text in args.refs]
     with services.build(settings_of(args)) as built:
         library = built.library
         entries = [library.entry(ref) for ref in refs] or list(library.entries())

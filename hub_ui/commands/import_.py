@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import HubUiError, UsageError
-from connectors.inspection import Facts, inspect_path, restored
 from connectors.record import Lora
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands.locked import failure, some, worst
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library, source_of
-from hub_ui.library.recognise import Digests, FindsByHash, Found, Recogniser, entry_of
+from hub_ui.library.recognise import FindsByHash, Found, Recogniser, entry_of, local_entry
 from hub_ui.services import Services
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal, table
@@ -57,14 +56,8 @@ def _recogniser(built: Services, errors: list[HubUiError], terminal: Terminal, *
         terminal.note(f"hub-ui: {error.message} The files left are looked up in what was seen before only.")
 
     hubs = [hub for hub in built.connectors if isinstance(hub, FindsByHash)]
-    return Recogniser(
-        entries=built.library.entries(),
-        seen=built.catalog.by_sha256,
-        lora=built.catalog.lora,
-        inspect=lambda path, read: _facts(built, path, read),
-        by_hash=_by_hash(built, hubs[0]) if hubs and not offline else None,
-        failure=failed,
-    )
+    by_hash = _by_hash(built, hubs[0]) if hubs and not offline else None
+    return built.recogniser(by_hash=by_hash, failure=failed)
 
 
 def _by_hash(built: Services, hub: FindsByHash) -> Callable[[str], tuple[Lora, Ref]]:
@@ -78,16 +71,6 @@ def _by_hash(built: Services, hub: FindsByHash) -> Callable[[str], tuple[Lora, R
             return lora, ref
 
     return ask
-
-
-def _facts(built: Services, path: Path, read: Digests) -> Facts:
-    """From the header, which is remembered under the file's bytes, wherever they lie."""
-    stored = built.catalog.facts(read.sha256)
-    known = restored(stored) if stored else None
-    if known is None:
-        known = inspect_path(path)
-        built.catalog.remember_facts(read.sha256, known.stored())
-    return known
 
 
 def _entered(built: Services, folder: Path, results: Sequence[Found]) -> tuple[Entry, ...]:
@@ -104,35 +87,38 @@ def _entered(built: Services, folder: Path, results: Sequence[Found]) -> tuple[E
 
 
 def _entry(built: Services, found: Found, prefix: str) -> Entry | None:
-    if found.state != "recognised" or found.ref is None:
-        return None
     file = found.path if prefix == "." else f"{prefix}/{found.path}"
+    if found.state != "recognised" or found.ref is None:
+        return local_entry(found, file)
     return entry_of(found, file, source_of(built.connector(found.ref.hub).locate(found.ref)))
 
 
 def _document(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry]) -> dict[str, Any]:
-    entered = {made.library / entry.file for entry in new}
+    entered = {made.library / entry.file: entry for entry in new}
     return {
         "folder": str(folder),
         "lock": str(made.lock),
         "entered": len(new),
-        "files": [_item(found, entered=folder / found.path in entered) for found in results],
+        "files": [_item(found, entered.get(folder / found.path)) for found in results],
     }
 
 
-def _item(found: Found, *, entered: bool) -> dict[str, Any]:
+def _item(found: Found, entered: Entry | None) -> dict[str, Any]:
+    """`ref` is the hub's where there is one, of an edited copy, too; `entry` is what the library calls it now."""
     read = found.digests
+    ref = found.ref or (entered.ref if entered else None)
     return {
         "path": found.path,
         "state": found.state,
-        "ref": str(found.ref) if found.ref else None,
-        "title": found.record.title if found.record else None,
+        "ref": str(ref) if ref else None,
+        "title": entered.title if entered else found.record.title if found.record else None,
         "how": found.how,
         "size": read.size if read else None,
         "sha256": read.sha256 if read else None,
         "autov2": read.autov2 if read else None,
         "autov3": read.autov3 if read else None,
-        "entered": entered,
+        "entered": entered is not None,
+        "entry": str(entered.ref) if entered else None,
         "facts": found.facts.to_json() if found.facts else None,
         **(failure(found.error) if found.error else {}),
     }
@@ -140,7 +126,8 @@ def _item(found: Found, *, entered: bool) -> dict[str, Any]:
 
 def _print(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry], terminal: Terminal) -> None:
     if results:
-        rows = [(found.state, found.path, _about(found)) for found in results]
+        entered = {made.library / entry.file: entry for entry in new}
+        rows = [(found.state, found.path, _about(found, entered.get(folder / found.path))) for found in results]
         terminal.lines(table([("STATE", "FILE", "WHAT IT IS"), *rows], widest=96))
     counts = Counter(found.state for found in results)
     terminal.line(
@@ -152,7 +139,10 @@ def _print(made: Settings, folder: Path, results: Sequence[Found], new: Sequence
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 
 
-def _about(found: Found) -> str:
+def _about(found: Found, entered: Entry | None) -> str:
+    if entered is not None and entered.ref.hub == LOCAL:
+        base = entered.base_model or entered.architecture or "an unknown base model"
+        return f"{entered.title}  {entered.ref.lora}  (for {base}, on no hub that is known)"
     if found.ref is not None:
         title = found.record.title if found.record else ""
         return f"{title}  {found.ref}  ({found.how})".strip()

@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import BadRef, HubUiError
+from connectors.errors import HubUiError
 from connectors.facts.structure import Layouts
 from connectors.inspection import Facts, inspect_path, inspect_url
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.commands.targets import meant
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, facts, size
 
@@ -33,24 +34,6 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     else:
         _print(args.files, results, terminal)
     return next((result.exit_code for result in results if isinstance(result, HubUiError)), 0)
-
-
-def meant(text: str) -> Path | Ref | str:
-    """A file that is there, else a ref, its web address included, else any other web address, else a file's name.
-
-    Raises BadRef for what is none of these.
-    """
-    path = Path(text)
-    if os.path.exists(text):
-        return path
-    try:
-        return Ref.parse(text)
-    except BadRef:
-        if text.lower().startswith(("http://", "https://")):
-            return text
-        if "://" not in text and (path.suffix or "/" in text or os.sep in text):
-            return path
-        raise
 
 
 def _result(text: str, built: Callable[[], Services], layouts: Layouts, terminal: Terminal) -> Result:

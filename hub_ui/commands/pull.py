@@ -10,13 +10,14 @@ from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui import services, settings
 from hub_ui.commands.progress import progress
+from hub_ui.commands.targets import ref_of
 from hub_ui.library.entry import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    refs = [Ref.parse(text) for text in args.refs]
+    refs = [ref_of(text) for text in args.refs]
     chosen = settings.from_environment(os.environ, library=args.library, lock=args.lock, names=args.names)
     with services.build(chosen) as built:
         results = [_pulled(built, ref, terminal) for ref in refs]

@@ -22,6 +22,7 @@ from connectors.record import (
 )
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.commands.targets import ref_of
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, facts, size
 
@@ -30,7 +31,7 @@ _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    ref = Ref.parse(args.ref)
+    ref = ref_of(args.ref)
     with services.build(settings.from_environment(os.environ)) as built:
         lora = _with_header(built, built.open(ref), ref, terminal)
         record = services.record_of(lora, ref)

@@ -17,6 +17,7 @@ from connectors.ref import Ref
 from hub_ui import services, settings
 from hub_ui.commands.asking import agree_to_pay, agreed, somebody_answers
 from hub_ui.commands.progress import progress
+from hub_ui.commands.targets import lora_of
 from hub_ui.commands.try_again import Again, again, as_they_lie
 from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
 from hub_ui.commands.waiting import ctrl_c
@@ -24,9 +25,9 @@ from hub_ui.library.progress import Progress
 from hub_ui.preview import bases, fetching, samplers, sheets, stamp
 from hub_ui.preview.contact import contact
 from hub_ui.preview.fetching import Plan, Source
-from hub_ui.preview.job import Job, Made, Step
+from hub_ui.preview.job import Job, Made, Step, spread
 from hub_ui.preview.sheets import Sheet
-from hub_ui.services import Services, spread
+from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 LARGEST_SEED = 2**32
@@ -113,7 +114,7 @@ def _check_sheet(args: argparse.Namespace) -> None:
 
 
 def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
-    refs = [Ref.parse(text) for text in args.refs]
+    loras = [lora_of(text) for text in args.refs]
     width, height = args.size or (None, None)
     fields: dict[str, Any] = {
         "prompt": args.prompt[0],
@@ -132,9 +133,10 @@ def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
         "may_fetch": args.fetch,
     }
     # Elsewhere, and for an estimate, no file is needed.
-    if args.on != "local" or (args.estimate and None in map(built.held, refs)):
-        return built.planned(refs, args.weight, **fields)
-    return built.job(refs, args.weight, report=report, **fields)
+    away = any(built.held(lora) is None for lora in loras if isinstance(lora, Ref))
+    if args.on != "local" or (args.estimate and away):
+        return built.planned(loras, args.weight, **fields)
+    return built.job(loras, args.weight, report=report, **fields)
 
 
 def _sheet(job: Job, args: argparse.Namespace) -> Sheet:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.errors import IntegrityError
+from connectors.ref import LOCAL
 from hub_ui.commands.locked import library_of, named, some
 from hub_ui.library.library import Library
 from hub_ui.library.verify import Checked, check_all, foreign
@@ -63,5 +64,11 @@ def _print(results: Sequence[Checked], strangers: Sequence[str], terminal: Termi
         terminal.lines(table([("STATE", "FILE"), *rows]))
     right = len(results) - len(wrong)
     terminal.line(f"{some(right, 'file')} right, {len(wrong):,} wrong, {len(strangers):,} that no entry names.")
-    if wrong:
+    local = [result for result in results if not result.right and result.entry.ref.hub == LOCAL]
+    if len(wrong) > len(local):
         terminal.note("hub-ui: fetch what is wrong or missing anew with hub-ui sync")
+    if local:
+        terminal.note(
+            f"hub-ui: {some(len(local), 'of them is', 'of them are')} on no hub that is known: put the right file back "
+            "in its place, or enter the one that is there with hub-ui import"
+        )

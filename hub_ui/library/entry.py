@@ -12,6 +12,7 @@ from connectors.ref import Ref
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """`file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own.
+    `source` is empty for a file that no hub is known to have.
 
     `extra` holds the keys of its table that this version does not know, as they were: rewriting loses nothing.
     """

@@ -17,7 +17,7 @@ from connectors import inspection
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
 from connectors.record import Record
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui.library import download as http_download
 from hub_ui.library import hub_download, lockfile
 from hub_ui.library.address import Renew
@@ -175,14 +175,19 @@ class Library:
         return entry
 
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-        """Enters files that lie in the folder already. A ref or file that has an entry is left as it is."""
+        """Enters files that lie in the folder already. A ref or file that has an entry is left as it is.
+
+        But an entry that names no hub gives way to a new one for the same file: it was found on one by now, or it was
+        written anew by whoever trains it.
+        """
         wanted = tuple(entries)
         if not wanted:
             # Nothing is asked of a folder that may be somebody's own, or not to be written.
             return ()
         try:
             with self._alone(_LOCK_FILE, Meter()):
-                kept = list(self.entries())
+                files = {entry.file.casefold() for entry in wanted}
+                kept = [e for e in self.entries() if e.ref.hub != LOCAL or e.file.casefold() not in files]
                 refs, files = {entry.ref for entry in kept}, {entry.file.casefold() for entry in kept}
                 new: list[Entry] = []
                 for entry in wanted:

@@ -14,6 +14,9 @@
     weight = 0.8
     license = "…"
 
+A file that no hub is known to have has the ref "local:NAME@SHA256", and no source. Its version is its own hash, so the
+ref names these bytes and no others, here as for the hubs; but nothing can bring them back once they are lost.
+
 Entries are sorted by ref and keys stand in one order, so equal libraries have equal lock files. Unknown values are left
 out. Keys that this version does not know are kept, after those it knows: rewriting never loses what another version
 wrote. A version "1.x" is read as version 1 with such keys; any other version is refused.
@@ -30,7 +33,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import BadRef, UsageError
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui.library import toml
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import is_safe_path
@@ -85,8 +88,13 @@ def write(lock: Lock) -> str:
 
 
 def _entry_text(entry: Entry) -> str:
+    local = entry.ref.hub == LOCAL and not entry.source
     values = {key: getattr(entry, key) for key in KEYS} | {"ref": str(entry.ref)}
-    known = [toml.pair(key, value) for key, value in values.items() if value not in (None, ())]
+    known = [
+        toml.pair(key, value)
+        for key, value in values.items()
+        if value not in (None, ()) and not (key == "source" and local)
+    ]
     rest = [toml.pair(key, entry.extra[key]) for key in sorted(entry.extra)]
     return "\n".join(["[[lora]]", *known, *rest, ""])
 
@@ -137,13 +145,14 @@ class _Reader:
     def entry(self, raw: Any, number: int) -> Entry:
         if not isinstance(raw, dict):
             raise self._error(number, None, "is no table")
+        ref = self._ref(raw, number)
         return Entry(
-            ref=self._ref(raw, number),
+            ref=ref,
             title=self._get(raw, number, "title", str),
             file=self._file(raw, number),
             size=self._size(raw, number),
-            sha256=self._sha256(raw, number),
-            source=self._get(raw, number, "source", str),
+            sha256=self._sha256(raw, number, ref),
+            source=self._get(raw, number, "source", str, optional=ref.hub == LOCAL) or "",
             base_model=self._get(raw, number, "base_model", str, optional=True),
             architecture=self._get(raw, number, "architecture", str, optional=True),
             trigger_words=self._words(raw, number),
@@ -196,10 +205,12 @@ class _Reader:
             raise self._error(number, "size", "is below zero")
         return size
 
-    def _sha256(self, raw: Mapping[str, Any], number: int) -> str:
+    def _sha256(self, raw: Mapping[str, Any], number: int, ref: Ref) -> str:
         sha256: str = self._get(raw, number, "sha256", str)
         if not _SHA256.fullmatch(sha256):
             raise self._error(number, "sha256", "is not 64 lower-case hexadecimal digits")
+        if ref.hub == LOCAL and sha256 != ref.version:
+            raise self._error(number, "sha256", "is not the one in the entry's ref")
         return sha256
 
     def _weight(self, raw: Mapping[str, Any], number: int) -> float | None:

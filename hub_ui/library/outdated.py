@@ -9,13 +9,14 @@ from typing import Literal
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
 from connectors.facts.claims import file_of, flatten
 from connectors.record import Lora, Version, WeightFile
-from connectors.ref import HubName, Ref
+from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.entry import Entry
 
 # "replaced": its author put other bytes under the same version. "unknown": the hub says too little to tell.
 State = Literal["current", "newer", "replaced", "gone", "unknown", "failed"]
 # After one of these the hub is left alone: the next question would end alike.
 _ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
+LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +35,11 @@ class Standing:
 def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[Standing]:
     """One request a LoRA, however many of its files are here. A hub that fails costs its own entries only."""
     answers: dict[Ref, Lora | HubUiError] = {}
-    failed: dict[HubName, HubUiError] = {}
+    failed: dict[Origin, HubUiError] = {}
     for entry in entries:
+        if entry.ref.hub == LOCAL:
+            yield Standing(entry=entry, state="unknown", note=LOCAL_NOTE)
+            continue
         asked = entry.ref.lora if entry.ref.id else entry.ref
         if asked not in answers:
             answers[asked] = failed.get(entry.ref.hub) or _answer(asked, get)

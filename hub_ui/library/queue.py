@@ -19,7 +19,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from connectors.errors import HubUiError, NotFound, RateLimited
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.progress import Progress, PullCancelled
 from hub_ui.library.queue_plan import Limits, Pace, may_start, next_up, seconds_until
@@ -131,7 +131,7 @@ class Queue:
         self._changed = threading.Condition(threading.RLock())
         self._opened: QueueStore | None = None
         self._jobs: dict[int, _Job] = {}
-        self._holds: dict[HubName, float] = {}
+        self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._owner = False
@@ -376,7 +376,7 @@ class Queue:
         )
         self._store.prune("failed", self._most_failed)
 
-    def _hold(self, hub: HubName, until: float) -> None:
+    def _hold(self, hub: Origin, until: float) -> None:
         """A hub that asks for time speaks to all of us, not to one download alone."""
         self._holds[hub] = max(until, self._holds.get(hub, 0.0))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.errors import HubUiError, NetworkError, RateLimited
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 from hub_ui.library.queue_store import Row
 
 # A speed is felt over some seconds: shorter, the number jumps; longer, it lies after a change.
@@ -45,7 +45,7 @@ class Limits:
 def next_up(
     waiting: Iterable[Row],
     running: Collection[Ref],
-    holds: Mapping[HubName, float],
+    holds: Mapping[Origin, float],
     now: float,
     limits: Limits,
 ) -> list[Row]:
@@ -63,11 +63,11 @@ def next_up(
     return chosen
 
 
-def may_start(row: Row, ref: Ref, holds: Mapping[HubName, float]) -> float:
+def may_start(row: Row, ref: Ref, holds: Mapping[Origin, float]) -> float:
     return max(row.not_before, holds.get(ref.hub, 0.0))
 
 
-def seconds_until(waiting: Sequence[Row], holds: Mapping[HubName, float], now: float) -> float | None:
+def seconds_until(waiting: Sequence[Row], holds: Mapping[Origin, float], now: float) -> float | None:
     """How long until one that waits for its time may start."""
     times = [at for row in waiting if (at := may_start(row, Ref.parse(row.ref), holds)) > now]
     return min(times) - now if times else None

@@ -12,15 +12,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
 from connectors.errors import AccessError, BadHeader, HubUiError, NetworkError, NotFound, NotWeights, RateLimited
 from connectors.facts.claims import file_of, flatten, record_with_header
 from connectors.facts.header import header_length
-from connectors.inspection import Facts
+from connectors.inspection import Facts, inspect_path, restored
 from connectors.record import Lora, Record
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref, local_ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.folder import SUFFIX, is_safe_path
 
@@ -105,13 +105,26 @@ class Recogniser:
                     found = asked._told(name, read)
                 yield asked._with_facts(found, path, read)
 
+    def one(self, path: Path) -> Found:
+        """A single file, wherever it lies. Raises what keeps it from being read."""
+        read = _read(path)
+        if isinstance(read, HubUiError):
+            raise read
+        found = self._with_facts(self._told(path.name, read), path, read)
+        if found.error is not None:
+            raise found.error
+        return found
+
     def _told(self, name: str, read: Digests) -> Found:
-        held = next((entry for entry in self.entries if entry.sha256 == read.sha256), None)
-        if held is not None:
-            return Found(path=name, state="held", digests=read, ref=held.ref, how="lock file")
-        return (
-            self._remembered(name, read) or self._asked(name, read) or Found(path=name, state="unknown", digests=read)
-        )
+        entry = next((entry for entry in self.entries if entry.sha256 == read.sha256), None)
+        held = Found(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
+        # What no hub was known to have when it was entered may be found on one by now.
+        if held is not None and held.ref is not None and held.ref.hub != LOCAL:
+            return held
+        found = self._remembered(name, read) or self._asked(name, read)
+        if found is not None and (held is None or found.state == "recognised"):
+            return found
+        return held or Found(path=name, state="unknown", digests=read)
 
     def _remembered(self, name: str, read: Digests) -> Found | None:
         for ref in self.seen(read.sha256):
@@ -161,6 +174,18 @@ def _recognised(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Fou
     return Found(path=name, state=state, digests=read, ref=ref, how=how, record=flatten(lora, version, file))
 
 
+def facts_of(
+    path: Path, read: Digests, stored: Callable[[str], str | None], remember: Callable[[str, str], None]
+) -> Facts:
+    """From the header, which is remembered under the file's bytes, wherever they lie."""
+    text = stored(read.sha256)
+    known = restored(text) if text else None
+    if known is None:
+        known = inspect_path(path)
+        remember(read.sha256, known.stored())
+    return known
+
+
 def files_in(folder: Path) -> list[Path]:
     """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
     found = []
@@ -198,21 +223,43 @@ def digests(path: Path) -> Digests:
 
 def entry_of(found: Found, file: str, source: str) -> Entry | None:
     """The entry of a file that is exactly a hub's; None for any other, or a name that no lock file may hold."""
-    if found.state != "recognised" or found.record is None or found.ref is None or found.digests is None:
+    if found.state != "recognised" or found.record is None or found.ref is None or not is_safe_path(file):
         return None
-    record = found.record
-    if not is_safe_path(file):
+    return _entry(found, found.ref, found.record.title, file, source)
+
+
+def local_entry(found: Found, file: str) -> Entry | None:
+    """The entry of a LoRA that is no hub's file, or no longer: an edited copy. None for what is no LoRA."""
+    if found.state not in ("unknown", "edited") or found.facts is None or found.digests is None:
         return None
+    if not found.facts.adapter.is_lora or not is_safe_path(file):
+        return None
+    stem = PurePosixPath(file).name[: -len(SUFFIX)]
+    return _entry(found, local_ref(stem, found.digests.sha256), found.record.title if found.record else stem, file, "")
+
+
+def entry_of_file(found: Found, entries: Iterable[Entry]) -> Entry:
+    """What an entry would say of a file that needs none because it is only tried."""
+    held = next((entry for entry in entries if entry.ref == found.ref and found.state == "held"), None)
+    stem = PurePosixPath(found.path).stem
+    sha256 = found.digests.sha256 if found.digests else ""
+    ref = found.ref if found.ref is not None and found.state == "recognised" else local_ref(stem, sha256)
+    return held or _entry(found, ref, found.record.title if found.record else stem, found.path, "")
+
+
+def _entry(found: Found, ref: Ref, title: str, file: str, source: str) -> Entry:
+    record, adapter, read = found.record, found.facts.adapter if found.facts else None, found.digests
+    said = record or adapter
     return Entry(
-        ref=found.ref,
-        title=record.title,
+        ref=ref,
+        title=title,
         file=file,
-        size=found.digests.size,
-        sha256=found.digests.sha256,
+        size=read.size if read else 0,
+        sha256=read.sha256 if read else "",
         source=source,
-        base_model=record.base_model,
-        architecture=record.architecture,
-        trigger_words=record.trigger_words,
-        weight=record.weight,
-        license=record.license,
+        base_model=said.base_model if said else None,
+        architecture=said.architecture if said else None,
+        trigger_words=said.trigger_words if said else (),
+        weight=record.weight if record else None,
+        license=record.license if record else None,
     )

@@ -9,13 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from connectors.connector import Connector, Download, HttpDownload
+from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, WrongHash
 from connectors.record import Record
-from connectors.ref import HubName, Ref
+from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.disk import disk_trouble
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.local import changed, lost
 from hub_ui.library.progress import Meter, Progress
 from hub_ui.library.remote import sha256_at
 from hub_ui.library.verify import check
@@ -43,7 +44,7 @@ class Sync:
     """
 
     library: Library
-    connector: Callable[[HubName], Connector]
+    connector: Callable[[Origin], LoraSource]
     twins: Callable[[str], Iterable[Ref]]
     frozen: bool = False
     report: Callable[[Progress], None] | None = None
@@ -51,7 +52,7 @@ class Sync:
 
     def run(self) -> Iterator[Synced]:
         """One result an entry, in the order of the lock file. One that fails does not keep the others from coming."""
-        unanswering: dict[HubName, HubUiError] = {}
+        unanswering: dict[Origin, HubUiError] = {}
         for entry in self.library.entries():
             try:
                 yield self._synced(entry, unanswering)
@@ -60,12 +61,15 @@ class Sync:
             except OSError as error:
                 yield Synced(entry=entry, state="failed", error=disk_trouble(error))
 
-    def _synced(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> Synced:
+    def _synced(self, entry: Entry, unanswering: dict[Origin, HubUiError]) -> Synced:
         found = check(self.library, entry)
         if found.right:
             if self.frozen:
                 self._ask(entry, unanswering)
             return Synced(entry=entry, state="kept")
+        # Nobody can bring it back, so what lies in its place, maybe its next version, keeps the name.
+        if entry.ref.hub == LOCAL and not any(ref != entry.ref and ref.pinned for ref in self.twins(entry.sha256)):
+            raise lost(entry) if found.state == "missing" else changed(entry)
         path = self.library.path(entry)
         if found.state != "missing":
             set_aside(path)
@@ -76,7 +80,7 @@ class Sync:
             place.unlink()
         return replace(done, state="replaced") if aside else done
 
-    def _ask(self, entry: Entry, unanswering: dict[HubName, HubUiError]) -> None:
+    def _ask(self, entry: Entry, unanswering: dict[Origin, HubUiError]) -> None:
         """A hub that is down, or wants us to slow down, is not asked about the next hundred files too."""
         hub = entry.ref.hub
         if hub in unanswering:
@@ -145,7 +149,7 @@ def _asides(path: Path) -> list[Path]:
     return [place for place in path.parent.iterdir() if number.fullmatch(place.name)]
 
 
-def check_still_promised(connector: Connector, entry: Entry) -> bool:
+def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
     """Whether the hub promises any bytes at all under the entry's ref.
 
     Raises WrongHash where it now promises other ones, NotFound where it has none.

@@ -213,7 +213,7 @@ def item(
     return shelf.Item(
         ref=str(entry.ref),
         title=words.visible(entry.title) or entry.file,
-        hub=words.HUB_LABELS[entry.ref.hub],
+        hub=words.ORIGIN_LABELS[entry.ref.hub],
         base=known.label if known else words.visible(entry.base_model),
         size=words.size(entry.size),
         trigger_words=", ".join(words.visible(word) for word in entry.trigger_words),

@@ -13,7 +13,7 @@ from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 from connectors.facts.claims import record_with_header
 from connectors.inspection import Facts
 from connectors.record import Record
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 from hub_ui.services import Services
 
 MOST_CARDS = 24
@@ -31,7 +31,7 @@ class HeaderReader:
     """One for the whole app: however many people look, a hub is asked for AT_ONCE headers at a time."""
 
     services: Services
-    _gates: dict[HubName, threading.Semaphore] = field(default_factory=dict)
+    _gates: dict[Origin, threading.Semaphore] = field(default_factory=dict)
     _failed: dict[Ref, float] = field(default_factory=dict)
     _threads: set[threading.Thread] = field(default_factory=set)
     _closed: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +68,7 @@ class HeaderReader:
             thread.join(PATIENCE_SECONDS)
 
     def _start(self, records: Iterable[Record], stop: threading.Event, done: queue.SimpleQueue[bool | None]) -> int:
-        by_hub: dict[HubName, deque[Record]] = {}
+        by_hub: dict[Origin, deque[Record]] = {}
         for record in records:
             by_hub.setdefault(record.hub, deque()).append(record)
         threads = [

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.outdated import Standing, State
 from hub_ui.library.verify import Checked
@@ -45,13 +45,16 @@ def notes(
         COMING if entry.ref in coming else _file(entry, found.checked.get(entry.ref), missing=missing),
         _news(entry, found.standing.get(entry.ref), coming, held),
     ]
-    gone = Note(text=f"No longer on {words.HUB_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+    gone = Note(text=f"No longer on {words.ORIGIN_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
     known_gone = any(note is not None and note.text == gone.text for note in told)
     return tuple(note for note in (*told, gone if removed and not known_gone else None) if note is not None)
 
 
 def _file(entry: Entry, checked: Checked | None, *, missing: bool) -> Note | None:
     again = {"act": "fetch", "ref": str(entry.ref)}
+    if entry.ref.hub == LOCAL and (missing or (checked is not None and checked.state == "changed")):
+        what = "gone from the folder" if missing else "not what was entered any more"
+        return Note(text=f"The file is {what}, and no hub is known to have it.", tone="problem")
     if missing:
         return Note(text="The file is gone from the folder.", tone="problem", button="Download again", **again)
     if checked is None or checked.state == "missing":
@@ -80,7 +83,7 @@ def _news(entry: Entry, standing: Standing | None, coming: Collection[Ref], held
         said = words.visible(standing.note)
         return Note(text=f"{said} Yours is kept; remove it first to get the new one.", tone="problem")
     if standing.state == "gone" and standing.note is None:
-        return Note(text=f"No longer on {words.HUB_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+        return Note(text=f"No longer on {words.ORIGIN_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
     return Note(text=words.visible(standing.note), tone="problem" if standing.state == "gone" else "")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL.Image import Image
 
-from connectors.errors import PreviewError
+from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
 from hub_ui.preview.coverage import Coverage
 from hub_ui.preview.sheets import Sheet
@@ -123,6 +123,17 @@ class Made:
     sheet: Sheet
     pictures: tuple[Picture, ...]
     report: Report
+
+
+def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
+    """A weight for each of `count` LoRAs, None where the author's own is meant."""
+    if not weights:
+        return [None] * count
+    if len(weights) == 1:
+        return [weights[0]] * count
+    if len(weights) != count:
+        raise UsageError(f"LoRAs: {count}, weights: {len(weights)}. Give no weight, one for all, or one for each.")
+    return list(weights)
 
 
 Told = Callable[[Step], None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.record import Access, Record, Version
-from connectors.ref import HubName
+from connectors.ref import LOCAL, HubName
 from connectors.session import KEYS
 from hub_ui.widgets import words
 
@@ -56,7 +56,7 @@ class Standing:
 def standing(record: Record, version: Version | None, keys: Keys) -> Standing:
     if record.file is not None and record.file.format == "pickle":
         return Standing(obstacle="This file can run code when it is loaded (pickle), so it is not loaded here.")
-    if record.access == "open":
+    if record.access == "open" or record.hub == LOCAL:
         return Standing(obstacle="" if record.file else "The hub lists no weight file for this one.")
     note = words.visible(version.access_note) if version and version.access_note else ""
     if record.access in CLOSED:

@@ -102,7 +102,7 @@ def detail(
     standing = access.standing(record, version, keys or Keys())
     return Detail(
         record=record,
-        hub=words.HUB_LABELS[record.hub],
+        hub=words.ORIGIN_LABELS[record.hub],
         title=words.visible(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
@@ -162,7 +162,7 @@ def _read(facts: Facts | None) -> str:
 def _line(lora: Lora, record: Record) -> str:
     facts = (
         words.visible(lora.creator),
-        words.HUB_LABELS[lora.hub],
+        words.ORIGIN_LABELS[lora.hub],
         f"updated {age}" if (age := words.ago(record.updated_at)) else "",
         f"{words.count(lora.downloads)} downloads" if lora.downloads is not None else "",
     )

@@ -65,7 +65,7 @@ def row(task: Task, now: float, page_of: PageOf) -> Row:
         id=task.id,
         ref=str(task.ref),
         title=words.visible(task.title) or str(task.ref),
-        hub=words.HUB_LABELS[task.ref.hub],
+        hub=words.ORIGIN_LABELS[task.ref.hub],
         line=line(task, now),
         tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
         error=words.visible(error),

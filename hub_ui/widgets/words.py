@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from connectors import ref
 
 HUB_LABELS: dict[str, str] = ref.HUB_LABELS
+ORIGIN_LABELS: dict[str, str] = ref.ORIGIN_LABELS
 HUB_MARKS: dict[str, str] = {"civitai": "C", "huggingface": "HF", "replicate": "R"}
 KIND_PLURALS: dict[str, str] = {
     "character": "characters",

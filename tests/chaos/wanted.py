@@ -9,13 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from connectors.ref import HubName, Ref
+from connectors.ref import Origin, Ref
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.weights import generated_safetensors
 
 _KIB = 1024
 # The first of CivitAI and the first of Hugging Face are the same bytes.
-_ON: dict[HubName, int] = {"civitai": 8, "huggingface": 7, "replicate": 5}
+_ON: dict[Origin, int] = {"civitai": 8, "huggingface": 7, "replicate": 5}
 _SMALLEST, _LARGEST = 200 * _KIB, 4096 * _KIB
 _TWIN = 2048 * _KIB
 # Every fifth file takes so long because its server is slow, so that a kill finds it half there.
@@ -27,7 +27,7 @@ class Wanted:
     """`ref` is what the queue is told, `place` tells the file among the addresses of the delivery host."""
 
     ref: Ref
-    hub: HubName
+    hub: Origin
     place: str
     size: int
     sha256: str
@@ -68,12 +68,12 @@ def troubles(wanted: Sequence[Wanted], random: Random) -> list[Fault]:
     ]
 
 
-def _numbers() -> Iterator[tuple[HubName, int]]:
+def _numbers() -> Iterator[tuple[Origin, int]]:
     for hub, count in _ON.items():
         yield from ((hub, number) for number in range(1, count + 1))
 
 
-def _spec(random: Random, hub: HubName, number: int) -> dict[str, Any]:
+def _spec(random: Random, hub: Origin, number: int) -> dict[str, Any]:
     size = random.randint(_SMALLEST, _LARGEST)
     if number == 1 and hub != "replicate":
         return {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [_TWIN // 2, 1]]}, "seed": 1}

@@ -40,7 +40,7 @@ def test_all_three_hubs_are_listed(hubs: HubEndpoints) -> None:
 
 def test_every_lora_opens_and_agrees_with_its_card(hubs: HubEndpoints) -> None:
     built = _built(hubs)
-    by_name = {connector.name: connector for connector in built}
+    by_name: dict[str, Connector] = {connector.name: connector for connector in built}
     for listed in federation.collect(built, EVERYTHING).loras:
         # The samples hold a few that are listed though they are gone, as on the real hubs.
         with suppress(NotFound):

@@ -140,7 +140,7 @@ def test_an_empty_search_lists_every_recorded_lora(recorded_hubs: tuple[Connecto
 
 def test_every_listed_lora_opens_pins_and_says_where_its_bytes_are(recorded_hubs: tuple[Connector, ...]) -> None:
     """The recordings hold no weights, so some downloads are refused, but always in our words."""
-    by_name = {connector.name: connector for connector in recorded_hubs}
+    by_name: dict[str, Connector] = {connector.name: connector for connector in recorded_hubs}
     found = federation.collect(recorded_hubs, Query(limit=10_000, nsfw="explicit"))
     for lora in found.loras:
         connector = by_name[lora.hub]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BadRef
-from connectors.ref import Ref, is_bare, is_id, is_path
+from connectors.ref import Ref, is_bare, is_id, is_path, local_ref
 
 COMMIT, HASH = "a1" * 20, "b2" * 32
 
@@ -50,6 +50,8 @@ COMMIT, HASH = "a1" * 20, "b2" * 32
         ("alvdansen/frosting_lane_flux", "huggingface:alvdansen/frosting_lane_flux"),
         ("a/FLUX.1-dev", "huggingface:a/FLUX.1-dev"),
         (f"a/b@{COMMIT}#x.safetensors", f"huggingface:a/b@{COMMIT}#x.safetensors"),
+        (f"local:My Robot v1.5 (old)@{HASH}", f"local:My Robot v1.5 (old)@{HASH}"),
+        ("local:ロボット", "local:ロボット"),
         ("  civitai:4128\n", "civitai:4128"),
     ],
 )
@@ -77,6 +79,12 @@ def test_everything_people_paste_is_read(text: str, printed: str) -> None:
         "huggingface:a/b/c",
         "replicate:a",
         "replicate:a/b@main",
+        "local:",
+        "local:../x",
+        "local:a/b",
+        f"local:a@{HASH}#x",
+        "local:a@main",
+        "local: a",
         "https://example.org/models/4128",
         "https://civitai.com.evil.invalid/models/4128",
         "https://civitai.com/images/4128",
@@ -144,6 +152,21 @@ def test_every_file_of_a_repo_survives_printing(name: str, file: str) -> None:
     ref = Ref(hub="huggingface", id=f"a/{name}", version=COMMIT, file=file)
     if is_path(file) and file == file.strip():
         assert Ref.parse(str(ref)) == ref
+
+
+@given(st.text())
+def test_any_file_name_makes_a_ref_that_is_read_back(name: str) -> None:
+    ref = local_ref(name, HASH)
+    assert ref.pinned
+    assert Ref.parse(str(ref)) == ref
+
+
+@pytest.mark.parametrize(
+    ("name", "ref"),
+    [("My Robot v1.5", "local:My Robot v1.5"), ("../x@y#z", "local:x-y-z"), ("***", "local:unnamed"), ("é", "local:é")],
+)
+def test_a_file_keeps_its_name_in_its_ref_as_far_as_a_ref_may_hold_it(name: str, ref: str) -> None:
+    assert str(local_ref(name, HASH).lora) == ref
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_file_of_hugging_face_is_told_by_what_was_seen_of_it(hubs: HubEndpoint
     assert document["files"][0]["how"] == "catalog"
 
 
-def test_an_edited_copy_is_told_by_its_tensors_and_gets_no_entry(
+def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
     line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = copied(tmp_path / "data")
@@ -113,8 +113,10 @@ def test_an_edited_copy_is_told_by_its_tensors_and_gets_no_entry(
     copy.write_bytes(noted(path.read_bytes(), note="mine"))
     with answering(data, monkeypatch):
         code, document = line("import", str(tmp_path / "mine"), "--lock", str(tmp_path / "loras.lock"))
-    assert (code, document["entered"], told(document)) == (0, 0, {"copy.safetensors": ("edited", CIVITAI)})
-    assert not (tmp_path / "loras.lock").exists()
+    assert (code, document["entered"], told(document)) == (0, 1, {"copy.safetensors": ("edited", CIVITAI)})
+    [entry] = lockfile.loads((tmp_path / "loras.lock").read_text())
+    assert document["files"][0]["entry"] == str(entry.ref) == f"local:copy@{entry.sha256}"
+    assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
 
 
 def test_a_hub_that_is_down_is_told_and_the_rest_goes_on(mine: Path, hubs: HubEndpoints, line: Line) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import cli
-from hub_ui.commands.inspect import meant
+from hub_ui.commands.targets import meant
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.settings import ENDPOINT_VARIABLES

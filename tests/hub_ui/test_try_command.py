@@ -28,11 +28,13 @@ from hub_ui.preview.fetching import Plan
 from hub_ui.preview.job import Job, Made, Step
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
+from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 from tests.hub_ui.preview import making
 from tests.hub_ui.preview.building import save_base, save_kohya
 
 REF = "civitai:1001"
+LORAS = Path(cli.__file__).parent / "demo" / "weights" / "loras"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,6 +93,67 @@ def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, capsys: pyte
     assert (made["place"], made["notes"], made["sheet"], made["unmatched"]) == ("local", [], None, [])
     with Image.open(tmp_path / "cat.png") as image:
         assert image.size == (made["width"], made["height"]) == (32, 32)
+
+
+def test_a_file_anywhere_on_the_disk_is_tried_by_its_path_alone(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its base and its trigger words are those that its own header proves."""
+    Path(shutil.copy(LORAS / "sks-robot-v1.safetensors", tmp_path / "My Robot.safetensors"))
+    monkeypatch.chdir(tmp_path)
+    words = ["try", "./My Robot.safetensors", "--prompt", "on a hill", "--steps", "1", "--size", "32x32"]
+    code, made = line(*words, "--out", "a.png")
+    sha256 = hashlib.sha256((tmp_path / "My Robot.safetensors").read_bytes()).hexdigest()
+    assert (code, made["loras"]) == (0, [{"ref": f"local:My Robot@{sha256}", "weight": 1.0}])
+    assert (made["base"], made["prompt"]) == ("Tiny Shapes", "sks robot, on a hill")
+    assert made["applied"] == made["total"] > 0
+
+
+def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
+    tmp_path: Path, base: str, library: Path, line: Line
+) -> None:
+    copy = Path(shutil.copy(library / "tiny-shapes" / "ink.safetensors", tmp_path / "copy.safetensors"))
+    words = ["try", str(copy), "--prompt", "a cat", "--base", base, "--estimate"]
+    code, told = line(*words)
+    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("gone.safetensors", 4, "There is no file"),
+        ("folder", 2, "is a folder. Name one of the .safetensors files in it."),
+        ("old.ckpt", 7, "old.ckpt has an older format, which can run code when loaded. It was not read."),
+        ("page.safetensors", 7, ""),
+    ],
+)
+def test_a_path_that_cannot_be_tried_is_told(name: str, code: int, said: str, tmp_path: Path, line: Line) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "old.ckpt").write_bytes(b"\x80\x02")
+    (tmp_path / "page.safetensors").write_bytes(b"<html>not a LoRA</html>")
+    words = ["try", str(tmp_path / name), "--prompt", "a cat", "--out", str(tmp_path / "a.png")]
+    ended, told = line(*words)
+    assert ended == code
+    assert said in told["message"]
+
+
+def test_a_checkpoint_is_no_lora_to_be_tried(tmp_path: Path, base: str, line: Line) -> None:
+    path = tmp_path / "vae.safetensors"
+    path.write_bytes(weights())
+    code, told = line("try", str(path), "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"))
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("“vae” can't be tried here.")
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Line) -> None:
+    path = save_kohya(tmp_path / "My Robot.safetensors", seed=3)
+    words = ["try", REPLICATE, str(path), "--prompt", "a cat", "--on", "replicate", "--yes"]
+    code, told = line(*words, "--out", str(tmp_path / "a.png"))
+    assert (code, told["error"]) == (2, "UsageError")
+    assert told["message"] == (
+        "“My Robot” is a file of this computer, which Replicate can't fetch. Try it here instead."
+    )
 
 
 def test_coverage_is_said_in_a_sentence(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.ref import Ref
+from connectors.ref import Ref, local_ref
 from hub_ui.library.lockfile import KEYS, Lock, LockError, dumps, loads, read, write
 from tests.hub_ui.library.building import entry
 
@@ -200,6 +200,30 @@ def test_any_text_is_a_lock_or_a_mistake_that_is_told(text: str) -> None:
     except LockError:
         return
     assert write(read(write(lock))) == write(lock)
+
+
+LOCAL = dumps(
+    [entry(ref=local_ref("My Robot", "a" * 64), file="mine/My Robot.safetensors", title="My Robot", source="")]
+)
+
+
+def test_a_file_that_no_hub_has_is_written_without_a_source_and_read_back() -> None:
+    assert f'ref = "local:My Robot@{"a" * 64}"' in LOCAL
+    assert "source" not in LOCAL
+    assert write(read(LOCAL)) == LOCAL
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('sha256 = "aaa', 'sha256 = "baa', r"lora\[0\]\.sha256 is not the one in the entry's ref"),
+        (f"local:My Robot@{'a' * 64}", "local:My Robot", r"lora\[0\]\.ref names no fixed version"),
+        (f"local:My Robot@{'a' * 64}", "civitai:1@2", r"lora\[0\]\.source is missing"),
+    ],
+)
+def test_such_an_entry_is_held_to_its_own_hash(old: str, new: str, said: str) -> None:
+    with pytest.raises(LockError, match=said):
+        loads(LOCAL.replace(old, new))
 
 
 def test_the_mark_that_windows_editors_put_in_front_is_passed_over() -> None:

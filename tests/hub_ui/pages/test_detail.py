@@ -13,9 +13,10 @@ from connectors.facts.adapter import Adapter
 from connectors.inspection import Facts
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.catalog.catalog import facts_keys
 from hub_ui.pages import detail
 from hub_ui.pages.view import View
-from hub_ui.services import Services, facts_keys
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora

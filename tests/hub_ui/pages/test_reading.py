@@ -17,8 +17,9 @@ from connectors.inspection import Facts
 from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.catalog.catalog import facts_keys
 from hub_ui.pages.reading import HeaderReader, proved
-from hub_ui.services import Services, facts_keys
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.stand_ins import Hub

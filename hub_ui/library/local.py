@@ -1,0 +1,65 @@
+"""Files of the library that no hub is known to have, answered for like a hub answers for its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors import inspection
+from connectors.connector import Download
+from connectors.errors import NotFound, WrongHash
+from connectors.facts.claims import with_header
+from connectors.record import Lora, Version, WeightFile
+from connectors.ref import LOCAL, ORIGIN_LABELS, Ref
+from hub_ui.library.entry import Entry
+from hub_ui.library.library import Library
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFiles:
+    """What is known of such a LoRA is its lock entry and the header of its file."""
+
+    library: Library
+    label: str = ORIGIN_LABELS[LOCAL]
+
+    def get(self, ref: Ref) -> Lora:
+        entry = self._entry(ref)
+        path = self.library.path(entry)
+        file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
+        version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,))
+        return with_header(lora, entry.ref, inspection.inspect_path(path).adapter) if path.is_file() else lora
+
+    def pin(self, ref: Ref) -> Ref:
+        return self._entry(ref).ref
+
+    def download(self, ref: Ref) -> Download:
+        raise lost(self._entry(ref))
+
+    locate = download
+
+    def _entry(self, ref: Ref) -> Entry:
+        found = [entry for entry in self.library.entries() if entry.answers_to(ref)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            # Raises what says so.
+            return self.library.entry(ref)
+        bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
+        raise NotFound(
+            f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "
+            f"Put it below {self.library.folder} and run: hub-ui import {self.library.folder}"
+        )
+
+
+def changed(entry: Entry) -> WrongHash:
+    return WrongHash(
+        f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
+        "is. If it is meant to be so, enter it anew with hub-ui import."
+    )
+
+
+def lost(entry: Entry) -> NotFound:
+    return NotFound(
+        f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
+        f"{entry.sha256[:12]}… back there, or forget it: hub-ui remove {entry.ref} --keep-file"
+    )
