@@ -41,4 +41,4 @@ def test_axe_finds_nothing_serious(place: Page, width: int, theme: str) -> None:
 def test_no_control_lies_outside_the_viewport(place: Page, width: int) -> None:
     resize(place, width)
     assert outside(place) == []
-    assert place.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert place.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
