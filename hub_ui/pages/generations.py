@@ -56,6 +56,8 @@ class _Generation:
 class Generations:
     """Any thread may call any method. A result is kept for an hour, and the last fifty at most."""
 
+    concurrency_id = "generations"
+
     def __init__(self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         """`hosted`: what no page has looked at for a minute ends, as a stranger who left needs no pictures."""
         self._hosted = hosted

@@ -19,7 +19,6 @@ from hub_ui.pages.view import View
 from hub_ui.pages.wish import sheet_kind
 from hub_ui.preview.sheets import SheetKind
 from hub_ui.services import Services
-from hub_ui.web.middleware import GENERATIONS
 from hub_ui.widgets import result, tabs
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result
@@ -145,7 +144,7 @@ def _connect_making(
     ]  # fmt: skip
     given = [downloads.asked, *page.form.fields]
     # The engine makes one after the other: who waits here keeps no other page waiting.
-    at_once: dict[str, Any] = {"concurrency_id": GENERATIONS, "concurrency_limit": None, **QUIET}
+    at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
     by_order = looked.then(on.order, [view, states.order, *given], made, **at_once)
     by_click = page.make.click(on.make, [view, *given], made, **at_once)
     asked = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)

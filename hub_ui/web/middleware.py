@@ -13,12 +13,11 @@ from hub_ui.web.hosts import HostCheck, Hosts
 from hub_ui.web.queue_polling import QueuePolling
 from hub_ui.web.requests import RequestCheck, Rules, Waiting
 
-# The `concurrency_id` of the events that generate.
-GENERATIONS = "generations"
-
 
 class Running(Protocol):
-    """The generations that are not done yet."""
+    """The generations that are not done yet. `concurrency_id` is that of the events that start them."""
+
+    concurrency_id: str
 
     def running(self, page: str | None = None) -> int:
         """How many of one page, by its session; without one, of all pages."""
@@ -33,7 +32,7 @@ def middleware(
         folder=folder,
         uploaded=lambda path: path in app.upload_file_set,
         waiting=lambda session: waiting(app, generations, session),
-        generates=lambda number: generates(app, number),
+        generates=lambda number: generates(app, generations, number),
     )
     checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]
@@ -48,6 +47,6 @@ def waiting(app: gr.Blocks, generations: Running, session: str) -> Waiting:
     )
 
 
-def generates(app: gr.Blocks, number: int) -> bool:
+def generates(app: gr.Blocks, generations: Running, number: int) -> bool:
     event = app.fns.get(number)
-    return event is not None and event.concurrency_id == GENERATIONS
+    return event is not None and event.concurrency_id == generations.concurrency_id
