@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Seconds between two looks. Gradio's own number (6.31) is the one for while people are there.
 IN_USE_SECONDS = 0.001
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.2
 
 
 @dataclass

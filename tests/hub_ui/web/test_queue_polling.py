@@ -32,10 +32,10 @@ def test_the_queue_looks_often_only_while_somebody_asks() -> None:
             await asyncio.sleep(0.01)
         return asked
 
-    assert (idle, asyncio.run(ask_and_wait()), queue.sleep_when_free) == (0.1, 0.001, 0.1)
+    assert (idle, asyncio.run(ask_and_wait()), queue.sleep_when_free) == (0.2, 0.001, 0.2)
 
 
 def test_what_is_no_request_wakes_nobody() -> None:
     queue = gr.Blocks().queue()._queue
     asyncio.run(QueuePolling(nothing, queue=queue)({"type": "lifespan"}, receive, send))
-    assert queue.sleep_when_free == 0.1
+    assert queue.sleep_when_free == 0.2
