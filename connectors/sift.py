@@ -8,11 +8,16 @@ from dataclasses import replace
 from connectors.facts.base_models import matches
 from connectors.facts.claims import best, flatten
 from connectors.query import Query
-from connectors.record import Lora, Version, may_list, within
+from connectors.record import Lora, Nsfw, Version, may_list, within
 
 
 def sift(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
     return tuple(_arranged(lora, query) for lora in loras if _wanted(lora, query))
+
+
+def tamed(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
+    """Those that may be listed for a person who asked for at most `ceiling`, with the pictures that may be shown."""
+    return tuple(_with_pictures(lora, ceiling) for lora in loras if may_list(lora.nsfw, ceiling))
 
 
 def _wanted(lora: Lora, query: Query) -> bool:
@@ -31,10 +36,17 @@ def _on_base(lora: Lora, version: Version | None, query: Query) -> bool:
 
 def _arranged(lora: Lora, query: Query) -> Lora:
     """Versions on an asked base first, since the first is the one a card shows; too strong pictures left out."""
-    versions = [
-        replace(version, examples=tuple(e for e in version.examples if within(e.nsfw, query.nsfw)))
+    shown = _with_pictures(lora, query.nsfw)
+    if not query.bases:
+        return shown
+    return replace(
+        shown, versions=tuple(sorted(shown.versions, key=lambda version: not _on_base(lora, version, query)))
+    )
+
+
+def _with_pictures(lora: Lora, ceiling: Nsfw) -> Lora:
+    versions = (
+        replace(version, examples=tuple(e for e in version.examples if within(e.nsfw, ceiling)))
         for version in lora.versions
-    ]
-    if query.bases:
-        versions.sort(key=lambda version: not _on_base(lora, version, query))
+    )
     return replace(lora, versions=tuple(versions))

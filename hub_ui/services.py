@@ -93,10 +93,15 @@ class Services:
     def search(
         self, query: Query, cursors: Mapping[HubName, str] | None = None, patience: float = PATIENCE_SECONDS
     ) -> Iterator[Answer]:
-        """One Answer a hub, as it arrives; what came is in the catalog before it is handed over."""
+        """One Answer a hub, as it arrives; what came is in the catalog before it is handed over.
+
+        What was known of a LoRA before stands beside what the list says.
+        """
         for answer in federation.search(self.connectors, query, cursors=cursors, patience=patience):
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)
+                known = self.catalog.remembered(answer.page.loras, query.nsfw)
+                answer = replace(answer, page=replace(answer.page, loras=known))
             yield answer
 
     def open(self, ref: Ref) -> Lora:

@@ -16,6 +16,7 @@ from connectors.facts import base_models
 from connectors.query import Query
 from connectors.record import Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
+from connectors.sift import tamed
 from hub_ui.catalog import codec, scan
 from hub_ui.catalog.found import BaseCount, Facets, Found
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
@@ -58,6 +59,16 @@ class Catalog:
             return 0
         with self._store.writing() as writing:
             return sum(_add(writing, lora, at) for lora in given)
+
+    def remembered(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
+        """`loras` of a list, once added, with all else that is known of them, up to the level `ceiling`.
+
+        A list says less than a LoRA's own page: Hugging Face's leaves out the text of the cards, with the trigger words
+        and weights in it. What was opened before is known, and costs no request.
+        """
+        documents = ((lora, self._store.document(lora.ref)) for lora in loras)
+        known = (lora if document is None else codec.decode(document) for lora, document in documents)
+        return tamed(known, ceiling)
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""

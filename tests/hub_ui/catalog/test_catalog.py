@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import HubUiError, NotFound
+from connectors.facts.claims import flatten
 from connectors.query import Query
+from connectors.record import Example
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from tests.hub_ui.catalog.builders import catalog, file, lora, titles, version
+from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
 INK = Ref.parse("civitai:1")
 
@@ -129,3 +131,22 @@ def test_folders_are_made(tmp_path: Path) -> None:
     with Catalog.open(tmp_path / "a" / "b" / "catalog.sqlite") as opened:
         assert titles(opened) == []
     assert (tmp_path / "a" / "b" / "catalog.index").is_dir()
+
+
+def test_a_list_is_handed_on_with_what_a_card_said_when_it_was_opened(tmp_path: Path) -> None:
+    said = (claim("trigger_words", ("inkline",), source="card"), claim("weight", 0.8, source="card"))
+    listed = lora(downloads=7)
+    with catalog(tmp_path, lora(claims=said)) as opened:
+        opened.add([listed])
+        [known] = opened.remembered([listed], "soft")
+    record = flatten(known)
+    assert (record.trigger_words, record.weight, record.downloads) == (("inkline",), 0.8, 7)
+
+
+def test_what_is_known_beyond_a_list_stays_under_the_ceiling(tmp_path: Path) -> None:
+    pictures = (Example(url="https://a.example/1.png", nsfw="explicit"), Example(url="https://a.example/2.png"))
+    opened_before = lora(1, versions=(version("civitai:1@10", examples=pictures),), description="x")
+    with catalog(tmp_path, opened_before, lora(2, nsfw="explicit", description="x")) as opened:
+        opened.add([lora(1), lora(2)])
+        [known] = opened.remembered([lora(1), lora(2)], "soft")
+    assert [picture.url for picture in known.versions[0].examples] == ["https://a.example/2.png"]
