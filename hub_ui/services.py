@@ -93,10 +93,7 @@ class Services:
     def search(
         self, query: Query, cursors: Mapping[HubName, str] | None = None, patience: float = PATIENCE_SECONDS
     ) -> Iterator[Answer]:
-        """One Answer a hub, as it arrives; what came is in the catalog before it is handed over.
-
-        What was known of a LoRA before stands beside what the list says.
-        """
+        """One Answer a hub, as it arrives: what came is in the catalog, and stands beside what was known before."""
         for answer in federation.search(self.connectors, query, cursors=cursors, patience=patience):
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)
