@@ -152,7 +152,7 @@ def _connect_making(
     # The address holds what is being made, so that the link, and the page when it is loaded again, name the same.
     page.make.click(on_values, [view, *page.form.fields], [view, states.shown], **QUIET)
     running = [by_order, by_click, by_answer]
-    page.stop.click(on.stop, [page.generation], made, cancels=running, queue=False, **QUIET)
+    page.stop.click(on.stop, [page.generation], made, cancels=running, **QUIET)
     page.generation.change(None, [page.generation], None, js=KEEP_GENERATION)
 
 
