@@ -242,6 +242,7 @@ def _only_encoder(width: int) -> Fits:
 RULES: tuple[Rule, ...] = (
     # Containers that one network alone has.
     _rule("hidream", "double_stream_blocks single_stream_blocks"),
+    _rule("boogu", "double_stream_layers single_stream_layers"),
     _rule("flux3", "mode_blocks_image mode_blocks_image_cond txt_mode_blocks"),
     _rule("flux3", "single_transformer_blocks", lambda seen: seen.ends("single_transformer_blocks_", "_ff_linear_in")),
     _rule("auraflow", "joint_transformer_blocks double_layers single_layers"),
@@ -294,6 +295,8 @@ RULES: tuple[Rule, ...] = (
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
     _rule("nucleus-image", _DIT, _any("_encoder_proj\n", "img_mlp_gate\n", "img_mlp_shared_expert")),
+    # MageFlow has Qwen-Image's blocks, but a fifth of them.
+    _rule("mageflow", _DIT, _all(_qwen, lambda seen: seen.blocks("transformer_blocks") == set(range(12)))),
     _rule("qwen-image", _DIT, _qwen),
     _rule("stable-audio-3", _DIT, _any("_cross_attn_to_kv", "_self_attn_to_qkv")),
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
@@ -362,6 +365,7 @@ RULES: tuple[Rule, ...] = (
     _rule("krea2", "blocks", lambda seen: 6144 in seen.widths(last="mlp_gate,mlp_up")),
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
     _rule("prx", "blocks", _any("_img_qkv_proj\n", "_txt_kv_proj\n")),
+    _rule("f-lite", "blocks", _any("_cross_attn_context_kv")),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
     _rule("hunyuan-dit", "blocks", lambda seen: 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")),
     # NVIDIA's own code writes these names for Cosmos-Predict2, all other programs for Anima.

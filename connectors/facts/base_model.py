@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class BaseModel:
     """`architecture` is None where nobody outside holds the weights, so that no file can prove one.
 
-    `repos` are Hugging Face ids, the author's own first. `license` is the base's own, which binds its LoRAs too.
+    `repos` are Hugging Face ids, the author's own first, by which LoRAs are searched. `also` are repos that are only
+    recognised, and by their whole name: each one searched by costs a request, and some are called like a style.
+    `license` is the base's own, which binds its LoRAs too.
     """
 
     id: str
@@ -17,6 +19,7 @@ class BaseModel:
     architecture: str | None
     civitai: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     license: str | None = None
 
@@ -28,6 +31,7 @@ def row(
     *,
     civitai: str = "",
     repos: str = "",
+    also: str = "",
     aliases: str = "",
     license: str | None = None,
 ) -> BaseModel:
@@ -38,6 +42,7 @@ def row(
         architecture=architecture,
         civitai=_names(civitai),
         repos=tuple(repos.split()),
+        also=tuple(also.split()),
         aliases=_names(aliases),
         license=license,
     )

