@@ -37,7 +37,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     front, body = card.split(readme or "")
     front = _front(info) or front
     tags = texts(info.tags) or texts(front.get("tags"))
-    mature = levels.worded_claims(tags, info.id, "repo name")
+    prompts = ((prompt, "card front matter: widget") for item in _widget(info, front) if (prompt := _prompt(item)))
+    mature = levels.worded_claims(tags, ((info.id, "repo name"), *prompts))
     level = levels.claimed(mature)
     updated = info.last_modified
     names = [sibling.rfilename.rpartition("/")[2] for sibling in _weights(info)]

@@ -59,7 +59,7 @@ def lora(wire: Table) -> Lora | None:
         return None
     ref = Ref(hub="replicate", id=model.id)
     version = _version(model, ref)
-    mature = levels.worded_claims((), model.words, "name and description")
+    mature = _mature_claims(model)
     return Lora(
         ref=ref,
         title=model.name,
@@ -191,11 +191,17 @@ def _same_architecture(one: str, other: str) -> bool:
     return first is not None and second is not None and first.architecture == second.architecture
 
 
+def _mature_claims(model: Model) -> tuple[Claim, ...]:
+    prompt = text(model.example.get("prompt")) or ""
+    said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
+    return levels.worded_claims((), said)
+
+
 def _examples(model: Model) -> Iterator[Example]:
     """The default example's output, which Replicate deletes for some; the cover picture stays."""
     wire, asked = model.wire, model.example
     example = table(wire.get("default_example"))
-    level = levels.claimed(levels.worded_claims((), model.words, ""))
+    level = levels.claimed(_mature_claims(model))
     params = {name: asked[name] for name in _PARAMS if isinstance(asked.get(name), str | int | float)}
     seen = set[str]()
     for url in (address(value) for value in texts(example.get("output"))):

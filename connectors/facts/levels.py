@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from connectors.record import Claim, Nsfw, highest
@@ -24,7 +25,7 @@ _MATURE_TAGS = frozenset(
         "uncensored", "lewd", "adult content", "r18",
     )
 )  # fmt: skip
-_MATURE_NAME = re.compile(
+_MATURE_WORD = re.compile(
     r"(?<![a-z])(?:nsfw|porn\w*|hentai|xxx|nudes?|nudity|naked|erotic\w*|lewd|uncensored|r-?18)(?![a-z])",
     re.IGNORECASE,
 )
@@ -78,14 +79,15 @@ def _author(nsfw: object) -> tuple[Nsfw, ...]:
     return tuple(level for level in _said(nsfw) if level != "safe")
 
 
-def worded_claims(level_tags: Iterable[str], name: str, name_where: str) -> tuple[Claim, ...]:
-    """Hugging Face's own tag, the tags that authors use beside it, and a name that says it."""
-    tag = next((tag for tag in level_tags if tag.casefold() in _MATURE_TAGS), None)
-    named = _MATURE_NAME.search(name)
-    if tag is None and named is None:
-        return ()
-    where = f"tags: {tag}" if tag else f"{name_where}: {named[0] if named else ''}"
-    return (Claim(field="nsfw", value="mature", source="tag", where=where),)
+def worded_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
+    """Hugging Face's own tag, the tags that authors use beside it, and a text that says it.
+
+    `texts` are names, descriptions and examples' prompts, each with where it stands.
+    """
+    tagged = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS)
+    worded = (f"{where}: {found[0]}" for text, where in texts if (found := _MATURE_WORD.search(text[:20_000])))
+    where = next(chain(tagged, worded), None)
+    return (Claim(field="nsfw", value="mature", source="tag", where=where),) if where else ()
 
 
 def claimed(claims: Iterable[Claim]) -> Nsfw | None:

@@ -196,3 +196,12 @@ def test_a_wrong_type_in_a_card_is_an_absent_value(field: str, wrong: object) ->
 def test_a_wrong_count_is_unknown(wrong: object) -> None:
     lora = of_huggingface(downloads=wrong, likes=wrong)
     assert (lora.downloads, lora.likes) == (None, None)
+
+
+def test_a_repo_that_nothing_rates_has_no_level_and_a_prompt_may_give_it_one() -> None:
+    def widget(prompt: str) -> dict[str, object]:
+        return {"widget": [{"text": prompt, "output": {"url": "fox.png"}}]}
+
+    plain, told = of_huggingface(cardData=widget("a fox")), of_huggingface(cardData=widget("a naked faun"))
+    assert (plain.nsfw, plain.versions[0].examples[0].nsfw) == (None, None)
+    assert (told.nsfw, told.versions[0].examples[0].nsfw) == ("mature", "mature")

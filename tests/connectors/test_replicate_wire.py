@@ -147,6 +147,13 @@ def test_a_name_tells_that_it_is_for_grown_ups() -> None:
     assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
 
 
+def test_an_examples_prompt_tells_it_too() -> None:
+    example = {"input": {"prompt": "TOK, a nude figure study"}, "output": ["https://replicate.delivery/x/a.png"]}
+    lora = of_replicate(default_example=example)
+    assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
+    assert of_replicate().nsfw is None
+
+
 def test_what_is_no_lora_is_no_tool_either() -> None:
     assert flatten(of_replicate(inputs=("prompt", "top_p"))).kind is None
 
