@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
@@ -13,6 +14,7 @@ from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
+from connectors.waiting import Waiting
 
 PATIENCE_SECONDS = 20.0
 # A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
@@ -45,8 +47,11 @@ def search(
     *,
     cursors: Mapping[HubName, str] | None = None,
     patience: float = PATIENCE_SECONDS,
+    waiting: Waiting | None = None,
 ) -> Iterator[Answer]:
     """Yields one Answer a hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
+
+    `waiting` is what all searches share: a hub that hangs is then asked by some of them only.
 
     A hub that is silent for `patience` seconds yields a HubTimeout; its thread is left behind as a daemon.
     """
@@ -57,7 +62,8 @@ def search(
     start = time.monotonic()
     for connector in asked:
         cursor = cursors.get(connector.name) if cursors else None
-        threading.Thread(target=_ask, args=(connector, query, cursor, start, answers), daemon=True).start()
+        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting or Waiting())
+        threading.Thread(target=ask, daemon=True).start()
     yield from _arrivals(answers, {c.name: c.label for c in asked}, start, patience)
 
 
@@ -78,10 +84,16 @@ def _arrivals(
 
 
 def _ask(
-    connector: Connector, query: Query, cursor: str | None, start: float, answers: queue.SimpleQueue[Answer]
+    connector: Connector,
+    query: Query,
+    cursor: str | None,
+    start: float,
+    answers: queue.SimpleQueue[Answer],
+    waiting: Waiting,
 ) -> None:
     try:
-        page = _first_filled(connector, query, cursor)
+        with waiting.place(connector.name, connector.label):
+            page = _first_filled(connector, query, cursor)
         answer = Answer(hub=connector.name, seconds=time.monotonic() - start, page=page)
     except HubUiError as error:
         answer = Answer(hub=connector.name, seconds=time.monotonic() - start, error=error)

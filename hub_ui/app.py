@@ -44,7 +44,10 @@ WRITE_ADDRESS = """(address) => {
 FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act: 'address', query: location.search}));"
 
 
-# Of all pages together; what waits costs memory.
+# Handlers that run at once, for all pages. Most of them wait for a hub, a download or a generation, which would soon
+# have taken all of Gradio's usual 40.
+MOST_HANDLERS = 400
+# And those that wait for their turn, which costs memory.
 MOST_WAITING = 2000
 
 
@@ -203,6 +206,7 @@ def serving(
             css_paths=STYLES,
             head=f"<script>{script('keyboard')}</script>",
             mcp_server=False,
+            max_threads=MOST_HANDLERS,
             max_file_size=limits.upload_bytes,
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),

@@ -27,6 +27,7 @@ from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.session import Endpoint
+from connectors.waiting import Waiting
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.library.alternatives import explained
 from hub_ui.library.entry import Entry
@@ -60,6 +61,7 @@ class Services:
     studio: Studio
     history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
+    waiting: Waiting = field(default_factory=Waiting)
     queue: Queue = field(init=False)
     elsewhere: Replicate = field(init=False)
     room: Room | None = field(init=False)
@@ -94,7 +96,8 @@ class Services:
         self, query: Query, cursors: Mapping[HubName, str] | None = None, patience: float = PATIENCE_SECONDS
     ) -> Iterator[Answer]:
         """One Answer a hub, as it arrives: what came is in the catalog, and stands beside what was known before."""
-        for answer in federation.search(self.connectors, query, cursors=cursors, patience=patience):
+        asked = federation.search(self.connectors, query, cursors=cursors, patience=patience, waiting=self.waiting)
+        for answer in asked:
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)
                 known = self.catalog.remembered(answer.page.loras, query.nsfw)

@@ -14,10 +14,9 @@ import requests
 
 from hub_ui import app, services
 from hub_ui.commands.samples import demo_settings
-from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.demo.hubs.server import Around, running_hubs
 from hub_ui.services import Services
 from tests.hub_ui.library.shared_hubs import CONTRACT
-from tests.recording import Recorder
 
 SECONDS = 60
 
@@ -87,13 +86,21 @@ class Visitor:
             return Answer(status=joined.status_code, said=_detail(joined))
         return self.hear(joined.json()["event_id"])
 
-    def hear(self, event_id: str) -> Answer:
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the page is told, as it comes."""
         with self.get("gradio_api/queue/data", params={"session_hash": self.session}, stream=True) as stream:
             for line in stream.iter_lines():
-                message = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
-                if message.get("event_id") == event_id and message["msg"] == "process_completed":
-                    return _ended(message)
+                if line.startswith(b"data:"):
+                    yield json.loads(line.removeprefix(b"data:"))
+
+    def hear(self, event_id: str) -> Answer:
+        for message in self.messages():
+            if message.get("event_id") == event_id and message["msg"] == "process_completed":
+                return _ended(message)
         raise AssertionError("the stream ended without an answer")
+
+    def event(self, what: str) -> Event:
+        return next(event for event in self.events() if event.what == what)
 
     def look_at(self, address: str) -> None:
         """As if the page had been opened with that address."""
@@ -125,9 +132,9 @@ def _detail(response: requests.Response) -> str:
 
 
 @contextmanager
-def served(home: Path, *, hosted: bool = False, recorder: Recorder | None = None, **changed: Any) -> Iterator[Visitor]:
-    """The page on the hubs of the contract tests. `recorder` writes down what they are asked."""
-    with running_hubs(CONTRACT, around=recorder.around if recorder else None) as hubs:
+def served(home: Path, *, hosted: bool = False, around: Around | None = None, **changed: Any) -> Iterator[Visitor]:
+    """The page on the hubs of the contract tests. `around` stands between the page and them."""
+    with running_hubs(CONTRACT, around=around) as hubs:
         settings = replace(demo_settings(home, home / "loras", hubs), hosted=hosted, **changed)
         with services.build(settings) as built, app.serving(built) as url:
             yield Visitor(url=url, services=built)

@@ -57,7 +57,7 @@ def recorder() -> Recorder:
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
     """A shared page whose owner has a key for each hub."""
-    with served(tmp_path_factory.mktemp("keyed"), hosted=True, recorder=recorder, tokens=KEYS) as visitor:
+    with served(tmp_path_factory.mktemp("keyed"), hosted=True, around=recorder.around, tokens=KEYS) as visitor:
         yield visitor
 
 

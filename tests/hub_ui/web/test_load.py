@@ -1,0 +1,84 @@
+"""Many visitors at once: what is counted is who got an answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.hub_ui.web.raw import SECONDS, Visitor, served
+
+VISITORS = 60
+CARD = "Ghost Lights"
+
+
+class Hanging:
+    """A hub whose searches get no answer until `release` is called."""
+
+    def __init__(self, hub: str) -> None:
+        self.hub = hub
+        self.released = threading.Event()
+
+    def around(self, origin: str, app: ASGIApp) -> ASGIApp:
+        async def held(scope: Scope, receive: Receive, send: Send) -> None:
+            while origin == self.hub and not self.released.is_set():
+                await anyio.sleep(0.05)
+            await app(scope, receive, send)
+
+        return held
+
+
+@contextmanager
+def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
+    hub = Hanging("huggingface")
+    with served(home, around=hub.around) as visitor:
+        search = partial(visitor.services.search, patience=600.0)
+        object.__setattr__(visitor.services, "search", search)
+        try:
+            yield visitor, hub
+        finally:
+            hub.released.set()
+
+
+def sees_cards(visitor: Visitor, show: int, search: int, everybody: threading.Barrier) -> bool:
+    """Whether a search brings the card of another hub, before it has ended. Nobody leaves before all have seen it."""
+    visitor.ask(show, [None], {"act": "address", "query": ""})
+    joined = visitor.join(search, [None, None]).json()["event_id"]
+    for message in visitor.messages():
+        if message.get("event_id") == joined and CARD in json.dumps(message):
+            everybody.wait(SECONDS)
+            return True
+    return False
+
+
+def test_while_one_hub_hangs_everybody_sees_what_the_others_found(tmp_path: Path) -> None:
+    everybody = threading.Barrier(VISITORS)
+    with hanging(tmp_path) as (visitor, hub), ThreadPoolExecutor(VISITORS) as people:
+        show, search = visitor.event("nav.act > state").number, visitor.event("state.change > state").number
+        asked = [people.submit(sees_cards, visitor.another(), show, search, everybody) for _ in range(VISITORS)]
+        assert ([each.result() for each in asked].count(True), hub.released.is_set()) == (VISITORS, False)
+
+
+def test_twenty_visitors_at_once_all_get_what_they_ask_for(hosted: Visitor) -> None:
+    """The short form of benchmarks/bench_visitors.py."""
+    numbers = {event.what: event.number for event in hosted.events()}
+    with ThreadPoolExecutor(20) as people:
+        asked = [people.submit(browse, hosted.another(), numbers) for _ in range(20)]
+        assert [error for each in asked for error in each.result()] == []
+
+
+def browse(visitor: Visitor, numbers: dict[str, int]) -> list[str]:
+    """Searches, opens a card and goes to try it; returns what went wrong."""
+    said = []
+    for address in ("", "q=red", "open=civitai%3A1001", "view=try&lora=civitai%3A1001"):
+        for what, values in (("nav.act > state", 1), ("state.change > state", 2), ("state.change > panel", 2)):
+            answer = visitor.ask(numbers[what], [None] * values, {"act": "address", "query": address})
+            said.append(answer.said)
+    return [text for text in said if text]
