@@ -27,12 +27,12 @@ LAYERS = {
     "hub_ui.visitors": 4,
     "hub_ui.services": 5,
     "hub_ui.trainings": 6,
-    "hub_ui.web": 7,
     "hub_ui.widgets": 6,
-    "hub_ui.pages": 7,
-    "hub_ui.app": 8,
-    "hub_ui.commands": 9,
-    "hub_ui.cli": 10,
+    "hub_ui.web": 7,
+    "hub_ui.pages": 8,
+    "hub_ui.app": 9,
+    "hub_ui.commands": 10,
+    "hub_ui.cli": 11,
 }
 HEAVY = {"torch", "diffusers", "peft", "transformers", "accelerate", "torchvision"}
 MAY_LOAD_HEAVY = ("hub_ui.preview", "hub_ui.demo.train")
