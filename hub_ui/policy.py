@@ -13,7 +13,7 @@ from connectors.errors import UsageError
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
-    "keep history",
+    "use own files", "keep history",
 ]  # fmt: skip
 
 _AT_HOME = "or run hub-ui on your own computer."
@@ -26,6 +26,7 @@ REFUSALS: dict[Action, str] = {
     "run on Replicate": "A shared page generates on its own computer only.",
     "fetch bases": "This shared page does not have {what} on its disk. Choose another base, " + _AT_HOME,
     "open paths": f"A shared page draws with the bases of its list. Choose one of those, {_AT_HOME}",
+    "use own files": f"A shared page tries what hubs have. Choose one of their LoRAs, {_AT_HOME}",
     "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
 }
 

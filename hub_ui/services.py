@@ -89,6 +89,7 @@ class Services:
 
     def connector(self, hub: Origin) -> LoraSource:
         if hub == LOCAL:
+            self.policy.check("use own files")
             return LocalFiles(library=self.library)
         return next(connector for connector in self.connectors if connector.name == hub)
 

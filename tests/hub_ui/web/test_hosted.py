@@ -136,6 +136,13 @@ def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
     assert [word for word in secrets if word in page] == []
 
 
+def test_files_of_this_computer_are_not_known_to_visitors(hosted: Visitor) -> None:
+    ref = Ref.parse(f"local:ink@{'a' * 64}")
+    for ask in (hosted.services.open, hosted.services.pull, hosted.services.record):
+        with pytest.raises(UsageError, match="A shared page tries what hubs have"):
+            ask(ref)
+
+
 def given(**fields: Any) -> Job:
     return Job(adapters=(), prompt="a boat", **fields)
 
