@@ -96,6 +96,11 @@ class Policy:
         if action not in self.allowed:
             raise UsageError(REFUSALS[action].format(what=what))
 
+    def check_bounds(self, **asked: int | None) -> None:
+        """Raises UsageError for more than a visitor may ask for at once (see Bounds)."""
+        if self.bounds is not None:
+            self.bounds.check(**asked)
+
 
 _LOCAL_LIMITS = WebLimits(
     body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,

@@ -61,10 +61,10 @@ class Services:
     studio: Studio
     history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
+    room: Room | None = None
     waiting: Waiting = field(default_factory=Waiting)
     queue: Queue = field(init=False)
     elsewhere: Replicate = field(init=False)
-    room: Room | None = field(init=False)
 
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
@@ -73,9 +73,6 @@ class Services:
             self.replicate, access=lambda ref: "open" if ref.hub == LOCAL else self.record(ref).access
         )
         object.__setattr__(self, "elsewhere", elsewhere)
-        bounds = self.policy.bounds
-        room = Room(self.library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
-        object.__setattr__(self, "room", room)
 
     @property
     def policy(self) -> Policy:
@@ -295,7 +292,7 @@ class Services:
 
     def planned(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> Job:
         """The same without any file: enough to say how long it takes, and to run it elsewhere."""
-        self.check_loras(len(refs))
+        self.policy.check_bounds(loras=len(refs))
         chosen = spread(weights, len(refs))
         planned = (self._planned(ref, weight) for ref, weight in zip(refs, chosen, strict=True))
         return Job(adapters=tuple(planned), **fields)
@@ -381,7 +378,7 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Adapter, ...]:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
-        self.check_loras(len(refs))
+        self.policy.check_bounds(loras=len(refs))
         chosen = spread(weights, len(refs))
         return tuple(
             self._of_file(ref, weight)
@@ -406,11 +403,6 @@ class Services:
             base_model=entry.base_model,
             sha256=entry.sha256,
         )
-
-    def check_loras(self, count: int) -> None:
-        """Before anything is fetched for nothing."""
-        if self.policy.bounds is not None:
-            self.policy.bounds.check(loras=count)
 
     def held(self, ref: Ref) -> Entry | None:
         """The entry a ref means, if its file is there. Of several that it may mean, its hub says which."""
@@ -457,17 +449,15 @@ class Services:
 @contextmanager
 def build(settings: Settings) -> Iterator[Services]:
     """Everything a run needs. What it opened is closed when the block ends."""
+    names = Names.parse(settings.names) if settings.names else None
+    library = Library(settings.library, settings.lock, manner=Manner(connections=settings.connections), names=names)
     with Catalog.open(settings.catalog) as catalog:
         built = Services(
             settings=settings,
             connectors=_connectors(settings),
             catalog=catalog,
-            library=Library(
-                settings.library,
-                settings.lock,
-                manner=Manner(connections=settings.connections),
-                names=Names.parse(settings.names) if settings.names else None,
-            ),
+            library=library,
+            room=Room.of(library, settings.policy.bounds),
             studio=_studio(settings),
             history=History(settings.home / "pictures"),
         )

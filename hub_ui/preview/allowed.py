@@ -12,11 +12,10 @@ def check(policy: Policy, place: str, job: Job, *, images: int) -> None:
     if place == "replicate":
         policy.check("run on Replicate")
     check_base(policy, job.base)
-    if policy.bounds is not None:
-        sides = [side for side in (job.width, job.height) if side]
-        policy.bounds.check(
-            loras=len(job.adapters), images=images, steps=job.steps, side=max(sides, default=0), frames=job.frames
-        )
+    sides = [side for side in (job.width, job.height) if side]
+    policy.check_bounds(
+        loras=len(job.adapters), images=images, steps=job.steps, side=max(sides, default=0), frames=job.frames
+    )
 
 
 def check_base(policy: Policy, asked: str | None) -> None:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from connectors.connector import Download
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.policy import Bounds
 from hub_ui.visitors.connector import refusals_for_visitors
 
 _IN_USE_SECONDS = 900.0
@@ -44,6 +46,11 @@ class Room:
         self._used: dict[Ref, float] = {}
         self._coming: dict[Ref, int] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, library: Library, bounds: Bounds | None) -> Self | None:
+        """None where a library grows as its owner likes."""
+        return cls(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
 
     def use(self, ref: Ref) -> None:
         self._used[ref] = self._clock()
