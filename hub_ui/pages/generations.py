@@ -18,7 +18,6 @@ from hub_ui.pages.edge import Done, Failed, run
 from hub_ui.preview.sheets import SheetKind
 from hub_ui.widgets.result import Result
 
-# Each page that follows one takes a thread of Gradio's forty.
 MOST_RUNNING = 12
 MOST_KEPT = 50
 KEPT_SECONDS = 3600.0
@@ -28,11 +27,15 @@ Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a generation is about: which comparison, of which LoRAs, and the downloads that were started for it."""
+    """What a generation is about: which comparison, of which LoRAs.
+
+    `downloads` were started for it; `waits_for` are those and others that it needs.
+    """
 
     kind: SheetKind
     refs: tuple[str, ...]
     downloads: tuple[int, ...] = ()
+    waits_for: tuple[int, ...] = ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -120,6 +123,11 @@ class Generations:
             return None
         made.stop.set()
         return made.subject
+
+    def is_awaited(self, download: int) -> bool:
+        """Whether somebody's generation still waits for it."""
+        kept = list(self._kept.values())
+        return any(made.outcome is None and download in made.subject.waits_for for made in kept)
 
     def close(self) -> None:
         """Ends all of them."""

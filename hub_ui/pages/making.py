@@ -104,7 +104,12 @@ def make(
     if order.wish.place == "local":
         bringing.check_bases(services, order.refs, order.wish.base)
         fetches = bringing.enqueue(services, order.refs)
-    subject = Subject(kind=order.wish.sheet, refs=tuple(map(str, order.refs)), downloads=fetches.own)
+    subject = Subject(
+        kind=order.wish.sheet,
+        refs=tuple(map(str, order.refs)),
+        downloads=fetches.own,
+        waits_for=tuple(task.id for task in fetches.tasks),
+    )
     id_ = generations.start(subject, partial(_made, services, order, fetches, cache), page=page)
     if fetches.tasks:
         yield outputs(asked=asked + 1)
@@ -153,11 +158,14 @@ def _followed(render: Renderer, generations: Generations, id_: str, subject: str
 
 
 def stopped(services: Services, render: Renderer, generations: Generations, id_: str) -> tuple[Any, ...]:
-    """The downloads that were started for it are paused, with what has come of them; those of others go on."""
+    """The downloads that were started for it end, unless somebody else waits for them; those of others go on."""
     found = generations.stop(id_)
-    for task in found.downloads if found else ():
-        services.queue.pause(task)
-    said = DOWNLOAD_KEPT if found and found.downloads else STOPPED
+    alone = [task for task in found.downloads if not generations.is_awaited(task)] if found else []
+    # What has come is kept for whoever can take it up again.
+    may_resume = services.policy.allows("pull")
+    for task in alone:
+        services.queue.pause(task) if may_resume else services.queue.cancel(task)
+    said = DOWNLOAD_KEPT if alone and may_resume else STOPPED
     return outputs(progress=render("said", text=said), question="", running=False, generation="", taken=True)
 
 

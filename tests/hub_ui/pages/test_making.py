@@ -116,7 +116,7 @@ def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears
     steps = start(queued, generations)
     _starting, added, waiting = next(steps), next(steps), next(steps)
     assert (added[-1], len(queued.queue.tasks())) == (4, 1)
-    assert generations.find(waiting[-2]) == Subject(kind="pair", refs=("civitai:2",), downloads=(1,))
+    assert generations.find(waiting[-2]) == Subject(kind="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,))
 
 
 def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
@@ -139,6 +139,28 @@ def test_stopping_pauses_the_downloads_of_this_page_and_no_other(
     assert "What has come of the download is kept." in said
     assert [task.state == "paused" for task in queued.queue.tasks()] == [False, True]
     assert queued.queue.tasks()[0].id == other.id
+
+
+def test_stopping_leaves_a_download_that_somebody_else_waits_for(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    first, second = start(queued, generations), start(queued, generations)
+    mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
+    said = making.stopped(queued, Renderer(), generations, mine)[0]
+    assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)
+    assert generations.find(theirs) == Subject(kind="pair", refs=("civitai:2",), waits_for=(1,))
+
+
+def test_a_visitor_who_stops_leaves_no_download_behind(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    strangers(queued)
+    pulls.held.set()
+    steps = start(queued, generations)
+    id_ = [next(steps), next(steps), next(steps)][2][-2]
+    assert "Nothing was changed." in making.stopped(queued, Renderer(), generations, id_)[0]
+    assert queued.queue.tasks() == ()
 
 
 @pytest.mark.parametrize(
