@@ -12,15 +12,10 @@ from typing import Any
 import connectors
 from connectors import federation, inspection
 from connectors.connector import Connector, LoraSource
-from connectors.errors import (
-    AccessError,
-    HubUiError,
-    NeedsFetching,
-    NetworkError,
-    NotFound,
-    RateLimited,
-)
-from connectors.facts.claims import flatten, with_header
+from connectors.errors import AccessError, HubUiError, NeedsFetching, NetworkError, NotFound, RateLimited
+from connectors.facts.claims import record_of as record_of
+from connectors.facts.claims import with_header
+from connectors.facts.noise import other_half
 from connectors.federation import PATIENCE_SECONDS, Answer
 from connectors.inspection import Facts
 from connectors.query import Query
@@ -44,7 +39,7 @@ from hub_ui.preview import allowed
 from hub_ui.preview.elsewhere import Replicate
 from hub_ui.preview.fetching import Source
 from hub_ui.preview.history import History
-from hub_ui.preview.job import Adapter, Job, Made, Step, spread
+from hub_ui.preview.job import Adapter, Job, Made, Step, spread, with_other_halves
 from hub_ui.preview.sheets import Sheet
 from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
@@ -176,17 +171,30 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> Entry:
         """Pins `ref`, and brings its file into the library. What lies there already asks nobody."""
-        held = self.library.present(ref)
-        if held is not None:
-            return held
+        entry = self.library.present(ref) or self._pulled(ref, report, cancelled)
+        half = self.other_half(entry.ref)
+        if half is not None and self.library.present(half) is None:
+            self._pulled(half, report, cancelled)
+        return entry
+
+    def other_half(self, ref: Ref) -> Ref | None:
+        """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
         try:
-            entry = self._pulled(ref, report, cancelled)
+            return other_half(self.catalog.lora(ref), ref)
+        except NotFound:
+            return None
+
+    def _pulled(
+        self, ref: Ref, report: Callable[[Progress], None] | None, cancelled: Callable[[], bool] | None
+    ) -> Entry:
+        try:
+            entry = self._fetched(ref, report, cancelled)
         except (NotFound, AccessError) as error:
             raise self.explain(error, ref) from error
         self._learn(entry)
         return entry
 
-    def _pulled(
+    def _fetched(
         self, ref: Ref, report: Callable[[Progress], None] | None, cancelled: Callable[[], bool] | None
     ) -> Entry:
         connector = self.connector(ref.hub)
@@ -292,10 +300,19 @@ class Services:
 
     def planned(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> Job:
         """The same without any file: enough to say how long it takes, and to run it elsewhere."""
+        return Job(adapters=self._whole(refs, weights, self._planned), **fields)
+
+    def _whole(
+        self,
+        refs: Sequence[Ref | Path],
+        weights: Sequence[float],
+        adapter: Callable[[Ref | Path, float | None], Adapter],
+    ) -> tuple[Adapter, ...]:
         self.policy.check_bounds(loras=len(refs))
-        chosen = spread(weights, len(refs))
-        planned = (self._planned(ref, weight) for ref, weight in zip(refs, chosen, strict=True))
-        return Job(adapters=tuple(planned), **fields)
+        if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
+            self.policy.check("see library")
+        given = [adapter(ref, weight) for ref, weight in zip(refs, spread(weights, len(refs)), strict=True)]
+        return with_other_halves(given, self.other_half, adapter)
 
     def _planned(self, ref: Ref | Path, weight: float | None) -> Adapter:
         if isinstance(ref, Path):
@@ -378,14 +395,13 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[Adapter, ...]:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
-        self.policy.check_bounds(loras=len(refs))
-        chosen = spread(weights, len(refs))
-        return tuple(
-            self._of_file(ref, weight)
-            if isinstance(ref, Path)
-            else self._adapter(self.held(ref) or self.pull(ref, report=report, cancelled=cancelled), weight)
-            for ref, weight in zip(refs, chosen, strict=True)
-        )
+
+        def adapter(ref: Ref | Path, weight: float | None) -> Adapter:
+            if isinstance(ref, Path):
+                return self._of_file(ref, weight)
+            return self._adapter(self.held(ref) or self.pull(ref, report=report, cancelled=cancelled), weight)
+
+        return self._whole(refs, weights, adapter)
 
     def _of_file(self, path: Path, weight: float | None) -> Adapter:
         """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
@@ -475,18 +491,3 @@ def _connectors(settings: Settings) -> tuple[Connector, ...]:
 def _studio(settings: Settings) -> Studio:
     source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
     return Studio(source, timings=settings.home / "timings.json")
-
-
-def record_of(lora: Lora, ref: Ref) -> Record:
-    """The Record of the version and file that `ref` names; of the default ones where it names none."""
-    version = lora.version(ref.version if ref.pinned else None)
-    if version is None:
-        if ref.version:
-            raise NotFound(f"“{lora.title}” has no version {ref.version}.", hub=lora.hub)
-        return flatten(lora)
-    if ref.file is None:
-        return flatten(lora, version)
-    named = next((file for file in version.files if file.ref.file == ref.file), None)
-    if named is None:
-        raise NotFound(f"“{lora.title}” has no file {ref.file} in version {version.name}.", hub=lora.hub)
-    return flatten(lora, version, named)

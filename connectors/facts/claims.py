@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from connectors.errors import NotFound
 from connectors.facts import base_models
 from connectors.facts.adapter import Adapter
 from connectors.facts.conflicts import conflicts, sentences
@@ -76,6 +77,21 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
         access=version.access if version and lora.access == "open" else lora.access,
         **_from_claims(claims, lora.hub),
     )
+
+
+def record_of(lora: Lora, ref: Ref) -> Record:
+    """The Record of the version and file that `ref` names; of the default ones where it names none."""
+    version = lora.version(ref.version if ref.pinned else None)
+    if version is None:
+        if ref.version:
+            raise NotFound(f"“{lora.title}” has no version {ref.version}.", hub=lora.hub)
+        return flatten(lora)
+    if ref.file is None:
+        return flatten(lora, version)
+    named = next((file for file in version.files if file.ref.file == ref.file), None)
+    if named is None:
+        raise NotFound(f"“{lora.title}” has no file {ref.file} in version {version.name}.", hub=lora.hub)
+    return flatten(lora, version, named)
 
 
 def record_with_header(record: Record, adapter: Adapter) -> Record:

@@ -27,7 +27,9 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             # As with `inspect`: one thing asked for is one object, several are a list, a failure stands in its place.
             terminal.document(items[0] if len(items) == 1 else items)
         else:
-            terminal.lines([str(built.library.path(entry)) for entry in results if isinstance(entry, Entry)])
+            pulled = [entry for entry in results if isinstance(entry, Entry)]
+            both = [half for entry in pulled for half in (entry, _other_half(built, entry)) if half is not None]
+            terminal.lines([str(built.library.path(entry)) for entry in dict.fromkeys(both)])
     return max(result.exit_code if isinstance(result, HubUiError) else 0 for result in results)
 
 
@@ -39,11 +41,19 @@ def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError
         if not facts.is_lora:
             terminal.rewrite("")
             terminal.note(f"{entry.ref}: {' '.join(facts.warnings)} It is in the library, and can't be tried here.")
+        if _other_half(built, entry) is not None:
+            terminal.rewrite("")
+            terminal.note(f"“{entry.title}” is two files, for much noise and for little: both are in the library.")
         return entry
     except HubUiError as error:
         terminal.rewrite("")
         terminal.note(f"{ref}: {error.message}")
         return error
+
+
+def _other_half(built: Services, entry: Entry) -> Entry | None:
+    half = built.other_half(entry.ref)
+    return built.held(half) if half is not None else None
 
 
 def entry_json(built: Services, entry: Entry) -> dict[str, Any]:
@@ -58,11 +68,12 @@ def entry_json(built: Services, entry: Entry) -> dict[str, Any]:
         "trigger_words": list(entry.trigger_words),
         "weight": entry.weight,
         "license": entry.license,
-        "source": entry.source,
+        "source": entry.source or None,
     }
 
 
 def _item(built: Services, result: Entry | HubUiError) -> dict[str, Any]:
     if isinstance(result, HubUiError):
         return {"error": result.name, "message": result.message}
-    return entry_json(built, result)
+    half = _other_half(built, result)
+    return {**entry_json(built, result), "other_half": entry_json(built, half) if half else None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
@@ -12,8 +12,9 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.entry import Entry
 
-# "replaced": its author put other bytes under the same version. "unknown": the hub says too little to tell.
-State = Literal["current", "newer", "replaced", "gone", "unknown", "failed"]
+# "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
+# the same version. "unknown": the hub says too little to tell.
+State = Literal["current", "newer", "superseded", "replaced", "gone", "unknown", "failed"]
 # After one of these the hub is left alone: the next question would end alike.
 _ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
 LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
@@ -34,9 +35,10 @@ class Standing:
 
 def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[Standing]:
     """One request a LoRA, however many of its files are here. A hub that fails costs its own entries only."""
+    library = tuple(entries)
     answers: dict[Ref, Lora | HubUiError] = {}
     failed: dict[Origin, HubUiError] = {}
-    for entry in entries:
+    for entry in library:
         if entry.ref.hub == LOCAL:
             yield Standing(entry=entry, state="unknown", note=LOCAL_NOTE)
             continue
@@ -46,7 +48,21 @@ def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[S
         answer = answers[asked]
         if isinstance(answer, _ALL_OF_IT):
             failed[entry.ref.hub] = answer
-        yield _standing(entry, answer)
+        found = _standing(entry, answer)
+        yield _superseded(found) if found.state == "newer" and _holds(library, found.newest) else found
+
+
+def _holds(library: Iterable[Entry], newest: Ref | None) -> bool:
+    """CivitAI gives a version several files, any of which will do; on Hugging Face each file is a LoRA of its own."""
+    if newest is None:
+        return False
+    wanted = newest if newest.hub == "huggingface" else newest.at(newest.version)
+    return any(entry.answers_to(wanted) for entry in library)
+
+
+def _superseded(found: Standing) -> Standing:
+    note = f"The library holds the newer one. Where this one is not needed: hub-ui remove {found.entry.ref}"
+    return replace(found, state="superseded", note=note)
 
 
 def _answer(ref: Ref, get: Callable[[Ref], Lora]) -> Lora | HubUiError:

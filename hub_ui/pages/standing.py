@@ -77,6 +77,8 @@ def _news(entry: Entry, standing: Standing | None, coming: Collection[Ref], held
         if standing.newest in coming:
             return Note(text=f"{name} is being downloaded.")
         return Note(text=f"{name} is out.", act="update", button="Update", ref=str(standing.newest))
+    if standing.state == "superseded":
+        return Note(text=f"{words.visible(standing.newest_name) or 'A newer version'} is in the library too.")
     if standing.state == "failed" and standing.error is not None:
         return Note(text=standing.error.message, tone="problem")
     if standing.state == "replaced":
@@ -112,6 +114,7 @@ def compared(standings: Iterable[Standing]) -> str:
     counts = Counter(result.state for result in standings)
     names: dict[State, str] = {
         "newer": "with a newer version",
+        "superseded": "whose newer version is here, too",
         "replaced": "replaced by its author",
         "gone": "gone from its hub",
         "unknown": "that the hub says too little of",

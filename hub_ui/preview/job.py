@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL.Image import Image
@@ -22,7 +22,8 @@ class PreviewCancelled(PreviewError):
 class Adapter:
     """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; it may be negative or above 1.
 
-    `sha256` is of the bytes as they were hashed once; None where nobody has.
+    `sha256` is of the bytes as they were hashed once; None where nobody has. `follows`: it is the other half of the
+    LoRA before it, and takes that one's weight wherever weights are compared.
     """
 
     ref: Ref
@@ -33,6 +34,7 @@ class Adapter:
     architecture: str | None = None
     base_model: str | None = None
     sha256: str | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +136,21 @@ def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
     if len(weights) != count:
         raise UsageError(f"LoRAs: {count}, weights: {len(weights)}. Give no weight, one for all, or one for each.")
     return list(weights)
+
+
+def with_other_halves(
+    given: Sequence[Adapter],
+    other_half: Callable[[Ref], Ref | None],
+    adapter: Callable[[Ref, float | None], Adapter],
+) -> tuple[Adapter, ...]:
+    """After each LoRA that is two files comes the other one, with the same weight, unless it was given itself."""
+    whole: list[Adapter] = []
+    for one in given:
+        whole.append(one)
+        half = other_half(one.ref)
+        if half is not None and half not in [other.ref for other in given]:
+            whole.append(replace(adapter(half, one.weight), follows=True))
+    return tuple(whole)
 
 
 Told = Callable[[Step], None]

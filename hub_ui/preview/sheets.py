@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 from connectors.errors import UsageError
@@ -65,7 +66,7 @@ def strip(job: Job, weights: Sequence[float] = USUAL_STRIP) -> Sheet:
     _need(job, 1, "A strip needs a LoRA whose weight it can turn up. Choose one.")
     _check(weights, 1)
     prompt = as_used(job)
-    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=(w, *_own(job)[1:])) for w in weights)
+    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_first_at(job, w)) for w in weights)
     return Sheet(kind="strip", rows=(_strip_title(job),), columns=tuple(cell.label for cell in cells), cells=cells)
 
 
@@ -87,10 +88,13 @@ def trigger(job: Job) -> Sheet:
 
 def both(job: Job) -> Sheet:
     """Two LoRAs: neither, one, the other, and both together."""
-    if len(job.adapters) != 2:
-        raise UsageError(f"This comparison needs two LoRAs, and there are {len(job.adapters)}. Choose two.")
-    prompt, (a, b) = as_used(job), _own(job)
-    choices = ((0.0, 0.0), (a, 0.0), (0.0, b), (a, b))
+    count = sum(not adapter.follows for adapter in job.adapters)
+    if count != 2:
+        raise UsageError(f"This comparison needs two LoRAs, and there are {count}. Choose two.")
+    prompt, own = as_used(job), _own(job)
+    halves = _halves_of_first(job)
+    off = (0.0,) * len(own)
+    choices = (off, (*own[:halves], *off[halves:]), (*off[:halves], *own[halves:]), own)
     return _row("both", tuple(Cell(label=_loras(job, w) or "without", prompt=prompt, weights=w) for w in choices))
 
 
@@ -101,9 +105,9 @@ def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRI
     if not rows:
         raise UsageError("A grid needs at least one prompt. Write one in each line.")
     _check(weights, len(rows))
-    columns, others = tuple(f"{w:g}" for w in weights), _own(job)[1:]
+    columns = tuple(f"{w:g}" for w in weights)
     cells = tuple(
-        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=(weight, *others))
+        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=_first_at(job, weight))
         for row in rows
         for label, weight in zip(columns, weights, strict=True)
     )
@@ -136,6 +140,17 @@ def _own(job: Job) -> tuple[float, ...]:
     return tuple(adapter.weight for adapter in job.adapters)
 
 
+def _halves_of_first(job: Job) -> int:
+    """How many files the first LoRA is: itself, and those that follow it."""
+    followers = takewhile(lambda adapter: adapter.follows, job.adapters[1:])
+    return 1 + sum(1 for _ in followers)
+
+
+def _first_at(job: Job, weight: float) -> tuple[float, ...]:
+    halves = _halves_of_first(job)
+    return (*[weight] * halves, *_own(job)[halves:])
+
+
 def _need(job: Job, count: int, otherwise: str) -> None:
     if len(job.adapters) < count:
         raise UsageError(otherwise)
@@ -152,13 +167,14 @@ def _check(weights: Sequence[float], rows: int) -> None:
 
 
 def _loras(job: Job, weights: Sequence[float]) -> str:
-    """ "Ink 0.8 + Paper 0.5", without those that are off."""
-    used = ((adapter.title, weight) for adapter, weight in zip(job.adapters, weights, strict=True) if weight)
+    """ "Ink 0.8 + Paper 0.5", without those that are off, and each LoRA once though it be two files."""
+    pairs = zip(job.adapters, weights, strict=True)
+    used = ((adapter.title, weight) for adapter, weight in pairs if weight and not adapter.follows)
     return " + ".join(f"{_short(title)} {weight:g}" for title, weight in used)
 
 
 def _strip_title(job: Job) -> str:
-    others = _loras(job, (0.0, *_own(job)[1:]))
+    others = _loras(job, _first_at(job, 0.0))
     first = _short(job.adapters[0].title)
     return f"{first}, with {others}" if others else first
 

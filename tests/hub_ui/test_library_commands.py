@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_ui import cli
+from connectors.ref import Ref
+from hub_ui import cli, services, settings
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.demo.samples import write_samples
 from hub_ui.library import lockfile
 from tests.hub_ui.library.shared_hubs import (
     CIVITAI,
@@ -56,6 +60,31 @@ def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
             f"{CIVITAI}: This is no LoRA for pictures or films: it is a LoRA for a language model. "
             "It is in the library, and can't be tried here.\n"
         )
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    """The hubs of the demo, with a LoRA of two files on CivitAI and one on Hugging Face."""
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(folder)
+    with pytest.MonkeyPatch.context() as patch, answering(folder, patch) as on:
+        yield on
+
+
+@pytest.mark.usefixtures("samples")
+@pytest.mark.parametrize("ref", ["hf:longwave/paper-boats-wan22", "civitai:708846"])
+def test_a_wan_lora_in_two_files_is_pulled_and_used_as_one(ref: str, line: Line, folder: Path) -> None:
+    code, item = line("pull", ref)
+    pulled = [str(entry.ref) for entry in lockfile.loads((folder / "loras.lock").read_text())]
+    assert (code, pulled) == (0, sorted([item["ref"], item["other_half"]["ref"]]))
+    with services.build(settings.from_environment(os.environ)) as built:
+        used = built.adapters([Ref.parse(ref)], [0.7])
+        given = built.adapters([adapter.ref for adapter in used], [0.7, 0.6])
+    assert [(str(one.ref), one.weight, one.follows) for one in used] == [
+        (item["ref"], 0.7, False),
+        (item["other_half"]["ref"], 0.7, True),
+    ]
+    assert [one.weight for one in given] == [0.7, 0.6]
 
 
 def test_sync_keeps_what_is_right(pulled: dict[str, Path], line: Line) -> None:

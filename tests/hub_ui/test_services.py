@@ -338,3 +338,11 @@ def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
     hub.error = Gated("Its author lets people in one by one.", hub="civitai")
     with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
         built.pull(REF)
+
+
+def test_visitors_of_a_shared_page_get_none_of_its_owners_own_files(home: Path) -> None:
+    ref = Ref.parse("local:robot@" + "c" * 64)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as made:
+        for asked in (lambda: made.open(ref), lambda: made.adapters([ref]), lambda: made.planned([Path("robot")])):
+            with pytest.raises(UsageError, match="A shared page tries what hubs have"):
+                asked()

@@ -137,3 +137,18 @@ def test_two_files_of_one_lora_are_one_question() -> None:
 
     list(outdated([entry(), entry(ref=MODEL.at("2001", "3002"))], get))
     assert seen == [MODEL]
+
+
+def test_a_version_whose_successor_is_in_the_library_is_not_told_to_be_updated() -> None:
+    answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
+    old = entry(ref=MODEL.at("2001", "3001"), sha256=MINE)
+    new = entry(ref=MODEL.at("2002", "4711"), sha256=OTHER, file="sd1/new.safetensors")
+    found, _ = outdated([old, new], answering(answer))
+    assert (found.state, found.newest_name) == ("superseded", "v2002")
+
+
+def test_another_file_of_the_same_repo_is_no_successor() -> None:
+    old = entry(ref=REPO.at(OLD, "ink.safetensors"), sha256=MINE)
+    other = entry(ref=REPO.at(NEW, "paper.safetensors"), sha256="c" * 64, file="sd1/paper.safetensors")
+    states = [one.state for one in outdated([old, other], answering(commit(NEW, OTHER)))]
+    assert states[0] == "newer"

@@ -108,3 +108,19 @@ def test_long_titles_are_cut_in_labels() -> None:
 def test_a_comparison_is_made_by_its_name(kind: sheets.SheetKind) -> None:
     asked = job(lora(trigger_words=("inkstyle",)))
     assert sheets.of_kind(kind, asked, ("a boat",), (0.0, 1.0)).kind == kind
+
+
+HIGH, LOW = lora("Boats"), lora("Boats", follows=True)
+
+
+def test_a_lora_in_two_files_is_turned_up_as_one() -> None:
+    sheet = sheets.strip(job(HIGH, LOW, PAPER), (0.0, 0.6))
+    assert (sheet.rows, weights(sheet)) == (("Boats, with Paper 0.5",), [(0.0, 0.0, 0.5), (0.6, 0.6, 0.5)])
+    assert weights(sheets.grid(job(HIGH, LOW), ["a"], (0.3,))) == [(0.3, 0.3)]
+    assert sheets.pair(job(HIGH, LOW)).columns == ("without", "with Boats 0.8")
+
+
+def test_a_lora_in_two_files_is_one_of_two_that_are_compared() -> None:
+    assert weights(sheets.both(job(HIGH, LOW, PAPER))) == [(0, 0, 0), (0.8, 0.8, 0), (0, 0, 0.5), (0.8, 0.8, 0.5)]
+    with pytest.raises(UsageError, match="needs two LoRAs, and there are 1"):
+        sheets.both(job(HIGH, LOW))
