@@ -68,7 +68,10 @@ def _search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sort", metavar="S", help="relevance (default), downloads, likes or newest")
     parser.add_argument("--limit", type=_count, default=200, metavar="N", help="results in all (default: 200)")
     parser.add_argument(
-        "--nsfw", default="soft", metavar="LEVEL", help="at most safe, soft (default), mature or explicit"
+        "--nsfw",
+        default="soft",
+        metavar="LEVEL",
+        help="at most safe (what is rated so), soft (default; and what nobody rated), mature or explicit",
     )
     parser.add_argument("--offline", action="store_true", help="search what was seen before, ask no hub")
     _json(parser)
