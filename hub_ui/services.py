@@ -310,7 +310,7 @@ class Services:
     ) -> tuple[Adapter, ...]:
         self.policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
-            self.policy.check("see library")
+            self.policy.check("use own files")
         given = [adapter(ref, weight) for ref, weight in zip(refs, spread(weights, len(refs)), strict=True)]
         return with_other_halves(given, self.other_half, adapter)
 
