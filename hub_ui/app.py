@@ -20,6 +20,7 @@ from hub_ui.pages.reading import HeaderReader
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.hosts import Hosts
+from hub_ui.web.images import Images
 from hub_ui.web.middleware import middleware
 from hub_ui.web.pictures import HubPictures, host_of
 from hub_ui.widgets import frame
@@ -210,7 +211,7 @@ def serving(
             max_file_size=limits.upload_bytes,
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
-                "routes": [pictures.route()],
+                "routes": [pictures.route(), Images(folder=folder).route()],
             },
         )
         try:

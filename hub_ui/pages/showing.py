@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from hub_ui.preview import contact, stamp
 from hub_ui.preview.job import Made
+from hub_ui.web.images import address
 from hub_ui.widgets import words
 from hub_ui.widgets.result import Result, Tile
 
@@ -84,15 +85,10 @@ def inline(image: Image) -> str:
 
 
 def served(image: Image, cache: str) -> str:
-    """Gradio serves what lies in its cache."""
+    """The page serves what lies in its folder (see web/images.py)."""
     return address(Path(save_pil_to_cache(image, cache, format="png")))
 
 
 def copied(path: Path, cache: str) -> str:
     """A file of this person's own folder, where the page may show it from: under a name made of its bytes."""
     return address(Path(save_file_to_cache(path, cache)))
-
-
-def address(path: Path) -> str:
-    """Relative, so that it works behind a proxy's path too."""
-    return f"gradio_api/file={path}"

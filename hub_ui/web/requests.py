@@ -64,14 +64,18 @@ class Rules:
         if waiting.events >= self.limits.events:
             raise Refused("This page has asked for too much at once. Wait for its answers, then try again.", 429)
         if isinstance(number, int) and self.generates(number):
+            self.sweep()
             if waiting.own_queued >= self.limits.own_queued:
                 raise Refused("Your last images are not made yet. Wait for them, or stop them.", 429)
             if waiting.queued >= self.limits.queued:
                 raise Refused("Many people wait for images just now. Try again in a few minutes.", 429)
 
-    def check_room(self) -> None:
-        """Takes away what lay there for long, then raises Refused while the disk is almost full."""
+    def sweep(self) -> None:
         sweep(self.folder, time.time() - self.limits.keep_seconds)
+
+    def check_room(self) -> None:
+        """Raises Refused while the disk is almost full."""
+        self.sweep()
         if self.folder.exists() and shutil.disk_usage(self.folder).free < self.limits.upload_bytes + _SPARE_BYTES:
             raise Refused("There is no room for another file here just now. Try again in an hour.", 507)
 
@@ -129,7 +133,7 @@ class RequestCheck:
 
 
 def sweep(folder: Path, before: float) -> None:
-    """Uploads that nobody used, half ones too, and what Gradio made of them."""
+    """Takes away uploads, half ones too, and images, that have lain there for long."""
     for path in folder.glob("**/*"):
         with suppress(OSError):
             if path.is_file() and path.stat().st_mtime < before:

@@ -14,7 +14,7 @@ def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path
     asked = job()
     shown = showing.result_of(made(asked, sheets.pair(asked)), str(tmp_path))
     assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
-    assert all(tile.src.startswith(f"gradio_api/file={tmp_path}") for tile in shown.tiles)
+    assert all(tile.src.startswith("images/") for tile in shown.tiles)
 
 
 def test_a_long_prompt_is_shortened_beside_the_picture_and_whole_in_its_settings(tmp_path: Path) -> None:
