@@ -54,13 +54,18 @@ _LANGUAGE = re.compile(
     r"|qkv_proj|in_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
     r"|(?:^|_)(?:model_layers|h)_\d+_(?:mlp|block_sparse_moe|feed_forward)_"
     r"|(?:^|_)layers?_\d+_(?:mlp_fc\d|fc\d|intermediate_dense|output_dense|mixer_\w+)$|_DenseReluDense_w"
-    # Attention and MLPs of MPT, Phi, DBRX and ModernBERT.
-    r"|_Wqkv$|_attn_Wo$|_mlp_W[io]$|_ffn_(?:up|down)_proj$|_norm_attn_norm_"
+    r"|_ffn_(?:up|down)_proj$|_ffn_lin\d$|_mlp_dense_|_feed_forward_(?:intermediate|output)_dense$"
+    r"|(?:^|_)layers_\d+_feed_forward_(?:gate|up|down)_proj$"
     # The eye of a language model that sees.
     r"|(?:^|_)(?:visual_blocks|vision_tower|multi_modal_projector)_"
 )
+# A layer that no picture model has: of MPT, Phi, ModernBERT, RWKV, Mamba and its kin, Gemma 3n, ALBERT.
+_LANGUAGE_ALONE = re.compile(r"_Wqkv$|_receptance$|_mamba_|_temporal_block_|_altup_|(?:^|_)albert_layer")
 _VISION = re.compile(
-    r"^(?:image_encoder|visual_trunk|vision_encoder|backbone(?!_layers_\d+_mixer)|trunk)_|^blocks_\d+_attn_(?:qkv|proj)$"
+    r"^(?:image_encoder|visual_trunk|vision_encoder|backbone(?!_layers_\d+_mixer)|trunk|mask_decoder)_"
+    r"|^blocks_\d+_attn_(?:qkv|proj)$"
+    # Swin, SegFormer, Hiera, ConvNeXt.
+    r"|(?:^|_)encoder_layers_\d+_blocks_\d+_|(?:^|_)stages_\d+_(?:blocks|layers)_\d+_"
 )
 
 _Names = Mapping[str, Tensor]
@@ -179,7 +184,8 @@ def of_another_model(named: Named) -> What | None:
         return None
     if _most(names, _VISION):
         return "vision-lora"
-    return "llm-lora" if _most(names, _LANGUAGE) else None
+    is_language = any(map(_LANGUAGE_ALONE.search, names)) or _most(names, _LANGUAGE)
+    return "llm-lora" if is_language else None
 
 
 def _most(names: Iterable[str], pattern: re.Pattern[str]) -> bool:

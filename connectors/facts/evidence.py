@@ -16,6 +16,9 @@ _FIRST_HALVES: tuple[Part, ...] = ("down", "hada_w1_b", "a2", "diff")
 
 
 _LEADING = re.compile(r"\D*")
+# The container and the number of a block, of which there are fewer than ten thousand.
+_BLOCK = re.compile(r"\n(\D+)_(\d{1,4})(?=[_\n])")
+_PLACE = re.compile(r"(\D+)_\d")
 
 
 class Evidence:
@@ -28,6 +31,7 @@ class Evidence:
         self._text = "\n" + "\n".join(named.model) + "\n"
         # Rules ask the same about different widths.
         self._asked: dict[tuple[str, str], set[int]] = {}
+        self._by_block: dict[str, dict[str, set[int]]] = {}
 
     @cached_property
     def containers(self) -> frozenset[str]:
@@ -51,19 +55,30 @@ class Evidence:
         return max(self.blocks(container), default=-1)
 
     def blocks(self, container: str) -> frozenset[int]:
-        """The numbers of all blocks of `container` that have a layer here."""
-        found = re.findall(rf"\n{container}_(\d{{1,4}})(?=[_\n])", self._text)
-        return frozenset(map(int, found))
+        """The numbers of all blocks of `container` ("transformer_blocks") that have a layer here."""
+        return self._blocks.get(container, frozenset())
+
+    @cached_property
+    def _blocks(self) -> Mapping[str, frozenset[int]]:
+        numbered = set(_BLOCK.findall(self._text))
+        return {
+            container: frozenset(int(number) for name, number in numbered if name == container)
+            for container in {name for name, _ in numbered}
+        }
 
     def block_widths(self, container: str, last: str) -> set[int]:
         """Input widths of layers in blocks of `container` that end in one of `last`, as far as a factor shows them."""
-        ends, prefix = tuple(last.split(",")), container + "_"
-        layers = [
-            layer for plain, layer in self._named.model.items() if plain.startswith(prefix) and plain.endswith(ends)
-        ]
-        halves = [self._layers.of(part) for part in _FIRST_HALVES]
-        shapes = [half[layer].shape for layer in layers for half in halves if layer in half]
-        return {shape[1] for shape in shapes if len(shape) >= 2}
+        return self._widths_by_block(last).get(container, set())
+
+    def _widths_by_block(self, last: str) -> Mapping[str, set[int]]:
+        if last not in self._by_block:
+            found = self._by_block[last] = {}
+            ends, halves = tuple(last.split(",")), [self._layers.of(part) for part in _FIRST_HALVES]
+            for plain, layer in self._named.model.items():
+                shapes = [half[layer].shape for half in halves if layer in half] if plain.endswith(ends) else []
+                if shapes and len(shapes[0]) >= 2 and (place := _PLACE.match(plain)):
+                    found.setdefault(place[1], set()).add(shapes[0][1])
+        return self._by_block[last]
 
     @property
     def is_turned(self) -> bool:

@@ -23,7 +23,10 @@ def reads(width: int) -> Callable[[Evidence], bool]:
 
 
 def is_cascade(seen: Evidence) -> bool:
-    """Stable Cascade numbers all layers of a block in one row."""
+    """Stable Cascade numbers all layers of a block in one row, as Würstchen before it does, which is narrower."""
+    widths = seen.widths(last="to_q,to_k,channelwise_0,in_proj")
+    if widths and widths.isdisjoint((1536, 2048)):
+        return False
     return any(map(seen.has, ("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper"))) and not seen.has(
         "_attentions_"
     )
@@ -46,13 +49,13 @@ def _has_sizes(seen: Evidence) -> bool:
         (seen.widths(last=_KEYS_VALUES), _TEXTS),
         (seen.outputs(_KEYS_VALUES), _LEVELS),
     )
-    return all(not widths or not widths.isdisjoint(known) for widths, known in shown)
+    return all(widths <= known for widths, known in shown)
 
 
 def is_cut(seen: Evidence) -> bool:
     """SSD-1B, distilled from SDXL: at the lowest level on the way down 4 transformer blocks are left of 10."""
-    lowest = ("down_blocks_2_attentions_1_transformer_blocks", "input_blocks_8_1_transformer_blocks")
-    return any(seen.blocks(place) == {0, 1, 2, 3} for place in lowest)
+    lowest = ("down_blocks_2_attentions_1_transformer_blocks_", "input_blocks_8_1_transformer_blocks_")
+    return any(seen.has(place + "3_") and not seen.has(place + "4_") and seen.has(place + "0_") for place in lowest)
 
 
 def _after_the_middle(seen: Evidence) -> set[int]:

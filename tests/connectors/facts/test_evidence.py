@@ -118,3 +118,32 @@ def test_text_encoders_are_asked_apart_from_the_model() -> None:
     assert (found.encoder_widths(), found.encoder_widths("2_text_model")) == ({768, 1280}, {1280})
     assert (found.encoders_have("2_text_model"), found.encoders_begin("lora_te_")) == (True, False)
     assert (found.widths(), found.containers, found.has("text_model")) == (set(), frozenset(), False)
+
+
+def test_blocks_are_counted_in_their_own_container() -> None:
+    found = written("blocks.0..2.attn.to_q 8>8,blocks.7 8>8,llm_adapter.blocks.4.attn.to_q 8>8,blocks.99999.x 8>8")
+    assert sorted(found.blocks("blocks")) == [0, 1, 2, 7]
+    assert (sorted(found.blocks("llm_adapter_blocks")), sorted(found.blocks("layers"))) == ([4], [])
+
+
+def test_the_widths_of_blocks_leave_out_what_stands_elsewhere() -> None:
+    found = written("blocks.0.attn.to_q 64>8,blocks.0.ff 16>8,llm_adapter.blocks.0.attn.to_q 32>8,to_q 4>8")
+    assert (found.block_widths("blocks", "to_q"), found.block_widths("layers", "to_q")) == ({64}, set())
+
+
+def test_an_excerpt_has_more_halves_than_layers() -> None:
+    halves = lora("blocks.0..2.attn.to_q 8>8")
+    assert not seen(halves).is_excerpt
+    assert seen({name: shape for name, shape in halves.items() if "up" not in name}).is_excerpt
+
+
+@pytest.mark.parametrize("style", ["kohya", "peft", "ai-toolkit"])
+def test_the_writer_of_names_is_known(style: str) -> None:
+    assert written("blocks.0.to_q 8>8", style).formats == {style}
+
+
+def test_ia3_shows_a_width_in_a_text_encoders_attention_alone() -> None:
+    names = ("self_attn_k_proj", "mlp_fc1")
+    layers = {f"lora_te_text_model_encoder_layers_0_{name}": 768 if name != "mlp_fc1" else 3072 for name in names}
+    shapes: Shapes = {f"{layer}.weight": (width,) for layer, width in layers.items()}
+    assert seen({**shapes, **{f"{layer}.on_input": () for layer in layers}}).encoder_widths() == {768}

@@ -113,6 +113,10 @@ UNETS: dict[str, str] = {
     "texts of width 4096": transformer("up_blocks.0.attentions.0", 1280, 4096),
     "ModelScope's film model": transformer("down_blocks.0.attentions.0", 320, 1024)
     + ",down_blocks.0.temp_attentions.0.transformer_blocks.0.attn1.to_q 320>320",
+    "AudioLDM 2": transformer("down_blocks.1.attentions.0", 256, 1024)
+    + ","
+    + transformer("down_blocks.3.attentions.0", 640, 768),
+    "Würstchen": "down_blocks.0.2.attention.to_q 320>320,down_blocks.0.0.channelwise.0 320>1280",
     "keys for fewer heads": "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k 2048>80",
 }
 ORIGINAL: dict[str, str] = {
