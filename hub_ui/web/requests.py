@@ -47,6 +47,7 @@ class Rules:
     """`uploaded` knows the files that came by an upload, and `folder` is where they lie.
 
     `waiting` counts for a page's session; `generates` says of an event's number whether it makes images.
+    `forget_sessions` is called with every event.
     """
 
     limits: WebLimits
@@ -54,9 +55,11 @@ class Rules:
     uploaded: Callable[[str], bool]
     waiting: Callable[[str], Waiting]
     generates: Callable[[int], bool]
+    forget_sessions: Callable[[], None]
 
     def check_event(self, body: Any) -> None:
         """Raises Refused for a file that was not uploaded, and for more than waits its turn with reason."""
+        self.forget_sessions()
         if not isinstance(body, dict):
             raise Refused("This is no request of the page. Load the page again.")
         check_files(body.get("data"), self.uploaded, self.limits.pixels)

@@ -23,6 +23,7 @@ def rules(waiting: Waiting = QUIET) -> Rules:
         uploaded=lambda path: False,
         waiting=lambda session: waiting,
         generates=lambda number: number == 7,
+        forget_sessions=lambda: None,
     )
 
 
