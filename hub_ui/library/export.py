@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hub_ui.library.disk import move
 from hub_ui.library.entry import Entry
@@ -21,17 +21,22 @@ _PICTURES = tuple(
     dot + suffix for suffix in ("png", "jpg", "jpeg", "webp", "gif", "mp4", "webm") for dot in (".", ".preview.")
 )
 
-# "kept": the file there is not ours, and stays.
-State = Literal["written", "same", "kept"]
+# "kept": the file there is not ours, and stays. "merged": it is the other program's, and what it lacked was put in.
+State = Literal["written", "same", "kept", "merged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sidecar:
-    """A file beside a weight file: `suffix` takes the place of ".safetensors"."""
+    """A file beside a weight file: `suffix` takes the place of ".safetensors".
+
+    With `facts`, it is a JSON object that the other program rewrites: what stands there is its own, but for the values
+    under these keys. One that is about another file, by its `sha256`, stays as it is.
+    """
 
     entry: Entry
     suffix: str
     data: bytes = field(repr=False)
+    facts: frozenset[str] = frozenset()
 
     @property
     def file(self) -> str:
@@ -69,24 +74,22 @@ class Exporter:
         path = self._target / sidecar.file
         if sidecar.suffix == ".png" and (other := self._other_picture(path)) is not None:
             return Exported(path=other, state="kept", entry=sidecar.entry)
-        return Exported(path=path, state=self._put(path, sidecar.data), entry=sidecar.entry)
+        return Exported(path=path, state=self._put(path, sidecar.data, sidecar.facts), entry=sidecar.entry)
 
     def _other_picture(self, path: Path) -> Path | None:
         """A picture someone chose themselves, under any name that programs look for."""
         others = (path.with_name(path.stem + suffix) for suffix in _PICTURES if suffix != ".png")
         return None if self._force else next((other for other in others if other.exists()), None)
 
-    def _put(self, path: Path, data: bytes) -> State:
+    def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> State:
         there = _hash(path.read_bytes()) if path.is_file() else None
         if there == _hash(data):
             self._ours[_key(path)] = there
             return "same"
         if there is not None and not self._force and self._ours.get(_key(path)) != there:
-            return "kept"
+            return _merge(path, data, facts) if facts else "kept"
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + ".new")
-        new.write_bytes(data)
-        move(new, path)
+        _replace(path, data)
         self._ours[_key(path)] = _hash(data)
         return "written"
 
@@ -95,6 +98,45 @@ class Exporter:
         new = self._listing.with_suffix(".new")
         new.write_text(json.dumps(self._ours, indent=1, sort_keys=True), encoding="utf-8")
         move(new, self._listing)
+
+
+def _merge(path: Path, data: bytes, facts: frozenset[str]) -> State:
+    """The file stays the other program's: it is not listed as ours, and is neither overwritten nor removed later."""
+    theirs, ours = _object(path.read_bytes()), _object(data)
+    if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):
+        return "kept"
+    merged = {**_filled(theirs, ours), **{key: ours[key] for key in facts if key in ours}}
+    if merged == theirs:
+        return "same"
+    _replace(path, as_json(merged))
+    return "merged"
+
+
+def _filled(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """`theirs`, with what is missing or empty in it taken from `ours`, also inside objects that both have."""
+    filled = dict(theirs)
+    for key, value in ours.items():
+        there = theirs.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            filled[key] = _filled(there, value)
+        # False and 0 are answers.
+        elif there in (None, "", [], {}):
+            filled[key] = value
+    return filled
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(data)
+    move(new, path)
 
 
 def drop(folder: Path, entry: Entry) -> tuple[Path, ...]:

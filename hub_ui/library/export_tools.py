@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.facts import base_models
+from connectors.facts.tags import content_tags
 from connectors.record import Example, Lora, Nsfw
 from hub_ui.library.entry import Entry
 from hub_ui.library.export import Sidecar, as_json
@@ -18,6 +19,8 @@ from hub_ui.terminal import clean
 _SD_VERSIONS: Mapping[str, str] = {"flux1": "Flux", "sd1": "SD1", "sd2": "SD2", "sd3": "SD3", "sdxl": "SDXL"}
 # 0 is what it knows nothing of.
 _LEVELS: Mapping[Nsfw | None, int] = {None: 0, "safe": 1, "soft": 2, "mature": 4, "explicit": 8}
+# What the file itself decides, whoever writes it down.
+_FACTS = frozenset({"file_name", "file_path", "size", "modified", "sha256"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,12 +75,13 @@ def comfyui(subject: Subject) -> list[Sidecar]:
         "notes": "\n".join(_notes(subject)),
         "from_civitai": entry.ref.hub == "civitai",
         "civitai": _civitai(subject),
-        "tags": list(subject.lora.tags) if subject.lora else [],
+        "tags": list(content_tags(subject.lora.tags)) if subject.lora else [],
         "modelDescription": "",
         # A text that holds JSON, in their own format.
         "usage_tips": json.dumps({"strength": entry.weight} if entry.weight is not None else {}),
     }
-    return [Sidecar(entry=entry, suffix=".metadata.json", data=as_json(values)), *_picture(subject)]
+    metadata = Sidecar(entry=entry, suffix=".metadata.json", data=as_json(values), facts=_FACTS)
+    return [metadata, *_picture(subject)]
 
 
 def _civitai(subject: Subject) -> dict[str, Any]:

@@ -41,6 +41,16 @@ def test_the_lora_manager_finds_its_metadata(red: Path, line: Line) -> None:
     assert Path(metadata["preview_url"]).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_metadata_that_the_lora_manager_wrote_anew_is_no_stranger_s(red: Path, line: Line) -> None:
+    line("export", "--for", "comfyui")
+    path = red.with_suffix(".metadata.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "favorite": True, "notes": ""}))
+    code, document = line("export", "--for", "comfyui")
+    assert (code, [done["state"] for done in document["files"]]) == (0, ["merged", "same"])
+    metadata = json.loads(path.read_text())
+    assert (metadata["favorite"], metadata["notes"].splitlines()[0]) == (True, CIVITAI)
+
+
 def test_a_second_export_changes_nothing(red: Path, line: Line) -> None:
     line("export", "--for", "a1111")
     assert {done["state"] for done in line("export", "--for", "a1111")[1]["files"]} == {"same"}

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from hub_ui.library.export import Exporter, Sidecar, as_json
+from hub_ui.library.export import Exporter, Sidecar, as_json, drop
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry
 
@@ -73,3 +74,42 @@ def test_another_folder_gets_the_same_tree(library: Library, tmp_path: Path) -> 
 
 def test_json_is_written_for_people_too() -> None:
     assert as_json({"a": "é\ud800"}) == '{\n  "a": "é?"\n}\n'.encode()
+
+
+SHARED = Sidecar(
+    entry=JSON.entry,
+    suffix=".metadata.json",
+    data=as_json({"sha256": "a" * 64, "notes": "ours", "tags": ["ink"], "civitai": {"id": 2, "name": "v1"}, "size": 3}),
+    facts=frozenset({"sha256", "size"}),
+)
+
+
+def rewritten(beside: Path, **values: object) -> Path:
+    path = beside.with_name("ink.metadata.json")
+    path.write_bytes(as_json(values))
+    return path
+
+
+def test_what_another_program_wrote_anew_is_filled_in_and_stays_its_own(library: Library, beside: Path) -> None:
+    write(library, SHARED)
+    theirs = {"sha256": "a" * 64, "notes": "mine", "tags": [], "favorite": False, "civitai": {"id": 7}, "size": 0}
+    path = rewritten(beside, **theirs)
+    assert write(library, SHARED) == ["merged"]
+    assert json.loads(path.read_text()) == {
+        "sha256": "a" * 64, "notes": "mine", "tags": ["ink"], "favorite": False, "civitai": {"id": 7, "name": "v1"},
+        "size": 3,
+    }  # fmt: skip
+    assert write(library, SHARED) == ["same"]
+    assert drop(library.folder, SHARED.entry) == ()
+
+
+@pytest.mark.parametrize("values", [{"sha256": "b" * 64}, {}])
+def test_what_is_about_another_file_stays(values: dict[str, str], library: Library, beside: Path) -> None:
+    path = rewritten(beside, **values)
+    before = path.read_bytes()
+    assert (write(library, SHARED), path.read_bytes()) == (["kept"], before)
+
+
+def test_what_is_no_json_object_stays(library: Library, beside: Path) -> None:
+    beside.with_name("ink.metadata.json").write_bytes(b"[1")
+    assert write(library, SHARED) == ["kept"]
