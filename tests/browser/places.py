@@ -47,6 +47,12 @@ def try_empty(page: Page, demo: str) -> None:
     expect(page.locator(".pair.empty")).to_be_visible(timeout=WAIT)
 
 
+def try_more(page: Page, demo: str) -> None:
+    try_empty(page, demo)
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_label("Negative prompt")).to_be_visible(timeout=WAIT)
+
+
 def try_result(page: Page, demo: str) -> None:
     panel(page, demo)
     page.get_by_role("button", name="Download & try").click()
@@ -56,6 +62,12 @@ def try_result(page: Page, demo: str) -> None:
 def library(page: Page, demo: str) -> None:
     page.goto(f"{demo}?view=library")
     expect(page.locator("#page-library .shelf").first).to_be_visible(timeout=WAIT)
+
+
+def library_import(page: Page, demo: str) -> None:
+    library(page, demo)
+    page.get_by_role("button", name="Import a lock").click()
+    expect(page.get_by_label("Text of a loras.lock")).to_be_visible(timeout=WAIT)
 
 
 def train(page: Page, demo: str) -> None:
@@ -70,7 +82,7 @@ def settings(page: Page, demo: str) -> None:
 
 PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
     {place.__name__: place for place in (
-        browse, nothing_found, panel, try_empty, try_result, library, drawer, train, settings
+        browse, nothing_found, panel, try_empty, try_more, try_result, library, library_import, drawer, train, settings
     )}
 )  # fmt: skip
 

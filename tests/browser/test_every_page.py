@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import axe
-from tests.browser.layout import outside
+from tests.browser.layout import too_wide, unreachable
 from tests.browser.places import PLACES, come_to_rest
 
 pytestmark = pytest.mark.browser
@@ -38,7 +38,22 @@ def test_axe_finds_nothing_serious(place: Page, width: int, theme: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_no_control_lies_outside_the_viewport(place: Page, width: int) -> None:
+def test_every_control_can_be_reached_and_nothing_is_too_wide(place: Page, width: int) -> None:
     resize(place, width)
-    assert outside(place) == []
+    assert unreachable(place) == []
+    assert too_wide(place) == []
     assert place.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_the_measure_sees_what_no_hand_can_reach(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_content("""
+      <button>here</button><button style="position: absolute; left: 380px">beside</button>
+      <button style="position: absolute; left: 20px; top: 200px">below</button>
+      <p id="lid" style="position: absolute; left: 0; top: 150px; width: 200px; height: 100px; background: red"></p>
+      <div style="width: 100px; overflow: auto; height: 90px" id="box"><p style="width: 150px">long</p></div>""")
+    faults = unreachable(page)
+    assert [fault.split(":")[0] for fault in faults] == ["beside", "below"]
+    assert faults[1] == "below: is covered by lid"
+    assert too_wide(page) == ["box"]
+    page.close()
