@@ -14,14 +14,26 @@ from connectors.ref import Ref
 from hub_ui.pages.fitting import base_for, misfit, suggested_base, suggestion
 from hub_ui.pages.reading import proved
 from hub_ui.pages.view import View
-from hub_ui.pages.wish import LARGEST_SEED, LONGEST_PROMPT, Wish, prompt_text, rows_of, size_of, size_text
+from hub_ui.pages.wish import (
+    LARGEST_SEED,
+    LONGEST_PROMPT,
+    Wish,
+    prompt_text,
+    rows_of,
+    size_of,
+    size_text,
+    weights_of,
+    weights_text,
+)
 from hub_ui.preview import bases, samplers
+from hub_ui.preview.sheets import USUAL_STRIP, SheetKind
 from hub_ui.services import Services, record_of
 from hub_ui.widgets import cards, stack, trigger_chips, words
 from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import widget
 
 DEFAULT_SEED = 417
+USUAL_WEIGHTS: dict[SheetKind, tuple[float, ...]] = {"strip": USUAL_STRIP, "grid": (0.0, 0.5, 1.0)}
 DEFAULT_STEPS = 20
 UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 HERE, THERE = "This computer", "Replicate"
@@ -49,19 +61,22 @@ class Form:
     place: gr.Radio
     control: gr.Image
     control_kind: gr.Dropdown
+    weights: gr.Textbox
+    varied: gr.Dropdown
 
     @property
     def fields(self) -> list[Any]:
         return [
             self.prompt, self.rows, self.base, self.seed, self.steps, self.size, self.negative, self.guidance,
-            self.sampler, self.place, self.control, self.control_kind,
+            self.sampler, self.place, self.control, self.control_kind, self.weights, self.varied,
         ]  # fmt: skip
 
     @property
     def painted(self) -> list[Any]:
         """What `show` paints, in its order."""
         return [
-            self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.prompt, self.seed,
+            self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.weights, self.varied,
+            self.prompt, self.seed,
             self.steps, self.size, self.negative, self.guidance, self.sampler,
         ]  # fmt: skip
 
@@ -75,6 +90,9 @@ def build() -> Form:
     rows = gr.Textbox(
         label="More prompts, one a line", lines=3, max_lines=6, visible=False, elem_id="rows", placeholder="a red boat"
     )
+    with gr.Row(elem_id="weights"):
+        varied = gr.Dropdown(label="LoRA", choices=[], value=None, visible=False, elem_id="varied", min_width=120)
+        weights = gr.Textbox(label="Weights", max_lines=1, visible=False, elem_id="weights-of", min_width=120)
     base = gr.Dropdown(label="Base", choices=[], allow_custom_value=True, elem_id="base-choice", filterable=True)
     base_line = widget(elem_id="base")
     with gr.Row(elem_id="numbers"):
@@ -88,7 +106,7 @@ def build() -> Form:
     return Form(
         stack=layers, chips=chips, base_line=base_line, dice=dice, prompt=prompt, rows=rows, base=base, seed=seed,
         steps=steps, size=size, negative=negative, guidance=guidance, sampler=sampler, place=place, control=control,
-        control_kind=kind,
+        control_kind=kind, weights=weights, varied=varied,
     )  # fmt: skip
 
 
@@ -125,7 +143,7 @@ class Filled:
 
 def filled(view: View, values: Sequence[Any]) -> Filled:
     """`values` are those of `Form.fields`. Raises UsageError for a size or a seed that is none."""
-    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind = values
+    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind, weights, varied = values
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
     wish = Wish(
@@ -141,6 +159,8 @@ def filled(view: View, values: Sequence[Any]) -> Filled:
         sheet=view.wish.sheet,
         prompts=rows_of(rows),
         place="replicate" if place == THERE else "local",
+        weights=weights_of(weights),
+        varied=varied if isinstance(varied, int) and 0 <= varied < len(view.stack) else 0,
     )
     return Filled(wish=wish, control=control, control_kind=str(kind or "canny"))
 
@@ -164,7 +184,7 @@ class Shown:
         w = view.wish
         typed = Wish(
             prompt=w.prompt, negative=w.negative, seed=w.seed, steps=w.steps, guidance=w.guidance, size=w.size,
-            base=w.base, sampler=w.sampler, prompts=w.prompts, place=w.place,
+            base=w.base, sampler=w.sampler, prompts=w.prompts, place=w.place, weights=w.weights, varied=w.varied,
         )  # fmt: skip
         return Shown(refs=tuple(s.ref for s in view.stack), wish=typed)
 
@@ -172,7 +192,7 @@ class Shown:
 def show(services: Services, render: Renderer, view: View, before: Shown) -> tuple[Any, ...]:
     """What `Form.painted` names, for the LoRAs of `view`; then what it is filled in for now."""
     if view.page != "try":
-        return tuple(gr.skip() for _ in range(14))
+        return tuple(gr.skip() for _ in range(16))
     refs = tuple(s.ref for s in view.stack)
     records = [known(services, Ref.parse(ref)) for ref in refs]
     base = suggested_base(services, view.wish, records)
@@ -184,6 +204,8 @@ def show(services: Services, render: Renderer, view: View, before: Shown) -> tup
         *base_choice(services, render, view.wish, records),
         rows_update(view.wish, changed=now != before),
         place_update(services, view, changed=now != before),
+        weights_update(view.wish, changed=now != before),
+        varied_update(view, [layer.title for layer in layers], changed=now != before),
         *((gr.skip(),) * 7 if now == before else values(view.wish, records, base)),
         now,
     )
@@ -269,6 +291,22 @@ def _choices(architecture: str | None) -> list[tuple[str, str]]:
 def rows_update(wish: Wish, *, changed: bool) -> Any:
     shown: dict[str, Any] = {"visible": wish.sheet == "grid"}
     return gr.update(**shown, value="\n".join(wish.prompts)) if changed else gr.update(**shown)
+
+
+def weights_update(wish: Wish, *, changed: bool) -> Any:
+    """Of what is compared at several weights; the usual ones stand in the empty field."""
+    usual = USUAL_WEIGHTS.get(wish.sheet, ())
+    shown: dict[str, Any] = {"visible": bool(usual), "placeholder": weights_text(usual)}
+    return gr.update(**shown, value=weights_text(wish.weights)) if changed else gr.update(**shown)
+
+
+def varied_update(view: View, titles: Sequence[str], *, changed: bool) -> Any:
+    """Which of several LoRAs has these weights, while the others keep theirs."""
+    choices = [(title, i) for i, title in enumerate(titles)]
+    shown: dict[str, Any] = {"visible": view.wish.sheet in USUAL_WEIGHTS and len(titles) > 1, "choices": choices}
+    if not changed:
+        return gr.update(**shown)
+    return gr.update(**shown, value=min(view.wish.varied, len(titles) - 1) if titles else None)
 
 
 def place_update(services: Services, view: View, *, changed: bool) -> Any:

@@ -14,7 +14,7 @@ from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui.library.progress import Progress
 from hub_ui.pages import bringing, showing
-from hub_ui.pages.form import Filled
+from hub_ui.pages.form import USUAL_WEIGHTS, Filled
 from hub_ui.pages.generations import Generations, Subject
 from hub_ui.pages.view import View
 from hub_ui.pages.wish import Wish
@@ -26,7 +26,6 @@ from hub_ui.widgets import fetching, progress, result, words
 from hub_ui.widgets.render import Renderer
 
 SAME = gr.skip()
-GRID = (0.0, 0.5, 1.0)
 # Loading a base says nothing for a while.
 BEAT_SECONDS = 0.4
 STOPPED = "Stopped. Nothing was changed."
@@ -219,8 +218,9 @@ def job_fields(filled: Filled) -> dict[str, Any]:
 
 def sheet_of(wish: Wish, job: Job) -> Sheet:
     """Raises UsageError where the LoRAs at hand can't be compared so."""
-    weights = GRID if wish.sheet == "grid" else sheets.USUAL_STRIP
-    return sheets.of_kind(wish.sheet, job, (job.prompt, *wish.prompts), weights)
+    weights = wish.weights or USUAL_WEIGHTS.get(wish.sheet, ())
+    varied = min(wish.varied, max(0, len(sheets.places(job)) - 1))
+    return sheets.of_kind(wish.sheet, job, (job.prompt, *wish.prompts), weights, varied)
 
 
 def step_html(render: Renderer, step: Progress | Step | bringing.Wait) -> str:

@@ -13,10 +13,11 @@ from hub_ui.pages.edge import QUIET, told
 from hub_ui.pages.trying import States, TryPage
 from hub_ui.pages.view import Stacked, View
 from hub_ui.pages.wish import Wish
+from hub_ui.preview import sheets
 from hub_ui.preview.history import Kept
 from hub_ui.preview.job import Made
 from hub_ui.services import Services
-from hub_ui.widgets import history, result, words
+from hub_ui.widgets import history, result, tabs, words
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result
 from hub_ui.widgets.widget import act_data
@@ -43,17 +44,27 @@ def connect(page: TryPage, services: Services, render: Renderer, states: States)
 
 
 def history_html(services: Services, render: Renderer, cache: str) -> str:
-    return history.html(render, [_past(kept, cache) for kept in services.history.entries(MOST)])
+    """What was made several times with the same settings stands there once."""
+    pasts: list[history.Past] = []
+    seen: list[Any] = []
+    for kept in services.history.entries(2 * MOST):
+        made = replace(kept.stamp, report=None, libraries={}), kept.stamp.report and kept.stamp.report.place
+        if made not in seen and len(pasts) < MOST:
+            seen.append(made)
+            pasts.append(_past(kept, cache))
+    return history.html(render, pasts)
 
 
 def _past(kept: Kept, cache: str) -> history.Past:
     loras = kept.stamp.loras
     weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
+    made = kept.stamp.sheet.kind if kept.stamp.sheet is not None else "one"
+    kind = tabs.LABELS.get(made, "")
     at = words.ago(datetime.fromtimestamp(kept.at, UTC).isoformat())
     return history.Past(
         id=kept.id,
         title=" + ".join(lora.title or str(lora.ref) for lora in loras) or "the base alone",
-        line=" · ".join(part for part in (weights, at) if part),
+        line=" · ".join(part for part in (kind, weights, at) if part),
         thumbnail=showing.copied(kept.thumbnail, cache),
     )
 
@@ -70,7 +81,10 @@ def again(services: Services, render: Renderer, view: View, clicked: dict[str, A
 
 def of_made(view: View, made: Made) -> View:
     """The Try page as it was when these pictures were asked for."""
-    job, report = made.job, made.report
+    job, report, varied = made.job, made.report, sheets.varied(made.job, made.sheet)
+    several = made.sheet.kind in ("strip", "grid")
+    at = sheets.places(job)[varied].start if several else 0
+    weights = tuple(dict.fromkeys(cell.weights[at] for cell in made.sheet.cells)) if several else ()
     wish = Wish(
         prompt=job.prompt,
         negative=job.negative,
@@ -84,6 +98,8 @@ def of_made(view: View, made: Made) -> View:
         sheet=made.sheet.kind if made.sheet.kind != "one" else "pair",
         prompts=made.sheet.rows[1:] if made.sheet.kind == "grid" else (),
         place="replicate" if report.place == "replicate" else "local",
+        weights=weights,
+        varied=varied if weights else 0,
     )
-    stack = tuple(Stacked(ref=str(adapter.ref), weight=adapter.weight) for adapter in job.adapters)
+    stack = tuple(Stacked(ref=str(a.ref), weight=a.weight) for a in job.adapters if not a.follows)
     return replace(view, page="try", open="", stack=stack, wish=wish)

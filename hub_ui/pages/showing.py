@@ -11,7 +11,7 @@ from pathlib import Path
 from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
 from PIL.Image import Image
 
-from hub_ui.preview import contact, stamp
+from hub_ui.preview import contact, sheets, stamp
 from hub_ui.preview.job import Made
 from hub_ui.web.images import address
 from hub_ui.widgets import words
@@ -27,14 +27,15 @@ def result_of(made: Made, cache: str) -> Result:
     # Once for all of them: it reads each LoRA's whole file.
     hashes = stamp.hashes_of(made)
     files = [_saved(made, index, folder, hashes) for index in range(len(made.pictures))]
+    varied, places = sheets.varied(made.job, made.sheet), sheets.places(made.job)
     tiles = tuple(
-        Tile(src=address(file), label=cell.label, weight=cell.weights[0] if cell.weights else 0.0)
+        Tile(src=address(file), label=cell.label, weight=cell.weights[places[varied].start] if places else 0.0)
         for file, cell in zip(files, made.sheet.cells, strict=True)
     )
     report, last = made.report, len(tiles) - 1
     return Result(
         kind=made.sheet.kind,
-        refs=tuple(str(adapter.ref) for adapter in made.job.adapters),
+        refs=tuple(str(made.job.adapters[place.start].ref) for place in places),
         tiles=tiles,
         right=last,
         width=made.pictures[last].image.width,
@@ -42,6 +43,8 @@ def result_of(made: Made, cache: str) -> Result:
         proof=" · ".join(coverage.sentence() for coverage in report.coverage) or "no LoRA",
         whole=all(coverage.whole for coverage in report.coverage),
         detail=details(made),
+        varied=varied,
+        title=sheets.title(made.job, varied) if made.sheet.kind in ("strip", "grid") else "",
         rows=made.sheet.rows,
         columns=made.sheet.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),

@@ -226,7 +226,10 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, states:
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
     page.form.base.input(on_base, [view, *page.form.fields], [view], **QUIET)
-    fields = (page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place)
+    fields = (
+        page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
+        page.form.weights,
+    )  # fmt: skip
     for asks in (looked.then, kept.change, *(field.change for field in fields)):
         asks(on_fields, [view, *page.form.fields], [page.estimate], trigger_mode="always_last", **QUIET)
 
@@ -236,7 +239,8 @@ def stage(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
     kind = view.wish.sheet
     closed: dict[SheetKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
     stays = last is not None and making.is_about(last.kind, last.refs, view)
-    result_now = (gr.skip(), gr.skip()) if stays else (result.empty_html(render, kind), None)
+    empty = result.empty_html(render, kind, several=len(view.stack) > 1)
+    result_now = (gr.skip(), gr.skip()) if stays else (empty, None)
     return tabs.html(render, kind, closed=closed), MAKE[kind], *result_now
 
 
@@ -271,10 +275,12 @@ def tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, A
     if last is None or clicked.get("act") != "tile" or not index.isdigit():
         return gr.skip(), gr.skip(), gr.skip()
     now = last.showing(int(index))
+    varied = making.loras(last.refs[last.varied : last.varied + 1])
     # A strip of a LoRA that was taken away says nothing about the weight of the next one.
-    if last.kind != "strip" or making.loras(last.refs[:1]) != making.loras([s.ref for s in view.stack[:1]]):
+    mine = next((s for s in view.stack if making.loras([s.ref]) == varied), None)
+    if last.kind != "strip" or mine is None:
         return result.html(render, now), now, gr.skip()
-    return result.html(render, now), now, view.weighing(view.stack[0].ref, now.tiles[now.right].weight)
+    return result.html(render, now), now, view.weighing(mine.ref, now.tiles[now.right].weight)
 
 
 def estimated(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:

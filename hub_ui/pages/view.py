@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlencode
 from connectors.errors import BadQuery, BadRef
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.pages.wish import Wish
+from hub_ui.pages.wish import MOST_LORAS, Wish
 
 PageName = Literal["browse", "try", "library", "train", "settings"]
 PAGE_SIZE = 24
-MAX_STACK = 8
+MAX_STACK = MOST_LORAS
 # What servers take at most; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
 FACETS = ("hubs", "bases", "kinds")

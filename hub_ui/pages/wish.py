@@ -13,14 +13,20 @@ from hub_ui.preview.sheets import SheetKind
 Place = Literal["local", "replicate"]
 LONGEST_PROMPT = 2000
 MOST_PROMPTS = 6
+MOST_WEIGHTS = 8
+MOST_LORAS = 8
 LARGEST_SEED = 2**53
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
+_WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
 _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """None and empty texts leave a value to the base model. `prompts` are the further rows of a grid."""
+    """None and empty texts leave a value to the base model. `prompts` are the further rows of a grid.
+
+    `weights` are those of a strip or a grid, of the LoRA at the position `varied`; none are the usual ones.
+    """
 
     prompt: str = ""
     negative: str = ""
@@ -34,6 +40,8 @@ class Wish:
     sheet: SheetKind = "pair"
     prompts: tuple[str, ...] = ()
     place: Place = "local"
+    weights: tuple[float, ...] = ()
+    varied: int = 0
 
     def to_pairs(self) -> list[tuple[str, str]]:
         """Names and values of an address; what is as usual is left out."""
@@ -43,7 +51,8 @@ class Wish:
             ("cfg", None if self.guidance is None else f"{self.guidance:g}"), ("size", size), ("on", self.base),
             ("sampler", self.sampler), ("words", "" if self.use_trigger_words else "off"),
             ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
-            ("place", "" if self.place == "local" else self.place),
+            ("place", "" if self.place == "local" else self.place), ("weights", weights_text(self.weights)),
+            ("varied", self.varied or None),
         ]  # fmt: skip
         return [(name, str(value)) for name, value in named if value not in (None, "")]
 
@@ -64,6 +73,8 @@ class Wish:
             sheet=sheet_kind(one.get("sheet", "pair")),
             prompts=rows_of("\n".join(given.get("row", ()))),
             place="replicate" if one.get("place") == "replicate" else "local",
+            weights=_weights_or_none(one.get("weights")) or (),
+            varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
         )
 
 
@@ -92,6 +103,18 @@ def size_of(text: str | None) -> tuple[int, int] | None:
     return found
 
 
+def weights_text(weights: Sequence[float]) -> str:
+    return ", ".join(f"{weight:g}" for weight in weights)
+
+
+def weights_of(text: str | None) -> tuple[float, ...]:
+    """Raises UsageError for what are no weights; none for an empty text."""
+    found = _weights_or_none(text)
+    if found is None:
+        raise UsageError(f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
+    return found
+
+
 def sheet_kind(text: str) -> SheetKind:
     return text if text in get_args(SheetKind) and text != "one" else "pair"  # type: ignore[return-value]
 
@@ -101,6 +124,15 @@ def _size_or_none(text: str | None) -> tuple[int, int] | None:
     if found is None or not int(found[1]):
         return None
     return int(found[1]), int(found[2] or found[1])
+
+
+def _weights_or_none(text: str | None) -> tuple[float, ...] | None:
+    parts = re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1]
+    written = [part for part in parts if part]
+    if len(written) > MOST_WEIGHTS or not all(_WEIGHT.fullmatch(part) for part in written):
+        return None
+    found = tuple(dict.fromkeys(round(float(part), 2) for part in written))
+    return found if all(-1 <= weight <= 2 for weight in found) else None
 
 
 def _natural(text: str | None, limit: int) -> int | None:

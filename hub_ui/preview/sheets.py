@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from connectors.errors import UsageError
@@ -61,13 +61,13 @@ def pair(job: Job) -> Sheet:
     )
 
 
-def strip(job: Job, weights: Sequence[float] = USUAL_STRIP) -> Sheet:
-    """The first LoRA at several weights; the others keep theirs."""
+def strip(job: Job, weights: Sequence[float] = USUAL_STRIP, varied: int = 0) -> Sheet:
+    """One LoRA at several weights, the first unless `varied` says which; the others keep theirs."""
     _need(job, 1, "A strip needs a LoRA whose weight it can turn up. Choose one.")
     _check(weights, 1)
     prompt = as_used(job)
-    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_first_at(job, w)) for w in weights)
-    return Sheet(kind="strip", rows=(_strip_title(job),), columns=tuple(cell.label for cell in cells), cells=cells)
+    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_with(job, varied, w)) for w in weights)
+    return Sheet(kind="strip", rows=(title(job, varied),), columns=tuple(cell.label for cell in cells), cells=cells)
 
 
 def trigger(job: Job) -> Sheet:
@@ -92,14 +92,14 @@ def both(job: Job) -> Sheet:
     if count != 2:
         raise UsageError(f"This comparison needs two LoRAs, and there are {count}. Choose two.")
     prompt, own = as_used(job), _own(job)
-    halves = _halves_of_first(job)
+    halves = places(job)[0].stop
     off = (0.0,) * len(own)
     choices = (off, (*own[:halves], *off[halves:]), (*off[:halves], *own[halves:]), own)
     return _row("both", tuple(Cell(label=_loras(job, w) or "without", prompt=prompt, weights=w) for w in choices))
 
 
-def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP) -> Sheet:
-    """A row for each prompt, a column for each weight of the first LoRA."""
+def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP, varied: int = 0) -> Sheet:
+    """A row for each prompt, a column for each weight of one LoRA, the first unless `varied` says which."""
     _need(job, 1, "A grid needs a LoRA whose weight it can turn up. Choose one.")
     rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
     if not rows:
@@ -107,19 +107,28 @@ def grid(job: Job, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRI
     _check(weights, len(rows))
     columns = tuple(f"{w:g}" for w in weights)
     cells = tuple(
-        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=_first_at(job, weight))
+        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=_with(job, varied, weight))
         for row in rows
         for label, weight in zip(columns, weights, strict=True)
     )
     return Sheet(kind="grid", rows=rows, columns=columns, cells=cells)
 
 
-def of_kind(kind: SheetKind, job: Job, prompts: Sequence[str] = (), weights: Sequence[float] = USUAL_STRIP) -> Sheet:
-    """The comparison of that name. `prompts` are a grid's rows, `weights` those of a strip or a grid."""
+def of_kind(
+    kind: SheetKind,
+    job: Job,
+    prompts: Sequence[str] = (),
+    weights: Sequence[float] = USUAL_STRIP,
+    varied: int = 0,
+) -> Sheet:
+    """The comparison of that name. `prompts` are a grid's rows, `weights` those of a strip or a grid.
+
+    `varied` is the position of the LoRA that has these weights.
+    """
     if kind == "strip":
-        return strip(job, weights)
+        return strip(job, weights, varied)
     if kind == "grid":
-        return grid(job, prompts, weights)
+        return grid(job, prompts, weights, varied)
     return {"one": one, "pair": pair, "trigger": trigger, "both": both}[kind](job)
 
 
@@ -140,15 +149,15 @@ def _own(job: Job) -> tuple[float, ...]:
     return tuple(adapter.weight for adapter in job.adapters)
 
 
-def _halves_of_first(job: Job) -> int:
-    """How many files the first LoRA is: itself, and those that follow it."""
-    followers = takewhile(lambda adapter: adapter.follows, job.adapters[1:])
-    return 1 + sum(1 for _ in followers)
+def places(job: Job) -> tuple[range, ...]:
+    """Where the adapters of each LoRA stand: its own, and those that follow it."""
+    starts = [i for i, adapter in enumerate(job.adapters) if not i or not adapter.follows]
+    return tuple(range(*ends) for ends in pairwise([*starts, len(job.adapters)]))
 
 
-def _first_at(job: Job, weight: float) -> tuple[float, ...]:
-    halves = _halves_of_first(job)
-    return (*[weight] * halves, *_own(job)[halves:])
+def _with(job: Job, varied: int, weight: float) -> tuple[float, ...]:
+    own, changed = _own(job), places(job)[varied]
+    return (*own[: changed.start], *[weight] * len(changed), *own[changed.stop :])
 
 
 def _need(job: Job, count: int, otherwise: str) -> None:
@@ -173,10 +182,17 @@ def _loras(job: Job, weights: Sequence[float]) -> str:
     return " + ".join(f"{_short(title)} {weight:g}" for title, weight in used)
 
 
-def _strip_title(job: Job) -> str:
-    others = _loras(job, _first_at(job, 0.0))
-    first = _short(job.adapters[0].title)
-    return f"{first}, with {others}" if others else first
+def varied(job: Job, sheet: Sheet) -> int:
+    """Which LoRA has another weight from cell to cell, counted from 0; of several, the first."""
+    several = (len({cell.weights[place.start] for cell in sheet.cells}) > 1 for place in places(job))
+    return next((i for i, found in enumerate(several) if found), 0)
+
+
+def title(job: Job, varied: int = 0) -> str:
+    """ "Ink, with Paper 0.5": the LoRA whose weight is varied, and what the others keep."""
+    others = _loras(job, _with(job, varied, 0.0))
+    name = _short(job.adapters[places(job)[varied].start].title)
+    return f"{name}, with {others}" if others else name
 
 
 def _short(text: str) -> str:

@@ -12,7 +12,7 @@ from hub_ui.widgets.render import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One picture by its address. `weight` is that of the first LoRA, which a click takes into the form."""
+    """One picture by its address. `weight` is that of the LoRA that is varied, which a click takes into the form."""
 
     src: str
     label: str
@@ -25,6 +25,7 @@ class Result:
 
     `proof` says how much of the files took effect, `whole` whether all of it did. `saves` are addresses of files to
     keep: what to call the link, where it leads, the file's name. `settings` is what "copy settings" copies.
+    `varied` is the position of the LoRA that has several weights, `title` its name and what the others keep.
     """
 
     kind: SheetKind
@@ -44,6 +45,8 @@ class Result:
     control: str = ""
     saves: tuple[tuple[str, str, str], ...] = ()
     settings: str = ""
+    varied: int = 0
+    title: str = ""
 
     def showing(self, index: int) -> Result:
         """With another tile on the right side of the slider."""
@@ -57,10 +60,15 @@ class Result:
 
 EMPTY: dict[SheetKind, str] = {
     "pair": "Two images will appear here: the base alone, and with your LoRAs, from the same seed.",
-    "strip": "A row of images will appear here, from the base alone to more than the full effect of the first LoRA.",
+    "strip": "A row of images will appear here: the LoRA at several weights, from the base alone to the full effect.",
     "trigger": "Two images will appear here, both with your LoRAs: without the trigger words, and with them.",
     "both": "Four images will appear here: the base alone, each of two LoRAs, and both together.",
-    "grid": "A table of images will appear here: your prompts down, weights of the first LoRA across.",
+    "grid": "A table of images will appear here: your prompts down, weights of the LoRA across.",
+}
+SEVERAL: dict[SheetKind, str] = {
+    "strip": "A row of images will appear here: one LoRA at several weights, while the others keep theirs.",
+    "grid": "A table of images will appear here: your prompts down, weights of one LoRA across, while the others keep "
+    "theirs.",
 }
 
 
@@ -68,5 +76,6 @@ def html(render: Renderer, result: Result) -> str:
     return render("result", r=result, indexed=list(enumerate(result.tiles)))
 
 
-def empty_html(render: Renderer, kind: SheetKind = "pair") -> str:
-    return render("result_empty", text=EMPTY[kind])
+def empty_html(render: Renderer, kind: SheetKind = "pair", *, several: bool = False) -> str:
+    """`several`: more than one LoRA is tried."""
+    return render("result_empty", text=(SEVERAL if several else {}).get(kind, EMPTY[kind]))

@@ -21,4 +21,4 @@ class Layer:
 
 
 def html(render: Renderer, layers: Sequence[Layer]) -> str:
-    return render("stack", layers=layers)
+    return render("stack", layers=layers, high=any(layer.weight > 1 for layer in layers))

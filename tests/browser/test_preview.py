@@ -125,6 +125,18 @@ def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, .
     expect(page.locator(".proof b")).to_have_text(re.compile(r"^(\d+) of \1 tensors applied$"))
 
 
+def test_the_second_of_two_loras_is_varied_and_named(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.set_viewport_size({"width": 1024, "height": 900})
+    opened(page, address(stage, *refs[:2], sheet="strip", weights="0,0.3,0.6,0.9,1.2"))
+    second = page.locator(".layer b").nth(1).inner_text()
+    page.get_by_role("combobox", name="LoRA", exact=True).click()
+    page.get_by_role("option", name=second).click()
+    make(page)
+    expect(page.locator("#pair h3")).to_contain_text(f"Weights of {second}, with ", timeout=SECONDS)
+    tops = {tile.bounding_box()["y"] for tile in page.locator(".tiles button").all()}  # type: ignore[index]
+    assert len(tops) == 1
+
+
 def test_two_loras_are_seen_alone_and_together(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, address(stage, *refs[:2], sheet="both"))
     make(page)

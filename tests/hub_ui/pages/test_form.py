@@ -16,7 +16,7 @@ from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
 
-STACK, CHIPS, BASE, LINE, ROWS, PLACE, PROMPT, SEED, STEPS, SIZE = range(10)
+STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
 
 
 def view(*refs: str, **wish: Any) -> View:
@@ -31,6 +31,7 @@ def typed(**changes: Any) -> list[Any]:
     values: dict[str, Any] = {
         "prompt": "a  boat", "rows": "", "base": "", "seed": 7, "steps": 4, "size": "64 x 32", "negative": "",
         "guidance": None, "sampler": form.OWN_SAMPLER, "place": form.HERE, "control": None, "kind": "canny",
+        "weights": "", "varied": None,
     }  # fmt: skip
     return list({**values, **changes}.values())
 
@@ -64,7 +65,7 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
 
 
 def test_on_another_page_nothing_is_painted(built: Services) -> None:
-    assert show(built, View()) == (gr.skip(),) * 14
+    assert show(built, View()) == (gr.skip(),) * 16
 
 
 def test_the_form_becomes_a_wish() -> None:
@@ -134,3 +135,18 @@ def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
     assert built.usual_weight(Ref.parse("civitai:404")) == 1.0
     built.catalog.add([lora(2, versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))])
     assert built.usual_weight(Ref.parse("civitai:2")) == 0.6
+
+
+def test_the_weights_of_a_strip_and_which_lora_has_them_are_chosen(built: Services) -> None:
+    painted = show(built, view("civitai:2", "civitai:1", sheet="strip", weights=(0.0, 0.4), varied=1))
+    assert (painted[WEIGHTS]["visible"], painted[WEIGHTS]["value"]) == (True, "0, 0.4")
+    assert painted[WEIGHTS]["placeholder"] == "0, 0.3, 0.6, 0.9, 1.2"
+    assert (painted[VARIED]["visible"], painted[VARIED]["value"], len(painted[VARIED]["choices"])) == (True, 1, 2)
+    assert show(built, view("civitai:2"))[WEIGHTS]["visible"] is False
+
+
+def test_weights_are_read_from_the_form() -> None:
+    wish = form.filled(view("civitai:1", "civitai:2"), typed(weights="0, .5; 1", varied=1)).wish
+    assert (wish.weights, wish.varied) == ((0.0, 0.5, 1.0), 1)
+    with pytest.raises(UsageError, match="for example 0"):
+        form.filled(view("civitai:1"), typed(weights="much"))

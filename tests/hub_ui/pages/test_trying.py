@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -64,6 +65,23 @@ def test_a_tile_that_is_not_there_changes_nothing(index: str | None) -> None:
     assert trying.tile(Renderer(), ONE, strip(), {"act": "tile", "index": index}) == (gr.skip(),) * 3
 
 
+def test_a_tile_gives_its_weight_to_the_lora_that_is_varied_and_to_no_other() -> None:
+    both = replace(ONE, stack=(*ONE.stack, Stacked(ref="civitai:9", weight=0.8)))
+    varied = strip(refs=("civitai:1@10#100", "civitai:9@90#900"), varied=1)
+    view = trying.tile(Renderer(), both, varied, {"act": "tile", "index": "1"})[2]
+    assert [s.weight for s in view.stack] == [1.0, 0.6]
+
+
+def test_with_two_loras_nobody_is_told_that_weight_zero_is_the_base_alone() -> None:
+    both = View(page="try", stack=(*ONE.stack, Stacked(ref="civitai:9")), wish=Wish(sheet="strip"))
+    assert "the others keep theirs" in trying.stage(Renderer(), both, None)[2]
+    assert "base alone" not in trying.stage(Renderer(), both, None)[2]
+
+
+def test_a_strip_names_the_lora_that_it_varies_and_what_the_others_keep() -> None:
+    assert "Weights of Ink, with Paper 0.8</h3>" in result.html(Renderer(), strip(title="Ink, with Paper 0.8"))
+
+
 def test_a_tile_of_another_lora_changes_no_weight() -> None:
     other = strip(refs=("civitai:9@90#900",))
     assert trying.tile(Renderer(), ONE, other, {"act": "tile", "index": "1"})[2] == gr.skip()
@@ -92,17 +110,17 @@ def test_who_agrees_to_one_base_has_not_agreed_to_another(act: str, subject: str
 
 
 def test_what_was_made_is_what_the_address_says() -> None:
-    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny")
+    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
     now, shown = trying.remember(ONE, values)
     assert now.wish == Wish(prompt="a boat", seed=9, steps=4, size=(64, 64))
     assert shown == Shown.of(now)
 
 
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny")
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
     assert trying.remember(ONE, values) == (gr.skip(), gr.skip())
 
 
 def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny")
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
     assert "width × height" in trying.estimated(built, Renderer(), ONE, values)

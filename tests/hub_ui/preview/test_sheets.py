@@ -53,6 +53,12 @@ def test_a_strip_turns_the_first_lora_up_and_leaves_the_others() -> None:
     assert (sheet.rows, sheet.columns) == (("Ink, with Paper 0.5",), ("0", "0.3", "0.6", "0.9", "1.2"))
 
 
+def test_any_lora_can_be_the_one_that_is_varied() -> None:
+    sheet = sheets.strip(job(INK, PAPER), (0.0, 1.0), varied=1)
+    assert (weights(sheet), sheet.rows, sheets.varied(job(INK, PAPER), sheet)) == ([(0.8, 0.0), (0.8, 1.0)], ("Paper, with Ink 0.8",), 1)
+    assert weights(sheets.grid(job(INK, PAPER), ["a cat"], (0.0, 1.0), varied=1)) == [(0.8, 0.0), (0.8, 1.0)]
+
+
 @pytest.mark.parametrize("prompt", ["a cat", "sks style, a cat", "a cat, SKS  style"])
 def test_the_trigger_word_is_in_the_second_prompt_only_whatever_was_typed(prompt: str) -> None:
     sheet = sheets.trigger(job(lora(trigger_words=("sks style",)), prompt=prompt))
