@@ -55,7 +55,11 @@ def test_a_strip_turns_the_first_lora_up_and_leaves_the_others() -> None:
 
 def test_any_lora_can_be_the_one_that_is_varied() -> None:
     sheet = sheets.strip(job(INK, PAPER), (0.0, 1.0), varied=1)
-    assert (weights(sheet), sheet.rows, sheets.varied(job(INK, PAPER), sheet)) == ([(0.8, 0.0), (0.8, 1.0)], ("Paper, with Ink 0.8",), 1)
+    assert (weights(sheet), sheet.rows, sheets.varied(job(INK, PAPER), sheet)) == (
+        [(0.8, 0.0), (0.8, 1.0)],
+        ("Paper, with Ink 0.8",),
+        1,
+    )
     assert weights(sheets.grid(job(INK, PAPER), ["a cat"], (0.0, 1.0), varied=1)) == [(0.8, 0.0), (0.8, 1.0)]
 
 
