@@ -13,6 +13,7 @@ from hub_ui.library.verify import Checked
 from hub_ui.widgets import words
 from hub_ui.widgets.shelf import Note
 
+FOR_GOOD = Note(text="No hub is known to have it: the file would be gone for good.", tone="problem")
 COMING = Note(text="It is being downloaded.")
 
 
@@ -47,6 +48,8 @@ def notes(
     ]
     gone = Note(text=f"No longer on {words.ORIGIN_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
     known_gone = any(note is not None and note.text == gone.text for note in told)
+    if found.asking == str(entry.ref) and entry.ref.hub == LOCAL:
+        told.insert(0, FOR_GOOD)
     return tuple(note for note in (*told, gone if removed and not known_gone else None) if note is not None)
 
 
@@ -117,7 +120,7 @@ def compared(standings: Iterable[Standing]) -> str:
         "superseded": "whose newer version is here, too",
         "replaced": "replaced by its author",
         "gone": "gone from its hub",
-        "unknown": "that the hub says too little of",
+        "unknown": "that no hub says enough of",
         "failed": "that could not be asked about",
     }
     told = [f"{counts[state]:,} {text}" for state, text in names.items() if counts[state]]

@@ -10,7 +10,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import UsageError
-from connectors.ref import Ref
+from connectors.ref import Ref, local_ref
 from hub_ui import services
 from hub_ui.library import lockfile
 from hub_ui.pages import library, lock_import
@@ -104,6 +104,45 @@ def test_a_newer_version_can_be_pulled(built: Services, hub: Hub) -> None:
     [asked] = act(built, "update", found.found, ref="civitai:1001@2002#3001")
     assert "v2 is being downloaded." in show(built, asked)
     assert [str(task.ref) for task in built.queue.tasks()] == ["civitai:1001@2002#3001"]
+
+
+@pytest.fixture
+def mine(built: Services) -> Ref:
+    """A file in the library that no hub is known to have."""
+    data = weights(fill=b"\x02")
+    own = entry(ref=local_ref("My Robot", sha256(data)), file="mine/My Robot.safetensors", source="", size=len(data))
+    own = replace(own, sha256=sha256(data), title="My Robot")
+    path = built.library.path(own)
+    path.parent.mkdir()
+    path.write_bytes(data)
+    built.library.adopt([own])
+    return own.ref
+
+
+def test_a_file_of_ones_own_is_listed_and_tried_like_any_other(built: Services, mine: Ref) -> None:
+    assert "My Robot" in show(built)
+    [change] = act(built, "try", ref=str(mine))
+    assert [stacked.ref for stacked in change.view.stack] == [str(mine)]
+    assert built.record(mine).title == "My Robot"
+
+
+def test_of_a_file_of_ones_own_no_hub_is_asked(built: Services, mine: Ref, hub: Hub) -> None:
+    html = show(built, act(built, "outdated")[-1])
+    assert "No hub is known to have this file" in html
+    assert hub.asked == ["get civitai:1001"]
+
+
+def test_a_file_of_ones_own_that_is_gone_can_be_downloaded_from_nowhere(built: Services, mine: Ref) -> None:
+    built.library.path(built.library.entry(mine)).unlink()
+    html = show(built)
+    assert "The file is gone from the folder, and no hub is known to have it." in html
+    assert "Download again" not in html
+
+
+def test_removing_a_file_of_ones_own_says_that_it_is_for_good(built: Services, mine: Ref) -> None:
+    [asking] = act(built, "remove", ref=str(mine))
+    assert "the file would be gone for good" in show(built, asking)
+    assert "the file would be gone for good" not in show(built, act(built, "remove")[0])
 
 
 def test_removing_asks_first(built: Services) -> None:
