@@ -159,6 +159,12 @@ class Record:
     conflict_sentences: tuple[str, ...] = ()
     weight_range: tuple[float, float] | None = None
 
+    @property
+    def recommended_weight(self) -> str:
+        """In words: "0.8", "0.6 to 0.8", or nothing."""
+        ends = self.weight_range or (self.weight,)
+        return " to ".join(f"{end:g}" for end in ends if end is not None)
+
     def to_json(self) -> dict[str, Any]:
         """RECORD of the contracts: names and order are stable."""
         return {

@@ -20,6 +20,8 @@ _GENERAL = frozenset(
         "hunyuan-video", "qwen-image", "z-image", "auraflow",
     )
 )  # fmt: skip
+# Lineages that grew out of another: authors name either.
+_PARENTS = {"noobai": "illustrious"}
 _FILES: dict[str, str] = {what: word for what, word in WORDS.items()}
 _FILE_VERBS = {"rank": "has rank", "base_model": "says"}
 
@@ -75,7 +77,9 @@ def _fit(field: str, top: Claim, other: Claim) -> bool:
     if one is None or two is None or one.architecture != two.architecture:
         # An unlisted name may be anything, and two architectures are a contradiction of their own.
         return True
-    return one.id.startswith(two.id) or two.id.startswith(one.id) or not _GENERAL.isdisjoint((one.id, two.id))
+    related = one.id in (two.id, _PARENTS.get(two.id)) or two.id == _PARENTS.get(one.id)
+    variant = one.id.startswith(two.id) or two.id.startswith(one.id)
+    return related or variant or not _GENERAL.isdisjoint((one.id, two.id))
 
 
 def _sentence(claims: tuple[Claim, ...], field: str, hub: Origin) -> str:

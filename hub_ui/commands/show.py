@@ -89,9 +89,7 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
 
 
 def _facts(record: Record) -> list[tuple[str, str | None]]:
-    strength = " ".join(f"{name} {value:g}" for name, value in _numbers(record) if value is not None)
-    if record.weight_range:
-        strength += " ({:g} to {:g})".format(*record.weight_range)
+    strength = " ".join(f"{name} {value}" for name, value in _numbers(record) if value)
     return [
         ("title", record.title),
         ("by", record.creator),
@@ -110,8 +108,9 @@ def _facts(record: Record) -> list[tuple[str, str | None]]:
     ]
 
 
-def _numbers(record: Record) -> list[tuple[str, float | None]]:
-    return [("rank", record.rank), ("alpha", record.alpha), ("weight", record.weight)]
+def _numbers(record: Record) -> list[tuple[str, str]]:
+    alpha = "" if record.alpha is None else f"{record.alpha:g}"
+    return [("rank", str(record.rank or "")), ("alpha", alpha), ("weight", record.recommended_weight)]
 
 
 def _claim(claim: Claim) -> str:

@@ -242,11 +242,11 @@ def layer(
 ) -> stack.Layer:
     if record is None:
         return stack.Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
-    picture = cards.cover(record, "safe")
+    picture = cards.cover(record, "soft")
     parts = (
         cards.base_label(record),
         f"rank {record.rank}" if record.rank else "",
-        f"usually {record.weight:g}" if record.weight else "",
+        f"usually {record.recommended_weight}" if record.weight else "",
     )
     return stack.Layer(
         ref=ref,

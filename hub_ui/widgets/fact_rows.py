@@ -111,8 +111,8 @@ def _shown(record: Record, claim: Claim) -> str:
         return base_label(record)
     if claim.field == "algorithm":
         return algorithm(str(claim.value))
-    if claim.field == "weight" and record.weight_range:
-        return "{:g} to {:g}".format(*record.weight_range)
+    if claim.field == "weight":
+        return record.recommended_weight
     if isinstance(claim.value, tuple):
         return words.visible(", ".join(claim.value))
     return f"{claim.value:g}" if isinstance(claim.value, float) else words.visible(str(claim.value))

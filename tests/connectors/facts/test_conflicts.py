@@ -46,6 +46,8 @@ def test_two_lists_of_trigger_words_are_no_conflict() -> None:
         ("sdxl-1.0", "Illustrious", ()),
         ("flux.2-klein-9b-base", "Flux.2 Klein 9B", ()),
         ("pony", "Brand New XL", ()),
+        ("noobai", "Illustrious", ()),
+        ("illustrious", "NoobAI", ()),
     ],
 )
 def test_two_lineages_that_exclude_each_other_are_a_conflict(file: str, hub_says: str, told: tuple[str, ...]) -> None:
