@@ -199,6 +199,8 @@ class Services:
     ) -> Entry:
         connector = self.connector(ref.hub)
         pinned = connector.pin(ref)
+        if ref.hub == LOCAL and (held := self.library.present(pinned)) is not None:
+            return held
         download = connector.download(pinned)
 
         def pull(most: int | None = None) -> Entry:

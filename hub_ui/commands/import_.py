@@ -135,8 +135,12 @@ def _print(made: Settings, folder: Path, results: Sequence[Found], new: Sequence
     )
     if new:
         terminal.line(f"{some(len(new), 'entry', 'entries')} added to {made.lock}.")
-    elif counts["recognised"] and not folder.is_relative_to(made.library):
+    elif not folder.is_relative_to(made.library) and any(_can_be_entered(found) for found in results):
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
+
+
+def _can_be_entered(found: Found) -> bool:
+    return found.state == "recognised" or local_entry(found, found.path) is not None
 
 
 def _about(found: Found, entered: Entry | None) -> str:

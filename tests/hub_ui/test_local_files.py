@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub_ui import cli
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
@@ -147,6 +148,29 @@ def test_remove_asks_before_the_only_copy_is_deleted(entered: str, robot: Path, 
 def test_remove_deletes_it_where_it_is_told_to(entered: str, robot: Path, line: Line) -> None:
     assert line("remove", "local:My Robot v1.5", "--yes")[0] == 0
     assert not robot.exists()
+
+
+def test_pull_finds_it_by_its_name_and_by_its_hash(entered: str, robot: Path, line: Line) -> None:
+    renamed = entered.replace("My Robot v1.5", "its old name")
+    for ref in ("local:My Robot v1.5", entered, renamed):
+        code, item = line("pull", ref)
+        assert (code, item["ref"], item["path"], item["source"]) == (0, entered, str(robot), None)
+
+
+def test_pull_says_what_has_become_of_it(entered: str, robot: Path, line: Line) -> None:
+    robot.write_bytes(lora_bytes(seed=2))
+    assert line("pull", "local:My Robot v1.5")[1]["error"] == "WrongHash"
+    robot.unlink()
+    assert line("pull", "local:My Robot v1.5")[1]["error"] == "NotFound"
+
+
+def test_a_folder_elsewhere_is_named_a_lock_file_to_be_entered(
+    hubs: HubEndpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "robot.safetensors").write_bytes(lora_bytes())
+    assert cli.main(["import", str(tmp_path / "mine")]) == 0
+    assert "name a lock file for the folder to have entries: --lock FILE" in capsys.readouterr().err
 
 
 def test_a_ref_of_another_disk_is_told_how_to_have_it(hubs: HubEndpoints, line: Line) -> None:
