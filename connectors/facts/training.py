@@ -39,11 +39,27 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"kolors", "kolors"),
         (r"playground", "playground-v2"),
         (r"(?:^|\D)128078(?:\D|$)|sd_?xl_base", "sdxl-1.0"),
+        (r"flux[-_. ]?2.{0,12}klein.{0,8}4b", "flux.2-klein-4b"),
+        (r"flux[-_. ]?2.{0,12}klein.{0,8}9b", "flux.2-klein-9b"),
+        (r"flux[-_. ]?2(?!\d)", "flux.2-dev"),
         (r"schnell", "flux.1-schnell"),
         (r"kontext", "flux.1-kontext"),
         (r"flux.{0,8}krea", "flux.1-krea"),
         (r"(?:^|\D)691639(?:\D|$)|flux.{0,4}1?.{0,2}dev", "flux.1-dev"),
         (r"chroma(?!t)", "chroma"),
+        (r"qwen.{0,2}image.{0,2}layered", "qwen-image-layered"),
+        (r"qwen.{0,2}image.{0,2}edit", "qwen-image-edit"),
+        (r"z.?image.{0,2}turbo", "z-image-turbo"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}ti2v", "wan-2.2-ti2v-5b"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}i2v", "wan-2.2-i2v-a14b"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}t2v", "wan-2.2-t2v-a14b"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}480", "wan-2.1-i2v-14b-480p"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}720", "wan-2.1-i2v-14b-720p"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}1[._]3b", "wan-2.1-t2v-1.3b"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}14b", "wan-2.1-t2v-14b"),
+        (r"ltx[-_ ]?2[._]3", "ltx-2.3"),
+        (r"ltx[-_ ]?2(?![b\d])", "ltx-2"),
+        (r"ltxv|ltx[-_ ]?video", "ltx-video"),
     )
 )  # fmt: skip
 _NOBODY = ("", "none", "null", "unknown")
@@ -85,8 +101,12 @@ def is_telling(base: str, where: str) -> bool:
 
 
 def chosen(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
-    """The architecture among those that the tensors leave which the metadata names, and where."""
-    said = ((_architecture(base), where) for base, where in base_models(metadata))
+    """The architecture among those that the tensors leave which the metadata names, and where.
+
+    What the trainer wrote about the network is believed over the name that a person gave a checkpoint.
+    """
+    ranked = sorted(base_models(metadata), key=lambda pair: "ss_base_model_version" not in pair[1])
+    said = ((_architecture(base), where) for base, where in ranked)
     return next(((name, where) for name, where in said if name is not None and name in architectures), None)
 
 

@@ -1,6 +1,7 @@
 """`python -m tests.accuracy`: what is read from each recorded header, against what it is; then what loading it does.
 
-The exit code is 1 if either is too little.
+The exit code is 1 if either is too little. With FOLDERs of trainers' sources: which base models they name that are not
+known here (see taxonomy.py).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.accuracy import loading
+from tests.accuracy import loading, taxonomy
 from tests.accuracy.corpus import CORPUS, cases, judged
 from tests.accuracy.scoring import Score, count, share, shortfalls
 
@@ -19,6 +20,8 @@ _ROW = "{:<20}{:>7}{:>8}{:>6}{:>7}{:>12}{:>12}{:>12}"
 
 
 def main() -> int:
+    if sys.argv[1:]:
+        return taxonomy.main()
     if not cases():
         print(f"There are no recorded headers at {CORPUS}, so nothing can be said.")
         return 1

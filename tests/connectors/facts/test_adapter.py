@@ -92,6 +92,42 @@ def test_metadata_picks_among_the_networks_that_the_tensors_leave() -> None:
     assert (kontext.architecture, kontext.base_model) == ("flux1", "flux.1-kontext")
 
 
+@pytest.mark.parametrize(
+    ("metadata", "architecture"),
+    [
+        ({}, None),
+        ({"ss_base_model_version": "ltx2"}, "ltx-video-2"),
+        ({"modelspec.architecture": "ltxvideo-0.9.5/lora"}, "ltx-video"),
+        ({"ss_sd_model_name": "ltx-2-19b-dev.safetensors"}, "ltx-video-2"),
+        # Sizes that the tensors rule out.
+        ({"ss_base_model_version": "wan_2.2_14b"}, None),
+        ({"ss_base_model_version": "sd_1.5"}, None),
+    ],
+)
+def test_video_layers_that_both_ltx_have_are_told_by_the_metadata(
+    metadata: dict[str, str], architecture: str | None
+) -> None:
+    attention = "transformer_blocks.0..47.attn1.to_q 4096>4096,transformer_blocks.0..47.attn2.to_k 4096>4096"
+    assert adapter(lora(attention, style="ai-toolkit"), **metadata).architecture == architecture
+
+
+def test_the_trainers_word_for_the_network_is_believed_over_the_name_of_a_checkpoint() -> None:
+    assert (
+        adapter(BFL, ss_sd_model_name="flux1-dev.safetensors", ss_base_model_version="chroma").architecture == "chroma"
+    )
+
+
+def test_wan_2_2_of_14b_names_no_lineage_but_the_checkpoint_does() -> None:
+    layers = lora("blocks.0..39.self_attn.q 5120>5120")
+    found = adapter(layers, ss_base_model_version="wan_2.2_14b")
+    assert (found.architecture, found.base_model) == ("wan", "wan")
+    assert [claim.value for claim in found.claims if claim.field == "base_model"] == []
+    named = adapter(
+        layers, ss_base_model_version="wan_2.2_14b", ss_sd_model_name="wan2.2_i2v_low_noise_14B.safetensors"
+    )
+    assert named.base_model == "wan-2.2-i2v-a14b"
+
+
 def test_where_nothing_decides_no_network_is_named() -> None:
     found = adapter(BFL, ss_network_alpha="8")
     assert (found.what, found.architecture, found.base_model) == ("lora", None, None)
