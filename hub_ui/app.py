@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from connectors.errors import NotFound
 from connectors.ref import Ref
 from hub_ui.pages import browse, closed, detail, downloads, examples, library, past, settings, training, trying
 from hub_ui.pages.edge import QUIET, told
@@ -23,7 +25,7 @@ from hub_ui.web.hosts import Hosts
 from hub_ui.web.images import Images
 from hub_ui.web.middleware import middleware
 from hub_ui.web.pictures import HubPictures, host_of
-from hub_ui.widgets import frame
+from hub_ui.widgets import frame, words
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
@@ -41,8 +43,6 @@ WRITE_ADDRESS = """(address) => {
   }
   window.hubUiSeen = true;
 }"""
-# The browser's back and forward buttons: the page follows the address without being loaded again.
-FOLLOW_ADDRESS = "window.addEventListener('popstate', () => trigger('act', {act: 'address', query: location.search}));"
 
 
 # Handlers that run at once, for all pages. Most of them wait for a hub, a download or a generation, which would soon
@@ -58,7 +58,10 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
 
     def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
         with told():
-            return clicked(now, act_data(event), services.usual_weight)
+            act = act_data(event)
+            if act.get("act") == "stack":
+                gr.Info(stacked_html(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
+            return clicked(now, act, services.usual_weight)
 
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
@@ -67,7 +70,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         nav, button, box, hubs, address = _header(render, services)
         coming = downloads.build(button)
         with gr.Row(elem_id="page-browse"):
-            browsing = browse.build()
+            browsing = browse.build(services, render)
             panel, pulling = detail.build()
         with gr.Row(elem_id="page-try"):
             try_page = trying.build(render)
@@ -94,7 +97,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             library.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
         # The id of what this tab was at before it was loaded again comes from the browser's own storage.
-        app.load(arrived, [try_page.generation], [view, order], js=trying.READ_GENERATION, **QUIET)
+        app.load(arrived, [try_page.generation, browsing.level], [view, order], js=trying.READ_GENERATION, **QUIET)
         _connect(render, view, nav, box, browsing.sort, address, closed_pages=closed.names(services.policy))
         for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
             clickable.act(on_click, [view], [view, order], **QUIET)
@@ -104,7 +107,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
 def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
         nav = widget(
-            frame.nav_html(render, "browse", closed=closed.names(services.policy)), elem_id="nav", script=FOLLOW_ADDRESS
+            frame.nav_html(render, "browse", closed=closed.names(services.policy)), elem_id="nav", script=script("nav")
         )
         button = downloads.build_button()
         box = gr.Textbox(
@@ -138,8 +141,9 @@ def _connect(
     shown.then(None, [address], None, js=WRITE_ADDRESS)
 
 
-def arrived(generation: str, request: gr.Request) -> tuple[View, str]:
-    return View.from_address(str(request.url.query) if request else ""), generation or ""
+def arrived(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
+    """`level` of mature pictures is what this browser chose before; an address that names one has its way."""
+    return View.from_address(str(request.url.query) if request else "", level), generation or ""
 
 
 def show(render: Renderer, view: View, closed_pages: Sequence[str] = ()) -> Any:
@@ -167,6 +171,17 @@ def clicked(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lam
         return replace(view, page="browse", open=str(ref)), gr.skip()
     weight = usual(ref)
     return (view.trying(str(ref), weight), True) if name == "try" else (view.stacked(str(ref), weight), gr.skip())
+
+
+def stacked_html(services: Services, view: View, ref: Ref) -> str:
+    """What "+ Stack" does, as HTML for Gradio's message. `view` is how it was before."""
+    try:
+        title = words.title(services.catalog.lora(ref.lora).title)
+    except NotFound:
+        title = ref.id
+    beside = sum(stacked.ref != str(ref) for stacked in view.stack)
+    others = f", beside {beside} other{'s' if beside > 1 else ''}" if beside else ""
+    return f"“{html.escape(title)}” is on the Try page now{others}."
 
 
 def theme() -> gr.themes.Base:
@@ -205,7 +220,7 @@ def serving(
             footer_links=[],
             theme=theme(),
             css_paths=STYLES,
-            head=f"<script>{script('keyboard')}</script>",
+            head="".join(f"<script>{script(name)}</script>" for name in ("arriving", "keyboard")),
             mcp_server=False,
             max_threads=MOST_HANDLERS,
             max_file_size=limits.upload_bytes,

@@ -14,11 +14,13 @@ from connectors.record import Nsfw, Record
 from hub_ui.pages import results as searching
 from hub_ui.pages import search_box
 from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
+from hub_ui.pages.fitting import needs
 from hub_ui.pages.reading import HeaderReader, proved
 from hub_ui.pages.results import Results
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, facets, frame, sentence
+from hub_ui.widgets.detail import Needs
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
@@ -28,31 +30,41 @@ SORTS: tuple[tuple[str, str], ...] = (
     ("Most liked", "likes"),
     ("Newest", "newest"),
 )
+# What the package brings: hub_ui/preview/bases/packaged.py.
+DEMO_BASE = "tiny-shapes"
 Painted = tuple[Results, str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrowsePage:
-    """What the frame and the other pages connect to."""
+    """What the frame and the other pages connect to. `level` of mature pictures is remembered by the browser."""
 
+    demo: gr.HTML
     facets: gr.HTML
     sentence: gr.HTML
     sort: gr.Dropdown
     grid: gr.HTML
     results: gr.State
+    level: gr.BrowserState
 
 
-def build() -> BrowsePage:
+def build(services: Services, render: Renderer) -> BrowsePage:
     """The components; `connect` gives them life once the frame exists."""
-    filters = widget(elem_id="facets")
+    demo = sentence.demo_html(render, DEMO_BASE) if services.settings.demo else ""
+    filters = widget(elem_id="facets", script=script("facets"))
     with gr.Column(elem_id="results"):
+        intro = widget(demo, elem_id="demo")
         with gr.Row(elem_id="top"):
             said = widget(elem_id="sentence")
             sort = gr.Dropdown(
                 SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
             )
         grid = widget(elem_id="grid", script=script("grid"))
-    return BrowsePage(facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None))
+    # The secret only keeps the value readable after a restart; nothing secret is kept.
+    level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
+    return BrowsePage(
+        demo=intro, facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None), level=level
+    )
 
 
 def connect(
@@ -83,9 +95,9 @@ def connect(
     def on_painted(shown: Results | None, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
 
-    def on_facets(now: View, event: gr.EventData) -> View:
+    def on_facets(now: View, event: gr.EventData) -> tuple[View, Any]:
         with told():
-            return filtered(now, act_data(event))
+            return chosen(now, act_data(event))
 
     def on_text(now: View, text: str) -> tuple[View, str]:
         with told():
@@ -95,8 +107,8 @@ def connect(
     searched = view.change(on_view, [view, page.results], painted, concurrency_limit=None, **QUIET)
     # A new question ends the search that runs: a hub that hangs must not hold up the next one.
     new_question: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
-    page.facets.act(on_facets, [view], [view], **new_question)
-    page.sentence.act(on_facets, [view], [view], **new_question)
+    for clickable in (page.facets, page.sentence, page.demo):
+        clickable.act(on_facets, [view], [view, page.level], **new_question)
     box.submit(on_text, [view, box], [view, box], **new_question)
     page.sort.input(sorted_by, [view, page.sort], [view], **new_question)
     more = page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
@@ -174,11 +186,22 @@ def grid_html(services: Services, render: Renderer, results: Results) -> str:
 def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
     known, facts = proved(services, record)
     what = facts.adapter.what if facts else "lora"
-    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what)
+    needed = needs(services, known) if what == "lora" else Needs()
+    untried = needed.text if needed.closed else ""
+    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, untried=untried)
 
 
 def sorted_by(view: View, sort: str) -> View:
     return view.asking(sort=Query.of(sort=sort).sort)
+
+
+def chosen(view: View, act: dict[str, Any]) -> tuple[View, Any]:
+    """What a click on a filter makes of the view, and the level of mature pictures if that was chosen.
+
+    Only what a person chose is remembered: a link must not change what their browser shows from then on.
+    """
+    then = filtered(view, act)
+    return then, then.query.nsfw if act.get("act") == "nsfw" else gr.skip()
 
 
 def filtered(view: View, act: dict[str, Any]) -> View:

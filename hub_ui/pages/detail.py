@@ -9,18 +9,17 @@ import gradio as gr
 
 from connectors.errors import HubUiError, NotFound
 from connectors.inspection import Facts
-from connectors.record import Lora, Record
+from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, Turns, told, while_wanted
-from hub_ui.pages.fitting import base_for
+from hub_ui.pages.fitting import needs
 from hub_ui.pages.view import View
-from hub_ui.preview import bases
 from hub_ui.services import Services
-from hub_ui.widgets import detail, words
+from hub_ui.widgets import detail
 from hub_ui.widgets.access import Keys
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.widget import act_data, script, widget
 
 READING = "Reading the file's header…"
 # Nothing is there to be read.
@@ -31,7 +30,7 @@ UNREAD = "The file's header could not be read."
 def build() -> tuple[gr.HTML, gr.HTML]:
     """The panel, and the place under it where its download shows how far it is."""
     with gr.Column(elem_id="detail"):
-        return widget(elem_id="panel"), widget(elem_id="pulling")
+        return widget(elem_id="panel", script=script("panel")), widget(elem_id="pulling")
 
 
 def connect(panel: gr.HTML, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
@@ -132,36 +131,6 @@ def keys(services: Services) -> Keys:
         return Keys(place="shared")
     settings = services.settings
     return Keys(hubs=frozenset(settings.tokens), place="demo" if settings.demo else "own")
-
-
-def needs(services: Services, record: Record) -> detail.Needs:
-    """What trying it takes, or why it can't be tried."""
-    try:
-        choice = base_for(services, record)
-    except HubUiError as error:
-        if record.architecture:
-            return detail.Needs(text=error.message, closed=True, unfit=True)
-        return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
-    if choice.source == str(bases.PACKAGED):
-        return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
-    if not services.policy.allows("fetch bases"):
-        return detail.Needs(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
-    gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
-    return detail.Needs(
-        text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
-        f"{choice.memory:.0f} GB of graphics memory it is slow."
-    )
-
-
-def without_base(services: Services, record: Record) -> str:
-    """A person may know what nothing here says."""
-    made_for = words.visible(record.base_model or record.raw_base_model)
-    said = (
-        f"It was made for “{made_for}”, which is no base model known here."
-        if made_for
-        else "Nothing says which base model it was made for."
-    )
-    return said if services.settings.demo else f"{said} Add it to the stack, then choose a base on the Try page."
 
 
 def pull(services: Services, act: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from hub_ui.pages.reading import proved
 from hub_ui.pages.wish import Wish
 from hub_ui.preview import allowed, bases
 from hub_ui.services import Services
-from hub_ui.widgets import cards, detail
+from hub_ui.widgets import cards, detail, words
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
@@ -64,3 +64,33 @@ def suggestion(records: Sequence[Record | None]) -> str:
             if text:
                 return text[:500]
     return DEFAULT_PROMPT if records else ""
+
+
+def needs(services: Services, record: Record) -> detail.Needs:
+    """What trying it takes, or why it can't be tried."""
+    try:
+        choice = base_for(services, record)
+    except HubUiError as error:
+        if record.architecture:
+            return detail.Needs(text=error.message, closed=True, unfit=True)
+        return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
+    if choice.source == str(bases.PACKAGED):
+        return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
+    if not services.policy.allows("fetch bases"):
+        return detail.Needs(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
+    gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
+    return detail.Needs(
+        text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
+        f"{choice.memory:.0f} GB of graphics memory it is slow."
+    )
+
+
+def without_base(services: Services, record: Record) -> str:
+    """A person may know what nothing here says."""
+    made_for = words.visible(record.base_model or record.raw_base_model)
+    said = (
+        f"It was made for “{made_for}”, which is no base model known here."
+        if made_for
+        else "Nothing says which base model it was made for."
+    )
+    return said if services.settings.demo else f"{said} Add it to the stack, then choose a base on the Try page."

@@ -33,7 +33,8 @@ MAKE: dict[SheetKind, str] = {
     "grid": "Make the grid",
 }
 # This tab alone knows the id, and finds its pictures again when it is loaded again. A link that is shared has none.
-READ_GENERATION = "() => [sessionStorage.getItem('hub-ui-generation') || '']"
+# What else the event takes stays as it is.
+READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
 # On a phone the form fills the screen: what comes of it is shown.
 KEEP_GENERATION = """(id) => {
   sessionStorage.setItem('hub-ui-generation', id);

@@ -56,9 +56,14 @@ class View:
         return urlencode(pairs + self.wish.to_pairs())
 
     @staticmethod
-    def from_address(query_string: str) -> View:
-        """Reads what `to_address` writes. What can't be understood is left out, the rest still counts."""
+    def from_address(query_string: str, usual: object = None) -> View:
+        """Reads what `to_address` writes. What can't be understood is left out, the rest still counts.
+
+        `usual` is the level of mature pictures where the address names none.
+        """
         given = parse_qs(query_string, max_num_fields=100) if len(query_string) < LONGEST_ADDRESS else {}
+        if "nsfw" not in given and isinstance(usual, str):
+            given["nsfw"] = [usual]
         return View(
             page=_page(_one(given, "view")),
             query=_query(given),

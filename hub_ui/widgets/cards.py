@@ -42,6 +42,7 @@ class Card:
     likes: str
     flag: Flag | None
     usable: bool
+    untried: str
     tint: int
 
 
@@ -55,15 +56,17 @@ class Grid:
     note: str = ""
 
 
-def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora") -> Card:
-    """`what` its file is, as far as that was read."""
+def card(
+    record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora", untried: str = ""
+) -> Card:
+    """`what` its file is, as far as that was read. `untried` says why it can't be tried here."""
     picture = cover(record, ceiling)
     return Card(
         ref=str(record.ref),
         hub=words.HUB_LABELS[record.hub],
         mark=words.HUB_MARKS[record.hub],
-        title=words.visible(record.title) or record.ref.id,
-        creator=words.visible(record.creator) or "unknown",
+        title=words.title(record.title) or record.ref.id,
+        creator=words.title(record.creator) or "unknown",
         image=address(picture.url) if picture else "",
         blurred=picture is not None and not within(picture.nsfw, "soft"),
         base=base_label(record),
@@ -74,6 +77,7 @@ def card(record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], wh
         likes=words.count(record.likes),
         flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
+        untried=untried,
         tint=sum(record.ref.id.encode()) % 6,
     )
 

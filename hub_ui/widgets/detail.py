@@ -103,7 +103,7 @@ def detail(
     return Detail(
         record=record,
         hub=words.ORIGIN_LABELS[record.hub],
-        title=words.visible(lora.title) or lora.ref.id,
+        title=words.title(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
         pictures=tuple(_shots(record, ceiling))[:MAX_PICTURES],
@@ -161,7 +161,7 @@ def _read(facts: Facts | None) -> str:
 
 def _line(lora: Lora, record: Record) -> str:
     facts = (
-        words.visible(lora.creator),
+        words.title(lora.creator),
         words.ORIGIN_LABELS[lora.hub],
         f"updated {age}" if (age := words.ago(record.updated_at)) else "",
         f"{words.count(lora.downloads)} downloads" if lora.downloads is not None else "",

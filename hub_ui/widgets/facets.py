@@ -8,7 +8,7 @@ from typing import get_args
 
 from connectors.facts import base_models
 from connectors.query import Query
-from connectors.record import Kind, Nsfw, Record
+from connectors.record import Kind, Nsfw, Record, within
 from hub_ui.catalog.found import BaseCount
 from hub_ui.widgets import words
 from hub_ui.widgets.render import Renderer
@@ -63,8 +63,9 @@ def groups(query: Query, listed: Listed) -> list[Group]:
     )
     return [
         Group(facet="hubs", name="Hub", options=hubs),
-        Group(facet="bases", name="Base model", options=tuple(_bases(query, listed))),
         Group(facet="kinds", name="Kind", options=kinds),
+        # The longest one last.
+        Group(facet="bases", name="Base model", options=tuple(_bases(query, listed))),
     ]
 
 
@@ -103,4 +104,6 @@ def _count(listed: Listed, base: str) -> int:
 def html(render: Renderer, query: Query, listed: Listed) -> str:
     levels = [Option(value=v, label=label, count="", on=v == query.nsfw) for v, label in NSFW_WORDS.items()]
     chosen = len(query.hubs) + len(query.bases) + len(query.kinds)
-    return render("facets", groups=groups(query, listed), levels=levels, chosen=chosen)
+    return render(
+        "facets", groups=groups(query, listed), levels=levels, chosen=chosen, blurs=not within(query.nsfw, "soft")
+    )

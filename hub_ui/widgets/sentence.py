@@ -42,6 +42,12 @@ def base_name(value: str) -> str:
 
 
 def html(render: Renderer, query: Query, shown: int, *, has_more: bool = False) -> str:
-    """`shown` is the number of cards; with `has_more` it is no more than that."""
+    """`shown` is the number of cards, with `has_more` the least there are."""
     one = shown == 1 and not has_more
-    return render("sentence", number=words.at_least(shown, more=has_more) or "…", one=one, parts=parts(query, one=one))
+    number = words.at_least(shown, more=has_more) or "…"
+    return render("sentence", number=number, one=one, parts=parts(query, one=one))
+
+
+def demo_html(render: Renderer, base: str) -> str:
+    """What a demo is, and what can be tried in it: LoRAs for the `base` that it brings."""
+    return render("demo", base=base)

@@ -32,6 +32,7 @@ ACCESS_FLAGS: dict[str, str] = {
     "archived": "archived",
     "removed": "removed",
 }
+LONGEST_TITLE = 300
 _AGES: tuple[tuple[int, str], ...] = (
     (365 * 86400, "year"),
     (30 * 86400, "month"),
@@ -107,3 +108,9 @@ def source(name: str, hub: str) -> str:
 def visible(text: str | None) -> str:
     """Hub text without control characters and direction overrides, which could dress one name up as another."""
     return "".join(c for c in text or "" if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
+
+
+def title(text: str | None) -> str:
+    """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from connectors.ref import HubName
 from hub_ui import app, services
 from hub_ui.commands.samples import demo_settings
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
@@ -37,9 +38,10 @@ def whole_demo(folder: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def served_demo(folder: Path, *, hosted: bool = False) -> Iterator[Demo]:
-    """On hubs whose data lies in `folder` already."""
+def served_demo(folder: Path, *, hosted: bool = False, keys: Mapping[HubName, str] | None = None) -> Iterator[Demo]:
+    """On hubs whose data lies in `folder` already. `keys` are the owner's."""
     with running_hubs(folder / "data") as hubs:
-        chosen = replace(demo_settings(folder / "home", folder / "loras", hubs), hosted=hosted)
+        chosen = demo_settings(folder / "home", folder / "loras", hubs)
+        chosen = replace(chosen, hosted=hosted, tokens={**chosen.tokens, **(keys or {})})
         with services.build(chosen) as built, app.serving(built) as url:
             yield Demo(url=url, hubs=hubs, services=built)

@@ -63,3 +63,17 @@ def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
     view = View(stack=(Stacked(ref="civitai:1"),)).stacked("civitai:2").stacked("civitai:1")
     assert [s.ref for s in view.stack] == ["civitai:2", "civitai:1"]
     assert [s.ref for s in view.trying("civitai:3").stack] == ["civitai:3"]
+
+
+@pytest.mark.parametrize(
+    ("address", "usual", "level"),
+    [
+        ("", "mature", "mature"),
+        ("nsfw=explicit", "mature", "explicit"),
+        ("", "everything", "soft"),
+        ("", ["mature"], "soft"),
+        ("", None, "soft"),
+    ],
+)
+def test_the_browsers_usual_level_holds_where_the_address_names_none(address: str, usual: object, level: str) -> None:
+    assert View.from_address(address, usual).query.nsfw == level

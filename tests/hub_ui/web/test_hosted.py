@@ -23,9 +23,9 @@ CLOSED = ("huggingface:maker/closed", "civitai:1001@2002#3003")
 # What each event of a shared page may do. An event that is new needs a decision here, and a refusal where it could
 # write, read a path, spend money, or show what others do.
 SEARCHES = {
-    "state.change > state", "facets.act > state", "facets.act > nothing", "sentence.act > state",
-    "sentence.act > nothing", "search.submit > state", "search.submit > nothing", "sort.input > state",
-    "grid.act > state", "sort.input > nothing", "page.then > grid",
+    "state.change > state", "facets.act > state", "facets.act > nothing", "sentence.act > state", "demo.act > state",
+    "demo.act > nothing", "sentence.act > nothing", "search.submit > state", "search.submit > nothing",
+    "sort.input > state", "grid.act > state", "sort.input > nothing", "page.then > grid",
 }  # fmt: skip
 OPENS = {"state.change > panel", "panel.act > state"}
 CHANGES_ITS_OWN_VIEW = {

@@ -101,3 +101,21 @@ def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
     shown = cards.card(record(), ceiling="safe", in_library=lambda ref: True, what="llm-lora")
     assert shown.flag == cards.Flag(text="not for pictures", tone="warn")
     assert 'data-act="try"' not in cards.html(Renderer(), cards.Grid(cards=[shown]))
+
+
+def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
+    shown = cards.card(record(), ceiling="safe", in_library=lambda ref: False, untried="This LoRA needs FLUX.1 dev.")
+    page = cards.html(Renderer(), cards.Grid(cards=[shown]))
+    assert '<span title="This LoRA needs FLUX.1 dev.">Can’t be tried here</span>' in page
+    assert 'data-act="try"' not in page
+
+
+def test_pictures_are_addresses_of_the_page_itself() -> None:
+    one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
+    assert 'src="hub-picture?url=https%3A%2F%2Fa.example%2F1.png&amp;hub=civitai&amp;signed=' in html(
+        record(versions=(one,))
+    )
+
+
+def test_a_name_without_end_is_cut_off() -> None:
+    assert card(record(title="T" * 1000)).title == "T" * 300 + "…"

@@ -30,3 +30,9 @@ def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
 
 def test_before_any_card_is_there_no_number_is_told() -> None:
     assert "<b>…</b> LoRAs" in sentence.html(Renderer(), Query(), 0, has_more=True)
+
+
+def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it() -> None:
+    said = sentence.demo_html(Renderer(), "tiny-shapes")
+    assert "A demo: three local hubs with sample LoRAs" in said
+    assert 'data-act="toggle" data-facet="bases" data-value="tiny-shapes"' in said

@@ -1,0 +1,124 @@
+"""The panel of one LoRA in a real browser: its pictures, its words, and files that want a key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.demo.samples import write_samples
+from tests.browser.demo import Demo, served_demo
+
+pytestmark = pytest.mark.browser
+GATED, EARLY, MATURE = "huggingface:hollowpine/court-astronomer", "civitai:731905", "civitai:266790"
+PICTURES = "huggingface:shapeworks/ink-outline-tiny"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """With keys that the gated and the early-access sample are granted to."""
+    folder = tmp_path_factory.mktemp("panel")
+    write_samples(folder / "data")
+    grants = {"hf_granted": ["hollowpine/court-astronomer"], "civitai_granted": ["731905"]}
+    (folder / "data" / "access.json").write_text(json.dumps({"grants": grants}), encoding="utf-8")
+    with served_demo(folder, keys={"huggingface": "hf_granted", "civitai": "civitai_granted"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("ref", [GATED, EARLY])
+def test_what_the_key_is_granted_is_downloaded_in_the_page(demo: Demo, page: Page, ref: str) -> None:
+    page.goto(f"{demo.url}?open={ref}")
+    expect(page.locator(".detail .caution")).to_contain_text("Your key opens it")
+    page.get_by_role("button", name="Pull", exact=True).click()
+    expect(page.locator(".detail .actions")).to_contain_text("In library")
+
+
+def test_pictures_are_stepped_through_and_one_is_shown_large(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.url}?open={PICTURES}")
+    number = page.locator(".counted b")
+    expect(number).to_have_text("1")
+    page.get_by_role("button", name="Next picture").click()
+    expect(number).to_have_text("2")
+    page.locator(".strip").hover()
+    page.mouse.wheel(0, 100)
+    expect(number).to_have_text("3")
+    page.locator(".strip").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(number).to_have_text("2")
+    page.locator(".strip figure").nth(1).click()
+    large = page.locator(".lightbox img")
+    expect(large).to_have_attribute("src", page.locator(".strip img").nth(1).get_attribute("src") or "")
+    page.keyboard.press("ArrowRight")
+    expect(large).to_have_attribute("src", page.locator(".strip img").nth(2).get_attribute("src") or "")
+    page.keyboard.press("Escape")
+    expect(page.locator(".lightbox")).to_be_hidden()
+    expect(page.locator(".detail")).to_be_visible()
+
+
+def test_every_picture_comes_from_the_page_itself(demo: Demo, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "image" else None)
+    page.goto(f"{demo.url}?open={PICTURES}")
+    expect(page.locator(".hub.good")).to_have_count(3)
+    expect(page.locator(".detail .description")).to_be_visible()
+    page.wait_for_function("[...document.querySelectorAll('.strip img')].some((each) => each.naturalWidth > 100)")
+    assert [url for url in asked if not url.startswith((demo.url, "data:"))] == []
+
+
+def test_a_mature_picture_is_shown_when_asked_for_and_the_choice_holds_in_a_new_tab(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    expect(page.locator(".hub.good")).to_have_count(3)
+    level = page.get_by_label("Mature pictures")
+    level.select_option("mature")
+    expect(page).to_have_url(re.compile("nsfw=mature"))
+    tab = page.context.new_page()
+    tab.goto(f"{demo.url}?open={MATURE}")
+    expect(tab.get_by_label("Mature pictures")).to_have_value("mature")
+    blurred = tab.locator(".strip .blurred")
+    expect(blurred).to_have_css("filter", "blur(18px)")
+    tab.get_by_role("button", name="Show this mature picture").click()
+    expect(blurred).to_have_css("filter", "none")
+    tab.get_by_label("without blur").check()
+    third = page.context.new_page()
+    third.goto(f"{demo.url}?open={MATURE}")
+    expect(third.locator(".strip .blurred")).to_have_css("filter", "none")
+
+
+def test_a_description_without_a_break_does_not_hold_the_page_up(demo: Demo, page: Page) -> None:
+    endless = Lora(
+        ref=Ref.parse("civitai:404404"), title="T" * 90_000, url="https://civitai.com/models/404404",
+        description="W" * 100_000, description_format="markdown",
+    )  # fmt: skip
+    demo.services.catalog.add([endless])
+    page.goto(f"{demo.url}?open=civitai:404404")
+    expect(page.locator(".detail .description")).to_contain_text("There is more of it on the hub.")
+    expect(page.locator(".detail h2")).to_have_text("T" * 300 + "…")
+    assert page.locator(".description wbr").count() == 999
+    assert page.evaluate("document.querySelector('.description').scrollWidth") < 372
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".detail")).to_have_count(0)
+
+
+def test_what_stacking_has_done_is_told(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.url}?open={PICTURES}")
+    page.get_by_role("button", name="+ Stack", exact=True).click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("“ink-outline-tiny” is on the Try page now.")
+
+
+def test_a_link_to_another_page_does_not_show_browse_first(demo: Demo, page: Page) -> None:
+    page.add_init_script(
+        """addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
+          const browse = document.getElementById('page-browse');
+          if (browse && browse.offsetParent) { window.flashed = true; }
+        }).observe(document, {childList: true, subtree: true, attributes: true}));"""
+    )
+    page.goto(f"{demo.url}?view=library")
+    expect(page.get_by_role("link", name="Library")).to_have_attribute("aria-current", "page")
+    assert page.evaluate("window.flashed") is None
+    page.get_by_role("link", name="Browse").click()
+    expect(page.locator("#page-browse")).to_be_visible()
