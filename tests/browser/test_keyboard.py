@@ -134,6 +134,16 @@ def test_a_filter_keeps_the_focus_when_the_filters_are_painted_anew(demo: str, p
     expect(page.get_by_role("checkbox", name=re.compile("^Tool"))).to_be_focused()
 
 
+def test_arrows_move_between_the_kinds_of_comparison(demo: str, page: Page) -> None:
+    places.try_empty(page, demo)
+    page.get_by_role("tab", name="Without / with").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Weights")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("tab", name="Grid")).to_be_focused()
+
+
 def test_a_card_opens_in_a_new_tab_and_leaves_this_page_as_it_is(demo: str, page: Page) -> None:
     places.browse(page, demo)
     title = page.locator(CARD).first.inner_text()

@@ -42,6 +42,14 @@
     focusCard(steps[event.key](hits, at));
     return true;
   };
+  const moveInTabs = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const list = event.target.closest('.html-container [role=tablist]');
+    if (!list || !step) { return false; }
+    const tabs = [...list.querySelectorAll('[role=tab]:not(:disabled)')];
+    tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length].focus();
+    return true;
+  };
   const leaveSearch = (event) => {
     const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search') && isVisible(one('#grid'));
     if (isAtGrid) { focusCard(cards()[0]); }
@@ -63,7 +71,7 @@
   };
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) { return; }
-    if (search(event) || closePanel(event) || leaveSearch(event) || moveInGrid(event)) { event.preventDefault(); }
+    if ([search, closePanel, leaveSearch, moveInGrid, moveInTabs].some((did) => did(event))) { event.preventDefault(); }
   }, true);
 
   // --- Skip links -----------------------------------------------------------------------------------------------
