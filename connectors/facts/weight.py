@@ -75,7 +75,7 @@ _LIMIT_AFTER = re.compile(
     r"[ \t*`\"'”]{0,3}(?:\+|%|(?:x|px|k|gb|mb|fps|steps?|epochs?|s|sec\w*|min\w*)\b"
     r"|(?:or|and|&) (?:above|below|more|less|higher|lower|over|under|up|beyond|stronger|weaker|greater)\b"
     r"|(?:[a-z']+ ){0,4}(?:too|over\w+|break\w*|burn\w*|distort\w*|artifact\w*|artefact\w*|fr(?:y|ies|ied)|destroy\w*"
-    r"|ruin\w*|deform\w*|not|never|isn['’]t|don['’]t|won['’]t|bad|worse|unstable|weird)\b|以上|以下|(?:太|过)强)",
+    r"|ruin\w*|deform\w*|not|no|never|barely|hardly|isn['’]t|don['’]t|won['’]t|bad|worse|unstable|weird)\b|以上|以下|(?:太|过)强)",
     re.IGNORECASE,
 )
 _ADVISED = re.compile(

@@ -43,6 +43,8 @@ def test_a_text_says_the_weight(text: str, scale: float) -> None:
         ("The sweet spot is 0.55 to 0.75.", (0.55, 0.75)),
         ("Poids conseillé, weight 0,7-0,9", (0.7, 0.9)),
         ("Works fine between 0.5 - 0.9", (0.5, 0.9)),
+        ("Recommended LoRA weight: `0.6` to `0.85` (higher weights may burn the style)", (0.6, 0.85)),
+        ("Set LoRA strength between 0.7 and 1.0 (start with 0.8)", (0.7, 1.0)),
     ],
 )
 def test_a_range_keeps_both_ends_and_starts_at_the_low_one(text: str, ends: tuple[float, float]) -> None:
@@ -93,6 +95,8 @@ def test_the_number_that_is_recommended_is_picked_out(text: str, scale: float) -
         "For best results use Python 3.10",
         "SD 1.5 is recommended",
         "Strength 60%",
+        "Changing the strength between 0.9 and 1.1 barely changes the face.",
+        "Recommended weight for V2: 0.5 - 0.7",
         "Its strength lies in 3 styles",
         "Download the weights:\n1. Open the folder",
         "I recommend 2-3 images",
