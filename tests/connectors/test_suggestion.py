@@ -20,4 +20,4 @@ def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
 
 
 def test_several_near_names_are_one_sentence() -> None:
-    assert suggestion("sdxxl", ["sdxl", "SDXL-L", "wan"]) == " Did you mean “SDXL-L” or “sdxl”?"
+    assert suggestion("sdxxl", ["sdxl", "SDXL-L", "wan"]) == " Did you mean “sdxl” or “SDXL-L”?"
