@@ -377,8 +377,8 @@ class Services:
         return all(record is not None and record.architecture == "flux1" for record in records)
 
     def usual_weight(self, ref: Ref) -> float:
-        """What its author names, as remembered, within what the page allows; else the full effect."""
-        known = self._known_record(ref)
+        """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
+        known = self.held(ref) or self._known_record(ref)
         return 1.0 if known is None or known.weight is None else max(-1.0, min(2.0, known.weight))
 
     def _known_record(self, ref: Ref) -> Record | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors import inspection
 from connectors.connector import Download
 from connectors.errors import NotFound, WrongHash
 from connectors.facts.claims import with_header
-from connectors.record import Lora, Version, WeightFile
+from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import LOCAL, ORIGIN_LABELS, Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
@@ -26,7 +27,7 @@ class LocalFiles:
         path = self.library.path(entry)
         file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
         version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
-        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,))
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=tuple(_claims(entry)))
         return with_header(lora, entry.ref, inspection.inspect_path(path).adapter) if path.is_file() else lora
 
     def pin(self, ref: Ref) -> Ref:
@@ -53,6 +54,14 @@ class LocalFiles:
         )
 
 
+def _claims(entry: Entry) -> Iterator[Claim]:
+    """What the person may have written into the lock file; of the rest, the file's own header leads."""
+    for name in ("base_model", "architecture", "trigger_words", "weight", "license"):
+        value = getattr(entry, name)
+        if value not in (None, ()):
+            yield Claim(field=name, value=value, source="hub", where="lock file")
+
+
 def changed(entry: Entry) -> WrongHash:
     return WrongHash(
         f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
@@ -63,5 +72,5 @@ def changed(entry: Entry) -> WrongHash:
 def lost(entry: Entry) -> NotFound:
     return NotFound(
         f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
-        f"{entry.sha256[:12]}… back there, or forget it: hub-ui remove {entry.ref} --keep-file"
+        f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'
     )

@@ -101,7 +101,7 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
 def source(name: str, hub: str) -> str:
     """Who says so: a hub by its name. CivitAI has no model cards but descriptions."""
     if name == "hub":
-        return HUB_LABELS[hub]
+        return ORIGIN_LABELS[hub]
     return "description" if name == "card" and hub == "civitai" else SOURCE_WORDS[name]
 
 

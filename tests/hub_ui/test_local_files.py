@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_ui import cli
+from connectors.ref import Ref
+from hub_ui import cli, services, settings
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
@@ -148,6 +150,15 @@ def test_remove_asks_before_the_only_copy_is_deleted(entered: str, robot: Path, 
 def test_remove_deletes_it_where_it_is_told_to(entered: str, robot: Path, line: Line) -> None:
     assert line("remove", "local:My Robot v1.5", "--yes")[0] == 0
     assert not robot.exists()
+
+
+def test_what_a_person_writes_into_the_lock_file_is_shown(entered: str, line: Line, home: Path) -> None:
+    lock = home / "loras" / "loras.lock"
+    lock.write_text(lock.read_text() + 'license = "mine alone"\nweight = 0.4\n')
+    _, shown = line("show", entered)
+    assert shown["license"] == "mine alone"
+    with services.build(settings.from_environment(os.environ)) as built:
+        assert built.usual_weight(Ref.parse(entered)) == 0.4
 
 
 def test_pull_finds_it_by_its_name_and_by_its_hash(entered: str, robot: Path, line: Line) -> None:

@@ -13,7 +13,7 @@ from connectors.errors import UsageError
 from connectors.ref import Ref, local_ref
 from hub_ui import services
 from hub_ui.library import lockfile
-from hub_ui.pages import library, lock_import
+from hub_ui.pages import detail, library, lock_import
 from hub_ui.pages.library import Change
 from hub_ui.pages.standing import Findings
 from hub_ui.pages.view import Stacked, View
@@ -124,6 +124,12 @@ def test_a_file_of_ones_own_is_listed_and_tried_like_any_other(built: Services, 
     [change] = act(built, "try", ref=str(mine))
     assert [stacked.ref for stacked in change.view.stack] == [str(mine)]
     assert built.record(mine).title == "My Robot"
+
+
+def test_a_file_of_ones_own_opens_in_the_panel(built: Services, mine: Ref) -> None:
+    *_, (html, _) = detail.show(built, Renderer(), View(open=str(mine)))
+    assert "This computer" in html
+    assert "My Robot" in html
 
 
 def test_of_a_file_of_ones_own_no_hub_is_asked(built: Services, mine: Ref, hub: Hub) -> None:
