@@ -22,6 +22,8 @@ MOST_RUNNING = 12
 MOST_KEPT = 50
 KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
+# A step of a large base on a slow computer, or the loading of one, can't be ended in the middle.
+CLOSE_SECONDS = 30.0
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
 
@@ -67,6 +69,7 @@ class Generations:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Generation] = {}
+        self._threads: list[threading.Thread] = []
 
     def start(self, subject: Subject, work: Work, *, page: str = "") -> str:
         """Runs `work(report, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
@@ -77,7 +80,11 @@ class Generations:
                 raise UsageError(f"{MOST_RUNNING} others wait for their pictures here. Try again in a few minutes.")
             self._kept[made.id] = made
         put, is_cancelled = partial(self._report, made), partial(self._is_over, made)
-        threading.Thread(target=run, args=(work, put, is_cancelled), daemon=True).start()
+        thread = threading.Thread(target=run, args=(work, put, is_cancelled), daemon=True)
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            self._threads.append(thread)
+            thread.start()
         return made.id
 
     def running(self, page: str | None = None) -> int:
@@ -130,9 +137,14 @@ class Generations:
         return any(made.outcome is None and download in made.subject.waits_for for made in kept)
 
     def close(self) -> None:
-        """Ends all of them."""
+        """Ends all of them, and waits until they have: a process that ends while torch works is aborted."""
         for id_ in list(self._kept):
             self.stop(id_)
+        until = time.monotonic() + CLOSE_SECONDS
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _report(self, made: _Generation, step: Any) -> None:
         with made.changed:

@@ -127,3 +127,19 @@ def test_only_among_strangers_what_nobody_looks_at_any_more_ends(hosted: bool) -
 def test_ids_can_not_be_guessed(generations: Generations) -> None:
     assert len({finish(generations) for _ in range(20)}) == 20
     assert len(finish(generations)) == 32
+
+
+def test_closing_waits_until_the_work_has_ended() -> None:
+    generations, ends = Generations(), []
+
+    def work(report: Any, is_cancelled: Any) -> Any:
+        while not is_cancelled():
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.05)
+        ends.append("ended")
+
+    stopped = generations.start(PAIR, work)
+    generations.start(PAIR, work)
+    generations.stop(stopped)
+    generations.close()
+    assert ends == ["ended", "ended"]
