@@ -10,10 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from connectors.errors import NotFound, UsageError
-from connectors.facts import base_models
+from connectors.errors import UsageError
 from connectors.record import Lora
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.outdated import outdated
 from hub_ui.library.reveal import reveal
@@ -21,6 +20,7 @@ from hub_ui.library.verify import Checked, check_all, foreign
 from hub_ui.pages import lock_import
 from hub_ui.pages.downloads import Downloads
 from hub_ui.pages.edge import QUIET, stepping, told
+from hub_ui.pages.library_list import ORDERS, PAGE_SIZE, Listed, Look, Remembered, base_of, listed, remembered
 from hub_ui.pages.standing import Findings, compared, notes, summary, verified
 from hub_ui.pages.view import View
 from hub_ui.services import Services
@@ -29,6 +29,8 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
 _SECONDS_BETWEEN_STEPS = 0.2
+# A longer one is taken from the folder: it would travel with every change of the page.
+LONGEST_COPIED = 100_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -58,13 +60,19 @@ def build() -> LibraryPage:
 
 
 def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
+    # What the catalog knows of thousands of entries is asked once a visit, not at each word that is looked for.
+    memory: dict[Ref, Remembered] = {}
+
     def on_view(now: View, found: Findings) -> Any:
-        return show(services, render, found) if now.page == "library" else gr.skip()
+        if now.page != "library":
+            return gr.skip()
+        memory.clear()
+        return show(services, render, found, memory)
 
     def on_act(found: Findings, now: View, asked: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with told():
             for change in act(services, render, found, now, act_data(event), is_local(request)):
-                yield painted(services, render, change, asked)
+                yield painted(services, render, change, asked, memory)
 
     view.change(on_view, [view, page.found], [page.shelf], **QUIET)
     downloads.arrived.change(on_view, [view, page.found], [page.shelf], **QUIET)
@@ -81,10 +89,12 @@ def is_local(request: gr.Request) -> bool:
     return host in LOOPBACK and not request.headers.get("x-forwarded-for")
 
 
-def painted(services: Services, render: Renderer, change: Change, asked: int) -> tuple[Any, ...]:
+def painted(
+    services: Services, render: Renderer, change: Change, asked: int, memory: dict[Ref, Remembered]
+) -> tuple[Any, ...]:
     return (
         gr.skip() if change.view is None else change.view,
-        gr.skip() if change.found is None else show(services, render, change.found),
+        gr.skip() if change.found is None else show(services, render, change.found, memory),
         gr.skip() if change.found is None else change.found,
         gr.skip() if change.progress is None else change.progress,
         gr.skip() if change.importing is None else gr.update(visible=change.importing),
@@ -101,6 +111,11 @@ def act(
     if name == "try":
         ref = Ref.parse(text)
         yield Change(view=view.trying(str(ref), services.usual_weight(ref)))
+    elif name == "open":
+        yield Change(view=replace(view, page="browse", open=str(Ref.parse(text))))
+    elif name.startswith("look-"):
+        look = found.look.changed(name.removeprefix("look-"), str(clicked.get("value", "")))
+        yield Change(found=replace(found, look=look))
     elif name == "verify":
         yield from verify(services, render, found)
     elif name == "outdated":
@@ -176,48 +191,65 @@ def compare(services: Services, render: Renderer, found: Findings) -> Iterator[C
     yield Change(found=replace(found, standing=by_ref, said=compared(standings)), progress="")
 
 
-def show(services: Services, render: Renderer, found: Findings) -> str:
+def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref, Remembered] | None = None) -> str:
+    """`memory` keeps what the catalog knows of entries from one call to the next."""
     entries = services.library.entries()
+    known = {} if memory is None else memory
+    for entry in entries:
+        if entry.ref not in known:
+            known[entry.ref] = remembered(services, entry.ref)
     missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
-    removed = {entry.ref for entry in entries if is_removed(services, entry.ref)}
     coming = {task.ref for task in services.queue.tasks() if not task.rests}
+    now = listed(entries, known, found.look)
+    text = services.library.lock_text() if entries else ""
     shown = shelf.Shelf(
         items=[
-            item(services, entry, found, coming, missing=entry.ref in missing, removed=entry.ref in removed)
-            for entry in entries
+            item(services, entry, found, coming, missing=entry.ref in missing, known=known[entry.ref])
+            for entry in now.entries
         ],
-        summary=summary(entries, missing=len(missing), removed=len(removed)),
+        count=len(entries),
+        controls=controls(found.look, now),
+        summary=summary(entries, missing=len(missing), removed=sum(known[entry.ref].removed for entry in entries)),
         folder=str(services.settings.library),
         lock=services.settings.lock.name,
-        text=services.library.lock_text() if entries else "",
+        text=text if len(text) <= LONGEST_COPIED else "",
         foreign=found.foreign,
         said=found.said,
     )
     return shelf.html(render, shown)
 
 
-def is_removed(services: Services, ref: Ref) -> bool:
-    """As far as we have heard: the catalog remembers it from the last time its hub was asked."""
-    try:
-        lora = services.catalog.lora(ref)
-    except NotFound:
-        return False
-    version = lora.version(ref.version)
-    return "removed" in (lora.access, version.access if version else "")
+def controls(look: Look, now: Listed) -> shelf.Controls:
+    return shelf.Controls(
+        text=look.text,
+        sort=look.sort,
+        sorts=[(name, label) for name, (label, _) in ORDERS.items()],
+        base=look.base,
+        bases=now.bases,
+        kind=look.kind,
+        kinds=now.kinds,
+        number=now.number,
+        pages=now.pages,
+        first=now.number * PAGE_SIZE + 1,
+        last=now.number * PAGE_SIZE + len(now.entries),
+        found=now.found,
+    )
 
 
 def item(
-    services: Services, entry: Entry, found: Findings, coming: Collection[Ref], *, missing: bool, removed: bool
+    services: Services, entry: Entry, found: Findings, coming: Collection[Ref], *, missing: bool, known: Remembered
 ) -> shelf.Item:
-    known = base_models.by_id(entry.base_model) if entry.base_model else None
     return shelf.Item(
         ref=str(entry.ref),
         title=words.visible(entry.title) or entry.file,
         hub=words.ORIGIN_LABELS[entry.ref.hub],
-        base=known.label if known else words.visible(entry.base_model),
+        opens=entry.ref.hub != LOCAL,
+        image=known.image,
+        kind=known.kind,
+        base=base_of(entry),
         size=words.size(entry.size),
         trigger_words=", ".join(words.visible(word) for word in entry.trigger_words),
-        notes=notes(entry, found, coming, missing=missing, removed=removed, held=services.library.holds),
+        notes=notes(entry, found, coming, missing=missing, removed=known.removed, held=services.library.holds),
         path=str(services.library.path(entry)) if found.shown == str(entry.ref) else "",
         asking=found.asking == str(entry.ref),
     )

@@ -10,6 +10,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.library.entry import Entry
 from hub_ui.library.outdated import Standing, State
 from hub_ui.library.verify import Checked
+from hub_ui.pages.library_list import Look
 from hub_ui.widgets import words
 from hub_ui.widgets.shelf import Note
 
@@ -21,7 +22,8 @@ COMING = Note(text="It is being downloaded.")
 class Findings:
     """Kept for one open page: checks are made when asked for, and hold until the next. `said` sums the last one up.
 
-    `shown` is the entry whose place on disk is shown, `asking` the one that is about to be removed.
+    `shown` is the entry whose place on disk is shown, `asking` the one that is about to be removed. `look` is what is
+    looked for.
     """
 
     checked: Mapping[Ref, Checked] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Findings:
     said: str = ""
     shown: str = ""
     asking: str = ""
+    look: Look = field(default_factory=Look)
 
 
 def notes(

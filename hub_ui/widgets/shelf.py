@@ -24,11 +24,17 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """`path` is shown where a person asked for it. With `asking`, the row asks whether to remove the file."""
+    """`path` is shown where a person asked for it. With `asking`, the row asks whether to remove the file.
+
+    `opens`: a hub has a page of it.
+    """
 
     ref: str
     title: str
     hub: str
+    opens: bool
+    image: str
+    kind: str
     base: str
     size: str
     trigger_words: str
@@ -38,10 +44,33 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Controls:
+    """What is looked for, and what there is to choose from; `first` to `last` of `found` entries are on this page."""
+
+    text: str
+    sort: str
+    sorts: Sequence[tuple[str, str]]
+    base: str
+    bases: Sequence[str]
+    kind: str
+    kinds: Sequence[str]
+    number: int
+    pages: int
+    first: int
+    last: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """`summary` is counts and bytes; `foreign` are files that no entry names. `text` is the lock file's own."""
+    """`count` is of all entries, `items` are those of this page, `summary` is counts and bytes.
+
+    `foreign` are files that no entry names. `text` is the lock file's own.
+    """
 
     items: Sequence[Item]
+    count: int
+    controls: Controls
     summary: str
     folder: str
     lock: str

@@ -143,6 +143,21 @@ def test_the_library_verifies_and_asks_before_it_removes(demo: Demo, page: Page)
     expect(shelf).to_contain_text("Nothing here yet.")
 
 
+def test_the_library_is_searched_and_a_name_opens_its_lora(demo: Demo, page: Page) -> None:
+    queue = demo.services.queue
+    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    page.goto(demo.url + "?view=library")
+    find = page.get_by_role("searchbox", name="Find in the library")
+    find.fill("nothing like it")
+    find.press("Enter")
+    expect(page.locator("#shelf")).to_contain_text("Nothing here fits.")
+    find.fill("dial")
+    find.press("Enter")
+    expect(page.locator("#shelf td.cover img")).to_be_visible()
+    page.locator("#shelf").get_by_role("link", name="Detail Dial").click()
+    expect(page.locator(".detail h2")).to_have_text("Detail Dial")
+
+
 def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
     queue, library = demo.services.queue, demo.services.library
     queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)

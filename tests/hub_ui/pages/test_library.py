@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import UsageError
+from connectors.record import Claim, Example
 from connectors.ref import Ref, local_ref
 from hub_ui import services
 from hub_ui.library import lockfile
@@ -223,3 +225,65 @@ def test_taking_a_lock_over_pins_its_entries_and_queues_them(built: Services) ->
 def test_what_is_no_lock_file_is_refused_with_the_reason(built: Services, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         lock_import.read(built, text)
+
+
+def thousands(built: Services, count: int = 3000) -> None:
+    one = entry()
+    built.library.adopt(
+        [
+            replace(
+                one, ref=Ref.parse(f"civitai:{n}@{n}#{n}"), title=f"Style {n:04}", file=f"sdxl/ada/{n}.safetensors",
+                base_model="sdxl-1.0" if n % 2 else "pony", size=n, sha256=f"{n:064x}",
+                trigger_words=(f"word{n}",),
+            )
+            for n in range(1, count + 1)
+        ]
+    )  # fmt: skip
+
+
+def look(built: Services, **asked: str) -> str:
+    found = Findings()
+    for name, value in asked.items():
+        [change] = act(built, f"look-{name}", found, value=value)
+        assert change.found is not None
+        found = change.found
+    return library.show(built, Renderer(), found)
+
+
+def test_of_thousands_of_entries_one_page_is_sent(built: Services) -> None:
+    thousands(built)
+    html = look(built, page="1")
+    assert html.count("<tr>") == 1 + 50
+    assert "51 to 100 of 3,001" in html
+    assert len(html) < 100_000
+
+
+def test_an_entry_is_found_by_its_name_its_trigger_word_and_its_file(built: Services) -> None:
+    thousands(built, 20)
+    for text in ("style 0007", "WORD7", "ada/7.safetensors"):
+        assert look(built, text=text).count('data-act="try"') == 1
+    assert "Nothing here fits." in look(built, text="zzz")
+
+
+def test_entries_are_narrowed_by_base_and_put_in_an_order(built: Services) -> None:
+    thousands(built, 20)
+    titles = re.findall(r"<b dir=\"auto\">(.+?)</b>", look(built, base="Pony", sort="size"))
+    assert (len(titles), titles[:2]) == (10, ["Style 0020", "Style 0018"])
+
+
+def test_an_entry_has_its_picture_its_kind_and_leads_to_its_lora(built: Services, hub: Hub) -> None:
+    pictured = version(INK.at("2001"), "v1")
+    image = Example(url="https://images.civitai.com/ink.jpeg", nsfw="safe")
+    kind = Claim(field="kind", value="style", source="hub", where="tags")
+    hub.loras = [lora(versions=(replace(pictured, examples=(image,)),), claims=(*lora().claims, kind))]
+    built.open(INK)
+    html = look(built, kind="style")
+    assert '<td class="cover"><img src=' in html
+    [change] = act(built, "open")
+    assert change.view == View(open=str(INK))
+
+
+def test_a_control_that_is_none_is_refused(built: Services) -> None:
+    for name, value in (("sort", "x"), ("size", "1")):
+        with pytest.raises(UsageError):
+            act(built, f"look-{name}", value=value)
