@@ -39,6 +39,7 @@ accuracy: $(VENV)/has-test
 shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.shots shots
+	$(BIN)/python -m tests.browser.readme_images
 
 clean:
 	rm -rf $(VENV) tests/browser/node_modules shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

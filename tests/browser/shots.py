@@ -23,6 +23,7 @@ SEEN_PICTURES_ARE_THERE = """() => [...document.images].every((picture) => {
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = chromium()
+    expect.set_options(timeout=180_000)
     with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder)) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for theme in THEMES:
@@ -42,7 +43,7 @@ def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tu
     expect(page.locator(".detail h2")).to_be_visible()
     snap(page, out / f"detail-{theme}-{name}.png")
     page.get_by_role("button", name="Download & try").click()
-    expect(page.locator(".pair img.over")).to_be_visible(timeout=180_000)
+    expect(page.locator(".pair img.over")).to_be_visible()
     snap(page, out / f"try-{theme}-{name}.png")
     for kind, tab in (("strip", "Weights"), ("grid", "Grid")):
         sheet(page, tab)
@@ -63,7 +64,7 @@ def sheet(page: Page, tab: str) -> None:
     if tab == "Grid":
         page.get_by_label("More prompts, one a line").fill("a yellow star on navy background")
     page.locator("#make").click()
-    expect(page.locator(".tiles img, .sheet td img").first).to_be_visible(timeout=180_000)
+    expect(page.locator(".tiles img, .sheet td img").first).to_be_visible()
 
 
 def snap(page: Page, path: Path, *, whole: bool = False) -> None:

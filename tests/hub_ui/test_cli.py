@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -259,20 +258,6 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
     monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "file" / "home"))
     assert hub_ui("search a --json") == 1
     assert said.json().keys() == {"error", "message"}
-
-
-def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
-    table = re.findall(r"^\| `hub-ui (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(table) == set(cli.COMMANDS)
-
-
-@pytest.mark.parametrize("command", cli.COMMANDS)
-def test_every_option_is_in_the_readme(command: str, said: Said) -> None:
-    with pytest.raises(SystemExit):
-        hub_ui(f"{command} --help")
-    options = set(re.findall(r"--[a-z-]+", said.both()[0])) - {"--help"}
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [option for option in options if option not in readme] == []
 
 
 def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:

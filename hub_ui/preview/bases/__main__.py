@@ -1,4 +1,4 @@
-"""`python -m hub_ui.preview.bases` prints the table of base models that README.md shows."""
+"""`python -m hub_ui.preview.bases` prints the table of base models in docs/base-models.md."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def table() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield "| LoRAs for | drawn on | to download | also there |"
+    yield "| LoRAs for | Default base model | Download | Others |"
     yield "| --- | --- | --- | --- |"
     for architecture in dict.fromkeys(base.architecture for base in BASES):
         first, *others = [base for base in BASES if base.architecture == architecture]
         ids = ", ".join(f"`{base.id}`" for base in others)
         name = base_models.architecture_label(architecture)
-        yield f"| {name}{' (films)' if first.film else ''} | `{first.id}` | {_size(first)} | {ids} |"
+        yield f"| {name}{' (video)' if first.film else ''} | `{first.id}` | {_size(first)} | {ids} |"
 
 
 def _size(base: BaseChoice) -> str:
     if base.architecture == "tiny-shapes":
-        return "comes along"
+        return "included"
     return f"{base.gigabytes:g} GB{', gated' if base.gated else ''}"
 
 

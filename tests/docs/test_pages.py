@@ -1,0 +1,77 @@
+"""README.md and docs/ are short where they must be, name everything, and lead where they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hub_ui import cli
+from hub_ui.preview.bases.__main__ import table
+from hub_ui.settings import ENDPOINT_VARIABLES, TOKEN_VARIABLES
+from tests.docs.pages import PAGES, ROOT
+
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
+ALL = "\n".join(TEXTS.values())
+# Of [text](target "title") and ![text](target): the target.
+LINK = re.compile(r"\]\(([^)\s]+)")
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(TEXTS["README.md"].split()) < 1500
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    assert {name for name in PAGES if name.startswith("docs/")} <= set(LINK.findall(TEXTS["README.md"]))
+
+
+@pytest.mark.parametrize("name", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = [link for link in LINK.findall(text) if not link.startswith("https://")]
+    assert [link for link in links if not leads_somewhere(ROOT / name, link)] == []
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    path, _, heading = link.partition("#")
+    target = page.parent / path if path else page
+    return target.is_file() and (not heading or heading in headings(target))
+
+
+def headings(page: Path) -> set[str]:
+    """As GitHub writes them in an address."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_pictures_are_small() -> None:
+    pictures = [ROOT / link for link in LINK.findall(TEXTS["README.md"]) if link.startswith("docs/images/")]
+    assert len(pictures) == 2
+    assert [picture.name for picture in pictures if picture.stat().st_size > 300_000] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_every_command_is_in_the_table_and_every_one_in_the_table_exists(page: str) -> None:
+    named = re.findall(r"^\| `hub-ui (\w+)", TEXTS[page], re.MULTILINE)
+    assert set(named) == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert [option for option in options if option not in ALL] == []
+
+
+def test_every_variable_is_described() -> None:
+    sources = (ROOT / "hub_ui").rglob("*.py")
+    own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
+    variables = own | set(ENDPOINT_VARIABLES.values()) | set(TOKEN_VARIABLES.values())
+    assert [name for name in variables if f"`{name}`" not in TEXTS["docs/settings.md"]] == []
+
+
+def test_the_table_of_base_models_is_the_programs() -> None:
+    """`python -m hub_ui.preview.bases` prints what belongs there."""
+    assert table() in TEXTS["docs/base-models.md"]

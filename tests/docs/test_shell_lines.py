@@ -1,0 +1,125 @@
+"""The shell lines of the documentation do what they say, as they stand, against the demo's hubs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from hub_ui import cli
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.demo.samples import write_samples
+from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
+
+BASH = shutil.which("bash")
+RUN = [page for page in PAGES if any(block.reason is None for block in shell_blocks(page))]
+NOT_RUN = [block for page in PAGES for block in shell_blocks(page) if block.reason is not None]
+# The ports that the pages name; a test takes free ones in their place.
+PORTS = re.compile(r"\b879([0-3])\b")
+
+
+@pytest.fixture(scope="module")
+def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables that docs/demo.md sets."""
+    data = tmp_path_factory.mktemp("hubs")
+    write_samples(data)
+    with running_hubs(data) as endpoints:
+        yield {**endpoints.as_env(), "REPLICATE_API_TOKEN": "any"}
+
+
+@pytest.mark.skipif(BASH is None, reason="there is no bash here")
+@pytest.mark.timeout(3600)  # Some lines generate images, for which a busy machine takes minutes.
+@pytest.mark.parametrize("page", RUN)
+def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], tmp_path: Path) -> None:
+    """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
+    here = shell_blocks(page)
+    first = free_ports()
+    variables = {} if any(block.how == "serves" for block in here) else hubs
+    with ExitStack() as stack:
+        for block in here:
+            lines = PORTS.sub(lambda port: str(first + int(port[1])), block.code)
+            if block.how == "serves":
+                stack.enter_context(serving(lines, tmp_path))
+            elif block.reason is None:
+                check(block, lines, tmp_path, variables)
+
+
+def check(block: Block, lines: str, folder: Path, variables: Mapping[str, str]) -> None:
+    """What a block exports, the next ones have."""
+    script = f"if [ -f .exports ]; then . ./.exports; fi\n{lines}\nexport -p > .exports"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(folder), **variables},
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == block.exit_code, f"{block.place} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+@contextmanager
+def serving(lines: str, folder: Path) -> Iterator[None]:
+    """Goes on once the first line of output is there, and stops it as Ctrl-C would."""
+    command = ["bash", "-c", f"exec {lines.strip()}"]
+    with subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert json.loads(process.stdout.readline())
+            yield
+        finally:
+            process.terminate()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """`hub-ui` is this checkout's, whatever is installed."""
+    program = folder / ".bin" / "hub-ui"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hub_ui "$@"\n')
+    program.chmod(0o755)
+    path = os.pathsep.join((str(program.parent), os.environ["PATH"]))
+    own = {"PATH": path, "PYTHONPATH": str(ROOT), "HUB_UI_HOME": str(folder / ".home")}
+    # On a busy machine, threads of torch that wait for each other take ten times as long as one alone.
+    return {**os.environ, **own, "OMP_NUM_THREADS": "1"}
+
+
+def free_ports() -> int:
+    """The first of four in a row, below those that a system gives out by itself."""
+    for first in random.sample(range(20_000, 32_000, 4), 100):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + 4):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
+    raise AssertionError("no four ports in a row are free")
+
+
+@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
+def test_a_line_that_is_not_run_is_one_that_hub_ui_reads(block: Block) -> None:
+    for line in re.split(r"\n|&&", block.code):
+        words = shlex.split(line, posix=block.language == "sh")
+        names = [at for at, word in enumerate(words) if re.split(r"[\\/]", word)[-1] == "hub-ui"]
+        if names:
+            cli.build_parser().parse_args(words[names[0] + 1 :])
+    pytest.skip(f"{block.place} is not run: {block.reason}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_stands_in_a_block_that_nothing_looks_at(page: str) -> None:
+    others = [block for block in blocks(page) if block.language not in ("sh", "powershell")]
+    assert [block.place for block in others if re.search(r"^\s*hub-ui ", block.code, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_words_after_a_fence_say_how_its_lines_are_run(page: str) -> None:
+    known = re.compile(r"|exit=[1-9]|serves|example: \S.*")
+    assert [block.place for block in blocks(page) if not known.fullmatch(block.how)] == []
