@@ -18,3 +18,12 @@ def test_a_chosen_filter_is_filled(demo: str, page: Page) -> None:
 def test_titles_stay_readable_in_both_themes(demo: str, page: Page, theme: str, ink: str) -> None:
     page.goto(f"{demo}?__theme={theme}")
     expect(page.locator(".card .title").first).to_have_css("color", ink)
+
+
+@pytest.mark.parametrize(("theme", "scheme"), [("light", "normal"), ("dark", "dark")])
+def test_scroll_bars_follow_the_theme_whatever_the_cards_are_flagged_with(
+    demo: str, page: Page, theme: str, scheme: str
+) -> None:
+    page.goto(f"{demo}?__theme={theme}")
+    expect(page.locator(".flag.dark").first).to_be_visible()
+    expect(page.locator("html")).to_have_css("color-scheme", scheme)
