@@ -44,14 +44,11 @@ def test_the_panel_opens_and_closes_without_moving_the_cards(demo: str, page: Pa
 
 
 def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> None:
-    places.browse(page, f"{demo}?base=tiny-shapes")
-    lora = page.locator(".card .hit").first.get_attribute("data-ref") or ""
-    page.goto(f"{demo}?view=try&steps=2&lora={lora.replace('#', '%23')}")
-    expect(page.locator(".layer")).to_be_visible()
+    places.try_lora(page, demo)
     page.get_by_role("tab", name="Weights").click()
     expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
     shifted(page)
     page.locator("#make").click()
-    expect(page.locator(".tiles img").first).to_be_visible(timeout=3 * places.WAIT)
+    expect(page.locator(".tiles img").first).to_be_visible(timeout=places.MAKING)
     come_to_rest(page)
     assert shifted(page) < GOOD
