@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
@@ -78,27 +79,29 @@ def _number(listed: Listed, chosen: tuple[str, ...], value: str, count: int) -> 
 
 def _bases(query: Query, listed: Listed) -> Iterator[Option]:
     """Base models stand under their architecture; one that is all its architecture has is not named twice."""
-    counted = sorted(listed.bases, key=lambda base: -_count(listed, base.id))
-    for group in counted:
-        yield from _base(query, listed, group)
+    counts = _base_counts(listed)
+    for group in sorted(listed.bases, key=lambda base: -counts[base.id]):
+        yield from _base(query, listed, group, counts[group.id])
         if len(group.children) > 1:
-            for base in sorted(group.children, key=lambda base: -_count(listed, base.id)):
-                yield from _base(query, listed, base, inner=True)
+            for base in sorted(group.children, key=lambda base: -counts[base.id]):
+                yield from _base(query, listed, base, counts[base.id], inner=True)
 
 
-def _base(query: Query, listed: Listed, base: BaseCount, *, inner: bool = False) -> Iterator[Option]:
+def _base(query: Query, listed: Listed, base: BaseCount, count: int, *, inner: bool = False) -> Iterator[Option]:
     """Nothing for a base that no card is for, once these are all the cards there are."""
-    count, on = _count(listed, base.id), base.id in query.bases
+    on = base.id in query.bases
     if count or on or query.bases or listed.has_more:
         number = _number(listed, query.bases, base.id, count)
         yield Option(value=base.id, label=base.label, count=number, on=on, inner=inner)
 
 
-def _count(listed: Listed, base: str) -> int:
-    return sum(
-        base_models.matches(record.base_model, record.architecture, record.raw_base_model, (base,))
-        for record in listed.records
-    )
+def _base_counts(listed: Listed) -> Mapping[str, int]:
+    """How many cards each choice would keep. Many cards are for the same base, and are looked at once."""
+    made_for = Counter((r.base_model, r.architecture, r.raw_base_model) for r in listed.records)
+    ids = {base.id for group in listed.bases for base in (group, *group.children)}
+    return {
+        asked: sum(number for base, number in made_for.items() if base_models.matches(*base, (asked,))) for asked in ids
+    }
 
 
 def html(render: Renderer, query: Query, listed: Listed) -> str:

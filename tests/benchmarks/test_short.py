@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bench_inspection,
     bench_memory,
     bench_start,
+    bench_visitors,
 )
 from tests.benchmarks.figures import Figure
 
@@ -31,6 +32,10 @@ def test_the_first_page_comes_without_torch() -> None:
 
 def test_an_idle_app_is_measured() -> None:
     assert bench_idle.percent_of_a_core(bench_idle.OURS, settle=0, seconds=0.5) >= 0
+
+
+def test_visitors_at_once_are_timed_against_one_after_the_other() -> None:
+    assert names(bench_visitors.figures(visitors=2, runs=1)) == ["2 visitors at once"]
 
 
 def test_inspection_is_timed_against_parsing() -> None:

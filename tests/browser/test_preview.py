@@ -218,6 +218,23 @@ def test_a_page_that_is_loaded_again_in_a_preview_ends_in_the_pair(
     expect(page.locator(".proof")).to_contain_text("seed 61", timeout=SECONDS)
 
 
+def test_on_a_phone_what_is_made_comes_into_view(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{stage.url}?open={str(refs[1]).replace('#', '%23')}")
+    page.locator(".actions").get_by_role("button", name=re.compile("try", re.IGNORECASE)).first.click()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".pair")).to_be_in_viewport(ratio=0.9)
+
+
+def test_a_long_trigger_word_stays_within_the_form(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0]))
+    page.locator("#chips mark").first.evaluate("(mark) => { mark.textContent = 'x'.repeat(300); }")
+    form, chip = page.locator("#form").bounding_box(), page.locator("#chips mark").first.bounding_box()
+    assert form is not None
+    assert chip is not None
+    assert chip["x"] + chip["width"] <= form["x"] + form["width"]
+
+
 def test_what_was_found_again_can_be_stopped(stage: Demo, refs: tuple[Ref, ...], unwatched: Page) -> None:
     page = opened(unwatched, address(stage, refs[0], steps=500, seed=62))
     make(page)

@@ -158,7 +158,8 @@
   });
   const nameTab = () => {
     const title = panel() ? panel().getAttribute('aria-label') : one('#nav h1')?.textContent;
-    const named = title ? `${title} · hub-ui` : 'hub-ui';
+    // As the browser gives it back: compared with anything else, it would be written for ever.
+    const named = (title ? `${title} · hub-ui` : 'hub-ui').replace(/[\t\n\f\r ]+/g, ' ').trim();
     if (document.title !== named) { document.title = named; }
   };
 

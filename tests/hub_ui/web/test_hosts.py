@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
+from hub_ui.settings import from_environment
 from hub_ui.web.hosts import Hosts
 from hub_ui.web.refusal import Refused
 from tests.hub_ui.web.raw import Visitor, served
@@ -98,3 +99,8 @@ def test_a_name_that_was_allowed_is_answered(tmp_path: Path) -> None:
 def test_a_shared_page_answers_behind_any_proxy(hosted: Visitor) -> None:
     headers = {"Host": "someone-page.hf.space", "Origin": "https://someone-page.hf.space"}
     assert replace(hosted, headers=headers).get("config").status_code == 200
+
+
+def test_the_names_that_are_allowed_come_from_the_environment(home: Path) -> None:
+    environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
+    assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
