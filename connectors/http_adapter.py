@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from http.client import HTTPException
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,8 @@ from urllib3.util import Retry
 HEADER_SECONDS = 30.0
 # For one answer in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
 ANSWER_SECONDS = 60.0
+# NAT64, and the old form of an IPv4 address written as IPv6.
+_CARRIES_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 _TOO_SLOW = "the headers of the answer took too long"
 
 
@@ -77,11 +79,10 @@ class _Bounded(HTTPConnection):
         """Looks at the peer and not at the name: a name may lead elsewhere the next time it is looked up."""
         connected = super()._new_conn()
         # A proxy resolves names for us, and is the owner's own choice.
-        if self.public is not None and self.proxy is None and self.host not in self.public:
-            peer = ip_address(str(connected.getpeername()[0]).partition("%")[0])
-            if not peer.is_global or peer.is_multicast:
-                connected.close()
-                raise NotPublicError(f"{self.host} is not a public address")
+        checks = self.public is not None and self.proxy is None and self.host not in self.public
+        if checks and not is_public(str(connected.getpeername()[0])):
+            connected.close()
+            raise NotPublicError(f"{self.host} is not a public address")
         return connected
 
     def getresponse(self) -> PooledResponse:  # type: ignore[override]
@@ -124,6 +125,20 @@ class DirectHttp(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address leads out of this network, and an IPv4 address that it may carry does too.
+
+    Python calls all of NAT64's and 6to4's addresses global (RFC 6052, RFC 3056), and `::127.0.0.1` as well.
+    """
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv4Address):
+        return found.is_global and not found.is_multicast
+    carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+    if any(found in network for network in _CARRIES_IPV4):
+        carried = IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.is_global and not found.is_multicast and (carried is None or carried.is_global)
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

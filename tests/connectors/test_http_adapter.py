@@ -13,7 +13,7 @@ from urllib3.util import Retry
 from connectors import http_adapter, huggingface, session
 from connectors.errors import BadAnswer, HubTimeout, HubUiError
 from connectors.file_http import file_http
-from connectors.http_adapter import BoundedAdapter, DirectHttp, NotPublicError, read_capped, same_site
+from connectors.http_adapter import BoundedAdapter, DirectHttp, NotPublicError, is_public, read_capped, same_site
 from connectors.huggingface import HuggingFace
 from connectors.query import Query
 from connectors.refusals import unreachable
@@ -124,6 +124,28 @@ def test_an_address_of_this_network_is_reached_only_where_its_host_is_named(serv
     assert "own network" in unreachable(caught.value, None).message
     with file_http(public={"127.0.0.1"}) as named:
         assert named.get(f"{server.url}/x").content == b"here"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("104.16.0.1", True),
+        ("2606:4700::1", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b::104.16.0.1", True),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_an_address_is_public_where_it_and_what_it_carries_are(address: str, public: bool) -> None:
+    assert is_public(address) is public
 
 
 @pytest.mark.parametrize(
