@@ -49,6 +49,11 @@ def _only_this_machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket, "getaddrinfo", guarded_resolve)
+        # These go through all of os.environ, in other threads too, while pytest names the next test there.
+        for name in ("urllib.request.getproxies_environment", "requests.utils.getproxies_environment"):
+            patch.setattr(name, dict)
+        for name in ("urllib.request.getproxies", "requests.utils.getproxies", "httpx2._utils.getproxies"):
+            patch.setattr(name, dict)
         yield
 
 
