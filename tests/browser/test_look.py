@@ -27,3 +27,13 @@ def test_scroll_bars_follow_the_theme_whatever_the_cards_are_flagged_with(
     page.goto(f"{demo}?__theme={theme}")
     expect(page.locator(".flag.dark").first).to_be_visible()
     expect(page.locator("html")).to_have_css("color-scheme", scheme)
+
+
+@pytest.mark.parametrize("width", [1024, 1260, 1350, 1440])
+def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 760})
+    page.goto(f"{demo}?view=try&__theme=light")
+    expect(page.locator(".hub.good")).to_have_count(3)
+    page.evaluate("document.querySelectorAll('.hubs .said').forEach((said) => { said.textContent = '12.3 s'; })")
+    ends = page.locator(".hub").evaluate_all("(hubs) => hubs.map((hub) => hub.getBoundingClientRect().right)")
+    assert max(ends) <= page.evaluate("document.documentElement.clientWidth")
