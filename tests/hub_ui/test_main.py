@@ -21,6 +21,8 @@ class Presses:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Presses())
+# A shell that starts the tests in the background has them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from hub_ui.__main__ import main
 sys.exit(main())
 """

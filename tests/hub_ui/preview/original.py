@@ -49,13 +49,14 @@ _VAE = (
 
 
 def save_wide(base: Path, folder: Path) -> Path:
-    """The base with a text encoder as wide as the real one's, in diffusers' layout."""
+    """The base with a text encoder and attention as wide as the real ones', in diffusers' layout."""
     loaded: Any = StableDiffusionPipeline
     pipe = loaded.from_pretrained(base)
     torch.manual_seed(3)
     network: Any = UNet2DConditionModel
     config: Any = CLIPTextConfig
-    unet = network.from_config({**pipe.unet.config, "cross_attention_dim": TEXT_WIDTH})
+    widths = {"cross_attention_dim": TEXT_WIDTH, "block_out_channels": (32, 320)}
+    unet = network.from_config({**pipe.unet.config, **widths})
     narrow = pipe.text_encoder.config.to_dict()
     wide = config(**{**narrow, "hidden_size": TEXT_WIDTH, "num_hidden_layers": 1, "num_attention_heads": 12})
     loaded(
