@@ -129,6 +129,9 @@ class Generations:
         if made is None:
             return None
         made.stop.set()
+        with made.changed:
+            # Whoever follows it waits for the next step, which does not come any more.
+            made.changed.notify_all()
         return made.subject
 
     def is_awaited(self, download: int) -> bool:

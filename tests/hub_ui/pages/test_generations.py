@@ -62,6 +62,17 @@ def test_whoever_follows_later_gets_the_last_step_and_the_result(generations: Ge
     assert list(again)[-1] == RESULT
 
 
+@pytest.mark.timeout(30)
+def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(generations: Generations) -> None:
+    go_on = threading.Event()
+    id_ = generations.start(PAIR, lambda report, is_cancelled: (go_on.wait(60), RESULT)[1])
+    threading.Timer(0.2, generations.stop, [id_]).start()
+    try:
+        assert list(generations.follow(id_, beat=600)) == [None]
+    finally:
+        go_on.set()
+
+
 def test_a_result_is_there_more_than_once_and_a_failure_is_told_once(generations: Generations) -> None:
     id_ = finish(generations)
     assert list(generations.follow(id_, beat=BEAT)) == [RESULT]
