@@ -47,6 +47,8 @@ def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> 
     places.try_lora(page, demo)
     page.get_by_role("tab", name="Weights").click()
     expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
+    # The field for the weights comes with the tab, and not with the strip.
+    come_to_rest(page)
     shifted(page)
     page.locator("#make").click()
     expect(page.locator(".tiles img").first).to_be_visible(timeout=places.MAKING)
