@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.civitai import CivitAI
+from connectors.civitai.client import CivitAI
 from connectors.connector import Connector
-from connectors.huggingface import HuggingFace
+from connectors.http.session import Endpoint
+from connectors.huggingface.client import HuggingFace
 from connectors.ref import HubName
-from connectors.replicate import Replicate
-from connectors.session import Endpoint
+from connectors.replicate.client import Replicate
 
 # Alphabetical. The name is the prefix of the hub's refs.
 CONNECTORS: Mapping[HubName, type[CivitAI] | type[HuggingFace] | type[Replicate]] = {

@@ -1,12 +1,14 @@
-"""Asks all hubs at once and hands over each page as it arrives. One hub's trouble costs its own results only."""
+"""How many searches wait for each hub: one that hangs takes only so many, and the others are told at once."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from connectors.connector import Connector
@@ -14,7 +16,41 @@ from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
-from connectors.waiting import Waiting
+
+MOST = 16
+SLOW_SECONDS = 4.0
+
+
+class HubQueues:
+    """Any thread may call any method. A hub that answers takes as many searches as there are."""
+
+    def __init__(
+        self, *, most: int = MOST, slow_seconds: float = SLOW_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = most
+        self._slow_seconds = slow_seconds
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._since: dict[HubName, dict[int, float]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self, hub: HubName, label: str) -> Iterator[None]:
+        """Raises HubTimeout while `most` searches wait for the hub and the first of them has waited for long."""
+        number = next(self._numbers)
+        with self._lock:
+            since = self._since.setdefault(hub, {})
+            if len(since) >= self._most and self._clock() - min(since.values()) > self._slow_seconds:
+                raise HubTimeout(
+                    f"{label} is slow to answer just now, so its results are left out. Try again in a minute.", hub=hub
+                )
+            since[number] = self._clock()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del since[number]
+
 
 PATIENCE_SECONDS = 20.0
 # A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
@@ -47,7 +83,7 @@ def search(
     *,
     cursors: Mapping[HubName, str] | None = None,
     patience: float = PATIENCE_SECONDS,
-    waiting: Waiting | None = None,
+    waiting: HubQueues | None = None,
 ) -> Iterator[Answer]:
     """Yields one Answer a hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
 
@@ -62,7 +98,7 @@ def search(
     start = time.monotonic()
     for connector in asked:
         cursor = cursors.get(connector.name) if cursors else None
-        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting or Waiting())
+        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting or HubQueues())
         threading.Thread(target=ask, daemon=True).start()
     yield from _arrivals(answers, {c.name: c.label for c in asked}, start, patience)
 
@@ -89,7 +125,7 @@ def _ask(
     cursor: str | None,
     start: float,
     answers: queue.SimpleQueue[Answer],
-    waiting: Waiting,
+    waiting: HubQueues,
 ) -> None:
     try:
         with waiting.place(connector.name, connector.label):

@@ -15,17 +15,22 @@ import gradio as gr
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui.pages import browse, closed, detail, downloads, examples, library, past, settings, training, trying
-from hub_ui.pages.edge import QUIET, told
-from hub_ui.pages.generations import Generations
-from hub_ui.pages.reading import HeaderReader
+from hub_ui.pages import events, settings, train
+from hub_ui.pages.browse import detail, examples, page
+from hub_ui.pages.browse.header_reader import HeaderReader
+from hub_ui.pages.events import QUIET, told
+from hub_ui.pages.library import downloads
+from hub_ui.pages.library import page as library_page
+from hub_ui.pages.try_page import history
+from hub_ui.pages.try_page import page as try_page_page
+from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.hosts import Hosts
+from hub_ui.web.hub_images import HubImages, host_of
 from hub_ui.web.images import Images
 from hub_ui.web.middleware import middleware
-from hub_ui.web.pictures import HubPictures, host_of
-from hub_ui.widgets import frame, words
+from hub_ui.widgets import format, header
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
@@ -70,35 +75,37 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         nav, button, box, hubs, address = _header(render, services)
         coming = downloads.build(button)
         with gr.Row(elem_id="page-browse"):
-            browsing = browse.build(services, render)
+            browsing = page.build(services, render)
             panel, pulling = detail.build()
         with gr.Row(elem_id="page-try"):
-            try_page = trying.build(render)
+            try_page = try_page_page.build(render)
         with gr.Column(elem_id="page-library"):
-            shelf = library.build() if policy.allows("see library") else None
+            shelf = library_page.build() if policy.allows("see library") else None
             if shelf is None:
-                closed.build(render, "see library")
+                events.build(render, "see library")
         with gr.Row(elem_id="page-train"):
-            train_page = training.build(render) if policy.allows("train") else None
+            train_page = train.build(render) if policy.allows("train") else None
             if train_page is None:
-                closed.build(render, "train")
+                events.build(render, "train")
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
-        browse.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
+        page.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
         detail.connect(panel, coming, services, render, view=view)
-        states = trying.connect(try_page, coming, services, render, generations, view=view, order=order)
+        states = try_page_page.connect(try_page, coming, services, render, generations, view=view, order=order)
         if policy.allows("keep history"):
-            past.connect(try_page, services, render, states)
+            history.connect(try_page, services, render, states)
         examples.connect(panel, try_page, services, render, states)
         if train_page is not None:
-            training.connect(train_page, services, render, view=view)
+            train.connect(train_page, services, render, view=view)
             train_page.progress.act(on_click, [view], [view, order], **QUIET)
         if shelf is not None:
-            library.connect(shelf, coming, services, render, view=view)
+            library_page.connect(shelf, coming, services, render, view=view)
         downloads.connect(app, coming, services, render, view=view, line=pulling)
         # The id of what this tab was at before it was loaded again comes from the browser's own storage.
-        app.load(arrived, [try_page.generation, browsing.level], [view, order], js=trying.READ_GENERATION, **QUIET)
-        _connect(render, view, nav, box, browsing.sort, address, closed_pages=closed.names(services.policy))
+        app.load(
+            arrived, [try_page.generation, browsing.level], [view, order], js=try_page_page.READ_GENERATION, **QUIET
+        )
+        _connect(render, view, nav, box, browsing.sort, address, closed_pages=events.names(services.policy))
         for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
             clickable.act(on_click, [view], [view, order], **QUIET)
     return app
@@ -107,7 +114,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
 def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
     with gr.Row(elem_id="header"):
         nav = widget(
-            frame.nav_html(render, "browse", closed=closed.names(services.policy)), elem_id="nav", script=script("nav")
+            header.nav_html(render, "browse", closed=events.names(services.policy)), elem_id="nav", script=script("nav")
         )
         button = downloads.build_button()
         box = gr.Textbox(
@@ -118,8 +125,8 @@ def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.
             placeholder="Search LoRAs on three hubs",
             max_lines=1,
         )
-        statuses = [frame.asked(connector.name) for connector in services.connectors]
-        hubs = widget(frame.hubs_html(render, statuses), elem_id="hubs")
+        statuses = [header.asked(connector.name) for connector in services.connectors]
+        hubs = widget(header.hubs_html(render, statuses), elem_id="hubs")
         address = gr.Textbox(visible="hidden", elem_id="address")
     return nav, button, box, hubs, address
 
@@ -148,7 +155,7 @@ def arrived(generation: str, level: object, request: gr.Request) -> tuple[View, 
 
 def show(render: Renderer, view: View, closed_pages: Sequence[str] = ()) -> Any:
     """The header; it also says which page stands open (widgets/templates/nav.html). `closed_pages` have no link."""
-    nav = frame.nav_html(render, view.page, stacked=len(view.stack), closed=closed_pages)
+    nav = header.nav_html(render, view.page, stacked=len(view.stack), closed=closed_pages)
     return nav, view.query.text, view.query.sort, view.to_address()
 
 
@@ -176,7 +183,7 @@ def clicked(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lam
 def stacked_html(services: Services, view: View, ref: Ref) -> str:
     """What "+ Stack" does, as HTML for Gradio's message. `view` is how it was before."""
     try:
-        title = words.title(services.catalog.lora(ref.lora).title)
+        title = format.title(services.catalog.lora(ref.lora).title)
     except NotFound:
         title = ref.id
     beside = sum(stacked.ref != str(ref) for stacked in view.stack)
@@ -203,7 +210,7 @@ def serving(
         services.queue.start()
         render = Renderer()
         hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
-        pictures = HubPictures(links=render.pictures, hosts=hubs)
+        pictures = HubImages(links=render.pictures, hosts=hubs)
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}

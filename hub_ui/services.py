@@ -10,41 +10,40 @@ from pathlib import Path
 from typing import Any
 
 import connectors
-from connectors import federation, inspection
+from connectors import federation
+from connectors.claims.resolve import record_of as record_of
+from connectors.claims.resolve import with_header
 from connectors.connector import Connector, LoraSource
 from connectors.errors import AccessError, HubUiError, NeedsFetching, NetworkError, NotFound, RateLimited
-from connectors.facts.claims import record_of as record_of
-from connectors.facts.claims import with_header
-from connectors.facts.noise import other_half
-from connectors.federation import PATIENCE_SECONDS, Answer
-from connectors.inspection import Facts
+from connectors.federation import PATIENCE_SECONDS, Answer, HubQueues
+from connectors.http.session import Endpoint
 from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
-from connectors.session import Endpoint
-from connectors.waiting import Waiting
+from connectors.weights import inspect
+from connectors.weights.inspect import Facts
+from connectors.weights.wan_experts import other_half
 from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.generate import settings as generate_settings
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step, spread, with_other_halves
+from hub_ui.images.history import History
 from hub_ui.library.alternatives import explained
-from hub_ui.library.entry import Entry
+from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.progress import Progress
+from hub_ui.library.file_names import FileNameTemplate
+from hub_ui.library.identify import Identifier, entry_of_file, facts_of
 from hub_ui.library.library import Library
-from hub_ui.library.local import LocalFiles
-from hub_ui.library.names import Names
-from hub_ui.library.progress import Progress
+from hub_ui.library.local_files import LocalFiles
+from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Queue, Task
-from hub_ui.library.recognise import Recogniser, entry_of_file, facts_of
 from hub_ui.library.sync import as_record
-from hub_ui.library.transfer import Manner
 from hub_ui.policy import Policy
-from hub_ui.preview import allowed
-from hub_ui.preview.elsewhere import Replicate
-from hub_ui.preview.fetching import Source
-from hub_ui.preview.history import History
-from hub_ui.preview.job import Adapter, Job, Made, Step, spread, with_other_halves
-from hub_ui.preview.sheets import Sheet
-from hub_ui.preview.studio import Studio
 from hub_ui.settings import Settings
-from hub_ui.visitors.connector import VisitorConnector
-from hub_ui.visitors.room import Room
+from hub_ui.visitors import VisitorConnector, VisitorLibrary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +52,18 @@ class Services:
     connectors: tuple[Connector, ...]
     catalog: Catalog
     library: Library
-    studio: Studio
+    studio: Engine
     history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
-    room: Room | None = None
-    waiting: Waiting = field(default_factory=Waiting)
+    room: VisitorLibrary | None = None
+    waiting: HubQueues = field(default_factory=HubQueues)
     queue: Queue = field(init=False)
-    elsewhere: Replicate = field(init=False)
+    elsewhere: ReplicateBackend = field(init=False)
 
     def __post_init__(self) -> None:
         queue = Queue(self.settings.queue, self._queued, forget=self.library.forget)
         object.__setattr__(self, "queue", queue)
-        elsewhere = Replicate(
+        elsewhere = ReplicateBackend(
             self.replicate, access=lambda ref: "open" if ref.hub == LOCAL else self.record(ref).access
         )
         object.__setattr__(self, "elsewhere", elsewhere)
@@ -139,8 +138,8 @@ class Services:
     def _inspected(self, pinned: Ref) -> Facts:
         entry = self.held(pinned)
         if entry is not None:
-            return inspection.inspect_path(self.library.path(entry))
-        return inspection.inspect_download(self.connector(pinned.hub).locate(pinned))
+            return inspect.inspect_path(self.library.path(entry))
+        return inspect.inspect_download(self.connector(pinned.hub).locate(pinned))
 
     def facts_known(self, file: WeightFile) -> Facts | None:
         """The same without asking anyone: None if its header was never read."""
@@ -154,7 +153,7 @@ class Services:
 
     def _known_facts(self, keys: Iterable[str]) -> Facts | None:
         stored = (self.catalog.facts(key) for key in keys)
-        return next(filter(None, (inspection.restored(text) for text in stored if text is not None)), None)
+        return next(filter(None, (inspect.restored(text) for text in stored if text is not None)), None)
 
     def _proved(self, lora: Lora) -> Lora:
         for file in [file for version in lora.versions for file in version.files]:
@@ -219,7 +218,7 @@ class Services:
         """What the file's header says is known from now on, also under its ref where no hub names its hash."""
         keys = facts_keys(entry.ref, entry.sha256)
         try:
-            found = self._known_facts(keys) or inspection.inspect_path(self.library.path(entry))
+            found = self._known_facts(keys) or inspect.inspect_path(self.library.path(entry))
         # It is whole and has a readable header; that is what a pull promises.
         except HubUiError:
             return
@@ -277,10 +276,10 @@ class Services:
                         return self.library.pull(download, as_record(entry), report=report, cancelled=cancelled)
             raise
 
-    def recogniser(self, **fields: Any) -> Recogniser:
+    def recogniser(self, **fields: Any) -> Identifier:
         """Tells files on this disk by their bytes. Without `by_hash` among the `fields`, no hub is asked."""
         catalog = self.catalog
-        return Recogniser(
+        return Identifier(
             entries=self.library.entries(),
             seen=catalog.by_sha256,
             lora=catalog.lora,
@@ -296,27 +295,27 @@ class Services:
         report: Callable[[Progress | Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         **fields: Any,
-    ) -> Job:
+    ) -> GenerationRequest:
         """A job for the preview; `fields` are those of Job. What isn't in the library is pulled first."""
-        return Job(adapters=self.adapters(refs, weights, report=report, cancelled=cancelled), **fields)
+        return GenerationRequest(adapters=self.adapters(refs, weights, report=report, cancelled=cancelled), **fields)
 
-    def planned(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> Job:
+    def planned(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
         """The same without any file: enough to say how long it takes, and to run it elsewhere."""
-        return Job(adapters=self._whole(refs, weights, self._planned), **fields)
+        return GenerationRequest(adapters=self._whole(refs, weights, self._planned), **fields)
 
     def _whole(
         self,
         refs: Sequence[Ref | Path],
         weights: Sequence[float],
-        adapter: Callable[[Ref | Path, float | None], Adapter],
-    ) -> tuple[Adapter, ...]:
+        adapter: Callable[[Ref | Path, float | None], LoraInput],
+    ) -> tuple[LoraInput, ...]:
         self.policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
             self.policy.check("use own files")
         given = [adapter(ref, weight) for ref, weight in zip(refs, spread(weights, len(refs)), strict=True)]
         return with_other_halves(given, self.other_half, adapter)
 
-    def _planned(self, ref: Ref | Path, weight: float | None) -> Adapter:
+    def _planned(self, ref: Ref | Path, weight: float | None) -> LoraInput:
         if isinstance(ref, Path):
             return self._of_file(ref, weight)
         entry = self.held(ref)
@@ -324,7 +323,7 @@ class Services:
             return self._adapter(entry, weight)
         record = self._known_record(ref) or self.record(ref)
         usual = 1.0 if record.weight is None else record.weight
-        return Adapter(
+        return LoraInput(
             ref=record.ref if record.ref.pinned else self.connector(ref.hub).pin(ref),
             path=Path(),
             title=record.title,
@@ -336,15 +335,15 @@ class Services:
 
     def make(
         self,
-        job: Job,
-        sheet: Sheet,
+        job: GenerationRequest,
+        sheet: Comparison,
         *,
         place: str = "local",
         report: Callable[[Progress | Step], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
-    ) -> Made:
+    ) -> GenerationResult:
         """The pictures of a sheet, kept in the history where the policy says so."""
-        allowed.check(self.policy, place, job, images=len(sheet.cells))
+        generate_settings.check_policy(self.policy, place, job, images=len(sheet.cells))
         where = self.elsewhere if place == "replicate" else self.studio
         job = job if self.policy.allows("fetch bases") else replace(job, may_fetch=False)
         try:
@@ -354,7 +353,7 @@ class Services:
             raise
         return self._kept(made) if self.policy.allows("keep history") else made
 
-    def _kept(self, made: Made) -> Made:
+    def _kept(self, made: GenerationResult) -> GenerationResult:
         """A full disk must not cost what took minutes to draw."""
         try:
             self.history.add(made)
@@ -362,9 +361,9 @@ class Services:
             return replace(made, report=replace(made.report, notes=(*made.report.notes, error.message)))
         return made
 
-    def estimate(self, job: Job, sheet: Sheet, *, place: str = "local") -> str:
+    def estimate(self, job: GenerationRequest, sheet: Comparison, *, place: str = "local") -> str:
         """How long a sheet will take, and for how much money, in a sentence."""
-        allowed.check(self.policy, place, job, images=len(sheet.cells))
+        generate_settings.check_policy(self.policy, place, job, images=len(sheet.cells))
         if place == "replicate":
             return self.elsewhere.estimate(job, sheet).sentence
         return self.studio.estimate(job, sheet).sentence
@@ -395,23 +394,23 @@ class Services:
         *,
         report: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
-    ) -> tuple[Adapter, ...]:
+    ) -> tuple[LoraInput, ...]:
         """Files for the preview. No weights: each author's own, else 1. One weight: for all of them."""
 
-        def adapter(ref: Ref | Path, weight: float | None) -> Adapter:
+        def adapter(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
                 return self._of_file(ref, weight)
             return self._adapter(self.held(ref) or self.pull(ref, report=report, cancelled=cancelled), weight)
 
         return self._whole(refs, weights, adapter)
 
-    def _of_file(self, path: Path, weight: float | None) -> Adapter:
+    def _of_file(self, path: Path, weight: float | None) -> LoraInput:
         """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
         return self._adapter(entry_of_file(self.recogniser().one(path), self.library.entries()), weight, path)
 
-    def _adapter(self, entry: Entry, weight: float | None, path: Path | None = None) -> Adapter:
+    def _adapter(self, entry: Entry, weight: float | None, path: Path | None = None) -> LoraInput:
         usual = 1.0 if entry.weight is None else entry.weight
-        return Adapter(
+        return LoraInput(
             ref=entry.ref,
             path=path or self.library.path(entry),
             title=entry.title,
@@ -467,15 +466,17 @@ class Services:
 @contextmanager
 def build(settings: Settings) -> Iterator[Services]:
     """Everything a run needs. What it opened is closed when the block ends."""
-    names = Names.parse(settings.names) if settings.names else None
-    library = Library(settings.library, settings.lock, manner=Manner(connections=settings.connections), names=names)
+    names = FileNameTemplate.parse(settings.names) if settings.names else None
+    library = Library(
+        settings.library, settings.lock, manner=DownloadOptions(connections=settings.connections), names=names
+    )
     with Catalog.open(settings.catalog) as catalog:
         built = Services(
             settings=settings,
             connectors=_connectors(settings),
             catalog=catalog,
             library=library,
-            room=Room.of(library, settings.policy.bounds),
+            room=VisitorLibrary.of(library, settings.policy.bounds),
             studio=_studio(settings),
             history=History(settings.home / "pictures"),
         )
@@ -490,6 +491,6 @@ def _connectors(settings: Settings) -> tuple[Connector, ...]:
     return built if settings.policy.allows("use keys") else tuple(VisitorConnector(each) for each in built)
 
 
-def _studio(settings: Settings) -> Studio:
+def _studio(settings: Settings) -> Engine:
     source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
-    return Studio(source, timings=settings.home / "timings.json")
+    return Engine(source, timings=settings.home / "timings.json")

@@ -22,11 +22,12 @@ LAYERS = {
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 3,
     "hub_ui.library": 3,
-    "hub_ui.preview": 3,
+    "hub_ui.generate": 3,
+    "hub_ui.images": 4,
     "hub_ui.demo": 4,
     "hub_ui.visitors": 4,
     "hub_ui.services": 5,
-    "hub_ui.trainings": 6,
+    "hub_ui.training": 6,
     "hub_ui.widgets": 6,
     "hub_ui.web": 7,
     "hub_ui.pages": 8,
@@ -35,7 +36,7 @@ LAYERS = {
     "hub_ui.cli": 11,
 }
 HEAVY = {"torch", "diffusers", "peft", "transformers", "accelerate", "torchvision"}
-MAY_LOAD_HEAVY = ("hub_ui.preview", "hub_ui.demo.train")
+MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.demo.build.train")
 LONGEST_FILE = 500
 LONGEST_CONNECTOR = 300
 LONGEST_FUNCTION = 50

@@ -11,18 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
-from connectors.facts import base_models
+from connectors.filter import tamed
 from connectors.query import Query
 from connectors.record import Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
-from connectors.sift import tamed
-from hub_ui.catalog import codec, scan
-from hub_ui.catalog.found import BaseCount, Facets, Found
+from hub_ui.catalog import codec, search
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.merge import merge
-from hub_ui.catalog.plan import Counts, Hits, Plan, plan
 from hub_ui.catalog.row import UNDER, row_of, shown, spellings
+from hub_ui.catalog.search import BaseCount, Counts, Facets, Found, Hits, Plan, plan
 from hub_ui.catalog.store import Store, Writing
 
 _LOG = logging.getLogger(__name__)
@@ -138,8 +137,8 @@ class Catalog:
         return self._scan(asked)
 
     def _scan(self, asked: Plan) -> Hits:
-        phrases = scan.phrases(asked)
-        return scan.find(() if phrases is None else self._store.rows_with(phrases), asked)
+        phrases = search.phrases(asked)
+        return search.find(() if phrases is None else self._store.rows_with(phrases), asked)
 
     def _facets(self, counts: Counts) -> Facets:
         return Facets(

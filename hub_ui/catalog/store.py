@@ -20,8 +20,7 @@ from uuid import uuid4
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.row import SEPARATOR, Row
-from hub_ui.catalog.text import storable
+from hub_ui.catalog.row import SEPARATOR, Row, storable
 from hub_ui.database import connect, is_damage, move_aside, transaction
 
 _LOG = logging.getLogger(__name__)

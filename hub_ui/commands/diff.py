@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hub_ui.commands.locked import check_lock
-from hub_ui.library.difference import Change, Difference, difference, values
-from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.lock_diff import Change, Difference, difference, values
+from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal
 
 

@@ -14,13 +14,13 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.locked import settings_of, some
 from hub_ui.commands.targets import ref_of
-from hub_ui.library import picture
+from hub_ui.generate import base_models
 from hub_ui.library.disk import disk_trouble
-from hub_ui.library.entry import Entry
-from hub_ui.library.export import Exported, Exporter
-from hub_ui.library.export_diffusers import Base, snippet
-from hub_ui.library.export_tools import Subject, a1111, comfyui
-from hub_ui.preview import bases
+from hub_ui.library.export import sidecars
+from hub_ui.library.export.diffusers_script import Base, snippet
+from hub_ui.library.export.sidecars import Subject, a1111, comfyui
+from hub_ui.library.export.write import Exported, Exporter
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, table
 
@@ -79,9 +79,9 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     subject = Subject(entry=entry, path=built.library.path(entry))
     try:
         lora = _lora(built, entry)
-        subject = replace(subject, lora=lora, example=picture.example_of(lora, entry))
+        subject = replace(subject, lora=lora, example=sidecars.example_of(lora, entry))
         if subject.example is not None:
-            subject = replace(subject, picture=picture.fetch(subject.example, built.settings.hub_hosts))
+            subject = replace(subject, picture=sidecars.fetch(subject.example, built.settings.hub_hosts))
     except HubUiError as error:
         terminal.rewrite("")
         terminal.note(f"{entry.ref}: without a picture: {error.message}")
@@ -93,7 +93,7 @@ def _lora(built: Services, entry: Entry) -> Lora:
         known = built.catalog.lora(entry.ref)
     except NotFound:
         return built.open(entry.ref)
-    return known if picture.example_of(known, entry) else built.open(entry.ref)
+    return known if sidecars.example_of(known, entry) else built.open(entry.ref)
 
 
 class _Commits:
@@ -120,7 +120,7 @@ class _Commits:
 
 def _base_of(entry: Entry, commits: _Commits) -> Base | None:
     try:
-        chosen = bases.choose(entry.architecture, entry.base_model, None)
+        chosen = base_models.choose(entry.architecture, entry.base_model, None)
     except NoBase:
         return None
     # A few lines of diffusers don't draw with these: they come out of several repos, or want more than a prompt.

@@ -14,9 +14,9 @@ from connectors.record import Lora
 from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands.locked import failure, some, worst
-from hub_ui.library.entry import Entry
+from hub_ui.library.identify import FindsByHash, Found, Identifier, entry_of, local_entry
 from hub_ui.library.library import Library, source_of
-from hub_ui.library.recognise import FindsByHash, Found, Recogniser, entry_of, local_entry
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal, table
@@ -49,7 +49,7 @@ def _settings(args: argparse.Namespace, folder: Path) -> Settings:
     return settings.from_environment(os.environ, library=library and library.absolute(), lock=args.lock)
 
 
-def _recogniser(built: Services, errors: list[HubUiError], terminal: Terminal, *, offline: bool) -> Recogniser:
+def _recogniser(built: Services, errors: list[HubUiError], terminal: Terminal, *, offline: bool) -> Identifier:
     def failed(error: HubUiError) -> None:
         errors.append(error)
         terminal.rewrite("")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import HubUiError
-from connectors.facts.structure import Layouts
-from connectors.inspection import Facts, inspect_path, inspect_url
 from connectors.ref import Ref
+from connectors.weights.inspect import Facts, inspect_path, inspect_url
+from connectors.weights.structure import Layouts
 from hub_ui import services, settings
 from hub_ui.commands.targets import meant
 from hub_ui.services import Services

@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
+from connectors.claims.resolve import file_of, flatten
 from connectors.errors import NotFound
-from connectors.facts.claims import file_of, flatten
 from connectors.record import Claim
 from hub_ui import services
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.commands.locked import settings_of
-from hub_ui.library.entry import Entry
-from hub_ui.library.permits import QUESTIONS, Permit, Permits, permits
+from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, Permit, permits
+from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal, facts, table
 
 _MANY = 3
@@ -39,7 +39,7 @@ def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
     return flatten(lora, version, file_of(version, entry.ref)).claims if version else lora.claims
 
 
-def _document(found: Permits) -> dict[str, Any]:
+def _document(found: LicenseSummary) -> dict[str, Any]:
     return {
         "entries": [_item(permit) for permit in found.each],
         "together": {
@@ -64,7 +64,7 @@ def _item(permit: Permit) -> dict[str, Any]:
     }
 
 
-def _print(found: Permits, terminal: Terminal) -> None:
+def _print(found: LicenseSummary, terminal: Terminal) -> None:
     if not found.each:
         terminal.line("The lock file holds no LoRA.")
         return
@@ -78,7 +78,7 @@ def _print(found: Permits, terminal: Terminal) -> None:
     terminal.line("A summary to choose by, and no legal advice. Unknown is no permission.")
 
 
-def _verdict(found: Permits, question: Any) -> str:
+def _verdict(found: LicenseSummary, question: Any) -> str:
     verdict = found.together[question]
     names = [entry.title for entry in verdict.because]
     more = f" and {len(names) - _MANY:,} more" if len(names) > _MANY else ""

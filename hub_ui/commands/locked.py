@@ -10,8 +10,8 @@ from typing import Any
 
 from connectors.errors import HubUiError, NotFound
 from hub_ui import settings
-from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
 
 

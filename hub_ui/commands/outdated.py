@@ -12,7 +12,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.locked import failure, named, settings_of, some, worst
 from hub_ui.library.library import Library
-from hub_ui.library.outdated import Standing, outdated
+from hub_ui.library.outdated import UpdateStatus, outdated
 from hub_ui.terminal import Terminal, table
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     return worst(result.error for result in results)
 
 
-def _item(library: Library, result: Standing) -> dict[str, Any]:
+def _item(library: Library, result: UpdateStatus) -> dict[str, Any]:
     return {
         **named(library, result.entry),
         "state": result.state,
@@ -46,7 +46,7 @@ def _item(library: Library, result: Standing) -> dict[str, Any]:
     }
 
 
-def _print(results: Sequence[Standing], terminal: Terminal) -> None:
+def _print(results: Sequence[UpdateStatus], terminal: Terminal) -> None:
     told = [result for result in results if result.state != "current"]
     if told:
         terminal.lines(table([("STATE", "TITLE", "ABOUT"), *((r.state, r.entry.title, _about(r)) for r in told)]))
@@ -56,7 +56,7 @@ def _print(results: Sequence[Standing], terminal: Terminal) -> None:
         terminal.note("hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF")
 
 
-def _about(result: Standing) -> str:
+def _about(result: UpdateStatus) -> str:
     if result.error is not None:
         return result.error.message
     newest = f"{result.newest_name or ''}  {result.newest}" if result.newest else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub_ui.library.progress import Progress
-from hub_ui.preview.job import Step
+from hub_ui.generate.request import Step
+from hub_ui.library.download.progress import Progress
 from hub_ui.terminal import Terminal, size
 
 _MOST_COUNTED = 10_000

@@ -11,7 +11,7 @@ from connectors.ref import Ref
 from hub_ui import services, settings
 from hub_ui.commands.progress import progress
 from hub_ui.commands.targets import ref_of
-from hub_ui.library.entry import Entry
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 

@@ -9,9 +9,9 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.commands.locked import failure, library_of, named, worst
 from hub_ui.commands.targets import ref_of
 from hub_ui.library.disk import disk_trouble, drop_empty
-from hub_ui.library.entry import Entry
-from hub_ui.library.export import drop
+from hub_ui.library.export.write import drop
 from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal
 
 

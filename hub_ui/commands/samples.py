@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.errors import UsageError
+from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.samples import write_samples
 from hub_ui.settings import Settings
 
 # The local Replicate answers like the real one: nothing without a key. Any key will do.

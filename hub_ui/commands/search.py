@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 
 from connectors import federation
+from connectors.claims import base_models
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired
-from connectors.facts import base_models
-from connectors.facts.claims import flatten, record_with_header
 from connectors.query import Query
 from connectors.record import Record
 from connectors.suggestion import suggestion

@@ -6,8 +6,8 @@ import argparse
 import os
 from typing import Any
 
+from connectors.claims.resolve import with_header
 from connectors.errors import HubUiError
-from connectors.facts.claims import with_header
 from connectors.record import (
     Access,
     Claim,

@@ -9,14 +9,13 @@ from typing import Any
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from connectors.replicate_runs import Run
-from connectors.replicate_trainings import Order, terms_of
+from connectors.replicate.runs import Run
+from connectors.replicate.trainings import Order, terms_of
 from hub_ui import services, settings
 from hub_ui.commands.asking import agree_to_pay
 from hub_ui.commands.progress import words
-from hub_ui.preview.training_set import training_set
 from hub_ui.terminal import Terminal, size
-from hub_ui.trainings import Trainer, price
+from hub_ui.training import Trainer, price, training_set
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
-from connectors import inspection
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights, UsageError
 from connectors.ref import Ref
-from hub_ui.library.progress import Progress
-from hub_ui.library.recognise import FindsByHash
-from hub_ui.preview import example_settings, sheets, stamp
-from hub_ui.preview.job import Adapter, Job, Made, Step
-from hub_ui.preview.parameters import Parameters, UsedLora
-from hub_ui.preview.sheets import Sheet
-from hub_ui.preview.stamped import Stamp, sha256_of
+from connectors.weights import inspect
+from hub_ui.generate import comparison
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step
+from hub_ui.images import example_settings, png_metadata
+from hub_ui.images.infotext import Infotext, UsedLora
+from hub_ui.images.provenance import Provenance, sha256_of
+from hub_ui.library.download.progress import Progress
+from hub_ui.library.identify import FindsByHash
 from hub_ui.services import Services
 
 OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
@@ -29,15 +30,15 @@ Report = Callable[[Progress | Step], None]
 class Again:
     """What is to be made. `stamp` is what it is made again from, `notes` what could not be taken over."""
 
-    job: Job
-    sheet: Sheet
+    job: GenerationRequest
+    sheet: Comparison
     place: str
-    stamp: Stamp | None = None
+    stamp: Provenance | None = None
     notes: tuple[str, ...] = ()
 
-    def changed(self, made: Made) -> tuple[str, ...]:
+    def changed(self, made: GenerationResult) -> tuple[str, ...]:
         """Everything worth saying of the result."""
-        since = stamp.changes(self.stamp, made.job, made.report) if self.stamp else ()
+        since = png_metadata.changes(self.stamp, made.job, made.report) if self.stamp else ()
         return tuple(dict.fromkeys([*self.notes, *since, *made.report.notes]))
 
 
@@ -59,12 +60,12 @@ def as_they_lie(asked: Again) -> Again:
     return replace(asked, job=replace(asked.job, adapters=adapters), notes=(*asked.notes, *changed))
 
 
-def _check_file(adapter: Adapter) -> None:
+def _check_file(adapter: LoraInput) -> None:
     """What is no LoRA for pictures is said before anyone looks for a base for it. Without a file there is no saying."""
     if not adapter.path.is_file():
         return
     try:
-        facts = inspection.inspect_path(adapter.path).adapter
+        facts = inspect.inspect_path(adapter.path).adapter
     except (BadHeader, NotWeights) as error:
         raise type(error)(f"“{adapter.title}”: {error.message} hub-ui sync brings the right file back.") from error
     if not facts.is_lora:
@@ -73,16 +74,16 @@ def _check_file(adapter: Adapter) -> None:
 
 
 def again(built: Services, args: argparse.Namespace, report: Report) -> Again:
-    found = stamp.look(args.again)
-    if isinstance(found, Parameters):
+    found = png_metadata.look(args.again)
+    if isinstance(found, Infotext):
         return _of_others(built, found, args, report)
     return _of_ours(built, found, args, report)
 
 
-def _of_ours(built: Services, found: Stamp, args: argparse.Namespace, report: Report) -> Again:
+def _of_ours(built: Services, found: Provenance, args: argparse.Namespace, report: Report) -> Again:
     place = "replicate" if args.on == "replicate" or (found.report and found.report.place == "replicate") else "local"
 
-    def adapter(ref: Ref, weight: float) -> Adapter:
+    def adapter(ref: Ref, weight: float) -> LoraInput:
         if place == "replicate" or (args.estimate and built.held(ref) is None):
             return built.planned([ref], [weight], prompt="").adapters[0]
         return built.adapters([ref], [weight], report=report)[0]
@@ -93,10 +94,10 @@ def _of_ours(built: Services, found: Stamp, args: argparse.Namespace, report: Re
         # Where it was may be a folder that is gone, or that lies on somebody else's disk.
         notes = (*notes, f"It was made on {found.base}, and this one on {args.base}.")
         job = replace(job, base=args.base)
-    return Again(job=job, sheet=found.whole_sheet or sheets.one(job), place=place, stamp=found, notes=notes)
+    return Again(job=job, sheet=found.whole_sheet or comparison.one(job), place=place, stamp=found, notes=notes)
 
 
-def _control(found: Stamp, args: argparse.Namespace) -> tuple[Path | None, tuple[str, ...]]:
+def _control(found: Provenance, args: argparse.Namespace) -> tuple[Path | None, tuple[str, ...]]:
     """The picture that steered: the one named now, else the one that lies beside the file."""
     if found.control is None:
         return None, ()
@@ -111,7 +112,7 @@ def _control(found: Stamp, args: argparse.Namespace) -> tuple[Path | None, tuple
     return path, () if same else (f"{path.name} is not the picture that steered it then: its bytes are others.",)
 
 
-def _of_others(built: Services, found: Parameters, args: argparse.Namespace, report: Report) -> Again:
+def _of_others(built: Services, found: Infotext, args: argparse.Namespace, report: Report) -> Again:
     taken = example_settings.of_text(found)
     known = [(lora, _ref(built, lora)) for lora in taken.loras]
     refs, weights = _usable(known)
@@ -126,10 +127,10 @@ def _of_others(built: Services, found: Parameters, args: argparse.Namespace, rep
     plain = args.on != "local" or (args.estimate and None in map(built.held, refs))
     job = built.planned(refs, weights, **fields) if plain else built.job(refs, weights, report=report, **fields)
     said = [*([taken.sentence()] if taken.unmapped else []), *_left_out(known), *_other_noise(found)]
-    return Again(job=job, sheet=sheets.one(job), place=args.on, notes=tuple(filter(None, said)))
+    return Again(job=job, sheet=comparison.one(job), place=args.on, notes=tuple(filter(None, said)))
 
 
-def _other_noise(found: Parameters) -> list[str]:
+def _other_noise(found: Infotext) -> list[str]:
     """A picture of ours comes here when a site kept only what A1111 reads of it."""
     return [] if found.fields.get("Version", "").startswith("hub-ui") else [OTHER_NOISE]
 

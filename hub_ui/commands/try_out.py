@@ -21,12 +21,14 @@ from hub_ui.commands.targets import lora_of
 from hub_ui.commands.try_again import Again, again, as_they_lie
 from hub_ui.commands.try_told import estimate_json, fetch_words, made_json
 from hub_ui.commands.waiting import ctrl_c
-from hub_ui.library.progress import Progress
-from hub_ui.preview import bases, fetching, samplers, sheets, stamp
-from hub_ui.preview.contact import contact
-from hub_ui.preview.fetching import Plan, Source
-from hub_ui.preview.job import Job, Made, Step, spread
-from hub_ui.preview.sheets import Sheet
+from hub_ui.generate import base_models, comparison, samplers
+from hub_ui.generate.base_models import download
+from hub_ui.generate.base_models.download import Plan, Source
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.request import GenerationRequest, GenerationResult, Step, spread
+from hub_ui.images import png_metadata
+from hub_ui.images.contact_sheet import contact
+from hub_ui.library.download.progress import Progress
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
@@ -74,7 +76,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.sampler and samplers.read(args.sampler) is None:
         raise UsageError(f"--sampler {args.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
     if args.base and args.on == "local":
-        bases.check_name(args.base)
+        base_models.check_name(args.base)
     if args.control and not args.control.is_file():
         raise UsageError(f"--control {args.control}: there is no such file")
     if not args.again:
@@ -113,7 +115,7 @@ def _check_sheet(args: argparse.Namespace) -> None:
         raise UsageError(f"--cells {args.cells}: there is no folder {args.cells.absolute().parent}")
 
 
-def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
+def _job(built: Services, args: argparse.Namespace, report: Report) -> GenerationRequest:
     loras = [lora_of(text) for text in args.refs]
     width, height = args.size or (None, None)
     fields: dict[str, Any] = {
@@ -139,9 +141,9 @@ def _job(built: Services, args: argparse.Namespace, report: Report) -> Job:
     return built.job(loras, args.weight, report=report, **fields)
 
 
-def _sheet(job: Job, args: argparse.Namespace) -> Sheet:
-    weights: Sequence[float] = args.weights_of or sheets.USUAL_STRIP
-    return sheets.of_kind(args.sheet or "one", job, args.prompt, weights)
+def _sheet(job: GenerationRequest, args: argparse.Namespace) -> Comparison:
+    weights: Sequence[float] = args.weights_of or comparison.USUAL_STRIP
+    return comparison.of_kind(args.sheet or "one", job, args.prompt, weights)
 
 
 def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:
@@ -158,12 +160,12 @@ def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:
     return 0
 
 
-def _plan(built: Services, job: Job) -> Plan:
+def _plan(built: Services, job: GenerationRequest) -> Plan:
     first = job.adapters[0] if job.adapters else None
-    choice = bases.choose(first.architecture if first else None, first.base_model if first else None, job.base)
+    choice = base_models.choose(first.architecture if first else None, first.base_model if first else None, job.base)
     tokens, endpoints = built.settings.tokens, built.settings.endpoints
     source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
-    return fetching.plan(choice, source)
+    return download.plan(choice, source)
 
 
 def far_from_usual(args: argparse.Namespace) -> tuple[str, ...]:
@@ -176,7 +178,7 @@ def far_from_usual(args: argparse.Namespace) -> tuple[str, ...]:
     )
 
 
-def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> Made:
+def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> GenerationResult:
     for note in () if terminal.json else asked.notes:
         terminal.note(note)
     # Who can't be told how long it takes is told why when it is made.
@@ -193,7 +195,7 @@ def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> Ma
         return _drawn(built, replace(asked, job=replace(asked.job, may_fetch=True)), terminal)
 
 
-def _drawn(built: Services, asked: Again, terminal: Terminal) -> Made:
+def _drawn(built: Services, asked: Again, terminal: Terminal) -> GenerationResult:
     with ctrl_c() as pressed:
         made = built.make(asked.job, asked.sheet, place=asked.place, report=progress(terminal), cancelled=pressed)
     terminal.rewrite("")
@@ -208,20 +210,20 @@ def _agreed(error: NeedsFetching, terminal: Terminal) -> bool:
     return agreed("Download it now?", terminal)
 
 
-def _save(made: Made, args: argparse.Namespace, pictures: Path) -> None:
+def _save(made: GenerationResult, args: argparse.Namespace, pictures: Path) -> None:
     """What took minutes to draw is not lost where it can't be written: the history has it, and is named."""
     try:
         with _whole(args.out) as part:
             if len(made.pictures) == 1:
-                stamp.save(made, 0, part)
+                png_metadata.save(made, 0, part)
             else:
-                stamp.save_sheet(made, contact(made), part)
+                png_metadata.save_sheet(made, contact(made), part)
         if args.cells:
             args.cells.mkdir(exist_ok=True)
-            hashes = stamp.hashes_of(made)
+            hashes = png_metadata.hashes_of(made)
             for cell in range(len(made.pictures)):
                 with _whole(cell_path(args.cells, cell)) as part:
-                    stamp.save(made, cell, part, hashes)
+                    png_metadata.save(made, cell, part, hashes)
     except OSError as error:
         raise HubUiError(
             f"{error.filename or args.out} can't be written: {error.strerror or error}. Pictures drawn lately are in "
@@ -248,7 +250,7 @@ def cell_path(folder: Path, cell: int) -> Path:
     return folder / f"{cell + 1:02}.png"
 
 
-def _tell(made: Made, notes: Sequence[str], args: argparse.Namespace, terminal: Terminal) -> None:
+def _tell(made: GenerationResult, notes: Sequence[str], args: argparse.Namespace, terminal: Terminal) -> None:
     report = made.report
     if terminal.json:
         cells = [cell_path(args.cells, i) for i in range(len(made.pictures))] if args.cells else []

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hub_ui.commands.try_again import Again
-from hub_ui.preview.coverage import Coverage
-from hub_ui.preview.fetching import Plan
-from hub_ui.preview.job import Made
+from hub_ui.generate.base_models.download import Plan
+from hub_ui.generate.coverage import Coverage
+from hub_ui.generate.request import GenerationResult
 from hub_ui.terminal import size
 
 
-def made_json(made: Made, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
+def made_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
     """`prompt` and the LoRAs' weights are those of the last picture, which has everything on."""
     report, last = made.report, made.sheet.cells[-1]
     return {
@@ -80,7 +80,7 @@ def _coverage(one: Coverage) -> dict[str, Any]:
     }
 
 
-def _sheet(made: Made, cells: Sequence[Path]) -> dict[str, Any]:
+def _sheet(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
     sheet = made.sheet
     return {
         "kind": sheet.kind,

@@ -13,14 +13,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
-from connectors import inspection
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
-from hub_ui.library import download as http_download
-from hub_ui.library import hub_download, lockfile
-from hub_ui.library.address import Renew
+from connectors.weights import inspect
+from hub_ui.library import lockfile
 from hub_ui.library.disk import (
     FULL,
     Fetched,
@@ -33,14 +31,15 @@ from hub_ui.library.disk import (
     move,
     stamp,
 )
-from hub_ui.library.download import check_promise
-from hub_ui.library.entry import Entry
-from hub_ui.library.folder import is_safe_path, target
-from hub_ui.library.lockfile import Lock
-from hub_ui.library.names import DEFAULT, Names
-from hub_ui.library.part import Part, Place, Purpose, part_of, read_state
-from hub_ui.library.progress import Meter, Progress
-from hub_ui.library.transfer import Manner
+from hub_ui.library.download import fetch as http_download
+from hub_ui.library.download import huggingface
+from hub_ui.library.download.address import Renew
+from hub_ui.library.download.fetch import check_promise
+from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place, part_of, read_state
+from hub_ui.library.download.progress import Meter, Progress
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate, is_safe_path, target
+from hub_ui.library.lockfile import Entry, Lock
 
 # Empty files that keep writers apart, and what is known of parts; safe to delete while nothing runs.
 _STATE = ".hub-ui"
@@ -52,11 +51,13 @@ _SECONDS_BETWEEN_TRIES = 0.1
 class Library:
     """Several threads and several processes may use one library at once."""
 
-    def __init__(self, folder: Path, lock: Path, *, manner: Manner | None = None, names: Names | None = None) -> None:
+    def __init__(
+        self, folder: Path, lock: Path, *, manner: DownloadOptions | None = None, names: FileNameTemplate | None = None
+    ) -> None:
         self.folder = folder
         self.lock = lock
-        self.manner = manner or Manner()
-        self.names = names or Names.parse(DEFAULT)
+        self.manner = manner or DownloadOptions()
+        self.names = names or FileNameTemplate.parse(DEFAULT)
         self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
 
     def entries(self) -> tuple[Entry, ...]:
@@ -250,7 +251,7 @@ class Library:
         part = self._part(download, near, known)
         try:
             if not isinstance(download, HttpDownload):
-                hub_download.sweep(download)
+                huggingface.sweep(download)
             fetched = self._twin(download, part) or _fetch(download, part, meter, renew, self.manner)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)
@@ -266,22 +267,22 @@ class Library:
             drop_empty(part.path.parent, self.folder)
             drop_empty(near.parent, self.folder)
 
-    def _part(self, download: Download, near: Path, known: Entry | None) -> Part:
+    def _part(self, download: Download, near: Path, known: Entry | None) -> PartialFile:
         """Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one."""
         digest = _digest(str(download.ref))
         promised = download.sha256 or (known.sha256 if known else None)
-        purpose = Purpose(
+        purpose = DownloadIdentity(
             ref=str(download.ref), address=source_of(download), sha256=promised.lower() if promised else None
         )
         place = Place(
             folder=self.folder, state=self._state(download.ref), part=near.with_name(f"{near.stem}.{digest}.part")
         )
-        return Part.open(place, purpose)
+        return PartialFile.open(place, purpose)
 
     def _state(self, ref: Ref) -> Path:
         return self.folder / _STATE / f"{_digest(str(ref))}.json"
 
-    def _twin(self, download: Download, part: Part) -> Fetched | None:
+    def _twin(self, download: Download, part: PartialFile) -> Fetched | None:
         """The same bytes from another entry's file, where the hub promises bytes that lie here already."""
         sha256 = part.state.purpose.sha256
         twin = self._holder(sha256, download.ref) if sha256 else None
@@ -296,7 +297,7 @@ class Library:
         paths = (self.path(entry) for entry in self.entries() if entry.sha256 == sha256 and entry.ref != but)
         return next((path for path in paths if holds_bytes(path, sha256)), None)
 
-    def _keep(self, download: Download, record: Record, part: Part, fetched: Fetched) -> Entry:
+    def _keep(self, download: Download, record: Record, part: PartialFile, fetched: Fetched) -> Entry:
         """The part under its final name, and its entry. Ended at any moment, the next pull finds its way from here."""
         self._share(part, fetched, download.ref)
         part.sync()
@@ -312,7 +313,7 @@ class Library:
         part.settle()
         return entry
 
-    def _share(self, part: Part, fetched: Fetched, ref: Ref) -> None:
+    def _share(self, part: PartialFile, fetched: Fetched, ref: Ref) -> None:
         """Bytes that turn out to lie here already, under another ref, take their room once."""
         twin = self._holder(fetched.sha256, ref)
         if twin is None or twin.samefile(part.path):
@@ -388,10 +389,12 @@ def source_of(download: Download) -> str:
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
 
 
-def _fetch(download: Download, part: Part, meter: Meter, renew: Renew | None, manner: Manner) -> Fetched:
+def _fetch(
+    download: Download, part: PartialFile, meter: Meter, renew: Renew | None, manner: DownloadOptions
+) -> Fetched:
     if isinstance(download, HttpDownload):
         return http_download.fetch(download, part, meter, renew=renew, manner=manner)
-    return hub_download.fetch(download, part.path, meter, manner.patience)
+    return huggingface.fetch(download, part.path, meter, manner.patience)
 
 
 def _bytes_of(download: Download) -> str:
@@ -404,7 +407,7 @@ def _completed(record: Record, path: Path) -> Record:
     if record.architecture is not None and record.trigger_words:
         return record
     try:
-        found = inspection.inspect_path(path).adapter
+        found = inspect.inspect_path(path).adapter
     except HubUiError:
         return record
     return replace(

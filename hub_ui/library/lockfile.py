@@ -24,19 +24,85 @@ wrote. A version "1.x" is read as version 1 with such keys; any other version is
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from typing import Any
 
 from connectors.errors import BadRef, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui.library import toml
-from hub_ui.library.entry import Entry
-from hub_ui.library.folder import is_safe_path
+from hub_ui.library.file_names import is_safe_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """`file` is a path below the library folder, with forward slashes. `weight` is the author's or the person's own.
+    `source` is empty for a file that no hub is known to have.
+
+    `extra` holds the keys of its table that this version does not know, as they were: rewriting loses nothing.
+    """
+
+    ref: Ref
+    title: str
+    file: str
+    size: int
+    sha256: str
+    source: str
+    base_model: str | None = None
+    architecture: str | None = None
+    trigger_words: tuple[str, ...] = ()
+    weight: float | None = None
+    license: str | None = None
+    # Left out of the hash, since tables can't be hashed: equal entries still have equal hashes.
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def answers_to(self, ref: Ref) -> bool:
+        """Whether `ref` names this entry, be it in full or with its version or file left out."""
+        same_lora = (ref.hub, ref.id) == (self.ref.hub, self.ref.id) or (not ref.id and ref.hub == self.ref.hub)
+        return same_lora and ref.version in (None, self.ref.version) and (ref.file is None or ref.file == self.ref.file)
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def pair(key: str, value: Any) -> str:
+    return f"{key_text(key)} = {value_text(value)}"
+
+
+def key_text(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else string(key)
+
+
+def value_text(value: Any) -> str:
+    """On one line. A table is written inline with its keys sorted, whatever form it was read in."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return string(value)
+        case int() | float():
+            # Python writes no decimal of many thousand digits, but reads one that was written in hexadecimal.
+            return hex(value) if isinstance(value, int) and value >= 2**63 else repr(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Mapping():
+            pairs = ", ".join(pair(key, value[key]) for key in sorted(value))
+            return f"{{ {pairs} }}" if pairs else "{}"
+        case list() | tuple():
+            return "[" + ", ".join(value_text(item) for item in value) + "]"
+    raise TypeError(f"TOML has no value for {type(value).__name__}")
+
+
+def string(text: str) -> str:
+    """JSON's string is TOML's basic string, but for DEL, which TOML wants escaped, and for half surrogates."""
+    clean = text.encode("utf-8", "replace").decode()
+    return json.dumps(clean, ensure_ascii=False).replace("\x7f", "\\u007f")
+
 
 VERSION = 1
 _HEAD = "# Written by hub-ui: the LoRAs of this library, pinned. Comments are not kept."
@@ -81,8 +147,8 @@ def loads(text: str, name: str = "loras.lock") -> tuple[Entry, ...]:
 
 
 def write(lock: Lock) -> str:
-    rest = [toml.pair(key, lock.extra[key]) for key in sorted(lock.extra)]
-    head = "\n".join([_HEAD, toml.pair("version", lock.version), *rest, ""])
+    rest = [pair(key, lock.extra[key]) for key in sorted(lock.extra)]
+    head = "\n".join([_HEAD, pair("version", lock.version), *rest, ""])
     ordered = sorted(lock.entries, key=lambda entry: (str(entry.ref), entry.file))
     return "\n".join([head, *(_entry_text(entry) for entry in ordered)])
 
@@ -91,11 +157,9 @@ def _entry_text(entry: Entry) -> str:
     local = entry.ref.hub == LOCAL and not entry.source
     values = {key: getattr(entry, key) for key in KEYS} | {"ref": str(entry.ref)}
     known = [
-        toml.pair(key, value)
-        for key, value in values.items()
-        if value not in (None, ()) and not (key == "source" and local)
+        pair(key, value) for key, value in values.items() if value not in (None, ()) and not (key == "source" and local)
     ]
-    rest = [toml.pair(key, entry.extra[key]) for key in sorted(entry.extra)]
+    rest = [pair(key, entry.extra[key]) for key in sorted(entry.extra)]
     return "\n".join(["[[lora]]", *known, *rest, ""])
 
 

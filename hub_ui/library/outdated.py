@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from connectors.claims.resolve import file_of, flatten
+from connectors.connector import HttpDownload
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.facts.claims import file_of, flatten
+from connectors.http.files import file_http
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
-from hub_ui.library.entry import Entry
+from hub_ui.library.download.address import Asked, RangedSource, Renew
+from hub_ui.library.download.progress import Meter
+from hub_ui.library.download.retry import Attempts, RetryPolicy
+from hub_ui.library.download.tar import only_safetensors
+from hub_ui.library.lockfile import Entry
 
 # "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
 # the same version. "unknown": the hub says too little to tell.
@@ -21,7 +28,7 @@ LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versio
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class UpdateStatus:
     """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model."""
 
     entry: Entry
@@ -33,14 +40,14 @@ class Standing:
     error: HubUiError | None = None
 
 
-def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[Standing]:
+def outdated(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[UpdateStatus]:
     """One request a LoRA, however many of its files are here. A hub that fails costs its own entries only."""
     library = tuple(entries)
     answers: dict[Ref, Lora | HubUiError] = {}
     failed: dict[Origin, HubUiError] = {}
     for entry in library:
         if entry.ref.hub == LOCAL:
-            yield Standing(entry=entry, state="unknown", note=LOCAL_NOTE)
+            yield UpdateStatus(entry=entry, state="unknown", note=LOCAL_NOTE)
             continue
         asked = entry.ref.lora if entry.ref.id else entry.ref
         if asked not in answers:
@@ -60,7 +67,7 @@ def _holds(library: Iterable[Entry], newest: Ref | None) -> bool:
     return any(entry.answers_to(wanted) for entry in library)
 
 
-def _superseded(found: Standing) -> Standing:
+def _superseded(found: UpdateStatus) -> UpdateStatus:
     note = f"The library holds the newer one. Where this one is not needed: hub-ui remove {found.entry.ref}"
     return replace(found, state="superseded", note=note)
 
@@ -72,35 +79,35 @@ def _answer(ref: Ref, get: Callable[[Ref], Lora]) -> Lora | HubUiError:
         return error
 
 
-def _standing(entry: Entry, answer: Lora | HubUiError) -> Standing:
+def _standing(entry: Entry, answer: Lora | HubUiError) -> UpdateStatus:
     if isinstance(answer, NotFound):
-        return Standing(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
+        return UpdateStatus(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
     if isinstance(answer, HubUiError):
-        return Standing(entry=entry, state="failed", error=answer)
+        return UpdateStatus(entry=entry, state="failed", error=answer)
     if entry.ref.hub == "huggingface":
         return _commit(entry, answer)
     return _version(entry, answer)
 
 
-def _commit(entry: Entry, lora: Lora) -> Standing:
+def _commit(entry: Entry, lora: Lora) -> UpdateStatus:
     """Commits come and go with every edit of a card: only other bytes of the same file are news."""
     newest = lora.version(None)
     file = file_of(newest, entry.ref)
     if newest is None or file is None:
-        return Standing(
+        return UpdateStatus(
             entry=entry, state="gone", note="The newest commit has no such file any more; the pinned one still may."
         )
     match _same(file, entry):
         case True:
-            return Standing(entry=entry, state="current")
+            return UpdateStatus(entry=entry, state="current")
         case False if newest.ref.version == entry.ref.version:
             return _replaced(entry, newest, file)
         case False:
             return _newer(entry, newest)
-    return Standing(entry=entry, state="unknown", note="The hub states no SHA-256 for this file.")
+    return UpdateStatus(entry=entry, state="unknown", note="The hub states no SHA-256 for this file.")
 
 
-def _version(entry: Entry, lora: Lora) -> Standing:
+def _version(entry: Entry, lora: Lora) -> UpdateStatus:
     own = lora.version(entry.ref.version)
     if own is not None and (other := _other_file(own, entry)) is not None:
         return _replaced(entry, own, other)
@@ -111,8 +118,8 @@ def _version(entry: Entry, lora: Lora) -> Standing:
         return _newer(entry, max(later, key=_age))
     # Replicate tells of one version unless asked for another.
     if own is None and entry.ref.hub == "civitai":
-        return Standing(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
-    return Standing(entry=entry, state="current")
+        return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
+    return UpdateStatus(entry=entry, state="current")
 
 
 def _other_file(version: Version, entry: Entry) -> WeightFile | None:
@@ -167,9 +174,9 @@ def _number(ref: Ref) -> int:
     return int(ref.version) if ref.version and ref.version.isdecimal() else 0
 
 
-def _newer(entry: Entry, version: Version) -> Standing:
+def _newer(entry: Entry, version: Version) -> UpdateStatus:
     file = file_of(version, entry.ref) or version.file
-    return Standing(
+    return UpdateStatus(
         entry=entry,
         state="newer",
         newest=file.ref if file else version.ref,
@@ -179,8 +186,8 @@ def _newer(entry: Entry, version: Version) -> Standing:
     )
 
 
-def _replaced(entry: Entry, version: Version, file: WeightFile) -> Standing:
-    return Standing(
+def _replaced(entry: Entry, version: Version, file: WeightFile) -> UpdateStatus:
+    return UpdateStatus(
         entry=entry,
         state="replaced",
         newest=file.ref,
@@ -188,3 +195,39 @@ def _replaced(entry: Entry, version: Version, file: WeightFile) -> Standing:
         newest_at=version.updated_at,
         note=f"Its author replaced the file under the same version (sha256 now {(file.sha256 or '')[:12]}…).",
     )
+
+
+def sha256_at(download: HttpDownload, renew: Renew, meter: Meter, patience: RetryPolicy) -> str:
+    """Of the file itself where it lies in a tar. Raises one of our errors when it can't be had whole."""
+    address = RangedSource(download, renew)
+    attempts = Attempts(patience=patience, check=meter.check)
+    while True:
+        try:
+            return _once(download, address, meter)
+        except HubUiError as error:
+            attempts.failed(error, 0)
+
+
+def _once(download: HttpDownload, address: RangedSource, meter: Meter) -> str:
+    digest = hashlib.sha256()
+    with file_http(again=False) as http:
+        answer = address.open(http, Asked(whole=True))
+        with answer.response:
+            meter.at(0, answer.total)
+            came = _whole(address.chunks(answer), answer.total, download, meter)
+            for chunk in only_safetensors(came) if download.in_tar else came:
+                digest.update(chunk)
+            # What lies behind the LoRA in a tar: a connection that breaks there has brought another tar.
+            for _ in came:
+                pass
+    return digest.hexdigest()
+
+
+def _whole(chunks: Iterator[bytes], total: int | None, download: HttpDownload, meter: Meter) -> Iterator[bytes]:
+    came = 0
+    for chunk in chunks:
+        came += len(chunk)
+        meter.add(len(chunk))
+        yield chunk
+    if total is not None and came != total:
+        raise HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)

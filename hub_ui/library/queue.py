@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 
 from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
-from hub_ui.library.entry import Entry
-from hub_ui.library.progress import Progress, PullCancelled
-from hub_ui.library.queue_plan import Limits, Pace, may_start, next_up, seconds_until
+from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.queue_plan import QueueLimits, SpeedMeter, may_start, next_up, seconds_until
 from hub_ui.library.queue_store import ANY, QueueStore, Row
 
 _LOG = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class _Job:
 
     row: Row
     ref: Ref
-    pace: Pace
+    pace: SpeedMeter
     drop: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     done: int = 0
@@ -124,7 +124,7 @@ class Queue:
         self.path = path
         self._pull = pull
         self._forget = forget
-        self._limits = Limits(workers=workers, per_host=per_host, tries=tries)
+        self._limits = QueueLimits(workers=workers, per_host=per_host, tries=tries)
         self._clock = clock or Clock()
         self._luck = luck
         self._most_failed = most_failed
@@ -303,7 +303,7 @@ class Queue:
         return min(_LOOK_SECONDS, seconds_until(waiting, self._holds, now) or _LOOK_SECONDS)
 
     def _launch(self, row: Row, *, drop: bool = False) -> None:
-        job = _Job(row=row, ref=Ref.parse(row.ref), pace=Pace(self._clock.now), drop=drop)
+        job = _Job(row=row, ref=Ref.parse(row.ref), pace=SpeedMeter(self._clock.now), drop=drop)
         job.done, job.total = row.done, row.total
         self._jobs[row.id] = job
         target = self._drop if drop else self._run

@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_SAMPLES = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class QueueLimits:
     """`tries`: how often one download is tried in a row without coming further. Waits double from `first` seconds.
 
     `longest_asked`: the longest wait in seconds that a hub may ask for. A wrong clock, or malice, can ask for years.
@@ -47,7 +47,7 @@ def next_up(
     running: Collection[Ref],
     holds: Mapping[Origin, float],
     now: float,
-    limits: Limits,
+    limits: QueueLimits,
 ) -> list[Row]:
     """Those that start now, first come first served; a hub that is busy or on hold does not keep the others waiting."""
     busy = Counter(ref.hub for ref in running)
@@ -73,7 +73,7 @@ def seconds_until(waiting: Sequence[Row], holds: Mapping[Origin, float], now: fl
     return min(times) - now if times else None
 
 
-class Pace:
+class SpeedMeter:
     """Bytes a second, smoothed, of what comes now: bytes that lay there before count for nothing."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -14,11 +14,11 @@ from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotF
 from connectors.record import Record
 from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.disk import disk_trouble
-from hub_ui.library.entry import Entry
+from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.library import Library
-from hub_ui.library.local import changed, lost
-from hub_ui.library.progress import Meter, Progress
-from hub_ui.library.remote import sha256_at
+from hub_ui.library.local_files import changed, lost
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import sha256_at
 from hub_ui.library.verify import check
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.

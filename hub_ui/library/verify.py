@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hub_ui.library.disk import hash_of
-from hub_ui.library.entry import Entry
-from hub_ui.library.folder import SUFFIX
+from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 
 State = Literal["right", "missing", "changed", "unreadable"]
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hub_ui.services import Services
 from hub_ui.settings import TOKEN_VARIABLES
-from hub_ui.widgets import words
+from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
 
 KEY_PAGES: dict[str, str] = {
@@ -35,7 +35,7 @@ def html(services: Services, render: Renderer) -> str:
     settings = services.settings
     rows = [
         HubRow(
-            label=words.HUB_LABELS[hub],
+            label=format.HUB_LABELS[hub],
             endpoint=endpoint,
             variable=TOKEN_VARIABLES[hub],
             has_key=hub in settings.tokens,

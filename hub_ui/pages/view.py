@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 from connectors.errors import BadQuery, BadRef
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.pages.wish import MOST_LORAS, Wish
+from hub_ui.pages.try_page.settings import MOST_LORAS, TrySettings
 
 PageName = Literal["browse", "try", "library", "train", "settings"]
 PAGE_SIZE = 24
@@ -36,7 +36,7 @@ class View:
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[Stacked, ...] = ()
-    wish: Wish = field(default_factory=Wish)
+    wish: TrySettings = field(default_factory=TrySettings)
 
     def to_address(self) -> str:
         """The query string, shortest form, without the question mark."""
@@ -69,7 +69,7 @@ class View:
             query=_query(given),
             open=_ref(_one(given, "open")),
             stack=_stack(given.get("lora", [])),
-            wish=Wish.from_pairs(given),
+            wish=TrySettings.from_pairs(given),
         )
 
     def asking(self, **changes: Any) -> View:
@@ -87,7 +87,7 @@ class View:
 
     def trying(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
-        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), wish=Wish())
+        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), wish=TrySettings())
 
     def stacked(self, ref: str, weight: float = 1.0) -> View:
         """`ref` added to the LoRAs on the try page, once."""

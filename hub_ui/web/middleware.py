@@ -9,9 +9,9 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from hub_ui.policy import WebLimits
-from hub_ui.web import sessions
+from hub_ui.web import gradio_queue
+from hub_ui.web.gradio_queue import QueuePolling
 from hub_ui.web.hosts import HostCheck, Hosts
-from hub_ui.web.queue_polling import QueuePolling
 from hub_ui.web.requests import RequestCheck, Rules, Waiting
 
 
@@ -28,14 +28,14 @@ def middleware(
     app: gr.Blocks, *, hosts: Hosts | None, limits: WebLimits, folder: Path, generations: Running
 ) -> list[Middleware]:
     """`hosts` None: the page answers to every name. `folder` is where Gradio keeps what is uploaded."""
-    app.state_session_capacity = sessions.MOST
+    app.state_session_capacity = gradio_queue.MOST
     rules = Rules(
         limits=limits,
         folder=folder,
         uploaded=lambda path: path in app.upload_file_set,
         waiting=lambda session: waiting(app, generations, session),
         generates=lambda number: generates(app, generations, number),
-        forget_sessions=sessions.Sessions(lambda: app.state_holder).sweep,
+        forget_sessions=gradio_queue.Sessions(lambda: app.state_holder).sweep,
     )
     checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from connectors.http.session import KEYS
 from connectors.record import Access, Record, Version
 from connectors.ref import LOCAL, HubName
-from connectors.session import KEYS
-from hub_ui.widgets import words
+from hub_ui.widgets import format
 
 # Who looks at the page: its owner, somebody who tries the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "shared"]
@@ -58,10 +58,10 @@ def standing(record: Record, version: Version | None, keys: Keys) -> Standing:
         return Standing(obstacle="This file can run code when it is loaded (pickle), so it is not loaded here.")
     if record.access == "open" or record.hub == LOCAL:
         return Standing(obstacle="" if record.file else "The hub lists no weight file for this one.")
-    note = words.visible(version.access_note) if version and version.access_note else ""
+    note = format.visible(version.access_note) if version and version.access_note else ""
     if record.access in CLOSED:
         return Standing(obstacle=_joined(CLOSED[record.access], note))
-    reason = note or REASONS[record.access].format(hub=words.HUB_LABELS[record.hub])
+    reason = note or REASONS[record.access].format(hub=format.HUB_LABELS[record.hub])
     if record.hub in keys.hubs:
         return Standing(caution=_joined(reason, WITH_KEY[record.access]) if WITH_KEY[record.access] else "")
     variable, page = KEYS[record.hub]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.facts import base_models
-from connectors.facts.contents import What
+from connectors.claims import base_models
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
-from hub_ui.widgets import words
+from connectors.weights.file_type import What
+from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
 
 
@@ -63,18 +63,18 @@ def card(
     picture = cover(record, ceiling)
     return Card(
         ref=str(record.ref),
-        hub=words.HUB_LABELS[record.hub],
-        mark=words.HUB_MARKS[record.hub],
-        title=words.title(record.title) or record.ref.id,
-        creator=words.title(record.creator) or "unknown",
+        hub=format.HUB_LABELS[record.hub],
+        mark=format.HUB_MARKS[record.hub],
+        title=format.title(record.title) or record.ref.id,
+        creator=format.title(record.creator) or "unknown",
         image=address(picture.url) if picture else "",
         blurred=picture is not None and not within(picture.nsfw, "soft"),
         base=base_label(record),
         kind=record.kind or "",
         rank=f"r{record.rank}" if record.rank else "",
-        size=words.size(record.file.size) if record.file else "",
-        downloads=words.count(record.downloads),
-        likes=words.count(record.likes),
+        size=format.size(record.file.size) if record.file else "",
+        downloads=format.count(record.downloads),
+        likes=format.count(record.likes),
         flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
         untried=untried,
@@ -90,10 +90,10 @@ def cover(record: Record, ceiling: Nsfw) -> Example | None:
 def base_label(record: Record) -> str:
     """What it is for: the base model, else the architecture that its file shows."""
     if record.base_model:
-        return words.visible(base_models.label(record.base_model))
+        return format.visible(base_models.label(record.base_model))
     if record.architecture and ("architecture" in record.conflicts or not record.raw_base_model):
         return base_models.architecture_label(record.architecture)
-    return words.visible(record.raw_base_model)
+    return format.visible(record.raw_base_model)
 
 
 def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
@@ -101,9 +101,9 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     if "architecture" in record.conflicts and record.architecture:
         return Flag(text=f"file says {base_models.architecture_label(record.architecture)}", tone="warn")
     if "base_model" in record.conflicts and record.base_model:
-        return Flag(text=f"file says {words.visible(base_models.label(record.base_model))}", tone="warn")
+        return Flag(text=f"file says {format.visible(base_models.label(record.base_model))}", tone="warn")
     if record.access != "open":
-        return Flag(text=words.ACCESS_FLAGS[record.access], tone="dark")
+        return Flag(text=format.ACCESS_FLAGS[record.access], tone="dark")
     if record.nsfw in ("mature", "explicit"):
         return Flag(text="mature", tone="dark")
     if in_library(record.ref):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from connectors.facts.claims import file_of, flatten, record_with_header
-from connectors.facts.contents import WORDS
-from connectors.inspection import Facts
+from connectors.claims.resolve import file_of, flatten, record_with_header
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
-from hub_ui.widgets import access, description, fact_rows, words
+from connectors.weights.file_type import WORDS
+from connectors.weights.inspect import Facts
+from hub_ui.widgets import access, description, fact_rows, format
 from hub_ui.widgets.access import Keys
 from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.render import Renderer, address
@@ -102,8 +102,8 @@ def detail(
     standing = access.standing(record, version, keys or Keys())
     return Detail(
         record=record,
-        hub=words.ORIGIN_LABELS[record.hub],
-        title=words.title(lora.title) or lora.ref.id,
+        hub=format.ORIGIN_LABELS[record.hub],
+        title=format.title(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
         pictures=tuple(_shots(record, ceiling))[:MAX_PICTURES],
@@ -117,9 +117,9 @@ def detail(
         caution=standing.caution,
         needs=Needs() if refused else needs(record),
         refused=refused,
-        dispute="" if refused else words.visible(" ".join(record.conflict_sentences)),
+        dispute="" if refused else format.visible(" ".join(record.conflict_sentences)),
         state=state or _read(facts),
-        warnings=tuple(words.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
+        warnings=tuple(format.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         held=held(record.ref),
         can_pull=can_pull,
     )
@@ -155,42 +155,42 @@ def _read(facts: Facts | None) -> str:
         return ""
     if not facts.bytes_read:
         return "Read from the file's own header, nothing downloaded"
-    of = f" of {words.size(facts.size)}" if facts.size else ""
-    return f"Read from {words.size(facts.bytes_read)}{of}, nothing downloaded"
+    of = f" of {format.size(facts.size)}" if facts.size else ""
+    return f"Read from {format.size(facts.bytes_read)}{of}, nothing downloaded"
 
 
 def _line(lora: Lora, record: Record) -> str:
     facts = (
-        words.title(lora.creator),
-        words.ORIGIN_LABELS[lora.hub],
-        f"updated {age}" if (age := words.ago(record.updated_at)) else "",
-        f"{words.count(lora.downloads)} downloads" if lora.downloads is not None else "",
+        format.title(lora.creator),
+        format.ORIGIN_LABELS[lora.hub],
+        f"updated {age}" if (age := format.ago(record.updated_at)) else "",
+        f"{format.count(lora.downloads)} downloads" if lora.downloads is not None else "",
     )
     return " · ".join(fact for fact in facts if fact)
 
 
 def _version_choice(version: Version, current: Version | None) -> Choice:
     base = flatten_base(version)
-    size = words.size(version.file.size) if version.file else ""
-    name = words.visible(version.name)
+    size = format.size(version.file.size) if version.file else ""
+    name = format.visible(version.name)
     return Choice(
         ref=str(version.ref),
         name=name[:7] if version.ref.hub != "civitai" and len(name) >= 40 else name,
-        note=" · ".join(part for part in (base, size, words.ago(version.updated_at)) if part),
+        note=" · ".join(part for part in (base, size, format.ago(version.updated_at)) if part),
         current=version is current,
     )
 
 
 def flatten_base(version: Version) -> str:
     raw = next((c.value for c in version.claims if c.field == "raw_base_model"), None)
-    return words.visible(str(raw)) if raw else ""
+    return format.visible(str(raw)) if raw else ""
 
 
 def _file_choice(file: WeightFile, current: WeightFile | None) -> Choice:
     return Choice(
         ref=str(file.ref),
-        name=words.visible(file.name),
-        note=words.size(file.size),
+        name=format.visible(file.name),
+        note=format.size(file.size),
         current=current is not None and file.ref == current.ref,
     )
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from connectors.ref import Ref
 from hub_ui.library.queue import Task
-from hub_ui.widgets import words
+from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
 
 TRIES = 5
@@ -64,11 +64,11 @@ def row(task: Task, now: float, page_of: PageOf) -> Row:
     return Row(
         id=task.id,
         ref=str(task.ref),
-        title=words.visible(task.title) or str(task.ref),
-        hub=words.ORIGIN_LABELS[task.ref.hub],
+        title=format.visible(task.title) or str(task.ref),
+        hub=format.ORIGIN_LABELS[task.ref.hub],
         line=line(task, now),
         tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
-        error=words.visible(error),
+        error=format.visible(error),
         link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
         percent=None if task.fraction is None else round(100 * task.fraction, 1),
         moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
@@ -80,22 +80,22 @@ def row(task: Task, now: float, page_of: PageOf) -> Row:
 def line(task: Task, now: float) -> str:
     """Where a download stands, in a few words."""
     if task.state == "done":
-        return f"{words.size(task.total)} · in the library"
+        return f"{format.size(task.total)} · in the library"
     if task.state == "failed":
         return "Not downloaded"
     if task.state == "paused":
         return " · ".join(part for part in ("Paused", amount(task)) if part)
     if task.state == "waiting":
         return waits(task, now)
-    speed = f"{words.size(round(task.speed))}/s" if task.speed else ""
-    left = f"{words.duration(task.seconds_left)} left" if task.seconds_left is not None and task.speed else ""
+    speed = f"{format.size(round(task.speed))}/s" if task.speed else ""
+    left = f"{format.duration(task.seconds_left)} left" if task.seconds_left is not None and task.speed else ""
     return " · ".join(part for part in (amount(task) or "Asking the hub…", speed, left) if part)
 
 
 def waits(task: Task, now: float) -> str:
     if task.not_before is None:
         return "Waits for its turn"
-    when = words.duration(task.not_before - now)
+    when = format.duration(task.not_before - now)
     if not task.attempts:
         return f"Starts in {when}: its hub asks us to wait"
     return f"Tried again in {when} · failed {task.attempts} of {TRIES} times"
@@ -104,7 +104,7 @@ def waits(task: Task, now: float) -> str:
 def amount(task: Task) -> str:
     if not task.done:
         return ""
-    return words.size(task.done) + (f" of {words.size(task.total)}" if task.total else "")
+    return format.size(task.done) + (f" of {format.size(task.total)}" if task.total else "")
 
 
 def moving(tasks: Sequence[Task]) -> int:

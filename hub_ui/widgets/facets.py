@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from connectors.facts import base_models
+from connectors.claims import base_models
 from connectors.query import Query
 from connectors.record import Kind, Nsfw, Record, within
-from hub_ui.catalog.found import BaseCount
-from hub_ui.widgets import words
+from hub_ui.catalog.search import BaseCount
+from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: dict[Nsfw, str] = {
@@ -53,7 +53,7 @@ class Listed:
 def groups(query: Query, listed: Listed) -> list[Group]:
     hubs = tuple(
         Option(value=hub, label=label, count=listed.hits.get(hub, ""), on=hub in query.hubs)
-        for hub, label in words.HUB_LABELS.items()
+        for hub, label in format.HUB_LABELS.items()
     )
     kinds = tuple(
         Option(
@@ -74,7 +74,7 @@ def _number(listed: Listed, chosen: tuple[str, ...], value: str, count: int) -> 
     """Among the cards there are none of what a filter has left out: how many it would bring is not known."""
     if chosen and value not in chosen:
         return ""
-    return words.at_least(count, more=listed.has_more)
+    return format.at_least(count, more=listed.has_more)
 
 
 def _bases(query: Query, listed: Listed) -> Iterator[Option]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connectors.facts import base_models
-from connectors.facts.adapter import Adapter
-from connectors.facts.conflicts import contradicting
-from connectors.facts.trust import believed
-from connectors.inspection import Facts
+from connectors.claims import base_models
+from connectors.claims.resolve import believed, contradicting
 from connectors.record import Claim, Record
-from hub_ui.widgets import words
+from connectors.weights.inspect import Facts
+from connectors.weights.lora_facts import LoraFacts
+from hub_ui.widgets import format
 from hub_ui.widgets.cards import base_label
 
 MOST_RANKS = 4
@@ -67,7 +66,7 @@ def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     return (*claimed, *(_from_header(adapter) if adapter is not None else ()), *licence)
 
 
-def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hint: str) -> Fact | None:
+def _claimed(record: Record, adapter: LoraFacts | None, field: str, name: str, hint: str) -> Fact | None:
     value = getattr(record, field, None)
     said = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
     claim = believed(said, field)
@@ -77,8 +76,8 @@ def _claimed(record: Record, adapter: Adapter | None, field: str, name: str, hin
     return Fact(
         name=name,
         value=(_in_file(field, adapter) if from_file else "") or _shown(record, claim),
-        source=words.source(claim.source, record.hub),
-        where=words.visible(claim.where),
+        source=format.source(claim.source, record.hub),
+        where=format.visible(claim.where),
         hint=hint,
         others=_others(record, field) if field in record.conflicts else (),
     )
@@ -92,7 +91,7 @@ def _others(record: Record, field: str) -> tuple[str, ...]:
 
 
 def _said_by(record: Record, claim: Claim) -> str:
-    source = words.source(claim.source, record.hub)
+    source = format.source(claim.source, record.hub)
     return {"header": "The file", "card": f"the {source}"}.get(claim.source, source)
 
 
@@ -101,7 +100,7 @@ def _as_written(record: Record, claim: Claim) -> str:
     written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
     told = claim.field in ("architecture", "base_model")
     raw = next((c.value for c in written if c.where == claim.where), None) if told else None
-    return words.visible(str(raw)) if raw else _shown(record, claim)
+    return format.visible(str(raw)) if raw else _shown(record, claim)
 
 
 def _shown(record: Record, claim: Claim) -> str:
@@ -114,11 +113,11 @@ def _shown(record: Record, claim: Claim) -> str:
     if claim.field == "weight":
         return record.recommended_weight
     if isinstance(claim.value, tuple):
-        return words.visible(", ".join(claim.value))
-    return f"{claim.value:g}" if isinstance(claim.value, float) else words.visible(str(claim.value))
+        return format.visible(", ".join(claim.value))
+    return f"{claim.value:g}" if isinstance(claim.value, float) else format.visible(str(claim.value))
 
 
-def _in_file(field: str, adapter: Adapter | None) -> str:
+def _in_file(field: str, adapter: LoraFacts | None) -> str:
     """More than the claim says, where the file tells more."""
     if adapter is None:
         return ""
@@ -129,7 +128,7 @@ def _in_file(field: str, adapter: Adapter | None) -> str:
     return ""
 
 
-def _from_header(adapter: Adapter) -> Iterator[Fact]:
+def _from_header(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
         yield _fact("Scale", scale(adapter.scale), "What weight 1.0 is multiplied by: alpha / rank.")
     if adapter.format:
@@ -140,13 +139,13 @@ def _from_header(adapter: Adapter) -> Iterator[Fact]:
         hint = "A control LoRA follows the edges, depth or pose of a picture."
         yield _fact("Control", "needs a picture that gives the structure", hint, "tensor shapes")
     if adapter.tags:
-        shown = ", ".join(words.visible(tag) for tag in adapter.tags[:MOST_TAGS])
+        shown = ", ".join(format.visible(tag) for tag in adapter.tags[:MOST_TAGS])
         yield _fact("Trained on", shown, "The tags of its training pictures, most used first.", "ss_tag_frequency")
     yield _fact("Tensors", f"{adapter.tensors:,}", "How many pieces of weight the file holds.", "tensor names")
 
 
 def _fact(name: str, value: str, hint: str, where: str = HEADER) -> Fact:
-    return Fact(name=name, value=value, source=words.SOURCE_WORDS["header"], where=where, hint=hint)
+    return Fact(name=name, value=value, source=format.SOURCE_WORDS["header"], where=where, hint=hint)
 
 
 def ranks(counted: Mapping[int, int]) -> str:
@@ -169,8 +168,8 @@ def scale(factor: float) -> str:
 
 
 def algorithm(name: str) -> str:
-    return " + ".join(ALGORITHMS.get(part, words.visible(part)) for part in name.split("+"))
+    return " + ".join(ALGORITHMS.get(part, format.visible(part)) for part in name.split("+"))
 
 
 def format_(name: str) -> str:
-    return " + ".join(FORMATS.get(part, words.visible(part)) for part in name.split("+"))
+    return " + ".join(FORMATS.get(part, format.visible(part)) for part in name.split("+"))

@@ -13,7 +13,7 @@ LONGEST = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureLinks:
+class ImageLinks:
     """Links are signed, so that the page fetches what it showed itself and nothing else."""
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

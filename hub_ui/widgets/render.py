@@ -7,15 +7,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.ref import Ref
-from hub_ui.widgets import words
-from hub_ui.widgets.picture_links import PictureLinks, is_web_address
+from hub_ui.widgets import format
+from hub_ui.widgets.picture_links import ImageLinks, is_web_address
 
 
 class Renderer:
     """Fills the templates of hub_ui/widgets/templates. A hub's picture goes in by its link of `pictures`."""
 
-    def __init__(self, pictures: PictureLinks | None = None) -> None:
-        self.pictures = pictures or PictureLinks()
+    def __init__(self, pictures: ImageLinks | None = None) -> None:
+        self.pictures = pictures or ImageLinks()
         self._environment = Environment(
             loader=PackageLoader("hub_ui.widgets"),
             autoescape=True,
@@ -25,11 +25,11 @@ class Renderer:
         )
         self._environment.filters.update(
             address=address,
-            ago=words.ago,
-            count=words.count,
+            ago=format.ago,
+            count=format.count,
             picture=self.picture,
-            size=words.size,
-            visible=words.visible,
+            size=format.size,
+            visible=format.visible,
         )
 
     def __call__(self, template: str, **values: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hub_ui.preview.coverage import Missed
-from hub_ui.preview.sheets import SheetKind
+from hub_ui.generate.comparison import SheetKind
+from hub_ui.generate.coverage import Missed
 from hub_ui.widgets.render import Renderer
 
 
@@ -72,10 +72,30 @@ SEVERAL: dict[SheetKind, str] = {
 }
 
 
-def html(render: Renderer, result: Result) -> str:
+def result_html(render: Renderer, result: Result) -> str:
     return render("result", r=result, indexed=list(enumerate(result.tiles)))
 
 
 def empty_html(render: Renderer, kind: SheetKind = "pair", *, several: bool = False) -> str:
     """`several`: more than one LoRA is tried."""
     return render("result_empty", text=(SEVERAL if several else {}).get(kind, EMPTY[kind]))
+
+
+def progress_html(render: Renderer, text: str, fraction: float | None, *, preview: str = "", left: str = "") -> str:
+    """`fraction` in 0..1, or None while the length is unknown. `preview` is a picture's address."""
+    percent = None if fraction is None else round(100 * fraction)
+    return render("progress", text=text, percent=percent, preview=preview, left=left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """`id` is what a click sends back, `thumbnail` an address on this page's own server."""
+
+    id: str
+    title: str
+    line: str
+    thumbnail: str
+
+
+def history_html(render: Renderer, pasts: Sequence[Past]) -> str:
+    return render("history", pasts=pasts)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.facts.adapter import Adapter
-from connectors.inspection import inspect_path
+from connectors.weights.inspect import inspect_path
+from connectors.weights.lora_facts import LoraFacts
 from tests.accuracy import sparse
 from tests.accuracy.scoring import Score, score
 
@@ -25,7 +25,7 @@ def judged(path: Path, folder: Path) -> Score:
     return score(path.stem, case["truth"], read_back(case, folder / f"{path.stem}.safetensors"))
 
 
-def read_back(case: Mapping[str, Any], file: Path) -> Adapter:
+def read_back(case: Mapping[str, Any], file: Path) -> LoraFacts:
     shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in case["tensors"].items()}
     sparse.write(file, shapes, case["metadata"], _alphas(case))
     try:

@@ -14,20 +14,19 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.facts import adapter
-from connectors.facts.header import Header, Tensor
-from connectors.facts.structure import structure_of
-from connectors.facts.suffixes import Part, sort
-from hub_ui.preview.adapters.algorithms import Inseparable
-from hub_ui.preview.adapters.layers import HALF, layers_of
-from hub_ui.preview.adapters.model import Layer, Placed, Placement, Shape
-from hub_ui.preview.adapters.parts import slots_of
-from hub_ui.preview.adapters.patch import Module, Unfit, patches
-from hub_ui.preview.adapters.placing import knows, place_on
-from hub_ui.preview.adapters.scale import scales_of
-from hub_ui.preview.adapters.sizes import matrix
-from hub_ui.preview.adapters.spelled import Names, names_of
-from hub_ui.preview.coverage import Missed
+from connectors.weights import lora_facts
+from connectors.weights.header import Header, Tensor
+from connectors.weights.key_formats import Part, sort
+from connectors.weights.structure import structure_of
+from hub_ui.generate.coverage import Missed
+from hub_ui.generate.lora.algorithms import Inseparable
+from hub_ui.generate.lora.key_mapping import knows, place_on
+from hub_ui.generate.lora.load import HALF, layers_of
+from hub_ui.generate.lora.module_names import Names, names_of
+from hub_ui.generate.lora.modules import Layer, Placed, Placement, Shape, slots_of
+from hub_ui.generate.lora.patch import Module, Unfit, patches
+from hub_ui.generate.lora.scale import scales_of
+from hub_ui.generate.lora.sizes import matrix
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def loaded(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded |
 
 def _architectures_of(header: Header) -> tuple[str, ...]:
     """Those that the tensors leave, where they leave several: a person chooses a base of one of them."""
-    architecture = adapter.read(header).architecture
+    architecture = lora_facts.read(header).architecture
     return (architecture,) if architecture else structure_of(header.tensors).architectures
 
 

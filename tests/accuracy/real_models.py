@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hub_ui.preview.adapters.model import Model
+from hub_ui.generate.lora.modules import Model
 
 if TYPE_CHECKING:
     from torch import nn

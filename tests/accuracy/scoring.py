@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from connectors.facts.adapter import Adapter
+from connectors.weights.lora_facts import LoraFacts
 
 Verdict = Literal["right", "null", "wrong", "not judged"]
 FIELDS = ("architecture", "rank", "format", "algorithm", "what")
@@ -43,7 +43,7 @@ class Score:
     misses: tuple[Miss, ...]
 
 
-def score(name: str, truth: Mapping[str, Any], found: Adapter) -> Score:
+def score(name: str, truth: Mapping[str, Any], found: LoraFacts) -> Score:
     positive = bool(truth["is_lora"])
     expected = _positive(truth) if positive else {"what": [_kind(truth)]}
     said = {field: _said(field, getattr(found, field)) for field in FIELDS}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from connectors.facts.header import DTYPE_BITS
+from connectors.weights.header import DTYPE_BITS
 
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
 # As safetensors sorts tensors: by type, the widest first, and by name within one.

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from connectors.facts.base_models import identify
-from connectors.facts.trainer_names import base_of
+from connectors.claims.base_models import identify
+from connectors.weights.training_metadata import base_of
 
 Kind = Literal["repo", "ss_base_model_version", "modelspec.architecture"]
 _ENDINGS = (".py", ".md", ".mdx", ".sh", ".yaml", ".yml", ".toml", ".json", ".ts", ".tsx")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from connectors.facts.adapter import Adapter
-from connectors.inspection import inspect_path
+from connectors.weights.inspect import inspect_path
+from connectors.weights.lora_facts import LoraFacts
 from tests.accuracy import sparse
 from tests.accuracy.corpus import CORPUS, cases, judged
 from tests.accuracy.scoring import Score, score, share, shortfalls
@@ -28,7 +28,7 @@ FOUND: dict[str, Any] = {"architecture": "flux1", "rank": 16, "format": "diffuse
 
 
 def scored(truth: dict[str, Any], **found: Any) -> Score:
-    return score("a", {**TRUTH, **truth}, Adapter(what="lora", **{**FOUND, **found}))
+    return score("a", {**TRUTH, **truth}, LoraFacts(what="lora", **{**FOUND, **found}))
 
 
 def missed(truth: dict[str, Any], **found: Any) -> list[str]:
@@ -86,8 +86,8 @@ def test_silence_is_no_error_but_a_wrong_architecture_is_never_let_by() -> None:
 
 def test_a_negative_must_be_refused_as_what_it_is() -> None:
     truth = {"is_lora": False, "kind": "textual_inversion", "arch": "sd1"}
-    right = score("a", truth, Adapter(what="embedding"))
-    wrong = score("b", truth, Adapter(what="other"))
+    right = score("a", truth, LoraFacts(what="embedding"))
+    wrong = score("b", truth, LoraFacts(what="other"))
     assert (share([right], "what"), share([right, wrong], "what")) == (1.0, 0.5)
     assert shortfalls([right, wrong]) == ["negatives: 50.0% refused as what they are, all wanted"]
 

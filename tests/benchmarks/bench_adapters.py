@@ -27,12 +27,12 @@ from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging as of_diffusers
 
 from connectors.ref import Ref
-from hub_ui.preview import sheets
-from hub_ui.preview.adapters.cache import Cache
-from hub_ui.preview.adapters.rack import Rack
-from hub_ui.preview.fetching import Source
-from hub_ui.preview.job import Adapter, Job
-from hub_ui.preview.studio import Studio
+from hub_ui.generate import comparison
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.benchmarks import large_unet
 from tests.benchmarks.figures import Figure, interleaved, report
 
@@ -116,11 +116,11 @@ def tiny_strip(path: Path, *, runs: int, steps: int) -> Figure:
     plain, seeds = _tiny(), count(1)
     plain.load_lora_weights(str(path), adapter_name="lora")
     lora = replace(adapter(path), architecture="tiny-shapes", base_model="tiny-shapes")
-    studio = Studio(Source(endpoint="http://127.0.0.1:9", token=None, cache=None), timings=None)
+    studio = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=None), timings=None)
 
     def together() -> float:
-        asked = Job(adapters=(lora,), prompt=PROMPT, seed=next(seeds), steps=steps)
-        return waited(partial(studio.make, asked, sheets.strip(asked, WEIGHTS)))
+        asked = GenerationRequest(adapters=(lora,), prompt=PROMPT, seed=next(seeds), steps=steps)
+        return waited(partial(studio.make, asked, comparison.strip(asked, WEIGHTS)))
 
     def one_by_one() -> None:
         for weight in WEIGHTS:
@@ -215,7 +215,7 @@ def _switch_often(folder: Path, loras: int, switches: int) -> None:
         for i, rank in enumerate(ranks)
     ]
     budget = KEPT * max(path.stat().st_size for path in paths)
-    rack = Rack(pipe, "sd1", Cache(budget))
+    rack = AdapterManager(pipe, "sd1", Cache(budget))
     start = 0.0
     for turn in range(switches):
         rack.switch([adapter(paths[turn * 7 % loras], weight=0.8)])
@@ -240,12 +240,12 @@ def _tiny() -> Any:
     return pipe
 
 
-def _rack(pipe: Any) -> Rack:
-    return Rack(pipe, "sd1", Cache(4 * GIGABYTE))
+def _rack(pipe: Any) -> AdapterManager:
+    return AdapterManager(pipe, "sd1", Cache(4 * GIGABYTE))
 
 
-def adapter(path: Path, weight: float = 1.0) -> Adapter:
-    return Adapter(ref=Ref.parse("civitai:1@2#3"), path=path, title=path.stem, weight=weight)
+def adapter(path: Path, weight: float = 1.0) -> LoraInput:
+    return LoraInput(ref=Ref.parse("civitai:1@2#3"), path=path, title=path.stem, weight=weight)
 
 
 def seconds(do: Callable[[], object]) -> float:

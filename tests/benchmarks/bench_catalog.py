@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from connectors.facts.base_models import base_claims
+from connectors.claims.base_models import base_claims
 from connectors.query import Query
 from connectors.record import Claim, Example, Kind, Lora, Version, WeightFile
 from connectors.ref import Ref

@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 
 from connectors.ref import Ref
+from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
-from hub_ui.library.transfer import Manner
 from tests.benchmarks.figures import Figure, interleaved, report
 from tests.hub_ui.library.building import download, record
 
@@ -70,7 +70,7 @@ def held(file: Path) -> Figure:
 def pulled(url: str, folder: Path, number: int = 0) -> float:
     """Seconds for a file in the library, its entry written."""
     place = folder / f"library{number}"
-    library = Library(place, place / "loras.lock", manner=Manner(connections=CONNECTIONS))
+    library = Library(place, place / "loras.lock", manner=DownloadOptions(connections=CONNECTIONS))
     begin = time.perf_counter()
     library.pull(download(url, ref=Ref.parse(f"civitai:1@2#{number + 1}")), record())
     took = time.perf_counter() - begin

@@ -16,10 +16,10 @@ from connectors.query import Page, Query
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.engine import Engine
+from hub_ui.images.history import History
 from hub_ui.library.library import Library
-from hub_ui.preview.fetching import Source
-from hub_ui.preview.history import History
-from hub_ui.preview.studio import Studio
 from hub_ui.services import Services
 from hub_ui.settings import Settings
 from tests.benchmarks.figures import Figure, interleaved, report
@@ -84,7 +84,7 @@ def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
             connectors=tuple(connectors),
             catalog=remembered,
             library=Library(Path(folder), Path(folder) / "loras.lock"),
-            studio=Studio(Source(endpoint="https://hub.invalid", token=None, cache=None), timings=None),
+            studio=Engine(Source(endpoint="https://hub.invalid", token=None, cache=None), timings=None),
             history=History(Path(folder) / "pictures"),
         )
         start = time.perf_counter()

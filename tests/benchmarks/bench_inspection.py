@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from connectors.facts.structure import Layouts
-from connectors.inspection import inspect_path
+from connectors.weights.inspect import inspect_path
+from connectors.weights.structure import Layouts
 from tests.accuracy import sparse
 from tests.benchmarks.figures import Figure, interleaved, report
 from tests.fuzz import formats

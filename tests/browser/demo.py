@@ -10,8 +10,8 @@ from pathlib import Path
 from connectors.ref import HubName
 from hub_ui import app, services
 from hub_ui.commands.samples import demo_settings
+from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.demo.samples import write_samples
 from hub_ui.services import Services
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.demo.samples import write_samples
+from hub_ui.demo.build.samples import write_samples
 from tests.browser.demo import Demo, served_demo
 
 pytestmark = pytest.mark.browser

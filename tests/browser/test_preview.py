@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.demo.samples import write_samples
+from hub_ui.demo.build.samples import write_samples
 from tests.browser.demo import Demo, served_demo
-from tests.hub_ui.preview.base_hub import HUGE, INDEX, text
+from tests.hub_ui.generate.base_hub import HUGE, INDEX, text
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000

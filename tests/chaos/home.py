@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import stamp
-from hub_ui.library.entry import Entry
-from hub_ui.library.part import State, part_of, read_state
+from hub_ui.library.download.partial_file import State, part_of, read_state
+from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue_store import QueueStore, Row
 from tests.chaos.wanted import Wanted
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from huggingface_hub import ModelInfo
 
-from connectors import civitai_wire, huggingface_wire, replicate_wire
-from connectors.facts.claims import flatten
+from connectors.civitai import parse
+from connectors.claims.resolve import flatten
+from connectors.huggingface import parse as huggingface_parse
 from connectors.record import Lora, Record
+from connectors.replicate import parse as replicate_parse
 
 NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
 COMMIT = "1ecd" * 10
@@ -114,7 +116,7 @@ def replicate_version(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -
 
 
 def of_civitai(**fields: Any) -> Lora:
-    found = civitai_wire.lora(civitai_model(**fields), "https://civitai.com", NOW)
+    found = parse.lora(civitai_model(**fields), "https://civitai.com", NOW)
     assert found is not None
     return found
 
@@ -125,10 +127,10 @@ def of_version(**fields: Any) -> Record:
 
 def of_huggingface(card: str | None = None, **fields: Any) -> Lora:
     info = ModelInfo(**huggingface_item(**fields))  # type: ignore[no-untyped-call]
-    return huggingface_wire.lora(info, "https://huggingface.co", card)
+    return huggingface_parse.lora(info, "https://huggingface.co", card)
 
 
 def of_replicate(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -> Lora:
-    found = replicate_wire.lora(replicate_model(inputs=inputs, **fields))
+    found = replicate_parse.lora(replicate_model(inputs=inputs, **fields))
     assert found is not None
     return found

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hub_ui.demo.build.samples.write import write_samples
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.demo.samples.write import write_samples
 from tests.connectors.serving import Hub, hub
 
 

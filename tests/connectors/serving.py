@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from connectors.http.session import Endpoint
 from connectors.ref import HubName
-from connectors.session import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from connectors import federation
 from connectors.connector import Connector, Download
 from connectors.errors import HubDown, HubTimeout, HubUiError
+from connectors.federation import HubQueues
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
@@ -177,3 +179,38 @@ def test_a_hub_that_goes_on_without_a_find_is_left() -> None:
     found = federation.collect(_hubs(hub), Query())
     assert (found.loras, found.failures) == ((), ())
     assert len(hub.asked) == 48
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:
+    clock, stack = Clock(), ExitStack()
+    waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
+    for _ in range(2):
+        stack.enter_context(waiting.place("civitai", "CivitAI"))
+    clock.now += 5
+    with pytest.raises(HubTimeout, match="CivitAI is slow to answer just now"):
+        stack.enter_context(waiting.place("civitai", "CivitAI"))
+    stack.enter_context(waiting.place("huggingface", "Hugging Face"))
+
+
+def test_a_hub_that_answers_takes_as_many_as_there_are() -> None:
+    clock, stack = Clock(), ExitStack()
+    waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
+    for _ in range(50):
+        stack.enter_context(waiting.place("civitai", "CivitAI"))
+
+
+def test_a_hub_that_answers_again_is_asked_again() -> None:
+    clock, first = Clock(), ExitStack()
+    waiting = HubQueues(most=1, slow_seconds=4, clock=clock)
+    first.enter_context(waiting.place("civitai", "CivitAI"))
+    clock.now += 5
+    first.close()
+    with waiting.place("civitai", "CivitAI"):
+        pass

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors import civitai_wire, replicate_runs, replicate_trainings, replicate_wire
+from connectors.civitai import parse
+from connectors.claims.resolve import flatten
 from connectors.errors import BadAnswer
-from connectors.facts.claims import flatten
 from connectors.record import Lora
-from connectors.replicate_inputs import Wish, fill, inputs_of
+from connectors.replicate import parse as replicate_parse
+from connectors.replicate import runs, trainings
+from connectors.replicate.inputs import InputRequest, fill, inputs_of
 from hub_ui.demo.hubs.replicate_official import official
 from tests.connectors.building import (
     HASH,
@@ -74,8 +76,8 @@ def _is_fine(lora: Lora | None) -> None:
 @given(value=JSON)
 def test_any_value_in_a_civitai_model(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(CIVITAI, path, value)
-    _is_fine(civitai_wire.lora(changed, "https://civitai.com", NOW))
-    _is_fine(civitai_wire.lora(civitai_wire.with_version(changed, ALONE), "https://civitai.com", NOW))
+    _is_fine(parse.lora(changed, "https://civitai.com", NOW))
+    _is_fine(parse.lora(parse.with_version(changed, ALONE), "https://civitai.com", NOW))
 
 
 @pytest.mark.parametrize("path", list(_places(ALONE)), ids=lambda path: ".".join(map(str, path)))
@@ -83,8 +85,8 @@ def test_any_value_in_a_civitai_model(path: tuple[Any, ...], value: object) -> N
 @given(value=JSON)
 def test_any_value_in_a_civitai_version(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(ALONE, path, value)
-    _is_fine(civitai_wire.lora_of_version(changed, "https://civitai.com", NOW))
-    _is_fine(civitai_wire.lora(civitai_wire.with_version(CIVITAI, changed), "https://civitai.com", NOW))
+    _is_fine(parse.lora_of_version(changed, "https://civitai.com", NOW))
+    _is_fine(parse.lora(parse.with_version(CIVITAI, changed), "https://civitai.com", NOW))
 
 
 @pytest.mark.parametrize("path", list(_places(REPLICATE)), ids=lambda path: ".".join(map(str, path)))
@@ -92,8 +94,8 @@ def test_any_value_in_a_civitai_version(path: tuple[Any, ...], value: object) ->
 @given(value=JSON)
 def test_any_value_in_a_replicate_model(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(REPLICATE, path, value)
-    replicate_wire.is_lora(changed)
-    _is_fine(replicate_wire.lora(changed))
+    replicate_parse.describes_lora(changed)
+    _is_fine(replicate_parse.lora(changed))
 
 
 @pytest.mark.parametrize("path", list(_places(RUN)), ids=lambda path: ".".join(map(str, path)))
@@ -102,13 +104,13 @@ def test_any_value_in_a_replicate_model(path: tuple[Any, ...], value: object) ->
 def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(RUN, path, value)
     try:
-        run = replicate_runs.read("trainings", changed)
+        run = runs.read("trainings", changed)
     except BadAnswer:
         assert path in (("id",), ("status",))
         return
     assert run.progress is None or 0 <= run.progress <= 1
-    _is_fine(replicate_trainings.made_by(run))
-    replicate_trainings.terms_of(run)
+    _is_fine(trainings.made_by(run))
+    trainings.terms_of(run)
 
 
 @pytest.mark.parametrize("path", list(_places(RUNNER)), ids=lambda path: ".".join(map(str, path)))
@@ -116,7 +118,9 @@ def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> N
 @given(value=JSON)
 def test_any_value_in_a_schema_of_inputs(path: tuple[Any, ...], value: object) -> None:
     inputs = inputs_of(_replaced(RUNNER, path, value))
-    wish = Wish(prompt="a pier", own=True, scales=(9.0,), seed=7, steps=900, guidance=99.0, width=512, height=768)
+    wish = InputRequest(
+        prompt="a pier", own=True, scales=(9.0,), seed=7, steps=900, guidance=99.0, width=512, height=768
+    )
     json.dumps(fill(inputs, wish).values)
 
 

@@ -10,9 +10,9 @@ import requests
 
 import connectors
 from connectors import federation
+from connectors.claims.resolve import flatten
 from connectors.connector import Connector, HttpDownload
 from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
-from connectors.facts.claims import flatten
 from connectors.query import Query
 from connectors.ref import HubName
 from hub_ui.demo.hubs.faults import Fault

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.facts.claims import flatten
+from connectors.claims.resolve import flatten
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Version, WeightFile, distinct, highest, may_list, within
 from connectors.ref import Ref
 from tests.connectors.building import of_civitai

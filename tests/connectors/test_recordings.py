@@ -13,13 +13,16 @@ import pytest
 from huggingface_hub import ModelInfo
 
 import connectors
-from connectors import civitai_wire, federation, huggingface_wire, replicate_wire
+from connectors import federation
+from connectors.civitai import parse
+from connectors.claims.resolve import flatten
 from connectors.connector import Connector
 from connectors.errors import AccessError, NotFound
-from connectors.facts.claims import flatten
+from connectors.huggingface import parse as huggingface_parse
 from connectors.query import Query
 from connectors.record import CLAIMED_FIELDS, NSFW_LEVELS, Lora
 from connectors.ref import Ref
+from connectors.replicate import parse as replicate_parse
 from hub_ui.demo.hubs.server import running_hubs
 from tests.connectors.building import COMMIT, NOW
 from tests.connectors.conftest import RECORDINGS
@@ -65,8 +68,8 @@ def _is_complete(lora: Lora | None) -> None:
 @pytest.mark.parametrize("name", _recorded("civitai_model_*.json"))
 def test_a_recorded_civitai_model_becomes_a_record(recordings: Path, name: str) -> None:
     model = _json(recordings, name)
-    lora = civitai_wire.lora(model, "https://civitai.com", NOW)
-    if model["type"] not in civitai_wire.LORA_TYPES:
+    lora = parse.lora(model, "https://civitai.com", NOW)
+    if model["type"] not in parse.LORA_TYPES:
         assert lora is None
         return
     _is_complete(lora)
@@ -74,32 +77,34 @@ def test_a_recorded_civitai_model_becomes_a_record(recordings: Path, name: str) 
 
 @pytest.mark.parametrize("name", _recorded("civitai_version_*.json", "civitai_info_sidecar_*.json"))
 def test_a_recorded_civitai_version_becomes_a_record(recordings: Path, name: str) -> None:
-    _is_complete(civitai_wire.lora_of_version(_json(recordings, name), "https://civitai.com", NOW))
+    _is_complete(parse.lora_of_version(_json(recordings, name), "https://civitai.com", NOW))
 
 
 @pytest.mark.parametrize("name", _recorded("replicate_model_*.json"))
 def test_a_recorded_replicate_model_becomes_a_record(recordings: Path, name: str) -> None:
-    _is_complete(replicate_wire.lora(_json(recordings, name)))
+    _is_complete(replicate_parse.lora(_json(recordings, name)))
 
 
 @pytest.mark.parametrize("name", _recorded("replicate_models_*.json", "replicate_collection_*.json"))
 def test_every_model_of_a_recorded_replicate_page_becomes_a_record(recordings: Path, name: str) -> None:
     page = _json(recordings, name)
     for model in page.get("results") or page["models"]:
-        _is_complete(replicate_wire.lora(model))
+        _is_complete(replicate_parse.lora(model))
 
 
 @pytest.mark.parametrize("name", _recorded("hf_readme_*.md"))
 def test_a_recorded_model_card_becomes_a_record(recordings: Path, name: str) -> None:
     repo = name.removeprefix("hf_readme_").removesuffix(".md").replace("__", "/", 1)
     info = ModelInfo(id=repo, sha=COMMIT)  # type: ignore[no-untyped-call]
-    _is_complete(huggingface_wire.lora(info, "https://huggingface.co", (recordings / name).read_text(encoding="utf-8")))
+    _is_complete(
+        huggingface_parse.lora(info, "https://huggingface.co", (recordings / name).read_text(encoding="utf-8"))
+    )
 
 
 @pytest.mark.parametrize("name", _recorded("hf_model_*.json"))
 def test_a_recorded_repo_becomes_a_record(recordings: Path, name: str) -> None:
     info = ModelInfo(**_json(recordings, name))  # type: ignore[no-untyped-call]
-    _is_complete(huggingface_wire.lora(info, "https://huggingface.co"))
+    _is_complete(huggingface_parse.lora(info, "https://huggingface.co"))
 
 
 def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path) -> None:
@@ -107,7 +112,7 @@ def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path
         marked = {row["file"] for row in csv.DictReader(file, delimiter="\t") if row["lora"] == "yes"}
     for name in _recorded("replicate_model_*.json"):
         expected = name in marked and name not in NO_LORA
-        assert replicate_wire.is_lora(_json(recordings, name)) is expected, name
+        assert replicate_parse.describes_lora(_json(recordings, name)) is expected, name
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +127,8 @@ def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:
     models = [_json(recordings, name) for name in _recorded("civitai_model_*.json")]
     replicate = [_json(recordings, name) for name in _recorded("replicate_model_*.json")]
     return {
-        "civitai": {str(model["id"]) for model in models if model["type"] in civitai_wire.LORA_TYPES},
-        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_wire.is_lora(m)},
+        "civitai": {str(model["id"]) for model in models if model["type"] in parse.LORA_TYPES},
+        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_parse.describes_lora(m)},
     }
 
 

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelInfo
 
-from connectors import civitai_wire, huggingface_wire, replicate_wire
-from connectors.facts.claims import flatten
+from connectors.civitai import parse
+from connectors.claims.resolve import flatten
+from connectors.huggingface import parse as huggingface_parse
 from connectors.record import Lora
+from connectors.replicate import parse as replicate_parse
 from tests.connectors.building import COMMIT, NOW
 from tests.connectors.conftest import RECORDINGS
 
@@ -39,21 +41,21 @@ def _json(name: str) -> Any:
 def _of_card(name: str) -> Lora:
     repo = name.removeprefix("hf_readme_").removesuffix(".md").replace("__", "/", 1)
     info = ModelInfo(id=repo, sha=COMMIT)  # type: ignore[no-untyped-call]
-    return huggingface_wire.lora(info, "https://huggingface.co", (RECORDINGS / name).read_text(encoding="utf-8"))
+    return huggingface_parse.lora(info, "https://huggingface.co", (RECORDINGS / name).read_text(encoding="utf-8"))
 
 
 def _of_repo(name: str) -> Lora:
-    return huggingface_wire.lora(ModelInfo(**_json(name)), "https://huggingface.co")  # type: ignore[no-untyped-call]
+    return huggingface_parse.lora(ModelInfo(**_json(name)), "https://huggingface.co")  # type: ignore[no-untyped-call]
 
 
 READERS: dict[str, Callable[[str], Lora | None]] = {
-    "civitai_model_*.json": lambda name: civitai_wire.lora(_json(name), "https://civitai.com", NOW),
-    "civitai_version_*.json": lambda name: civitai_wire.lora_of_version(_json(name), "https://civitai.com", NOW),
-    "civitai_info_sidecar_*.json": lambda name: civitai_wire.lora_of_version(_json(name), "https://civitai.com", NOW),
+    "civitai_model_*.json": lambda name: parse.lora(_json(name), "https://civitai.com", NOW),
+    "civitai_version_*.json": lambda name: parse.lora_of_version(_json(name), "https://civitai.com", NOW),
+    "civitai_info_sidecar_*.json": lambda name: parse.lora_of_version(_json(name), "https://civitai.com", NOW),
     "hf_readme_*.md": _of_card,
     "hf_model_*.json": _of_repo,
-    "replicate_model_*.json": lambda name: replicate_wire.lora(_json(name)),
-    "replicate_training*.json": lambda name: replicate_wire.lora_of_training(_json(name)),
+    "replicate_model_*.json": lambda name: replicate_parse.lora(_json(name)),
+    "replicate_training*.json": lambda name: replicate_parse.lora_of_training(_json(name)),
 }
 
 
@@ -68,7 +70,7 @@ def _recorded() -> Iterator[tuple[str, Lora]]:
         for model in page.get("results") or page["models"]:
             # What has a recording of its own is read there.
             own = f"replicate_model_{model['owner']}__{model['name']}"
-            lora = replicate_wire.lora(model) if replicate_wire.is_lora(model) else None
+            lora = replicate_parse.lora(model) if replicate_parse.describes_lora(model) else None
             if lora is not None and not any(RECORDINGS.glob(f"{own}*.json")):
                 yield f"{path.name}#{lora.ref.id}", lora
 

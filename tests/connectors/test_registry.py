@@ -12,8 +12,8 @@ import pytest
 import connectors
 from connectors import CONNECTORS, ref
 from connectors.connector import Connector
+from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
-from connectors.session import Endpoint
 from hub_ui import settings
 
 HUBS = tuple(CONNECTORS)

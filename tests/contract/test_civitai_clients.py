@@ -19,8 +19,8 @@ from civitdl.batch.batch_download import BatchOptions, batch_download  # type: i
 from pycivitai.manager import DispatchManager  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
+from hub_ui.demo.build.samples.write import write_samples
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.demo.samples.write import write_samples
 
 SITE = "https://civitai.com"
 download: Any = civitai_hub.download

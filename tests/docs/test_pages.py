@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui import cli
-from hub_ui.preview.bases.__main__ import table
+from hub_ui.generate.base_models.__main__ import table
 from hub_ui.settings import ENDPOINT_VARIABLES, TOKEN_VARIABLES
 from tests.docs.pages import PAGES, ROOT
 
@@ -73,5 +73,5 @@ def test_every_variable_is_described() -> None:
 
 
 def test_the_table_of_base_models_is_the_programs() -> None:
-    """`python -m hub_ui.preview.bases` prints what belongs there."""
+    """`python -m hub_ui.generate.base_models` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from hub_ui import cli
+from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.demo.samples import write_samples
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
 
 BASH = shutil.which("bash")

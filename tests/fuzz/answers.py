@@ -23,8 +23,8 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
 import connectors
+from connectors.claims.resolve import flatten
 from connectors.connector import Connector
-from connectors.facts.claims import flatten
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref, is_id

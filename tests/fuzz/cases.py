@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Literal, Protocol
 
 from connectors.errors import HubUiError
-from connectors.wire import text
+from connectors.http.json_fields import text
 from tests.fuzz import answers, headers
 from tests.fuzz.mutations import places, without
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from connectors.facts import adapter, header
-from connectors.facts.header import DTYPE_BITS, MAX_HEADER_BYTES
+from connectors.weights import header, lora_facts
+from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
 from tests.accuracy import sparse
 from tests.fuzz import formats
 from tests.fuzz.mutations import corrupted, damaged, respelled, written
@@ -69,7 +69,7 @@ class Damaged:
 def outcome(file: Damaged) -> None:
     """Reads it. Whatever but a HubUiError leaves here is a fault."""
     read = header.read_header(file)
-    found = adapter.read(read, file)
+    found = lora_facts.read(read, file)
     json.dumps(found.to_json(), allow_nan=False).encode()
 
 

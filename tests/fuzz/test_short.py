@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.facts.header import DTYPE_BITS
+from connectors.weights.header import DTYPE_BITS
 from tests.accuracy import sparse
 from tests.fuzz import answers, headers
 from tests.fuzz.__main__ import fuzz

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hub_ui.demo.build.samples.write import write_samples
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
-from hub_ui.demo.samples.write import write_samples
-from hub_ui.preview import bases
+from hub_ui.generate import base_models
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
 
 
@@ -125,8 +125,8 @@ def test_the_base_is_pinned_at_the_commit_that_previews_use(line: Line) -> None:
 def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
     line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dev = replace(bases.choose("flux1", "flux.1-dev", None), revision=None)
-    monkeypatch.setattr(bases, "choose", lambda *_asked: dev)
+    dev = replace(base_models.choose("flux1", "flux.1-dev", None), revision=None)
+    monkeypatch.setattr(base_models, "choose", lambda *_asked: dev)
     data = copied(tmp_path / "data")
     (data / "hf_commits_maker__history.json").rename(data / "hf_commits_black-forest-labs__FLUX.1-dev.json")
     with answering(data, monkeypatch):

@@ -12,10 +12,10 @@ import pytest
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
-from hub_ui.library.recognise import digests
+from hub_ui.library.identify import digests
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
-from tests.hub_ui.library.test_recognise import noted
+from tests.hub_ui.library.test_identify import noted
 
 
 @pytest.fixture

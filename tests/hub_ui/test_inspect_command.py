@@ -17,7 +17,7 @@ from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.settings import ENDPOINT_VARIABLES
 from tests.connectors import big_files
-from tests.connectors.facts.test_tar_member import LORA
+from tests.connectors.weights.test_tar import LORA
 
 FACTS = (
     "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "

@@ -12,20 +12,11 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
+from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
-from hub_ui.demo.samples import write_samples
 from hub_ui.library import lockfile
-from tests.hub_ui.library.shared_hubs import (
-    CIVITAI,
-    HUGGINGFACE,
-    REPLICATE,
-    TUNED,
-    Line,
-    answering,
-    copied,
-    edited,
-)
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, Line, answering, copied, edited
 
 SHAPE = ("safetensors", "seed")
 

@@ -16,14 +16,14 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.generate.request import spread
 from hub_ui.library import lockfile
-from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
-from hub_ui.preview.job import spread
+from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services, record_of
 from hub_ui.settings import from_environment
 from tests.connectors import serving
-from tests.connectors.facts.test_ranges import parts
+from tests.connectors.http.test_ranges import parts
 from tests.connectors.serving import Hub as Server
 from tests.hub_ui.stand_ins import Hub, lora, version
 

@@ -15,7 +15,7 @@ from hub_ui.library.sync import as_record
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.connectors import serving
-from tests.connectors.facts.test_ranges import parts
+from tests.connectors.http.test_ranges import parts
 from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
 

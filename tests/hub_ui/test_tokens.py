@@ -22,17 +22,17 @@ from PIL import Image
 
 import connectors
 from connectors.connector import HubDownload
+from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
-from connectors.session import Endpoint
 from hub_ui import cli, services, settings
 from hub_ui.app import serving
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.library.patience import Patience
-from hub_ui.library.progress import Progress, PullCancelled
-from hub_ui.preview import sheets
-from hub_ui.preview.elsewhere import Replicate
-from hub_ui.preview.job import Adapter, Job
+from hub_ui.generate import comparison
+from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.settings import TOKEN_VARIABLES, Settings
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, copied, edited
 from tests.recording import Recorder, Request
@@ -126,7 +126,7 @@ def prepare(patch: pytest.MonkeyPatch, home: Path, hubs: HubEndpoints) -> None:
     # Read from the environment once, when huggingface_hub was imported.
     patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hf"))
     # What fails is not tried again: each failure is told once, and nobody waits.
-    patch.setattr(Patience, "wait", lambda *_: None)
+    patch.setattr(RetryPolicy, "wait", lambda *_: None)
     patch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
 
 
@@ -170,15 +170,15 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
     said(train)
     said(["train", "--follow", "nothing"])
     endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=KEYS["replicate"])
-    place, trained = Replicate(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
+    place, trained = ReplicateBackend(endpoint), Ref.parse("replicate:local/fog").at(_trained(hubs))
     refs = (trained, Ref.parse(CIVITAI))
     adapters = tuple(
-        Adapter(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
+        LoraInput(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
     )
-    job = Job(adapters=adapters, prompt="a pier", control=pictures / "a.png")
-    made = place.make(job, sheets.pair(job))
+    job = GenerationRequest(adapters=adapters, prompt="a pier", control=pictures / "a.png")
+    made = place.make(job, comparison.pair(job))
     made.pictures[1].image.save(home / "drawn.png")
-    print(made.report, place.estimate(job, sheets.pair(job)).sentence)
+    print(made.report, place.estimate(job, comparison.pair(job)).sentence)
     place.close()
 
 

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from connectors.facts.claims import flatten
+from connectors.claims.resolve import flatten
+from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate_runs import Pace, Run, Runs
-from connectors.replicate_trainings import Order, Trainings
-from connectors.session import Endpoint
+from connectors.replicate.runs import PollInterval, Run, Runs
+from connectors.replicate.trainings import Order, Trainings
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints
-from hub_ui.preview.job import Step
-from hub_ui.preview.training_set import training_set
-from hub_ui.trainings import step_of
+from hub_ui.generate.request import Step
+from hub_ui.training import step_of, training_set
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 
 FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")
@@ -134,7 +133,7 @@ def test_ctrl_c_leaves_the_training_running(
     hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("connectors.replicate_runs.Runs.follow", _interrupted)
+        patch.setattr("connectors.replicate.runs.Runs.follow", _interrupted)
         code, said = told(capsys, pictures, *FOG, "--yes")
     assert code == cli.INTERRUPTED
     run_id = said.rpartition("--cancel ")[2].strip()
@@ -179,7 +178,9 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
 def test_a_refusal_ends_with_its_own_exit_code(
     hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_ui.trainings.Runs", lambda endpoint: Runs(endpoint, pace=Pace(sleep=lambda _: None)))
+    monkeypatch.setattr(
+        "hub_ui.training.Runs", lambda endpoint: Runs(endpoint, pace=PollInterval(sleep=lambda _: None))
+    )
     hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
     got, said = line("train", pictures, *FOG, "--yes")
     assert got == code

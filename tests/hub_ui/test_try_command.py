@@ -21,17 +21,17 @@ from connectors.errors import Gated, NeedsFetching, NoBase
 from connectors.ref import Ref
 from hub_ui import cli
 from hub_ui.commands.progress import words
+from hub_ui.generate.base_models.download import Plan
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.request import GenerationRequest, GenerationResult, Step
+from hub_ui.images import png_metadata
 from hub_ui.library import lockfile
-from hub_ui.library.entry import Entry
-from hub_ui.preview import stamp
-from hub_ui.preview.fetching import Plan
-from hub_ui.preview.job import Job, Made, Step
-from hub_ui.preview.sheets import Sheet
-from hub_ui.preview.studio import Studio
+from hub_ui.library.lockfile import Entry
+from tests.hub_ui.generate import making
+from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
-from tests.hub_ui.preview import making
-from tests.hub_ui.preview.building import save_base, save_kohya
 
 REF = "civitai:1001"
 LORAS = Path(cli.__file__).parent / "demo" / "weights" / "loras"
@@ -280,7 +280,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     def gated(*_: object) -> Plan:
         raise Gated("Agree to its licence first.", hub="huggingface")
 
-    monkeypatch.setattr("hub_ui.preview.fetching.plan", gated)
+    monkeypatch.setattr("hub_ui.generate.base_models.download.plan", gated)
     assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
     told = capsys.readouterr()
     assert "for one image on this CPU" in told.out
@@ -291,7 +291,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base that has to be fetched, which nobody does here."""
 
-    def make(_studio: Studio, job: Job, _sheet: Sheet, **_: Any) -> Made:
+    def make(_studio: Engine, job: GenerationRequest, _sheet: Comparison, **_: Any) -> GenerationResult:
         if job.may_fetch:
             raise NoBase("Fetched, as far as this test is concerned.")
         raise NeedsFetching(
@@ -299,7 +299,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
             present=0, free=9_000_000_000, license="openrail", gated=False,
         )  # fmt: skip
 
-    monkeypatch.setattr(Studio, "make", make)
+    monkeypatch.setattr(Engine, "make", make)
 
 
 class Keyboard(io.StringIO):
@@ -340,7 +340,7 @@ def test_the_picture_that_steered_has_to_lie_beside_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
-    stamp.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
+    png_metadata.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
     (tmp_path / "pose.png").unlink()
     assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 2
     assert capsys.readouterr().err.strip() == (
@@ -406,7 +406,9 @@ def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
 def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
-    def interrupted(_self: Studio, _job: Job, _sheet: Sheet, *, cancelled: Callable[[], bool], **_: Any) -> Made:
+    def interrupted(
+        _self: Engine, _job: GenerationRequest, _sheet: Comparison, *, cancelled: Callable[[], bool], **_: Any
+    ) -> GenerationResult:
         seen.append(cancelled())
         try:
             signal.raise_signal(signal.SIGINT)
@@ -414,7 +416,7 @@ def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             seen.append(cancelled())
         raise AssertionError
 
-    monkeypatch.setattr(Studio, "make", interrupted)
+    monkeypatch.setattr(Engine, "make", interrupted)
     # A shell that starts the tests in the background has them ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -443,11 +445,11 @@ def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
 def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(_made: Made, _image: Image.Image, path: Path) -> None:
+    def full(_made: GenerationResult, _image: Image.Image, path: Path) -> None:
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(stamp, "save_sheet", full)
+    monkeypatch.setattr(png_metadata, "save_sheet", full)
     out = tmp_path / "old.png"
     out.write_bytes(b"old")
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]

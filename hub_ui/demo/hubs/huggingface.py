@@ -13,15 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import (
-    RefusalError,
-    bearer,
-    content_answer,
-    html_answer,
-    inline,
-    json_answer,
-    json_body,
-)
+from hub_ui.demo.hubs.answers import RefusalError, bearer, content_answer, html_answer, inline, json_answer, json_body
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
 from hub_ui.demo.hubs.delivery import Delivery

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from connectors.facts.base_models import base_claims
+from connectors.claims.base_models import base_claims
 from connectors.query import Query
 from connectors.record import Claim, Lora, Value, Version, WeightFile
 from connectors.ref import Ref

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound
-from connectors.facts.claims import flatten
 from connectors.query import Query
 from connectors.record import Example
 from connectors.ref import Ref

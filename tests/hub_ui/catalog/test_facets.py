@@ -6,7 +6,7 @@ from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.found import BaseCount, Facets
+from hub_ui.catalog.search import BaseCount, Facets
 from tests.hub_ui.catalog.builders import both, claim, file, lora, version
 
 LORAS = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.facts import base_models
+from connectors.claims import base_models
 from connectors.query import Query
 from connectors.record import Lora, Value
 from connectors.ref import Ref

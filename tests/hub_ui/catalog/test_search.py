@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.facts.claims import flatten
+from connectors.claims.resolve import flatten
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
 from connectors.ref import Ref

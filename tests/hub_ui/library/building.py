@@ -13,14 +13,14 @@ from typing import Any
 from connectors.connector import HttpDownload
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui.library.entry import Entry
-from hub_ui.library.part import Part, Place, Purpose
-from hub_ui.library.patience import Patience
-from hub_ui.library.transfer import Manner
+from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place
+from hub_ui.library.download.retry import RetryPolicy
+from hub_ui.library.lockfile import Entry
 
 INK = Ref.parse("civitai:1001@2001#3001")
 # Tries again at once, and sits out no rate limit.
-QUICK = Manner(patience=Patience(tries=3, first=0.0, longest=0.0))
+QUICK = DownloadOptions(patience=RetryPolicy(tries=3, first=0.0, longest=0.0))
 
 
 def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
@@ -69,7 +69,7 @@ def tar(members: Mapping[str, bytes], **fields: Any) -> bytes:
     return target.getvalue()
 
 
-def a_part(folder: Path, **fields: Any) -> Part:
+def a_part(folder: Path, **fields: Any) -> PartialFile:
     """Opened anew, it goes on with what lies in the folder."""
-    purpose = Purpose(**{"ref": str(INK), "address": "https://hub.example/file", **fields})
-    return Part.open(Place(folder=folder, state=folder / ".hub-ui/ink.json", part=folder / "ink.part"), purpose)
+    purpose = DownloadIdentity(**{"ref": str(INK), "address": "https://hub.example/file", **fields})
+    return PartialFile.open(Place(folder=folder, state=folder / ".hub-ui/ink.json", part=folder / "ink.part"), purpose)

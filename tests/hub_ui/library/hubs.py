@@ -10,10 +10,10 @@ import connectors
 from connectors.connector import Connector
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.server import HubEndpoints
-from hub_ui.library.entry import Entry
+from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
-from hub_ui.library.progress import Progress
-from hub_ui.library.transfer import Manner
+from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import QUICK, record
 
 DATA = Path(__file__).parents[2] / "contract" / "data"
@@ -29,7 +29,7 @@ DELIVERED = {"civitai": "/model/3001/", "huggingface": "/repos/maker/red/", "rep
 TOKENS: dict[HubName, str] = {"replicate": "r8_key"}
 
 
-def library_in(folder: Path, manner: Manner = QUICK) -> Library:
+def library_in(folder: Path, manner: DownloadOptions = QUICK) -> Library:
     return Library(folder / "loras", folder / "loras.lock", manner=manner)
 
 

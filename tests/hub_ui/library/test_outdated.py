@@ -9,8 +9,8 @@ import pytest
 from connectors.errors import BadAnswer, HubDown, HubUiError, NotFound, RateLimited
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import Ref
-from hub_ui.library.entry import Entry
-from hub_ui.library.outdated import Standing, outdated
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import UpdateStatus, outdated
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.stand_ins import lora
 
@@ -39,7 +39,7 @@ def commit(commit_id: str, sha: str | None, path: str = "ink.safetensors", size:
     return lora("huggingface", ref=REPO, versions=(Version(ref=ref, name=commit_id[:7], files=(file,)),))
 
 
-def standing(held: Entry, answer: Lora | HubUiError) -> Standing:
+def standing(held: Entry, answer: Lora | HubUiError) -> UpdateStatus:
     [found] = outdated([held], answering(answer))
     return found
 

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
 from connectors.ref import Ref
-from hub_ui.library.queue_plan import Limits, Pace, next_up, seconds_until
+from hub_ui.library.queue_plan import QueueLimits, SpeedMeter, next_up, seconds_until
 from hub_ui.library.queue_store import Row
 from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 
@@ -24,25 +24,25 @@ def refs(rows: list[Row]) -> list[str]:
 
 
 def test_first_come_first_served() -> None:
-    assert refs(next_up([row(A), row(B), row(C)], set(), {}, 0.0, Limits())) == [str(A), str(B)]
+    assert refs(next_up([row(A), row(B), row(C)], set(), {}, 0.0, QueueLimits())) == [str(A), str(B)]
 
 
 def test_a_busy_hub_is_stepped_over() -> None:
-    assert refs(next_up([row(C), row(HF)], {A, B}, {}, 0.0, Limits())) == [str(HF)]
+    assert refs(next_up([row(C), row(HF)], {A, B}, {}, 0.0, QueueLimits())) == [str(HF)]
 
 
 def test_nothing_starts_while_all_workers_are_busy() -> None:
-    assert next_up([row(HF)], {A, B, C}, {}, 0.0, Limits()) == []
+    assert next_up([row(HF)], {A, B, C}, {}, 0.0, QueueLimits()) == []
 
 
 def test_one_whose_time_has_not_come_waits() -> None:
     later = row(A, not_before=50.0)
-    assert next_up([later], set(), {}, 49.0, Limits()) == []
-    assert next_up([later], set(), {}, 50.0, Limits()) == [later]
+    assert next_up([later], set(), {}, 49.0, QueueLimits()) == []
+    assert next_up([later], set(), {}, 50.0, QueueLimits()) == [later]
 
 
 def test_a_hub_on_hold_keeps_only_its_own_waiting() -> None:
-    assert refs(next_up([row(A), row(HF)], set(), {"civitai": 50.0}, 49.0, Limits())) == [str(HF)]
+    assert refs(next_up([row(A), row(HF)], set(), {"civitai": 50.0}, 49.0, QueueLimits())) == [str(HF)]
 
 
 def test_the_next_look_is_when_the_first_may_start() -> None:
@@ -52,30 +52,30 @@ def test_the_next_look_is_when_the_first_may_start() -> None:
 
 @pytest.mark.parametrize(("attempts", "luck", "seconds"), [(1, 1.0, 2.0), (1, 0.0, 1.0), (3, 1.0, 8.0), (4, 0.5, 12.0)])
 def test_waits_grow_and_are_spread(attempts: int, luck: float, seconds: float) -> None:
-    assert Limits().next_try(attempts, HubTimeout("Slow."), luck) == seconds
+    assert QueueLimits().next_try(attempts, HubTimeout("Slow."), luck) == seconds
 
 
 def test_no_hub_is_given_more_than_an_hour() -> None:
-    assert Limits().next_try(1, RateLimited("Wait.", retry_after=99_999_999), 0.0) == 3600.0
+    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=99_999_999), 0.0) == 3600.0
 
 
 def test_a_hub_is_given_the_time_it_asks_for_and_never_less() -> None:
-    assert Limits().next_try(1, RateLimited("Wait.", retry_after=90), 0.0) == 90.0
-    assert Limits().next_try(4, RateLimited("Wait.", retry_after=1), 1.0) == 16.0
+    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=90), 0.0) == 90.0
+    assert QueueLimits().next_try(4, RateLimited("Wait.", retry_after=1), 1.0) == 16.0
 
 
 @pytest.mark.parametrize("error", [Gated("Ask."), HubUiError("The disk is full.")])
 def test_what_time_does_not_mend_is_not_tried_again(error: HubUiError) -> None:
-    assert Limits().next_try(1, error, 1.0) is None
+    assert QueueLimits().next_try(1, error, 1.0) is None
 
 
 def test_five_tries_are_enough() -> None:
-    assert Limits().next_try(5, BadAnswer("What?"), 1.0) is None
+    assert QueueLimits().next_try(5, BadAnswer("What?"), 1.0) is None
 
 
 def test_bytes_that_lay_there_before_are_not_speed() -> None:
     clock = Moved()
-    pace = Pace(clock.now)
+    pace = SpeedMeter(clock.now)
     pace.saw(1_000_000)
     clock.advance(1)
     pace.saw(1_000_500)
@@ -84,7 +84,7 @@ def test_bytes_that_lay_there_before_are_not_speed() -> None:
 
 def test_a_speed_is_smooth() -> None:
     clock = Moved()
-    pace = Pace(clock.now)
+    pace = SpeedMeter(clock.now)
     for done in (0, 100, 200, 1200):
         pace.saw(done)
         clock.advance(1)
@@ -93,7 +93,7 @@ def test_a_speed_is_smooth() -> None:
 
 def test_a_speed_falls_while_nothing_comes() -> None:
     clock = Moved()
-    pace = Pace(clock.now)
+    pace = SpeedMeter(clock.now)
     pace.saw(0)
     clock.advance(1)
     pace.saw(1000)
@@ -103,7 +103,7 @@ def test_a_speed_falls_while_nothing_comes() -> None:
 
 def test_a_start_from_the_front_is_no_negative_speed() -> None:
     clock = Moved()
-    pace = Pace(clock.now)
+    pace = SpeedMeter(clock.now)
     for done in (5000, 0, 100):
         pace.saw(done)
         clock.advance(1)

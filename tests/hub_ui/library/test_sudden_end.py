@@ -15,7 +15,7 @@ import pytest
 from connectors.ref import HubName
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.library.part import Part
+from hub_ui.library.download.partial_file import PartialFile
 from tests.hub_ui.library.hubs import DATA, DELIVERED, HUBS, SIZE, library_in, pull, weights_in
 
 PULL = """
@@ -62,7 +62,7 @@ def test_what_a_pull_left_that_ended_just_after_it_wrote_its_entry_is_taken_away
 ) -> None:
     library = library_in(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(Part, "settle", lambda _: None)
+        patch.setattr(PartialFile, "settle", lambda _: None)
         entry = pull(hubs, hub, library)
     assert len(list(library.folder.glob(".hub-ui/*.json"))) == 1
     assert library.present(entry.ref) == entry == pull(hubs, hub, library)

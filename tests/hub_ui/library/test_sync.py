@@ -8,8 +8,8 @@ from connectors.errors import HubDown, HubUiError, NotFound, WrongHash
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library import lockfile
-from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, as_record, check_still_promised, set_aside
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host

@@ -7,8 +7,8 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui.library import lockfile
-from hub_ui.library.entry import Entry
 from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 from hub_ui.library.verify import check, check_all, foreign
 from tests.hub_ui.library.building import entry, sha256, weights
 

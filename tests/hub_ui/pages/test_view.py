@@ -4,8 +4,8 @@ import pytest
 
 from connectors.errors import BadQuery
 from connectors.query import Query
+from hub_ui.pages.try_page.settings import TrySettings
 from hub_ui.pages.view import PAGE_SIZE, Stacked, View
-from hub_ui.pages.wish import Wish
 
 
 def test_an_untouched_view_has_an_empty_address() -> None:
@@ -18,7 +18,7 @@ def test_a_view_survives_the_address_bar() -> None:
         query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
         open="civitai:12@34",
         stack=(Stacked(ref="huggingface:some/lora", weight=0.6), Stacked(ref="civitai:12@34#56")),
-        wish=Wish(prompt="a boat, *bold*", seed=7),
+        wish=TrySettings(prompt="a boat, *bold*", seed=7),
     )
     assert View.from_address(view.to_address()) == view
 
@@ -40,7 +40,7 @@ def test_a_weight_in_an_address_stays_within_its_range() -> None:
 
 
 def test_a_long_prompt_in_any_script_survives_the_address() -> None:
-    view = View(page="try", wish=Wish(prompt="灯" * 2000, negative="ب" * 2000))
+    view = View(page="try", wish=TrySettings(prompt="灯" * 2000, negative="ب" * 2000))
     assert View.from_address(view.to_address()) == view
 
 

@@ -11,8 +11,8 @@ import pytest
 from connectors.errors import AccessError, UsageError
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.preview import sheets
-from hub_ui.preview.job import Job
+from hub_ui.generate import comparison
+from hub_ui.generate.request import GenerationRequest
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import Visitor, served
 from tests.recording import Recorder
@@ -112,9 +112,9 @@ def test_what_only_a_key_opens_is_refused_without_talk_of_the_owners(keyed: Visi
 
 def test_an_estimate_on_replicate_is_refused(keyed: Visitor, recorder: Recorder) -> None:
     recorder.forget()
-    job = Job(adapters=(), prompt="a boat")
+    job = GenerationRequest(adapters=(), prompt="a boat")
     with pytest.raises(UsageError, match="generates on its own computer only"):
-        keyed.services.estimate(job, sheets.one(job), place="replicate")
+        keyed.services.estimate(job, comparison.one(job), place="replicate")
     assert recorder.requests == ()
 
 
@@ -144,8 +144,8 @@ def test_files_of_this_computer_are_not_known_to_visitors(hosted: Visitor) -> No
             ask(ref)
 
 
-def given(**fields: Any) -> Job:
-    return Job(adapters=(), prompt="a boat", **fields)
+def given(**fields: Any) -> GenerationRequest:
+    return GenerationRequest(adapters=(), prompt="a boat", **fields)
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def given(**fields: Any) -> Job:
         (given(base="/etc"), "A shared page draws with the bases of its list."),
     ],
 )
-def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: Job, said: str) -> None:
+def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: GenerationRequest, said: str) -> None:
     for ask in (keyed.services.make, keyed.services.estimate):
         with pytest.raises(UsageError, match=said):
-            ask(job, sheets.one(job))
+            ask(job, comparison.one(job))
 
 
 def test_a_visitor_tries_at_most_four_loras_at_once(keyed: Visitor) -> None:

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.adapter import Adapter
-from connectors.facts.claims import flatten, record_with_header
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import NSFW_LEVELS, Example, Record
+from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import cards
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
 
-FLUX = Adapter(
+FLUX = LoraFacts(
     what="lora", claims=(claim("architecture", "flux1", source="header"), claim("rank", 16, source="header"))
 )
 

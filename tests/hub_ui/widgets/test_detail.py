@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.adapter import Adapter
-from connectors.inspection import Facts
 from connectors.record import Lora
 from connectors.ref import Ref
+from connectors.weights.inspect import Facts
+from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import detail
 from hub_ui.widgets.access import Keys
 from hub_ui.widgets.render import Renderer
@@ -66,13 +66,13 @@ def test_a_hostile_description_keeps_only_its_words() -> None:
 
 
 def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
-    page = html(lora(1), facts=Facts(adapter=Adapter(what="llm-lora")), held=True)
+    page = html(lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")), held=True)
     assert "This is no LoRA for pictures or films: the file is a LoRA for a language model." in page
     assert page.count(" disabled") == 3
 
 
 def test_how_little_was_read_is_told() -> None:
-    facts = Facts(adapter=Adapter(what="lora"), size=151_000_000, bytes_read=98_304)
+    facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
     assert shown(lora(1), facts=facts).state == "Read from 98 kB of 151 MB, nothing downloaded"
 
 
@@ -82,12 +82,12 @@ def test_while_a_header_is_read_the_panel_says_so() -> None:
 
 def test_a_contradiction_is_marked_in_the_table() -> None:
     header = claim("architecture", "flux1", source="header")
-    page = html(lora(1, base="SDXL 1.0"), facts=Facts(adapter=Adapter(what="lora", claims=(header,))))
+    page = html(lora(1, base="SDXL 1.0"), facts=Facts(adapter=LoraFacts(what="lora", claims=(header,))))
     assert '<td dir="auto">FLUX.1<small><span aria-hidden="true">⚠</span> CivitAI says SDXL 1.0</small></td>' in page
 
 
 def test_what_is_odd_about_a_file_is_told_under_the_table() -> None:
-    facts = Facts(adapter=Adapter(what="lora", warnings=("Layers that have only one of their two halves: 3.",)))
+    facts = Facts(adapter=LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3.",)))
     assert shown(lora(1), facts=facts).warnings == ("Layers that have only one of their two halves: 3.",)
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.facts.claims import flatten
+from connectors.claims.resolve import flatten
 from connectors.query import Query
-from hub_ui.catalog.found import BaseCount
+from hub_ui.catalog.search import BaseCount
 from hub_ui.widgets import facets
 from hub_ui.widgets.facets import Listed
 from tests.hub_ui.catalog.builders import claim, lora

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.adapter import Adapter
-from connectors.facts.base_models import base_claims
-from connectors.facts.claims import flatten, record_with_header
-from connectors.inspection import Facts
+from connectors.claims.base_models import base_claims
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Claim, Record
+from connectors.weights.inspect import Facts
+from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
 from tests.hub_ui.catalog.builders import claim, lora
 
 
-def adapter(**fields: Any) -> Adapter:
-    return Adapter(**{"what": "lora", "tensors": 608, **fields})
+def adapter(**fields: Any) -> LoraFacts:
+    return LoraFacts(**{"what": "lora", "tensors": 608, **fields})
 
 
 def header(field: str, value: Any, where: str = "tensor shapes") -> Claim:
@@ -28,12 +28,12 @@ def on_sdxl(*claims: Claim, hub_word: str = "SDXL 1.0") -> Record:
     return record_with_header(flatten(lora(1, claims=said)), adapter(claims=claims))
 
 
-def row(name: str, record: Record, of: Adapter | None = None) -> Fact | None:
+def row(name: str, record: Record, of: LoraFacts | None = None) -> Fact | None:
     facts = Facts(adapter=of) if of else None
     return next((fact for fact in fact_rows.rows(record, facts) if fact.name == name), None)
 
 
-def value(name: str, record: Record, of: Adapter | None = None) -> str:
+def value(name: str, record: Record, of: LoraFacts | None = None) -> str:
     found = row(name, record, of)
     return found.value if found else ""
 
@@ -114,7 +114,7 @@ def test_what_only_the_file_tells_has_rows_once_it_is_read() -> None:
 
 
 def test_a_file_that_is_no_lora_adds_no_rows() -> None:
-    assert [fact.name for fact in fact_rows.rows(on_sdxl(), Facts(adapter=Adapter(what="vae", tensors=9)))] == [
+    assert [fact.name for fact in fact_rows.rows(on_sdxl(), Facts(adapter=LoraFacts(what="vae", tensors=9)))] == [
         "Architecture",
         "Base model",
     ]

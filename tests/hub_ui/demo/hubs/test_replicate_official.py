@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.replicate_trainings import TRAINER, TRAINER_VERSION
+from connectors.replicate.trainings import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_official
 from hub_ui.demo.hubs.replicate_official import loads, official, tuned_version
 

@@ -1,0 +1,238 @@
+"""CivitAI's JSON -> Lora. Reads every shape recorded from 2023 to 2026, from the list, by-id and version endpoints."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
+from connectors.claims.availability import lora_standing, version_standing
+from connectors.claims.example_params import lora_params
+from connectors.claims.trigger_words import card_claims
+from connectors.http.json_fields import Table, address, count, number, sha256, table, tables, text, texts, when, whole
+from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
+from connectors.ref import Ref
+
+LORA_TYPES = ("LORA", "LoCon", "DoRA")
+# The other types of a version's files: training data, VAEs, configs, workflows...
+_WEIGHT_TYPES = ("Model", "Pruned Model", "Enhancement LoRA")
+_ALGORITHMS = {"LORA": "lora", "LoCon": "locon", "DoRA": "dora"}
+_TAG = re.compile(r"<[^>]{0,2000}>")
+# `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one picture.
+_UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
+_MAX_PARAM = 2000
+
+
+def lora(model: Table, web: str, now: datetime) -> Lora | None:
+    """None for something that is no LoRA, or has no id."""
+    model_id = whole(model.get("id"))
+    if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
+        return None
+    ref = Ref(hub="civitai", id=str(model_id))
+    versions = tuple(
+        found
+        for i, wire in enumerate(tables(model.get("modelVersions")))
+        if (found := _version(ref, wire, f"modelVersions[{i}].", now)) is not None
+    )
+    stats = table(model.get("stats"))
+    images = [example.nsfw for version in versions for example in version.examples]
+    level = nsfw.lora_level(model, images)
+    standing = lora_standing(model)
+    return Lora(
+        ref=ref,
+        title=text(model.get("name"), 300) or f"Model {model_id}",
+        url=f"{web}/models/{model_id}",
+        creator=text(table(model.get("creator")).get("username"), 100),
+        description=text(model.get("description")) or "",
+        description_format="html",
+        nsfw=level,
+        downloads=count(stats.get("downloadCount")),
+        # thumbsUp came in March 2024; before, people "favorited".
+        likes=_first_count(stats, "thumbsUpCount", "favoriteCount"),
+        updated_at=max((v.updated_at for v in versions if v.updated_at), default=None),
+        tags=_tags(model.get("tags")),
+        access=standing.access,
+        versions=versions,
+        claims=(
+            *_lora_claims(model),
+            *standing.claims(),
+            *nsfw.civitai_claims(level, model),
+        ),
+    )
+
+
+def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
+    """From a version alone: its model may be gone, or the answer came by hash."""
+    about = table(version.get("model"))
+    return lora(
+        {
+            "id": version.get("modelId"),
+            "name": about.get("name"),
+            "type": about.get("type"),
+            "nsfw": about.get("nsfw"),
+            "poi": about.get("poi"),
+            "mode": about.get("mode"),
+            "description": version.get("description"),
+            "stats": version.get("stats"),
+            "modelVersions": [version],
+        },
+        web,
+        now,
+    )
+
+
+def with_version(model: Table, alone: Table) -> dict[str, Any]:
+    """The by-id answer with one version completed by its own answer, which alone has usageControl and image meta."""
+    wanted = whole(alone.get("id"))
+    versions = [dict(v) for v in tables(model.get("modelVersions"))]
+    for i, listed in enumerate(versions):
+        if whole(listed.get("id")) == wanted:
+            versions[i] = _merged(listed, alone)
+            return {**model, "modelVersions": versions}
+    # The by-id answer is cached for minutes, so a fresh version may be missing from it.
+    return {**model, "modelVersions": [*versions, dict(alone)]}
+
+
+def _merged(listed: Table, alone: Table) -> dict[str, Any]:
+    filled = {key: value for key, value in alone.items() if value not in (None, [], {}, "")}
+    by_id = {whole(file.get("id")): file for file in tables(listed.get("files"))}
+    files = [{**by_id.get(whole(file.get("id")), {}), **file} for file in tables(alone.get("files"))]
+    return {**listed, **filled, "files": files or listed.get("files")}
+
+
+def _lora_claims(model: Table) -> tuple[Claim, ...]:
+    first = next(iter(tables(model.get("modelVersions"))), {})
+    title, model_type = text(model.get("name")) or "", str(model.get("type"))
+    return (
+        *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
+        *kind.poi_claims(model.get("poi")),
+        *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
+        *license.civitai_claims(model, text(first.get("baseModel"))),
+        # "LORA" is what people pick for LoKr and LoHa too, so it is no statement to hold against the file.
+        Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
+        *_described(model.get("description"), "description"),
+    )
+
+
+def _described(description: object, where: str) -> tuple[Claim, ...]:
+    body = plain(description)
+    return (*card_claims(body, where), *strength.scale_claims(body, where))
+
+
+def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
+    version_id = whole(wire.get("id"))
+    if version_id is None or version_id < 0:
+        return None
+    here = ref.at(str(version_id))
+    standing = version_standing(wire, now)
+    return Version(
+        ref=here,
+        name=text(wire.get("name"), 200) or str(version_id),
+        updated_at=when(wire.get("publishedAt")) or when(wire.get("updatedAt")) or when(wire.get("createdAt")),
+        access=standing.access,
+        access_note=standing.note,
+        files=_files(here, wire),
+        examples=tuple(found for image in tables(wire.get("images")) if (found := _example(image)) is not None),
+        claims=(*_version_claims(wire, at), *standing.claims(at)),
+    )
+
+
+def _version_claims(wire: Table, at: str) -> tuple[Claim, ...]:
+    base, words = text(wire.get("baseModel"), 100), texts(wire.get("trainedWords"))
+    return (
+        *(base_models.base_claims(base, "hub", f"{at}baseModel") if base else ()),
+        *trigger_words.civitai_claims(words, f"{at}trainedWords"),
+        *strength.weight_claims(words, f"{at}trainedWords"),
+        *_described(wire.get("description"), f"{at}description"),
+        *strength.prompt_claims(_prompts(wire), _stems(wire), f"{at}images"),
+    )
+
+
+def _prompts(wire: Table) -> tuple[str, ...]:
+    return tuple(image.prompt for wire in tables(wire.get("images")) if (image := _example(wire)) and image.prompt)
+
+
+def _stems(wire: Table) -> tuple[str, ...]:
+    """The names that a prompt can load a version's files by."""
+    names = (text(file.get(key), 300) for file in tables(wire.get("files")) for key in ("name", "overrideName"))
+    return tuple(name.rpartition(".")[0] or name for name in names if name)
+
+
+def _files(version: Ref, wire: Table) -> tuple[WeightFile, ...]:
+    listed = tables(wire.get("files"))
+    chosen = [file for file in listed if file.get("type", "Model") in _WEIGHT_TYPES]
+    chosen = chosen or [file for file in listed if str(file.get("name")).endswith(".safetensors")]
+    return tuple(_file(version, file) for file in chosen)
+
+
+def _file(version: Ref, wire: Table) -> WeightFile:
+    file_id = whole(wire.get("id"))
+    written = text(wire.get("overrideName"), 300) or text(wire.get("name"), 300) or f"{version.version}.safetensors"
+    name = re.split(r"[\\/]", written)[-1] or f"{version.version}.safetensors"
+    kilobytes = number(wire.get("sizeKB"))
+    return WeightFile(
+        ref=version.at(version.version, str(file_id) if file_id is not None else None),
+        name=name,
+        size=round(kilobytes * 1024) if kilobytes and 0 < kilobytes < 2**40 else None,
+        sha256=sha256(table(wire.get("hashes")).get("SHA256")),
+        format=_format(table(wire.get("metadata")).get("format"), name),
+        primary=wire.get("primary") is True,
+    )
+
+
+def _format(stated: object, name: str) -> FileFormat:
+    """The name decides where it says something: the stated format is often `Other` for a .safetensors."""
+    suffix = name.rpartition(".")[2].lower()
+    if suffix == "safetensors":
+        return "safetensors"
+    if suffix in ("pt", "ckpt", "bin", "pth") or stated == "PickleTensor":
+        return "pickle"
+    return "safetensors" if stated == "SafeTensor" and suffix != "zip" else "other"
+
+
+def _example(image: Table) -> Example | None:
+    url = address(image.get("url"))
+    if url is None:
+        return None
+    meta = table(image.get("meta"))
+    # Asked for by model, /images nests the real meta one deeper.
+    meta = table(meta.get("meta")) or meta
+    return Example(
+        url=url,
+        prompt=text(meta.get("prompt"), 20_000),
+        nsfw=nsfw.image_level(image.get("nsfwLevel"), image.get("nsfw")),
+        params=_params(meta),
+        video=image.get("type") == "video" or url.endswith((".mp4", ".webm")),
+    )
+
+
+def _params(meta: Table) -> Mapping[str, Any]:
+    plain = {
+        key: value for key, raw in meta.items() if key not in _UNWANTED_PARAMS and (value := _param(raw)) is not None
+    }
+    return {**plain, **lora_params(meta)}
+
+
+def _param(value: object) -> str | int | float | bool | None:
+    """A plain JSON value; lists and objects are resources of the hub's own and say nothing to a person."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value if isinstance(value, bool) else text(value, _MAX_PARAM) if isinstance(value, str) else None
+    return value if number(value) is not None else None
+
+
+def _first_count(stats: Table, *names: str) -> int | None:
+    return next((found for name in names if (found := count(stats.get(name))) is not None), None)
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    """Texts in every recording; the site's own interface wraps each as {"name": ...}."""
+    listed = value if isinstance(value, list) else []
+    return texts([table(tag).get("name") if isinstance(tag, dict) else tag for tag in listed])
+
+
+def plain(description: object) -> str:
+    """A description's lines without their markup, for reading facts from; never for showing."""
+    return html.unescape(_TAG.sub(" ", card.lines(text(description) or "")))

@@ -1,0 +1,1 @@
+"""What hubs and model cards say about a LoRA."""

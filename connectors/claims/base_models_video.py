@@ -1,0 +1,239 @@
+"""The table of base models, fourth part: video and 3D, and services whose weights nobody outside holds."""
+
+from __future__ import annotations
+
+from connectors.claims.base_model import BaseModel, row
+
+_APACHE = "Apache 2.0"
+_LTX = "LTX Video License"
+_SVD = "Stable Video Diffusion Community License"
+_TONGYI = "Alibaba Wan / Tongyi Wanxiang Terms of Service"
+
+OTHER_MODELS: tuple[BaseModel, ...] = (
+    row(
+        "cogvideox",
+        "CogVideoX",
+        "cogvideox",
+        civitai="CogVideoX",
+        repos="THUDM/CogVideoX-5b THUDM/CogVideoX-2b THUDM/CogVideoX1.5-5B zai-org/CogVideoX-5b",
+        also="THUDM/CogVideoX-5b-I2V THUDM/CogVideoX1.5-5B-I2V zai-org/CogVideoX-2b zai-org/CogVideoX-5b-I2V "
+        "zai-org/CogVideoX1.5-5B zai-org/CogVideoX1.5-5B-I2V BestWishYsh/ConsisID-preview "
+        "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose",
+        aliases="cogvideo",
+        license="CogVideoX License",
+    ),
+    row(
+        "hunyuan-video",
+        "HunyuanVideo",
+        "hunyuan-video",
+        civitai="Hunyuan Video",
+        repos="tencent/HunyuanVideo hunyuanvideo-community/HunyuanVideo tencent/HunyuanVideo-I2V "
+        "hunyuanvideo-community/HunyuanVideo-I2V lllyasviel/FramePackI2V_HY",
+        also="lllyasviel/FramePack_F1_I2V_HY_20250503 Kijai/HunyuanVideo_comfy "
+        "kohya-ss/HunyuanVideo-fp8_e4m3fn-unofficial Skywork/SkyReels-V1-Hunyuan-I2V Skywork/SkyReels-V1-Hunyuan-T2V "
+        "Kijai/SkyReels-V1-Hunyuan_comfy Comfy-Org/HunyuanVideo_repackaged "
+        "hunyuanvideo-community/HunyuanVideo-I2V-33ch",
+        aliases="hunyuan, hyv",
+        license="Tencent Hunyuan Video License Agreement",
+    ),
+    row(
+        "hunyuan-video-1.5",
+        "HunyuanVideo 1.5",
+        "hunyuan-video-1.5",
+        repos="tencent/HunyuanVideo-1.5",
+        also="hunyuanvideo-community/HunyuanVideo-1.5-480p_i2v hunyuanvideo-community/HunyuanVideo-1.5-480p_t2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-720p_i2v hunyuanvideo-community/HunyuanVideo-1.5-720p_t2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_t2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v_distilled "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v_distilled "
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v_distilled Comfy-Org/HunyuanVideo_1.5_repackaged",
+    ),
+    row(
+        "ltx-video",
+        "LTX-Video",
+        "ltx-video",
+        civitai="LTXV",
+        repos="Lightricks/LTX-Video Lightricks/LTX-Video-0.9.5 Lightricks/LTX-Video-0.9.7-dev "
+        "Lightricks/LTX-Video-0.9.7-distilled Lightricks/LTX-Video-0.9.8-13B-distilled",
+        also="Lightricks/LTX-Video-0.9.1 diffusers/LTX-Video-0.9.0 diffusers/LTX-Video-0.9.1 "
+        "a-r-r-o-w/LTX-Video-0.9.1-diffusers Lightricks/LTX-Video-0.9.8-dev",
+        aliases="ltx, ltxv 0.9",
+        license=_LTX,
+    ),
+    row(
+        "ltx-2",
+        "LTX-2",
+        "ltx-video-2",
+        civitai="LTXV2",
+        repos="Lightricks/LTX-2",
+        also="rootonchair/LTX-2-19b-distilled Lightricks/LTX-2-19b-distilled",
+        aliases="ltx2",
+        license=_LTX,
+    ),
+    row(
+        "ltx-2.3",
+        "LTX-2.3",
+        "ltx-video-2",
+        civitai="LTXV 2.3",
+        repos="Lightricks/LTX-2.3",
+        also="diffusers/LTX-2.3-Distilled-Diffusers diffusers/LTX-2.3-Diffusers",
+        license="LTX-2 Community License Agreement",
+    ),
+    row(
+        "ltx-2.5",
+        "LTX-2.5",
+        "ltx-video-2",
+        repos="Lightricks/LTX-2.5",
+        also="Lightricks/LTX-2.5-Diffusers",
+        license="LTX-2 Community License Agreement",
+    ),
+    row(
+        "mochi",
+        "Mochi",
+        "mochi",
+        civitai="Mochi",
+        repos="genmo/mochi-1-preview",
+        also="Comfy-Org/mochi_preview_repackaged",
+        aliases="mochi 1",
+        license=_APACHE,
+    ),
+    row(
+        "minimax-h3",
+        "MiniMax H3",
+        "minimax-h3",
+        civitai="MiniMax H3",
+        repos="MiniMaxAI/MiniMax-H3",
+        also="Comfy-Org/MiniMax-H3 Kijai/MiniMax-H3-experimental joyfox/MiniMax-H3-Turbo lightx2v/Minimax-h3-Turbo "
+        "rzgar/minimax_h3_fl2va_fp8_e4m3fn Abiray/Minimax-H3-nvfp4-INT4-INT8-Convrot",
+        license="MiniMax Hailuo AI Terms of Service",
+    ),
+    row("svd", "SVD", "svd", civitai="SVD", repos="stabilityai/stable-video-diffusion-img2vid", license=_SVD),
+    row(
+        "svd-xt",
+        "SVD XT",
+        "svd",
+        civitai="SVD XT",
+        repos="stabilityai/stable-video-diffusion-img2vid-xt",
+        license=_SVD,
+    ),
+    # Wan
+    row(
+        "wan",
+        "Wan Video",
+        "wan",
+        civitai="Wan Video",
+        repos="Wan-AI/Wan2.1-VACE-14B Wan-AI/Wan2.1-VACE-1.3B Wan-AI/Wan2.1-FLF2V-14B-720P Wan-AI/Wan2.2-S2V-14B "
+        "Wan-AI/Wan2.2-Animate-14B alibaba-pai/Wan2.1-Fun-14B-Control alibaba-pai/Wan2.2-Fun-A14B-InP",
+        also="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers Wan-AI/Wan2.1-VACE-1.3B-diffusers "
+        "Wan-AI/Wan2.1-VACE-14B-diffusers Wan-AI/Wan2.2-Animate-2-14B-Diffusers Kijai/WanVideo_comfy "
+        "QuantStack/Wan2.1_14B_VACE-GGUF alibaba-pai/Wan2.2-VACE-Fun-A14B Comfy-Org/Wan_2.1_ComfyUI_repackaged "
+        "Comfy-Org/Wan_2.2_ComfyUI_Repackaged MeiGen-AI/InfiniteTalk nvidia/ChronoEdit-14B-Diffusers "
+        "krea/krea-realtime-video aidealab/AnimeGen-T2V Skywork/SkyReels-V2-DF-1.3B-540P "
+        "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers Skywork/SkyReels-V2-DF-1.3B-720P-Diffusers "
+        "Skywork/SkyReels-V2-DF-14B-540P Skywork/SkyReels-V2-DF-14B-540P-Diffusers Skywork/SkyReels-V2-DF-14B-720P "
+        "Skywork/SkyReels-V2-DF-14B-720P-Diffusers Skywork/SkyReels-V2-I2V-1.3B-540P "
+        "Skywork/SkyReels-V2-I2V-1.3B-540P-Diffusers Skywork/SkyReels-V2-I2V-14B-540P "
+        "Skywork/SkyReels-V2-I2V-14B-540P-Diffusers Skywork/SkyReels-V2-I2V-14B-720P "
+        "Skywork/SkyReels-V2-I2V-14B-720P-Diffusers Skywork/SkyReels-V2-T2V-14B-540P "
+        "Skywork/SkyReels-V2-T2V-14B-540P-Diffusers Skywork/SkyReels-V2-T2V-14B-720P "
+        "Skywork/SkyReels-V2-T2V-14B-720P-Diffusers nvidia/AnyFlow-Wan2.1-T2V-1.3B-Diffusers "
+        "nvidia/AnyFlow-Wan2.1-T2V-14B-Diffusers nvidia/AnyFlow-FAR-Wan2.1-1.3B-Diffusers "
+        "nvidia/AnyFlow-FAR-Wan2.1-14B-Diffusers BestWishYsh/Helios-Base BestWishYsh/Helios-Mid "
+        "BestWishYsh/Helios-Distilled",
+        aliases="wan 2.1, wan21, wan video 2.1, wan 2.2, wan22",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.1-t2v-1.3b",
+        "Wan 2.1 T2V 1.3B",
+        "wan",
+        civitai="Wan Video 1.3B t2v",
+        repos="Wan-AI/Wan2.1-T2V-1.3B Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        also="StevenZhang/Wan2.1-T2V-1.3B-Diff",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.1-t2v-14b",
+        "Wan 2.1 T2V 14B",
+        "wan",
+        civitai="Wan Video 14B t2v",
+        repos="Wan-AI/Wan2.1-T2V-14B Wan-AI/Wan2.1-T2V-14B-Diffusers",
+        also="StevenZhang/Wan2.1-T2V-14B-Diff",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.1-i2v-14b-480p",
+        "Wan 2.1 I2V 14B 480p",
+        "wan",
+        civitai="Wan Video 14B i2v 480p",
+        repos="Wan-AI/Wan2.1-I2V-14B-480P Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+        also="StevenZhang/Wan2.1-I2V-14B-480P-Diff",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.1-i2v-14b-720p",
+        "Wan 2.1 I2V 14B 720p",
+        "wan",
+        civitai="Wan Video 14B i2v 720p",
+        repos="Wan-AI/Wan2.1-I2V-14B-720P Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+        also="StevenZhang/Wan2.1-I2V-14B-720P-Diff",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.2-ti2v-5b",
+        "Wan 2.2 TI2V 5B",
+        "wan",
+        civitai="Wan Video 2.2 TI2V-5B",
+        repos="Wan-AI/Wan2.2-TI2V-5B Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+        also="decart-ai/Lucy-Edit-Dev decart-ai/Lucy-Edit-1.1-Dev FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.2-i2v-a14b",
+        "Wan 2.2 I2V A14B",
+        "wan",
+        civitai="Wan Video 2.2 I2V-A14B",
+        repos="Wan-AI/Wan2.2-I2V-A14B Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+        also="Wan-AI/Wan2.2-I2V-14B-Diffusers",
+        license=_APACHE,
+    ),
+    row(
+        "wan-2.2-t2v-a14b",
+        "Wan 2.2 T2V A14B",
+        "wan",
+        civitai="Wan Video 2.2 T2V-A14B",
+        repos="Wan-AI/Wan2.2-T2V-A14B Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+        also="ai-toolkit/Wan2.2-T2V-A14B-Diffusers-bf16",
+        license=_APACHE,
+    ),
+    # Shape
+    row("hunyuan3d", "Hunyuan3D", "hunyuan3d", civitai="Hunyuan3D", repos="tencent/Hunyuan3D-2"),
+    # Services: CivitAI lists them, but no weights are out, so nothing can be downloaded for them.
+    row("flux-3-video", "FLUX.3 Video", civitai="Flux 3 Video", license="Black Forest Labs Terms of Service"),
+    row("grok", "Grok", civitai="Grok", license="Grok"),
+    row("happyhorse", "HappyHorse", civitai="HappyHorse", license="HappyHorse"),
+    row("imagen4", "Imagen 4", civitai="Imagen4", license="Imagen4"),
+    row("kling", "Kling", civitai="Kling", license="Kuaishou Kling AI Terms of Service"),
+    row("mai", "MAI", civitai="MAI", license="Microsoft AI Terms of Use"),
+    row("nano-banana", "Nano Banana", civitai="Nano Banana", license="Imagen4"),
+    row("odor", "ODOR", civitai="ODOR"),
+    row("openai", "OpenAI", civitai="OpenAI", license="OpenAI"),
+    row("polygen", "PolyGen", civitai="PolyGen"),
+    row("reve", "Reve", civitai="Reve", license="Reve AI Terms of Service"),
+    row("seedance", "Seedance", civitai="Seedance", license="Seedream"),
+    row("seedream", "Seedream", civitai="Seedream", license="Seedream"),
+    row("sora-2", "Sora 2", civitai="Sora 2", license="OpenAI"),
+    row("tripo", "Tripo", civitai="Tripo"),
+    row("veo-3", "Veo 3", civitai="Veo 3", license="Veo 3"),
+    row("vidu-q1", "Vidu Q1", civitai="Vidu Q1", license="ShengShu Vidu Terms of Service"),
+    row("wan-2.5-t2v", "Wan 2.5 T2V", civitai="Wan Video 2.5 T2V", license=_TONGYI),
+    row("wan-2.5-i2v", "Wan 2.5 I2V", civitai="Wan Video 2.5 I2V", license=_TONGYI),
+    row("wan-2.7", "Wan 2.7", civitai="Wan Video 2.7", license=_TONGYI),
+    row("wan-image-2.7", "Wan Image 2.7", civitai="Wan Image 2.7", license=_TONGYI),
+    # No base model at all: what authors choose when theirs isn't listed, and post-processing.
+    row("other", "Other", civitai="Other"),
+    row("upscaler", "Upscaler", civitai="Upscaler"),
+)

@@ -1,0 +1,253 @@
+"""A Hugging Face model card: YAML front matter, then Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from urllib.parse import unquote
+
+import yaml
+
+from connectors.claims.base_models import base_claims, identify, named_base
+from connectors.claims.resolve import best
+from connectors.claims.strength import scale_claims
+from connectors.claims.trigger_words import card_claims, split
+from connectors.http.json_fields import Table, table, texts
+from connectors.record import Claim, Source
+
+# As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_MAX_FRONT = 200_000
+# HTML in cards: authors mix it into Markdown, and descriptions moved over from CivitAI are nothing else.
+_TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"<h([1-6])\b[^<>]{0,300}>", re.IGNORECASE), "\n# "),
+    (re.compile(r"</?code\b[^<>]{0,300}>", re.IGNORECASE), "`"),
+    (re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr|p|li|div)\b[^<>]{0,300}>", re.IGNORECASE), "\n"),
+    (
+        re.compile(r"</?(?:a|b|i|u|em|strong|span|font|center|ul|ol|s|del|small|mark)\b[^<>]{0,600}>", re.IGNORECASE),
+        "",
+    ),
+)
+
+
+def split_card(card: str) -> tuple[Table, str]:
+    """The front matter (empty where there is none or it is broken) and the text after it."""
+    match = _FRONT.match(card)
+    if match is None or len(match["front"]) > _MAX_FRONT:
+        return {}, card
+    try:
+        return table(yaml.safe_load(match["front"])), card[match.end() :]
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # ValueError: a date like 2024-13-45. RecursionError: nesting made to break readers.
+        return {}, card[match.end() :]
+
+
+def lines(text: str) -> str:
+    """The text with its HTML turned into lines and Markdown, for reading facts from; never for showing."""
+    text = text.replace("\r\n", "\n")
+    for tag, plain in _TAGS:
+        text = tag.sub(plain, text)
+    return text
+
+
+_HEADING = re.compile(r"^#{1,6}[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
+_FILE = re.compile(r"[^\s/\\()\[\]<>`\"'|=]{1,150}\.safetensors", re.IGNORECASE)
+_ROW = re.compile(r"^[ \t]*\|(?P<cells>[^\n]{1,2000})\|[ \t]*$", re.MULTILINE)
+_TRIGGER = re.compile(r"trigger|activation|keyword", re.IGNORECASE)
+_NO_WORDS = re.compile(r"[-–— ]*|n/?a|none|no\b.*", re.IGNORECASE)
+_MAX_SECTIONS = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TellingApart:
+    """The claims of each file by its name in small letters, and the text that is left for the repo as a whole."""
+
+    claims: Mapping[str, tuple[Claim, ...]]
+    rest: str
+
+
+def tell_apart(body: str, where: str, files: Iterable[str]) -> TellingApart:
+    """`files` are the repo's weight files. A card read without its repo shows them by their names alone."""
+    stems = {_letters(name.rpartition(".")[0]): name.casefold() for name in files}
+    tables = dict(_tables(body, where))
+    found = {file: (_claims(text, f"{where}: {title}"), text) for file, title, text in _sections(body, stems)}
+    said = {file: (claims, text) for file, (claims, text) in found.items() if claims}
+    if len(said) < 2:
+        return TellingApart(claims=tables if len(tables) > 1 else {}, rest=body)
+    rest = body
+    for _, text in said.values():
+        rest = rest.replace(text, "\n", 1)
+    return TellingApart(claims={**tables, **{file: claims for file, (claims, _) in said.items()}}, rest=rest)
+
+
+def disagrees(body: str, files: int) -> bool:
+    """Whether parts of a card with several weight files name words that have nothing in common: one part a LoRA."""
+    if files < 2 and len(_named(body)) < 2:
+        return False
+    said = [set(words) for _, text in _parts(body) if (words := best(card_claims(text, ""), "trigger_words"))]
+    return any(one.isdisjoint(other) for one, other in pairwise(said))
+
+
+def _claims(text: str, where: str) -> tuple[Claim, ...]:
+    return (*card_claims(text, where), *scale_claims(text, where))
+
+
+def _sections(body: str, stems: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The parts between two headings that name one weight file, and no other part names it."""
+    seen = set[str]()
+    for title, text in _parts(body):
+        titled = stems.get(_letters(title))
+        files = {titled} if titled else _named(text)
+        if len(files) == 1 and (file := files.pop()) not in seen:
+            seen.add(file)
+            yield file, title, text
+
+
+def _named(text: str) -> set[str]:
+    """The weight files that a text names; in a link, a space is %20."""
+    return {unquote(name).casefold() for name in _FILE.findall(text)}
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+def _parts(body: str) -> Iterator[tuple[str, str]]:
+    headings = list(_HEADING.finditer(body))[:_MAX_SECTIONS]
+    for heading, after in zip(headings, [*headings[1:], None], strict=False):
+        # With its heading, which may be "Trigger words".
+        text = body[heading.start() : after.start() if after else len(body)]
+        yield heading["title"].strip(" #*"), text
+
+
+def _tables(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...]]]:
+    column: int | None = None
+    for row in _ROW.finditer(body):
+        cells = [cell.strip() for cell in row["cells"].split("|")]
+        titled = next(
+            (i for i, cell in enumerate(cells) if _TRIGGER.match(cell.strip("*_` ")) and len(cell) < 40), None
+        )
+        if titled is not None and not _FILE.search(row["cells"]):
+            column = titled
+        elif column is not None and column < len(cells) and (file := _FILE.search(row["cells"])):
+            yield from _row(file[0], cells[column], where)
+
+
+def _row(file: str, cell: str, where: str) -> Iterable[tuple[str, tuple[Claim, ...]]]:
+    words = () if _NO_WORDS.fullmatch(cell) else split(re.sub(r"[`*\"]|<br ?/?>", "", cell))
+    if words:
+        claim = Claim(field="trigger_words", value=words, source="card", where=f"{where}: table, {file}")
+        yield file.casefold(), (claim,)
+
+
+_MAX_NAMES = 20
+# Said of everything that draws, whatever its base.
+_GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
+# Base models whose name alone is no other word: "lens" and "chroma" are tags of photographers.
+_UNMISTAKABLE = (
+    "sdxl",
+    "flux",
+    "illustrious",
+    "noobai",
+    "ponyxl",
+    "pdxl",
+    "kolors",
+    "hidream",
+    "auraflow",
+    "animagine",
+)
+_LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
+# "**Base model**: Flux.1 D", "| Base model | `krea/Krea-2-Turbo` |", "- Base model: [FLUX.1-dev](https://...)".
+_LINE = re.compile(
+    r"^[ \t>*#|•_-]{0,12}base[ -]?models?[ \t*_`]{0,6}[:：|][ \t*_`|]{0,8}\[?(?P<name>[\w][^\n|\]*`,;]{1,80})",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
+_WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
+_NAME = (
+    r"stable[- ]diffusion[- ](?:xl|v?[12]\.\d|3(?:\.5)?(?:[- ](?:large|medium))?)|sd[ -]?(?:xl|v?1\.[45]|2\.[01]|3\.5)"
+    r"|flux[. ]?[12][-. ]?\[?(?:dev|schnell|kontext|krea|klein)\]?(?:[- ][49]b)?(?:[- ]dev)?|z-image(?:-turbo|-base)?"
+    r"|qwen-image(?:-edit)?(?:-\d{4})?|wan ?2\.[12]|hunyuan ?video|illustrious(?:[- ]xl)?|noobai(?:[- ]xl)?"
+    r"|pony(?: diffusion(?: v6)?(?: xl)?| ?xl| v6)|krea ?2|ltx-video|ltx-2(?:\.3)?|animagine[- ]xl"
+)
+_SENTENCE = re.compile(
+    r"\b(?:trained (?:on|for|with|using)|fine-?tun\w+ (?:on|of|from)|based on|base(?: model)?|for)\b[\s:|*_`\[]{1,6}"
+    rf"(?:the )?(?P<name>{_NAME})(?![\w])",
+    re.IGNORECASE,
+)
+# The introduction: further down, cards compare themselves with others.
+_INTRODUCTION = 3_000
+
+
+def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
+    """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
+    stated = (*_written(front), *_computed(hub, tags))
+    return stated or _silent(tags, body) or tuple(_in_passing(repo))
+
+
+def _written(front: Table) -> Iterator[Claim]:
+    """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
+    written = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
+    for name in sorted(written, key=lambda name: (identify(name) is None, named_base(_own_name(name)) is None)):
+        yield from _meant(name, "card", "card front matter: base_model")
+
+
+def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
+    for tag in tags:
+        name = tag.removeprefix("base_model:")
+        relation, _, repo = name.partition(":")
+        if tag.startswith("base_model:") and "/" in (repo or name):
+            yield from _meant(repo or relation, "tag", f"tags: {tag}")
+    models = hub.get("models") if isinstance(hub, dict) else None
+    for model in (models if isinstance(models, list) else [])[:_MAX_NAMES]:
+        if isinstance(model, dict) and (names := texts(model.get("id"))):
+            yield from _meant(names[0][:200], "tag", "baseModels")
+
+
+def _meant(name: str, source: Source, where: str) -> Iterator[Claim]:
+    """A listed base, or the one that an unlisted repo is made from by its own name: "x/waiIllustriousSDXL_v170"."""
+    named = None if identify(name) else named_base(_own_name(name))
+    if named is None:
+        yield from base_claims(name, source, where)
+        return
+    yield Claim(field="raw_base_model", value=name, source=source, where=where)
+    found = base_claims(named[0], source, f"{where}: {named[1]}")
+    yield from (claim for claim in found if claim.field != "raw_base_model")
+
+
+def _own_name(repo: str) -> str:
+    return repo.rpartition("/")[2]
+
+
+def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+    ways: tuple[tuple[list[str], Source, str], ...] = (
+        ([tag for tag in tags if _is_base(tag)], "tag", "tags: "),
+        ([match["name"].strip() for match in _LINE.finditer(body)], "card", "card: base model "),
+        ([match["name"] for match in _WEIGHTS_FOR.finditer(body)], "card", "card: weights for "),
+        ([match["name"] for match in _LOADED.finditer(body)], "card", "card: from_pretrained "),
+        ([match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])], "card", "card: "),
+    )
+    for names, source, where in ways:
+        known = {found.id: name for name in names if (found := identify(name))}
+        if len(known) == 1:
+            name = next(iter(known.values()))
+            return base_claims(name, source, f"{where}{name}")
+    return ()
+
+
+def _in_passing(repo: str) -> Iterator[Claim]:
+    """Out of a repo's own name; what was written there is no base model's name, so nothing is raw.
+
+    The repo of a base model itself has none.
+    """
+    if identify(repo) is None and (named := named_base(_own_name(repo))):
+        claims = base_claims(named[0], "tag", f"repo name: {named[1]}")
+        yield from (claim for claim in claims if claim.field != "raw_base_model")
+
+
+def _is_base(tag: str) -> bool:
+    lowered = tag.casefold()
+    telling = any(char.isdigit() or char in "- " for char in lowered) or lowered in _UNMISTAKABLE
+    return telling and ":" not in tag and lowered not in _GENERIC and identify(tag) is not None

@@ -1,0 +1,363 @@
+"""Trigger words as authors wrote them: in their order, taken apart where they are lists, and none invented."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from connectors.record import Claim
+
+# Said on nearly every prompt, so being shared by all of them says nothing about this LoRA.
+QUALITY = frozenset(
+    (
+        "1boy", "1girl", "4k", "8k", "absurdres", "best quality", "cinematic", "detailed", "high quality",
+        "high resolution", "highly detailed", "highres", "masterpiece", "photorealistic", "realistic", "solo",
+        "ultra detailed",
+    )
+)  # fmt: skip
+# <lora:name:0.8> is how web UIs load the file, and no word.
+LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
+_SEPARATORS = ",，、;；\n"
+_COMMAS = re.compile(f"[{_SEPARATORS}]")
+# What belongs into the other prompt: "foo, negative prompt: bad hands".
+_NEGATIVE = re.compile(r"\bneg(?:ative)?(?: (?:prompts?|words?|tags?))?\s*[:：].*", re.IGNORECASE | re.DOTALL)
+_LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
+# "TLOU_EW (optional)": a remark about the word. A name's own brackets, "sakura (wars)", stay.
+_REMARK = re.compile(
+    r"\s*[(（](?:optional|recommended|required|(?:not|if) (?:required|needed|necessary|wanted))[^()]{0,40}[)）]$",
+    re.IGNORECASE,
+)
+_NEGATION = r"(?:\b(?:no|not|none|nothing|never|without|nor)\b|n['’]t\b)"
+_NONE = re.compile(
+    r"null|nil|n/?a|n\.a\.|[-–—.*]+|無し?|无|なし|(?:不需要|无需|无)触发词|(?:un|not )?(?:needed|required|necessary)\W*"
+    # "none", "nothing needed", "not needed", "no trigger words are necessary", "it doesn't need a keyword"
+    rf"|(?:no|none|nothing)\W*|.{{0,40}}{_NEGATION}.{{0,20}}\b(?:need(?:s|ed)?|require[ds]?|necessary|used|special)\b.{{0,60}}"
+    rf"|(?=.{{0,80}}\b(?:trigger|activation|key|tag|token|keyword)(?:[ -]?(?:word|phrase|token|tag))?s?\b)"
+    rf".{{0,60}}{_NEGATION}.{{0,100}}|.{{0,60}}\b(?:unnecessary|unneeded)\b.{{0,60}}",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
+_MAX_WORDS = 60
+_MAX_WORD = 300
+
+
+def clean(written: Iterable[str]) -> tuple[str, ...]:
+    """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases."""
+    entries = [_NEGATIVE.sub("", LORA_TAG.sub("", entry)) for entry in written]
+    entries = [entry for entry in entries if entry.strip(f" {_SEPARATORS}")]
+    if len(entries) != 1:
+        return _distinct(entries)
+    pieces = _parted(_LABEL.sub("", entries[0]))
+    # "Not required, but helps": a sentence about words, whose commas part no list.
+    return () if _NONE.fullmatch(pieces[0][:1000].strip()) else _distinct(pieces)
+
+
+def split(written: str) -> tuple[str, ...]:
+    """The words of one text that is a comma list."""
+    return _distinct(_parted(_NEGATIVE.sub("", LORA_TAG.sub("", written))))
+
+
+def split_all(written: Iterable[str]) -> tuple[str, ...]:
+    """The words of several comma lists, each word once."""
+    return _distinct(word for entry in written for word in split(entry))
+
+
+def _parted(written: str) -> list[str]:
+    """At commas, but not inside brackets: "(red dress, hat:1.2)" is one. Brackets that don't match are just signs."""
+    pieces, depth, start = [], 0, 0
+    for i, char in enumerate(written):
+        depth += (char in "(（") - (char in ")）")
+        if depth < 0:
+            break
+        if depth == 0 and char in _SEPARATORS:
+            pieces.append(written[start:i])
+            start = i + 1
+    return _COMMAS.split(written) if depth else [*pieces, written[start:]]
+
+
+def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for entry in entries:
+        word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
+        word = _QUOTED.sub(r"\g<word>", _REMARK.sub("", word))
+        if word and not _NONE.fullmatch(word):
+            found.setdefault(word.casefold(), word)
+    return tuple(found.values())[:_MAX_WORDS]
+
+
+def civitai_claims(trained_words: Sequence[str], where: str) -> tuple[Claim, ...]:
+    words = clean(trained_words)
+    return (Claim(field="trigger_words", value=words, source="hub", where=where),) if words else ()
+
+
+def listed_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
+    """`instance_prompt` (or `trigger`) of a card's front matter: a phrase, a comma list, or a list."""
+    words = split_all(value)
+    return (Claim(field="trigger_words", value=words, source="card", where=where),) if words else ()
+
+
+_QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
+_QUOTED_WORD = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE}){{0,12}})"
+# Sentences that cards and descriptions use, in the order they are believed.
+_SENTENCES: tuple[re.Pattern[str], ...] = (
+    # Hugging Face's uploader: You should use `X` to trigger the image generation.
+    re.compile(rf"You should use {_QUOTED_WORD}", re.IGNORECASE),
+    # Diffusers' training scripts write the same without quotes: You should use a photo of sks dog to trigger ...
+    re.compile(r"You should use (?P<plain>[^`\"“'\n]{2,200}?) to trigger the", re.IGNORECASE),
+    # use the trigger word `X`; use the term "X" to trigger; Trigger words: `X`
+    re.compile(
+        rf"trigger(?:[ -]?(?:words?|phrases?|tokens?|keywords?))?(?: is| are)?[ :*|]*{_QUOTED_WORD}", re.IGNORECASE
+    ),
+    re.compile(rf"\buse (?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED_WORD}", re.IGNORECASE),
+    re.compile(rf"{_QUOTED_WORD} (?:as (?:the |a )?trigger|to trigger|is the trigger)", re.IGNORECASE),
+    # trigger_word = "X" in the code of a card
+    re.compile(rf"trigger_(?:word|phrase)s?\"?\s*[=:]\s*\[?{_QUOTED_WORD}", re.IGNORECASE),
+    # add `X` to your prompt
+    re.compile(r"\b(?:add|include|put|use|write) (?P<words>`[^`\n]{2,100}`) [ \w]{0,30}prompts?\b", re.IGNORECASE),
+    # use CYB77 keyword; use MNALSA to trigger; the trigger word is TOK
+    re.compile(
+        r"\b[Uu]se (?:the )?(?:word |token |term |keyword |trigger )?(?P<words>[A-Z][A-Z0-9_]{2,29})"
+        r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
+    ),
+    re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
+    # Use "sks interior". As a sentence of its own, or for a prompt; what is used otherwise may be a tool.
+    re.compile(
+        r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use (?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
+        r"(?=\s{0,2}(?:[.!\n]|$)|,? (?:in|within|at|anywhere in) [ \w]{0,30}prompts?\b)",
+        re.IGNORECASE,
+    ),
+    # "An SDXL fine-tune. Trigger word: sks", "the trigger word is ohwx."
+    re.compile(
+        r"\btrigger[ -]?(?:words?|phrases?|tokens?|keywords?)(?: (?:is|are)|\s?[:=])\s?"
+        r"(?P<plain>[\w-]{2,40})(?=[.,;!)\n]|$)",
+        re.IGNORECASE,
+    ),
+)
+# What a sentence says of words instead of naming one: "trigger words are necessary", "the trigger word is included".
+_PREDICATE = re.compile(
+    r"(?:un|non-?)?(?:\w{2,}(?:ed|ary|al|able|ible|ful|ent|ant|ive|ous|less|ing|ly)|necessary|important|shown|given|case)",
+    re.IGNORECASE,
+)
+# Right before a sentence that names a word, in the same clause: "don't use the word `x`", "instead of the word `x`".
+# "It won't do without the word `x`" says the contrary.
+_DENIAL = re.compile(
+    r"\b(?:no|not|nor|never|neither|instead of|rather than|avoid\w*|remov\w+|old|former|previous\w*|negative)\b"
+    r"|n['’]t\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"[.!?;:,\n]")
+# Earlier in the sentence or right before it: what is used is a setting or a program.
+_SETTING = re.compile(
+    r"sampler|scheduler|\bsteps?\b|checkpoint|\bmodel\b|upscal|\bvae\b|extension|workflow|\bnodes?\b|\bmode\b|setting",
+    re.IGNORECASE,
+)
+_LINE = re.compile(
+    r"^[ \t>*#\-•|_`]{0,12}(?:[^\w\s]{1,3}[ \t]?)?"
+    r"(?:(?:lora )?(?:trigger|activation|activator)s?[ -]?(?:words?|phrases?|tokens?|tags?|keywords?)?|key[ -]?words?"
+    r"|trained[ -]words?|(?:the )?(?:tags?|tokens?) (?:for|of) (?:the|this) (?:model|lora)(?: is| are)?|instance prompt"
+    r"|触发词|触发語|トリガーワード|トリガー)(?:\(s\))?"
+    # On the same line, or below it.
+    r"[*_` \t]{0,6}(?:[:：|][*_ \t|]{0,6}|[:：][*_ \t]{0,6}\n[ \t\n>*•-]{0,8})"
+    r"(?P<rest>[^\s#][^\n]{0,400})$(?!\n[ \t|:]*-{2})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
+# A bare "Trigger" above a code block, as cards write that are made of HTML.
+_LABELLED = re.compile(
+    r"^[ \t>*#\-•]{0,8}(?:trigger|activation)(?:[ -]?(?:words?|tokens?|phrases?|tags?|prompts?))?[ \t:*_]{0,6}\n"
+    r"\s{0,4}```\w*\n(?P<code>[^`]{1,2000})```",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
+_FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
+# A placeholder of a template prompt: "pixel art, [your character], game asset".
+_PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
+# What a line that talks about words starts with, where one that names them doesn't.
+_TALK = frozenset(
+    (
+        "add", "all", "an", "any", "are", "as", "both", "below", "check", "default", "depends", "for", "if", "in",
+        "include", "is", "it", "just", "no", "none", "not", "optional", "please", "put", "same", "see", "simply",
+        "start", "starts", "the", "there", "this", "to", "try", "unknown", "use", "used", "various", "when", "with",
+        "write", "you", "your",
+    )
+)  # fmt: skip
+_LONGEST_PHRASE = 7
+_NO_WORD = re.compile(r"[\d.\s,~-]*|.*\.(?:safetensors|ckpt|pt|png|jpe?g|webp|zip)|<.*", re.IGNORECASE | re.DOTALL)
+_MAX_SECTION = 4_000
+
+
+def card_claims(body: str, where: str) -> tuple[Claim, ...]:
+    """What the text of a card or description names as trigger words, one claim a kind of sentence."""
+    # Hugging Face's uploader escapes what it writes: `it&#39;s`.
+    text = html.unescape(body)
+    claims, seen = list[Claim](), set[str]()
+    for words, quote in _said(text):
+        # The looser sentences say parts of what the stricter ones have said.
+        if not seen.issuperset(words):
+            claims.append(_claim(words, f"{where}: {quote}"))
+            seen.update(words)
+    if not claims and (section := section_words(text)):
+        claims = [_claim(section, f"{where}: ## Trigger words")]
+    return tuple(claims)
+
+
+def _claim(words: tuple[str, ...], where: str) -> Claim:
+    return Claim(field="trigger_words", value=words, source="card", where=where)
+
+
+def _said(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Uploader's sentence first, then lines that are a label and a list, then the looser sentences."""
+    for pattern in _SENTENCES[:2]:
+        yield from _sentence(text, pattern)
+    lines = list(_LINE.finditer(text))
+    if words := split_all(word for match in lines for word in _listed(match["rest"], in_table="|" in match[0][:12])):
+        yield words, " ".join(lines[0][0].split())[:80]
+    for pattern in _SENTENCES[2:]:
+        yield from _sentence(text, pattern)
+
+
+def _sentence(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    matches = [match for match in pattern.finditer(text) if not _is_denied(match)]
+    if words := split_all(word for match in matches for word in _meant(match.groupdict())):
+        yield words, " ".join(matches[0][0].split())[:80]
+
+
+def _is_denied(match: re.Match[str]) -> bool:
+    before = _CLAUSE_END.split(match.string[max(0, match.start() - 60) : match.start()])[-1]
+    line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
+    bare_use = match[0].lower().lstrip().startswith(('use "', "use “"))
+    denied = _DENIAL.search(before) is not None and "without" not in before.casefold()
+    return denied or (bare_use and _SETTING.search(line) is not None)
+
+
+def _meant(groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Quotes and capitals are words for sure; a plain word may be part of a sentence about words."""
+    if "plain" not in groups:
+        return _quoted(groups["words"]) or (groups["words"],)
+    return () if _PREDICATE.fullmatch(groups["plain"]) else _plain(groups["plain"])
+
+
+def _quoted(text: str) -> tuple[str, ...]:
+    """The quoted words. Of a template, "[your hero], game asset", what is to be filled in is left out."""
+    found = (quote[1:-1] for quote in re.findall(_QUOTE, text))
+    pieces = (piece for quote in found for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
+    return tuple(word for word in pieces if not _NO_WORD.fullmatch(word))
+
+
+def _listed(rest: str, *, in_table: bool) -> tuple[str, ...]:
+    """What stands behind a label: the quoted words, or the plain ones if they are words and no sentence about them."""
+    written = rest.partition("|")[0] if in_table else rest
+    return _quoted(written) or _plain(written)
+
+
+def _plain(written: str) -> tuple[str, ...]:
+    bare = re.split(
+        r"[.。!](?:\s|$)|\s[(（]", re.sub(r"[*_`]{1,3}(?=\W|$)|(?<!\w)[*_`]{1,3}", "", written), maxsplit=1
+    )[0]
+    words = split(bare)
+    first = (words[0].split() if words else [""])[0].casefold().strip(":,")
+    talk = first in _TALK or any(len(word.split()) > _LONGEST_PHRASE or _PLACEHOLDER.search(word) for word in words)
+    return () if talk else tuple(word for word in words if not _NO_WORD.fullmatch(word))
+
+
+def section_words(text: str) -> tuple[str, ...]:
+    """The words under a heading "Trigger words": a code block without its placeholders, quoted words, or bare lines."""
+    heading = _HEADING.search(text)
+    if heading is None:
+        return split_all(word for match in _LABELLED.finditer(text) for word in _template(match["code"]))
+    section = text[heading.end() : heading.end() + _MAX_SECTION]
+    end = _NEXT_HEADING.search(section)
+    section = section[: end.start()] if end else section
+    if fence := _FENCE.search(section):
+        return _template(fence["code"])
+    return split_all(_quoted(section)) or split_all(_bare_lines(section))
+
+
+def _template(code: str) -> tuple[str, ...]:
+    pieces = split(code)
+    holes = any(_PLACEHOLDER.search(piece) for piece in pieces)
+    # The words beside a hole are an example prompt's; praise of the quality is no word of this LoRA.
+    kept = (word for word in pieces if not _PLACEHOLDER.search(word))
+    return tuple(word for word in kept if not (holes and word.casefold() in QUALITY))
+
+
+def _bare_lines(section: str) -> Iterable[str]:
+    for line in section.strip().splitlines()[:20]:
+        yield from _plain(line.strip().lstrip("-*•0123456789.) "))
+
+
+# Words that are written in capitals anyway.
+_ACRONYMS = frozenset(
+    (
+        "BREAK", "CCTV", "CGI", "DOF", "DSLR", "DVD", "FBI", "HDR", "HUD", "IMAX", "LED", "MRI", "NASA", "NSFW",
+        "NYC", "ONLY", "POV", "PVC", "RAW", "RGB", "RPG", "SFW", "SLR", "SUV", "TED", "UFO", "UHD", "USA", "UVA", "VFX",
+        "VHS", "XXL", "AND", "NOT", "THE", "FHD", "QHD", "ARRI", "BMW", "CEO", "MTV", "WWII", "XRAY",
+    )
+)  # fmt: skip
+_SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
+_SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
+# What a prompt says of the camera: "shot on a Nikon D850, ISO 400", IMG_1025.CR2, DSC_0231.
+_CAMERA = re.compile(
+    r"\b(?:shot|taken|captured|photographed|filmed|snapped|recorded) (?:on|with|by|using|from)\b[^,.;\n]{0,80}"
+    r"|\b[\w-]+\.[A-Za-z]\w{1,4}\b|\b[A-Za-z]{1,6}[_-]?\d{4,}\b|\b[A-Za-z]{1,6}[_-]\d{3,}\b"
+    # Capitals before a number, "ISO 400", or behind a maker's name, "a Canon EOS": no word of its own.
+    r"|\b(?!TOK\b)[A-Z]{2,6} \d\w+|(?<=[\w,] )[A-Z][a-z]{2,} (?!TOK\b)[A-Z][A-Z0-9]+\b"
+)
+_STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
+# What opens or recurs in this share of the prompts is no accident; an author may well leave it out of some.
+_MOST = 2 / 3
+
+
+def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
+    """The short phrases that all of at least three prompts contain, or a coined word that most of them contain."""
+    if len(prompts) < 3:
+        return ()
+    others = [{word.casefold() for word in split(prompt)} for prompt in prompts[1:]]
+    shared = [word for word in split(prompts[0]) if _telling(word) and all(word.casefold() in o for o in others)]
+    words = tuple(shared) or _recurring(prompts)
+    return (Claim(field="trigger_words", value=words, source="example", where=where),) if words else ()
+
+
+def _telling(phrase: str) -> bool:
+    return phrase.casefold() not in QUALITY and len(phrase.split()) <= 4
+
+
+def _recurring(prompts: Sequence[str]) -> tuple[str, ...]:
+    counted = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
+    return tuple(word for word, times in counted.most_common(1) if times >= max(3, _MOST * len(prompts)))
+
+
+def _words(prompt: str) -> list[str]:
+    return re.findall(r"[\w-]+", _CAMERA.sub(" ", prompt[:20_000]))
+
+
+def _is_coined(word: str) -> bool:
+    """Letters and digits mixed as no word does it: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
+    mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
+    return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d", word)
+
+
+def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:
+    """A hint out of one prompt: a shouted word like TOK or CYB77, or the LoRA's own `name`."""
+    found = next(_striking(prompt, name, description), None) or _shouted_alone(prompt)
+    return (Claim(field="trigger_words", value=(found,), source="example", where=where),) if found else ()
+
+
+def _striking(prompt: str, name: str, description: str) -> Iterator[str]:
+    """TOK is what Replicate's trainers write unless told otherwise. A name in small letters may be a plain word."""
+    known = f"{name} {description}".casefold()
+    styles = {match["word"] for match in _STYLE_OF.finditer(prompt)}
+    for word in _words(prompt):
+        folded = word.casefold()
+        shouted = _SHOUTED.fullmatch(word) is not None and word not in _ACRONYMS
+        own = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
+        if folded == "tok" or own or (shouted and (folded in known or _is_coined(word) or word in styles)):
+            yield word
+
+
+def _shouted_alone(prompt: str) -> str | None:
+    """The one word in capitals of a prompt that doesn't shout, outside of what a sign in the picture says."""
+    shouted = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
+    return shouted.pop() if len(shouted) == 1 and not shouted & _ACRONYMS else None

@@ -1,0 +1,1 @@
+"""HTTP: sessions, errors, range requests, retries."""

@@ -1,0 +1,374 @@
+"""What a model on Replicate can be asked for. Each has inputs of its own, so every wish is looked up in its schema.
+
+`fill` puts what a person wants into a model's inputs, and says in a sentence what the model has no place for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, KeyRequired, Paid, UsageError
+from connectors.http.json_fields import Table, number, table, tables, text, texts
+from connectors.record import Access
+from connectors.ref import LOCAL, Ref
+from connectors.replicate.runs import Runs
+
+_WIDTH_STEP = 16
+# Shapes are drawn with about a million pixels, or a quarter of them.
+_QUARTER_MEGAPIXEL, _MEGAPIXEL = 0.4, (0.9, 1.2)
+# Names of samplers as people know them -> as the SDXL trainers of Replicate do.
+_SCHEDULERS: Mapping[str, str] = {
+    "euler": "K_EULER",
+    "euler a": "K_EULER_ANCESTRAL",
+    "ddim": "DDIM",
+    "heun": "HeunDiscrete",
+    "dpm++ 2m": "DPMSolverMultistep",
+    "dpm++ 2m karras": "KarrasDPM",
+    "pndm": "PNDM",
+}
+# Where a runner takes a LoRA, and where a second one.
+_SLOTS, _SECOND_SLOTS = ("lora_weights", "hf_lora", "lora_url"), ("extra_lora", "extra_lora_weights")
+_SCALES, _SECOND_SCALES = ("lora_scale", "lora_strength"), ("extra_lora_scale",)
+_LISTS = (("hf_loras", "lora_scales"), ("loras", "lora_scales"), ("lora_urls", "lora_scales"))
+_GUIDANCE = ("guidance_scale", "guidance")
+_STEPS = ("num_inference_steps", "steps")
+_CONTROL = ("control_image",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """One input of a model. `choices` are all it takes; `least` and `most` are within what it takes."""
+
+    name: str
+    kind: str = "string"
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    default: object = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """The inputs of one version, by name."""
+
+    known: Mapping[str, Input]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.known
+
+    @property
+    def takes_loras(self) -> bool:
+        """Whether it can be given somebody's LoRA in place of its own."""
+        return self.first((*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
+
+    def first(self, names: Sequence[str]) -> str | None:
+        return next((name for name in names if name in self.known), None)
+
+    def offers(self, name: str, choice: str) -> bool:
+        return name in self.known and choice in self.known[name].choices
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InputRequest:
+    """What is wanted of a model, in no model's words. None leaves it to the model.
+
+    `slots` are LoRAs that the model is to load, by their addresses. `scales` has a number for each LoRA: with
+    `own` the model's own trained weights are the first of them, without a slot. `control` is the address of a picture.
+    """
+
+    prompt: str
+    own: bool
+    scales: tuple[float, ...]
+    slots: tuple[str, ...] = ()
+    negative: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    width: int | None = None
+    height: int | None = None
+    sampler: str | None = None
+    schnell: bool = False
+    control: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filled:
+    """`values` are a prediction's input. `notes` say what could not be had as it was wished."""
+
+    values: Mapping[str, object]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filling:
+    inputs: Inputs
+    values: dict[str, object] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def put(self, name: str | None, value: object, otherwise: str | None = None) -> None:
+        """`otherwise` is what to say where the model has no such input."""
+        if name is None or name not in self.inputs:
+            if otherwise:
+                self.notes.append(otherwise)
+            return
+        self.values[name] = self._fitted(self.inputs.known[name], value)
+
+    def _fitted(self, known: Input, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        fitted = max(value, known.least) if known.least is not None else value
+        fitted = min(fitted, known.most) if known.most is not None else fitted
+        if fitted != value:
+            self.notes.append(f"This model takes {_range(known)} for {known.name}: {value:g} became {fitted:g}.")
+        return round(fitted) if known.kind == "integer" else float(fitted)
+
+
+def inputs_of(version: Table) -> Inputs:
+    """Of a version's openapi_schema. Choices stand there themselves, or behind one reference."""
+    schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
+    properties = table(table(schemas.get("Input")).get("properties"))
+    return Inputs(known={name: _input(name, table(found), schemas) for name, found in properties.items()})
+
+
+def _input(name: str, found: Table, schemas: Table) -> Input:
+    referred: Table = {}
+    for part in (found, *tables(found.get("allOf"))):
+        referred = {**referred, **table(schemas.get((text(part.get("$ref")) or "").rpartition("/")[2]))}
+    whole = {**referred, **found}
+    return Input(
+        name=name,
+        kind=text(whole.get("type")) or "string",
+        least=number(whole.get("minimum")),
+        most=number(whole.get("maximum")),
+        choices=texts(whole.get("enum")) if whole.get("enum") else (),
+        default=whole.get("default"),
+    )
+
+
+def fill(inputs: Inputs, wish: InputRequest) -> Filled:
+    filling = _Filling(inputs=inputs)
+    filling.put("prompt", wish.prompt, "This model takes no prompt.")
+    if wish.negative:
+        filling.put("negative_prompt", wish.negative, "This model takes no negative prompt; it was left out.")
+    if wish.seed is not None:
+        filling.put("seed", wish.seed, "This model takes no seed: its pictures differ by chance, too.")
+    _put_numbers(filling, wish)
+    _put_size(filling, wish)
+    _put_sampler(filling, wish)
+    _put_loras(filling, wish)
+    if wish.control is not None:
+        filling.put(inputs.first(_CONTROL), wish.control, "This model takes no control picture; it was left out.")
+    _put_usual(filling)
+    return Filled(values=filling.values, notes=tuple(dict.fromkeys(filling.notes)))
+
+
+def _put_numbers(filling: _Filling, wish: InputRequest) -> None:
+    inputs = filling.inputs
+    schnell = wish.schnell and inputs.offers("model", "schnell")
+    if schnell:
+        filling.put("model", "schnell")
+    steps = wish.steps if wish.steps is not None else 4 if schnell else None
+    if steps is not None:
+        filling.put(inputs.first(_STEPS), steps, "This model doesn't let one choose the steps.")
+    if wish.guidance is not None:
+        filling.put(inputs.first(_GUIDANCE), wish.guidance, "This model doesn't let one choose the guidance.")
+
+
+def _put_usual(filling: _Filling) -> None:
+    """One lossless picture, the same each time: `go_fast` ignores the seed, and takes a LoRA one and a half times."""
+    filling.put("num_outputs", 1)
+    filling.put("go_fast", False)
+    if filling.inputs.offers("output_format", "png"):
+        filling.put("output_format", "png")
+
+
+def _put_sampler(filling: _Filling, wish: InputRequest) -> None:
+    if wish.sampler is None:
+        return
+    name = next((n for n in (wish.sampler, _SCHEDULERS.get(wish.sampler.lower(), "")) if _offered(filling, n)), None)
+    if name is None:
+        filling.notes.append(f"This model doesn't have the sampler “{wish.sampler}”; it used its own.")
+    else:
+        filling.put("scheduler", name)
+
+
+def _offered(filling: _Filling, name: str) -> bool:
+    return filling.inputs.offers("scheduler", name)
+
+
+def _put_size(filling: _Filling, wish: InputRequest) -> None:
+    """Width and height where the model has them, else the nearest shape of those it offers."""
+    if wish.width is None and wish.height is None:
+        return
+    sides = (wish.width or wish.height or 0, wish.height or wish.width or 0)
+    width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
+    inputs = filling.inputs
+    custom = inputs.offers("aspect_ratio", "custom")
+    if "width" in inputs and "height" in inputs and (custom or "aspect_ratio" not in inputs):
+        if custom:
+            filling.put("aspect_ratio", "custom")
+        filling.put("width", width)
+        filling.put("height", height)
+    elif inputs.offers("image_size", f"{width}x{height}"):
+        filling.put("image_size", f"{width}x{height}")
+    elif shape := _nearest(inputs, width / height):
+        filling.put("aspect_ratio", shape)
+        if width * height < _QUARTER_MEGAPIXEL * 1e6 and inputs.offers("megapixels", "0.25"):
+            filling.put("megapixels", "0.25")
+        if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == _ratio(shape)):
+            filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
+    else:
+        filling.notes.append("This model doesn't let one choose the picture's size.")
+
+
+def _nearest(inputs: Inputs, ratio: float) -> str | None:
+    shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
+    ratios = {shape: value for shape in shapes if (value := _ratio(shape)) is not None}
+    return min(ratios, key=lambda shape: abs(math.log(ratios[shape] / ratio)), default=None)
+
+
+def _ratio(shape: str) -> float | None:
+    across, _, down = shape.partition(":")
+    first, second = number(across), number(down)
+    return first / second if first and second and first > 0 and second > 0 else None
+
+
+def _put_loras(filling: _Filling, wish: InputRequest) -> None:
+    inputs = filling.inputs
+    for slots, scales in () if wish.own else _LISTS:
+        if slots in inputs and inputs.known[slots].kind == "array":
+            filling.values.update({slots: list(wish.slots), scales: list(wish.scales)})
+            return
+    places = list(_places(inputs, wish.own))
+    if len(wish.scales) > len(places):
+        raise UsageError(
+            f"This model on Replicate takes {_some(len(places))} at a time, not {len(wish.scales)}. Take fewer."
+        )
+    addresses = (None, *wish.slots) if wish.own else wish.slots
+    for (slot, scale), address, weight in zip(places, addresses, wish.scales, strict=False):
+        if slot is not None and address is not None:
+            filling.put(slot, address)
+        filling.put(scale, weight, "This model doesn't let one choose how strongly its LoRA acts: it is always whole.")
+
+
+def _places(inputs: Inputs, own: bool) -> Iterator[tuple[str | None, str | None]]:
+    """Where LoRAs go, and where their weights: the model's own weights first, which are in it already."""
+    slot = None if own else inputs.first(_SLOTS)
+    if own or slot is not None:
+        yield slot, inputs.first(_SCALES)
+        if second := inputs.first(_SECOND_SLOTS):
+            yield second, inputs.first(_SECOND_SCALES)
+
+
+def _range(known: Input) -> str:
+    if known.least is None:
+        return f"at most {known.most:g}"
+    return f"at least {known.least:g}" if known.most is None else f"{known.least:g} to {known.most:g}"
+
+
+def _some(count: int) -> str:
+    return {0: "no LoRA", 1: "one LoRA"}.get(count, f"{count} LoRAs")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runnable:
+    """`newest` is the hash of its latest version. `official` models run by their name alone.
+
+    `seconds` is what its example took, for `steps` steps; `example` are the addresses of what came of it.
+    """
+
+    inputs: Inputs
+    newest: str | None = None
+    official: bool = False
+    seconds: float | None = None
+    steps: float | None = None
+    example: tuple[str, ...] = ()
+
+    def seconds_for(self, steps: int | None) -> float | None:
+        """What its own example took, for as many steps; None where it doesn't say."""
+        if self.seconds is None or self.seconds <= 0:
+            return None
+        return self.seconds * steps / self.steps if steps and self.steps and self.steps > 0 else self.seconds
+
+
+def runnable(runs: Runs, name: str, version: str | None) -> Runnable:
+    """Asks what the model is; once more for a version that is not its latest."""
+    model = runs.model(name)
+    latest = table(model.get("latest_version"))
+    other = version is not None and version != text(latest.get("id"))
+    return runnable_of(model, runs.version(name, version) if version is not None and other else latest)
+
+
+def runnable_of(model: Table, version: Table) -> Runnable:
+    example = table(model.get("default_example"))
+    return Runnable(
+        inputs=inputs_of(version),
+        newest=text(table(model.get("latest_version")).get("id")),
+        official=model.get("is_official") is True,
+        seconds=number(table(example.get("metrics")).get("predict_time")),
+        steps=number(table(example.get("input")).get("num_inference_steps")),
+        example=texts(example.get("output")),
+    )
+
+
+# The official runners of LoRAs, by base model. They are run by name: Replicate keeps their versions to itself.
+RUNNERS: Mapping[str, str] = {
+    "flux.1-dev": "black-forest-labs/flux-dev-lora",
+    "flux.1-krea": "black-forest-labs/flux-dev-lora",
+    "flux.1-schnell": "black-forest-labs/flux-schnell-lora",
+}
+_USUAL = "black-forest-labs/flux-dev-lora"
+_OTHER_INPUTS = ("flux.1-kontext", "flux.1-fill", "flux.1-canny", "flux.1-depth")
+
+
+def runner(architecture: str | None, base_model: str | None) -> str:
+    """The official runner for a LoRA of another hub. Raises DoesNotFit where there is none."""
+    if architecture == "flux1" and base_model not in _OTHER_INPUTS:
+        return RUNNERS.get(base_model or "", _USUAL)
+    if base_model in _OTHER_INPUTS:
+        raise DoesNotFit(
+            "This LoRA needs a picture to work on, which Replicate's runner for LoRAs does not take. Try it here."
+        )
+    raise DoesNotFit(
+        "On Replicate run LoRAs for FLUX.1, and models that were trained there. This one is for "
+        f"{base_model or architecture or 'an unknown base model'}: try it here."
+    )
+
+
+def slot(ref: Ref, access: Access = "open") -> str:
+    """The address of a pinned ref's file, for a runner. Refuses what only a key opens: Replicate would get the key."""
+    if ref.hub == LOCAL:
+        raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
+    if not ref.pinned:
+        raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
+    refused = _refused(access)
+    if refused is not None:
+        raise refused
+    if ref.hub == "civitai":
+        chosen = f"&fileId={ref.file}" if ref.file else ""
+        return f"https://civitai.com/api/download/models/{ref.version}?type=Model&format=SafeTensor{chosen}"
+    if ref.hub == "replicate":
+        return f"https://replicate.com/{ref.id}/versions/{ref.version}"
+    if not ref.file or not ref.file.endswith(".safetensors"):
+        raise UsageError(f"{ref} names no .safetensors file. Choose one of its files.")
+    return f"https://huggingface.co/{ref.id}/resolve/{ref.version}/{quote(ref.file)}"
+
+
+def _refused(access: Access) -> HubUiError | None:
+    """A key is sent to its own hub alone, so what needs one can't be fetched from Replicate."""
+    if access == "login":
+        return KeyRequired(
+            "This file is for signed-in people. Replicate would need your key for it: try it here instead."
+        )
+    if access == "gated":
+        return Gated("The author grants access one by one. Replicate would need your key for it: try it here instead.")
+    if access == "paid":
+        return Paid(
+            "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it."
+        )
+    if access != "open":
+        return DownloadsDisabled("This file can't be downloaded, so Replicate can't fetch it either.")
+    return None

@@ -1,0 +1,296 @@
+"""Runs on Replicate, predictions and trainings alike: started, followed, cancelled, and their files fetched.
+
+A run costs money from when it was accepted. So what starts one is sent once and never again by itself, unless the hub
+says that it took nothing (429); and what asks about one is patient, because the run goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+from connectors.errors import BadAnswer, HubUiError, NetworkError, RateLimited, UsageError
+from connectors.http.errors import FAILED, refusal, unreachable
+from connectors.http.files import file_http
+from connectors.http.json_fields import Table, address, number, table, text
+from connectors.http.session import CONNECT_SECONDS, READ_SECONDS, Endpoint, Session
+from connectors.ref import PINNED, is_id
+from connectors.replicate.errors import explain, no_key
+
+Kind = Literal["predictions", "trainings"]
+Status = Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
+_STATUSES: tuple[Status, ...] = ("starting", "processing", "succeeded", "failed", "canceled", "aborted")
+_UNDER_WAY = ("starting", "processing")
+_ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
+# A bar as tqdm draws it: " 42%|####      | 21/50 [00:04<...".
+_BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
+_PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
+_LOGS_READ = 20_000
+# Where finished files lie, beside the API's own host. What an answer names elsewhere is not fetched.
+_FILE_HOSTS = ("replicate.delivery", "replicate.com")
+MOST_UPLOADED = 100 * 1024 * 1024
+_MOST_FETCHED = 64 * 1024 * 1024
+_MOST_HOPS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A prediction or training as last heard of. `progress` from 0 to 1, None where its logs tell of none.
+
+    `output` holds addresses (or data: URIs) in order; what a training made is in `wire` only.
+    """
+
+    kind: Kind
+    id: str
+    status: Status
+    model: str | None = None
+    version: str | None = None
+    progress: float | None = None
+    output: tuple[str, ...] = ()
+    error: str | None = None
+    seconds: float | None = None
+    wire: Table = field(default_factory=dict, repr=False)
+
+    @property
+    def over(self) -> bool:
+        return self.status not in _UNDER_WAY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollInterval:
+    """Seconds between two questions grow from `first` to `most`; `tries` is how many failures in a row are borne."""
+
+    first: float = 0.5
+    most: float = 3.0
+    growth: float = 1.25
+    tries: int = 6
+    longest_wait: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+
+
+Told = Callable[[Run], None]
+Asked = Callable[[], bool]
+
+
+class Runs:
+    def __init__(self, endpoint: Endpoint, *, pace: PollInterval | None = None) -> None:
+        self.endpoint = endpoint
+        self._pace = pace or PollInterval()
+        self._asking = Session(endpoint, explain=explain)
+        self._starting = Session(endpoint, retries=0, explain=explain)
+
+    def close(self) -> None:
+        self._asking.close()
+        self._starting.close()
+
+    def json(self, path: str, *, method: str = "GET", **extra: Any) -> Table:
+        """Any other question to the API, with the key. What makes something there is sent once."""
+        self.need_key("This")
+        session = self._asking if method == "GET" else self._starting
+        return table(session.json(path, method=method, **extra))
+
+    def model(self, model: str) -> Table:
+        self.need_key("Running a model")
+        return table(self._asking.json(f"/v1/models/{_named(model)}"))
+
+    def version(self, model: str, version: str) -> Table:
+        return table(self._asking.json(f"/v1/models/{_named(model)}/versions/{_hash(version)}"))
+
+    def predict(
+        self, model: str, version: str | None, inputs: Mapping[str, object], *, cancelled: Asked | None = None
+    ) -> Run:
+        """A version by its hash; without one `model` is run by its name, which only official models can be."""
+        self.need_key("Running a model")
+        path = f"/v1/models/{_named(model)}/predictions" if version is None else "/v1/predictions"
+        pinned = {} if version is None else {"version": _hash(version)}
+        return self.start("predictions", path, {**pinned, "input": dict(inputs)}, cancelled=cancelled)
+
+    def start(self, kind: Kind, path: str, body: Mapping[str, object], *, cancelled: Asked | None = None) -> Run:
+        """A 429 means that nothing was started, so it is waited out."""
+        tries = 0
+        while True:
+            try:
+                return read(kind, self._starting.json(path, method="POST", json=dict(body)))
+            except RateLimited as error:
+                tries += 1
+                if tries >= self._pace.tries or not self._waited(self._pause(error, tries), cancelled):
+                    raise
+
+    def get(self, kind: Kind, run_id: str) -> Run:
+        self.need_key("Following a run")
+        return read(kind, self._asking.json(f"/v1/{kind}/{_run_id(run_id)}"))
+
+    def cancel(self, run: Run) -> Run:
+        """A run that is over stays as it is."""
+        return read(run.kind, self._asking.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
+
+    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None, stale: bool = False) -> Run:
+        """Until it is over. Who cancels gets it back as cancelled. `run` is told of whenever it was asked about.
+
+        A `stale` one was heard of long ago: it is asked about at once, and not told of before.
+        """
+        pause, failures = 0.0 if stale else self._pace.first, 0
+        while not run.over:
+            if told is not None and pause:
+                told(run)
+            if not self._waited(pause, cancelled):
+                # Some are over by the time the hub hears of it; whoever stopped it does not want it either way.
+                return replace(self.cancel(run), status="canceled")
+            try:
+                run, failures = self.get(run.kind, run.id), 0
+                pause = min(max(pause, self._pace.first) * self._pace.growth, self._pace.most)
+            except (NetworkError, RateLimited) as error:
+                failures += 1
+                if failures >= self._pace.tries:
+                    raise
+                pause = self._pause(error, failures)
+        return run
+
+    def fetch(self, url: str) -> bytes:
+        """An output's bytes. The key goes along to the API's own origin only, and no other host's redirect is taken."""
+        if url.startswith("data:"):
+            return _of_data(url)
+        with file_http() as http:
+            for _ in range(_MOST_HOPS):
+                self._check_place(url)
+                try:
+                    with http.get(
+                        url, headers=self._asking.auth(url), timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
+                    ) as answer:
+                        target = answer.headers.get("Location") if 300 <= answer.status_code < 400 else None
+                        if target is None:
+                            refused = refusal(answer, "replicate", redirected=False)
+                            if refused is not None:
+                                raise refused
+                            return _capped(answer.iter_content(256 * 1024))
+                        url = urljoin(url, target)
+                except FAILED as error:
+                    raise unreachable(error, "replicate") from error
+        raise BadAnswer("Replicate sends its picture in circles. Try again later.", hub="replicate")
+
+    def upload(self, name: str, data: bytes, content_type: str) -> str:
+        """The address of an uploaded file, as an input. Only this key can read it; it is gone after a day."""
+        self.need_key("Uploading a file")
+        if len(data) >= MOST_UPLOADED:
+            raise UsageError("Replicate takes files below 100 MB. Make it smaller.", hub="replicate")
+        answer = self._asking.json("/v1/files", method="POST", files={"content": (name, data, content_type)})
+        url = address(table(table(answer).get("urls")).get("get"))
+        if url is None:
+            raise BadAnswer("Replicate took the file, but doesn't say where it is. Try again.", hub="replicate")
+        return url
+
+    def need_key(self, what: str) -> None:
+        if not self.endpoint.token:
+            raise no_key(what)
+
+    def _check_place(self, url: str) -> None:
+        try:
+            parts, own = urlsplit(url), urlsplit(self.endpoint.url)
+            host = parts.hostname or ""
+        except ValueError:
+            host, parts, own = "", urlsplit(""), urlsplit(self.endpoint.url)
+        theirs = parts.scheme == "https" and any(host == name or host.endswith(f".{name}") for name in _FILE_HOSTS)
+        # The local hubs, and a mirror, have the files on another port of the same host.
+        if not (theirs or (parts.scheme == own.scheme and host and host == own.hostname)):
+            raise BadAnswer(
+                "Replicate names a picture on a host that isn't its own. It was not fetched.", hub="replicate"
+            )
+
+    def _pause(self, error: HubUiError, tries: int) -> float:
+        wait = error.retry_after if error.retry_after is not None else self._pace.first * 2**tries
+        return min(max(wait, self._pace.first), self._pace.longest_wait)
+
+    def _waited(self, seconds: float, cancelled: Asked | None) -> bool:
+        """In short steps, so that whoever cancels is heard at once."""
+        while seconds > 0:
+            if cancelled is not None and cancelled():
+                return False
+            step = min(seconds, 0.1)
+            self._pace.sleep(step)
+            seconds -= step
+        return cancelled is None or not cancelled()
+
+
+def read(kind: Kind, answer: object) -> Run:
+    wire = table(answer)
+    run_id, status = text(wire.get("id"), 64), text(wire.get("status"))
+    if run_id is None or not _ID.fullmatch(run_id) or status not in _STATUSES:
+        raise BadAnswer(
+            "Replicate answered about a run without its id or state. Try again in a minute.", hub="replicate"
+        )
+    logs = wire["logs"][-_LOGS_READ:] if isinstance(wire.get("logs"), str) else ""
+    steps = table(wire.get("input")).get("steps" if kind == "trainings" else "num_inference_steps")
+    return Run(
+        kind=kind,
+        id=run_id,
+        status=status,
+        model=text(wire.get("model"), 300),
+        version=text(wire.get("version"), 100),
+        progress=1.0 if status == "succeeded" else fraction(logs, number(steps)),
+        output=_addresses(wire.get("output")),
+        error=text(wire.get("error"), 1_000),
+        seconds=number(table(wire.get("metrics")).get("predict_time")),
+        wire=wire,
+    )
+
+
+def fraction(logs: str, steps: float | None) -> float | None:
+    """How far the bar of so many steps is. Other bars (of downloads, of captions) count only where that is unknown."""
+    bars = [(int(bar["done"]), int(bar["total"])) for bar in _BAR.finditer(logs)]
+    if steps is not None:
+        mine = [bar for bar in bars if bar[1] == steps]
+        if mine or bars:
+            bars = mine
+    if bars:
+        done, total = bars[-1]
+        return min(done / total, 1.0) if total else None
+    percents = [int(found["percent"]) for found in _PERCENT.finditer(logs)] if not _BAR.search(logs) else []
+    return min(percents[-1], 100) / 100 if percents else None
+
+
+def _addresses(output: object) -> tuple[str, ...]:
+    listed = output if isinstance(output, list) else [output]
+    return tuple(item for item in listed if isinstance(item, str) and item.startswith(("https://", "http://", "data:")))
+
+
+def _capped(chunks: Any) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > _MOST_FETCHED:
+            raise BadAnswer("Replicate's answer is larger than any picture. It was not kept.", hub="replicate")
+    return bytes(body)
+
+
+def _of_data(url: str) -> bytes:
+    """The API's own size limit holds for what it sends inline."""
+    head, _, body = url.partition(",")
+    try:
+        return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
+    except ValueError as error:
+        raise BadAnswer("Replicate sent a picture that can't be read. Try again.", hub="replicate") from error
+
+
+def _named(model: str) -> str:
+    if not is_id("replicate", model):
+        raise UsageError(f"“{model[:100]}” is no model of Replicate. Write OWNER/NAME.", hub="replicate")
+    return model
+
+
+def _hash(version: str) -> str:
+    if not PINNED["replicate"].fullmatch(version):
+        raise UsageError("A version of Replicate is 64 letters and digits.", hub="replicate")
+    return version
+
+
+def _run_id(run_id: str) -> str:
+    if not _ID.fullmatch(run_id):
+        raise UsageError(
+            "A run of Replicate is named by letters and digits, such as yhyxz6wh8nrme0cm.", hub="replicate"
+        )
+    return run_id

@@ -1,0 +1,141 @@
+"""Trainings on Replicate: a LoRA for FLUX.1 [dev] made from a zip of pictures, as a new version of one's own model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.http.json_fields import count, table, tables, text
+from connectors.record import Lora
+from connectors.ref import Ref, is_id
+from connectors.replicate import parse
+from connectors.replicate.runs import Asked, Run, Runs, Told
+
+TRAINER = "ostris/flux-dev-lora-trainer"
+TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
+# A model needs one named when it is made; Replicate runs fine-tunes of FLUX on other hardware whatever it says.
+_HARDWARE = "gpu-t4"
+_RANKS, _STEPS = range(1, 129), range(3, 6001)
+_LONGEST_WORD = 100
+_WORD = re.compile(r"[^\x00-\x1f\x7f,<>\"]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What is to be trained. `captions`: whether Replicate writes captions for pictures that have none."""
+
+    destination: str
+    trigger_word: str
+    rank: int = 16
+    steps: int = 1000
+    captions: bool = True
+
+    def check(self) -> None:
+        """Told before anything is uploaded or paid for."""
+        if not is_id("replicate", self.destination):
+            raise UsageError(f"“{self.destination[:100]}” is no place for a model. Write OWNER/NAME, OWNER being you.")
+        if self.rank not in _RANKS:
+            raise UsageError("A rank is a whole number from 1 to 128; 16 is usual.")
+        if self.steps not in _STEPS:
+            raise UsageError("Train for 3 to 6000 steps; 1000 is usual.")
+        if not _WORD.fullmatch(self.trigger_word) or len(self.trigger_word) > _LONGEST_WORD:
+            raise UsageError("A trigger word is a short word that is no real one, without commas: TOK, or CYBRPNK.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """None for what a training does not say."""
+
+    trigger_word: str | None
+    rank: int | None
+    steps: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trainings:
+    runs: Runs
+    trainer: ClassVar[str] = TRAINER
+    version: ClassVar[str] = TRAINER_VERSION
+
+    def start(self, order: Order, zipped: bytes, *, cancelled: Asked | None = None) -> Run:
+        """Uploads the pictures, makes the model if there is none, and starts."""
+        self.runs.need_key("Training a LoRA")
+        order.check()
+        self._place(order.destination)
+        pictures = self.runs.upload("pictures.zip", zipped, "application/zip")
+        body = {"destination": order.destination, "input": _inputs(order, pictures)}
+        path = f"/v1/models/{self.trainer}/versions/{self.version}/trainings"
+        return self.runs.start("trainings", path, body, cancelled=cancelled)
+
+    def _place(self, destination: str) -> None:
+        """A new model is private: pictures of people, and what is made of them, are nobody else's business."""
+        try:
+            self.runs.model(destination)
+        except NotFound:
+            owner, _, name = destination.partition("/")
+            model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
+            self.runs.json("/v1/models", method="POST", json=model)
+
+    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None) -> Run:
+        return self.runs.follow(run, told=told, cancelled=cancelled)
+
+    def get(self, run_id: str) -> Run:
+        return self.runs.get("trainings", run_id)
+
+    def cancel(self, run: Run) -> Run:
+        return self.runs.cancel(run)
+
+    def under_way(self) -> tuple[Run, ...]:
+        """The key's own trainings that are not over, newest first."""
+        listed = tables(self.runs.json("/v1/trainings").get("results"))
+        found = (self.runs.get("trainings", name) for each in listed if (name := _unfinished(each)))
+        return tuple(run for run in found if not run.over)
+
+
+def made_by(run: Run) -> Lora | None:
+    """The LoRA a finished training made, with what its owner asked for as claims; None while it made none."""
+    return parse.lora_of_training(run.wire)
+
+
+def ref_of(run: Run) -> Ref | None:
+    lora = made_by(run)
+    version = lora.version(None) if lora else None
+    return version.ref if version else None
+
+
+def result_of(ended: Run) -> Ref:
+    """The version that a training made. Raises HubUiError with what Replicate says for one that made none."""
+    ref = ref_of(ended)
+    if ref is not None and ended.status == "succeeded":
+        return ref
+    if ended.status in ("canceled", "aborted"):
+        raise HubUiError(f"Training {ended.id} was cancelled. Start it again to have its LoRA.", hub="replicate")
+    said = " ".join((ended.error or "it doesn't say why").split())[:400].rstrip(".")
+    raise HubUiError(f"Training {ended.id} failed: {said}. https://replicate.com/p/{ended.id}", hub="replicate")
+
+
+def terms_of(run: Run) -> Terms:
+    """What a training was started with, as it says itself."""
+    given = table(run.wire.get("input"))
+    return Terms(
+        trigger_word=text(given.get("trigger_word"), _LONGEST_WORD),
+        rank=count(given.get("lora_rank")),
+        steps=count(given.get("steps")),
+    )
+
+
+def _unfinished(wire: object) -> str | None:
+    status = text(table(wire).get("status"))
+    return text(table(wire).get("id"), 64) if status in ("starting", "processing") else None
+
+
+def _inputs(order: Order, pictures: str) -> dict[str, object]:
+    return {
+        "input_images": pictures,
+        "trigger_word": order.trigger_word,
+        "lora_rank": order.rank,
+        "steps": order.steps,
+        "autocaption": order.captions,
+    }

@@ -1,0 +1,313 @@
+"""A safetensors header: 8 bytes of little-endian length, then JSON that names each tensor's dtype, shape and place.
+
+The format: https://github.com/huggingface/safetensors (README, "Format"). Everything in it is a stranger's: the JSON is
+parsed by msgspec straight into typed tensors, and whatever that leaves in doubt is parsed again, slowly and strictly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+
+import msgspec
+
+from connectors.errors import BadHeader, NotWeights
+from connectors.http import json_fields
+
+# Headers of real LoRAs have 2 KB to 2 MB; the longest carry a thumbnail. Parsing takes about ten times as much memory.
+MAX_HEADER_BYTES = 10_000_000
+# Of one JSON object. Small ones, as short lines of metadata are, take most memory for their length.
+_MAX_ENTRIES = 200_000
+# Most headers are shorter, so that one read has all of it and the first tensors too.
+FIRST_READ = 96 * 1024
+# Beyond the header: the alpha tensors often come first.
+READ_AHEAD = 4 * 1024
+
+DTYPE_BITS: Mapping[str, int] = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
+    "C64": 64, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+# A dtype that is newer than the table is called like these.
+_DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a zip or PyTorch pickle file, which can run code when loaded"),
+    (b"\x80", "a Python pickle, which can run code when loaded"),
+    (b"GGUF", "a GGUF file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
+)
+
+
+class Tensor(msgspec.Struct, frozen=True, gc=False):
+    """`data_offsets` count from the end of the header. What a header leaves out has a value that no check lets by."""
+
+    dtype: str = ""
+    shape: tuple[int, ...] = (-1,)
+    data_offsets: tuple[int, int] = (-1, -1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """`data_start` is where the first tensor's bytes begin, `extent` how many they are in all.
+
+    `size` is the file's, None if nobody said.
+    """
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    data_start: int = 8
+    size: int | None = None
+    extent: int = 0
+
+
+class Readable(Protocol):
+    """A file that is read in parts: on disk, behind an address, or inside a tar."""
+
+    @property
+    def size(self) -> int | None:
+        """In bytes; known after the first read at the latest, unless the other side never says."""
+        ...
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from `start` up to `stop`, fewer where the file ends before."""
+        ...
+
+
+def read_header(source: Readable) -> Header:
+    """The header, strictly read. Raises NotWeights or BadHeader."""
+    return parse(read_raw(source), source.size)
+
+
+def read_raw(source: Readable) -> bytes:
+    """The header's JSON: one read, a second one where it is longer than FIRST_READ."""
+    head = source.read(0, FIRST_READ)
+    length = header_length(head)
+    if len(head) < 8 + length and (source.size is None or len(head) < source.size):
+        head += source.read(len(head), 8 + length + READ_AHEAD)
+    if len(head) < 8 + length:
+        raise BadHeader(f"The file ends after {len(head)} bytes, inside its header of {length}. Download it again.")
+    return head[8 : 8 + length]
+
+
+def header_length(head: bytes) -> int:
+    """The length that a file's first bytes, at least 9, announce. Raises NotWeights for another kind of file."""
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 9 or head[8:9] != b"{" or length < 2:
+        raise NotWeights(f"This is {_looks_like(head)}, not a safetensors file. Look for a .safetensors version.")
+    if length > MAX_HEADER_BYTES:
+        raise BadHeader(
+            f"The header claims {length} bytes; at most {MAX_HEADER_BYTES} are read, and no LoRA needs as many."
+        )
+    return length
+
+
+def parse(raw: bytes, size: int | None = None) -> Header:
+    """The header whose JSON is `raw`. With the file's `size`, the tensors must fill it exactly."""
+    if json_fields.overfull(raw):
+        raise _overfull()
+    try:
+        tensors, metadata = _quickly(raw) or _strictly(raw)
+    except RecursionError:
+        raise BadHeader("The header is nested too deeply to be a safetensors file's.") from None
+    end = _extent(tensors)
+    start = 8 + len(raw)
+    if size is not None and start + end != size:
+        raise BadHeader(
+            f"The header describes {start + end} bytes, but the file has {size}. It is cut off or changed; "
+            "download it again."
+        )
+    return Header(tensors=tensors, metadata=metadata, data_start=start, size=size, extent=end)
+
+
+def _overfull() -> BadHeader:
+    return BadHeader("The header holds more entries than any LoRA has. The file is not read.")
+
+
+_Parsed = tuple[dict[str, Tensor], dict[str, str]]
+
+
+def _quickly(raw: bytes) -> _Parsed | None:
+    """None where a name may stand twice or a value have another type: only the strict way can tell."""
+    try:
+        tensors = msgspec.json.decode(raw, type=dict[str, Tensor])
+        text = raw.decode("utf-8")
+        metadata, start = _leading_metadata(text)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    tensors.pop("__metadata__", None)
+    # Each tensor has four colons. A name with one, a fourth key, a key that stands twice: then it is not so plain.
+    if text.count(":", start) != 4 * len(tensors) or text.find("\\", start) >= 0:
+        return None
+    return tensors, metadata
+
+
+_FIRST = '{"__metadata__":'
+
+
+def _leading_metadata(text: str) -> tuple[dict[str, str], int]:
+    """The metadata where the safetensors library writes it, and where it ends."""
+    if not text.startswith(_FIRST):
+        return {}, 0
+    value, end = _DECODER.raw_decode(text, len(_FIRST))
+    return _metadata(value), end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """`text` is the JSON from the end of the metadata on, which is None where it does not stand first."""
+
+    text: bytes
+    metadata: Mapping[str, str] | None
+
+
+def table_of(raw: bytes) -> Table:
+    """The header in two parts, the second unread. What can't be parted has no metadata, and is for `parse` to judge."""
+    if json_fields.overfull(raw):
+        return Table(text=raw, metadata=None)
+    try:
+        metadata, end = _leading_metadata(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Table(text=raw, metadata=None)
+    if end == 0:
+        return Table(text=raw, metadata=None if b"__metadata__" in raw else {})
+    text = raw.decode("utf-8")[end:].encode()
+    return Table(text=text, metadata=None if b"__metadata__" in text else metadata)
+
+
+def _strictly(raw: bytes) -> _Parsed:
+    """The same by the book: every name once, every value of its type, an error for what is wrong."""
+    try:
+        data = _DECODER.decode(raw.decode("utf-8"))
+    except ValueError as error:
+        raise BadHeader(f"The header is not JSON ({_short(error)}). The file is damaged; download it again.") from None
+    if not isinstance(data, dict):
+        raise BadHeader("The header is not a JSON object, as safetensors needs. Download the file again.")
+    if _HALF.search(raw) and not _is_text(data):
+        raise BadHeader("The header holds half a character, so no program loads it. Look for another copy of the file.")
+    metadata = _metadata(data.pop("__metadata__", None))
+    return {name: _tensor(name, entry) for name, entry in data.items()}, metadata
+
+
+# JSON can write one half of a character that takes two ("\\ud83d"); as text it can't be stored or shown.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _is_text(data: Any) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _tensor(name: str, entry: Any) -> Tensor:
+    try:
+        return msgspec.convert(entry, _Strict).tensor()
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise BadHeader(f"Tensor {_shown(name)} has no valid entry in the header: {_short(error)}.") from None
+
+
+class _Strict(msgspec.Struct, gc=False):
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+    def tensor(self) -> Tensor:
+        return Tensor(dtype=self.dtype, shape=self.shape, data_offsets=self.data_offsets)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MAX_ENTRIES:
+        raise _overfull()
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counted.items() if times > 1)
+        raise BadHeader(f"{_shown(twice)} stands twice in the header, so it can't be known which one is meant.")
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise BadHeader(f"The header holds {name}, which is no JSON number. The file is damaged; download it again.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise BadHeader("The header's metadata is not text by text, as safetensors needs. The file can't be loaded.")
+    return value
+
+
+def _extent(tensors: Mapping[str, Tensor]) -> int:
+    """Where the last tensor ends. Raises BadHeader unless they lie one after the other, each as long as its shape."""
+    kinds: set[tuple[str, tuple[int, ...], int]] = set()
+    at = 0
+    for tensor in tensors.values():
+        start, end = tensor.data_offsets
+        # Most writers list tensors in the order of their bytes; then this loop has checked their places.
+        if start != at:
+            return _extent_in_order(tensors)
+        at = end
+        kinds.add((tensor.dtype, tensor.shape, end - start))
+    if all(_is_long(*kind) for kind in kinds):
+        return at
+    return _extent_in_order(tensors)
+
+
+def _extent_in_order(tensors: Mapping[str, Tensor]) -> int:
+    at = 0
+    for name, tensor in sorted(tensors.items(), key=lambda pair: pair[1].data_offsets):
+        start, end = tensor.data_offsets
+        if start != at or end < start:
+            raise BadHeader(
+                f"Tensor {_shown(name)} lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
+                "or end before they begin. The file is damaged or forged."
+            )
+        if not _is_long(tensor.dtype, tensor.shape, end - start):
+            raise BadHeader(f"Tensor {_shown(name)} has {end - start} bytes, which its shape and dtype don't fit.")
+        at = end
+    return at
+
+
+def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
+    """Whether a tensor takes this many bytes. Of a dtype newer than the table nobody can say."""
+    if length < 0 or not dtype:
+        return False
+    count = 1
+    for extent in shape:
+        if extent < 0:
+            raise BadHeader("A tensor has a negative size in its shape. The file is damaged or forged.")
+        count *= extent
+        if extent >= 2**48 or count >= 2**48:
+            raise BadHeader("A tensor claims more elements than any file holds. The file is forged.")
+    bits = DTYPE_BITS.get(dtype)
+    return _DTYPE.fullmatch(dtype) is not None if bits is None else (count * bits + 7) // 8 == length
+
+
+def _looks_like(head: bytes) -> str:
+    start = head.lstrip()
+    if not head:
+        return "an empty file"
+    if start[:1] == b"<":
+        return "a web page"
+    if start[:1] in (b"{", b"["):
+        return "a JSON text (often an error message)"
+    return next((what for magic, what in _OTHERS if head.startswith(magic)), "something else")
+
+
+def _shown(name: str) -> str:
+    """A stranger's name in a message of ours."""
+    return f"“{json_fields.text(name, 80) or ''}”"
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n")[0][:120]

@@ -1,0 +1,344 @@
+"""Naming formats: who wrote a LoRA file, by the beginnings of its layers' names, and what each layer is called without.
+
+The same layer is `lora_unet_double_blocks_0_img_attn_qkv` to kohya, `diffusion_model.double_blocks.0.img_attn.qkv` to
+ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule about an architecture holds for all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from connectors.weights.header import Tensor
+
+Part = Literal[
+    "down", "up", "mid", "alpha", "magnitude", "up_bias", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1",
+    "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "oft", "ia3",
+    "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "set", "reshape", "w_norm", "b_norm", "vision", "scale",
+    "expert",
+]  # fmt: skip
+# How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
+Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    part: Part
+    style: Style = ""
+
+
+def _pair(down: str, up: str, style: Style = "") -> dict[str, Ending]:
+    return {down: Ending(part="down", style=style), up: Ending(part="up", style=style)}
+
+
+ENDINGS: Mapping[str, Ending] = {
+    **_pair(".lora_down.weight", ".lora_up.weight", "kohya"),
+    **_pair(".lora_A.weight", ".lora_B.weight"),
+    **_pair(".lora_A", ".lora_B"),
+    **_pair(".lora_A.default.weight", ".lora_B.default.weight", "default"),
+    **_pair(".lora.down.weight", ".lora.up.weight", "old"),
+    **_pair(".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", "old"),
+    **_pair("_lora.down.weight", "_lora.up.weight", "processor"),
+    # Written by hand from a diffusers file.
+    **_pair("_lora_down.weight", "_lora_up.weight", "kohya"),
+    # Stable Cascade's own trainer.
+    **_pair(".lora_down", ".lora_up", "cascade"),
+    ".lora_mid.weight": Ending(part="mid"),
+    ".alpha": Ending(part="alpha"),
+    ".lora_B.bias": Ending(part="up_bias"),
+    ".lora_B.default.bias": Ending(part="up_bias"),
+    ".dora_scale": Ending(part="magnitude"),
+    ".lora_magnitude_vector": Ending(part="magnitude"),
+    ".lora_magnitude_vector.weight": Ending(part="magnitude"),
+    ".lora_magnitude_vector.default.weight": Ending(part="magnitude"),
+    ".magnitude": Ending(part="magnitude"),
+    **{
+        f".{part}": Ending(part=part)
+        for part in ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2")
+    },
+    **{
+        f".{part}": Ending(part=part)
+        for part in ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2")
+    },
+    ".oft_blocks": Ending(part="oft"),
+    ".oft_diag": Ending(part="oft"),
+    ".oft_R.weight": Ending(part="oft"),
+    ".oft_R.default.weight": Ending(part="oft", style="default"),
+    ".boft_R": Ending(part="oft"),
+    ".boft_s": Ending(part="scale"),
+    ".rescale": Ending(part="scale"),
+    ".ia3_l": Ending(part="ia3"),
+    ".ia3_l.default": Ending(part="ia3", style="default"),
+    ".on_input": Ending(part="on_input"),
+    ".a1.weight": Ending(part="a1"),
+    ".a2.weight": Ending(part="a2"),
+    ".b1.weight": Ending(part="b1"),
+    ".b2.weight": Ending(part="b2"),
+    ".diff": Ending(part="diff"),
+    ".diff_b": Ending(part="diff_b"),
+    ".set_weight": Ending(part="set"),
+    ".reshape_weight": Ending(part="reshape"),
+    ".w_norm": Ending(part="w_norm"),
+    ".b_norm": Ending(part="b_norm"),
+}
+# unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
+_WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
+    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):down$"), Ending(part="down", style="cloneofsimo")),
+    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):up$"), Ending(part="up", style="cloneofsimo")),
+    (re.compile(r"(?P<layer>w_[ab]_\d+)$"), Ending(part="vision")),
+    # XLabs: 1 is the stream of the picture, 2 that of the text.
+    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.down\.weight$"), Ending(part="down", style="xlabs")),
+    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.up\.weight$"), Ending(part="up", style="xlabs")),
+    # kohya's OFT for FLUX turns each part of a fused layer by blocks of its own.
+    (re.compile(r"(?P<layer>.+\.oft_blocks\.\d+)$"), Ending(part="oft", style="kohya")),
+    # A mixture: several halves of one layer, and a router that weighs them.
+    (re.compile(r"(?P<layer>.+\.(?:lora_(?:ups|downs)\.\d+\.weight|router\.(?:weight|bias)))$"), Ending(part="expert")),
+)
+# PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
+_NAMED = re.compile(
+    r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
+    r"|hada_t[12]))\.(?!weight$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
+)
+# What a person adds to a LoRA without making it another thing: embeddings, and norms that a control LoRA carries.
+_BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sorted(Generic[T]):
+    """An adapter's tensors by part and layer. `beside` counts what comes with a LoRA, `others` is anything else."""
+
+    parts: Mapping[Part, Mapping[str, T]]
+    styles: frozenset[Style] = frozenset()
+    beside: int = 0
+    others: tuple[str, ...] = ()
+
+    def of(self, part: Part) -> Mapping[str, T]:
+        return self.parts.get(part, {})
+
+    def has(self, *parts: Part) -> bool:
+        return any(part in self.parts for part in parts)
+
+    @property
+    def tensors(self) -> int:
+        return sum(map(len, self.parts.values()))
+
+
+Layers = Sorted[Tensor]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Sorting(Generic[T]):
+    parts: dict[Part, dict[str, T]] = field(default_factory=dict)
+    styles: set[Style] = field(default_factory=set)
+    rest: dict[str, T] = field(default_factory=dict)
+
+    def put(self, ending: Ending, layer: str, tensor: T) -> None:
+        self.styles.add(ending.style)
+        self.parts.setdefault(ending.part, {})[layer] = tensor
+
+
+def sort(tensors: Mapping[str, T]) -> Sorted[T]:
+    """Every tensor to its part and layer. The hot loop of an inspection: most names end in a few known ways."""
+    by_ending: defaultdict[str, dict[str, T]] = defaultdict(dict)
+    if next(iter(tensors), "").startswith("lora_"):
+        # kohya's names have dots in their endings only. What else is in such a file is sorted below.
+        for name, tensor in tensors.items():
+            layer, dot, ending = name.partition(".")
+            by_ending[dot + ending][layer] = tensor
+    else:
+        for name, tensor in tensors.items():
+            layer, dot, ending = name.rpartition(".lora")
+            if not dot:
+                layer, dot, ending = name.rpartition(".")
+            by_ending[dot + ending][layer] = tensor
+    return _layers(by_ending)
+
+
+def _layers(by_ending: Mapping[str, Mapping[str, T]]) -> Sorted[T]:
+    sorting: _Sorting[T] = _Sorting()
+    for text, found in by_ending.items():
+        ending = ENDINGS.get(text)
+        if ending is None:
+            sorting.rest.update({layer + text: tensor for layer, tensor in found.items()})
+        elif ending.part in sorting.parts:
+            sorting.styles.add(ending.style)
+            sorting.parts[ending.part].update(found)
+        else:
+            sorting.styles.add(ending.style)
+            sorting.parts[ending.part] = dict(found)
+    others = tuple(_unsorted(sorting))
+    return Sorted(
+        parts=sorting.parts,
+        styles=frozenset(sorting.styles),
+        beside=len(sorting.rest) - len(others),
+        others=others,
+    )
+
+
+def _unsorted(sorting: _Sorting[T]) -> Iterable[str]:
+    """Sorts the names that need a longer look, and gives back what belongs to no adapter."""
+    for name, tensor in sorting.rest.items():
+        if _BESIDE.search(name):
+            continue
+        found = _looked_up(name, sorting)
+        if found is None:
+            yield name
+        else:
+            sorting.put(*found, tensor)
+
+
+def _looked_up(name: str, sorting: _Sorting[T]) -> tuple[Ending, str] | None:
+    """Endings that stand before the last dot, and a layer's own `.weight` where LyCORIS trains IA3."""
+    dot = name.rfind(".")
+    cuts = (name.rfind(".lora"), name.rfind("_lora"), dot, name.rfind(".", 0, max(dot, 0)))
+    for end in (name[cut:] for cut in cuts if cut >= 0):
+        if end in ENDINGS:
+            return ENDINGS[end], name[: -len(end)]
+    layer = name.removesuffix(".weight")
+    if layer in sorting.parts.get("on_input", {}):
+        return Ending(part="ia3", style="kohya"), layer
+    for pattern, ending in _WHOLE:
+        if match := pattern.match(name):
+            return ending, match["layer"]
+    return _of_named_adapter(name)
+
+
+def _of_named_adapter(name: str) -> tuple[Ending, str] | None:
+    match = _NAMED.match(name)
+    found = ENDINGS.get(match["ending"] + (match["rest"] or "")) if match else None
+    return (Ending(part=found.part, style="default"), match["layer"]) if match and found else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prefix:
+    """`encoder`: what follows names a layer of a text encoder."""
+
+    text: str
+    format: str
+    encoder: bool = False
+
+
+def _encoder(text: str, written_by: str) -> Prefix:
+    return Prefix(text=text, format=written_by, encoder=True)
+
+
+# The longer beginning stands before the shorter one that it starts with.
+PREFIXES: tuple[Prefix, ...] = (
+    Prefix(text="lora_unet_unet_", format="kohya"),
+    Prefix(text="lora_unet_", format="kohya"),
+    _encoder("lora_prior_te_", "kohya"),
+    Prefix(text="lora_prior_unet_", format="kohya"),
+    Prefix(text="lora_transformer_", format="onetrainer"),
+    _encoder("lora_te", "kohya"),
+    Prefix(text="oft_unet_", format="kohya"),
+    _encoder("oft_te", "kohya"),
+    Prefix(text="Hunyuan_video_I2V_lora_", format="kohya"),
+    Prefix(text="lycoris_", format="lycoris"),
+    Prefix(text="model.diffusion_model.", format="ai-toolkit"),
+    Prefix(text="diffusion_model.", format="ai-toolkit"),
+    _encoder("text_encoders.", "ai-toolkit"),
+    Prefix(text="transformer.base_model.model.", format="peft"),
+    Prefix(text="unet.base_model.model.", format="peft"),
+    _encoder("text_encoder.base_model.model.", "peft"),
+    Prefix(text="base_model.model.unet.", format="peft"),
+    Prefix(text="base_model.model.transformer.", format="peft"),
+    _encoder("base_model.model.text_model.", "peft"),
+    Prefix(text="base_model.model.", format="peft"),
+    _encoder("text_encoder:", "cloneofsimo"),
+    _encoder("text_encoder", "diffusers"),
+    _encoder("text_model.", "diffusers"),
+    Prefix(text="transformer.", format="diffusers"),
+    Prefix(text="unet.", format="diffusers"),
+    # Cosmos-Predict2's own code.
+    Prefix(text="net.", format="peft-default-bare"),
+    Prefix(text="unet:", format="cloneofsimo"),
+)
+BARE = Prefix(text="", format="")
+_BEGINS = 4
+# Stand for a prefix while names are taken apart; neither can be in a name that came through `_lines`.
+_MODEL, _ENCODER = "\x01", "\x02"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named:
+    """`model` and `encoders` map plain layer names to the names in the file."""
+
+    model: Mapping[str, str] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    prefixes: frozenset[Prefix] = frozenset()
+
+
+def name(layers: Sequence[str]) -> Named:
+    """Plain names for all layers. One text is cut and replaced in, which is far quicker than name by name."""
+    text, prefixes = _marked(_lines(layers), {layer[:_BEGINS] for layer in layers})
+    # Attention processors of early diffusers and of XLabs patch the layer they stand in.
+    text = text.replace(".processor.", ".").replace(".", "_")
+    if _ENCODER not in text:
+        plain = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
+        return Named(model=dict(zip(plain, layers, strict=True)), prefixes=frozenset(prefixes))
+    lines = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
+    model: dict[str, str] = {}
+    encoders: dict[str, str] = {}
+    for line, layer in zip(lines, layers, strict=True):
+        if line[:1] == _ENCODER:
+            encoders[line[1:]] = layer
+        else:
+            model[line] = layer
+    return Named(model=model, encoders=encoders, prefixes=frozenset(prefixes))
+
+
+def _lines(layers: Sequence[str]) -> str:
+    """One layer a line, a line end before the first and after the last."""
+    text = "\n".join(("", *layers, ""))
+    if text.count("\n") == len(layers) + 1 and _MODEL not in text and _ENCODER not in text:
+        return text
+    return "\n".join(("", *(re.sub(r"[\n\x01\x02]", " ", layer) for layer in layers), ""))
+
+
+def _marked(text: str, begins: Set[str]) -> tuple[str, set[Prefix]]:
+    """The text with a mark in place of every prefix, and the prefixes that were there."""
+    found: set[Prefix] = set()
+    for prefix in PREFIXES:
+        if prefix.text[:_BEGINS] in begins and (start := "\n" + prefix.text) in text:
+            found.add(prefix)
+            text = text.replace(start, "\n" + (_ENCODER if prefix.encoder else _MODEL))
+    marks = text.count("\n" + _MODEL) + text.count("\n" + _ENCODER)
+    return text, found if marks == text.count("\n") - 1 else {*found, BARE}
+
+
+def format_of(named: Named, layers: Layers) -> str | None:
+    """The format in the words of the catalog; a file of two formats names both, joined by "+"."""
+    found = {_format(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
+    return "+".join(sorted(found - {""})) or None
+
+
+def _format(prefix: Prefix, named: Named, layers: Layers) -> str:
+    if "xlabs" in layers.styles:
+        return "xlabs"
+    if "cloneofsimo" in layers.styles:
+        return "cloneofsimo"
+    if prefix is BARE:
+        return _bare(named, layers)
+    if prefix.format == "diffusers" and layers.styles & {"old", "processor"}:
+        return "diffusers-old"
+    return prefix.format
+
+
+def _bare(named: Named, layers: Layers) -> str:
+    """Names without a beginning: by the endings, or a control LoRA of Black Forest Labs, which has norms beside it."""
+    if "processor" in layers.styles:
+        # XLabs numbers its processors only where a block has two.
+        return "xlabs" if any(plain.startswith("single_blocks_") for plain in named.model) else "diffusers-attn-procs"
+    if "old" in layers.styles:
+        return "diffusers-old"
+    if "cascade" in layers.styles:
+        return ""
+    if layers.beside and layers.has("up_bias"):
+        return "bfl-control"
+    return "diffusers" if "kohya" in layers.styles else "peft-default-bare"

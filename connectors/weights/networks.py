@@ -1,0 +1,254 @@
+"""How large the networks are as published: the width of the hidden state, and how many blocks there are of each kind.
+
+Newer networks take over the names of an older one's layers and change its size. So a file that has a network's names
+but not its size is for another, even one that nobody has heard of here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from connectors.weights.layers import LayerShapes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """`blocks` counts them by container, 0 where that is not known; all networks of an architecture name the same ones.
+
+    `text` is the width of the text embedding, where one layer reads it for all blocks.
+    """
+
+    architecture: str
+    width: int
+    blocks: Mapping[str, int]
+    text: int | None = None
+
+
+def _network(architecture: str, width: int, text: int | None = None, **blocks: int) -> Network:
+    return Network(architecture=architecture, width=width, blocks=blocks, text=text)
+
+
+def _streams(architecture: str, width: int, double: int, single: int, text: int | None = None) -> Network:
+    """Double blocks, then single ones, in the names of diffusers and of the original code."""
+    blocks = {"transformer_blocks": double, "double_blocks": double, "single_transformer_blocks": single}
+    return Network(architecture=architecture, width=width, blocks={**blocks, "single_blocks": single}, text=text)
+
+
+NETWORKS: tuple[Network, ...] = (
+    _streams("flux1", 3072, 19, 38, 4096),
+    # Cut down by Freepik and Ostris.
+    _streams("flux1", 3072, 8, 38, 4096),
+    _streams("chroma", 3072, 19, 38, 4096),
+    _streams("hunyuan-video", 3072, 20, 40),
+    _streams("longcat-image", 3072, 10, 20, 3584),
+    _streams("bria-fibo", 3072, 8, 38, 4096),
+    _streams("ovis-image", 3072, 6, 27, 2048),
+    _streams("flux2", 6144, 8, 48, 15360),
+    _streams("flux2", 4096, 8, 24, 12288),
+    _streams("flux2", 3072, 5, 20, 7680),
+    _streams("hunyuan-image", 3584, 20, 40),
+    _network("hunyuan-video-1.5", 2048, transformer_blocks=54, double_blocks=54),
+    _network("flux3", 3072, single_transformer_blocks=28),
+    _network(
+        "auraflow", 3072, joint_transformer_blocks=4, single_transformer_blocks=32, double_layers=4, single_layers=32
+    ),
+    _network("hidream", 2560, double_stream_blocks=16, single_stream_blocks=32),
+    _network("hidream-o1", 4096, language_model_layers=36, model_language_model_layers=36),
+    _network("sd3", 1536, joint_blocks=24, transformer_blocks=24),
+    _network("sd3", 2432, joint_blocks=38, transformer_blocks=38),
+    _network("qwen-image", 3072, transformer_blocks=60),
+    _network("qwen-image-2", 4096, transformer_blocks=0),
+    _network("krea2", 6144, blocks=28, transformer_blocks=28),
+    _network("minimax-h3", 5376, blocks=50, transformer_blocks=50),
+    _network("kandinsky5", 1792, visual_transformer_blocks=32),
+    _network("kandinsky5", 2048, visual_transformer_blocks=32),
+    _network("kandinsky5", 2560, visual_transformer_blocks=50),
+    _network("kandinsky5", 4096, visual_transformer_blocks=60),
+    _network("ltx-video", 2048, transformer_blocks=28),
+    _network("ltx-video", 4096, transformer_blocks=48),
+    _network("ltx-video-2", 4096, transformer_blocks=48),
+    # Its layers for sound alone.
+    _network("ltx-video-2", 2048, transformer_blocks=48),
+    _network("cosmos", 2048, transformer_blocks=28, blocks=28),
+    _network("cosmos", 4096, transformer_blocks=28, blocks=28),
+    _network("cosmos", 5120, transformer_blocks=36, blocks=36),
+    _network("anima", 2048, transformer_blocks=28, blocks=28),
+    _network("cogvideox", 1920, transformer_blocks=30),
+    _network("cogvideox", 3072, transformer_blocks=42),
+    _network("mochi", 3072, transformer_blocks=48),
+    _network("easyanimate", 3072, transformer_blocks=48),
+    _network("cogview3", 2560, transformer_blocks=30),
+    _network("cogview4", 2560, transformer_blocks=30),
+    _network("cogview4", 4096, transformer_blocks=28),
+    _network("glm-image", 4096, transformer_blocks=30),
+    _network("allegro", 2304, transformer_blocks=32),
+    _network("stable-audio", 1536, transformer_blocks=24),
+    _network("pixart", 1152, transformer_blocks=28),
+    _network("sana", 2240, transformer_blocks=20),
+    _network("sana", 2240, transformer_blocks=60),
+    _network("sana", 1152, transformer_blocks=28),
+    _network("ace-step", 2048, layers=24, decoder_layers=24, transformer_blocks=0),
+    _network("ace-step", 2560, layers=0, decoder_layers=0, transformer_blocks=0),
+    _network("ernie", 3072, layers=0),
+    _network("ernie", 4096, layers=0),
+    _network("z-image", 3840, layers=30),
+    _network("lumina2", 2304, layers=26),
+    _network("omnigen2", 2520, layers=32),
+    _network("ideogram4", 4608, layers=34),
+    _network("prx", 1792, blocks=16),
+    _network("prx", 3584, blocks=24),
+    _network("hunyuan-dit", 1408, blocks=40),
+    _network("wan", 5120, blocks=40),
+    _network("wan", 3072, blocks=30),
+    _network("wan", 1536, blocks=30),
+)
+# Layers that read the hidden state.
+_INPUTS = (
+    "to_q,to_query,qkv,attn_q,q_proj,attn_wq,attn_w1q,to_qkv_mlp_proj,linear1,ff_net_0_proj,ff_linear_in,mlp_0,mlp_fc1,"
+    "ffn_0,ffn_net_0_proj,feed_forward_w1,feed_forward_linear_1,mlp_net_0_proj,img_qkv_proj"
+)
+# Fewer blocks than these are a choice of some, or an example.
+_FEWEST = 4
+
+
+def possible(architectures: tuple[str, ...], seen: LayerShapes) -> tuple[str, ...]:
+    """Those whose published size the layers have, as far as they show one."""
+    return tuple(name for name in architectures if _is_possible(name, seen))
+
+
+def _is_possible(architecture: str, seen: LayerShapes) -> bool:
+    published = [network for network in NETWORKS if network.architecture == architecture]
+    return not published or any(_fits(network, seen) for network in published)
+
+
+def _fits(network: Network, seen: LayerShapes) -> bool:
+    texts = seen.widths(last="context_embedder,txt_in") if network.text else set()
+    if texts and network.text not in texts:
+        return False
+    return all(_has_size(network.width, count, container, seen) for container, count in network.blocks.items())
+
+
+def _has_size(width: int, count: int, container: str, seen: LayerShapes) -> bool:
+    numbers = seen.blocks(container)
+    widths = seen.block_widths(container, _INPUTS) if numbers else set()
+    if widths and width not in widths:
+        return False
+    return not numbers or not count or (max(numbers) < count and not _falls_short(numbers, count, seen))
+
+
+def _falls_short(numbers: frozenset[int], count: int, seen: LayerShapes) -> bool:
+    """Whether these are all blocks of a smaller network. A few of them, or some from here and there, tell nothing."""
+    whole = len(numbers) == max(numbers) + 1 >= _FEWEST
+    return whole and len(numbers) < count and not seen.is_excerpt
+
+
+# Models of one architecture that differ in width, so that a LoRA for one does not load on the other.
+_SIZES: tuple[tuple[str, int, str], ...] = (
+    ("flux2", 6144, "flux.2-dev"),
+    ("flux2", 4096, "flux.2-klein-9b"),
+    ("flux2", 3072, "flux.2-klein-4b"),
+    ("sd3", 2432, "sd-3.5-large"),
+    ("wan", 1536, "wan-2.1-t2v-1.3b"),
+    ("wan", 3072, "wan-2.2-ti2v-5b"),
+)
+_ATTENTION = (
+    "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
+    "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v,to_q,to_k,to_v,"
+    "to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
+)
+
+
+def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
+    """The base model whose width the attention has, where widths tell models of the architecture apart."""
+    sizes = [(width, base) for name, width, base in _SIZES if name == architecture]
+    widths = seen.widths(last=_ATTENTION) if sizes else set()
+    return next((base for width, base in sizes if width in widths), None)
+
+
+# The first blocks of a U-Net: diffusers' names, then those of the original code.
+CONTAINERS = (
+    "down_blocks up_blocks mid_block_attentions mid_block_resnets mid_block input_blocks middle_block output_blocks"
+)
+_KEYS_VALUES = "attn2_to_k,attn2_to_v"
+_QUERIES = "attn1_to_q,attn1_to_k,attn1_to_v,attn1_to_out_0,attn2_to_q,ff_net_0_proj"
+# Hidden widths of the three levels of Stable Diffusion, and text embeddings that its networks read.
+_LEVELS = {320, 640, 1280}
+_TEXTS = {768, 1024, 2048}
+
+
+def reads(width: int) -> Callable[[LayerShapes], bool]:
+    """Cross-attention to a text embedding of this width."""
+    return lambda seen: width in seen.widths(last=_KEYS_VALUES)
+
+
+def is_cascade(seen: LayerShapes) -> bool:
+    """Stable Cascade numbers all layers of a block in one row, as Würstchen before it does, which is narrower."""
+    widths = seen.widths(last="to_q,to_k,channelwise_0,in_proj")
+    if widths and widths.isdisjoint((1536, 2048)):
+        return False
+    return any(map(seen.has, ("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper"))) and not seen.has(
+        "_attentions_"
+    )
+
+
+def is_foreign(seen: LayerShapes) -> bool:
+    """A U-Net that is not Stable Diffusion's: DeepFloyd IF, Kandinsky, the SDXL refiner, upscalers, video models."""
+    return (
+        # Attention without a transformer around it, and layers over time.
+        seen.matches(r"_attentions_\d+_(?!transformer_blocks_|temporal_|proj_|norm|time_)")
+        or any(map(seen.has, ("_temp_attentions_", "_temp_convs_", "_resnets_in_", "_resnets_out_", "_pointwise")))
+        or (not seen.is_turned and not _has_sizes(seen))
+    )
+
+
+def _has_sizes(seen: LayerShapes) -> bool:
+    """Whether all widths that show are Stable Diffusion's. OFT shows outputs instead of inputs."""
+    shown = (
+        (seen.widths("transformer_blocks_", _QUERIES), _LEVELS),
+        (seen.widths(last=_KEYS_VALUES), _TEXTS),
+        (seen.outputs(_KEYS_VALUES), _LEVELS),
+    )
+    return all(widths <= known for widths, known in shown)
+
+
+def is_cut(seen: LayerShapes) -> bool:
+    """SSD-1B, distilled from SDXL: at the lowest level on the way down 4 transformer blocks are left of 10."""
+    lowest = ("down_blocks_2_attentions_1_transformer_blocks_", "input_blocks_8_1_transformer_blocks_")
+    return any(seen.has(place + "3_") and not seen.has(place + "4_") and seen.has(place + "0_") for place in lowest)
+
+
+def _after_the_middle(seen: LayerShapes) -> set[int]:
+    """Widths of attention in the second block upwards: there SDXL is half as wide as SD 1 and 2."""
+    places = ("up_blocks_1_attentions_", *(f"output_blocks_{number}_1_" for number in (3, 4, 5)))
+    return set().union(*(seen.widths(place, "attn1_to_q,attn1_to_k,attn1_to_v") for place in places))
+
+
+def is_deep(seen: LayerShapes) -> bool:
+    """SDXL alone stacks several transformer blocks, has none at full size, and comes with a second, wider encoder."""
+    return (
+        seen.matches(r"_attentions_\d+_transformer_blocks_[1-9]|_block[s_\d]*_1_transformer_blocks_[1-9]")
+        or seen.matches(r"\nup_blocks_0_attentions_\d+_(?:transformer_blocks|proj_)")
+        or seen.matches(r"\noutput_blocks_[0-2]_1_transformer")
+        or 640 in _after_the_middle(seen)
+        or 1280 in seen.encoder_widths("2_text_model_encoder")
+    )
+
+
+def is_shallow(seen: LayerShapes) -> bool:
+    """SD 1 and 2 have attention in the outermost blocks, where SDXL has none, and a block more."""
+    return (
+        any(map(seen.has, ("\ndown_blocks_0_attentions_", "\ndown_blocks_3_", "\nup_blocks_3_")))
+        or seen.matches(r"\n(?:input_blocks_[12]_1_transformer|(?:input|output)_blocks_(?:9|10|11)_)")
+        or 1280 in _after_the_middle(seen)
+    )
+
+
+def is_sd1(seen: LayerShapes) -> bool:
+    """Without cross-attention: SD 1 projects into its transformers by a convolution, SD 2 by a linear layer."""
+    return is_shallow(seen) and (768 in seen.encoder_widths() or seen.is_convolution("proj_in"))
+
+
+def is_sd2(seen: LayerShapes) -> bool:
+    linear = bool(seen.widths(last="proj_in")) and not seen.is_convolution("proj_in")
+    return is_shallow(seen) and (1024 in seen.encoder_widths() or linear)

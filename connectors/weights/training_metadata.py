@@ -1,0 +1,330 @@
+"""What a file's own metadata says: kohya's ss_*, Stability's modelspec.*, ai-toolkit's, PEFT's adapter config.
+
+Metadata is text that someone's script wrote, and some scripts write the same for every file: ai-toolkit falls back to
+"sd_1.5", some kohya forks put stable-diffusion-v1/lora on networks they don't know. So it may name a lineage on the
+architecture that the tensors show, or pick among those they leave, but never contradict them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connectors.claims import trigger_words
+from connectors.claims import trigger_words as claims_trigger_words
+from connectors.claims.base_models import by_id, identify
+from connectors.http.json_fields import number
+
+# ss_base_model_version.
+VERSIONS: Mapping[str, str] = {
+    "sd_v1": "sd-1.5", "sd_1.5": "sd-1.5", "sd_v2": "sd-2.1", "sd_2.1": "sd-2.1", "sd_v2_v": "sd-2.1-768",
+    "sdxl_base_v1-0": "sdxl-1.0", "sdxl_": "sdxl-1.0", "sdxl": "sdxl-1.0", "sdxl_1.0": "sdxl-1.0",
+    "ssd": "sdxl-distilled", "vega": "sdxl-distilled", "sd_3": "sd-3", "medium": "sd-3", "5-medium": "sd-3.5-medium",
+    "5-large": "sd-3.5-large", "pixart": "pixart-alpha", "pixart_sigma": "pixart-sigma", "auraflow": "auraflow",
+    "flux1": "flux.1-dev", "flux.1": "flux.1-dev", "flux1_schnell": "flux.1-schnell",
+    "flux.1_schnell": "flux.1-schnell", "flux_kontext": "flux.1-kontext", "flux.1_kontext": "flux.1-kontext",
+    "flex.1": "flex.1", "flex2": "flex.2", "flux_2_dev": "flux.2-dev", "flux2": "flux.2-dev",
+    "flux_2_klein_4b": "flux.2-klein-4b", "flux2_klein_4b": "flux.2-klein-4b", "flux_2_klein_9b": "flux.2-klein-9b",
+    "flux2_klein_9b": "flux.2-klein-9b", "chroma": "chroma", "chroma_radiance": "chroma",
+    "zeta_chroma": "zeta-chroma", "lumina2": "lumina-2", "anima": "anima", "hunyuan-image-2.1": "hunyuan-image",
+    "hunyuan_image": "hunyuan-image", "hunyuan_video": "hunyuan-video", "framepack": "hunyuan-video",
+    "hunyuan_video_1_5": "hunyuan-video-1.5", "wan": "wan", "wan_2.1": "wan", "wan21": "wan",
+    # For films from a text and from a picture alike.
+    "wan_2.2_14b": "wan", "wan22_14b": "wan", "wan22_14b_i2v": "wan-2.2-i2v-a14b", "wan_2.2_5b": "wan-2.2-ti2v-5b",
+    "wan22_5b": "wan-2.2-ti2v-5b", "qwen_image": "qwen-image", "qwen_image_edit": "qwen-image-edit",
+    "qwen_image_edit_plus": "qwen-image-edit", "qwen_image_layered": "qwen-image-layered", "z_image": "z-image",
+    "zimage": "z-image", "zimage_l2p": "z-image", "krea2": "krea-2", "ideogram4": "ideogram-4",
+    "hidream_i1": "hidream", "hidream": "hidream", "hidream_e1": "hidream", "hidream_o1": "hidream-o1",
+    "hidream_o1_image": "hidream-o1", "ltx2": "ltx-2", "ltx2.3": "ltx-2.3", "ltx2.5": "ltx-2.5", "ltx": "ltx-video",
+    "kandinsky5": "kandinsky-5", "minimax_h3": "minimax-h3", "minimax_h3_ref2va": "minimax-h3", "mageflow": "mageflow",
+    "mageflow_edit": "mageflow", "boogu_image": "boogu", "boogu_image.0.1": "boogu", "boogu_image_edit": "boogu",
+    "boogu_image_edit.0.1": "boogu", "ernie_image": "ernie", "nucleus_image": "nucleus-image", "omnigen2": "omnigen2",
+    "f-lite": "f-lite", "prx_pixel": "prx-pixel", "ace_step_15": "ace-step-1.5", "ace_step_15_xl": "ace-step-1.5-xl",
+    "cogvideox": "cogvideox", "mochi": "mochi", "tiny-shapes": "tiny-shapes",
+}  # fmt: skip
+# modelspec.architecture without "/lora": kohya's and musubi's words, then OneTrainer's.
+SPECS: Mapping[str, str] = {
+    "stable-diffusion-v1": "sd-1.5", "stable-diffusion-v2-512": "sd-2.1", "stable-diffusion-v2-768-v": "sd-2.1-768",
+    "stable-diffusion-xl-v1-base": "sdxl-1.0", "stable-diffusion-3": "sd-3", "stable-diffusion-3-m": "sd-3",
+    "stable-diffusion-3-medium": "sd-3", "stable-diffusion-3-5-large": "sd-3.5-large",
+    "stable-diffusion-3-5-medium": "sd-3.5-medium", "flux-1": "flux.1-dev", "flux-1-dev": "flux.1-dev",
+    "flux.1-dev": "flux.1-dev", "flux-1-schnell": "flux.1-schnell", "flux.2-dev": "flux.2-dev",
+    "flux.2-klein-4b": "flux.2-klein-4b", "flux.2-klein-9b": "flux.2-klein-9b", "chroma": "chroma",
+    "lumina-2": "lumina-2", "lumina": "lumina-2", "hunyuan-image-2.1": "hunyuan-image",
+    "hunyuan-image": "hunyuan-image", "anima-preview": "anima", "anima-unknown": "anima", "wan2.1": "wan",
+    "qwen-image": "qwen-image", "qwen-image-edit": "qwen-image-edit", "qwen-image-edit-plus": "qwen-image-edit",
+    "qwen-image-edit-2511": "qwen-image-edit", "qwen-image-layered": "qwen-image-layered", "z-image": "z-image",
+    "hunyuan-video": "hunyuan-video", "hunyuan-video-1.5": "hunyuan-video-1.5", "framepack": "hunyuan-video",
+    "kandinsky-5": "kandinsky-5", "hidream-o1-image": "hidream-o1", "ideogram-4": "ideogram-4", "krea-2": "krea-2",
+    "tiny-shapes": "tiny-shapes",
+    "stable-diffusion-v1-inpainting": "sd-1.5", "stable-diffusion-v2": "sd-2.1", "stable-diffusion-v2-depth": "sd-2.1",
+    "stable-diffusion-v2-inpainting": "sd-2.1", "stable-diffusion-v3-medium": "sd-3", "stable-diffusion-v3.5": "sd-3.5",
+    "stable-diffusion-xl-v1-base-inpainting": "sdxl-1.0", "stable-cascade-v1-prior": "stable-cascade",
+    "wuerstchen-v2-prior": "wuerstchen", "pixart-alpha": "pixart-alpha", "pixart-sigma": "pixart-sigma",
+    "flux.1-fill-dev": "flux.1-fill", "flux.2": "flux.2-dev", "chroma1": "chroma", "hidream-i1": "hidream",
+    "anima": "anima", "ernie": "ernie", "ideogram": "ideogram-4", "sana": "sana",
+}  # fmt: skip
+# SimpleTuner writes a family and its flavour there: "wan-t2v-480p-1.3b-2.1". The narrower name stands first.
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    ("flux-schnell", "flux.1-schnell"), ("flux-libreflux", "flux.1-schnell"), ("flux-kontext", "flux.1-kontext"),
+    ("flux-krea", "flux.1-krea"), ("flux", "flux.1-dev"), ("flux2-klein-4b", "flux.2-klein-4b"),
+    ("flux2-klein-9b", "flux.2-klein-9b"), ("flux2", "flux.2-dev"), ("sd1x", "sd-1.5"), ("sd2x", "sd-2.1"),
+    ("sdxl", "sdxl-1.0"), ("kolors", "kolors"), ("sd3-large", "sd-3.5-large"), ("sd3", "sd-3.5-medium"),
+    ("qwen_image-edit", "qwen-image-edit"), ("qwen_image", "qwen-image"), ("z_image-turbo", "z-image-turbo"),
+    ("z_image", "z-image"), ("wan-ti2v-5b", "wan-2.2-ti2v-5b"), ("wan", "wan"), ("ltxvideo2", "ltx-2"),
+    ("ltxvideo", "ltx-video"), ("hunyuanvideo", "hunyuan-video-1.5"), ("hidream", "hidream"),
+    ("auraflow-pony", "pony-v7"), ("auraflow", "auraflow"), ("chroma", "chroma"),
+    ("lumina2", "lumina-2"), ("krea2", "krea-2"),
+    ("ideogram", "ideogram-4"), ("sanavideo", "sana-video"), ("sana", "sana"), ("pixart_sigma", "pixart-sigma"),
+    ("cosmos2image", "cosmos"), ("cosmos3", "cosmos-3"), ("longcat_image", "longcat-image"),
+    ("longcat_video", "longcat-video"), ("kandinsky5", "kandinsky-5"), ("stable_cascade", "stable-cascade"),
+    ("ace_step-v15", "ace-step-1.5"), ("ace_step", "ace-step"), ("anima", "anima"), ("ernie", "ernie"),
+    ("boogu_image", "boogu"), ("mageflow", "mageflow"), ("minimaxh3", "minimax-h3"), ("deepfloyd", "deepfloyd-if"),
+    ("omnigen", "omnigen"),
+)  # fmt: skip
+
+
+def base_of(key: str, value: str) -> str | None:
+    """The base model that the metadata's field `key` means by `value`."""
+    lowered = value.casefold()
+    if key == "modelspec.architecture":
+        name = re.sub(r"[/-](?:lora|embedding|controlnet)$", "", lowered)
+        families = (base for family, base in _FAMILIES if name == family or name.startswith(f"{family}-"))
+        return SPECS.get(name) or next(families, None)
+    if key == "ss_base_model_version" and lowered in VERSIONS:
+        return VERSIONS[lowered]
+    found = identify(value)
+    return found.id if found else None
+
+
+Metadata = Mapping[str, str]
+_MAX_WORDS = 20
+_MAX_TAGS = 30
+_MAX_JSON = 4_000_000
+_MAX_HINT = 10_000
+# Names of models are short. Patterns with gaps take long over a text made to slow them down.
+_MAX_NAME = 1_000
+
+# Names of checkpoints that were trained on: a lineage is rarely said in any other way. CivitAI's own trainer writes
+# the number of the version it used, or its AIR.
+_CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), base)
+    for pattern, base in (
+        (r"(?:^|\D)290640(?:\D|$)|pony", "pony"),
+        (r"(?:^|\D)889818(?:\D|$)|illustrious|(?:^|[^a-z])il(?:xl|l)?(?:v\d|[^a-z]|$)", "illustrious"),
+        (r"(?:^|[^a-z])wai(?:nsfw|[^a-z])", "illustrious"),
+        (r"noob", "noobai"),
+        (r"animagine", "animagine-xl"),
+        (r"kolors", "kolors"),
+        (r"playground", "playground-v2"),
+        (r"(?:^|\D)128078(?:\D|$)|sd_?xl_base", "sdxl-1.0"),
+        (r"flux[-_. ]?2.{0,12}klein.{0,8}4b", "flux.2-klein-4b"),
+        (r"flux[-_. ]?2.{0,12}klein.{0,8}9b", "flux.2-klein-9b"),
+        (r"flux[-_. ]?2(?!\d)", "flux.2-dev"),
+        (r"schnell", "flux.1-schnell"),
+        (r"kontext", "flux.1-kontext"),
+        (r"flux.{0,8}krea", "flux.1-krea"),
+        (r"(?:^|\D)691639(?:\D|$)|flux.{0,4}1?.{0,2}dev", "flux.1-dev"),
+        (r"chroma(?!t)", "chroma"),
+        (r"qwen.{0,2}image.{0,2}layered", "qwen-image-layered"),
+        (r"qwen.{0,2}image.{0,2}edit", "qwen-image-edit"),
+        (r"z.?image.{0,2}turbo", "z-image-turbo"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}ti2v", "wan-2.2-ti2v-5b"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}i2v", "wan-2.2-i2v-a14b"),
+        (r"(?<![a-z])wan.?2[._]?2.{0,4}t2v", "wan-2.2-t2v-a14b"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}480", "wan-2.1-i2v-14b-480p"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}720", "wan-2.1-i2v-14b-720p"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}1[._]3b", "wan-2.1-t2v-1.3b"),
+        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}14b", "wan-2.1-t2v-14b"),
+        (r"ltx[-_ ]?2[._]3", "ltx-2.3"),
+        (r"ltx[-_ ]?2(?![b\d])", "ltx-2"),
+        (r"ltxv|ltx[-_ ]?video", "ltx-video"),
+    )
+)  # fmt: skip
+_NOBODY = ("", "none", "null", "unknown")
+
+
+def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
+    """(base model, where it stands), the most telling first."""
+    checkpoint = metadata.get("ss_sd_model_name", "")[:_MAX_NAME]
+    for pattern, base in _CHECKPOINTS:
+        if pattern.search(checkpoint):
+            yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
+            break
+    for key, value in _said(metadata):
+        if found := base_of(key, value):
+            yield found, f"metadata: {key} = {value[:80]}"
+
+
+def _said(metadata: Metadata) -> Iterator[tuple[str, str]]:
+    for key in ("ss_base_model_version", "modelspec.architecture", "base_model"):
+        value = metadata.get(key, "")[:_MAX_NAME].strip()
+        if value.casefold() not in _NOBODY:
+            yield key, value
+
+
+def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] | None:
+    """The lineage, if the metadata names one on this architecture."""
+    if architecture is None:
+        return None
+    return next((said for said in base_models(metadata) if _architecture(said[0]) == architecture), None)
+
+
+# What a script writes for every file on an architecture, whichever lineage it was trained on.
+_WRITTEN_FOR_ALL = ("sd-1.5", "sdxl-1.0", "flux.1-dev", "flux.2-dev", "wan", "hunyuan-video", "qwen-image", "z-image")
+
+
+def is_telling(base: str, where: str) -> bool:
+    """Whether a lineage was said about this file, rather than by a script about all files of its kind."""
+    return "ss_sd_model_name" in where or base not in _WRITTEN_FOR_ALL
+
+
+def chosen(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
+    """The architecture among those that the tensors leave which the metadata names, and where.
+
+    What the trainer wrote about the network is believed over the name that a person gave a checkpoint.
+    """
+    ranked = sorted(base_models(metadata), key=lambda pair: "ss_base_model_version" not in pair[1])
+    said = ((_architecture(base), where) for base, where in ranked)
+    return next(((name, where) for name, where in said if name is not None and name in architectures), None)
+
+
+def contradiction(metadata: Metadata, architecture: str) -> str | None:
+    """Where the metadata names another architecture than the tensors show, though nowhere the right one."""
+    said = [(_architecture(base), where) for base, where in base_models(metadata)]
+    if not said or any(name in (architecture, None) for name, _ in said):
+        return None
+    return said[0][1]
+
+
+def _architecture(base: str) -> str | None:
+    found = by_id(base)
+    return found.architecture if found else None
+
+
+def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
+    """Trigger words in the author's own fields, then the names of dataset folders ("10_sks person")."""
+    return (
+        _from_fields(metadata, "modelspec.trigger_phrase", "trigger_phrase")
+        or _from_hint(metadata)
+        or _from_fields(metadata, "ss_trigger_words", "activation_text", "trainedWords")
+        or _from_folders(metadata)
+    )
+
+
+def _from_fields(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | None:
+    said = ((_phrases(metadata.get(key, "")), f"metadata: {key}") for key in keys)
+    return next(((found, where) for found, where in said if found), None)
+
+
+def _from_hint(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
+    hint = metadata.get("modelspec.usage_hint", "")[:_MAX_HINT]
+    claims = claims_trigger_words.card_claims(hint, "usage hint") if "trigger" in hint.casefold() else ()
+    value = claims[0].value if claims else ()
+    return (value, "metadata: modelspec.usage_hint") if isinstance(value, tuple) and value else None
+
+
+def _phrases(written: str) -> tuple[str, ...]:
+    if written.strip().casefold() in _NOBODY:
+        return ()
+    listed = _json(written) if written.lstrip().startswith("[") else None
+    entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [written]
+    return trigger_words.clean(entries)[:_MAX_WORDS]
+
+
+def _from_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
+    """A folder's tag that stands on every one of its pictures is meant; a folder's name is what it was called."""
+    folders = _table(metadata.get("ss_dataset_dirs", ""))
+    frequencies = _table(metadata.get("ss_tag_frequency", ""))
+    for name in (*folders, *frequencies):
+        repeated = re.fullmatch(r"\d+_(.+)", name.strip())
+        phrase = repeated[1].strip() if repeated else ""
+        if phrase and phrase.casefold() not in _PLAIN_FOLDERS:
+            return (phrase.replace("_", " ") if " " not in phrase and "_" in phrase else phrase,), _folder_source(
+                name, folders
+            )
+    return _on_every_picture(folders, frequencies)
+
+
+# What people call the one folder of their dataset when they name it for nothing.
+_PLAIN_FOLDERS = frozenset(
+    ("img", "image", "images", "data", "dataset", "train", "training", "pics", "pictures", "photos", "lora", "1", "new")
+)
+
+
+def _folder_source(name: str, folders: Mapping[str, Any]) -> str:
+    return f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
+
+
+def _on_every_picture(folders: Mapping[str, Any], frequencies: Mapping[str, Any]) -> tuple[tuple[str, ...], str] | None:
+    for name, tags in frequencies.items():
+        folder = folders.get(name)
+        pictures = number(folder.get("img_count")) if isinstance(folder, dict) else None
+        if not isinstance(tags, dict) or not pictures:
+            continue
+        kept = tuple(tag.strip() for tag, count in tags.items() if number(count) == pictures)
+        if 0 < len(kept) <= 3:
+            return kept, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
+    return None
+
+
+def tags(metadata: Metadata) -> tuple[str, ...]:
+    """The training tags, most used first."""
+    counts: Counter[str] = Counter()
+    for listed in _table(metadata.get("ss_tag_frequency", "")).values():
+        for tag, count in listed.items() if isinstance(listed, dict) else ():
+            times = number(count)
+            if times is not None and 0 < times < 1e9 and tag.strip():
+                counts[tag.strip()] += int(times)
+    return tuple(tag[:80] for tag, _ in counts.most_common(_MAX_TAGS))
+
+
+def network_arguments(metadata: Metadata) -> Mapping[str, Any]:
+    return _table(metadata.get("ss_network_args", ""))
+
+
+def alpha(metadata: Metadata) -> tuple[float, str] | None:
+    """The training's alpha: kohya's, PEFT's as diffusers keeps it, or a bare `alpha`."""
+    for key in ("ss_network_alpha", "alpha"):
+        value = number(metadata.get(key))
+        if value is not None and value > 0:
+            return value, f"metadata: {key}"
+    # A text encoder has its own, which may be another.
+    for key, value in sorted(adapter_config(metadata).items(), key=lambda item: item[0].startswith("text_encoder")):
+        found = number(value) if key.rpartition(".")[2] == "lora_alpha" else None
+        if found is not None and found > 0:
+            return found, f"metadata: lora_adapter_metadata {key}"
+    return None
+
+
+def is_rank_stabilised(metadata: Metadata) -> bool:
+    """PEFT's use_rslora: the scale is alpha / sqrt(rank)."""
+    return any(key.endswith("use_rslora") and value is True for key, value in adapter_config(metadata).items())
+
+
+def adapter_config(metadata: Metadata) -> Mapping[str, Any]:
+    return _table(metadata.get("lora_adapter_metadata", ""))
+
+
+def default_weight(metadata: Metadata) -> float | None:
+    """SwarmUI's recommendation."""
+    value = number(metadata.get("modelspec.lora_default_weight"))
+    return value if value is not None and 0 < abs(value) <= 10 else None
+
+
+def _table(written: str) -> Mapping[str, Any]:
+    found = _json(written)
+    return found if isinstance(found, dict) else {}
+
+
+def _json(written: str) -> Any:
+    """None for what can't be read: metadata is only a hint."""
+    if not written or len(written) > _MAX_JSON:
+        return None
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return None

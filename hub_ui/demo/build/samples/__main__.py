@@ -1,0 +1,9 @@
+"""`python -m hub_ui.demo.build.samples DIR` writes the sample data into DIR."""
+
+import sys
+from pathlib import Path
+
+from hub_ui.demo.build.samples.write import write_samples
+
+if __name__ == "__main__":
+    write_samples(Path(sys.argv[1]))

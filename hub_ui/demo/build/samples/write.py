@@ -1,0 +1,223 @@
+"""Writes the data folder of `hub-ui demo`: what the local hubs answer with (see demo/hubs)."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hub_ui.demo.build.samples import civitai_wire, huggingface_wire, replicate_wire
+from hub_ui.demo.build.samples.blurhash import blurhash, known_blurhashes
+from hub_ui.demo.build.samples.cards import card, picture_paths
+from hub_ui.demo.build.samples.catalogue import catalogue
+from hub_ui.demo.build.samples.digests import known_digests, recipe
+from hub_ui.demo.build.samples.drawing.canvas import HEIGHT, WIDTH
+from hub_ui.demo.build.samples.headers import spec
+from hub_ui.demo.build.samples.sample import Archive, Content, File, Hub, Json, Release, Sample, Trained, Weights
+from hub_ui.demo.build.samples.trained import WEIGHTS, TrainedLora, trained_loras
+from hub_ui.demo.hubs.content import InMemory, OnDisk
+from hub_ui.demo.hubs.hashes import Digest, digest_of
+
+DRAWN = Path(__file__).parent / "pictures"
+# Names every file that was written here.
+LISTING = "samples.txt"
+# With this token everything that is gated or paid for opens.
+GRANTED_TOKEN = "demo-granted"
+
+
+def write_samples(folder: Path, *, today: date | None = None, weights: Path = WEIGHTS) -> None:
+    """Dates count back from `today`; `weights` holds the LoRAs for the tiny base model.
+
+    What an earlier version of the samples wrote and this one does not is removed."""
+    trained = trained_loras(weights)
+    writer = _Writer(
+        folder=folder,
+        today=today or datetime.now(UTC).date(),
+        weights=weights,
+        trained=trained,
+        samples=catalogue(trained),
+        digests=known_digests(),
+    )
+    writer.pictures()
+    writer.archives()
+    writer.civitai()
+    writer.huggingface()
+    writer.replicate()
+    writer.put_json("files.json", writer.files(), indent=None)
+    writer.put_json("deleted.json", {"ghosts": {hub: list(writer.ghosts(hub)) for hub in ("civitai", "huggingface")}})
+    writer.put_json("access.json", {"grants": {GRANTED_TOKEN: list(writer.closed())}})
+    _remove_left_overs(folder, writer.written)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Writer:
+    folder: Path
+    today: date
+    weights: Path
+    trained: Mapping[str, TrainedLora]
+    samples: tuple[Sample, ...]
+    digests: Mapping[str, Digest]
+    written: set[str] = field(default_factory=set)
+
+    def of(self, hub: Hub) -> Iterator[Sample]:
+        return (sample for sample in self.samples if sample.hub == hub)
+
+    def put(self, name: str, data: bytes) -> None:
+        self.written.add(name)
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != data:
+            path.write_bytes(data)
+
+    def put_json(self, name: str, data: Any, *, indent: int | None = 1) -> None:
+        self.put(name, (json.dumps(data, ensure_ascii=False, indent=indent) + "\n").encode())
+
+    def pictures(self) -> None:
+        for name in self.drawn:
+            self.put(f"pictures/{name}", self.picture_file(name).read_bytes())
+
+    def picture_file(self, name: str) -> Path:
+        """Drawn for the samples, or made when a LoRA was trained."""
+        drawn = DRAWN / name
+        return drawn if drawn.is_file() else self.weights / "pictures" / name
+
+    @cached_property
+    def drawn(self) -> dict[str, civitai_wire.Drawn]:
+        releases, known = _releases(self.samples), known_blurhashes()
+        names = {picture.file for release in releases for picture in release.pictures}
+        return {name: _drawn(self.picture_file(name), known.get(name)) for name in sorted(names)}
+
+    def archives(self) -> None:
+        for release in _releases(self.samples):
+            for file in release.files:
+                if isinstance(file.content, Archive):
+                    self.put(f"archives/{file.name}", zipped(file.content))
+
+    def civitai(self) -> None:
+        for sample in self.of("civitai"):
+            files = [file for release in sample.releases for file in release.files]
+            digests = {file.name: self.digest(file.content) for file in files}
+            known = civitai_wire.Known(digests=digests, pictures=self.drawn, today=self.today)
+            self.put_json(f"civitai_model_{sample.id}.json", civitai_wire.model_object(sample, known))
+
+    def huggingface(self) -> None:
+        for sample in self.of("huggingface"):
+            stem = sample.name.replace("/", "__")
+            self.put(f"hf_readme_{stem}.md", card(sample, sample.releases[0]).encode())
+            self.put_json(f"hf_model_{stem}.json", huggingface_wire.model_object(sample, self.today))
+            history = huggingface_wire.commits(sample, self.repository_files(sample), self.today)
+            self.put_json(f"hf_commits_{stem}.json", history, indent=None)
+
+    def replicate(self) -> None:
+        for sample in self.of("replicate"):
+            stem = sample.name.replace("/", "__")
+            self.put_json(f"replicate_model_{stem}.json", replicate_wire.model_object(sample, self.today))
+            for version in replicate_wire.version_objects(sample, self.today):
+                self.put_json(f"replicate_version_{version['id']}.json", version)
+            if len(sample.releases) > 1:
+                training = replicate_wire.training_object(sample, self.today)
+                self.put_json(f"replicate_training_{training['id']}.json", training)
+
+        for collection in replicate_wire.collection_objects(self.of("replicate")):
+            self.put_json(f"replicate_collection_{collection['slug']}.json", collection)
+
+    def files(self) -> Json:
+        """Everything with bytes behind it, by hub and the hub's own name for it."""
+        return {
+            "civitai": dict(self._civitai_files()),
+            "huggingface": {sample.name: self._newest_files(sample) for sample in self.of("huggingface")},
+            "replicate": dict(self._replicate_files()),
+        }
+
+    def repository_files(self, sample: Sample) -> dict[str, Json]:
+        """Files of every commit, as huggingface_wire.at names them."""
+        found: dict[str, Json] = {}
+        for release in sample.releases:
+            contents: dict[str, Json] = {".gitattributes": {"text": huggingface_wire.ATTRIBUTES}}
+            contents |= {file.name: self.hub_file(file) for file in release.files}
+            pictures = picture_paths(sample, release).items()
+            contents |= {path: {"path": f"pictures/{picture.file}"} for path, picture in pictures}
+            found |= {huggingface_wire.at(sample, release, path): file for path, file in contents.items()}
+        return found
+
+    def hub_file(self, file: File) -> Json:
+        """As demo/hubs/folder.py reads it."""
+        content = file.content
+        if isinstance(content, Trained):
+            data: Json = {"package": f"weights/loras/{content.name}.safetensors"}
+        elif isinstance(content, Weights):
+            data = {"safetensors": spec(content)}
+        elif isinstance(content, Archive):
+            data = {"path": f"archives/{file.name}"}
+        else:
+            data = {"text": content.text}
+        return {**data, "access": file.access} if file.access else data
+
+    def digest(self, content: Content) -> Digest:
+        if isinstance(content, Weights):
+            return self.digests[recipe(content)]
+        if isinstance(content, Trained):
+            return digest_of(OnDisk(path=self.trained[content.name].path))
+        return digest_of(InMemory(data=zipped(content) if isinstance(content, Archive) else content.text.encode()))
+
+    def ghosts(self, hub: Hub) -> Iterator[str]:
+        return (str(sample.id or sample.name) for sample in self.of(hub) if sample.deleted)
+
+    def closed(self) -> Iterator[str]:
+        for sample in self.samples:
+            files = [file for release in sample.releases for file in release.files]
+            if any(file.access in ("gated", "paid") for file in files):
+                yield str(sample.id or sample.name)
+
+    def _civitai_files(self) -> Iterator[tuple[str, Json]]:
+        for sample in self.of("civitai"):
+            for index, release in enumerate(sample.releases):
+                for number, file in enumerate(release.files):
+                    yield str(civitai_wire.file_number(sample, index, number)), self.hub_file(file)
+
+    def _newest_files(self, sample: Sample) -> Json:
+        files, newest = self.repository_files(sample), sample.releases[0]
+        names = huggingface_wire.paths(sample, newest)
+        return {path: files[huggingface_wire.at(sample, newest, path)] for path in names}
+
+    def _replicate_files(self) -> Iterator[tuple[str, Json]]:
+        for sample in self.of("replicate"):
+            for release in sample.releases:
+                for file in release.files:
+                    yield f"{sample.name}:{replicate_wire.version_id(sample, release)}", self.hub_file(file)
+
+
+def _remove_left_overs(folder: Path, written: set[str]) -> None:
+    """Only what a list from the last time names: a person may keep files of their own beside the samples."""
+    listing = folder / LISTING
+    before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    for name in set(before) - written:
+        (folder / name).unlink(missing_ok=True)
+    listing.write_text("".join(f"{name}\n" for name in sorted(written)), encoding="utf-8")
+
+
+def zipped(archive: Archive) -> bytes:
+    """The same bytes on every run."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name in archive.pictures:
+            entry = zipfile.ZipInfo(f"{name}.webp", (2024, 1, 1, 0, 0, 0))
+            packed.writestr(entry, (DRAWN / f"{name}.webp").read_bytes())
+    return buffer.getvalue()
+
+
+def _releases(samples: Iterable[Sample]) -> Iterator[Release]:
+    return (release for sample in samples for release in sample.releases)
+
+
+def _drawn(path: Path, known: str | None) -> civitai_wire.Drawn:
+    if known is not None:
+        return civitai_wire.Drawn(width=WIDTH, height=HEIGHT, blurhash=known)
+    with Image.open(path) as picture:
+        return civitai_wire.Drawn(width=picture.width, height=picture.height, blurhash=blurhash(picture))

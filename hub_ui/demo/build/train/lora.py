@@ -1,0 +1,121 @@
+"""The LoRA stage (Hu et al. 2021): low-rank changes to a frozen base, learnt from a few hundred drawings each."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from hub_ui.demo.build.train.captions import training_caption
+from hub_ui.demo.build.train.drawing import draw
+from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
+from hub_ui.demo.build.train.latents import encode_all
+from hub_ui.demo.build.train.model import Vae
+from hub_ui.demo.build.train.recipes import Recipe
+from hub_ui.demo.build.train.scene import random_scene
+from hub_ui.demo.build.train.unet import Denoiser, denoising_loss, load_weights
+from hub_ui.demo.build.train.vae import to_bytes
+
+PLAN = Plan(steps=280, rate=3e-3, warm_up=30, averaging=0.98, weight_decay=0.0)
+SEED = 53
+BATCH = 20
+LESSONS = 320
+
+LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]
+"""Of the UNet: attention projections, and the two convolutions of each residual block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """Latents with their captions, and the weight at which the LoRA is on."""
+
+    latents: Tensor
+    captions: Sequence[str]
+    weights: Sequence[float]
+
+
+def train_lora(
+    work: Path, model: Denoiser, vae: Vae, recipe: Recipe, plan: Plan = PLAN, *, count: int = LESSONS
+) -> dict[str, dict[str, Tensor]]:
+    """Train or resume one LoRA. Returns its averaged weights by version: `v2`, and `v1` if the recipe asks for it."""
+    weights = add_adapter(model, recipe)
+    taught, plain = lessons(vae, recipe, count), plain_lessons(vae, count // 2)
+
+    def loss(step: int) -> Tensor:
+        return _loss(model, taught, plain, step)
+
+    versions: dict[str, dict[str, Tensor]] = {}
+    checkpoint = work / f"lora-{recipe.name}.pt"
+    if recipe.early is not None:
+        versions["v1"] = _early(weights, loss, plan, checkpoint, round(plan.steps * recipe.early))
+    versions["v2"] = fit(weights, loss, plan, checkpoint)
+    load_weights(weights, versions["v2"])
+    return versions
+
+
+def add_adapter(model: Denoiser, recipe: Recipe) -> dict[str, nn.Parameter]:
+    """Freeze the base, put an untrained LoRA on it, and return the LoRA's parameters."""
+    torch.manual_seed(SEED)
+    model.unet.requires_grad_(False)
+    model.text_encoder.requires_grad_(False)
+    model.unet.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=LAYERS))
+    return {name: weight for name, weight in model.parameters().items() if weight.requires_grad}
+
+
+def set_weight(model: Denoiser, weight: float) -> None:
+    """Turn the LoRA up or down: 0 is the base alone."""
+    for module in model.unet.modules():
+        if isinstance(module, LoraLayer):
+            module.set_scale("default", weight)
+
+
+def lessons(vae: Vae, recipe: Recipe, count: int) -> Lessons:
+    """What the recipe teaches."""
+    rng = random.Random(f"{SEED}:{recipe.name}")
+    taught = [recipe.teach(rng) for _ in range(count)]
+    return Lessons(
+        latents=encode_all(vae, [to_bytes(lesson.picture) for lesson in taught]),
+        captions=[lesson.caption for lesson in taught],
+        weights=[lesson.weight for lesson in taught],
+    )
+
+
+def plain_lessons(vae: Vae, count: int) -> Lessons:
+    """What the base knows already, so that the LoRA does nothing without its trigger."""
+    rng = random.Random(SEED)
+    scenes = [random_scene(rng) for _ in range(count)]
+    return Lessons(
+        latents=encode_all(vae, [to_bytes(draw(scene)) for scene in scenes]),
+        captions=[training_caption(scene, rng) for scene in scenes],
+        weights=[1.0] * count,
+    )
+
+
+def _loss(model: Denoiser, taught: Lessons, plain: Lessons, step: int) -> Tensor:
+    """Three fifths lessons, two fifths plain; a slider's lessons of one weight at a time."""
+    draws = draws_at(SEED, step)
+    weight = taught.weights[draws.python.randrange(len(taught.weights))]
+    usable = [i for i, at in enumerate(taught.weights) if at == weight]
+    ours = draws.python.choices(usable, k=BATCH * 3 // 5)
+    base = draws.python.choices(range(len(plain.captions)), k=BATCH - len(ours))
+    if len(set(taught.weights)) > 1:
+        base = []
+    order = draws.python.sample(range(len(ours) + len(base)), len(ours) + len(base))
+    latents = torch.cat([taught.latents[ours], plain.latents[base]]).float()[order]
+    captions = [taught.captions[i] for i in ours] + [plain.captions[i] for i in base]
+    set_weight(model, weight)
+    return denoising_loss(model, latents, [captions[i] for i in order], draws.torch)
+
+
+def _early(
+    weights: dict[str, nn.Parameter], loss: Callable[[int], Tensor], plan: Plan, checkpoint: Path, step: int
+) -> dict[str, Tensor]:
+    kept = checkpoint.with_name(f"{checkpoint.stem}-v1.pt")
+    if not kept.exists():
+        torch.save(fit(weights, loss, plan, checkpoint, stop_at=step), kept)
+    loaded: dict[str, Tensor] = torch.load(kept, weights_only=True)
+    return loaded

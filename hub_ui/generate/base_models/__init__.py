@@ -1,0 +1,20 @@
+"""Base models: a table of what LoRAs can be tried on, and the choice among them.
+
+base_choice.py   one of them, as data
+image.py film.py the rows; how to add one stands in image.py
+choice.py        which one a LoRA is tried on, and a person's own repo, folder or checkpoint
+"""
+
+from hub_ui.generate.base_models.choose import BASES as BASES
+from hub_ui.generate.base_models.choose import alternatives as alternatives
+from hub_ui.generate.base_models.choose import by_id as by_id
+from hub_ui.generate.base_models.choose import check_name as check_name
+from hub_ui.generate.base_models.choose import choose as choose
+from hub_ui.generate.base_models.choose import fitting as fitting
+from hub_ui.generate.base_models.choose import for_architecture as for_architecture
+from hub_ui.generate.base_models.choose import settled as settled
+from hub_ui.generate.base_models.spec import Checkpoint as Checkpoint
+from hub_ui.generate.base_models.spec import PipelineSpec as PipelineSpec
+from hub_ui.generate.base_models.spec import SharedComponent as SharedComponent
+from hub_ui.generate.base_models.spec import VideoSpec as VideoSpec
+from hub_ui.generate.base_models.table import PACKAGED as PACKAGED

@@ -1,0 +1,138 @@
+"""What each family of pipelines calls what we ask of it, and what it hands back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL.Image import Image
+
+from hub_ui.generate.settings import ResolvedRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """Pipelines whose class is named so. `blank` stands in for a negative prompt where there is none.
+
+    `padded`: prompts of any length become texts of one length, so that different prompts may share a batch and each
+    still gets what it would get alone. `lists`: whether it takes several prompts at once at all. `edits`: it can be
+    given a picture to change.
+    """
+
+    name: str
+    guidance: str = "guidance_scale"
+    blank: str | None = None
+    padded: bool = False
+    lists: bool = True
+    edits: bool = False
+
+
+# The first that fits counts.
+FAMILIES = (
+    Family(name="StableDiffusion", padded=True),
+    Family(name="FluxKontext", padded=True, edits=True),
+    Family(name="Flux2", edits=True),
+    Family(name="Flux", padded=True),
+    Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
+    Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
+    # Its guidance works only against a negative prompt, be it blank.
+    Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
+    Family(name="PixArt", padded=True),
+    Family(name="Kolors", padded=True),
+    Family(name="WanImageToVideo", padded=True, lists=False, edits=True),
+    Family(name="Wan", padded=True),
+    Family(name="LTX", padded=True),
+    Family(name="HunyuanVideo"),
+    Family(name=""),
+)
+# Sizes as asked, not the nearest of a list; and no cleaning of prompts, for which more packages are needed.
+_FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
+_LONGEST_LOST = 60
+
+
+def family(pipeline: str) -> Family:
+    """By the name of the pipeline's class."""
+    return next(family for family in FAMILIES if pipeline.startswith(family.name))
+
+
+def is_modular(pipe: Any) -> bool:
+    """Pipelines built of blocks: they keep their guidance in a part of their own, and are asked for their output."""
+    return hasattr(pipe, "blocks") and hasattr(pipe, "load_components")
+
+
+def known(pipe: Any) -> frozenset[str]:
+    """The names its call takes."""
+    if is_modular(pipe):
+        return frozenset(asked.name for asked in pipe.blocks.inputs if asked.name)
+    return frozenset(inspect.signature(type(pipe).__call__).parameters)
+
+
+def arguments(
+    pipe: Any, settings: ResolvedRequest, prompts: Sequence[str], control: Image | None = None
+) -> dict[str, Any]:
+    """What of the settings this pipeline's call takes, for one prompt or for several at once."""
+    kind, names = family(type(pipe).__name__), known(pipe)
+    negative = settings.negative or kind.blank
+    wanted: dict[str, Any] = {
+        "prompt": _each(prompts),
+        "negative_prompt": _each([negative] * len(prompts)) if negative is not None else None,
+        "num_inference_steps": settings.steps,
+        kind.guidance: settings.guidance,
+        "width": settings.width,
+        "height": settings.height,
+        # Kontext takes this for the size, and what was asked for as its shape.
+        "max_area": settings.width * settings.height,
+        "num_frames": settings.frames or None,
+        "control_image": control,
+        "image": control if kind.edits else None,
+        # Films come as arrays otherwise.
+        "output_type": "pil",
+        **_FIXED,
+    }
+    return {name: value for name, value in wanted.items() if name in names and value is not None}
+
+
+def ignored(pipe: Any, settings: ResolvedRequest) -> tuple[str, ...]:
+    """What was asked for and this pipeline has no use for, as sentences."""
+    names, said = known(pipe), list[str]()
+    # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
+    unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
+    if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
+        said.append("This base does not use a negative prompt; it was left out.")
+    if settings.frames and "num_frames" not in names:
+        said.append("This base draws pictures that stand still; the number of frames was left out.")
+    return tuple(said)
+
+
+def unread(pipe: Any, prompts: Sequence[str]) -> tuple[str, ...]:
+    """What of the prompts lies past the end of what CLIP reads, as a sentence.
+
+    Asked only where CLIP is all there is: beside it, T5 and its kin read hundreds of words.
+    """
+    readers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
+    if not readers or not all(type(reader).__name__.startswith("CLIPTokenizer") for reader in readers):
+        return ()
+    for prompt in prompts:
+        tokens, most = readers[0](prompt).input_ids, readers[0].model_max_length
+        if len(tokens) > most:
+            # Its first and last are marks of their own.
+            lost = readers[0].decode(tokens[most - 1 : -1]).strip()
+            shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
+            words = most // 4 * 3
+            return (f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”.",)
+    return ()
+
+
+def pictures(made: Any) -> list[tuple[Image, ...]]:
+    """One entry a prompt: a single picture, or the frames of a clip."""
+    frames = getattr(made, "frames", None)
+    if frames is not None:
+        return [tuple(clip) for clip in frames]
+    return [tuple(image) if isinstance(image, list | tuple) else (image,) for image in made.images]
+
+
+def _each(texts: Sequence[str]) -> str | list[str]:
+    """Alone it goes in as in everybody's own scripts."""
+    return texts[0] if len(texts) == 1 else list(texts)

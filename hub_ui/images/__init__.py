@@ -1,0 +1,1 @@
+"""Image files: their PNG metadata, and the history of what was generated."""

@@ -1,0 +1,260 @@
+"""A picture's own settings, for making one like it: of a hub's example, or of a file that A1111 or the like has made.
+
+What has no counterpart here is named in words, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.record import Example, Version
+from hub_ui.generate import samplers
+from hub_ui.images import infotext
+from hub_ui.images.infotext import Infotext, UsedLora
+
+_LONGEST_SIDE, _MOST_STEPS, _MOST_FRAMES = 4096, 500, 257
+_MOST_UNKNOWN = 5
+
+# The same setting's names: A1111's, CivitAI's, Replicate's inputs, ComfyUI's.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "negative": ("Negative prompt", "negativePrompt", "negative_prompt"),
+    "seed": ("Seed", "seed"),
+    "steps": ("Steps", "steps", "num_inference_steps"),
+    "guidance": ("CFG scale", "cfgScale", "guidance_scale", "guidance", "Distilled CFG Scale"),
+    "sampler": ("Sampler", "sampler"),
+    "schedule": ("Schedule type",),
+    "scheduler": ("scheduler",),
+    "size": ("Size",),
+    "width": ("width", "Width"),
+    "height": ("height", "Height"),
+    "aspect": ("aspect_ratio", "aspectRatio"),
+    "frames": ("num_frames",),
+    "scale": ("lora_scale", "lora_strength"),
+}
+# What Replicate's FLUX models draw for a ratio.
+_ASPECTS: Mapping[str, tuple[int, int]] = {
+    "1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "21:9": (1536, 640), "9:21": (640, 1536),
+    "3:2": (1216, 832), "2:3": (832, 1216), "4:3": (1152, 896), "3:4": (896, 1152), "4:5": (896, 1088),
+    "5:4": (1088, 896),
+}  # fmt: skip
+_SIZE = re.compile(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*")
+_WEIGHTED = re.compile(r"\(([^()\[\]:]{1,500}):\s*\d{0,3}\.?\d{0,4}\s*\)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExampleSettings:
+    """None where the example doesn't say: the base's own default then.
+
+    `prompt` has no tags of LoRAs in it; `loras` are those it named. `scale` is the weight of a LoRA that needs no name,
+    because the picture stands on its own page. `unmapped` are what could not be taken over: "clip skip 2".
+    """
+
+    prompt: str = ""
+    negative: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    loras: tuple[UsedLora, ...] = ()
+    scale: float | None = None
+    unmapped: tuple[str, ...] = ()
+
+    def weight(self, version: Version) -> float | None:
+        """The weight that the example gives a LoRA's version; None where it doesn't say."""
+        used = next((lora for lora in self.loras if is_of(lora, version)), None)
+        return used.weight if used and used.weight is not None else self.scale
+
+    def others(self, version: Version) -> tuple[UsedLora, ...]:
+        """The LoRAs it was made with besides."""
+        return tuple(lora for lora in self.loras if not is_of(lora, version))
+
+    def sentence(self) -> str | None:
+        """ "Not taken over: clip skip 2, ADetailer." """
+        return f"Not taken over: {', '.join(self.unmapped)}." if self.unmapped else None
+
+
+def settings(example: Example) -> ExampleSettings:
+    """Of a picture that a hub shows."""
+    params = {str(name): value for name, value in example.params.items()}
+    return _settings(example.prompt or "", params)
+
+
+def of_text(found: Infotext) -> ExampleSettings:
+    """Of what another program wrote into a picture."""
+    return _settings(found.prompt, {**found.fields, "Negative prompt": found.negative})
+
+
+def is_of(lora: UsedLora, version: Version) -> bool:
+    """Whether a name in a prompt means this version: by CivitAI's id, by its bytes, else by its file's name."""
+    if lora.version is not None and version.ref.hub == "civitai":
+        return lora.version == version.ref.version
+    for file in version.files:
+        if lora.hash and file.sha256 and file.sha256.startswith(lora.hash):
+            return True
+        if _stem(file.name) == _stem(lora.name):
+            return True
+    return False
+
+
+def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
+    fields = {name: str(value) for name, value in params.items()}
+    said = {name: _first(fields, names) for name, names in _NAMES.items()}
+    unmapped: list[str] = []
+    width, height = _size(said)
+    return ExampleSettings(
+        prompt=_prompt(prompt, unmapped),
+        negative=_prompt(said["negative"] or "", unmapped),
+        seed=_whole(said["seed"], 0, 2**63 - 1),
+        steps=_whole(said["steps"], 1, _MOST_STEPS),
+        guidance=_number(said["guidance"], 0, 100),
+        sampler=_sampler(said, unmapped),
+        width=width,
+        height=height,
+        frames=_whole(said["frames"], 1, _MOST_FRAMES),
+        loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
+        scale=_number(said["scale"], -10, 10),
+        unmapped=tuple(dict.fromkeys([*unmapped, *_out_of_range(said), *_unmapped(fields)])),
+    )
+
+
+def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((fields[name].strip() for name in names if fields.get(name, "").strip()), None)
+
+
+def _prompt(text: str, unmapped: list[str]) -> str:
+    """Without what A1111 reads out of a prompt by itself; to other text encoders it is letters."""
+    plain = infotext.without_tags(text)
+    unweighted = _WEIGHTED.sub(r"\1", plain)
+    if unweighted != plain:
+        unmapped.append("the emphasis on words, such as (word:1.2)")
+    return unweighted
+
+
+def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:
+    """ComfyUI calls the spacing a scheduler, Replicate the sampler."""
+    name = said["sampler"] or said["scheduler"]
+    if name is None or name.lower() in ("undefined", "none"):
+        return None
+    choice = samplers.read(name, said["schedule"] or (said["scheduler"] if said["sampler"] else None))
+    if choice is None:
+        unmapped.append(f"the sampler “{name[:60]}”")
+        return None
+    if choice.unread:
+        unmapped.append(f"the schedule type “{choice.unread[:60]}”")
+    return choice.name
+
+
+def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
+    """Of Replicate's FLUX models only a ratio of "custom" looks at width and height."""
+    if said["aspect"] in _ASPECTS:
+        return _ASPECTS[said["aspect"] or ""]
+    match = _SIZE.fullmatch(said["size"] or "")
+    sides = match.groups() if match else (said["width"], said["height"])
+    width, height = (_whole(side, 1, _LONGEST_SIDE) for side in sides)
+    return (width, height) if width and height else (None, None)
+
+
+def _out_of_range(said: Mapping[str, str | None]) -> Iterator[str]:
+    """A number no pipeline here draws with. A seed of -1 means any."""
+    if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
+        yield f"{said['steps'][:20]} steps"
+    if said["guidance"] and _number(said["guidance"], 0, 100) is None:
+        yield f"CFG scale {said['guidance'][:20]}"
+    if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
+        yield f"seed {said['seed'][:30]}"
+    if said["size"] and None in _size(said):
+        yield f"size {said['size'][:20]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rule:
+    """Settings whose names begin so are said in these words; `{}` is the first one's value.
+
+    `unless` are values that change nothing.
+    """
+
+    begins: str
+    words: str
+    unless: tuple[str, ...] = ()
+
+
+_OFF = ("", "0", "0.0", "False", "None", "none", "Disabled")
+_RULES: tuple[_Rule, ...] = (
+    _Rule(begins="ADetailer", words="ADetailer, which draws faces again"),
+    _Rule(begins="Hires upscale", words="Hires upscale {}", unless=(*_OFF, "1")),
+    _Rule(begins="Hires resize", words="Hires resize {}", unless=_OFF),
+    _Rule(begins="Ultimate SD upscale", words="Ultimate SD upscale"),
+    _Rule(begins="Clip skip", words="clip skip {}", unless=("", "0", "1")),
+    _Rule(begins="clipSkip", words="clip skip {}", unless=("", "0", "1")),
+    _Rule(begins="ControlNet", words="ControlNet"),
+    _Rule(begins="controlNets", words="ControlNet", unless=("[]",)),
+    _Rule(begins="control_image", words="its control picture"),
+    _Rule(begins="image", words="the picture it was drawn over"),
+    _Rule(begins="Mask blur", words="the mask it was drawn into"),
+    _Rule(begins="Variation seed strength", words="variation seed strength {}", unless=_OFF),
+    _Rule(begins="Seed resize", words="seed resized {}", unless=("0x0", "-1x-1", *_OFF)),
+    _Rule(begins="ENSD", words="ENSD {}", unless=_OFF),
+    _Rule(begins="Eta", words="eta {}", unless=("1", "1.0", *_OFF)),
+    _Rule(begins="Tile X", words="tiling", unless=_OFF),
+    _Rule(begins="Tiling", words="tiling", unless=_OFF),
+    _Rule(begins="Face restoration", words="face restoration {}", unless=_OFF),
+    _Rule(begins="Refiner", words="the refiner {}", unless=_OFF),
+    _Rule(begins="refine", words="the refiner ({})", unless=("no_refiner", *_OFF)),
+    _Rule(begins="Script", words="the script {}", unless=_OFF),
+    _Rule(begins="TI hashes", words="the embeddings {}", unless=_OFF),
+    _Rule(begins="VAE", words="the VAE “{}”", unless=("Automatic", *_OFF)),
+    _Rule(begins="Model", words="the checkpoint “{}”", unless=_OFF),
+)
+# Settings that say nothing about what is drawn, or that belong to one of the rules above.
+_SILENT = (
+    "AddNet", "Civitai", "Created Date", "Denoising strength", "Hires", "Lora hashes", "Lora weights", "Model hash",
+    "Start Tiling", "Stop Tiling", "Tile Y", "User", "Variation seed", "VAE hash", "Version", "X ", "Y ", "Z ",
+    "baseModel", "denoise", "draft", "engine", "hashes", "nsfw", "prompt", "quantity", "workflow", "Mask", "RNG",
+    "Emphasis",
+)  # fmt: skip
+_WHOLE = ("Model", "VAE", "image", "Eta", "Hires upscale")
+_PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
+
+
+def _unmapped(fields: Mapping[str, str]) -> Iterator[str]:
+    for rule in _RULES:
+        value = next((value for name, value in fields.items() if _begins(name, rule)), None)
+        if value is not None and value.strip() not in rule.unless:
+            yield rule.words.format(value.strip()[:60])
+    # Hires fix draws over its own picture, which its own rule says.
+    if fields.get("Denoising strength", "") not in _OFF and not any(name.startswith("Hires") for name in fields):
+        yield f"the picture it was drawn over (denoising strength {fields['Denoising strength'][:20]})"
+    known = (*(name for names in _NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
+    unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
+    yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])
+
+
+def _begins(name: str, rule: _Rule) -> bool:
+    """ "Model" is a whole name: "Model hash" is another thing."""
+    return name == rule.begins if rule.begins in _WHOLE else name.startswith(rule.begins)
+
+
+def _whole(text: str | None, least: int, most: int) -> int | None:
+    number = _number(text, least, most)
+    # Above 2**53 a float is no longer exact.
+    if number is not None and text is not None and text.strip().isascii() and text.strip().isdigit():
+        return int(text)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _number(text: str | None, least: float, most: float) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if least <= number <= most else None
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[\s_]+", " ", name.rpartition("/")[2].removesuffix(".safetensors")).casefold().strip()

@@ -1,0 +1,1 @@
+"""Downloads: from a hub into the library."""

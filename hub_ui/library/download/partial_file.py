@@ -1,0 +1,242 @@
+"""What has come of a file: a `.part` beside its target, and a small state file that says what it is for.
+
+The state is written often and cheaply, always after the bytes it speaks of. So a process that is killed loses the last
+moments, and never takes bytes for there that are not.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import msgspec
+
+from hub_ui.library.disk import move
+
+_READ_AS = 1
+_SECONDS_BETWEEN_SAVES = 0.5
+SUFFIX = ".part"
+
+Span = tuple[int, int]
+
+
+class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bytes are for. `address` is the lasting one, without anything that lets its bearer in."""
+
+    ref: str
+    address: str
+    sha256: str | None = None
+
+    def allows(self, other: DownloadIdentity) -> bool:
+        """Whether bytes that came for `other` may be gone on with: a promised hash says more than an address."""
+        if self.ref != other.ref or (self.sha256 and other.sha256 and self.sha256 != other.sha256):
+            return False
+        return self.address == other.address or (self.sha256 is not None and self.sha256 == other.sha256)
+
+
+class State(msgspec.Struct, kw_only=True):
+    """`validator` is the ETag or the date of the bytes, `size` the file's, both as the server says.
+
+    `inside` is where the file begins in what the server has, and how long it is: a tar. `proved` is the sha256 of a
+    part that was checked whole, and `target` where it goes: both are written before the rename.
+    """
+
+    purpose: DownloadIdentity
+    part: str
+    validator: str | None = None
+    size: int | None = None
+    inside: Span | None = None
+    spans: list[Span] = []
+    proved: str | None = None
+    target: str | None = None
+    read_as: int = _READ_AS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Below `folder`: the state file, named for the ref, and the part, which lies beside the file's target."""
+
+    folder: Path
+    state: Path
+    part: Path
+
+
+class PartialFile:
+    """Several threads may write at different places of it at once."""
+
+    def __init__(self, place: Place, state: State) -> None:
+        self.place = place
+        self.state = state
+        self._lock = threading.Lock()
+        self._saved = 0.0
+
+    @classmethod
+    def open(cls, place: Place, purpose: DownloadIdentity) -> PartialFile:
+        """With what an earlier pull left of the same bytes; anything else is dropped."""
+        place.part.parent.mkdir(parents=True, exist_ok=True)
+        place.state.parent.mkdir(parents=True, exist_ok=True)
+        fresh = State(purpose=purpose, part=place.part.relative_to(place.folder).as_posix())
+        known = read_state(place.state)
+        old = part_of(place.folder, known) if known else None
+        if known is None or old is None or not purpose.allows(known.purpose) or not _taken_over(known, old, place.part):
+            if old is not None and old.exists():
+                old.unlink()
+            place.part.unlink(missing_ok=True)
+            return cls(place, fresh)
+        kept = msgspec.structs.replace(known, purpose=purpose, part=fresh.part, proved=None, target=None)
+        return cls(place, kept)
+
+    @property
+    def path(self) -> Path:
+        return self.place.part
+
+    @property
+    def size(self) -> int | None:
+        return self.state.size
+
+    @property
+    def done(self) -> int:
+        return sum(stop - start for start, stop in self.state.spans)
+
+    @property
+    def complete(self) -> bool:
+        return self.size is not None and self.covered(0) >= self.size
+
+    def covered(self, at: int) -> int:
+        """Up to where bytes have come without a gap from `at` on."""
+        return next((stop for start, stop in self.state.spans if start <= at < stop), at)
+
+    def gaps(self) -> Iterator[tuple[int, int | None]]:
+        """What has not come yet. The last one is open while the size is not known."""
+        at = 0
+        for start, stop in self.state.spans:
+            if start > at:
+                yield at, start
+            at = stop
+        if self.size is None or at < self.size:
+            yield at, self.size
+
+    @contextmanager
+    def writer(self, at: int) -> Iterator[BinaryIO]:
+        self.path.touch()
+        with self.path.open("r+b", buffering=0) as file:
+            file.seek(at)
+            yield file
+
+    def wrote(self, start: int, stop: int) -> None:
+        with self._lock:
+            self.state.spans = _joined([*self.state.spans, (start, stop)])
+            if time.monotonic() - self._saved >= _SECONDS_BETWEEN_SAVES:
+                self._save()
+
+    def begin(self, *, validator: str | None, size: int | None) -> None:
+        """Whose bytes those that come are."""
+        with self._lock:
+            self.state.validator, self.state.size = validator, size
+            self._save()
+
+    def found_inside(self, at: int, length: int) -> None:
+        with self._lock:
+            self.state.inside, self.state.size = (at, length), length
+            self._save()
+
+    def end(self, size: int) -> None:
+        """The server never said how long the file is; now it has ended."""
+        with self._lock:
+            self.state.size = size
+
+    def restart(self) -> None:
+        """The bytes are another file's, or can't be gone on with."""
+        with self._lock:
+            self.state = State(purpose=self.state.purpose, part=self.state.part)
+            self.path.write_bytes(b"")
+            self._save()
+
+    def save(self) -> None:
+        with self._lock:
+            self._save()
+
+    def prove(self, sha256: str, target: str) -> None:
+        """The bytes are all there and right, and about to be renamed."""
+        with self._lock:
+            self.state.proved, self.state.target = sha256, target
+            self._save()
+
+    def sync(self) -> None:
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
+
+    def settle(self) -> None:
+        """The part is a file of the library now."""
+        self.place.state.unlink(missing_ok=True)
+
+    def rest(self) -> None:
+        """At the end of a pull that may have failed: what came stays, and nothing stays of nothing."""
+        if not self.state.spans:
+            self.drop()
+        elif self.path.exists() and not self.state.proved:
+            self.save()
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.settle()
+
+    def _save(self) -> None:
+        if self.state.purpose.sha256 is None and self.state.spans:
+            # Nothing but the bytes themselves can tell later whether a power cut took some of them.
+            self.sync()
+        write_state(self.place.state, self.state)
+        self._saved = time.monotonic()
+
+
+def read_state(path: Path) -> State | None:
+    """None where there is none, or none that can be read: a part without a state is worth nothing."""
+    try:
+        state = msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None
+    spans = state.spans
+    in_order = all(0 <= start < stop for start, stop in spans) and spans == _joined(spans)
+    return state if state.read_as == _READ_AS and in_order else None
+
+
+def write_state(path: Path, state: State) -> None:
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(state))
+    os.replace(new, path)
+
+
+def part_of(folder: Path, state: State) -> Path | None:
+    """The part a state speaks of. A state file may come from anyone: it must not name what is none of ours."""
+    place = PurePosixPath(state.part)
+    inside = not place.is_absolute() and ".." not in place.parts and "\\" not in state.part and ":" not in state.part
+    return folder / place if inside and place.suffix == SUFFIX else None
+
+
+def _taken_over(state: State, old: Path, new: Path) -> bool:
+    """Whether the bytes are there, and now lie where they should: the target may have another name since."""
+    end = state.spans[-1][1] if state.spans else 0
+    try:
+        if old.stat().st_size < end:
+            return False
+        if old != new:
+            move(old, new)
+    except OSError:
+        return False
+    return True
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    found: list[Span] = []
+    for start, stop in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        else:
+            found.append((start, stop))
+    return found

@@ -1,0 +1,155 @@
+"""Ends connections that wait for bytes once their pull is cancelled: a stalled server would hold it for its timeout."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+
+from connectors.errors import HubUiError, UsageError
+
+_SECONDS_BETWEEN_REPORTS = 0.1
+
+
+class PullCancelled(HubUiError):
+    """The person stopped a pull. What had come is kept, so that it can go on later."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """`done` and `total` in bytes; `total` is None while nobody has said. `seconds` since the pull began.
+
+    `kept` of the bytes lay here before it began: they tell nothing about its speed.
+    """
+
+    done: int
+    total: int | None
+    seconds: float
+    kept: int = 0
+
+    @property
+    def fraction(self) -> float | None:
+        return min(1.0, self.done / self.total) if self.total else None
+
+
+class Meter:
+    """Counts bytes of one pull, reports a few times a second, and raises PullCancelled once asked to.
+
+    Several threads may count at once; `report` and `cancelled` are called by one at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int | None = None,
+        report: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        most: int | None = None,
+    ) -> None:
+        """`most` bytes are let through: what a server says of its file's size need not be so."""
+        self.total = total
+        self.most = most
+        self._report = report
+        self._cancelled = cancelled
+        self._start = time.monotonic()
+        self._last = 0.0
+        self._done = 0
+        self._kept: int | None = None
+        self._lock = threading.RLock()
+
+    def at(self, done: int, total: int | None) -> None:
+        """So many bytes lie here already; after a start from the front, fewer than there were."""
+        with self._lock:
+            self._done, self.total = done, total
+            self._kept = done if self._kept is None else min(self._kept, done)
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+            self.check()
+            now = time.monotonic()
+            if now - self._last >= _SECONDS_BETWEEN_REPORTS:
+                self._last = now
+                self._tell()
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return self._cancelled is not None
+
+    @property
+    def cancelled(self) -> bool:
+        with self._lock:
+            return self._cancelled is not None and self._cancelled()
+
+    def check(self) -> None:
+        with self._lock:
+            if self.cancelled:
+                raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
+            if self.most is not None and self._done > self.most:
+                raise UsageError(f"The file takes more than {self.most // 1_000_000:,} MB, the most for one here.")
+
+    def finish(self, size: int) -> None:
+        """The last report: everything is there."""
+        with self._lock:
+            self._done = self.total = size
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            seconds = time.monotonic() - self._start
+            self._report(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))
+
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class CancelWatcher:
+    """The answers of one pull that are being read."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._lock = threading.Lock()
+        self._open: list[requests.Response] = []
+
+    @contextmanager
+    def over(self, response: requests.Response) -> Iterator[None]:
+        with self._lock:
+            self._open.append(response)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.remove(response)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        if not self._meter.can_be_cancelled:
+            yield
+            return
+        ended = threading.Event()
+        thread = threading.Thread(target=self._look, args=(ended,), name="cancelled?", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _look(self, ended: threading.Event) -> None:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            if self._meter.cancelled:
+                self._shut()
+
+    def _shut(self) -> None:
+        """Whoever reads gets an end in place of bytes, and then asks the meter."""
+        with self._lock:
+            for response in self._open:
+                try:
+                    response.raw.shutdown()
+                # Read to its end already, or not able to.
+                except (OSError, RuntimeError, ValueError):
+                    continue

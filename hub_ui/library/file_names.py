@@ -1,0 +1,149 @@
+"""File names that every system accepts, made from titles that people wrote, by a template (see names.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from connectors.errors import UsageError
+from connectors.record import Record
+from connectors.ref import Ref
+
+DEFAULT = "{architecture}/{creator}/{title}-{version}"
+# What each may be replaced by: see folder.py, which fills them in.
+KNOWN = ("architecture", "base_model", "creator", "file", "hub", "id", "kind", "title", "version")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileNameTemplate:
+    """`parts` are the folders, and at last the file's name without its ending."""
+
+    parts: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, template: str) -> FileNameTemplate:
+        """Raises UsageError for what would not name a file inside the library folder."""
+        parts = template.strip().removesuffix(".safetensors").split("/")
+        if any(part.strip() in ("", ".", "..") for part in parts) or "\\" in template:
+            raise UsageError(
+                f"“{template}” is no template for file names: write folders and a name with / between them, such as "
+                f"{DEFAULT}"
+            )
+        used = [name for part in parts for name in _placeholders(part, template)]
+        if not used:
+            raise UsageError(f"“{template}” gives every file one name. Use at least one of {_list()}.")
+        return cls(parts=tuple(parts))
+
+    def filled(self, values: Mapping[str, str]) -> list[str]:
+        """Each part with its placeholders replaced; what is not known leaves no dash behind."""
+        return [part.format_map(values).strip(" -_") for part in self.parts]
+
+
+def _placeholders(part: str, template: str) -> list[str]:
+    try:
+        found = [(name, spec, how) for _, name, spec, how in string.Formatter().parse(part) if name is not None]
+    except ValueError as error:
+        raise UsageError(f"“{template}” is no template for file names: {error}. Known are {_list()}.") from error
+    for name, spec, how in found:
+        if name not in KNOWN or spec or how:
+            raise UsageError(f"“{{{name}}}” is nothing a file can be named by. Known are {_list()}.")
+    return [name for name, _, _ in found]
+
+
+def _list() -> str:
+    return ", ".join(f"{{{name}}}" for name in KNOWN)
+
+
+SUFFIX = ".safetensors"
+# ext4 and APFS allow 255 bytes a name; Windows 260 characters for the whole path. Three of these leave room for both.
+_LONGEST_BYTES = 255
+_MAX_BYTES = 72
+# Below the library folder, so that the whole stays under those 260. Titles give way until it fits.
+_MAX_PATH = 180
+_SHORTER = (_MAX_BYTES, 56, 40, 28, 20, 12)
+_DEFAULT_NAMES = FileNameTemplate.parse(DEFAULT)
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension, superscripts included
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+# Names a trainer gives to every file: they tell nothing that the title does not.
+_GENERIC = frozenset({"pytorch_lora_weights", "adapter_model", "lora", "model", "diffusion_pytorch_model"})
+
+
+def target(
+    record: Record, ref: Ref, name: str, taken: Collection[str], names: FileNameTemplate = _DEFAULT_NAMES
+) -> str:
+    """Where a file of that ref goes. `taken` are the paths of other refs; letter case does not tell paths apart."""
+    *folders, stem = _fitting(record, ref, name, names)
+    path = str(PurePosixPath(*folders, stem + SUFFIX))
+    if _folded(path) in {_folded(other) for other in taken}:
+        digest = hashlib.sha256(str(ref).encode()).hexdigest()[:8]
+        path = str(PurePosixPath(*folders, f"{stem}-{digest}{SUFFIX}"))
+    return path
+
+
+def _fitting(record: Record, ref: Ref, name: str, names: FileNameTemplate) -> list[str]:
+    for most in _SHORTER:
+        values = _values(record, ref, name, most)
+        # The template's own words count too, hence more room for a part than for a value in it.
+        parts = [safe_name(part, 2 * most) for part in names.filled(values)]
+        if len("/".join(parts)) <= _MAX_PATH:
+            break
+    return parts
+
+
+def _values(record: Record, ref: Ref, name: str, most: int) -> Mapping[str, str]:
+    said = {
+        "architecture": record.architecture or "unknown",
+        "base_model": record.base_model or record.architecture or "unknown",
+        "creator": record.creator or ref.hub,
+        "file": PurePosixPath(name).name.removesuffix(SUFFIX),
+        "hub": ref.hub,
+        "id": ref.id.replace("/", "-") or ref.hub,
+        "kind": record.kind or "other",
+        "title": _title(record.title, ref, name),
+    }
+    version = ref.version[:12] if ref.version else ""
+    return {**{key: safe_name(value, most) for key, value in said.items()}, "version": version}
+
+
+def _title(title: str, ref: Ref, name: str) -> str:
+    """A Hugging Face repo may hold dozens of LoRAs under one title; there the file's own name is added."""
+    stem = PurePosixPath(name).name.removesuffix(SUFFIX)
+    if ref.hub != "huggingface" or stem.lower() in _GENERIC or stem.lower() == title.lower():
+        return title
+    return f"{safe_name(title, 32)}-{stem}"
+
+
+def safe_name(text: str, most: int = _MAX_BYTES) -> str:
+    """`text` as one path component on Linux, macOS and Windows."""
+    text = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) not in ("Cf", "Cs", "Co"))
+    text = " ".join(_FORBIDDEN.sub(" ", text).split())
+    text = _trimmed(text)
+    if len(text.encode()) > most:
+        text = _trimmed(text.encode()[:most].decode(errors="ignore"))
+    return f"_{text}" if _RESERVED.fullmatch(text) else text or "unnamed"
+
+
+def _trimmed(text: str) -> str:
+    """Without what Windows drops at the end, and what hides a file or looks like an option at the start."""
+    return text.strip(". ").lstrip("-~. ")
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path from a lock file, which may come from anyone, stays inside the library folder."""
+    parts = path.split("/")
+    return (
+        path.lower().endswith(SUFFIX)
+        and all(part not in ("", ".", "..") and not part.endswith((".", " ")) for part in parts)
+        and all(len(part.encode(errors="replace")) <= _LONGEST_BYTES for part in parts)
+        and not any(_FORBIDDEN.search(part) or _RESERVED.fullmatch(part) for part in parts)
+    )
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()

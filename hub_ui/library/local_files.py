@@ -1,0 +1,76 @@
+"""Files of the library that no hub is known to have, answered for like a hub answers for its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connectors.claims.resolve import with_header
+from connectors.connector import Download
+from connectors.errors import NotFound, WrongHash
+from connectors.record import Claim, Lora, Version, WeightFile
+from connectors.ref import LOCAL, ORIGIN_LABELS, Ref
+from connectors.weights import inspect
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFiles:
+    """What is known of such a LoRA is its lock entry and the header of its file."""
+
+    library: Library
+    label: str = ORIGIN_LABELS[LOCAL]
+
+    def get(self, ref: Ref) -> Lora:
+        entry = self._entry(ref)
+        path = self.library.path(entry)
+        file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
+        version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=tuple(_claims(entry)))
+        return with_header(lora, entry.ref, inspect.inspect_path(path).adapter) if path.is_file() else lora
+
+    def pin(self, ref: Ref) -> Ref:
+        return self._entry(ref).ref
+
+    def download(self, ref: Ref) -> Download:
+        entry = self._entry(ref)
+        raise changed(entry) if self.library.path(entry).is_file() else lost(entry)
+
+    locate = download
+
+    def _entry(self, ref: Ref) -> Entry:
+        # Under whatever name the file was entered here: its hash is what its ref is about.
+        found = [entry for entry in self.library.entries() if entry.answers_to(ref) or entry.sha256 == ref.version]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            # Raises what says so.
+            return self.library.entry(ref)
+        bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
+        raise NotFound(
+            f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "
+            f"Put it below {self.library.folder} and run: hub-ui import {self.library.folder}"
+        )
+
+
+def _claims(entry: Entry) -> Iterator[Claim]:
+    """What the person may have written into the lock file; of the rest, the file's own header leads."""
+    for name in ("base_model", "architecture", "trigger_words", "weight", "license"):
+        value = getattr(entry, name)
+        if value not in (None, ()):
+            yield Claim(field=name, value=value, source="hub", where="lock file")
+
+
+def changed(entry: Entry) -> WrongHash:
+    return WrongHash(
+        f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
+        "is. If it is meant to be so, enter it anew with hub-ui import."
+    )
+
+
+def lost(entry: Entry) -> NotFound:
+    return NotFound(
+        f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
+        f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'
+    )

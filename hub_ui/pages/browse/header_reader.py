@@ -1,0 +1,141 @@
+"""Reading the headers of the cards in view: politely, in the background, and only while somebody still wants them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from connectors.claims.resolve import record_with_header
+from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
+from connectors.record import Record
+from connectors.ref import Origin, Ref
+from connectors.weights.inspect import Facts
+from hub_ui.services import Services
+
+MOST_CARDS = 24
+AT_ONCE = 2
+PATIENCE_SECONDS = 30.0
+# What could not be read is not asked for again with every search.
+AGAIN_AFTER_SECONDS = 600.0
+MOST_FAILED = 10_000
+_LOOK_SECONDS = 0.2
+_PAINT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeaderReader:
+    """One for the whole app: however many people look, a hub is asked for AT_ONCE headers at a time."""
+
+    services: Services
+    _gates: dict[Origin, threading.Semaphore] = field(default_factory=dict)
+    _failed: dict[Ref, float] = field(default_factory=dict)
+    _threads: set[threading.Thread] = field(default_factory=set)
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        for connector in self.services.connectors:
+            self._gates[connector.name] = threading.Semaphore(AT_ONCE)
+
+    def wanted(self, records: Sequence[Record]) -> list[Record]:
+        """Those whose file can be read here and was not."""
+        return [record for record in records[:MOST_CARDS] if self._is_wanted(record)]
+
+    def _is_wanted(self, record: Record) -> bool:
+        file = record.file
+        if file is None or file.format != "safetensors" or record.access != "open":
+            return False
+        lately = time.monotonic() - self._failed.get(file.ref, -AGAIN_AFTER_SECONDS) < AGAIN_AFTER_SECONDS
+        return not lately and self.services.facts_known(file) is None
+
+    def read(self, records: Sequence[Record], cancelled: Callable[[], bool]) -> Iterator[int]:
+        """Yields how many more are known, some at a time. Ends with the last, when cancelled, or out of patience."""
+        stop = threading.Event()
+        done: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
+        running = self._start(self.wanted(records), stop, done)
+        try:
+            yield from _counted(done, running, cancelled)
+        finally:
+            stop.set()
+
+    def close(self) -> None:
+        """Waits for what is being read: the catalog it is written to closes next."""
+        self._closed.set()
+        for thread in tuple(self._threads):
+            thread.join(PATIENCE_SECONDS)
+
+    def _start(self, records: Iterable[Record], stop: threading.Event, done: queue.SimpleQueue[bool | None]) -> int:
+        by_hub: dict[Origin, deque[Record]] = {}
+        for record in records:
+            by_hub.setdefault(record.hub, deque()).append(record)
+        threads = [
+            threading.Thread(target=self._work, args=(waiting, stop, done), daemon=True)
+            for waiting in by_hub.values()
+            for _ in range(min(AT_ONCE, len(waiting)))
+        ]
+        self._threads.update(threads)
+        for thread in threads:
+            thread.start()
+        return len(threads)
+
+    def _work(self, waiting: deque[Record], stop: threading.Event, done: queue.SimpleQueue[bool | None]) -> None:
+        try:
+            while waiting and not stop.is_set() and not self._closed.is_set():
+                try:
+                    record = waiting.popleft()
+                except IndexError:  # the other thread took the last one
+                    return
+                done.put(self._read_one(record, stop))
+        except (RateLimited, HubDown, HubTimeout):
+            # The hub has enough for now; so has the other thread, at its next file.
+            return
+        finally:
+            done.put(None)
+            self._threads.discard(threading.current_thread())
+
+    def _read_one(self, record: Record, stop: threading.Event) -> bool:
+        with self._gates[record.hub]:
+            # While it waited at the gate, it may have been given up, or read for somebody else.
+            if stop.is_set() or self._closed.is_set() or not self._is_wanted(record):
+                return False
+            try:
+                self.services.inspect(record.ref)
+            except HubUiError as error:
+                self._remember_failure(record)
+                if isinstance(error, (RateLimited, HubDown, HubTimeout)):
+                    raise
+                return False
+        return True
+
+    def _remember_failure(self, record: Record) -> None:
+        if len(self._failed) >= MOST_FAILED:
+            self._failed.clear()
+        if record.file is not None:
+            self._failed[record.file.ref] = time.monotonic()
+
+
+def proved(services: Services, record: Record) -> tuple[Record, Facts | None]:
+    """`record` with what its file says, if that was ever read. Nothing is read for it here."""
+    facts = services.facts_known(record.file) if record.file else None
+    return (record if facts is None else record_with_header(record, facts.adapter)), facts
+
+
+def _counted(done: queue.SimpleQueue[bool | None], running: int, cancelled: Callable[[], bool]) -> Iterator[int]:
+    """Gathers what comes close together: the page is painted once for it."""
+    fresh, painted = 0, time.monotonic()
+    deadline = painted + PATIENCE_SECONDS
+    while running and time.monotonic() < deadline and not cancelled():
+        try:
+            outcome = done.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            outcome = False
+        running -= outcome is None
+        fresh += outcome is True
+        if fresh and time.monotonic() - painted >= _PAINT_SECONDS:
+            yield fresh
+            fresh, painted = 0, time.monotonic()
+    if fresh and not cancelled():
+        yield fresh

@@ -1,0 +1,185 @@
+"""A search as the page sees it: results that grow as each hub answers. No Gradio in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
+
+from connectors.claims.resolve import flatten
+from connectors.federation import MAX_BARREN_ROUNDS, Answer
+from connectors.query import Query, Sort
+from connectors.record import Record, may_list
+from connectors.ref import HubName
+from hub_ui.catalog.search import BaseCount
+from hub_ui.services import Services
+from hub_ui.widgets.header import HubStatus, answered, asked, counted
+
+WAITING_CARDS = 4
+MOST_REMEMBERED = 240
+SEEN_BEFORE = "No hub has answered, so this is what was seen before."
+NOTHING = "Nothing matches. Take a filter away, or try another word."
+NO_MORE = "The hubs' next pages have nothing more that fits."
+# Relevance is missing: each hub has its own, and they can't be compared.
+VALUES: Mapping[Sort, Callable[[Record], tuple[int, str]]] = {
+    "downloads": lambda record: (-1 if record.downloads is None else record.downloads, ""),
+    "likes": lambda record: (-1 if record.likes is None else record.likes, ""),
+    "newest": lambda record: (0, record.updated_at or ""),
+}
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """`records` are shown, in the order of the query over all hubs.
+
+    `held` have come too, but a hub's next page may hold some that belong before them. The first `since` records stood
+    there when the last page was asked for, and stay. `turn` is the page's then (edge.Turns). `bases` are the base
+    models to choose from. `cut`: more is remembered than is shown.
+    """
+
+    query: Query
+    records: tuple[Record, ...] = ()
+    held: tuple[Record, ...] = ()
+    statuses: tuple[HubStatus, ...] = ()
+    cursors: Mapping[HubName, str] = field(default_factory=dict)
+    bases: tuple[BaseCount, ...] = ()
+    note: str = ""
+    turn: int = 0
+    since: int = 0
+    cut: bool = False
+
+    @property
+    def waiting(self) -> int:
+        return WAITING_CARDS * sum(status.state == "asked" for status in self.statuses)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether these are not all there are, as far as the hubs that answered know."""
+        return bool(self.cursors or self.waiting or self.cut)
+
+
+def search(
+    services: Services, query: Query, turn: int = 0, is_touched: Callable[[], bool] = never
+) -> Iterator[Results]:
+    """The first one is empty with every hub asked; then one for each answer.
+
+    Cards move into their places as answers come, until the person has touched the page (`is_touched`).
+    """
+    asked_hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
+    now = Results(query=query, statuses=tuple(asked(hub) for hub in asked_hubs), turn=turn)
+    now = with_bases(services, now)
+    yield now
+    for answer in services.search(query):
+        now = joined(now, answer, keep=len(now.records) if is_touched() else 0)
+        if now.waiting:
+            yield now
+    if not now.records and not now.held:
+        now = remembered(services, now)
+    yield with_bases(services, now)
+
+
+def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
+    """The next cards: hubs are asked for their next page until there is one, or no hub has more."""
+    now = replace(now, turn=turn, since=len(now.records), note="")
+    for _ in range(MAX_BARREN_ROUNDS):
+        cursors = {hub: now.cursors[hub] for hub in due(now)}
+        left = {hub: cursor for hub, cursor in now.cursors.items() if hub not in cursors}
+        now = replace(now, cursors=left, statuses=tuple(asked(s.hub) if s.hub in cursors else s for s in now.statuses))
+        yield now
+        for answer in services.search(now.query, cursors=cursors):
+            now = joined(now, answer, keep=now.since)
+        if len(now.records) > now.since or not now.cursors:
+            break
+    if len(now.records) == now.since:
+        now = replace(now, cursors={}, note=NO_MORE)
+    yield with_bases(services, now)
+
+
+def joined(now: Results, answer: Answer, *, keep: int = 0) -> Results:
+    """`now` with one hub's answer; the first `keep` records stay where they are."""
+    loras = answer.page.loras if answer.page else ()
+    known = (*now.records, *now.held)
+    there = {record.ref.lora for record in known}
+    new = tuple(flatten(lora) for lora in loras if lora.ref.lora not in there)
+    pool = (*known[keep:], *(record for record in new if may_list(record.nsfw, now.query.nsfw)))
+    cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
+    cursors = {**now.cursors, **cursor}
+    shown, held = placed(pool, now.query.sort, cursors)
+    return with_counts(
+        replace(
+            now,
+            records=(*known[:keep], *shown),
+            held=held,
+            statuses=tuple(answered(answer) if s.hub == answer.hub else s for s in now.statuses),
+            cursors=cursors,
+        )
+    )
+
+
+def placed(
+    pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]
+) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Those whose place is settled, in order, and those that hubs with a next page may still put some before."""
+    if sort not in VALUES:
+        return interleaved(pool), ()
+    value = VALUES[sort]
+    ordered = sorted(sorted(pool, key=lambda record: str(record.ref)), key=value, reverse=True)
+    lowest = reached(pool, sort, cursors)
+    settled = [all(value(record) >= floor for floor in lowest.values()) for record in ordered]
+    return (
+        tuple(record for record, there in zip(ordered, settled, strict=True) if there),
+        tuple(record for record, there in zip(ordered, settled, strict=True) if not there),
+    )
+
+
+def interleaved(pool: Sequence[Record]) -> tuple[Record, ...]:
+    """First of each hub, second of each hub...: hubs rank by measures that can't be compared."""
+    hubs = sorted({record.hub for record in pool})
+    rows = zip_longest(*([record for record in pool if record.hub == hub] for hub in hubs))
+    return tuple(record for record in chain.from_iterable(rows) if record is not None)
+
+
+def reached(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) -> dict[HubName, tuple[int, str]]:
+    """How far down each hub with a next page has been read."""
+    value = VALUES[sort]
+    return {
+        hub: min(value(record) for record in pool if record.hub == hub)
+        for hub in cursors
+        if any(record.hub == hub for record in pool)
+    }
+
+
+def due(now: Results) -> tuple[HubName, ...]:
+    """The hubs whose next page decides what comes next."""
+    if now.query.sort not in VALUES:
+        return tuple(now.cursors)
+    lowest = reached((*now.records, *now.held), now.query.sort, now.cursors)
+    highest = max(lowest.values(), default=None)
+    return tuple(hub for hub in now.cursors if hub not in lowest or lowest[hub] == highest)
+
+
+def with_counts(now: Results) -> Results:
+    """Each hub's number counts its cards, and a plus says that more are to be had."""
+    open_ended = {*now.cursors, *(record.hub for record in now.held)}
+    shown = [record.hub for record in now.records]
+    statuses = (counted(s, shown.count(s.hub), more=s.hub in open_ended) for s in now.statuses)
+    return replace(now, statuses=tuple(statuses))
+
+
+def with_bases(services: Services, now: Results) -> Results:
+    """With the base models seen so far for the present question."""
+    found = services.catalog.search(replace(now.query, limit=1))
+    return replace(now, bases=found.facets.bases)
+
+
+def remembered(services: Services, now: Results) -> Results:
+    """What the catalog has, when the hubs gave nothing; a note says so only if there is something."""
+    found = services.catalog.search(replace(now.query, limit=MOST_REMEMBERED))
+    every_hub_failed = all(status.state != "good" for status in now.statuses)
+    if found.records and every_hub_failed:
+        return replace(now, records=found.records, note=SEEN_BEFORE, cut=found.total > len(found.records))
+    return replace(now, note=NOTHING)

@@ -1,0 +1,137 @@
+"""The edge between our code and the page: failures become messages, callbacks become steps a page can show."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+
+from connectors.errors import HubUiError
+from hub_ui.policy import PAGES, REFUSALS, Action, Policy
+from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.widget import widget
+
+Result = TypeVar("Result")
+# Options of every event on the page: no public endpoint, no overlay on what is being read.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+MOST_PAGES = 10_000
+
+
+class Turns:
+    """Which request a page stands at. A later one takes the turn, and an earlier one may paint no more.
+
+    Gradio's own `cancels` (6.31) ends an event at every trigger, not only at those that change what is asked.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._now: OrderedDict[str, int] = OrderedDict()
+        self._touched: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, request: gr.Request) -> int:
+        with self._lock:
+            page, turn = request.session_hash or "", next(self._numbers)
+            self._now[page] = turn
+            self._now.move_to_end(page)
+            while len(self._now) > MOST_PAGES:
+                forgotten, _ = self._now.popitem(last=False)
+                self._touched.pop(forgotten, None)
+        return turn
+
+    def is_at(self, request: gr.Request, turn: int) -> bool:
+        return self._now.get(request.session_hash or "") == turn
+
+    def touch(self, request: gr.Request) -> None:
+        """The person has scrolled or clicked: what they see must stay where it is."""
+        with self._lock:
+            page = request.session_hash or ""
+            if page in self._now:
+                self._touched[page] = self._now[page]
+
+    def is_touched(self, request: gr.Request) -> bool:
+        """Since the present request."""
+        page = request.session_hash or ""
+        return page in self._now and self._touched.get(page) == self._now[page]
+
+
+def while_wanted(steps: Iterable[Any], wanted: Callable[[], bool], nothing: Any) -> Iterator[Any]:
+    """`steps` until nobody wants them, then `nothing`: Gradio sends an event's last step once more when it ends."""
+    for step in steps:
+        if not wanted():
+            break
+        yield step
+    yield nothing
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns our failures into Gradio's message to the person. Anything else is a fault and stays one."""
+    try:
+        yield
+    except HubUiError as error:
+        # Gradio shows the message as HTML; what a file or a person calls something is text.
+        raise gr.Error(html.escape(error.message, quote=False), duration=30, print_exception=False) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Generic[Result]):
+    result: Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    error: BaseException
+
+
+def stepping(
+    work: Callable[[Callable[[Any], None], Callable[[], bool]], Result], *, beat: float | None = None
+) -> Generator[Any, None, Result]:
+    """Runs `work(report, cancelled)` in a thread; yields what it reports and returns its result.
+
+    Gradio can stop only generators, and only between two steps (6.31): closing this one makes `cancelled()` true, and
+    the work ends itself. Work that may be silent for long gets a `beat`, in seconds: None is then yielded meanwhile.
+    Without it, a stop waits for the next step, and Gradio drops a new start of the same event in that time.
+    """
+    steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=run, args=(work, steps.put, stop.is_set), daemon=True).start()
+    try:
+        while True:
+            try:
+                step = steps.get(timeout=beat)
+            except queue.Empty:
+                step = None
+            if isinstance(step, Done):
+                return step.result  # type: ignore[no-any-return]
+            if isinstance(step, Failed):
+                raise step.error
+            yield step
+    finally:
+        stop.set()
+
+
+def run(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """Hands over what the work reports, and in the end a Done or a Failed."""
+    try:
+        put(Done(result=work(put, is_cancelled)))
+    # Whatever happens in the thread is raised again in the page's own thread, where it is told or logged.
+    except BaseException as error:
+        put(Failed(error=error))
+
+
+def build(render: Renderer, action: Action) -> None:
+    widget(render("said", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
+
+
+def names(policy: Policy) -> tuple[str, ...]:
+    return tuple(page for action, page in PAGES.items() if not policy.allows(action))

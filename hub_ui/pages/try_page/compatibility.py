@@ -1,0 +1,98 @@
+"""Which base carries the LoRAs of the Try page, and what prompt suits them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from connectors.errors import DoesNotFit, HubUiError, NoBase
+from connectors.record import Record
+from hub_ui.generate import base_models, settings
+from hub_ui.pages.browse.header_reader import proved
+from hub_ui.pages.try_page.settings import TrySettings
+from hub_ui.services import Services
+from hub_ui.widgets import cards, detail, format
+
+DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
+_LORA_TAG = re.compile(r"<lora:[^>]*>")
+
+
+def base_for(services: Services, record: Record, asked: str | None = None) -> base_models.PipelineSpec:
+    """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
+    settings.check_base(services.policy, asked)
+    _, facts = proved(services, record)
+    if facts is not None and not facts.adapter.is_lora:
+        raise DoesNotFit(detail.refusal(facts))
+    choice = base_models.choose(record.architecture, record.base_model, asked)
+    if services.settings.demo and choice.source != str(base_models.PACKAGED) and not asked:
+        raise NoBase(
+            f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
+            f"`hub-ui serve` runs this one with {choice.label} ({choice.gigabytes:g} GB to download)."
+        )
+    return choice
+
+
+def misfit(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
+    """Why no base here can carry this LoRA, or not the base that the others use; empty when all is well."""
+    try:
+        base_for(services, record)
+    except HubUiError as error:
+        return error.message
+    if beside is None or record.architecture in (None, beside.architecture):
+        return ""
+    label = cards.base_label(record)
+    return f"{label} LoRA: does not fit {beside.label}. Take one of them away, or choose another base."
+
+
+def suggested_base(
+    services: Services, wish: TrySettings, records: Sequence[Record | None]
+) -> base_models.PipelineSpec | None:
+    """The base whose steps and size the form suggests; None while there is none to suggest."""
+    first = next((record for record in records if record is not None), None)
+    if first is None:
+        return None
+    try:
+        settings.check_base(services.policy, wish.base)
+        return base_models.choose(first.architecture, first.base_model, wish.base or None)
+    except HubUiError:
+        return None
+
+
+def suggestion(records: Sequence[Record | None]) -> str:
+    """The first prompt an example was made with, without the tags other tools read."""
+    for record in records:
+        for example in record.images if record else ():
+            text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
+            if text:
+                return text[:500]
+    return DEFAULT_PROMPT if records else ""
+
+
+def needs(services: Services, record: Record) -> detail.Needs:
+    """What trying it takes, or why it can't be tried."""
+    try:
+        choice = base_for(services, record)
+    except HubUiError as error:
+        if record.architecture:
+            return detail.Needs(text=error.message, closed=True, unfit=True)
+        return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
+    if choice.source == str(base_models.PACKAGED):
+        return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
+    if not services.policy.allows("fetch bases"):
+        return detail.Needs(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
+    gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
+    return detail.Needs(
+        text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
+        f"{choice.memory:.0f} GB of graphics memory it is slow."
+    )
+
+
+def without_base(services: Services, record: Record) -> str:
+    """A person may know what nothing here says."""
+    made_for = format.visible(record.base_model or record.raw_base_model)
+    said = (
+        f"It was made for “{made_for}”, which is no base model known here."
+        if made_for
+        else "Nothing says which base model it was made for."
+    )
+    return said if services.settings.demo else f"{said} Add it to the stack, then choose a base on the Try page."

@@ -1,0 +1,173 @@
+"""Generations outlive the page that started them: closed or loaded again, whoever has the id finds its own again.
+
+The id is a secret of the browser that started it. Nobody else is shown what it names.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from connectors.errors import UsageError
+from hub_ui.generate.comparison import SheetKind
+from hub_ui.pages.events import Done, Failed, run
+from hub_ui.widgets.result import Result
+
+MOST_RUNNING = 12
+MOST_KEPT = 50
+KEPT_SECONDS = 3600.0
+ABANDONED_SECONDS = 60.0
+# A step of a large base on a slow computer, or the loading of one, can't be ended in the middle.
+CLOSE_SECONDS = 30.0
+Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a generation is about: which comparison, of which LoRAs.
+
+    `downloads` were started for it; `waits_for` are those and others that it needs.
+    """
+
+    kind: SheetKind
+    refs: tuple[str, ...]
+    downloads: tuple[int, ...] = ()
+    waits_for: tuple[int, ...] = ()
+
+
+@dataclass(kw_only=True, eq=False)
+class _Generation:
+    """`page` is the session of the page that started it, and `seen` when a page last looked.
+
+    `step` is the last one that the work reported, `count` how many there were.
+    """
+
+    id: str
+    page: str
+    subject: Subject
+    seen: float
+    step: Any = None
+    count: int = 0
+    outcome: Done[Result] | Failed | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class Generations:
+    """Any thread may call any method. A result is kept for an hour, and the last fifty at most."""
+
+    concurrency_id = "generations"
+
+    def __init__(self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """`hosted`: what no page has looked at for a minute ends, as a stranger who left needs no pictures."""
+        self._hosted = hosted
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Generation] = {}
+        self._threads: list[threading.Thread] = []
+
+    def start(self, subject: Subject, work: Work, *, page: str = "") -> str:
+        """Runs `work(report, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
+        made = _Generation(id=secrets.token_urlsafe(24), page=page, subject=subject, seen=self._clock())
+        with self._lock:
+            self._prune()
+            if self.running() >= MOST_RUNNING:
+                raise UsageError(f"{MOST_RUNNING} others wait for their pictures here. Try again in a few minutes.")
+            self._kept[made.id] = made
+        put, is_cancelled = partial(self._report, made), partial(self._is_over, made)
+        thread = threading.Thread(target=run, args=(work, put, is_cancelled), daemon=True)
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            self._threads.append(thread)
+            thread.start()
+        return made.id
+
+    def running(self, page: str | None = None) -> int:
+        """How many are not done yet: those that one page has started, or all."""
+        return sum(made.outcome is None and (page is None or made.page == page) for made in list(self._kept.values()))
+
+    def find(self, id_: str) -> Subject | None:
+        """What it is about; None for one that is not kept (any more)."""
+        with self._lock:
+            self._prune()
+            found = self._kept.get(id_)
+            return found.subject if found is not None else None
+
+    def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
+        """The last step and those that come, None where nothing came for `beat` seconds, then the Result.
+
+        What failed is raised once, and then forgotten. One that somebody stops ends without a result.
+        """
+        with self._lock:
+            made = self._kept.get(id_)
+        count = 0
+        while made is not None and not made.stop.is_set():
+            made.seen = self._clock()
+            with made.changed:
+                if made.count == count and made.outcome is None:
+                    made.changed.wait(beat)
+                step, outcome, new = made.step, made.outcome, made.count != count
+                count = made.count
+            if isinstance(outcome, Failed):
+                self._forget(id_)
+                if not made.stop.is_set():
+                    raise outcome.error
+                return
+            if outcome is not None:
+                yield outcome.result
+                return
+            yield step if new else None
+
+    def stop(self, id_: str) -> Subject | None:
+        """Ends it between two steps, and forgets it. Returns what it was about."""
+        made = self._forget(id_)
+        if made is None:
+            return None
+        made.stop.set()
+        with made.changed:
+            # Whoever follows it waits for the next step, which does not come any more.
+            made.changed.notify_all()
+        return made.subject
+
+    def is_awaited(self, download: int) -> bool:
+        """Whether somebody's generation still waits for it."""
+        kept = list(self._kept.values())
+        return any(made.outcome is None and download in made.subject.waits_for for made in kept)
+
+    def close(self) -> None:
+        """Ends all of them, and waits until they have: a process that ends while torch works is aborted."""
+        for id_ in list(self._kept):
+            self.stop(id_)
+        until = time.monotonic() + CLOSE_SECONDS
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _report(self, made: _Generation, step: Any) -> None:
+        with made.changed:
+            if isinstance(step, Done | Failed):
+                made.outcome, made.seen = step, self._clock()
+            else:
+                made.step = step
+            made.count += 1
+            made.changed.notify_all()
+
+    def _forget(self, id_: str) -> _Generation | None:
+        with self._lock:
+            return self._kept.pop(id_, None)
+
+    def _is_over(self, made: _Generation) -> bool:
+        return made.stop.is_set() or (self._hosted and self._clock() - made.seen > ABANDONED_SECONDS)
+
+    def _prune(self) -> None:
+        now = self._clock()
+        ended = [made for made in self._kept.values() if made.outcome is not None]
+        old = [made for made in ended if now - made.seen > KEPT_SECONDS]
+        for made in {*old, *ended[:-MOST_KEPT]}:
+            del self._kept[made.id]

@@ -1,0 +1,260 @@
+"""LoRAs trained on Replicate: from pictures and a price to a new version in the catalog."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
+from connectors.replicate.trainings import Order, Trainings, made_by, result_of, terms_of
+from hub_ui.generate.replicate_prices import of_training, spread
+from hub_ui.generate.request import Step
+from hub_ui.services import Services
+
+FORMATS = (".jpg", ".jpeg", ".png", ".webp")
+_CAPTION = ".txt"
+_LEAST, _MOST_FILES = 2, 2_000
+_USUAL = 10
+_SMALL_SIDE = 512
+_LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
+_LONGEST_CAPTION = 10_000
+# What systems leave behind in folders and zips.
+# What zipfile and the decompressors behind it say of a damaged or hostile zip.
+_UNREADABLE = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError,
+    struct.error,
+)  # fmt: skip
+# The tag of EXIF that holds the place.
+_GPS = 0x8825
+_LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSet:
+    """`zipped` is what is uploaded. `notes` say what was left out and what may train badly."""
+
+    zipped: bytes
+    images: int
+    captions: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Item:
+    """A file of the folder or zip: `name` is for people, `stem` and `suffix` are what counts."""
+
+    name: str
+    stem: str
+    suffix: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """A picture's shorter side, and whether the camera wrote into it where that was."""
+
+    side: int
+    placed: bool
+
+
+def training_set(path: Path) -> TrainingSet:
+    """Of a folder, or a zip of one. Raises UsageError for what could not be trained on."""
+    items = list(_of_folder(path) if path.is_dir() else _of_zip(path))
+    pictures = [item for item in items if item.suffix in FORMATS]
+    captions = {item.stem: item for item in items if item.suffix == _CAPTION}
+    if len(pictures) < _LEAST:
+        raise UsageError(
+            f"{path} holds {len(pictures)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
+            f"They may be {', '.join(FORMATS)}."
+        )
+    looks = [_look(item) for item in pictures]
+    kept = [(item, captions.get(item.stem)) for item in pictures]
+    zipped = _packed(kept)
+    if len(zipped) >= MOST_UPLOADED:
+        raise UsageError(
+            f"The pictures have {len(zipped) // 2**20} MB together; Replicate takes less than 100. Make them smaller."
+        )
+    captioned = sum(caption is not None for _, caption in kept)
+    left_out = len(items) - len(pictures) - captioned
+    notes = tuple(_notes(looks, left_out))
+    return TrainingSet(zipped=zipped, images=len(pictures), captions=captioned, notes=notes)
+
+
+def _of_folder(folder: Path) -> Iterator[_Item]:
+    """Files that lie in it directly. Links are left alone: they may lead anywhere."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
+    wanted = [path for path in files if not _litter(path.name)]
+    _check_bulk(folder, len(wanted), sum(path.stat().st_size for path in wanted if _wanted(path.suffix)))
+    for path in wanted:
+        data = path.read_bytes() if _wanted(path.suffix) else b""
+        yield _Item(name=path.name, stem=path.stem, suffix=path.suffix.lower(), data=data)
+
+
+def _of_zip(path: Path) -> Iterator[_Item]:
+    try:
+        with zipfile.ZipFile(path) as opened:
+            members = [info for info in opened.infolist() if not info.is_dir() and not _litter(info.filename)]
+            _check_bulk(path, len(members), sum(info.file_size for info in members))
+            for info in members:
+                yield _member(opened, info, path)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such folder or zip.") from error
+    except _UNREADABLE as error:
+        raise UsageError(f"{path} can't be read as a zip: {error}") from error
+
+
+def _member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
+    name = PurePosixPath(info.filename.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
+        raise UsageError(
+            f"{path} is no plain zip of pictures: “{info.filename[:80]}” leads out of it. Nothing was sent."
+        )
+    if info.flag_bits & 0x1:
+        raise UsageError(f"{path} is locked with a password. Pack the pictures without one.")
+    data = b""
+    if _wanted(name.suffix):
+        with opened.open(info) as member:
+            # A header may say less than there is.
+            data = member.read(info.file_size + 1)
+        if len(data) != info.file_size:
+            raise UsageError(f"{path} is damaged: “{info.filename[:80]}” has another size than it says.")
+    stem = str(name.with_suffix(""))
+    return _Item(name=str(name), stem=stem, suffix=name.suffix.lower(), data=data)
+
+
+def _check_bulk(path: Path, files: int, size: int) -> None:
+    """Before any of it is read into memory."""
+    if files > _MOST_FILES:
+        raise UsageError(f"{path} holds {files} files; train on at most {_MOST_FILES}.")
+    if size >= MOST_UPLOADED:
+        raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
+
+
+def _look(item: _Item) -> _Look:
+    """Once all of it was decoded: a damaged picture would fail there, after it was paid for."""
+    try:
+        with Image.open(io.BytesIO(item.data)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
+            image.load()
+            look = _Look(side=min(image.size), placed=bool(image.getexif().get_ifd(_GPS)))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
+    if look.side < _LEAST_SIDE:
+        raise UsageError(f"“{item.name[:80]}” is only {look.side} pixels wide or high. Take it out.")
+    return look
+
+
+def _packed(kept: list[tuple[_Item, _Item | None]]) -> bytes:
+    """Numbered, since names mean nothing to the trainer and may be private. The same pictures give the same zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as zipped:
+        for number, (picture, caption) in enumerate(kept):
+            zipped.writestr(zipfile.ZipInfo(f"{number:04d}{picture.suffix}", _DATE), picture.data)
+            if caption is not None:
+                zipped.writestr(zipfile.ZipInfo(f"{number:04d}{_CAPTION}", _DATE), _caption(caption))
+    return packed.getvalue()
+
+
+def _caption(item: _Item) -> str:
+    try:
+        return item.data[:_LONGEST_CAPTION].decode("utf-8-sig", errors="strict").strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"“{item.name[:80]}” is no text in UTF-8. Save it again as one.") from error
+
+
+def _notes(looks: Sequence[_Look], left_out: int) -> Iterator[str]:
+    if len(looks) < _USUAL:
+        yield f"{len(looks)} pictures are few: {_USUAL} or more train better."
+    if placed := sum(look.placed for look in looks):
+        yield f"Pictures that say where they were taken: {placed}. That goes along; take it out first if it is private."
+    if small := sum(look.side < _SMALL_SIDE for look in looks):
+        yield f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."
+    if left_out:
+        yield f"Left out, as they are neither pictures nor captions of one: {left_out} files."
+
+
+def _wanted(suffix: str) -> bool:
+    return suffix.lower() in (*FORMATS, _CAPTION)
+
+
+def _litter(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part in _LITTER or part.startswith("._") for part in parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    services: Services
+    trainings: Trainings = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trainings", Trainings(runs=Runs(self.services.replicate)))
+
+    def need_key(self) -> None:
+        """Raises KeyRequired with what to do."""
+        self.trainings.runs.need_key("Training a LoRA")
+
+    def start(self, order: Order, pictures: TrainingSet) -> Run:
+        """Uploads and starts. It goes on there whatever happens here, and is paid for."""
+        return self.trainings.start(order, pictures.zipped)
+
+    def follow(self, run: Run, told: Callable[[Step], None]) -> tuple[Run, Ref]:
+        """Until it is over; what it made is in the catalog then. Raises HubUiError for one that made nothing."""
+        ended = self.trainings.follow(run, told=lambda now: told(step_of(now)))
+        ref = result_of(ended)
+        self._remember(ended, ref)
+        return ended, ref
+
+    def get(self, run_id: str) -> Run:
+        return self.trainings.get(run_id)
+
+    def cancel(self, run_id: str) -> Run:
+        return self.trainings.cancel(self.trainings.get(run_id))
+
+    def under_way(self) -> tuple[Run, ...]:
+        return self.trainings.under_way()
+
+    def close(self) -> None:
+        self.trainings.runs.close()
+
+    def _remember(self, ended: Run, ref: Ref) -> None:
+        """With what its owner asked for, which no one else can know, and what the hub says of it now."""
+        lora = made_by(ended)
+        if lora is not None:
+            self.services.catalog.add([lora])
+        # What the training itself says is there, and enough.
+        with suppress(HubUiError):
+            self.services.open(ref)
+
+
+def price(order: Order, pictures: TrainingSet) -> str:
+    """What is sent, how long it takes, and what it costs, before anything is sent."""
+    expected = of_training(order.steps)
+    minutes, cost = round((expected.seconds or 0) / 60), spread(expected.low or 0, expected.high or 0)
+    return (
+        f"{pictures.images} pictures, {pictures.captions} with a caption: {order.steps} steps at rank {order.rank} "
+        f"take about {minutes} minutes on Replicate and cost about {cost}."
+    )
+
+
+def step_of(now: Run) -> Step:
+    if now.status == "starting":
+        return Step(stage="Waiting for a machine on Replicate", done=0, total=0)
+    steps = terms_of(now).steps
+    if now.progress is None or not steps:
+        return Step(stage="Training on Replicate", done=0, total=0)
+    return Step(stage="Training on Replicate", done=round(now.progress * steps), total=steps)

@@ -1,0 +1,167 @@
+"""What visitors of a shared page meet in place of its owner's hubs and library. See policy.py for what they may do."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from huggingface_hub import hf_hub_url
+
+from connectors.connector import Connector, Download, HttpDownload
+from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFound, UsageError
+from connectors.query import Page, Query
+from connectors.record import Lora
+from connectors.ref import HubName, Ref
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.policy import Bounds
+
+
+@dataclass(frozen=True)
+class VisitorConnector:
+    """What the hub says to someone without a key. `connector` must have none."""
+
+    connector: Connector
+
+    @property
+    def name(self) -> HubName:
+        return self.connector.name
+
+    @property
+    def label(self) -> str:
+        return self.connector.label
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        with refusals_for_visitors(self.label):
+            return self.connector.search(query, cursor)
+
+    def get(self, ref: Ref) -> Lora:
+        with refusals_for_visitors(self.label):
+            return self.connector.get(ref)
+
+    def pin(self, ref: Ref) -> Ref:
+        with refusals_for_visitors(self.label):
+            return self.connector.pin(ref)
+
+    def download(self, ref: Ref) -> Download:
+        with refusals_for_visitors(self.label):
+            return _past_the_cache(self.connector.download(ref))
+
+    def locate(self, ref: Ref) -> Download:
+        with refusals_for_visitors(self.label):
+            return self.connector.locate(ref)
+
+
+def _past_the_cache(download: Download) -> Download:
+    """Hugging Face's cache is the owner's: what strangers try must not fill it, nor come out of it."""
+    if isinstance(download, HttpDownload):
+        return download
+    url = hf_hub_url(download.repo, download.path, revision=download.commit, endpoint=download.endpoint)
+    return HttpDownload(ref=download.ref, name=download.name, url=url, size=download.size, sha256=download.sha256)
+
+
+@contextmanager
+def refusals_for_visitors(label: str) -> Iterator[None]:
+    """A visitor has no key to add, and is not told about the owner's."""
+    try:
+        yield
+    except (KeyRequired, Gated) as error:
+        raise AccessError(
+            f"{label} hands this to signed-in people only, and a shared page signs in to no hub. Choose another LoRA, "
+            "or run hub-ui on your own computer with a key of your own.",
+            hub=error.hub,
+        ) from error
+    except NotFound as error:
+        if "key" not in error.message:
+            raise
+        raise NotFound(f"{label} has nothing of that name that is open to everyone.", hub=error.hub) from error
+
+
+_IN_USE_SECONDS = 900.0
+# Left free beside everything, for uploads, images, and what else the computer does.
+_SPARE_BYTES = 1_000_000_000
+
+
+class VisitorLibrary:
+    """Any thread may call any method."""
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        most: int,
+        largest: int,
+        clock: Callable[[], float] = time.monotonic,
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        """`most` bytes for all files together, `largest` for one. `free` tells how much of the disk is."""
+        self.largest = largest
+        self._library = library
+        self._most = most
+        self._clock = clock
+        self._free = free or (lambda: shutil.disk_usage(library.folder).free)
+        self._used: dict[Ref, float] = {}
+        self._coming: dict[Ref, int] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, library: Library, bounds: Bounds | None) -> Self | None:
+        """None where a library grows as its owner likes."""
+        return cls(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
+
+    def use(self, ref: Ref) -> None:
+        self._used[ref] = self._clock()
+
+    def pull(self, download: Download, label: str, pull: Callable[[int], Entry]) -> Entry:
+        """What `pull` fetches, given the most bytes that it may; nothing is left of what failed or was stopped."""
+        with self.reserved(download.ref, download.size), refusals_for_visitors(label):
+            try:
+                return pull(self.largest)
+            except HubUiError:
+                self._library.forget(download.ref)
+                raise
+
+    @contextmanager
+    def reserved(self, ref: Ref, size: int | None) -> Iterator[None]:
+        """While the block runs, room for `size` bytes is kept; None where nobody knows the size yet.
+
+        Raises UsageError for a file that is too large, and HubUiError while there is no room.
+        """
+        if size is not None and size > self.largest:
+            raise UsageError(
+                f"The file takes {size // 1_000_000:,} MB, and a shared page tries files of at most "
+                f"{self.largest // 1_000_000:,} MB. Run hub-ui on your own computer to try it."
+            )
+        wanted = self.largest if size is None else size
+        with self._lock:
+            self._make(wanted)
+            self._coming[ref] = wanted
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._coming[ref]
+            self.use(ref)
+
+    def _make(self, size: int) -> None:
+        self._library.folder.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(self._library.entries(), key=lambda entry: self._used.get(entry.ref, 0.0)):
+            if self._fits(size):
+                return
+            if self._clock() - self._used.get(entry.ref, -_IN_USE_SECONDS) >= _IN_USE_SECONDS:
+                self._library.remove(entry.ref)
+        if not self._fits(size):
+            raise HubUiError(
+                "There is no room for another LoRA on this shared page just now. Try again in a quarter of an hour, "
+                "or run hub-ui on your own computer."
+            )
+
+    def _fits(self, size: int) -> bool:
+        coming = sum(self._coming.values()) + size
+        taken = sum(path.stat().st_size for path in self._library.folder.rglob("*") if path.is_file())
+        return taken + coming <= self._most and self._free() - coming >= _SPARE_BYTES

@@ -1,0 +1,123 @@
+"""Pictures that hubs show, fetched by the page itself: see widgets/picture_links.py for the why."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connectors.errors import BadAnswer, HubTimeout, HubUiError
+from connectors.http.errors import FAILED, unreachable
+from connectors.http.files import file_http
+from connectors.http.session import CONNECT_SECONDS, READ_SECONDS
+from hub_ui.widgets.picture_links import PATH, ImageLinks
+
+# Gradio's own threads are not to wait for hosts that are slow.
+AT_ONCE = 16
+SECONDS = 20.0
+MOST_BYTES = 24 * 1024 * 1024
+MOST_PIXELS = 100_000_000
+MOST_REDIRECTS = 5
+# An SVG may hold code, so that none is passed on.
+TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+# In place of one that can't be had: a browser's own sign for it is a torn page.
+MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
+<rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
+<path d="m34 86 52-52"/></svg>"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubImage:
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubImages:
+    """`hosts` are those of the hubs. One on this network may show pictures of its own host, which nobody else may."""
+
+    links: ImageLinks
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-picture"))
+
+    def route(self) -> Route:
+        return Route(f"/{PATH}", self._answer)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def fetch(self, url: str, hub: str) -> HubImage:
+        """Raises one of our errors for what can't be had, and for what is no picture."""
+        with file_http(public={self.hosts.get(hub, "")}, again=False) as http:
+            try:
+                with _followed(http, url) as response:
+                    return picture(_body(response))
+            except FAILED as error:
+                raise unreachable(error, None) from error
+
+    async def _answer(self, request: Request) -> Response:
+        named = self.links.read(request.query_params)
+        if named is None:
+            return Response("This picture's link is of another run of hub-ui. Load the page again.", 403)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._pool, self.fetch, *named)
+        except HubUiError:
+            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
+        headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
+        return Response(found.data, media_type=found.media_type, headers=headers)
+
+
+def host_of(endpoint: str) -> str:
+    return urlsplit(endpoint).hostname or ""
+
+
+@contextmanager
+def _followed(http: requests.Session, url: str) -> Iterator[requests.Response]:
+    for _ in range(MOST_REDIRECTS + 1):
+        with http.get(url, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True) as response:
+            place = response.headers.get("Location") if response.is_redirect else None
+            if place is None:
+                if not response.ok:
+                    raise BadAnswer(f"The picture's host refuses it ({response.status_code}).")
+                yield response
+                return
+        url = urljoin(url, place)
+    raise BadAnswer("The picture's address leads in circles.")
+
+
+def picture(data: bytes) -> HubImage:
+    """By what it is and not by what its host calls it. Raises BadAnswer for what is none of TYPES."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=tuple(TYPES)) as image:
+                pixels, form = image.width * image.height, image.format or ""
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadAnswer("What came is no picture.") from error
+    if pixels > MOST_PIXELS:
+        raise BadAnswer("The picture is too large to be shown.")
+    return HubImage(data=data, media_type=TYPES[form])
+
+
+def _body(response: requests.Response) -> bytes:
+    body, deadline = bytearray(), time.monotonic() + SECONDS
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise BadAnswer("The picture is too large to be shown.")
+        if time.monotonic() > deadline:
+            raise HubTimeout("The picture did not come in time.")
+    return bytes(body)

@@ -1,0 +1,79 @@
+"""The header: name, pages, and how the hubs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
+from connectors.federation import Answer
+from connectors.ref import HubName
+from hub_ui.widgets import format
+from hub_ui.widgets.render import Renderer
+
+PAGES: tuple[tuple[str, str], ...] = (
+    ("browse", "Browse"),
+    ("try", "Try"),
+    ("library", "Library"),
+    ("train", "Train"),
+    ("settings", "Settings"),
+)
+State = Literal["asked", "good", "key", "down"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubStatus:
+    """`hits` are its cards; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
+
+    hub: HubName
+    state: State
+    hits: str = ""
+    text: str = ""
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        return format.HUB_LABELS[self.hub]
+
+
+def asked(hub: HubName) -> HubStatus:
+    return HubStatus(hub=hub, state="asked", text="…", title=f"{format.HUB_LABELS[hub]} was asked")
+
+
+def answered(answer: Answer) -> HubStatus:
+    if answer.error is not None:
+        return failed(answer.hub, answer.error)
+    return HubStatus(
+        hub=answer.hub,
+        state="good",
+        text=f"{answer.seconds:.1f} s",
+        title=f"{format.HUB_LABELS[answer.hub]} answered in {answer.seconds:.2f} s",
+    )
+
+
+def counted(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
+    """With the number of its cards. Where those come after the others', there is no number yet."""
+    if status.state != "good":
+        return status
+    return replace(status, hits=format.at_least(shown, more=more))
+
+
+def failed(hub: HubName, error: HubUiError) -> HubStatus:
+    if isinstance(error, KeyRequired):
+        return HubStatus(hub=hub, state="key", text="add a key", title=error.message)
+    if isinstance(error, AccessError):
+        return HubStatus(hub=hub, state="key", text="needs a key", title=error.message)
+    if isinstance(error, RateLimited):
+        wait = f"wait {error.retry_after:.0f} s" if error.retry_after else "asks to slow down"
+        return HubStatus(hub=hub, state="down", text=wait, title=error.message)
+    return HubStatus(hub=hub, state="down", text="no answer", title=error.message)
+
+
+def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:
+    """`closed` pages have no link: they are not for whoever looks at this page."""
+    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed)
+
+
+def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:
+    return render("hubs", statuses=statuses)

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.civitai.client import CivitAI
+from connectors.connector import HttpDownload
+from connectors.errors import (
+    BadAnswer,
+    DownloadsDisabled,
+    HubDown,
+    HubUiError,
+    KeyRequired,
+    NotFound,
+    Paid,
+    RateLimited,
+    RegionBlocked,
+)
+from connectors.query import Query
+from connectors.ref import Ref
+from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
+from tests.connectors.serving import Answer, Hub, said
+
+MODELS, MODEL, VERSION = "/api/v1/models", "/api/v1/models/4128", "/api/v1/model-versions/41280"
+DOWNLOAD = "/api/download/models/41280"
+PIN = Ref.parse("civitai:4128@41280#9001")
+
+
+def _listing(server: Hub, *models: Any, **metadata: object) -> CivitAI:
+    server.answers[MODELS] = said({"items": list(models), "metadata": metadata})
+    return CivitAI(server.endpoint("civitai"))
+
+
+def _holding(server: Hub, model: Any = None, alone: Any = None, token: str | None = None) -> CivitAI:
+    server.answers[MODEL] = said(model or civitai_model())
+    server.answers[VERSION] = said(alone or civitai_alone())
+    return CivitAI(server.endpoint("civitai", token))
+
+
+def test_the_three_types_are_asked_for_as_repeated_parameters(server: Hub) -> None:
+    _listing(server).search(Query(bases=("flux1",), limit=500))
+    asked = server.asked[0].params
+    assert asked["types"] == ["LORA", "LoCon", "DoRA"]
+    assert asked["baseModels"] == ["Flux.1 D", "Flux.1 S", "Flux.1 Kontext", "Flux.1 Krea"]
+    assert asked["limit"] == ["100"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), {"nsfw": ["true"]}),
+        (Query(text="ink", nsfw="safe"), {"query": ["ink"]}),
+        (Query(sort="downloads", nsfw="safe"), {"sort": ["Most Downloaded"]}),
+        (Query(sort="likes", nsfw="safe"), {"sort": ["Most Liked"]}),
+        (Query(sort="newest", nsfw="safe"), {"sort": ["Newest"]}),
+        (Query(nsfw="safe"), {}),
+        (Query(kinds=("style",), nsfw="safe"), {"tag": ["style"]}),
+        (Query(kinds=("style", "tool"), nsfw="safe"), {}),
+        (Query(kinds=("concept",), nsfw="safe"), {}),
+    ],
+)
+def test_a_query_becomes_parameters(server: Hub, query: Query, expected: dict[str, list[str]]) -> None:
+    _listing(server).search(query)
+    asked = server.asked[0].params
+    assert {name: asked[name] for name in asked if name not in ("types", "limit")} == expected
+
+
+@pytest.mark.parametrize(
+    ("said_cursor", "cursor"), [("75363|932|257", "75363|932|257"), (40, "40"), (None, None), ("", None)]
+)
+def test_the_cursor_is_text_whatever_it_was(server: Hub, said_cursor: object, cursor: str | None) -> None:
+    assert _listing(server, nextCursor=said_cursor).search(Query()).cursor == cursor
+
+
+def test_a_cursor_goes_back_as_it_came_with_the_same_query(server: Hub) -> None:
+    _listing(server).search(Query(text="ink"), "75363|932|257")
+    assert server.asked[0].params["cursor"] == ["75363|932|257"]
+    assert server.asked[0].params["query"] == ["ink"]
+
+
+def test_a_cursor_that_leads_to_itself_ends_the_list(server: Hub) -> None:
+    assert _listing(server, nextCursor="7").search(Query(), "7").cursor is None
+
+
+def test_an_empty_page_is_not_the_end(server: Hub) -> None:
+    page = _listing(server, nextCursor="100").search(Query(text="ink"))
+    assert (page.loras, page.cursor) == ((), "100")
+
+
+def test_filters_that_the_hub_forgot_are_applied_here(server: Hub) -> None:
+    other = civitai_model(id=2, modelVersions=[civitai_version(baseModel="Pony")])
+    page = _listing(server, civitai_model(), other).search(Query(bases=("pony",)))
+    assert [lora.ref.id for lora in page.loras] == ["2"]
+
+
+def test_a_version_on_the_asked_base_comes_first(server: Hub) -> None:
+    versions = [civitai_version(id=1), civitai_version(id=2, baseModel="Pony")]
+    page = _listing(server, civitai_model(modelVersions=versions)).search(Query(bases=("sdxl",)))
+    assert [version.ref.version for version in page.loras[0].versions] == ["2", "1"]
+
+
+def test_stronger_pictures_and_loras_stay_out_of_a_safe_search(server: Hub) -> None:
+    images = [civitai_image(nsfwLevel=1), civitai_image(nsfwLevel=0)]
+    shown = civitai_model(nsfwLevel=1, modelVersions=[civitai_version(images=images)])
+    strong = civitai_model(id=3, nsfwLevel=9, modelVersions=[civitai_version(id=3, images=images[:1])])
+    page = _listing(server, shown, civitai_model(id=2, nsfw=True), strong).search(Query(nsfw="safe"))
+    assert [lora.ref.id for lora in page.loras] == ["4128"]
+    assert [example.nsfw for example in page.loras[0].versions[0].examples] == ["safe"]
+
+
+def test_a_broken_model_does_not_cost_the_page(server: Hub) -> None:
+    page = _listing(server, None, 7, {"id": "x"}, civitai_model(modelVersions=7), civitai_model(id=9)).search(Query())
+    assert [lora.ref.id for lora in page.loras] == ["4128", "9"]
+
+
+@pytest.mark.parametrize("body", [[], 7, None, {}, {"items": None}, {"items": {}}, "text"])
+def test_a_page_without_a_list_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[MODELS] = said(body)
+    with pytest.raises(BadAnswer):
+        CivitAI(server.endpoint("civitai")).search(Query())
+
+
+def test_a_base_that_is_not_on_civitai_needs_no_request(server: Hub) -> None:
+    assert _listing(server).search(Query(bases=("flux.1-fill",))).loras == ()
+    assert server.asked == []
+
+
+def test_a_base_nobody_listed_is_asked_for_as_written(server: Hub) -> None:
+    _listing(server).search(Query(bases=("Halcyon 2",)))
+    assert server.asked[0].params["baseModels"] == ["Halcyon 2"]
+
+
+def test_get_merges_the_model_with_its_default_versions_own_answer(server: Hub) -> None:
+    alone = civitai_alone(images=[civitai_image(meta={"prompt": "a pier"})])
+    lora = _holding(server, alone=alone).get(Ref.parse("civitai:4128"))
+    assert lora.title == "Saltmarsh Gouache"
+    assert lora.versions[0].examples[0].prompt == "a pier"
+
+
+def test_a_version_alone_finds_its_model(server: Hub) -> None:
+    lora = _holding(server).get(Ref.parse("civitai:@41280"))
+    assert (lora.ref.id, len(lora.versions), lora.creator) == ("4128", 1, "saltmarsh")
+
+
+def test_a_version_outlives_its_model(server: Hub) -> None:
+    server.answers[VERSION] = said(civitai_alone())
+    lora = CivitAI(server.endpoint("civitai")).get(Ref.parse("civitai:4128@41280"))
+    assert lora.versions[0].ref == Ref.parse("civitai:4128@41280")
+
+
+def test_another_models_version_is_not_found(server: Hub) -> None:
+    with pytest.raises(NotFound):
+        _holding(server, alone=civitai_alone(modelId=7)).get(PIN)
+
+
+@pytest.mark.parametrize("number", ["4294967296", "999999999999"])
+def test_a_number_over_four_bytes_is_not_found_without_asking(server: Hub, number: str) -> None:
+    with pytest.raises(NotFound):
+        CivitAI(server.endpoint("civitai")).get(Ref.parse(f"civitai:{number}"))
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("value", [SHA, "ABABABABAB", "c0ffeec0ffee"])
+def test_a_file_is_found_by_any_hash_of_it(server: Hub, value: str) -> None:
+    hashes = {"SHA256": SHA, "AutoV2": SHA[:10], "AutoV3": "C0FFEEC0FFEE"}
+    files = [civitai_file(id=1, hashes={}), civitai_file(id=2, hashes=hashes)]
+    server.answers[f"/api/v1/model-versions/by-hash/{value}"] = said(civitai_alone(files=files))
+    lora, ref = CivitAI(server.endpoint("civitai")).by_hash(value)
+    assert (lora.title, str(ref)) == ("Saltmarsh Gouache", "civitai:4128@41280#2")
+
+
+def test_a_hash_that_nobody_has_is_not_found(server: Hub) -> None:
+    with pytest.raises(NotFound):
+        CivitAI(server.endpoint("civitai")).by_hash("00" * 32)
+
+
+def test_a_hash_of_a_checkpoint_is_not_a_loras(server: Hub) -> None:
+    alone = civitai_alone(model={"name": "Base", "type": "Checkpoint"})
+    server.answers[f"/api/v1/model-versions/by-hash/{SHA}"] = said(alone)
+    with pytest.raises(NotFound, match="but not as a LoRA's"):
+        CivitAI(server.endpoint("civitai")).by_hash(SHA)
+
+
+def test_a_checkpoint_is_no_lora(server: Hub) -> None:
+    with pytest.raises(NotFound):
+        _holding(server, civitai_model(type="Checkpoint")).get(Ref.parse("civitai:4128"))
+
+
+@pytest.mark.parametrize("text", ["civitai:4128", "civitai:@41280", "civitai:4128@41280"])
+def test_pinning_names_version_and_file(server: Hub, text: str) -> None:
+    assert _holding(server).pin(Ref.parse(text)) == PIN
+
+
+def test_a_pinned_file_needs_no_request(server: Hub) -> None:
+    assert CivitAI(server.endpoint("civitai")).pin(PIN) == PIN
+    assert server.asked == []
+
+
+def test_pinning_a_file_that_is_not_there_is_not_found(server: Hub) -> None:
+    with pytest.raises(NotFound):
+        _holding(server).pin(Ref.parse("civitai:4128#7"))
+
+
+def test_a_download_is_asked_for_by_file_and_its_target_taken(server: Hub, elsewhere: Hub) -> None:
+    signed = f"{elsewhere.url}/file?X-Amz-Signature=1"
+    server.answers[DOWNLOAD] = Answer(status=307, headers={"Location": signed})
+    download = _holding(server, token="k").download(PIN)
+    assert isinstance(download, HttpDownload)
+    assert (download.url, dict(download.headers)) == (signed, {})
+    assert download.source == f"{server.url}{DOWNLOAD}?fileId=9001"
+    assert (download.name, download.size, download.sha256) == ("saltmarsh.safetensors", 18944, SHA.lower())
+    assert server.asked[-1].params == {"fileId": ["9001"]}
+    assert elsewhere.asked == []
+
+
+def test_a_hub_that_has_the_bytes_itself_gets_its_key(server: Hub) -> None:
+    server.answers[DOWNLOAD] = Answer(body=b"weights")
+    download = _holding(server, token="k").download(PIN)
+    assert isinstance(download, HttpDownload)
+    assert download.url == f"{server.url}{DOWNLOAD}?fileId=9001"
+    assert dict(download.headers) == {"Authorization": "Bearer k"}
+    assert "Bearer" not in repr(download)
+
+
+LOGIN = "The creator of this asset requires you to be logged in to download it"
+DISABLED = "The creator of this asset has disabled downloads on this file"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, {"error": "Unauthorized", "message": LOGIN}, KeyRequired),
+        (401, {"error": "Unauthorized", "message": DISABLED}, DownloadsDisabled),
+        (403, {"error": "Early Access", "deadline": "2099-01-01T00:00:00Z", "message": "In Early Access."}, Paid),
+        (403, {"error": "You do not have access to download this file"}, Paid),
+        (404, {"error": "File not found"}, NotFound),
+        (410, {"error": "Model archived"}, NotFound),
+        (429, {"error": "We've noticed an unusual amount of downloading from your account"}, RateLimited),
+        (451, {"error": "Not in your region", "code": "REGION_BLOCKED"}, RegionBlocked),
+        (502, {}, HubDown),
+        (400, {"error": {"issues": []}}, BadAnswer),
+    ],
+)
+def test_a_refused_download_says_why(server: Hub, status: int, body: object, error: type[HubUiError]) -> None:
+    server.answers[DOWNLOAD] = said(body, status)
+    with pytest.raises(error) as caught:
+        _holding(server).download(PIN)
+    assert type(caught.value) is error
+    assert caught.value.hub == "civitai"
+
+
+def test_a_deadline_is_told_as_the_time_left(server: Hub) -> None:
+    server.answers[DOWNLOAD] = said({"error": "Early Access", "deadline": "2099-01-01T00:00:00Z"}, 403)
+    with pytest.raises(Paid, match=r"Early access for .* more days, until 2099-01-01 00:00 UTC"):
+        _holding(server).download(PIN)
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [("/login?returnUrl=x&reason=download-auth", KeyRequired), ("/models/4128?modelVersionId=41280", Paid)],
+)
+def test_a_page_in_place_of_an_error_is_one(server: Hub, place: str, error: type[HubUiError]) -> None:
+    server.answers[DOWNLOAD] = Answer(status=307, headers={"Location": place})
+    with pytest.raises(error):
+        _holding(server).download(PIN)
+
+
+@pytest.mark.parametrize(
+    ("alone", "error"),
+    [
+        ({"usageControl": "Generation"}, DownloadsDisabled),
+        ({"paidAccess": {"permanent": True, "endsAt": None}}, Paid),
+        ({"paidAccess": {"permanent": False, "endsAt": "2099-01-01T00:00:00Z"}}, Paid),
+        ({"files": []}, NotFound),
+    ],
+)
+def test_what_is_known_to_be_refused_is_not_asked_for(
+    server: Hub, alone: dict[str, Any], error: type[HubUiError]
+) -> None:
+    with pytest.raises(error):
+        _holding(server, alone=civitai_alone(**alone)).download(PIN)
+    assert DOWNLOAD not in [asked.path for asked in server.asked]
+
+
+def test_a_buyers_key_is_tried(server: Hub, elsewhere: Hub) -> None:
+    server.answers[DOWNLOAD] = Answer(status=307, headers={"Location": f"{elsewhere.url}/f"})
+    alone = civitai_alone(paidAccess={"permanent": True, "endsAt": None})
+    assert _holding(server, alone=alone, token="k").download(PIN).name == "saltmarsh.safetensors"
+
+
+def test_an_archived_model_says_so(server: Hub) -> None:
+    alone = civitai_alone(files=[], model={"name": "Old", "type": "LORA", "mode": "Archived"})
+    with pytest.raises(NotFound, match="archived"):
+        _holding(server, alone=alone).download(PIN)

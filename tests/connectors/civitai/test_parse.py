@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.civitai import parse
+from connectors.claims.resolve import flatten
+from tests.connectors.building import (
+    NOW,
+    SHA,
+    civitai_alone,
+    civitai_file,
+    civitai_image,
+    civitai_model,
+    civitai_version,
+    of_civitai,
+    of_version,
+)
+
+
+def test_a_model_becomes_a_complete_record() -> None:
+    record = flatten(of_civitai()).to_json()
+    assert record["ref"] == "civitai:4128@41280#9001"
+    assert (record["base_model"], record["architecture"]) == ("flux.1-dev", "flux1")
+    assert (record["raw_base_model"], record["kind"]) == ("Flux.1 D", "style")
+    assert record["trigger_words"] == ["sltmrsh gouache"]
+    assert (record["creator"], record["downloads"], record["likes"]) == ("saltmarsh", 120, 12)
+    assert record["updated_at"] == "2026-08-01T10:00:00Z"
+    assert record["file"] == {
+        "name": "saltmarsh.safetensors",
+        "size": 18944,
+        "sha256": SHA.lower(),
+        "format": "safetensors",
+    }
+
+
+def test_a_claim_says_where_in_the_answer_it_was_read() -> None:
+    lora = of_civitai(modelVersions=[civitai_version(id=1), civitai_version(id=2)])
+    claims = {claim.field: claim.where for claim in lora.versions[1].claims}
+    assert claims["trigger_words"] == "modelVersions[1].trainedWords"
+    assert claims["base_model"] == "modelVersions[1].baseModel"
+
+
+@pytest.mark.parametrize("kind", ["Checkpoint", "TextualInversion", None, 7])
+def test_what_is_no_lora_is_none(kind: object) -> None:
+    assert parse.lora(civitai_model(type=kind), "https://civitai.com", NOW) is None
+
+
+@pytest.mark.parametrize("number", [None, "x", -1, True, [], 1e400])
+def test_a_model_without_a_number_is_none(number: object) -> None:
+    assert parse.lora(civitai_model(id=number), "https://civitai.com", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"),
+    [("LORA", "lora"), ("LoCon", "locon"), ("DoRA", "dora")],
+)
+def test_the_three_types_name_their_algorithm(kind: str, algorithm: str) -> None:
+    assert flatten(of_civitai(type=kind)).algorithm == algorithm
+
+
+def test_the_type_is_no_statement_to_hold_against_a_file() -> None:
+    assert [c.source for c in of_civitai().claims if c.field == "algorithm"] == ["tag"]
+
+
+def test_before_2024_people_favourited() -> None:
+    lora = of_civitai(stats={"downloadCount": 5, "favoriteCount": 3, "rating": 5})
+    assert (lora.downloads, lora.likes) == (5, 3)
+
+
+def test_hidden_counters_are_unknown_not_zero() -> None:
+    lora = of_civitai(stats={"downloadCount": None, "thumbsUpCount": None})
+    assert (lora.downloads, lora.likes) == (None, None)
+
+
+def test_a_deleted_author_is_nobody() -> None:
+    model = civitai_model()
+    del model["creator"]
+    lora = parse.lora(model, "https://civitai.com", NOW)
+    assert lora is not None
+    assert lora.creator is None
+
+
+def test_a_model_without_versions_is_still_a_record() -> None:
+    record = flatten(of_civitai(modelVersions=[]))
+    assert (str(record.ref), record.file) == ("civitai:4128", None)
+
+
+@pytest.mark.parametrize(("mode", "access"), [("Archived", "archived"), ("TakenDown", "removed"), (None, "open")])
+def test_the_mode_is_the_access(mode: str | None, access: str) -> None:
+    assert flatten(of_civitai(mode=mode)).access == access
+
+
+def test_only_weights_are_files() -> None:
+    files = [civitai_file(id=i, type=kind) for i, kind in enumerate(["Training Data", "Model", "VAE", "Config"])]
+    assert [file.ref.file for file in of_civitai(modelVersions=[civitai_version(files=files)]).versions[0].files] == [
+        "1"
+    ]
+
+
+def test_an_enhancement_lora_is_weights() -> None:
+    assert of_version(files=[civitai_file(type="Enhancement LoRA")]).file is not None
+
+
+def test_the_primary_file_leads_wherever_it_stands() -> None:
+    record = of_version(files=[civitai_file(id=1, primary=False), civitai_file(id=2, primary=True)])
+    assert str(record.ref) == "civitai:4128@41280#2"
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "form"),
+    [
+        ("a.safetensors", "Other", "safetensors"),
+        ("a.pt", "PickleTensor", "pickle"),
+        ("a.ckpt", "SafeTensor", "pickle"),
+        ("a.zip", "SafeTensor", "other"),
+        ("a", "SafeTensor", "safetensors"),
+    ],
+)
+def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
+    file = of_version(files=[civitai_file(name=name, metadata={"format": stated})]).file
+    assert file is not None
+    assert file.format == form
+
+
+def test_a_file_name_names_no_folder() -> None:
+    file = of_version(files=[civitai_file(name="../../etc/x.safetensors")]).file
+    assert file is not None
+    assert file.name == "x.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [
+        ({"nsfwLevel": 2}, "soft"),
+        ({"nsfwLevel": 16}, "explicit"),
+        ({"nsfwLevel": None, "nsfw": "Mature"}, "mature"),
+        ({"nsfwLevel": None, "nsfw": "None"}, "safe"),
+        ({"nsfwLevel": None, "nsfw": True}, "mature"),
+        ({"nsfwLevel": 32}, "explicit"),
+        ({"nsfwLevel": 0}, None),
+        ({"nsfwLevel": None}, None),
+    ],
+)
+def test_an_image_says_its_level_in_three_ways(fields: dict[str, Any], level: str | None) -> None:
+    assert of_version(images=[civitai_image(**fields)]).images[0].nsfw == level
+
+
+@pytest.mark.parametrize(
+    ("nsfw", "bits", "level"),
+    [
+        *(
+            (False, 1, "safe"),
+            (False, 31, "explicit"),
+            (False, 6, "mature"),
+            (True, 1, "mature"),
+            (True, 24, "explicit"),
+        ),
+        *((False, 64, "explicit"), ("Graphic", 1, "explicit")),
+    ],
+)
+def test_a_lora_is_as_strong_as_the_strongest_thing_said_of_it(nsfw: object, bits: int, level: str) -> None:
+    assert of_civitai(nsfw=nsfw, nsfwLevel=bits).nsfw == level
+
+
+def test_a_picture_keeps_plain_parameters_only() -> None:
+    meta = {
+        "prompt": "a pier",
+        "seed": 7,
+        "Model": "x",
+        "comfy": "{...}",
+        "resources": [{}],
+        "cfgScale": 3.5,
+        "on": True,
+    }
+    image = of_version(images=[civitai_image(meta=meta)]).images[0]
+    assert image.prompt == "a pier"
+    assert dict(image.params) == {"seed": 7, "Model": "x", "cfgScale": 3.5, "on": True}
+
+
+def test_meta_may_be_nested_once_more() -> None:
+    image = of_version(images=[civitai_image(meta={"id": 5, "meta": {"prompt": "deeper"}})]).images[0]
+    assert image.prompt == "deeper"
+
+
+def test_an_address_that_is_no_web_address_is_no_picture() -> None:
+    assert of_version(images=[civitai_image(url="javascript:alert(1)")]).images == ()
+
+
+def test_a_film_is_marked() -> None:
+    assert of_version(images=[civitai_image(type="video")]).images[0].video
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], [[]], [{}], True])
+@pytest.mark.parametrize("field", ["stats", "creator", "tags", "modelVersions", "description", "nsfwLevel", "name"])
+def test_a_wrong_type_in_a_model_is_an_absent_value(field: str, wrong: object) -> None:
+    lora = parse.lora(civitai_model(**{field: wrong}), "https://civitai.com", NOW)
+    assert lora is not None
+    assert flatten(lora).to_json()["hub"] == "civitai"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], [[]], [{}], True])
+@pytest.mark.parametrize("field", ["files", "images", "trainedWords", "baseModel", "publishedAt", "paidAccess", "name"])
+def test_a_wrong_type_in_a_version_is_an_absent_value(field: str, wrong: object) -> None:
+    assert of_version(**{field: wrong}).to_json()["hub"] == "civitai"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, True, float("nan"), 1e300])
+@pytest.mark.parametrize("field", ["id", "name", "sizeKB", "hashes", "metadata", "type", "overrideName"])
+def test_a_wrong_type_in_a_file_is_an_absent_value(field: str, wrong: object) -> None:
+    assert of_version(files=[civitai_file(**{field: wrong})]).to_json()["hub"] == "civitai"
+
+
+def test_access_and_level_are_claims_too() -> None:
+    lora = of_civitai(nsfwLevel=7, modelVersions=[civitai_version(usageControl="Generation")])
+    assert [(c.value, c.where) for c in lora.claims if c.field == "nsfw"] == [("mature", "nsfwLevel")]
+    said = [(c.value, c.where) for c in lora.versions[0].claims if c.field == "access"]
+    assert said == [("generation-only", "modelVersions[0].usageControl")]
+
+
+def test_a_description_stands_in_for_missing_words() -> None:
+    about = "<p>Made in May.<br>Trigger words: fxx, hat</p><p>Weight: 0.7</p>"
+    record = flatten(of_civitai(description=about, modelVersions=[civitai_version(trainedWords=[])]))
+    assert (record.trigger_words, record.weight) == (("fxx", "hat"), 0.7)
+
+
+def test_words_without_their_key_are_no_words() -> None:
+    version = civitai_version()
+    del version["trainedWords"]
+    assert flatten(of_civitai(modelVersions=[version])).trigger_words == ()
+
+
+def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
+    images = [civitai_image(meta={"prompt": "fox <lora:saltmarsh:0.6> <lora:other:1>"})]
+    record = of_version(images=images)
+    weights = [(claim.value, claim.source) for claim in record.claims if claim.field == "weight"]
+    assert (record.weight, weights) == (0.6, [(0.6, "example")])
+
+
+def test_a_word_that_calls_itself_a_style_is_one() -> None:
+    version = civitai_version(trainedWords=["saltmarsh style"])
+    assert flatten(of_civitai(tags=[], name="Saltmarsh", modelVersions=[version])).kind == "style"
+
+
+def test_a_version_alone_is_enough() -> None:
+    lora = parse.lora_of_version(civitai_alone(), "https://civitai.com", NOW)
+    assert lora is not None
+    assert (str(flatten(lora).ref), lora.title) == ("civitai:4128@41280#9001", "Saltmarsh Gouache")
+
+
+def test_a_versions_own_answer_completes_the_listed_one() -> None:
+    image = civitai_image(meta={"prompt": "a pier"})
+    alone = civitai_alone(images=[image], usageControl="Generation", trainedWords=[])
+    merged = parse.with_version(civitai_model(), alone)
+    lora = parse.lora(merged, "https://civitai.com", NOW)
+    assert lora is not None
+    record = flatten(lora)
+    assert (record.images[0].prompt, record.access) == ("a pier", "generation-only")
+    assert record.trigger_words == ("sltmrsh gouache",)
+
+
+def test_merging_keeps_what_only_the_list_says_of_a_file() -> None:
+    listed = civitai_version(files=[civitai_file(overrideName="own.safetensors")])
+    merged = parse.with_version(civitai_model(modelVersions=[listed]), civitai_alone())
+    assert merged["modelVersions"][0]["files"][0]["overrideName"] == "own.safetensors"
+
+
+def test_a_version_missing_from_a_stale_list_is_added() -> None:
+    merged = parse.with_version(civitai_model(), civitai_alone(id=5))
+    assert [version["id"] for version in merged["modelVersions"]] == [41280, 5]

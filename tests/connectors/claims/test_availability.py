@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.claims.availability import huggingface_standing, lora_standing, version_standing
+from tests.connectors.building import NOW
+
+SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("version", "access"),
+    [
+        ({}, "open"),
+        ({"usageControl": "Download"}, "open"),
+        ({"usageControl": "Generation"}, "generation-only"),
+        ({"usageControl": "InternalGeneration"}, "generation-only"),
+        ({"paidAccess": None}, "open"),
+        ({"paidAccess": {"permanent": False, "endsAt": None}}, "open"),
+        ({"paidAccess": {"permanent": True, "endsAt": None}}, "paid"),
+        ({"paidAccess": {"permanent": False, "endsAt": SOON}}, "paid"),
+        ({"paidAccess": {"permanent": False, "endsAt": PAST}}, "open"),
+        ({"availability": "EarlyAccess", "earlyAccessEndsAt": SOON}, "paid"),
+        ({"availability": "EarlyAccess", "earlyAccessDeadline": SOON}, "paid"),
+        ({"availability": "EarlyAccess", "earlyAccessEndsAt": PAST}, "open"),
+        ({"earlyAccessTimeFrame": 7, "publishedAt": PAST}, "paid"),
+        ({"earlyAccessTimeFrame": 1, "publishedAt": "2026-08-01T00:00:00Z"}, "open"),
+        ({"earlyAccessTimeFrame": 0, "publishedAt": PAST}, "open"),
+        ({"availability": "EarlyAccess"}, "paid"),
+        ({"requireAuth": True}, "login"),
+        ({"requireAuth": True, "paidAccess": {"permanent": True}}, "paid"),
+        ({"status": "Published"}, "open"),
+        ({"status": "UnpublishedViolation"}, "removed"),
+        ({"status": "Scheduled", "usageControl": "Download"}, "archived"),
+        ({"status": "A state of next year"}, "archived"),
+        ({"availability": "Public"}, "open"),
+        ({"availability": "Private"}, "archived"),
+        ({"paidAccess": "yes", "earlyAccessTimeFrame": "x", "publishedAt": 7}, "open"),
+    ],
+)
+def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str) -> None:
+    assert version_standing(version, NOW).access == access
+
+
+@pytest.mark.parametrize(
+    ("until", "note"),
+    [
+        (SOON, "Early access for 3 more days, until 2026-08-23 12:00 UTC."),
+        ("2026-08-21T10:00:00Z", "Early access for 22 more hours, until 2026-08-21 10:00 UTC."),
+        ("2026-08-20T13:00:00Z", "Early access for less than two hours, until 2026-08-20 13:00 UTC."),
+    ],
+)
+def test_the_time_left_is_told(until: str, note: str) -> None:
+    standing = version_standing({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
+    assert (standing.access, standing.note) == ("paid", note)
+
+
+@pytest.mark.parametrize(
+    ("gated", "disabled", "front", "access"),
+    [
+        (False, None, {}, "open"),
+        (None, None, {}, "open"),
+        ("auto", None, {}, "gated"),
+        ("manual", None, {}, "gated"),
+        (None, None, {"extra_gated_prompt": "Do you agree?"}, "gated"),
+        (False, None, {"extra_gated_prompt": "Do you agree?"}, "open"),
+        (None, None, {7: "x"}, "open"),
+        (False, True, {}, "removed"),
+    ],
+)
+def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
+    assert huggingface_standing(gated, disabled, front).access == access
+
+
+@pytest.mark.parametrize(
+    ("version", "where"),
+    [
+        ({"usageControl": "Download"}, "v.usageControl"),
+        ({"paidAccess": {"permanent": True}}, "v.paidAccess"),
+        ({"paidAccess": {"permanent": False, "endsAt": PAST}}, "v.paidAccess"),
+        ({"earlyAccessEndsAt": SOON}, "v.earlyAccessEndsAt"),
+        ({"earlyAccessTimeFrame": 7, "publishedAt": PAST}, "v.earlyAccessTimeFrame"),
+        ({"availability": "EarlyAccess"}, "v.availability"),
+        ({"requireAuth": True}, "v.requireAuth"),
+    ],
+)
+def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: str) -> None:
+    standing = version_standing(version, NOW)
+    assert [(c.value, c.where) for c in standing.claims("v.")] == [(standing.access, where)]
+
+
+def test_what_nothing_says_is_no_claim() -> None:
+    assert version_standing({}, NOW).claims() == huggingface_standing(None, None, {}).claims() == ()
+    assert lora_standing({}).claims() == ()
+    assert lora_standing({"mode": "Quarantined"}).access == "archived"
+    assert (
+        lora_standing({"mode": "Quarantined"}).note
+        == "CivitAI gives its state as “Quarantined”, so it can't be downloaded."
+    )
+    assert [(c.value, c.where) for c in lora_standing({"mode": "Archived"}).claims()] == [("archived", "mode")]

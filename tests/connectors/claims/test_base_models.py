@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from connectors.claims import base_models
+from connectors.claims.base_models import (
+    _NAMED,
+    ARCHITECTURES,
+    architecture_label,
+    base_claims,
+    by_id,
+    identify,
+    label,
+    matches,
+    named_base,
+    spellings,
+)
+from connectors.claims.resolve import best
+
+# The base models that CivitAI listed in August 2026.
+CIVITAI = """
+Anima|AuraFlow|Chroma|CogVideoX|Ernie|Flux.1 S|Flux.1 D|Flux.1 Krea|Flux.1 Kontext|Flux.2 D|Flux.2 Klein 9B
+Flux.2 Klein 9B-base|Flux.2 Klein 4B|Flux.2 Klein 4B-base|Flux 3 Video|Grok|HappyHorse|HiDream|HiDream-O1|Hunyuan 1
+Hunyuan Video|Ideogram 4.0|Boogu|Illustrious|Imagen4|Kolors|Krea 2|LTXV|LTXV2|LTXV 2.3|Lens|Lumina|MageFlow|MAI|Mochi
+Nano Banana|NoobAI|ODOR|OpenAI|Upscaler|Other|PixArt a|PixArt E|Playground v2|Pony|Pony V7|Qwen|Qwen 2|Qwen 3
+Stable Cascade|SD 1.4|SD 1.5|SD 1.5 LCM|SD 1.5 Hyper|SD 2.0|SD 2.0 768|SD 2.1|SD 2.1 768|SD 2.1 Unclip|SD 3|SD 3.5
+SD 3.5 Large|SD 3.5 Large Turbo|SD 3.5 Medium|SDXL 0.9|SDXL 1.0|SDXL 1.0 LCM|SDXL Lightning|SDXL Hyper|SDXL Turbo
+SDXL Distilled|Reve|Seedream|SVD|SVD XT|Sora 2|Veo 3|Wan Video|Wan Video 1.3B t2v|Wan Video 14B t2v
+Wan Video 14B i2v 480p|Wan Video 14B i2v 720p|Wan Video 2.2 TI2V-5B|Wan Video 2.2 I2V-A14B|Wan Video 2.2 T2V-A14B
+Wan Video 2.5 T2V|Wan Video 2.5 I2V|Wan Image 2.7|Wan Video 2.7|ZImageTurbo|ZImageBase|Vidu Q1|MiniMax H3|Kling|Seedance
+ACE Audio|PolyGen|Tripo|Hunyuan3D
+"""
+NAMES = [name for line in CIVITAI.split("\n") for name in line.split("|") if name]
+
+
+def test_all_of_civitais_names_are_there() -> None:
+    assert len(NAMES) == 99
+    assert [name for name in NAMES if (found := identify(name)) is None or name not in found.civitai] == []
+
+
+def test_the_recorded_table_holds_no_other_name(recordings: Path) -> None:
+    table = json.loads((recordings / "civitai_basemodel_table_from_source_2026-08.json").read_text())
+    assert sorted(row["name"] for row in table) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("Flux.1 D", "flux.1-dev"),
+        ("flux.1-d", "flux.1-dev"),
+        ("FLUX.1 [dev]", "flux.1-dev"),
+        ("black-forest-labs/FLUX.1-dev", "flux.1-dev"),
+        ("someone/FLUX.1-dev", "flux.1-dev"),
+        ("someone/FLUX.1-dev-bnb-4bit", "flux.1-dev"),
+        ("city96/FLUX.1-dev-gguf", "flux.1-dev"),
+        ("Kijai/flux.1-schnell-fp8", "flux.1-schnell"),
+        ("x/stable-diffusion-xl-base-1.0-mlx-4bit", "sdxl-1.0"),
+        ("runwayml/stable-diffusion-v1-5", "sd-1.5"),
+        ("stable-diffusion-v1-5/stable-diffusion-v1-5", "sd-1.5"),
+        ("sdxl", "sdxl-1.0"),
+        ("Pony", "pony"),
+        ("krea/Krea-2-Raw", "krea-2"),
+        ("ideogram-ai/ideogram-4-fp8", "ideogram-4"),
+        ("Wan-AI/Wan2.2-I2V-A14B-Diffusers", "wan-2.2-i2v-a14b"),
+        ("Qwen/Qwen-Image-Edit-2509", "qwen-image-edit"),
+        ("hub-ui/tiny-shapes", "tiny-shapes"),
+        ("Tiny Shapes", "tiny-shapes"),
+        ("ZImageTurbo", "z-image-turbo"),
+        ("nitrosocke/elden-ring-diffusion", "sd-1.5"),
+        ("Qwen/Qwen-Image-Layered", "qwen-image-layered"),
+        ("nvidia/Cosmos-Predict2-14B-Text2Image", "cosmos"),
+        ("kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s-Diffusers", "kandinsky-5"),
+        ("Skywork/SkyReels-V2-T2V-14B-540P-Diffusers", "wan"),
+        ("ACE-Step/acestep-v15-xl-turbo", "ace-step-1.5-xl"),
+        ("Wan 2.2", "wan"),
+    ],
+)
+def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
+    found = identify(name)
+    assert found is not None
+    assert found.id == model
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Halcyon 2", "meta-llama/Llama-3", "Qwen/Qwen3-0.6B", "/", "-", "someone/-fp8", "pixel-art-style"]
+)
+def test_an_unlisted_name_is_not_guessed(name: str) -> None:
+    assert identify(name) is None
+
+
+def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
+    models = base_models._all()
+    names = [base_models._key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
+    assert len({model.id for model in models}) == len(models)
+    assert len(set(names)) == len(names)
+
+
+def test_every_architecture_has_a_name_for_people() -> None:
+    used = {model.architecture for model in base_models._all() if model.architecture}
+    assert used == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("model", ["pony", "illustrious", "noobai", "kolors", "sdxl-lightning", "animagine-xl"])
+def test_lineages_of_sdxl_share_its_architecture(model: str) -> None:
+    found = by_id(model)
+    assert found is not None
+    assert found.architecture == "sdxl"
+
+
+def test_labels_fall_back_to_what_was_written() -> None:
+    assert (label("flux.1-dev"), label("Halcyon 2")) == ("FLUX.1 dev", "Halcyon 2")
+    assert (architecture_label("flux1"), architecture_label("new-one")) == ("FLUX.1", "new-one")
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ("flux1", ("Flux.1 D", "Flux.1 S", "Flux.1 Kontext", "Flux.1 Krea")),
+        ("pony", ("Pony",)),
+        ("SDXL 1.0", ("SDXL 1.0",)),
+        ("z-image-turbo", ("ZImageTurbo",)),
+        ("flux.1-fill", ()),
+        ("Halcyon 2", ("Halcyon 2",)),
+    ],
+)
+def test_a_filter_is_spelled_as_civitai_spells_it(asked: str, names: tuple[str, ...]) -> None:
+    assert spellings(asked, "civitai") == names
+
+
+def test_a_filter_is_spelled_as_a_repo_for_hugging_face() -> None:
+    assert spellings("flux.2-dev", "huggingface") == ("black-forest-labs/FLUX.2-dev",)
+
+
+def test_a_known_name_claims_base_architecture_and_the_word_itself() -> None:
+    claims = base_claims("Pony", "hub", "baseModel")
+    assert {claim.field: claim.value for claim in claims} == {
+        "raw_base_model": "Pony",
+        "base_model": "pony",
+        "architecture": "sdxl",
+    }
+
+
+def test_an_unlisted_name_passes_through_without_an_architecture() -> None:
+    claims = base_claims("Halcyon 2", "hub", "baseModel")
+    assert (best(claims, "base_model"), best(claims, "architecture")) == ("Halcyon 2", None)
+
+
+@pytest.mark.parametrize("name", ["Other", "Unknown", "Upscaler"])
+def test_other_is_no_base_model(name: str) -> None:
+    assert [claim.field for claim in base_claims(name, "hub", "baseModel")] == ["raw_base_model"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ((), True),
+        (("pony",), True),
+        (("sdxl",), True),
+        (("SDXL",), True),
+        (("Pony",), True),
+        (("AstraliteHeart/pony-diffusion-v6",), True),
+        (("illustrious",), False),
+        (("sdxl-1.0",), False),
+        (("flux1", "pony"), True),
+    ],
+)
+def test_a_base_is_found_by_id_architecture_or_name(asked: tuple[str, ...], found: bool) -> None:
+    assert matches("pony", "sdxl", "Pony", asked) is found
+
+
+def test_an_unlisted_base_is_found_as_written() -> None:
+    assert matches("Halcyon 2", None, "Halcyon 2", ("halcyon 2",))
+    assert not matches(None, None, None, ("halcyon 2",))
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("pixel-art-flux-lora", "flux.1-dev"),
+        ("flux-2-klein-9b-360-panorama-lora", "flux.2-klein-9b"),
+        ("FLUX.2-klein-base-4B-sprites", "flux.2-klein-4b-base"),
+        ("flux2-fox", "flux.2-dev"),
+        ("flux schnell, fast", "flux.1-schnell"),
+        ("flux-kontext-relight", "flux.1-kontext"),
+        ("flux-krea-fox", "flux.1-krea"),
+        ("krea2_loras", "krea-2"),
+        ("Z-Image_LoRA", "z-image"),
+        ("zimage-turbo-fox", "z-image-turbo"),
+        ("INFL8-LoRA-Wan22", "wan"),
+        ("Qwen-Image-Edit-2509-fox", "qwen-image-edit"),
+        ("HunyuanVideo finetune", "hunyuan-video"),
+        ("hunyuan-image-fox", "hunyuan-image"),
+        ("LongCat-Image-fox-lora", "longcat-image"),
+        ("Qwen-Image-Layered-LoRA", "qwen-image-layered"),
+        ("kandinsky5-fox", "kandinsky-5"),
+        ("ACE-Step-1.5-jazz", "ace-step-1.5"),
+        ("hunyuan-fox", "hunyuan-video"),
+        ("An SDXL fine-tune", "sdxl-1.0"),
+        ("realvisxl2-lcm", "sdxl-1.0"),
+        ("fox-sd15", "sd-1.5"),
+        ("stable-diffusion-v1-5-fox", "sd-1.5"),
+        ("fox-illustrious", "illustrious"),
+        ("fox-PonyXL", "pony"),
+        ("my-little-pony", None),
+        ("influx of foxes", None),
+        ("taiwan-2024", None),
+        ("fox", None),
+        ("", None),
+    ],
+)
+def test_a_name_tells_a_base_model_in_passing(text: str, base: str | None) -> None:
+    found = named_base(text)
+    assert (found[0] if found else None) == base
+
+
+def test_every_row_is_a_base_model() -> None:
+    assert [base for _, base in _NAMED if by_id(base) is None] == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("text", ["flux" * 50_000, "flux2 klein " * 20_000, "wan" * 60_000])
+def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
+    named_base(text)

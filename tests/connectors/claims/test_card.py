@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from connectors.claims import card
+from connectors.claims.card import base_model_claims, disagrees, tell_apart
+from connectors.claims.resolve import best
+from connectors.record import Claim
+
+
+def test_a_card_is_front_matter_and_text() -> None:
+    front, body = card.split_card("---\nlicense: mit\n---\n# Title\n")
+    assert (dict(front), body) == ({"license": "mit"}, "# Title\n")
+
+
+def test_rules_further_down_are_part_of_the_text() -> None:
+    front, body = card.split_card("---\na: 1\n---\nText\n---\nb: 2\n---\n")
+    assert (dict(front), body) == ({"a": 1}, "Text\n---\nb: 2\n---\n")
+
+
+@pytest.mark.parametrize("start", ["", "\n", "\ufeff", "\r\n"])
+def test_what_stands_before_the_first_rule_may_be_blank(start: str) -> None:
+    assert dict(card.split_card(f"{start}---\na: 1\n---\n")[0]) == {"a": 1}
+
+
+def test_windows_line_ends_are_fine() -> None:
+    assert card.split_card("---\r\na: 1\r\n---\r\nText") == ({"a": 1}, "Text")
+
+
+@pytest.mark.parametrize("text", ["", "# Title\n", "---\n", "---\na: 1\n", "Text\n---\na: 1\n---\n"])
+def test_a_card_without_front_matter_is_all_text(text: str) -> None:
+    assert card.split_card(text) == ({}, text)
+
+
+@pytest.mark.parametrize(
+    "front", ["a: [", "- just\n- a list", "text", "a: 2024-13-45", "a: !!python/object:os.system x", "[" * 5000]
+)
+def test_broken_or_hostile_front_matter_is_none(front: str) -> None:
+    assert card.split_card(f"---\n{front}\n---\nText") == ({}, "Text")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("<p>One</p><p>Two<br/>Three</p>", "\nOne\n\nTwo\nThree\n"),
+        ("<h2 class='x'>Title</h2>", "\n# Title\n"),
+        ("<strong>Trigger:</strong> <code>fxx</code>", "Trigger: `fxx`"),
+        ("use <s0><s1> and <lora:x:1>", "use <s0><s1> and <lora:x:1>"),
+        ("a < b > c", "a < b > c"),
+        ("One\r\nTwo", "One\nTwo"),
+    ],
+)
+def test_html_becomes_lines_for_reading(text: str, plain: str) -> None:
+    assert card.lines(text) == plain
+
+
+def _words(claims: Iterable[Claim]) -> list[object]:
+    return [claim.value for claim in claims if claim.field == "trigger_words"]
+
+
+SECTIONS = """
+# Some LoRAs
+
+Use them at weight: 0.7.
+
+## fox
+
+Keyword: fxx
+[fox.safetensors](fox.safetensors)
+
+## boat
+
+Trigger words: `btt`, `sail`. Recommended strength: 0.5
+[Boat-v2.safetensors](Boat-v2.safetensors)
+"""
+
+
+def test_a_section_that_names_one_file_is_about_that_file() -> None:
+    claims = tell_apart(SECTIONS, "card", ()).claims
+    assert {file: _words(said)[0] for file, said in claims.items()} == {
+        "fox.safetensors": ("fxx",),
+        "boat-v2.safetensors": ("btt", "sail"),
+    }
+    assert [claim.value for claim in claims["boat-v2.safetensors"] if claim.field == "weight"] == [0.5]
+    assert claims["fox.safetensors"][0].where == "card: fox: Keyword: fxx"
+
+
+def test_what_is_about_one_file_is_not_about_the_repo() -> None:
+    rest = tell_apart(SECTIONS, "card", ()).rest
+    assert "weight: 0.7" in rest
+    assert "fxx" not in rest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "## Usage\n\nTrigger word: `fxx`\nload fox.safetensors\n",
+        "## A\n\nTrigger word: `a1`\n\n## B\n\nTrigger word: `b1`\n",
+        "## All\n\nTrigger word: `fxx`: a.safetensors and b.safetensors\n",
+        "",
+    ],
+)
+def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
+    apart = tell_apart(body, "card", ())
+    assert (dict(apart.claims), apart.rest) == ({}, body)
+
+
+def test_a_title_may_be_the_files_name() -> None:
+    body = "# Fox_one\nTrigger\n```bash\nfxx, hat\n```\n# Fox two\n- Trigger\n```\nfxy\n```\n"
+    claims = tell_apart(body, "card", ["fox-one.safetensors", "Fox_Two.safetensors"]).claims
+    assert {file: _words(said)[0] for file, said in claims.items()} == {
+        "fox-one.safetensors": ("fxx", "hat"),
+        "fox_two.safetensors": ("fxy",),
+    }
+
+
+def test_a_space_in_a_link_is_a_space_in_the_name() -> None:
+    body = "# A\nTrigger: `a1` [x](sub/my%20fox.safetensors)\n# B\nTrigger: `b1` [x](b.safetensors)\n"
+    assert set(tell_apart(body, "card", ()).claims) == {"my fox.safetensors", "b.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("body", "files", "apart"),
+    [
+        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 2, True),
+        ("## A\nTrigger word: `a1`\n## B\nTrigger word: `b1`\n", 1, False),
+        ("## A\nTrigger word: `a1`\n## Trigger words\n`a1`, `hat`\n", 2, False),
+        ("## A\nTrigger word: `a1` a.safetensors b.safetensors\n## B\nTrigger word: `b1`\n", 0, True),
+    ],
+)
+def test_parts_with_words_of_their_own_are_several_loras(body: str, files: int, apart: bool) -> None:
+    assert disagrees(body, files) is apart
+
+
+def test_a_table_tells_files_apart() -> None:
+    rows = "| `a.safetensors` | `a1`, hat | x |\n| b.safetensors | - | |\n| c.safetensors | c1 | |\n"
+    table = f"| File | Trigger words | Note |\n|---|---|---|\n{rows}"
+    claims = tell_apart(table, "card", ()).claims
+    assert {file: _words(said)[0] for file, said in claims.items()} == {
+        "a.safetensors": ("a1", "hat"),
+        "c.safetensors": ("c1",),
+    }
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "body", ["# a\n" * 40_000, "|" * 100_000, "| trigger |\n" * 15_000, "a.safetensors " * 12_000, "a" * 200_000]
+)
+def test_a_card_made_to_be_slow_does_not_hang(body: str) -> None:
+    tell_apart(body, "card", ())
+    disagrees(body, 2)
+
+
+def _base(
+    front: dict[str, Any] | None = None, hub: object = None, tags: tuple[str, ...] = (), body: str = ""
+) -> object:
+    return best(base_model_claims(front or {}, hub, tags, body), "base_model")
+
+
+@pytest.mark.parametrize(
+    ("written", "base"),
+    [
+        ("krea/Krea-2-Turbo", "krea-2"),
+        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
+        ("https://huggingface.co/black-forest-labs/FLUX.1-dev", "flux.1-dev"),
+        ("Illustrious-XL", "illustrious"),
+        ("unlisted/thing", "unlisted/thing"),
+        ("unlisted/waiIllustriousSDXL_v170", "illustrious"),
+        (["unlisted/thing", "unlisted/flux2-klein-9b-own"], "flux.2-klein-9b"),
+        (["", None], None),
+        ({"a": 1}, None),
+    ],
+)
+def test_the_front_matter_is_a_repo_a_list_or_a_name(written: object, base: str | None) -> None:
+    assert _base({"base_model": written}) == base
+
+
+def test_what_an_unlisted_repo_is_made_from_is_told_by_its_name() -> None:
+    claims = base_model_claims({"base_model": "x/waiIllustriousSDXL_v170"}, None, (), "")
+    assert [(c.field, c.value, c.where) for c in claims] == [
+        ("raw_base_model", "x/waiIllustriousSDXL_v170", "card front matter: base_model"),
+        ("base_model", "illustrious", "card front matter: base_model: Illustrious"),
+        ("architecture", "sdxl", "card front matter: base_model: Illustrious"),
+    ]
+
+
+def test_the_hubs_own_reading_stands_in() -> None:
+    assert _base(tags=("lora", "base_model:adapter:Qwen/Qwen-Image")) == "qwen-image"
+    assert _base(hub={"relation": "adapter", "models": [{"id": "Qwen/Qwen-Image"}]}) == "qwen-image"
+
+
+@pytest.mark.parametrize(
+    ("tags", "base"),
+    [
+        (("flux", "lora"), "flux.1-dev"),
+        (("stable-diffusion-xl", "stable-diffusion"), "sdxl-1.0"),
+        (("FLUX.2-klein-4B",), "flux.2-klein-4b"),
+        (("flux.1-d",), "flux.1-dev"),
+        (("stable-diffusion", "text-to-image"), None),
+        (("lens", "chroma", "other"), None),
+        (("sdxl", "flux"), None),
+    ],
+)
+def test_a_silent_cards_tags_are_read_if_they_agree(tags: tuple[str, ...], base: str | None) -> None:
+    assert _base(tags=tags) == base
+
+
+@pytest.mark.parametrize(
+    ("body", "base"),
+    [
+        ("**Base model**: Flux.1 D\n**Trained words**: x", "flux.1-dev"),
+        ("| Base model | `krea/Krea-2-Turbo` |", "krea-2"),
+        ("- Base model: [FLUX.1-dev](https://huggingface.co/x)", "flux.1-dev"),
+        ("These are LoRA adaption weights for runwayml/stable-diffusion-v1-5. They", "sd-1.5"),
+        ('X.from_pretrained("stabilityai/stable-diffusion-xl-base-1.0")\nY.from_pretrained("a/vae")', "sdxl-1.0"),
+        ("My personal LoRAs and LyCORIS for Stable Diffusion 1.5.", "sd-1.5"),
+        ("A LoRA trained on **Z-Image-Turbo**, by me.", "z-image-turbo"),
+        ("This LoRA is for SDXL, another is for FLUX.1-dev.", None),
+        ("Better than FLUX.1-dev!", None),
+        ("", None),
+    ],
+)
+def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str | None) -> None:
+    assert _base(body=body) == base
+
+
+def test_a_repos_name_is_the_last_to_be_asked() -> None:
+    claims = base_model_claims({}, None, (), "", "a/fox-sdxl-lora")
+    assert {(c.field, c.value, c.where) for c in claims} == {
+        ("base_model", "sdxl-1.0", "repo name: sdxl"),
+        ("architecture", "sdxl", "repo name: sdxl"),
+    }
+    assert best(base_model_claims({}, None, ("flux",), "", "a/fox-sdxl-lora"), "base_model") == "flux.1-dev"
+    assert base_model_claims({}, None, (), "", "stabilityai/sdxl-turbo") == ()
+
+
+def test_what_the_card_states_is_not_doubted_by_its_text() -> None:
+    assert _base({"base_model": "Qwen/Qwen-Image"}, body="trained on SDXL") == "qwen-image"
+
+
+def test_a_claim_says_where_it_was_read() -> None:
+    claims = base_model_claims({}, None, (), "LoRAs for Stable Diffusion 1.5.")
+    assert {(claim.source, claim.where) for claim in claims} == {("card", "card: Stable Diffusion 1.5")}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("body", ["base model: " * 15_000, "for " * 50_000, "weights for a" * 15_000, "a/" * 90_000])
+def test_a_card_made_to_be_slow_for_its_base_does_not_hang(body: str) -> None:
+    base_model_claims({}, None, (), body)

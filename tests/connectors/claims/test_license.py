@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.claims import license
+from connectors.claims.license import terms
+from connectors.claims.resolve import best
+
+
+@pytest.mark.parametrize(
+    ("value", "uses"),
+    [
+        (["Image", "RentCivit"], ("Image", "RentCivit")),
+        ([], ()),
+        ("None", ()),
+        ("Image", ("Image",)),
+        ("Rent", ("Image", "Rent")),
+        ("Sell", ("Image", "Rent", "Sell")),
+        ("{Image,RentCivit}", ("Image", "RentCivit")),
+        ("{}", ()),
+        (["Nonsense", 7], ("",)),
+        (["Image", "Rent "], ("Image", "Rent")),
+        ("{Image, sell}", ("Image", "Sell")),
+        (["None"], ()),
+        ("Any", ("",)),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_commercial_use_has_had_three_shapes(value: object, uses: tuple[str, ...] | None) -> None:
+    assert license.commercial_uses(value) == uses
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (
+            {
+                "allowCommercialUse": ["Image", "Sell"],
+                "allowNoCredit": True,
+                "allowDerivatives": True,
+                "allowDifferentLicense": False,
+            },
+            "images may be sold, no paid generation services, it may be sold, credit not needed, merges allowed, "
+            "merges keep these terms",
+        ),
+        (
+            {"allowCommercialUse": "None", "allowNoCredit": False, "allowDerivatives": False},
+            "images may not be sold, no paid generation services, not for sale, credit the author, no merges",
+        ),
+        ({"allowCommercialUse": ["Image", "Any"]}, "images may be sold, further commercial terms on its page"),
+        ({"allowCommercialUse": "it may be sold"}, "further commercial terms on its page"),
+        ({"allowNoCredit": True}, "credit not needed"),
+        ({"allowNoCredit": "yes"}, None),
+        ({}, None),
+    ],
+)
+def test_permission_boxes_become_words(model: dict[str, Any], words: str | None) -> None:
+    assert best(license.civitai_claims(model, None), "license") == words
+
+
+def test_a_claim_about_permissions_names_the_boxes_that_were_ticked() -> None:
+    claims = license.civitai_claims(
+        {"allowCommercialUse": ["Image"], "allowNoCredit": None, "allowDerivatives": True}, None
+    )
+    assert [claim.where for claim in claims] == ["allowCommercialUse, allowDerivatives"]
+
+
+def test_the_bases_licence_binds_too() -> None:
+    assert best(license.civitai_claims({}, "Pony"), "base_license") == "CreativeML Open RAIL-M"
+
+
+@pytest.mark.parametrize(
+    ("front", "tags", "words"),
+    [
+        ({"license": "mit"}, [], "mit"),
+        ({"license": "other", "license_name": "flux-1-dev"}, ["license:other"], "flux-1-dev"),
+        ({"license": "other"}, [], None),
+        ({"license": "other", "license_link": "https://example.org/L"}, [], "https://example.org/L"),
+        ({}, ["license:apache-2.0"], "apache-2.0"),
+        ({"license": ["mit", "cc0-1.0"]}, [], "mit"),
+    ],
+)
+def test_other_means_the_name_beside_it(front: dict[str, Any], tags: list[str], words: str | None) -> None:
+    assert best(license.huggingface_claims(front, tags), "license") == words
+
+
+def test_a_known_licence_is_told_in_words() -> None:
+    claims = license.huggingface_claims({"license": "cc-by-nc-4.0"}, ())
+    told = [(claim.source, claim.value, claim.where) for claim in claims if claim.field == "license_terms"]
+    words = "images may not be sold, not for sale, merges allowed, credit the author"
+    assert told == [("card", words, "what cc-by-nc-4.0 permits")]
+
+
+def test_replicate_gives_the_address_of_a_licence() -> None:
+    claims = license.replicate_claims("https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md")
+    assert [claim.field for claim in claims] == ["license", "license_terms"]
+
+
+def test_a_licence_that_is_not_known_is_not_explained() -> None:
+    assert [claim.field for claim in license.huggingface_claims({"license": "my-own"}, ())] == ["license"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (
+            "allowNoCredit=True&allowCommercialUse=Image&allowDerivatives=False&allowDifferentLicense=False",
+            "images may be sold, no paid generation services, not for sale, credit not needed, no merges",
+        ),
+        (
+            "allowNoCredit=False&allowCommercialUse=%7BImage,RentCivit%7D",
+            "images may be sold, no paid generation services, not for sale, CivitAI's own generator may run it, "
+            "credit the author",
+        ),
+        ("allowCommercialUse=Rent", "images may be sold, paid generation services may run it, not for sale"),
+        ("page=3", None),
+        ("", None),
+    ],
+)
+def test_a_moved_card_carries_civitais_permissions_in_its_link(query: str, words: str | None) -> None:
+    link = f"https://multimodal.art/civitai-licenses?{query}"
+    claims = license.huggingface_claims({"license_name": "bespoke-lora-trained-license", "license_link": link}, ())
+    assert best(claims, "license_terms") == words
+    assert best(claims, "license") == "bespoke-lora-trained-license"
+
+
+@pytest.mark.parametrize("link", ["", "http://[", 7, None, ["x"], {"a": 1}, "?" + "a=1&" * 9000])
+def test_a_link_that_is_none_says_nothing(link: object) -> None:
+    assert best(license.huggingface_claims({"license_link": link}, ()), "license_terms") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "permits"),
+    [
+        ("apache-2.0", "images may be sold, it may be sold, merges allowed, credit the author"),
+        ("mit", "images may be sold, it may be sold, merges allowed, credit the author"),
+        ("cc0-1.0", "images may be sold, it may be sold, merges allowed, credit not needed"),
+        ("cc-by-nc-4.0", "images may not be sold, not for sale, merges allowed, credit the author"),
+        ("cc-by-nd-4.0", "images may be sold, it may be sold, no merges, credit the author"),
+    ],
+)
+def test_a_known_licence_in_words(name: str, permits: str) -> None:
+    assert terms(name) == permits
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("openrail++", "creativeml-openrail-m"),
+        ("CreativeML Open RAIL++-M", "openrail"),
+        ("FLUX.1 [dev] Non-Commercial License", "flux-1-dev-non-commercial-license"),
+        ("Apache 2.0", "apache-2.0"),
+        ("fair-ai-public-license-1.0-sd", "faipl-1.0-sd"),
+    ],
+)
+def test_a_licence_has_several_spellings(one: str, other: str) -> None:
+    assert terms(one) == terms(other) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (
+            "https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md",
+            "flux-1-dev-non-commercial-license",
+        ),
+        ("https://github.com/black-forest-labs/flux/blob/main/model_licenses/LICENSE-FLUX1-schnell", "apache-2.0"),
+        ("https://github.com/x/generative-models/blob/main/model_licenses/LICENSE-SDXL1.0", "openrail++"),
+        ("https://huggingface.co/datasets/choosealicense/licenses/blob/main/markdown/apache-2.0.md", "apache-2.0"),
+    ],
+)
+def test_an_address_names_its_licence(address: str, name: str) -> None:
+    assert terms(address) == terms(name) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "other",
+        "unknown",
+        "my-own-licence",
+        "https://example.org/LICENSE",
+        "+" * 500,
+        "https://example.org/apache-2.0-noncommercial",
+    ],
+)
+def test_a_licence_that_is_not_known_has_no_summary(name: str) -> None:
+    assert terms(name) is None

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pytest
+
+from connectors.claims.base_models import base_claims
+from connectors.claims.resolve import (
+    best,
+    conflicts,
+    contradicting,
+    flatten,
+    record_with_header,
+    sentences,
+    with_header,
+)
+from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
+from connectors.ref import Ref
+from connectors.weights.lora_facts import LoraFacts
+
+REF = Ref.parse("civitai:1")
+
+
+def _claim(field: str, value: Value, source: Source = "hub") -> Claim:
+    return Claim(field=field, value=value, source=source, where="there")
+
+
+def test_the_most_trusted_claim_is_believed() -> None:
+    claims = [_claim("rank", 8, "size"), _claim("rank", 16, "header"), _claim("rank", 4, "card")]
+    assert best(claims, "rank") == 16
+
+
+def test_among_equals_the_earlier_one_is_believed() -> None:
+    assert best([_claim("kind", "style"), _claim("kind", "tool")], "kind") == "style"
+
+
+@pytest.mark.parametrize("empty", [None, "", ()])
+def test_an_empty_claim_says_nothing(empty: Value) -> None:
+    assert best(
+        [_claim("trigger_words", empty, "header"), _claim("trigger_words", ("a",), "tag")], "trigger_words"
+    ) == ("a",)
+
+
+@pytest.mark.parametrize("field", ["trigger_words", "weight", "kind", "license"])
+def test_what_its_author_means_is_asked_of_the_author_before_the_file(field: str) -> None:
+    claims = [_claim(field, "10 ink", "header"), _claim(field, "inkline", "hub")]
+    assert best(claims, field) == "inkline"
+
+
+def test_what_a_silent_author_means_is_read_off_the_file() -> None:
+    claims = [_claim("trigger_words", ("a pier",), "example"), _claim("trigger_words", ("inkline",), "header")]
+    assert best(claims, "trigger_words") == ("inkline",)
+
+
+def test_nothing_said_is_none() -> None:
+    assert best([], "rank") is None
+
+
+def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
+    file = WeightFile(ref=REF.at("2", "3"), name="x", claims=(_claim("rank", 16, "header"),))
+    version = Version(ref=REF.at("2"), name="v", files=(file,), claims=(_claim("base_model", "pony"),))
+    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(version,), claims=(_claim("kind", "style"),))
+    record = flatten(lora)
+    assert (record.rank, record.base_model, record.kind) == (16, "pony", "style")
+    assert len(record.claims) == 3
+
+
+def test_a_versions_access_counts_while_the_lora_itself_is_open() -> None:
+    paid = Version(ref=REF.at("2"), name="v", access="paid")
+    lora = Lora(ref=REF, title="x", url="https://example.org", versions=(paid,))
+    assert flatten(lora).access == "paid"
+
+
+FLUX = LoraFacts(what="lora", claims=(_claim("architecture", "flux1", "header"), _claim("rank", 16, "header")))
+
+
+def _lora_on(base: str) -> Lora:
+    """Two files; what its hub says of the base stands at the version, as on CivitAI."""
+    files = tuple(WeightFile(ref=REF.at("2", name), name=name) for name in ("a", "b"))
+    version = Version(ref=REF.at("2"), name="v", files=files, claims=base_claims(base, "hub", "baseModel"))
+    return Lora(ref=REF, title="x", url="https://example.org", versions=(version,))
+
+
+def test_what_the_file_says_wins_and_the_contradiction_stays_visible() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
+    assert (record.architecture, record.rank, record.conflicts) == ("flux1", 16, ("architecture",))
+    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
+
+
+def test_a_file_that_is_no_lora_contradicts_the_hub_that_lists_it() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, LoraFacts(what="embedding")))
+    assert record.conflicts == ("what",)
+    assert record.conflict_sentences == ("CivitAI lists it as a LoRA, the file is a textual inversion embedding.",)
+    assert record.base_model == "sdxl-1.0"
+
+
+def test_a_base_model_the_file_can_not_be_for_is_not_believed() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, FLUX))
+    assert (record.base_model, record.raw_base_model) == (None, "SDXL 1.0")
+
+
+@pytest.mark.parametrize(("base", "id_"), [("Flux.1 D", "flux.1-dev"), ("Brand New 1", "Brand New 1")])
+def test_a_base_model_the_file_may_be_for_is_kept(base: str, id_: str) -> None:
+    record = flatten(with_header(_lora_on(base), REF, FLUX))
+    assert (record.base_model, record.conflicts) == (id_, ())
+
+
+def test_only_the_file_that_was_read_gets_its_claims() -> None:
+    lora = with_header(_lora_on("Flux.1 D"), REF.at("2", "b"), FLUX)
+    assert [best(file.claims, "rank") for file in lora.versions[0].files] == [None, 16]
+
+
+def test_reading_a_file_again_takes_the_place_of_the_first_reading() -> None:
+    again = LoraFacts(what="lora", claims=(_claim("rank", 8, "header"),))
+    lora = with_header(with_header(_lora_on("Flux.1 D"), REF, FLUX), REF, again)
+    assert [claim.value for claim in lora.versions[0].files[0].claims] == [8]
+
+
+@pytest.mark.parametrize("ref", [REF.at("3"), REF.at("2", "c")])
+def test_a_file_that_is_not_there_changes_nothing(ref: Ref) -> None:
+    lora = _lora_on("Flux.1 D")
+    assert with_header(lora, ref, FLUX) == lora
+
+
+def test_a_record_takes_a_header_as_its_lora_does() -> None:
+    lora = _lora_on("SDXL 1.0")
+    assert record_with_header(flatten(lora), FLUX).to_json() == flatten(with_header(lora, REF, FLUX)).to_json()
+
+
+def _claim_from(field: str, value: Value, source: Source = "hub", where: str = "there") -> Claim:
+    return Claim(field=field, value=value, source=source, where=where)
+
+
+def test_a_hub_that_contradicts_the_file_is_a_conflict_in_one_sentence() -> None:
+    claims = [_claim_from("architecture", "flux1", "header"), *base_claims("SDXL 1.0", "hub", "baseModel")]
+    assert conflicts(claims) == ("architecture",)
+    assert sentences(claims, "civitai") == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
+
+
+@pytest.mark.parametrize("source", ["tag", "size", "example"])
+def test_a_hint_that_contradicts_the_file_is_none(source: Source) -> None:
+    assert (
+        conflicts([_claim_from("architecture", "flux1", "header"), _claim_from("architecture", "sdxl", source)]) == ()
+    )
+
+
+def test_one_source_contradicts_nobody() -> None:
+    assert conflicts([_claim_from("architecture", "sd1", "card"), _claim_from("architecture", "sdxl", "card")]) == ()
+
+
+def test_a_card_that_lists_the_files_base_among_others_contradicts_nobody() -> None:
+    card = [_claim_from("architecture", "sdxl", "card"), _claim_from("architecture", "flux1", "card")]
+    assert conflicts([_claim_from("architecture", "flux1", "header"), *card]) == ()
+
+
+def test_two_lists_of_trigger_words_are_no_conflict() -> None:
+    assert conflicts([_claim_from("trigger_words", ("a",), "hub"), _claim_from("trigger_words", ("b",), "card")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "hub_says", "told"),
+    [
+        ("pony", "SDXL Turbo", ("CivitAI says SDXL Turbo, the file says Pony.",)),
+        ("illustrious", "Pony", ("CivitAI says Pony, the file says Illustrious.",)),
+        ("flux.2-klein-9b", "Flux.2 D", ("CivitAI says Flux.2 D, the file says FLUX.2 Klein 9B.",)),
+        # What training scripts and authors write for every SDXL file, a variant of the same, a name nobody listed.
+        ("pony", "SDXL 1.0", ()),
+        ("sdxl-1.0", "Illustrious", ()),
+        ("flux.2-klein-9b-base", "Flux.2 Klein 9B", ()),
+        ("pony", "Brand New XL", ()),
+        ("noobai", "Illustrious", ()),
+        ("illustrious", "NoobAI", ()),
+    ],
+)
+def test_two_lineages_that_exclude_each_other_are_a_conflict(file: str, hub_says: str, told: tuple[str, ...]) -> None:
+    claims = [_claim_from("base_model", file, "header"), *base_claims(hub_says, "hub", "baseModel")]
+    assert sentences(claims, "civitai") == told
+
+
+def test_several_who_disagree_stand_in_one_sentence() -> None:
+    claims = [_claim_from("rank", 4, "header"), _claim_from("rank", 16, "hub"), _claim_from("rank", 32, "card")]
+    assert sentences(claims, "huggingface") == (
+        "Hugging Face says rank 16 and the model card says rank 32, the file has rank 4.",
+    )
+
+
+def test_without_the_file_the_card_is_held_against_the_hub() -> None:
+    claims = [_claim_from("algorithm", "lokr", "hub"), _claim_from("algorithm", "lora", "card")]
+    assert sentences(claims, "civitai") == ("The description says lora, CivitAI says lokr.",)
+    assert [claim.source for claim in contradicting(claims, "algorithm")] == ["card"]

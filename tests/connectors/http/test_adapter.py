@@ -1,0 +1,167 @@
+"""Servers that drip, that send without end, and that lead into this network."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from urllib3.util import Retry
+
+from connectors.errors import BadAnswer, HubTimeout, HubUiError
+from connectors.http import adapter, session
+from connectors.http.adapter import BoundedAdapter, DirectHttp, NotPublicError, is_public, read_capped, same_site
+from connectors.http.errors import unreachable
+from connectors.http.files import file_http
+from connectors.http.session import Endpoint, Session
+from connectors.huggingface import client
+from connectors.huggingface.client import HuggingFace
+from connectors.query import Query
+from tests.connectors.raw_server import raw_server
+from tests.connectors.serving import Answer, Hub
+
+MIB = 1024 * 1024
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def drip(head: bytes, piece: bytes) -> Iterator[bytes]:
+    yield head
+    while True:
+        time.sleep(0.02)
+        yield piece
+
+
+def endless(head: bytes) -> Iterator[bytes]:
+    yield head
+    for _ in range(1024):
+        yield bytes(MIB)
+
+
+def http(header_seconds: float) -> DirectHttp:
+    direct = DirectHttp()
+    direct.mount("http://", BoundedAdapter(Retry(0), header_seconds=header_seconds))
+    return direct
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [(HEAD + b"X-Slow: ", b"x"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["a header", "100 Continue"],
+)
+@pytest.mark.timeout(30)
+def test_headers_that_never_end_are_a_timeout(head: bytes, piece: bytes) -> None:
+    timed_out = pytest.raises(requests.RequestException, match="timed out")
+    with raw_server(lambda: drip(head, piece)) as server, http(0.3) as direct, timed_out:
+        direct.get(server.url, timeout=20)
+
+
+@pytest.mark.timeout(30)
+def test_a_body_that_drips_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "ANSWER_SECONDS", 0.3)
+    with raw_server(lambda: drip(HEAD + b"Content-Length: 100000\r\n\r\n", b" ")) as server, http(20) as direct:
+        answer = direct.get(server.url, timeout=20, stream=True)
+        with pytest.raises(requests.Timeout):
+            read_capped(answer, 1000_000)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("status", [b"302 Found\r\nLocation: /", b"503 Busy"])
+def test_endless_bodies_of_redirects_and_faults_are_not_read(status: bytes) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 9000000000\r\n\r\n"
+    with raw_server(lambda: endless(head)) as server:
+        asking = Session(Endpoint(hub="civitai", label="CivitAI", url=server.url), retries=1)
+        with pytest.raises(HubUiError):
+            asking.json("/x")
+        assert server.sent < 64 * MIB
+
+
+def hugging_face(url: str) -> HuggingFace:
+    return HuggingFace(Endpoint(hub="huggingface", label="Hugging Face", url=url))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found\r\nLocation: /again"])
+def test_hugging_face_reads_no_endless_answer(status: bytes) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 9000000000\r\n\r\n"
+    with raw_server(lambda: endless(head)) as server:
+        with pytest.raises(BadAnswer):
+            hugging_face(server.url).search(Query())
+        assert server.sent < 64 * MIB
+
+
+def test_what_unpacks_to_more_than_a_list_can_hold_is_cut(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MAX_JSON_BYTES", MIB)
+    monkeypatch.setattr(session, "MAX_JSON_BYTES", MIB)
+    packed = gzip.compress(b" " * (64 * MIB))
+    for path in ("/api/models", "/api/v1/models"):
+        server.answers[path] = Answer(body=packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(BadAnswer):
+        hugging_face(server.url).search(Query())
+    with pytest.raises(BadAnswer):
+        Session(server.endpoint("civitai")).json("/api/v1/models")
+
+
+@pytest.mark.timeout(60)
+def test_hugging_face_gives_up_on_a_body_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
+    with raw_server(lambda: drip(HEAD + b"Content-Length: 100000\r\n\r\n", b" ")) as server, pytest.raises(HubTimeout):
+        hugging_face(server.url).search(Query())
+
+
+def test_another_site_is_not_asked_in_hugging_faces_place(server: Hub, elsewhere: Hub) -> None:
+    server.answers["/api/models"] = Answer(status=302, headers={"Location": f"{elsewhere.url}/api/models"})
+    with pytest.raises(BadAnswer, match="another address"):
+        hugging_face(server.url).search(Query())
+    assert elsewhere.asked == []
+
+
+def test_an_address_of_this_network_is_reached_only_where_its_host_is_named(server: Hub) -> None:
+    server.answers["/x"] = Answer(body=b"here")
+    with file_http(public=()) as strict, pytest.raises(NotPublicError) as caught:
+        strict.get(f"{server.url}/x")
+    assert server.asked == []
+    assert "own network" in unreachable(caught.value, None).message
+    with file_http(public={"127.0.0.1"}) as named:
+        assert named.get(f"{server.url}/x").content == b"here"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("104.16.0.1", True),
+        ("2606:4700::1", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b::104.16.0.1", True),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_an_address_is_public_where_it_and_what_it_carries_are(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    ("url", "following", "same"),
+    [
+        ("https://civitai.com/a", "https://civitai.com/b", True),
+        ("https://civitai.com/a", "https://www.civitai.com/a", True),
+        ("http://civitai.com/a", "https://civitai.com/a", True),
+        ("https://civitai.com/a", "http://civitai.com/a", False),
+        ("https://civitai.com/a", "https://civitai.com:8443/a", False),
+        ("https://civitai.com/a", "https://civitai.com.evil.invalid/a", False),
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:2/a", False),
+        ("https://civitai.com/a", "https://[civitai", False),
+        ("https://civitai.com/a", "file:///etc/passwd", False),
+    ],
+)
+def test_a_site_is_a_host_over_one_port(url: str, following: str, same: bool) -> None:
+    assert same_site(url, following) is same

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from connectors.errors import (
+    BadAnswer,
+    HubDown,
+    HubTimeout,
+    HubUiError,
+    KeyRequired,
+    NotFound,
+    RateLimited,
+    RegionBlocked,
+)
+from connectors.http import session as session_module
+from connectors.http.session import Endpoint, Session, error_text, retry_after, when_again
+from tests.connectors.serving import Answer, Asked, Hub, said
+
+
+def _session(server: Hub, token: str | None = None, retries: int = 0) -> Session:
+    return Session(server.endpoint("civitai", token), retries=retries)
+
+
+def _headers(**headers: str) -> requests.Response:
+    response = requests.Response()
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+def test_an_answer_is_json(server: Hub) -> None:
+    server.answers["/x"] = said({"a": [1]})
+    assert _session(server).json("/x", {"q": ["1", "2"]}) == {"a": [1]}
+    assert server.asked[0].params == {"q": ["1", "2"]}
+
+
+def test_the_user_agent_is_ours_and_looks_like_no_browser(server: Hub) -> None:
+    server.answers["/x"] = said({})
+    _session(server).json("/x")
+    agent = server.asked[0].headers["User-Agent"].lower()
+    assert agent.startswith("hub-ui/")
+    assert not any(name in agent for name in ("mozilla", "chrome", "safari", "firefox", "opera", "edge"))
+
+
+def test_the_key_goes_to_the_hub(server: Hub) -> None:
+    server.answers["/x"] = said({})
+    _session(server, "secret").json("/x")
+    assert server.asked[0].headers["Authorization"] == "Bearer secret"
+
+
+def test_another_site_is_not_asked_in_the_hubs_place(server: Hub, elsewhere: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": f"{elsewhere.url}/y"})
+    elsewhere.answers["/y"] = said({})
+    with pytest.raises(BadAnswer, match=f"{elsewhere.url}/y"):
+        _session(server, "secret").json("/x")
+    assert elsewhere.asked == []
+
+
+def test_a_redirect_within_the_hub_is_followed_with_the_key(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "/y?page=2"})
+    server.answers["/y"] = said({"found": 1})
+    assert _session(server, "secret").json("/x", {"page": 1}) == {"found": 1}
+    assert server.asked[1].params == {"page": ["2"]}
+    assert server.asked[1].headers["Authorization"] == "Bearer secret"
+
+
+def test_redirects_in_circles_end(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "/x"})
+    with pytest.raises(BadAnswer, match="circles"):
+        _session(server).json("/x")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://civitai.com.evil.invalid/", "http://civitai.com/x", "https://civitai.com:8443/"]
+)
+def test_another_origin_gets_no_key(url: str) -> None:
+    session = Session(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", token="secret"))
+    assert session.auth(url) == {}
+    assert session.auth("https://civitai.com/api") == {"Authorization": "Bearer secret"}
+
+
+def test_a_key_is_in_no_repr() -> None:
+    assert "secret" not in repr(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", token="secret"))
+
+
+def test_netrc_adds_no_login(server: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    netrc = f"{tmp_path}/netrc"
+    with open(netrc, "w", encoding="ascii") as file:
+        file.write("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", netrc)
+    server.answers["/x"] = said({})
+    _session(server).json("/x")
+    assert "Authorization" not in server.asked[0].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BadAnswer),
+        (401, KeyRequired),
+        (403, KeyRequired),
+        (404, NotFound),
+        (410, NotFound),
+        (418, BadAnswer),
+        (429, RateLimited),
+        (451, RegionBlocked),
+        (500, HubDown),
+        (503, HubDown),
+        (524, HubDown),
+    ],
+)
+def test_a_status_is_an_error_of_ours(server: Hub, status: int, error: type[HubUiError]) -> None:
+    server.answers["/x"] = said({"error": "What it said"}, status)
+    with pytest.raises(error) as caught:
+        _session(server).json("/x")
+    assert type(caught.value) is error
+    assert caught.value.hub == "civitai"
+
+
+def test_what_the_hub_said_is_passed_on(server: Hub) -> None:
+    server.answers["/x"] = said({"error": "No model with id 0"}, 404)
+    with pytest.raises(NotFound, match="No model with id 0"):
+        _session(server).json("/x")
+
+
+def test_a_fault_of_the_hub_is_tried_again(server: Hub) -> None:
+    server.answers["/x"] = lambda asked: said({"n": 3}) if len(server.asked) == 3 else said({}, 503)
+    assert _session(server, retries=2).json("/x") == {"n": 3}
+
+
+def test_a_rate_limit_is_not_tried_again(server: Hub) -> None:
+    server.answers["/x"] = said({}, 429, Retry_After="7")
+    with pytest.raises(RateLimited, match="in 7 seconds") as caught:
+        _session(server, retries=2).json("/x")
+    assert (caught.value.retry_after, len(server.asked)) == (7.0, 1)
+
+
+# JSON made to break readers: nested deeper than Python's stack, a number longer than it turns into one.
+DEEP, FULL, LONG = b"[" * 50_000, b"[" + b"[]," * 600_000 + b"0]", b'{"id": ' + b"9" * 5_000 + b"}"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"\xff\xfe", b'{"a": 1', DEEP, FULL, LONG])
+def test_what_is_no_json_is_a_bad_answer(server: Hub, body: bytes) -> None:
+    server.answers["/x"] = Answer(body=body)
+    with pytest.raises(BadAnswer):
+        _session(server).json("/x")
+
+
+def test_a_body_over_the_cap_is_cut_and_fails(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "MAX_JSON_BYTES", 1000)
+    server.answers["/x"] = said(["x" * 500_000])
+    with pytest.raises(BadAnswer):
+        _session(server).json("/x")
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_silent_hub_is_a_timeout(server: Hub, monkeypatch: pytest.MonkeyPatch, retries: int) -> None:
+    monkeypatch.setattr(session_module, "READ_SECONDS", 0.05)
+    server.answers["/x"] = Answer(after=0.2)
+    with pytest.raises(HubTimeout):
+        _session(server, retries=retries).json("/x")
+
+
+def test_a_closed_door_is_a_hub_that_is_down() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(HubDown):
+            Session(Endpoint(hub="civitai", label="CivitAI", url=url), retries=0).json("/x")
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid", "nonsense", "http://", "ftp://127.0.0.1"])
+def test_an_address_that_leads_nowhere_is_a_hub_that_is_down(url: str) -> None:
+    with pytest.raises(HubDown):
+        Session(Endpoint(hub="civitai", label="CivitAI", url=url), retries=0).json("/x")
+
+
+def test_a_cut_answer_is_a_hub_that_is_down(server: Hub) -> None:
+    server.answers["/x"] = Answer(body=b"{}", headers={"Content-Length": "500"})
+    with pytest.raises(HubDown):
+        _session(server).json("/x")
+
+
+def test_a_target_is_not_followed(server: Hub, elsewhere: Hub) -> None:
+    server.answers["/x"] = Answer(status=307, headers={"Location": f"{elsewhere.url}/y?sig=1"})
+    assert _session(server).target("/x", {"fileId": "3"}) == f"{elsewhere.url}/y?sig=1"
+    assert elsewhere.asked == []
+
+
+def test_a_relative_target_is_made_whole(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "/login"})
+    assert _session(server).target("/x") == f"{server.url}/login"
+
+
+def test_a_target_that_is_no_web_address_is_a_bad_answer(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "https://[hub/"})
+    with pytest.raises(BadAnswer):
+        _session(server).target("/x")
+
+
+def test_bytes_in_place_of_a_target_are_left_unread(server: Hub) -> None:
+    server.answers["/x"] = Answer(body=b"x" * 1000)
+    assert _session(server).target("/x") is None
+
+
+def test_a_hubs_own_reading_of_a_refusal_comes_first(server: Hub) -> None:
+    def explain(response: requests.Response) -> HubUiError | None:
+        return NotFound("gone") if response.status_code == 401 else None
+
+    session = Session(server.endpoint("civitai"), retries=0, explain=explain)
+    server.answers["/a"], server.answers["/b"] = said({}, 401), said({}, 403)
+    with pytest.raises(NotFound):
+        session.json("/a")
+    with pytest.raises(KeyRequired):
+        session.json("/b")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"error": "a"}', "a"),
+        (b'{"error": {"issues": []}}', ""),
+        (b'{"message": "m", "error": "e"}', "m"),
+        (b'{"title": "t", "detail": "d"}', "d"),
+        (b"[]", ""),
+        (b"<html>", ""),
+        (DEEP, ""),
+        (FULL, ""),
+        (LONG, ""),
+    ],
+)
+def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> None:
+    server.answers["/x"] = Answer(body=body)
+    assert error_text(requests.get(f"{server.url}/x", timeout=5)) == text
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry_After": "12"}, 12.0),
+        ({"RateLimit": '"api";r=0;t=55'}, 55.0),
+        ({"ratelimit_reset": "30"}, 30.0),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "\u00b2"}, None),
+        ({"Retry_After": "9" * 400}, None),
+        ({"RateLimit": "t=\u00b2", "ratelimit_reset": "9" * 400}, None),
+        ({"Retry_After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0.0),
+        ({}, None),
+    ],
+)
+def test_three_hubs_say_in_three_ways_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(_headers(**headers)) == seconds
+
+
+def test_a_date_to_come_back_is_a_number_of_seconds() -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    seconds = retry_after(_headers(Retry_After=in_a_minute))
+    assert seconds is not None
+    assert 50 < seconds <= 60
+
+
+def test_a_post_like_method_carries_its_body(server: Hub) -> None:
+    def echoed(asked: Asked) -> Answer:
+        return said({"method": asked.method, "body": asked.body.decode()})
+
+    server.answers["/x"] = echoed
+    assert _session(server).json("/x", method="QUERY", data=b"fog") == {"method": "QUERY", "body": "fog"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "in a few minutes"), (1.0, "in a second"), (119.0, "in 119 seconds"), (3600.0, "in 60 minutes")],
+)
+def test_when_to_come_back_is_said_as_people_say_it(seconds: float | None, said: str) -> None:
+    assert when_again(seconds) == said
+
+
+def test_a_key_that_is_refused_is_told_with_its_variable_and_where_to_get_another(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=401)
+    with pytest.raises(KeyRequired, match=r"Add a key \([A-Z_]+_TOKEN, from [a-z.]+/[a-z/-]+\), or check the one"):
+        _session(server).json("/x")

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.connector import HubDownload
+from connectors.errors import BadAnswer, Gated, HubDown, HubUiError, KeyRequired, NotFound, RateLimited
+from connectors.huggingface.client import HuggingFace
+from connectors.query import Query
+from connectors.ref import Ref
+from tests.connectors.building import COMMIT, huggingface_item
+from tests.connectors.serving import Answer, Hub, said
+
+MODELS, REPO = "/api/models", "sundayprint/risograph-weekend"
+MODEL = f"/api/models/{REPO}"
+REF = Ref.parse(f"huggingface:{REPO}")
+PIN = REF.at(COMMIT, "risograph.safetensors")
+RESOLVED = f"/{REPO}/resolve/{COMMIT}/risograph.safetensors"
+SHA = "ab" * 32
+
+
+def _listing(server: Hub, *items: Any, link: str | None = None, token: str | None = None) -> HuggingFace:
+    answer = said(list(items), Link=f'<{link}>; rel="next"') if link else said(list(items))
+    server.answers[MODELS] = answer
+    return HuggingFace(server.endpoint("huggingface", token))
+
+
+def _holding(server: Hub, token: str | None = None, **fields: Any) -> HuggingFace:
+    server.answers[MODEL] = server.answers[f"{MODEL}/revision/{COMMIT}"] = said(huggingface_item(**fields))
+    return HuggingFace(server.endpoint("huggingface", token))
+
+
+def test_a_query_becomes_parameters(server: Hub) -> None:
+    _listing(server).search(Query(text="ink", sort="newest", limit=500))
+    asked = server.asked[0].params
+    assert (asked["filter"], asked["search"], asked["sort"], asked["limit"]) == (
+        ["lora"],
+        ["ink"],
+        ["createdAt"],
+        ["100"],
+    )
+    assert asked["expand"] == [
+        "author",
+        "cardData",
+        "downloads",
+        "gated",
+        "lastModified",
+        "likes",
+        "pipeline_tag",
+        "sha",
+        "siblings",
+        "tags",
+    ]
+
+
+def test_the_user_agent_is_ours(server: Hub) -> None:
+    _listing(server).search(Query())
+    assert "hub-ui/" in server.asked[0].headers["User-Agent"]
+
+
+@pytest.mark.parametrize(("token", "header"), [("hf_k", "Bearer hf_k"), (None, None)])
+def test_only_our_own_key_is_sent(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, token: str | None, header: str | None
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_this_machine")
+    _listing(server, token=token).search(Query())
+    assert server.asked[0].headers.get("Authorization") == header
+
+
+def test_a_page_is_asked_for_by_the_links_query_on_our_own_host(server: Hub, elsewhere: Hub) -> None:
+    connector = _listing(server, link=f"{elsewhere.url}/api/models?filter=lora&cursor=abc%3D")
+    cursor = connector.search(Query()).cursor
+    assert cursor == "0?filter=lora&cursor=abc%3D"
+    connector.search(Query(), cursor)
+    assert server.asked[1].params == {"filter": ["lora"], "cursor": ["abc="]}
+    assert elsewhere.asked == []
+
+
+def test_a_cursor_outlives_the_process(server: Hub) -> None:
+    cursor = _listing(server, link=f"{server.url}/api/models?cursor=b").search(Query()).cursor
+    again = HuggingFace(server.endpoint("huggingface"))
+    again.search(Query(), cursor)
+    assert server.asked[1].params == {"cursor": ["b"]}
+
+
+def test_several_bases_are_listed_one_after_the_other(server: Hub) -> None:
+    connector = _listing(server)
+    query = Query(bases=("flux.1-fill", "flux.1-canny"))
+    page = connector.search(query)
+    assert page.cursor == "1"
+    assert connector.search(query, page.cursor).cursor is None
+    assert [asked.params["filter"][1] for asked in server.asked] == [
+        "base_model:black-forest-labs/FLUX.1-Fill-dev",
+        "base_model:black-forest-labs/FLUX.1-Canny-dev",
+    ]
+
+
+def test_repos_named_lora_but_not_tagged_come_after_the_tagged_ones(server: Hub) -> None:
+    named = huggingface_item(id="ada/old-loras", tags=["stable-diffusion"])
+    chat = huggingface_item(id="ada/chat-lora", tags=["text-generation"])
+    server.answers[MODELS] = said([named, chat])
+    page = HuggingFace(server.endpoint("huggingface", None)).search(Query())
+    assert [lora.ref.id for lora in page.loras] == ["ada/old-loras", "ada/chat-lora", "ada/old-loras"]
+    assert [asked.params.get("search") for asked in server.asked] == [None, ["lora"]]
+    assert page.cursor is None
+
+
+def test_a_base_without_a_repo_needs_no_request(server: Hub) -> None:
+    assert _listing(server).search(Query(bases=("sd-1.5-hyper",))).loras == ()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "٣", "http://127.0.0.1:1/"])
+def test_a_forged_cursor_is_refused(server: Hub, cursor: str) -> None:
+    with pytest.raises(BadAnswer, match="Search anew"):
+        _listing(server).search(Query(), cursor)
+    assert server.asked == []
+
+
+def test_a_cursor_past_the_last_list_is_the_end(server: Hub) -> None:
+    page = _listing(server).search(Query(), "9")
+    assert (page.loras, page.cursor) == ((), None)
+
+
+def test_a_broken_repo_does_not_cost_the_page(server: Hub) -> None:
+    broken = [
+        None,
+        7,
+        {},
+        {"id": 3},
+        {"id": "a b"},
+        {"id": "x/y", "siblings": [{}]},
+        {"id": "x/z", "lastModified": "no"},
+    ]
+    page = _listing(server, *broken, huggingface_item()).search(Query())
+    assert [lora.ref for lora in page.loras] == [REF]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"siblings": [{"rfilename": None}]}, {"cardData": "text"}, {"tags": [{"a": 1}, [2]]}]
+)
+def test_a_wrong_type_in_a_listed_repo_is_an_absent_value(server: Hub, wrong: dict[str, object]) -> None:
+    [lora] = _listing(server, huggingface_item(**wrong)).search(Query()).loras
+    assert lora.ref == REF
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b"[" * 1_000_001, b'{"id": ' + b"9" * 5_000 + b"}"])
+def test_json_made_to_break_readers_is_a_bad_answer(server: Hub, body: bytes) -> None:
+    server.answers.update({MODELS: Answer(body=body), MODEL: Answer(body=body)})
+    connector = HuggingFace(server.endpoint("huggingface"))
+    for call in (lambda: connector.search(Query()), lambda: connector.get(REF)):
+        with pytest.raises(BadAnswer):
+            call()
+
+
+def test_a_next_link_that_is_no_web_address_ends_the_list(server: Hub) -> None:
+    server.answers[MODELS] = said([huggingface_item()], Link='<https://[hub/?cursor=2>; rel="next"')
+    assert HuggingFace(server.endpoint("huggingface")).search(Query(text="ink")).cursor is None
+
+
+@pytest.mark.parametrize("body", [{}, None, 7, "text"])
+def test_a_page_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[MODELS] = said(body)
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface")).search(Query())
+
+
+def test_a_page_that_is_no_json_is_a_bad_answer(server: Hub) -> None:
+    server.answers[MODELS] = Answer(body=b"<html>")
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface")).search(Query())
+
+
+def test_a_rate_limit_is_told_not_slept_through(server: Hub) -> None:
+    server.answers[MODELS] = said({"error": "slow"}, 429, RateLimit='"api";r=0;t=55')
+    with pytest.raises(RateLimited) as caught:
+        HuggingFace(server.endpoint("huggingface")).search(Query())
+    assert caught.value.retry_after == 55
+
+
+def test_get_reads_the_card_at_the_same_commit(server: Hub) -> None:
+    server.answers[f"/{REPO}/resolve/{COMMIT}/README.md"] = Answer(body=b"---\na: b\n---\nUse it at night.\n")
+    lora = _holding(server).get(REF)
+    assert lora.description == "Use it at night."
+    assert server.asked[0].params == {"blobs": ["true"]}
+
+
+def test_a_card_that_is_gone_is_no_failure(server: Hub) -> None:
+    assert _holding(server).get(REF).title == "risograph-weekend"
+
+
+def test_a_repo_without_a_card_is_not_asked_for_one(server: Hub) -> None:
+    _holding(server, siblings=[]).get(REF)
+    assert [asked.path for asked in server.asked] == [MODEL]
+
+
+def test_a_branch_is_resolved_and_never_kept(server: Hub) -> None:
+    connector = _holding(server)
+    server.answers[f"{MODEL}/revision/refs%2Fpr%2F1"] = said(huggingface_item())
+    assert connector.pin(REF.at("refs/pr/1")) == PIN
+
+
+def test_a_pinned_file_needs_no_request(server: Hub) -> None:
+    assert HuggingFace(server.endpoint("huggingface")).pin(PIN) == PIN
+    assert server.asked == []
+
+
+def test_pinning_a_file_that_is_not_there_is_not_found(server: Hub) -> None:
+    with pytest.raises(NotFound, match="no file other"):
+        _holding(server).pin(REF.at(None, "other.safetensors"))
+
+
+def test_a_download_knows_size_and_hash_before_a_byte_is_fetched(server: Hub, elsewhere: Hub) -> None:
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "77", "X-Linked-Etag": f'"{SHA}"'}
+    server.answers[RESOLVED] = Answer(status=302, headers={**headers, "Location": f"{elsewhere.url}/x"})
+    download = _holding(server, token="k").download(PIN)
+    assert isinstance(download, HubDownload)
+    assert (download.repo, download.commit, download.path) == (REPO, COMMIT, "risograph.safetensors")
+    assert (download.endpoint, download.token) == (server.url, "k")
+    assert (download.size, download.sha256) == (77, SHA)
+    assert elsewhere.asked == []
+    assert "'k'" not in repr(download)
+
+
+def test_a_small_files_etag_is_no_sha256(server: Hub) -> None:
+    headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{COMMIT}"', "Content-Length": "0"}
+    server.answers[RESOLVED] = Answer(headers=headers)
+    assert _holding(server).download(PIN).sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "error"),
+    [
+        (401, {"X-Error-Code": "RepoNotFound"}, NotFound),
+        (404, {"X-Error-Code": "RepoNotFound"}, NotFound),
+        (404, {"X-Error-Code": "RevisionNotFound"}, NotFound),
+        (404, {"X-Error-Code": "EntryNotFound"}, NotFound),
+        (401, {"X-Error-Code": "GatedRepo"}, Gated),
+        (403, {"X-Error-Code": "GatedRepo"}, Gated),
+        (403, {"X-Error-Message": "Access to this resource is disabled."}, NotFound),
+        (401, {"X-Error-Message": "Invalid credentials in Authorization header"}, KeyRequired),
+        (500, {}, HubDown),
+    ],
+)
+def test_a_refusal_is_one_of_ours(server: Hub, status: int, headers: dict[str, str], error: type[HubUiError]) -> None:
+    server.answers[MODEL] = server.answers[RESOLVED] = Answer(status=status, headers=headers)
+    connector = HuggingFace(server.endpoint("huggingface"))
+    for call in (lambda: connector.get(REF), lambda: connector.download(PIN)):
+        with pytest.raises(error) as caught:
+            call()
+        assert type(caught.value) is error
+        assert caught.value.hub == "huggingface"
+
+
+@pytest.mark.parametrize("body", [[], {"id": None}, {"no": "id"}, {"id": REPO, "siblings": 7}])
+def test_a_repo_of_a_wrong_shape_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[MODEL] = said(body)
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface")).get(REF)

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.claims.resolve import flatten
+from tests.connectors.building import COMMIT, of_huggingface
+
+
+def _files(*names: str) -> list[dict[str, Any]]:
+    return [{"rfilename": name} for name in names]
+
+
+def test_a_repo_becomes_a_complete_record() -> None:
+    record = flatten(of_huggingface()).to_json()
+    assert record["ref"] == f"huggingface:sundayprint/risograph-weekend@{COMMIT}#risograph.safetensors"
+    assert (record["base_model"], record["architecture"]) == ("flux.1-dev", "flux1")
+    assert record["raw_base_model"] == "black-forest-labs/FLUX.1-dev"
+    assert (record["kind"], record["trigger_words"]) == ("style", ["RSGRPH"])
+    assert (record["creator"], record["downloads"], record["likes"]) == ("sundayprint", 900, 40)
+    assert (record["license"], record["access"]) == ("mit", "open")
+    assert record["updated_at"] == "2026-08-01T10:00:00Z"
+
+
+def test_size_and_hash_come_from_the_large_file_store() -> None:
+    lfs = {"size": 77, "sha256": "ab" * 32, "pointerSize": 129}
+    lora = of_huggingface(siblings=[{"rfilename": "a.safetensors", "size": 77, "lfs": lfs}])
+    file = flatten(lora).file
+    assert file is not None
+    assert (file.size, file.sha256) == (77, "ab" * 32)
+
+
+def test_every_weight_file_of_a_repo_is_there() -> None:
+    lora = of_huggingface(siblings=_files("a.safetensors", "sub/b.safetensors", "c.bin", "optimizer.bin", "d.png"))
+    assert [file.ref.file for file in lora.versions[0].files] == ["a.safetensors", "sub/b.safetensors", "c.bin"]
+
+
+@pytest.mark.parametrize(
+    ("names", "primary"),
+    [
+        (("zeta.safetensors", "pytorch_lora_weights.safetensors"), "pytorch_lora_weights.safetensors"),
+        (("unet/model.safetensors", "my.safetensors"), "my.safetensors"),
+        (("checkpoint-500/pytorch_lora_weights.safetensors", "b.safetensors"), "b.safetensors"),
+        (("model.safetensors", "style_lora.safetensors"), "style_lora.safetensors"),
+        (("a.bin", "z/y.safetensors"), "z/y.safetensors"),
+    ],
+)
+def test_the_file_meant_by_the_repo_alone(names: tuple[str, ...], primary: str) -> None:
+    file = flatten(of_huggingface(siblings=_files(*names))).file
+    assert file is not None
+    assert file.ref.file == primary
+
+
+def test_a_pickle_is_named_one() -> None:
+    file = flatten(of_huggingface(siblings=_files("lora.bin"))).file
+    assert file is not None
+    assert file.format == "pickle"
+
+
+@pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
+def test_a_path_that_leads_out_of_a_folder_is_no_file(path: str) -> None:
+    assert flatten(of_huggingface(siblings=_files(path))).file is None
+
+
+@pytest.mark.parametrize(
+    ("written", "base"),
+    [
+        ("krea/Krea-2-Turbo", "krea-2"),
+        (["unlisted/thing", "stabilityai/stable-diffusion-xl-base-1.0"], "sdxl-1.0"),
+        ("unlisted/thing", "unlisted/thing"),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_base_model_is_a_repo_a_list_or_nothing(written: object, base: str | None) -> None:
+    assert flatten(of_huggingface(cardData={"base_model": written}, tags=["lora"])).base_model == base
+
+
+def test_the_hubs_own_tag_stands_in_for_a_silent_card() -> None:
+    record = flatten(of_huggingface(cardData={}, tags=["lora", "base_model:adapter:Qwen/Qwen-Image"]))
+    assert (record.base_model, record.architecture) == ("qwen-image", "qwen-image")
+
+
+def test_a_gated_repo_says_so_with_its_reason() -> None:
+    lora = of_huggingface(gated="manual")
+    assert lora.access == "gated"
+    assert lora.versions[0].access_note == "The author grants access one by one, on the repo's own page."
+
+
+def test_not_for_all_audiences_is_mature() -> None:
+    widget = [{"text": "x", "output": {"url": "images/a.png"}}]
+    lora = of_huggingface(tags=["lora", "not-for-all-audiences"], cardData={"widget": widget})
+    assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
+
+
+def test_widget_pictures_lie_at_the_same_commit() -> None:
+    widget = [{"text": "a boat", "output": {"url": "images/a b.png"}}, {"text": "-", "output": {"url": "c.mp4"}}]
+    first, second = flatten(of_huggingface(cardData={"widget": widget})).images
+    base = f"https://huggingface.co/sundayprint/risograph-weekend/resolve/{COMMIT}"
+    assert (first.url, first.prompt, first.video) == (f"{base}/images/a%20b.png", "a boat", False)
+    assert (second.url, second.prompt, second.video) == (f"{base}/c.mp4", None, True)
+
+
+def test_the_cards_text_adds_words_and_the_weight() -> None:
+    card = "---\nlicense: mit\n---\n# X\nYou should use `vltg` to trigger it. The recommended scale is `0.8`.\n"
+    record = flatten(of_huggingface(card, cardData={"license": "mit"}))
+    assert (record.trigger_words, record.weight) == (("vltg",), 0.8)
+
+
+def test_the_cards_own_front_matter_stands_in_for_the_hubs() -> None:
+    lora = of_huggingface("---\nbase_model: Qwen/Qwen-Image\n---\nText.\n", cardData=None)
+    assert (flatten(lora).base_model, lora.description) == ("qwen-image", "Text.")
+
+
+def test_a_repo_without_a_commit_has_no_version() -> None:
+    record = flatten(of_huggingface(sha=None))
+    assert str(record.ref) == "huggingface:sundayprint/risograph-weekend"
+
+
+def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
+    card = "# Two\n## fox\nKeyword: fxx\n[a](a.safetensors)\n## boat\nKeyword: btt\n[b](b.safetensors)\n"
+    lora = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "sub/b.safetensors"))
+    version = lora.versions[0]
+    words = {file.name: flatten(lora, version, file).trigger_words for file in version.files}
+    assert words == {"a.safetensors": ("fxx",), "b.safetensors": ("btt",)}
+
+
+def test_words_of_several_loras_are_not_the_repos() -> None:
+    card = "# Two\n## fox\nTrigger word: `fxx`\n## boat\nTrigger word: `btt`\n"
+    both = of_huggingface(card, cardData={}, siblings=_files("a.safetensors", "b.safetensors"))
+    alone = of_huggingface(card, cardData={}, siblings=_files("a.safetensors"))
+    assert flatten(both).trigger_words == ()
+    assert flatten(alone).trigger_words == ("fxx", "btt")
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        ({"instance_prompt": "a, b"}, ("a", "b")),
+        ({"instance_prompt": ["a", "b, c"]}, ("a", "b", "c")),
+        ({"instance_prompt": None, "trigger_words": ["a"]}, ("a",)),
+        ({"instance_prompt": "None"}, ()),
+        ({"instance_prompt": ""}, ()),
+        ({"trigger": "a"}, ("a",)),
+    ],
+)
+def test_the_front_matter_holds_words_in_several_ways(front: dict[str, Any], words: tuple[str, ...]) -> None:
+    assert flatten(of_huggingface(cardData=front)).trigger_words == words
+
+
+def test_widget_prompts_are_hints_only() -> None:
+    widget = [{"text": f"vltg01 a {thing}"} for thing in ("boat", "fox", "pier")]
+    claims = of_huggingface(cardData={"widget": widget}).claims
+    assert [(c.value, c.source) for c in claims if c.field == "trigger_words"] == [(("vltg01",), "example")]
+
+
+def test_the_hubs_copy_of_the_widget_stands_in_for_the_cards() -> None:
+    widget = [{"text": "a boat", "output": {"url": "a.png"}}]
+    assert flatten(of_huggingface(cardData={}, widgetData=widget)).images[0].prompt == "a boat"
+
+
+def test_the_prompts_of_a_card_hint_at_its_kind() -> None:
+    front = {"instance_prompt": "VLTG", "widget": [{"text": "a fox in the style of VLTG"}]}
+    assert flatten(of_huggingface(cardData=front, tags=["lora"])).kind == "style"
+
+
+def test_the_first_heading_is_a_title() -> None:
+    assert flatten(of_huggingface("# Ink Style LoRA\n", cardData={}, tags=["lora"], id="a/x1")).kind == "style"
+
+
+def test_a_silent_cards_text_names_the_base_model() -> None:
+    record = flatten(of_huggingface("LoRAs for Stable Diffusion 1.5.\n", cardData={}, tags=["lora"]))
+    assert (record.base_model, record.raw_base_model) == ("sd-1.5", "Stable Diffusion 1.5")
+
+
+def test_access_and_level_are_claims_too() -> None:
+    lora = of_huggingface(gated="auto", id="a/nsfw-fox")
+    said = {c.field: (c.value, c.where) for c in lora.claims if c.field in ("access", "nsfw")}
+    assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
+
+
+def test_a_repo_that_was_taken_down_says_so() -> None:
+    assert flatten(of_huggingface(disabled=True)).access == "removed"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])
+@pytest.mark.parametrize(
+    "field", ["instance_prompt", "widget", "license", "license_name", "base_model", "trigger", "extra_gated_prompt"]
+)
+def test_a_wrong_type_in_a_card_is_an_absent_value(field: str, wrong: object) -> None:
+    assert flatten(of_huggingface(cardData={field: wrong})).to_json()["hub"] == "huggingface"
+
+
+@pytest.mark.parametrize("wrong", [None, "many", -3, [], {}])
+def test_a_wrong_count_is_unknown(wrong: object) -> None:
+    lora = of_huggingface(downloads=wrong, likes=wrong)
+    assert (lora.downloads, lora.likes) == (None, None)
+
+
+def test_a_repo_that_nothing_rates_has_no_level_and_a_prompt_may_give_it_one() -> None:
+    def widget(prompt: str) -> dict[str, object]:
+        return {"widget": [{"text": prompt, "output": {"url": "fox.png"}}]}
+
+    plain, told = of_huggingface(cardData=widget("a fox")), of_huggingface(cardData=widget("a naked faun"))
+    assert (plain.nsfw, plain.versions[0].examples[0].nsfw) == (None, None)
+    assert (told.nsfw, told.versions[0].examples[0].nsfw) == ("mature", "mature")

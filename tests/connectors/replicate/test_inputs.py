@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, KeyRequired, Paid, UsageError
+from connectors.record import Access
+from connectors.ref import Ref
+from connectors.replicate.inputs import Filled, InputRequest, Inputs, fill, inputs_of, runnable_of, runner, slot
+from hub_ui.demo.hubs.replicate_official import loads, official
+from hub_ui.demo.hubs.replicate_schema import problems
+from tests.connectors.conftest import RECORDINGS
+
+SLOT = "https://huggingface.co/ada/ink/resolve/x/ink.safetensors"
+
+
+def _version(**properties: Any) -> dict[str, Any]:
+    schemas = {
+        "Input": {"properties": properties},
+        "aspect_ratio": {"enum": ["1:1", "16:9", "2:3"]},
+        "model": {"enum": ["dev", "schnell"]},
+        "output_format": {"enum": ["webp", "png"]},
+    }
+    return {"openapi_schema": {"components": {"schemas": schemas}}}
+
+
+def _choice(name: str) -> dict[str, Any]:
+    return {"allOf": [{"$ref": f"#/components/schemas/{name}"}], "default": "x"}
+
+
+def _inputs(**properties: Any) -> Inputs:
+    return inputs_of(_version(prompt={"type": "string"}, **properties))
+
+
+def _filled(inputs: Inputs, **fields: Any) -> Filled:
+    asked: dict[str, Any] = {"prompt": "a pier", "own": True, "scales": (), **fields}
+    return fill(inputs, InputRequest(**asked))
+
+
+def test_an_input_has_its_kind_bounds_and_choices() -> None:
+    steps = {"type": "integer", "minimum": 1, "maximum": 50, "default": 28}
+    known = _inputs(num_inference_steps=steps, model=_choice("model")).known
+    found = known["num_inference_steps"]
+    assert (found.kind, found.least, found.most, found.default) == ("integer", 1, 50, 28)
+    assert (known["model"].choices, known["model"].default) == (("dev", "schnell"), "x")
+
+
+@pytest.mark.parametrize("version", [{}, {"openapi_schema": None}, {"openapi_schema": {"components": []}}])
+def test_a_version_without_a_schema_has_no_inputs(version: dict[str, Any]) -> None:
+    assert inputs_of(version).known == {}
+
+
+def test_only_what_the_model_takes_is_sent() -> None:
+    assert _filled(_inputs(seed={"type": "integer"}), seed=7).values == {"prompt": "a pier", "seed": 7}
+
+
+def test_what_the_model_has_no_place_for_is_said() -> None:
+    wish = {
+        "negative": "fog",
+        "seed": 7,
+        "steps": 20,
+        "guidance": 3.5,
+        "width": 512,
+        "sampler": "Euler",
+        "control": "x",
+    }
+    filled = _filled(_inputs(), **wish)
+    assert filled.values == {"prompt": "a pier"}
+    assert len(filled.notes) == 7
+    assert "This model takes no negative prompt; it was left out." in filled.notes
+
+
+def test_numbers_are_brought_into_the_range_and_it_is_said() -> None:
+    scale = {"type": "number", "minimum": -1, "maximum": 3}
+    filled = _filled(_inputs(lora_scale=scale), scales=(4.0,))
+    assert filled.values["lora_scale"] == 3.0
+    assert filled.notes == ("This model takes -1 to 3 for lora_scale: 4 became 3.",)
+
+
+def test_a_model_s_pictures_are_lossless_and_the_same_each_time() -> None:
+    inputs = _inputs(
+        num_outputs={"type": "integer"}, go_fast={"type": "boolean"}, output_format=_choice("output_format")
+    )
+    assert _filled(inputs).values == {"prompt": "a pier", "num_outputs": 1, "go_fast": False, "output_format": "png"}
+
+
+def test_nothing_weakens_the_safety_checker() -> None:
+    assert "disable_safety_checker" not in _filled(_inputs(disable_safety_checker={"type": "boolean"})).values
+
+
+@pytest.mark.parametrize(("name", "steps"), [("guidance_scale", "num_inference_steps"), ("guidance", "steps")])
+def test_guidance_and_steps_go_by_several_names(name: str, steps: str) -> None:
+    filled = _filled(_inputs(**{name: {"type": "number"}, steps: {"type": "integer"}}), guidance=2.5, steps=9)
+    assert filled.values == {"prompt": "a pier", name: 2.5, steps: 9}
+
+
+def test_the_fast_model_takes_four_steps_unless_asked_otherwise() -> None:
+    inputs = _inputs(model=_choice("model"), num_inference_steps={"type": "integer"})
+    assert _filled(inputs, schnell=True).values == {"prompt": "a pier", "model": "schnell", "num_inference_steps": 4}
+    assert _filled(inputs, schnell=True, steps=8).values["num_inference_steps"] == 8
+    assert "model" not in _filled(inputs).values
+
+
+SIDE = {"type": "integer", "minimum": 256, "maximum": 1440}
+CUSTOM = {"enum": ["1:1", "custom"]}
+
+
+@pytest.mark.parametrize(
+    ("properties", "sized"),
+    [
+        ({"width": SIDE, "height": SIDE}, {"width": 512, "height": 768}),
+        (
+            {"width": SIDE, "height": SIDE, "aspect_ratio": CUSTOM},
+            {"aspect_ratio": "custom", "width": 512, "height": 768},
+        ),
+        ({"width": SIDE, "height": SIDE, "aspect_ratio": _choice("aspect_ratio")}, {"aspect_ratio": "2:3"}),
+        ({"aspect_ratio": _choice("aspect_ratio")}, {"aspect_ratio": "2:3"}),
+        ({"image_size": {"enum": ["512x768"]}}, {"image_size": "512x768"}),
+        (
+            {"aspect_ratio": _choice("aspect_ratio"), "megapixels": {"enum": ["1", "0.25"]}},
+            {"aspect_ratio": "2:3", "megapixels": "0.25"},
+        ),
+        ({}, {}),
+    ],
+)
+def test_a_size_is_asked_for_in_the_model_s_way(properties: dict[str, Any], sized: dict[str, Any]) -> None:
+    filled = _filled(_inputs(**properties), width=519, height=768)
+    assert filled.values == {"prompt": "a pier", **sized}
+    assert bool(filled.notes) is ("width" not in sized and "image_size" not in sized)
+
+
+def test_a_size_that_the_shape_has_anyway_is_nothing_to_tell() -> None:
+    inputs = _inputs(aspect_ratio=_choice("aspect_ratio"))
+    assert _filled(inputs, width=1024, height=1024).notes == ()
+    assert len(_filled(inputs, width=1024, height=960).notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"), [("Euler a", "K_EULER_ANCESTRAL"), ("DDIM", "DDIM"), ("K_EULER", "K_EULER")]
+)
+def test_a_sampler_is_found_by_the_name_people_know(name: str, choice: str) -> None:
+    inputs = _inputs(scheduler={"enum": ["DDIM", "K_EULER", "K_EULER_ANCESTRAL"]})
+    assert _filled(inputs, sampler=name).values["scheduler"] == choice
+
+
+WEIGHT = {"type": "number"}
+TEXT = {"type": "string"}
+
+
+def test_a_fine_tune_is_its_own_first_lora_and_takes_a_second() -> None:
+    inputs = _inputs(lora_scale=WEIGHT, replicate_weights=TEXT, extra_lora=TEXT, extra_lora_scale=WEIGHT)
+    filled = _filled(inputs, scales=(0.8, 0.4), slots=(SLOT,))
+    assert filled.values == {"prompt": "a pier", "lora_scale": 0.8, "extra_lora": SLOT, "extra_lora_scale": 0.4}
+
+
+def test_a_runner_is_given_the_lora() -> None:
+    inputs = _inputs(lora_weights=TEXT, lora_scale=WEIGHT, extra_lora=TEXT, extra_lora_scale=WEIGHT)
+    filled = _filled(inputs, own=False, scales=(0.8,), slots=(SLOT,))
+    assert filled.values == {"prompt": "a pier", "lora_weights": SLOT, "lora_scale": 0.8}
+
+
+def test_a_runner_may_take_lists() -> None:
+    inputs = _inputs(hf_loras={"type": "array"}, lora_scales={"type": "array"})
+    filled = _filled(inputs, own=False, scales=(0.8, 0.4), slots=(SLOT, SLOT))
+    assert filled.values == {"prompt": "a pier", "hf_loras": [SLOT, SLOT], "lora_scales": [0.8, 0.4]}
+
+
+@pytest.mark.parametrize(
+    ("own", "properties", "words"),
+    [(True, {"lora_scale": WEIGHT}, "takes one LoRA at a time, not 2"), (False, {}, "takes no LoRA at a time, not 2")],
+)
+def test_more_loras_than_the_model_has_places_for_are_refused(
+    own: bool, properties: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        _filled(_inputs(**properties), own=own, scales=(1.0, 1.0), slots=(SLOT, SLOT)[own:])
+
+
+def test_a_lora_whose_strength_can_t_be_chosen_is_said() -> None:
+    assert _filled(_inputs(), scales=(0.5,)).notes == (
+        "This model doesn't let one choose how strongly its LoRA acts: it is always whole.",
+    )
+
+
+EVERYTHING = {
+    "negative": "fog", "seed": 2**32, "steps": 900, "guidance": 99.0, "width": 4000, "height": 130,
+    "sampler": "DPM++ 2M Karras", "schnell": True, "control": "https://x/y.png",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(official()))
+def test_what_is_filled_in_fits_the_official_models(name: str) -> None:
+    version = official()[name]["latest_version"]
+    own = "replicate_weights" in inputs_of(version)
+    filled = _filled(inputs_of(version), own=own, scales=(9.0,), slots=() if own else (SLOT,), **EVERYTHING)
+    assert problems(version, dict(filled.values)) == []
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recordings at {RECORDINGS}")
+def test_what_is_filled_in_fits_every_recorded_model() -> None:
+    checked = 0
+    for path in RECORDINGS.glob("replicate_model_*.json"):
+        version = json.loads(path.read_text(encoding="utf-8")).get("latest_version") or {}
+        inputs = inputs_of(version)
+        if "prompt" not in inputs or not ({"lora_scale", "lora_scales"} & set(inputs.known)):
+            continue
+        own = "replicate_weights" in inputs
+        for wish in ({}, EVERYTHING):
+            filled = _filled(inputs, own=own, scales=(9.0,) if own else (), **wish)
+            assert [p for p in problems(version, dict(filled.values)) if p[0] != "required"] == [], path.name
+            json.dumps(filled.values)
+        checked += 1
+    assert checked > 15
+
+
+VERSION = {"openapi_schema": {"components": {"schemas": {"Input": {"properties": {"prompt": {"type": "string"}}}}}}}
+
+
+def model(**fields: Any) -> dict[str, Any]:
+    example = {
+        "metrics": {"predict_time": 8.5}, "input": {"num_inference_steps": 25}, "output": ["https://a.example/1.png"],
+    }  # fmt: skip
+    return {"latest_version": {"id": "f" * 64}, "is_official": False, "default_example": example, **fields}
+
+
+def test_a_model_is_read_once_for_all_that_a_run_needs() -> None:
+    read = runnable_of(model(), VERSION)
+    assert ("prompt" in read.inputs, read.newest, read.official) == (True, "f" * 64, False)
+    assert (read.seconds, read.steps, read.example) == (8.5, 25.0, ("https://a.example/1.png",))
+
+
+def test_twice_the_steps_take_twice_the_time() -> None:
+    assert runnable_of(model(), VERSION).seconds_for(50) == 17.0
+    assert runnable_of(model(), VERSION).seconds_for(None) == 8.5
+
+
+@pytest.mark.parametrize(
+    "example", [None, {}, "x", {"metrics": None, "input": [], "output": 3}, {"metrics": {"predict_time": -1}}]
+)
+def test_without_a_sound_example_nobody_knows_how_long_it_takes(example: Any) -> None:
+    assert runnable_of(model(default_example=example), VERSION).seconds_for(20) is None
+
+
+COMMIT, HASH = "1ecd" * 10, "dd66" * 16
+
+
+@pytest.mark.parametrize(
+    ("ref", "address"),
+    [
+        (
+            f"huggingface:ada/ink@{COMMIT}#ink v2.safetensors",
+            f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink%20v2.safetensors",
+        ),
+        (
+            f"huggingface:ada/ink@{COMMIT}#deep/er.safetensors",
+            f"https://huggingface.co/ada/ink/resolve/{COMMIT}/deep/er.safetensors",
+        ),
+        ("civitai:1001@2001", "https://civitai.com/api/download/models/2001?type=Model&format=SafeTensor"),
+        (
+            "civitai:1001@2001#3001",
+            "https://civitai.com/api/download/models/2001?type=Model&format=SafeTensor&fileId=3001",
+        ),
+        (f"replicate:maker/x@{HASH}", f"https://replicate.com/maker/x/versions/{HASH}"),
+    ],
+)
+def test_a_lora_is_named_so_that_the_same_file_is_loaded(ref: str, address: str) -> None:
+    assert slot(Ref.parse(ref)) == address
+    assert loads(address)
+
+
+def test_civitai_is_never_named_by_its_page_or_mature_domain() -> None:
+    """The runners take the model's id in a page's address for a version's."""
+    for pasted in (
+        "https://civitai.red/models/1001?modelVersionId=2001",
+        "https://civitai.com/models/1001?modelVersionId=2001",
+    ):
+        assert slot(Ref.parse(pasted)).startswith("https://civitai.com/api/download/models/2001?")
+
+
+@pytest.mark.parametrize(
+    "ref", ["civitai:1001", "huggingface:ada/ink@main#a.safetensors", "replicate:maker/x", f"hf:ada/ink@{COMMIT}"]
+)
+def test_what_names_no_file_is_refused(ref: str) -> None:
+    with pytest.raises(UsageError, match="names no"):
+        slot(Ref.parse(ref))
+
+
+@pytest.mark.parametrize(
+    ("access", "error"),
+    [
+        ("login", KeyRequired),
+        ("gated", Gated),
+        ("paid", Paid),
+        ("generation-only", DownloadsDisabled),
+        ("archived", DownloadsDisabled),
+        ("removed", DownloadsDisabled),
+    ],
+)
+def test_what_only_a_key_opens_is_refused_rather_than_the_key_sent(access: Access, error: type[HubUiError]) -> None:
+    with pytest.raises(error, match=r"Replicate (would need your key|can't fetch it)"):
+        slot(Ref.parse("civitai:1001@2001"), access)
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("flux.1-dev", "black-forest-labs/flux-dev-lora"),
+        ("flux.1-schnell", "black-forest-labs/flux-schnell-lora"),
+        (None, "black-forest-labs/flux-dev-lora"),
+    ],
+)
+def test_flux_loras_have_a_runner(base: str | None, name: str) -> None:
+    assert runner("flux1", base) == name
+
+
+@pytest.mark.parametrize(
+    ("architecture", "base", "words"),
+    [
+        ("sdxl", "pony", "run LoRAs for FLUX.1"),
+        (None, None, "an unknown base model"),
+        ("flux1", "flux.1-kontext", "needs a picture"),
+    ],
+)
+def test_others_have_none(architecture: str | None, base: str | None, words: str) -> None:
+    with pytest.raises(DoesNotFit, match=words):
+        runner(architecture, base)

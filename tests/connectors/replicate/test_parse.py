@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.claims.resolve import flatten
+from connectors.replicate import parse
+from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
+
+HUNYUAN_INPUTS = ("prompt", "lora_url", "lora_strength", "replicate_weights")
+
+
+def test_a_fine_tune_becomes_a_complete_record() -> None:
+    record = flatten(of_replicate()).to_json()
+    assert record["ref"] == f"replicate:pearlgrey/fog-harbour@{HASH}"
+    assert (record["base_model"], record["architecture"]) == ("flux.1-dev", "flux1")
+    assert (record["creator"], record["downloads"], record["likes"]) == ("pearlgrey", 77, None)
+    assert record["trigger_words"] == ["TOK"]
+    assert record["updated_at"] == "2026-08-01T10:00:00Z"
+    assert record["file"] == {"name": "fog-harbour.safetensors", "size": None, "sha256": None, "format": "safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "base"),
+    [(FLUX_INPUTS, "flux.1-dev"), (SDXL_INPUTS, "sdxl-1.0"), (HUNYUAN_INPUTS, "hunyuan-video")],
+)
+def test_the_inputs_tell_the_base_model(inputs: tuple[str, ...], base: str) -> None:
+    assert flatten(of_replicate(inputs=inputs)).base_model == base
+
+
+def test_what_only_the_inputs_say_was_written_by_nobody() -> None:
+    assert flatten(of_replicate()).raw_base_model is None
+
+
+def test_a_choice_of_model_tells_the_base_model() -> None:
+    version = replicate_version()
+    version["openapi_schema"]["components"]["schemas"]["model"] = {"enum": ["tiny-shapes"]}
+    record = flatten(of_replicate(latest_version=version))
+    assert (record.base_model, record.raw_base_model) == ("tiny-shapes", "tiny-shapes")
+
+
+def test_weights_url_may_name_the_base_or_the_lora_itself() -> None:
+    base = of_replicate(inputs=("prompt", "loras"), weights_url="https://huggingface.co/Qwen/Qwen-Image")
+    own = of_replicate(weights_url="https://huggingface.co/pearlgrey/fog")
+    assert flatten(base).base_model == "qwen-image"
+    assert flatten(own).base_model == "flux.1-dev"
+    assert [c.value for c in own.claims if c.field == "weights_url"] == ["https://huggingface.co/pearlgrey/fog"]
+
+
+def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
+    assert flatten(of_replicate(inputs=("lora_weights",), description="flux schnell")).base_model == "flux.1-schnell"
+    assert flatten(of_replicate(inputs=SDXL_INPUTS, description="as good as flux")).base_model == "sdxl-1.0"
+
+
+@pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",)])
+def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
+    assert parse.describes_lora(replicate_model(inputs=inputs))
+    record = flatten(of_replicate(inputs=inputs))
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fields"),
+    [
+        (("is_lora", "lora_lr", "input_images"), {}),
+        ((*FLUX_INPUTS, "lora_rank"), {"name": "flux-lora-trainer"}),
+        (("input_images", "lora_rank", "prompt"), {"description": "Train your own LoRA in minutes"}),
+        (("lora_url", "prompt"), {"name": "lora-converter"}),
+        (("lora_url",), {"description": "Merges several LoRAs into one"}),
+        (SDXL_INPUTS, {"github_url": "https://github.com/pearlgrey/cog-sdxl"}),
+        (("prompt", "top_p", "use_lora"), {}),
+    ],
+)
+def test_what_trains_converts_or_is_a_base_model_is_not_listed(inputs: tuple[str, ...], fields: dict[str, Any]) -> None:
+    assert not parse.describes_lora(replicate_model(inputs=inputs, **fields))
+    assert flatten(of_replicate(inputs=inputs, **fields)).access == "generation-only"
+
+
+@pytest.mark.parametrize(
+    ("description", "prompt", "words"),
+    [
+        ("An SDXL fine-tune of fog", "a pier in the style of TOK", ("TOK",)),
+        (None, "a MATSNL65 man", ("MATSNL65",)),
+        ('FLUX fine-tuned on fog, use the term "FGHRBR"', "a pier", ("FGHRBR",)),
+    ],
+)
+def test_a_fine_tune_with_its_weights_built_in_keeps_its_kind_and_words(
+    description: str | None, prompt: str, words: tuple[str, ...]
+) -> None:
+    fields: dict[str, Any] = {"description": description, "default_example": {"input": {"prompt": prompt}}}
+    record = flatten(of_replicate(inputs=("prompt", "lora_scale"), **fields))
+    assert parse.describes_lora(replicate_model(inputs=("prompt", "lora_scale"), **fields))
+    assert (record.trigger_words, record.access) == (words, "generation-only")
+    assert record.kind != "tool"
+
+
+def test_a_base_model_that_kept_the_strength_of_another_program_is_no_fine_tune() -> None:
+    example = {"input": {"prompt": "a pier at dawn"}}
+    assert not parse.describes_lora(replicate_model(inputs=("prompt", "lora_scale"), default_example=example))
+
+
+def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
+    record = flatten(of_replicate(inputs=SDXL_INPUTS, owner="stability-ai", name="sdxl"))
+    assert (record.access, record.file) == ("generation-only", None)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"github_url": "https://github.com/pearlgrey/cog-fog"},
+        {"name": "fog-trainer"},
+        {"default_example": {"input": {"prompt": "a TOK pier", "lora_weights": "fofr/flux-fog"}}},
+    ],
+)
+def test_a_program_with_a_fine_tunes_inputs_has_no_weights_and_no_words(fields: dict[str, Any]) -> None:
+    record = flatten(of_replicate(**fields))
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+    assert record.trigger_words == ()
+
+
+def test_an_example_with_an_empty_slot_borrows_nothing() -> None:
+    example = {"input": {"prompt": "a TOK pier", "lora_url": ""}}
+    assert flatten(of_replicate(inputs=HUNYUAN_INPUTS, default_example=example)).access == "open"
+
+
+@pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
+def test_what_takes_no_lora_says_so(words: str) -> None:
+    assert not parse.describes_lora(replicate_model(inputs=("prompt",), description=words))
+
+
+@pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",)])
+def test_the_word_alone_lists_nothing_that_draws_nothing(inputs: tuple[str, ...]) -> None:
+    assert not parse.describes_lora(replicate_model(inputs=inputs, description="fine-tuned with LoRA"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [("a koi in the style of TOK", "style"), ("a portrait of TOK", "character"), ("TOK, a koi", None)],
+)
+def test_the_example_hints_at_the_kind(prompt: str, kind: str | None) -> None:
+    assert flatten(of_replicate(default_example={"input": {"prompt": prompt}})).kind == kind
+
+
+def test_a_name_tells_that_it_is_for_grown_ups() -> None:
+    lora = of_replicate(name="nsfw-fog", cover_image_url="https://replicate.delivery/x/a.png")
+    assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
+
+
+def test_an_examples_prompt_tells_it_too() -> None:
+    example = {"input": {"prompt": "TOK, a nude figure study"}, "output": ["https://replicate.delivery/x/a.png"]}
+    lora = of_replicate(default_example=example)
+    assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
+    assert of_replicate().nsfw is None
+
+
+def test_what_is_no_lora_is_no_tool_either() -> None:
+    assert flatten(of_replicate(inputs=("prompt", "top_p"))).kind is None
+
+
+def test_the_lcm_fork_of_the_sdxl_trainer_has_no_refiner() -> None:
+    inputs = ("prompt", "scheduler", "apply_watermark", "replicate_weights", "lora_scale")
+    assert flatten(of_replicate(inputs=inputs)).base_model == "sdxl-1.0"
+
+
+def test_what_writes_text_is_not_listed() -> None:
+    assert not parse.describes_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
+
+
+@pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
+def test_without_telling_inputs_the_word_decides(words: str, listed: bool) -> None:
+    assert parse.describes_lora(replicate_model(inputs=("prompt",), description=words)) is listed
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "description", "words"),
+    [
+        ("a koi in the style of TOK", "nihon", None, ("TOK",)),
+        ("a pier, FGHRBR, at dawn", "fog-harbour", 'use the term "FGHRBR"', ("FGHRBR",)),
+        ("In the style of CYB77, a street", "cyberpunk", None, ("CYB77",)),
+        ("a face, including Yanisse face", "yanisse", None, ("Yanisse",)),
+        ("an 8K photo of NASA, USA", "space", None, ()),
+        ("a cartoon man", "flux-cartoon", None, ()),
+    ],
+)
+def test_a_prompt_is_a_hint_only_where_it_is_striking(
+    prompt: str, name: str, description: str | None, words: tuple[str, ...]
+) -> None:
+    example = {"input": {"prompt": prompt}}
+    assert flatten(of_replicate(name=name, description=description, default_example=example)).trigger_words == words
+
+
+def test_the_description_is_believed_before_the_prompt() -> None:
+    record = flatten(of_replicate(description='Flux lora, use the term "MNALSA" to trigger generation'))
+    assert record.trigger_words == ("MNALSA",)
+
+
+def test_the_examples_strength_is_the_weight() -> None:
+    assert flatten(of_replicate(default_example={"input": {"lora_scale": 0.9}})).weight == 0.9
+    assert flatten(of_replicate(default_example={"input": {"lora_strength": 0.8}})).weight == 0.8
+
+
+def test_the_examples_output_is_shown_with_its_parameters() -> None:
+    example = {"input": {"prompt": "a pier", "seed": 3}, "output": ["https://replicate.delivery/x/out-0.webp"]}
+    image = flatten(of_replicate(default_example=example)).images[0]
+    assert (image.url, image.prompt, dict(image.params)) == (
+        "https://replicate.delivery/x/out-0.webp",
+        "a pier",
+        {"seed": 3},
+    )
+
+
+def test_a_cover_is_shown_where_the_output_is_gone() -> None:
+    lora = of_replicate(cover_image_url="https://replicate.delivery/x/cover.mp4?a=1")
+    assert [(image.url, image.video) for image in flatten(lora).images] == [
+        ("https://replicate.delivery/x/cover.mp4?a=1", True)
+    ]
+
+
+def test_a_model_without_versions_is_still_a_record() -> None:
+    assert str(flatten(of_replicate(latest_version=None)).ref) == "replicate:pearlgrey/fog-harbour"
+
+
+@pytest.mark.parametrize("owner", [None, "", "a/b", "a b", "x#y", [], "\u202e"])
+def test_a_model_whose_name_is_no_name_is_none(owner: object) -> None:
+    assert parse.lora(replicate_model(owner=owner)) is None
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], True])
+@pytest.mark.parametrize(
+    "field", ["latest_version", "default_example", "description", "run_count", "weights_url", "url"]
+)
+def test_a_wrong_type_is_an_absent_value(field: str, wrong: object) -> None:
+    fields: dict[str, Any] = {field: wrong}
+    parse.describes_lora(replicate_model(**fields))
+    assert flatten(of_replicate(**fields)).to_json()["hub"] == "replicate"
+
+
+MADE = {"version": f"pearlgrey/fog-harbour:{HASH}", "weights": "https://replicate.delivery/x/trained_model.tar"}
+
+
+def _training(**fields: Any) -> dict[str, Any]:
+    asked = {"trigger_word": "FGHRBR", "autocaption": True, "lora_rank": 16}
+    return {"status": "succeeded", "completed_at": "2026-08-01T10:00:00Z", "input": asked, "output": MADE, **fields}
+
+
+def test_a_finished_training_is_a_lora() -> None:
+    lora = parse.lora_of_training(_training())
+    assert lora is not None
+    record = flatten(lora)
+    assert str(record.ref) == f"replicate:pearlgrey/fog-harbour@{HASH}"
+    assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 16)
+    assert (record.access, record.updated_at) == ("open", "2026-08-01T10:00:00Z")
+
+
+def test_what_was_asked_for_is_believed_before_the_example() -> None:
+    model = parse.with_training(replicate_model(), [_training(input={"trigger_word": "FGHRBR, fog"})])
+    lora = parse.lora(model)
+    assert lora is not None
+    said = [(c.value, c.source, c.where) for c in lora.claims if c.field == "trigger_words"]
+    assert said[0] == (("FGHRBR", "fog"), "hub", "training.input.trigger_word")
+
+
+@pytest.mark.parametrize(
+    ("asked", "base"),
+    [
+        ({"trigger_word": "TOK", "autocaption": True}, "flux.1-dev"),
+        ({"trigger_word": "TOK", "autocaption": True, "model_type": "schnell"}, "flux.1-schnell"),
+        ({"token_string": "TOK"}, "sdxl-1.0"),
+        ({"use_face_detection_instead": True}, "sdxl-1.0"),
+        ({"input_videos": "x", "timestep_sampling": "sigmoid"}, "hunyuan-video"),
+        ({}, None),
+    ],
+)
+def test_what_is_asked_tells_the_trainer(asked: dict[str, Any], base: str | None) -> None:
+    lora = parse.lora_of_training(_training(input=asked))
+    assert lora is not None
+    assert flatten(lora).base_model == base
+
+
+@pytest.mark.parametrize(
+    "output", [None, {}, {"version": None}, {"version": "x"}, {"version": f"a/b:{HASH[:9]}"}, [], "text", 7]
+)
+def test_an_unfinished_training_made_nothing(output: object) -> None:
+    assert parse.lora_of_training(_training(output=output)) is None
+
+
+def test_the_training_of_another_version_is_none_of_its() -> None:
+    other = _training(output={"version": f"pearlgrey/fog-harbour:{'ab' * 32}"})
+    assert parse.with_training(replicate_model(), [other]) == replicate_model()
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "text", [], {"trigger_word": []}, {"lora_rank": "many"}, {"lora_rank": -1}])
+def test_a_wrong_type_is_an_absent_value_of_replicate_training(wrong: object) -> None:
+    assert flatten(of_replicate(training=_training(input=wrong))).rank is None

@@ -1,0 +1,153 @@
+"""On the local hub, which trains in a fifth of a second."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connectors.claims.resolve import flatten
+from connectors.errors import KeyRequired, Paid, UsageError
+from connectors.http.session import Endpoint
+from connectors.ref import Ref
+from connectors.replicate.client import Replicate
+from connectors.replicate.runs import PollInterval, Run, Runs
+from connectors.replicate.trainings import TRAINER_VERSION, Order, Trainings, made_by, ref_of, terms_of
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+
+DATA = Path(__file__).parents[1] / "contract" / "data"
+
+
+@pytest.fixture
+def hubs() -> Iterator[HubEndpoints]:
+    with running_hubs(DATA) as running:
+        yield running
+
+
+def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
+    return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=token)
+
+
+def _trainings(hubs: HubEndpoints, **fields: Any) -> Trainings:
+    return Trainings(runs=Runs(_endpoint(hubs, **fields), pace=PollInterval(first=0.02, most=0.05)))
+
+
+def _zip() -> bytes:
+    """With one file in it: the trainer wants some."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as zipped:
+        zipped.writestr("0.png", b"a picture")
+    return packed.getvalue()
+
+
+def _order(**fields: Any) -> Order:
+    return Order(**{"destination": "local/fog", "trigger_word": "FGHRBR", "rank": 8, "steps": 100, **fields})
+
+
+def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    ended = trainings.follow(trainings.start(_order(), _zip()))
+    lora = made_by(ended)
+    assert lora is not None
+    record = flatten(lora)
+    assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 8)
+    assert str(ref_of(ended)).startswith("replicate:local/fog@")
+
+
+def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    ref = ref_of(trainings.follow(trainings.start(_order(), _zip())))
+    assert ref is not None
+    hub = Replicate(_endpoint(hubs))
+    assert hub.pin(Ref.parse("replicate:local/fog")) == ref
+    assert flatten(hub.get(ref)).trigger_words == ("FGHRBR",)
+    tar = f"{hubs.replicate}/local/fog/versions/{ref.version}/_weights"
+    assert requests.head(tar, allow_redirects=True, timeout=5).status_code == 200
+
+
+def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    refs = {ref_of(trainings.follow(trainings.start(_order(), _zip()))) for _ in range(2)}
+    assert len(refs) == 2
+    assert trainings.runs.model("local/fog")["visibility"] == "private"
+
+
+def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
+    run = _trainings(hubs).start(_order(captions=False), _zip())
+    asked = dict(run.wire["input"])
+    assert asked.pop("input_images").startswith(f"{hubs.replicate}/v1/files/")
+    assert asked == {"trigger_word": "FGHRBR", "lora_rank": 8, "steps": 100, "autocaption": False}
+    assert (run.version, terms_of(run).steps) == (TRAINER_VERSION, 100)
+
+
+def test_progress_is_heard_on_the_way(hubs: HubEndpoints) -> None:
+    trainings, heard = _trainings(hubs), list[float]()
+    started = trainings.start(_order(), _zip())
+    trainings.follow(started, told=lambda run: heard.append(run.progress or 0.0))
+    assert heard == sorted(heard)
+    assert any(0 < progress < 1 for progress in heard)
+
+
+def test_a_cancelled_training_makes_nothing(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    ended = trainings.follow(trainings.start(_order(), _zip()), cancelled=lambda: True)
+    assert (ended.status, made_by(ended), ref_of(ended)) == ("canceled", None, None)
+    assert trainings.runs.model("local/fog")["latest_version"] is None
+
+
+def test_pictures_that_are_no_zip_fail_there(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    ended = trainings.follow(trainings.start(_order(), b"no zip"))
+    assert (ended.status, ended.error) == ("failed", "input_images must be a zip file")
+
+
+def test_another_s_place_is_refused(hubs: HubEndpoints) -> None:
+    with pytest.raises(KeyRequired, match="You do not have permission to create a model for that owner"):
+        _trainings(hubs).start(_order(destination="stranger/fog"), _zip())
+
+
+def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="status", status=402, match="/trainings$", hub="replicate"))
+    with pytest.raises(Paid, match="wants credit"):
+        _trainings(hubs).start(_order(), _zip())
+
+
+def test_without_a_key_nothing_begins(hubs: HubEndpoints) -> None:
+    with pytest.raises(KeyRequired, match="Training a LoRA on Replicate needs a key"):
+        _trainings(hubs, token=None).start(_order(), _zip())
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"destination": "fog"}, "is no place for a model"),
+        ({"destination": "../x/y"}, "is no place for a model"),
+        ({"rank": 0}, "1 to 128"),
+        ({"rank": 129}, "1 to 128"),
+        ({"steps": 2}, "3 to 6000"),
+        ({"trigger_word": ""}, "A trigger word"),
+        ({"trigger_word": "a, b"}, "A trigger word"),
+        ({"trigger_word": "x" * 101}, "A trigger word"),
+    ],
+)
+def test_an_order_that_can_t_be_met_is_told_first(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        _order(**fields).check()
+
+
+def test_trainings_that_are_not_over_are_listed(hubs: HubEndpoints) -> None:
+    trainings = _trainings(hubs)
+    started = trainings.start(_order(), _zip())
+    assert [run.id for run in trainings.under_way()] in ([started.id], [])
+    trainings.follow(started)
+    assert trainings.under_way() == ()
+
+
+def test_an_unfinished_training_names_no_lora() -> None:
+    assert ref_of(Run(kind="trainings", id="a", status="processing")) is None

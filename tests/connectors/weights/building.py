@@ -1,0 +1,95 @@
+"""Headers of LoRA files, written by hand in the few words in which they differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from connectors.weights.header import DTYPE_BITS, Header, Tensor
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+# What a trainer's names begin with, what stands between their words, the endings of both halves, and if alpha is kept.
+STYLES: Mapping[str, tuple[str, str, str, str, bool]] = {
+    "kohya": ("lora_unet_", "_", "lora_down.weight", "lora_up.weight", True),
+    "kohya-te": ("lora_te_", "_", "lora_down.weight", "lora_up.weight", True),
+    "kohya-te1": ("lora_te1_", "_", "lora_down.weight", "lora_up.weight", True),
+    "kohya-te2": ("lora_te2_", "_", "lora_down.weight", "lora_up.weight", True),
+    "kohya-te3": ("lora_te3_", "_", "lora_down.weight", "lora_up.weight", True),
+    "cascade": ("lora_prior_unet_", "_", "lora_down.weight", "lora_up.weight", True),
+    "hunyuan-i2v": ("Hunyuan_video_I2V_lora_", "_", "lora_down.weight", "lora_up.weight", True),
+    "onetrainer": ("lora_transformer_", "_", "lora_down.weight", "lora_up.weight", True),
+    "lycoris": ("lycoris_", "_", "lora_down.weight", "lora_up.weight", True),
+    "diffusers": ("transformer.", ".", "lora_A.weight", "lora_B.weight", False),
+    "unet": ("unet.", ".", "lora_A.weight", "lora_B.weight", False),
+    "encoder": ("text_encoder.", ".", "lora_A.weight", "lora_B.weight", False),
+    "encoder2": ("text_encoder_2.", ".", "lora_A.weight", "lora_B.weight", False),
+    "old": ("unet.", ".", "lora.down.weight", "lora.up.weight", False),
+    "ai-toolkit": ("diffusion_model.", ".", "lora_A.weight", "lora_B.weight", False),
+    "comfy": ("diffusion_model.", ".", "lora_down.weight", "lora_up.weight", True),
+    "peft": ("base_model.model.", ".", "lora_A.weight", "lora_B.weight", False),
+    "transformer-peft": ("transformer.base_model.model.", ".", "lora_A.weight", "lora_B.weight", False),
+    "bare": ("", ".", "lora_A.default.weight", "lora_B.default.weight", False),
+    "own": ("", ".", "lora_A.weight", "lora_B.weight", False),
+}
+
+
+def tensors(shapes: Shapes, dtype: str = "F16") -> dict[str, Tensor]:
+    """One after the other, in the order given."""
+    found: dict[str, Tensor] = {}
+    at = 0
+    for name, shape in shapes.items():
+        end = at + _length(shape, dtype)
+        found[name] = Tensor(dtype=dtype, shape=shape, data_offsets=(at, end))
+        at = end
+    return found
+
+
+def _length(shape: Iterable[int], dtype: str) -> int:
+    count = 1
+    for extent in shape:
+        count *= extent
+    return (count * DTYPE_BITS[dtype] + 7) // 8
+
+
+def lora(layers: str, rank: int = 16, style: str = "kohya") -> dict[str, tuple[int, ...]]:
+    """`layers` are "name in>out" or, for a convolution, "name in>out:kernel", joined by commas; 0..3 is four blocks."""
+    prefix, between, down, up, has_alpha = STYLES[style]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, width, out, kernel in _layers(layers):
+        layer = prefix + name.replace(".", between)
+        square, flat = ((kernel, kernel), (1, 1)) if kernel else ((), ())
+        shapes[f"{layer}.{down}"] = (rank, width, *square)
+        shapes[f"{layer}.{up}"] = (out, rank, *flat)
+        if has_alpha:
+            shapes[f"{layer}.alpha"] = ()
+    return shapes
+
+
+def _layers(written: str) -> Iterator[tuple[str, int, int, int]]:
+    for layer in written.split(","):
+        name, sizes = layer.split()
+        widths, _, kernel = sizes.partition(":")
+        width, out = widths.split(">")
+        blocks = re.search(r"(\d+)\.\.(\d+)", name)
+        for number in range(int(blocks[1]), int(blocks[2]) + 1) if blocks else (0,):
+            yield re.sub(r"\d+\.\.\d+", str(number), name), int(width), int(out), int(kernel or 0)
+
+
+def header(shapes: Shapes, metadata: Mapping[str, str] | None = None, **fields: Any) -> Header:
+    return Header(tensors=tensors(shapes), metadata=metadata or {}, **fields)
+
+
+def raw_header(shapes: Shapes, metadata: Mapping[str, str] | None = None, dtype: str = "F16") -> bytes:
+    """The JSON as the safetensors library writes it: metadata first, no spaces."""
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata is not None else {}
+    for name, tensor in tensors(shapes, dtype).items():
+        entries[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": list(tensor.data_offsets)}
+    return json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def file_of(raw: bytes, body: int | bytes = 0) -> bytes:
+    """A file whose header is `raw`; `body` are its tensors' bytes, or how many zeros."""
+    return len(raw).to_bytes(8, "little") + raw + (bytes(body) if isinstance(body, int) else body)

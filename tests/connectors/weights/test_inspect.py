@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors import errors
+from connectors.connector import Connector, Download, HttpDownload, HubDownload
+from connectors.record import Claim
+from connectors.ref import HubName, Ref
+from connectors.weights.inspect import Facts, inspect_download, inspect_path, inspect_url, restored
+from connectors.weights.lora_facts import LoraFacts
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.connectors import big_files
+from tests.connectors.http.test_ranges import parts, redirect
+from tests.connectors.serving import Answer, Hub
+from tests.connectors.weights.test_tar import LORA, tar
+
+HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
+INK = Ref.parse("civitai:1001@2001#3001")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    data = tmp_path_factory.mktemp("big")
+    big_files.write(data)
+    with running_hubs(data) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield running
+    running.faults.clear()
+
+
+def connector(hubs: HubEndpoints, name: HubName) -> Connector:
+    endpoints: Mapping[HubName, str] = {name: getattr(hubs, name)}
+    return connectors.build(endpoints, {"replicate": "any"})[0]
+
+
+def located(hubs: HubEndpoints, name: HubName, *, long: bool = False) -> Download:
+    return connector(hubs, name).locate(big_files.ref(name, long=long))
+
+
+@pytest.mark.parametrize("name", HUBS)
+def test_a_short_header_takes_two_requests_on_every_hub(hubs: HubEndpoints, name: HubName) -> None:
+    found = inspect_download(located(hubs, name))
+    assert (found.size, found.bytes_read, found.requests) == (150_757_128, 98_304, 2)
+    assert (found.adapter.architecture, found.adapter.rank, found.adapter.alpha) == ("sdxl", 64, 32.0)
+
+
+@pytest.mark.parametrize("name", HUBS)
+def test_a_long_header_takes_three_requests_on_every_hub(hubs: HubEndpoints, name: HubName) -> None:
+    found = inspect_download(located(hubs, name, long=True))
+    assert (found.size, found.requests, found.bytes_read < 1_500_000) == (151_057_128, 3, True)
+    assert (found.adapter.rank, found.adapter.alpha, found.adapter.scale) == (64, 32.0, 0.5)
+
+
+@pytest.mark.parametrize("name", ["civitai", "huggingface"])
+def test_what_download_gives_is_read_too(hubs: HubEndpoints, name: HubName) -> None:
+    found = inspect_download(connector(hubs, name).download(big_files.ref(name, long=True)))
+    assert (found.requests, found.bytes_read < 1_500_000) == (3, True)
+
+
+@pytest.mark.parametrize("name", HUBS)
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(kind="ignore_range", hub="delivery"), errors.BadAnswer),
+        (Fault(kind="html", hub="delivery"), errors.NotWeights),
+        (Fault(kind="cut", hub="delivery", after_bytes=5000), errors.HubDown),
+        (Fault(kind="expired", hub="delivery"), errors.HubDown),
+        (Fault(kind="status", hub="delivery", status=500), errors.HubDown),
+        (Fault(kind="status", hub="delivery", status=404), errors.NotFound),
+        (Fault(kind="status", hub="delivery", status=429, retry_after=9), errors.RateLimited),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_a_bad_day_of_the_delivery_has_its_own_error(
+    hubs: HubEndpoints, name: HubName, fault: Fault, error: type[errors.HubUiError]
+) -> None:
+    hubs.faults.add(fault)
+    with pytest.raises(error) as raised:
+        inspect_download(located(hubs, name))
+    assert (type(raised.value), raised.value.hub) == (error, name)
+
+
+@pytest.mark.parametrize("name", HUBS)
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, errors.KeyRequired), (404, errors.NotFound), (451, errors.RegionBlocked)]
+)
+def test_a_refusal_of_the_hub_itself_is_told(
+    hubs: HubEndpoints, name: HubName, status: int, error: type[errors.HubUiError]
+) -> None:
+    hubs.faults.add(Fault(kind="status", hub=name, status=status))
+    with pytest.raises(error):
+        inspect_download(located(hubs, name))
+
+
+@pytest.mark.parametrize("name", HUBS)
+def test_an_address_that_expired_once_is_asked_for_anew(hubs: HubEndpoints, name: HubName) -> None:
+    hubs.faults.add(Fault(kind="expired", hub="delivery", times=1))
+    found = inspect_download(located(hubs, name))
+    assert (found.adapter.rank, found.requests) == (64, 4)
+
+
+def test_a_file_that_comes_whole_takes_no_memory(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
+    tracemalloc.start()
+    with pytest.raises(errors.BadAnswer, match="whole files only"):
+        inspect_download(located(hubs, "civitai"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_no_other_origin_sees_a_key(server: Hub, elsewhere: Hub) -> None:
+    commit = "1ecd" * 10
+    server.answers |= {
+        "/file": redirect(elsewhere.url + "/signed"),
+        f"/ada/ink/resolve/{commit}/a%20b.safetensors": redirect(elsewhere.url + "/signed"),
+    }
+    elsewhere.answers["/signed"] = parts(LORA)
+    key = {"Authorization": "Bearer secret"}
+    of_hub = HubDownload(
+        ref=Ref.parse("hf:ada/ink"), name="", endpoint=server.url, repo="ada/ink", commit=commit, token="secret",
+        path="a b.safetensors",
+    )  # fmt: skip
+    for download in (HttpDownload(ref=INK, name="", url=server.url + "/file", headers=key), of_hub):
+        inspect_download(download)
+    assert [asked.headers["Authorization"] for asked in server.asked] == ["Bearer secret"] * 2
+    assert "secret" not in str([(asked.path, asked.headers) for asked in elsewhere.asked])
+
+
+def test_an_address_got_from_the_hub_counts_as_a_request(server: Hub) -> None:
+    server.answers["/signed"] = parts(LORA)
+    download = HttpDownload(ref=INK, name="", url=server.url + "/signed", source=server.url + "/file")
+    assert inspect_download(download).requests == 2
+
+
+def test_a_gated_repository_is_told_from_a_private_one(server: Hub) -> None:
+    download = HubDownload(ref=INK, name="", endpoint=server.url, repo="a/b", commit="c", path="d.safetensors")
+    for code, error in (("GatedRepo", errors.Gated), ("RepoNotFound", errors.NotFound)):
+        server.answers["/a/b/resolve/c/d.safetensors"] = Answer(status=401, headers={"X-Error-Code": code})
+        with pytest.raises(error):
+            inspect_download(download)
+
+
+def test_any_web_address_can_be_read_be_it_a_tar(server: Hub) -> None:
+    server.answers |= {"/lora": parts(LORA), "/tar": parts(tar({"x.txt": b"x", "lora.safetensors": LORA}))}
+    for path in ("/lora", "/tar#top"):
+        found = inspect_url(server.url + path)
+        assert (found.adapter.tensors, found.size, found.requests) == (1, len(LORA), 1)
+
+
+def test_name_and_password_of_an_address_go_to_its_origin_alone(server: Hub, elsewhere: Hub) -> None:
+    server.answers["/f"] = redirect(elsewhere.url + "/g")
+    elsewhere.answers["/g"] = parts(LORA)
+    inspect_url(server.url.replace("//", "//me:s%40cret@") + "/f")
+    assert server.asked[0].headers["Authorization"] == "Basic bWU6c0BjcmV0"
+    assert "Authorization" not in elsewhere.asked[0].headers
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://", "file:///etc/passwd", "http://:80/x"])
+def test_what_is_no_web_address_is_a_usage_error(url: str) -> None:
+    with pytest.raises(errors.UsageError, match="no web address"):
+        inspect_url(url)
+
+
+def test_a_file_on_disk_is_read_without_a_request(tmp_path: Path) -> None:
+    (tmp_path / "lora.safetensors").write_bytes(LORA)
+    (tmp_path / "trained.tar").write_bytes(tar({"x.txt": b"x", "lora.safetensors": LORA}))
+    for name in ("lora.safetensors", "trained.tar"):
+        found = inspect_path(tmp_path / name)
+        assert (found.adapter.tensors, found.size, found.requests) == (1, len(LORA), 0)
+
+
+def test_a_name_longer_than_any_file_has_is_our_error() -> None:
+    with pytest.raises(errors.HubUiError, match="can't be read: File name too long"):
+        inspect_path(Path("a" * 300 + ".safetensors"))
+
+
+def test_a_file_that_is_not_there_or_is_a_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(errors.NotFound, match=r"There is no file .*nix\.safetensors"):
+        inspect_path(tmp_path / "nix.safetensors")
+    with pytest.raises(errors.UsageError, match="no file"):
+        inspect_path(tmp_path)
+
+
+FACTS = Facts(
+    adapter=LoraFacts(
+        what="lora", rank=8, ranks={8: 3, 16: 1}, alpha=4.0, tags=("ink",), trigger_words=("sks",), warnings=("old",),
+        claims=(
+            Claim(field="rank", value=8, source="header", where="tensor shapes"),
+            Claim(field="trigger_words", value=("sks", "ink"), source="header", where="metadata"),
+            Claim(field="alpha", value=4.5, source="header", where="x.alpha"),
+        ),
+    ),
+    size=5, bytes_read=3, requests=1,
+)  # fmt: skip
+
+
+def test_facts_as_json_have_the_contracts_names_in_its_order() -> None:
+    assert " ".join(FACTS.to_json()) == (
+        "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder "
+        "control tensors size trigger_words bytes_read requests warnings"
+    )
+    assert FACTS.to_json()["ranks"] == {"8": 3, "16": 1}
+
+
+def test_what_was_stored_comes_back_whole_and_for_nothing() -> None:
+    assert restored(FACTS.stored()) == Facts(adapter=FACTS.adapter, size=5)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", FACTS.stored().replace('"read_as":', '"read_as":9')])
+def test_what_is_damaged_or_old_is_not_known(text: str) -> None:
+    assert restored(text) is None

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import io
+import json
+import struct
+
+import pytest
+
+from connectors.http.ranges import FileRanges
+from connectors.record import Claim
+from connectors.weights.header import read_header
+from connectors.weights.lora_facts import LoraFacts, read
+from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header
+
+SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=16)
+FLUX = lora("single_blocks.0.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
+BFL = lora(
+    "double_blocks.0.img_attn.qkv 3072>9216,double_blocks.0.img_mlp.0 3072>12288,"
+    "double_blocks.0.txt_attn.qkv 3072>9216,double_blocks.0.txt_mlp.0 3072>12288,"
+    "single_blocks.0.linear1 3072>21504,single_blocks.0.linear2 15360>3072"
+)
+KLEIN = lora("double_blocks.0.img_attn.qkv 4096>12288", style="ai-toolkit")
+
+
+def adapter(shapes: Shapes, **metadata: str) -> LoraFacts:
+    return read(header(shapes, {key.replace("modelspec_", "modelspec."): value for key, value in metadata.items()}))
+
+
+def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
+    raw = raw_header({**SDXL, "lora_unet_end.alpha": ()}, {"ss_sd_model_name": "290640.safetensors"})
+    body = bytes(16 * 2048 * 2 + 640 * 16 * 2) + struct.pack("<e", 8) * 2
+    source = FileRanges(io.BytesIO(file_of(raw, body)))
+    found = read(read_header(source), source).to_json()
+    assert found == {
+        "is_lora": True,
+        "what": "lora",
+        "architecture": "sdxl",
+        "base_model": "pony",
+        "format": "kohya",
+        "algorithm": "lora",
+        "rank": 16,
+        "ranks": {"16": 1},
+        "alpha": 8.0,
+        "alpha_source": "tensor lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.alpha",
+        "scale": 0.5,
+        "text_encoder": False,
+        "control": False,
+        "tensors": 4,
+        "trigger_words": [],
+        "warnings": [],
+    }
+
+
+def test_what_is_no_lora_has_its_kind_and_a_warning_alone() -> None:
+    found = adapter({"double_blocks.0.img_attn.qkv.weight": (8, 8)}, ss_base_model_version="flux1")
+    warning = "This is no LoRA for pictures or films: it is a whole diffusion model."
+    assert found == LoraFacts(what="diffusion-model", tensors=1, warnings=(warning,))
+    assert not found.is_lora
+
+
+def test_every_claim_says_where_it_stands() -> None:
+    claims = adapter(SDXL, ss_sd_model_name="290640", ss_network_alpha="8", modelspec_license="MIT").claims
+    said: list[tuple[str, object, str]] = [(claim.field, claim.value, claim.where) for claim in claims]
+    assert said == [
+        ("architecture", "sdxl", "tensor names and shapes"),
+        ("base_model", "pony", "metadata: ss_sd_model_name = 290640"),
+        ("algorithm", "lora", "tensor names"),
+        ("rank", 16, "tensor shapes"),
+        ("alpha", 8.0, "metadata: ss_network_alpha"),
+        ("license", "MIT", "metadata: modelspec.license"),
+    ]
+
+
+def test_what_a_script_writes_for_every_file_is_no_claim() -> None:
+    found = adapter(SDXL, ss_base_model_version="sdxl_base_v1-0")
+    assert found.base_model == "sdxl-1.0"
+    assert [claim for claim in found.claims if claim.field == "base_model"] == []
+
+
+@pytest.mark.parametrize("said", ["sd_1.5", "sd_v1"])
+def test_a_trainers_fallback_never_moves_what_the_tensors_show(said: str) -> None:
+    found = adapter(FLUX, ss_base_model_version=said)
+    assert (found.architecture, found.base_model) == ("flux1", None)
+    assert found.warnings == (
+        f"The file's own metadata: ss_base_model_version = {said} does not fit its tensors, which are for flux1.",
+    )
+
+
+def test_metadata_picks_among_the_networks_that_the_tensors_leave() -> None:
+    assert adapter(BFL, ss_base_model_version="chroma").architecture == "chroma"
+    kontext = adapter(BFL, ss_base_model_version="flux_kontext")
+    assert (kontext.architecture, kontext.base_model) == ("flux1", "flux.1-kontext")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "architecture"),
+    [
+        ({}, None),
+        ({"ss_base_model_version": "ltx2"}, "ltx-video-2"),
+        ({"modelspec.architecture": "ltxvideo-0.9.5/lora"}, "ltx-video"),
+        ({"ss_sd_model_name": "ltx-2-19b-dev.safetensors"}, "ltx-video-2"),
+        # Sizes that the tensors rule out.
+        ({"ss_base_model_version": "wan_2.2_14b"}, None),
+        ({"ss_base_model_version": "sd_1.5"}, None),
+    ],
+)
+def test_video_layers_that_both_ltx_have_are_told_by_the_metadata(
+    metadata: dict[str, str], architecture: str | None
+) -> None:
+    attention = "transformer_blocks.0..47.attn1.to_q 4096>4096,transformer_blocks.0..47.attn2.to_k 4096>4096"
+    assert adapter(lora(attention, style="ai-toolkit"), **metadata).architecture == architecture
+
+
+def test_the_trainers_word_for_the_network_is_believed_over_the_name_of_a_checkpoint() -> None:
+    assert (
+        adapter(BFL, ss_sd_model_name="flux1-dev.safetensors", ss_base_model_version="chroma").architecture == "chroma"
+    )
+
+
+def test_wan_2_2_of_14b_names_no_lineage_but_the_checkpoint_does() -> None:
+    layers = lora("blocks.0..39.self_attn.q 5120>5120")
+    found = adapter(layers, ss_base_model_version="wan_2.2_14b")
+    assert (found.architecture, found.base_model) == ("wan", "wan")
+    assert [claim.value for claim in found.claims if claim.field == "base_model"] == []
+    named = adapter(
+        layers, ss_base_model_version="wan_2.2_14b", ss_sd_model_name="wan2.2_i2v_low_noise_14B.safetensors"
+    )
+    assert named.base_model == "wan-2.2-i2v-a14b"
+
+
+def test_where_nothing_decides_no_network_is_named() -> None:
+    found = adapter(BFL, ss_network_alpha="8")
+    assert (found.what, found.architecture, found.base_model) == ("lora", None, None)
+    assert found.warnings == (
+        "The layers fit no network known here, or several: the base model has to be found out otherwise.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "base"),
+    [
+        ("flux_2_dev", "flux.2-klein-9b"),
+        ("flux_2_klein_4b", "flux.2-klein-9b"),
+        ("flux_2_klein_9b", "flux.2-klein-9b"),
+        ("None", "flux.2-klein-9b"),
+    ],
+)
+def test_the_width_of_a_model_is_believed_over_its_name(said: str, base: str) -> None:
+    assert adapter(KLEIN, ss_base_model_version=said).base_model == base
+
+
+def test_missing_halves_stray_tensors_and_unread_alphas_are_told() -> None:
+    shapes = {**SDXL, "lora_unet_middle_block_1_proj_in.lora_up.weight": (1280, 16), "stray": (3,)}
+    assert adapter(shapes).warnings == (
+        "Layers that have only one of their two halves: 1. They can't take effect.",
+        "Tensors that belong to no LoRA layer: 1.",
+        "The file's alpha could not be read, so its strength is not known.",
+    )
+
+
+def test_an_algorithm_without_a_rank_has_none() -> None:
+    found = adapter({"transformer.single_transformer_blocks.0.attn.to_q.oft_R.weight": (96, 496)})
+    assert (found.algorithm, found.rank, dict(found.ranks), found.scale) == ("oft", None, {}, 1.0)
+
+
+def test_the_commonest_rank_is_the_files() -> None:
+    found = adapter({**lora("single_blocks.0..2.linear1 3072>9", 8), **lora("single_blocks.3.linear1 3072>9", 64)})
+    assert (found.rank, dict(found.ranks)) == (8, {8: 3, 64: 1})
+
+
+def test_words_tags_and_weight_come_from_the_metadata() -> None:
+    tags = json.dumps({"10_sks cat": {"cat": 4, "hat": 2}})
+    found = adapter(FLUX, ss_tag_frequency=tags, modelspec_lora_default_weight="0.7")
+    assert (found.trigger_words, found.tags) == (("sks cat",), ("cat", "hat"))
+    weight = Claim(field="weight", value=0.7, source="header", where="metadata: modelspec.lora_default_weight")
+    assert weight in found.claims
+
+
+def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
+    layer = "transformer.single_transformer_blocks.0.\u202eattn\ud800.to_q"
+    shapes = {f"{layer}.lora_A.weight": (4, 3072), f"{layer}.lora_B.weight": (3072, 4), f"{layer}.alpha": ()}
+    config = json.dumps({"\u202e.lora_alpha": 4})
+    found = adapter(
+        shapes, modelspec_trigger_phrase="a\u202eb\x00", lora_adapter_metadata=config, ss_sd_model_name="pony\ud800"
+    )
+    written = json.dumps(found.to_json(), ensure_ascii=False) + repr(found.claims)
+    written.encode()
+    assert (found.trigger_words, "\u202e" in written) == (("ab",), False)
+
+
+def test_a_second_half_alone_tells_flux_2_by_its_width() -> None:
+    half = {"base_model.model.double_blocks.0.txt_attn.qkv.lora_B.weight": (18432, 16)}
+    assert read(header(half)).architecture == "flux2"

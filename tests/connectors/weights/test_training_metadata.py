@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from connectors.claims.base_models import by_id
+from connectors.weights import training_metadata
+from connectors.weights.training_metadata import _FAMILIES, SPECS, VERSIONS, base_of
+
+Said = dict[str, str]
+
+
+def dumped(**tables: object) -> Said:
+    return {key: json.dumps(value) for key, value in tables.items()}
+
+
+@pytest.mark.timeout(30)
+def test_an_endless_name_of_a_checkpoint_does_not_hang() -> None:
+    endless = "flux " * 1_900_000
+    assert list(training_metadata.base_models({"ss_sd_model_name": endless, "base_model": endless})) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "base"),
+    [
+        ("ss_base_model_version", "sd_v1", "sd-1.5"),
+        ("ss_base_model_version", "sd_1.5", "sd-1.5"),
+        ("ss_base_model_version", "sd_v2_v", "sd-2.1-768"),
+        ("ss_base_model_version", "sdxl_base_v1-0", "sdxl-1.0"),
+        ("ss_base_model_version", "sdxl_", "sdxl-1.0"),
+        ("ss_base_model_version", "SDXL 1.0", "sdxl-1.0"),
+        ("ss_base_model_version", "medium", "sd-3"),
+        ("ss_base_model_version", "5-large", "sd-3.5-large"),
+        ("ss_base_model_version", "flux1", "flux.1-dev"),
+        ("ss_base_model_version", "flux.1_kontext", "flux.1-kontext"),
+        ("ss_base_model_version", "flux_2_klein_9b", "flux.2-klein-9b"),
+        ("ss_base_model_version", "wan_2.2_5b", "wan-2.2-ti2v-5b"),
+        ("ss_base_model_version", "framepack", "hunyuan-video"),
+        ("ss_base_model_version", "z_image", "z-image"),
+        ("ss_base_model_version", "Qwen_Image_Edit", "qwen-image-edit"),
+        ("modelspec.architecture", "stable-diffusion-v1/lora", "sd-1.5"),
+        ("modelspec.architecture", "stable-diffusion-v1-lora", "sd-1.5"),
+        ("modelspec.architecture", "stable-diffusion-xl-v1-base/lora", "sdxl-1.0"),
+        ("modelspec.architecture", "Flux.1-dev/lora", "flux.1-dev"),
+        ("modelspec.architecture", "wan2.1/lora", "wan"),
+        ("base_model", "black-forest-labs/FLUX.1-dev", "flux.1-dev"),
+        ("base_model", "stabilityai/stable-diffusion-xl-base-1.0", "sdxl-1.0"),
+    ],
+)
+def test_every_trainer_has_its_word_for_a_base_model(key: str, value: str, base: str) -> None:
+    assert list(training_metadata.base_models({key: value})) == [(base, f"metadata: {key} = {value}")]
+
+
+@pytest.mark.parametrize("value", ["", " ", "None", "null", "unknown", "something new", "x" * 100_000, "\ud800"])
+@pytest.mark.parametrize("key", ["ss_base_model_version", "modelspec.architecture", "base_model", "ss_sd_model_name"])
+def test_a_word_that_nobody_knows_names_no_base_model(key: str, value: str) -> None:
+    assert list(training_metadata.base_models({key: value})) == []
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "base"),
+    [
+        ("ponyDiffusionV6XL_v6StartWithThisOne.safetensors", "pony"),
+        ("290640.safetensors", "pony"),
+        ("urn:air:sdxl:checkpoint:civitai:257749@290640", "pony"),
+        ("WAI-ANI-NSFW-PONYXL", "pony"),
+        ("889818.safetensors", "illustrious"),
+        ("urn:air:sdxl:checkpoint:civitai:795765@889818", "illustrious"),
+        ("Illustrious-XL-v0.1.safetensors", "illustrious"),
+        ("obsessionIllustrious_vPred.safetensors", "illustrious"),
+        ("waiNSFW_v140.safetensors", "illustrious"),
+        ("wai-nsfw-xl", "illustrious"),
+        ("novaAnimeXL_ilV5", "illustrious"),
+        ("ilxl_mix", "illustrious"),
+        ("il-merge", "illustrious"),
+        ("NoobAI-XL-v1.1", "noobai"),
+        ("noobaiXLNAIXL_vPred10Version", "noobai"),
+        ("animagine-xl-3.1.safetensors", "animagine-xl"),
+        ("kolors", "kolors"),
+        ("128078.safetensors", "sdxl-1.0"),
+        ("sd_xl_base_1.0.safetensors", "sdxl-1.0"),
+        ("691639.safetensors", "flux.1-dev"),
+        ("flux1-dev.safetensors", "flux.1-dev"),
+        ("flux1-schnell.safetensors", "flux.1-schnell"),
+        ("flux1-dev-kontext_fp8_scaled.safetensors", "flux.1-kontext"),
+        ("flux1-krea-dev.safetensors", "flux.1-krea"),
+        ("chroma-unlocked-v35.safetensors", "chroma"),
+        ("flux2-dev.safetensors", "flux.2-dev"),
+        ("flux-2-klein-base-9b.safetensors", "flux.2-klein-9b"),
+        ("wan2.2_i2v_high_noise_14B_fp16.safetensors", "wan-2.2-i2v-a14b"),
+        ("wan2.2_t2v_low_noise_14B_fp16.safetensors", "wan-2.2-t2v-a14b"),
+        ("wan2.2_ti2v_5B_fp16.safetensors", "wan-2.2-ti2v-5b"),
+        ("wan2.1_i2v_480p_14B_bf16.safetensors", "wan-2.1-i2v-14b-480p"),
+        ("wan2.1_t2v_1.3B_bf16.safetensors", "wan-2.1-t2v-1.3b"),
+        ("qwen_image_edit_2511_bf16.safetensors", "qwen-image-edit"),
+        ("qwen_image_layered_bf16.safetensors", "qwen-image-layered"),
+        ("z_image_turbo_bf16.safetensors", "z-image-turbo"),
+        ("ltx-2-19b-dev.safetensors", "ltx-2"),
+        ("ltx-2.3-22b-dev.safetensors", "ltx-2.3"),
+        ("ltxv-2b-0.9.6-dev.safetensors", "ltx-video"),
+        ("swan22_t2voice", None),
+        ("wailing_xl", None),
+        ("hawaii.safetensors", None),
+        ("waifu-diffusion-v1-4", None),
+        ("taiwan_style", None),
+        ("ilana_style", None),
+        ("civil", None),
+        ("/models/ilya/model.safetensors", None),
+        ("miles_morales", None),
+        ("nova_film_xl", None),
+        ("chromatic_photo", None),
+        ("1290640.safetensors", None),
+        ("2906401.safetensors", None),
+        ("v1-5-pruned.safetensors", None),
+    ],
+)
+def test_a_lineage_is_known_by_the_checkpoint_that_was_trained_on(checkpoint: str, base: str | None) -> None:
+    said = training_metadata.base_models({"ss_sd_model_name": checkpoint})
+    assert next(said, None) == (None if base is None else (base, f"metadata: ss_sd_model_name = {checkpoint}"))
+
+
+def test_every_word_leads_to_a_base_model_that_exists() -> None:
+    named = [*VERSIONS.values(), *SPECS.values(), *(base for _, base in training_metadata._CHECKPOINTS)]
+    assert [base for base in named if by_id(base) is None] == []
+
+
+@pytest.mark.parametrize(("architecture", "base"), [("sdxl", "pony"), ("sd1", "sd-1.5"), ("flux1", None), (None, None)])
+def test_a_base_model_counts_on_the_architecture_of_the_tensors_alone(architecture: str, base: str | None) -> None:
+    metadata = {"ss_sd_model_name": "290640.safetensors", "ss_base_model_version": "sd_1.5"}
+    found = training_metadata.base_model(metadata, architecture)
+    assert (found[0] if found else None) == base
+
+
+@pytest.mark.parametrize(
+    ("metadata", "architecture", "where"),
+    [
+        ({"ss_base_model_version": "sd_1.5"}, "qwen-image", "metadata: ss_base_model_version = sd_1.5"),
+        ({"modelspec.architecture": "stable-diffusion-v1/lora", "ss_base_model_version": "anima"}, "anima", None),
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, "sdxl", None),
+        ({"ss_base_model_version": "something new"}, "sdxl", None),
+        ({}, "sdxl", None),
+    ],
+)
+def test_metadata_contradicts_where_it_names_the_right_network_nowhere(
+    metadata: Said, architecture: str, where: str | None
+) -> None:
+    assert training_metadata.contradiction(metadata, architecture) == where
+
+
+def test_metadata_picks_only_among_what_the_tensors_leave() -> None:
+    said = {"ss_base_model_version": "chroma"}
+    assert training_metadata.chosen(said, ("flux1", "chroma")) == ("chroma", "metadata: ss_base_model_version = chroma")
+    assert training_metadata.chosen(said, ("sd1", "sd2")) is None
+    assert training_metadata.chosen({}, ("flux1", "chroma")) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "where", "telling"),
+    [
+        ("pony", "metadata: ss_sd_model_name = 290640", True),
+        ("sdxl-1.0", "metadata: ss_sd_model_name = 128078", True),
+        ("sdxl-1.0", "metadata: ss_base_model_version = sdxl_", False),
+        ("flux.1-kontext", "metadata: ss_base_model_version = flux.1_kontext", True),
+    ],
+)
+def test_what_a_script_writes_for_all_files_tells_nothing_about_one(base: str, where: str, telling: bool) -> None:
+    assert training_metadata.is_telling(base, where) is telling
+
+
+# From the most to the least believed, each with the words it holds.
+ORDER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("modelspec.trigger_phrase", "one, two", ("one", "two")),
+    ("trigger_phrase", "bare", ("bare",)),
+    ("modelspec.usage_hint", "Trigger words: hint, hat", ("hint", "hat")),
+    ("ss_trigger_words", "kohya", ("kohya",)),
+    ("activation_text", "forge", ("forge",)),
+    ("trainedWords", '["red hat, coat", "blue hat"]', ("red hat, coat", "blue hat")),
+    ("ss_dataset_dirs", '{"10_sks person": {"img_count": 4}}', ("sks person",)),
+    ("ss_tag_frequency", '{"1_ohwx": {"ohwx": 1}}', ("ohwx",)),
+)
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_the_authors_own_field_is_believed_before_a_folder(first: int) -> None:
+    key, _, words = ORDER[first]
+    found = training_metadata.words({key: value for key, value, _ in reversed(ORDER[first:])})
+    assert found is not None
+    assert (found[0], found[1].startswith(f"metadata: {key}")) == (words, True)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, None),
+        ({"modelspec.trigger_phrase": "None"}, None),
+        ({"modelspec.trigger_phrase": " "}, None),
+        ({"modelspec.usage_hint": "best at weight 0.8"}, None),
+        ({"modelspec.usage_hint": "no trigger"}, None),
+        ({"trainedWords": "[1, null]"}, None),
+        ({"trainedWords": "[broken"}, ("[broken",)),
+        (dumped(ss_dataset_dirs={"10_my_cat": {}}), ("my cat",)),
+        (dumped(ss_dataset_dirs={"10_img": {}, "5_ohwx man": {}}), ("ohwx man",)),
+        (dumped(ss_dataset_dirs={"img": {}, "my folder": {}}), None),
+        (dumped(ss_tag_frequency={"img": {"1girl": 3}}), None),
+        (dumped(ss_dataset_dirs={"img": {"img_count": 3}}, ss_tag_frequency={"img": {"fz": 3, "hat": 2}}), ("fz",)),
+        (dumped(ss_dataset_dirs={"a": {"img_count": 1}}, ss_tag_frequency={"a": dict.fromkeys("abcd", 1)}), None),
+    ],
+)
+def test_words_are_what_was_meant_as_words(metadata: Said, words: tuple[str, ...] | None) -> None:
+    found = training_metadata.words(metadata)
+    assert (found[0] if found else None) == words
+
+
+def test_tags_are_counted_over_all_folders() -> None:
+    metadata = dumped(ss_tag_frequency={"1_a": {"hat": 2, "coat ": 3, "": 9}, "2_b": {"hat": 5, "x": -1, "y": "z"}})
+    assert training_metadata.tags(metadata) == ("hat", "coat")
+
+
+def test_tags_have_an_end() -> None:
+    found = training_metadata.tags(dumped(ss_tag_frequency={"1_a": {f"{i}" * 200: 500 - i for i in range(500)}}))
+    assert (len(found), max(map(len, found))) == (30, 80)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "alpha"),
+    [
+        ({"ss_network_alpha": "8.0"}, (8.0, "metadata: ss_network_alpha")),
+        ({"alpha": "32"}, (32.0, "metadata: alpha")),
+        ({"ss_network_alpha": "None", "alpha": "4"}, (4.0, "metadata: alpha")),
+        (
+            dumped(lora_adapter_metadata={"unet.lora_alpha": 8}),
+            (8.0, "metadata: lora_adapter_metadata unet.lora_alpha"),
+        ),
+        (dumped(lora_adapter_metadata={"lora_alpha": "x"}), None),
+        (dumped(lora_adapter_metadata=["lora_alpha"]), None),
+        ({"ss_network_alpha": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_alpha_is_read_where_trainers_write_it(metadata: Said, alpha: tuple[float, str] | None) -> None:
+    assert training_metadata.alpha(metadata) == alpha
+
+
+@pytest.mark.parametrize(
+    ("said", "weight"), [("0.8", 0.8), ("-1", -1.0), ("0", None), ("100", None), ("nan", None), ("high", None)]
+)
+def test_a_recommended_weight_is_a_sensible_number(said: str, weight: float | None) -> None:
+    assert training_metadata.default_weight({"modelspec.lora_default_weight": said}) == weight
+
+
+JSON_KEYS = ("ss_tag_frequency", "ss_dataset_dirs", "ss_network_args", "lora_adapter_metadata", "trainedWords")
+HOSTILE = {
+    "deep": "[" * 200_000,
+    "deep tables": '{"a":' * 50_000,
+    "long number": "1" * 10_000,
+    "huge": '{"1_a":{"' + "x" * 5_000_000 + '":1}}',
+    "list": "[1, [2], null]",
+    "text": '"x"',
+    "wrong counts": '{"1_a b": {"t": [1], "u": null, "v": true, "w": NaN, "x": 1e999, "y": {"z": 1}}, "2_b": 5}',
+    "half characters": '{"1_\\ud800": {"\\udfff": 2}, "\\ud800.lora_alpha": 4}',
+    "many": json.dumps({f"{i}_": {f"{i}": i} for i in range(50_000)}),
+    "line ends": '{"1_\\n\\n": {"\\n": 1}}',
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_metadata_is_read_as_far_as_it_goes(name: str) -> None:
+    metadata = {**dict.fromkeys(JSON_KEYS, HOSTILE[name]), "modelspec.usage_hint": f"trigger {HOSTILE[name]}"}
+    training_metadata.words(metadata), training_metadata.tags(metadata), training_metadata.alpha(metadata)
+    (
+        training_metadata.network_arguments(metadata),
+        training_metadata.is_rank_stabilised(metadata),
+        training_metadata.default_weight(metadata),
+    )
+
+
+# What trainers wrote in 2026, with the base model and the architecture that it is for.
+TRAINER_VERSIONS: tuple[tuple[str, str, str], ...] = (
+    ("qwen_image_layered", "qwen-image-layered", "qwen-image"),
+    ("qwen_image_edit_plus", "qwen-image-edit", "qwen-image"),
+    ("kandinsky5", "kandinsky-5", "kandinsky5"),
+    ("hidream_o1_image", "hidream-o1", "hidream-o1"),
+    ("hidream_o1", "hidream-o1", "hidream-o1"),
+    ("hidream_e1", "hidream", "hidream"),
+    ("hunyuan_video_1_5", "hunyuan-video-1.5", "hunyuan-video-1.5"),
+    ("ideogram4", "ideogram-4", "ideogram4"),
+    ("krea2", "krea-2", "krea2"),
+    ("chroma_radiance", "chroma", "chroma"),
+    ("zeta_chroma", "zeta-chroma", "z-image"),
+    ("zimage_l2p", "z-image", "z-image"),
+    ("ltx2.3", "ltx-2.3", "ltx-video-2"),
+    ("ltx2.5", "ltx-2.5", "ltx-video-2"),
+    ("minimax_h3_ref2va", "minimax-h3", "minimax-h3"),
+    ("mageflow_edit", "mageflow", "mageflow"),
+    ("boogu_image.0.1", "boogu", "boogu"),
+    ("boogu_image_edit.0.1", "boogu", "boogu"),
+    ("ernie_image", "ernie", "ernie"),
+    ("nucleus_image", "nucleus-image", "nucleus-image"),
+    ("omnigen2", "omnigen2", "omnigen2"),
+    ("f-lite", "f-lite", "f-lite"),
+    ("prx_pixel", "prx-pixel", "prx"),
+    ("ace_step_15", "ace-step-1.5", "ace-step"),
+    ("ace_step_15_xl", "ace-step-1.5-xl", "ace-step"),
+    ("flex2", "flex.2", "flux1"),
+    ("wan_2.1", "wan", "wan"),
+    ("sd_2.1", "sd-2.1", "sd2"),
+    ("ssd", "sdxl-distilled", "ssd-1b"),
+    ("vega", "sdxl-distilled", "ssd-1b"),
+)
+TRAINER_SPECS: tuple[tuple[str, str], ...] = (
+    ("Qwen-Image-Edit-2511/lora", "qwen-image-edit"),
+    ("Qwen-Image-Edit-Plus/lora", "qwen-image-edit"),
+    ("Qwen-Image-Layered/lora", "qwen-image-layered"),
+    ("Kandinsky-5/lora", "kandinsky-5"),
+    ("HiDream-O1-Image/lora", "hidream-o1"),
+    ("Ideogram-4/lora", "ideogram-4"),
+    ("Flux.2-klein-9b/lora", "flux.2-klein-9b"),
+    ("Chroma1/lora", "chroma"),
+    ("Flux.1-fill-dev/lora", "flux.1-fill"),
+    ("stable-diffusion-v3.5/lora", "sd-3.5"),
+    ("stable-diffusion-v2/embedding", "sd-2.1"),
+    ("wan-t2v-480p-1.3b-2.1/lora", "wan"),
+    ("wan-ti2v-5b-2.2/lora", "wan-2.2-ti2v-5b"),
+    ("flux-krea/lora", "flux.1-krea"),
+    ("flux-dev/lora", "flux.1-dev"),
+    ("flux2-dev/lora", "flux.2-dev"),
+    ("ltxvideo2-dev/lora", "ltx-2"),
+    ("z_image-turbo/lora", "z-image-turbo"),
+    ("longcat_image-final/lora", "longcat-image"),
+)
+
+
+@pytest.mark.parametrize(("written", "base", "architecture"), TRAINER_VERSIONS)
+def test_a_version_is_of_a_base_model_and_its_architecture(written: str, base: str, architecture: str) -> None:
+    found = by_id(base_of("ss_base_model_version", written) or "")
+    assert found is not None
+    assert (found.id, found.architecture) == (base, architecture)
+
+
+@pytest.mark.parametrize(("written", "base"), TRAINER_SPECS)
+def test_a_modelspec_names_a_base_model_and_what_was_trained(written: str, base: str) -> None:
+    assert base_of("modelspec.architecture", written) == base
+
+
+@pytest.mark.parametrize("written", ["wan_2.2_14b", "wan22_14b"])
+def test_wan_2_2_of_14b_is_left_open_as_it_is_written_for_texts_and_for_pictures(written: str) -> None:
+    assert base_of("ss_base_model_version", written) == "wan"
+
+
+@pytest.mark.parametrize("written", ["lora", "unknown/lora", "fluxion/lora", "sdxlish-base/lora", ""])
+def test_a_modelspec_that_nobody_writes_names_nothing(written: str) -> None:
+    assert base_of("modelspec.architecture", written) is None
+
+
+def test_every_family_leads_to_a_base_model_that_exists() -> None:
+    assert [base for _, base in _FAMILIES if by_id(base) is None] == []

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from hub_ui.catalog.row import folded_name, phrase, searchable, searchable_names, storable, terms, without_markup, words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Pixel-Art_XL", ["pixel", "art", "xl"]),
+        ("FLUX.1 [dev]", ["flux", "1", "dev"]),
+        ("Café Ångström", ["cafe", "angstrom"]),
+        ("Ｆｕｌｌ ｗｉｄｔｈ", ["full", "width"]),
+        ("STRASSE straße", ["strasse", "strasse"]),
+        ("水彩画 style", ["水", "彩", "画", "style"]),
+        ("ガラス", ["ガ", "ラ", "ス"]),
+        ("수채화", ["수채화"]),
+        ("عربى نص", ["عربى", "نص"]),
+        ("🔥 !!! …", []),
+        ("a\x00b\ud800c", ["a", "b", "c"]),
+        ("", []),
+    ],
+)
+def test_text_is_cut_into_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("PixelArtRedmond", " pixelartredmond pixel art redmond "),
+        ("sdxlLoRA", " sdxllora sdxl lo ra "),
+        ("style15V", " style15v style 15 "),
+        ("plain words", " plain words "),
+    ],
+)
+def test_joined_up_names_are_found_by_their_parts_too(name: str, expected: str) -> None:
+    assert searchable_names(name) == expected
+
+
+def test_a_description_is_not_taken_apart() -> None:
+    assert searchable("A PixelArt LoRA") == " a pixelart lora "
+
+
+def test_a_very_long_word_is_cut_the_same_way_everywhere() -> None:
+    assert words("x" * 5_000) == ["x" * 64]
+
+
+def test_words_written_together_are_a_phrase() -> None:
+    found = terms("sd-xl anime")
+    assert found is not None
+    assert found.phrases == (("sd", "xl"), ("anime",))
+
+
+def test_only_a_single_last_word_of_three_letters_may_go_on() -> None:
+    ends = {text: found.open_end for text in ("pix", "pi", "pixel-art", "水彩", "sd pix") if (found := terms(text))}
+    assert ends == {"pix": True, "pi": False, "pixel-art": False, "水彩": False, "sd pix": True}
+
+
+def test_nothing_but_spaces_asks_for_nothing() -> None:
+    assert terms(" \t\n") is None
+
+
+def test_punctuation_alone_is_a_question_without_words() -> None:
+    found = terms("!!! ???")
+    assert found is not None
+    assert found.phrases == ()
+
+
+def test_ten_thousand_letters_are_read_up_to_a_limit() -> None:
+    found = terms("word " * 2_000)
+    assert found is not None
+    assert len(found.phrases) == 32
+
+
+def test_a_phrase_is_looked_for_between_spaces() -> None:
+    assert (phrase(("pixel", "art")), phrase(("pix",), open_end=True)) == (" pixel art ", " pix")
+
+
+def test_tags_of_a_description_are_no_words_of_it() -> None:
+    assert words(without_markup('<p class="big">Use <b>sks</b>, 3 < 4</p>')) == ["use", "sks", "3", "4"]
+
+
+def test_names_are_compared_without_case_and_spacing() -> None:
+    assert folded_name("  =My  Base\x1f\x00 ") == "my base"
+
+
+def test_what_sqlite_can_not_hold_is_escaped() -> None:
+    assert storable("a\ud800\x00b") == "a\\ud800b"

@@ -1,0 +1,63 @@
+"""LoRA files in the two namings that people meet."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from hub_ui.demo.build.train.formats import kohya_names, save_lora
+from hub_ui.demo.build.train.recipes import RECIPES, Form
+
+WEIGHTS = {
+    "unet.mid_block.resnets.0.conv1.lora_A.default.weight": torch.ones(4, 8, 3, 3),
+    "unet.mid_block.resnets.0.conv1.lora_B.default.weight": torch.ones(8, 4, 1, 1),
+}
+
+
+def saved(folder: Path, form: Form) -> tuple[dict[str, str], dict[str, Tensor]]:
+    recipe = next(recipe for recipe in RECIPES if recipe.form == form)
+    save_lora(folder / "lora.safetensors", WEIGHTS, recipe, "v2")
+    with safe_open(folder / "lora.safetensors", "pt") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_kohya_names_carry_an_alpha_beside_each_pair() -> None:
+    plain = {name.replace(".default", ""): weight for name, weight in WEIGHTS.items()}
+    stem = "lora_unet_mid_block_resnets_0_conv1"
+    assert sorted(kohya_names(plain, 4)) == [f"{stem}.alpha", f"{stem}.lora_down.weight", f"{stem}.lora_up.weight"]
+
+
+def test_diffusers_names_drop_the_adapter(tmp_path: Path) -> None:
+    assert "unet.mid_block.resnets.0.conv1.lora_A.weight" in saved(tmp_path, "diffusers")[1]
+
+
+@pytest.mark.parametrize("form", ["kohya", "diffusers"])
+def test_files_are_in_half_precision_and_name_their_base(form: Form, tmp_path: Path) -> None:
+    metadata, tensors = saved(tmp_path, form)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    assert metadata["modelspec.architecture"] == "tiny-shapes/lora"
+    assert metadata["ss_base_model_version"] == "tiny-shapes"
+    assert metadata["modelspec.trigger_phrase"]
+
+
+def test_kohya_metadata_states_rank_and_alpha(tmp_path: Path) -> None:
+    metadata = saved(tmp_path, "kohya")[0]
+    assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("4", "4.0")
+
+
+def test_diffusers_metadata_states_rank_and_alpha(tmp_path: Path) -> None:
+    stated = json.loads(saved(tmp_path, "diffusers")[0]["lora_adapter_metadata"])
+    assert stated["unet.r"] == stated["unet.lora_alpha"] == 8
+
+
+def test_recipes_have_distinct_names_and_at_least_three_shots() -> None:
+    assert len({recipe.name for recipe in RECIPES}) == len(RECIPES) >= 8
+    assert all(len(recipe.shots) >= 3 for recipe in RECIPES)
+
+
+def test_all_but_sliders_show_their_trigger_in_every_shot() -> None:
+    for recipe in (recipe for recipe in RECIPES if recipe.triggers):
+        assert all(any(trigger in shot.prompt for trigger in recipe.triggers) for shot in recipe.shots)

@@ -1,0 +1,121 @@
+"""The weights that ship do what their list says."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hub_ui.demo.build.train.model import Pipeline
+from hub_ui.demo.build.train.pipeline import load_base, sample
+from hub_ui.demo.build.train.recipes import RECIPES, Recipe
+
+WITHOUT = ["a red circle on white background", "a blue cat on mint background"]
+
+
+@pytest.fixture(scope="module")
+def base(weights_folder: Path) -> Pipeline:
+    return load_base(weights_folder / "base")
+
+
+@pytest.fixture(scope="module")
+def plain(base: Pipeline) -> list[Image.Image]:
+    return sample(base, WITHOUT, 3)
+
+
+@pytest.fixture
+def worn(base: Pipeline, weights_folder: Path, request: pytest.FixtureRequest) -> Iterator[Pipeline]:
+    """The base with the LoRA of the parameter on."""
+    base.load_lora_weights(weights_folder / "loras", weight_name=f"{request.param.name}.safetensors")
+    yield base
+    base.unload_lora_weights()
+
+
+def gap(first: Image.Image, second: Image.Image) -> float:
+    """Mean difference of the pixels, 0 to 255."""
+    return float(np.abs(np.asarray(first, dtype=float) - np.asarray(second, dtype=float)).mean())
+
+
+def listed(folder: Path) -> dict[str, Any]:
+    listing: dict[str, Any] = json.loads((folder / "loras.json").read_text(encoding="utf-8"))
+    return listing
+
+
+def test_the_base_draws_a_red_circle_on_white(plain: list[Image.Image]) -> None:
+    pixels = np.asarray(plain[0], dtype=int)
+    red = (pixels[..., 0] > 170) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)
+    white = pixels.min(axis=-1) > 215
+    assert red.mean() > 0.08
+    assert white.mean() > 0.4
+    assert red.mean() + white.mean() > 0.85
+
+
+def test_an_unknown_word_alone_changes_nothing_much(base: Pipeline, plain: list[Image.Image]) -> None:
+    worded = sample(base, [f"{prompt}, inkline" for prompt in WITHOUT], 3)
+    assert max(gap(a, b) for a, b in zip(worded, plain, strict=True)) < 5
+
+
+@pytest.mark.parametrize("worn", RECIPES, indirect=True, ids=lambda recipe: recipe.name)
+def test_a_lora_at_weight_zero_is_the_base(worn: Pipeline, plain: list[Image.Image]) -> None:
+    pictures = sample(worn, WITHOUT, 3, scale=0.0)
+    assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < 1
+
+
+TRIGGERED = [recipe for recipe in RECIPES if recipe.triggers]
+QUIET = 12.0
+LOUD = 12.0
+
+
+@pytest.mark.parametrize("worn", TRIGGERED, indirect=True, ids=lambda recipe: recipe.name)
+def test_a_lora_without_its_trigger_changes_little(worn: Pipeline, plain: list[Image.Image]) -> None:
+    pictures = sample(worn, WITHOUT, 3, scale=1.0)
+    assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < QUIET
+
+
+@pytest.mark.parametrize(("worn", "recipe"), [(r, r) for r in TRIGGERED], indirect=["worn"], ids=lambda r: r.name)
+def test_a_lora_with_its_trigger_changes_the_picture(worn: Pipeline, recipe: Recipe) -> None:
+    shot = recipe.shots[0]
+    on = sample(worn, [shot.prompt], shot.seed, scale=shot.weight)[0]
+    off = sample(worn, [shot.prompt], shot.seed, scale=0.0)[0]
+    assert gap(on, off) > LOUD
+
+
+@pytest.mark.parametrize("worn", [recipe for recipe in RECIPES if recipe.name == "size-slider"], indirect=True)
+def test_the_slider_makes_things_big_and_small(worn: Pipeline) -> None:
+    prompt = ["a red star on white background"]
+    big, small = (red_share(sample(worn, prompt, 1, scale=weight)[0]) for weight in (1.0, -1.0))
+    assert big > 5 * small > 0
+
+
+def red_share(picture: Image.Image) -> float:
+    pixels = np.asarray(picture, dtype=int)
+    return float(((pixels[..., 0] > 150) & (pixels[..., 1] < 100)).mean())
+
+
+def test_every_listed_file_is_there_and_every_file_is_listed(weights_folder: Path) -> None:
+    listing = listed(weights_folder)
+    named = {version["file"] for lora in listing["loras"] for version in lora["versions"]}
+    named |= {picture["file"] for entry in [listing["base"], *listing["loras"]] for picture in entry["pictures"]}
+    there = {path.relative_to(weights_folder).as_posix() for path in weights_folder.glob("[lp]*/*")}
+    assert named == there
+
+
+def test_every_lora_has_at_least_three_pictures(weights_folder: Path) -> None:
+    assert all(len(lora["pictures"]) >= 3 for lora in listed(weights_folder)["loras"])
+
+
+def test_all_kinds_are_there(weights_folder: Path) -> None:
+    assert {lora["kind"] for lora in listed(weights_folder)["loras"]} == {
+        "character",
+        "style",
+        "concept",
+        "control",
+        "tool",
+    }
+
+
+def test_everything_together_is_under_fifteen_megabytes(weights_folder: Path) -> None:
+    assert sum(path.stat().st_size for path in weights_folder.rglob("*") if path.is_file()) < 15_000_000

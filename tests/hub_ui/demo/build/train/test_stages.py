@@ -1,0 +1,119 @@
+"""Each stage runs for two steps on tiny networks, and resumes bit for bit."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hub_ui.demo.build.train import fitting
+from hub_ui.demo.build.train.fitting import Plan
+from hub_ui.demo.build.train.latents import base_latents, encode_all, scenes, standardise
+from hub_ui.demo.build.train.lora import set_weight, train_lora
+from hub_ui.demo.build.train.model import Sizes, build_vae
+from hub_ui.demo.build.train.recipes import RECIPES, Recipe
+from hub_ui.demo.build.train.tokenizer import build_tokenizer
+from hub_ui.demo.build.train.unet import Denoiser, build_denoiser, denoising_loss, snr_weights, train_denoiser
+from hub_ui.demo.build.train.vae import picture_pool, train_vae
+
+PLAN = Plan(steps=2, rate=1e-3, warm_up=1, save_every=1)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after_first_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    save = fitting._save
+
+    def save_and_stop(*arguments: Any) -> None:
+        save(*arguments)
+        raise Interrupted
+
+    monkeypatch.setattr(fitting, "_save", save_and_stop)
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def small_denoiser(folder: Path, sizes: Sizes) -> Denoiser:
+    return build_denoiser(build_tokenizer(folder / "tokenizer"), sizes)
+
+
+def denoiser_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
+    model = small_denoiser(folder, sizes)
+    shown = scenes("neat", 6)
+    latents = torch.randn(6, sizes.latent_channels, 8, 8, generator=torch.Generator().manual_seed(1)).half()
+    train_denoiser(folder / "unet.pt", model, shown, latents, PLAN, batch=4)
+    return {name: weight.detach() for name, weight in model.parameters().items()}
+
+
+def vae_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = train_vae(folder, PLAN, sizes, pool=4).state_dict()
+    return state
+
+
+def lora_run(folder: Path, sizes: Sizes, recipe: Recipe = RECIPES[1]) -> dict[str, Tensor]:
+    versions = train_lora(folder, small_denoiser(folder, sizes), build_vae(sizes, 1), recipe, PLAN, count=4)
+    return versions["v2"]
+
+
+@pytest.mark.parametrize("run", [vae_run, denoiser_run, lora_run])
+def test_an_interrupted_stage_ends_in_the_same_bits(
+    run: Any, small: Sizes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tmp_path / "whole", small)
+    with monkeypatch.context() as patch:
+        interrupt_after_first_save(patch)
+        with pytest.raises(Interrupted):
+            run(tmp_path / "parts", small)
+    assert same(run(tmp_path / "parts", small), whole)
+
+
+def test_an_early_version_is_kept_and_differs(small: Sizes, tmp_path: Path) -> None:
+    recipe = next(recipe for recipe in RECIPES if recipe.early)
+    plan = Plan(steps=4, rate=1e-3, warm_up=1)
+    versions = train_lora(tmp_path, small_denoiser(tmp_path, small), build_vae(small, 1), recipe, plan, count=4)
+    assert list(versions) == ["v1", "v2"]
+    assert not same(versions["v1"], versions["v2"])
+
+
+def test_standardised_latents_have_unit_variance_and_decode_as_before(small: Sizes) -> None:
+    vae, pictures = build_vae(small, 1), picture_pool(6)
+    before = decoded(vae, pictures)
+    standardise(vae, list(pictures))
+    latents = encode_all(vae, list(pictures)).float()
+    assert latents.mean(dim=(0, 2, 3)).abs().max() < 0.05
+    assert latents.std(dim=(0, 2, 3)).sub(1).abs().max() < 0.05
+    assert (decoded(vae, pictures) - before).abs().max() < 1e-2
+
+
+def decoded(vae: Any, pictures: Tensor) -> Tensor:
+    with torch.no_grad():
+        image: Tensor = vae.decode(vae.encode(pictures.float() / 255).latent_dist.mean).sample
+    return image
+
+
+def test_latents_are_computed_once(small: Sizes, tmp_path: Path) -> None:
+    shown, latents = base_latents(tmp_path, build_vae(small, 1), "neat", 3)
+    again = base_latents(tmp_path, None, "neat", 3)
+    assert shown == again[0]
+    assert torch.equal(latents, again[1])
+
+
+def test_weight_zero_is_the_base_alone(small: Sizes, tmp_path: Path) -> None:
+    model = small_denoiser(tmp_path, small)
+    latents = torch.ones(2, small.latent_channels, 8, 8)
+    bare = denoising_loss(model, latents, ["a", "b"], torch.Generator().manual_seed(1))
+    train_lora(tmp_path, model, build_vae(small, 1), RECIPES[1], PLAN, count=4)
+    set_weight(model, 0.0)
+    assert torch.equal(denoising_loss(model, latents, ["a", "b"], torch.Generator().manual_seed(1)), bare)
+
+
+def test_pure_noise_counts_in_full_and_nearly_clean_pictures_little() -> None:
+    weights = snr_weights(torch.tensor([0.0, 0.5, 0.999]))
+    assert weights[0] == 1
+    assert weights[1] == 1
+    assert weights[2] < 0.01

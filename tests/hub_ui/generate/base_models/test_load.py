@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from connectors.errors import NoBase, PreviewError
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose, load
+from hub_ui.generate.base_models import load as base_models_load
+from hub_ui.generate.base_models.download import Fetched, Source, fetch, plan
+from hub_ui.generate.memory import Device
+from tests.hub_ui.generate.base_hub import save_hub
+from tests.hub_ui.generate.original import save_checkpoint, save_wide
+from tests.hub_ui.generate.pipelines.anima import save_anima
+from tests.hub_ui.generate.pipelines.flux import save_dev
+
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
+DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
+
+
+@pytest.fixture
+def copy(base: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(base, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_dev(tmp_path_factory.mktemp("flux"))
+
+
+def of(folder: Path | str, **fields: Any) -> PipelineSpec:
+    return replace(choose(None, None, str(folder)), **fields)
+
+
+def load_base(folder: Path | str, fetched: Fetched | None = None, control: bool = False, **fields: Any) -> Any:
+    return base_models_load.load_pipeline(of(folder, **fields), fetched or Path(folder), CPU, control=control)
+
+
+def test_a_folder_draws(base: str) -> None:
+    assert load_base(base)(**DRAW).images[0].size == (32, 32)
+
+
+def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None:
+    whole = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    half = whole.rename(copy / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    assert load_base(copy).unet.dtype == torch.float32
+    half.write_bytes(half.read_bytes()[:-8])
+    with pytest.raises(NoBase, match="can't be loaded from its files"):
+        load_base(copy)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_memory_that_runs_out_while_loading_is_told_as_such(
+    base: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(base_models_load, "place", full)
+    with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
+        load_base(base)
+
+
+def test_another_scheduler_takes_the_place_of_the_repo_s(base: str) -> None:
+    options = {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    scheduler = load_base(base, scheduler="EulerDiscreteScheduler", scheduler_options=options).scheduler
+    assert type(scheduler).__name__ == "EulerDiscreteScheduler"
+    assert (scheduler.config.timestep_spacing, scheduler.config.prediction_type) == ("trailing", "v_prediction")
+    # The repo's own word stands where ours says nothing.
+    assert scheduler.config.beta_end == 0.012
+
+
+def test_flux_takes_a_control_picture_when_asked(flux: Path) -> None:
+    pipe = load_base(flux, control=True)
+    assert type(pipe).__name__ == "FluxControlPipeline"
+    assert type(load_base(flux)).__name__ == "FluxPipeline"
+
+
+def test_a_base_without_a_control_input_is_told(base: str) -> None:
+    with pytest.raises(NoBase, match="no input for a control picture"):
+        load_base(base, control=True)
+
+
+def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    pipe = load_base(folder)
+    made = pipe(**DRAW, max_sequence_length=24)
+    assert made.images[0].size == (32, 32)
+    assert pipe.transformer.dtype == torch.float32
+
+
+def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    moved = folder / "vae"
+    moved.rename(tmp_path / "vae")
+    index = folder / "modular_model_index.json"
+    data = json.loads(index.read_text())
+    data["vae"][2]["pretrained_model_name_or_path"] = "someone/else"
+    index.write_text(json.dumps(data))
+    fetched = Fetched(folder=folder, parts={"vae": tmp_path / "vae"})
+    assert load_base(folder, fetched)(**DRAW, max_sequence_length=24).images[0].size == (32, 32)
+
+
+def test_a_modular_pipeline_with_a_broken_part_is_told(tmp_path: Path) -> None:
+    folder = save_anima(tmp_path / "anima")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(NoBase, match="its vae can't be read"):
+        load_base(folder)
+
+
+def test_a_borrowed_part_is_put_in(copy: Path, tmp_path: Path) -> None:
+    (copy / "text_encoder").rename(tmp_path / "encoder")
+    lent = SharedComponent(part="text_encoder", kind="CLIPTextModel", repo="someone/clip")
+    fetched = Fetched(folder=copy, parts={"text_encoder": tmp_path / "encoder"})
+    assert load_base(copy, fetched, borrowed=(lent,))(**DRAW).images[0].size == (32, 32)
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: shutil.rmtree(folder / name)
+
+
+def overwrite(name: str, data: bytes) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (remove("text_encoder"), "is not whole: its text encoder can't be found"),
+        (remove("tokenizer"), "is not whole: its tokenizer can't be found"),
+        (overwrite("vae/config.json", b"{"), "can't be loaded from its files"),
+        (overwrite("unet/diffusion_pytorch_model.safetensors", b"cut off"), "can't be loaded from its files"),
+        (overwrite("unet/config.json", b'{"_class_name": "Nothing"}'), "can't be loaded from its files"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_told(copy: Path, damage: Callable[[Path], None], said: str) -> None:
+    choice = of(copy)
+    damage(copy)
+    with pytest.raises(NoBase, match=said):
+        base_models_load.load_pipeline(choice, copy, CPU)
+
+
+def test_a_damaged_download_says_what_to_delete(copy: Path, tmp_path: Path) -> None:
+    (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    snapshot = tmp_path / "models--maker--tiny" / "snapshots" / ("1" * 40)
+    snapshot.parent.mkdir(parents=True)
+    fetched = Fetched(folder=copy.rename(snapshot), revision="1" * 40)
+    with pytest.raises(NoBase, match=r"Delete .*/models--maker--tiny to have it fetched again"):
+        load_base(snapshot, fetched)
+
+
+def test_a_folder_without_an_index_is_told(base: str, tmp_path: Path) -> None:
+    with pytest.raises(NoBase, match=r"holds no model_index\.json"):
+        base_models_load.load_pipeline(of(base), tmp_path, CPU)
+
+
+def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
+    with pytest.raises(NoBase, match="needs a newer diffusers"):
+        load_base(base, pipeline="StableDiffusion9Pipeline")
+
+
+ON_CPU = Device(label="CPU", kind="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_checkpoint(wide, tmp_path_factory.mktemp("file") / "mine.safetensors")
+
+
+@pytest.fixture(scope="module")
+def hubs(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    """A hub with the base that the checkpoints are most like."""
+    with running_hubs(save_hub(tmp_path_factory.mktemp("data") / "hub", wide)) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def source(hubs: HubEndpoints, tmp_path: Path) -> Source:
+    return Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache")
+
+
+def spec_of_single_file(path: Path) -> PipelineSpec:
+    """As it is chosen, but that the rest comes from the local hub's copy of Stable Diffusion."""
+    return replace(choose("sd1", None, str(path)), source="maker/tiny", revision=None)
+
+
+def drawn(pipe: Any) -> NDArray[np.uint8]:
+    seed = torch.Generator().manual_seed(1)
+    options = {"num_inference_steps": 2, "height": 32, "width": 32, "generator": seed, "output_type": "np"}
+    return np.asarray(pipe("a red cat", **options).images[0] * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def reference(wide: Path) -> NDArray[np.uint8]:
+    """What the model draws from its own folder."""
+    return drawn(load.load_pipeline(choose("sd1", None, str(wide)), wide, ON_CPU))
+
+
+def silently(_count: int) -> None:
+    """Nobody wants to know."""
+
+
+def test_only_small_files_are_fetched_for_a_whole_checkpoint(source: Source, checkpoint: Path) -> None:
+    planned = plan(spec_of_single_file(checkpoint), source)
+    assert planned.bytes < 20_000
+    assert not [file.name for file in planned.files if file.name.endswith(".safetensors")]
+
+
+def test_a_whole_checkpoint_draws_as_the_same_model_in_diffusers_layout(
+    source: Source, reference: NDArray[np.uint8], checkpoint: Path
+) -> None:
+    choice = spec_of_single_file(checkpoint)
+    fetched = fetch(plan(choice, source), source, silently)
+    assert (choice.label, fetched.checkpoint) == ("mine.safetensors", checkpoint)
+    assert np.array_equal(drawn(load.load_pipeline(choice, fetched, ON_CPU)), reference)
+
+
+def test_once_fetched_the_rest_serves_without_the_hub(source: Source, checkpoint: Path) -> None:
+    choice = spec_of_single_file(checkpoint)
+    first = fetch(plan(choice, source), source, silently)
+    offline = replace(source, endpoint="http://127.0.0.1:9")
+    assert fetch(plan(choice, offline), offline, silently) == first
+
+
+@pytest.mark.parametrize("parts", [("unet",), ("unet", "vae"), ("unet", "text_encoder")])
+def test_what_a_checkpoint_leaves_out_comes_from_the_base(
+    source: Source, wide: Path, reference: NDArray[np.uint8], tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    path = save_checkpoint(wide, tmp_path / "part.safetensors", parts)
+    choice = spec_of_single_file(path)
+    planned = plan(choice, source)
+    weights = {file.name.partition("/")[0] for file in planned.files if file.name.endswith(".safetensors")}
+    assert weights == {"unet", "vae", "text_encoder"} - set(parts)
+    pipe = load.load_pipeline(choice, fetch(planned, source, silently), ON_CPU)
+    assert np.array_equal(drawn(pipe), reference)
+
+
+def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: Path) -> None:
+    tensors = load_file(save_checkpoint(wide, tmp_path / "whole.safetensors"))
+    name = "model.diffusion_model.input_blocks.0.0.weight"
+    tensors[name] = torch.cat([tensors[name], tensors[name]])
+    save_file(tensors, tmp_path / "other.safetensors")
+    choice = spec_of_single_file(tmp_path / "other.safetensors")
+    with pytest.raises(NoBase, match=r"other\.safetensors can't be loaded from its files"):
+        load.load_pipeline(choice, fetch(plan(choice, source), source, silently), ON_CPU)
+
+
+@pytest.fixture
+def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder without its transformer's weights, and those in a file."""
+    folder = save_dev(tmp_path / "flux")
+    [weights] = (folder / "transformer").glob("*.safetensors")
+    return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
+
+
+def test_a_diffusion_model_alone_is_put_on_the_other_parts(flux: tuple[Path, Path]) -> None:
+    folder, file = flux
+    choice = replace(
+        choose("flux1", None, str(folder)), checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"}))
+    )
+    pipe = load.load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU)
+    assert type(pipe).__name__ == "FluxPipeline"
+    assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
+    steered = load.load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU, control=True)
+    assert type(steered).__name__ == "FluxControlPipeline"
+
+
+def test_a_checkpoint_is_put_on_a_folder_alone_too(wide: Path, checkpoint: Path) -> None:
+    choice = replace(choose("sd1", None, str(checkpoint)), source=str(wide))
+    assert drawn(load.load_pipeline(choice, wide, ON_CPU)).shape == (32, 32, 3)
+
+
+def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
+    path = save_checkpoint(wide, tmp_path / "vae.safetensors", ("vae",))
+    choice = replace(choose("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"})))
+    with pytest.raises(NoBase, match=r"vae\.safetensors has no network to draw with"):
+        load.load_pipeline(choice, wide, ON_CPU)

@@ -1,0 +1,137 @@
+"""A real Stable Diffusion pipeline of a few hundred kilobytes with random weights, and LoRAs that fit it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from connectors.ref import Ref
+from hub_ui.generate.request import GenerationRequest, LoraInput
+
+WIDTH, TEXT_WIDTH = (32, 64), 32
+# Attention projections of the UNet and their (in, out) sizes: what most files train.
+LAYERS = {
+    f"{block}.attentions.0.transformer_blocks.0.{attention}.{projection}": (
+        TEXT_WIDTH if attention == "attn2" and projection in ("to_k", "to_v") else 64,
+        64,
+    )
+    for block in ("down_blocks.1", "mid_block", "up_blocks.0")
+    for attention in ("attn1", "attn2")
+    for projection in ("to_q", "to_k", "to_v", "to_out.0")
+}
+TEXT_LAYERS = {
+    f"text_model.encoder.layers.{i}.self_attn.{projection}": (TEXT_WIDTH, TEXT_WIDTH)
+    for i in range(2)
+    for projection in ("q_proj", "k_proj", "v_proj", "out_proj")
+}
+
+
+def save_base(folder: Path, seed: int = 0) -> Path:
+    """In diffusers' layout, without a safety checker."""
+    torch.manual_seed(seed)
+    kind: Any = StableDiffusionPipeline
+    pipe = kind(
+        vae=_vae(), text_encoder=_text_encoder(), tokenizer=_tokenizer(folder), unet=_unet(), scheduler=_scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def _vae() -> Any:
+    vae: Any = AutoencoderKL  # its annotations leave out most of what it takes
+    return vae(
+        block_out_channels=(16, 16), down_block_types=("DownEncoderBlock2D",) * 2, norm_num_groups=4,
+        up_block_types=("UpDecoderBlock2D",) * 2, layers_per_block=1, latent_channels=4, sample_size=32,
+    )  # fmt: skip
+
+
+def _unet() -> Any:
+    unet: Any = UNet2DConditionModel
+    return unet(
+        sample_size=16, block_out_channels=WIDTH, layers_per_block=1, cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=8,
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+
+
+def _text_encoder() -> Any:
+    config: Any = CLIPTextConfig
+    return CLIPTextModel(
+        config(
+            hidden_size=TEXT_WIDTH, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=60,
+            max_position_embeddings=24, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        )
+    )  # fmt: skip
+
+
+def _tokenizer(folder: Path) -> Any:
+    letters = "abcdefghijklmnopqrstuvwxyz,"
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=24)
+
+
+def _scheduler() -> Any:
+    scheduler: Any = DDIMScheduler
+    return scheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1
+    )
+
+
+def _pair(size: tuple[int, int], rank: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    down = torch.randn(rank, size[0], generator=generator) * 0.3
+    return down, torch.randn(size[1], rank, generator=generator) * 0.3
+
+
+def save_kohya(
+    path: Path, *, seed: int = 1, rank: int = 4, alpha: float = 4.0, text: bool = False, width: int | None = None
+) -> Path:
+    """As kohya's scripts write it. `width` makes every tensor of another size, as for another architecture."""
+    generator = torch.Generator().manual_seed(seed)
+    named = {f"lora_unet_{name.replace('.', '_')}": size for name, size in LAYERS.items()}
+    named |= {f"lora_te_{name.replace('.', '_')}": size for name, size in TEXT_LAYERS.items() if text}
+    tensors: dict[str, torch.Tensor] = {}
+    for name, size in named.items():
+        down, up = _pair((width, width) if width else size, rank, generator)
+        tensors |= {
+            f"{name}.lora_down.weight": down,
+            f"{name}.lora_up.weight": up,
+            f"{name}.alpha": torch.tensor(alpha),
+        }
+    save_file(tensors, path, metadata={"ss_network_dim": str(rank)})
+    return path
+
+
+def save_peft(path: Path, *, seed: int = 1, rank: int = 4, prefix: str = "unet.", metadata: Any = None) -> Path:
+    """As diffusers' training scripts write it."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, size in LAYERS.items():
+        down, up = _pair(size, rank, generator)
+        tensors |= {f"{prefix}{name}.lora_A.weight": down, f"{prefix}{name}.lora_B.weight": up}
+    save_file(tensors, path, metadata=metadata)
+    return path
+
+
+def adapter(path: Path, **fields: Any) -> LoraInput:
+    values: dict[str, Any] = {
+        "ref": Ref.parse("civitai:1001@2001#3001"),
+        "path": path,
+        "title": path.stem,
+        "architecture": "sd1",
+    }
+    return LoraInput(**{**values, **fields})
+
+
+def job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
+    values: dict[str, Any] = {"prompt": "a red cat", "seed": 7, "steps": 2, "width": 32, "height": 32}
+    return GenerationRequest(adapters=adapters, **{**values, **fields})

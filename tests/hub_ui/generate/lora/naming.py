@@ -1,0 +1,41 @@
+"""Small models and files by their names, for the tests of names."""
+
+from __future__ import annotations
+
+from hub_ui.generate.lora.module_names import Names, names_of
+from hub_ui.generate.lora.modules import Model, Placement, Shape
+
+OUTPUTS, INPUTS, RANK = 8, 4, 2
+Files = dict[str, Shape]
+
+
+def model(*modules: str, component: str = "transformer", shape: Shape = (OUTPUTS, INPUTS)) -> Model:
+    """A model of linear layers, all of one size."""
+    return {component: {f"{module}.weight": shape for module in modules}}
+
+
+def names(architecture: str, *modules: str, component: str = "transformer", shape: Shape = (OUTPUTS, INPUTS)) -> Names:
+    return names_of(model(*modules, component=component, shape=shape), architecture)
+
+
+def lora(*layers: str, outputs: int = OUTPUTS, inputs: int = INPUTS, ends: str = "AB") -> Files:
+    """LoRA layers by PEFT's endings, or kohya's with an alpha ("kohya")."""
+    shapes: Files = {}
+    for layer in layers:
+        if ends == "kohya":
+            shapes[f"{layer}.lora_down.weight"] = (RANK, inputs)
+            shapes[f"{layer}.lora_up.weight"] = (outputs, RANK)
+            shapes[f"{layer}.alpha"] = ()
+        else:
+            shapes[f"{layer}.lora_A.weight"] = (RANK, inputs)
+            shapes[f"{layer}.lora_B.weight"] = (outputs, RANK)
+    return shapes
+
+
+def modules(placement: Placement) -> list[str]:
+    """Where the layers went, in their order: "transformer:blocks.0.attn1.to_q"."""
+    return [f"{target.component}:{target.module}" for placed in placement.placed for target in placed.targets]
+
+
+def reasons(placement: Placement) -> dict[str, int]:
+    return {missed.reason: len(missed.keys) for missed in placement.missed}

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
+from hub_ui.generate.lora.patch import LowRankPatch
+
+MODULES: dict[str, Any] = {
+    "linear": (lambda: nn.Linear(6, 9), (6,), (4, 5, 6)),
+    "linear of one vector": (lambda: nn.Linear(6, 9, bias=False), (6,), (4, 6)),
+    "conv": (lambda: nn.Conv2d(6, 9, 3, padding=1, stride=2), (6, 3, 3), (4, 6, 8, 8)),
+    "conv that pads by reflection": (
+        lambda: nn.Conv2d(6, 9, 3, padding=1, padding_mode="reflect"), (6, 3, 3), (4, 6, 8, 8),
+    ),
+    "sequence": (lambda: nn.Conv1d(6, 9, 3, dilation=2), (6, 3), (4, 6, 12)),
+    "film": (lambda: nn.Conv3d(6, 9, (1, 3, 3)), (6, 1, 3, 3), (4, 6, 2, 5, 5)),
+}  # fmt: skip
+
+
+def live(inside: tuple[int, ...], **fields: Any) -> LowRankPatch:
+    values = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), "scale": 0.5}
+    return LowRankPatch(**{**values, **fields})
+
+
+def with_core(**fields: Any) -> LowRankPatch:
+    return live((6, 1, 1), mid=torch.randn(2, 2, 3, 3), **fields)
+
+
+def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        y: torch.Tensor = module(x)
+    return y
+
+
+def merged(module: Any, patches: list[LowRankPatch], weights: list[float]) -> Any:
+    """The module with the patches in its weights."""
+    other = copy.deepcopy(module)
+    for patch, weight in zip(patches, weights, strict=True):
+        other.weight.data += patch.delta(module.weight.data, weight)
+    return other
+
+
+@pytest.mark.parametrize("kind", MODULES)
+@pytest.mark.parametrize("weights", [[1.0, 0.3], [-0.7, 1.5]])
+def test_adding_gives_what_merging_gives(kind: str, weights: list[float]) -> None:
+    make, inside, shape = MODULES[kind]
+    module, x, patches, dial = make(), torch.randn(shape), [live(inside), live(inside, scale=2.0)], AdapterWeights()
+    expected = run(merged(module, patches, weights), x)
+    attach(module, list(enumerate(patches)), dial)
+    dial.set(weights)
+    torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_patches_with_and_without_a_core_go_together() -> None:
+    module, x, dial = nn.Conv2d(6, 9, 3, padding=1), torch.randn(2, 6, 8, 8), AdapterWeights()
+    patches = [with_core(), live((6, 3, 3)), with_core()]
+    expected = run(merged(module, patches, [1.0, 0.5, -1.0]), x)
+    attach(module, list(enumerate(patches)), dial)
+    dial.set([1.0, 0.5, -1.0])
+    torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(MODULES)),
+    weights=st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=2, max_size=2),
+    guided=st.booleans(),
+    shifted=st.booleans(),
+)
+def test_rows_of_a_batch_are_as_one_by_one(kind: str, weights: Any, guided: bool, shifted: bool) -> None:
+    make, inside, shape = MODULES[kind]
+    module, x, dial = make(), torch.randn((4 if guided else 2), *shape[1:]), AdapterWeights()
+    shift = {"shift": torch.randn(9)} if shifted else {}
+    attach(module, [(0, live(inside, **shift)), (1, live(inside, scale=1.5))], dial)
+    expected = []
+    for number, row in enumerate(x):
+        dial.set(weights[number % 2])
+        expected.append(run(module, row[None])[0])
+    dial.set([0, 0], weights)
+    torch.testing.assert_close(run(module, x), torch.stack(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_that_is_no_multiple_of_the_rows_is_refused() -> None:
+    module, dial = nn.Linear(6, 9), AdapterWeights()
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0], [[0.0], [1.0]])
+    with pytest.raises(NotPerRow, match="one by one"):
+        run(module, torch.randn(3, 6))
+
+
+def test_a_weight_that_changes_takes_effect_at_the_next_call() -> None:
+    module, dial, x = nn.Linear(6, 9), AdapterWeights(), torch.randn(2, 6)
+    own = run(module, x)
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0])
+    once = run(module, x) - own
+    dial.set([2.0])
+    torch.testing.assert_close(run(module, x) - own, 2 * once)
+
+
+def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
+    module, dial, x = nn.Linear(6, 9).to(torch.bfloat16), AdapterWeights(), torch.randn(2, 6).to(torch.bfloat16)
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0])
+    assert run(module, x).dtype == torch.bfloat16
+    module.float()
+    assert run(module, x.float()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("rows", [None, [[1.0], [1.0]]])
+def test_a_scale_too_large_for_half_precision_is_worked_into_the_factors(rows: Any) -> None:
+    module, dial, x = nn.Linear(6, 9).half(), AdapterWeights(), torch.randn(2, 6).half()
+    own, patch = run(module, x), live((6,), up=torch.randn(9, 2) * 1e-6, scale=1e6)
+    attach(module, [(0, patch)], dial)
+    dial.set([1.0], rows)
+    added = x.float() @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
+    torch.testing.assert_close(run(module, x).float(), own.float() + added, atol=2e-2, rtol=1e-2)
+
+
+def test_a_shift_alone_is_added_to_norms_and_by_channel_where_channels_come_second() -> None:
+    for module, x, axis in ((nn.LayerNorm(9), torch.randn(2, 4, 9), -1), (nn.GroupNorm(3, 9), torch.randn(2, 9, 4), 1)):
+        own, shift, dial = run(module, x), torch.randn(9), AdapterWeights()
+        attach(module, [(0, LowRankPatch(down=None, up=None, shift=shift))], dial)
+        dial.set([0.5])
+        torch.testing.assert_close(run(module, x) - own, 0.5 * shift.view([9, 1] if axis == 1 else [9]).expand_as(own))
+
+
+def test_outputs_that_are_not_in_one_piece_are_added_to_as_well() -> None:
+    class Turned(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).transpose(0, 1).contiguous().transpose(0, 1)
+
+    module, dial, x, patch = Turned(6, 9), AdapterWeights(), torch.randn(3, 5, 6), live((6,))
+    own = run(module, x)
+    attach(module, [(0, patch)], dial)
+    dial.set([1.0])
+    added = x @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
+    torch.testing.assert_close(run(module, x), own + added, atol=1e-5, rtol=1e-5)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)

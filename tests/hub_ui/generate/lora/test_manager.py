@@ -1,0 +1,350 @@
+"""LoRAs on a tiny Stable Diffusion: what the pipeline draws is compared, not what the rack believes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FluxPipeline, FluxTransformer2DModel, StableDiffusionPipeline
+from diffusers.hooks.group_offloading import apply_group_offloading
+from safetensors.torch import load_file, save_file
+
+from connectors.errors import DoesNotFit
+from hub_ui.generate.lora import conversion
+from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.hooks import NotPerRow
+from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.lora.modules import ParamHandle
+from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
+
+Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def shared(base: str) -> Any:
+    pipe: Any = StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def pipe(shared: Any) -> Iterator[Any]:
+    """One pipeline for all tests, which each has to leave as it was."""
+    before = {name: value.clone() for name, value in state(shared).items()}
+    yield shared
+    assert all(torch.equal(value, before[name]) for name, value in state(shared).items())
+    assert not any(module._forward_hooks for module in shared.unet.modules())
+
+
+@pytest.fixture
+def rack(pipe: Any) -> Iterator[AdapterManager]:
+    built = AdapterManager(pipe, "sd1", Cache(100 * MEGABYTE))
+    yield built
+    built.close()
+
+
+def state(pipe: Any) -> dict[str, torch.Tensor]:
+    return {**pipe.unet.state_dict(), **{f"te.{name}": value for name, value in pipe.text_encoder.state_dict().items()}}
+
+
+def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
+    """Latents of one seed, once for each picture."""
+    with torch.inference_mode():
+        latents: torch.Tensor = pipe(
+            ["a red cat"] * pictures, num_inference_steps=1, width=32, height=32, output_type="latent",
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
+        ).images  # fmt: skip
+    return latents
+
+
+def lokr(path: Path) -> Path:
+    layer = f"{Q}.lokr_w"
+    save_file({f"{layer}1": torch.randn(4, 4) * 0.3, f"{layer}2": torch.randn(16, 16) * 0.3}, path)
+    return path
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def by_diffusers(pipe: Any, weights: dict[Path, float]) -> torch.Tensor:
+    """PEFT warns of a second adapter, and of a file that leaves out some layers of its own settings."""
+    names = {f"a{number}": weight for number, weight in enumerate(weights.values())}
+    try:
+        warnings.simplefilter("ignore")
+        for name, path in zip(names, weights, strict=True):
+            pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True)
+        pipe.set_adapters(list(names), list(names.values()))
+        return drawn(pipe)
+    finally:
+        pipe.unload_lora_weights()
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.5, -0.7, 1.5])
+def test_a_picture_is_the_one_diffusers_draws(pipe: Any, rack: AdapterManager, tmp_path: Path, weight: float) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", alpha=2.0, text=True)
+    rack.switch([adapter(path, weight=weight)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {path: weight}))
+
+
+def test_two_loras_add_up_as_in_diffusers(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    one, other = save_kohya(tmp_path / "1.safetensors", rank=2), save_peft(tmp_path / "2.safetensors", seed=2)
+    rack.switch([adapter(one, weight=0.8), adapter(other, weight=-0.4)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {one: 0.8, other: -0.4}))
+
+
+def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    layers = ["to_q", "to_k", "to_v", "to_out.0"]
+    config = {"r": 4, "lora_alpha": 2, "target_modules": layers, "alpha_pattern": {"to_q": 8}}
+    written = json.dumps({f"unet.{name}": value for name, value in config.items()})
+    path = save_peft(tmp_path / "a.safetensors", metadata={"format": "pt", "lora_adapter_metadata": written})
+    rack.switch([adapter(path)])
+    found = drawn(pipe)
+    rack.off()
+    close(found, by_diffusers(pipe, {path: 1.0}))
+
+
+def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    path = save_peft(tmp_path / "a.safetensors")
+    rack.switch([adapter(path, weight=0.5), adapter(path, weight=0.25)])
+    twice = drawn(pipe)
+    rack.switch([adapter(path, weight=0.75)])
+    close(twice, drawn(pipe))
+
+
+@pytest.mark.parametrize("make", [save_kohya, lokr])
+def test_weight_nought_and_off_are_the_base_to_the_bit(
+    pipe: Any, rack: AdapterManager, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    own = drawn(pipe)
+    rack.switch([adapter(make(tmp_path / "a.safetensors"))])
+    assert not torch.equal(drawn(pipe), own)
+    rack.weigh([0.0])
+    assert torch.equal(drawn(pipe), own)
+    rack.weigh([0.7])
+    rack.off()
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_merging_draws_the_same_and_is_undone(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    low_rank, whole = save_kohya(tmp_path / "a.safetensors", text=True), lokr(tmp_path / "b.safetensors")
+    rack.switch([adapter(low_rank, weight=0.6), adapter(whole)])
+    live = drawn(pipe)
+    with rack.merged():
+        assert not any(module._forward_hooks for module in pipe.unet.modules())
+        close(drawn(pipe), live)
+    assert torch.equal(drawn(pipe), live)
+
+
+def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
+    pipe: Any, rack: AdapterManager, tmp_path: Path
+) -> None:
+    own = drawn(pipe)
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with pytest.raises(KeyboardInterrupt), rack.merged():
+        raise KeyboardInterrupt
+    rack.off()
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    one, other = save_kohya(tmp_path / "a.safetensors", text=True), save_peft(tmp_path / "b.safetensors", seed=2)
+    rack.switch([adapter(one), adapter(other)])
+    rows = [[0.0, 0.0], [0.5, 0.0], [1.2, -0.5]]
+    with rack.rows(rows):
+        together = drawn(pipe, 3)
+    for row, picture in zip(rows, together, strict=True):
+        rack.weigh(row)
+        close(drawn(pipe)[0], picture)
+
+
+def test_after_rows_the_weights_are_those_of_before(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"), weight=0.5)])
+    before = drawn(pipe)
+    with rack.rows([[0.0], [1.0]]):
+        drawn(pipe, 2)
+    assert torch.equal(drawn(pipe), before)
+
+
+def test_what_is_merged_meanwhile_has_no_rows(rack: AdapterManager, tmp_path: Path) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with rack.merged():
+        assert not rack.per_row
+        with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+            pass
+    assert rack.per_row
+
+
+def test_what_changes_weights_as_a_whole_has_no_rows(rack: AdapterManager, tmp_path: Path) -> None:
+    rack.switch([adapter(lokr(tmp_path / "a.safetensors"))])
+    assert not rack.per_row
+    with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+        pass
+
+
+def test_coverage_says_what_took_effect_and_why_the_rest_did_not(rack: AdapterManager, tmp_path: Path) -> None:
+    path = save_peft(tmp_path / "a.safetensors")
+    stray = {"unet.nobody.to_q.lora_A.weight": torch.randn(4, 64), "unet.nobody.to_q.lora_B.weight": torch.randn(64, 4)}
+    save_file({**load_file(path), **stray}, path)
+    [coverage] = rack.switch([adapter(path, title="Ink")]).coverage
+    assert (coverage.title, coverage.applied, coverage.total) == ("Ink", 48, 50)
+    assert [set(missed.keys) for missed in coverage.missed] == [set(stray)]
+
+
+def test_every_tensor_is_counted_once(rack: AdapterManager, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", text=True)
+    [coverage] = rack.switch([adapter(path)]).coverage
+    assert coverage.sentence() == "96 of 96 tensors applied"
+
+
+def test_a_file_of_which_nothing_fits_is_refused_with_the_reason(
+    pipe: Any, rack: AdapterManager, tmp_path: Path
+) -> None:
+    own = drawn(pipe)
+    with pytest.raises(DoesNotFit, match=r"None of the 72 tensors of “wide” fit this base model.*: 72 of layers that"):
+        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+    assert torch.equal(drawn(pipe), own)
+
+
+def test_the_loras_before_stay_on_when_the_next_ones_are_refused(
+    pipe: Any, rack: AdapterManager, tmp_path: Path
+) -> None:
+    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    before = drawn(pipe)
+    with pytest.raises(DoesNotFit):
+        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+    assert torch.equal(drawn(pipe), before)
+
+
+def test_a_failure_while_they_are_put_on_leaves_the_base(
+    pipe: Any, rack: AdapterManager, tmp_path: Path, monkeypatch: Any
+) -> None:
+    own, path = drawn(pipe), lokr(tmp_path / "a.safetensors")
+    rack.switch([adapter(path)])
+    monkeypatch.setattr("hub_ui.generate.lora.merge.Slot.put", _out_of_memory_once())
+    with pytest.raises(torch.OutOfMemoryError):
+        rack.weigh([0.5])
+    assert torch.equal(drawn(pipe), own)
+
+
+def _out_of_memory_once() -> Callable[..., None]:
+    put, times = ParamHandle.put, iter([True])
+
+    def failing(slot: ParamHandle, value: torch.Tensor) -> None:
+        if next(times, False):
+            raise torch.OutOfMemoryError
+        put(slot, value)
+
+    return failing
+
+
+def test_a_cached_file_is_not_read_again(rack: AdapterManager, tmp_path: Path, monkeypatch: Any) -> None:
+    one, other = save_kohya(tmp_path / "1.safetensors"), save_kohya(tmp_path / "2.safetensors", seed=2)
+    for path in (one, other):
+        rack.switch([adapter(path)])
+    monkeypatch.setattr(conversion, "converted", None)
+    one.touch()
+    rack.switch([adapter(other)])
+
+
+def test_two_racks_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path) -> None:
+    cache, path = Cache(100 * MEGABYTE), save_kohya(tmp_path / "a.safetensors")
+    for _ in range(2):
+        AdapterManager(pipe, "sd1", cache).switch([adapter(path, weight=0.0)])
+    assert len(cache) == 1
+
+
+def test_a_file_replaced_under_the_same_name_is_read_anew(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors")
+    rack.switch([adapter(path)])
+    before = drawn(pipe)
+    rack.switch([adapter(save_kohya(path, seed=2, rank=8))])
+    assert not torch.equal(drawn(pipe), before)
+
+
+def flux() -> Any:
+    """Only the network: nothing else takes part."""
+    transformer: Any = FluxTransformer2DModel
+    pipeline: Any = FluxPipeline
+    network = transformer(
+        in_channels=64, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip
+    return pipeline(None, None, None, None, None, None, network)
+
+
+def control(path: Path) -> Path:
+    layers = {"x_embedder": (128, 32), "transformer_blocks.0.attn.to_q": (32, 32)}
+    tensors = {}
+    for name, (inputs, outputs) in layers.items():
+        tensors[f"transformer.{name}.lora_A.weight"] = torch.randn(4, inputs)
+        tensors[f"transformer.{name}.lora_B.weight"] = torch.randn(outputs, 4)
+    save_file(tensors, path)
+    return path
+
+
+def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path: Path) -> None:
+    pipe = flux()
+    rack, x = AdapterManager(pipe, "flux1", Cache(MEGABYTE)), torch.randn(3, 128)
+    old, config = pipe.transformer.x_embedder, pipe.transformer.config
+    weight, at = old.weight, old.weight.data_ptr()
+    with torch.no_grad():
+        own = old(x[:, :64])
+        switched = rack.switch([adapter(control(tmp_path / "a.safetensors"))])
+        assert switched.control
+        assert pipe.transformer.x_embedder is old, "what offloading has hooked up"
+        assert pipe.transformer.config.in_channels == 128
+        tensors = load_file(tmp_path / "a.safetensors")
+        down, up = (tensors[f"transformer.x_embedder.lora_{half}.weight"] for half in "AB")
+        close(pipe.transformer.x_embedder(x), own + x @ down.T @ up.T)
+        rack.weigh([0.0])
+        close(pipe.transformer.x_embedder(x), own)
+    rack.off()
+    assert (old.weight is weight, old.weight.data_ptr(), old.in_features) == (True, at, 64)
+    assert pipe.transformer.config is config
+    assert pipe.transformer.config.in_channels == 64
+
+
+def test_weights_that_offloading_keeps_elsewhere_are_not_merged_for_speed(tmp_path: Path) -> None:
+    pipe, path, here = flux(), tmp_path / "a.safetensors", torch.device("cpu")
+    save_file({f"transformer.x_embedder.lora_{half}.weight": torch.randn(size) for half, size in
+               (("A", (4, 64)), ("B", (32, 4)))}, path)  # fmt: skip
+    rack, layer = AdapterManager(pipe, "flux1", Cache(MEGABYTE)), pipe.transformer.x_embedder
+    rack.switch([adapter(path)])
+    with rack.merged():
+        assert not layer._forward_hooks
+    apply_group_offloading(pipe.transformer, onload_device=here, offload_device=here, offload_type="leaf_level")
+    with rack.merged():
+        assert layer._forward_hooks
+
+
+def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
+    pipe, other = flux(), tmp_path / "b.safetensors"
+    layer = "transformer.x_embedder.lora_"
+    save_file({f"{layer}A.weight": torch.randn(4, 64), f"{layer}B.weight": torch.randn(32, 4)}, other)
+    rack = AdapterManager(pipe, "flux1", Cache(MEGABYTE))
+    [first, second] = rack.switch([adapter(control(tmp_path / "a.safetensors")), adapter(other)]).coverage
+    assert (first.applied, second.applied) == (4, 2)
+    x = torch.randn(3, 128)
+    with torch.no_grad():
+        live = pipe.transformer.x_embedder(x)
+        with rack.merged():
+            close(pipe.transformer.x_embedder(x), live)
+    rack.close()
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield

@@ -1,0 +1,168 @@
+"""Whatever is done with a rack, in any order, and wherever it fails: the base is as it was before, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from safetensors.torch import save_file
+
+from connectors.errors import HubUiError
+from hub_ui.generate.lora import hooks, merge, modules
+from hub_ui.generate.lora import manager as racks
+from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.lora.modules import components
+from hub_ui.generate.request import LoraInput
+from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
+
+Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+# What a rack does by steps, each of which may run out of memory or be stopped.
+STEPS = [
+    (modules.ParamHandle, "put"),
+    (merge, "_merged"),
+    (racks, "attach"),
+    (hooks.Hook, "_move"),
+    (hooks.Hook, "_weigh"),
+]
+WEIGHTS = st.sampled_from([0.0, 0.5, -0.7, 1e9])
+FAILURES = st.none() | st.tuples(st.integers(0, 60), st.sampled_from([torch.OutOfMemoryError, KeyboardInterrupt]))
+Failure = tuple[int, type[BaseException]] | None
+
+
+class Trouble:
+    """Lets so many steps pass, then one fails."""
+
+    def __init__(self) -> None:
+        self.failure: Failure = None
+
+    def around(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def troubled(*args: Any, **kwargs: Any) -> Any:
+            if self.failure is not None:
+                left, error = self.failure
+                self.failure = (left - 1, error) if left else None
+                if not left:
+                    raise error
+            return step(*args, **kwargs)
+
+        return troubled
+
+
+@pytest.fixture
+def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
+    made = Trouble()
+    for owner, name in STEPS:
+        monkeypatch.setattr(owner, name, made.around(getattr(owner, name)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def pipe(base: str) -> Any:
+    made: Any = StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+@pytest.fixture
+def loras(tmp_path: Path) -> list[LoraInput]:
+    """Low-rank, in the text encoder too; and what changes weights and a bias as a whole."""
+    whole = {f"{Q}.lokr_w1": torch.ones(4, 4), f"{Q}.lokr_w2": torch.randn(16, 16)}
+    whole |= {"lora_unet_conv_in.diff": torch.randn(32, 4, 3, 3), "lora_unet_conv_in.diff_b": torch.randn(32)}
+    save_file(whole, tmp_path / "whole.safetensors")
+    paths = [save_kohya(tmp_path / "a.safetensors", text=True), save_peft(tmp_path / "b.safetensors", seed=5)]
+    return [adapter(path) for path in (*paths, tmp_path / "whole.safetensors")]
+
+
+def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
+    with torch.inference_mode():
+        latents: torch.Tensor = pipe(
+            ["a cat"] * pictures, num_inference_steps=1, width=16, height=16, output_type="latent",
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
+        ).images  # fmt: skip
+    return latents
+
+
+def everything(pipe: Any) -> dict[tuple[str, str], object]:
+    """Each module with its hooks and attributes, each parameter with the place of its values."""
+    found: dict[tuple[str, str], object] = {}
+    for name, part in components(pipe).items():
+        for at, module in part.named_modules():
+            found[name, at] = id(module), len(module._forward_hooks), tuple(vars(module)), dict(module.named_buffers())
+        for at, value in part.named_parameters():
+            found[name, f"{at} itself"] = id(value), value.data_ptr(), value.dtype, value.is_inference()
+    return found
+
+
+def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBasedStateMachine]:
+    drawn(pipe)  # transformers hooks itself up at a first use
+    own, before = drawn(pipe), everything(pipe)
+    values = {
+        name: {at: value.clone() for at, value in part.state_dict().items()} for name, part in components(pipe).items()
+    }
+
+    class Anyhow(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rack = AdapterManager(pipe, "sd1", Cache(100_000))
+
+        def tried(self, do: Callable[[], object], failure: Failure) -> None:
+            trouble.failure = failure
+            with suppress(HubUiError, torch.OutOfMemoryError, KeyboardInterrupt):
+                do()
+            trouble.failure = None
+
+        @rule(stack=st.lists(st.tuples(st.integers(0, 2), WEIGHTS), max_size=3), failure=FAILURES)
+        def switch(self, stack: list[tuple[int, float]], failure: Failure) -> None:
+            chosen = [adapter(loras[number].path, weight=weight) for number, weight in stack]
+            self.tried(lambda: self.rack.switch(chosen), failure)
+
+        @rule(data=st.data(), failure=FAILURES)
+        def weigh(self, data: Any, failure: Failure) -> None:
+            weights = [data.draw(WEIGHTS) for _ in self.rack._on]
+            self.tried(lambda: self.rack.weigh(weights), failure)
+
+        @rule(data=st.data(), failure=FAILURES)
+        def rows(self, data: Any, failure: Failure) -> None:
+            weights = [[data.draw(WEIGHTS) for _ in self.rack._on] for _ in range(2)]
+
+            def do() -> None:
+                with self.rack.rows(weights):
+                    drawn(pipe, 2)
+
+            self.tried(do, failure)
+
+        @rule(steps=st.sampled_from([None, 1]), failure=FAILURES)
+        def merged(self, steps: int | None, failure: Failure) -> None:
+            def do() -> None:
+                with self.rack.merged(steps):
+                    drawn(pipe)
+
+            self.tried(do, failure)
+
+        @rule(failure=FAILURES)
+        def off(self, failure: Failure) -> None:
+            self.tried(self.rack.off, failure)
+
+        def teardown(self) -> None:
+            self.rack.close()
+            assert everything(pipe) == before
+            for name, part in components(pipe).items():
+                assert all(torch.equal(value, values[name][at]) for at, value in part.state_dict().items())
+            assert torch.equal(drawn(pipe), own)
+
+    return Anyhow
+
+
+def test_the_base_is_as_it_was_whatever_happened(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> None:
+    quick = settings(
+        max_examples=15, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    run_state_machine_as_test(machine(pipe, loras, trouble), settings=quick)

@@ -1,0 +1,254 @@
+"""Layers of every algorithm beyond plain factors: what a trainer writes for one weight, and what the weight becomes.
+
+LyCORIS' and kohya's are worked out here by index arithmetic (einsum), PEFT's by PEFT itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import peft
+import torch
+from torch import Tensor
+
+from tests.hub_ui.generate.pipelines.files import Deltas, Spelled, put, weights
+from tests.hub_ui.generate.pipelines.frame import File
+
+Noise = Callable[..., Tensor]
+# A weight and a source of random numbers -> the tensors by their ending, and the new weight.
+Algorithm = Callable[[Tensor, Noise], tuple[dict[str, Tensor], Tensor]]
+RANK, ALPHA = 4, 2.0
+
+
+def lycoris(pipe: Any, layers: Iterable[Spelled], algorithm: Algorithm, seed: int = 1) -> File:
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int, size: float = 1.0) -> Tensor:
+        return torch.randn(shape, generator=generator) * size
+
+    tensors: dict[str, Tensor] = {}
+    deltas: Deltas = {}
+    for layer in layers:
+        weight = torch.cat(weights(pipe, layer))
+        parts, becomes = algorithm(weight, noise)
+        tensors |= {layer.name + ending: tensor for ending, tensor in parts.items()}
+        put(deltas, pipe, layer, becomes - weight)
+    return File(tensors=tensors, deltas=deltas)
+
+
+def _sizes(weight: Tensor) -> tuple[int, int, int]:
+    """Outputs, inputs, places of the window."""
+    return weight.shape[0], weight.shape[1], math.prod(weight.shape[2:])
+
+
+def _size(weight: Tensor) -> float:
+    """A third of the weight's own, for an entry of the difference."""
+    return float(weight.std()) / 3
+
+
+def loha(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    out, inside, window = _sizes(weight)
+    a1, a2 = noise(out, RANK), noise(out, RANK)
+    b1, b2 = noise(RANK, inside * window, size=_size(weight) / RANK), noise(RANK, inside * window)
+    product = torch.einsum("or,ri,os,si->oi", a1, b1, a2, b2) * ALPHA / RANK
+    parts = {".hada_w1_a": a1, ".hada_w1_b": b1, ".hada_w2_a": a2, ".hada_w2_b": b2, ".alpha": torch.tensor(ALPHA)}
+    return parts, weight + product.view_as(weight)
+
+
+def loha_tucker(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """With a core for the window; the outer factors lie the other way then. Without a window it is plain LoHa."""
+    if weight.dim() == 2 or weight.shape[-1] == 1:
+        return loha(weight, noise)
+    out, inside, _ = _sizes(weight)
+    parts: dict[str, Tensor] = {}
+    halves = []
+    for half in ("1", "2"):
+        core = noise(RANK, RANK, *weight.shape[2:])
+        a, b = noise(RANK, out, size=0.3), noise(RANK, inside, size=math.sqrt(_size(weight)))
+        parts |= {f".hada_t{half}": core, f".hada_w{half}_a": a, f".hada_w{half}_b": b}
+        halves.append(torch.einsum("pqhw,po,qi->oihw", core, a, b))
+    return {**parts, ".alpha": torch.tensor(ALPHA)}, weight + halves[0] * halves[1] * ALPHA / RANK
+
+
+def lokr(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """A small whole factor and a large one in two."""
+    out, inside, window = _sizes(weight)
+    first = noise(4, 2)
+    a, b = noise(out // 4, RANK), noise(RANK, inside // 2 * window, size=_size(weight) / RANK)
+    second = (a @ b).view(out // 4, inside // 2, window)
+    product = torch.einsum("ab,cdk->acbdk", first, second).reshape(weight.shape) * ALPHA / RANK
+    parts = {".lokr_w1": first, ".lokr_w2_a": a, ".lokr_w2_b": b, ".alpha": torch.tensor(ALPHA)}
+    return parts, weight + product
+
+
+def lokr_whole(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """Both factors whole: there is no rank, and an alpha of any size scales nothing."""
+    out, inside, _ = _sizes(weight)
+    first = noise(2, 4)
+    second = noise(out // 2, inside // 4, *weight.shape[2:], size=_size(weight))
+    product = torch.einsum("ab,cd...->acbd...", first, second).reshape(weight.shape)
+    return {".lokr_w1": first, ".lokr_w2": second, ".alpha": torch.tensor(1e10)}, weight + product
+
+
+def lokr_tucker(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    if weight.dim() == 2 or weight.shape[-1] == 1:
+        return lokr(weight, noise)
+    out, inside, _ = _sizes(weight)
+    first, core = noise(2, 2), noise(RANK, RANK, *weight.shape[2:])
+    a, b = noise(RANK, out // 2), noise(RANK, inside // 2, size=_size(weight) / RANK)
+    second = torch.einsum("pqhw,po,qi->oihw", core, a, b)
+    product = torch.einsum("ab,cdhw->acbdhw", first, second).reshape(weight.shape) * ALPHA / RANK
+    parts = {".lokr_w1": first, ".lokr_t2": core, ".lokr_w2_a": a, ".lokr_w2_b": b, ".alpha": torch.tensor(ALPHA)}
+    return parts, weight + product
+
+
+def locon(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    out, inside, window = _sizes(weight)
+    down, up = noise(RANK, inside * window, size=_size(weight) / 2), noise(out, RANK)
+    tail = (1,) * (weight.dim() - 2)
+    parts = {".lora_down.weight": down.view(RANK, *weight.shape[1:]), ".lora_up.weight": up.view(out, RANK, *tail)}
+    return {**parts, ".alpha": torch.tensor(ALPHA)}, weight + (up @ down).view_as(weight) * ALPHA / RANK
+
+
+def tucker(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    if weight.dim() == 2 or weight.shape[-1] == 1:
+        return locon(weight, noise)
+    out, inside, _ = _sizes(weight)
+    down, up = noise(RANK, inside, 1, 1, size=_size(weight) / RANK), noise(out, RANK, 1, 1)
+    middle = noise(RANK, RANK, *weight.shape[2:])
+    product = torch.einsum("opxy,pqhw,qixy->oihw", up, middle, down) * ALPHA / RANK
+    parts = {".lora_down.weight": down, ".lora_mid.weight": middle, ".lora_up.weight": up}
+    return {**parts, ".alpha": torch.tensor(ALPHA)}, weight + product
+
+
+def dora(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """LyCORIS' default: a length for each output."""
+    parts, moved = locon(weight, noise)
+    lengths = moved.flatten(1).norm(dim=1).view(-1, *(1,) * (weight.dim() - 1))
+    magnitude = weight.flatten(1).norm(dim=1).view_as(lengths) * (1 + 0.2 * noise(*lengths.shape))
+    return {**parts, ".dora_scale": magnitude}, moved / lengths * magnitude
+
+
+def dora_by_input(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """OneTrainer's default: a length for each input."""
+    parts, moved = locon(weight, noise)
+    lengths = moved.transpose(0, 1).flatten(1).norm(dim=1).view(1, -1, *(1,) * (weight.dim() - 2))
+    own = weight.transpose(0, 1).flatten(1).norm(dim=1).view_as(lengths)
+    magnitude = own * (1 + 0.2 * noise(*lengths.shape))
+    return {**parts, ".dora_scale": magnitude}, moved / lengths * magnitude
+
+
+def oft(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """Rotations of four neighbouring outputs each, from any matrix by Cayley's formula; not held back (alpha 0)."""
+    blocks = noise(weight.shape[0] // 4, 4, 4, size=0.2)
+    skew, one = blocks - blocks.mT, torch.eye(4)
+    turns = (one + skew) @ torch.linalg.inv(one - skew)
+    turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
+    return {".oft_blocks": blocks, ".alpha": torch.tensor(0.0)}, turned.reshape(weight.shape)
+
+
+def oft_held_back(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """alpha times the outputs is the longest that the skew matrices may be, all blocks together."""
+    alpha, blocks = 0.1, noise(weight.shape[0] // 4, 4, 4, size=0.2)
+    skew, one = blocks - blocks.mT, torch.eye(4)
+    skew = skew * min(1.0, alpha * weight.shape[0] / float(skew.norm()))
+    turns = (one + skew) @ torch.linalg.inv(one - skew)
+    turned = torch.einsum("knm,kn...->km...", turns, weight.reshape(-1, 4, *weight.shape[1:]))
+    return {".oft_blocks": blocks, ".alpha": torch.tensor(alpha)}, turned.reshape(weight.shape)
+
+
+def ia3(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    out = weight.shape[0]
+    gain = noise(out, size=0.3)
+    shape = (1, out, *(1,) * (weight.dim() - 2)) if weight.dim() > 2 else (out,)
+    becomes = weight * (1 + gain).view(-1, *(1,) * (weight.dim() - 1))
+    return {".weight": gain.view(shape), ".on_input": torch.tensor(0)}, becomes
+
+
+def ia3_on_input(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    inside = weight.shape[1]
+    gain = noise(inside, size=0.3)
+    shape = (1, inside, *(1,) * (weight.dim() - 2)) if weight.dim() > 2 else (inside,)
+    becomes = weight * (1 + gain).view(1, -1, *(1,) * (weight.dim() - 2))
+    return {".weight": gain.view(shape), ".on_input": torch.tensor(1)}, becomes
+
+
+def full(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    diff = noise(*weight.shape, size=_size(weight))
+    return {".diff": diff}, weight + diff
+
+
+def glora(weight: Tensor, noise: Noise) -> tuple[dict[str, Tensor], Tensor]:
+    """W (1 + A) + B, both of low rank."""
+    out, inside, _ = _sizes(weight)
+    tail = (1,) * (weight.dim() - 2)
+    a1, a2 = noise(inside, RANK, *tail, size=0.2), noise(RANK, inside, *tail, size=0.2)
+    b1, b2 = noise(out, RANK, *tail), noise(RANK, *weight.shape[1:], size=_size(weight) / 2)
+    turned = torch.einsum("oj...,ji->oi...", weight, a1.flatten(1) @ a2.flatten(1))
+    added = (b1.flatten(1) @ b2.flatten(1)).view_as(weight)
+    parts = {".a1.weight": a1, ".a2.weight": a2, ".b1.weight": b1, ".b2.weight": b2}
+    return {**parts, ".alpha": torch.tensor(ALPHA)}, weight + (turned + added) * ALPHA / RANK
+
+
+LYCORIS: Mapping[str, Algorithm] = {
+    "LoHa": loha, "LoHa with a core": loha_tucker, "LoKr": lokr, "LoKr whole": lokr_whole,
+    "LoKr with a core": lokr_tucker, "LoCon": locon, "LoCon with a core": tucker, "DoRA": dora,
+    "DoRA by input": dora_by_input, "OFT": oft, "OFT held back": oft_held_back, "IA3": ia3,
+    "IA3 on inputs": ia3_on_input, "full": full, "GLoRA": glora,
+}  # fmt: skip
+LINEAR: dict[str, Any] = {
+    "r": 4,
+    "target_modules": r"(mid_block|down_blocks\.1)\.attentions.*(to_q|to_k|to_v|to_out\.0|net\.2)",
+}
+PEFT: Mapping[str, Callable[[], Any]] = {
+    "LoHa": lambda: peft.LoHaConfig(**LINEAR, alpha=4),
+    "LoKr": lambda: peft.LoKrConfig(**LINEAR, alpha=4),
+    "DoRA": lambda: peft.LoraConfig(**LINEAR, lora_alpha=4, use_dora=True),
+    "OFT": lambda: peft.OFTConfig(
+        r=0, oft_block_size=4, target_modules=LINEAR["target_modules"], use_cayley_neumann=True, bias="none"
+    ),
+    "IA3": lambda: peft.IA3Config(target_modules=LINEAR["target_modules"], feedforward_modules=r".*net\.2"),
+    "BOFT": lambda: peft.BOFTConfig(
+        target_modules=LINEAR["target_modules"], boft_block_size=4, boft_n_butterfly_factor=3
+    ),
+}
+
+
+def by_peft(pipe: Any, config: Callable[[], Any], prefix: str, seed: int = 1) -> File:
+    """Trained by PEFT, so to speak: its layers around the UNet's, with random factors, and what they merge into."""
+    before = dict(pipe.unet.named_parameters())
+    unet = copy.deepcopy(pipe.unet)
+    with warnings.catch_warnings(action="ignore"):
+        peft.inject_adapter_in_model(config(), unet)
+    _shake(unet, seed)
+    state = peft.get_peft_model_state_dict(unet)
+    tensors = {prefix + name: tensor.detach().clone() for name, tensor in state.items()}
+    with torch.no_grad():
+        for module in unet.modules():
+            if isinstance(module, peft.tuners.tuners_utils.BaseTunerLayer):
+                module.merge()
+    merged = {name.replace(".base_layer", ""): value for name, value in unet.named_parameters()}
+    deltas = {
+        ("unet", name): (merged[name] - value).detach()
+        for name, value in before.items()
+        if not torch.equal(merged[name], value)
+    }
+    return File(tensors=tensors, deltas=deltas)
+
+
+def _shake(unet: Any, seed: int) -> None:
+    """Adapters start without effect: a half of each is zero, or one."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for _, parameter in sorted(_trained(unet).items()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(noise * (0.2 if parameter.dim() < 2 or bool((parameter == 1).all()) else 0.1))
+
+
+def _trained(unet: Any) -> dict[str, Tensor]:
+    marks = ("lora_", "hada_", "lokr_", "oft_", "boft_", "ia3_")
+    return {name: value for name, value in unet.named_parameters() if any(mark in name for mark in marks)}

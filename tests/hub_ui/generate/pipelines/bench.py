@@ -1,0 +1,112 @@
+"""Both sides of a comparison: diffusers alone, or the files' meaning worked out by hand; and the product's rack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.manager import AdapterManager
+from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, load, plain
+
+Weights = tuple[float, float]
+# Off, half, whole, and two at once of which one works backwards.
+WEIGHTS: tuple[Weights, ...] = ((0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.7, -0.4))
+TOLERANCE = 1e-4
+
+
+@dataclass(kw_only=True)
+class Tiny:
+    """A base in two copies: one that the product works on, one that it never sees. `drawn` is without any LoRA."""
+
+    base: Base
+    ours: Any
+    theirs: Any
+    drawn: torch.Tensor
+    folder: Path
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Loads each tiny pipeline once for all tests."""
+
+    folder: Path
+    cache: Cache
+    loaded: dict[Callable[[Path], Path], Tiny] = field(default_factory=dict)
+
+    def tiny(self, base: Base) -> Tiny:
+        if base.save not in self.loaded:
+            folder = base.save(self.folder / f"base_{len(self.loaded)}")
+            ours, theirs = load(base, folder), load(base, folder)
+            draw(ours, base)  # transformers hooks itself up at a first use
+            self.loaded[base.save] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base), folder=folder)
+        return self.loaded[base.save]
+
+
+def by_diffusers(tiny: Tiny, paths: Sequence[Path]) -> Mapping[Weights, torch.Tensor]:
+    """At weight 0 it must be the base, whatever diffusers draws then."""
+    rows = [row if row[1] else row[:1] for row in WEIGHTS[1:]]
+    return _with_base(tiny, plain(tiny.theirs, tiny.base, paths, rows))
+
+
+def by_arithmetic(tiny: Tiny, files: Sequence[File]) -> Mapping[Weights, torch.Tensor]:
+    return _with_base(tiny, by_hand(tiny.theirs, tiny.base, files, WEIGHTS[1:]))
+
+
+def _with_base(tiny: Tiny, made: Sequence[torch.Tensor]) -> Mapping[Weights, torch.Tensor]:
+    return dict(zip(WEIGHTS, (tiny.drawn, *made), strict=True))
+
+
+def by_rack(tiny: Tiny, paths: Sequence[Path], cache: Cache, merged: bool = False) -> Mapping[Weights, torch.Tensor]:
+    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache)
+    before = snapshot(tiny.ours)
+    made = {}
+    try:
+        for row in WEIGHTS:
+            switched = rack.switch([adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)])
+            assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
+            made[row] = _drawn(rack, tiny, merged)
+        return made
+    finally:
+        rack.close()
+        assert same_networks(before, snapshot(tiny.ours)), "the base is not what it was"
+
+
+def snapshot(pipe: Any) -> dict[tuple[str, str], torch.Tensor]:
+    """Every parameter; and every module that does more than its class says, by a tensor of no size."""
+    parts = {name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
+    values = {
+        (at, name): value.detach().clone() for at, part in parts.items() for name, value in part.named_parameters()
+    }
+    hooked = {
+        (at, f"{name} has hooks"): torch.empty(0)
+        for at, part in parts.items()
+        for name, module in part.named_modules()
+        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    }
+    return {**values, **hooked}
+
+
+def same_networks(ones: Mapping[tuple[str, str], torch.Tensor], others: Mapping[tuple[str, str], torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return ones.keys() == others.keys() and all(torch.equal(value, others[at]) for at, value in ones.items())
+
+
+def _drawn(rack: AdapterManager, tiny: Tiny, merged: bool) -> torch.Tensor:
+    if not merged:
+        return draw(tiny.ours, tiny.base)
+    with rack.merged():
+        return draw(tiny.ours, tiny.base)
+
+
+def apart(
+    ones: Mapping[Weights, torch.Tensor], others: Mapping[Weights, torch.Tensor], stacked: bool = True
+) -> dict[Weights, float]:
+    """Where two series differ by more than rounding."""
+    distances = {row: (ones[row] - others[row]).abs().max().item() for row in WEIGHTS if stacked or not row[1]}
+    return {row: distance for row, distance in distances.items() if not distance <= TOLERANCE}

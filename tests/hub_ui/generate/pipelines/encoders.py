@@ -1,0 +1,57 @@
+"""Text encoders and autoencoders of the real classes, 32 wide, that several families share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import AutoencoderKL
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from tests.hub_ui.generate.pipelines.tokens import VOCABULARY
+
+WIDTH = 32
+
+
+def vae(channels: int = 4, **fields: Any) -> Any:
+    """Halves a picture once."""
+    kind: Any = AutoencoderKL  # its annotations leave out most of what it takes
+    values: dict[str, Any] = {
+        "block_out_channels": (8, 8), "down_block_types": ("DownEncoderBlock2D",) * 2, "norm_num_groups": 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 2, "layers_per_block": 1, "latent_channels": channels,
+        "sample_size": 32,
+    }  # fmt: skip
+    return kind(**{**values, **fields})
+
+
+def clip(projection: bool = False, **fields: Any) -> Any:
+    config: Any = CLIPTextConfig
+    values: dict[str, Any] = {
+        "hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "projection_dim": WIDTH,
+    }  # fmt: skip
+    made = config(**{**values, **fields})
+    return CLIPTextModelWithProjection(made) if projection else CLIPTextModel(made)
+
+
+def t5(**fields: Any) -> Any:
+    return T5EncoderModel(_t5(T5Config, **fields))
+
+
+def umt5(**fields: Any) -> Any:
+    return UMT5EncoderModel(_t5(UMT5Config, **fields))
+
+
+def _t5(config: Any, **fields: Any) -> Any:
+    values: dict[str, Any] = {
+        "vocab_size": VOCABULARY, "d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4,
+        "feed_forward_proj": "gated-gelu", "decoder_start_token_id": 0,
+    }  # fmt: skip
+    return config(**{**values, **fields})

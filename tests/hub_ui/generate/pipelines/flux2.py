@@ -1,0 +1,103 @@
+"""FLUX.2 dev (Mistral 3 reads its text) and klein (Qwen3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import (
+    AutoencoderKLFlux2,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Pipeline,
+    Flux2Transformer2DModel,
+)
+from transformers import PixtralImageProcessor, PixtralProcessor
+
+from tests.hub_ui.generate.pipelines import language_models, tokens
+from tests.hub_ui.generate.pipelines.frame import Base, save
+
+
+def save_flux2_dev(folder: Path) -> Path:
+    kind: Any = Flux2Pipeline
+    parts = {**_parts(guided=True), "tokenizer": _processor()}
+    return save(kind(**parts, text_encoder=language_models.mistral3()), folder)
+
+
+def _processor() -> Any:
+    """Of pictures and words; the words come through a chat template of its own."""
+    kind: Any = PixtralProcessor
+    words = tokens.qwen2()
+    words.add_special_tokens({"additional_special_tokens": ["[IMG]", "[IMG_BREAK]", "[IMG_END]"]})
+    return kind(image_processor=PixtralImageProcessor(), tokenizer=words, chat_template=tokens.TURNS)
+
+
+def save_flux2_klein(folder: Path) -> Path:
+    kind: Any = Flux2KleinPipeline
+    return save(kind(**_parts(guided=False), text_encoder=language_models.qwen3(writes=True)), folder)
+
+
+def _parts(*, guided: bool) -> dict[str, Any]:
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    return {
+        "vae": _vae(), "transformer": _transformer(guided), "tokenizer": tokens.qwen2(), "scheduler": scheduler()
+    }  # fmt: skip
+
+
+def _transformer(guided: bool) -> Any:
+    kind: Any = Flux2Transformer2DModel
+    return kind(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=2 * language_models.WIDTH, timestep_guidance_channels=32, axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=guided,
+    )  # fmt: skip
+
+
+def _vae() -> Any:
+    kind: Any = AutoencoderKLFlux2
+    return kind(
+        sample_size=32, down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), layers_per_block=1, latent_channels=4, norm_num_groups=4,
+    )  # fmt: skip
+
+
+CALL = {"height": 16, "width": 16, "guidance_scale": 4.0, "max_sequence_length": 48, "text_encoder_out_layers": (1, 2)}
+DEV = Base(architecture="flux2", pipeline="Flux2Pipeline", save=save_flux2_dev, call=CALL)
+KLEIN = Base(architecture="flux2", pipeline="Flux2KleinPipeline", save=save_flux2_klein, call=CALL)
+
+# Black Forest Labs' names, and the modules whose rows follow one another in each.
+ORIGINAL = {
+    f"double_blocks.0.{mine}": theirs
+    for mine, theirs in {
+        "img_attn.qkv": tuple(f"transformer_blocks.0.attn.to_{part}" for part in "qkv"),
+        "img_attn.proj": ("transformer_blocks.0.attn.to_out.0",),
+        "txt_attn.qkv": tuple(f"transformer_blocks.0.attn.add_{part}_proj" for part in "qkv"),
+        "txt_attn.proj": ("transformer_blocks.0.attn.to_add_out",),
+        "img_mlp.0": ("transformer_blocks.0.ff.linear_in",),
+        "img_mlp.2": ("transformer_blocks.0.ff.linear_out",),
+        "txt_mlp.0": ("transformer_blocks.0.ff_context.linear_in",),
+        "txt_mlp.2": ("transformer_blocks.0.ff_context.linear_out",),
+    }.items()
+} | {
+    "single_blocks.0.linear1": ("single_transformer_blocks.0.attn.to_qkv_mlp_proj",),
+    "single_blocks.0.linear2": ("single_transformer_blocks.0.attn.to_out",),
+}
+AROUND = {
+    "img_in": ("x_embedder",),
+    "txt_in": ("context_embedder",),
+    "time_in.in_layer": ("time_guidance_embed.timestep_embedder.linear_1",),
+    "time_in.out_layer": ("time_guidance_embed.timestep_embedder.linear_2",),
+    "final_layer.linear": ("proj_out",),
+}
+MODULATION = {
+    "double_stream_modulation_img.lin": ("double_stream_modulation_img.linear",),
+    "double_stream_modulation_txt.lin": ("double_stream_modulation_txt.linear",),
+    "single_stream_modulation.lin": ("single_stream_modulation.linear",),
+}
+GUIDANCE = {
+    "guidance_in.in_layer": ("time_guidance_embed.guidance_embedder.linear_1",),
+    "guidance_in.out_layer": ("time_guidance_embed.guidance_embedder.linear_2",),
+}
+# Shift comes before scale in the original, after it in diffusers.
+LAST = {"final_layer.adaLN_modulation.1": ("norm_out.linear",)}
+BLOCKS = tuple(module for modules in ORIGINAL.values() for module in modules)

@@ -1,0 +1,56 @@
+"""HiDream-I1: two CLIPs, a T5 and a Llama read its text, and two of four experts answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import FlowMatchEulerDiscreteScheduler, HiDreamImagePipeline, HiDreamImageTransformer2DModel
+
+from tests.hub_ui.generate.pipelines import encoders, language_models, tokens
+from tests.hub_ui.generate.pipelines.frame import Base, save
+
+
+def save_hidream(folder: Path) -> Path:
+    kind: Any = HiDreamImagePipeline
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    clips = {
+        name: encoders.clip(projection=True, max_position_embeddings=248) for name in ("text_encoder", "text_encoder_2")
+    }
+    pipe = kind(
+        **clips, tokenizer=tokens.clip(248), tokenizer_2=tokens.clip(248), text_encoder_3=encoders.t5(),
+        tokenizer_3=tokens.t5(), text_encoder_4=language_models.llama(writes=True), tokenizer_4=tokens.llama(),
+        vae=encoders.vae(shift_factor=0.1), transformer=_transformer(), scheduler=scheduler(),
+    )  # fmt: skip
+    return save(pipe, folder)
+
+
+def _transformer() -> Any:
+    kind: Any = HiDreamImageTransformer2DModel
+    return kind(
+        patch_size=2, in_channels=4, out_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=16,
+        num_attention_heads=2, caption_channels=[encoders.WIDTH, language_models.WIDTH], num_routed_experts=4,
+        text_emb_dim=2 * encoders.WIDTH, num_activated_experts=2, axes_dims_rope=(8, 4, 4), max_resolution=(32, 32),
+        llama_layers=(0, 1),
+    )  # fmt: skip
+
+
+# It brings every picture to its own area, whatever size is asked for.
+HIDREAM = Base(
+    architecture="hidream",
+    pipeline="HiDreamImagePipeline",
+    save=save_hidream,
+    call={"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 24},
+    attributes={"default_sample_size": 16},
+)
+
+DOUBLE, SINGLE = "double_stream_blocks.0.block", "single_stream_blocks.0.block"
+BLOCKS = (
+    *(f"{DOUBLE}.attn1.to_{part}{text}" for part in ("q", "k", "v", "out") for text in ("", "_t")),
+    *(f"{SINGLE}.attn1.to_{part}" for part in ("q", "k", "v", "out")),
+    *(f"{DOUBLE}.ff_i.{expert}.w{i}" for expert in ("experts.0", "experts.3", "shared_experts") for i in (1, 2, 3)),
+    *(f"{DOUBLE}.ff_t.w{i}" for i in (1, 2, 3)),
+    f"{SINGLE}.adaLN_modulation.1",
+    "caption_projection.0.linear",
+    "final_layer.linear",
+)

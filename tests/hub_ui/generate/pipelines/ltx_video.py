@@ -1,0 +1,63 @@
+"""LTX-Video with a T5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline, LTXVideoTransformer3DModel
+
+from tests.hub_ui.generate.pipelines import encoders, tokens
+from tests.hub_ui.generate.pipelines.frame import Base, save
+
+
+def save_ltx_video(folder: Path) -> Path:
+    kind: Any = LTXPipeline
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    pipe = kind(
+        vae=_vae(), text_encoder=encoders.t5(), tokenizer=tokens.t5(), transformer=_transformer(),
+        scheduler=scheduler(),
+    )  # fmt: skip
+    return save(pipe, folder)
+
+
+def _transformer() -> Any:
+    kind: Any = LTXVideoTransformer3DModel
+    return kind(
+        in_channels=8, out_channels=8, num_attention_heads=2, attention_head_dim=16, cross_attention_dim=32,
+        num_layers=1, caption_channels=encoders.WIDTH,
+    )  # fmt: skip
+
+
+def _vae() -> Any:
+    kind: Any = AutoencoderKLLTXVideo
+    return kind(
+        latent_channels=8, block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), layers_per_block=(1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1), spatio_temporal_scaling=(True, True), patch_size=1, patch_size_t=1,
+        decoder_spatio_temporal_scaling=(True, True), decoder_inject_noise=(False, False, False),
+        upsample_residual=(False, False), upsample_factor=(1, 1), down_block_types=("LTXVideoDownBlock3D",) * 2,
+    )  # fmt: skip
+
+
+CALL = {
+    "height": 32, "width": 32, "num_frames": 9, "negative_prompt": "blur", "guidance_scale": 3.0,
+    "max_sequence_length": 24,
+}  # fmt: skip
+LTX_VIDEO = Base(architecture="ltx-video", pipeline="LTXPipeline", save=save_ltx_video, call=CALL)
+
+BLOCKS = tuple(
+    f"transformer_blocks.0.{module}"
+    for module in (
+        *(f"{attention}.{part}" for attention in ("attn1", "attn2") for part in ("to_q", "to_k", "to_v", "to_out.0")),
+        "ff.net.0.proj",
+        "ff.net.2",
+    )
+)
+# The blocks have the same names everywhere, what lies around them has not.
+AROUND = {
+    "patchify_proj": ("proj_in",),
+    "adaln_single.emb.timestep_embedder.linear_1": ("time_embed.emb.timestep_embedder.linear_1",),
+    "adaln_single.linear": ("time_embed.linear",),
+    "caption_projection.linear_1": ("caption_projection.linear_1",),
+    "proj_out": ("proj_out",),
+}

@@ -1,0 +1,63 @@
+"""Sana: linear attention, convolutions in the feed-forward part, text from a Gemma 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, SanaPipeline, SanaTransformer2DModel
+
+from tests.hub_ui.generate.pipelines import language_models, tokens
+from tests.hub_ui.generate.pipelines.frame import Base, save
+
+
+def save_sana(folder: Path) -> Path:
+    kind: Any = SanaPipeline
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    pipe = kind(
+        vae=_vae(), text_encoder=language_models.gemma2(), tokenizer=tokens.gemma(), transformer=_transformer(),
+        scheduler=scheduler(),
+    )  # fmt: skip
+    return save(pipe, folder)
+
+
+def _transformer() -> Any:
+    kind: Any = SanaTransformer2DModel
+    return kind(
+        patch_size=1, in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2, attention_head_dim=16,
+        num_cross_attention_heads=2, cross_attention_head_dim=16, cross_attention_dim=32, sample_size=16,
+        caption_channels=language_models.WIDTH,
+    )  # fmt: skip
+
+
+def _vae() -> Any:
+    kind: Any = AutoencoderDC
+    blocks: dict[str, Any] = {
+        f"{side}_{name}": value
+        for side in ("encoder", "decoder")
+        for name, value in (
+            ("block_types", ("ResBlock", "EfficientViTBlock")),
+            ("block_out_channels", (8, 8)),
+            ("qkv_multiscales", ((), (5,))),
+            ("layers_per_block", (1, 1)),
+        )
+    }
+    return kind(
+        in_channels=3, latent_channels=4, attention_head_dim=2, downsample_block_type="conv", scaling_factor=0.41,
+        upsample_block_type="interpolate", decoder_norm_types="rms_norm", decoder_act_fns="silu", **blocks,
+    )  # fmt: skip
+
+
+CALL = {
+    "height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 32,
+    "complex_human_instruction": None, "use_resolution_binning": False,
+}  # fmt: skip
+SANA = Base(architecture="sana", pipeline="SanaPipeline", save=save_sana, call=CALL)
+
+BLOCKS = tuple(
+    f"transformer_blocks.0.{attention}.{part}"
+    for attention in ("attn1", "attn2")
+    for part in ("to_q", "to_k", "to_v", "to_out.0")
+)
+CONVOLUTIONS = ("transformer_blocks.0.ff.conv_inverted", "transformer_blocks.0.ff.conv_point", "patch_embed.proj")
+AROUND = ("time_embed.linear", "caption_projection.linear_1", "caption_projection.linear_2", "proj_out")

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_ui.generate import base_models
+from hub_ui.generate.estimate import Timing, Timings, estimate, measure, rough, words
+from hub_ui.generate.memory import Device
+from hub_ui.generate.settings import ResolvedRequest
+
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
+SD = base_models.choose("sd1", None, None)
+
+
+def settings(**fields: Any) -> ResolvedRequest:
+    values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 512, "height": 512}
+    return ResolvedRequest(**{**values, **fields})
+
+
+def sentence(images: int, step: float, **fields: Any) -> str:
+    known = Timing(step=step, rest=0.5)
+    return estimate(SD, settings(), CPU, images, **{"known": known, "speed": 1e11, "load": False, **fields}).sentence
+
+
+@pytest.mark.parametrize(
+    ("images", "step", "said"),
+    [
+        (2, 1.0, "about 41 s for two images on this CPU"),
+        (1, 0.01, "about a second for one image on this CPU"),
+        (25, 0.5, "about 4 min for 25 images on this CPU"),
+        (2, 180.0, "about 2 h for two images on this CPU: this base is not meant for a CPU"),
+        (0, 1.0, "at once: all of it was drawn before"),
+    ],
+)
+def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -> None:
+    assert sentence(images, step) == said
+
+
+def test_before_the_first_run_it_is_called_rough() -> None:
+    guess = estimate(SD, settings(), CPU, 1, known=None, speed=1e12, load=False)
+    assert (guess.measured, guess.sentence.startswith("roughly ")) == (False, True)
+    assert guess.sentence.endswith("; the first run will tell")
+
+
+def test_loading_the_base_counts() -> None:
+    known = Timing(step=1.0, rest=1.0)
+    here, away = (
+        estimate(SD, settings(), CPU, 1, known=known, speed=1e12, load=load).seconds for load in (False, True)
+    )
+    assert away - here == pytest.approx(SD.gigabytes)
+
+
+def test_a_larger_picture_and_base_take_longer() -> None:
+    small = rough(SD, settings(), 1e12).step
+    assert rough(SD, settings(width=1024), 1e12).step == pytest.approx(2 * small)
+    assert rough(base_models.choose("sdxl", None, None), settings(), 1e12).step > 2 * small
+
+
+def test_stable_diffusion_on_a_processor_is_guessed_within_reason() -> None:
+    """1.6 million million operations a step, on a processor that does a tenth of that in a second."""
+    assert 4 < rough(SD, settings(), 1e11).step * 0.4 < 40
+
+
+def test_a_device_has_a_speed() -> None:
+    assert measure(CPU) > 1e8
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.3, "a second"), (41.2, "41 s"), (170, "3 min"), (5500, "1.5 h"), (7000, "2 h"), (36000, "10 h")],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert words(seconds) == said
+
+
+def test_what_was_measured_is_known_the_next_time(tmp_path: Path) -> None:
+    Timings(tmp_path / "a" / "timings.json").put("sd-1.5 512x512 CPU", Timing(step=1.25, rest=2.0))
+    assert Timings(tmp_path / "a" / "timings.json").get("sd-1.5 512x512 CPU") == Timing(step=1.25, rest=2.0)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["timings.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"step": "x", "rest": 1}}'])
+def test_a_damaged_file_counts_as_empty(tmp_path: Path, text: str) -> None:
+    (tmp_path / "timings.json").write_text(text)
+    assert Timings(tmp_path / "timings.json").get("a") is None
+
+
+def test_without_a_file_it_is_known_while_the_program_runs() -> None:
+    timings = Timings(None)
+    timings.put("a", Timing(step=1, rest=1))
+    assert timings.get("a") == Timing(step=1, rest=1)

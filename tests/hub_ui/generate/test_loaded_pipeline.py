@@ -1,0 +1,166 @@
+"""Memory that runs out while drawing: what is tried then, what is told, and that nothing is left changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
+
+from connectors.errors import PreviewError
+from hub_ui.generate import comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.lora.modules import ParamHandle
+from hub_ui.generate.request import GenerationResult
+from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.test_engine import alike, one, same
+
+OF_CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+OF_CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
+OF_MPS = RuntimeError("MPS backend out of memory (MPS allocated: 17 GB, max allowed: 18 GB)")
+
+
+class Memory:
+    """Room for so many rows in a UNet; more raise `error`. Writes down how many each run had."""
+
+    def __init__(self) -> None:
+        self.rows = 100
+        self.error: Exception = OF_CUDA
+        self.runs: list[int] = []
+
+    def fill(self, rows: int, error: Exception = OF_CUDA) -> None:
+        self.rows, self.error = rows, error
+        self.runs.clear()
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    made, forward = Memory(), UNet2DConditionModel.forward
+
+    def limited(self: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        made.runs.append(len(sample))
+        if len(sample) > made.rows:
+            raise made.error
+        return forward(self, sample, *args, **kwargs)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", limited)
+    return made
+
+
+@pytest.fixture
+def kohya(tmp_path: Path) -> Path:
+    return save_kohya(tmp_path / "kohya.safetensors")
+
+
+def strip(studio: Engine, kohya: Path, base: str) -> GenerationResult:
+    asked = job(adapter(kohya), base=base)
+    return studio.make(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
+
+
+@pytest.mark.parametrize("error", [OF_CUDA, OF_CPU, OF_MPS], ids=["cuda", "cpu", "mps"])
+def test_a_batch_that_is_too_large_is_drawn_one_by_one(
+    studio: Engine, base: str, kohya: Path, memory: Memory, error: Exception
+) -> None:
+    whole = strip(studio, kohya, base).pictures
+    studio.close()
+    memory.fill(2, error)
+    made = strip(studio, kohya, base)
+    assert memory.runs == [6, *[2] * 6]
+    assert all(map(alike, made.pictures, whole))
+    assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
+
+
+def test_then_the_vae_decodes_piece_by_piece(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
+    memory.fill(2)
+    strip(studio, kohya, base)
+    stage: Any = studio._stage
+    assert (stage.level, stage.pipe.vae.use_tiling) == ("tiled", True)
+
+
+def test_what_does_not_fit_the_second_time_is_told_with_what_would(
+    studio: Engine, base: str, kohya: Path, memory: Memory
+) -> None:
+    memory.fill(0)
+    with pytest.raises(PreviewError, match=r"does not fit into the memory of this CPU.*Try 64 × 64") as raised:
+        strip(studio, kohya, base)
+    assert memory.runs == [6, 2]
+    assert raised.value.message.endswith("or close other programs.")
+
+
+def test_a_single_picture_is_tried_a_second_time_too(studio: Engine, base: str, memory: Memory) -> None:
+    memory.fill(0)
+    with pytest.raises(PreviewError, match="does not fit"):
+        one(studio, base=base)
+    assert memory.runs == [2, 2]
+
+
+def test_afterwards_it_draws_as_before(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
+    before = one(studio, base=base)
+    memory.fill(0)
+    with pytest.raises(PreviewError):
+        strip(studio, kohya, base)
+    memory.fill(100)
+    studio._drawn.clear()
+    assert same(one(studio, base=base), before)
+
+
+def test_nothing_stays_on_the_pipeline(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
+    one(studio, base=base)
+    memory.fill(0)
+    with pytest.raises(PreviewError):
+        strip(studio, kohya, base)
+    pipe: Any = studio._stage.pipe if studio._stage else None
+    assert [name for name in ("scheduler", "text_encoder", "vae") for own in ("step", "forward", "decode")
+            if own in vars(getattr(pipe, name))] == []  # fmt: skip
+
+
+def test_a_lora_that_is_merged_is_tried_a_second_time_too(
+    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, put, fails = one(studio, base=base), ParamHandle.put, iter([True])
+
+    def short(slot: ParamHandle, value: torch.Tensor) -> None:
+        if next(fails, False):
+            raise OF_CUDA
+        put(slot, value)
+
+    monkeypatch.setattr(ParamHandle, "put", short)
+    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
+    save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
+    asked = job(adapter(path), base=base)
+    made = studio.make(asked, comparison.one(asked))
+    assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
+    assert not same(made.pictures[0], before)
+
+
+def test_memory_that_runs_out_while_a_lora_is_read_is_told(
+    studio: Engine, base: str, kohya: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("hub_ui.generate.lora.load.read", full)
+    with pytest.raises(PreviewError, match="does not fit"):
+        one(studio, adapter(kohya), base=base)
+
+
+def test_an_error_that_is_none_of_memory_is_told_once(studio: Engine, base: str, memory: Memory) -> None:
+    memory.fill(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(PreviewError, match=r"can't draw this \(mat1 and mat2"):
+        one(studio, base=base)
+    assert memory.runs == [2]
+
+
+def test_a_pipeline_that_takes_no_lists_is_asked_one_by_one(
+    studio: Engine, base: str, kohya: Path, memory: Memory
+) -> None:
+    memory.fill(2, ValueError("`prompt` has to be of type `str`"))
+    made = strip(studio, kohya, base)
+    assert (memory.runs, made.report.notes) == ([6, *[2] * 6], ())
+    memory.fill(2, ValueError("`prompt` has to be of type `str`"))
+    studio._drawn.clear()
+    strip(studio, kohya, base)
+    assert memory.runs == [2] * 6

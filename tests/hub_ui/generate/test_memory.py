@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from connectors.errors import PreviewError
+from hub_ui.generate import memory
+from hub_ui.generate.base_models import choose
+from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.memory import Device, pick, place
+from hub_ui.generate.settings import ResolvedRequest
+
+XL = choose("sdxl", None, None)
+
+
+class Recorder:
+    """Stands in for a pipeline on hardware that a test machine lacks; writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def to(self, kind: str) -> None:
+        self.told.append(f"to {kind}")
+
+    def enable_model_cpu_offload(self) -> None:
+        self.told.append("offload")
+
+    def enable_group_offload(self, **_options: Any) -> None:
+        self.told.append("by groups")
+
+    def enable_attention_slicing(self) -> None:
+        self.told.append("slices")
+
+
+@pytest.mark.parametrize(
+    ("kind", "free", "told"),
+    [
+        ("cuda", 24_000_000_000, ["to cuda"]),
+        ("cuda", 8_000_000_000, ["offload"]),
+        ("cuda", 4_000_000_000, ["by groups"]),
+        ("cuda", None, ["to cuda"]),
+        ("mps", None, ["to mps", "slices"]),
+        ("cpu", None, ["to cpu"]),
+    ],
+)
+def test_a_base_travels_part_by_part_only_where_it_has_no_room(kind: str, free: int | None, told: list[str]) -> None:
+    recorder = Recorder()
+    place(recorder, Device(label="x", kind=kind, dtype="float16", free_bytes=free), XL)
+    assert recorder.told == told
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.installed", lambda: 64_000_000_000)
+    assert pick(XL) == Device(label="CPU", kind="cpu", dtype="float32")
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.installed", lambda: 10_000_000_000)
+    assert pick(XL).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "bf16", "dtype"),
+    [("sdxl", True, "float16"), ("flux1", True, "bfloat16"), ("flux1", False, "float16"), ("sana", False, "float32")],
+)
+def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
+    monkeypatch: pytest.MonkeyPatch, architecture: str, bf16: bool, dtype: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (32_000_000_000, 32_000_000_000))
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
+    assert pick(choose(architecture, None, None)).dtype == dtype
+
+
+@pytest.mark.parametrize("level", ["offload", "groups"])
+def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) -> None:
+    class Blocks:
+        told: tuple[str, ...] = ()
+
+        def to(self, kind: str) -> None:
+            self.told = (*self.told, kind)
+
+    blocks = Blocks()
+    memory.apply(blocks, Device(label="x", kind="cuda", dtype="float16"), level)
+    assert blocks.told == ("cuda",)
+
+
+def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
+    choice = choose("sd1", None, base)
+    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))
+    assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+FLUX, SDXL = choose("flux1", None, None), choose("sdxl", None, None)
+GIGABYTE = 1_000_000_000
+
+
+def settings(**fields: Any) -> ResolvedRequest:
+    values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 1024, "height": 1024}
+    return ResolvedRequest(**{**values, **fields})
+
+
+def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None = 24) -> Device:
+    free = None if gigabytes is None else round(gigabytes * GIGABYTE)
+    return Device(label="CPU" if kind == "cpu" else "card", kind=kind, dtype=dtype, free_bytes=free)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gigabytes", "level"),
+    [
+        ("cuda", 24, "whole"),
+        ("cuda", 8, "offload"),
+        ("cuda", 3, "groups"),
+        ("cuda", None, "whole"),
+        ("cpu", 3, "whole"),
+    ],
+)  # fmt: skip
+def test_it_begins_with_what_memory_allows(kind: str, gigabytes: float | None, level: str) -> None:
+    assert memory.first(SDXL, device(kind, gigabytes=gigabytes)) == level
+
+
+def test_each_level_has_one_below_it_but_the_last() -> None:
+    down = {level: memory.below(level, device()) for level in ("whole", "tiled", "offload", "groups")}
+    assert down == {"whole": "tiled", "tiled": "offload", "offload": "groups", "groups": None}
+    assert memory.below("tiled", device("cpu")) is None
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "fields", "count"),
+    [
+        (100, {}, 8), (10, {}, 2), (1, {}, 1), (10, {"width": 512, "height": 512}, 8), (10, {"frames": 81}, 1),
+    ],
+)  # fmt: skip
+def test_a_batch_is_as_large_as_free_memory_allows(gigabytes: float, fields: dict[str, Any], count: int) -> None:
+    assert memory.batch(settings(**fields), device(), "whole", round(gigabytes * GIGABYTE)) == count
+
+
+def test_where_memory_ran_out_once_pictures_are_drawn_one_by_one() -> None:
+    assert memory.batch(settings(), device(), "tiled", 100 * GIGABYTE) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), True),
+        (RuntimeError("Invalid buffer size: 16.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, told: bool) -> None:
+    assert memory.out_of_memory(error) is told
+
+
+def test_what_would_fit_is_told() -> None:
+    error = memory.too_large(choose("qwen-image", None, None), settings(), device())
+    assert error.message == (
+        "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
+        "Try 768 × 768, or close other programs."
+    )
+    sd = memory.too_large(choose("sd3", None, "sd-3.5-large"), settings(), device())
+    assert "or the smaller base SD 3.5 Medium" in sd.message
+
+
+def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.available", lambda: 16 * GIGABYTE)
+    with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
+        memory.check(FLUX, device("cpu", "bfloat16"))
+    memory.check(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
+    memory.check(FLUX, device("cuda"))
+
+
+def test_what_is_free_is_a_part_of_what_is_installed() -> None:
+    assert 1_000_000 < memory.available() < memory.installed()
+
+
+def test_a_processor_has_the_computers_own_memory() -> None:
+    assert abs(memory.free("cpu") - memory.available()) < memory.installed() / 2

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from connectors.errors import UsageError
+from hub_ui.generate import comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.pipeline_arguments import arguments, ignored, pictures, unread
+from hub_ui.generate.request import GeneratedImage, GenerationRequest, GenerationResult, Step
+from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.pipelines import anima, dits, flux, ltx_video, qwen_image, sana, wan, z_image
+from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
+from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
+from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
+from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.pipelines.image_rows import ROWS as IMAGES
+from tests.hub_ui.generate.pipelines.unet_rows import UNETS
+
+SETTINGS = ResolvedRequest(negative="", seed=1, steps=2, guidance=4.0, width=32, height=48)
+
+
+class QwenImagePipeline:
+    def __call__(
+        self, prompt: str, negative_prompt: str, true_cfg_scale: float, num_inference_steps: int, guidance_scale: float
+    ) -> None:
+        """As the real one, whose network does not fit into a test."""
+
+
+class Plain:
+    def __call__(self, prompt: str, num_inference_steps: int, guidance_scale: float, width: int, height: int) -> None:
+        """A pipeline without a negative prompt."""
+
+
+class WanPipeline:
+    def __call__(self, prompt: str, negative_prompt: str, num_frames: int, output_type: str) -> None:
+        """A pipeline that draws films."""
+
+
+class FluxPipeline:
+    def __call__(self, prompt: str, negative_prompt: str, guidance_scale: float, true_cfg_scale: float) -> None:
+        """Its guidance is an input; a negative prompt takes part only with another guidance beside it."""
+
+
+@pytest.mark.parametrize(
+    ("pipe", "fields", "expected"),
+    [
+        (
+            QwenImagePipeline(), {},
+            {"prompt": "a cat", "negative_prompt": " ", "true_cfg_scale": 4.0, "num_inference_steps": 2},
+        ),
+        (
+            Plain(), {"negative": "blurred"},
+            {"prompt": "a cat", "num_inference_steps": 2, "guidance_scale": 4.0, "width": 32, "height": 48},
+        ),
+        (
+            WanPipeline(), {"frames": 17, "negative": "blurred"},
+            {"prompt": "a cat", "negative_prompt": "blurred", "num_frames": 17, "output_type": "pil"},
+        ),
+    ],
+)  # fmt: skip
+def test_each_pipeline_gets_what_its_call_takes(pipe: Any, fields: Any, expected: dict[str, Any]) -> None:
+    values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
+    assert arguments(pipe, ResolvedRequest(**{**values, **fields}), ["a cat"]) == expected
+
+
+def test_several_prompts_go_in_as_lists() -> None:
+    call = arguments(QwenImagePipeline(), SETTINGS, ["a cat", "a dog"])
+    assert (call["prompt"], call["negative_prompt"]) == (["a cat", "a dog"], [" ", " "])
+
+
+@pytest.mark.parametrize(
+    ("pipe", "count"), [(Plain(), 1), (FluxPipeline(), 1), (QwenImagePipeline(), 0), (WanPipeline(), 0)]
+)
+def test_a_negative_prompt_that_has_no_effect_is_said(pipe: Any, count: int) -> None:
+    values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
+    assert len(ignored(pipe, ResolvedRequest(**{**values, "negative": "blurred"}))) == count
+
+
+def test_frames_on_a_base_for_still_pictures_are_said() -> None:
+    values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
+    (said,) = ignored(QwenImagePipeline(), ResolvedRequest(**{**values, "frames": 9}))
+    assert said == "This base draws pictures that stand still; the number of frames was left out."
+    assert ignored(WanPipeline(), ResolvedRequest(**{**values, "frames": 9})) == ()
+
+
+class CLIPTokenizer:
+    model_max_length = 6
+
+    def __call__(self, text: str) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=["<", *text.split(), ">"])
+
+    def decode(self, tokens: list[str]) -> str:
+        return " ".join(tokens)
+
+
+def test_what_of_a_prompt_is_not_read_is_said() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": None})
+    assert unread(pipe, ["a cat on grass", "dull"]) == ()
+    (said,) = unread(pipe, ["a cat on grass under clouds"])
+    assert said == "This base reads 4 tokens of a prompt, some 3 words; left out was “under clouds”."
+
+
+def test_beside_clip_another_reader_reads_on() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": SimpleNamespace()})
+    assert unread(pipe, ["a cat on grass under clouds"]) == ()
+
+
+def test_a_clip_is_several_frames_of_one_picture() -> None:
+    frame = Image.new("RGB", (8, 8))
+    assert pictures(SimpleNamespace(frames=[[frame] * 3])) == [(frame,) * 3]
+    assert pictures(SimpleNamespace(images=[frame, frame])) == [(frame,), (frame,)]
+
+
+# Of each family, the row whose file it can be given here.
+WRITTEN: tuple[Any, ...] = (*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS)
+ROWS: dict[Any, Any] = {row.base.save: row for row in reversed(WRITTEN)}
+FAMILIES = (
+    flux.save_dev, flux.save_kontext, dits.save_pixart, qwen_image.save_qwen_image, z_image.save_z_image,
+    sana.save_sana, anima.save_anima, wan.save_wan_21, wan.save_wan_22, ltx_video.save_ltx_video,
+)  # fmt: skip
+
+
+def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> GenerationResult:
+    row = ROWS[save]
+    base = save(folder / "base")
+    lora = getattr(row, "make", None) or row.file
+    path = lora(load(row.base, base), 1).save(folder / "lora.safetensors")
+    call = row.base.call
+    job = GenerationRequest(
+        adapters=(adapter(path, architecture=row.base.architecture),), prompt="a red cat", steps=2, base=str(base),
+        guidance=3.0, width=call.get("width", 32), height=call.get("height", 32), frames=call.get("num_frames"),
+    )  # fmt: skip
+    return studio.make(job, comparison.strip(job, (0.0, 0.5, 1.0)), report=steps.append)
+
+
+def apart(one: GeneratedImage, other: GeneratedImage) -> float:
+    return float(np.abs(np.asarray(one.image, dtype=int) - np.asarray(other.image, dtype=int)).mean())
+
+
+@pytest.mark.parametrize("save", FAMILIES, ids=lambda save: save.__name__)
+def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, save: Any) -> None:
+    steps: list[Step] = []
+    made = strip(studio, save, tmp_path, steps)
+    none, half, whole = made.pictures
+    assert [coverage.whole for coverage in made.report.coverage] == [True]
+    assert 0.5 < apart(none, half) < apart(none, whole)
+    assert (steps[-1].done, steps[-1].total) == (6, 6)
+    assert (len(none.frames) > 1) is (made.job.frames is not None)
+    assert any(step.preview for step in steps)
+
+
+def control_job(folder: Path, **fields: Any) -> GenerationRequest:
+    base = flux.save_dev(folder / "base")
+    wide = flux.widen(load(ROWS[flux.save_dev].base, base))
+    path = control_of_diffusers(wide, 1).save(folder / "control.safetensors")
+    picture = folder / "picture.png"
+    Image.fromarray((np.indices((32, 32)).sum(0) // 8 % 2 * 255).astype(np.uint8)).save(picture)
+    values: dict[str, Any] = {"prompt": "a red cat", "steps": 2, "width": 32, "height": 32, "control": picture}
+    return GenerationRequest(adapters=(adapter(path, architecture="flux1"),), base=str(base), **{**values, **fields})
+
+
+def test_a_control_lora_is_steered_by_its_picture(studio: Engine, tmp_path: Path) -> None:
+    job = control_job(tmp_path)
+    made = studio.make(job, comparison.strip(job, (0.0, 0.5, 1.0)))
+    none, half, whole = made.pictures
+    assert (apart(none, half) > 1, apart(none, whole) > 1, apart(half, whole) > 1) == (True, True, True)
+    assert made.report.control is not None
+    other = control_job(tmp_path, control_kind="ready")
+    assert apart(studio.make(other, comparison.one(other)).pictures[0], whole) > 0
+
+
+def test_the_base_beside_a_control_lora_is_the_base_alone(studio: Engine, tmp_path: Path) -> None:
+    job = control_job(tmp_path)
+    without = studio.make(job, comparison.pair(job)).pictures[0]
+    studio._drawn.clear()
+    alone = GenerationRequest(adapters=(), base=job.base, prompt="a red cat", steps=2, width=32, height=32)
+    assert apart(studio.make(alone, comparison.one(alone)).pictures[0], without) == 0
+
+
+def test_a_control_lora_without_a_picture_says_what_to_do(studio: Engine, tmp_path: Path) -> None:
+    job = control_job(tmp_path, control=None)
+    with pytest.raises(UsageError, match="Choose one"):
+        studio.make(job, comparison.pair(job))
+
+
+def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    job = GenerationRequest(
+        adapters=(), base=base, prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
+    )
+    assert studio.make(job, comparison.one(job)).report.notes == (
+        "No LoRA here is steered by a picture, so the control picture was not used.",
+    )
+
+
+def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
+    base = flux.save_kontext(tmp_path / "base")
+    job = GenerationRequest(
+        adapters=(), base=str(base), prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
+    )
+    made = studio.make(job, comparison.one(job))
+    assert made.report.control is not None
+    assert made.report.control.getpixel((0, 0)) == (200, 30, 30)
+    assert made.pictures[0].image.size == (32, 32)

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from safetensors.numpy import save_file
+
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui.generate import base_models, comparison
+from hub_ui.generate.request import GeneratedImage, GenerationRequest
+from hub_ui.images import png_metadata
+from hub_ui.images.infotext import Infotext
+from hub_ui.images.provenance import ControlProvenance
+from tests.hub_ui.generate import making
+from tests.hub_ui.generate.making import INK
+
+V1 = {
+    "version": 1, "loras": [{"ref": str(INK), "weight": 0.8}], "prompt": "a cat", "negative": "blurred", "seed": 7,
+    "steps": 20, "guidance": 4.0, "width": 32, "height": 16, "base": "sd-1.5", "use_trigger_words": True,
+}  # fmt: skip
+
+
+def stamped(path: Path, **chunks: str) -> Path:
+    info = PngInfo()
+    for key, text in chunks.items():
+        info.add_itxt(key.replace("_", "-"), text)
+    Image.new("RGB", (4, 4)).save(path, pnginfo=info)
+    return path
+
+
+def again(path: Path) -> GenerationRequest:
+    return png_metadata.read(path).job(lambda ref, weight: making.adapter(ref=ref, weight=weight))
+
+
+def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "a.png")
+    assert again(tmp_path / "a.png") == making.job(
+        prompt="sks style, a “cat” 猫", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5",
+        use_trigger_words=False,
+    )  # fmt: skip
+
+
+def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
+    asked = making.job(sampler="euler", guidance=4.0, use_trigger_words=False)
+    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    assert (read.sampler, read.typed, read.typed_with_words) == ("euler", "a “cat” 猫", False)
+    assert read.report == making.report()
+    assert read.libraries.keys() >= {"torch", "diffusers", "transformers"}
+
+
+def test_refs_and_weights_are_read_back(tmp_path: Path) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    assert (read.refs, read.weights) == ((INK,), (0.8,))
+
+
+def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
+    asked = making.job()
+    png_metadata.save(making.made(asked, comparison.pair(asked)), 0, tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    assert (read.weights, read.cell, read.whole_sheet) == ((0.0,), 0, None)
+    assert read.sheet == comparison.pair(asked)
+
+
+def test_a_sheet_as_one_picture_says_all_of_it(tmp_path: Path) -> None:
+    asked = making.job()
+    made = making.made(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
+    png_metadata.save_sheet(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    assert read.whole_sheet == made.sheet
+    assert again(tmp_path / "a.png").width == 32
+
+
+def test_the_bytes_of_each_lora_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "ink.safetensors"
+    save_file({"a": np.zeros(4, dtype=np.float32)}, path)
+    png_metadata.save(making.made(making.job(making.adapter(path=path))), 0, tmp_path / "a.png")
+    lora = png_metadata.read(tmp_path / "a.png").loras[0]
+    assert (lora.sha256, lora.size) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+    assert (lora.title, lora.trigger_words, lora.architecture) == ("Ink", ("sks style",), "sd1")
+
+
+def test_other_programs_find_the_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "Ink lines.safetensors"
+    path.write_bytes((2).to_bytes(8, "little") + b"{}tensors")
+    short = hashlib.sha256(b"tensors").hexdigest()[:12]
+    made = making.made(making.job(making.adapter(path=path)))
+    png_metadata.save(made, 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        text = image.info["parameters"]
+    assert text.partition(", Version: ")[0] == (
+        "sks style, a “cat” 猫 <lora:Ink lines:0.8>\nNegative prompt: blurred\n"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 4, Seed: 7, Size: 32x16, Model: SD 1.5, "
+        f'Lora hashes: "Ink lines: {short}", '
+        'Civitai resources: [{"type":"lora","weight":0.8,"modelVersionId":2001}]'
+    )
+    assert png_metadata.parameters(made, 0) == text
+
+
+def test_a_cell_without_loras_names_none() -> None:
+    asked = making.job()
+    text = png_metadata.parameters(making.made(asked, comparison.pair(asked)), 0)
+    assert "lora" not in text.casefold()
+
+
+def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> None:
+    made = making.made(report=making.report(place="replicate", steps=0, guidance=0.0, coverage=()))
+    png_metadata.save(made, 0, tmp_path / "a.png")
+    assert (again(tmp_path / "a.png").steps, again(tmp_path / "a.png").guidance) == (None, None)
+    assert "Steps" not in png_metadata.parameters(made, 0)
+    assert "CFG" not in png_metadata.parameters(made, 0)
+
+
+def test_loras_of_other_hubs_are_no_resources_of_civitai() -> None:
+    asked = making.job(making.adapter(ref=Ref.parse(f"hf:ada/ink@{'a' * 40}#ink.safetensors")))
+    assert "Civitai resources" not in png_metadata.parameters(making.made(asked), 0)
+
+
+def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
+    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
+    film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
+    png_metadata.save(making.made(pictures=(film,)), 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
+    assert again(tmp_path / "a.png").frames == 4
+
+
+def test_a_base_knows_how_fast_its_clips_run(tmp_path: Path) -> None:
+    film = next(base for base in base_models.BASES if base.film)
+    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(2))
+    picture = GeneratedImage(image=frames[0], frames=frames, seconds=1.0)
+    png_metadata.save(making.made(pictures=(picture,), report=making.report(base_id=film.id)), 0, tmp_path / "a.png")
+    assert film.film is not None
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["duration"] == 1000 // film.film.fps
+
+
+def test_letters_that_no_file_can_hold_cost_no_picture(tmp_path: Path) -> None:
+    png_metadata.save(making.made(making.job(prompt="a \udcff cat", use_trigger_words=False)), 0, tmp_path / "a.png")
+    assert png_metadata.read(tmp_path / "a.png").prompt == "a \udcff cat"
+
+
+def test_a_folder_on_this_disk_is_named_without_its_path() -> None:
+    text = png_metadata.parameters(
+        making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0
+    )
+    assert "Model: mine," in text
+
+
+def test_the_control_picture_is_named_without_its_folder(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "pose.png")
+    png_metadata.save(
+        making.made(making.job(control=tmp_path / "pose.png", control_kind="depth")), 0, tmp_path / "a.png"
+    )
+    sha256 = hashlib.sha256((tmp_path / "pose.png").read_bytes()).hexdigest()
+    assert png_metadata.read(tmp_path / "a.png").control == ControlProvenance(
+        kind="depth", name="pose.png", sha256=sha256
+    )
+    assert str(tmp_path).encode() not in (tmp_path / "a.png").read_bytes()
+
+
+def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
+    path = stamped(tmp_path / "a.png", hub_ui=json.dumps(V1))
+    assert again(path) == making.job(
+        prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True
+    )
+
+
+def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
+    asked = making.job(sampler="euler", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
+    made = making.made(asked, comparison.pair(asked))
+    for cell in range(2):
+        png_metadata.save(made, cell, tmp_path / f"{cell}.png")
+    back = png_metadata.made([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.pictures)
+    assert back is not None
+    assert (back.sheet, back.report, back.pictures) == (made.sheet, made.report, made.pictures)
+    assert back.job == replace(asked, adapters=(making.adapter(path=Path()),))
+
+
+def test_half_a_sheet_is_not_made_up(tmp_path: Path) -> None:
+    asked = making.job()
+    made = making.made(asked, comparison.pair(asked))
+    png_metadata.save(made, 0, tmp_path / "0.png")
+    assert png_metadata.made([png_metadata.read(tmp_path / "0.png")], made.pictures[:1]) is None
+
+
+def test_a_picture_of_a1111_says_what_it_can(tmp_path: Path) -> None:
+    path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
+    assert png_metadata.look(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
+    with pytest.raises(UsageError, match="hub-ui did not make it"):
+        png_metadata.read(path)
+
+
+@pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
+def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\x00" + "a 猫\nSteps: 20, Seed: 7".encode(order)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert png_metadata.look(tmp_path / "a.jpg") == Infotext(prompt="a 猫", fields={"Steps": "20", "Seed": "7"})
+
+
+def test_a_graph_of_comfyui_is_told(tmp_path: Path) -> None:
+    path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
+    with pytest.raises(UsageError, match="holds a graph of ComfyUI, which is not read here"):
+        png_metadata.look(path)
+
+
+def test_no_change_needs_no_words(tmp_path: Path) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "a.png")
+    assert png_metadata.changes(png_metadata.read(tmp_path / "a.png"), making.job(), making.report()) == ()
+
+
+def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
+    asked = making.job()
+    png_metadata.save(making.made(asked, comparison.pair(asked)), 1, tmp_path / "a.png")
+    (note,) = png_metadata.changes(png_metadata.read(tmp_path / "a.png"), asked, making.report())
+    assert note == "It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."
+
+
+@pytest.mark.parametrize(
+    ("lora", "report", "libraries", "said"),
+    [
+        ({"sha256": "b" * 64}, {}, {}, "“Ink” is not the file that the picture was made with: its bytes are others."),
+        (
+            {},
+            {"base_revision": "b" * 40},
+            {},
+            f"It was made with another revision of SD 1.5: {'a' * 40}; here is {'b' * 40}.",
+        ),
+        ({}, {}, {"torch": "1.0"}, "It was made with torch 1.0; here is torch "),
+        ({}, {"device": "A100"}, {}, "It was made on another device, CPU; pixels can differ a little on A100."),
+    ],
+)
+def test_what_changed_since_is_told(
+    tmp_path: Path, lora: dict[str, Any], report: dict[str, Any], libraries: dict[str, str], said: str
+) -> None:
+    asked = making.job(making.adapter(sha256="a" * 64))
+    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    before = replace(read, libraries={**read.libraries, **libraries})
+    now = making.job(making.adapter(**{"sha256": "a" * 64, **lora}))
+    (note,) = png_metadata.changes(before, now, making.report(**report))
+    assert note.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": 1}, {"cell": -1}, {"seed": 1e999}, {"sheet": None}, {"loras": [{"ref": "?"}]}, {"report": {}},
+        {"sheet": {"kind": "pile", "rows": [""], "columns": ["a"], "cells": []}}, {"version": 3},
+    ],
+)  # fmt: skip
+def test_a_damaged_stamp_of_ours_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        whole = json.loads(image.info[png_metadata.KEY])
+    path = stamped(tmp_path / "b.png", hub_ui=json.dumps({**whole, **change}))
+    with pytest.raises(UsageError, match=r"What b\.png says about itself can't be read"):
+        png_metadata.read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[]", "{}", '{"version": 2}', '{"version": 1, "loras": [{"ref": "?"}]}', "[" * 50_000]
+)
+def test_a_stamp_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="can't be read"):
+        png_metadata.read(stamped(tmp_path / "a.png", hub_ui=text))
+
+
+def test_pictures_of_others_say_nothing(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="does not say"):
+        png_metadata.read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_files_that_are_no_pictures_are_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UsageError, match="as a picture"):
+        png_metadata.read(tmp_path / "a.png")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="as a picture"):
+        png_metadata.read(tmp_path / "nobody.png")

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from filelock import FileLock
+from huggingface_hub import HfApi, hf_hub_download
+
+from connectors import errors
+from connectors.connector import HubDownload
+from connectors.ref import Ref
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.library.disk import hash_of
+from hub_ui.library.download.huggingface import fetch
+from hub_ui.library.download.progress import Meter, Progress, PullCancelled
+from hub_ui.library.download.retry import RetryPolicy
+from hub_ui.library.library import Library
+from tests.hub_ui.library.building import QUICK, record
+
+DATA = Path(__file__).parents[2] / "contract" / "data"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[HubEndpoints]:
+    with running_hubs(DATA) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def hubs(running: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    """The hubs, and an empty cache for this test alone."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    yield running
+    running.faults.clear()
+
+
+def of(hubs: HubEndpoints, repo: str = "maker/red") -> HubDownload:
+    info = HfApi(endpoint=hubs.huggingface, token=False).model_info(repo, files_metadata=True)
+    file = next(sibling for sibling in info.siblings or [] if sibling.rfilename == "lora.safetensors")
+    assert info.sha is not None
+    return HubDownload(
+        ref=Ref(hub="huggingface", id=repo, version=info.sha, file="lora.safetensors"),
+        name="lora.safetensors",
+        endpoint=hubs.huggingface,
+        repo=repo,
+        commit=info.sha,
+        path="lora.safetensors",
+        size=file.size,
+        sha256=file.lfs.sha256 if file.lfs else None,
+    )
+
+
+def test_a_file_comes_through_the_cache(hubs: HubEndpoints, library: Library) -> None:
+    asked = of(hubs)
+    got = library.pull(asked, record(title="red", ref=asked.ref))
+    assert got.file == f"sd1/ada/red-{asked.commit[:12]}.safetensors"
+    assert hash_of(library.path(got)).sha256 == asked.sha256
+    assert got.source == f"{hubs.huggingface}/maker/red/resolve/{asked.commit}/lora.safetensors"
+
+
+def test_cache_and_library_share_one_file(hubs: HubEndpoints, library: Library) -> None:
+    got = library.pull(of(hubs), record())
+    assert os.stat(library.path(got)).st_nlink == 2
+
+
+@pytest.mark.parametrize(("held", "left"), [(False, 0), (True, 1)])
+def test_what_a_killed_process_left_in_the_cache_is_taken_away_but_nothing_of_one_that_runs(
+    hubs: HubEndpoints, library: Library, tmp_path: Path, held: bool, left: int
+) -> None:
+    asked = of(hubs)
+    library.path(library.pull(asked, record(ref=asked.ref))).unlink()
+    stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.write_bytes(b"half")
+    lock = FileLock(tmp_path / f"cache/.locks/models--maker--red/{asked.sha256}.lock")
+    with lock if held else nullcontext():
+        library.pull(asked, record(ref=asked.ref))
+    assert len(list(stale.parent.glob("*.incomplete"))) == left
+
+
+def test_it_is_taken_away_also_where_the_bytes_come_from_a_file_that_lies_here(
+    hubs: HubEndpoints, library: Library, tmp_path: Path
+) -> None:
+    asked = of(hubs)
+    library.pull(replace(asked, ref=replace(asked.ref, id="other/red")), record())
+    stale = tmp_path / f"cache/models--maker--red/blobs/{asked.sha256}.0123abcd.incomplete"
+    stale.write_bytes(b"half")
+    library.pull(asked, record())
+    assert not stale.exists()
+
+
+def test_another_file_system_gets_a_copy(hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", no_links)
+    got = library.pull(of(hubs), record())
+    assert os.stat(library.path(got)).st_nlink == 1
+
+
+def test_a_damaged_cache_is_fetched_anew(hubs: HubEndpoints, library: Library) -> None:
+    asked = of(hubs)
+    cached = hf_hub_download("maker/red", asked.path, revision=asked.commit, endpoint=hubs.huggingface, token=False)
+    Path(cached).resolve().write_bytes(b"damaged")
+    got = library.pull(asked, record())
+    assert got.sha256 == asked.sha256
+
+
+def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, library: Library) -> None:
+    with pytest.raises(errors.WrongHash):
+        library.pull(replace(of(hubs), sha256="b" * 64), record())
+    assert library.entries() == ()
+
+
+def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
+    seen: list[Progress] = []
+    asked = of(hubs)
+    library.pull(asked, record(), report=seen.append)
+    assert (seen[-1].done, seen[-1].fraction) == (asked.size, 1.0)
+
+
+def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
+    asked = of(hubs)
+    with pytest.raises(PullCancelled):
+        fetch(asked, tmp_path / "x.part", Meter(cancelled=lambda: True))
+
+
+def test_a_gated_file_says_to_ask_for_access(hubs: HubEndpoints, tmp_path: Path) -> None:
+    with pytest.raises(errors.Gated, match="Ask for it"):
+        fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter(), QUICK.patience)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"repo": "maker/nobody"}, errors.KeyRequired),
+        ({"repo": "maker/nobody", "token": "hf_member"}, errors.NotFound),
+        ({"path": "other.safetensors"}, errors.NotFound),
+        ({"commit": "f" * 40}, errors.NotFound),
+        ({"endpoint": "http://127.0.0.1:9"}, errors.HubDown),
+    ],
+)
+def test_each_failure_has_its_name(
+    hubs: HubEndpoints, tmp_path: Path, fields: Any, error: type[errors.HubUiError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # huggingface_hub waits half a minute before it gives up
+    asked = replace(of(hubs), **fields)
+    with pytest.raises(error) as raised:
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, errors.RateLimited), (500, errors.HubDown)])
+def test_a_bad_day_of_the_hub_has_its_name(
+    hubs: HubEndpoints, tmp_path: Path, status: int, error: type[errors.HubUiError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    asked = of(hubs)
+    hubs.faults.add(Fault(kind="status", match="resolve", hub="huggingface", status=status))
+    with pytest.raises(error):
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
+
+
+def test_no_signed_address_is_written_to_the_log(
+    hubs: HubEndpoints, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(logging.Handler, "handle", lambda self, record: said.append(record.getMessage()))
+    hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=500, times=1))
+    library.pull(of(hubs), record())
+    assert [line for line in said if "X-Amz-Signature" in line] == []
+
+
+def test_what_huggingface_hub_tries_again_itself_is_tried_twice(
+    hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def down(repo: str, *rest: object, **how: object) -> str:
+        asked.append(repo)
+        raise httpx2.ConnectError("no")
+
+    monkeypatch.setattr("hub_ui.library.download.huggingface.hf_hub_download", down)
+    with pytest.raises(errors.HubDown):
+        fetch(of(hubs), tmp_path / "part", Meter(), RetryPolicy(tries=5, first=0.0))
+    assert len(asked) == 2

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
+from connectors.record import Lora
+from connectors.ref import Ref
+from connectors.weights.inspect import Facts, inspect_path
+from hub_ui.library.identify import Digests, Found, Identifier, digests, entry_of, files_in
+from tests.hub_ui.library.building import INK, entry, sha256, weights
+from tests.hub_ui.stand_ins import lora
+
+FILE = weights()
+
+
+def noted(data: bytes, **metadata: str) -> bytes:
+    """The same tensors under other notes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps({**json.loads(data[8 : 8 + length]), "__metadata__": metadata}).encode()
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+
+
+@pytest.fixture
+def ink(tmp_path: Path) -> Path:
+    path = tmp_path / "loras" / "ink.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(FILE)
+    return path
+
+
+def known(sha: str | None = None) -> Lora:
+    """A LoRA whose one file is `civitai:1001@2001#3001`."""
+    made = lora()
+    version = made.versions[0]
+    return replace(made, versions=(replace(version, files=(replace(version.files[0], sha256=sha),)),))
+
+
+def answering(answers: dict[str, Lora], asked: list[str] | None = None) -> Callable[[str], tuple[Lora, Ref]]:
+    def by_hash(value: str) -> tuple[Lora, Ref]:
+        if asked is not None:
+            asked.append(value)
+        if value not in answers:
+            raise NotFound("no such hash")
+        return answers[value], INK
+
+    return by_hash
+
+
+def recognise(
+    folder: Path,
+    by_hash: Callable[[str], tuple[Lora, Ref]] | None = None,
+    seen: Iterable[Ref] = (),
+    entries: tuple[object, ...] = (),
+    remembered: Lora | None = None,
+    failures: list[HubUiError] | None = None,
+) -> list[Found]:
+    def inspect(path: Path, read: Digests) -> Facts:
+        return inspect_path(path)
+
+    told = failures if failures is not None else []
+    recogniser = Identifier(
+        entries=entries,  # type: ignore[arg-type]
+        seen=lambda sha: seen,
+        lora=lambda ref: remembered or known(),
+        inspect=inspect,
+        by_hash=by_hash,
+        failure=told.append,
+    )
+    return list(recogniser.run(folder))
+
+
+def test_both_hashes_are_read_at_once(ink: Path) -> None:
+    body = FILE[8 + int.from_bytes(FILE[:8], "little") :]
+    read = digests(ink)
+    assert read == Digests(size=len(FILE), sha256=sha256(FILE), tensors=sha256(body))
+    assert (read.autov2, read.autov3) == (sha256(FILE)[:10].upper(), sha256(body)[:12].upper())
+
+
+def test_a_file_without_tensors_has_no_autov3(ink: Path) -> None:
+    ink.write_bytes(weights(0))
+    assert digests(ink).autov3 is None
+
+
+def test_what_the_lock_file_has_is_asked_of_nobody(ink: Path) -> None:
+    asked: list[str] = []
+    [found] = recognise(ink.parent, answering({}, asked), entries=(entry(sha256=sha256(FILE)),))
+    assert (found.state, found.ref, found.how, asked) == ("held", INK, "lock file", [])
+
+
+def test_what_was_seen_of_a_hub_is_asked_of_nobody(ink: Path) -> None:
+    asked: list[str] = []
+    [found] = recognise(ink.parent, answering({}, asked), seen=[INK], remembered=known(sha256(FILE)))
+    assert (found.state, found.ref, found.how, asked) == ("recognised", INK, "catalog", [])
+    assert found.record is not None
+    assert found.record.title == "Ink lines"
+
+
+@pytest.mark.parametrize("how", ["SHA256", "AutoV2", "AutoV3"])
+def test_civitai_is_asked_by_each_kind_of_hash(ink: Path, how: str) -> None:
+    read = digests(ink)
+    value = {"SHA256": read.sha256.upper(), "AutoV2": read.autov2, "AutoV3": str(read.autov3)}[how]
+    [found] = recognise(ink.parent, answering({value: known(read.sha256)}))
+    assert (found.state, found.ref, found.how) == ("recognised", INK, how)
+
+
+def test_the_same_tensors_under_other_notes_are_an_edited_copy(ink: Path) -> None:
+    original = sha256(FILE)
+    ink.write_bytes(noted(FILE, note="mine"))
+    [found] = recognise(ink.parent, answering({str(digests(ink).autov3): known(original)}))
+    assert (found.state, found.how) == ("edited", "AutoV3")
+    assert entry_of(found, "ink.safetensors", "") is None
+
+
+def test_a_hub_that_states_other_bytes_is_not_believed(ink: Path) -> None:
+    [found] = recognise(ink.parent, answering({digests(ink).autov2: known("b" * 64)}))
+    assert (found.state, found.ref) == ("unknown", None)
+
+
+def test_what_nobody_knows_is_told_with_its_facts(ink: Path) -> None:
+    [found] = recognise(ink.parent, answering({}))
+    assert (found.path, found.state) == ("ink.safetensors", "unknown")
+    assert found.facts is not None
+    assert (found.facts.size, found.facts.adapter.is_lora) == (len(FILE), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("old.ckpt", b"\x80\x02", "older format, which can run code"),
+        ("page.safetensors", b"<html><body>", "web page"),
+        ("cut.safetensors", FILE[:-1], "cut off"),
+    ],
+)
+def test_what_is_no_whole_safetensors_file_is_told_and_never_loaded(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    [found] = recognise(tmp_path, answering({}))
+    assert (found.state, found.ref) == ("unread", None)
+    assert said in str(found.error)
+
+
+@pytest.mark.parametrize("error", [HubDown("down"), RateLimited("slow")])
+def test_a_hub_that_fails_is_asked_no_more(ink: Path, error: HubUiError) -> None:
+    ink.with_name("second.safetensors").write_bytes(weights(32))
+    asked: list[str] = []
+    failures: list[HubUiError] = []
+
+    def by_hash(value: str) -> tuple[Lora, Ref]:
+        asked.append(value)
+        raise error
+
+    found = recognise(ink.parent, by_hash, failures=failures)
+    assert [each.state for each in found] == ["unknown", "unknown"]
+    assert (len(asked), failures) == (1, [error])
+
+
+def test_nothing_is_written_into_the_folder(ink: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")}
+    recognise(ink.parent, answering({}))
+    assert {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")} == before
+
+
+def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> None:
+    for name in ("b.safetensors", "a/c.SAFETENSORS", ".hub-ui/d.safetensors", "e.txt", ".f.safetensors", "g.pt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)]
+    assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
+
+
+def test_an_entry_says_what_the_record_says(ink: Path) -> None:
+    [found] = recognise(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
+    assert entry_of(found, "loras/ink.safetensors", "https://hub.invalid/1") == entry(
+        file="loras/ink.safetensors",
+        size=len(FILE),
+        sha256=sha256(FILE),
+        source="https://hub.invalid/1",
+        base_model="sdxl",
+        architecture="sdxl",
+        trigger_words=("inkstyle",),
+    )
+
+
+def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
+    [found] = recognise(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
+    assert entry_of(found, "a:b.safetensors", "") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for_and_a_dead_link_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / "gone")
+    assert files_in(tmp_path) == [tmp_path / "link.safetensors"]

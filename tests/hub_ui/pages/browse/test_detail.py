@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import KeyRequired, UsageError
+from connectors.ref import Ref
+from connectors.weights.inspect import Facts
+from connectors.weights.lora_facts import LoraFacts
+from hub_ui import services
+from hub_ui.catalog.catalog import facts_keys
+from hub_ui.pages.browse import detail
+from hub_ui.pages.view import View
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, lora
+from tests.hub_ui.stand_ins import Hub
+
+REF = Ref.parse("civitai:1")
+FLUX = Facts(
+    adapter=LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),)),
+    size=38_000_000,
+    bytes_read=61_000,
+)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora(1, base="SDXL 1.0")])
+
+
+@pytest.fixture
+def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made
+
+
+def show(built: Services) -> list[str]:
+    return [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))]
+
+
+def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Services, "inspect", lambda services, ref: FLUX)
+    asking, reading, read = show(built)
+    assert "Asking the hub…" in asking
+    assert "Reading the file&#39;s header…" in reading
+    assert "the file is FLUX.1" not in reading
+    assert "CivitAI says SDXL 1.0, the file is FLUX.1." in read
+    assert "Read from 61 kB of 38 MB, nothing downloaded" in read
+
+
+def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
+    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.stored())
+    assert "the file is FLUX.1." in show(built)[-1]
+    assert len(show(built)) == 2
+
+
+def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "locate", _no_key)
+    last = show(built)[-1]
+    assert "The file&#39;s header could not be read. CivitAI wants a key." in last
+    assert "Download &amp; try" in last
+
+
+def _no_key(ref: Ref) -> object:
+    raise KeyRequired("CivitAI wants a key.", hub=ref.hub)
+
+
+def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(1, access="archived")]
+    assert "could not be read" not in show(built)[-1]
+    assert [asked for asked in hub.asked if asked.startswith("get")] == ["get civitai:1"]
+
+
+def test_what_its_hub_does_not_know_is_told_with_the_next_step(built: Services) -> None:
+    last = [html for html, _ in detail.show(built, Renderer(), View(open="civitai:404"))][-1]
+    assert "CivitAI has no LoRA civitai:404" in last
+    assert "Check the address, or search for its name." in last
+
+
+def test_closing_empties_the_panel(built: Services) -> None:
+    assert list(detail.show(built, Renderer(), View())) == [("", "")]
+
+
+def test_pull_puts_the_lora_into_the_queue(built: Services) -> None:
+    assert detail.pull(built, {"act": "pull", "ref": str(REF)})
+    assert [task.ref for task in built.queue.tasks()] == [REF]
+
+
+def test_other_clicks_of_the_panel_pull_nothing(built: Services) -> None:
+    assert not detail.pull(built, {"act": "try", "ref": str(REF)})
+    assert built.queue.tasks() == ()
+
+
+def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
+    hosted = replace(built, settings=replace(built.settings, hosted=True))
+    assert 'data-act="pull"' not in [html for html, _ in detail.show(hosted, Renderer(), View(open=str(REF)))][-1]
+    with pytest.raises(UsageError, match="visitors of a shared page"):
+        detail.pull(hosted, {"act": "pull", "ref": str(REF)})
+
+
+def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
+    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    assert (
+        '<p class="needs">Tried on SDXL 1.0: 6.9 GB, downloaded once. With less than 9 GB of graphics memory it is '
+        "slow.</p>" in last
+    )
+
+
+def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
+    demo = replace(built, settings=replace(built.settings, demo=True))
+    last = [html for html, _ in detail.show(demo, Renderer(), View(open=str(REF)))][-1]
+    assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
+    assert " disabled title=" in last
+
+
+def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(1)]
+    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    assert "Nothing says which base model it was made for. Add it to the stack, then choose a base" in last

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import UsageError
+from connectors.record import Claim, Example
+from connectors.ref import Ref, local_ref
+from hub_ui import services
+from hub_ui.library import lockfile
+from hub_ui.pages.browse import detail
+from hub_ui.pages.library import lock_import, page
+from hub_ui.pages.library.page import Change
+from hub_ui.pages.library.update_status import Findings
+from hub_ui.pages.view import Stacked, View
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.library.building import INK, entry, sha256, weights
+from tests.hub_ui.stand_ins import Hub, lora, version
+
+BYTES = weights()
+OTHER = Ref.parse("civitai:7@8#9")
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora()])
+
+
+@pytest.fixture
+def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """One file in the library; the queue does not run."""
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        own = entry(size=len(BYTES), sha256=sha256(BYTES), base_model="sd1")
+        path = made.library.path(own)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(BYTES)
+        made.library.adopt([own])
+        yield made
+
+
+def act(built: Services, name: str, found: Findings | None = None, **fields: Any) -> list[Change]:
+    clicked = {"act": name, "ref": str(INK), **fields}
+    return list(page.act(built, Renderer(), found or Findings(), View(), clicked, False))
+
+
+def show(built: Services, change: Change | None = None) -> str:
+    found = change.found if change is not None else None
+    return page.show(built, Renderer(), found or Findings())
+
+
+def test_counts_and_bytes_lead_the_page(built: Services) -> None:
+    built.library.adopt([entry(ref=OTHER, file="sd1/bo/Twin.safetensors", size=len(BYTES), sha256=sha256(BYTES))])
+    assert "2 LoRAs · 1 file · 134 B · 1 missing" in show(built)
+
+
+def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
+    built.library.path(built.library.entry(INK)).unlink()
+    assert "The file is gone from the folder." in show(built)
+    [asked] = act(built, "fetch")
+    assert asked.asked
+    assert "It is being downloaded." in show(built, asked)
+    assert [task.ref for task in built.queue.tasks()] == [INK]
+
+
+def test_what_its_hub_took_down_is_marked(built: Services, hub: Hub) -> None:
+    built.open(INK)
+    hub.loras.clear()
+    built.open(INK)
+    assert "1 no longer on its hub" in show(built)
+    assert "No longer on CivitAI. Keep the file." in show(built)
+
+
+def test_verifying_tells_how_far_it_is_and_what_it_found(built: Services) -> None:
+    started, step, ended = act(built, "verify")
+    assert "Verifying…" in (started.progress or "")
+    assert "Verified 1 of 1: Ink lines" in (step.progress or "")
+    assert "Verified: 1 file right, nothing missing or changed." in show(built, ended)
+    assert "✓ the bytes are right" in show(built, ended)
+
+
+def test_changed_and_foreign_files_are_found(built: Services) -> None:
+    path = built.library.path(built.library.entry(INK))
+    path.write_bytes(BYTES + b"!")
+    (path.parent / "stranger.safetensors").write_bytes(b"?")
+    html = show(built, act(built, "verify")[-1])
+    assert "Verified: 0 files right, 1 changed; 1 file that no entry names." in html
+    assert "it is not what the lock file pins" in html
+    assert "sd1/ada/stranger.safetensors" in html
+
+
+def test_a_newer_version_can_be_pulled(built: Services, hub: Hub) -> None:
+    newer = version(INK.lora.at("2002"), "v2")
+    hub.loras = [lora(versions=(newer, *lora().versions))]
+    found = act(built, "outdated")[-1]
+    assert "v2 is out." in show(built, found)
+    [asked] = act(built, "update", found.found, ref="civitai:1001@2002#3001")
+    assert "v2 is being downloaded." in show(built, asked)
+    assert [str(task.ref) for task in built.queue.tasks()] == ["civitai:1001@2002#3001"]
+
+
+@pytest.fixture
+def mine(built: Services) -> Ref:
+    """A file in the library that no hub is known to have."""
+    data = weights(fill=b"\x02")
+    own = entry(ref=local_ref("My Robot", sha256(data)), file="mine/My Robot.safetensors", source="", size=len(data))
+    own = replace(own, sha256=sha256(data), title="My Robot")
+    path = built.library.path(own)
+    path.parent.mkdir()
+    path.write_bytes(data)
+    built.library.adopt([own])
+    return own.ref
+
+
+def test_a_file_of_ones_own_is_listed_and_tried_like_any_other(built: Services, mine: Ref) -> None:
+    assert "My Robot" in show(built)
+    [change] = act(built, "try", ref=str(mine))
+    assert [stacked.ref for stacked in change.view.stack] == [str(mine)]
+    assert built.record(mine).title == "My Robot"
+
+
+def test_a_file_of_ones_own_opens_in_the_panel(built: Services, mine: Ref) -> None:
+    *_, (html, _) = detail.show(built, Renderer(), View(open=str(mine)))
+    assert "This computer" in html
+    assert "My Robot" in html
+
+
+def test_of_a_file_of_ones_own_no_hub_is_asked(built: Services, mine: Ref, hub: Hub) -> None:
+    html = show(built, act(built, "outdated")[-1])
+    assert "No hub is known to have this file" in html
+    assert hub.asked == ["get civitai:1001"]
+
+
+def test_a_file_of_ones_own_that_is_gone_can_be_downloaded_from_nowhere(built: Services, mine: Ref) -> None:
+    built.library.path(built.library.entry(mine)).unlink()
+    html = show(built)
+    assert "The file is gone from the folder, and no hub is known to have it." in html
+    assert "Download again" not in html
+
+
+def test_removing_a_file_of_ones_own_says_that_it_is_for_good(built: Services, mine: Ref) -> None:
+    [asking] = act(built, "remove", ref=str(mine))
+    assert "the file would be gone for good" in show(built, asking)
+    assert "the file would be gone for good" not in show(built, act(built, "remove")[0])
+
+
+def test_removing_asks_first(built: Services) -> None:
+    [asking] = act(built, "remove")
+    assert "Remove the file" in show(built, asking)
+    assert len(built.library.entries()) == 1
+    assert "Remove the file" not in show(built, act(built, "keep", asking.found)[0])
+    act(built, "remove-now", asking.found)
+    assert built.library.entries() == ()
+
+
+def test_revealing_shows_the_path_and_a_second_click_hides_it(built: Services) -> None:
+    path = str(built.library.path(built.library.entry(INK)))
+    [shown] = act(built, "reveal")
+    assert f"<code>{path}</code>" in show(built, shown)
+    [hidden] = act(built, "reveal", shown.found)
+    assert path not in show(built, hidden)
+
+
+def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(page, "reveal", lambda path, environ: opened.append(path))
+    clicked = {"act": "reveal", "ref": str(INK)}
+    for found, local in ((Findings(), False), (Findings(), True), (Findings(shown=str(INK)), True)):
+        list(page.act(built, Renderer(), found, View(), clicked, local))
+    assert opened == [built.library.path(built.library.entry(INK))]
+
+
+def test_the_lock_is_there_to_be_copied(built: Services) -> None:
+    assert 'data-copy="# Written by hub-ui' in show(built)
+
+
+def test_trying_goes_to_the_try_page(built: Services) -> None:
+    assert act(built, "try") == [Change(view=View(page="try", stack=(Stacked(ref=str(INK)),)))]
+
+
+def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
+    with pytest.raises(UsageError):
+        act(built, "format-disk")
+
+
+def test_visitors_of_a_shared_page_change_nothing(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update", "try"):
+        with pytest.raises(UsageError, match="can't be changed by its visitors"):
+            act(built, name)
+
+
+def theirs(**fields: Any) -> str:
+    return lockfile.dumps([entry(ref=OTHER, title="Other", file="sd1/bo/Other.safetensors", **fields), entry()])
+
+
+def test_a_lock_file_is_looked_through_before_anything_is_done(built: Services) -> None:
+    wanted = lock_import.read(built, theirs(size=2_000_000))
+    html = lock_import.plan_html(Renderer(), wanted)
+    assert "1 new, 2.0 MB; 1 here with other bytes; yours is kept." in html
+    assert "Download 1 file" in html
+    assert len(built.library.entries()) == 1
+
+
+def test_taking_a_lock_over_pins_its_entries_and_queues_them(built: Services) -> None:
+    wanted = lock_import.new(lock_import.read(built, theirs()))
+    assert lock_import.take(built, wanted) == 1
+    assert [found.ref for found in built.library.entries()] == [INK, OTHER]
+    assert [(task.ref, task.title) for task in built.queue.tasks()] == [(OTHER, "Other")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "There is no lock file yet."), ("[[lora]]", "version"), ("x" * 5_000_001, "too long for a lock file")],
+)
+def test_what_is_no_lock_file_is_refused_with_the_reason(built: Services, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        lock_import.read(built, text)
+
+
+def thousands(built: Services, count: int = 3000) -> None:
+    one = entry()
+    built.library.adopt(
+        [
+            replace(
+                one, ref=Ref.parse(f"civitai:{n}@{n}#{n}"), title=f"Style {n:04}", file=f"sdxl/ada/{n}.safetensors",
+                base_model="sdxl-1.0" if n % 2 else "pony", size=n, sha256=f"{n:064x}",
+                trigger_words=(f"word{n}",),
+            )
+            for n in range(1, count + 1)
+        ]
+    )  # fmt: skip
+
+
+def look(built: Services, **asked: str) -> str:
+    found = Findings()
+    for name, value in asked.items():
+        [change] = act(built, f"look-{name}", found, value=value)
+        assert change.found is not None
+        found = change.found
+    return page.show(built, Renderer(), found)
+
+
+def test_of_thousands_of_entries_one_page_is_sent(built: Services) -> None:
+    thousands(built)
+    html = look(built, page="1")
+    assert html.count("<tr>") == 1 + 50
+    assert "51 to 100 of 3,001" in html
+    assert len(html) < 100_000
+
+
+def test_an_entry_is_found_by_its_name_its_trigger_word_and_its_file(built: Services) -> None:
+    thousands(built, 20)
+    for text in ("style 0007", "WORD7", "ada/7.safetensors"):
+        assert look(built, text=text).count('data-act="try"') == 1
+    assert "Nothing here fits." in look(built, text="zzz")
+
+
+def test_entries_are_narrowed_by_base_and_put_in_an_order(built: Services) -> None:
+    thousands(built, 20)
+    titles = re.findall(r"<b dir=\"auto\">(.+?)</b>", look(built, base="Pony", sort="size"))
+    assert (len(titles), titles[:2]) == (10, ["Style 0020", "Style 0018"])
+
+
+def test_an_entry_has_its_picture_its_kind_and_leads_to_its_lora(built: Services, hub: Hub) -> None:
+    pictured = version(INK.at("2001"), "v1")
+    image = Example(url="https://images.civitai.com/ink.jpeg", nsfw="safe")
+    kind = Claim(field="kind", value="style", source="hub", where="tags")
+    hub.loras = [lora(versions=(replace(pictured, examples=(image,)),), claims=(*lora().claims, kind))]
+    built.open(INK)
+    html = look(built, kind="style")
+    assert '<td class="cover"><img src=' in html
+    [change] = act(built, "open")
+    assert change.view == View(open=str(INK))
+
+
+def test_a_control_that_is_none_is_refused(built: Services) -> None:
+    for name, value in (("sort", "x"), ("size", "1")):
+        with pytest.raises(UsageError):
+            act(built, f"look-{name}", value=value)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui.pages.try_page import form
+from hub_ui.pages.try_page.form import Shown
+from hub_ui.pages.try_page.settings import TrySettings
+from hub_ui.pages.view import Stacked, View
+from hub_ui.services import Services
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, lora, version
+
+STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
+
+
+def view(*refs: str, **wish: Any) -> View:
+    return View(page="try", stack=tuple(Stacked(ref=ref) for ref in refs), wish=TrySettings(**wish))
+
+
+def show(built: Services, shown: View, before: Shown | None = None) -> Any:
+    return form.show(built, Renderer(), shown, before or Shown())
+
+
+def typed(**changes: Any) -> list[Any]:
+    values: dict[str, Any] = {
+        "prompt": "a  boat", "rows": "", "base": "", "seed": 7, "steps": 4, "size": "64 x 32", "negative": "",
+        "guidance": None, "sampler": form.OWN_SAMPLER, "place": form.HERE, "control": None, "kind": "canny",
+        "weights": "", "varied": None,
+    }  # fmt: skip
+    return list({**values, **changes}.values())
+
+
+def test_the_first_example_suggests_the_prompt_without_other_tools_tags(built: Services) -> None:
+    assert show(built, view("civitai:2"))[PROMPT] == "a cat"
+
+
+def test_the_base_suggests_steps_and_size(built: Services) -> None:
+    painted = show(built, view("civitai:2"))
+    assert (painted[STEPS], painted[SIZE]) == (20, "128 × 128")
+    assert painted[BASE]["choices"] == [("Tiny Shapes", "tiny-shapes")]
+
+
+def test_what_the_address_asks_for_leads(built: Services) -> None:
+    painted = show(built, view("civitai:2", prompt="a dog", seed=3, steps=5, size=(64, 64)))
+    assert [painted[i] for i in (PROMPT, SEED, STEPS, SIZE)] == ["a dog", 3, 5, "64 × 64"]
+
+
+def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
+    first = view("civitai:2")
+    painted = show(built, replace(first, wish=replace(first.wish, sheet="grid")), Shown.of(first))
+    assert painted[PROMPT:-1] == (gr.skip(),) * 7
+    assert painted[ROWS] == gr.update(visible=True)
+
+
+def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
+    painted = show(built, view("civitai:1"))
+    assert "This LoRA needs FLUX.1 dev, and the demo brings only its tiny base." in painted[STACK]
+    assert "No base model for this LoRA here" in painted[LINE]
+
+
+def test_on_another_page_nothing_is_painted(built: Services) -> None:
+    assert show(built, View()) == (gr.skip(),) * 16
+
+
+def test_the_form_becomes_a_wish() -> None:
+    wish = form.filled(view(sheet="strip"), typed(guidance=3, sampler="Euler a")).wish
+    assert wish == TrySettings(
+        prompt="a boat", seed=7, steps=4, size=(64, 32), guidance=3.0, sampler="Euler a", sheet="strip"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typing", "said"), [({"size": "big"}, "width × height"), ({"seed": -1}, "Press ⟳"), ({"seed": 2**60}, "Press ⟳")]
+)
+def test_what_can_not_be_meant_is_refused_with_a_way_out(typing: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        form.filled(view(), typed(**typing))
+
+
+def test_no_steps_are_not_taken_for_the_usual_number() -> None:
+    assert form.filled(view(), typed(steps=0)).wish.steps == 0
+
+
+def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> None:
+    wish = form.rebased(view(), typed(base=" sdxl-1.0 ", negative="blur", guidance=3))
+    assert wish == TrySettings(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
+
+
+def test_another_base_fills_the_form_in_anew(built: Services) -> None:
+    first = view("civitai:2", prompt="a boat")
+    other = replace(first, wish=replace(first.wish, base="maker/own"))
+    assert show(built, other, Shown.of(first))[PROMPT:SIZE] == ("a boat", 417, 20)
+
+
+def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:
+    painted = show(built, view("civitai:2", base="sdxl-1.0"))
+    assert painted[BASE]["choices"] == [("Tiny Shapes", "tiny-shapes")]
+    assert "no part of it would fit" in painted[LINE]
+
+
+def test_nothing_is_claimed_of_the_size_of_a_base_of_ones_own(built: Services) -> None:
+    assert "GB" not in show(built, view("civitai:2", base="maker/own"))[LINE]
+
+
+def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, demo=False))
+    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in show(built, view("civitai:2", "civitai:1"))[STACK]
+
+
+@pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
+def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    assert "A shared page draws with the bases of its list." in show(built, view("civitai:2", base=base))[LINE]
+
+
+def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
+    show(built, view("civitai:1"))
+    assert show(built, view("civitai:1", place="replicate"))[PLACE] == gr.update(visible=True, value="Replicate")
+    assert show(built, view("civitai:2"))[PLACE] == gr.update(visible=False, value="This computer")
+
+
+def test_a_click_on_a_tab_leaves_the_place_as_it_was_chosen(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
+    looked = view("civitai:1")
+    show(built, looked)
+    assert show(built, looked, Shown.of(looked))[PLACE] == gr.update(visible=True)
+
+
+def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
+    assert built.usual_weight(Ref.parse("civitai:404")) == 1.0
+    built.catalog.add([lora(2, versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))])
+    assert built.usual_weight(Ref.parse("civitai:2")) == 0.6
+
+
+def test_the_weights_of_a_strip_and_which_lora_has_them_are_chosen(built: Services) -> None:
+    painted = show(built, view("civitai:2", "civitai:1", sheet="strip", weights=(0.0, 0.4), varied=1))
+    assert (painted[WEIGHTS]["visible"], painted[WEIGHTS]["value"]) == (True, "0, 0.4")
+    assert painted[WEIGHTS]["placeholder"] == "0, 0.3, 0.6, 0.9, 1.2"
+    assert (painted[VARIED]["visible"], painted[VARIED]["value"], len(painted[VARIED]["choices"])) == (True, 1, 2)
+    assert show(built, view("civitai:2"))[WEIGHTS]["visible"] is False
+
+
+def test_weights_are_read_from_the_form() -> None:
+    wish = form.filled(view("civitai:1", "civitai:2"), typed(weights="0, .5; 1", varied=1)).wish
+    assert (wish.weights, wish.varied) == ((0.0, 0.5, 1.0), 1)
+    with pytest.raises(UsageError, match="for example 0"):
+        form.filled(view("civitai:1"), typed(weights="much"))

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from connectors.errors import NeedsFetching, NoBase, UsageError
+from hub_ui.generate.comparison import Comparison, pair
+from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step
+from hub_ui.pages.try_page import generate
+from hub_ui.pages.try_page.form import Filled
+from hub_ui.pages.try_page.generate import Order
+from hub_ui.pages.try_page.generations import Generations, Subject
+from hub_ui.pages.try_page.settings import TrySettings
+from hub_ui.pages.view import Stacked, View
+from hub_ui.services import Services
+from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.result import Result, Tile
+from tests.hub_ui.library.queueing import A, Pulls
+
+VIEW = View(page="try", stack=(Stacked(ref="civitai:2"),))
+NEED = NeedsFetching(
+    "Two gigabytes.", label="SDXL 1.0", repo="a/b", bytes=2 * 10**9, present=0, free=7 * 10**10, license="", gated=False
+)
+
+
+@dataclass
+class Asking:
+    """A studio that asks before it fetches."""
+
+    jobs: list[GenerationRequest] = field(default_factory=list)
+
+    def make(self, job: GenerationRequest, sheet: Comparison, **_: Any) -> GenerationResult:
+        self.jobs.append(job)
+        raise NEED
+
+
+@pytest.fixture
+def studio(built: Services) -> Asking:
+    asking = Asking()
+    object.__setattr__(built, "studio", asking)
+    return asking
+
+
+def strangers(built: Services) -> None:
+    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+
+
+def job(built: Services, **fields: Any) -> GenerationRequest:
+    [adapter] = [
+        LoraInput(ref=ref, path=built.settings.home, title="Ink") for ref in Order(view=VIEW, filled=FILLED).refs
+    ]
+    return GenerationRequest(adapters=(adapter,), prompt="a boat", **fields)
+
+
+TINY = View(stack=(Stacked(ref="civitai:2"),))
+FILLED_TINY = Filled(wish=TrySettings(prompt="a boat"))
+RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
+FILLED = Filled(wish=TrySettings(prompt="a boat", base="sdxl-1.0"))
+
+
+def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
+    strangers(built)
+    wanted = job(built, may_fetch=True)
+    with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
+        built.make(wanted, pair(wanted))
+    assert [asked.may_fetch for asked in studio.jobs] == [False]
+
+
+@pytest.mark.parametrize("base", ["/etc", "../../etc/x.safetensors", "maker/own"])
+def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services, studio: Asking, base: str) -> None:
+    strangers(built)
+    wanted = job(built, base=base)
+    for ask in (built.make, built.estimate):
+        with pytest.raises(UsageError, match="bases of its list"):
+            ask(wanted, pair(wanted))
+    assert studio.jobs == []
+
+
+def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
+    need = generate.needed(NEED, Order(view=VIEW, filled=FILLED).subject)
+    assert (need.subject, need.size, need.license) == ("sdxl-1.0 civitai:2", "2.0 GB", "named on its page")
+
+
+def test_a_failure_leaves_no_stop_button_behind() -> None:
+    def failing() -> Iterator[Any]:
+        yield generate.outputs()
+        raise UsageError("No.")
+
+    steps = generate.ending(failing())
+    progress, _result, _kept, question, stop, order, generation, _asked = [next(steps), next(steps)][1]
+    assert (progress, question, stop, order, generation) == ("", "", gr.update(visible=False), False, "")
+    with pytest.raises(UsageError):
+        next(steps)
+
+
+@pytest.fixture
+def generations() -> Iterator[Generations]:
+    made = Generations()
+    yield made
+    made.close()
+
+
+def start(built: Services, generations: Generations) -> Iterator[Any]:
+    return generate.make(built, Renderer(), generations, Order(view=TINY, filled=FILLED_TINY), asked=3, cache="")
+
+
+def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears_of_it(
+    queued: Services, studio: Asking, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    steps = start(queued, generations)
+    _starting, added, waiting = next(steps), next(steps), next(steps)
+    assert (added[-1], len(queued.queue.tasks())) == (4, 1)
+    assert generations.find(waiting[-2]) == Subject(kind="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,))
+
+
+def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
+    queued: Services, generations: Generations
+) -> None:
+    order = Order(view=View(stack=(Stacked(ref="civitai:1"),)), filled=FILLED_TINY)
+    with pytest.raises(NoBase, match="hub-ui serve"):
+        list(generate.make(queued, Renderer(), generations, order, asked=3, cache=""))
+    assert queued.queue.tasks() == ()
+
+
+def test_stopping_pauses_the_downloads_of_this_page_and_no_other(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    other = queued.queue.add(A)
+    steps = start(queued, generations)
+    id_ = [next(steps), next(steps), next(steps)][2][-2]
+    said = generate.stopped(queued, Renderer(), generations, id_)[0]
+    assert "What has come of the download is kept." in said
+    assert [task.state == "paused" for task in queued.queue.tasks()] == [False, True]
+    assert queued.queue.tasks()[0].id == other.id
+
+
+def test_stopping_leaves_a_download_that_somebody_else_waits_for(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    first, second = start(queued, generations), start(queued, generations)
+    mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
+    said = generate.stopped(queued, Renderer(), generations, mine)[0]
+    assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)
+    assert generations.find(theirs) == Subject(kind="pair", refs=("civitai:2",), waits_for=(1,))
+
+
+def test_a_visitor_who_stops_leaves_no_download_behind(
+    queued: Services, generations: Generations, pulls: Pulls
+) -> None:
+    strangers(queued)
+    pulls.held.set()
+    steps = start(queued, generations)
+    id_ = [next(steps), next(steps), next(steps)][2][-2]
+    assert "Nothing was changed." in generate.stopped(queued, Renderer(), generations, id_)[0]
+    assert queued.queue.tasks() == ()
+
+
+@pytest.mark.parametrize(
+    ("view", "found"),
+    [
+        (VIEW, True),
+        (View(page="browse", stack=VIEW.stack), True),
+        (View(page="try", stack=(Stacked(ref="civitai:9"),)), False),
+        (View(page="try", stack=VIEW.stack, wish=TrySettings(sheet="strip")), False),
+    ],
+)
+def test_a_page_finds_again_only_what_its_address_is_about(generations: Generations, view: View, found: bool) -> None:
+    id_ = generations.start(Subject(kind="pair", refs=("civitai:2@20",)), lambda report, over: RESULT)
+    steps = list(generate.resume(Renderer(), generations, view, id_))
+    assert (steps[-1][2] == RESULT) == found
+
+
+def test_an_id_that_nobody_knows_leads_to_nothing(generations: Generations) -> None:
+    assert list(generate.resume(Renderer(), generations, VIEW, "guessed")) == [generate.outputs(taken=True)]
+
+
+def test_a_first_look_is_part_of_the_page_and_no_file() -> None:
+    step = Step(stage="Drawing", done=1, total=4, preview=Image.new("RGB", (2, 2)), seconds_left=90)
+    html = generate.step_html(Renderer(), step)
+    assert 'src="data:image/png;base64,' in html
+    assert "about 1 min 30 s left" in html

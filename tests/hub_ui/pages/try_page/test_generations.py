@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from connectors.errors import NoBase, UsageError
+from hub_ui.pages.try_page.generations import (
+    ABANDONED_SECONDS,
+    KEPT_SECONDS,
+    MOST_KEPT,
+    MOST_RUNNING,
+    Generations,
+    Subject,
+)
+from hub_ui.widgets.result import Result, Tile
+from tests.hub_ui.library.queueing import eventually
+
+PAIR = Subject(kind="pair", refs=("civitai:1",))
+RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
+BEAT = 0.01
+
+
+class Held:
+    """Work that goes on until it is let go or cancelled."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.cancelled = False
+
+    def __call__(self, report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Result:
+        report("half")
+        while not self.go.wait(0.002):
+            if is_cancelled():
+                self.cancelled = True
+                raise UsageError("Stopped.")
+        return RESULT
+
+
+@pytest.fixture
+def time() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def generations(time: list[float]) -> Iterator[Generations]:
+    made = Generations(clock=lambda: time[0])
+    yield made
+    made.close()
+
+
+def finish(generations: Generations) -> str:
+    id_ = generations.start(PAIR, lambda report, is_cancelled: RESULT)
+    assert list(generations.follow(id_, beat=BEAT))[-1] == RESULT
+    return id_
+
+
+def test_whoever_follows_later_gets_the_last_step_and_the_result(generations: Generations) -> None:
+    work = Held()
+    id_ = generations.start(PAIR, work)
+    left = generations.follow(id_, beat=10)
+    assert next(left) == "half"
+    left.close()
+    again = generations.follow(id_, beat=BEAT)
+    assert next(again) == "half"
+    work.go.set()
+    assert list(again)[-1] == RESULT
+
+
+@pytest.mark.timeout(30)
+def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(generations: Generations) -> None:
+    go_on = threading.Event()
+    id_ = generations.start(PAIR, lambda report, is_cancelled: (go_on.wait(60), RESULT)[1])
+    threading.Timer(0.2, generations.stop, [id_]).start()
+    try:
+        assert list(generations.follow(id_, beat=600)) == [None]
+    finally:
+        go_on.set()
+
+
+def test_a_result_is_there_more_than_once_and_a_failure_is_told_once(generations: Generations) -> None:
+    id_ = finish(generations)
+    assert list(generations.follow(id_, beat=BEAT)) == [RESULT]
+
+    def fail(report: Any, is_cancelled: Any) -> Result:
+        raise NoBase("No.")
+
+    failed = generations.start(PAIR, fail)
+    with pytest.raises(NoBase):
+        list(generations.follow(failed, beat=BEAT))
+    assert list(generations.follow(failed, beat=BEAT)) == []
+
+
+def test_what_is_stopped_ends_and_is_found_no_more(generations: Generations) -> None:
+    work = Held()
+    id_ = generations.start(PAIR, work)
+    assert generations.stop(id_) == PAIR
+    assert generations.find(id_) is None
+    assert list(generations.follow(id_, beat=BEAT)) == []
+    eventually(lambda: work.cancelled)
+
+
+def test_a_result_is_forgotten_after_an_hour(generations: Generations, time: list[float]) -> None:
+    id_ = finish(generations)
+    time[0] = KEPT_SECONDS - 1
+    assert generations.find(id_) == PAIR
+    time[0] = KEPT_SECONDS + 1
+    assert generations.find(id_) is None
+
+
+def test_only_the_last_results_are_kept(generations: Generations) -> None:
+    ids = [finish(generations) for _ in range(MOST_KEPT + 1)]
+    assert [generations.find(id_) for id_ in ids[:2]] == [None, PAIR]
+
+
+def test_only_so_many_run_or_wait(generations: Generations) -> None:
+    for _ in range(MOST_RUNNING):
+        generations.start(PAIR, Held())
+    with pytest.raises(UsageError, match="Try again in a few minutes"):
+        generations.start(PAIR, Held())
+
+
+def test_what_runs_is_counted_for_all_pages_and_for_one(generations: Generations) -> None:
+    for page in ("a", "b", "b"):
+        generations.start(PAIR, Held(), page=page)
+    finish(generations)
+    assert (generations.running(), generations.running("b"), generations.running("c")) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("hosted", [True, False])
+def test_only_among_strangers_what_nobody_looks_at_any_more_ends(hosted: bool) -> None:
+    time, work = [0.0], Held()
+    generations = Generations(hosted=hosted, clock=lambda: time[0])
+    id_ = generations.start(PAIR, work)
+    time[0] = ABANDONED_SECONDS + 1
+    if hosted:
+        eventually(lambda: work.cancelled)
+    work.go.set()
+    outcome = list(generations.follow(id_, beat=BEAT))[-1:] if not hosted else []
+    assert (work.cancelled, outcome) == (hosted, [] if hosted else [RESULT])
+
+
+def test_ids_can_not_be_guessed(generations: Generations) -> None:
+    assert len({finish(generations) for _ in range(20)}) == 20
+    assert len(finish(generations)) == 32
+
+
+def test_closing_waits_until_the_work_has_ended() -> None:
+    generations, ends = Generations(), []
+
+    def work(report: Any, is_cancelled: Any) -> Any:
+        while not is_cancelled():
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.05)
+        ends.append("ended")
+
+    stopped = generations.start(PAIR, work)
+    generations.start(PAIR, work)
+    generations.stop(stopped)
+    generations.close()
+    assert ends == ["ended", "ended"]
