@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
-from connectors.claims.availability import lora_standing, version_standing
+from connectors.claims.availability import lora_availability, version_availability
 from connectors.claims.example_params import lora_params
 from connectors.claims.trigger_words import card_claims
 from connectors.http.json_fields import Table, address, count, number, sha256, table, tables, text, texts, when, whole
@@ -40,7 +40,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     stats = table(model.get("stats"))
     images = [example.nsfw for version in versions for example in version.examples]
     level = nsfw.lora_level(model, images)
-    standing = lora_standing(model)
+    standing = lora_availability(model)
     return Lora(
         ref=ref,
         title=text(model.get("name"), 300) or f"Model {model_id}",
@@ -127,7 +127,7 @@ def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
     if version_id is None or version_id < 0:
         return None
     here = ref.at(str(version_id))
-    standing = version_standing(wire, now)
+    standing = version_availability(wire, now)
     return Version(
         ref=here,
         name=text(wire.get("name"), 200) or str(version_id),

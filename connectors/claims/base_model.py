@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:
-    """`architecture` is None where nobody outside holds the weights, so that no file can prove one.
+    """`architecture` is None where the weights are not published, so that no file can prove one.
 
     `repos` are Hugging Face ids, the author's own first, by which LoRAs are searched. `also` are repos that are only
     recognised, and by their whole name: each one searched by costs a request, and some are called like a style.
@@ -35,18 +35,14 @@ def row(
     aliases: str = "",
     license: str | None = None,
 ) -> BaseModel:
-    """A line of the table: names are separated by commas, repos by spaces."""
+    """A row of the table: names are separated by commas, repos by spaces."""
     return BaseModel(
         id=model_id,
         label=label,
         architecture=architecture,
-        civitai=_names(civitai),
+        civitai=tuple(civitai.split(", ")) if civitai else (),
         repos=tuple(repos.split()),
         also=tuple(also.split()),
-        aliases=_names(aliases),
+        aliases=tuple(aliases.split(", ")) if aliases else (),
         license=license,
     )
-
-
-def _names(listed: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in listed.split(",") if name.strip())

@@ -8,7 +8,7 @@ passes through as written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from connectors.claims.base_model import BaseModel
@@ -19,97 +19,32 @@ from connectors.claims.base_models_video import OTHER_MODELS
 from connectors.record import Claim, Source
 from connectors.ref import HubName
 
-# How the architectures are called where people read them.
+BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *FURTHER_MODELS, *OTHER_MODELS)
+# Display names. An architecture is called like its first base model, except for these.
 ARCHITECTURES: Mapping[str, str] = {
-    "ace-step": "ACE-Step",
-    "allegro": "Allegro",
-    "amused": "aMUSEd",
-    "anima": "Anima",
-    "audioldm2": "AudioLDM 2",
-    "auraflow": "AuraFlow",
-    "boogu": "Boogu",
+    **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
     "bria": "Bria",
-    "bria-fibo": "Bria FIBO",
-    "chroma": "Chroma",
-    "cogvideox": "CogVideoX",
     "cogview3": "CogView3",
-    "cogview4": "CogView4",
-    "cosmos": "Cosmos",
-    "cosmos3": "Cosmos 3",
-    "deepfloyd-if": "DeepFloyd IF",
-    "dit": "DiT",
-    "dreamlite": "DreamLite",
-    "easyanimate": "EasyAnimate",
-    "ernie": "ERNIE-Image",
-    "f-lite": "F Lite",
     "flux1": "FLUX.1",
     "flux2": "FLUX.2",
-    "flux3": "FLUX.3",
-    "glm-image": "GLM-Image",
-    "hidream": "HiDream",
-    "hidream-o1": "HiDream-O1",
-    "hunyuan-dit": "Hunyuan-DiT",
     "hunyuan-image": "HunyuanImage",
-    "hunyuan-video": "HunyuanVideo",
-    "hunyuan-video-1.5": "HunyuanVideo 1.5",
-    "hunyuan3d": "Hunyuan3D",
-    "i2vgen-xl": "I2VGen-XL",
     "ideogram4": "Ideogram 4",
-    "joy-image": "JoyAI Image",
-    "kandinsky2": "Kandinsky 2",
-    "kandinsky3": "Kandinsky 3",
-    "kandinsky5": "Kandinsky 5",
-    "kandinsky6": "Kandinsky 6",
-    "krea2": "Krea 2",
-    "latte": "Latte",
-    "lens": "Lens",
-    "longcat-audio": "LongCat-AudioDiT",
-    "longcat-image": "LongCat-Image",
-    "longcat-video": "LongCat-Video",
-    "ltx-video": "LTX-Video",
-    "ltx-video-2": "LTX-2",
-    "lumina-next": "Lumina-Next",
-    "lumina2": "Lumina 2",
-    "mageflow": "MageFlow",
-    "minimax-h3": "MiniMax H3",
-    "minimax-music3": "MiniMax Music 3",
-    "mochi": "Mochi",
-    "modelscope-t2v": "ModelScope T2V",
-    "motif-video": "Motif-Video",
-    "nucleus-image": "Nucleus-Image",
-    "omnigen": "OmniGen",
-    "omnigen2": "OmniGen2",
-    "ovis-image": "Ovis-Image",
     "pixart": "PixArt",
-    "prx": "PRX",
-    "qwen-image": "Qwen-Image",
-    "qwen-image-2": "Qwen-Image 2",
-    "qwen-image-3": "Qwen-Image 3",
-    "sana": "Sana",
-    "sana-video": "SANA-Video",
-    "sd-x4-upscaler": "SD x4 Upscaler",
     "sd1": "Stable Diffusion 1.x",
     "sd2": "Stable Diffusion 2.x",
     "sd3": "Stable Diffusion 3",
     "sdxl": "SDXL",
-    "sdxl-refiner": "SDXL Refiner",
     "ssd-1b": "SSD-1B",
-    "stable-audio": "Stable Audio Open",
-    "stable-audio-3": "Stable Audio 3",
-    "stable-cascade": "Stable Cascade",
     "svd": "Stable Video Diffusion",
-    "tiny-shapes": "Tiny Shapes",
     "unclip": "unCLIP",
     "wan": "Wan",
-    "wuerstchen": "Würstchen",
     "z-image": "Z-Image",
-    "zlab-i1": "ZLab i1",
 }
 # What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
 _NO_BASE = ("other", "unknown", "upscaler")
-# Longer than any repo's name; the endings below are taken off one by one, which takes its time on a hostile name.
+# Longer than any repo's name: removing the endings below one by one takes long on a hostile name.
 _LONGEST_NAME = 200
-# Endings of repo names that name a copy of the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
+# Endings of repos that copy the same model: black-forest-labs/FLUX.1-dev-fp8, ...-bnb-4bit, ...-GGUF.
 _COPY = re.compile(
     r"[-_.](?:fp8(?:-?e4m3fn)?|fp16|bf16|fp32|int[48]|[48]-?bits?|(?:bnb-)?(?:nf4|[48]-?bits?)|bnb|nvfp4|mxfp8|gguf|awq"
     r"|gptq|hqq|torchao|sdnq[\w-]*|nunchaku|svdq[\w-]*|quanti[sz]ed|quanto|diffusers|comfyui|repackaged|onnx|mlx"
@@ -119,18 +54,18 @@ _COPY = re.compile(
 
 
 def by_id(model_id: str) -> BaseModel | None:
-    return _ids().get(model_id)
+    return _by_id().get(model_id)
 
 
 def identify(name: str) -> BaseModel | None:
-    """The base model a hub, card or person means by `name`; None for a name that is not listed."""
+    """The base model that a hub, card or person calls `name`; None for an unlisted name."""
     if len(name) > _LONGEST_NAME:
         return None
-    found = _spelled().get(_key(name))
+    found = _by_spelling().get(_key(name))
     if found is not None or "/" not in name:
         return found
     repo = name.rstrip("/").rpartition("/")[2]
-    while (found := _spelled().get(_key(repo))) is None:
+    while (found := _by_spelling().get(_key(repo))) is None:
         shorter = _COPY.sub("", repo)
         if shorter == repo:
             return None
@@ -139,7 +74,7 @@ def identify(name: str) -> BaseModel | None:
 
 
 def label(model_id: str) -> str:
-    """The name to show for a record's `base_model`; a name that passed through unlisted stays as it is."""
+    """The name to show for a record's `base_model`; an unlisted name stays as it is."""
     found = by_id(model_id)
     return found.label if found else model_id
 
@@ -149,69 +84,67 @@ def architecture_label(architecture: str) -> str:
 
 
 def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
-    """How `hub` writes a base model, or every base model of an architecture: the values for its filter.
+    """How `hub` spells a base model, or all base models of an architecture: the values of its filter.
 
-    A name we don't list is handed on as written: the hub may know it.
+    An unlisted name is returned as written: the hub may know it.
     """
-    chosen = tuple(_meant(id_or_architecture))
-    found = tuple(name for model in chosen for name in _names(model, hub))
-    return found or (() if chosen else (id_or_architecture,))
+    models = _find(id_or_architecture)
+    names: Mapping[HubName, Iterable[str]] = {
+        "civitai": (name for model in models for name in model.civitai),
+        "huggingface": (repo for model in models for repo in model.repos),
+    }
+    return tuple(names.get(hub, ())) or (() if models else (id_or_architecture,))
 
 
 def is_listed(name: str) -> bool:
     """Whether `name` is a base model or an architecture of these tables, however it is spelled."""
-    return next(_meant(name), None) is not None
+    return bool(_find(name))
 
 
-def listed_names() -> tuple[str, ...]:
+def choices() -> tuple[str, ...]:
     """The names to choose from: architectures, ids and labels."""
-    return (*ARCHITECTURES, *(name for model in _all() if model.id not in _NO_BASE for name in (model.id, model.label)))
+    return (
+        *ARCHITECTURES,
+        *(name for model in BASE_MODELS if model.id not in _NO_BASE for name in (model.id, model.label)),
+    )
 
 
 def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
-    """base_model, architecture and raw_base_model, all from the one word a hub or card says."""
-    claims = [Claim(field="raw_base_model", value=raw, source=source, where=where)]
+    """Claims of base_model, architecture and raw_base_model, from the name that a hub or card gives."""
     found = identify(raw)
-    if found is None and _key(raw) not in _NO_BASE:
-        claims.append(Claim(field="base_model", value=raw, source=source, where=where))
-    if found is not None and found.id not in _NO_BASE:
-        claims.append(Claim(field="base_model", value=found.id, source=source, where=where))
-        if found.architecture:
-            claims.append(Claim(field="architecture", value=found.architecture, source=source, where=where))
-    return tuple(claims)
+    base = found.id if found else raw if _key(raw) not in _NO_BASE else None
+    if base in _NO_BASE:
+        found = base = None
+    values = {
+        "raw_base_model": raw,
+        "base_model": base,
+        "architecture": found.architecture if found else None,
+    }
+    return tuple(
+        Claim(field=field, value=value, source=source, where=where) for field, value in values.items() if value
+    )
 
 
 def matches(
-    record_base_model: str | None, record_architecture: str | None, raw: str | None, asked: tuple[str, ...]
+    record_base_model: str | None, record_architecture: str | None, raw: str | None, bases: tuple[str, ...]
 ) -> bool:
-    """Whether a record is on one of the `asked` bases: ids, architectures, or names as a hub writes them."""
-    if not asked:
+    """Whether a record is on one of the `bases`: ids, architectures, or names as a hub writes them."""
+    if not bases:
         return True
     own = {name.casefold() for name in (record_base_model, record_architecture, raw) if name}
-    return any(name.casefold() in own or _is(name, record_base_model) for name in asked)
+    models = (identify(name) for name in bases if name.casefold() not in ARCHITECTURES)
+    return any(name.casefold() in own for name in bases) or any(
+        model is not None and model.id == record_base_model for model in models
+    )
 
 
-def _is(name: str, record_base_model: str | None) -> bool:
-    if name.casefold() in ARCHITECTURES:
-        return False
-    found = identify(name)
-    return found is not None and found.id == record_base_model
-
-
-def _meant(name: str) -> Iterator[BaseModel]:
-    lowered = name.casefold()
-    if lowered in ARCHITECTURES:
-        yield from (model for model in _all() if model.architecture == lowered)
-    elif found := by_id(lowered) or identify(name):
-        yield found
-
-
-def _names(model: BaseModel, hub: HubName) -> tuple[str, ...]:
-    return {"civitai": model.civitai, "huggingface": model.repos, "replicate": ()}[hub]
-
-
-def _all() -> tuple[BaseModel, ...]:
-    return (*STABLE_DIFFUSION, *IMAGE_MODELS, *FURTHER_MODELS, *OTHER_MODELS)
+def _find(name: str) -> tuple[BaseModel, ...]:
+    """The base models of the architecture `name`, or the one that it spells."""
+    folded = name.casefold()
+    if folded in ARCHITECTURES:
+        return tuple(model for model in BASE_MODELS if model.architecture == folded)
+    found = by_id(folded) or identify(name)
+    return (found,) if found else ()
 
 
 def _key(name: str) -> str:
@@ -219,27 +152,21 @@ def _key(name: str) -> str:
 
 
 @cache
-def _ids() -> Mapping[str, BaseModel]:
-    return {model.id: model for model in _all()}
+def _by_id() -> Mapping[str, BaseModel]:
+    return {model.id: model for model in BASE_MODELS}
 
 
 @cache
-def _spelled() -> Mapping[str, BaseModel]:
-    """Every spelling by its letters and digits. A hub's own name wins over another model's nickname."""
+def _by_spelling() -> Mapping[str, BaseModel]:
+    """Every spelling, reduced to letters and digits. A hub's own name wins over another model's alias."""
     found: dict[str, BaseModel] = {}
-    for pick in (_official, _nicknames):
-        for model in _all():
-            for name in pick(model):
-                found.setdefault(_key(name), model)
+    for model in BASE_MODELS:
+        for name in (model.id, *model.civitai, *model.repos, *model.also):
+            found.setdefault(_key(name), model)
+    for model in BASE_MODELS:
+        for name in (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos)):
+            found.setdefault(_key(name), model)
     return found
-
-
-def _official(model: BaseModel) -> tuple[str, ...]:
-    return (model.id, *model.civitai, *model.repos, *model.also)
-
-
-def _nicknames(model: BaseModel) -> tuple[str, ...]:
-    return (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos))
 
 
 _NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -296,8 +223,8 @@ _NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _LONGEST = 1_000
 
 
-def named_base(text: str) -> tuple[str, str] | None:
-    """The base model that a text names, and the words that name it."""
+def find_base_name(text: str) -> tuple[str, str] | None:
+    """The base model that a text mentions, and the words that do."""
     for pattern, base in _NAMED:
         if match := pattern.search(text[:_LONGEST]):
             return base, match[0]

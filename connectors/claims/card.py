@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 import yaml
 
-from connectors.claims.base_models import base_claims, identify, named_base
+from connectors.claims.base_models import base_claims, find_base_name, identify
 from connectors.claims.resolve import best
 from connectors.claims.strength import scale_claims
 from connectors.claims.trigger_words import card_claims, split
-from connectors.http.json_fields import Table, table, texts
+from connectors.http.json_fields import Table, table, tables, texts
 from connectors.record import Claim, Source
 
 # As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
@@ -62,7 +62,7 @@ _MAX_SECTIONS = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TellingApart:
-    """The claims of each file by its name in small letters, and the text that is left for the repo as a whole."""
+    """The claims of each file, by its name in lower case, and the rest of the text, which is about the whole repo."""
 
     claims: Mapping[str, tuple[Claim, ...]]
     rest: str
@@ -71,41 +71,33 @@ class TellingApart:
 def tell_apart(body: str, where: str, files: Iterable[str]) -> TellingApart:
     """`files` are the repo's weight files. A card read without its repo shows them by their names alone."""
     stems = {_letters(name.rpartition(".")[0]): name.casefold() for name in files}
-    tables = dict(_tables(body, where))
-    found = {file: (_claims(text, f"{where}: {title}"), text) for file, title, text in _sections(body, stems)}
-    said = {file: (claims, text) for file, (claims, text) in found.items() if claims}
-    if len(said) < 2:
+    tables = dict(_table_claims(body, where))
+    sections: dict[str, tuple[tuple[Claim, ...], str]] = {}
+    # A file belongs to the first section that names it and no other.
+    for title, text in _sections(body):
+        of_title = stems.get(_letters(title))
+        named = {of_title} if of_title else _file_names(text)
+        if len(named) == 1 and (file := named.pop()) not in sections:
+            at = f"{where}: {title}"
+            sections[file] = ((*card_claims(text, at), *scale_claims(text, at)), text)
+    claims = {file: found for file, (found, _) in sections.items() if found}
+    if len(claims) < 2:
         return TellingApart(claims=tables if len(tables) > 1 else {}, rest=body)
     rest = body
-    for _, text in said.values():
-        rest = rest.replace(text, "\n", 1)
-    return TellingApart(claims={**tables, **{file: claims for file, (claims, _) in said.items()}}, rest=rest)
+    for file in claims:
+        rest = rest.replace(sections[file][1], "\n", 1)
+    return TellingApart(claims={**tables, **claims}, rest=rest)
 
 
 def disagrees(body: str, files: int) -> bool:
-    """Whether parts of a card with several weight files name words that have nothing in common: one part a LoRA."""
-    if files < 2 and len(_named(body)) < 2:
+    """Whether sections of a card with several weight files name different words, so that each is about its own LoRA."""
+    if files < 2 and len(_file_names(body)) < 2:
         return False
-    said = [set(words) for _, text in _parts(body) if (words := best(card_claims(text, ""), "trigger_words"))]
-    return any(one.isdisjoint(other) for one, other in pairwise(said))
+    words = [set(found) for _, text in _sections(body) if (found := best(card_claims(text, ""), "trigger_words"))]
+    return any(one.isdisjoint(other) for one, other in pairwise(words))
 
 
-def _claims(text: str, where: str) -> tuple[Claim, ...]:
-    return (*card_claims(text, where), *scale_claims(text, where))
-
-
-def _sections(body: str, stems: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """The parts between two headings that name one weight file, and no other part names it."""
-    seen = set[str]()
-    for title, text in _parts(body):
-        titled = stems.get(_letters(title))
-        files = {titled} if titled else _named(text)
-        if len(files) == 1 and (file := files.pop()) not in seen:
-            seen.add(file)
-            yield file, title, text
-
-
-def _named(text: str) -> set[str]:
+def _file_names(text: str) -> set[str]:
     """The weight files that a text names; in a link, a space is %20."""
     return {unquote(name).casefold() for name in _FILE.findall(text)}
 
@@ -114,7 +106,7 @@ def _letters(name: str) -> str:
     return "".join(char for char in name.casefold() if char.isalnum())
 
 
-def _parts(body: str) -> Iterator[tuple[str, str]]:
+def _sections(body: str) -> Iterator[tuple[str, str]]:
     headings = list(_HEADING.finditer(body))[:_MAX_SECTIONS]
     for heading, after in zip(headings, [*headings[1:], None], strict=False):
         # With its heading, which may be "Trigger words".
@@ -122,30 +114,25 @@ def _parts(body: str) -> Iterator[tuple[str, str]]:
         yield heading["title"].strip(" #*"), text
 
 
-def _tables(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...]]]:
+def _table_claims(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...]]]:
     column: int | None = None
     for row in _ROW.finditer(body):
         cells = [cell.strip() for cell in row["cells"].split("|")]
-        titled = next(
-            (i for i, cell in enumerate(cells) if _TRIGGER.match(cell.strip("*_` ")) and len(cell) < 40), None
-        )
-        if titled is not None and not _FILE.search(row["cells"]):
-            column = titled
-        elif column is not None and column < len(cells) and (file := _FILE.search(row["cells"])):
-            yield from _row(file[0], cells[column], where)
-
-
-def _row(file: str, cell: str, where: str) -> Iterable[tuple[str, tuple[Claim, ...]]]:
-    words = () if _NO_WORDS.fullmatch(cell) else split(re.sub(r"[`*\"]|<br ?/?>", "", cell))
-    if words:
-        claim = Claim(field="trigger_words", value=words, source="card", where=f"{where}: table, {file}")
-        yield file.casefold(), (claim,)
+        titles = (i for i, cell in enumerate(cells) if _TRIGGER.match(cell.strip("*_` ")) and len(cell) < 40)
+        title, file = next(titles, None), _FILE.search(row["cells"])
+        if title is not None and file is None:
+            column = title
+        elif column is not None and column < len(cells) and file is not None:
+            cell = cells[column]
+            if words := () if _NO_WORDS.fullmatch(cell) else split(re.sub(r"[`*\"]|<br ?/?>", "", cell)):
+                claim = Claim(field="trigger_words", value=words, source="card", where=f"{where}: table, {file[0]}")
+                yield file[0].casefold(), (claim,)
 
 
 _MAX_NAMES = 20
-# Said of everything that draws, whatever its base.
+# Tags of any image model, whatever its base.
 _GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
-# Base models whose name alone is no other word: "lens" and "chroma" are tags of photographers.
+# Base models whose name has no other meaning, unlike "lens" and "chroma".
 _UNMISTAKABLE = (
     "sdxl",
     "flux",
@@ -183,51 +170,52 @@ _INTRODUCTION = 3_000
 
 def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
     """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
-    stated = (*_written(front), *_computed(hub, tags))
-    return stated or _silent(tags, body) or tuple(_in_passing(repo))
+    stated = (*_front_claims(front), *_hub_claims(hub, tags))
+    return stated or _body_claims(tags, body) or _repo_claims(repo)
 
 
-def _written(front: Table) -> Iterator[Claim]:
+def _front_claims(front: Table) -> Iterator[Claim]:
     """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
-    written = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
-    for name in sorted(written, key=lambda name: (identify(name) is None, named_base(_own_name(name)) is None)):
-        yield from _meant(name, "card", "card front matter: base_model")
+    names = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
+    for name in sorted(names, key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None)):
+        yield from _name_claims(name, "card", "card front matter: base_model")
 
 
-def _computed(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
+def _hub_claims(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
     for tag in tags:
         name = tag.removeprefix("base_model:")
         relation, _, repo = name.partition(":")
         if tag.startswith("base_model:") and "/" in (repo or name):
-            yield from _meant(repo or relation, "tag", f"tags: {tag}")
-    models = hub.get("models") if isinstance(hub, dict) else None
-    for model in (models if isinstance(models, list) else [])[:_MAX_NAMES]:
-        if isinstance(model, dict) and (names := texts(model.get("id"))):
-            yield from _meant(names[0][:200], "tag", "baseModels")
+            yield from _name_claims(repo or relation, "tag", f"tags: {tag}")
+    for model in tables(table(hub).get("models"))[:_MAX_NAMES]:
+        if names := texts(model.get("id")):
+            yield from _name_claims(names[0][:200], "tag", "baseModels")
 
 
-def _meant(name: str, source: Source, where: str) -> Iterator[Claim]:
+def _name_claims(name: str, source: Source, where: str) -> tuple[Claim, ...]:
     """A listed base, or the one that an unlisted repo is made from by its own name: "x/waiIllustriousSDXL_v170"."""
-    named = None if identify(name) else named_base(_own_name(name))
+    named = None if identify(name) else find_base_name(_own_name(name))
     if named is None:
-        yield from base_claims(name, source, where)
-        return
-    yield Claim(field="raw_base_model", value=name, source=source, where=where)
-    found = base_claims(named[0], source, f"{where}: {named[1]}")
-    yield from (claim for claim in found if claim.field != "raw_base_model")
+        return base_claims(name, source, where)
+    raw = Claim(field="raw_base_model", value=name, source=source, where=where)
+    return (raw, *_without_raw(base_claims(named[0], source, f"{where}: {named[1]}")))
+
+
+def _without_raw(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    return tuple(claim for claim in claims if claim.field != "raw_base_model")
 
 
 def _own_name(repo: str) -> str:
     return repo.rpartition("/")[2]
 
 
-def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
-    ways: tuple[tuple[list[str], Source, str], ...] = (
-        ([tag for tag in tags if _is_base(tag)], "tag", "tags: "),
-        ([match["name"].strip() for match in _LINE.finditer(body)], "card", "card: base model "),
-        ([match["name"] for match in _WEIGHTS_FOR.finditer(body)], "card", "card: weights for "),
-        ([match["name"] for match in _LOADED.finditer(body)], "card", "card: from_pretrained "),
-        ([match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])], "card", "card: "),
+def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+    ways: tuple[tuple[Iterable[str], Source, str], ...] = (
+        (filter(_is_base, tags), "tag", "tags: "),
+        ((match["name"].strip() for match in _LINE.finditer(body)), "card", "card: base model "),
+        ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
+        ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
+        ((match["name"] for match in _SENTENCE.finditer(body[:_INTRODUCTION])), "card", "card: "),
     )
     for names, source, where in ways:
         known = {found.id: name for name in names if (found := identify(name))}
@@ -237,17 +225,13 @@ def _silent(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
     return ()
 
 
-def _in_passing(repo: str) -> Iterator[Claim]:
-    """Out of a repo's own name; what was written there is no base model's name, so nothing is raw.
-
-    The repo of a base model itself has none.
-    """
-    if identify(repo) is None and (named := named_base(_own_name(repo))):
-        claims = base_claims(named[0], "tag", f"repo name: {named[1]}")
-        yield from (claim for claim in claims if claim.field != "raw_base_model")
+def _repo_claims(repo: str) -> tuple[Claim, ...]:
+    """From the repo's own name, unless it is a base model itself. A mention is no raw name."""
+    named = None if identify(repo) else find_base_name(_own_name(repo))
+    return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
 
 
 def _is_base(tag: str) -> bool:
-    lowered = tag.casefold()
-    telling = any(char.isdigit() or char in "- " for char in lowered) or lowered in _UNMISTAKABLE
-    return telling and ":" not in tag and lowered not in _GENERIC and identify(tag) is not None
+    folded = tag.casefold()
+    telling = any(char.isdigit() or char in "- " for char in folded) or folded in _UNMISTAKABLE
+    return telling and ":" not in tag and folded not in _GENERIC and identify(tag) is not None

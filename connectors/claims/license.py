@@ -1,59 +1,127 @@
-"""Licences in words: Hugging Face's identifiers, and CivitAI's permission boxes."""
+"""Licence claims: Hugging Face's identifiers, Replicate's addresses, and CivitAI's permission boxes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qs
 
 from connectors.claims.base_models import identify
 from connectors.http.json_fields import Table, flag, text, texts
 from connectors.record import Claim
 
-_OPEN = "images may be sold, it may be sold, merges allowed, credit the author"
-_FREE = "images may be sold, it may be sold, merges allowed, credit not needed"
-_COPYLEFT = "images may be sold, it may be sold, merges allowed, merges keep these terms, credit the author"
-_RAIL = "images may be sold, it may be sold, merges allowed, merges keep these terms, harmful uses forbidden"
-_NC = "images may not be sold, not for sale, merges allowed, credit the author"
-_NC_COPYLEFT = "images may not be sold, not for sale, merges allowed, merges keep these terms, credit the author"
-# The pictures are the user's own; using the weights to earn money needs a licence from Black Forest Labs.
-_FLUX = (
-    "images may be sold, no paid generation services, not for sale, merges allowed, merges keep these terms, "
-    "credit the base's maker"
-)
-_STABILITY = (
-    "images may be sold, free below 1 million US dollars of revenue a year, merges allowed, merges keep these terms, "
-    "credit Stability AI"
-)
-_RESEARCH = "non-commercial and research use only: images may not be sold, not for sale, merges keep these terms"
-_TENCENT = (
-    "images may be sold, not licensed in the European Union, the United Kingdom and South Korea, merges allowed, "
-    "merges keep these terms"
-)
+Use = Literal["sell_images", "run_as_service", "sell", "merge", "no_credit"]
 
-# By the letters and digits of Hugging Face's identifier or an author's `license_name`.
-_TERMS: Mapping[str, str] = {
-    name: terms
-    for names, terms in (
-        ("apache20 mit bsd bsd2clause bsd3clause isc ccby40 ccby30 ccby20 ccby25 ecl20 afl30 ncsa postgresql", _OPEN),
-        ("cc010 cc0 unlicense wtfpl 0bsd publicdomain zlib pddl", _FREE),
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clause:
+    """Allows or forbids `use`, or adds a condition or a remark where `use` is None."""
+
+    text: str
+    use: Use | None = None
+    is_allowed: bool = False
+    is_condition: bool = False
+    end: str = ","
+
+
+def _clause(use: Use, text: str, *, is_allowed: bool = False) -> Clause:
+    return Clause(text=text, use=use, is_allowed=is_allowed)
+
+
+def _condition(text: str, end: str = ",") -> Clause:
+    return Clause(text=text, is_condition=True, end=end)
+
+
+CLAUSES: Mapping[str, Clause] = {
+    "images": _clause("sell_images", "images may be sold", is_allowed=True),
+    "no-images": _clause("sell_images", "images may not be sold"),
+    "service": _clause("run_as_service", "paid generation services may run it", is_allowed=True),
+    "no-service": _clause("run_as_service", "no paid generation services"),
+    "sale": _clause("sell", "it may be sold", is_allowed=True),
+    "no-sale": _clause("sell", "not for sale"),
+    "merges": _clause("merge", "merges allowed", is_allowed=True),
+    "no-merges": _clause("merge", "no merges"),
+    "same-terms": _condition("merges keep these terms"),
+    "other-terms": Clause(text="merges may carry other terms"),
+    "no-credit": _clause("no_credit", "credit not needed", is_allowed=True),
+    "credit": _clause("no_credit", "credit the author"),
+    "credit-base": _clause("no_credit", "credit the base's maker"),
+    "credit-stability": _clause("no_credit", "credit Stability AI"),
+    "further-terms": Clause(text="further commercial terms on its page"),
+    "civitai-service": _condition("CivitAI's own generator may run it"),
+    "revenue": _condition("free below 1 million US dollars of revenue a year"),
+    "no-harm": _condition("harmful uses forbidden"),
+    "research": _condition("non-commercial and research use only", end=":"),
+    "regions": _condition("not licensed in the European Union, the United Kingdom and South Korea"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permissions:
+    """The clauses of one licence in its own order; `str` is the text that claims and lock files hold."""
+
+    clauses: tuple[Clause, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Permissions:
+        """Reads what `str` writes. Other words permit and forbid nothing."""
+        found = [clause for clause in CLAUSES.values() if clause.text in text]
+        return cls(clauses=tuple(sorted(found, key=lambda clause: text.index(clause.text))))
+
+    def __str__(self) -> str:
+        return " ".join(clause.text + clause.end for clause in self.clauses)[:-1]
+
+    def allows(self, use: Use) -> bool | None:
+        """None where the licence doesn't say."""
+        found = next((clause.is_allowed for clause in self.clauses if clause.use == use), None)
+        if found is None and use == "run_as_service":
+            # Known licences speak of selling at large. Selling both includes serving, selling neither excludes it.
+            sell, sell_images = self.allows("sell"), self.allows("sell_images")
+            return sell if sell == sell_images else None
+        return found
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        return frozenset(clause.text for clause in self.clauses if clause.is_condition)
+
+
+_COPYLEFT = "images sale merges same-terms credit"
+_RAIL = "images sale merges same-terms no-harm"
+# The images are the user's own; using the weights to earn money needs a licence from Black Forest Labs.
+_FLUX = "images no-service no-sale merges same-terms credit-base"
+_TENCENT = "images regions merges same-terms"
+
+# Clauses by the letters and digits of Hugging Face's identifier or an author's `license_name`.
+_LICENSES: Mapping[str, Permissions] = {
+    name: Permissions(clauses=tuple(CLAUSES[key] for key in clauses.split()))
+    for names, clauses in (
+        (
+            "apache20 mit bsd bsd2clause bsd3clause isc ccby40 ccby30 ccby20 ccby25 ecl20 afl30 ncsa postgresql",
+            "images sale merges credit",
+        ),
+        ("cc010 cc0 unlicense wtfpl 0bsd publicdomain zlib pddl", "images sale merges no-credit"),
         ("gpl gpl20 gpl30 agpl30 lgpl lgpl21 lgpl30 mpl20 epl20 eupl11 eupl12 osl30 ccbysa40 ccbysa30", _COPYLEFT),
         ("fairaipubliclicense10sd faipl10sd fairaipubliclicense10 faipl10", _COPYLEFT),
         ("openrail openrailm creativemlopenrailm openrailpp openrailppm", _RAIL),
         ("creativemlopenrailppm bigscienceopenrailm", _RAIL),
-        ("ccbync40 ccbync30 ccbync20", _NC),
-        ("ccbyncsa40 ccbyncsa30 ccbyncsa20", _NC_COPYLEFT),
-        ("ccbynd40", "images may be sold, it may be sold, no merges, credit the author"),
-        ("ccbyncnd40 ccbyncnd30", "images may not be sold, not for sale, no merges, credit the author"),
+        ("ccbync40 ccbync30 ccbync20", "no-images no-sale merges credit"),
+        ("ccbyncsa40 ccbyncsa30 ccbyncsa20", "no-images no-sale merges same-terms credit"),
+        ("ccbynd40", "images sale no-merges credit"),
+        ("ccbyncnd40 ccbyncnd30", "no-images no-sale no-merges credit"),
         ("flux1devnoncommerciallicense flux1devnoncommercial flux1dev fluxdevlicense flux1devlicense", _FLUX),
         ("flux1kontextdevnoncommerciallicense flux2devnoncommerciallicense fluxnoncommerciallicense", _FLUX),
-        ("stabilityaicommunity stabilityaicommunitylicense stabilityaicommunitylicenseagreement", _STABILITY),
-        ("sainccommunity sainc sdxl09research stabilityainccommunity", _RESEARCH),
+        (
+            "stabilityaicommunity stabilityaicommunitylicense stabilityaicommunitylicenseagreement",
+            "images revenue merges same-terms credit-stability",
+        ),
+        ("sainccommunity sainc sdxl09research stabilityainccommunity", "research no-images no-sale same-terms"),
         ("tencenthunyuancommunity tencenthunyuanvideolicenseagreement", _TENCENT),
         ("tencenthunyuancommunitylicenseagreement", _TENCENT),
     )
     for name in names.split()
-}  # fmt: skip
+}
 # Replicate gives the address of a licence, and authors link to one.
 _ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"FLUX[._-]?1[^/]*(?:dev|kontext)", re.IGNORECASE), "flux-1-dev-non-commercial-license"),
@@ -71,54 +139,50 @@ _ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def terms(license_id: str) -> str | None:
+def permissions_of(license_id: str) -> Permissions | None:
     """What the licence of this identifier, name or address permits; None for one that isn't known."""
     if license_id.startswith(("https://", "http://")):
         named = next((name for pattern, name in _ADDRESSES if pattern.search(license_id)), None)
-        return terms(named) if named else None
-    spelled = license_id[:200].casefold().replace("+", "p")
-    return _TERMS.get("".join(char for char in spelled if char.isalnum()))
+        return permissions_of(named) if named else None
+    folded = license_id[:200].casefold().replace("+", "p")
+    return _LICENSES.get("".join(char for char in folded if char.isalnum()))
 
 
 # The allowCommercialUse values, weakest first: each of the older single values included the ones before it.
 _COMMERCIAL = ("Image", "RentCivit", "Rent", "Sell")
 _BOXES = ("allowCommercialUse", "allowNoCredit", "allowDerivatives", "allowDifferentLicense")
-_WORDS = {
-    "Image": ("images may be sold", "images may not be sold"),
-    "Rent": ("paid generation services may run it", "no paid generation services"),
-    "Sell": ("it may be sold", "not for sale"),
-}
+# The clause of a use that is allowed, and of one that isn't.
+_USES = {"Image": ("images", "no-images"), "Rent": ("service", "no-service"), "Sell": ("sale", "no-sale")}
 
 
 def commercial_uses(value: object) -> tuple[str, ...] | None:
     """`["Image","Rent"]`; until late 2023 one word that included the weaker ones; in places "{Image,Rent}".
 
-    A word that is not known stays among them as "": it permits nothing, and what it may permit is not refused either.
+    An unknown word becomes "": it permits nothing, and what it may permit is not refused either.
     """
-    if isinstance(value, str) and not value.strip().startswith("{"):
-        older, word = ("Image", "Rent", "Sell"), _use(value)
-        return older[: older.index(word) + 1] if word in older else _uses([value])
-    if isinstance(value, str):
-        return _uses(value.strip().strip("{}").split(","))
-    return _uses(value) if isinstance(value, list) else None
+    if isinstance(value, str) and value.strip().startswith("{"):
+        value = value.strip().strip("{}").split(",")
+    elif isinstance(value, str):
+        older, use = ("Image", "Rent", "Sell"), _commercial_use(value)
+        if use in older:
+            return older[: older.index(use) + 1]
+        value = [value]
+    if not isinstance(value, list):
+        return None
+    return tuple(dict.fromkeys(use for word in value if (use := _commercial_use(word)) is not None))
 
 
-def _uses(words: Iterable[object]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(use for word in words if (use := _use(word)) is not None))
-
-
-def _use(word: object) -> str | None:
-    """None for a word that stands for no use at all."""
-    written = (text(word, 100) or "").strip(" \"'").casefold()
-    known = {use.casefold(): use for use in _COMMERCIAL}
-    return None if written in ("", "none") else known.get(written, "")
+def _commercial_use(word: object) -> str | None:
+    """One of `_COMMERCIAL`, "" for an unknown word, None for no use at all."""
+    folded = (text(word, 100) or "").strip(" \"'").casefold()
+    return None if folded in ("", "none") else {use.casefold(): use for use in _COMMERCIAL}.get(folded, "")
 
 
 def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
     """The author's permissions in one line, and the licence of the base model, which binds the LoRA too."""
-    said = ", ".join(_permissions(model))
+    permissions = str(_civitai_permissions(model))
     where = ", ".join(name for name in _BOXES if model.get(name) is not None)
-    claims = [Claim(field="license", value=said, source="hub", where=where)] if said else []
+    claims = [Claim(field="license", value=permissions, source="hub", where=where)] if permissions else []
     found = identify(base) if base else None
     if found is not None and found.license:
         where = f"licence of {found.label}"
@@ -126,29 +190,30 @@ def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def _permissions(model: Table) -> Iterable[str]:
+def _civitai_permissions(model: Table) -> Permissions:
+    keys: list[str] = []
     uses = commercial_uses(model.get("allowCommercialUse"))
     if uses is not None:
-        for use, (allowed, refused) in _WORDS.items():
+        for use, (allowed, forbidden) in _USES.items():
             if use in uses or "" not in uses:
-                yield allowed if use in uses else refused
+                keys.append(allowed if use in uses else forbidden)
         if "" in uses:
-            yield "further commercial terms on its page"
+            keys.append("further-terms")
         if "RentCivit" in uses and "Rent" not in uses:
-            yield "CivitAI's own generator may run it"
+            keys.append("civitai-service")
     if (no_credit := flag(model.get("allowNoCredit"))) is not None:
-        yield "credit not needed" if no_credit else "credit the author"
+        keys.append("no-credit" if no_credit else "credit")
     if (derivatives := flag(model.get("allowDerivatives"))) is not None:
-        yield "merges allowed" if derivatives else "no merges"
-    if (different := flag(model.get("allowDifferentLicense"))) is not None and derivatives:
-        yield "merges may carry other terms" if different else "merges keep these terms"
+        keys.append("merges" if derivatives else "no-merges")
+    if derivatives and (different := flag(model.get("allowDifferentLicense"))) is not None:
+        keys.append("other-terms" if different else "same-terms")
+    return Permissions(clauses=tuple(CLAUSES[key] for key in keys))
 
 
 def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
-    """`license: other` means "see license_name", or the link; the hub's `license:x` tag stands in for a silent card."""
+    """`license: other` means "see license_name", or the link. The hub's tag `license:x` replaces a missing field."""
     claims = []
-    named = ("license_name", "license", *(() if texts(front.get("license_name")) else ("license_link",)))
-    for key in named:
+    for key in ("license_name", "license", *(() if texts(front.get("license_name")) else ("license_link",))):
         for value in texts(front.get(key)):
             if key == "license_name" or value != "other":
                 claims.append(Claim(field="license", value=value, source="card", where=f"card front matter: {key}"))
@@ -156,20 +221,21 @@ def huggingface_claims(front: Table, tags: Iterable[str]) -> tuple[Claim, ...]:
         name, _, value = tag.partition(":")
         if name == "license" and value and value != "other":
             claims.append(Claim(field="license", value=value, source="tag", where=f"tags: {tag}"))
-    return (*_linked_terms(front), *claims, *_terms_claims(claims))
+    return (*_link_claims(front), *claims, *_terms_claims(claims))
 
 
-def _linked_terms(front: Table) -> Iterator[Claim]:
+def _link_claims(front: Table) -> Iterator[Claim]:
     """Cards moved over from CivitAI carry its permissions in the licence's address: `?allowCommercialUse=Image&...`."""
     for link in texts(front.get("license_link"))[:1]:
-        said = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
-        boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in said.items()}
+        query = {key: values[0] for key, values in parse_qs(link[:2000].partition("?")[2]).items()}
+        boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in query.items()}
         uses = boxes.get("allowCommercialUse")
         if isinstance(uses, str):
             # One word, or several with commas between them.
             boxes["allowCommercialUse"] = f"{{{uses.strip('{}')}}}" if "," in uses else uses.strip("{}")
-        if words := ", ".join(_permissions(boxes)):
-            yield Claim(field="license_terms", value=words, source="card", where="card front matter: license_link")
+        if permissions := str(_civitai_permissions(boxes)):
+            where = "card front matter: license_link"
+            yield Claim(field="license_terms", value=permissions, source="card", where=where)
 
 
 def replicate_claims(license_url: object) -> tuple[Claim, ...]:
@@ -181,8 +247,8 @@ def replicate_claims(license_url: object) -> tuple[Claim, ...]:
 
 
 def _terms_claims(licenses: Iterable[Claim]) -> Iterator[Claim]:
-    """What each licence permits, claimed by whoever named it."""
+    """The permissions of known licences, with the source that names the licence."""
     for claim in licenses:
-        if permitted := terms(str(claim.value)):
+        if permissions := permissions_of(str(claim.value)):
             where = f"what {claim.value} permits"
-            yield Claim(field="license_terms", value=permitted, source=claim.source, where=where)
+            yield Claim(field="license_terms", value=str(permissions), source=claim.source, where=where)

@@ -1,14 +1,13 @@
-"""How mature something is, in the three ways CivitAI has said it and the one Hugging Face has.
+"""NSFW levels, in the three forms that CivitAI has used and the one of Hugging Face.
 
-A value that is not known is read as the strongest level: hubs add levels at the strong end.
+An unknown value counts as the strongest level: hubs add levels at the strong end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any
 
 from connectors.http.json_fields import Table, tables, whole
 from connectors.record import Claim, Nsfw, highest
@@ -33,21 +32,19 @@ _MATURE_WORD = re.compile(
 
 def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
     """An image carries one bit (since 2024), or the older word in `nsfw`, or a bare flag. The strongest counts."""
-    return highest(level for value in (nsfw_level, nsfw) for level in _said(value))
+    return highest([*_levels_of(nsfw_level), *_levels_of(nsfw)])
 
 
-def _said(value: object) -> Iterator[Nsfw]:
-    """The levels of one value; none for an absent one, and for 0, which is what has not been rated yet."""
+def _levels_of(value: object) -> tuple[Nsfw, ...]:
+    """The levels of one value; none for an absent value, or for 0, which means not rated yet."""
     if value is None or value == "":
-        return
+        return ()
     if isinstance(value, bool):
-        yield "mature" if value else "safe"
-    elif isinstance(value, str) and not value.isdigit():
-        yield _WORDS.get(value.strip().casefold(), "explicit")
-    elif (bits := whole(value)) is None:
-        yield "explicit"
-    else:
-        yield from levels(bits)
+        return ("mature" if value else "safe",)
+    if isinstance(value, str) and not value.isdigit():
+        return (_WORDS.get(value.strip().casefold(), "explicit"),)
+    bits = whole(value)
+    return ("explicit",) if bits is None else levels(bits)
 
 
 def levels(bits: int) -> tuple[Nsfw, ...]:
@@ -57,48 +54,46 @@ def levels(bits: int) -> tuple[Nsfw, ...]:
 
 
 def lora_level(model: Table, images: Iterable[Nsfw | None]) -> Nsfw | None:
-    """The strongest level that its author, CivitAI or one of its pictures gives a LoRA.
+    """The strongest level that its author, CivitAI or one of its images gives a LoRA.
 
-    `nsfwLevel`, of a model and of each version, is the OR over pictures. `nsfw: true` is the author's word; `false` is
-    no statement, for many such models carry explicit pictures.
+    `nsfwLevel`, of a model and of each version, is the OR over images. `nsfw: true` is the author's word; `false` is
+    no statement, for many such models carry explicit images.
     """
-    rated = [level for _, value in _ratings(model) for level in _said(value)]
-    pictures = tuple(images)
-    # The hub's own level covers the pictures that it has not listed, or not rated one by one.
-    known = [level for level in pictures if level is not None] if rated else pictures
-    return highest([*rated, *_author(model.get("nsfw")), *known])
+    author, hub = _ratings(model)
+    # The hub's own level covers the images that it has not listed, or not rated one by one.
+    own = [level for levels in hub.values() for level in levels]
+    return highest([*own, *author, *(level for level in images if level is not None or not own)])
 
 
-def _ratings(model: Table) -> Iterator[tuple[str, Any]]:
-    yield "nsfwLevel", model.get("nsfwLevel")
-    for place, version in enumerate(tables(model.get("modelVersions"))):
-        yield f"modelVersions[{place}].nsfwLevel", version.get("nsfwLevel")
+def _ratings(model: Table) -> tuple[tuple[Nsfw, ...], dict[str, tuple[Nsfw, ...]]]:
+    """The author's levels, and CivitAI's by the field that says them."""
+    author = tuple(level for level in _levels_of(model.get("nsfw")) if level != "safe")
+    fields = {"nsfwLevel": model.get("nsfwLevel")}
+    for i, version in enumerate(tables(model.get("modelVersions"))):
+        fields[f"modelVersions[{i}].nsfwLevel"] = version.get("nsfwLevel")
+    return author, {name: found for name, value in fields.items() if (found := _levels_of(value))}
 
 
-def _author(nsfw: object) -> tuple[Nsfw, ...]:
-    return tuple(level for level in _said(nsfw) if level != "safe")
-
-
-def worded_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
+def text_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
     """Hugging Face's own tag, the tags that authors use beside it, and a text that says it.
 
     `texts` are names, descriptions and examples' prompts, each with where it stands.
     """
-    tagged = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS)
-    worded = (f"{where}: {found[0]}" for text, where in texts if (found := _MATURE_WORD.search(text[:20_000])))
-    where = next(chain(tagged, worded), None)
+    of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS)
+    of_texts = (f"{where}: {found[0]}" for text, where in texts if (found := _MATURE_WORD.search(text[:20_000])))
+    where = next(chain(of_tags, of_texts), None)
     return (Claim(field="nsfw", value="mature", source="tag", where=where),) if where else ()
 
 
-def claimed(claims: Iterable[Claim]) -> Nsfw | None:
-    """The level that such claims come to; None, unknown, where there is none."""
+def level_of(claims: Iterable[Claim]) -> Nsfw | None:
+    """The level that the claims of `text_claims` prove; None (unknown) for no claims."""
     return "mature" if any(claim.value == "mature" for claim in claims) else None
 
 
 def civitai_claims(level: Nsfw | None, model: Table) -> tuple[Claim, ...]:
-    """Where CivitAI says the level of a LoRA; its pictures say it where nothing else does."""
+    """A claim that names the fields behind a LoRA's level; its images where no other field has one."""
     if level is None:
         return ()
-    said = [name for name in ("nsfw",) if _author(model.get(name))]
-    said += [name for name, value in _ratings(model) if any(_said(value))]
-    return (Claim(field="nsfw", value=level, source="hub", where=", ".join(said[:3]) or "modelVersions[].images"),)
+    author, hub = _ratings(model)
+    where = ", ".join([*(("nsfw",) if author else ()), *hub][:3]) or "modelVersions[].images"
+    return (Claim(field="nsfw", value=level, source="hub", where=where),)

@@ -1,4 +1,4 @@
-"""The strength an author recommends: said in a text, or used in the author's own prompts.
+"""The weight that an author recommends in a text, or uses in example prompts.
 
 A text is read clause by clause, since it names many numbers: one counts where the clause is about a LoRA's strength and
 recommends it. A limit ("keep under 0.8"), a warning ("1.0 is too strong"), a number of another version, of another
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from connectors.claims.trigger_words import LORA_TAG
 from connectors.http.json_fields import number
@@ -45,12 +45,12 @@ _CANDIDATES = tuple(
         r"(?:ideal|optimal|perfect|recommended|best|sweet spot|works? (?:well|best))",
     )
 )
-# Labels on a line of their own, and nouns that are written together with their number.
+# Labels on a line of their own, and nouns without a space before their number.
 _LABEL = re.compile(
     rf"(?:{_NOUN})[ \t]*[:：]?[ \t*_`]*\n[ \t\n>*•#-]{{0,8}}(?!\d+[.)]\s)(?=[^\n]{{0,30}}\d)", re.IGNORECASE
 )
 _JOINED = re.compile(r"(?<=weight|streng)(?P<end>th|ths|s)?(?=\d?\.\d)", re.IGNORECASE)
-# Sections about the training, and code, which shows one use of many.
+# Sections about the training, and code, which is only an example.
 _LEFT_OUT = re.compile(
     r"^```[^`]*^```|^#{1,6}[^\n]*\btrain(?:ing|ed)?\b[^\n]*\n(?:(?!#{1,6}\s)[^\n]*\n?)*", re.IGNORECASE | re.MULTILINE
 )
@@ -90,13 +90,13 @@ Range = tuple[float, float]
 
 def scale_claims(body: str, where: str) -> tuple[Claim, ...]:
     """ "The recommended scale is `0.8`", "LoRA weight: 0.6-0.8". What is recommended leads what was merely used."""
-    found = list(_recommended(body))
+    found = list(_recommendations(body))
     span, quote = max(found, key=lambda item: _ADVISED.search(item[1]) is not None, default=(None, ""))
-    return _claims(span, "card", f"{where}: {quote}") if span else _range_of_tag(body, where)
+    return _claims(span, "card", f"{where}: {quote}") if span else _tag_range_claims(body, where)
 
 
 def _claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]:
-    """The low end counts where one number is wanted: who wants more turns it up."""
+    """`weight` is the low end of the range."""
     low, high = span
     claims = [Claim(field="weight", value=low, source=source, where=where)]
     if high > low:
@@ -104,64 +104,60 @@ def _claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def _recommended(body: str) -> Iterator[tuple[Range, str]]:
+def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
     text = _LABEL.sub(lambda label: f"{label[0].splitlines()[0]} ", _LEFT_OUT.sub("\n", body))
     text = _DECIMAL_COMMA.sub(r"\1.", _JOINED.sub(r"\g<end> ", text))
     for clause in _CLAUSES.split(text)[:_MOST_CLAUSES]:
         found = (match for pattern in _CANDIDATES for match in pattern.finditer(clause[:_LONGEST_CLAUSE]))
         for match in sorted(found, key=lambda match: match.start()):
-            if (span := _span(match["low"], match["high"])) and _is_recommended(match):
+            before = match.string[: match.start("low")]
+            after = match.string[match.end("high") if match["high"] else match.end("low") :]
+            is_other = (
+                _OTHERS.search(before)
+                or _OTHERS.match(after.lstrip(" \t*`"))
+                or _VERSION.search(match.string)
+                or _LIMIT_BEFORE.search(before)
+                or _LIMIT_AFTER.match(after)
+            )
+            if not is_other and (span := _span(match["low"], match["high"])):
                 yield span, " ".join(clause[max(0, match.start() - 30) : match.end()].split())[:80]
 
 
-def _is_recommended(match: re.Match[str]) -> bool:
-    before = match.string[: match.start("low")]
-    after = match.string[match.end("high") if match["high"] else match.end("low") :]
-    return not (
-        _OTHERS.search(before)
-        or _OTHERS.match(after.lstrip(" \t*`"))
-        or _VERSION.search(match.string)
-        or _LIMIT_BEFORE.search(before)
-        or _LIMIT_AFTER.match(after)
-    )
-
-
 def _span(low: str, high: str | None) -> Range | None:
-    """Both ends in order. A range from 0 is the whole dial, and no recommendation."""
+    """Both ends in order. A range from 0 is no recommendation."""
     ends = sorted(end for end in (number(low), number(high or low)) if end is not None)
     return (ends[0], ends[-1]) if ends and ends[0] > 0 and ends[-1] <= _STRONGEST else None
 
 
-def _range_of_tag(body: str, where: str) -> tuple[Claim, ...]:
-    """ "<lora:ink:0.8-0.9>" in a description: nothing loads it like that, so it is written for people."""
-    for match in LORA_TAG.finditer(body):
-        written = re.fullmatch(rf"[^:]*:\s*{_RANGE}\s*", match["inside"])
-        if written and written["high"] and (span := _span(written["low"], written["high"])):
-            return _claims(span, "card", f"{where}: {match[0][:80]}")
+def _tag_range_claims(body: str, where: str) -> tuple[Claim, ...]:
+    """ "<lora:ink:0.8-0.9>" in a description: no program accepts a range, so it is a recommendation."""
+    for tag in LORA_TAG.finditer(body):
+        match = re.fullmatch(rf"[^:]*:\s*{_RANGE}\s*", tag["inside"])
+        if match and match["high"] and (span := _span(match["low"], match["high"])):
+            return _claims(span, "card", f"{where}: {tag[0][:80]}")
     return ()
 
 
-def weight_claims(written: Iterable[str], where: str) -> tuple[Claim, ...]:
+def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
     """The author's weight out of the first `<lora:name:0.8>` among the trigger words."""
-    entries = tuple(written)
-    weight = next((weight for entry in entries for _, weight in _tagged(entry)), None)
+    weight = next((weight for entry in entries for _, weight in _tags(entry)), None)
     if weight is not None:
         return (Claim(field="weight", value=weight, source="example", where=where),)
-    return next((found for entry in entries if (found := _range_of_tag(entry, where))), ())
+    return next((found for entry in entries if (found := _tag_range_claims(entry, where))), ())
 
 
 def prompt_claims(prompts: Iterable[str], stems: Iterable[str], where: str) -> tuple[Claim, ...]:
-    """The weight that the author's pictures were mostly made with: `<lora:STEM:0.7>` in their prompts."""
+    """The weight that the author's images were mostly generated with: `<lora:STEM:0.7>` in their prompts."""
     own = {stem.casefold() for stem in stems}
-    used = Counter(weight for prompt in prompts for name, weight in _tagged(prompt) if name.casefold() in own)
-    if not used:
+    weights = Counter(weight for prompt in prompts for name, weight in _tags(prompt) if name.casefold() in own)
+    if not weights:
         return ()
-    weight, times = used.most_common(1)[0]
-    said = f"{where}: {times} of {used.total()} prompts"
-    return (Claim(field="weight", value=weight, source="example", where=said),)
+    weight, times = weights.most_common(1)[0]
+    where = f"{where}: {times} of {weights.total()} prompts"
+    return (Claim(field="weight", value=weight, source="example", where=where),)
 
 
-def _tagged(text: str) -> Iterator[tuple[str, float]]:
+def _tags(text: str) -> Iterator[tuple[str, float]]:
     for match in LORA_TAG.finditer(text):
         name, _, rest = match["inside"].partition(":")
         weight = number(rest.partition(":")[0])

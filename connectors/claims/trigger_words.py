@@ -1,4 +1,4 @@
-"""Trigger words as authors wrote them: in their order, taken apart where they are lists, and none invented."""
+"""Trigger words of authors' lists: split into words, in the author's order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from connectors.record import Claim
 
-# Said on nearly every prompt, so being shared by all of them says nothing about this LoRA.
+# Found in nearly every prompt, so they say nothing about a LoRA.
 QUALITY = frozenset(
     (
         "1boy", "1girl", "4k", "8k", "absurdres", "best quality", "cinematic", "detailed", "high quality",
@@ -21,7 +21,7 @@ QUALITY = frozenset(
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
-# What belongs into the other prompt: "foo, negative prompt: bad hands".
+# The part about the negative prompt: "foo, negative prompt: bad hands".
 _NEGATIVE = re.compile(r"\bneg(?:ative)?(?: (?:prompts?|words?|tags?))?\s*[:：].*", re.IGNORECASE | re.DOTALL)
 _LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
 # "TLOU_EW (optional)": a remark about the word. A name's own brackets, "sakura (wars)", stay.
@@ -43,38 +43,38 @@ _MAX_WORDS = 60
 _MAX_WORD = 300
 
 
-def clean(written: Iterable[str]) -> tuple[str, ...]:
+def clean(entries: Iterable[str]) -> tuple[str, ...]:
     """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases."""
-    entries = [_NEGATIVE.sub("", LORA_TAG.sub("", entry)) for entry in written]
+    entries = [_NEGATIVE.sub("", LORA_TAG.sub("", entry)) for entry in entries]
     entries = [entry for entry in entries if entry.strip(f" {_SEPARATORS}")]
     if len(entries) != 1:
         return _distinct(entries)
-    pieces = _parted(_LABEL.sub("", entries[0]))
+    pieces = _pieces(_LABEL.sub("", entries[0]))
     # "Not required, but helps": a sentence about words, whose commas part no list.
     return () if _NONE.fullmatch(pieces[0][:1000].strip()) else _distinct(pieces)
 
 
-def split(written: str) -> tuple[str, ...]:
+def split(text: str) -> tuple[str, ...]:
     """The words of one text that is a comma list."""
-    return _distinct(_parted(_NEGATIVE.sub("", LORA_TAG.sub("", written))))
+    return _distinct(_pieces(_NEGATIVE.sub("", LORA_TAG.sub("", text))))
 
 
-def split_all(written: Iterable[str]) -> tuple[str, ...]:
+def split_all(texts: Iterable[str]) -> tuple[str, ...]:
     """The words of several comma lists, each word once."""
-    return _distinct(word for entry in written for word in split(entry))
+    return _distinct(word for text in texts for word in split(text))
 
 
-def _parted(written: str) -> list[str]:
-    """At commas, but not inside brackets: "(red dress, hat:1.2)" is one. Brackets that don't match are just signs."""
+def _pieces(text: str) -> list[str]:
+    """Splits at commas, but not inside of balanced brackets: "(red dress, hat:1.2)" is one piece."""
     pieces, depth, start = [], 0, 0
-    for i, char in enumerate(written):
+    for i, char in enumerate(text):
         depth += (char in "(（") - (char in ")）")
         if depth < 0:
             break
         if depth == 0 and char in _SEPARATORS:
-            pieces.append(written[start:i])
+            pieces.append(text[start:i])
             start = i + 1
-    return _COMMAS.split(written) if depth else [*pieces, written[start:]]
+    return _COMMAS.split(text) if depth else [*pieces, text[start:]]
 
 
 def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def civitai_claims(trained_words: Sequence[str], where: str) -> tuple[Claim, ...
     return (Claim(field="trigger_words", value=words, source="hub", where=where),) if words else ()
 
 
-def listed_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
+def prompt_field_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
     """`instance_prompt` (or `trigger`) of a card's front matter: a phrase, a comma list, or a list."""
     words = split_all(value)
     return (Claim(field="trigger_words", value=words, source="card", where=where),) if words else ()
@@ -100,7 +100,7 @@ def listed_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
 
 _QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
 _QUOTED_WORD = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE}){{0,12}})"
-# Sentences that cards and descriptions use, in the order they are believed.
+# Sentences of cards and descriptions, the most reliable first.
 _SENTENCES: tuple[re.Pattern[str], ...] = (
     # Hugging Face's uploader: You should use `X` to trigger the image generation.
     re.compile(rf"You should use {_QUOTED_WORD}", re.IGNORECASE),
@@ -122,7 +122,7 @@ _SENTENCES: tuple[re.Pattern[str], ...] = (
         r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
     ),
     re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
-    # Use "sks interior". As a sentence of its own, or for a prompt; what is used otherwise may be a tool.
+    # Use "sks interior". Only as a whole sentence or about a prompt: otherwise it may be about a tool.
     re.compile(
         r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use (?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
         r"(?=\s{0,2}(?:[.!\n]|$)|,? (?:in|within|at|anywhere in) [ \w]{0,30}prompts?\b)",
@@ -135,12 +135,12 @@ _SENTENCES: tuple[re.Pattern[str], ...] = (
         re.IGNORECASE,
     ),
 )
-# What a sentence says of words instead of naming one: "trigger words are necessary", "the trigger word is included".
+# Predicates in place of a word: "trigger words are necessary", "the trigger word is included".
 _PREDICATE = re.compile(
     r"(?:un|non-?)?(?:\w{2,}(?:ed|ary|al|able|ible|ful|ent|ant|ive|ous|less|ing|ly)|necessary|important|shown|given|case)",
     re.IGNORECASE,
 )
-# Right before a sentence that names a word, in the same clause: "don't use the word `x`", "instead of the word `x`".
+# Denials in the same clause, right before the match: "don't use the word `x`", "instead of the word `x`".
 # "It won't do without the word `x`" says the contrary.
 _DENIAL = re.compile(
     r"\b(?:no|not|nor|never|neither|instead of|rather than|avoid\w*|remov\w+|old|former|previous\w*|negative)\b"
@@ -148,7 +148,7 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
-# Earlier in the sentence or right before it: what is used is a setting or a program.
+# On the same line before the match: the sentence is about a setting or a program.
 _SETTING = re.compile(
     r"sampler|scheduler|\bsteps?\b|checkpoint|\bmodel\b|upscal|\bvae\b|extension|workflow|\bnodes?\b|\bmode\b|setting",
     re.IGNORECASE,
@@ -164,7 +164,7 @@ _LINE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
-# A bare "Trigger" above a code block, as cards write that are made of HTML.
+# A bare "Trigger" above a code block, as in cards that were converted from HTML.
 _LABELLED = re.compile(
     r"^[ \t>*#\-•]{0,8}(?:trigger|activation)(?:[ -]?(?:words?|tokens?|phrases?|tags?|prompts?))?[ \t:*_]{0,6}\n"
     r"\s{0,4}```\w*\n(?P<code>[^`]{1,2000})```",
@@ -174,7 +174,7 @@ _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
-# What a line that talks about words starts with, where one that names them doesn't.
+# First words of lines that talk about trigger words instead of naming them.
 _TALK = frozenset(
     (
         "add", "all", "an", "any", "are", "as", "both", "below", "check", "default", "depends", "for", "if", "in",
@@ -189,74 +189,66 @@ _MAX_SECTION = 4_000
 
 
 def card_claims(body: str, where: str) -> tuple[Claim, ...]:
-    """What the text of a card or description names as trigger words, one claim a kind of sentence."""
+    """The trigger words that the text of a card or description names, one claim for each kind of sentence."""
     # Hugging Face's uploader escapes what it writes: `it&#39;s`.
     text = html.unescape(body)
-    claims, seen = list[Claim](), set[str]()
-    for words, quote in _said(text):
-        # The looser sentences say parts of what the stricter ones have said.
+    found, seen = list[tuple[tuple[str, ...], str]](), set[str]()
+    for words, quote in _sentences(text):
+        # Looser patterns match parts of what stricter ones have found.
         if not seen.issuperset(words):
-            claims.append(_claim(words, f"{where}: {quote}"))
+            found.append((words, quote))
             seen.update(words)
-    if not claims and (section := section_words(text)):
-        claims = [_claim(section, f"{where}: ## Trigger words")]
-    return tuple(claims)
+    if not found and (section := section_words(text)):
+        found = [(section, "## Trigger words")]
+    return tuple(
+        Claim(field="trigger_words", value=words, source="card", where=f"{where}: {quote}") for words, quote in found
+    )
 
 
-def _claim(words: tuple[str, ...], where: str) -> Claim:
-    return Claim(field="trigger_words", value=words, source="card", where=where)
-
-
-def _said(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Uploader's sentence first, then lines that are a label and a list, then the looser sentences."""
+def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The sentences of tools first, then lines with a label and a list, then the looser sentences."""
     for pattern in _SENTENCES[:2]:
-        yield from _sentence(text, pattern)
+        yield from _matches(text, pattern)
     lines = list(_LINE.finditer(text))
-    if words := split_all(word for match in lines for word in _listed(match["rest"], in_table="|" in match[0][:12])):
+    # After a label: the quoted words, or else plain words that are no sentence.
+    rests = (line["rest"].partition("|")[0] if "|" in line[0][:12] else line["rest"] for line in lines)
+    if words := split_all(word for rest in rests for word in _quotes(rest) or _plain(rest)):
         yield words, " ".join(lines[0][0].split())[:80]
     for pattern in _SENTENCES[2:]:
-        yield from _sentence(text, pattern)
+        yield from _matches(text, pattern)
 
 
-def _sentence(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    matches = [match for match in pattern.finditer(text) if not _is_denied(match)]
-    if words := split_all(word for match in matches for word in _meant(match.groupdict())):
+def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    matches = [match for match in pattern.finditer(text) if not _is_denial(match)]
+    if words := split_all(word for match in matches for word in _words_of(match.groupdict())):
         yield words, " ".join(matches[0][0].split())[:80]
 
 
-def _is_denied(match: re.Match[str]) -> bool:
+def _is_denial(match: re.Match[str]) -> bool:
     before = _CLAUSE_END.split(match.string[max(0, match.start() - 60) : match.start()])[-1]
+    if _DENIAL.search(before) and "without" not in before.casefold():
+        return True
     line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
-    bare_use = match[0].lower().lstrip().startswith(('use "', "use “"))
-    denied = _DENIAL.search(before) is not None and "without" not in before.casefold()
-    return denied or (bare_use and _SETTING.search(line) is not None)
+    return match[0].lower().lstrip().startswith(('use "', "use “")) and _SETTING.search(line) is not None
 
 
-def _meant(groups: Mapping[str, str]) -> tuple[str, ...]:
-    """Quotes and capitals are words for sure; a plain word may be part of a sentence about words."""
+def _words_of(groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Quoted and upper-case words are certain; a plain word may be part of a sentence about words."""
     if "plain" not in groups:
-        return _quoted(groups["words"]) or (groups["words"],)
+        return _quotes(groups["words"]) or (groups["words"],)
     return () if _PREDICATE.fullmatch(groups["plain"]) else _plain(groups["plain"])
 
 
-def _quoted(text: str) -> tuple[str, ...]:
-    """The quoted words. Of a template, "[your hero], game asset", what is to be filled in is left out."""
-    found = (quote[1:-1] for quote in re.findall(_QUOTE, text))
-    pieces = (piece for quote in found for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
+def _quotes(text: str) -> tuple[str, ...]:
+    """The quoted words, without the placeholders of a template: "[your hero], game asset"."""
+    quotes = (quote[1:-1] for quote in re.findall(_QUOTE, text))
+    pieces = (piece for quote in quotes for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
     return tuple(word for word in pieces if not _NO_WORD.fullmatch(word))
 
 
-def _listed(rest: str, *, in_table: bool) -> tuple[str, ...]:
-    """What stands behind a label: the quoted words, or the plain ones if they are words and no sentence about them."""
-    written = rest.partition("|")[0] if in_table else rest
-    return _quoted(written) or _plain(written)
-
-
-def _plain(written: str) -> tuple[str, ...]:
-    bare = re.split(
-        r"[.。!](?:\s|$)|\s[(（]", re.sub(r"[*_`]{1,3}(?=\W|$)|(?<!\w)[*_`]{1,3}", "", written), maxsplit=1
-    )[0]
-    words = split(bare)
+def _plain(text: str) -> tuple[str, ...]:
+    bare = re.sub(r"[*_`]{1,3}(?=\W|$)|(?<!\w)[*_`]{1,3}", "", text)
+    words = split(re.split(r"[.。!](?:\s|$)|\s[(（]", bare, maxsplit=1)[0])
     first = (words[0].split() if words else [""])[0].casefold().strip(":,")
     talk = first in _TALK or any(len(word.split()) > _LONGEST_PHRASE or _PLACEHOLDER.search(word) for word in words)
     return () if talk else tuple(word for word in words if not _NO_WORD.fullmatch(word))
@@ -272,23 +264,20 @@ def section_words(text: str) -> tuple[str, ...]:
     section = section[: end.start()] if end else section
     if fence := _FENCE.search(section):
         return _template(fence["code"])
-    return split_all(_quoted(section)) or split_all(_bare_lines(section))
+    lines = section.strip().splitlines()[:20]
+    return split_all(_quotes(section)) or split_all(
+        word for line in lines for word in _plain(line.strip().lstrip("-*•0123456789.) "))
+    )
 
 
 def _template(code: str) -> tuple[str, ...]:
     pieces = split(code)
-    holes = any(_PLACEHOLDER.search(piece) for piece in pieces)
-    # The words beside a hole are an example prompt's; praise of the quality is no word of this LoRA.
-    kept = (word for word in pieces if not _PLACEHOLDER.search(word))
-    return tuple(word for word in kept if not (holes and word.casefold() in QUALITY))
+    words = tuple(piece for piece in pieces if not _PLACEHOLDER.search(piece))
+    # A template is an example prompt, whose words of quality are not about this LoRA.
+    return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in QUALITY)
 
 
-def _bare_lines(section: str) -> Iterable[str]:
-    for line in section.strip().splitlines()[:20]:
-        yield from _plain(line.strip().lstrip("-*•0123456789.) "))
-
-
-# Words that are written in capitals anyway.
+# Common words in capitals.
 _ACRONYMS = frozenset(
     (
         "BREAK", "CCTV", "CGI", "DOF", "DSLR", "DVD", "FBI", "HDR", "HUD", "IMAX", "LED", "MRI", "NASA", "NSFW",
@@ -298,7 +287,7 @@ _ACRONYMS = frozenset(
 )  # fmt: skip
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
-# What a prompt says of the camera: "shot on a Nikon D850, ISO 400", IMG_1025.CR2, DSC_0231.
+# Cameras and their files: "shot on a Nikon D850, ISO 400", IMG_1025.CR2, DSC_0231.
 _CAMERA = re.compile(
     r"\b(?:shot|taken|captured|photographed|filmed|snapped|recorded) (?:on|with|by|using|from)\b[^,.;\n]{0,80}"
     r"|\b[\w-]+\.[A-Za-z]\w{1,4}\b|\b[A-Za-z]{1,6}[_-]?\d{4,}\b|\b[A-Za-z]{1,6}[_-]\d{3,}\b"
@@ -306,27 +295,26 @@ _CAMERA = re.compile(
     r"|\b(?!TOK\b)[A-Z]{2,6} \d\w+|(?<=[\w,] )[A-Z][a-z]{2,} (?!TOK\b)[A-Z][A-Z0-9]+\b"
 )
 _STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
-# What opens or recurs in this share of the prompts is no accident; an author may well leave it out of some.
+# A word in this share of the prompts is no accident; an author may leave it out of some.
 _MOST = 2 / 3
 
 
 def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """The short phrases that all of at least three prompts contain, or a coined word that most of them contain."""
+    """Short phrases that are in all of at least three prompts, or a coined word that is in most of them."""
     if len(prompts) < 3:
         return ()
     others = [{word.casefold() for word in split(prompt)} for prompt in prompts[1:]]
-    shared = [word for word in split(prompts[0]) if _telling(word) and all(word.casefold() in o for o in others)]
-    words = tuple(shared) or _recurring(prompts)
+    words = tuple(
+        phrase
+        for phrase in split(prompts[0])
+        if phrase.casefold() not in QUALITY
+        and len(phrase.split()) <= 4
+        and all(phrase.casefold() in other for other in others)
+    )
+    if not words:
+        counts = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
+        words = tuple(word for word, times in counts.most_common(1) if times >= max(3, _MOST * len(prompts)))
     return (Claim(field="trigger_words", value=words, source="example", where=where),) if words else ()
-
-
-def _telling(phrase: str) -> bool:
-    return phrase.casefold() not in QUALITY and len(phrase.split()) <= 4
-
-
-def _recurring(prompts: Sequence[str]) -> tuple[str, ...]:
-    counted = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
-    return tuple(word for word, times in counted.most_common(1) if times >= max(3, _MOST * len(prompts)))
 
 
 def _words(prompt: str) -> list[str]:
@@ -334,30 +322,25 @@ def _words(prompt: str) -> list[str]:
 
 
 def _is_coined(word: str) -> bool:
-    """Letters and digits mixed as no word does it: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
+    """Mixed letters and digits: "rz88p4stl", "CYB77". Not "1girl", "1990s", "version2", "D850"."""
     mixed = any(char.isdigit() for char in word) and sum(char.isalpha() for char in word) >= 3
     return len(word) > 3 and mixed and not word[0].isdigit() and not re.fullmatch(r"[a-z]+-?\d", word)
 
 
 def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple[Claim, ...]:
-    """A hint out of one prompt: a shouted word like TOK or CYB77, or the LoRA's own `name`."""
-    found = next(_striking(prompt, name, description), None) or _shouted_alone(prompt)
-    return (Claim(field="trigger_words", value=(found,), source="example", where=where),) if found else ()
-
-
-def _striking(prompt: str, name: str, description: str) -> Iterator[str]:
-    """TOK is what Replicate's trainers write unless told otherwise. A name in small letters may be a plain word."""
+    """A hint from one prompt: an upper-case word like TOK or CYB77, or the LoRA's own `name`."""
     known = f"{name} {description}".casefold()
     styles = {match["word"] for match in _STYLE_OF.finditer(prompt)}
     for word in _words(prompt):
         folded = word.casefold()
         shouted = _SHOUTED.fullmatch(word) is not None and word not in _ACRONYMS
+        # A name in small letters may be a plain word.
         own = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
+        # TOK is what Replicate's trainers write unless told otherwise.
         if folded == "tok" or own or (shouted and (folded in known or _is_coined(word) or word in styles)):
-            yield word
-
-
-def _shouted_alone(prompt: str) -> str | None:
-    """The one word in capitals of a prompt that doesn't shout, outside of what a sign in the picture says."""
-    shouted = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
-    return shouted.pop() if len(shouted) == 1 and not shouted & _ACRONYMS else None
+            return (Claim(field="trigger_words", value=(word,), source="example", where=where),)
+    # The only upper-case word of a prompt, apart from quoted text in the image.
+    capitals = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
+    if len(capitals) != 1 or capitals & _ACRONYMS:
+        return ()
+    return (Claim(field="trigger_words", value=tuple(capitals), source="example", where=where),)

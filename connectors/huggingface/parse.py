@@ -11,10 +11,10 @@ from huggingface_hub.hf_api import RepoSibling
 
 from connectors.claims import card, kind, license, nsfw, strength, trigger_words
 from connectors.claims import card as claims_card
-from connectors.claims.availability import Availability, huggingface_standing
+from connectors.claims.availability import Availability, huggingface_availability
 from connectors.claims.card import TellingApart, disagrees, tell_apart
 from connectors.claims.resolve import best
-from connectors.claims.trigger_words import card_claims, listed_claims
+from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
 from connectors.record import Claim, Example, FileFormat, Lora, Nsfw, Version, WeightFile
 from connectors.ref import PINNED, Ref, is_path
@@ -37,12 +37,12 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     front = _front(info) or front
     tags = texts(info.tags) or texts(front.get("tags"))
     prompts = ((prompt, "card front matter: widget") for item in _widget(info, front) if (prompt := _prompt(item)))
-    mature = nsfw.worded_claims(tags, ((info.id, "repo name"), *prompts))
-    level = nsfw.claimed(mature)
+    mature = nsfw.text_claims(tags, ((info.id, "repo name"), *prompts))
+    level = nsfw.level_of(mature)
     updated = info.last_modified
     names = [sibling.rfilename.rpartition("/")[2] for sibling in _weights(info)]
     apart = tell_apart(card.lines(body), "card", names)
-    standing = huggingface_standing(info.gated, info.disabled, front)
+    standing = huggingface_availability(info.gated, info.disabled, front)
     version = _version(ref, info, front, web, level, apart, standing)
     return Lora(
         ref=ref,
@@ -71,7 +71,11 @@ def _front(info: ModelInfo) -> Table:
 def _claims(info: ModelInfo, front: Table, body: str, tags: tuple[str, ...]) -> tuple[Claim, ...]:
     prompts = [prompt for item in _widget(info, front) if (prompt := _prompt(item))]
     words = (
-        *(claim for key in _WORD_KEYS for claim in listed_claims(texts(front.get(key)), f"card front matter: {key}")),
+        *(
+            claim
+            for key in _WORD_KEYS
+            for claim in prompt_field_claims(texts(front.get(key)), f"card front matter: {key}")
+        ),
         *(() if disagrees(body, len(_weights(info))) else card_claims(body, "card")),
         *trigger_words.shared_claims(prompts, "card front matter: widget"),
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from connectors.claims import kind, license, nsfw, trigger_words
-from connectors.claims.base_models import base_claims, by_id, identify, named_base
+from connectors.claims.base_models import base_claims, by_id, find_base_name, identify
 from connectors.claims.resolve import best
-from connectors.claims.trigger_words import card_claims, listed_claims
+from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, address, count, number, table, text, texts, when, whole
 from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
 from connectors.ref import PINNED, Ref, is_id
@@ -187,7 +187,7 @@ def training_of(wire: Table, trainings: Iterable[Table]) -> Table | None:
 def claims(training: Table) -> Iterator[Claim]:
     asked = table(training.get("input"))
     for key in _WORDS:
-        for claim in listed_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
+        for claim in prompt_field_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
             yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
     for key in _RANKS_TOLD:
         if (rank := whole(asked.get(key))) is not None and 0 < rank <= 1024:
@@ -255,7 +255,7 @@ def lora(wire: Table) -> Lora | None:
         creator=model.owner,
         description=model.about,
         description_format="text",
-        nsfw=nsfw.claimed(mature),
+        nsfw=nsfw.level_of(mature),
         downloads=count(wire.get("run_count")),
         updated_at=version.updated_at if version else when(wire.get("created_at")),
         access=_access(model),
@@ -366,7 +366,7 @@ def _written_bases(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _read_bases(model: Model) -> Iterator[tuple[str, Source, str]]:
-    named, signature = named_base(model.words), _signature(model)
+    named, signature = find_base_name(model.words), _signature(model)
     # Words tell one lineage from another on the architecture that the inputs show, but don't contradict the inputs.
     if named and (signature is None or _same_architecture(named[0], signature)):
         yield named[0], "tag", f"name and description: {named[1]}"
@@ -382,14 +382,14 @@ def _same_architecture(one: str, other: str) -> bool:
 def _mature_claims(model: Model) -> tuple[Claim, ...]:
     prompt = text(model.example.get("prompt")) or ""
     said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
-    return nsfw.worded_claims((), said)
+    return nsfw.text_claims((), said)
 
 
 def _examples(model: Model) -> Iterator[Example]:
     """The default example's output, which Replicate deletes for some; the cover picture stays."""
     wire, asked = model.wire, model.example
     example = table(wire.get("default_example"))
-    level = nsfw.claimed(_mature_claims(model))
+    level = nsfw.level_of(_mature_claims(model))
     params = {name: asked[name] for name in _PARAMS if isinstance(asked.get(name), str | int | float)}
     seen = set[str]()
     for url in (address(value) for value in texts(example.get("output"))):

@@ -1,4 +1,4 @@
-"""How an adapter stores its change, and its rank: read off which factors its layers have, and their shapes."""
+"""An adapter's algorithm and rank, from the factors of its layers and their shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectors.weights.header import Header, Readable, Tensor
 from connectors.weights.key_formats import Layers, Part
 from connectors.weights.training_metadata import Metadata, network_arguments
 
-# The factor that shows an algorithm, in the order in which a mixed file is named by it.
+# The factors of each algorithm. A mixed file is named after the most frequent one, of equals after the first.
 _SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
     ("glora", ("a1", "a2", "b1", "b2")),
     ("lokr", ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")),
@@ -22,7 +22,7 @@ _SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
     ("ia3", ("ia3",)),
     ("lora", ("down", "up")),
 )
-# Where the rank stands in a factor's shape. LoKr may factor only one of its two matrices; none has then no rank.
+# The axis of each factor that is the rank. LoKr may factor both of its matrices, one, or none, which has no rank.
 _RANK_AXES: tuple[tuple[Part, int], ...] = (
     ("down", 0),
     ("up", 1),
@@ -33,36 +33,29 @@ _RANK_AXES: tuple[tuple[Part, int], ...] = (
 )
 
 
-def algorithm_of(layers: Layers) -> str:
-    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
-    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
-    main = max(counts, key=lambda name: counts[name])
-    if not counts[main]:
-        return "full"
-    named = _refined(main, layers)
-    if layers.has("magnitude"):
-        named = "dora" if main == "lora" else f"{named}+dora"
-    return f"{named}+diff" if layers.has("diff", "diff_b", "set") else named
-
-
-def _refined(main: str, layers: Layers) -> str:
-    if main == "oft":
-        return "boft" if any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()) else "oft"
-    if main == "lora" and _has_convolutions(layers):
-        return "locon"
-    return main
-
-
-# A transformer cuts its picture into patches by a convolution; that alone makes no LoCon.
+# Transformers embed patches by a convolution. A LoRA of that layer alone is no LoCon.
 _PATCHES = ("pos_embed", "patch_embed", "x_embedder")
-
-
-# Layers of a U-Net that are convolutions with a window, in the names of diffusers and of the original code.
+# Convolutions of a U-Net with a kernel above 1, in the names of diffusers and of the original code.
 _WINDOWS = ("conv1", "conv2", "conv_in", "conv_out", "_0_conv", ".0.conv", "in_layers_2", "out_layers_3", "_0_op")
 
 
+def algorithm_of(layers: Layers) -> str:
+    """In the words of the catalog: "lora", "lokr+dora", "lora+diff"."""
+    counts = {name: sum(len(layers.of(part)) for part in parts) for name, parts in _SHOWN_BY}
+    name = max(counts, key=lambda name: counts[name])
+    if not counts[name]:
+        return "full"
+    if name == "oft" and any(len(tensor.shape) == 4 for tensor in layers.of("oft").values()):
+        name = "boft"
+    elif name == "lora" and _has_convolutions(layers):
+        name = "locon"
+    if layers.has("magnitude"):
+        name = "dora" if name in ("lora", "locon") else f"{name}+dora"
+    return f"{name}+diff" if layers.has("diff", "diff_b", "set") else name
+
+
 def _has_convolutions(layers: Layers) -> bool:
-    """Windows above 1. DyLoRA, which keeps the second half flat, is no LoCon; nor is a 1 x 1 projection."""
+    """Whether kernels above 1 are trained. DyLoRA, whose up factor is flat, is no LoCon; nor is a 1 x 1 projection."""
     downs, ups = layers.of("down"), layers.of("up")
     return (
         layers.has("mid")
@@ -73,29 +66,29 @@ def _has_convolutions(layers: Layers) -> bool:
             and not any(word in layer for word in _PATCHES)
             for layer, tensor in downs.items()
         )
-        # The second half alone has no window: there the name says it.
+        # An up factor alone doesn't show the kernel, but its name does.
         or any(len(ups[layer].shape) == 4 and layer.endswith(_WINDOWS) for layer in ups.keys() - downs.keys())
     )
 
 
-def as_trained(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
+def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
     """LyCORIS trains LoCon without convolutions too, when its preset leaves them out; then it adds norms.
 
     Its DyLoRA is a LoRA of every layer, trained so that it can be cut to a lower rank.
     """
-    trained = network_arguments(metadata).get("algo")
-    if trained == "dylora" and algorithm == "locon":
+    name = network_arguments(metadata).get("algo")
+    if name == "dylora" and algorithm == "locon":
         return "lora"
-    return "locon" if norms and algorithm == "lora" and trained == "locon" else algorithm
+    return "locon" if norms and algorithm == "lora" and name == "locon" else algorithm
 
 
 def ranks_of(layers: Layers) -> Mapping[int, int]:
-    """Layers by rank, the most common first; of two as common ones the higher."""
+    """Layers by rank, the most common rank first, and the higher of two that are equally common."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
     for part, axis in _RANK_AXES:
         tensors = layers.of(part)
-        # The other half of layers that are counted already says the same again.
+        # Layers that another factor has already counted are skipped.
         if tensors and not tensors.keys() <= seen:
             new = tensors if not seen else {layer: tensors[layer] for layer in tensors.keys() - seen}
             counts.update(tensor.shape[axis] for tensor in new.values() if len(tensor.shape) > axis)
@@ -112,17 +105,13 @@ _SCALARS: Mapping[str, str] = {
 _RANK_PARTS: tuple[Part, ...] = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alpha:
-    """A scalar tensor, and the layer whose alpha it is."""
-
-    layer: str
-    tensor: Tensor
+# A scalar tensor, and the layer whose alpha it is.
+Alpha = tuple[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectiveScale:
-    """`source` says where alpha was read; `scale` is None only where alpha exists and can't be known."""
+    """`source` is where alpha was read; `scale` is None only where alpha exists but can't be read."""
 
     alpha: float | None = None
     source: str | None = None
@@ -131,48 +120,43 @@ class EffectiveScale:
 
 
 def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
-    """The alpha of the first layer of the common rank: it lies near the front, so it is likely read already."""
-    stored = layers.of("alpha")
-    if not stored:
+    """The alpha of the first layer of the common rank: it is near the front, so it has probably been read already."""
+    alphas = layers.of("alpha")
+    if not alphas:
         return None
     parts = [layers.of(part) for part in _RANK_PARTS]
-    typical = (
-        layer for layer in stored if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
+    of_rank = (
+        layer for layer in alphas if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
     )
-    layer = next(typical, next(iter(stored)))
-    return Alpha(layer=layer, tensor=stored[layer])
+    layer = next(of_rank, next(iter(alphas)))
+    return layer, alphas[layer]
 
 
 def strength_of(header: Header, source: Readable | None, stored: Alpha | None, rank: int | None) -> EffectiveScale:
-    """Raises what reading from `source` raises."""
-    said = training_metadata.alpha(header.metadata)
-    if stored is None:
-        return _from_metadata(said, rank, header)
-    value = _scalar(header, stored.tensor, source) if source is not None else None
-    if value is not None and value > 0:
-        return EffectiveScale(
-            alpha=value, source=f"tensor {stored.layer}.alpha"[:200], scale=value / rank if rank else 1.0
-        )
-    if rank is None:
-        # LoKr with two whole factors: alpha is set so that the scale is 1, and what metadata says is meaningless.
-        return EffectiveScale(alpha=said[0] if said else None, source=said[1] if said else None)
-    if said is not None:
-        return EffectiveScale(alpha=said[0], source=said[1], scale=said[0] / rank)
-    return EffectiveScale(scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",))
+    """Raises what `source.read` raises."""
+    alpha, where = training_metadata.alpha(header.metadata) or (None, None)
+    if stored is not None:
+        layer, tensor = stored
+        value = _read_scalar(header, tensor, source) if source is not None else None
+        if value is not None and value > 0:
+            where = f"tensor {layer}.alpha"[:200]
+            return EffectiveScale(alpha=value, source=where, scale=value / rank if rank else 1.0)
+        if rank is not None and alpha is None:
+            return EffectiveScale(
+                scale=None, warnings=("The file's alpha could not be read, so its strength is not known.",)
+            )
+    scale = 1.0
+    # LoKr with two whole factors has no rank: its alpha is set so that the scale is 1, and metadata says nothing of it.
+    if alpha is not None and rank is not None:
+        if stored is not None:
+            scale = alpha / rank
+        elif where is not None and "lora_adapter_metadata" in where:
+            # Without alpha tensors only PEFT leaves its alpha to be applied: other tools have multiplied it in.
+            scale = alpha / (math.sqrt(rank) if training_metadata.is_rank_stabilised(header.metadata) else rank)
+    return EffectiveScale(alpha=alpha, source=where, scale=scale)
 
 
-def _from_metadata(said: tuple[float, str] | None, rank: int | None, header: Header) -> EffectiveScale:
-    """Without alpha tensors the metadata's alpha counts only as PEFT keeps it: other tools have multiplied it in."""
-    if said is None:
-        return EffectiveScale()
-    alpha, where = said
-    if rank is None or "lora_adapter_metadata" not in where:
-        return EffectiveScale(alpha=alpha, source=where)
-    root = math.sqrt(rank) if training_metadata.is_rank_stabilised(header.metadata) else rank
-    return EffectiveScale(alpha=alpha, source=where, scale=alpha / root)
-
-
-def _scalar(header: Header, tensor: Tensor, source: Readable) -> float | None:
+def _read_scalar(header: Header, tensor: Tensor, source: Readable) -> float | None:
     """The value of a tensor with one element; None where it can't be read or is no finite number."""
     start, end = tensor.data_offsets
     if math.prod(tensor.shape) != 1 or not 0 < end - start <= 8:

@@ -1,4 +1,4 @@
-"""Which network a LoRA's layers belong to: a table of rules, tried from top to bottom, of which the first wins.
+"""The network that a LoRA's layers belong to: a table of rules, of which the first match wins.
 
 The order goes from names that only one network has, over families that share names and differ in width or in the number
 of blocks, to what several networks have in common. There a rule names them all: nothing in the tensors decides, and
@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 
 from connectors.weights import networks
 from connectors.weights.layers import LayerShapes
-from connectors.weights.networks import possible
+from connectors.weights.networks import STREAM_INPUTS, possible
 
 Fits = Callable[[LayerShapes], bool]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """`within`: containers of blocks ("double_blocks") one of which has to be there; `fits` says what else.
+    """Matches layers in any container of `within` ("double_blocks") for which `fits` is true.
 
-    Several `architectures` are what the names leave. None is for a network that is known to be no other one here.
+    Several `architectures` remain where names can't decide; none where the network is known to be unsupported.
     """
 
     architectures: tuple[str, ...]
@@ -32,7 +32,7 @@ class Rule:
 
     @property
     def usual(self) -> str | None:
-        """The one that is meant where the file's metadata picks none."""
+        """The architecture to assume where the metadata names none."""
         if len(self.architectures) == 1:
             return self.architectures[0]
         return "flux1" if self.is_flux and "flux1" in self.architectures else None
@@ -47,30 +47,37 @@ def _flux(architectures: str, within: str, fits: Fits = lambda _seen: True) -> R
     return replace(_rule(architectures, within, fits), is_flux=True)
 
 
+def _all(*conditions: Fits) -> Fits:
+    return lambda seen: all(fits(seen) for fits in conditions)
+
+
+def _not(condition: Fits) -> Fits:
+    return lambda seen: not condition(seen)
+
+
 def _any(*words: str) -> Fits:
     """Any of these words in a layer's name."""
-    return lambda seen: any(seen.has(word) for word in words)
+    return lambda seen: any(map(seen.has, words))
+
+
+def _wide(width: int, last: str = "", words: str = "") -> Fits:
+    """Layers of this input width, whose names hold `words` and end in one of `last`."""
+    return lambda seen: width in seen.widths(words, last)
+
+
+def _ends(container: str, last: str) -> Fits:
+    return lambda seen: seen.ends(container, last)
 
 
 _STREAMS = "double_blocks single_blocks"
 _DIT = "transformer_blocks single_transformer_blocks"
 _LAYERS = "layers noise_refiner context_refiner"
-
-
-# Layers that read the hidden state of a stream, in the original names of FLUX and its relatives.
-_STREAM_INPUTS = (
-    "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
-    "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v"
-)
-
-
-def _stream(width: int) -> Fits:
-    return lambda seen: width in seen.widths(last=_STREAM_INPUTS + ",img_mod_linear,txt_mod_linear,modulation_linear")
+_MODULATION_INPUTS = ",img_mod_linear,txt_mod_linear,modulation_linear"
 
 
 def _flux2_streams(seen: LayerShapes) -> bool:
     """Hidden 6144 (dev), 4096 (klein 9b), 3072 (klein 4b, as FLUX.1, but its MLPs differ)."""
-    if seen.widths(last=_STREAM_INPUTS) & {4096, 6144}:
+    if seen.widths(last=STREAM_INPUTS) & {4096, 6144}:
         return True
     inner = seen.widths("single_blocks", "linear2") or seen.widths(last="img_mlp_2,txt_mlp_2")
     if inner:
@@ -85,30 +92,24 @@ def _flux2_streams(seen: LayerShapes) -> bool:
     )
 
 
-def _flux2_diffusers(seen: LayerShapes) -> bool:
-    """FLUX.2 fuses its MLP into the attention of single blocks, which so has one output instead of a list of them."""
-    fused = _any("to_qkv_mlp_proj", "_ff_linear_in\n", "_ff_context_linear_in\n")(seen)
-    return fused or seen.ends("single_transformer_blocks_", "_attn_to_out") or _dit(6144, "attn")(seen)
-
-
 # HunyuanVideo's original names say fc1 and linear where FLUX says 0 and lin.
 _HUNYUAN = ("img_mlp_fc", "txt_mlp_fc", "img_mod_linear", "txt_mod_linear", "modulation_linear")
 
 
 def _refiner(width: int) -> Fits:
     """HunyuanVideo refines its text first, as wide as its blocks are."""
-    return lambda seen: seen.has("token_refiner") and width in seen.widths("_blocks_")
+    return _all(_any("token_refiner"), _wide(width, words="_blocks_"))
 
 
 def _dit(width: int, attention: str) -> Fits:
     """Diffusers' `transformer_blocks` whose self-attention (attn or attn1) has this width."""
     ends = ",".join(f"{attention}_to_{part}" for part in ("q", "k", "v", "out_0"))
-    return lambda seen: width in seen.widths("transformer_blocks_", ends)
+    return _wide(width, ends, "transformer_blocks_")
 
 
-def _double_alone(width: int, attention: str = "attn") -> Fits:
-    """The same of a network without single blocks, as far as is seen."""
-    return lambda seen: "single_transformer_blocks" not in seen.containers and _dit(width, attention)(seen)
+def _double_alone(width: int) -> Fits:
+    """The same for a network without single blocks."""
+    return lambda seen: "single_transformer_blocks" not in seen.containers and _dit(width, "attn")(seen)
 
 
 _TWO_STREAM_INPUTS = (
@@ -118,17 +119,12 @@ _TWO_STREAM_INPUTS = (
 
 
 def _two_streams(width: int) -> Fits:
-    """Attention of this width in both of two streams, one for the picture and one for the text."""
-    both = _any("attn_add_", "ff_context_")
-    return lambda seen: both(seen) and width in seen.widths(last=_TWO_STREAM_INPUTS)
+    """Attention of this width in both of two streams, one for the image and one for the text."""
+    return _all(_any("attn_add_", "ff_context_"), _wide(width, _TWO_STREAM_INPUTS))
 
 
-def _has_width(width: int) -> Fits:
-    return lambda seen: width in seen.widths("transformer_blocks_")
-
-
-# FLUX.1 and the networks that took over diffusers' names for it, and its width. Ovis-Image gates its MLPs, which so are
-# twice as wide as those of the others.
+# FLUX.1 and the networks with its names in diffusers and its width. The MLPs of Ovis-Image are gated, so they are twice
+# as wide.
 _FLUXES = "flux1 chroma hunyuan-video longcat-image bria-fibo"
 _GATED, _PLAIN = 24576, 12288
 
@@ -143,19 +139,8 @@ def _mlp(width: int | None) -> Fits:
     return fits
 
 
-def _all(*conditions: Fits) -> Fits:
-    return lambda seen: all(fits(seen) for fits in conditions)
-
-
-def _two_feed_forwards(seen: LayerShapes) -> bool:
-    """Width 3072, with a second MLP for the text: as FLUX.1 has it, and Qwen-Image has not."""
-    return seen.has("ff_context_") and 3072 in seen.widths(
-        last="attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj"
-    )
-
-
 def _only_self_attention(width: int) -> Fits:
-    return lambda seen: _dit(width, "attn1")(seen) and not _any("attn2_", "add_")(seen)
+    return _all(_dit(width, "attn1"), _not(_any("attn2_", "add_")))
 
 
 def _pixart(seen: LayerShapes) -> bool:
@@ -164,21 +149,8 @@ def _pixart(seen: LayerShapes) -> bool:
     return plain or seen.has("\nadaln_single_")
 
 
-def _auraflow_single(seen: LayerShapes) -> bool:
-    """Its single blocks have a projection after the attention and an MLP in parts, where FLUX has one for both."""
-    apart = _any("_ff_linear_1\n", "_ff_linear_2\n", "_ff_out_projection\n")(seen)
-    return apart or seen.ends("single_transformer_blocks_", "_attn_to_out_0")
-
-
-def _qwen(seen: LayerShapes) -> bool:
-    """MLPs of two named streams; another network has one of them, at a width of 2048."""
-    return _any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1")(seen) and 2048 not in seen.widths()
-
-
-def _mochi(seen: LayerShapes) -> bool:
-    """Its attention reads the text in a second stream, which is half as wide."""
-    return seen.has("attn1_add_") and 1536 in seen.widths(last="add_q_proj,add_k_proj,add_v_proj")
-
+# MLPs of two named streams; another network has one of them, at a width of 2048.
+_QWEN = _all(_any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1"), _not(_wide(2048)))
 
 # Chroma has no modulation of its own in any block; FLUX.1 has it in all, here in its original and in diffusers' names.
 _MODULATION = ("_mod_lin\n", "modulation_lin\n", "vector_in", "guidance_in")
@@ -188,17 +160,16 @@ _MODULATED = _FLUXES.replace(" chroma", "")
 
 def _without_modulation(seen: LayerShapes) -> bool:
     """All layers but the modulation, in FLUX's original names: what Chroma has, and what Kontext is trained on."""
-    trained = ("img_attn_qkv", "img_mlp_0", "txt_attn_qkv", "txt_mlp_0", "linear1", "linear2")
-    return all(map(seen.has, trained))
+    return all(map(seen.has, ("img_attn_qkv", "img_mlp_0", "txt_attn_qkv", "txt_mlp_0", "linear1", "linear2")))
 
 
 def _layer_width(width: int) -> Fits:
-    """Lumina and its relatives: `layers` with refiners before them, told apart by width."""
+    """Lumina and its relatives have `layers` with refiners before them, and differ in width."""
     ends = "to_q,to_k,to_v,to_out_0,qkv,attention_out,feed_forward_w1,feed_forward_w3,linear_1,linear_3"
     return lambda seen: width in seen.widths(last=ends) or width in seen.outputs("feed_forward_w2,linear_2")
 
 
-# Cosmos-Predict2's names. Anima is the one of width 2048, trained on; no text is as wide as 1024.
+# Names of Cosmos-Predict2, and of Anima, which was trained from its model of width 2048.
 _COSMOS = (
     "cross_attn_q_proj", "cross_attn_k_proj", "cross_attn_v_proj", "attn_output_proj", "self_attn_q_proj",
     "self_attn_k_proj", "self_attn_v_proj", "adaln_modulation_", "mlp_layer",
@@ -210,13 +181,13 @@ def _cosmos(width: int) -> Fits:
 
     def fits(seen: LayerShapes) -> bool:
         widths = seen.widths() & {2048, 4096, 5120}
-        return _any(*_COSMOS)(seen) and (width in widths or (width == 2048 and not widths))
+        return any(map(seen.has, _COSMOS)) and width in (widths or {2048})
 
     return fits
 
 
 def _by_trainer(seen: LayerShapes) -> bool:
-    """Whether a program wrote the names that trains picture and video models alone."""
+    """Whether the names are those of a trainer for image and video models."""
     return not seen.formats.isdisjoint(("kohya", "ai-toolkit", "lycoris", "onetrainer"))
 
 
@@ -227,16 +198,8 @@ _WAN = (
 )  # fmt: skip
 
 
-def _encoders_alone(words: str, width: int | None = None) -> Fits:
-    def fits(seen: LayerShapes) -> bool:
-        return seen.encoders_have(words) and (width is None or width in seen.encoder_widths(words))
-
-    return fits
-
-
-def _only_encoder(width: int) -> Fits:
-    """kohya numbers the text encoders of networks that have several ("lora_te1_")."""
-    return lambda seen: seen.encoders_begin("lora_te_text_model_encoder") and width in seen.encoder_widths()
+def _encoders_alone(words: str, width: int) -> Fits:
+    return lambda seen: seen.encoders_have(words) and width in seen.encoder_widths(words)
 
 
 RULES: tuple[Rule, ...] = (
@@ -244,9 +207,11 @@ RULES: tuple[Rule, ...] = (
     _rule("hidream", "double_stream_blocks single_stream_blocks"),
     _rule("boogu", "double_stream_layers single_stream_layers"),
     _rule("flux3", "mode_blocks_image mode_blocks_image_cond txt_mode_blocks"),
-    _rule("flux3", "single_transformer_blocks", lambda seen: seen.ends("single_transformer_blocks_", "_ff_linear_in")),
+    _rule("flux3", "single_transformer_blocks", _ends("single_transformer_blocks_", "_ff_linear_in")),
     _rule("auraflow", "joint_transformer_blocks double_layers single_layers"),
-    _rule("auraflow", "single_transformer_blocks", _auraflow_single),
+    # Its single blocks have a projection after the attention and an MLP in parts, where FLUX has one for both.
+    _rule("auraflow", "single_transformer_blocks", _any("_ff_linear_1\n", "_ff_linear_2\n", "_ff_out_projection\n")),
+    _rule("auraflow", "single_transformer_blocks", _ends("single_transformer_blocks_", "_attn_to_out_0")),
     _rule("sd3", "joint_blocks"),
     _rule("krea2", "txtfusion txtfusion_layerwise_blocks txtfusion_refiner_blocks txtfusion_projector"),
     _rule("krea2", "text_fusion text_fusion_layerwise_blocks text_fusion_refiner_blocks"),
@@ -260,7 +225,7 @@ RULES: tuple[Rule, ...] = (
     _rule("flux2", "double_stream_modulation_img_linear double_stream_modulation_txt_linear"),
     _rule("flux2", "single_stream_modulation_linear"),
     _rule("latte", "temporal_transformer_blocks"),
-    # A language model that draws: only trainers for pictures write such names.
+    # A language model that generates images: only trainers of image models write these names.
     _rule("hidream-o1", "language_model_layers model_language_model_layers", _by_trainer),
     # U-Nets: the width of the text embedding, then the depth.
     _rule("svd", networks.CONTAINERS, _any("temporal_transformer_blocks")),
@@ -278,12 +243,12 @@ RULES: tuple[Rule, ...] = (
     _rule("sd1 sd2 sdxl", networks.CONTAINERS),
     # Stable Cascade's own trainer and cloneofsimo/lora number layers instead of naming them: only widths are left.
     _rule("stable-cascade", "weights", lambda seen: not seen.widths().isdisjoint((1536, 2048))),
-    _rule("sd1", "#", lambda seen: 768 in seen.widths()),
-    _rule("sd2", "#", lambda seen: 1024 in seen.widths()),
+    _rule("sd1", "#", _wide(768)),
+    _rule("sd2", "#", _wide(1024)),
     # FLUX and its relatives: two streams in their original names.
     _rule("joy-image", _STREAMS, _any("_attn_img_attn_", "_attn_txt_attn_", "_img_mlp_net_", "_txt_mlp_net_")),
-    _rule("hunyuan-image", _STREAMS, _stream(3584)),
-    _rule("hunyuan-video-1.5", _STREAMS, _stream(2048)),
+    _rule("hunyuan-image", _STREAMS, _wide(3584, STREAM_INPUTS + _MODULATION_INPUTS)),
+    _rule("hunyuan-video-1.5", _STREAMS, _wide(2048, STREAM_INPUTS + _MODULATION_INPUTS)),
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
     _rule("flux1", _STREAMS, _any(*_MODULATION)),
@@ -296,25 +261,28 @@ RULES: tuple[Rule, ...] = (
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
     _rule("nucleus-image", _DIT, _any("_encoder_proj\n", "img_mlp_gate\n", "img_mlp_shared_expert")),
     # MageFlow has Qwen-Image's blocks, but a fifth of them.
-    _rule("mageflow", _DIT, _all(_qwen, lambda seen: seen.blocks("transformer_blocks") == set(range(12)))),
-    _rule("qwen-image", _DIT, _qwen),
+    _rule("mageflow", _DIT, _all(_QWEN, lambda seen: seen.blocks("transformer_blocks") == set(range(12)))),
+    _rule("qwen-image", _DIT, _QWEN),
     _rule("stable-audio-3", _DIT, _any("_cross_attn_to_kv", "_self_attn_to_qkv")),
     _rule("ace-step", _DIT, _any("_cross_attn_to_")),
-    _rule("minimax-h3", _DIT, lambda seen: 5376 in seen.widths(last=_TWO_STREAM_INPUTS)),
+    _rule("minimax-h3", _DIT, _wide(5376, _TWO_STREAM_INPUTS)),
     _rule("krea2", _DIT, _any("attn_to_gate")),
     _rule("motif-video", _DIT, _any("\ncontext_embedder_linear_")),
     _rule("bria-fibo", "single_transformer_blocks", _any("\ncaption_projection_")),
     _rule("ovis-image", _DIT, _mlp(_GATED)),
-    _rule("flux2", _DIT, _flux2_diffusers),
+    # FLUX.2 fuses its MLP into the attention of single blocks, which so has one output instead of a list of them.
+    _rule("flux2", _DIT, _any("to_qkv_mlp_proj", "_ff_linear_in\n", "_ff_context_linear_in\n")),
+    _rule("flux2", _DIT, _ends("single_transformer_blocks_", "_attn_to_out")),
+    _rule("flux2", _DIT, _dit(6144, "attn")),
     _rule("flux2", "single_transformer_blocks", _dit(4096, "attn")),
     # Then widths and the number of blocks, two streams before one.
     _rule("sd3", _DIT, _double_alone(1536)),
     _rule("sd3", _DIT, _double_alone(2432)),
-    # Mochi's text stream has this width too, beside a picture stream of 3072.
-    _rule("sd3", "transformer_blocks", lambda seen: _two_streams(1536)(seen) and not _has_width(3072)(seen)),
+    # Mochi's text stream has this width too, beside an image stream of 3072.
+    _rule("sd3", "transformer_blocks", _all(_two_streams(1536), _not(_wide(3072, words="transformer_blocks_")))),
     _rule("sd3", "transformer_blocks", _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
-    _rule("hunyuan-image", "single_transformer_blocks", _has_width(3584)),
+    _rule("hunyuan-image", "single_transformer_blocks", _wide(3584, words="transformer_blocks_")),
     _rule("hunyuan-video-1.5", _DIT, _refiner(2048)),
     # Nucleus-Image has no queries of its own for the text.
     _rule("hunyuan-video-1.5", _DIT, _all(_two_streams(2048), _any("attn_add_q", "attn_to_add_out", "ff_context_"))),
@@ -327,11 +295,19 @@ RULES: tuple[Rule, ...] = (
     _flux(_FLUXES, "single_transformer_blocks", _mlp(_PLAIN)),
     _flux(f"{_FLUXES} ovis-image", "single_transformer_blocks", _mlp(None)),
     _rule("", "single_transformer_blocks"),
-    _flux(_FLUXES, _DIT, _two_feed_forwards),
+    # A second MLP for the text, as FLUX.1 has it, and Qwen-Image has not.
+    _flux(
+        _FLUXES,
+        _DIT,
+        _all(_any("ff_context_"), _wide(3072, "attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj")),
+    ),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
     _rule("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
     _flux(f"{_FLUXES} ovis-image qwen-image flux2", _DIT, _dit(3072, "attn")),
-    _rule("mochi", _DIT, _all(_dit(3072, "attn1"), _mochi)),
+    # Mochi's attention reads the text in a second stream, which is half as wide.
+    _rule(
+        "mochi", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_"), _wide(1536, "add_q_proj,add_k_proj,add_v_proj"))
+    ),
     _rule("easyanimate", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_", "_txt_ff_"))),
     _rule("cogvideox", _DIT, _only_self_attention(1920)),
     _rule("cogvideox mochi easyanimate", _DIT, _only_self_attention(3072)),
@@ -356,20 +332,20 @@ RULES: tuple[Rule, ...] = (
     _rule("ace-step", "layers decoder_layers", _any("_cross_attn_to_", "_cross_attn_q_proj")),
     _rule("z-image", _LAYERS, _layer_width(3840)),
     # Lumina-Next is as wide, and has two attentions in a layer.
-    _rule("lumina2", _LAYERS, lambda seen: _layer_width(2304)(seen) and not _any("_attn1_", "_attn2_")(seen)),
+    _rule("lumina2", _LAYERS, _all(_layer_width(2304), _not(_any("_attn1_", "_attn2_")))),
     _rule("omnigen2", _LAYERS, _layer_width(2520)),
     _rule("ideogram4", _LAYERS, _layer_width(4608)),
     _rule("z-image lumina2", "noise_refiner context_refiner", lambda seen: not seen.widths(last="to_q,qkv")),
     _rule("anima", "llm_adapter_blocks"),
     _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),
-    _rule("krea2", "blocks", lambda seen: 6144 in seen.widths(last="mlp_gate,mlp_up")),
-    _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", lambda seen: 5376 in seen.widths()),
+    _rule("krea2", "blocks", _wide(6144, "mlp_gate,mlp_up")),
+    _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", _wide(5376)),
     _rule("prx", "blocks", _any("_img_qkv_proj\n", "_txt_kv_proj\n")),
     _rule("f-lite", "blocks", _any("_cross_attn_context_kv")),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
     _rule("hunyuan-dit", "blocks", lambda seen: 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")),
     # NVIDIA's own code writes these names for Cosmos-Predict2, all other programs for Anima.
-    _rule("anima cosmos", "blocks", _all(_cosmos(2048), lambda seen: not _by_trainer(seen))),
+    _rule("anima cosmos", "blocks", _all(_cosmos(2048), _not(_by_trainer))),
     _rule("anima", "blocks", _cosmos(2048)),
     _rule("cosmos", "blocks", _cosmos(5120)),
     _rule("cosmos", "blocks", _cosmos(4096)),
@@ -377,25 +353,19 @@ RULES: tuple[Rule, ...] = (
     # Text encoders alone.
     _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),
     _rule("sd2", "", _encoders_alone("text_model_encoder", 1024)),
-    _rule("sd1", "", _only_encoder(768)),
+    # kohya numbers the text encoders of networks that have several ("lora_te1_").
+    _rule("sd1", "", lambda seen: seen.encoders_begin("lora_te_text_model_encoder") and 768 in seen.encoder_widths()),
     _rule("anima", "", _encoders_alone("_layers_0_self_attn_q_proj", 1024)),
 )
 
 
-_TWINS = {"flux1", "chroma"}
-
-
 def rule_for(seen: LayerShapes) -> Rule | None:
-    """The first rule that holds, with those of its networks that have the size; None for layers of none known here."""
-    rule = next((rule for rule in RULES if _applies(rule, seen)), None)
-    if rule is None:
-        return None
-    left = possible(rule.architectures, seen)
-    # An excerpt does not show how many blocks there are, and of FLUX.1 there are the most.
-    return replace(rule, architectures=left, is_flux=rule.is_flux and (_TWINS.issuperset(left) or seen.is_excerpt))
-
-
-def _applies(rule: Rule, seen: LayerShapes) -> bool:
-    """A rule without containers is for files that patch no picture model, only text encoders."""
-    there = not rule.within.isdisjoint(seen.containers) if rule.within else not seen.containers
-    return there and rule.fits(seen)
+    """The first matching rule, with those of its architectures that have the right size; None for unknown layers."""
+    for rule in RULES:
+        # A rule without containers is for files that patch text encoders only.
+        if (not rule.within.isdisjoint(seen.containers) if rule.within else not seen.containers) and rule.fits(seen):
+            left = possible(rule.architectures, seen)
+            # An excerpt does not show how many blocks there are, and of FLUX.1 there are the most.
+            is_flux = rule.is_flux and ({"flux1", "chroma"}.issuperset(left) or seen.is_excerpt)
+            return replace(rule, architectures=left, is_flux=is_flux)
+    return None

@@ -1,9 +1,9 @@
-"""What a safetensors file is when it is no LoRA for pictures or films: told by its tensors' names, first rule first."""
+"""The type of a safetensors file that is no LoRA for images or videos, by the names of its tensors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from connectors.weights.header import Tensor
@@ -31,7 +31,7 @@ WORDS: Mapping[What, str] = {
     "empty": "an empty file",
     "other": "something else",
 }
-# Each word stands at the beginning of a name, or after a dot.
+# Prefixes of names, or of their parts after a dot.
 _CONTROL = (
     "controlnet_", "control_model.", "control_layers.", "control_noise_refiner.", "control_blocks.", "lllite_",
     "input_hint_block.", "controlnet.", "zero_convs.", "pos_embed_input.", "lora_controlnet", "control_transformer",
@@ -56,10 +56,14 @@ _LANGUAGE = re.compile(
     r"|(?:^|_)layers?_\d+_(?:mlp_fc\d|fc\d|intermediate_dense|output_dense|mixer_\w+)$|_DenseReluDense_w"
     r"|_ffn_(?:up|down)_proj$|_ffn_lin\d$|_mlp_dense_|_feed_forward_(?:intermediate|output)_dense$"
     r"|(?:^|_)layers_\d+_feed_forward_(?:gate|up|down)_proj$"
-    # The eye of a language model that sees.
+    # The image encoder of a language model.
     r"|(?:^|_)(?:visual_blocks|vision_tower|multi_modal_projector)_"
 )
-# A layer that no picture model has: of MPT, Phi, ModernBERT, RWKV, Mamba and its kin, Gemma 3n, ALBERT.
+_LANGUAGE_TENSOR = re.compile(
+    r"(?:model\.|language_model\.)*(?:layers\.\d+\.(?:self_attn|mlp|linear_attn)|embed_tokens)"
+    r"|(?:transformer\.)?(?:h\.\d+\.|wte\.|wpe\.)|lm_head\.|gpt_neox\."
+)
+# Layers of MPT, Phi, ModernBERT, RWKV, Mamba, Gemma 3n and ALBERT that no image model has.
 _LANGUAGE_ALONE = re.compile(r"_Wqkv$|_receptance$|_mamba_|_temporal_block_|_altup_|(?:^|_)albert_layer")
 _VISION = re.compile(
     r"^(?:image_encoder|visual_trunk|vision_encoder|backbone(?!_layers_\d+_mixer)|trunk|mask_decoder)_"
@@ -68,82 +72,66 @@ _VISION = re.compile(
     r"|(?:^|_)encoder_layers_\d+_blocks_\d+_|(?:^|_)stages_\d+_(?:blocks|layers)_\d+_"
 )
 
-_Names = Mapping[str, Tensor]
+# Timestep embeddings, which only diffusion models have.
+_TIME = ("x_embedder.", "t_embedder.", "time_embed.", "time_embedding.", "time_text_embed.", "adaLN_modulation.")
+# The image encoders of CLIP and SigLIP, Whisper, upscalers.
+_SENSES = ("vision_model.", "visual.", "vision_tower.", "image_encoder.", "encoder.conv1.", "conv_first.")
+_TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
+_EMBEDDINGS = ("emb_params", "clip_l", "clip_g", "t5", "t5xxl", "string_to_param", "text_encoders_0", "text_encoders_1")
+
+_Tensors = Mapping[str, Tensor]
 
 
-def _has(*words: str) -> Callable[[_Names], bool]:
-    return lambda tensors: any(_starts(name, words) for name in tensors)
+def _has(*words: str) -> Callable[[_Tensors], bool]:
+    """Whether a name, or a part of one after a dot, begins with one of the words."""
+    inside = tuple(f".{word}" for word in words)
+    return lambda tensors: any(name.startswith(words) or any(word in name for word in inside) for name in tensors)
 
 
-def _starts(name: str, words: tuple[str, ...]) -> bool:
-    return name.startswith(words) or any(f".{word}" in name for word in words)
+def _begins(*words: str) -> Callable[[_Tensors], bool]:
+    return lambda tensors: any(name.startswith(words) for name in tensors)
 
 
-def _is_embedding(tensors: _Names) -> bool:
+def _is_embedding(tensors: _Tensors) -> bool:
     """A handful of vectors as wide as a text encoder's, under a token's name or a web UI's."""
-    known = {"emb_params", "clip_l", "clip_g", "t5", "t5xxl", "string_to_param", "text_encoders_0", "text_encoders_1"}
     if len(tensors) > 8:
         return False
-    named = all(name in known or name.startswith(("string_to_param.", "<")) for name in tensors)
+    named = all(name in _EMBEDDINGS or name.startswith(("string_to_param.", "<")) for name in tensors)
     flat = all(len(tensor.shape) in (1, 2) and tensor.shape[-1] in _TEXT_WIDTHS for tensor in tensors.values())
     return named or (flat and len(tensors) <= 4 and not any("." in name for name in tensors))
 
 
-_TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
-
-
-_ENCODERS_OF_PIPELINES = ("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.")
-
-
-def _is_checkpoint(tensors: _Names) -> bool:
-    """The parts of a pipeline in one file, or a U-Net in the original code's names, which was always part of one."""
+def _is_checkpoint(tensors: _Tensors) -> bool:
+    """Several components of a pipeline, or a U-Net with the original names, which is only found in checkpoints."""
     parts = (
         any("diffusion_model." in name or name.startswith("unet.") for name in tensors),
-        any(name.startswith(("first_stage_model.", "vae.")) for name in tensors),
-        any(
-            name.startswith(("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder."))
-            for name in tensors
-        ),
+        _begins("first_stage_model.", "vae.")(tensors),
+        _begins("cond_stage_model.", "conditioner.", "text_encoders.", "text_encoder.")(tensors),
     )
     unet = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.")
-    ldm = any(name.startswith(tuple(f"model.diffusion_model.{part}" for part in unet)) for name in tensors)
-    return sum(parts) >= 2 or ldm or any(name in ("alphas_cumprod", "betas", "model_ema.decay") for name in tensors)
+    ldm = _begins(*(f"model.diffusion_model.{part}" for part in unet))(tensors)
+    return sum(parts) >= 2 or ldm or not tensors.keys().isdisjoint(("alphas_cumprod", "betas", "model_ema.decay"))
 
 
-def _is_language_model(tensors: _Names) -> bool:
-    return any(
-        re.match(r"(?:model\.|language_model\.)*(?:layers\.\d+\.(?:self_attn|mlp|linear_attn)|embed_tokens)", name)
-        or re.match(r"(?:transformer\.)?(?:h\.\d+\.|wte\.|wpe\.)|lm_head\.|gpt_neox\.", name)
-        for name in tensors
-    )
+def _is_sense(tensors: _Tensors) -> bool:
+    """A whole CLIP is none of these: it has a text encoder too."""
+    return _has(*_SENSES)(tensors) and not _begins(*_ENCODERS)(tensors)
 
 
-# Layers that read how noisy a picture is: of a diffusion model, whatever else is in it.
-_TIME = ("x_embedder.", "t_embedder.", "time_embed.", "time_embedding.", "time_text_embed.", "adaLN_modulation.")
-# The eye of CLIP or SigLIP, the ear of Whisper, upscalers.
-_SENSES = ("vision_model.", "visual.", "vision_tower.", "image_encoder.", "encoder.conv1.", "conv_first.")
-
-
-def _is_sense(tensors: _Names) -> bool:
-    """Told apart from a whole CLIP by its missing text encoder."""
-    return _has(*_SENSES)(tensors) and not any(name.startswith(_ENCODERS) for name in tensors)
-
-
-def _is_vae(tensors: _Names) -> bool:
-    if any(name.startswith(("first_stage_model.", "quant_conv.", "post_quant_conv.")) for name in tensors):
+def _is_vae(tensors: _Tensors) -> bool:
+    if _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")(tensors):
         return True
     halves = ("decoder.", "encoder.", "vae.", "taesd_")
     return any(name.startswith(halves) and len(tensor.shape) >= 4 for name, tensor in tensors.items())
 
 
-def _is_motion_module(tensors: _Names) -> bool:
-    return any("motion_module" in name or "temporal_transformer." in name for name in tensors)
-
-
-_RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
+_RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
     ("empty", lambda tensors: not tensors),
     ("ip-adapter", _has("ip_adapter", "image_proj.", "image_proj_model.")),
-    ("motion-module", _is_motion_module),
+    (
+        "motion-module",
+        lambda tensors: any("motion_module" in name or "temporal_transformer." in name for name in tensors),
+    ),
     ("checkpoint", _is_checkpoint),
     ("controlnet", _has(*_CONTROL)),
     ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
@@ -151,43 +139,41 @@ _RULES: tuple[tuple[What, Callable[[_Names], bool]], ...] = (
     ("vae", _is_vae),
     ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
     ("diffusion-model", _has(*_TIME)),
-    ("llm", _is_language_model),
+    ("llm", lambda tensors: any(map(_LANGUAGE_TENSOR.match, tensors))),
     ("other", _is_sense),
     # PEFT saves no whole model: this is another of its adapters (VeRA, HRA, prompt tuning).
     ("other", _has("base_model.model.")),
     ("diffusion-model", _has(*_MODELS)),
     ("other", lambda _tensors: True),
-)  # fmt: skip
-# Things whose files hold LoRA layers too, and are yet something else.
+)
+# Types that may be stored as LoRA layers.
 _DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
 _DESPITE_NAMES = ("ip_adapter", "image_proj", "motion_module", "temporal_transformer_", "lllite_")
 
 
-def what_it_is(tensors: _Names) -> What:
+def what_it_is(tensors: _Tensors) -> What:
     """For a file that has no LoRA layers, or few beside others."""
     return next(what for what, holds in _RULES if holds(tensors))
 
 
-def despite_lora(tensors: _Names, named: Named) -> What | None:
+def despite_lora(tensors: _Tensors, named: Named) -> What | None:
     """What a file with LoRA layers is, if a ControlNet, IP-Adapter or motion module was stored in that form."""
-    together = "\n".join(named.model)
-    if not any(word in together for word in _DESPITE_NAMES) and "lora_controlnet" not in tensors:
+    names = "\n".join(named.model)
+    if not any(word in names for word in _DESPITE_NAMES) and "lora_controlnet" not in tensors:
         return None
     found = what_it_is(tensors)
     return found if found in _DESPITE_LORA else None
 
 
 def of_another_model(named: Named) -> What | None:
-    """Either "llm-lora" or "vision-lora" where most layers belong to such a model; None for a picture model's."""
+    """Either "llm-lora" or "vision-lora" where most layers belong to such a model, else None."""
     names = tuple(named.model)
     if not names or any(prefix.format not in ("", "peft", "diffusers") for prefix in named.prefixes):
         return None
     if _most(names, _VISION):
         return "vision-lora"
-    is_language = any(map(_LANGUAGE_ALONE.search, names)) or _most(names, _LANGUAGE)
-    return "llm-lora" if is_language else None
+    return "llm-lora" if any(map(_LANGUAGE_ALONE.search, names)) or _most(names, _LANGUAGE) else None
 
 
-def _most(names: Iterable[str], pattern: re.Pattern[str]) -> bool:
-    found = [pattern.search(name) is not None for name in names]
-    return sum(found) * 2 > len(found)
+def _most(names: Sequence[str], pattern: re.Pattern[str]) -> bool:
+    return sum(pattern.search(name) is not None for name in names) * 2 > len(names)

@@ -115,7 +115,7 @@ def _source(download: Download) -> Iterator[HttpRanges]:
 
 def _facts(source: Ranges, layouts: Layouts | None = None) -> Facts:
     structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
-    found = lora_facts.described(structure, header, Sparing(source))
+    found = lora_facts.from_structure(structure, header, Sparing(source))
     return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
 
 

@@ -1,4 +1,4 @@
-"""Naming formats: who wrote a LoRA file, by the beginnings of its layers' names, and what each layer is called without.
+"""Key formats: the writer of a LoRA file, by the prefixes of its layers' names, and the plain names without them.
 
 The same layer is `lora_unet_double_blocks_0_img_attn_qkv` to kohya, `diffusion_model.double_blocks.0.img_attn.qkv` to
 ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule about an architecture holds for all.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -20,7 +20,7 @@ Part = Literal[
     "on_input", "a1", "a2", "b1", "b2", "diff", "diff_b", "set", "reshape", "w_norm", "b_norm", "vision", "scale",
     "expert",
 ]  # fmt: skip
-# How the ending alone tells the writer: diffusers of early 2023 kept attention processors, XLabs still does.
+# Writers that an ending alone identifies: diffusers of early 2023 had attention processors, XLabs still does.
 Style = Literal["", "old", "processor", "xlabs", "default", "cloneofsimo", "kohya", "cascade"]
 
 
@@ -34,6 +34,12 @@ def _pair(down: str, up: str, style: Style = "") -> dict[str, Ending]:
     return {down: Ending(part="down", style=style), up: Ending(part="up", style=style)}
 
 
+# Parts that LyCORIS and others name in the words used here.
+_NAMED_AS_PARTS: tuple[Part, ...] = (
+    "alpha", "magnitude", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1",
+    "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "diff", "diff_b", "w_norm",
+    "b_norm",
+)  # fmt: skip
 ENDINGS: Mapping[str, Ending] = {
     **_pair(".lora_down.weight", ".lora_up.weight", "kohya"),
     **_pair(".lora_A.weight", ".lora_B.weight"),
@@ -47,22 +53,12 @@ ENDINGS: Mapping[str, Ending] = {
     # Stable Cascade's own trainer.
     **_pair(".lora_down", ".lora_up", "cascade"),
     ".lora_mid.weight": Ending(part="mid"),
-    ".alpha": Ending(part="alpha"),
     ".lora_B.bias": Ending(part="up_bias"),
     ".lora_B.default.bias": Ending(part="up_bias"),
     ".dora_scale": Ending(part="magnitude"),
     ".lora_magnitude_vector": Ending(part="magnitude"),
     ".lora_magnitude_vector.weight": Ending(part="magnitude"),
     ".lora_magnitude_vector.default.weight": Ending(part="magnitude"),
-    ".magnitude": Ending(part="magnitude"),
-    **{
-        f".{part}": Ending(part=part)
-        for part in ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2")
-    },
-    **{
-        f".{part}": Ending(part=part)
-        for part in ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2")
-    },
     ".oft_blocks": Ending(part="oft"),
     ".oft_diag": Ending(part="oft"),
     ".oft_R.weight": Ending(part="oft"),
@@ -72,37 +68,33 @@ ENDINGS: Mapping[str, Ending] = {
     ".rescale": Ending(part="scale"),
     ".ia3_l": Ending(part="ia3"),
     ".ia3_l.default": Ending(part="ia3", style="default"),
-    ".on_input": Ending(part="on_input"),
     ".a1.weight": Ending(part="a1"),
     ".a2.weight": Ending(part="a2"),
     ".b1.weight": Ending(part="b1"),
     ".b2.weight": Ending(part="b2"),
-    ".diff": Ending(part="diff"),
-    ".diff_b": Ending(part="diff_b"),
     ".set_weight": Ending(part="set"),
     ".reshape_weight": Ending(part="reshape"),
-    ".w_norm": Ending(part="w_norm"),
-    ".b_norm": Ending(part="b_norm"),
+    **{f".{part}": Ending(part=part) for part in _NAMED_AS_PARTS},
 }
 # unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
 _WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
     (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):down$"), Ending(part="down", style="cloneofsimo")),
     (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):up$"), Ending(part="up", style="cloneofsimo")),
     (re.compile(r"(?P<layer>w_[ab]_\d+)$"), Ending(part="vision")),
-    # XLabs: 1 is the stream of the picture, 2 that of the text.
+    # XLabs: 1 is the stream of the image, 2 that of the text.
     (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.down\.weight$"), Ending(part="down", style="xlabs")),
     (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.up\.weight$"), Ending(part="up", style="xlabs")),
     # kohya's OFT for FLUX turns each part of a fused layer by blocks of its own.
     (re.compile(r"(?P<layer>.+\.oft_blocks\.\d+)$"), Ending(part="oft", style="kohya")),
-    # A mixture: several halves of one layer, and a router that weighs them.
+    # A mixture of experts: several factors for one layer, and a router that weighs them.
     (re.compile(r"(?P<layer>.+\.(?:lora_(?:ups|downs)\.\d+\.weight|router\.(?:weight|bias)))$"), Ending(part="expert")),
 )
 # PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
-_NAMED = re.compile(
+_ADAPTER_NAME = re.compile(
     r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
     r"|hada_t[12]))\.(?!weight$|bias$)[\w-]+(?P<rest>\.weight|\.bias)?$"
 )
-# What a person adds to a LoRA without making it another thing: embeddings, and norms that a control LoRA carries.
+# Tensors that may accompany a LoRA: embeddings, and the norms of a control LoRA.
 _BESIDE = re.compile(r"^bundle_emb\.|\.(?:query|key)_norm\.scale$|^<.+>$|_token_embed|\.string_to_param\.")
 
 
@@ -132,19 +124,8 @@ class Sorted(Generic[T]):
 Layers = Sorted[Tensor]
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sorting(Generic[T]):
-    parts: dict[Part, dict[str, T]] = field(default_factory=dict)
-    styles: set[Style] = field(default_factory=set)
-    rest: dict[str, T] = field(default_factory=dict)
-
-    def put(self, ending: Ending, layer: str, tensor: T) -> None:
-        self.styles.add(ending.style)
-        self.parts.setdefault(ending.part, {})[layer] = tensor
-
-
 def sort(tensors: Mapping[str, T]) -> Sorted[T]:
-    """Every tensor to its part and layer. The hot loop of an inspection: most names end in a few known ways."""
+    """Sorts tensors by part and layer. This is the hot loop of an inspection: most names have one of a few endings."""
     by_ending: defaultdict[str, dict[str, T]] = defaultdict(dict)
     if next(iter(tensors), "").startswith("lora_"):
         # kohya's names have dots in their endings only. What else is in such a file is sorted below.
@@ -157,102 +138,81 @@ def sort(tensors: Mapping[str, T]) -> Sorted[T]:
             if not dot:
                 layer, dot, ending = name.rpartition(".")
             by_ending[dot + ending][layer] = tensor
-    return _layers(by_ending)
-
-
-def _layers(by_ending: Mapping[str, Mapping[str, T]]) -> Sorted[T]:
-    sorting: _Sorting[T] = _Sorting()
+    parts: dict[Part, dict[str, T]] = {}
+    styles: set[Style] = set()
+    rest: dict[str, T] = {}
     for text, found in by_ending.items():
-        ending = ENDINGS.get(text)
-        if ending is None:
-            sorting.rest.update({layer + text: tensor for layer, tensor in found.items()})
-        elif ending.part in sorting.parts:
-            sorting.styles.add(ending.style)
-            sorting.parts[ending.part].update(found)
+        if known := ENDINGS.get(text):
+            styles.add(known.style)
+            parts.setdefault(known.part, {}).update(found)
         else:
-            sorting.styles.add(ending.style)
-            sorting.parts[ending.part] = dict(found)
-    others = tuple(_unsorted(sorting))
-    return Sorted(
-        parts=sorting.parts,
-        styles=frozenset(sorting.styles),
-        beside=len(sorting.rest) - len(others),
-        others=others,
-    )
-
-
-def _unsorted(sorting: _Sorting[T]) -> Iterable[str]:
-    """Sorts the names that need a longer look, and gives back what belongs to no adapter."""
-    for name, tensor in sorting.rest.items():
+            rest.update({layer + text: tensor for layer, tensor in found.items()})
+    # Names that need a longer look.
+    beside, others = 0, []
+    for name, tensor in rest.items():
         if _BESIDE.search(name):
-            continue
-        found = _looked_up(name, sorting)
-        if found is None:
-            yield name
+            beside += 1
+        elif (match := _match(name, parts.get("on_input", {}))) is None:
+            others.append(name)
         else:
-            sorting.put(*found, tensor)
+            known, layer = match
+            styles.add(known.style)
+            parts.setdefault(known.part, {})[layer] = tensor
+    return Sorted(parts=parts, styles=frozenset(styles), beside=beside, others=tuple(others))
 
 
-def _looked_up(name: str, sorting: _Sorting[T]) -> tuple[Ending, str] | None:
-    """Endings that stand before the last dot, and a layer's own `.weight` where LyCORIS trains IA3."""
+def _match(name: str, on_input: Container[str]) -> tuple[Ending, str] | None:
+    """Less common endings: before the last dot, or a layer's own `.weight` where LyCORIS trains IA3."""
     dot = name.rfind(".")
     cuts = (name.rfind(".lora"), name.rfind("_lora"), dot, name.rfind(".", 0, max(dot, 0)))
     for end in (name[cut:] for cut in cuts if cut >= 0):
         if end in ENDINGS:
             return ENDINGS[end], name[: -len(end)]
     layer = name.removesuffix(".weight")
-    if layer in sorting.parts.get("on_input", {}):
+    if layer in on_input:
         return Ending(part="ia3", style="kohya"), layer
     for pattern, ending in _WHOLE:
         if match := pattern.match(name):
             return ending, match["layer"]
-    return _of_named_adapter(name)
-
-
-def _of_named_adapter(name: str) -> tuple[Ending, str] | None:
-    match = _NAMED.match(name)
-    found = ENDINGS.get(match["ending"] + (match["rest"] or "")) if match else None
-    return (Ending(part=found.part, style="default"), match["layer"]) if match and found else None
+    match = _ADAPTER_NAME.match(name)
+    known = ENDINGS.get(match["ending"] + (match["rest"] or "")) if match else None
+    return (Ending(part=known.part, style="default"), match["layer"]) if match and known else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prefix:
-    """`encoder`: what follows names a layer of a text encoder."""
+    """`encoder`: a text encoder's layer follows."""
 
     text: str
     format: str
     encoder: bool = False
 
 
-def _encoder(text: str, written_by: str) -> Prefix:
-    return Prefix(text=text, format=written_by, encoder=True)
-
-
-# The longer beginning stands before the shorter one that it starts with.
+# A longer prefix comes before a shorter one that it starts with.
 PREFIXES: tuple[Prefix, ...] = (
     Prefix(text="lora_unet_unet_", format="kohya"),
     Prefix(text="lora_unet_", format="kohya"),
-    _encoder("lora_prior_te_", "kohya"),
+    Prefix(text="lora_prior_te_", format="kohya", encoder=True),
     Prefix(text="lora_prior_unet_", format="kohya"),
     Prefix(text="lora_transformer_", format="onetrainer"),
-    _encoder("lora_te", "kohya"),
+    Prefix(text="lora_te", format="kohya", encoder=True),
     Prefix(text="oft_unet_", format="kohya"),
-    _encoder("oft_te", "kohya"),
+    Prefix(text="oft_te", format="kohya", encoder=True),
     Prefix(text="Hunyuan_video_I2V_lora_", format="kohya"),
     Prefix(text="lycoris_", format="lycoris"),
     Prefix(text="model.diffusion_model.", format="ai-toolkit"),
     Prefix(text="diffusion_model.", format="ai-toolkit"),
-    _encoder("text_encoders.", "ai-toolkit"),
+    Prefix(text="text_encoders.", format="ai-toolkit", encoder=True),
     Prefix(text="transformer.base_model.model.", format="peft"),
     Prefix(text="unet.base_model.model.", format="peft"),
-    _encoder("text_encoder.base_model.model.", "peft"),
+    Prefix(text="text_encoder.base_model.model.", format="peft", encoder=True),
     Prefix(text="base_model.model.unet.", format="peft"),
     Prefix(text="base_model.model.transformer.", format="peft"),
-    _encoder("base_model.model.text_model.", "peft"),
+    Prefix(text="base_model.model.text_model.", format="peft", encoder=True),
     Prefix(text="base_model.model.", format="peft"),
-    _encoder("text_encoder:", "cloneofsimo"),
-    _encoder("text_encoder", "diffusers"),
-    _encoder("text_model.", "diffusers"),
+    Prefix(text="text_encoder:", format="cloneofsimo", encoder=True),
+    Prefix(text="text_encoder", format="diffusers", encoder=True),
+    Prefix(text="text_model.", format="diffusers", encoder=True),
     Prefix(text="transformer.", format="diffusers"),
     Prefix(text="unet.", format="diffusers"),
     # Cosmos-Predict2's own code.
@@ -261,7 +221,7 @@ PREFIXES: tuple[Prefix, ...] = (
 )
 BARE = Prefix(text="", format="")
 _BEGINS = 4
-# Stand for a prefix while names are taken apart; neither can be in a name that came through `_lines`.
+# Stand-ins for prefixes while names are parsed; neither can be in a name.
 _MODEL, _ENCODER = "\x01", "\x02"
 
 
@@ -275,14 +235,23 @@ class Named:
 
 
 def name(layers: Sequence[str]) -> Named:
-    """Plain names for all layers. One text is cut and replaced in, which is far quicker than name by name."""
-    text, prefixes = _marked(_lines(layers), {layer[:_BEGINS] for layer in layers})
+    """Plain names for all layers. They are replaced in one text, which is far quicker than name by name."""
+    # One line for each layer, with a line end before the first and after the last.
+    text = "\n".join(("", *layers, ""))
+    if text.count("\n") != len(layers) + 1 or _MODEL in text or _ENCODER in text:
+        text = "\n".join(("", *(re.sub(r"[\n\x01\x02]", " ", layer) for layer in layers), ""))
+    prefixes: set[Prefix] = set()
+    begins = {layer[:_BEGINS] for layer in layers}
+    for prefix in PREFIXES:
+        if prefix.text[:_BEGINS] in begins and (start := "\n" + prefix.text) in text:
+            prefixes.add(prefix)
+            text = text.replace(start, "\n" + (_ENCODER if prefix.encoder else _MODEL))
+    if text.count("\n" + _MODEL) + text.count("\n" + _ENCODER) < len(layers):
+        prefixes.add(BARE)
     # Attention processors of early diffusers and of XLabs patch the layer they stand in.
-    text = text.replace(".processor.", ".").replace(".", "_")
+    lines = text.replace(".processor.", ".").replace(".", "_").replace("\n" + _MODEL, "\n").split("\n")[1:-1]
     if _ENCODER not in text:
-        plain = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
-        return Named(model=dict(zip(plain, layers, strict=True)), prefixes=frozenset(prefixes))
-    lines = text.replace("\n" + _MODEL, "\n").split("\n")[1:-1]
+        return Named(model=dict(zip(lines, layers, strict=True)), prefixes=frozenset(prefixes))
     model: dict[str, str] = {}
     encoders: dict[str, str] = {}
     for line, layer in zip(lines, layers, strict=True):
@@ -293,45 +262,21 @@ def name(layers: Sequence[str]) -> Named:
     return Named(model=model, encoders=encoders, prefixes=frozenset(prefixes))
 
 
-def _lines(layers: Sequence[str]) -> str:
-    """One layer a line, a line end before the first and after the last."""
-    text = "\n".join(("", *layers, ""))
-    if text.count("\n") == len(layers) + 1 and _MODEL not in text and _ENCODER not in text:
-        return text
-    return "\n".join(("", *(re.sub(r"[\n\x01\x02]", " ", layer) for layer in layers), ""))
-
-
-def _marked(text: str, begins: Set[str]) -> tuple[str, set[Prefix]]:
-    """The text with a mark in place of every prefix, and the prefixes that were there."""
-    found: set[Prefix] = set()
-    for prefix in PREFIXES:
-        if prefix.text[:_BEGINS] in begins and (start := "\n" + prefix.text) in text:
-            found.add(prefix)
-            text = text.replace(start, "\n" + (_ENCODER if prefix.encoder else _MODEL))
-    marks = text.count("\n" + _MODEL) + text.count("\n" + _ENCODER)
-    return text, found if marks == text.count("\n") - 1 else {*found, BARE}
-
-
 def format_of(named: Named, layers: Layers) -> str | None:
     """The format in the words of the catalog; a file of two formats names both, joined by "+"."""
-    found = {_format(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
+    found = {_format_of(prefix, named, layers) for prefix in named.prefixes if not prefix.encoder or not named.model}
     return "+".join(sorted(found - {""})) or None
 
 
-def _format(prefix: Prefix, named: Named, layers: Layers) -> str:
-    if "xlabs" in layers.styles:
-        return "xlabs"
-    if "cloneofsimo" in layers.styles:
-        return "cloneofsimo"
-    if prefix is BARE:
-        return _bare(named, layers)
-    if prefix.format == "diffusers" and layers.styles & {"old", "processor"}:
-        return "diffusers-old"
-    return prefix.format
-
-
-def _bare(named: Named, layers: Layers) -> str:
-    """Names without a beginning: by the endings, or a control LoRA of Black Forest Labs, which has norms beside it."""
+def _format_of(prefix: Prefix, named: Named, layers: Layers) -> str:
+    for style in ("xlabs", "cloneofsimo"):
+        if style in layers.styles:
+            return style
+    if prefix is not BARE:
+        return (
+            "diffusers-old" if prefix.format == "diffusers" and layers.styles & {"old", "processor"} else prefix.format
+        )
+    # Names without a prefix are recognised by their endings.
     if "processor" in layers.styles:
         # XLabs numbers its processors only where a block has two.
         return "xlabs" if any(plain.startswith("single_blocks_") for plain in named.model) else "diffusers-attn-procs"
@@ -339,6 +284,7 @@ def _bare(named: Named, layers: Layers) -> str:
         return "diffusers-old"
     if "cascade" in layers.styles:
         return ""
+    # A control LoRA of Black Forest Labs has norms beside it.
     if layers.beside and layers.has("up_bias"):
         return "bfl-control"
     return "diffusers" if "kohya" in layers.styles else "peft-default-bare"

@@ -6,19 +6,24 @@ OneTrainer, musubi-tuner). What tensors show is believed over what metadata says
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.http.json_fields import text
 from connectors.record import Claim, Value
 from connectors.weights import training_metadata
-from connectors.weights.algorithm import EffectiveScale, as_trained, strength_of
+from connectors.weights.algorithm import refine_algorithm, strength_of
 from connectors.weights.file_type import WORDS, What
 from connectors.weights.header import Header, Readable
 from connectors.weights.structure import Structure, structure_of
+from connectors.weights.training_metadata import Metadata
 
-_OWN_WORDS = "tensor names and shapes"
+_TENSORS = "tensor names and shapes"
+_JSON_FIELDS = (
+    "is_lora", "what", "architecture", "base_model", "format", "algorithm", "rank", "ranks", "alpha", "alpha_source",
+    "scale", "text_encoder", "control", "tensors", "trigger_words", "warnings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,55 +58,50 @@ class LoraFacts:
 
     def to_json(self) -> dict[str, Any]:
         """The part of FACTS (see DESIGN's contracts) that is about the adapter."""
+        values = {name: getattr(self, name) for name in _JSON_FIELDS}
         return {
-            "is_lora": self.is_lora,
-            "what": self.what,
-            "architecture": self.architecture,
-            "base_model": self.base_model,
-            "format": self.format,
-            "algorithm": self.algorithm,
-            "rank": self.rank,
+            **values,
             "ranks": {str(rank): layers for rank, layers in self.ranks.items()},
-            "alpha": self.alpha,
-            "alpha_source": self.alpha_source,
-            "scale": self.scale,
-            "text_encoder": self.text_encoder,
-            "control": self.control,
-            "tensors": self.tensors,
             "trigger_words": list(self.trigger_words),
             "warnings": list(self.warnings),
         }
 
 
 def read(header: Header, source: Readable | None = None) -> LoraFacts:
-    """The facts of one file. With `source`, the value of one alpha tensor is read too, which no header holds."""
-    return described(structure_of(header.tensors), header, source)
+    """The facts of one file. With `source`, one alpha tensor is read too: a header doesn't hold its value."""
+    return from_structure(structure_of(header.tensors), header, source)
 
 
-def described(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
-    """A known structure, and what this file's metadata and alpha add to it."""
+def from_structure(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
+    """Combines a known structure with this file's metadata and alpha."""
     if structure.what != "lora":
-        return _refused(structure)
-    architecture, where = _architecture(structure, header)
-    base = _base_model(structure, header, architecture)
-    algorithm = as_trained(structure.algorithm, structure.norms, header.metadata)
+        warning = f"This is no LoRA for pictures or films: it is {WORDS[structure.what]}."
+        return LoraFacts(what=structure.what, tensors=structure.tensors, warnings=(warning,))
+    metadata = header.metadata
+    # Of several architectures that the tensors leave, the metadata may pick one.
+    several = len(structure.architectures) > 1
+    named = training_metadata.find_architecture(metadata, structure.architectures) if several else None
+    architecture, where = named or (structure.usual, _TENSORS)
+    base, base_where = _base_model(structure, metadata, architecture)
+    algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
     strength = strength_of(header, source, structure.alpha, rank)
-    words = training_metadata.words(header.metadata)
-    said: list[tuple[str, Value, str]] = [
-        ("architecture", architecture, where),
-        ("base_model", base[0] if base and training_metadata.is_telling(*base) else None, base[1] if base else ""),
-        ("algorithm", algorithm, "tensor names"),
-        ("rank", rank, "tensor shapes"),
-        ("alpha", strength.alpha, strength.source or ""),
-        ("trigger_words", _clean(words[0]) if words else (), words[1] if words else ""),
-        ("weight", training_metadata.default_weight(header.metadata), "metadata: modelspec.lora_default_weight"),
-        ("license", text(header.metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
-    ]
+    words, words_where = training_metadata.words(metadata) or ((), "")
+    words = _printable(words)
+    values: Mapping[str, tuple[Value, str]] = {
+        "architecture": (architecture, where),
+        "base_model": (base if base and training_metadata.is_telling(base, base_where) else None, base_where),
+        "algorithm": (algorithm, "tensor names"),
+        "rank": (rank, "tensor shapes"),
+        "alpha": (strength.alpha, strength.source or ""),
+        "trigger_words": (words, words_where),
+        "weight": (training_metadata.default_weight(metadata), "metadata: modelspec.lora_default_weight"),
+        "license": (text(metadata.get("modelspec.license"), 300), "metadata: modelspec.license"),
+    }
     return LoraFacts(
         what="lora",
         architecture=architecture,
-        base_model=base[0] if base else None,
+        base_model=base,
         format=structure.format,
         algorithm=algorithm,
         rank=rank,
@@ -112,55 +112,39 @@ def described(structure: Structure, header: Header, source: Readable | None = No
         text_encoder=structure.text_encoder,
         control=structure.control,
         tensors=structure.tensors,
-        trigger_words=_clean(words[0]) if words else (),
-        tags=_clean(training_metadata.tags(header.metadata)),
-        claims=tuple(_claims(said)),
-        warnings=tuple(_warnings(structure, header, architecture, strength)),
+        trigger_words=words,
+        tags=_printable(training_metadata.tags(metadata)),
+        claims=_claims(values),
+        warnings=(*_warnings(structure, header, architecture), *strength.warnings),
     )
 
 
-def _refused(structure: Structure) -> LoraFacts:
-    return LoraFacts(
-        what=structure.what,
-        tensors=structure.tensors,
-        warnings=(f"This is no LoRA for pictures or films: it is {WORDS[structure.what]}.",),
-    )
-
-
-def _architecture(structure: Structure, header: Header) -> tuple[str | None, str]:
-    """Of several that the tensors leave, the metadata may pick one."""
-    if len(structure.architectures) < 2:
-        return structure.usual, _OWN_WORDS
-    return training_metadata.chosen(header.metadata, structure.architectures) or (structure.usual, _OWN_WORDS)
-
-
-def _base_model(structure: Structure, header: Header, architecture: str | None) -> tuple[str, str] | None:
+def _base_model(structure: Structure, metadata: Metadata, architecture: str | None) -> tuple[str | None, str]:
     """Widths prove the size; the metadata may name a variant of that size ("flux.2-klein-9b-base")."""
-    said = training_metadata.base_model(header.metadata, architecture)
-    if structure.size is None or (said is not None and said[0].startswith(structure.size)):
-        return said
-    return structure.size, _OWN_WORDS
+    base, where = training_metadata.base_model(metadata, architecture) or (None, "")
+    if structure.size is None or (base is not None and base.startswith(structure.size)):
+        return base, where
+    return structure.size, _TENSORS
 
 
-def _clean(written: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(found for word in written if (found := text(word, 300)))
+def _claims(values: Mapping[str, tuple[Value, str]]) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(field=field, value=value, source="header", where=text(where, 300) or _TENSORS)
+        for field, (value, where) in values.items()
+        if value not in (None, "", ())
+    )
 
 
-def _claims(said: Iterable[tuple[str, Value, str]]) -> Iterator[Claim]:
-    for field_name, value, where in said:
-        if value not in (None, "", ()):
-            yield Claim(field=field_name, value=value, source="header", where=text(where, 300) or _OWN_WORDS)
+def _printable(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(found for word in words if (found := text(word, 300)))
 
 
-def _warnings(
-    structure: Structure, header: Header, architecture: str | None, strength: EffectiveScale
-) -> Iterator[str]:
+def _warnings(structure: Structure, header: Header, architecture: str | None) -> Iterator[str]:
     if architecture is None:
         yield "The layers fit no network known here, or several: the base model has to be found out otherwise."
-    elif (said := training_metadata.contradiction(header.metadata, architecture)) is not None:
-        yield f"The file's own {text(said, 200)} does not fit its tensors, which are for {architecture}."
+    elif (field := training_metadata.contradiction(header.metadata, architecture)) is not None:
+        yield f"The file's own {text(field, 200)} does not fit its tensors, which are for {architecture}."
     if structure.halves:
         yield f"Layers that have only one of their two halves: {structure.halves}. They can't take effect."
     if structure.others:
         yield f"Tensors that belong to no LoRA layer: {structure.others}."
-    yield from strength.warnings

@@ -1,4 +1,4 @@
-"""How large the networks are as published: the width of the hidden state, and how many blocks there are of each kind.
+"""Published sizes of networks: the width of the hidden state, and the number of blocks of each kind.
 
 Newer networks take over the names of an older one's layers and change its size. So a file that has a network's names
 but not its size is for another, even one that nobody has heard of here.
@@ -14,7 +14,7 @@ from connectors.weights.layers import LayerShapes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
-    """`blocks` counts them by container, 0 where that is not known; all networks of an architecture name the same ones.
+    """`blocks` is the number of blocks by container, 0 for an unknown one, and has the same keys in an architecture.
 
     `text` is the width of the text embedding, where one layer reads it for all blocks.
     """
@@ -108,18 +108,31 @@ _INPUTS = (
     "to_q,to_query,qkv,attn_q,q_proj,attn_wq,attn_w1q,to_qkv_mlp_proj,linear1,ff_net_0_proj,ff_linear_in,mlp_0,mlp_fc1,"
     "ffn_0,ffn_net_0_proj,feed_forward_w1,feed_forward_linear_1,mlp_net_0_proj,img_qkv_proj"
 )
-# Fewer blocks than these are a choice of some, or an example.
+# Layers that read the hidden state of a stream, in the original names of FLUX and its relatives.
+STREAM_INPUTS = (
+    "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
+    "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v"
+)
+_ATTENTION = STREAM_INPUTS + ",to_q,to_k,to_v,to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
+# Fewer blocks are a selection, or an example.
 _FEWEST = 4
+# Models of one architecture that differ in width, so that a LoRA for one does not load on the other.
+_SIZES: tuple[tuple[str, int, str], ...] = (
+    ("flux2", 6144, "flux.2-dev"),
+    ("flux2", 4096, "flux.2-klein-9b"),
+    ("flux2", 3072, "flux.2-klein-4b"),
+    ("sd3", 2432, "sd-3.5-large"),
+    ("wan", 1536, "wan-2.1-t2v-1.3b"),
+    ("wan", 3072, "wan-2.2-ti2v-5b"),
+)
 
 
 def possible(architectures: tuple[str, ...], seen: LayerShapes) -> tuple[str, ...]:
-    """Those whose published size the layers have, as far as they show one."""
-    return tuple(name for name in architectures if _is_possible(name, seen))
-
-
-def _is_possible(architecture: str, seen: LayerShapes) -> bool:
-    published = [network for network in NETWORKS if network.architecture == architecture]
-    return not published or any(_fits(network, seen) for network in published)
+    """The architectures with a published size that the layers don't contradict."""
+    by_name = {name: [each for each in NETWORKS if each.architecture == name] for name in architectures}
+    return tuple(
+        name for name, networks in by_name.items() if not networks or any(_fits(each, seen) for each in networks)
+    )
 
 
 def _fits(network: Network, seen: LayerShapes) -> bool:
@@ -134,33 +147,15 @@ def _has_size(width: int, count: int, container: str, seen: LayerShapes) -> bool
     widths = seen.block_widths(container, _INPUTS) if numbers else set()
     if widths and width not in widths:
         return False
-    return not numbers or not count or (max(numbers) < count and not _falls_short(numbers, count, seen))
-
-
-def _falls_short(numbers: frozenset[int], count: int, seen: LayerShapes) -> bool:
-    """Whether these are all blocks of a smaller network. A few of them, or some from here and there, tell nothing."""
-    whole = len(numbers) == max(numbers) + 1 >= _FEWEST
-    return whole and len(numbers) < count and not seen.is_excerpt
-
-
-# Models of one architecture that differ in width, so that a LoRA for one does not load on the other.
-_SIZES: tuple[tuple[str, int, str], ...] = (
-    ("flux2", 6144, "flux.2-dev"),
-    ("flux2", 4096, "flux.2-klein-9b"),
-    ("flux2", 3072, "flux.2-klein-4b"),
-    ("sd3", 2432, "sd-3.5-large"),
-    ("wan", 1536, "wan-2.1-t2v-1.3b"),
-    ("wan", 3072, "wan-2.2-ti2v-5b"),
-)
-_ATTENTION = (
-    "img_attn_qkv,txt_attn_qkv,img_attn_proj,txt_attn_proj,img_attn_q,txt_attn_q,img_attn_k,txt_attn_k,img_attn_v,"
-    "txt_attn_v,img_mlp_0,txt_mlp_0,img_mlp_fc1,txt_mlp_fc1,linear1,linear1_q,linear1_k,linear1_v,to_q,to_k,to_v,"
-    "to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
-)
+    if not numbers or not count:
+        return True
+    # All blocks of a smaller network rule this one out. A few of them, or some from here and there, tell nothing.
+    is_smaller = _FEWEST <= max(numbers) + 1 == len(numbers) < count and not seen.is_excerpt
+    return max(numbers) < count and not is_smaller
 
 
 def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
-    """The base model whose width the attention has, where widths tell models of the architecture apart."""
+    """The base model with the width of the attention, where models of the architecture differ in width."""
     sizes = [(width, base) for name, width, base in _SIZES if name == architecture]
     widths = seen.widths(last=_ATTENTION) if sizes else set()
     return next((base for width, base in sizes if width in widths), None)
@@ -185,31 +180,24 @@ def reads(width: int) -> Callable[[LayerShapes], bool]:
 def is_cascade(seen: LayerShapes) -> bool:
     """Stable Cascade numbers all layers of a block in one row, as Würstchen before it does, which is narrower."""
     widths = seen.widths(last="to_q,to_k,channelwise_0,in_proj")
-    if widths and widths.isdisjoint((1536, 2048)):
+    if seen.has("_attentions_") or (widths and widths.isdisjoint((1536, 2048))):
         return False
-    return any(map(seen.has, ("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper"))) and not seen.has(
-        "_attentions_"
-    )
+    return any(map(seen.has, ("_attention_", "_kv_mapper", "_channelwise", "_depthwise", "_mapper")))
 
 
 def is_foreign(seen: LayerShapes) -> bool:
     """A U-Net that is not Stable Diffusion's: DeepFloyd IF, Kandinsky, the SDXL refiner, upscalers, video models."""
-    return (
-        # Attention without a transformer around it, and layers over time.
-        seen.matches(r"_attentions_\d+_(?!transformer_blocks_|temporal_|proj_|norm|time_)")
-        or any(map(seen.has, ("_temp_attentions_", "_temp_convs_", "_resnets_in_", "_resnets_out_", "_pointwise")))
-        or (not seen.is_turned and not _has_sizes(seen))
+    # Attention without a transformer around it, and layers over time.
+    if seen.matches(r"_attentions_\d+_(?!transformer_blocks_|temporal_|proj_|norm|time_)"):
+        return True
+    if any(map(seen.has, ("_temp_attentions_", "_temp_convs_", "_resnets_in_", "_resnets_out_", "_pointwise"))):
+        return True
+    # All widths that show are Stable Diffusion's. OFT shows outputs instead of inputs.
+    return not seen.is_oft and not (
+        seen.widths("transformer_blocks_", _QUERIES) <= _LEVELS
+        and seen.widths(last=_KEYS_VALUES) <= _TEXTS
+        and seen.outputs(_KEYS_VALUES) <= _LEVELS
     )
-
-
-def _has_sizes(seen: LayerShapes) -> bool:
-    """Whether all widths that show are Stable Diffusion's. OFT shows outputs instead of inputs."""
-    shown = (
-        (seen.widths("transformer_blocks_", _QUERIES), _LEVELS),
-        (seen.widths(last=_KEYS_VALUES), _TEXTS),
-        (seen.outputs(_KEYS_VALUES), _LEVELS),
-    )
-    return all(widths <= known for widths, known in shown)
 
 
 def is_cut(seen: LayerShapes) -> bool:

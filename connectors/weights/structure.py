@@ -1,7 +1,7 @@
-"""What the tensors of a file say, whatever its metadata adds: the part of an inspection that costs time.
+"""What the tensors of a file prove without its metadata: the slow part of an inspection.
 
-Files of one trainer, rank and base have the same table of tensors, letter by letter, and a folder holds many of them.
-Layouts keeps what each table said, so that the next such file costs a hash.
+Files of one trainer, rank and base have identical tables of tensors, and a folder holds many of them.
+`Layouts` keeps the structure of each table, so that the next such file costs a hash.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _MOST_LAYOUTS = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Structure:
-    """`architectures` are those the layers fit, `usual` is the one meant where the metadata picks none of several.
+    """`architectures` are those that the layers fit, `usual` the one to assume where the metadata names none of them.
 
     `size` is the base model whose width the layers have. `norms`: norm layers are trained too, which only LyCORIS does.
-    `halves` counts layers of which one half is missing, `others` tensors that belong to no layer.
+    `halves` counts layers with only one of two factors, `others` tensors that belong to no layer.
     """
 
     what: What
@@ -46,9 +46,20 @@ class Structure:
     others: int = 0
 
 
+# Every layer has one of these, whatever the algorithm.
+_LAYER_PARTS: tuple[Part, ...] = (
+    "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
+    "diff_b", "set", "alpha",
+)  # fmt: skip
+
+
 def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
     layers = sort(tensors)
-    named = name(_layer_names(layers))
+    names: dict[str, Tensor] = {}
+    for part in _LAYER_PARTS:
+        if not layers.of(part).keys() <= names.keys():
+            names.update(layers.of(part))
+    named = name(tuple(names))
     seen = LayerShapes(named, layers)
     rule = rule_for(seen)
     what = _what(tensors, layers, named, rule)
@@ -68,30 +79,15 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
         ranks=ranks,
         alpha=alpha_of(layers, next(iter(ranks), None)),
         text_encoder=bool(named.encoders),
-        control=_is_control(architectures, seen),
+        # A control LoRA of FLUX widens the image input from 64 to 128 channels, for the control image beside it.
+        control="flux1" in architectures and 128 in seen.widths(last="img_in,x_embedder"),
         halves=0 if layers.has("expert") else len(layers.of("down").keys() ^ layers.of("up").keys()),
         others=len(layers.others),
     )
 
 
-# Every layer has one of these, whatever the algorithm.
-_TELLING: tuple[Part, ...] = (
-    "down", "up", "hada_w1_b", "hada_w1_a", "lokr_w1", "lokr_w1_b", "lokr_w2", "lokr_w2_b", "oft", "ia3", "a2", "diff",
-    "diff_b", "set", "alpha",
-)  # fmt: skip
-
-
-def _layer_names(layers: Layers) -> tuple[str, ...]:
-    found: dict[str, Tensor] = {}
-    for part in _TELLING:
-        tensors = layers.of(part)
-        if not tensors.keys() <= found.keys():
-            found.update(tensors)
-    return tuple(found)
-
-
 def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rule | None) -> What:
-    """A LoRA has layers of the suffix grammar, and they are most of the file: merged checkpoints carry strays."""
+    """Most tensors of a LoRA are layers; merged checkpoints may contain a few of them too."""
     if layers.has("vision") and not layers.has("down", "up"):
         return "vision-lora"
     if layers.parts.keys() == {"alpha"}:
@@ -101,39 +97,28 @@ def _what(tensors: Mapping[str, Tensor], layers: Layers, named: Named, rule: Rul
     return despite_lora(tensors, named) or (of_another_model(named) if rule is None else None) or "lora"
 
 
-def _is_control(architectures: tuple[str, ...], seen: LayerShapes) -> bool:
-    """A control LoRA of FLUX widens the picture input from 64 to 128 channels, for the control picture beside it."""
-    return "flux1" in architectures and 128 in seen.widths(last="img_in,x_embedder")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Known:
-    structure: Structure
-    extent: int
-
-
 class Layouts:
-    """The structures of tables seen before, the oldest forgotten first. Threads may share one."""
+    """A cache of structures by table of tensors. Thread-safe."""
 
     def __init__(self, most: int = _MOST_LAYOUTS) -> None:
         self._most = most
-        self._known: dict[bytes, _Known] = {}
+        # By a table's hash: its structure, and the extent of the tensors.
+        self._known: dict[bytes, tuple[Structure, int]] = {}
 
     def read(self, raw: bytes, size: int | None) -> tuple[Structure, Header]:
         """The structure and, of the header, all but the tensors. Raises what `parse` raises."""
         table = table_of(raw)
-        key = hashlib.sha256(table.text).digest()
-        known = self._known.get(key) if table.metadata is not None else None
         start = 8 + len(raw)
-        if known is not None and size in (None, start + known.extent):
-            return known.structure, Header(tensors={}, metadata=table.metadata or {}, data_start=start, size=size)
+        if table.metadata is None:
+            header = parse(raw, size)
+            return structure_of(header.tensors), header
+        key = hashlib.sha256(table.text).digest()
+        structure, extent = self._known.get(key, (None, 0))
+        if structure is not None and size in (None, start + extent):
+            return structure, Header(tensors={}, metadata=table.metadata, data_start=start, size=size)
         header = parse(raw, size)
         structure = structure_of(header.tensors)
-        if table.metadata is not None:
-            self._remember(key, _Known(structure=structure, extent=header.extent))
-        return structure, header
-
-    def _remember(self, key: bytes, known: _Known) -> None:
         while len(self._known) >= self._most:
             self._known.pop(next(iter(self._known), b""), None)
-        self._known[key] = known
+        self._known[key] = structure, header.extent
+        return structure, header

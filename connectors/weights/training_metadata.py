@@ -1,4 +1,4 @@
-"""What a file's own metadata says: kohya's ss_*, Stability's modelspec.*, ai-toolkit's, PEFT's adapter config.
+"""Training metadata of a file: kohya's ss_*, Stability's modelspec.*, ai-toolkit's, PEFT's adapter config.
 
 Metadata is text that someone's script wrote, and some scripts write the same for every file: ai-toolkit falls back to
 "sd_1.5", some kohya forks put stable-diffusion-v1/lora on networks they don't know. So it may name a lineage on the
@@ -32,7 +32,7 @@ VERSIONS: Mapping[str, str] = {
     "zeta_chroma": "zeta-chroma", "lumina2": "lumina-2", "anima": "anima", "hunyuan-image-2.1": "hunyuan-image",
     "hunyuan_image": "hunyuan-image", "hunyuan_video": "hunyuan-video", "framepack": "hunyuan-video",
     "hunyuan_video_1_5": "hunyuan-video-1.5", "wan": "wan", "wan_2.1": "wan", "wan21": "wan",
-    # For films from a text and from a picture alike.
+    # Both text to video and image to video.
     "wan_2.2_14b": "wan", "wan22_14b": "wan", "wan22_14b_i2v": "wan-2.2-i2v-a14b", "wan_2.2_5b": "wan-2.2-ti2v-5b",
     "wan22_5b": "wan-2.2-ti2v-5b", "qwen_image": "qwen-image", "qwen_image_edit": "qwen-image-edit",
     "qwen_image_edit_plus": "qwen-image-edit", "qwen_image_layered": "qwen-image-layered", "z_image": "z-image",
@@ -105,11 +105,11 @@ _MAX_WORDS = 20
 _MAX_TAGS = 30
 _MAX_JSON = 4_000_000
 _MAX_HINT = 10_000
-# Names of models are short. Patterns with gaps take long over a text made to slow them down.
+# Names of models are short, and patterns with gaps are slow on a hostile text.
 _MAX_NAME = 1_000
 
-# Names of checkpoints that were trained on: a lineage is rarely said in any other way. CivitAI's own trainer writes
-# the number of the version it used, or its AIR.
+# Names of the checkpoints that a LoRA was trained on, often the only trace of a lineage. CivitAI's own trainer writes
+# the number of a version, or its AIR.
 _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), base)
     for pattern, base in (
@@ -145,59 +145,53 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )  # fmt: skip
 _NOBODY = ("", "none", "null", "unknown")
+# Written by scripts for every file on an architecture, whatever its lineage.
+_WRITTEN_FOR_ALL = ("sd-1.5", "sdxl-1.0", "flux.1-dev", "flux.2-dev", "wan", "hunyuan-video", "qwen-image", "z-image")
+# Names of dataset folders that have no meaning.
+_PLAIN_FOLDERS = frozenset(
+    ("img", "image", "images", "data", "dataset", "train", "training", "pics", "pictures", "photos", "lora", "1", "new")
+)
 
 
 def base_models(metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """(base model, where it stands), the most telling first."""
+    """(base model, where it was found), the most specific first."""
     checkpoint = metadata.get("ss_sd_model_name", "")[:_MAX_NAME]
-    for pattern, base in _CHECKPOINTS:
-        if pattern.search(checkpoint):
-            yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
-            break
-    for key, value in _said(metadata):
-        if found := base_of(key, value):
-            yield found, f"metadata: {key} = {value[:80]}"
-
-
-def _said(metadata: Metadata) -> Iterator[tuple[str, str]]:
+    if base := next((base for pattern, base in _CHECKPOINTS if pattern.search(checkpoint)), None):
+        yield base, f"metadata: ss_sd_model_name = {checkpoint[:80]}"
     for key in ("ss_base_model_version", "modelspec.architecture", "base_model"):
         value = metadata.get(key, "")[:_MAX_NAME].strip()
-        if value.casefold() not in _NOBODY:
-            yield key, value
+        if value.casefold() not in _NOBODY and (found := base_of(key, value)):
+            yield found, f"metadata: {key} = {value[:80]}"
 
 
 def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] | None:
     """The lineage, if the metadata names one on this architecture."""
     if architecture is None:
         return None
-    return next((said for said in base_models(metadata) if _architecture(said[0]) == architecture), None)
-
-
-# What a script writes for every file on an architecture, whichever lineage it was trained on.
-_WRITTEN_FOR_ALL = ("sd-1.5", "sdxl-1.0", "flux.1-dev", "flux.2-dev", "wan", "hunyuan-video", "qwen-image", "z-image")
+    return next((pair for pair in base_models(metadata) if _architecture(pair[0]) == architecture), None)
 
 
 def is_telling(base: str, where: str) -> bool:
-    """Whether a lineage was said about this file, rather than by a script about all files of its kind."""
+    """Whether the metadata is about this file, and not the same for all files of a script."""
     return "ss_sd_model_name" in where or base not in _WRITTEN_FOR_ALL
 
 
-def chosen(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
-    """The architecture among those that the tensors leave which the metadata names, and where.
+def find_architecture(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
+    """The one of several possible architectures that the metadata names, and where.
 
-    What the trainer wrote about the network is believed over the name that a person gave a checkpoint.
+    The trainer's name of the network is trusted more than the name of a checkpoint.
     """
     ranked = sorted(base_models(metadata), key=lambda pair: "ss_base_model_version" not in pair[1])
-    said = ((_architecture(base), where) for base, where in ranked)
-    return next(((name, where) for name, where in said if name is not None and name in architectures), None)
+    named = ((_architecture(base), where) for base, where in ranked)
+    return next(((name, where) for name, where in named if name is not None and name in architectures), None)
 
 
 def contradiction(metadata: Metadata, architecture: str) -> str | None:
     """Where the metadata names another architecture than the tensors show, though nowhere the right one."""
-    said = [(_architecture(base), where) for base, where in base_models(metadata)]
-    if not said or any(name in (architecture, None) for name, _ in said):
+    named = [(_architecture(base), where) for base, where in base_models(metadata)]
+    if not named or any(name in (architecture, None) for name, _ in named):
         return None
-    return said[0][1]
+    return named[0][1]
 
 
 def _architecture(base: str) -> str | None:
@@ -207,67 +201,45 @@ def _architecture(base: str) -> str | None:
 
 def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     """Trigger words in the author's own fields, then the names of dataset folders ("10_sks person")."""
-    return (
-        _from_fields(metadata, "modelspec.trigger_phrase", "trigger_phrase")
-        or _from_hint(metadata)
-        or _from_fields(metadata, "ss_trigger_words", "activation_text", "trainedWords")
-        or _from_folders(metadata)
-    )
-
-
-def _from_fields(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | None:
-    said = ((_phrases(metadata.get(key, "")), f"metadata: {key}") for key in keys)
-    return next(((found, where) for found, where in said if found), None)
-
-
-def _from_hint(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     hint = metadata.get("modelspec.usage_hint", "")[:_MAX_HINT]
     claims = claims_trigger_words.card_claims(hint, "usage hint") if "trigger" in hint.casefold() else ()
     value = claims[0].value if claims else ()
-    return (value, "metadata: modelspec.usage_hint") if isinstance(value, tuple) and value else None
+    return (
+        _words_of(metadata, "modelspec.trigger_phrase", "trigger_phrase")
+        or ((value, "metadata: modelspec.usage_hint") if isinstance(value, tuple) and value else None)
+        or _words_of(metadata, "ss_trigger_words", "activation_text", "trainedWords")
+        or _words_of_folders(metadata)
+    )
 
 
-def _phrases(written: str) -> tuple[str, ...]:
-    if written.strip().casefold() in _NOBODY:
-        return ()
-    listed = _json(written) if written.lstrip().startswith("[") else None
-    entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [written]
-    return trigger_words.clean(entries)[:_MAX_WORDS]
+def _words_of(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | None:
+    for key in keys:
+        text = metadata.get(key, "")
+        if text.strip().casefold() not in _NOBODY:
+            listed = _json(text) if text.lstrip().startswith("[") else None
+            entries = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else [text]
+            if found := trigger_words.clean(entries)[:_MAX_WORDS]:
+                return found, f"metadata: {key}"
+    return None
 
 
-def _from_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
-    """A folder's tag that stands on every one of its pictures is meant; a folder's name is what it was called."""
+def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
+    """The name of a folder, or the tags that all of its images have."""
     folders = _table(metadata.get("ss_dataset_dirs", ""))
     frequencies = _table(metadata.get("ss_tag_frequency", ""))
     for name in (*folders, *frequencies):
-        repeated = re.fullmatch(r"\d+_(.+)", name.strip())
-        phrase = repeated[1].strip() if repeated else ""
+        repeats = re.fullmatch(r"\d+_(.+)", name.strip())
+        phrase = repeats[1].strip() if repeats else ""
         if phrase and phrase.casefold() not in _PLAIN_FOLDERS:
-            return (phrase.replace("_", " ") if " " not in phrase and "_" in phrase else phrase,), _folder_source(
-                name, folders
-            )
-    return _on_every_picture(folders, frequencies)
-
-
-# What people call the one folder of their dataset when they name it for nothing.
-_PLAIN_FOLDERS = frozenset(
-    ("img", "image", "images", "data", "dataset", "train", "training", "pics", "pictures", "photos", "lora", "1", "new")
-)
-
-
-def _folder_source(name: str, folders: Mapping[str, Any]) -> str:
-    return f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
-
-
-def _on_every_picture(folders: Mapping[str, Any], frequencies: Mapping[str, Any]) -> tuple[tuple[str, ...], str] | None:
+            where = f"metadata: {'ss_dataset_dirs' if name in folders else 'ss_tag_frequency'} {name[:60]}"
+            return (phrase.replace("_", " ") if " " not in phrase else phrase,), where
     for name, tags in frequencies.items():
         folder = folders.get(name)
-        pictures = number(folder.get("img_count")) if isinstance(folder, dict) else None
-        if not isinstance(tags, dict) or not pictures:
-            continue
-        kept = tuple(tag.strip() for tag, count in tags.items() if number(count) == pictures)
-        if 0 < len(kept) <= 3:
-            return kept, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
+        images = number(folder.get("img_count")) if isinstance(folder, dict) else None
+        if isinstance(tags, dict) and images:
+            everywhere = tuple(tag.strip() for tag, count in tags.items() if number(count) == images)
+            if 0 < len(everywhere) <= 3:
+                return everywhere, f"metadata: ss_tag_frequency {name[:60]}: on every picture"
     return None
 
 
@@ -287,7 +259,7 @@ def network_arguments(metadata: Metadata) -> Mapping[str, Any]:
 
 
 def alpha(metadata: Metadata) -> tuple[float, str] | None:
-    """The training's alpha: kohya's, PEFT's as diffusers keeps it, or a bare `alpha`."""
+    """The alpha of the training, as kohya's scripts, diffusers (PEFT) or others write it, and where."""
     for key in ("ss_network_alpha", "alpha"):
         value = number(metadata.get(key))
         if value is not None and value > 0:
@@ -315,16 +287,16 @@ def default_weight(metadata: Metadata) -> float | None:
     return value if value is not None and 0 < abs(value) <= 10 else None
 
 
-def _table(written: str) -> Mapping[str, Any]:
-    found = _json(written)
+def _table(text: str) -> Mapping[str, Any]:
+    found = _json(text)
     return found if isinstance(found, dict) else {}
 
 
-def _json(written: str) -> Any:
+def _json(text: str) -> Any:
     """None for what can't be read: metadata is only a hint."""
-    if not written or len(written) > _MAX_JSON:
+    if not text or len(text) > _MAX_JSON:
         return None
     try:
-        return json.loads(written)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None

@@ -103,7 +103,7 @@ def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
     folded = {name.casefold() for name in seen}
     return [
         f"“{base}” is no base model known here, and no LoRA seen so far is for it."
-        f"{suggestion(base, (*base_models.listed_names(), *seen))}"
+        f"{suggestion(base, (*base_models.choices(), *seen))}"
         for base in unlisted
         if base.casefold() not in folded
     ]

@@ -1,6 +1,6 @@
-"""What a set of LoRAs permits: per entry what its licence and its base model's say, together the strictest of all.
+"""What a set of LoRAs permits: for each entry its licence and its base model's, for all together the strictest.
 
-A summary to choose by, and no legal advice. What nobody said stays unknown: it is no permission.
+A summary to choose by, and no legal advice. What no licence says is unknown, and no permission.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.claims import base_models
-from connectors.claims.license import terms
+from connectors.claims.license import Permissions, Use, permissions_of
 from connectors.claims.resolve import best
 from connectors.record import Claim
 from hub_ui.library.lockfile import Entry
 
-Question = Literal["sell_images", "run_as_service", "sell", "merge", "no_credit"]
 Answer = Literal["yes", "no", "unknown"]
 
-QUESTIONS: Mapping[Question, str] = {
+QUESTIONS: Mapping[Use, str] = {
     "sell_images": "sell the images",
     "run_as_service": "run it as a paid service",
     "sell": "sell the LoRA itself",
@@ -26,22 +25,7 @@ QUESTIONS: Mapping[Question, str] = {
     "no_credit": "leave out the credit",
 }
 _STRICTEST: tuple[Answer, ...] = ("no", "unknown", "yes")
-# What licences are told in (connectors.claims.license and license_terms); the first phrase found answers.
-_PHRASES: Mapping[Question, tuple[tuple[str, Answer], ...]] = {
-    "sell_images": (("images may not be sold", "no"), ("images may be sold", "yes")),
-    "run_as_service": (("no paid generation services", "no"), ("paid generation services may run it", "yes")),
-    "sell": (("not for sale", "no"), ("it may be sold", "yes")),
-    "merge": (("no merges", "no"), ("merges allowed", "yes")),
-    "no_credit": (("credit not needed", "yes"), ("credit ", "no")),
-}
-_CONDITIONS = (
-    "CivitAI's own generator may run it",
-    "free below 1 million US dollars of revenue a year",
-    "harmful uses forbidden",
-    "merges keep these terms",
-    "non-commercial and research use only",
-    "not licensed in the European Union, the United Kingdom and South Korea",
-)
+_ANSWERS: Mapping[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +37,7 @@ class Permit:
     terms: str | None
     base: str | None
     base_terms: str | None
-    answers: Mapping[Question, Answer]
+    answers: Mapping[Use, Answer]
     conditions: tuple[str, ...]
 
 
@@ -68,85 +52,49 @@ class Verdict:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseSummary:
     each: tuple[Permit, ...]
-    together: Mapping[Question, Verdict]
+    together: Mapping[Use, Verdict]
     conditions: tuple[str, ...]
 
 
 def permits(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
-    """`claims` gives what is known of an entry beyond its lock file's words; nothing is as good."""
+    """`claims` returns the claims of an entry beyond its lock file; there may be none."""
     each = tuple(_permit(entry, tuple(claims(entry))) for entry in entries)
-    return LicenseSummary(
-        each=each,
-        together={question: _verdict(question, each) for question in QUESTIONS},
-        conditions=_merged(permit.conditions for permit in each),
-    )
+    together: dict[Use, Verdict] = {}
+    for use in QUESTIONS:
+        answer = _strictest(permit.answers[use] for permit in each)
+        because = tuple(permit.entry for permit in each if permit.answers[use] == answer != "yes")
+        together[use] = Verdict(answer=answer, because=because)
+    conditions = {condition for permit in each for condition in permit.conditions}
+    return LicenseSummary(each=each, together=together, conditions=tuple(sorted(conditions)))
 
 
 def _permit(entry: Entry, claims: tuple[Claim, ...]) -> Permit:
-    words = entry.license or best(claims, "license")
-    own = best(claims, "license_terms") or _terms(entry, words)
-    base = best(claims, "base_license") or _base_license(entry)
-    base_terms = terms(base) if base else None
+    known = base_models.by_id(entry.base_model) if entry.base_model else None
+    license = entry.license or best(claims, "license")
+    terms = best(claims, "license_terms")
+    # The lock file holds what CivitAI's boxes permit; elsewhere authors name a licence, or write what they like.
+    if terms is None and license is not None:
+        terms = license if entry.ref.hub == "civitai" else _text(permissions_of(license))
+    base = best(claims, "base_license") or (known.license if known else None)
+    base_permissions = permissions_of(base) if base else None
+    licenses = [Permissions.parse(terms) if terms else None]
+    # Without a known base model only the LoRA's own licence counts.
+    if entry.base_model:
+        licenses.append(base_permissions)
     return Permit(
         entry=entry,
-        license=words,
-        terms=own,
+        license=license,
+        terms=terms,
         base=base,
-        base_terms=base_terms,
-        answers={question: _of_both(question, own, base_terms, entry) for question in QUESTIONS},
-        conditions=_merged([_conditions(own), _conditions(base_terms)]),
+        base_terms=_text(base_permissions),
+        answers={use: _strictest(_ANSWERS[one.allows(use) if one else None] for one in licenses) for use in QUESTIONS},
+        conditions=tuple(sorted({text for one in (*licenses, base_permissions) if one for text in one.conditions})),
     )
 
 
-def _terms(entry: Entry, words: str | None) -> str | None:
-    """CivitAI's boxes are told in these terms to begin with; elsewhere authors write what they like."""
-    if words is None:
-        return None
-    return words if entry.ref.hub == "civitai" else terms(words)
+def _text(permissions: Permissions | None) -> str | None:
+    return str(permissions) if permissions else None
 
 
-def _base_license(entry: Entry) -> str | None:
-    known = base_models.by_id(entry.base_model) if entry.base_model else None
-    return known.license if known else None
-
-
-def _of_both(question: Question, own: str | None, base: str | None, entry: Entry) -> Answer:
-    answers = [_answer(question, own)]
-    # A LoRA for no base that is known has only its own licence to ask.
-    if entry.base_model:
-        answers.append(_answer(question, base))
-    return strictest(answers)
-
-
-def _answer(question: Question, said: str | None) -> Answer:
-    if said is None:
-        return "unknown"
-    found: Answer = next((answer for phrase, answer in _PHRASES[question] if phrase in said), "unknown")
-    if found == "unknown" and question == "run_as_service":
-        return _service(said)
-    return found
-
-
-def _service(said: str) -> Answer:
-    """Known licences speak of selling at large: who may sell it all may serve it, and who may sell nothing may not."""
-    sell, images = _answer("sell", said), _answer("sell_images", said)
-    return sell if sell == images else "unknown"
-
-
-def strictest(answers: Iterable[Answer]) -> Answer:
+def _strictest(answers: Iterable[Answer]) -> Answer:
     return min(answers, key=_STRICTEST.index, default="unknown")
-
-
-def _verdict(question: Question, each: tuple[Permit, ...]) -> Verdict:
-    answer = strictest(permit.answers[question] for permit in each)
-    because = tuple(permit.entry for permit in each if permit.answers[question] == answer)
-    return Verdict(answer=answer, because=() if answer == "yes" else because)
-
-
-def _conditions(said: str | None) -> tuple[str, ...]:
-    return tuple(condition for condition in _CONDITIONS if said is not None and condition in said)
-
-
-def _merged(several: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    found = {condition for conditions in several for condition in conditions}
-    return tuple(condition for condition in _CONDITIONS if condition in found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.claims import base_models
-from connectors.claims.resolve import believed, contradicting
+from connectors.claims.resolve import best_claim, contradicting
 from connectors.record import Claim, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
@@ -69,7 +69,7 @@ def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
 def _claimed(record: Record, adapter: LoraFacts | None, field: str, name: str, hint: str) -> Fact | None:
     value = getattr(record, field, None)
     said = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
-    claim = believed(said, field)
+    claim = best_claim(said, field)
     if claim is None:
         return None
     from_file = claim.source == "header" and adapter is not None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.accuracy import loading, taxonomy
-from tests.accuracy.corpus import CORPUS, cases, judged
+from tests.accuracy.corpus import CORPUS, cases, judge
 from tests.accuracy.scoring import Score, count, share, shortfalls
 
 _FIELDS = ("rank", "format", "algorithm")
@@ -26,11 +26,11 @@ def main() -> int:
         print(f"There are no recorded headers at {CORPUS}, so nothing can be said.")
         return 1
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        scores = [judged(path, Path(folder)) for path in cases()]
+        scores = [judge(path, Path(folder)) for path in cases()]
     positives, negatives = [s for s in scores if s.positive], [s for s in scores if not s.positive]
     print(*_table(positives), "", *_refusals(negatives), "", *_misses(scores), sep="\n")
     networks = loading.Networks()
-    loads = [each for path in cases() if (each := loading.loaded(path, networks))]
+    loads = [each for path in cases() if (each := loading.load_case(path, networks))]
     print("", *loading.table(loads), sep="\n")
     missed = [*shortfalls(scores), *loading.shortfalls(loads)]
     print(*missed, sep="\n", end="\n" if missed else "")

@@ -19,7 +19,7 @@ def cases() -> list[Path]:
     return sorted(CORPUS.glob("*.json"))
 
 
-def judged(path: Path, folder: Path) -> Score:
+def judge(path: Path, folder: Path) -> Score:
     """Writes the case as a file into `folder`, reads it, and takes it away again."""
     case = json.loads(path.read_text(encoding="utf-8"))
     return score(path.stem, case["truth"], read_back(case, folder / f"{path.stem}.safetensors"))

@@ -87,7 +87,7 @@ class Networks:
         return self._built[name]
 
 
-def loaded(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded | None:
+def load_case(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded | None:
     """None for what is no LoRA. `quickly`: by the places of the layers alone, without making patches of them."""
     case = json.loads(path.read_text(encoding="utf-8"))
     if not case["truth"]["is_lora"]:
@@ -97,7 +97,7 @@ def loaded(path: Path, networks: Networks, *, quickly: bool = False) -> Loaded |
     _, missed = layers_of(shapes)
     whole = case["provenance"] != "real-thinned" and not any(each.reason == HALF for each in missed)
     by_name = not whole or case["provenance"] == _MADE_UP
-    judge = _by_name if by_name else _placed if quickly else _patched
+    judge = _by_name if by_name else _place if quickly else _load_patches
     found = [
         judge(shapes, case["metadata"] or {}, network)
         for architecture in fitting
@@ -129,7 +129,7 @@ def _header(case: Mapping[str, Any]) -> Header:
     return Header(tensors=tensors, metadata=case["metadata"] or {})
 
 
-def _patched(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
     """The layers of which patches can be made."""
     import torch
 
@@ -157,7 +157,7 @@ def _patched(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: 
     return Placement(placed=tuple(placed), missed=tuple(missed))
 
 
-def _placed(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+def _place(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
     return place_on(shapes, network.names)
 
 

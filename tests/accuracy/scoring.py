@@ -46,10 +46,10 @@ class Score:
 def score(name: str, truth: Mapping[str, Any], found: LoraFacts) -> Score:
     positive = bool(truth["is_lora"])
     expected = _positive(truth) if positive else {"what": [_kind(truth)]}
-    said = {field: _said(field, getattr(found, field)) for field in FIELDS}
+    said = {field: _found(field, getattr(found, field)) for field in FIELDS}
     verdicts = {field: _verdict(allowed, said[field]) for field, allowed in expected.items()}
     misses = tuple(
-        Miss(case=name, field=field, expected=_listed(expected[field]), found=str(getattr(found, field)))
+        Miss(case=name, field=field, expected=_allowed(expected[field]), found=str(getattr(found, field)))
         for field, verdict in verdicts.items()
         if verdict in ("null", "wrong")
     )
@@ -64,8 +64,8 @@ def _positive(truth: Mapping[str, Any]) -> dict[str, list[Any]]:
         "what": ["lora"],
         "architecture": _architectures(truth),
         "rank": [truth["rank"]] if truth["rank"] is not None else [],
-        "format": [_said("format", truth["format"])] if known else [],
-        "algorithm": [_said("algorithm", truth["algorithm"])] if truth["algorithm"] is not None else [],
+        "format": [_found("format", truth["format"])] if known else [],
+        "algorithm": [_found("algorithm", truth["algorithm"])] if truth["algorithm"] is not None else [],
     }
 
 
@@ -79,7 +79,7 @@ def _kind(truth: Mapping[str, Any]) -> str:
     return _KINDS.get(truth["kind"], str(truth["kind"]).replace("_", "-"))
 
 
-def _said(field: str, value: Any) -> Any:
+def _found(field: str, value: Any) -> Any:
     """Comparable: of "kohya+diffusers" the order says nothing."""
     if field not in ("format", "algorithm") or value is None:
         return value
@@ -94,7 +94,7 @@ def _verdict(allowed: list[Any], said: Any) -> Verdict:
     return "null" if said is None else "wrong"
 
 
-def _listed(allowed: list[Any]) -> str:
+def _allowed(allowed: list[Any]) -> str:
     return " or ".join("+".join(sorted(one)) if isinstance(one, frozenset) else str(one) for one in allowed)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.accuracy.corpus import CORPUS, cases
-from tests.accuracy.loading import Loaded, Networks, count, loaded, share_in_full, shortfalls, table
+from tests.accuracy.loading import Loaded, Networks, count, load_case, share_in_full, shortfalls, table
 from tests.accuracy.real_models import MODELS, architecture_of, sizes_of
 
 recorded = pytest.mark.skipif(not cases(), reason=f"no recorded headers at {CORPUS}")
@@ -12,7 +12,7 @@ recorded = pytest.mark.skipif(not cases(), reason=f"no recorded headers at {CORP
 @pytest.fixture(scope="module")
 def loads() -> list[Loaded]:
     networks = Networks()
-    return [each for path in cases() if (each := loaded(path, networks, quickly=True))]
+    return [each for path in cases() if (each := load_case(path, networks, quickly=True))]
 
 
 @recorded

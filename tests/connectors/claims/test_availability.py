@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.claims.availability import huggingface_standing, lora_standing, version_standing
+from connectors.claims.availability import huggingface_availability, lora_availability, version_availability
 from tests.connectors.building import NOW
 
 SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
@@ -41,7 +41,7 @@ SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
     ],
 )
 def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str) -> None:
-    assert version_standing(version, NOW).access == access
+    assert version_availability(version, NOW).access == access
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str)
     ],
 )
 def test_the_time_left_is_told(until: str, note: str) -> None:
-    standing = version_standing({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
-    assert (standing.access, standing.note) == ("paid", note)
+    availability = version_availability({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
+    assert (availability.access, availability.note) == ("paid", note)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_time_left_is_told(until: str, note: str) -> None:
     ],
 )
 def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: dict[Any, Any], access: str) -> None:
-    assert huggingface_standing(gated, disabled, front).access == access
+    assert huggingface_availability(gated, disabled, front).access == access
 
 
 @pytest.mark.parametrize(
@@ -87,16 +87,16 @@ def test_a_repo_has_a_gate_or_is_gone(gated: object, disabled: object, front: di
     ],
 )
 def test_a_claim_names_the_field_that_says_it(version: dict[str, Any], where: str) -> None:
-    standing = version_standing(version, NOW)
-    assert [(c.value, c.where) for c in standing.claims("v.")] == [(standing.access, where)]
+    availability = version_availability(version, NOW)
+    assert [(c.value, c.where) for c in availability.claims("v.")] == [(availability.access, where)]
 
 
 def test_what_nothing_says_is_no_claim() -> None:
-    assert version_standing({}, NOW).claims() == huggingface_standing(None, None, {}).claims() == ()
-    assert lora_standing({}).claims() == ()
-    assert lora_standing({"mode": "Quarantined"}).access == "archived"
+    assert version_availability({}, NOW).claims() == huggingface_availability(None, None, {}).claims() == ()
+    assert lora_availability({}).claims() == ()
+    assert lora_availability({"mode": "Quarantined"}).access == "archived"
     assert (
-        lora_standing({"mode": "Quarantined"}).note
+        lora_availability({"mode": "Quarantined"}).note
         == "CivitAI gives its state as “Quarantined”, so it can't be downloaded."
     )
-    assert [(c.value, c.where) for c in lora_standing({"mode": "Archived"}).claims()] == [("archived", "mode")]
+    assert [(c.value, c.where) for c in lora_availability({"mode": "Archived"}).claims()] == [("archived", "mode")]

@@ -12,10 +12,10 @@ from connectors.claims.base_models import (
     architecture_label,
     base_claims,
     by_id,
+    find_base_name,
     identify,
     label,
     matches,
-    named_base,
     spellings,
 )
 from connectors.claims.resolve import best
@@ -92,14 +92,14 @@ def test_an_unlisted_name_is_not_guessed(name: str) -> None:
 
 
 def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
-    models = base_models._all()
+    models = base_models.BASE_MODELS
     names = [base_models._key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
     assert len({model.id for model in models}) == len(models)
     assert len(set(names)) == len(names)
 
 
 def test_every_architecture_has_a_name_for_people() -> None:
-    used = {model.architecture for model in base_models._all() if model.architecture}
+    used = {model.architecture for model in base_models.BASE_MODELS if model.architecture}
     assert used == set(ARCHITECTURES)
 
 
@@ -212,7 +212,7 @@ def test_an_unlisted_base_is_found_as_written() -> None:
     ],
 )
 def test_a_name_tells_a_base_model_in_passing(text: str, base: str | None) -> None:
-    found = named_base(text)
+    found = find_base_name(text)
     assert (found[0] if found else None) == base
 
 
@@ -223,4 +223,4 @@ def test_every_row_is_a_base_model() -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("text", ["flux" * 50_000, "flux2 klein " * 20_000, "wan" * 60_000])
 def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
-    named_base(text)
+    find_base_name(text)

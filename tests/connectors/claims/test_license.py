@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.claims import license
-from connectors.claims.license import terms
+from connectors.claims.license import permissions_of
 from connectors.claims.resolve import best
 
 
@@ -143,7 +143,7 @@ def test_a_link_that_is_none_says_nothing(link: object) -> None:
     ],
 )
 def test_a_known_licence_in_words(name: str, permits: str) -> None:
-    assert terms(name) == permits
+    assert str(permissions_of(name)) == permits
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_known_licence_in_words(name: str, permits: str) -> None:
     ],
 )
 def test_a_licence_has_several_spellings(one: str, other: str) -> None:
-    assert terms(one) == terms(other) is not None
+    assert permissions_of(one) == permissions_of(other) is not None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_licence_has_several_spellings(one: str, other: str) -> None:
     ],
 )
 def test_an_address_names_its_licence(address: str, name: str) -> None:
-    assert terms(address) == terms(name) is not None
+    assert permissions_of(address) == permissions_of(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_an_address_names_its_licence(address: str, name: str) -> None:
     ],
 )
 def test_a_licence_that_is_not_known_has_no_summary(name: str) -> None:
-    assert terms(name) is None
+    assert permissions_of(name) is None

@@ -72,9 +72,9 @@ def test_a_lora_is_as_strong_as_its_strongest_picture(model: dict[str, Any], ima
     ],
 )
 def test_a_tag_or_a_name_tells_the_level_and_nothing_else_does(tags: list[str], name: str, where: str | None) -> None:
-    claims = nsfw.worded_claims(tags, [(name, "name")])
+    claims = nsfw.text_claims(tags, [(name, "name")])
     assert [claim.where for claim in claims] == ([where] if where else [])
-    assert nsfw.claimed(claims) == ("mature" if where else None)
+    assert nsfw.level_of(claims) == ("mature" if where else None)
 
 
 @pytest.mark.parametrize(

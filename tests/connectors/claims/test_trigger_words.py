@@ -68,11 +68,11 @@ def test_no_words_is_no_claim() -> None:
     ],
 )
 def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: tuple[str, ...]) -> None:
-    assert _values(trigger_words.listed_claims(written, "card")) == [words]
+    assert _values(trigger_words.prompt_field_claims(written, "card")) == [words]
 
 
 def test_no_instance_prompt_is_no_claim() -> None:
-    assert trigger_words.listed_claims([], "card") == ()
+    assert trigger_words.prompt_field_claims([], "card") == ()
 
 
 @pytest.mark.parametrize(

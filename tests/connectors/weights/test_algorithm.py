@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from connectors.http.ranges import FileRanges
-from connectors.weights.algorithm import EffectiveScale, as_trained, strength_of
+from connectors.weights.algorithm import EffectiveScale, refine_algorithm, strength_of
 from connectors.weights.header import Header, Tensor
 from connectors.weights.structure import Structure, structure_of
 from tests.connectors.weights.building import Shapes, header, lora, tensors
@@ -133,7 +133,7 @@ def test_a_rank_that_can_not_be_is_none(shape: tuple[int, ...]) -> None:
 def test_locon_without_convolutions_is_known_by_its_norms_and_metadata(
     algorithm: str | None, norms: bool, arguments: dict[str, str], trained: str | None
 ) -> None:
-    assert as_trained(algorithm, norms, {"ss_network_args": json.dumps(arguments)}) == trained
+    assert refine_algorithm(algorithm, norms, {"ss_network_args": json.dumps(arguments)}) == trained
 
 
 LAYER = "lora_unet_single_blocks_0_linear1"
@@ -229,7 +229,7 @@ def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
     }
     found = structure_of(tensors(shapes)).alpha
     assert found is not None
-    assert found.layer == "lora_unet_single_blocks_1_linear1"
+    assert found[0] == "lora_unet_single_blocks_1_linear1"
 
 
 def test_a_layer_without_alpha_has_the_scale_one() -> None:

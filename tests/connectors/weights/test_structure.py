@@ -36,7 +36,7 @@ def test_a_lora_is_described_by_its_tensors_alone() -> None:
     assert (found.format, found.algorithm, dict(found.ranks)) == ("kohya", "lora", {8: 2})
     assert (found.tensors, found.text_encoder, found.halves, found.others) == (6, True, 0, 0)
     assert found.alpha is not None
-    assert found.alpha.layer == "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    assert found.alpha[0] == "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
 
 
 def test_what_is_no_lora_is_described_in_a_word() -> None:

@@ -150,9 +150,12 @@ def test_metadata_contradicts_where_it_names_the_right_network_nowhere(
 
 def test_metadata_picks_only_among_what_the_tensors_leave() -> None:
     said = {"ss_base_model_version": "chroma"}
-    assert training_metadata.chosen(said, ("flux1", "chroma")) == ("chroma", "metadata: ss_base_model_version = chroma")
-    assert training_metadata.chosen(said, ("sd1", "sd2")) is None
-    assert training_metadata.chosen({}, ("flux1", "chroma")) is None
+    assert training_metadata.find_architecture(said, ("flux1", "chroma")) == (
+        "chroma",
+        "metadata: ss_base_model_version = chroma",
+    )
+    assert training_metadata.find_architecture(said, ("sd1", "sd2")) is None
+    assert training_metadata.find_architecture({}, ("flux1", "chroma")) is None
 
 
 @pytest.mark.parametrize(
