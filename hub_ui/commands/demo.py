@@ -21,7 +21,7 @@ _RUN_SECONDS = 4.0
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     home = settings.from_environment(os.environ).home
-    data = hub_data(home, args.data)
+    data = hub_data(args.data)
     check_port("127.0.0.1", args.port)
     (home / "demo").mkdir(parents=True, exist_ok=True)
     with (

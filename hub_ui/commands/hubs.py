@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 
-from hub_ui import settings
 from hub_ui.commands.samples import hub_data
 from hub_ui.commands.waiting import check_port, until_stopped, wait
 from hub_ui.demo.hubs.server import running_hubs
@@ -17,7 +15,7 @@ _PORTS = 4
 
 
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    data = hub_data(settings.from_environment(os.environ).home, args.data)
+    data = hub_data(args.data)
     for place in range(_PORTS if args.port else 0):
         check_port("127.0.0.1", args.port + place)
     with until_stopped() as stop, running_hubs(data, port=args.port) as endpoints:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.errors import UsageError
-from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.settings import Settings
 
 # The local Replicate answers like the real one: nothing without a key. Any key will do.
 REPLICATE_KEY = "r8_demo"
 
 
-def hub_data(home: Path, given: Path | None) -> Path:
-    """The folder named on the command line, or the samples, written below `home`."""
+def hub_data(given: Path | None) -> Path:
+    """The folder named on the command line, or the samples."""
     if given is None:
-        folder = home / "demo" / "hubs"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_samples(folder)
-        return folder
+        return SAMPLES
     if not given.is_dir():
         raise UsageError(f"--data {given}: no such folder")
     return given

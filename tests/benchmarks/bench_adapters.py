@@ -36,7 +36,7 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.benchmarks import large_unet
 from tests.benchmarks.figures import Figure, interleaved, report
 
-TINY = Path(__file__).resolve().parents[2] / "hub_ui" / "demo" / "weights" / "base"
+TINY = Path(__file__).resolve().parents[2] / "hub_ui" / "demo" / "data" / "weights" / "base"
 PROMPT = "a red circle on white background"
 WEIGHTS = (0.0, 0.3, 0.6, 0.9, 1.2)
 GIGABYTE = 1_000_000_000

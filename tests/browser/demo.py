@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import copytree
 
 from connectors.ref import HubName
 from hub_ui import app, services
 from hub_ui.commands.samples import demo_settings
-from hub_ui.demo.build.samples import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 
@@ -32,7 +33,7 @@ def running_demo(folder: Path) -> Iterator[str]:
 @contextmanager
 def whole_demo(folder: Path) -> Iterator[Demo]:
     """The same, with the hubs and what stands behind the page, for tests that interfere with either."""
-    write_samples(folder / "data")
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     with served_demo(folder) as demo:
         yield demo
 

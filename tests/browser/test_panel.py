@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from shutil import copytree
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.demo.build.samples import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.demo import Demo, served_demo
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ PICTURES = "huggingface:shapeworks/ink-outline-tiny"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """With keys that the gated and the early-access sample are granted to."""
     folder = tmp_path_factory.mktemp("panel")
-    write_samples(folder / "data")
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     grants = {"hf_granted": ["hollowpine/court-astronomer"], "civitai_granted": ["731905"]}
     (folder / "data" / "access.json").write_text(json.dumps({"grants": grants}), encoding="utf-8")
     with served_demo(folder, keys={"huggingface": "hf_granted", "civitai": "civitai_granted"}) as running:

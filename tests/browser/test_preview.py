@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from safetensors.torch import save_file
 
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.demo.build.samples import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.demo import Demo, served_demo
 from tests.hub_ui.generate.base_hub import HUGE, INDEX, text
 
@@ -33,7 +34,7 @@ GATED, LARGE = "maker/gated", "maker/huge"
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo whose Hugging Face also has a base that is given out one by one, and one of two gigabytes."""
     folder = tmp_path_factory.mktemp("stage")
-    write_samples(folder / "data")
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     add_bases(folder / "data")
     with served_demo(folder) as demo:
         yield demo
@@ -43,7 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """For strangers."""
     folder = tmp_path_factory.mktemp("hosted")
-    write_samples(folder / "data")
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     with served_demo(folder, hosted=True) as demo:
         yield demo
 

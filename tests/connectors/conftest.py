@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from hub_ui.demo.build.samples.write import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors.serving import Hub, hub
 
@@ -26,7 +27,7 @@ def elsewhere() -> Iterator[Hub]:
 @pytest.fixture(scope="session")
 def sample_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
     data = tmp_path_factory.mktemp("samples")
-    write_samples(data)
+    copytree(SAMPLES, data, dirs_exist_ok=True)
     with running_hubs(data) as running:
         yield running
 

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import civitai_hub
@@ -19,7 +20,7 @@ from civitdl.batch.batch_download import BatchOptions, batch_download  # type: i
 from pycivitai.manager import DispatchManager  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
-from hub_ui.demo.build.samples.write import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 SITE = "https://civitai.com"
@@ -30,7 +31,7 @@ download: Any = civitai_hub.download
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
     """What `hub-ui demo` serves."""
     data = tmp_path_factory.mktemp("samples")
-    write_samples(data)
+    copytree(SAMPLES, data, dirs_exist_ok=True)
     with running_hubs(data) as endpoints:
         yield endpoints
 

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from hub_ui import cli
-from hub_ui.demo.build.samples import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
 
@@ -33,7 +34,7 @@ PORTS = re.compile(r"\b879([0-3])\b")
 def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variables that docs/demo.md sets."""
     data = tmp_path_factory.mktemp("hubs")
-    write_samples(data)
+    copytree(SAMPLES, data, dirs_exist_ok=True)
     with running_hubs(data) as endpoints:
         yield {**endpoints.as_env(), "REPLICATE_API_TOKEN": "any"}
 

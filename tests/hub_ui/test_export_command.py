@@ -8,12 +8,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from PIL import Image
 
-from hub_ui.demo.build.samples.write import write_samples
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.generate import base_models
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
@@ -136,7 +137,7 @@ def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
 
 
 def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_samples(tmp_path / "data")
+    copytree(SAMPLES, tmp_path / "data", dirs_exist_ok=True)
     with answering(tmp_path / "data", monkeypatch):
         line("pull", "hf:shapeworks/ink-outline-tiny", "hf:hatbox/top-hat-tiny")
         line("export", "--for", "diffusers", "--out", str(tmp_path))

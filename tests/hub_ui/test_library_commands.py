@@ -6,14 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
-from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, Line, answering, copied, edited
@@ -57,7 +58,7 @@ def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
     """The hubs of the demo, with a LoRA of two files on CivitAI and one on Hugging Face."""
     folder = tmp_path_factory.mktemp("samples")
-    write_samples(folder)
+    copytree(SAMPLES, folder, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch, answering(folder, patch) as on:
         yield on
 

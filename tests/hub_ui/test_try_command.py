@@ -34,7 +34,7 @@ from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 
 REF = "civitai:1001"
-LORAS = Path(cli.__file__).parent / "demo" / "weights" / "loras"
+LORAS = Path(cli.__file__).parent / "demo" / "data" / "weights" / "loras"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,8 +1,11 @@
 """The data folder: recordings and sample objects as files, one naming rule for each kind."""
 
+import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ from hub_ui.demo.hubs.weights import generated_safetensors
 
 Json = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent
+# What `hub-ui demo` serves; demo/build/samples writes it.
+SAMPLES = PACKAGE / "data" / "samples"
+_DAY = re.compile(r"\b\d{4}-\d\d-\d\d(?=T\d\d:\d\d)")
 
 
 class DataFolderError(ValueError):
@@ -51,12 +57,26 @@ class Access:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFolder:
+    """`today` is the day to which the dates of samples are moved."""
+
     path: Path
     origins: Origins
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def text(self, path: Path) -> str:
         """The text with the origins filled in, its line ends as they are."""
-        return self.origins.fill(path.read_bytes().decode("utf-8"))
+        text = self.origins.fill(path.read_bytes().decode("utf-8"))
+        if not self.age:
+            return text
+        return _DAY.sub(lambda day: (date.fromisoformat(day.group()) + self.age).isoformat(), text)
+
+    @cached_property
+    def age(self) -> timedelta:
+        """How long ago samples were written, whose dates count back from that day; zero for recordings."""
+        path = self.path / "dates.json"
+        if not path.is_file():
+            return timedelta()
+        return self.today - date.fromisoformat(json.loads(path.read_bytes())["written"])
 
     def json(self, path: Path) -> Any:
         try:
@@ -106,7 +126,10 @@ class DataFolder:
         if "package" in spec:
             return OnDisk(path=inside(PACKAGE, spec["package"]))
         if "safetensors" in spec:
-            return generated_safetensors(spec["safetensors"])
+            table = spec["safetensors"]
+            if isinstance(table, str):
+                table = json.loads(gzip.decompress(inside(self.path, table).read_bytes()))
+            return generated_safetensors(table)
         if "text" in spec:
             return InMemory(data=str(spec["text"]).encode())
         raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec, SharedComponent, VideoSpec, base
 
-PACKAGED = Path(__file__).parents[2] / "demo" / "weights" / "base"
+PACKAGED = Path(__file__).parents[2] / "demo" / "data" / "weights" / "base"
 
 
 _SD, _XL, _SD3 = "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"

@@ -21,7 +21,7 @@ from connectors.replicate.trainings import TRAINER_VERSION, Order, Trainings, ma
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
-DATA = Path(__file__).parents[1] / "contract" / "data"
+DATA = Path(__file__).parents[2] / "contract" / "data"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import gradio as gr
 import pytest
@@ -16,7 +17,7 @@ from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.samples import demo_settings
-from hub_ui.demo.build.samples import write_samples
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.pages import train
 from hub_ui.services import Services
@@ -29,7 +30,7 @@ RENDER = Renderer()
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train") / "data"
-    write_samples(folder)
+    copytree(SAMPLES, folder, dirs_exist_ok=True)
     return folder
 
 

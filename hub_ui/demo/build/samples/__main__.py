@@ -1,4 +1,4 @@
-"""`python -m hub_ui.demo.build.samples DIR` writes the sample data into DIR."""
+"""`python -m hub_ui.demo.build.samples [DIR]` writes the sample data into DIR, without it into demo/data/samples."""
 
 import sys
 from pathlib import Path
@@ -6,4 +6,4 @@ from pathlib import Path
 from hub_ui.demo.build.samples.write import write_samples
 
 if __name__ == "__main__":
-    write_samples(Path(sys.argv[1]))
+    write_samples(*map(Path, sys.argv[1:]))

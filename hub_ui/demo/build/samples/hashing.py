@@ -15,7 +15,7 @@ from hub_ui.demo.build.samples.sample import Weights
 from hub_ui.demo.hubs.hashes import Digest, digest_of
 from hub_ui.demo.hubs.weights import generated_safetensors
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).parents[2] / "data" / "samples" / "pictures"
 
 
 def made_up() -> dict[str, Weights]:

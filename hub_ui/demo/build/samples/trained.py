@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_ui.demo.build.samples.sample import Picture
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
 
 
 @dataclass(frozen=True, kw_only=True)

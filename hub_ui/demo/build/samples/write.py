@@ -1,11 +1,13 @@
-"""Writes the data folder of `hub-ui demo`: what the local hubs answer with (see demo/hubs)."""
+"""Writes the data folder of `hub-ui demo`, demo/data/samples: what the local hubs answer with (see demo/hubs)."""
 
+import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,23 +24,26 @@ from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Archive, Content, File, Hub, Json, Release, Sample, Trained, Weights
 from hub_ui.demo.build.samples.trained import WEIGHTS, TrainedLora, trained_loras
 from hub_ui.demo.hubs.content import InMemory, OnDisk
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.hashes import Digest, digest_of
 
-DRAWN = Path(__file__).parent / "pictures"
+DRAWN = SAMPLES / "pictures"
+# The hubs count the dates of the samples from this day to the day on which they are served.
+WRITTEN = date(2026, 9, 1)
 # Names every file that was written here.
 LISTING = "samples.txt"
 # With this token everything that is gated or paid for opens.
 GRANTED_TOKEN = "demo-granted"
 
 
-def write_samples(folder: Path, *, today: date | None = None, weights: Path = WEIGHTS) -> None:
-    """Dates count back from `today`; `weights` holds the LoRAs for the tiny base model.
+def write_samples(folder: Path = SAMPLES, *, weights: Path = WEIGHTS) -> None:
+    """`weights` holds the LoRAs for the tiny base model.
 
     What an earlier version of the samples wrote and this one does not is removed."""
     trained = trained_loras(weights)
     writer = _Writer(
         folder=folder,
-        today=today or datetime.now(UTC).date(),
+        today=WRITTEN,
         weights=weights,
         trained=trained,
         samples=catalogue(trained),
@@ -49,7 +54,9 @@ def write_samples(folder: Path, *, today: date | None = None, weights: Path = WE
     writer.civitai()
     writer.huggingface()
     writer.replicate()
-    writer.put_json("files.json", writer.files(), indent=None)
+    writer.headers()
+    writer.put_json("files.json", writer.files())
+    writer.put_json("dates.json", {"written": WRITTEN.isoformat()})
     writer.put_json("deleted.json", {"ghosts": {hub: list(writer.ghosts(hub)) for hub in ("civitai", "huggingface")}})
     writer.put_json("access.json", {"grants": {GRANTED_TOKEN: list(writer.closed())}})
     _remove_left_overs(folder, writer.written)
@@ -72,11 +79,10 @@ class _Writer:
         self.written.add(name)
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file() or path.read_bytes() != data:
-            path.write_bytes(data)
+        path.write_bytes(data)
 
-    def put_json(self, name: str, data: Any, *, indent: int | None = 1) -> None:
-        self.put(name, (json.dumps(data, ensure_ascii=False, indent=indent) + "\n").encode())
+    def put_json(self, name: str, data: Any) -> None:
+        self.put(name, (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode())
 
     def pictures(self) -> None:
         for name in self.drawn:
@@ -112,7 +118,7 @@ class _Writer:
             self.put(f"hf_readme_{stem}.md", card(sample, sample.releases[0]).encode())
             self.put_json(f"hf_model_{stem}.json", huggingface_wire.model_object(sample, self.today))
             history = huggingface_wire.commits(sample, self.repository_files(sample), self.today)
-            self.put_json(f"hf_commits_{stem}.json", history, indent=None)
+            self.put_json(f"hf_commits_{stem}.json", history)
 
     def replicate(self) -> None:
         for sample in self.of("replicate"):
@@ -150,9 +156,9 @@ class _Writer:
         """As demo/hubs/folder.py reads it."""
         content = file.content
         if isinstance(content, Trained):
-            data: Json = {"package": f"weights/loras/{content.name}.safetensors"}
+            data: Json = {"package": f"data/weights/loras/{content.name}.safetensors"}
         elif isinstance(content, Weights):
-            data = {"safetensors": spec(content)}
+            data = {"safetensors": header_file(content)}
         elif isinstance(content, Archive):
             data = {"path": f"archives/{file.name}"}
         else:
@@ -165,6 +171,14 @@ class _Writer:
         if isinstance(content, Trained):
             return digest_of(OnDisk(path=self.trained[content.name].path))
         return digest_of(InMemory(data=zipped(content) if isinstance(content, Archive) else content.text.encode()))
+
+    def headers(self) -> None:
+        """What each made-up file of weights holds. The tables compress to a twentieth."""
+        for release in _releases(self.samples):
+            for file in release.files:
+                if isinstance(file.content, Weights):
+                    table = json.dumps(spec(file.content), ensure_ascii=False).encode()
+                    self.put(header_file(file.content), gzip.compress(table, mtime=0))
 
     def ghosts(self, hub: Hub) -> Iterator[str]:
         return (str(sample.id or sample.name) for sample in self.of(hub) if sample.deleted)
@@ -200,6 +214,10 @@ def _remove_left_overs(folder: Path, written: set[str]) -> None:
     for name in set(before) - written:
         (folder / name).unlink(missing_ok=True)
     listing.write_text("".join(f"{name}\n" for name in sorted(written)), encoding="utf-8")
+
+
+def header_file(weights: Weights) -> str:
+    return f"headers/{re.sub(r'[^A-Za-z0-9.]+', '-', recipe(weights))}.json.gz"
 
 
 def zipped(archive: Archive) -> bytes:

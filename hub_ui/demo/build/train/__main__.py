@@ -31,7 +31,7 @@ from hub_ui.demo.build.train.unet import (
 from hub_ui.demo.build.train.vae import PLAN as VAE_PLAN
 from hub_ui.demo.build.train.vae import picture_pool, train_vae
 
-SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "weights"
 
 
 @dataclass(frozen=True, kw_only=True)

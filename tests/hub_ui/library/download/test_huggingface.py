@@ -25,7 +25,7 @@ from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import QUICK, record
 
-DATA = Path(__file__).parents[2] / "contract" / "data"
+DATA = Path(__file__).parents[3] / "contract" / "data"
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,27 @@
-"""`python -m hub_ui.demo.build.samples.drawing` draws every picture of the catalogue into samples/pictures."""
+"""`python -m hub_ui.demo.build.samples.drawing` draws every picture of the catalogue into demo/data/samples."""
 
 from pathlib import Path
 
 from hub_ui.demo.build.samples.catalogue import SAMPLES
 from hub_ui.demo.build.samples.drawing.motifs import draw
+from hub_ui.demo.build.samples.trained import trained_loras
 
-FOLDER = Path(__file__).parent.parent / "pictures"
+FOLDER = Path(__file__).parents[3] / "data" / "samples" / "pictures"
 
 
 def names() -> set[str]:
     return {picture.name for sample in SAMPLES for release in sample.releases for picture in release.pictures}
 
 
+def trained_names() -> set[str]:
+    """Pictures that the LoRAs for the tiny base model made."""
+    return {picture.name for lora in trained_loras().values() for picture in lora.pictures}
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for left_over in set(FOLDER.glob("*.webp")) - {FOLDER / f"{name}.webp" for name in names()}:
-        left_over.unlink()
+    for left_over in {path.stem for path in FOLDER.glob("*.webp")} - names() - trained_names():
+        (FOLDER / f"{left_over}.webp").unlink()
     for name in sorted(names()):
         draw(name).save(FOLDER / f"{name}.webp", quality=74, method=6)
 

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 import time
@@ -12,18 +13,17 @@ from hub_ui.demo.build.samples.sample import Json
 from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.folder import DataFolder
+from hub_ui.demo.hubs.folder import SAMPLES, DataFolder
 from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import load_replicate
 
 ORIGINS = Origins(huggingface="http://hf", civitai="http://civitai", replicate="http://rep", delivery="http://cdn")
-TODAY = date(2026, 9, 1)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    write_samples(folder, today=TODAY, weights=folder)
+    write_samples(folder, weights=folder)
     return folder
 
 
@@ -55,23 +55,37 @@ def test_takes_less_than_three_seconds(tmp_path: Path) -> None:
 
 def test_writes_the_same_twice(written: Path) -> None:
     before = contents(written)
-    write_samples(written, today=TODAY, weights=written)
+    write_samples(written, weights=written)
     assert contents(written) == before
 
 
-def test_leaves_files_alone_that_are_right_already(written: Path) -> None:
-    before = (written / "files.json").stat().st_mtime_ns
-    write_samples(written, today=TODAY, weights=written)
-    assert (written / "files.json").stat().st_mtime_ns == before
+def unpacked(folder: Path) -> dict[str, bytes]:
+    """Another zlib compresses the same text to other bytes."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: gzip.decompress(data) if name.endswith(".gz") else data for name, data in files.items()}
+
+
+def test_the_hubs_serve_what_is_written_here(tmp_path: Path) -> None:
+    write_samples(tmp_path)
+    assert unpacked(tmp_path) == unpacked(SAMPLES)
+
+
+def test_dates_count_back_from_the_day_on_which_they_are_served() -> None:
+    def latest(day: date) -> str:
+        folder = DataFolder(path=SAMPLES, origins=ORIGINS, today=day)
+        return str(folder.json(SAMPLES / "hf_model_slowglass__quarry-light.json")["lastModified"])
+
+    assert latest(date(2026, 9, 1)) == "2026-04-24T13:15:04.000Z"
+    assert latest(date(2027, 9, 1)) == "2027-04-24T13:15:04.000Z"
 
 
 def test_removes_what_an_earlier_version_wrote(tmp_path: Path) -> None:
-    write_samples(tmp_path, today=TODAY)
+    write_samples(tmp_path)
     (tmp_path / "civitai_model_1.json").write_text("{}")
     (tmp_path / "own.json").write_text("{}")
     with (tmp_path / "samples.txt").open("a") as listing:
         listing.write("civitai_model_1.json\n")
-    write_samples(tmp_path, today=TODAY)
+    write_samples(tmp_path)
     assert not (tmp_path / "civitai_model_1.json").exists()
     assert (tmp_path / "own.json").exists()
 
@@ -137,7 +151,7 @@ def test_every_picture_that_is_told_of_is_there(written: Path) -> None:
 
 
 def test_fills_in_what_was_trained(tmp_path: Path, weights: Path) -> None:
-    write_samples(tmp_path, today=TODAY, weights=weights)
+    write_samples(tmp_path, weights=weights)
     version = read(tmp_path, "civitai_model_900103.json")["modelVersions"][0]
     assert version["trainedWords"] == ["sks-robot word"]
     assert version["images"][0]["meta"]["seed"] == 7

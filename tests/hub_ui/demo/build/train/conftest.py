@@ -22,4 +22,4 @@ def small() -> Sizes:
 
 @pytest.fixture(scope="session")
 def weights_folder() -> Path:
-    return Path(__file__).resolve().parents[4] / "hub_ui" / "demo" / "weights"
+    return Path(__file__).resolve().parents[5] / "hub_ui" / "demo" / "data" / "weights"
