@@ -1,4 +1,4 @@
-"""What a hub's connector is: three answers about LoRAs, and one about where a file's bytes are."""
+"""What a hub's connector is: answers about LoRAs, and about where a file's bytes are."""
 
 from __future__ import annotations
 
@@ -64,8 +64,11 @@ class LoraSource(Protocol):
         """The same LoRA with its version pinned and its file named. A branch or tag is resolved, never kept."""
         ...
 
-    def download(self, ref: Ref) -> Download:
-        """Where the bytes of a pinned ref are. Raises AccessError when the hub would refuse them."""
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        """Where the bytes of a pinned ref are. Raises AccessError when the hub would refuse them.
+
+        With `lora`, which `get` answered, the hub is not asked about it again.
+        """
         ...
 
     def locate(self, ref: Ref) -> Download:

@@ -52,11 +52,17 @@ class HubQueues:
                 del since[number]
 
 
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 # A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
 MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
+# One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last.
+_SORT_KEYS: Mapping[Sort, Callable[[Lora], int | str]] = {
+    "downloads": lambda lora: lora.downloads or 0,
+    "likes": lambda lora: lora.likes or 0,
+    "newest": lambda lora: lora.updated_at or "",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,41 +88,35 @@ def search(
     query: Query,
     *,
     cursors: Mapping[HubName, str] | None = None,
-    patience: float = PATIENCE_SECONDS,
+    timeout: float = TIMEOUT_SECONDS,
     waiting: HubQueues | None = None,
 ) -> Iterator[Answer]:
     """Yields one Answer a hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
 
-    `waiting` is what all searches share: a hub that hangs is then asked by some of them only.
-
-    A hub that is silent for `patience` seconds yields a HubTimeout; its thread is left behind as a daemon.
+    `waiting` is what all searches share: a hub that hangs is then asked by some of them only. A hub that is silent for
+    `timeout` seconds yields a HubTimeout; its thread is left behind as a daemon.
     """
-    asked = [c for c in connectors if not query.hubs or c.name in query.hubs]
-    if cursors is not None:
-        asked = [c for c in asked if c.name in cursors]
+    waiting = waiting or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
-    for connector in asked:
-        cursor = cursors.get(connector.name) if cursors else None
-        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting or HubQueues())
+    silent: dict[HubName, str] = {}
+    for connector in connectors:
+        if (query.hubs and connector.name not in query.hubs) or (cursors is not None and connector.name not in cursors):
+            continue
+        silent[connector.name] = connector.label
+        cursor = cursors[connector.name] if cursors else None
+        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting)
         threading.Thread(target=ask, daemon=True).start()
-    yield from _arrivals(answers, {c.name: c.label for c in asked}, start, patience)
-
-
-def _arrivals(
-    answers: queue.SimpleQueue[Answer], waiting: dict[HubName, str], start: float, patience: float
-) -> Iterator[Answer]:
-    while waiting:
-        left = start + patience - time.monotonic()
+    while silent:
         try:
-            answer = answers.get(timeout=max(0.0, left))
+            answer = answers.get(timeout=max(0.0, start + timeout - time.monotonic()))
         except queue.Empty:
             break
-        del waiting[answer.hub]
+        del silent[answer.hub]
         yield answer
-    for hub, label in waiting.items():
-        error = HubTimeout(f"{label} has not answered for {patience:.0f} s. Its results are left out.", hub=hub)
-        yield Answer(hub=hub, seconds=patience, error=error)
+    for hub, label in silent.items():
+        error = HubTimeout(f"{label} has not answered for {timeout:.0f} s. Its results are left out.", hub=hub)
+        yield Answer(hub=hub, seconds=timeout, error=error)
 
 
 def _ask(
@@ -127,30 +127,25 @@ def _ask(
     answers: queue.SimpleQueue[Answer],
     waiting: HubQueues,
 ) -> None:
+    page, failure = None, None
     try:
         with waiting.place(connector.name, connector.label):
-            page = _first_filled(connector, query, cursor)
-        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, page=page)
+            page = connector.search(query, cursor)
+            for _ in range(MAX_EMPTY_PAGES):
+                if page.loras or page.cursor is None:
+                    break
+                page = connector.search(query, page.cursor)
     except HubUiError as error:
-        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, error=error)
+        failure = error
     # A fault in one connector must not take the other hubs' results with it, whatever it is.
     except Exception as error:
-        broken = HubUiError(f"{connector.label} answered in a way we can't read ({error!r}).", hub=connector.name)
-        broken.__cause__ = error
-        answer = Answer(hub=connector.name, seconds=time.monotonic() - start, error=broken)
-    answers.put(answer)
+        failure = HubUiError(f"{connector.label} answered in a way we can't read ({error!r}).", hub=connector.name)
+        failure.__cause__ = error
+    seconds = time.monotonic() - start
+    answers.put(Answer(hub=connector.name, seconds=seconds, page=None if failure else page, error=failure))
 
 
-def _first_filled(connector: Connector, query: Query, cursor: str | None) -> Page:
-    page = connector.search(query, cursor)
-    for _ in range(MAX_EMPTY_PAGES):
-        if page.loras or page.cursor is None:
-            break
-        page = connector.search(query, page.cursor)
-    return page
-
-
-def collect(connectors: Sequence[Connector], query: Query, *, patience: float = PATIENCE_SECONDS) -> Collected:
+def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> Collected:
     """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find.
 
     A LoRA that stands on two pages of a hub, as its lists change while they are read, counts once.
@@ -161,7 +156,7 @@ def collect(connectors: Sequence[Connector], query: Query, *, patience: float = 
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
         seen, cursors = cursors, {}
-        for answer in search(connectors, query, cursors=seen, patience=patience):
+        for answer in search(connectors, query, cursors=seen, timeout=timeout):
             if answer.error is not None:
                 failures.append(answer.error)
             elif answer.page is not None:
@@ -171,24 +166,11 @@ def collect(connectors: Sequence[Connector], query: Query, *, patience: float = 
                 for lora in page.loras:
                     known.setdefault(lora.ref, lora)
                 barren[hub] = 0 if len(known) > before else barren.get(hub, 0) + 1
-                if page.cursor and len(found[hub]) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
+                if page.cursor and len(known) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
-    listed = {hub: tuple(loras.values()) for hub, loras in found.items()}
-    return Collected(loras=tuple(_ordered(_interleave(listed), query.sort)[: query.limit]), failures=tuple(failures))
-
-
-def _interleave(found: Mapping[HubName, Sequence[Lora]]) -> list[Lora]:
-    """First of each hub, second of each hub...: no hub pushes another off the first screen."""
-    longest = max((len(loras) for loras in found.values()), default=0)
-    return [loras[i] for i in range(longest) for _, loras in sorted(found.items()) if i < len(loras)]
-
-
-def _ordered(loras: list[Lora], sort: Sort) -> list[Lora]:
-    """One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last."""
-    if sort == "downloads":
-        return sorted(loras, key=lambda lora: lora.downloads or 0, reverse=True)
-    if sort == "likes":
-        return sorted(loras, key=lambda lora: lora.likes or 0, reverse=True)
-    if sort == "newest":
-        return sorted(loras, key=lambda lora: lora.updated_at or "", reverse=True)
-    return loras
+    # First of each hub, second of each hub...: no hub pushes another off the first screen.
+    rows = itertools.zip_longest(*(loras.values() for _, loras in sorted(found.items())))
+    loras = [lora for row in rows for lora in row if lora is not None]
+    if query.sort in _SORT_KEYS:
+        loras.sort(key=_SORT_KEYS[query.sort], reverse=True)
+    return Collected(loras=tuple(loras[: query.limit]), failures=tuple(failures))

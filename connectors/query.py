@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from connectors.errors import BadQuery
 from connectors.record import Kind, Lora, Nsfw
-from connectors.ref import HubName
+from connectors.registry import HUBS, HubName
 from connectors.suggestion import suggestion
 
 Sort = Literal["relevance", "downloads", "likes", "newest"]
@@ -46,7 +46,7 @@ class Query:
         """Checks words that people typed (command line, address bar). Raises BadQuery naming the allowed ones."""
         return Query(
             text=" ".join(text.split())[:200],
-            hubs=tuple(_one_of(hub, get_args(HubName), "hub") for hub in hubs),
+            hubs=tuple(_one_of(hub, tuple(HUBS), "hub") for hub in hubs),
             bases=tuple(base for base in bases if base),
             kinds=tuple(_one_of(kind, get_args(Kind), "kind") for kind in kinds),
             sort=_one_of(sort or "relevance", get_args(Sort), "sort"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from connectors.errors import NotFound
 from connectors.ref import Origin, Ref
 
 Kind = Literal["character", "style", "concept", "control", "tool"]
@@ -87,8 +88,13 @@ class Version:
     @property
     def file(self) -> WeightFile | None:
         """The file a person means who names none: the primary one, else the first safetensors."""
-        ranked = sorted(self.files, key=lambda f: (not f.primary, f.format != "safetensors"))
-        return ranked[0] if ranked else None
+        return min(self.files, key=lambda f: (not f.primary, f.format != "safetensors"), default=None)
+
+    def find_file(self, ref: Ref) -> WeightFile | None:
+        """The file that `ref` names, the main one where it names none; None when there is no such file."""
+        if ref.file is None:
+            return self.file
+        return next((file for file in self.files if file.ref.file == ref.file), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +128,25 @@ class Lora:
         if version_id is None:
             return self.versions[0] if self.versions else None
         return next((v for v in self.versions if v.ref.version == version_id), None)
+
+    def resolve(self, ref: Ref) -> tuple[Version, WeightFile | None]:
+        """The version and file that `ref` names; the default ones where it names none, or only a branch or tag.
+
+        The file is None where the version has no files. Raises NotFound for a version or file that is not there.
+        """
+        version = self.version(ref.version if ref.pinned else None)
+        if version is None:
+            missing = f"no version {ref.version}" if ref.version else "no version to download"
+            raise NotFound(f"“{self.title}” has {missing}. See {self.url}", hub=self.hub, url=self.url)
+        file = version.find_file(ref)
+        if file is None and ref.file is not None:
+            raise NotFound(f"“{self.title}” has no file {ref.file} in version {version.name}.", hub=self.hub)
+        return version, file
+
+    def pin(self, ref: Ref) -> Ref:
+        """`ref` with its version pinned and its file named. Raises NotFound as `resolve` does."""
+        version, file = self.resolve(ref)
+        return file.ref if file else version.ref
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

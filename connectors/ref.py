@@ -5,8 +5,8 @@
     replicate:OWNER/NAME@VERSION_HASH
     local:NAME@SHA256                       a file that no hub is known to have, named by its own bytes
 
-OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the three hubs and CivitAI's
-AIRs are read too; what is printed is always the form above.
+OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the hubs and CivitAI's AIRs
+are read too; what is printed is always the form above. The rows of registry.py say what the parts look like.
 """
 
 from __future__ import annotations
@@ -14,89 +14,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from connectors.errors import BadRef
+from connectors.registry import HUBS, NAME, PATH, find_origin, ref_format
+from connectors.registry import LOCAL as LOCAL
+from connectors.registry import HubName as HubName
+from connectors.registry import Origin as Origin
 
-HubName = Literal["civitai", "huggingface", "replicate"]
-# Where a LoRA is from: a hub, or this disk alone.
-Origin = HubName | Literal["local"]
-LOCAL: Literal["local"] = "local"
-HUB_LABELS: dict[str, str] = {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}
-
-ORIGIN_LABELS: dict[str, str] = {**HUB_LABELS, "local": "This computer"}
-
-PINNED: dict[Origin, re.Pattern[str]] = {
-    "civitai": re.compile(r"[0-9]{1,12}"),
-    "huggingface": re.compile(r"[0-9a-f]{40}"),
-    "replicate": re.compile(r"[0-9a-f]{64}"),
-    "local": re.compile(r"[0-9a-f]{64}"),
-}
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
-_ID: dict[Origin, re.Pattern[str]] = {
-    "civitai": re.compile(r"[0-9]{0,12}"),
-    "huggingface": re.compile(rf"{_NAME}(/{_NAME})?"),
-    "replicate": re.compile(rf"{_NAME}/{_NAME}"),
-    # A file's name as people write it, letters of any language, without what has a meaning in a ref or a path.
-    "local": re.compile(r"\w(?:[\w .,()+-]{0,94}[\w)+])?"),
-}
-_ALIASES: dict[str, Origin] = {
-    "civitai": "civitai",
-    "hf": "huggingface",
-    "huggingface": "huggingface",
-    "replicate": "replicate",
-    "local": "local",
-}
-_REVISION = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # OWNER/NAME[@COMMIT][#FILE] without a hub. An owner with a dot would be read as the host of a web address, and a name
 # that ends like a weight file is a path that does not exist.
-_BARE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_-]{{0,95}}/(?P<name>{_NAME})(?:[@#].*)?", re.DOTALL)
+_BARE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_-]{{0,95}}/(?P<name>{NAME})(?:[@#].*)?", re.DOTALL)
 _FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".tar")
-
-# Pages of the hubs whose addresses look like OWNER/NAME.
-_HF_PAGES = (
-    "api|blog|chat|collections|datasets|docs|kernels|learn|models|new|organizations|papers|posts|settings|spaces|tasks"
-)
-_REPLICATE_PAGES = "account|blog|changelog|collections|deployments|docs|explore|guides|p|pricing|trainings"
-# Each pattern is matched against "host/path" of a pasted address, without the query.
-_ADDRESSES: tuple[tuple[HubName, re.Pattern[str]], ...] = (
-    # https://civitai.com/models/257749/some-slug?modelVersionId=290640 (.red: mature domain, .green: old safe alias)
-    ("civitai", re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/models/(?P<id>\d+)(?:/.*)?")),
-    # https://civitai.com/api/v1/models/257749
-    ("civitai", re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/api/v1/models/(?P<id>\d+)/?")),
-    # https://civitai.com/api/download/models/290640?fileId=1, https://civitai.com/model-versions/290640
-    (
-        "civitai",
-        re.compile(
-            r"(?:www\.)?civitai\.(?:com|red|green)/"
-            r"(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)"
-        ),
-    ),
-    # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors, .../tree/main/folder, .../discussions/3
-    (
-        "huggingface",
-        re.compile(
-            rf"(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?"
-            rf"(?!(?:{_HF_PAGES})/)(?P<id>{_NAME}/{_NAME})"
-            r"(?:/(?:blob|resolve|raw)/(?P<version>[^/]+)(?:/(?P<file>.+))?"
-            r"|/(?:tree|commits?)/(?P<version2>[^/]+)(?:/.*)?"
-            r"|/(?:discussions|community)(?:/.*)?)?/?"
-        ),
-    ),
-    # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
-    (
-        "replicate",
-        re.compile(
-            rf"(?:www\.)?replicate\.com/(?!(?:{_REPLICATE_PAGES})/)(?P<id>{_NAME}/[A-Za-z0-9._-]+)"
-            r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})(?:/[a-z]*)?|/[a-z]*)?/?"
-        ),
-    ),
-)
 # urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out
 _AIR = re.compile(
-    r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>civitai|huggingface|replicate):(?P<id>[^@+]+?)"
+    r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>[a-z]+):(?P<id>[^@+]+?)"
     r"(?:@(?P<version>[a-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?",
     re.IGNORECASE,
 )
@@ -119,7 +52,7 @@ class Ref:
     @property
     def pinned(self) -> bool:
         """Whether the version names bytes that can't change under the same name."""
-        return self.version is not None and PINNED[self.hub].fullmatch(self.version) is not None
+        return self.version is not None and is_pinned_version(self.hub, self.version)
 
     @property
     def lora(self) -> Ref:
@@ -133,10 +66,10 @@ class Ref:
     def parse(text: str) -> Ref:
         """Raises BadRef with an example of what would have been understood."""
         text = text.strip()
-        for ref in _readings(text):
-            _check(ref, text)
-            return ref
-        raise _bad(text)
+        ref = next(_parse(text), None)
+        if ref is None or not _is_valid(ref):
+            raise _bad_ref(text)
+        return ref
 
 
 def local_ref(name: str, sha256: str) -> Ref:
@@ -148,7 +81,12 @@ def local_ref(name: str, sha256: str) -> Ref:
 
 def is_id(hub: Origin, text: str) -> bool:
     """Whether `text` can be the id part of a ref."""
-    return bool(text) and _ID[hub].fullmatch(text) is not None
+    return bool(text) and ref_format(hub).id.fullmatch(text) is not None
+
+
+def is_pinned_version(hub: Origin, text: str) -> bool:
+    """Whether `text` is a version that can't change under the same name: a commit, a hash, a number."""
+    return ref_format(hub).pinned.fullmatch(text) is not None
 
 
 def is_bare(text: str) -> bool:
@@ -159,83 +97,59 @@ def is_bare(text: str) -> bool:
 
 def is_path(path: str) -> bool:
     """Whether a file of a repo may be named so: a hub's answer must not lead out of a folder."""
-    climbs = path.startswith("/") or "\\" in path or ".." in path.split("/")
-    return bool(path) and not climbs and _CONTROL.search(path) is None
+    return PATH.fullmatch(path) is not None
 
 
-def _readings(text: str) -> Iterator[Ref]:
+def _parse(text: str) -> Iterator[Ref]:
     if "://" in text:
-        yield from _from_address(text)
+        yield from _parse_address(text)
         return
     prefix, colon, rest = text.partition(":")
-    if colon and prefix.lower() in _ALIASES:
-        yield _from_own_form(_ALIASES[prefix.lower()], rest)
-    elif match := _AIR.fullmatch(text):
-        hub = cast(HubName, match["hub"].lower())
-        yield Ref(hub=hub, id=match["id"], version=match["version"], file=match["file"])
+    if colon and (origin := find_origin(prefix)):
+        yield _parse_parts(origin, rest)
+    elif (air := _AIR.fullmatch(text)) and air["hub"].lower() in HUBS:
+        yield Ref(hub=air["hub"].lower(), id=air["id"], version=air["version"], file=air["file"])
     elif is_bare(text):
-        yield _from_own_form("huggingface", text)
+        yield _parse_parts("huggingface", text)
     elif "." in text.split("/")[0]:
-        yield from _from_address("https://" + text)
+        yield from _parse_address("https://" + text)
 
 
-def _from_own_form(hub: Origin, rest: str) -> Ref:
+def _parse_parts(origin: Origin, rest: str) -> Ref:
     name, _, file = rest.partition("#")
     name, at, version = name.partition("@")
     if at and not version:
-        raise _bad(f"{hub}:{rest}")
-    return Ref(hub=hub, id=name.strip("/"), version=version or None, file=file or None)
+        raise _bad_ref(f"{origin}:{rest}")
+    return Ref(hub=origin, id=name.strip("/"), version=version or None, file=file or None)
 
 
-def _from_address(text: str) -> Iterator[Ref]:
+def _parse_address(text: str) -> Iterator[Ref]:
     try:
         parts = urlsplit(text)
     except ValueError:  # a bracket that opens no IPv6 address
         return
     place = f"{(parts.hostname or '').lower()}{unquote(parts.path)}"
-    for hub, pattern in _ADDRESSES:
-        match = pattern.fullmatch(place)
-        if match is None:
-            continue
-        found = match.groupdict()
-        query = parse_qs(parts.query)
-        version = found.get("version") or found.get("version2") or _first(query, "modelVersionId")
-        yield Ref(hub=hub, id=found.get("id") or "", version=version, file=found.get("file") or _first(query, "fileId"))
+    # CivitAI's addresses name version and file in their query.
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    for hub in HUBS.values():
+        for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
+            found = match.groupdict()
+            version = found.get("version") or found.get("version2") or query.get("modelVersionId")
+            file = found.get("file") or query.get("fileId")
+            yield Ref(hub=hub.name, id=found.get("id") or "", version=version, file=file)
 
 
-def _first(query: dict[str, list[str]], name: str) -> str | None:
-    return next(iter(query.get(name, [])), None)
-
-
-def _check(ref: Ref, text: str) -> None:
-    if not _ID[ref.hub].fullmatch(ref.id) or not (ref.id or ref.version):
-        raise _bad(text)
-    if ref.version is not None and not _valid_version(ref):
-        raise _bad(text)
-    if ref.file is not None and not _valid_file(ref):
-        raise _bad(text)
-
-
-def _valid_version(ref: Ref) -> bool:
-    version = ref.version or ""
-    if ref.hub == "huggingface":
-        return _REVISION.fullmatch(version) is not None and ".." not in version
-    return PINNED[ref.hub].fullmatch(version) is not None
-
-
-def _valid_file(ref: Ref) -> bool:
-    file = ref.file or ""
-    # The version is the file's own hash already.
-    if ref.hub == LOCAL:
-        return False
-    if ref.hub == "civitai":
-        return file.isascii() and file.isdigit()
-    return is_path(file)
-
-
-def _bad(text: str) -> BadRef:
-    shown = _CONTROL.sub("?", text)[:120]
-    return BadRef(
-        f"“{shown}” names no LoRA. Paste its web address, or write huggingface:OWNER/NAME (OWNER/NAME alone will do), "
-        "civitai:MODEL@VERSION or replicate:OWNER/NAME."
+def _is_valid(ref: Ref) -> bool:
+    form = ref_format(ref.hub)
+    return (
+        form.id.fullmatch(ref.id) is not None
+        and bool(ref.id or ref.version)
+        and (ref.version is None or (form.version or form.pinned).fullmatch(ref.version) is not None)
+        and (ref.file is None or (form.file is not None and form.file.fullmatch(ref.file) is not None))
     )
+
+
+def _bad_ref(text: str) -> BadRef:
+    shown = _CONTROL.sub("?", text)[:120]
+    *examples, last = (hub.example for hub in HUBS.values())
+    return BadRef(f"“{shown}” names no LoRA. Paste its web address, or write {', '.join(examples)} or {last}.")

@@ -15,7 +15,7 @@ from connectors.claims.resolve import record_of as record_of
 from connectors.claims.resolve import with_header
 from connectors.connector import Connector, LoraSource
 from connectors.errors import AccessError, HubUiError, NeedsFetching, NetworkError, NotFound, RateLimited
-from connectors.federation import PATIENCE_SECONDS, Answer, HubQueues
+from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.http.session import Endpoint
 from connectors.query import Query
 from connectors.record import Lora, Record, WeightFile
@@ -85,10 +85,10 @@ class Services:
         return next(connector for connector in self.connectors if connector.name == hub)
 
     def search(
-        self, query: Query, cursors: Mapping[HubName, str] | None = None, patience: float = PATIENCE_SECONDS
+        self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> Iterator[Answer]:
         """One Answer a hub, as it arrives: what came is in the catalog, and stands beside what was known before."""
-        asked = federation.search(self.connectors, query, cursors=cursors, patience=patience, waiting=self.waiting)
+        asked = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, waiting=self.waiting)
         for answer in asked:
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)
@@ -196,19 +196,28 @@ class Services:
     def _fetched(
         self, ref: Ref, report: Callable[[Progress], None] | None, cancelled: Callable[[], bool] | None
     ) -> Entry:
+        """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
         connector = self.connector(ref.hub)
-        pinned = connector.pin(ref)
+        try:
+            lora = self._asked(ref)
+        except (NetworkError, RateLimited) as error:
+            # A pinned file may still come from a hub whose API is down. The newest version is not known then.
+            if not ref.pinned:
+                raise
+            lora = self._remembered(ref, error)
+        pinned = lora.pin(ref)
         if ref.hub == LOCAL and (held := self.library.present(pinned)) is not None:
             return held
-        download = connector.download(pinned)
+        download = connector.download(pinned, lora)
+        record = record_of(self._proved(lora), pinned)
 
         def pull(most: int | None = None) -> Entry:
             return self.library.pull(
                 download,
-                self.record(pinned),
+                record,
                 report=report,
                 cancelled=cancelled,
-                renew=lambda: connector.download(pinned),
+                renew=lambda: connector.download(pinned, lora),
                 most=most,
             )
 

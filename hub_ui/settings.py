@@ -11,24 +11,9 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 
 from connectors.errors import UsageError
-from connectors.ref import HubName
+from connectors.registry import HUBS, HubName
 from hub_ui.policy import HOSTED, LOCAL, Policy
 
-ENDPOINT_VARIABLES: dict[HubName, str] = {
-    "civitai": "CIVITAI_ENDPOINT",
-    "huggingface": "HF_ENDPOINT",
-    "replicate": "REPLICATE_ENDPOINT",
-}
-TOKEN_VARIABLES: dict[HubName, str] = {
-    "civitai": "CIVITAI_TOKEN",
-    "huggingface": "HF_TOKEN",
-    "replicate": "REPLICATE_API_TOKEN",
-}
-REAL_ENDPOINTS: dict[HubName, str] = {
-    "civitai": "https://civitai.com",
-    "huggingface": "https://huggingface.co",
-    "replicate": "https://api.replicate.com",
-}
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -49,7 +34,7 @@ class Settings:
     home: Path
     library: Path
     lock: Path
-    endpoints: Mapping[HubName, str] = field(default_factory=lambda: dict(REAL_ENDPOINTS))
+    endpoints: Mapping[HubName, str] = field(default_factory=lambda: {name: hub.endpoint for name, hub in HUBS.items()})
     tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     hosted: bool = False
     demo: bool = False
@@ -92,6 +77,14 @@ def from_environment(
 
     Raises UsageError naming the variable that can't be used: a mistyped one must not be passed over in silence.
     """
+    connections = environ.get("HUB_UI_CONNECTIONS") or "4"
+    if not (re.fullmatch("[0-9]{1,2}", connections) and 1 <= int(connections) <= 16):
+        raise UsageError(
+            f"HUB_UI_CONNECTIONS={_printable(connections)} is no whole number from 1 to 16. Write one, or unset it."
+        )
+    read_headers = environ.get("HUB_UI_READ_HEADERS") or "1"
+    if read_headers.lower() not in (*_ON, *_OFF):
+        raise UsageError(f"HUB_UI_READ_HEADERS={_printable(read_headers)}: write 1 or 0, or unset it.")
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
     # What its owner has found, fetched and made is not a shared page's.
     home = home / "hosted" if hosted else home
@@ -100,13 +93,13 @@ def from_environment(
         home=home,
         library=folder,
         lock=lock or folder / "loras.lock",
-        endpoints={hub: _endpoint(environ, name, REAL_ENDPOINTS[hub]) for hub, name in ENDPOINT_VARIABLES.items()},
-        tokens={hub: token for hub, name in TOKEN_VARIABLES.items() if (token := _token(environ, name))},
+        endpoints={name: _endpoint(environ, hub.endpoint_variable, hub.endpoint) for name, hub in HUBS.items()},
+        tokens={name: token for name, hub in HUBS.items() if (token := _token(environ, hub.token_variable))},
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
-        connections=_connections(environ, "HUB_UI_CONNECTIONS"),
-        read_headers=_switch(environ, "HUB_UI_READ_HEADERS"),
+        connections=int(connections),
+        read_headers=read_headers.lower() in _ON,
     )
 
 
@@ -119,7 +112,7 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:
     except ValueError:
         usable = False
     if not usable or _UNPRINTABLE.search(url):
-        raise UsageError(f"{name}={_shown(url)} is no web address. Write one such as {usual}, or unset it.")
+        raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {usual}, or unset it.")
     return url.rstrip("/")
 
 
@@ -131,19 +124,5 @@ def _token(environ: Mapping[str, str], name: str) -> str:
     return token
 
 
-def _connections(environ: Mapping[str, str], name: str) -> int:
-    text = environ.get(name) or "4"
-    if not (re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) <= 16):
-        raise UsageError(f"{name}={_shown(text)} is no whole number from 1 to 16. Write one, or unset it.")
-    return int(text)
-
-
-def _switch(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name) or "1"
-    if text.lower() not in (*_ON, *_OFF):
-        raise UsageError(f"{name}={_shown(text)}: write 1 or 0, or unset it.")
-    return text.lower() in _ON
-
-
-def _shown(value: str) -> str:
+def _printable(value: str) -> str:
     return _UNPRINTABLE.sub("?", value)[:80]

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
-from connectors.replicate.trainings import Order, Trainings, made_by, result_of, terms_of
+from connectors.replicate.trainings import Order, Trainings, lora_of, result_of, terms_of
 from hub_ui.generate.replicate_prices import of_training, spread
 from hub_ui.generate.request import Step
 from hub_ui.services import Services
@@ -214,16 +214,16 @@ class Trainer:
 
     def follow(self, run: Run, told: Callable[[Step], None]) -> tuple[Run, Ref]:
         """Until it is over; what it made is in the catalog then. Raises HubUiError for one that made nothing."""
-        ended = self.trainings.follow(run, told=lambda now: told(step_of(now)))
+        ended = self.trainings.runs.follow(run, on_progress=lambda now: told(step_of(now)))
         ref = result_of(ended)
         self._remember(ended, ref)
         return ended, ref
 
     def get(self, run_id: str) -> Run:
-        return self.trainings.get(run_id)
+        return self.trainings.runs.get("trainings", run_id)
 
     def cancel(self, run_id: str) -> Run:
-        return self.trainings.cancel(self.trainings.get(run_id))
+        return self.trainings.runs.cancel(self.trainings.runs.get("trainings", run_id))
 
     def under_way(self) -> tuple[Run, ...]:
         return self.trainings.under_way()
@@ -233,7 +233,7 @@ class Trainer:
 
     def _remember(self, ended: Run, ref: Ref) -> None:
         """With what its owner asked for, which no one else can know, and what the hub says of it now."""
-        lora = made_by(ended)
+        lora = lora_of(ended)
         if lora is not None:
             self.services.catalog.add([lora])
         # What the training itself says is there, and enough.

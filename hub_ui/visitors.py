@@ -48,9 +48,9 @@ class VisitorConnector:
         with refusals_for_visitors(self.label):
             return self.connector.pin(ref)
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         with refusals_for_visitors(self.label):
-            return _past_the_cache(self.connector.download(ref))
+            return _past_the_cache(self.connector.download(ref, lora))
 
     def locate(self, ref: Ref) -> Download:
         with refusals_for_visitors(self.label):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
@@ -14,12 +15,13 @@ from connectors.claims.availability import early_access_note, moment
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound, Paid, RateLimited
-from connectors.filter import sift
+from connectors.filter import filter_loras
 from connectors.http.json_fields import Table, count, table, tables, text, whole
 from connectors.http.session import UNREADABLE, Endpoint, Session, error_text, retry_after
 from connectors.query import Page, Query, Sort
-from connectors.record import Kind, Lora, Version, WeightFile
-from connectors.ref import HubName, Ref
+from connectors.record import Kind, Lora
+from connectors.ref import Ref
+from connectors.registry import HUBS
 
 MAX_LIMIT = 100
 _MAX_ID = 2**31 - 1
@@ -29,42 +31,63 @@ _CATEGORIES: Mapping[Kind, str] = {"character": "character", "style": "style", "
 
 
 class CivitAI:
-    name: ClassVar[HubName] = "civitai"
-    label: ClassVar[str] = "CivitAI"
-
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.name = endpoint.hub
+        self.label = endpoint.label
         self._web = endpoint.url.rstrip("/")
-        self._session = Session(endpoint, explain=_explained)
+        self._session = Session(endpoint, explain=_explain)
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        bases = tuple(name for base in query.bases for name in spellings(base, "civitai"))
+        """Lists are sent as repeated parameters: with a comma, `types` is an error and `baseModels` matches nothing."""
+        bases = dict.fromkeys(name for base in query.bases for name in spellings(base, "civitai"))
         if query.bases and not bases:
             return Page(hub=self.name, loras=())
-        answer = self._session.json("/api/v1/models", _params(query, bases, cursor))
-        items = table(answer).get("items")
+        params = {
+            "types": list(parse.LORA_TYPES),
+            "limit": min(query.limit, MAX_LIMIT),
+            "query": query.text or None,
+            "sort": _SORTS.get(query.sort),
+            "baseModels": list(bases) or None,
+            "tag": _CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None,
+            # Without it come only models with a tame picture, and only their tame pictures.
+            "nsfw": None if query.nsfw == "safe" else "true",
+            "cursor": cursor,
+        }
+        answer = table(self._session.json("/api/v1/models", {k: v for k, v in params.items() if v is not None}))
+        items, metadata = answer.get("items"), table(answer.get("metadata"))
         if not isinstance(items, list):
             raise BadAnswer("CivitAI answered without a list of models. Try again in a minute.", hub=self.name)
         now = datetime.now(UTC)
         loras = (parse.lora(item, self._web, now) for item in tables(items))
+        # Only a missing nextCursor is the end: a page of a text search may be empty. It may be a number.
+        following = text(metadata.get("nextCursor"))
         return Page(
             hub=self.name,
-            loras=sift((lora for lora in loras if lora is not None), query),
-            cursor=_next(table(answer.get("metadata")), cursor),
-            total=count(table(answer.get("metadata")).get("totalItems")),
+            loras=filter_loras((lora for lora in loras if lora is not None), query),
+            cursor=following if following != cursor else None,
+            total=count(metadata.get("totalItems")),
         )
 
     def get(self, ref: Ref) -> Lora:
-        alone = self._version(ref.version) if ref.version else {}
-        model_id = ref.id or text(alone.get("modelId")) or ""
+        alone = self._fetch("model-versions", ref.version) if ref.version else {}
+        model_id = ref.id or text(alone.get("modelId"))
         try:
-            model = self._model(model_id)
+            model = self._fetch("models", model_id) if model_id else {}
         except NotFound:
             # Models of real people and removed ones answer 404, while their versions may still be described.
             model = {}
         if not model:
-            return self._known(parse.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
-        return self._known(parse.lora(self._completed(model, alone, ref), self._web, datetime.now(UTC)), ref)
+            return self._read_version(alone, ref)
+        self._check_owner(alone, ref)
+        listed = tables(model.get("modelVersions"))
+        if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
+            # Prompts and usage are in a version's own answer only. In a restricted region a version without a tame
+            # picture is hidden though its model isn't.
+            with suppress(NotFound):
+                alone = self._fetch("model-versions", str(first))
+        complete = parse.with_version(model, alone) if alone else model
+        return self._check_found(parse.lora(complete, self._web, datetime.now(UTC)), ref)
 
     def by_hash(self, value: str) -> tuple[Lora, Ref]:
         """The LoRA with the one version that holds such a file, and the file's ref. Raises NotFound.
@@ -77,38 +100,39 @@ class CivitAI:
         if lora is None or not lora.versions:
             raise NotFound(f"CivitAI knows the hash {value[:12]}, but not as a LoRA's.", hub=self.name)
         version = lora.versions[0]
-        ids = [str(file.get("id")) for file in tables(alone.get("files")) if _has_hash(file, value)]
+        ids = [
+            str(file.get("id"))
+            for file in tables(alone.get("files"))
+            if value.upper() in [str(known).upper() for known in table(file.get("hashes")).values()]
+        ]
         file = next((file for file in version.files if file.ref.file in ids), None)
         return lora, file.ref if file else version.ref
 
     def pin(self, ref: Ref) -> Ref:
-        if ref.id and ref.pinned and ref.file:
-            return ref
-        lora = self.get(ref)
-        version = self._chosen(lora, ref)
-        file = _named(version, ref.file)
-        if file is None and ref.file:
-            raise NotFound(f"CivitAI lists no file {ref.file} in this version.", hub=self.name)
-        return file.ref if file else version.ref
+        return ref if ref.id and ref.pinned and ref.file else self.get(ref).pin(ref)
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub where the bytes are, so that a refusal shows here and the key stays with the hub.
 
         The hub's own `downloadUrl`s are not used: those with type and format answer 404 for some files, and one
         endpoint writes a host named "undefined" into them. `fileId` always selects.
         """
-        lora = self._of_version(ref) if ref.version else self.get(ref)
-        version = self._chosen(lora, ref)
-        file = _named(version, ref.file)
+        if lora is None and ref.version:
+            lora = self._read_version(self._fetch("model-versions", ref.version), ref)
+        lora = lora or self.get(ref)
+        if lora.access in ("archived", "removed"):
+            gone = f"“{lora.title}” is {lora.access} on CivitAI: its files can't be downloaded any more."
+            raise NotFound(gone, hub=self.name, url=lora.url)
+        version, file = lora.resolve(ref)
         if file is None:
-            raise NotFound(_why_no_file(lora, version), hub=self.name, url=lora.url)
+            raise NotFound(f"CivitAI lists no file in version {version.name} of “{lora.title}”.", hub=self.name)
         if version.access == "generation-only":
             raise DownloadsDisabled(f"“{lora.title}” can be used on CivitAI only: {version.access_note}", hub=self.name)
         if version.access == "paid" and self.endpoint.token is None:
             raise Paid(f"“{lora.title}” is not free yet. {version.access_note} See {lora.url}", hub=self.name)
         own = self._address(file.ref)
-        target = self._session.target(own.removeprefix(self._web))
-        url = self._checked(target, lora) if target else own
+        url = self._session.target(own.removeprefix(self._web)) or own
+        self._check_target(url, lora)
         return HttpDownload(
             ref=file.ref,
             name=file.name,
@@ -127,126 +151,57 @@ class CivitAI:
         selector = f"?fileId={ref.file}" if ref.file else ""
         return f"{self._web}/api/download/models/{ref.version}{selector}"
 
-    def _checked(self, target: str, lora: Lora) -> str:
+    def _check_target(self, url: str, lora: Lora) -> None:
         """To a client it takes for a browser the hub answers a refusal with a page of its own instead of an error."""
-        place = urlsplit(target)
+        place = urlsplit(url)
         if place.netloc != urlsplit(self._web).netloc or place.path.startswith("/api/"):
-            return target
+            return
         if place.path.startswith("/login") or "download-auth" in parse_qs(place.query).get("reason", []):
             raise _key_required()
         raise Paid(f"CivitAI wants you to open {lora.url} for this.", hub=self.name, url=lora.url)
 
-    def _model(self, model_id: str) -> Table:
-        if not model_id:
-            return {}
-        self._check_id(model_id)
-        answer = table(self._session.json(f"/api/v1/models/{model_id}"))
-        if whole(answer.get("id")) is None:
-            raise BadAnswer("CivitAI answered without a model. Try again in a minute.", hub=self.name)
-        return answer
-
-    def _version(self, version_id: str) -> Table:
-        self._check_id(version_id)
-        answer = table(self._session.json(f"/api/v1/model-versions/{version_id}"))
-        if whole(answer.get("id")) is None:
-            raise BadAnswer("CivitAI answered without a version. Try again in a minute.", hub=self.name)
-        return answer
-
-    def _check_id(self, number: str) -> None:
-        """Over four bytes the hub answers 400 in one place and a fault of its own in the other."""
+    def _fetch(self, kind: Literal["models", "model-versions"], number: str) -> Table:
+        # Over four bytes the hub answers 400 about a model and has a fault of its own about a version.
         if not number.isdecimal() or int(number) > _MAX_ID:
             raise NotFound(f"CivitAI has no number {number}.", hub=self.name)
+        answer = table(self._session.json(f"/api/v1/{kind}/{number}"))
+        if whole(answer.get("id")) is None:
+            raise BadAnswer(f"CivitAI answered about number {number} without its id. Try again.", hub=self.name)
+        return answer
 
-    def _of_version(self, ref: Ref) -> Lora:
-        """The one version, from its own answer alone."""
-        alone = self._version(ref.version or "")
+    def _read_version(self, alone: Table, ref: Ref) -> Lora:
+        """The LoRA with one version, from the version's own answer alone."""
         self._check_owner(alone, ref)
-        return self._known(parse.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
+        return self._check_found(parse.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
 
     def _check_owner(self, version: Table, ref: Ref) -> None:
         if ref.id and text(version.get("modelId")) not in (None, ref.id):
             raise NotFound(f"CivitAI's model {ref.id} has no version {ref.version}.", hub=self.name)
 
-    def _completed(self, model: Table, alone: Table, ref: Ref) -> Table:
-        """With the asked version's own answer, or the default version's, which alone hold prompts and usage."""
-        self._check_owner(alone, ref)
-        listed = tables(model.get("modelVersions"))
-        if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
-            try:
-                alone = self._version(str(first))
-            except NotFound:
-                # In a restricted region a version without a tame picture is hidden though its model isn't.
-                return model
-        return parse.with_version(model, alone) if alone else model
-
-    def _known(self, lora: Lora | None, ref: Ref) -> Lora:
+    def _check_found(self, lora: Lora | None, ref: Ref) -> Lora:
         if lora is None:
             raise NotFound(f"CivitAI has no LoRA under {ref}.", hub=self.name)
         return lora
 
-    def _chosen(self, lora: Lora, ref: Ref) -> Version:
-        version = lora.version(ref.version)
-        if version is None:
-            raise NotFound(f"CivitAI lists no version of “{lora.title}” to download. See {lora.url}", hub=self.name)
-        return version
-
-
-def _params(query: Query, bases: tuple[str, ...], cursor: str | None) -> dict[str, Any]:
-    """Lists are sent as repeated parameters: a comma list is an error for `types` and matches nothing for `baseModels`.
-
-    `nsfw` absent means: only models with a tame picture, and only their tame pictures.
-    """
-    category = _CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None
-    wanted: dict[str, Any] = {
-        "types": list(parse.LORA_TYPES),
-        "limit": min(query.limit, MAX_LIMIT),
-        "query": query.text or None,
-        "sort": _SORTS.get(query.sort),
-        "baseModels": list(dict.fromkeys(bases)) or None,
-        "tag": category,
-        "nsfw": None if query.nsfw == "safe" else "true",
-        "cursor": cursor,
-    }
-    return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _next(metadata: Table, cursor: str | None) -> str | None:
-    """Only a missing nextCursor is the end: a page of a text search may be empty. It may be a number."""
-    found = text(metadata.get("nextCursor"))
-    return found if found != cursor else None
-
-
-def _named(version: Version, file_id: str | None) -> WeightFile | None:
-    if file_id is None:
-        return version.file
-    return next((file for file in version.files if file.ref.file == file_id), None)
-
-
-def _has_hash(file: Table, value: str) -> bool:
-    return value.upper() in [str(known).upper() for known in table(file.get("hashes")).values()]
-
-
-def _why_no_file(lora: Lora, version: Version) -> str:
-    if lora.access in ("archived", "removed"):
-        return f"“{lora.title}” is {lora.access} on CivitAI: its files can't be downloaded any more."
-    return f"CivitAI lists no such file in version {version.name} of “{lora.title}”."
-
 
 def _key_required() -> KeyRequired:
     return KeyRequired(
-        "CivitAI gives this file to signed-in people only. Add a key (CIVITAI_TOKEN, from civitai.com/user/account), "
-        "or check the one you gave.",
+        f"CivitAI gives this file to signed-in people only. {HUBS['civitai'].add_key}, or check the one you gave.",
         hub="civitai",
     )
 
 
-def _explained(response: requests.Response) -> HubUiError | None:
+def _explain(response: requests.Response) -> HubUiError | None:
     """The refusals of the download endpoint, which share two statuses."""
     said = error_text(response)
     if "disabled downloads" in said:
         return DownloadsDisabled("Its author allows generation on CivitAI only, no downloads.", hub="civitai")
     if "Early Access" in said or "do not have access to download" in said:
-        until, now = moment(_body(response).get("deadline")), datetime.now(UTC)
+        try:
+            until = moment(table(response.json()).get("deadline"))
+        except UNREADABLE:
+            until = None
+        now = datetime.now(UTC)
         note = early_access_note(until, now) if until and until > now else "It is in early access, or sold."
         return Paid(f"CivitAI gives this file to buyers only. {note}", hub="civitai")
     if response.status_code == 401 and "logged in" in said:
@@ -255,10 +210,3 @@ def _explained(response: requests.Response) -> HubUiError | None:
         after = retry_after(response)
         return RateLimited("CivitAI has stopped downloads for a while: too many.", hub="civitai", retry_after=after)
     return None
-
-
-def _body(response: requests.Response) -> Table:
-    try:
-        return table(response.json())
-    except UNREADABLE:
-        return {}

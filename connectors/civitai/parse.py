@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -32,15 +31,14 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
         return None
     ref = Ref(hub="civitai", id=str(model_id))
-    versions = tuple(
-        found
-        for i, wire in enumerate(tables(model.get("modelVersions")))
-        if (found := _version(ref, wire, f"modelVersions[{i}].", now)) is not None
-    )
+    listed = enumerate(tables(model.get("modelVersions")))
+    found = (_version(ref, version, f"modelVersions[{i}].", now) for i, version in listed)
+    versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
-    images = [example.nsfw for version in versions for example in version.examples]
-    level = nsfw.lora_level(model, images)
+    level = nsfw.lora_level(model, [example.nsfw for version in versions for example in version.examples])
     standing = lora_availability(model)
+    # thumbsUp came in March 2024; before, people "favorited".
+    likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
     return Lora(
         ref=ref,
         title=text(model.get("name"), 300) or f"Model {model_id}",
@@ -50,57 +48,36 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         description_format="html",
         nsfw=level,
         downloads=count(stats.get("downloadCount")),
-        # thumbsUp came in March 2024; before, people "favorited".
-        likes=_first_count(stats, "thumbsUpCount", "favoriteCount"),
+        likes=next((number for number in likes if number is not None), None),
         updated_at=max((v.updated_at for v in versions if v.updated_at), default=None),
         tags=_tags(model.get("tags")),
         access=standing.access,
         versions=versions,
-        claims=(
-            *_lora_claims(model),
-            *standing.claims(),
-            *nsfw.civitai_claims(level, model),
-        ),
+        claims=(*_lora_claims(model), *standing.claims(), *nsfw.civitai_claims(level, model)),
     )
 
 
 def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
     """From a version alone: its model may be gone, or the answer came by hash."""
     about = table(version.get("model"))
-    return lora(
-        {
-            "id": version.get("modelId"),
-            "name": about.get("name"),
-            "type": about.get("type"),
-            "nsfw": about.get("nsfw"),
-            "poi": about.get("poi"),
-            "mode": about.get("mode"),
-            "description": version.get("description"),
-            "stats": version.get("stats"),
-            "modelVersions": [version],
-        },
-        web,
-        now,
-    )
+    model = {name: about.get(name) for name in ("name", "type", "nsfw", "poi", "mode")}
+    also = {name: version.get(name) for name in ("description", "stats")}
+    return lora({"id": version.get("modelId"), **model, **also, "modelVersions": [version]}, web, now)
 
 
 def with_version(model: Table, alone: Table) -> dict[str, Any]:
     """The by-id answer with one version completed by its own answer, which alone has usageControl and image meta."""
-    wanted = whole(alone.get("id"))
-    versions = [dict(v) for v in tables(model.get("modelVersions"))]
-    for i, listed in enumerate(versions):
-        if whole(listed.get("id")) == wanted:
-            versions[i] = _merged(listed, alone)
-            return {**model, "modelVersions": versions}
-    # The by-id answer is cached for minutes, so a fresh version may be missing from it.
-    return {**model, "modelVersions": [*versions, dict(alone)]}
-
-
-def _merged(listed: Table, alone: Table) -> dict[str, Any]:
-    filled = {key: value for key, value in alone.items() if value not in (None, [], {}, "")}
+    versions = [dict(version) for version in tables(model.get("modelVersions"))]
+    place = next((i for i, listed in enumerate(versions) if whole(listed.get("id")) == whole(alone.get("id"))), None)
+    if place is None:
+        # The by-id answer is cached for minutes, so a fresh version may be missing from it.
+        return {**model, "modelVersions": [*versions, dict(alone)]}
+    listed = versions[place]
     by_id = {whole(file.get("id")): file for file in tables(listed.get("files"))}
     files = [{**by_id.get(whole(file.get("id")), {}), **file} for file in tables(alone.get("files"))]
-    return {**listed, **filled, "files": files or listed.get("files")}
+    filled = {key: value for key, value in alone.items() if value not in (None, [], {}, "")}
+    versions[place] = {**listed, **filled, "files": files or listed.get("files")}
+    return {**model, "modelVersions": versions}
 
 
 def _lora_claims(model: Table) -> tuple[Claim, ...]:
@@ -113,73 +90,64 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
         *license.civitai_claims(model, text(first.get("baseModel"))),
         # "LORA" is what people pick for LoKr and LoHa too, so it is no statement to hold against the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
-        *_described(model.get("description"), "description"),
+        *_description_claims(model.get("description"), "description"),
     )
 
 
-def _described(description: object, where: str) -> tuple[Claim, ...]:
+def _description_claims(description: object, where: str) -> tuple[Claim, ...]:
     body = plain(description)
     return (*card_claims(body, where), *strength.scale_claims(body, where))
 
 
-def _version(ref: Ref, wire: Table, at: str, now: datetime) -> Version | None:
-    version_id = whole(wire.get("id"))
+def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | None:
+    """`where` is the version's place in the answer, for its claims."""
+    version_id = whole(version.get("id"))
     if version_id is None or version_id < 0:
         return None
     here = ref.at(str(version_id))
-    standing = version_availability(wire, now)
+    standing = version_availability(version, now)
+    base, words = text(version.get("baseModel"), 100), texts(version.get("trainedWords"))
+    examples = tuple(found for image in tables(version.get("images")) if (found := _example(image)) is not None)
+    prompts = tuple(example.prompt for example in examples if example.prompt)
+    listed = tables(version.get("files"))
+    weights = [file for file in listed if file.get("type", "Model") in _WEIGHT_TYPES]
+    weights = weights or [file for file in listed if str(file.get("name")).endswith(".safetensors")]
+    # A prompt can load a version's files by these names.
+    names = (text(file.get(key), 300) for file in listed for key in ("name", "overrideName"))
+    stems = tuple(name.rpartition(".")[0] or name for name in names if name)
+    times = (when(version.get(name)) for name in ("publishedAt", "updatedAt", "createdAt"))
     return Version(
         ref=here,
-        name=text(wire.get("name"), 200) or str(version_id),
-        updated_at=when(wire.get("publishedAt")) or when(wire.get("updatedAt")) or when(wire.get("createdAt")),
+        name=text(version.get("name"), 200) or str(version_id),
+        updated_at=next(filter(None, times), None),
         access=standing.access,
         access_note=standing.note,
-        files=_files(here, wire),
-        examples=tuple(found for image in tables(wire.get("images")) if (found := _example(image)) is not None),
-        claims=(*_version_claims(wire, at), *standing.claims(at)),
+        files=tuple(_file(here, file) for file in weights),
+        examples=examples,
+        claims=(
+            *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
+            *trigger_words.civitai_claims(words, f"{where}trainedWords"),
+            *strength.weight_claims(words, f"{where}trainedWords"),
+            *_description_claims(version.get("description"), f"{where}description"),
+            *strength.prompt_claims(prompts, stems, f"{where}images"),
+            *standing.claims(where),
+        ),
     )
 
 
-def _version_claims(wire: Table, at: str) -> tuple[Claim, ...]:
-    base, words = text(wire.get("baseModel"), 100), texts(wire.get("trainedWords"))
-    return (
-        *(base_models.base_claims(base, "hub", f"{at}baseModel") if base else ()),
-        *trigger_words.civitai_claims(words, f"{at}trainedWords"),
-        *strength.weight_claims(words, f"{at}trainedWords"),
-        *_described(wire.get("description"), f"{at}description"),
-        *strength.prompt_claims(_prompts(wire), _stems(wire), f"{at}images"),
-    )
-
-
-def _prompts(wire: Table) -> tuple[str, ...]:
-    return tuple(image.prompt for wire in tables(wire.get("images")) if (image := _example(wire)) and image.prompt)
-
-
-def _stems(wire: Table) -> tuple[str, ...]:
-    """The names that a prompt can load a version's files by."""
-    names = (text(file.get(key), 300) for file in tables(wire.get("files")) for key in ("name", "overrideName"))
-    return tuple(name.rpartition(".")[0] or name for name in names if name)
-
-
-def _files(version: Ref, wire: Table) -> tuple[WeightFile, ...]:
-    listed = tables(wire.get("files"))
-    chosen = [file for file in listed if file.get("type", "Model") in _WEIGHT_TYPES]
-    chosen = chosen or [file for file in listed if str(file.get("name")).endswith(".safetensors")]
-    return tuple(_file(version, file) for file in chosen)
-
-
-def _file(version: Ref, wire: Table) -> WeightFile:
-    file_id = whole(wire.get("id"))
-    written = text(wire.get("overrideName"), 300) or text(wire.get("name"), 300) or f"{version.version}.safetensors"
-    name = re.split(r"[\\/]", written)[-1] or f"{version.version}.safetensors"
-    kilobytes = number(wire.get("sizeKB"))
+def _file(version: Ref, file: Table) -> WeightFile:
+    file_id = whole(file.get("id"))
+    unnamed = f"{version.version}.safetensors"
+    name = re.split(r"[\\/]", text(file.get("overrideName"), 300) or text(file.get("name"), 300) or unnamed)[-1]
+    name = name or unnamed
+    kilobytes = number(file.get("sizeKB"))
     return WeightFile(
         ref=version.at(version.version, str(file_id) if file_id is not None else None),
         name=name,
         size=round(kilobytes * 1024) if kilobytes and 0 < kilobytes < 2**40 else None,
-        sha256=sha256(table(wire.get("hashes")).get("SHA256")),
-        format=_format(table(wire.get("metadata")).get("format"), name),
-        primary=wire.get("primary") is True,
+        sha256=sha256(table(file.get("hashes")).get("SHA256")),
+        format=_format(table(file.get("metadata")).get("format"), name),
+        primary=file.get("primary") is True,
     )
 
 
@@ -200,31 +168,23 @@ def _example(image: Table) -> Example | None:
     meta = table(image.get("meta"))
     # Asked for by model, /images nests the real meta one deeper.
     meta = table(meta.get("meta")) or meta
+    plain = {key: _param(value) for key, value in meta.items() if key not in _UNWANTED_PARAMS}
     return Example(
         url=url,
         prompt=text(meta.get("prompt"), 20_000),
         nsfw=nsfw.image_level(image.get("nsfwLevel"), image.get("nsfw")),
-        params=_params(meta),
+        params={**{key: value for key, value in plain.items() if value is not None}, **lora_params(meta)},
         video=image.get("type") == "video" or url.endswith((".mp4", ".webm")),
     )
 
 
-def _params(meta: Table) -> Mapping[str, Any]:
-    plain = {
-        key: value for key, raw in meta.items() if key not in _UNWANTED_PARAMS and (value := _param(raw)) is not None
-    }
-    return {**plain, **lora_params(meta)}
-
-
 def _param(value: object) -> str | int | float | bool | None:
     """A plain JSON value; lists and objects are resources of the hub's own and say nothing to a person."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value if isinstance(value, bool) else text(value, _MAX_PARAM) if isinstance(value, str) else None
-    return value if number(value) is not None else None
-
-
-def _first_count(stats: Table, *names: str) -> int | None:
-    return next((found for name in names if (found := count(stats.get(name))) is not None), None)
+    if isinstance(value, str):
+        return text(value, _MAX_PARAM)
+    if isinstance(value, bool):
+        return value
+    return value if isinstance(value, int | float) and number(value) is not None else None
 
 
 def _tags(value: object) -> tuple[str, ...]:

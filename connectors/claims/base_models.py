@@ -17,7 +17,7 @@ from connectors.claims.base_models_newer import FURTHER_MODELS
 from connectors.claims.base_models_stable_diffusion import STABLE_DIFFUSION
 from connectors.claims.base_models_video import OTHER_MODELS
 from connectors.record import Claim, Source
-from connectors.ref import HubName
+from connectors.registry import HubName
 
 BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *FURTHER_MODELS, *OTHER_MODELS)
 # Display names. An architecture is called like its first base model, except for these.

@@ -9,7 +9,8 @@ from typing import Any
 from connectors.claims import base_models
 from connectors.errors import NotFound
 from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Source, Version, WeightFile
-from connectors.ref import HUB_LABELS, Origin, Ref
+from connectors.ref import Ref
+from connectors.registry import HUBS, Origin, origin_label
 from connectors.weights.file_type import WORDS
 from connectors.weights.lora_facts import LoraFacts
 
@@ -107,7 +108,7 @@ def _sentence(claims: tuple[Claim, ...], field: str, hub: Origin) -> str:
         return ""
     if field == "what":
         found = {str(what): words for what, words in WORDS.items()}.get(str(top.value), "something else")
-        return f"{HUB_LABELS.get(hub, hub)} lists it as a LoRA, the file is {found}."
+        return f"{origin_label(hub)} lists it as a LoRA, the file is {found}."
     statements = [_statement(claims, claim, hub) for claim in contradicting(claims, field)]
     sentence = f"{' and '.join(dict.fromkeys(statements))}, {_statement(claims, top, hub)}."
     return sentence[:1].upper() + sentence[1:]
@@ -122,8 +123,8 @@ def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
         value = base_models.label(value)
     if claim.source == "header":
         return f"the file {_FILE_VERBS.get(claim.field, 'is')} {value}"
-    card = "the description" if hub in ("civitai", "replicate") else "the model card"
-    who = card if claim.source == "card" else HUB_LABELS.get(hub, hub) if claim.source == "hub" else "a tag"
+    card = f"the {HUBS[hub].description if hub in HUBS else 'model card'}"
+    who = card if claim.source == "card" else origin_label(hub) if claim.source == "hub" else "a tag"
     place = ("raw_base_model", claim.source, claim.where)
     if claim.field in ("architecture", "base_model"):
         value = next((str(c.value) for c in claims if (c.field, c.source, c.where) == place), value)
@@ -134,24 +135,19 @@ __all__ = ["TRUST", "best", "best_claim", "conflicts"]
 
 
 def with_header(lora: Lora, ref: Ref, adapter: LoraFacts) -> Lora:
-    """Adds the claims of a file's header, before all others; `ref` selects the file as in `file_of`.
+    """Adds the claims of a file's header, before all others; `ref` selects the file as in `Lora.resolve`.
 
     They replace those of an earlier reading. A `ref` that names no file of `lora` changes nothing.
     """
-    version = lora.version(ref.version if ref.pinned else None)
-    file = file_of(version, ref)
-    if version is None or file is None:
+    try:
+        version, file = lora.resolve(ref)
+    except NotFound:
+        return lora
+    if file is None:
         return lora
     read = replace(file, claims=_header_first(file.claims, adapter))
     changed = replace(version, files=tuple(read if one is file else one for one in version.files))
     return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
-
-
-def file_of(version: Version | None, ref: Ref) -> WeightFile | None:
-    """The file that `ref` names, or the version's main file where it names none."""
-    if version is None or ref.file is None:
-        return version.file if version else None
-    return next((file for file in version.files if file.ref.file == ref.file), None)
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
@@ -191,16 +187,11 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
 
 
 def record_of(lora: Lora, ref: Ref) -> Record:
-    """The Record of the version and file that `ref` names, by default the first version's main one. Raises NotFound."""
-    version = lora.version(ref.version if ref.pinned else None)
-    if version is None:
-        if ref.version:
-            raise NotFound(f"“{lora.title}” has no version {ref.version}.", hub=lora.hub)
-        return flatten(lora)
-    file = file_of(version, ref)
-    if file is None and ref.file is not None:
-        raise NotFound(f"“{lora.title}” has no file {ref.file} in version {version.name}.", hub=lora.hub)
-    return flatten(lora, version, file)
+    """The Record of the version and file that `ref` names, by default the first version's main one.
+
+    Raises NotFound as `Lora.resolve` does, except for a LoRA without versions, which is a Record too.
+    """
+    return flatten(lora, *lora.resolve(ref)) if lora.versions or ref.version else flatten(lora)
 
 
 def record_with_header(record: Record, adapter: LoraFacts) -> Record:

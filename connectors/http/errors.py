@@ -25,8 +25,8 @@ from connectors.errors import (
 )
 from connectors.http.adapter import NotPublicError
 from connectors.http.json_fields import table
-from connectors.http.session import KEYS, UNREADABLE, error_text, retry_after, when_again
-from connectors.ref import LOCAL, Origin
+from connectors.http.session import UNREADABLE, error_text, retry_after, when_again
+from connectors.registry import HUBS, Origin
 
 
 def refusal(response: requests.Response, hub: Origin | None, *, redirected: bool | None = None) -> HubUiError | None:
@@ -101,8 +101,7 @@ def _by_status(response: requests.Response, said: str, hub: Origin | None) -> Hu
 
 
 def _wants_key(hub: Origin | None, said: str = "") -> KeyRequired:
-    variable, page = KEYS[hub] if hub and hub != LOCAL else ("", "")
-    then = f"Add a key ({variable}, from {page}), or check the one you gave." if hub else "Download it there."
+    then = f"{HUBS[hub].add_key}, or check the one you gave." if hub in HUBS else "Download it there."
     return KeyRequired(f"{_who(hub)} hands this file to signed-in people only. {then} {said}".strip(), hub=hub)
 
 

@@ -25,7 +25,7 @@ from connectors.errors import (
 )
 from connectors.http.adapter import BoundedAdapter, DirectHttp, read_capped, same_site
 from connectors.http.json_fields import count, overfull
-from connectors.ref import HubName
+from connectors.registry import HUBS, HubName
 
 # A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
@@ -38,12 +38,6 @@ _MINUTES_FROM = 120.0
 _ELSEWHERE = "Look for the same LoRA on another hub."
 # Real answers have up to 100 KB a LoRA, and take three times their length in memory.
 MAX_JSON_BYTES = 16 * 1024 * 1024
-# Where a key is read from here, and where people make one.
-KEYS: Mapping[HubName, tuple[str, str]] = {
-    "civitai": ("CIVITAI_TOKEN", "civitai.com/user/account"),
-    "huggingface": ("HF_TOKEN", "huggingface.co/settings/tokens"),
-    "replicate": ("REPLICATE_API_TOKEN", "replicate.com/account/api-tokens"),
-}
 # What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
 # digits, or thousands of brackets.
 UNREADABLE = (ValueError, RecursionError)
@@ -191,10 +185,8 @@ class Session:
         said = error_text(response)
         status = response.status_code
         if status in (401, 403):
-            variable, page = KEYS[hub]
             return KeyRequired(
-                f"{label} wants a key for this. Add a key ({variable}, from {page}), or check the one you gave. "
-                f"{said}".strip(),
+                f"{label} wants a key for this. {HUBS[hub].add_key}, or check the one you gave. {said}".strip(),
                 hub=hub,
             )
         if status in (404, 410):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
@@ -20,15 +21,15 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HubDownload
 from connectors.errors import BadAnswer, Gated, NotFound
-from connectors.filter import sift
+from connectors.filter import filter_loras
 from connectors.http.adapter import ANSWER_SECONDS, same_site
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
 from connectors.http.session import MAX_JSON_BYTES, READ_SECONDS, USER_AGENT, Endpoint
 from connectors.huggingface import parse
 from connectors.huggingface.errors import as_ours
 from connectors.query import Page, Query, Sort
-from connectors.record import Lora, Version, WeightFile
-from connectors.ref import HubName, Ref, is_id
+from connectors.record import Lora
+from connectors.ref import Ref, is_id
 
 MAX_LIMIT = 100
 _EXPAND = (
@@ -52,71 +53,85 @@ _MAX_CARD = 1024 * 1024
 _MAX_REDIRECTS = 5
 _TRIES = 3
 _BACKOFF_SECONDS = 0.25
-_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")
+_TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _List:
+    """One list of the hub's: repos tagged `lora`, or those without the tag whose id says it."""
+
+    tagged: bool
+    base: str | None = None
 
 
 class HuggingFace:
-    name: ClassVar[HubName] = "huggingface"
-    label: ClassVar[str] = "Hugging Face"
-
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.name = endpoint.hub
+        self.label = endpoint.label
         self._web = endpoint.url.rstrip("/")
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """One page of the hub's list.
 
         The hub can't be asked for "one of these bases", nor for "tagged or named lora", so each of those is a list of
-        its own, read one after the other; the cursor holds which one, and where in it. `list_models` gives no cursor,
-        hence the request of our own.
+        its own, read one after the other. A cursor is "N?QUERY": the N-th list, and the hub's own query for the page
+        (empty: its first). `list_models` gives no cursor, hence the request of our own.
         """
-        lists = _lists(query)
-        place, inside = _place(cursor)
+        number, _, rest = (cursor or "0").partition("?")
+        if not number.isascii() or not number.isdigit():
+            raise BadAnswer("This page of Hugging Face's results can't be found again. Search anew.", hub=self.name)
+        lists, place = _lists(query), int(number)
         if place >= len(lists):
             return Page(hub=self.name, loras=())
-        page = self._page(query, lists, place, inside)
+        page = self._page(query, lists, place, parse_qsl(rest))
         following = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
         if following is None or lists[following].tagged or len(page.loras) >= query.limit:
             return page
         # The few untagged repos come with the last page of tagged ones: nobody should have to ask for them.
-        rest = self._page(query, lists, following, [])
-        return replace(rest, loras=page.loras + rest.loras)
+        untagged = self._page(query, lists, following, [])
+        return replace(untagged, loras=page.loras + untagged.loras)
 
-    def _page(self, query: Query, lists: tuple[_List, ...], place: int, inside: list[tuple[str, str]]) -> Page:
-        asked = inside or _params(query, lists[place])
+    def _page(self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]) -> Page:
+        """The page of the list at `place` that `params` ask for, its first one where there are none."""
+        params = params or _params(query, lists[place])
         with as_ours("its list of models"):
-            response = self._get("/api/models", asked)
+            response = self._get("/api/models", params)
             items = None if overfull(response.content) else response.json()
         if not isinstance(items, list):
             raise BadAnswer("Hugging Face answered without a list of models. Try again.", hub=self.name)
-        kept = [info for info in _infos(items) if lists[place].tagged or _untagged_lora(info)]
+        # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
+        following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
+        cursor = f"{place + 1}" if place + 1 < len(lists) else None
+        loras = (parse.lora(info, self._web) for info in _read_infos(items, lists[place].tagged))
         return Page(
             hub=self.name,
-            loras=sift((parse.lora(info, self._web) for info in kept), query),
-            cursor=_next(response, place, len(lists), asked),
+            loras=filter_loras(loras, query),
+            cursor=f"{place}?{following}" if following and parse_qsl(following) != params else cursor,
         )
 
     def get(self, ref: Ref) -> Lora:
+        """The repo with its card at the same commit. A repo without one is still a repo."""
         revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
         with as_ours(ref.id):
             # As HfApi.model_info(files_metadata=True) asks; that would read an answer of any size.
             response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"})
             info = ModelInfo(**response.json())  # type: ignore[no-untyped-call]
+            has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
+        card = None
+        with suppress(NotFound, Gated), as_ours(f"card of {ref.id}"):
+            if has_card:
+                url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
+                card = self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
         with as_ours(f"card of {ref.id}"):
-            return parse.lora(info, self._web, self._card(info))
+            return parse.lora(info, self._web, card)
 
     def pin(self, ref: Ref) -> Ref:
-        if ref.pinned and ref.file:
-            return ref
-        lora = self.get(ref)
-        version = lora.version(None)
-        if version is None:
-            raise NotFound(f"Hugging Face names no commit for {ref}.", hub=self.name)
-        return self._file(version, ref).ref
+        return ref if ref.pinned and ref.file else self._check_file(self.get(ref).pin(ref))
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub about the one file: access, size and SHA-256 come in the headers of the answer."""
-        ref = self.pin(ref)
+        ref = self._check_file(lora.pin(ref)) if lora else self.pin(ref)
         commit, path = ref.version or "", ref.file or ""
         url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
         with as_ours(f"{ref.id}/{path}"):
@@ -136,31 +151,16 @@ class HuggingFace:
             token=self.endpoint.token,
         )
 
-    def _file(self, version: Version, ref: Ref) -> WeightFile:
-        chosen = version.file if ref.file is None else None
-        if ref.file is not None:
-            chosen = next((file for file in version.files if file.ref.file == ref.file), None)
-        if chosen is None:
-            what = f"file {ref.file}" if ref.file else "weight file"
-            raise NotFound(f"{ref.id} has no {what} at {version.name}.", hub=self.name)
-        return chosen
-
-    def _card(self, info: ModelInfo) -> str | None:
-        """The card's text at the same commit. A repo without one is still a repo."""
-        if not any(sibling.rfilename == "README.md" for sibling in info.siblings or []):
-            return None
-        url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
-        try:
-            with as_ours(f"card of {info.id}"):
-                return self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
-        except (NotFound, Gated):
-            return None
+    def _check_file(self, ref: Ref) -> Ref:
+        if ref.file is None:
+            raise NotFound(f"Hugging Face lists no weight file of {ref.id} at this commit.", hub=self.name)
+        return ref
 
     def _get(self, path: str, params: Table | Iterable[tuple[str, str]]) -> httpx2.Response:
         """The whole answer, its status checked, its size capped. Redirects are followed within the hub's own site."""
         url = httpx2.URL(self._web + path, params=httpx2.QueryParams(params))  # type: ignore[arg-type]
         for _ in range(_MAX_REDIRECTS):
-            response = self._asked(url)
+            response = self._send(url)
             if not response.has_redirect_location:
                 hf_raise_for_status(response)
                 return response
@@ -174,8 +174,8 @@ class HuggingFace:
             url = following
         raise httpx2.TooManyRedirects("the hub sends this request in circles")
 
-    def _asked(self, url: httpx2.URL) -> httpx2.Response:
-        """huggingface_hub's http_backoff would read bodies of any size, those of redirects too."""
+    def _send(self, url: httpx2.URL) -> httpx2.Response:
+        """One answer, with retries. huggingface_hub's http_backoff would read bodies of any size."""
         # False, not None: without a key of ours huggingface_hub must not send one that lies on this machine.
         headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
         for attempt in range(_TRIES):
@@ -185,7 +185,7 @@ class HuggingFace:
                     "GET", url, headers=headers, follow_redirects=False, timeout=READ_SECONDS
                 ) as answer:
                     if answer.status_code not in _RETRIED or last:
-                        return _read(answer)
+                        return _read_capped(answer)
             except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError):
                 if last:
                     raise
@@ -193,7 +193,7 @@ class HuggingFace:
         raise AssertionError("the last try returns or raises")
 
 
-def _read(answer: httpx2.Response) -> httpx2.Response:
+def _read_capped(answer: httpx2.Response) -> httpx2.Response:
     """The same answer with its body, which is cut over the cap: then it is no JSON, instead of filling memory.
 
     A redirect has no body that anybody needs.
@@ -206,16 +206,8 @@ def _read(answer: httpx2.Response) -> httpx2.Response:
         if time.monotonic() > deadline:
             raise httpx2.ReadTimeout("the answer took too long", request=answer.request)
     # What is encoded on its way is decoded now.
-    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _OF_THE_WAY]
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _TRANSPORT_HEADERS]
     return httpx2.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _List:
-    """One list of the hub's: repos tagged `lora`, or those without the tag whose id says it."""
-
-    tagged: bool
-    base: str | None = None
 
 
 def _lists(query: Query) -> tuple[_List, ...]:
@@ -231,47 +223,27 @@ def _lists(query: Query) -> tuple[_List, ...]:
     return (_List(tagged=True), _List(tagged=False)) if by_name else (_List(tagged=True),)
 
 
-def _untagged_lora(info: ModelInfo) -> bool:
-    tags = {*texts(info.tags), text(info.pipeline_tag)}
-    return "lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(_PICTURES)
+def _params(query: Query, listed: _List) -> list[tuple[str, str]]:
+    """The hub's query for the first page of a list. `search` matches repo ids only; there is no search in cards."""
+    return [
+        *([("filter", "lora")] if listed.tagged else []),
+        *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
+        *([("search", query.text or "lora")] if query.text or not listed.tagged else []),
+        *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
+        ("limit", str(min(query.limit, MAX_LIMIT))),
+        *(("expand", name) for name in _EXPAND),
+    ]
 
 
-def _params(query: Query, chosen: _List) -> list[tuple[str, str]]:
-    wanted = [("filter", "lora")] if chosen.tagged else []
-    if chosen.base is not None:
-        wanted.append(("filter", f"base_model:{chosen.base}"))
-    if query.text or not chosen.tagged:
-        # Matches repo ids only; there is no search in cards.
-        wanted.append(("search", query.text or "lora"))
-    if query.sort in _SORTS:
-        wanted.append(("sort", _SORTS[query.sort]))
-    wanted.append(("limit", str(min(query.limit, MAX_LIMIT))))
-    return wanted + [("expand", name) for name in _EXPAND]
-
-
-def _place(cursor: str | None) -> tuple[int, list[tuple[str, str]]]:
-    """A cursor is "N?QUERY": the N-th base's list, and the hub's own query for the page (empty: its first)."""
-    number, _, rest = (cursor or "0").partition("?")
-    if not number.isascii() or not number.isdigit():
-        raise BadAnswer("This page of Hugging Face's results can't be found again. Search anew.", hub="huggingface")
-    return int(number), parse_qsl(rest)
-
-
-def _next(response: httpx2.Response, place: int, lists: int, asked: list[tuple[str, str]]) -> str | None:
-    """Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host."""
-    link = address(response.links.get("next", {}).get("url"))
-    query = urlsplit(link).query if link else ""
-    if query and parse_qsl(query) != asked:
-        return f"{place}?{query}"
-    return f"{place + 1}" if place + 1 < lists else None
-
-
-def _infos(items: list[Any]) -> Iterator[ModelInfo]:
-    """Whatever is readable: one repo with a broken card must not cost the page."""
+def _read_infos(items: list[Any], tagged: bool) -> Iterator[ModelInfo]:
+    """Whatever is readable, of a list without the tag only LoRAs: one repo with a broken card costs itself only."""
     for item in tables(items):
         try:
             info = ModelInfo(**item)  # type: ignore[no-untyped-call]
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if isinstance(info.id, str) and is_id("huggingface", info.id):
+        if not isinstance(info.id, str) or not is_id("huggingface", info.id):
+            continue
+        tags = {*texts(info.tags), text(info.pipeline_tag)}
+        if tagged or ("lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(_PICTURES)):
             yield info

@@ -8,10 +8,10 @@ import requests
 
 from connectors.errors import HubUiError, KeyRequired, NotFound, Paid, RateLimited, UsageError
 from connectors.http.json_fields import Table, overfull, table, text
-from connectors.http.session import KEYS, UNREADABLE, retry_after, when_again
+from connectors.http.session import UNREADABLE, retry_after, when_again
+from connectors.registry import HUBS
 
 _HUB = "replicate"
-_VARIABLE, _PAGE = KEYS["replicate"]
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 _LONGEST_DETAIL = 600
 
@@ -31,16 +31,16 @@ def explain(response: requests.Response) -> HubUiError | None:
     if status == 422:
         return _unfit(said, text(body.get("title")) or "")
     if status == 403:
-        return KeyRequired(f"Replicate does not let this key do that ({_VARIABLE}). {said}".strip(), hub=_HUB)
+        return KeyRequired(
+            f"Replicate does not let this key do that ({HUBS[_HUB].token_variable}). {said}".strip(), hub=_HUB
+        )
     if status in (400, 409, 413):
         return UsageError(f"Replicate does not take this. {said}".strip(), hub=_HUB)
     return None
 
 
 def no_key(what: str) -> KeyRequired:
-    return KeyRequired(
-        f"{what} on Replicate needs a key, and costs money there. Add a key ({_VARIABLE}) from {_PAGE}.", hub=_HUB
-    )
+    return KeyRequired(f"{what} on Replicate needs a key, and costs money there. {HUBS[_HUB].add_key}.", hub=_HUB)
 
 
 def _unfit(said: str, title: str) -> HubUiError:

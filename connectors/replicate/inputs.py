@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, KeyRequired, Paid, UsageError
+from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, KeyRequired, Paid, UsageError
 from connectors.http.json_fields import Table, number, table, tables, text, texts
 from connectors.record import Access
 from connectors.ref import LOCAL, Ref
@@ -102,6 +102,25 @@ class Filled:
     notes: tuple[str, ...] = ()
 
 
+def inputs_of(version: Table) -> Inputs:
+    """Of a version's openapi_schema. Choices stand there themselves, or behind one reference."""
+    schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
+    known = {}
+    for name, value in table(table(schemas.get("Input")).get("properties")).items():
+        schema: Table = table(value)
+        for part in (schema, *tables(schema.get("allOf"))):
+            schema = {**table(schemas.get((text(part.get("$ref")) or "").rpartition("/")[2])), **schema}
+        known[name] = Input(
+            name=name,
+            kind=text(schema.get("type")) or "string",
+            least=number(schema.get("minimum")),
+            most=number(schema.get("maximum")),
+            choices=texts(schema.get("enum")) if schema.get("enum") else (),
+            default=schema.get("default"),
+        )
+    return Inputs(known=known)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Filling:
     inputs: Inputs
@@ -114,89 +133,52 @@ class _Filling:
             if otherwise:
                 self.notes.append(otherwise)
             return
-        self.values[name] = self._fitted(self.inputs.known[name], value)
-
-    def _fitted(self, known: Input, value: object) -> object:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return value
-        fitted = max(value, known.least) if known.least is not None else value
-        fitted = min(fitted, known.most) if known.most is not None else fitted
-        if fitted != value:
-            self.notes.append(f"This model takes {_range(known)} for {known.name}: {value:g} became {fitted:g}.")
-        return round(fitted) if known.kind == "integer" else float(fitted)
-
-
-def inputs_of(version: Table) -> Inputs:
-    """Of a version's openapi_schema. Choices stand there themselves, or behind one reference."""
-    schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
-    properties = table(table(schemas.get("Input")).get("properties"))
-    return Inputs(known={name: _input(name, table(found), schemas) for name, found in properties.items()})
-
-
-def _input(name: str, found: Table, schemas: Table) -> Input:
-    referred: Table = {}
-    for part in (found, *tables(found.get("allOf"))):
-        referred = {**referred, **table(schemas.get((text(part.get("$ref")) or "").rpartition("/")[2]))}
-    whole = {**referred, **found}
-    return Input(
-        name=name,
-        kind=text(whole.get("type")) or "string",
-        least=number(whole.get("minimum")),
-        most=number(whole.get("maximum")),
-        choices=texts(whole.get("enum")) if whole.get("enum") else (),
-        default=whole.get("default"),
-    )
+        known = self.inputs.known[name]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            least = -math.inf if known.least is None else known.least
+            most = math.inf if known.most is None else known.most
+            wanted, value = value, min(max(value, least), most)
+            if value != wanted:
+                limits = f"{least:g} to {most:g}"
+                if known.least is None or known.most is None:
+                    limits = f"at most {most:g}" if known.least is None else f"at least {least:g}"
+                self.notes.append(f"This model takes {limits} for {name}: {wanted:g} became {value:g}.")
+            value = round(value) if known.kind == "integer" else float(value)
+        self.values[name] = value
 
 
 def fill(inputs: Inputs, wish: InputRequest) -> Filled:
     filling = _Filling(inputs=inputs)
-    filling.put("prompt", wish.prompt, "This model takes no prompt.")
+    put = filling.put
+    put("prompt", wish.prompt, "This model takes no prompt.")
     if wish.negative:
-        filling.put("negative_prompt", wish.negative, "This model takes no negative prompt; it was left out.")
+        put("negative_prompt", wish.negative, "This model takes no negative prompt; it was left out.")
     if wish.seed is not None:
-        filling.put("seed", wish.seed, "This model takes no seed: its pictures differ by chance, too.")
-    _put_numbers(filling, wish)
-    _put_size(filling, wish)
-    _put_sampler(filling, wish)
-    _put_loras(filling, wish)
-    if wish.control is not None:
-        filling.put(inputs.first(_CONTROL), wish.control, "This model takes no control picture; it was left out.")
-    _put_usual(filling)
-    return Filled(values=filling.values, notes=tuple(dict.fromkeys(filling.notes)))
-
-
-def _put_numbers(filling: _Filling, wish: InputRequest) -> None:
-    inputs = filling.inputs
+        put("seed", wish.seed, "This model takes no seed: its pictures differ by chance, too.")
     schnell = wish.schnell and inputs.offers("model", "schnell")
     if schnell:
-        filling.put("model", "schnell")
-    steps = wish.steps if wish.steps is not None else 4 if schnell else None
-    if steps is not None:
-        filling.put(inputs.first(_STEPS), steps, "This model doesn't let one choose the steps.")
+        put("model", "schnell")
+    if wish.steps is not None or schnell:
+        put(inputs.first(_STEPS), wish.steps or 4, "This model doesn't let one choose the steps.")
     if wish.guidance is not None:
-        filling.put(inputs.first(_GUIDANCE), wish.guidance, "This model doesn't let one choose the guidance.")
-
-
-def _put_usual(filling: _Filling) -> None:
-    """One lossless picture, the same each time: `go_fast` ignores the seed, and takes a LoRA one and a half times."""
-    filling.put("num_outputs", 1)
-    filling.put("go_fast", False)
-    if filling.inputs.offers("output_format", "png"):
-        filling.put("output_format", "png")
-
-
-def _put_sampler(filling: _Filling, wish: InputRequest) -> None:
-    if wish.sampler is None:
-        return
-    name = next((n for n in (wish.sampler, _SCHEDULERS.get(wish.sampler.lower(), "")) if _offered(filling, n)), None)
-    if name is None:
-        filling.notes.append(f"This model doesn't have the sampler “{wish.sampler}”; it used its own.")
-    else:
-        filling.put("scheduler", name)
-
-
-def _offered(filling: _Filling, name: str) -> bool:
-    return filling.inputs.offers("scheduler", name)
+        put(inputs.first(_GUIDANCE), wish.guidance, "This model doesn't let one choose the guidance.")
+    _put_size(filling, wish)
+    if wish.sampler is not None:
+        names = (wish.sampler, _SCHEDULERS.get(wish.sampler.lower(), ""))
+        scheduler = next((name for name in names if inputs.offers("scheduler", name)), None)
+        if scheduler is None:
+            filling.notes.append(f"This model doesn't have the sampler “{wish.sampler}”; it used its own.")
+        else:
+            put("scheduler", scheduler)
+    _put_loras(filling, wish)
+    if wish.control is not None:
+        put(inputs.first(_CONTROL), wish.control, "This model takes no control picture; it was left out.")
+    # One lossless picture, the same each time: `go_fast` ignores the seed, and takes a LoRA one and a half times.
+    put("num_outputs", 1)
+    put("go_fast", False)
+    if inputs.offers("output_format", "png"):
+        put("output_format", "png")
+    return Filled(values=filling.values, notes=tuple(dict.fromkeys(filling.notes)))
 
 
 def _put_size(filling: _Filling, wish: InputRequest) -> None:
@@ -206,28 +188,24 @@ def _put_size(filling: _Filling, wish: InputRequest) -> None:
     sides = (wish.width or wish.height or 0, wish.height or wish.width or 0)
     width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
     inputs = filling.inputs
-    custom = inputs.offers("aspect_ratio", "custom")
-    if "width" in inputs and "height" in inputs and (custom or "aspect_ratio" not in inputs):
-        if custom:
+    shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
+    ratios = {shape: ratio for shape in shapes if (ratio := _ratio(shape)) is not None}
+    if "width" in inputs and "height" in inputs and ("custom" in shapes or "aspect_ratio" not in inputs):
+        if "custom" in shapes:
             filling.put("aspect_ratio", "custom")
         filling.put("width", width)
         filling.put("height", height)
     elif inputs.offers("image_size", f"{width}x{height}"):
         filling.put("image_size", f"{width}x{height}")
-    elif shape := _nearest(inputs, width / height):
+    elif ratios:
+        shape = min(ratios, key=lambda shape: abs(math.log(ratios[shape] * height / width)))
         filling.put("aspect_ratio", shape)
         if width * height < _QUARTER_MEGAPIXEL * 1e6 and inputs.offers("megapixels", "0.25"):
             filling.put("megapixels", "0.25")
-        if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == _ratio(shape)):
+        if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == ratios[shape]):
             filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
     else:
         filling.notes.append("This model doesn't let one choose the picture's size.")
-
-
-def _nearest(inputs: Inputs, ratio: float) -> str | None:
-    shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
-    ratios = {shape: value for shape in shapes if (value := _ratio(shape)) is not None}
-    return min(ratios, key=lambda shape: abs(math.log(ratios[shape] / ratio)), default=None)
 
 
 def _ratio(shape: str) -> float | None:
@@ -242,35 +220,21 @@ def _put_loras(filling: _Filling, wish: InputRequest) -> None:
         if slots in inputs and inputs.known[slots].kind == "array":
             filling.values.update({slots: list(wish.slots), scales: list(wish.scales)})
             return
-    places = list(_places(inputs, wish.own))
+    # Where LoRAs go, and where their weights: the model's own weights first, which are in it already.
+    places: list[tuple[str | None, str | None]] = []
+    first = None if wish.own else inputs.first(_SLOTS)
+    if wish.own or first is not None:
+        places.append((first, inputs.first(_SCALES)))
+        if second := inputs.first(_SECOND_SLOTS):
+            places.append((second, inputs.first(_SECOND_SCALES)))
     if len(wish.scales) > len(places):
-        raise UsageError(
-            f"This model on Replicate takes {_some(len(places))} at a time, not {len(wish.scales)}. Take fewer."
-        )
+        most = ("no LoRA", "one LoRA", "2 LoRAs")[len(places)]
+        raise UsageError(f"This model on Replicate takes {most} at a time, not {len(wish.scales)}. Take fewer.")
     addresses = (None, *wish.slots) if wish.own else wish.slots
     for (slot, scale), address, weight in zip(places, addresses, wish.scales, strict=False):
         if slot is not None and address is not None:
             filling.put(slot, address)
         filling.put(scale, weight, "This model doesn't let one choose how strongly its LoRA acts: it is always whole.")
-
-
-def _places(inputs: Inputs, own: bool) -> Iterator[tuple[str | None, str | None]]:
-    """Where LoRAs go, and where their weights: the model's own weights first, which are in it already."""
-    slot = None if own else inputs.first(_SLOTS)
-    if own or slot is not None:
-        yield slot, inputs.first(_SCALES)
-        if second := inputs.first(_SECOND_SLOTS):
-            yield second, inputs.first(_SECOND_SCALES)
-
-
-def _range(known: Input) -> str:
-    if known.least is None:
-        return f"at most {known.most:g}"
-    return f"at least {known.least:g}" if known.most is None else f"{known.least:g} to {known.most:g}"
-
-
-def _some(count: int) -> str:
-    return {0: "no LoRA", 1: "one LoRA"}.get(count, f"{count} LoRAs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -344,9 +308,7 @@ def slot(ref: Ref, access: Access = "open") -> str:
         raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
     if not ref.pinned:
         raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
-    refused = _refused(access)
-    if refused is not None:
-        raise refused
+    _check_access(access)
     if ref.hub == "civitai":
         chosen = f"&fileId={ref.file}" if ref.file else ""
         return f"https://civitai.com/api/download/models/{ref.version}?type=Model&format=SafeTensor{chosen}"
@@ -357,18 +319,17 @@ def slot(ref: Ref, access: Access = "open") -> str:
     return f"https://huggingface.co/{ref.id}/resolve/{ref.version}/{quote(ref.file)}"
 
 
-def _refused(access: Access) -> HubUiError | None:
+def _check_access(access: Access) -> None:
     """A key is sent to its own hub alone, so what needs one can't be fetched from Replicate."""
     if access == "login":
-        return KeyRequired(
+        raise KeyRequired(
             "This file is for signed-in people. Replicate would need your key for it: try it here instead."
         )
     if access == "gated":
-        return Gated("The author grants access one by one. Replicate would need your key for it: try it here instead.")
+        raise Gated("The author grants access one by one. Replicate would need your key for it: try it here instead.")
     if access == "paid":
-        return Paid(
+        raise Paid(
             "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it."
         )
     if access != "open":
-        return DownloadsDisabled("This file can't be downloaded, so Replicate can't fetch it either.")
-    return None
+        raise DownloadsDisabled("This file can't be downloaded, so Replicate can't fetch it either.")

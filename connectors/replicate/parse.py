@@ -12,8 +12,8 @@ from connectors.claims.base_models import base_claims, by_id, find_base_name, id
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, address, count, number, table, text, texts, when, whole
-from connectors.record import Access, Claim, Example, Lora, Source, Version, WeightFile
-from connectors.ref import PINNED, Ref, is_id
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Source, Version, WeightFile
+from connectors.ref import Ref, is_id, is_pinned_version
 
 # Models with a fine-tune's inputs that carry no fine-tune of their own, though nothing else about them shows it.
 _RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
@@ -40,7 +40,7 @@ _LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|
 class Model:
     """The parts of a model's JSON that are asked for again and again."""
 
-    wire: Table
+    data: Table
     owner: str
     name: str
     version: Table
@@ -53,7 +53,7 @@ class Model:
 
     @property
     def about(self) -> str:
-        return text(self.wire.get("description")) or ""
+        return text(self.data.get("description")) or ""
 
     @property
     def words(self) -> str:
@@ -61,18 +61,18 @@ class Model:
 
     @property
     def example(self) -> Table:
-        return table(table(self.wire.get("default_example")).get("input"))
+        return table(table(self.data.get("default_example")).get("input"))
 
 
-def read(wire: Table) -> Model | None:
-    owner, name = text(wire.get("owner"), 100), text(wire.get("name"), 100)
+def read(data: Table) -> Model | None:
+    owner, name = text(data.get("owner"), 100), text(data.get("name"), 100)
     if owner is None or name is None or not is_id("replicate", f"{owner}/{name}"):
         return None
-    version = table(wire.get("latest_version"))
+    version = table(data.get("latest_version"))
     schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
     properties = table(table(schemas.get("Input")).get("properties"))
     inputs = {key: table(value) for key, value in properties.items()}
-    return Model(wire=wire, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
+    return Model(data=data, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
 
 
 def is_lora(model: Model) -> bool:
@@ -82,14 +82,21 @@ def is_lora(model: Model) -> bool:
     """
     if is_fine_tune(model):
         return True
-    draws = not model.inputs or any("prompt" in name for name in model.inputs) or _takes_loras(model)
-    base = bool(_own_inputs(model)) and _own_inputs(model) <= _OF_A_FINE_TUNE
-    return uses_loras(model) and draws and not base and not _writes_text(model) and not _makes_loras(model)
+    takes_loras = not {name.lower() for name in model.inputs}.isdisjoint(_SLOTS)
+    draws = not model.inputs or any("prompt" in name for name in model.inputs) or takes_loras
+    if not uses_loras(model) or not draws or _writes_text(model):
+        return False
+    own = _own_inputs(model)
+    if own and own <= _OF_A_FINE_TUNE:
+        return False
+    makes = _TRAINER.search(model.name) or _CONVERTER.search(model.words)
+    return makes is None and (takes_loras or _TRAINS.match(model.about) is None)
 
 
 def uses_loras(model: Model) -> bool:
     """Its inputs say so. Where they don't, its words do, if it draws: a checkpoint may have a LoRA built in."""
-    if any("lora" in name.lower() for name in (*model.inputs, *_training_inputs(model))):
+    training_inputs = table(table(model.schemas.get("TrainingInput")).get("properties"))
+    if any("lora" in name.lower() for name in (*model.inputs, *training_inputs)):
         return True
     if _writes_text(model):
         return False
@@ -105,8 +112,12 @@ def is_fine_tune(model: Model) -> bool:
     """
     if has_weights(model):
         return True
-    built_in = bool(_own_inputs(model)) and _own_inputs(model) <= _STRENGTHS and "prompt" in model.inputs
-    return built_in and not _writes_text(model) and not _is_program(model) and _tells_of_training(model)
+    own = _own_inputs(model)
+    if not own or not own <= _STRENGTHS or "prompt" not in model.inputs or _writes_text(model) or _is_program(model):
+        return False
+    prompt = text(model.example.get("prompt")) or ""
+    hints = trigger_words.prompt_claims(prompt, model.name, model.about, "")
+    return _TUNED.search(model.words) is not None or bool(hints)
 
 
 def has_weights(model: Model) -> bool:
@@ -115,10 +126,10 @@ def has_weights(model: Model) -> bool:
     A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
     example. What a training makes has neither.
     """
-    if table(model.wire.get("training")):
+    if table(model.data.get("training")):
         return True
-    borrows = any(texts(model.example.get(name)) for name in _SLOTS)
-    return "replicate_weights" in model.inputs and not (_writes_text(model) or _is_program(model) or borrows)
+    takes_another = any(texts(model.example.get(name)) for name in _SLOTS)
+    return "replicate_weights" in model.inputs and not (_writes_text(model) or _is_program(model) or takes_another)
 
 
 def _own_inputs(model: Model) -> frozenset[str]:
@@ -131,26 +142,7 @@ def _writes_text(model: Model) -> bool:
 
 def _is_program(model: Model) -> bool:
     named = model.id.lower() in _RUNNERS or _TRAINER.search(model.name) is not None
-    return named or address(model.wire.get("github_url")) is not None
-
-
-def _takes_loras(model: Model) -> bool:
-    return not {name.lower() for name in model.inputs}.isdisjoint(_SLOTS)
-
-
-def _makes_loras(model: Model) -> bool:
-    named = _TRAINER.search(model.name) or _CONVERTER.search(model.words)
-    return named is not None or (not _takes_loras(model) and _TRAINS.match(model.about) is not None)
-
-
-def _tells_of_training(model: Model) -> bool:
-    prompt = text(model.example.get("prompt")) or ""
-    hinted = trigger_words.prompt_claims(prompt, model.name, model.about, "")
-    return _TUNED.search(model.words) is not None or bool(hinted)
-
-
-def _training_inputs(model: Model) -> tuple[str, ...]:
-    return tuple(table(table(model.schemas.get("TrainingInput")).get("properties")))
+    return named or address(model.data.get("github_url")) is not None
 
 
 # The trainers call the word by different names.
@@ -175,10 +167,10 @@ def model_of(training: Table) -> dict[str, object] | None:
     return {"owner": made["owner"], "name": made["name"], "latest_version": version, "training": training}
 
 
-def training_of(wire: Table, trainings: Iterable[Table]) -> Table | None:
+def training_of(data: Table, trainings: Iterable[Table]) -> Table | None:
     """The training that made a model's version."""
-    version = text(table(wire.get("latest_version")).get("id")) or ""
-    if not PINNED["replicate"].fullmatch(version):
+    version = text(table(data.get("latest_version")).get("id")) or ""
+    if not is_pinned_version("replicate", version):
         return None
     made = (training for training in trainings if str(table(training.get("output")).get("version")).endswith(version))
     return next(made, None)
@@ -192,17 +184,13 @@ def claims(training: Table) -> Iterator[Claim]:
     for key in _RANKS_TOLD:
         if (rank := whole(asked.get(key))) is not None and 0 < rank <= 1024:
             yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
-    yield from _base(asked)
-    if weights := address(table(training.get("output")).get("weights")):
-        yield Claim(field="weights_url", value=weights, source="hub", where="training.output.weights")
-
-
-def _base(asked: Table) -> Iterator[Claim]:
     base = next((base for keys, base in _ASKED if keys <= set(asked)), None)
     if text(asked.get("model_type")) == "schnell" and base == "flux.1-dev":
         base = "flux.1-schnell"
     if base:
         yield from (c for c in base_claims(base, "hub", "training.input") if c.field != "raw_base_model")
+    if weights := address(table(training.get("output")).get("weights")):
+        yield Claim(field="weights_url", value=weights, source="hub", where="training.output.weights")
 
 
 # Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
@@ -230,70 +218,68 @@ _PARAMS = (
     "image",
     "control_image",
 )
+_VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
 _NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
 _BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
 
 
-def describes_lora(wire: Table) -> bool:
+def describes_lora(data: Table) -> bool:
     """Whether a listing shows it: anything that is a LoRA or takes LoRAs, for pictures or films."""
-    model = read(wire)
+    model = read(data)
     return model is not None and is_lora(model)
 
 
-def lora(wire: Table) -> Lora | None:
+def lora(data: Table) -> Lora | None:
     """None for something without owner and name. Any model can be opened; only LoRAs are listed."""
-    model = read(wire)
+    model = read(data)
     if model is None:
         return None
     ref = Ref(hub="replicate", id=model.id)
-    version = _version(model, ref)
-    mature = _mature_claims(model)
+    prompt = text(model.example.get("prompt")) or ""
+    said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
+    mature = nsfw.text_claims((), said)
+    level = nsfw.level_of(mature)
+    access: Access = "open" if has_weights(model) else "generation-only"
+    versions: tuple[Version, ...] = ()
+    if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
+        here = ref.at(version_id)
+        weights = WeightFile(ref=here, name=f"{model.name}.safetensors", primary=True)
+        version = Version(
+            ref=here,
+            name=version_id[:8],
+            updated_at=when(model.version.get("created_at")),
+            access=access,
+            access_note=None if access == "open" else _BUILT_IN if is_fine_tune(model) else _NO_WEIGHTS,
+            files=(weights,) if access == "open" else (),
+            examples=tuple(_examples(model, level)),
+        )
+        versions = (version,)
     return Lora(
         ref=ref,
         title=model.name,
-        url=address(wire.get("url")) or f"https://replicate.com/{model.id}",
+        url=address(data.get("url")) or f"https://replicate.com/{model.id}",
         creator=model.owner,
         description=model.about,
         description_format="text",
-        nsfw=nsfw.level_of(mature),
-        downloads=count(wire.get("run_count")),
-        updated_at=version.updated_at if version else when(wire.get("created_at")),
-        access=_access(model),
-        versions=(version,) if version else (),
-        claims=(*_claims(model), *mature),
+        nsfw=level,
+        downloads=count(data.get("run_count")),
+        updated_at=versions[0].updated_at if versions else when(data.get("created_at")),
+        access=access,
+        versions=versions,
+        claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature),
     )
 
 
-def _access(model: Model) -> Access:
-    return "open" if has_weights(model) else "generation-only"
-
-
-def _version(model: Model, ref: Ref) -> Version | None:
-    version_id = text(model.version.get("id"))
-    if version_id is None or not PINNED["replicate"].fullmatch(version_id):
-        return None
-    here = ref.at(version_id)
-    weights = WeightFile(ref=here, name=f"{model.name}.safetensors", primary=True)
-    return Version(
-        ref=here,
-        name=version_id[:8],
-        updated_at=when(model.version.get("created_at")),
-        access=_access(model),
-        access_note=None if has_weights(model) else _BUILT_IN if is_fine_tune(model) else _NO_WEIGHTS,
-        files=(weights,) if has_weights(model) else (),
-        examples=tuple(_examples(model)),
-    )
-
-
-def with_version(wire: Table, version: Table) -> dict[str, object]:
+def with_version(data: Table, version: Table) -> dict[str, object]:
     """The model as it was at another of its versions."""
-    return {**wire, "latest_version": version}
+    return {**data, "latest_version": version}
 
 
-def with_training(wire: Table, trainings: Iterable[Table]) -> Table:
+def with_training(data: Table, trainings: Iterable[Table]) -> Table:
     """The model with the training that made it, if it is among the key's own."""
-    training = training_of(wire, trainings)
-    return {**wire, "training": training} if training else wire
+    training = training_of(data, trainings)
+    return {**data, "training": training} if training else data
 
 
 def lora_of_training(training: Table) -> Lora | None:
@@ -302,109 +288,72 @@ def lora_of_training(training: Table) -> Lora | None:
     return lora(made) if made else None
 
 
-def _claims(model: Model) -> tuple[Claim, ...]:
-    weights_url = address(model.wire.get("weights_url"))
-    words = _word_claims(model)
-    return (
-        *claims(table(model.wire.get("training"))),
-        *_base_claims(model),
-        *words,
-        *_kind_claims(model, best(words, "trigger_words") or ()),
-        *license.replicate_claims(model.wire.get("license_url")),
-        *((Claim(field="weights_url", value=weights_url, source="hub", where="weights_url"),) if weights_url else ()),
-        *_weight_claims(model),
-        Claim(field="access", value=_access(model), source="hub", where="inputs"),
-    )
+def _claims(model: Model) -> Iterator[Claim]:
+    yield from claims(table(model.data.get("training")))
+    yield from _base_claims(model)
+    if is_fine_tune(model):
+        yield from _fine_tune_claims(model)
+    elif uses_loras(model):
+        yield from kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
+        yield Claim(field="kind", value="tool", source="tag", where="inputs")
+    yield from license.replicate_claims(model.data.get("license_url"))
+    if weights_url := address(model.data.get("weights_url")):
+        yield Claim(field="weights_url", value=weights_url, source="hub", where="weights_url")
 
 
-def _word_claims(model: Model) -> tuple[Claim, ...]:
-    """A runner's example shows somebody else's words."""
-    if not is_fine_tune(model):
-        return ()
+def _fine_tune_claims(model: Model) -> Iterator[Claim]:
+    """What words and example say of the weights. A runner's example shows somebody else's words and strength."""
+    where = "default_example.input"
     prompt = text(model.example.get("prompt")) or ""
-    hints = trigger_words.prompt_claims(prompt, model.name, model.about, "default_example.input.prompt")
-    return (*card_claims(model.about, "description"), *hints)
+    hints = trigger_words.prompt_claims(prompt, model.name, model.about, f"{where}.prompt")
+    words = (*card_claims(model.about, "description"), *hints)
+    chosen = best(words, "trigger_words") or ()
+    yield from words
+    yield from kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
+    yield from kind.word_claims(chosen)
+    yield from kind.prompt_claims(texts(model.example.get("prompt")), chosen, f"{where}.prompt")
+    # The strength that the example was made with is the author's choice, or the trainer's default.
+    scales = ((name, number(model.example.get(name))) for name in ("lora_scale", "lora_strength"))
+    for name, scale in scales:
+        if scale is not None:
+            yield Claim(field="weight", value=scale, source="example", where=f"{where}.{name}")
+            break
 
 
-def _kind_claims(model: Model, words: tuple[str, ...]) -> tuple[Claim, ...]:
-    said = kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
-    if not is_fine_tune(model):
-        runs = Claim(field="kind", value="tool", source="tag", where="inputs")
-        return (*said, runs) if uses_loras(model) else ()
-    prompts = texts(model.example.get("prompt"))
-    return (*said, *kind.word_claims(words), *kind.prompt_claims(prompts, words, "default_example.input.prompt"))
-
-
-def _weight_claims(model: Model) -> tuple[Claim, ...]:
-    """The strength the example was made with: the author's choice, or the trainer's default. A runner has none."""
-    if not is_fine_tune(model):
-        return ()
-    for name in ("lora_scale", "lora_strength"):
-        if (scale := number(model.example.get(name))) is not None:
-            where = f"default_example.input.{name}"
-            return (Claim(field="weight", value=scale, source="example", where=where),)
-    return ()
-
-
-def _base_claims(model: Model) -> tuple[Claim, ...]:
+def _base_claims(model: Model) -> Iterator[Claim]:
     """What fields say, then words, then the inputs. Only a field holds a name as someone wrote it."""
-    written = (claim for name, where in _written_bases(model) for claim in base_claims(name, "hub", where))
-    guessed = (claim for name, source, where in _read_bases(model) for claim in base_claims(name, source, where))
-    return (*written, *(claim for claim in guessed if claim.field != "raw_base_model"))
-
-
-def _signature(model: Model) -> str | None:
-    return next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
-
-
-def _written_bases(model: Model) -> Iterator[tuple[str, str]]:
-    repo = "/".join(urlsplit(address(model.wire.get("weights_url")) or "").path.split("/")[1:3])
-    if identify(repo):
-        yield repo, "weights_url"
+    repo = "/".join(urlsplit(address(model.data.get("weights_url")) or "").path.split("/")[1:3])
     choices = texts(table(model.schemas.get("model")).get("enum")) + texts(model.inputs.get("model", {}).get("enum"))
-    yield from ((choice, "inputs.model") for choice in choices if identify(choice))
-
-
-def _read_bases(model: Model) -> Iterator[tuple[str, Source, str]]:
-    named, signature = find_base_name(model.words), _signature(model)
+    for name, where in ((repo, "weights_url"), *((choice, "inputs.model") for choice in choices)):
+        if identify(name):
+            yield from base_claims(name, "hub", where)
+    named = find_base_name(model.words)
+    signature = next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
+    guesses: list[tuple[str, Source, str]] = [(signature, "hub", "inputs")] if signature else []
     # Words tell one lineage from another on the architecture that the inputs show, but don't contradict the inputs.
-    if named and (signature is None or _same_architecture(named[0], signature)):
-        yield named[0], "tag", f"name and description: {named[1]}"
-    if signature:
-        yield signature, "hub", "inputs"
+    if named and (signature is None or _architecture(named[0]) == _architecture(signature)):
+        guesses.insert(0, (named[0], "tag", f"name and description: {named[1]}"))
+    for base, source, where in guesses:
+        yield from (claim for claim in base_claims(base, source, where) if claim.field != "raw_base_model")
 
 
-def _same_architecture(one: str, other: str) -> bool:
-    first, second = by_id(one), by_id(other)
-    return first is not None and second is not None and first.architecture == second.architecture
+def _architecture(base_model: str) -> str | None:
+    known = by_id(base_model)
+    return known.architecture if known else None
 
 
-def _mature_claims(model: Model) -> tuple[Claim, ...]:
-    prompt = text(model.example.get("prompt")) or ""
-    said = ((model.words, "name and description"), (prompt, "default_example.input.prompt"))
-    return nsfw.text_claims((), said)
-
-
-def _examples(model: Model) -> Iterator[Example]:
+def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
     """The default example's output, which Replicate deletes for some; the cover picture stays."""
-    wire, asked = model.wire, model.example
-    example = table(wire.get("default_example"))
-    level = nsfw.level_of(_mature_claims(model))
-    params = {name: asked[name] for name in _PARAMS if isinstance(asked.get(name), str | int | float)}
-    seen = set[str]()
-    for url in (address(value) for value in texts(example.get("output"))):
-        if url is not None and _is_picture(url):
-            seen.add(url)
-            prompt = text(asked.get("prompt"), 20_000)
-            yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
-    cover = address(wire.get("cover_image_url"))
-    if cover is not None and cover not in seen and _is_picture(cover):
+    example = table(model.data.get("default_example"))
+    params = {name: model.example[name] for name in _PARAMS if isinstance(model.example.get(name), str | int | float)}
+    shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]
+    for url in shown:
+        prompt = text(model.example.get("prompt"), 20_000)
+        yield Example(url=url, prompt=prompt, nsfw=level, params=params, video=_is_video(url))
+    cover = address(model.data.get("cover_image_url"))
+    if cover is not None and cover not in shown and _IMAGE.search(cover):
         yield Example(url=cover, nsfw=level, video=_is_video(cover))
 
 
-def _is_picture(url: str) -> bool:
-    return re.search(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", url.lower()) is not None
-
-
 def _is_video(url: str) -> bool:
-    return re.search(r"\.(?:mp4|webm)(?:\?|$)", url.lower()) is not None
+    return _VIDEO.search(url) is not None

@@ -19,13 +19,13 @@ from connectors.http.errors import FAILED, refusal, unreachable
 from connectors.http.files import file_http
 from connectors.http.json_fields import Table, address, number, table, text
 from connectors.http.session import CONNECT_SECONDS, READ_SECONDS, Endpoint, Session
-from connectors.ref import PINNED, is_id
+from connectors.ref import is_id, is_pinned_version
 from connectors.replicate.errors import explain, no_key
 
 Kind = Literal["predictions", "trainings"]
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
 _STATUSES: tuple[Status, ...] = ("starting", "processing", "succeeded", "failed", "canceled", "aborted")
-_UNDER_WAY = ("starting", "processing")
+UNDER_WAY = ("starting", "processing")
 _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
 # A bar as tqdm draws it: " 42%|####      | 21/50 [00:04<...".
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
@@ -42,7 +42,7 @@ _MOST_HOPS = 4
 class Run:
     """A prediction or training as last heard of. `progress` from 0 to 1, None where its logs tell of none.
 
-    `output` holds addresses (or data: URIs) in order; what a training made is in `wire` only.
+    `output` holds addresses (or data: URIs) in order; what a training made is in `data` only.
     """
 
     kind: Kind
@@ -54,11 +54,11 @@ class Run:
     output: tuple[str, ...] = ()
     error: str | None = None
     seconds: float | None = None
-    wire: Table = field(default_factory=dict, repr=False)
+    data: Table = field(default_factory=dict, repr=False)
 
     @property
     def over(self) -> bool:
-        return self.status not in _UNDER_WAY
+        return self.status not in UNDER_WAY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +73,8 @@ class PollInterval:
     sleep: Callable[[float], None] = time.sleep
 
 
-Told = Callable[[Run], None]
-Asked = Callable[[], bool]
+OnProgress = Callable[[Run], None]
+IsCancelled = Callable[[], bool]
 
 
 class Runs:
@@ -96,21 +96,23 @@ class Runs:
 
     def model(self, model: str) -> Table:
         self.need_key("Running a model")
-        return table(self._asking.json(f"/v1/models/{_named(model)}"))
+        return table(self._asking.json(f"/v1/models/{_check_model(model)}"))
 
     def version(self, model: str, version: str) -> Table:
-        return table(self._asking.json(f"/v1/models/{_named(model)}/versions/{_hash(version)}"))
+        return table(self._asking.json(f"/v1/models/{_check_model(model)}/versions/{_check_version(version)}"))
 
     def predict(
-        self, model: str, version: str | None, inputs: Mapping[str, object], *, cancelled: Asked | None = None
+        self, model: str, version: str | None, inputs: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
         """A version by its hash; without one `model` is run by its name, which only official models can be."""
         self.need_key("Running a model")
-        path = f"/v1/models/{_named(model)}/predictions" if version is None else "/v1/predictions"
-        pinned = {} if version is None else {"version": _hash(version)}
-        return self.start("predictions", path, {**pinned, "input": dict(inputs)}, cancelled=cancelled)
+        path = f"/v1/models/{_check_model(model)}/predictions" if version is None else "/v1/predictions"
+        pinned = {} if version is None else {"version": _check_version(version)}
+        return self.start("predictions", path, {**pinned, "input": dict(inputs)}, is_cancelled=is_cancelled)
 
-    def start(self, kind: Kind, path: str, body: Mapping[str, object], *, cancelled: Asked | None = None) -> Run:
+    def start(
+        self, kind: Kind, path: str, body: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
+    ) -> Run:
         """A 429 means that nothing was started, so it is waited out."""
         tries = 0
         while True:
@@ -118,27 +120,38 @@ class Runs:
                 return read(kind, self._starting.json(path, method="POST", json=dict(body)))
             except RateLimited as error:
                 tries += 1
-                if tries >= self._pace.tries or not self._waited(self._pause(error, tries), cancelled):
+                if tries >= self._pace.tries or not self._wait(self._pause(error, tries), is_cancelled):
                     raise
 
     def get(self, kind: Kind, run_id: str) -> Run:
         self.need_key("Following a run")
-        return read(kind, self._asking.json(f"/v1/{kind}/{_run_id(run_id)}"))
+        if not _ID.fullmatch(run_id):
+            raise UsageError(
+                "A run of Replicate is named by letters and digits, such as yhyxz6wh8nrme0cm.", hub="replicate"
+            )
+        return read(kind, self._asking.json(f"/v1/{kind}/{run_id}"))
 
     def cancel(self, run: Run) -> Run:
         """A run that is over stays as it is."""
         return read(run.kind, self._asking.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
 
-    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None, stale: bool = False) -> Run:
-        """Until it is over. Who cancels gets it back as cancelled. `run` is told of whenever it was asked about.
+    def follow(
+        self,
+        run: Run,
+        *,
+        on_progress: OnProgress | None = None,
+        is_cancelled: IsCancelled | None = None,
+        stale: bool = False,
+    ) -> Run:
+        """Waits until the run is over, and reports each state on the way. Cancelling returns it as cancelled.
 
-        A `stale` one was heard of long ago: it is asked about at once, and not told of before.
+        The state of a `stale` run is out of date: it is asked for at once, and not reported.
         """
         pause, failures = 0.0 if stale else self._pace.first, 0
         while not run.over:
-            if told is not None and pause:
-                told(run)
-            if not self._waited(pause, cancelled):
+            if on_progress is not None and pause:
+                on_progress(run)
+            if not self._wait(pause, is_cancelled):
                 # Some are over by the time the hub hears of it; whoever stopped it does not want it either way.
                 return replace(self.cancel(run), status="canceled")
             try:
@@ -205,37 +218,39 @@ class Runs:
         wait = error.retry_after if error.retry_after is not None else self._pace.first * 2**tries
         return min(max(wait, self._pace.first), self._pace.longest_wait)
 
-    def _waited(self, seconds: float, cancelled: Asked | None) -> bool:
-        """In short steps, so that whoever cancels is heard at once."""
+    def _wait(self, seconds: float, is_cancelled: IsCancelled | None) -> bool:
+        """In short steps, so that a cancellation is noticed at once; False for that."""
         while seconds > 0:
-            if cancelled is not None and cancelled():
+            if is_cancelled is not None and is_cancelled():
                 return False
             step = min(seconds, 0.1)
             self._pace.sleep(step)
             seconds -= step
-        return cancelled is None or not cancelled()
+        return is_cancelled is None or not is_cancelled()
 
 
 def read(kind: Kind, answer: object) -> Run:
-    wire = table(answer)
-    run_id, status = text(wire.get("id"), 64), text(wire.get("status"))
+    data = table(answer)
+    run_id, status = text(data.get("id"), 64), text(data.get("status"))
     if run_id is None or not _ID.fullmatch(run_id) or status not in _STATUSES:
         raise BadAnswer(
             "Replicate answered about a run without its id or state. Try again in a minute.", hub="replicate"
         )
-    logs = wire["logs"][-_LOGS_READ:] if isinstance(wire.get("logs"), str) else ""
-    steps = table(wire.get("input")).get("steps" if kind == "trainings" else "num_inference_steps")
+    logs = data["logs"][-_LOGS_READ:] if isinstance(data.get("logs"), str) else ""
+    steps = table(data.get("input")).get("steps" if kind == "trainings" else "num_inference_steps")
+    output = data["output"] if isinstance(data.get("output"), list) else [data.get("output")]
+    schemes = ("https://", "http://", "data:")
     return Run(
         kind=kind,
         id=run_id,
         status=status,
-        model=text(wire.get("model"), 300),
-        version=text(wire.get("version"), 100),
+        model=text(data.get("model"), 300),
+        version=text(data.get("version"), 100),
         progress=1.0 if status == "succeeded" else fraction(logs, number(steps)),
-        output=_addresses(wire.get("output")),
-        error=text(wire.get("error"), 1_000),
-        seconds=number(table(wire.get("metrics")).get("predict_time")),
-        wire=wire,
+        output=tuple(item for item in output if isinstance(item, str) and item.startswith(schemes)),
+        error=text(data.get("error"), 1_000),
+        seconds=number(table(data.get("metrics")).get("predict_time")),
+        data=data,
     )
 
 
@@ -251,11 +266,6 @@ def fraction(logs: str, steps: float | None) -> float | None:
         return min(done / total, 1.0) if total else None
     percents = [int(found["percent"]) for found in _PERCENT.finditer(logs)] if not _BAR.search(logs) else []
     return min(percents[-1], 100) / 100 if percents else None
-
-
-def _addresses(output: object) -> tuple[str, ...]:
-    listed = output if isinstance(output, list) else [output]
-    return tuple(item for item in listed if isinstance(item, str) and item.startswith(("https://", "http://", "data:")))
 
 
 def _capped(chunks: Any) -> bytes:
@@ -276,21 +286,13 @@ def _of_data(url: str) -> bytes:
         raise BadAnswer("Replicate sent a picture that can't be read. Try again.", hub="replicate") from error
 
 
-def _named(model: str) -> str:
+def _check_model(model: str) -> str:
     if not is_id("replicate", model):
         raise UsageError(f"“{model[:100]}” is no model of Replicate. Write OWNER/NAME.", hub="replicate")
     return model
 
 
-def _hash(version: str) -> str:
-    if not PINNED["replicate"].fullmatch(version):
+def _check_version(version: str) -> str:
+    if not is_pinned_version("replicate", version):
         raise UsageError("A version of Replicate is 64 letters and digits.", hub="replicate")
     return version
-
-
-def _run_id(run_id: str) -> str:
-    if not _ID.fullmatch(run_id):
-        raise UsageError(
-            "A run of Replicate is named by letters and digits, such as yhyxz6wh8nrme0cm.", hub="replicate"
-        )
-    return run_id

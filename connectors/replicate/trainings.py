@@ -11,7 +11,7 @@ from connectors.http.json_fields import count, table, tables, text
 from connectors.record import Lora
 from connectors.ref import Ref, is_id
 from connectors.replicate import parse
-from connectors.replicate.runs import Asked, Run, Runs, Told
+from connectors.replicate.runs import UNDER_WAY, IsCancelled, Run, Runs
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
@@ -59,48 +59,43 @@ class Trainings:
     trainer: ClassVar[str] = TRAINER
     version: ClassVar[str] = TRAINER_VERSION
 
-    def start(self, order: Order, zipped: bytes, *, cancelled: Asked | None = None) -> Run:
+    def start(self, order: Order, zipped: bytes, *, is_cancelled: IsCancelled | None = None) -> Run:
         """Uploads the pictures, makes the model if there is none, and starts."""
         self.runs.need_key("Training a LoRA")
         order.check()
-        self._place(order.destination)
-        pictures = self.runs.upload("pictures.zip", zipped, "application/zip")
-        body = {"destination": order.destination, "input": _inputs(order, pictures)}
-        path = f"/v1/models/{self.trainer}/versions/{self.version}/trainings"
-        return self.runs.start("trainings", path, body, cancelled=cancelled)
-
-    def _place(self, destination: str) -> None:
-        """A new model is private: pictures of people, and what is made of them, are nobody else's business."""
         try:
-            self.runs.model(destination)
+            self.runs.model(order.destination)
         except NotFound:
-            owner, _, name = destination.partition("/")
+            # A new model is private: pictures of people, and what is made of them, are nobody else's business.
+            owner, _, name = order.destination.partition("/")
             model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
             self.runs.json("/v1/models", method="POST", json=model)
-
-    def follow(self, run: Run, *, told: Told | None = None, cancelled: Asked | None = None) -> Run:
-        return self.runs.follow(run, told=told, cancelled=cancelled)
-
-    def get(self, run_id: str) -> Run:
-        return self.runs.get("trainings", run_id)
-
-    def cancel(self, run: Run) -> Run:
-        return self.runs.cancel(run)
+        inputs = {
+            "input_images": self.runs.upload("pictures.zip", zipped, "application/zip"),
+            "trigger_word": order.trigger_word,
+            "lora_rank": order.rank,
+            "steps": order.steps,
+            "autocaption": order.captions,
+        }
+        body = {"destination": order.destination, "input": inputs}
+        path = f"/v1/models/{self.trainer}/versions/{self.version}/trainings"
+        return self.runs.start("trainings", path, body, is_cancelled=is_cancelled)
 
     def under_way(self) -> tuple[Run, ...]:
         """The key's own trainings that are not over, newest first."""
         listed = tables(self.runs.json("/v1/trainings").get("results"))
-        found = (self.runs.get("trainings", name) for each in listed if (name := _unfinished(each)))
+        ids = (text(each.get("id"), 64) for each in listed if text(each.get("status")) in UNDER_WAY)
+        found = (self.runs.get("trainings", run_id) for run_id in ids if run_id)
         return tuple(run for run in found if not run.over)
 
 
-def made_by(run: Run) -> Lora | None:
+def lora_of(run: Run) -> Lora | None:
     """The LoRA a finished training made, with what its owner asked for as claims; None while it made none."""
-    return parse.lora_of_training(run.wire)
+    return parse.lora_of_training(run.data)
 
 
 def ref_of(run: Run) -> Ref | None:
-    lora = made_by(run)
+    lora = lora_of(run)
     version = lora.version(None) if lora else None
     return version.ref if version else None
 
@@ -118,24 +113,9 @@ def result_of(ended: Run) -> Ref:
 
 def terms_of(run: Run) -> Terms:
     """What a training was started with, as it says itself."""
-    given = table(run.wire.get("input"))
+    given = table(run.data.get("input"))
     return Terms(
         trigger_word=text(given.get("trigger_word"), _LONGEST_WORD),
         rank=count(given.get("lora_rank")),
         steps=count(given.get("steps")),
     )
-
-
-def _unfinished(wire: object) -> str | None:
-    status = text(table(wire).get("status"))
-    return text(table(wire).get("id"), 64) if status in ("starting", "processing") else None
-
-
-def _inputs(order: Order, pictures: str) -> dict[str, object]:
-    return {
-        "input_images": pictures,
-        "trigger_word": order.trigger_word,
-        "lora_rank": order.rank,
-        "steps": order.steps,
-        "autocaption": order.captions,
-    }

@@ -13,7 +13,7 @@ from typing import Self
 
 from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
-from connectors.filter import tamed
+from connectors.filter import limit_nsfw
 from connectors.query import Query
 from connectors.record import Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
@@ -67,7 +67,7 @@ class Catalog:
         """
         documents = ((lora, self._store.document(lora.ref)) for lora in loras)
         known = (lora if document is None else codec.decode(document) for lora, document in documents)
-        return tamed(known, ceiling)
+        return limit_nsfw(known, ceiling)
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
@@ -81,14 +81,10 @@ class Catalog:
 
         Raises NotFound.
         """
-        version = self.lora(ref).version(ref.version)
-        if version is None:
+        _, file = self.lora(ref).resolve(ref)
+        if file is None:
             raise _unknown(ref)
-        named = next((file for file in version.files if file.ref.file == ref.file), None)
-        found = named if ref.file else version.file
-        if found is None:
-            raise _unknown(ref)
-        return found
+        return file
 
     def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
         """Every file with these bytes, first seen first."""

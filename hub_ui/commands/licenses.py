@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
-from connectors.claims.resolve import file_of, flatten
+from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
 from connectors.record import Claim
 from hub_ui import services
@@ -36,7 +36,7 @@ def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
     except NotFound:
         return ()
     version = lora.version(entry.ref.version)
-    return flatten(lora, version, file_of(version, entry.ref)).claims if version else lora.claims
+    return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
 
 
 def _document(found: LicenseSummary) -> dict[str, Any]:

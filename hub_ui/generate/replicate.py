@@ -181,7 +181,7 @@ class _Drawing:
 
     def _started(self, filled: Filled) -> Run:
         try:
-            return self.runs.predict(self.model.name, self.model.version, filled.values, cancelled=self.cancelled)
+            return self.runs.predict(self.model.name, self.model.version, filled.values, is_cancelled=self.cancelled)
         except RateLimited:
             if self.cancelled():
                 raise _stopped() from None
@@ -191,7 +191,7 @@ class _Drawing:
         def told(now: Run) -> None:
             self.tell(_step(now, number_, total))
 
-        return self.runs.follow(run, told=told, cancelled=self.cancelled, stale=stale)
+        return self.runs.follow(run, on_progress=told, is_cancelled=self.cancelled, stale=stale)
 
     def _end(self, runs: Iterable[Run]) -> None:
         for run in runs:

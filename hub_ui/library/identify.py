@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
-from connectors.claims.resolve import file_of, flatten, record_with_header
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import AccessError, BadHeader, HubUiError, NetworkError, NotFound, NotWeights, RateLimited
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref, local_ref
@@ -165,7 +165,7 @@ class Identifier:
 def _recognised(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | None:
     """None where the file that was found is stated to have other bytes, though its hash should say it has these."""
     version = lora.version(ref.version)
-    file = file_of(version, ref)
+    file = version.find_file(ref) if version else None
     stated = file.sha256 if file else None
     same = stated == read.sha256 or (stated is None and how != "AutoV3")
     if not same and how != "AutoV3":

@@ -9,7 +9,8 @@ from connectors.claims.resolve import with_header
 from connectors.connector import Download
 from connectors.errors import NotFound, WrongHash
 from connectors.record import Claim, Lora, Version, WeightFile
-from connectors.ref import LOCAL, ORIGIN_LABELS, Ref
+from connectors.ref import LOCAL, Ref
+from connectors.registry import origin_label
 from connectors.weights import inspect
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -20,7 +21,7 @@ class LocalFiles:
     """What is known of such a LoRA is its lock entry and the header of its file."""
 
     library: Library
-    label: str = ORIGIN_LABELS[LOCAL]
+    label: str = origin_label(LOCAL)
 
     def get(self, ref: Ref) -> Lora:
         entry = self._entry(ref)
@@ -33,11 +34,12 @@ class LocalFiles:
     def pin(self, ref: Ref) -> Ref:
         return self._entry(ref).ref
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        return self.locate(ref)
+
+    def locate(self, ref: Ref) -> Download:
         entry = self._entry(ref)
         raise changed(entry) if self.library.path(entry).is_file() else lost(entry)
-
-    locate = download
 
     def _entry(self, ref: Ref) -> Entry:
         # Under whatever name the file was entered here: its hash is what its ref is about.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from connectors.claims.resolve import file_of, flatten
+from connectors.claims.resolve import flatten
 from connectors.connector import HttpDownload
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
 from connectors.http.files import file_http
@@ -92,7 +92,7 @@ def _standing(entry: Entry, answer: Lora | HubUiError) -> UpdateStatus:
 def _commit(entry: Entry, lora: Lora) -> UpdateStatus:
     """Commits come and go with every edit of a card: only other bytes of the same file are news."""
     newest = lora.version(None)
-    file = file_of(newest, entry.ref)
+    file = newest.find_file(entry.ref) if newest else None
     if newest is None or file is None:
         return UpdateStatus(
             entry=entry, state="gone", note="The newest commit has no such file any more; the pinned one still may."
@@ -126,7 +126,7 @@ def _other_file(version: Version, entry: Entry) -> WeightFile | None:
     """The file that stands where the entry's was, if it has other bytes. A file may be given a number of its own."""
     if any(_same(file, entry) for file in version.files):
         return None
-    there = file_of(version, entry.ref)
+    there = version.find_file(entry.ref)
     if there is not None:
         return there if _same(there, entry) is False else None
     # Its number is gone: another file with a hash that is not ours has taken its place.
@@ -175,7 +175,7 @@ def _number(ref: Ref) -> int:
 
 
 def _newer(entry: Entry, version: Version) -> UpdateStatus:
-    file = file_of(version, entry.ref) or version.file
+    file = version.find_file(entry.ref) or version.file
     return UpdateStatus(
         entry=entry,
         state="newer",

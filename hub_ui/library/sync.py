@@ -157,9 +157,7 @@ def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
         raise NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
-    file = version.file
-    if entry.ref.file is not None:
-        file = next((file for file in version.files if file.ref.file == entry.ref.file), None)
+    file = version.find_file(entry.ref)
     if file is None and not any(file.sha256 == entry.sha256 for file in version.files):
         raise WrongHash(
             f"{connector.label} no longer offers this file under {entry.ref.at(entry.ref.version)}: "

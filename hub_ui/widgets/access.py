@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.http.session import KEYS
 from connectors.record import Access, Record, Version
-from connectors.ref import LOCAL, HubName
+from connectors.registry import HUBS, LOCAL, HubName
 from hub_ui.widgets import format
 
 # Who looks at the page: its owner, somebody who tries the demo, or a visitor of a shared page.
@@ -61,11 +60,13 @@ def standing(record: Record, version: Version | None, keys: Keys) -> Standing:
     note = format.visible(version.access_note) if version and version.access_note else ""
     if record.access in CLOSED:
         return Standing(obstacle=_joined(CLOSED[record.access], note))
-    reason = note or REASONS[record.access].format(hub=format.HUB_LABELS[record.hub])
+    reason = note or REASONS[record.access].format(hub=HUBS[record.hub].label)
     if record.hub in keys.hubs:
         return Standing(caution=_joined(reason, WITH_KEY[record.access]) if WITH_KEY[record.access] else "")
-    variable, page = KEYS[record.hub]
-    return Standing(obstacle=_joined(reason, WHERE_A_KEY_GOES[keys.place].format(variable=variable, page=page)))
+    hub = HUBS[record.hub]
+    page = hub.key_page.removeprefix("https://")
+    where = WHERE_A_KEY_GOES[keys.place].format(variable=hub.token_variable, page=page)
+    return Standing(obstacle=_joined(reason, where))
 
 
 def _joined(*sentences: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from connectors.claims import base_models
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
+from connectors.registry import HUBS
 from connectors.weights.file_type import What
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
@@ -63,8 +64,8 @@ def card(
     picture = cover(record, ceiling)
     return Card(
         ref=str(record.ref),
-        hub=format.HUB_LABELS[record.hub],
-        mark=format.HUB_MARKS[record.hub],
+        hub=HUBS[record.hub].label,
+        mark=HUBS[record.hub].mark,
         title=format.title(record.title) or record.ref.id,
         creator=format.title(record.creator) or "unknown",
         image=address(picture.url) if picture else "",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from connectors.claims.resolve import file_of, flatten, record_with_header
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
+from connectors.registry import origin_label
 from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui.widgets import access, description, fact_rows, format
@@ -102,7 +103,7 @@ def detail(
     standing = access.standing(record, version, keys or Keys())
     return Detail(
         record=record,
-        hub=format.ORIGIN_LABELS[record.hub],
+        hub=origin_label(record.hub),
         title=format.title(lora.title) or lora.ref.id,
         line=_line(lora, record),
         link=address(lora.url),
@@ -141,7 +142,7 @@ def _text_base(lora: Lora, version: Version | None) -> str:
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
     """What `ref` names; the default version, and its main file, where it names none or one that is not there."""
     version = lora.version(ref.version) or lora.version(None)
-    return version, file_of(version, ref) or (version.file if version else None)
+    return version, (version.find_file(ref) or version.file) if version else None
 
 
 def refusal(facts: Facts | None) -> str:
@@ -162,7 +163,7 @@ def _read(facts: Facts | None) -> str:
 def _line(lora: Lora, record: Record) -> str:
     facts = (
         format.title(lora.creator),
-        format.ORIGIN_LABELS[lora.hub],
+        origin_label(lora.hub),
         f"updated {age}" if (age := format.ago(record.updated_at)) else "",
         f"{format.count(lora.downloads)} downloads" if lora.downloads is not None else "",
     )

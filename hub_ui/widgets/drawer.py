@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.ref import Ref
+from connectors.registry import origin_label
 from hub_ui.library.queue import Task
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
@@ -65,7 +66,7 @@ def row(task: Task, now: float, page_of: PageOf) -> Row:
         id=task.id,
         ref=str(task.ref),
         title=format.visible(task.title) or str(task.ref),
-        hub=format.ORIGIN_LABELS[task.ref.hub],
+        hub=origin_label(task.ref.hub),
         line=line(task, now),
         tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
         error=format.visible(error),

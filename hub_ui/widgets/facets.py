@@ -10,6 +10,7 @@ from typing import get_args
 from connectors.claims import base_models
 from connectors.query import Query
 from connectors.record import Kind, Nsfw, Record, within
+from connectors.registry import HUBS
 from hub_ui.catalog.search import BaseCount
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
@@ -52,8 +53,8 @@ class Listed:
 
 def groups(query: Query, listed: Listed) -> list[Group]:
     hubs = tuple(
-        Option(value=hub, label=label, count=listed.hits.get(hub, ""), on=hub in query.hubs)
-        for hub, label in format.HUB_LABELS.items()
+        Option(value=hub.name, label=hub.label, count=listed.hits.get(hub.name, ""), on=hub.name in query.hubs)
+        for hub in HUBS.values()
     )
     kinds = tuple(
         Option(

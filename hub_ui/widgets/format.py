@@ -5,11 +5,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 
-from connectors import ref
+from connectors.registry import HUBS, origin_label
 
-HUB_LABELS: dict[str, str] = ref.HUB_LABELS
-ORIGIN_LABELS: dict[str, str] = ref.ORIGIN_LABELS
-HUB_MARKS: dict[str, str] = {"civitai": "C", "huggingface": "HF", "replicate": "R"}
 KIND_PLURALS: dict[str, str] = {
     "character": "characters",
     "style": "styles",
@@ -99,10 +96,10 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
 
 
 def source(name: str, hub: str) -> str:
-    """Who says so: a hub by its name. CivitAI has no model cards but descriptions."""
+    """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
     if name == "hub":
-        return ORIGIN_LABELS[hub]
-    return "description" if name == "card" and hub == "civitai" else SOURCE_WORDS[name]
+        return origin_label(hub)
+    return HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name]
 
 
 def visible(text: str | None) -> str:

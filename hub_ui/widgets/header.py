@@ -9,6 +9,7 @@ from typing import Literal
 from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.ref import HubName
+from connectors.registry import HUBS
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
 
@@ -34,11 +35,11 @@ class HubStatus:
 
     @property
     def label(self) -> str:
-        return format.HUB_LABELS[self.hub]
+        return HUBS[self.hub].label
 
 
 def asked(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="asked", text="…", title=f"{format.HUB_LABELS[hub]} was asked")
+    return HubStatus(hub=hub, state="asked", text="…", title=f"{HUBS[hub].label} was asked")
 
 
 def answered(answer: Answer) -> HubStatus:
@@ -48,7 +49,7 @@ def answered(answer: Answer) -> HubStatus:
         hub=answer.hub,
         state="good",
         text=f"{answer.seconds:.1f} s",
-        title=f"{format.HUB_LABELS[answer.hub]} answered in {answer.seconds:.2f} s",
+        title=f"{HUBS[answer.hub].label} answered in {answer.seconds:.2f} s",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from connectors.claims import base_models
 from connectors.query import Query
+from connectors.registry import HUBS
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
 
@@ -24,7 +25,7 @@ def parts(query: Query, *, one: bool = False) -> list[Part]:
     """`one`: the verbs and nouns agree with a single LoRA."""
     found: list[Part] = []
     for facet, lead, label in (
-        ("hubs", "on", lambda v: format.HUB_LABELS[v]),
+        ("hubs", "on", lambda v: HUBS[v].label),
         ("bases", "for", base_name),
         ("kinds", "that is a" if one else "that are", lambda v: v if one else format.KIND_PLURALS[v]),
     ):

@@ -53,7 +53,7 @@ class SlowHub:
     def pin(self, ref: Ref) -> Ref:
         return ref
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotFound(f"{ref} is not here")
 
     def locate(self, ref: Ref) -> Download:
@@ -88,7 +88,7 @@ def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
             history=History(Path(folder) / "pictures"),
         )
         start = time.perf_counter()
-        found = services.search(QUERY, patience=PATIENCE)
+        found = services.search(QUERY, timeout=PATIENCE)
         return {answer.hub: time.perf_counter() - start for answer in found if answer.page is not None}
 
 

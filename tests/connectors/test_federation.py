@@ -50,7 +50,7 @@ class Told:
     def pin(self, ref: Ref) -> Ref:
         raise NotImplementedError
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotImplementedError
 
     def locate(self, ref: Ref) -> Download:
@@ -80,13 +80,13 @@ def test_answers_come_in_the_order_of_arrival() -> None:
 
 def test_the_first_cards_wait_for_no_other_hub(hang: threading.Event) -> None:
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"))
-    first = next(iter(federation.search(hubs, Query(), patience=60)))
+    first = next(iter(federation.search(hubs, Query(), timeout=60)))
     assert (first.hub, hang.is_set()) == ("huggingface", False)
 
 
 def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"), Told(name="replicate"))
-    answers = list(federation.search(hubs, Query(), patience=2))
+    answers = list(federation.search(hubs, Query(), timeout=2))
     assert {answer.hub: type(answer.error) for answer in answers} == {
         "huggingface": type(None),
         "replicate": type(None),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.filter import sift
+from connectors.filter import filter_loras
 from connectors.query import Query
 from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface
 
@@ -23,29 +23,29 @@ from tests.connectors.building import civitai_image, civitai_version, of_civitai
     ],
 )
 def test_a_lora_is_kept_if_it_fits_every_filter(query: Query, kept: bool) -> None:
-    assert bool(sift([of_civitai()], query)) is kept
+    assert bool(filter_loras([of_civitai()], query)) is kept
 
 
 def test_what_has_no_known_kind_fits_no_kind() -> None:
-    assert sift([of_civitai(tags=[])], Query(kinds=("style",))) == ()
+    assert filter_loras([of_civitai(tags=[])], Query(kinds=("style",))) == ()
 
 
 def test_a_strong_lora_is_kept_only_where_it_was_asked_for() -> None:
     lora = of_civitai(nsfwLevel=8)
-    assert sift([lora], Query(nsfw="mature")) == ()
-    assert sift([lora], Query(nsfw="explicit")) != ()
+    assert filter_loras([lora], Query(nsfw="mature")) == ()
+    assert filter_loras([lora], Query(nsfw="explicit")) != ()
 
 
 def test_pictures_above_the_ceiling_are_left_out() -> None:
     images = [civitai_image(nsfwLevel=level) for level in (1, 2, 0)]
     lora = replace(of_civitai(modelVersions=[civitai_version(images=images)]), nsfw="safe")
-    assert [e.nsfw for e in sift([lora], Query(nsfw="soft"))[0].versions[0].examples] == ["safe", "soft", None]
-    assert [e.nsfw for e in sift([lora], Query(nsfw="safe"))[0].versions[0].examples] == ["safe"]
+    assert [e.nsfw for e in filter_loras([lora], Query(nsfw="soft"))[0].versions[0].examples] == ["safe", "soft", None]
+    assert [e.nsfw for e in filter_loras([lora], Query(nsfw="safe"))[0].versions[0].examples] == ["safe"]
 
 
 def test_what_nobody_rated_is_listed_in_a_safe_search_without_its_pictures() -> None:
     widget = [{"text": "a fox", "output": {"url": "fox.png"}}]
     lora = of_huggingface(cardData={"widget": widget})
-    [found] = sift([lora], Query(nsfw="safe"))
+    [found] = filter_loras([lora], Query(nsfw="safe"))
     assert (lora.nsfw, len(lora.versions[0].examples)) == (None, 1)
     assert (found.nsfw, found.versions[0].examples) == (None, ())

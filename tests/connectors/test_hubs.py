@@ -122,7 +122,7 @@ def test_a_hubs_bad_day_costs_its_own_results_only(
 
 def test_a_hub_that_hangs_delays_no_other(hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3))
-    answers = list(federation.search(_built(hubs), Query(), patience=0.5))
+    answers = list(federation.search(_built(hubs), Query(), timeout=0.5))
     assert [answer.hub for answer in answers][2:] == ["civitai"]
     assert max(answer.seconds for answer in answers[:2]) < 0.5
     assert isinstance(answers[2].error, HubTimeout)

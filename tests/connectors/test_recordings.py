@@ -119,7 +119,7 @@ def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path
 def recorded_hubs(recordings: Path) -> Iterator[tuple[Connector, ...]]:
     with running_hubs(recordings) as hubs:
         endpoints = {"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate}
-        yield connectors.build(endpoints, {"replicate": "any"})  # type: ignore[arg-type]
+        yield connectors.build(endpoints, {"replicate": "any"})
 
 
 def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import re
+from dataclasses import fields
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 import connectors
-from connectors import CONNECTORS, ref
 from connectors.connector import Connector
 from connectors.http.session import Endpoint
-from connectors.ref import HubName, Ref
-from hub_ui import settings
+from connectors.ref import Ref
+from connectors.registry import HUBS, LOCAL, Hub, HubName, RefFormat, find_origin, origin_label
+from hub_ui.settings import from_environment
 
-HUBS = tuple(CONNECTORS)
 ROOT = Path(connectors.__file__).parents[1]
 STEPS = Path(connectors.__file__).with_name("ADDING_A_HUB.md").read_text(encoding="utf-8")
 EXAMPLES: dict[HubName, str] = {
@@ -27,7 +27,7 @@ EXAMPLES: dict[HubName, str] = {
 
 
 def test_the_registry_is_alphabetical_and_complete() -> None:
-    assert list(HUBS) == sorted(get_args(HubName))
+    assert list(HUBS) == sorted(EXAMPLES) == sorted(hub.name for hub in HUBS.values())
 
 
 def test_the_steps_touch_four_files_at_most() -> None:
@@ -38,37 +38,36 @@ def test_the_steps_touch_four_files_at_most() -> None:
 
 
 def test_every_name_the_steps_mention_exists() -> None:
-    section = re.split(r"^## ", STEPS, flags=re.MULTILINE)
-    named_in_ref = re.findall(r"`([A-Z_]+)`", section[1])
-    assert [name for name in named_in_ref if not hasattr(ref, name)] == []
-    named_in_settings = re.findall(r"`([A-Z_]{8,})`", section[4])
-    assert [name for name in named_in_settings if not hasattr(settings, name)] == []
+    row = re.split(r"^## ", STEPS, flags=re.MULTILINE)[1]
+    named = re.findall(r"^- ((?:`[a-z_]+`(?:, | and )?)+)", row, re.MULTILINE)
+    known = {field.name for kind in (Hub, RefFormat) for field in fields(kind)}
+    assert {name for names in named for name in re.findall("`([a-z_]+)`", names)} == known - {"ref"}
 
 
 @pytest.mark.parametrize("hub", HUBS)
 def test_a_hub_is_named_in_every_place_of_the_steps(hub: HubName) -> None:
-    assert hub in ref.PINNED
-    assert hub in ref._ID
-    assert ref._ALIASES[hub] == hub
-    assert hub in {name for name, _ in ref._ADDRESSES}
-    assert hub in settings.REAL_ENDPOINTS
-    assert hub in settings.ENDPOINT_VARIABLES
-    assert hub in settings.TOKEN_VARIABLES
+    row = HUBS[hub]
+    assert find_origin(hub.upper()) == hub
+    assert [find_origin(prefix) for prefix in row.ref.prefixes] == [hub] * len(row.ref.prefixes)
+    assert row.ref.addresses
+    assert row.endpoint.startswith("https://")
+    assert row.key_page.startswith("https://")
+    assert Ref.parse(row.example.replace("MODEL@VERSION", "1@2").split()[0]).hub == hub
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_connector_has_the_name_the_label_and_the_four_methods(hub: HubName) -> None:
-    kind = CONNECTORS[hub]
-    assert (kind.name, kind.__module__) == (hub, f"connectors.{hub}")
-    assert kind.label
-    for method in ("search", "get", "pin", "download"):
+def test_a_connector_has_the_name_the_label_and_the_five_methods(hub: HubName) -> None:
+    kind = pkgutil.resolve_name(HUBS[hub].connector)
+    assert kind.__module__.startswith(f"connectors.{hub}")
+    assert kind(Endpoint(hub=hub, label=HUBS[hub].label, url="http://127.0.0.1:1")).label == HUBS[hub].label
+    for method in ("search", "get", "pin", "download", "locate"):
         ours, theirs = inspect.signature(getattr(kind, method)), inspect.signature(getattr(Connector, method))
         assert list(ours.parameters) == list(theirs.parameters)
 
 
 @pytest.mark.parametrize("hub", HUBS)
 def test_a_connector_is_built_from_an_endpoint_and_asks_nothing(hub: HubName) -> None:
-    connector = CONNECTORS[hub](Endpoint(hub=hub, label="x", url="http://127.0.0.1:1"))
+    [connector] = connectors.build({hub: "http://127.0.0.1:1"}, {})
     assert connector.name == hub
 
 
@@ -85,4 +84,9 @@ def test_building_takes_the_hubs_that_have_an_address_with_their_keys() -> None:
 
 
 def test_the_real_hubs_can_be_built() -> None:
-    assert len(connectors.build(settings.REAL_ENDPOINTS, {})) == len(HUBS)
+    assert len(connectors.build(from_environment({}).endpoints, {})) == len(HUBS)
+
+
+def test_this_computer_is_an_origin_and_no_hub() -> None:
+    assert (find_origin("Local"), origin_label(LOCAL), LOCAL in HUBS) == (LOCAL, "This computer", False)
+    assert find_origin("nowhere") is None

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.generate.base_models.__main__ import table
-from hub_ui.settings import ENDPOINT_VARIABLES, TOKEN_VARIABLES
 from tests.docs.pages import PAGES, ROOT
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
@@ -68,7 +68,7 @@ def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[s
 def test_every_variable_is_described() -> None:
     sources = (ROOT / "hub_ui").rglob("*.py")
     own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
-    variables = own | set(ENDPOINT_VARIABLES.values()) | set(TOKEN_VARIABLES.values())
+    variables = own | {name for hub in HUBS.values() for name in (hub.endpoint_variable, hub.token_variable)}
     assert [name for name in variables if f"`{name}`" not in TEXTS["docs/settings.md"]] == []
 
 

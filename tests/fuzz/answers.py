@@ -28,6 +28,7 @@ from connectors.connector import Connector
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref, is_id
+from connectors.registry import HUBS
 from tests.connectors import building
 from tests.fuzz.mutations import TEXTS, corrupted, damaged, written
 
@@ -322,7 +323,7 @@ class _Answering(BaseAdapter):
 @contextmanager
 def wired() -> Iterator[tuple[Wire, Mapping[HubName, Connector]]]:
     """The connectors on a wire of one's own."""
-    wire, names = Wire(), tuple(connectors.CONNECTORS)
+    wire, names = Wire(), tuple(HUBS)
     built = connectors.build(dict.fromkeys(names, _WEB), dict.fromkeys(names, "any"))
 
     adapter = _Answering(wire)

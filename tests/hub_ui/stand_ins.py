@@ -11,6 +11,7 @@ from connectors.errors import HubUiError, NotFound
 from connectors.query import Page, Query
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
+from connectors.registry import HUBS
 
 VERSIONS: Mapping[HubName, str] = {"civitai": "2001", "huggingface": "a" * 40, "replicate": "b" * 64}
 IDS: Mapping[HubName, str] = {"civitai": "1001", "huggingface": "ada/ink-lines", "replicate": "ada/ink-lines"}
@@ -28,7 +29,7 @@ class Hub:
 
     @property
     def label(self) -> str:
-        return {"civitai": "CivitAI", "huggingface": "Hugging Face", "replicate": "Replicate"}[self.name]
+        return HUBS[self.name].label
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._ask("search")
@@ -42,15 +43,13 @@ class Hub:
         raise NotFound(f"no {ref}", hub=self.name)
 
     def pin(self, ref: Ref) -> Ref:
-        version = self.get(ref).version(ref.version)
-        assert version is not None
-        assert version.file is not None
-        return version.file.ref
+        return self.get(ref).pin(ref)
 
-    def download(self, ref: Ref) -> Download:
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        return self.locate(ref)
+
+    def locate(self, ref: Ref) -> Download:
         return HttpDownload(ref=ref, name="ink.safetensors", url=f"{self.address}/ink.safetensors")
-
-    locate = download
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)

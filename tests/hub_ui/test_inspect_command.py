@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from connectors.ref import Ref
+from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.commands.targets import meant
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.settings import ENDPOINT_VARIABLES
 from tests.connectors import big_files
 from tests.connectors.weights.test_tar import LORA
 
@@ -35,8 +35,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
 
 @pytest.fixture
 def hubs(running: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
-    for hub, variable in ENDPOINT_VARIABLES.items():
-        monkeypatch.setenv(variable, getattr(running, hub))
+    for name, hub in HUBS.items():
+        monkeypatch.setenv(hub.endpoint_variable, getattr(running, name))
     yield running
     running.faults.clear()
 

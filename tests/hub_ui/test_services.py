@@ -325,7 +325,7 @@ def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub
 def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
     built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gated(self: Hub, ref: Ref) -> Download:
+    def gated(self: Hub, ref: Ref, lora: Lora | None = None) -> Download:
         raise Gated("Its author lets people in one by one.", hub="civitai")
 
     monkeypatch.setattr(Hub, "download", gated)

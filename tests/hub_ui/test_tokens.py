@@ -24,6 +24,7 @@ import connectors
 from connectors.connector import HubDownload
 from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
+from connectors.registry import HUBS
 from hub_ui import cli, services, settings
 from hub_ui.app import serving
 from hub_ui.demo.hubs.faults import Fault
@@ -33,7 +34,7 @@ from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.download.retry import RetryPolicy
-from hub_ui.settings import TOKEN_VARIABLES, Settings
+from hub_ui.settings import Settings
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, copied, edited
 from tests.recording import Recorder, Request
 
@@ -119,7 +120,7 @@ def data(folder: Path) -> Path:
 def prepare(patch: pytest.MonkeyPatch, home: Path, hubs: HubEndpoints) -> None:
     home.mkdir()
     for name, value in {
-        **hubs.as_env(), **{TOKEN_VARIABLES[hub]: key for hub, key in KEYS.items()},
+        **hubs.as_env(), **{HUBS[hub].token_variable: key for hub, key in KEYS.items()},
         "HOME": str(home), "HUB_UI_HOME": str(home / "hub-ui"), "XDG_CACHE_HOME": str(home / ".cache"),
     }.items():  # fmt: skip
         patch.setenv(name, value)
@@ -218,7 +219,7 @@ def queue_home() -> Path:
 
 
 def environment(hubs: HubEndpoints) -> dict[str, str]:
-    return {**hubs.as_env(), **{TOKEN_VARIABLES[hub]: key for hub, key in KEYS.items()}}
+    return {**hubs.as_env(), **{HUBS[hub].token_variable: key for hub, key in KEYS.items()}}
 
 
 def spellings(key: str) -> list[str]:

@@ -205,7 +205,7 @@ def test_without_a_key_it_says_where_to_get_one(
         ),
         (Run(kind="trainings", id="a", status="processing"), Step(stage="Training on Replicate", done=0, total=0)),
         (
-            Run(kind="trainings", id="a", status="processing", progress=0.12, wire={"input": {"steps": 1000}}),
+            Run(kind="trainings", id="a", status="processing", progress=0.12, data={"input": {"steps": 1000}}),
             Step(stage="Training on Replicate", done=120, total=1000),
         ),
     ],

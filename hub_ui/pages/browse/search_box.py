@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from connectors.errors import BadRef, HubUiError
 from connectors.query import Query
-from connectors.ref import HubName, Ref, is_bare
+from connectors.ref import Ref, is_bare, is_id
+from connectors.registry import HUBS, find_origin
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 
-# Hubs where a LoRA is named OWNER/NAME, in the order they are asked for one.
-NAMED_SO: tuple[HubName, ...] = ("huggingface", "replicate")
-# What is put so was meant as the name of one LoRA, even where it names none.
-_NAMES_ONE = re.compile(r"\S+://\S+|(urn:air|air|hf|huggingface|civitai|replicate):\S+", re.IGNORECASE)
+_PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 
 
 def submitted(services: Services, view: View, text: str) -> View:
@@ -32,15 +30,21 @@ def named(services: Services, text: str) -> Ref | None:
     try:
         return Ref.parse(text)
     except BadRef:
-        if _NAMES_ONE.fullmatch(text):
+        # Written like this it was meant as the name of one LoRA, even where it names none.
+        named = _PREFIX.fullmatch(text)
+        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
+        if named and (is_name or find_origin(named["prefix"]) in HUBS):
             raise
         return None
 
 
 def existing(services: Services, name: str) -> Ref | None:
     """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
-    for hub in NAMED_SO:
-        ref = replace(Ref.parse(name), hub=hub)
+    bare = Ref.parse(name)
+    for hub in HUBS:
+        if not is_id(hub, bare.id):
+            continue
+        ref = replace(bare, hub=hub)
         try:
             services.open(ref)
         except HubUiError:

@@ -13,6 +13,7 @@ import gradio as gr
 from connectors.errors import UsageError
 from connectors.record import Lora
 from connectors.ref import LOCAL, Ref
+from connectors.registry import origin_label
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import outdated
@@ -243,7 +244,7 @@ def item(
     return library_list.Item(
         ref=str(entry.ref),
         title=format.visible(entry.title) or entry.file,
-        hub=format.ORIGIN_LABELS[entry.ref.hub],
+        hub=origin_label(entry.ref.hub),
         opens=entry.ref.hub != LOCAL,
         image=known.image,
         kind=known.kind,

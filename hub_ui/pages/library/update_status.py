@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.ref import LOCAL, Ref
+from connectors.registry import origin_label
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import State, UpdateStatus
 from hub_ui.library.verify import Checked
@@ -49,7 +50,7 @@ def notes(
         COMING if entry.ref in coming else _file(entry, found.checked.get(entry.ref), missing=missing),
         _news(entry, found.standing.get(entry.ref), coming, held),
     ]
-    gone = Note(text=f"No longer on {format.ORIGIN_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+    gone = Note(text=f"No longer on {origin_label(entry.ref.hub)}. Keep the file.", tone="problem")
     known_gone = any(note is not None and note.text == gone.text for note in told)
     if found.asking == str(entry.ref) and entry.ref.hub == LOCAL:
         told.insert(0, FOR_GOOD)
@@ -93,7 +94,7 @@ def _news(
         said = format.visible(standing.note)
         return Note(text=f"{said} Yours is kept; remove it first to get the new one.", tone="problem")
     if standing.state == "gone" and standing.note is None:
-        return Note(text=f"No longer on {format.ORIGIN_LABELS[entry.ref.hub]}. Keep the file.", tone="problem")
+        return Note(text=f"No longer on {origin_label(entry.ref.hub)}. Keep the file.", tone="problem")
     return Note(text=format.visible(standing.note), tone="problem" if standing.state == "gone" else "")
 
 

@@ -45,6 +45,6 @@ def test_a_long_detail_is_cut_and_on_one_line() -> None:
 
 def test_a_missing_key_is_told_with_where_to_get_one() -> None:
     assert no_key("Drawing").message == (
-        "Drawing on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN) from "
-        "replicate.com/account/api-tokens."
+        "Drawing on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN, from "
+        "replicate.com/account/api-tokens)."
     )

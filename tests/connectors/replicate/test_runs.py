@@ -61,7 +61,7 @@ def test_an_official_model_runs_by_its_name(server: Hub) -> None:
     ],
 )
 def test_without_a_key_nothing_is_asked(server: Hub, call: Callable[[Runs], object]) -> None:
-    with pytest.raises(KeyRequired, match=r"costs money there. Add a key \(REPLICATE_API_TOKEN\)"):
+    with pytest.raises(KeyRequired, match=r"costs money there. Add a key \(REPLICATE_API_TOKEN, from"):
         call(_runs(server, token=None))
     assert server.asked == []
 
@@ -126,7 +126,7 @@ def test_a_hub_that_goes_on_asking_for_time_is_left(server: Hub) -> None:
 def test_who_cancels_while_waiting_for_a_turn_waits_no_longer(server: Hub) -> None:
     server.answers[PREDICTIONS] = said({}, 429, Retry_After="60")
     with pytest.raises(RateLimited):
-        _runs(server).predict("maker/x", HASH, {}, cancelled=lambda: True)
+        _runs(server).predict("maker/x", HASH, {}, is_cancelled=lambda: True)
     assert len(server.asked) == 1
 
 
@@ -134,7 +134,7 @@ def test_a_run_is_followed_to_its_end(server: Hub) -> None:
     ended = said(_run(status="succeeded", output=["https://x/1.png"], metrics={"predict_time": 7.5}))
     server.answers[ONE] = _in_turn(said(_run(logs=BARS)), ended)
     heard: list[float | None] = []
-    run = _runs(server).follow(_started(), told=lambda run: heard.append(run.progress))
+    run = _runs(server).follow(_started(), on_progress=lambda run: heard.append(run.progress))
     assert heard == [None, 0.42]
     assert (run.status, run.output, run.seconds, run.progress) == ("succeeded", ("https://x/1.png",), 7.5, 1.0)
 
@@ -146,7 +146,7 @@ def _started() -> Run:
 def test_a_run_heard_of_long_ago_is_asked_about_at_once(server: Hub) -> None:
     server.answers[ONE] = said(_run(status="succeeded"))
     waited, heard = list[float](), list[Run]()
-    assert _runs(server, waited=waited).follow(_started(), told=heard.append, stale=True).over
+    assert _runs(server, waited=waited).follow(_started(), on_progress=heard.append, stale=True).over
     assert (waited, heard) == ([], [])
 
 
@@ -177,7 +177,7 @@ def test_who_cancels_a_run_ends_it_there(server: Hub) -> None:
     server.answers[f"{ONE}/cancel"] = said(_run(status="canceled"))
     asked_before: list[int] = []
     run = _runs(server).follow(
-        _started(), told=lambda _: asked_before.append(1), cancelled=lambda: len(asked_before) > 1
+        _started(), on_progress=lambda _: asked_before.append(1), is_cancelled=lambda: len(asked_before) > 1
     )
     assert run.status == "canceled"
     assert [(asked.method, asked.path) for asked in server.asked] == [("GET", ONE), ("POST", f"{ONE}/cancel")]

@@ -17,7 +17,7 @@ from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.client import Replicate
 from connectors.replicate.runs import PollInterval, Run, Runs
-from connectors.replicate.trainings import TRAINER_VERSION, Order, Trainings, made_by, ref_of, terms_of
+from connectors.replicate.trainings import TRAINER_VERSION, Order, Trainings, lora_of, ref_of, terms_of
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
@@ -52,8 +52,8 @@ def _order(**fields: Any) -> Order:
 
 def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
-    ended = trainings.follow(trainings.start(_order(), _zip()))
-    lora = made_by(ended)
+    ended = trainings.runs.follow(trainings.start(_order(), _zip()))
+    lora = lora_of(ended)
     assert lora is not None
     record = flatten(lora)
     assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 8)
@@ -62,7 +62,7 @@ def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -
 
 def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
-    ref = ref_of(trainings.follow(trainings.start(_order(), _zip())))
+    ref = ref_of(trainings.runs.follow(trainings.start(_order(), _zip())))
     assert ref is not None
     hub = Replicate(_endpoint(hubs))
     assert hub.pin(Ref.parse("replicate:local/fog")) == ref
@@ -73,14 +73,14 @@ def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints
 
 def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
-    refs = {ref_of(trainings.follow(trainings.start(_order(), _zip()))) for _ in range(2)}
+    refs = {ref_of(trainings.runs.follow(trainings.start(_order(), _zip()))) for _ in range(2)}
     assert len(refs) == 2
     assert trainings.runs.model("local/fog")["visibility"] == "private"
 
 
 def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
     run = _trainings(hubs).start(_order(captions=False), _zip())
-    asked = dict(run.wire["input"])
+    asked = dict(run.data["input"])
     assert asked.pop("input_images").startswith(f"{hubs.replicate}/v1/files/")
     assert asked == {"trigger_word": "FGHRBR", "lora_rank": 8, "steps": 100, "autocaption": False}
     assert (run.version, terms_of(run).steps) == (TRAINER_VERSION, 100)
@@ -89,21 +89,21 @@ def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
 def test_progress_is_heard_on_the_way(hubs: HubEndpoints) -> None:
     trainings, heard = _trainings(hubs), list[float]()
     started = trainings.start(_order(), _zip())
-    trainings.follow(started, told=lambda run: heard.append(run.progress or 0.0))
+    trainings.runs.follow(started, on_progress=lambda run: heard.append(run.progress or 0.0))
     assert heard == sorted(heard)
     assert any(0 < progress < 1 for progress in heard)
 
 
 def test_a_cancelled_training_makes_nothing(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
-    ended = trainings.follow(trainings.start(_order(), _zip()), cancelled=lambda: True)
-    assert (ended.status, made_by(ended), ref_of(ended)) == ("canceled", None, None)
+    ended = trainings.runs.follow(trainings.start(_order(), _zip()), is_cancelled=lambda: True)
+    assert (ended.status, lora_of(ended), ref_of(ended)) == ("canceled", None, None)
     assert trainings.runs.model("local/fog")["latest_version"] is None
 
 
 def test_pictures_that_are_no_zip_fail_there(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
-    ended = trainings.follow(trainings.start(_order(), b"no zip"))
+    ended = trainings.runs.follow(trainings.start(_order(), b"no zip"))
     assert (ended.status, ended.error) == ("failed", "input_images must be a zip file")
 
 
@@ -145,7 +145,7 @@ def test_trainings_that_are_not_over_are_listed(hubs: HubEndpoints) -> None:
     trainings = _trainings(hubs)
     started = trainings.start(_order(), _zip())
     assert [run.id for run in trainings.under_way()] in ([started.id], [])
-    trainings.follow(started)
+    trainings.runs.follow(started)
     assert trainings.under_way() == ()
 
 

@@ -1,0 +1,186 @@
+"""One row a hub: where it answers, where its key comes from, what its refs look like, and which class connects to it.
+
+Everything else reads these rows: a hub that stands here is searched, shown, pinned and downloaded like the others.
+ADDING_A_HUB.md explains how to write one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# A key of HUBS.
+HubName = str
+# Where a LoRA comes from: a hub, or LOCAL for a file that no hub is known to have.
+Origin = str
+LOCAL: Origin = "local"
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
+# A path inside a repo that leads nowhere else.
+PATH = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\\\x00-\x1f\x7f]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefFormat:
+    """What the parts of `HUB:ID@VERSION#FILE` look like.
+
+    `pinned` matches a version that can't change under the same name (a commit, a hash, a number); `version` matches
+    what is accepted before it is resolved, such as a branch, and is `pinned` where there is nothing of the kind. With
+    `file` None a ref has no file part. `prefixes` are read in place of the hub's name.
+
+    `addresses` are matched against the host and path of a pasted web address. Their groups are `id`, `version` or
+    `version2`, and `file`.
+    """
+
+    id: re.Pattern[str]
+    pinned: re.Pattern[str]
+    version: re.Pattern[str] | None = None
+    file: re.Pattern[str] | None = PATH
+    prefixes: tuple[str, ...] = ()
+    addresses: tuple[re.Pattern[str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hub:
+    """`mark` stands on a card, `key_note` beside the key in the settings, and `example` in the message of a bad ref.
+
+    `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
+    a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
+    of its connector, as "module:class": modules of a hub are imported only when it is used.
+    """
+
+    name: HubName
+    label: str
+    mark: str
+    endpoint: str
+    endpoint_variable: str
+    token_variable: str
+    key_page: str
+    key_note: str
+    example: str
+    ref: RefFormat
+    connector: str
+    description: str = "description"
+
+    @property
+    def add_key(self) -> str:
+        """The beginning of a sentence: "Add a key (CIVITAI_TOKEN, from civitai.com/user/account)"."""
+        return f"Add a key ({self.token_variable}, from {self.key_page.removeprefix('https://')})"
+
+
+_CIVITAI = Hub(
+    name="civitai",
+    label="CivitAI",
+    mark="C",
+    endpoint="https://civitai.com",
+    endpoint_variable="CIVITAI_ENDPOINT",
+    token_variable="CIVITAI_TOKEN",
+    key_page="https://civitai.com/user/account",
+    key_note="Searching works without; most downloads want one.",
+    example="civitai:MODEL@VERSION",
+    ref=RefFormat(
+        id=re.compile(r"[0-9]{0,12}"),
+        pinned=re.compile(r"[0-9]{1,12}"),
+        file=re.compile(r"[0-9]+"),
+        addresses=(
+            # https://civitai.com/models/257749/some-slug?modelVersionId=290640 (.red: mature domain, .green: old alias)
+            re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/models/(?P<id>\d+)(?:/.*)?"),
+            # https://civitai.com/api/v1/models/257749
+            re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/api/v1/models/(?P<id>\d+)/?"),
+            # https://civitai.com/api/download/models/290640?fileId=1, https://civitai.com/model-versions/290640
+            re.compile(
+                r"(?:www\.)?civitai\.(?:com|red|green)/"
+                r"(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)"
+            ),
+        ),
+    ),
+    connector="connectors.civitai.client:CivitAI",
+)
+
+_HUGGINGFACE = Hub(
+    name="huggingface",
+    label="Hugging Face",
+    mark="HF",
+    endpoint="https://huggingface.co",
+    endpoint_variable="HF_ENDPOINT",
+    token_variable="HF_TOKEN",
+    key_page="https://huggingface.co/settings/tokens",
+    key_note="Works without; gated LoRAs want one.",
+    example="huggingface:OWNER/NAME (OWNER/NAME alone will do)",
+    description="model card",
+    ref=RefFormat(
+        id=re.compile(rf"{NAME}(/{NAME})?"),
+        pinned=re.compile(r"[0-9a-f]{40}"),
+        version=re.compile(r"(?!.*\.\.)[A-Za-z0-9._/-]{1,200}"),
+        prefixes=("hf",),
+        addresses=(
+            # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors, .../tree/main/folder, .../discussions/3
+            re.compile(
+                r"(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?"
+                # Pages of the site whose addresses look like OWNER/NAME.
+                r"(?!(?:api|blog|chat|collections|datasets|docs|kernels|learn|models|new|organizations|papers|posts"
+                r"|settings|spaces|tasks)/)"
+                rf"(?P<id>{NAME}/{NAME})"
+                r"(?:/(?:blob|resolve|raw)/(?P<version>[^/]+)(?:/(?P<file>.+))?"
+                r"|/(?:tree|commits?)/(?P<version2>[^/]+)(?:/.*)?"
+                r"|/(?:discussions|community)(?:/.*)?)?/?"
+            ),
+        ),
+    ),
+    connector="connectors.huggingface.client:HuggingFace",
+)
+
+_REPLICATE = Hub(
+    name="replicate",
+    label="Replicate",
+    mark="R",
+    endpoint="https://api.replicate.com",
+    endpoint_variable="REPLICATE_ENDPOINT",
+    token_variable="REPLICATE_API_TOKEN",
+    key_page="https://replicate.com/account/api-tokens",
+    key_note="Replicate answers nothing without one.",
+    example="replicate:OWNER/NAME",
+    ref=RefFormat(
+        id=re.compile(rf"{NAME}/{NAME}"),
+        pinned=_SHA256,
+        addresses=(
+            # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
+            re.compile(
+                r"(?:www\.)?replicate\.com/"
+                # Pages of the site whose addresses look like OWNER/NAME.
+                r"(?!(?:account|blog|changelog|collections|deployments|docs|explore|guides|p|pricing|trainings)/)"
+                rf"(?P<id>{NAME}/[A-Za-z0-9._-]+)"
+                r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})(?:/[a-z]*)?|/[a-z]*)?/?"
+            ),
+        ),
+    ),
+    connector="connectors.replicate.client:Replicate",
+)
+
+# Alphabetical: the order of the hubs in lists and filters.
+HUBS: dict[HubName, Hub] = {hub.name: hub for hub in (_CIVITAI, _HUGGINGFACE, _REPLICATE)}
+
+_LOCAL_FORMAT = RefFormat(
+    # A file's name as people write it, letters of any language, without what has a meaning in a ref or a path.
+    id=re.compile(r"\w(?:[\w .,()+-]{0,94}[\w)+])?"),
+    pinned=_SHA256,
+    # The version is the file's own hash already.
+    file=None,
+)
+
+
+def ref_format(origin: Origin) -> RefFormat:
+    return _LOCAL_FORMAT if origin == LOCAL else HUBS[origin].ref
+
+
+def origin_label(origin: Origin) -> str:
+    return "This computer" if origin == LOCAL else HUBS[origin].label
+
+
+def find_origin(prefix: str) -> Origin | None:
+    """The origin that a ref's prefix names, in any case; None for any other word."""
+    word = prefix.lower()
+    if word == LOCAL or word in HUBS:
+        return word
+    return next((hub.name for hub in HUBS.values() if word in hub.ref.prefixes), None)

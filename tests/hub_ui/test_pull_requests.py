@@ -1,0 +1,75 @@
+"""What a pull asks a hub: each question once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from tests.hub_ui.library.hubs import DATA
+from tests.recording import Recorder
+
+HASH = "a" * 64
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def hubs(recorder: Recorder) -> Iterator[HubEndpoints]:
+    with running_hubs(DATA, around=recorder.around) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def built(hubs: HubEndpoints, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hf"))
+    settings = from_environment({**hubs.as_env(), "HUB_UI_HOME": str(home), "REPLICATE_API_TOKEN": "r8_key"})
+    with services.build(settings) as made:
+        yield made
+
+
+def asked(recorder: Recorder) -> list[str]:
+    return [request.target for request in recorder.requests if request.origin != "delivery"]
+
+
+def test_an_unpinned_pull_from_civitai_asks_three_questions_beside_the_bytes(
+    built: Services, recorder: Recorder
+) -> None:
+    recorder.forget()
+    entry = built.pull(Ref.parse("civitai:1001"))
+    assert str(entry.ref) == "civitai:1001@2001#3001"
+    assert asked(recorder) == [
+        "/api/v1/models/1001",
+        "/api/v1/model-versions/2001",
+        "/api/download/models/2001?fileId=3001",
+    ]
+
+
+def test_a_pinned_pull_from_civitai_asks_no_more(built: Services, recorder: Recorder) -> None:
+    recorder.forget()
+    built.pull(Ref.parse("civitai:1001@2001#3001"))
+    assert len(asked(recorder)) == 3
+
+
+@pytest.mark.parametrize(
+    ("ref", "question"),
+    [
+        ("huggingface:maker/red#lora.safetensors", "/api/models/maker/red"),
+        (f"replicate:maker/tuned@{HASH}", "/v1/models/maker/tuned"),
+    ],
+)
+def test_other_hubs_are_asked_about_the_lora_once_too(
+    built: Services, recorder: Recorder, ref: str, question: str
+) -> None:
+    recorder.forget()
+    built.pull(Ref.parse(ref))
+    assert [target.partition("?")[0] for target in asked(recorder)].count(question) == 1
