@@ -115,11 +115,7 @@ def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
     base = found.id if found else raw if _key(raw) not in _NO_BASE else None
     if base in _NO_BASE:
         found = base = None
-    values = {
-        "raw_base_model": raw,
-        "base_model": base,
-        "architecture": found.architecture if found else None,
-    }
+    values = {"raw_base_model": raw, "base_model": base, "architecture": found.architecture if found else None}
     return tuple(
         Claim(field=field, value=value, source=source, where=where) for field, value in values.items() if value
     )

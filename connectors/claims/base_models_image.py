@@ -17,10 +17,10 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "flux1",
         civitai="Flux.1 D",
         also="black-forest-labs/FLUX.1-Redux-dev terminusresearch/fluxbooru-v0.3 VisualCloze/VisualClozePipeline-384 "
-        "XLabs-AI/flux-RealismLora Comfy-Org/flux1-dev",
+        "XLabs-AI/flux-RealismLora",
         repos="black-forest-labs/FLUX.1-dev camenduru/FLUX.1-dev ashen0209/Flux-Dev2Pro Freepik/flux.1-lite-8B "
         "nyanko7/flux-dev-de-distill",
-        aliases="flux, flux.1, flux1, flux dev, flux.1 dev fp8, FLUX.1 [dev], flux1d",
+        aliases="flux, flux1, flux dev, flux.1 dev fp8",
         license=_FLUX_DEV,
     ),
     row(
@@ -28,9 +28,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "FLUX.1 schnell",
         "flux1",
         civitai="Flux.1 S",
-        also="jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX Comfy-Org/flux1-schnell",
+        also="jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX",
         repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1 shuttleai/shuttle-3-diffusion",
-        aliases="flux schnell, FLUX.1 [schnell]",
+        aliases="flux schnell",
         license=_APACHE,
     ),
     row(
@@ -62,9 +62,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "FLUX.2 dev",
         "flux2",
         civitai="Flux.2 D",
-        also="Comfy-Org/flux2-dev diffusers/FLUX.2-dev-bnb-4bit diffusers/flux2-bnb-4bit-modular",
+        also="diffusers/flux2-bnb-4bit-modular",
         repos="black-forest-labs/FLUX.2-dev",
-        aliases="flux.2, flux2, flux2 dev",
+        aliases="flux2",
         license="FLUX.2 [dev] Non-Commercial License",
     ),
     row(
@@ -89,7 +89,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "flux2",
         civitai="Flux.2 Klein 4B",
         repos="black-forest-labs/FLUX.2-klein-4B",
-        aliases="flux.2 klein, flux2 klein",
+        aliases="flux2 klein",
         license=_APACHE,
     ),
     row(
@@ -118,7 +118,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "auraflow",
         civitai="AuraFlow",
         repos="fal/AuraFlow fal/AuraFlow-v0.2 fal/AuraFlow-v0.3",
-        also="terminusresearch/auraflow-v0.3 AuraDiffusion/auradiffusion-v0.1a0",
+        also="AuraDiffusion/auradiffusion-v0.1a0",
         license=_APACHE,
     ),
     row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7", repos="purplesmartai/pony-v7-base", license="Pony"),
@@ -165,7 +165,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "hidream-o1",
         civitai="HiDream-O1",
         repos="HiDream-ai/HiDream-O1-Image",
-        also="Comfy-Org/HiDream-O1-Image",
         license="MIT",
     ),
     row(
@@ -174,10 +173,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "hunyuan-dit",
         civitai="Hunyuan 1",
         repos="Tencent-Hunyuan/HunyuanDiT Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers",
-        also="Tencent-Hunyuan/HunyuanDiT-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers "
-        "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled "
-        "XCLiu/HunyuanDiT-0523",
-        aliases="hunyuan dit",
+        also="Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled "
+        "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled XCLiu/HunyuanDiT-0523",
         license="Tencent Hunyuan Community License Agreement",
     ),
     row(
@@ -187,7 +184,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="tencent/HunyuanImage-2.1 hunyuanvideo-community/HunyuanImage-2.1-Diffusers",
         also="hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers "
         "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
-        aliases="hunyuanimage",
     ),
     row(
         "ideogram-4",
@@ -195,7 +191,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "ideogram4",
         civitai="Ideogram 4.0",
         repos="ideogram-ai/ideogram-4",
-        also="ideogram-ai/ideogram-v4 Comfy-Org/Ideogram-4",
+        also="ideogram-ai/ideogram-v4",
         license="Ideogram Non-Commercial Model Agreement (NC)",
     ),
     row(
@@ -213,7 +209,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "krea2",
         civitai="Krea 2",
         repos="krea/Krea-2-Raw krea/Krea-2-Turbo",
-        aliases="krea2",
         license="Krea AI Terms of Service",
     ),
     row("lens", "Lens", "lens", civitai="Lens"),
@@ -224,7 +219,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Lumina",
         repos="Alpha-VLLM/Lumina-Image-2.0 neta-art/Neta-Lumina",
         also="terminusresearch/neta-lumina-v1",
-        aliases="lumina 2, lumina image 2",
+        aliases="lumina image 2",
         license=_APACHE,
     ),
     row(
@@ -244,7 +239,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="PixArt a",
         repos="PixArt-alpha/PixArt-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-512x512",
         also="PixArt-alpha/PixArt-LCM-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-256x256",
-        aliases="pixart alpha, pixart",
+        aliases="pixart",
         license=_RAIL_PP,
     ),
     row(
@@ -253,10 +248,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "pixart",
         civitai="PixArt E",
         repos="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
-        also="PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS PixArt-alpha/PixArt-Sigma "
+        also="PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS "
         "PixArt-alpha/pixart_sigma_sdxlvae_T5_diffusers terminusresearch/pixart-900m-1024-ft-v0.6 "
         "terminusresearch/pixart-900m-1024-ft-v0.7-stage1",
-        aliases="pixart sigma",
         license=_RAIL_PP,
     ),
     row(
@@ -265,7 +259,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         civitai="Qwen",
         repos="Qwen/Qwen-Image Qwen/Qwen-Image-2512",
-        also="Qwen/QwenImage-20B Comfy-Org/Qwen-Image_ComfyUI",
+        also="Qwen/QwenImage-20B",
         aliases="qwen image 1",
         license=_APACHE,
     ),
@@ -274,7 +268,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "Qwen-Image-Edit",
         "qwen-image",
         repos="Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511",
-        also="Comfy-Org/Qwen-Image-Edit_ComfyUI",
         aliases="qwen edit, qwen image edit plus",
         license=_APACHE,
     ),
@@ -294,9 +287,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "sana",
         repos="Efficient-Large-Model/Sana_1600M_1024px Efficient-Large-Model/Sana_1600M_1024px_diffusers "
         "Efficient-Large-Model/SANA1.5_1.6B_1024px",
-        also="Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers Efficient-Large-Model/SANA1.5_4.8B_1024px_diffusers "
-        "Efficient-Large-Model/Sana_1600M_512px_diffusers Efficient-Large-Model/Sana_600M_1024px_diffusers "
-        "Efficient-Large-Model/Sana_600M_512px_diffusers Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers "
+        also="Efficient-Large-Model/SANA1.5_4.8B_1024px_diffusers Efficient-Large-Model/Sana_1600M_512px_diffusers "
+        "Efficient-Large-Model/Sana_600M_1024px_diffusers Efficient-Large-Model/Sana_600M_512px_diffusers "
         "Efficient-Large-Model/Sana_1600M_2Kpx_BF16_diffusers Efficient-Large-Model/Sana_1600M_4Kpx_BF16_diffusers "
         "Efficient-Large-Model/Sana_1600M_1024px_MultiLing_diffusers terminusresearch/sana-1.6b-1024px "
         "Efficient-Large-Model/Sana_1600M_512px_MultiLing_diffusers "
@@ -309,8 +301,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "z-image",
         civitai="ZImageTurbo",
         repos="Tongyi-MAI/Z-Image-Turbo",
-        also="ostris/Z-Image-De-Turbo Z-a-o/Z-Image-Turbo",
-        aliases="zit, z image turbo",
+        also="ostris/Z-Image-De-Turbo",
+        aliases="zit",
         license=_APACHE,
     ),
     row(
@@ -320,7 +312,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="ZImageBase",
         repos="Tongyi-MAI/Z-Image Tongyi-MAI/Z-Image-Base",
         also="TONGYI-Lab/Z-Image-Edit TONGYI-Lab/Z-Image-Omni INCModel/Z-Image-W4A16-AutoRound",
-        aliases="z image base, z image",
         license=_APACHE,
     ),
     row("zeta-chroma", "Zeta-Chroma", "z-image", repos="lodestones/Zeta-Chroma"),

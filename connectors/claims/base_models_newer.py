@@ -9,7 +9,7 @@ _STABILITY = "Stability AI Community License Agreement"
 
 FURTHER_MODELS: tuple[BaseModel, ...] = (
     # Images
-    row("bria", "Bria 3.2", "bria", repos="briaai/BRIA-3.2", aliases="bria"),
+    row("bria", "Bria 3.2", "bria", repos="briaai/BRIA-3.2"),
     row("bria-fibo", "Bria FIBO", "bria-fibo", repos="briaai/FIBO briaai/Fibo-Edit"),
     row("cogview3", "CogView3-Plus", "cogview3", repos="THUDM/CogView3-Plus-3B zai-org/CogView3-Plus-3B"),
     row(
@@ -39,7 +39,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         repos="kandinsky-community/kandinsky-2-2-decoder kandinsky-community/kandinsky-2-1",
         also="kandinsky-community/kandinsky-2-2-prior kandinsky-community/kandinsky-2-1-prior "
         "kandinsky-community/kandinsky-2-1-inpaint kandinsky-community/kandinsky-2-2-decoder-inpaint "
-        "kandinsky-community/kandinsky-2-2-controlnet-depth ai-forever/Kandinsky_2.1",
+        "kandinsky-community/kandinsky-2-2-controlnet-depth",
     ),
     row("kandinsky-3", "Kandinsky 3", "kandinsky3", repos="kandinsky-community/kandinsky-3", license=_APACHE),
     row(
@@ -75,12 +75,12 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "Würstchen",
         "wuerstchen",
         repos="warp-ai/wuerstchen warp-ai/wuerstchen-prior",
-        also="dome272/wuerstchen warp-ai/WuerstchenCombinedPipeline",
+        also="warp-ai/WuerstchenCombinedPipeline",
     ),
     row(
         "karlo", "Karlo", "unclip", repos="kakaobrain/karlo-v1-alpha", also="kakaobrain/karlo-v1-alpha-image-variations"
     ),
-    row("zlab-i1", "ZLab i1", "zlab-i1", repos="zlab-princeton/i1-3B", also="bghira/zlab-i1-diffusers"),
+    row("zlab-i1", "ZLab i1", "zlab-i1", repos="zlab-princeton/i1-3B"),
     # Films
     row("allegro", "Allegro", "allegro", repos="rhymes-ai/Allegro", license=_APACHE),
     row(
@@ -92,7 +92,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "nvidia/Cosmos-Predict2.5-14B nvidia/Cosmos-Transfer2.5-2B nvidia/Cosmos-1.0-Diffusion-7B-Text2World "
         "nvidia/Cosmos-1.0-Diffusion-7B-Video2World nvidia/Cosmos-1.0-Diffusion-14B-Text2World "
         "nvidia/Cosmos-1.0-Diffusion-14B-Video2World",
-        aliases="cosmos predict2, cosmos predict 2",
+        aliases="cosmos predict 2",
     ),
     row(
         "cosmos-3",
@@ -106,8 +106,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "EasyAnimate",
         "easyanimate",
         repos="alibaba-pai/EasyAnimateV5.1-12b-zh alibaba-pai/EasyAnimateV5.1-12b-zh-InP",
-        also="alibaba-pai/EasyAnimateV5.1-12b-zh-diffusers alibaba-pai/EasyAnimateV5.1-12b-zh-Control "
-        "alibaba-pai/EasyAnimateV5.1-12b-zh-Control-Camera",
+        also="alibaba-pai/EasyAnimateV5.1-12b-zh-Control alibaba-pai/EasyAnimateV5.1-12b-zh-Control-Camera",
     ),
     row(
         "kandinsky-5",
@@ -115,8 +114,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "kandinsky5",
         repos="kandinskylab/Kandinsky-5.0-T2I-Lite-sft-Diffusers kandinskylab/Kandinsky-5.0-T2V-Lite-sft-5s-Diffusers "
         "kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s-Diffusers",
-        also="kandinskylab/Kandinsky-5.0-I2I-Lite-sft-Diffusers "
-        "kandinskylab/Kandinsky-5.0-I2I-Lite-pretrain-Diffusers "
+        also="kandinskylab/Kandinsky-5.0-I2I-Lite-sft-Diffusers kandinskylab/Kandinsky-5.0-I2I-Lite-pretrain-Diffusers "
         "kandinskylab/Kandinsky-5.0-T2I-Lite-pretrain-Diffusers kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s-Diffusers "
         "kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s kandinskylab/Kandinsky-5.0-I2V-Lite-5s-Diffusers "
         "kandinskylab/Kandinsky-5.0-T2V-Lite-sft-10s-Diffusers "
@@ -129,9 +127,8 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s "
         "kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s-Diffusers "
         "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s-Diffusers "
-        "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s "
-        "ai-forever/Kandinsky-5.0-T2V-Lite-sft-5s-Diffusers",
-        aliases="kandinsky5, kandinsky 5.0",
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s",
+        aliases="kandinsky 5.0",
     ),
     row("kandinsky-6", "Kandinsky 6", "kandinsky6"),
     row("latte", "Latte", "latte", repos="maxin-cn/Latte-1"),
@@ -141,7 +138,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         "ModelScope T2V",
         "modelscope-t2v",
         repos="damo-vilab/text-to-video-ms-1.7b",
-        also="ali-vilab/text-to-video-ms-1.7b cerspense/zeroscope_v2_576w cerspense/zeroscope_v2_XL",
+        also="cerspense/zeroscope_v2_576w cerspense/zeroscope_v2_XL",
     ),
     row("i2vgen-xl", "I2VGen-XL", "i2vgen-xl", repos="ali-vilab/i2vgen-xl", license="MIT"),
     row("motif-video", "Motif-Video", "motif-video", repos="Motif-Technologies/Motif-Video-2B"),
@@ -153,21 +150,13 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         also="Efficient-Large-Model/SANA-Video_2B_480p Efficient-Large-Model/SANA-Video_2B_720p_diffusers",
     ),
     # Sound
-    row(
-        "ace-step",
-        "ACE-Step",
-        "ace-step",
-        civitai="ACE Audio",
-        repos="ACE-Step/ACE-Step-v1-3.5B",
-        license=_APACHE,
-    ),
+    row("ace-step", "ACE-Step", "ace-step", civitai="ACE Audio", repos="ACE-Step/ACE-Step-v1-3.5B", license=_APACHE),
     row(
         "ace-step-1.5",
         "ACE-Step 1.5",
         "ace-step",
         repos="ACE-Step/Ace-Step1.5 ACE-Step/acestep-v15-base",
-        also="ACE-Step/acestep-v15-sft ACE-Step/acestep-v15-turbo ACE-Step/acestep-v15-turbo-diffusers "
-        "ACE-Step/acestep-v15-base-diffusers",
+        also="ACE-Step/acestep-v15-sft ACE-Step/acestep-v15-turbo ACE-Step/acestep-v15-turbo-diffusers",
         license="MIT",
     ),
     row(
@@ -185,13 +174,7 @@ FURTHER_MODELS: tuple[BaseModel, ...] = (
         repos="cvssp/audioldm2",
         also="cvssp/audioldm2-large cvssp/audioldm2-music anhnct/audioldm2_gigaspeech anhnct/audioldm2_ljspeech",
     ),
-    row(
-        "longcat-audio",
-        "LongCat-AudioDiT",
-        "longcat-audio",
-        repos="meituan-longcat/LongCat-AudioDiT-1B",
-        also="ruixiangma/LongCat-AudioDiT-1B-Diffusers",
-    ),
+    row("longcat-audio", "LongCat-AudioDiT", "longcat-audio", repos="meituan-longcat/LongCat-AudioDiT-1B"),
     row("minimax-music-3", "MiniMax Music 3", "minimax-music3", repos="MiniMaxAI/MiniMax-Music3"),
     row(
         "stable-audio",

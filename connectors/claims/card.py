@@ -25,10 +25,7 @@ _TAGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"<h([1-6])\b[^<>]{0,300}>", re.IGNORECASE), "\n# "),
     (re.compile(r"</?code\b[^<>]{0,300}>", re.IGNORECASE), "`"),
     (re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr|p|li|div)\b[^<>]{0,300}>", re.IGNORECASE), "\n"),
-    (
-        re.compile(r"</?(?:a|b|i|u|em|strong|span|font|center|ul|ol|s|del|small|mark)\b[^<>]{0,600}>", re.IGNORECASE),
-        "",
-    ),
+    (re.compile(r"</?(?:a|b|i|u|em|strong|span|font|center|ul|ol|s|del|small|mark)\b[^<>]{0,600}>", re.IGNORECASE), ""),
 )
 
 

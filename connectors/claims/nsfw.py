@@ -25,8 +25,7 @@ _MATURE_TAGS = frozenset(
     )
 )  # fmt: skip
 _MATURE_WORD = re.compile(
-    r"(?<![a-z])(?:nsfw|porn\w*|hentai|xxx|nudes?|nudity|naked|erotic\w*|lewd|uncensored|r-?18)(?![a-z])",
-    re.IGNORECASE,
+    r"(?<![a-z])(?:nsfw|porn\w*|hentai|xxx|nudes?|nudity|naked|erotic\w*|lewd|uncensored|r-?18)(?![a-z])", re.IGNORECASE
 )
 
 

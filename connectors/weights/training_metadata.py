@@ -18,32 +18,14 @@ from connectors.claims import trigger_words as claims_trigger_words
 from connectors.claims.base_models import by_id, identify
 from connectors.http.json_fields import number
 
-# ss_base_model_version.
+# Values of ss_base_model_version that are no spelling of their base model.
 VERSIONS: Mapping[str, str] = {
-    "sd_v1": "sd-1.5", "sd_1.5": "sd-1.5", "sd_v2": "sd-2.1", "sd_2.1": "sd-2.1", "sd_v2_v": "sd-2.1-768",
-    "sdxl_base_v1-0": "sdxl-1.0", "sdxl_": "sdxl-1.0", "sdxl": "sdxl-1.0", "sdxl_1.0": "sdxl-1.0",
-    "ssd": "sdxl-distilled", "vega": "sdxl-distilled", "sd_3": "sd-3", "medium": "sd-3", "5-medium": "sd-3.5-medium",
-    "5-large": "sd-3.5-large", "pixart": "pixart-alpha", "pixart_sigma": "pixart-sigma", "auraflow": "auraflow",
-    "flux1": "flux.1-dev", "flux.1": "flux.1-dev", "flux1_schnell": "flux.1-schnell",
-    "flux.1_schnell": "flux.1-schnell", "flux_kontext": "flux.1-kontext", "flux.1_kontext": "flux.1-kontext",
-    "flex.1": "flex.1", "flex2": "flex.2", "flux_2_dev": "flux.2-dev", "flux2": "flux.2-dev",
-    "flux_2_klein_4b": "flux.2-klein-4b", "flux2_klein_4b": "flux.2-klein-4b", "flux_2_klein_9b": "flux.2-klein-9b",
-    "flux2_klein_9b": "flux.2-klein-9b", "chroma": "chroma", "chroma_radiance": "chroma",
-    "zeta_chroma": "zeta-chroma", "lumina2": "lumina-2", "anima": "anima", "hunyuan-image-2.1": "hunyuan-image",
-    "hunyuan_image": "hunyuan-image", "hunyuan_video": "hunyuan-video", "framepack": "hunyuan-video",
-    "hunyuan_video_1_5": "hunyuan-video-1.5", "wan": "wan", "wan_2.1": "wan", "wan21": "wan",
-    # Both text to video and image to video.
+    "sd_v2": "sd-2.1", "ssd": "sdxl-distilled", "vega": "sdxl-distilled", "medium": "sd-3",
+    "5-medium": "sd-3.5-medium", "5-large": "sd-3.5-large", "chroma_radiance": "chroma", "framepack": "hunyuan-video",
     "wan_2.2_14b": "wan", "wan22_14b": "wan", "wan22_14b_i2v": "wan-2.2-i2v-a14b", "wan_2.2_5b": "wan-2.2-ti2v-5b",
-    "wan22_5b": "wan-2.2-ti2v-5b", "qwen_image": "qwen-image", "qwen_image_edit": "qwen-image-edit",
-    "qwen_image_edit_plus": "qwen-image-edit", "qwen_image_layered": "qwen-image-layered", "z_image": "z-image",
-    "zimage": "z-image", "zimage_l2p": "z-image", "krea2": "krea-2", "ideogram4": "ideogram-4",
-    "hidream_i1": "hidream", "hidream": "hidream", "hidream_e1": "hidream", "hidream_o1": "hidream-o1",
-    "hidream_o1_image": "hidream-o1", "ltx2": "ltx-2", "ltx2.3": "ltx-2.3", "ltx2.5": "ltx-2.5", "ltx": "ltx-video",
-    "kandinsky5": "kandinsky-5", "minimax_h3": "minimax-h3", "minimax_h3_ref2va": "minimax-h3", "mageflow": "mageflow",
+    "wan22_5b": "wan-2.2-ti2v-5b", "zimage_l2p": "z-image", "hidream_e1": "hidream", "minimax_h3_ref2va": "minimax-h3",
     "mageflow_edit": "mageflow", "boogu_image": "boogu", "boogu_image.0.1": "boogu", "boogu_image_edit": "boogu",
-    "boogu_image_edit.0.1": "boogu", "ernie_image": "ernie", "nucleus_image": "nucleus-image", "omnigen2": "omnigen2",
-    "f-lite": "f-lite", "prx_pixel": "prx-pixel", "ace_step_15": "ace-step-1.5", "ace_step_15_xl": "ace-step-1.5-xl",
-    "cogvideox": "cogvideox", "mochi": "mochi", "tiny-shapes": "tiny-shapes",
+    "boogu_image_edit.0.1": "boogu",
 }  # fmt: skip
 # modelspec.architecture without "/lora": kohya's and musubi's words, then OneTrainer's.
 SPECS: Mapping[str, str] = {
