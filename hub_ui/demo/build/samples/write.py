@@ -90,8 +90,8 @@ class _Writer:
 
     def picture_file(self, name: str) -> Path:
         """Drawn for the samples, or made when a LoRA was trained."""
-        drawn = DRAWN / name
-        return drawn if drawn.is_file() else self.weights / "pictures" / name
+        made = self.weights / "pictures" / name
+        return made if made.is_file() else DRAWN / name
 
     @cached_property
     def drawn(self) -> dict[str, civitai_wire.Drawn]:

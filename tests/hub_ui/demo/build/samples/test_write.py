@@ -155,7 +155,9 @@ def test_fills_in_what_was_trained(tmp_path: Path, weights: Path) -> None:
     version = read(tmp_path, "civitai_model_900103.json")["modelVersions"][0]
     assert version["trainedWords"] == ["sks-robot word"]
     assert version["images"][0]["meta"]["seed"] == 7
-    assert read(tmp_path, "files.json")["civitai"]["90010320"] == {"package": "weights/loras/sks-robot.safetensors"}
+    assert read(tmp_path, "files.json")["civitai"]["90010320"] == {
+        "package": "data/weights/loras/sks-robot.safetensors"
+    }
     assert (tmp_path / "pictures" / "sks-robot-1.webp").is_file()
 
 
