@@ -1,47 +1,86 @@
-"""SQLite files that several processes may open at once, also for the first time."""
+"""SQLite files that several processes may open at once: opening, migrations, transactions, damage."""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from connectors.errors import HubUiError
+
+_LOG = logging.getLogger(__name__)
 _BUSY_SECONDS = 15.0
 _SECONDS_BETWEEN_TRIES = 0.02
+# Checking all of a file of this size takes about a tenth of a second. Most of ours are far smaller.
+_MAX_CHECK_BYTES = 100_000_000
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def open_database(
+    path: Path,
+    label: str,
+    migrations: Sequence[Migration],
+    tables: Mapping[str, Sequence[str]],
+    check: Callable[[sqlite3.Connection], object] = lambda connection: None,
+) -> sqlite3.Connection:
+    """Opens the file, or creates it, and runs the migrations it lacks. Raises HubUiError where it can't be used.
+
+    A file is damaged if one of the `tables` lacks a column, or if `check` raises ValueError. It is moved aside, never
+    deleted, and an empty one takes its place. `label` names the file in messages.
+    """
+    with errors_as_messages(path, label):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _open(path, label, migrations, tables, check)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            if not _is_damage(error):
+                raise
+            _LOG.warning("The %s %s can't be read (%s). It is kept as %s.", label, path, error, _move_aside(path))
+            return _open(path, label, migrations, tables, check)
+
+
+@contextmanager
+def errors_as_messages(path: Path, label: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise HubUiError(
+            f"The {label} {path.name} can't be used ({error}). Check that its folder is writable and its disk not "
+            "full, or set HUB_UI_HOME to another folder."
+        ) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """In write-ahead mode, and waiting for others that write. Any thread may use it."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    until = time.monotonic() + _BUSY_SECONDS
     with ExitStack() as undo:
         undo.callback(connection.close)
-        _write_ahead(connection)
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            # While another process makes the same change, SQLite refuses at once instead of waiting.
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(_SECONDS_BETWEEN_TRIES)
         # A power cut may cost the last moments, not the file: what is in ours can be found out again.
         connection.execute("PRAGMA synchronous = NORMAL")
         undo.pop_all()
     return connection
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """While another process makes the same change, SQLite refuses at once instead of waiting."""
-    until = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        time.sleep(_SECONDS_BETWEEN_TRIES)
-
-
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Whatever fails in the block takes all of it back. The block begins the transaction itself."""
+    """All of the block, or nothing if it raises."""
+    connection.execute("BEGIN IMMEDIATE")
     with ExitStack() as undo:
         undo.callback(connection.execute, "ROLLBACK")
         yield
@@ -49,18 +88,62 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def is_damage(error: Exception) -> bool:
+def placeholders(values: Sequence[object]) -> str:
+    return f"({', '.join('?' * len(values))})"
+
+
+def timestamp(at: datetime | None = None) -> str:
+    return (at or datetime.now(UTC)).isoformat(timespec="seconds")
+
+
+def _open(
+    path: Path,
+    label: str,
+    migrations: Sequence[Migration],
+    tables: Mapping[str, Sequence[str]],
+    check: Callable[[sqlite3.Connection], object],
+) -> sqlite3.Connection:
+    connection = connect(path)
+    with ExitStack() as undo:
+        undo.callback(connection.close)
+        _migrate(connection, label, migrations)
+        for table, columns in tables.items():
+            connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
+        if path.stat().st_size <= _MAX_CHECK_BYTES:
+            [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+            if verdict != "ok":
+                raise ValueError(verdict)
+        check(connection)
+        undo.pop_all()
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, label: str, migrations: Sequence[Migration]) -> None:
+    """Each migration runs once, in order, in the transaction that also records it."""
+    with transaction(connection):
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
+        )
+        done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+        if unknown := done - {step.__name__ for step in migrations}:
+            raise HubUiError(f"The {label} was written by a newer hub-ui ({min(unknown)}). Update hub-ui to read it.")
+        for step in migrations:
+            if step.__name__ not in done:
+                step(connection)
+                connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, timestamp()))
+
+
+def _is_damage(error: Exception) -> bool:
     """Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 
 
-def move_aside(path: Path) -> Path:
+def _move_aside(path: Path) -> Path:
     """Under a new name beside it, with its write-ahead files."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}-{uuid4().hex[:6]}")
-    for ending in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + ending)
+    name = f"{path.name}.damaged-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{uuid4().hex[:6]}"
+    for suffix in ("", "-wal", "-shm"):
+        old = path.with_name(path.name + suffix)
         if old.exists():
-            old.rename(aside.with_name(aside.name + ending))
-    return aside
+            old.rename(path.with_name(name + suffix))
+    return path.with_name(name)

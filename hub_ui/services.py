@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step, spread, with_other_halves
 from hub_ui.images.history import History
-from hub_ui.library.alternatives import explained
+from hub_ui.library.alternatives import explain
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.file_names import FileNameTemplate
@@ -39,8 +39,8 @@ from hub_ui.library.identify import Identifier, entry_of_file, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.local_files import LocalFiles
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.mirrors import open_mirrors, pull_from_mirror
 from hub_ui.library.queue import Queue, Task
-from hub_ui.library.sync import as_record
 from hub_ui.policy import Policy
 from hub_ui.settings import Settings
 from hub_ui.visitors import VisitorConnector, VisitorLibrary
@@ -92,7 +92,7 @@ class Services:
         for answer in asked:
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)
-                known = self.catalog.remembered(answer.page.loras, query.nsfw)
+                known = self.catalog.complete(answer.page.loras, query.nsfw)
                 answer = replace(answer, page=replace(answer.page, loras=known))
             yield answer
 
@@ -170,9 +170,9 @@ class Services:
         cancelled: Callable[[], bool] | None = None,
     ) -> Entry:
         """Pins `ref`, and brings its file into the library. What lies there already asks nobody."""
-        entry = self.library.present(ref) or self._pulled(ref, report, cancelled)
+        entry = self.library.find_installed(ref) or self._pulled(ref, report, cancelled)
         half = self.other_half(entry.ref)
-        if half is not None and self.library.present(half) is None:
+        if half is not None and self.library.find_installed(half) is None:
             self._pulled(half, report, cancelled)
         return entry
 
@@ -206,7 +206,7 @@ class Services:
                 raise
             lora = self._remembered(ref, error)
         pinned = lora.pin(ref)
-        if ref.hub == LOCAL and (held := self.library.present(pinned)) is not None:
+        if ref.hub == LOCAL and (held := self.library.find_installed(pinned)) is not None:
             return held
         download = connector.download(pinned, lora)
         record = record_of(self._proved(lora), pinned)
@@ -246,19 +246,10 @@ class Services:
                 known = self._asked(ref.lora if ref.id else ref)
             except HubUiError:
                 return error
-        return explained(error, ref, known, self._twins(ref))
-
-    def _twins(self, ref: Ref) -> Iterator[Ref]:
-        """Where else the same bytes are, as far as the catalog knows, and are not gone too."""
-        try:
-            sha256 = self.catalog.file(ref).sha256
-        except NotFound:
-            return
-        for twin in self.catalog.by_sha256(sha256) if sha256 else ():
-            lora = self.catalog.lora(twin)
-            version = lora.version(twin.version)
-            if twin != ref and lora.access != "removed" and version is not None and version.access == "open":
-                yield twin
+        version = known.version(ref.version)
+        file = version.find_file(ref) if version else None
+        refs = self.catalog.by_sha256(file.sha256) if file and file.sha256 else ()
+        return explain(error, ref, known, open_mirrors(ref, refs, self.catalog.lora))
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Into the queue of downloads. A pinned ref goes in under the full name of its file, where that is known."""
@@ -278,12 +269,12 @@ class Services:
             return self.pull(ref, report=report, cancelled=cancelled)
         except (NotFound, AccessError):
             entry = next((entry for entry in self.library.entries() if entry.ref == ref), None)
-            for twin in self.catalog.by_sha256(entry.sha256) if entry else ():
-                if entry is not None and twin != ref and twin.pinned:
-                    with suppress(NotFound, AccessError):
-                        download = replace(self.connector(twin.hub).download(twin), ref=ref)
-                        return self.library.pull(download, as_record(entry), report=report, cancelled=cancelled)
-            raise
+            if entry is None:
+                raise
+            mirrors, download = self.catalog.by_sha256(entry.sha256), lambda ref: self.connector(ref.hub).download(ref)
+            if not pull_from_mirror(self.library, entry, mirrors, download, report=report, cancelled=cancelled):
+                raise
+            return entry
 
     def recogniser(self, **fields: Any) -> Identifier:
         """Tells files on this disk by their bytes. Without `by_hash` among the `fields`, no hub is asked."""

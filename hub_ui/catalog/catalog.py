@@ -1,10 +1,10 @@
-"""The catalog's front: LoRAs go in as hubs answer, and come out by ref or by search, online or not."""
+"""The catalog of every LoRA that the hubs have listed so far: added as hubs answer, found by ref or by search."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +15,14 @@ from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
 from connectors.filter import limit_nsfw
 from connectors.query import Query
-from connectors.record import Lora, Nsfw, Record, WeightFile, within
+from connectors.record import Lora, Nsfw, WeightFile, within
 from connectors.ref import Ref
 from hub_ui.catalog import codec, search
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.merge import merge
-from hub_ui.catalog.row import UNDER, row_of, shown, spellings
+from hub_ui.catalog.row import UNDER, record_for_bases
 from hub_ui.catalog.search import BaseCount, Counts, Facets, Found, Hits, Plan, plan
-from hub_ui.catalog.store import Store, Writing
+from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Catalog:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened."""
-        return cls(Store.open(path), Index(path.with_suffix(".index")))
+        return cls(Store(path), Index(path.with_suffix(".index")))
 
     def __enter__(self) -> Self:
         return self
@@ -52,28 +52,36 @@ class Catalog:
         self._store.close()
 
     def add(self, loras: Iterable[Lora], *, at: datetime | None = None) -> int:
-        """How many of them were new or said something new. What was known stays where they say less (see merge.py)."""
+        """Returns how many were new or said something new. What was known stays where they say less (see merge.py)."""
         given = tuple(loras)
-        if not given:
-            return 0
-        with self._store.writing() as writing:
-            return sum(_add(writing, lora, at) for lora in given)
+        changed = 0
+        if given:
+            with self._store.writing() as writing:
+                for lora in given:
+                    stored = writing.document(lora.ref)
+                    known = _decode(stored)
+                    document = codec.encode(merged := merge(known, lora) if known else lora)
+                    if document == stored:
+                        writing.update_seen(lora.ref, at)
+                    else:
+                        writing.put(merged, document, at)
+                        changed += 1
+        return changed
 
-    def remembered(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
-        """`loras` of a list, once added, with all else that is known of them, up to the level `ceiling`.
+    def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
+        """`loras` of a list, once added, with everything else that is known of them, up to the level `ceiling`.
 
         A list says less than a LoRA's own page: Hugging Face's leaves out the text of the cards, with the trigger words
-        and weights in it. What was opened before is known, and costs no request.
+        and weights in it. What was opened before is known without a request.
         """
         documents = ((lora, self._store.document(lora.ref)) for lora in loras)
-        known = (lora if document is None else codec.decode(document) for lora, document in documents)
-        return limit_nsfw(known, ceiling)
+        return limit_nsfw((codec.decode(document) if document else lora for lora, document in documents), ceiling)
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
         document = self._store.document(ref)
         if document is None:
-            raise _unknown(ref)
+            raise _not_found(ref)
         return codec.decode(document)
 
     def file(self, ref: Ref) -> WeightFile:
@@ -83,7 +91,7 @@ class Catalog:
         """
         _, file = self.lora(ref).resolve(ref)
         if file is None:
-            raise _unknown(ref)
+            raise _not_found(ref)
         return file
 
     def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
@@ -91,13 +99,17 @@ class Catalog:
         return self._store.refs_of(sha256.lower())
 
     def mark_removed(self, ref: Ref) -> None:
-        """Its hub no longer has it: it stays, findable and marked. Only the version if `ref` names one."""
+        """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
         with self._store.writing() as writing:
-            document = writing.document(ref)
-            known = None if document is None else _readable(document)
-            if known is not None:
-                gone = _removed(known, ref.version)
-                writing.put(gone, codec.encode(gone), row_of(gone), spellings(gone), None)
+            lora = _decode(writing.document(ref))
+            if lora is None:
+                return
+            if ref.version is None:
+                lora = replace(lora, access="removed")
+            else:
+                versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
+                lora = replace(lora, versions=tuple(versions))
+            writing.put(lora, codec.encode(lora))
 
     def remember_facts(self, sha256: str, facts_json: str) -> None:
         with self._store.writing() as writing:
@@ -109,45 +121,39 @@ class Catalog:
     def search(self, query: Query, *, offset: int = 0) -> Found:
         """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base.
 
-        Pictures above the level asked for are left out.
+        Images above the query's level are left out.
         """
         hits = self._find(plan(query, offset))
         documents = self._store.documents(hits.ids)
-        found = (_readable(documents[row_id]) for row_id in hits.ids if row_id in documents)
-        loras = (lora for lora in found if lora is not None)
+        loras = filter(None, (_decode(documents.get(row_id)) for row_id in hits.ids))
+        records = (record_for_bases(lora, query.bases) for lora in loras)
+        counts, unlisted = hits.counts, _bases_without_label(hits.counts)
         return Found(
-            records=tuple(_with_pictures_within(shown(lora, query.bases), query.nsfw) for lora in loras),
+            records=tuple(
+                replace(record, images=tuple(image for image in record.images if within(image.nsfw, query.nsfw)))
+                for record in records
+            ),
             total=hits.total,
-            facets=self._facets(hits.counts),
+            facets=Facets(
+                hubs=_most_first(counts.hubs),
+                bases=_bases(counts, self._store.spellings(unlisted)),
+                kinds=_most_first(counts.kinds),
+                ranks=dict(sorted(counts.ranks.items())),
+                licenses=_most_first(counts.licenses),
+            ),
         )
 
-    def _find(self, asked: Plan) -> Hits:
+    def _find(self, plan: Plan) -> Hits:
         if self._index is not None:
             try:
-                return self._index.find(self._store, asked)
+                return self._index.find(self._store, plan)
             except IndexBusy:
                 _LOG.info("Another process is writing the search index; this search goes without it.")
             except IndexBroken as error:
                 _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
                 self._index = None
-        return self._scan(asked)
-
-    def _scan(self, asked: Plan) -> Hits:
-        phrases = search.phrases(asked)
-        return search.find(() if phrases is None else self._store.rows_with(phrases), asked)
-
-    def _facets(self, counts: Counts) -> Facets:
-        return Facets(
-            hubs=_most_first(counts.hubs),
-            bases=_bases(counts, self._store.spellings(list(_unlisted(counts)))),
-            kinds=_most_first(counts.kinds),
-            ranks=dict(sorted(counts.ranks.items())),
-            licenses=_most_first(counts.licenses),
-        )
-
-
-def _with_pictures_within(record: Record, ceiling: Nsfw) -> Record:
-    return replace(record, images=tuple(picture for picture in record.images if within(picture.nsfw, ceiling)))
+        phrases = search.phrases(plan)
+        return search.find(() if phrases is None else self._store.rows_with(phrases), plan)
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
@@ -159,35 +165,16 @@ def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
     return (sha256, by_ref) if sha256 else (by_ref,)
 
 
-def _add(writing: Writing, lora: Lora, at: datetime | None) -> int:
-    known = writing.document(lora.ref)
-    before = None if known is None else _readable(known)
-    merged = lora if before is None else merge(before, lora)
-    document = codec.encode(merged)
-    if document == known:
-        writing.seen(lora.ref, at)
-        return 0
-    writing.put(merged, document, row_of(merged), spellings(merged), at)
-    return 1
-
-
-def _readable(document: str) -> Lora | None:
-    """None for an entry that can't be read: it must cost no other one, and is replaced when its LoRA is seen again."""
+def _decode(document: str | None) -> Lora | None:
+    """None for an entry that can't be read. It is replaced when its LoRA is added again."""
     try:
-        return codec.decode(document)
+        return None if document is None else codec.decode(document)
     except HubUiError as error:
         _LOG.warning("%s", error.message)
         return None
 
 
-def _removed(lora: Lora, version_id: str | None) -> Lora:
-    if version_id is None:
-        return replace(lora, access="removed")
-    versions = (replace(v, access="removed") if v.ref.version == version_id else v for v in lora.versions)
-    return replace(lora, versions=tuple(versions))
-
-
-def _unknown(ref: Ref) -> NotFound:
+def _not_found(ref: Ref) -> NotFound:
     return NotFound(f"{ref} is not in the catalog. Search for it while its hub can be reached.", hub=ref.hub)
 
 
@@ -203,24 +190,22 @@ def _bases(counts: Counts, names: Mapping[str, str]) -> tuple[BaseCount, ...]:
         # As a filter, an id that an architecture and a base model share means the whole architecture.
         if child and child != top:
             children.append(child)
-    return _sorted(
-        BaseCount(
-            id=top,
-            label=_label(top, names),
-            count=counts.keys[top],
-            children=_sorted(BaseCount(id=c, label=_label(c, names), count=counts.keys[c]) for c in children),
+
+    def count(id_: str, children: Iterable[str] = ()) -> BaseCount:
+        return BaseCount(
+            id=id_, label=_label(id_, names), count=counts.keys[id_], children=most_first(map(count, children))
         )
-        for top, children in tree.items()
-    )
+
+    def most_first(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
+        return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
+
+    return most_first(count(top, children) for top, children in tree.items())
 
 
-def _sorted(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
-    return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
-
-
-def _unlisted(counts: Counts) -> Iterator[str]:
+def _bases_without_label(counts: Counts) -> list[str]:
+    """Those that go by the name their hub gives them."""
     ids = {part for group in counts.groups for part in group.split(UNDER) if part}
-    return (base for base in sorted(ids) if base not in base_models.ARCHITECTURES and base_models.by_id(base) is None)
+    return [base for base in sorted(ids) if base not in base_models.ARCHITECTURES and base_models.by_id(base) is None]
 
 
 def _label(base: str, names: Mapping[str, str]) -> str:

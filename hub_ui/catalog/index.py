@@ -30,8 +30,8 @@ from hub_ui.catalog.search import FACETS, PLACES, SORT_FIELD, Counts, Facet, Hit
 from hub_ui.catalog.store import Store
 
 # Buckets of a facet: more than there are base models and licence names.
-_MOST_BUCKETS = 10_000
-# An order key is the number to sort by, then the row's id upside down: equal numbers stand in the order first seen.
+_MAX_BUCKETS = 10_000
+# An order key is the number to sort by, then the inverted row id: equal numbers keep the order of their ids.
 _ID_BITS = 26
 _ID_MASK = (1 << _ID_BITS) - 1
 
@@ -66,43 +66,30 @@ def document(row_id: int, row: Row, schema: tantivy.Schema) -> tantivy.Document:
         "nsfw": row.nsfw,
         "rank": [] if row.rank is None else row.rank,
     }
-    orders = {name: _order_key(getattr(row, name), row_id) for name in set(SORT_FIELD.values())}
+    orders = {name: (getattr(row, name) << _ID_BITS) | (_ID_MASK - row_id) for name in set(SORT_FIELD.values())}
     return tantivy.Document.from_dict(values | orders, schema)
-
-
-def _order_key(number: int, row_id: int) -> int:
-    return (number << _ID_BITS) | (_ID_MASK - row_id)
 
 
 def find(schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan) -> Hits:
     matches = _terms_query(schema, plan.terms, PLACES[-1])
     everything = _all_of([matches, *_filters(schema, plan)])
     total = _count(searcher, everything)
-    return Hits(
-        ids=tuple(_page(schema, searcher, plan, everything, total)),
-        total=total,
-        counts=_counts(schema, searcher, plan, matches),
-    )
-
-
-def _page(
-    schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, everything: tantivy.Query, total: int
-) -> Iterator[int]:
-    """Place after place, each without what the places before it had, until the page is full."""
-    skip, room = plan.offset, min(plan.limit, total - plan.offset)
-    for query in _ordered_queries(schema, plan, everything):
-        if room <= 0:
-            return
+    ids: list[int] = []
+    skip, limit = plan.offset, min(plan.limit, total - plan.offset)
+    # Place after place, each without what the places before it had, until the page is full.
+    for query in _queries_in_order(schema, plan, everything):
+        if len(ids) >= limit:
+            break
         size = total if query is everything else _count(searcher, query)
         if skip < size:
-            take = min(room, size - skip)
-            found = searcher.search(query, take, False, SORT_FIELD[plan.sort], skip, Order.Desc)
-            yield from (_ID_MASK - (key & _ID_MASK) for key, _ in found.hits)
-            room -= take
+            count = min(limit - len(ids), size - skip)
+            found = searcher.search(query, count, False, SORT_FIELD[plan.sort], skip, Order.Desc)
+            ids += (_ID_MASK - (key & _ID_MASK) for key, _ in found.hits)
         skip = max(0, skip - size)
+    return Hits(ids=tuple(ids), total=total, counts=_counts(schema, searcher, plan, matches, everything))
 
 
-def _ordered_queries(schema: tantivy.Schema, plan: Plan, everything: tantivy.Query) -> Iterator[tantivy.Query]:
+def _queries_in_order(schema: tantivy.Schema, plan: Plan, everything: tantivy.Query) -> Iterator[tantivy.Query]:
     if plan.terms is None or plan.sort != "relevance":
         yield everything
         return
@@ -123,35 +110,38 @@ def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
 def _terms_query(schema: tantivy.Schema, terms: Terms | None, place: Place) -> tantivy.Query:
     if terms is None:
         return tantivy.Query.all_query()
-    if not terms.phrases:
-        return _any_of([])
-    *first, last = terms.phrases
-    open_end = terms.open_end and place.open_end
-    found = [_anywhere(schema, place, phrase, open_end=False) for phrase in first]
-    return _all_of([*found, _anywhere(schema, place, last, open_end=open_end)])
+    last = len(terms.phrases) - 1
+    return _all_of(
+        [
+            _any_of(
+                [
+                    _phrase(schema, field, phrase, terms.open_end and place.open_end and i == last)
+                    for field in place.fields
+                ]
+            )
+            for i, phrase in enumerate(terms.phrases)
+        ]
+        or [_any_of([])]
+    )
 
 
-def _anywhere(schema: tantivy.Schema, place: Place, phrase: Sequence[str], *, open_end: bool) -> tantivy.Query:
-    return _any_of([_in_field(schema, name, phrase, open_end=open_end) for name in place.fields])
-
-
-def _in_field(schema: tantivy.Schema, name: str, phrase: Sequence[str], *, open_end: bool) -> tantivy.Query:
+def _phrase(schema: tantivy.Schema, field: str, phrase: Sequence[str], open_end: bool) -> tantivy.Query:
     if open_end:
         # A word holds letters and digits only (see text.py), so it means itself in a pattern too.
-        return tantivy.Query.regex_query(schema, name, f"{phrase[0]}.*")
+        return tantivy.Query.regex_query(schema, field, f"{phrase[0]}.*")
     if len(phrase) == 1:
-        return _term(schema, name, phrase[0])
-    return tantivy.Query.phrase_query(schema, name, list(phrase))
+        return _term(schema, field, phrase[0])
+    return tantivy.Query.phrase_query(schema, field, list(phrase))
 
 
 def _filters(schema: tantivy.Schema, plan: Plan, *, but: Facet | None = None) -> list[tantivy.Query]:
     levels = _any_of([_term(schema, "nsfw", level) for level in range(plan.nsfw + 1)])
-    chosen = [
+    facets = [
         _any_of([_term(schema, facet, value) for value in sorted(plan.filters[facet])])
         for facet in FACETS
         if facet in plan.filters and facet != but
     ]
-    return [levels, *chosen]
+    return [levels, *facets]
 
 
 def _term(schema: tantivy.Schema, name: str, value: str | int) -> tantivy.Query:
@@ -166,33 +156,36 @@ def _any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
     return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
 
 
-def _counts(schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, matches: tantivy.Query) -> Counts:
+def _counts(
+    schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, matches: tantivy.Query, everything: tantivy.Query
+) -> Counts:
     """One pass for all facets without a filter of their own, and one for each that has one."""
+    limits = {"size": _MAX_BUCKETS, "segment_size": _MAX_BUCKETS}
+    found: dict[str, Mapping[Any, int]] = {}
+
+    def count(query: tantivy.Query, fields: Iterable[str]) -> None:
+        answer = searcher.aggregate(query, {field: {"terms": {"field": field, **limits}} for field in fields})
+        for field, result in answer.items():
+            found[field] = {bucket["key"]: bucket["doc_count"] for bucket in result["buckets"]}
+
     own = {facet: ("key", "group") if facet == "key" else (facet,) for facet in plan.filters}
-    shared = {"hub", "kind", "key", "group", "rank", "license"}.difference(*own.values())
-    found = _buckets(searcher, _all_of([matches, *_filters(schema, plan)]), shared)
-    for facet, names in own.items():
-        found |= _buckets(searcher, _all_of([matches, *_filters(schema, plan, but=facet)]), names)
+    count(everything, {"hub", "kind", "key", "group", "rank", "license"}.difference(*own.values()))
+    for facet, fields in own.items():
+        count(_all_of([matches, *_filters(schema, plan, but=facet)]), fields)
     return Counts(
         hubs=found["hub"],
         kinds=found["kind"],
         keys=found["key"],
         groups=frozenset(found["group"]),
-        ranks={int(rank): count for rank, count in found["rank"].items()},
+        ranks={int(rank): number for rank, number in found["rank"].items()},
         licenses=found["license"],
     )
-
-
-def _buckets(searcher: tantivy.Searcher, query: tantivy.Query, names: Iterable[str]) -> dict[str, Mapping[Any, int]]:
-    limits = {"size": _MOST_BUCKETS, "segment_size": _MOST_BUCKETS}
-    answer = searcher.aggregate(query, {name: {"terms": {"field": name, **limits}} for name in names})
-    return {name: {bucket["key"]: bucket["doc_count"] for bucket in found["buckets"]} for name, found in answer.items()}
 
 
 _LOG = logging.getLogger(__name__)
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
 FORMAT = 1
-_PATIENCE_SECONDS = 2.0
+_BUSY_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
@@ -205,7 +198,7 @@ class IndexBusy(Exception):
 
 
 class IndexBroken(Exception):
-    """The index can't be read or written, and building it anew did not help."""
+    """The index can't be read or written, and rebuilding it did not help."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,7 +227,8 @@ class Index:
                 return find(self._schema, self._searcher(store), plan)
             except (ValueError, OSError) as error:
                 reason = str(error)
-                self._give_up(reason)
+                with self._lock:
+                    self._forget(reason)
         raise IndexBroken(reason)
 
     def _searcher(self, store: Store) -> tantivy.Searcher:
@@ -244,20 +238,26 @@ class Index:
             self._tried = current.folder if current else ""
             if current is None:
                 return self._rebuild(store).searcher()
-            index = self._open(current)
+            if self._opened is None or self._opened[0].folder != current.folder:
+                index = tantivy.Index.open(str(self._folder / current.folder))
+                index.config_reader("manual")
+            else:
+                index = self._opened[1]
+                if self._opened[0].change != current.change:
+                    index.reload()
+            self._opened = (current, index)
             if current.change < store.change():
                 self._catch_up(store, current, index)
             return index.searcher()
 
-    def _give_up(self, reason: str) -> None:
+    def _forget(self, reason: str) -> None:
         """The subfolder that failed is not to be used again, unless another process has replaced it already."""
-        with self._lock:
-            self._opened = None
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                if _FOLDER.fullmatch(self._tried) and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
-                    _LOG.warning("The search index is damaged (%s) and is built anew.", reason)
-                    self._pointer.unlink()
-                    shutil.rmtree(self._folder / self._tried, ignore_errors=True)
+        self._opened = None
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if _FOLDER.fullmatch(self._tried) and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
+                _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
+                self._pointer.unlink()
+                shutil.rmtree(self._folder / self._tried, ignore_errors=True)
 
     def _read_current(self, store: Store) -> _Current | None:
         """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""
@@ -269,24 +269,23 @@ class Index:
             return None
         return current if ours and current.change <= store.change() else None
 
-    def _open(self, current: _Current) -> tantivy.Index:
-        if self._opened is None or self._opened[0].folder != current.folder:
-            index = tantivy.Index.open(str(self._folder / current.folder))
-            index.config_reader("manual")
-            self._opened = (current, index)
-        elif self._opened[0].change != current.change:
-            self._opened[1].reload()
-            self._opened = (current, self._opened[1])
-        return self._opened[1]
-
     def _catch_up(self, store: Store, current: _Current, index: tantivy.Index) -> None:
-        writer = self._writer(index)
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                writer = index.writer(_HEAP_BYTES, 1)
+                break
+            except ValueError as error:
+                if "LockBusy" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise IndexBusy(str(error)) from error
+            time.sleep(0.02)
         # Read again now that nobody else can write: another process may have caught up meanwhile.
         fresh = self._read_current(store)
         if fresh is None or fresh.folder != current.folder:
             raise ValueError("the index was replaced meanwhile")
-        current = fresh
-        self._write(writer, store.rows(after=current.change), current, replaces=True)
+        self._write(writer, store.rows(after=fresh.change), fresh, replace=True)
         index.reload()
 
     def _rebuild(self, store: Store) -> tantivy.Index:
@@ -295,47 +294,29 @@ class Index:
         target.mkdir(parents=True)
         index = tantivy.Index(self._schema, path=str(target))
         index.config_reader("manual")
-        self._write(index.writer(_REBUILD_HEAP_BYTES, 1), store.rows(), current, replaces=False)
+        self._write(index.writer(_REBUILD_HEAP_BYTES, 1), store.rows(), current, replace=False)
         index.reload()
-        self._remove_abandoned(target)
+        for folder in self._folder.iterdir():
+            # Not the young ones: another process may be building one.
+            if folder.is_dir() and folder != target and folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
         return index
 
-    def _remove_abandoned(self, kept: Path) -> None:
-        """Not the young ones: another process may be building one."""
-        for folder in self._folder.iterdir():
-            if folder.is_dir() and folder != kept and folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
     def _write(
-        self, writer: tantivy.IndexWriter, rows: Iterable[tuple[int, int, Row]], current: _Current, *, replaces: bool
+        self, writer: tantivy.IndexWriter, rows: Iterable[tuple[int, int, Row]], current: _Current, *, replace: bool
     ) -> None:
         change = current.change
         for row_id, latest, row in rows:
             change = latest
-            if replaces:
+            if replace:
                 writer.delete_documents_by_term("id", str(row_id))
             writer.add_document(document(row_id, row, self._schema))
         writer.commit()
         # Before the writer lets go of its lock, so that two processes' numbers can't cross.
-        self._point_to(_Current(**asdict(current) | {"change": change}))
+        new = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")
+        new.write_text(json.dumps(asdict(current) | {"change": change}))
+        new.replace(self._pointer)
         writer.wait_merging_threads()
-
-    def _writer(self, index: tantivy.Index) -> tantivy.IndexWriter:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                return index.writer(_HEAP_BYTES, 1)
-            except ValueError as error:
-                if "LockBusy" not in str(error):
-                    raise
-                if time.monotonic() > deadline:
-                    raise IndexBusy(str(error)) from error
-            time.sleep(0.02)
-
-    def _point_to(self, current: _Current) -> None:
-        fresh = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")
-        fresh.write_text(json.dumps(asdict(current)))
-        fresh.replace(self._pointer)
 
     @property
     def _pointer(self) -> Path:

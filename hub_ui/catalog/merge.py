@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 def merge(old: Lora, new: Lora) -> Lora:
-    thinner = _said(new) < _said(old)
+    is_thinner = _detail(new) < _detail(old)
     return replace(
         new,
         title=new.title or old.title,
@@ -28,50 +28,45 @@ def merge(old: Lora, new: Lora) -> Lora:
         creator=new.creator or old.creator,
         description=new.description or old.description,
         description_format=new.description_format if new.description else old.description_format,
-        nsfw=_nsfw(old.nsfw, new.nsfw, thinner),
-        downloads=_known(new.downloads, old.downloads),
-        likes=_known(new.likes, old.likes),
+        nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
+        downloads=old.downloads if new.downloads is None else new.downloads,
+        likes=old.likes if new.likes is None else new.likes,
         updated_at=new.updated_at or old.updated_at,
         tags=new.tags or old.tags,
-        access=_access(old.access, new.access, thinner),
-        versions=_united(old.versions, new.versions, lambda v: v.ref.version, _version),
+        access=_access(old.access, new.access, is_thinner),
+        versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
         claims=_claims(old.claims, new.claims),
     )
 
 
 def _version(old: Version, new: Version) -> Version:
-    thinner = _version_said(new) < _version_said(old)
+    is_thinner = _version_detail(new) < _version_detail(old)
+    old_files, examples = old.files, new.examples
+    # At most one file stays primary: the one the newest answer points out, if it points one out.
+    if any(file.primary for file in new.files):
+        old_files = tuple(replace(file, primary=False) for file in old_files)
+    if is_thinner or not examples:
+        examples = _union(old.examples, examples, lambda example: example.url, _example)
     return replace(
         new,
         name=new.name or old.name,
         updated_at=new.updated_at or old.updated_at,
-        access=_access(old.access, new.access, thinner),
-        access_note=new.access_note or (old.access_note if thinner else None),
-        files=_files(old.files, new.files),
-        examples=_examples(old.examples, new.examples, thinner),
+        access=_access(old.access, new.access, is_thinner),
+        access_note=new.access_note or (old.access_note if is_thinner else None),
+        files=_union(old_files, new.files, lambda file: file.ref.file or file.name, _file),
+        examples=examples,
         claims=_claims(old.claims, new.claims),
     )
-
-
-def _files(old: tuple[WeightFile, ...], new: tuple[WeightFile, ...]) -> tuple[WeightFile, ...]:
-    """At most one file stays primary: the one the newest answer points out, if it points one out."""
-    if any(file.primary for file in new):
-        old = tuple(replace(file, primary=False) for file in old)
-    return _united(old, new, lambda f: f.ref.file or f.name, _file)
 
 
 def _file(old: WeightFile, new: WeightFile) -> WeightFile:
     return replace(
         new,
-        size=_known(new.size, old.size),
+        size=old.size if new.size is None else new.size,
         sha256=new.sha256 or old.sha256,
         primary=new.primary or old.primary,
         claims=_claims(old.claims, new.claims),
     )
-
-
-def _examples(old: tuple[Example, ...], new: tuple[Example, ...], thinner: bool) -> tuple[Example, ...]:
-    return _united(old, new, lambda e: e.url, _example) if thinner or not new else new
 
 
 def _example(old: Example, new: Example) -> Example:
@@ -81,38 +76,34 @@ def _example(old: Example, new: Example) -> Example:
 
 
 def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    spoken = {(claim.field, claim.source) for claim in new}
-    return (*new, *(claim for claim in old if (claim.field, claim.source) not in spoken))
+    answers = {(claim.field, claim.source) for claim in new}
+    return (*new, *(claim for claim in old if (claim.field, claim.source) not in answers))
 
 
-def _nsfw(old: Nsfw | None, new: Nsfw | None, thinner: bool) -> Nsfw | None:
-    """A listing shows the tame pictures only, so what it leaves out is no reason to call a LoRA tamer."""
+def _nsfw(old: Nsfw | None, new: Nsfw | None, is_thinner: bool) -> Nsfw | None:
+    """A listing shows the tame images only, so what it leaves out is no reason to call a LoRA tamer."""
     if old is None or new is None:
         return new or old
-    return highest((new, old)) if thinner else new
+    return highest((new, old)) if is_thinner else new
 
 
-def _access(old: Access, new: Access, thinner: bool) -> Access:
-    return old if thinner and new == "open" and old != "removed" else new
+def _access(old: Access, new: Access, is_thinner: bool) -> Access:
+    return old if is_thinner and new == "open" and old != "removed" else new
 
 
-def _known(new: Any, old: Any) -> Any:
-    return old if new is None else new
-
-
-def _united(
-    old: tuple[_T, ...], new: tuple[_T, ...], key: Callable[[_T], Hashable], both: Callable[[_T, _T], _T]
+def _union(
+    old: tuple[_T, ...], new: tuple[_T, ...], key: Callable[[_T], Hashable], merge_two: Callable[[_T, _T], _T]
 ) -> tuple[_T, ...]:
-    known = {key(each): each for each in reversed(old)}
-    named = {key(each) for each in new}
-    merged = (both(known[key(each)], each) if key(each) in known else each for each in new)
-    return (*merged, *(each for each in old if key(each) not in named))
+    by_key = {key(item): item for item in reversed(old)}
+    new_keys = {key(item) for item in new}
+    merged = (merge_two(by_key[key(item)], item) if key(item) in by_key else item for item in new)
+    return (*merged, *(item for item in old if key(item) not in new_keys))
 
 
-def _said(lora: Lora) -> int:
-    """How much is said, counted: enough to tell a listing from a `get`."""
-    return bool(lora.description) + len(lora.claims) + sum(1 + _version_said(version) for version in lora.versions)
+def _detail(lora: Lora) -> int:
+    """How much it says, counted: enough to tell a listing from a `get`."""
+    return bool(lora.description) + len(lora.claims) + sum(1 + _version_detail(version) for version in lora.versions)
 
 
-def _version_said(version: Version) -> int:
+def _version_detail(version: Version) -> int:
     return len(version.claims) + len(version.examples) + sum(1 + len(file.claims) for file in version.files)

@@ -1,10 +1,10 @@
-"""What the catalog finds a LoRA by, taken out of it once when it is added."""
+"""The values that the catalog finds a LoRA by, computed once when it is added."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -40,7 +40,12 @@ class Terms:
 
 
 def words(text: str) -> list[str]:
-    return [word[:LONGEST_WORD] for word in _WORD.findall(_folded(text))]
+    if text.isascii():
+        folded = text.lower()
+    else:
+        decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+        folded = unicodedata.normalize("NFC", _ACCENT.sub("", decomposed))
+    return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]
 
 
 def terms(text: str) -> Terms | None:
@@ -64,7 +69,8 @@ def searchable(*texts: str) -> str:
 
 def searchable_names(*texts: str) -> str:
     """The same with the parts of joined-up names ("PixelArtXL") at the end."""
-    parts = [part for text in texts for part in _parts(text)]
+    names = [word for text in texts for word in _WORD.findall(text) if word.isascii() and _JOINED.search(word)]
+    parts = [part.lower() for name in names for part in _PART.findall(name[:LONGEST_WORD]) if len(part) > 1]
     return searchable(*texts, *parts)
 
 
@@ -78,7 +84,7 @@ def without_markup(text: str) -> str:
     return _TAG.sub(" ", text)
 
 
-def folded_name(name: str) -> str:
+def fold_name(name: str) -> str:
     """A name as it is compared: case and spacing don't matter, and no separator of ours is left in it."""
     return " ".join(storable(name).casefold().split()).lstrip("=")
 
@@ -88,23 +94,11 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "")
 
 
-def _parts(text: str) -> list[str]:
-    joined = [word for word in _WORD.findall(text) if word.isascii() and _JOINED.search(word)]
-    return [part.lower() for word in joined for part in _PART.findall(word[:LONGEST_WORD]) if len(part) > 1]
-
-
-def _folded(text: str) -> str:
-    if text.isascii():
-        return text.lower()
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", plain)))
-
-
 # Between several values in one column, and between an architecture and its base model. No folded name holds either.
 SEPARATOR = "\x1f"
 UNDER = "\x1e"
-_LONGEST_TEXT = 8_000
-_MOST_NUMBER = 2**36 - 2
+_MAX_TEXT = 8_000
+_MAX_NUMBER = 2**36 - 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,25 +134,38 @@ class Base:
     architecture: str | None
     raw: str | None
 
+    def names(self) -> list[str]:
+        return [name for name in (self.base_model, self.architecture, self.raw) if name]
+
+    def filter_keys(self) -> list[str]:
+        base_model = [f"={fold_name(self.base_model)}"] if self.base_model else []
+        return [*map(fold_name, self.names()), *base_model]
+
+    def group(self) -> str:
+        """An empty text for a file that says nothing about its base."""
+        top = fold_name(self.architecture or self.base_model or self.raw or "")
+        return f"{top}{UNDER}{fold_name(self.base_model or '')}" if top else ""
+
 
 def row_of(lora: Lora) -> Row:
     record = flatten(lora)
     bases = tuple(dict.fromkeys(base for base, _, _ in bases_of(lora)))
+    title = lora.title[:_MAX_TEXT]
     return Row(
         hub=lora.hub,
         kind=_text(record.kind),
-        nsfw=next(place for place, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
-        rank=_whole(record.rank),
+        nsfw=next(level for level, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
+        rank=max(0, min(record.rank, _MAX_NUMBER)) if isinstance(record.rank, int) else None,
         license=_text(record.license),
-        keys=_unique(key for base in bases for key in _keys(base)),
-        groups=_unique(_group(base) for base in bases),
-        whole=" ".join(words(lora.title[:_LONGEST_TEXT])),
-        title=searchable_names(lora.title[:_LONGEST_TEXT]),
+        keys=_unique(key for base in bases for key in base.filter_keys()),
+        groups=_unique(base.group() for base in bases),
+        whole=" ".join(words(title)),
+        title=searchable_names(title),
         names=searchable_names(*_names(lora, bases)),
-        about=searchable(without_markup(lora.description[:_LONGEST_TEXT])),
-        downloads=_sortable(lora.downloads),
-        likes=_sortable(lora.likes),
-        newest=_sortable(_seconds(record.updated_at)),
+        about=searchable(without_markup(lora.description[:_MAX_TEXT])),
+        downloads=_sort_number(lora.downloads),
+        likes=_sort_number(lora.likes),
+        newest=_sort_number(_seconds(record.updated_at)),
     )
 
 
@@ -174,63 +181,43 @@ def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | No
             yield _base((*file.claims, *version.claims, *lora.claims)), version, file
 
 
-def shown(lora: Lora, asked: tuple[str, ...]) -> Record:
-    """The Record that answers a base filter: of the first file that is for one of the bases `asked` for."""
-    if asked:
+def record_for_bases(lora: Lora, bases: tuple[str, ...]) -> Record:
+    """The Record that answers a base filter: of the first file that is for one of the `bases`, if any are named."""
+    if bases:
         for base, version, file in bases_of(lora):
-            if base_models.matches(base.base_model, base.architecture, base.raw, asked):
+            if base_models.matches(base.base_model, base.architecture, base.raw, bases):
                 return flatten(lora, version, file)
     return flatten(lora)
 
 
-def asked_keys(asked: tuple[str, ...]) -> tuple[str, ...]:
+def filter_keys(bases: tuple[str, ...]) -> tuple[str, ...]:
     """The keys that `base_models.matches` would find a row by."""
-    return _unique(key for name in asked for key in _asked(name))
+    keys = []
+    for name in bases:
+        keys.append(fold_name(name))
+        if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
+            keys.append(f"={found.id}")
+    return _unique(keys)
 
 
 def spellings(lora: Lora) -> dict[str, str]:
     """Folded name -> as written, for base models nobody has listed: their label is what a hub calls them."""
-    bases = [base for base, _, _ in bases_of(lora)]
-    names = [name for base in bases for name in (base.architecture, base.base_model, base.raw) if name]
-    return {folded_name(name): storable(name) for name in names}
+    return {fold_name(name): storable(name) for base, _, _ in bases_of(lora) for name in base.names()}
 
 
 def _base(claims: tuple[Claim, ...]) -> Base:
-    kept = possible(claims)
+    trusted = possible(claims)
     return Base(
-        base_model=_text(best(kept, "base_model")),
-        architecture=_text(best(kept, "architecture")),
-        raw=_text(best(kept, "raw_base_model")),
+        base_model=_text(best(trusted, "base_model")),
+        architecture=_text(best(trusted, "architecture")),
+        raw=_text(best(trusted, "raw_base_model")),
     )
-
-
-def _keys(base: Base) -> Iterator[str]:
-    yield from (folded_name(name) for name in (base.base_model, base.architecture, base.raw) if name)
-    if base.base_model:
-        yield f"={folded_name(base.base_model)}"
-
-
-def _asked(name: str) -> Iterator[str]:
-    yield folded_name(name)
-    if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
-        yield f"={found.id}"
-
-
-def _group(base: Base) -> str:
-    """An empty text for a file that says nothing about its base."""
-    top = folded_name(base.architecture or base.base_model or base.raw or "")
-    return f"{top}{UNDER}{folded_name(base.base_model or '')}" if top else ""
 
 
 def _names(lora: Lora, bases: tuple[Base, ...]) -> list[str]:
     """Everything short that a person may remember a LoRA by, and how its base models are called."""
-    files = [file.name for version in lora.versions for file in version.files]
-    versions = [version.name for version in lora.versions]
-    sources: tuple[Lora | Version | WeightFile, ...] = (
-        lora,
-        *lora.versions,
-        *(file for version in lora.versions for file in version.files),
-    )
+    files = [file for version in lora.versions for file in version.files]
+    sources: list[Lora | Version | WeightFile] = [lora, *lora.versions, *files]
     triggers = [
         word
         for source in sources
@@ -238,41 +225,35 @@ def _names(lora: Lora, bases: tuple[Base, ...]) -> list[str]:
         if claim.field == "trigger_words" and isinstance(claim.value, tuple)
         for word in claim.value
     ]
-    called = [name for base in bases for name in _called(base)]
-    found = [lora.creator or "", lora.ref.id, *triggers, *lora.tags, *called, *versions, *files]
-    return [text[:_LONGEST_TEXT] for text in dict.fromkeys(found)][:500]
-
-
-def _called(base: Base) -> Iterator[str]:
-    if base.architecture:
-        yield from (base.architecture, base_models.architecture_label(base.architecture))
-    if base.base_model:
-        yield from (base.base_model, base_models.label(base.base_model))
-    if base.raw:
-        yield base.raw
+    labels = []
+    for base in bases:
+        if base.architecture:
+            labels += [base.architecture, base_models.architecture_label(base.architecture)]
+        if base.base_model:
+            labels += [base.base_model, base_models.label(base.base_model)]
+        labels += [base.raw] if base.raw else []
+    names = [lora.creator or "", lora.ref.id, *triggers, *lora.tags, *labels]
+    names += [version.name for version in lora.versions] + [file.name for file in files]
+    return [name[:_MAX_TEXT] for name in dict.fromkeys(names)][:500]
 
 
 def _text(value: object) -> str | None:
-    """Claims hold what a hub or a file says: another type than the field's costs this value and not the page."""
+    """None for another type than text: claims contain whatever a hub or a file says."""
     return storable(value) or None if isinstance(value, str) else None
 
 
-def _whole(value: object) -> int | None:
-    return max(0, min(value, _MOST_NUMBER)) if isinstance(value, int) else None
-
-
-def _unique(values: Iterator[str]) -> tuple[str, ...]:
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _sortable(number: int | None) -> int:
-    return 0 if number is None else max(0, min(int(number), _MOST_NUMBER)) + 1
+def _sort_number(number: int | None) -> int:
+    return 0 if number is None else max(0, min(int(number), _MAX_NUMBER)) + 1
 
 
-def _seconds(stamp: str | None) -> int | None:
+def _seconds(time: str | None) -> int | None:
     """An ISO time as seconds; None for none, and for text that is no time."""
     try:
-        moment = datetime.fromisoformat(stamp or "")
+        moment = datetime.fromisoformat(time or "")
     except ValueError:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.query import Query, Sort
 from connectors.record import NSFW_LEVELS, Record
-from hub_ui.catalog.row import Row, Terms, asked_keys, phrase, terms
+from hub_ui.catalog.row import Row, Terms, filter_keys, phrase, terms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +90,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """`keys` counts each name a base filter could be; `groups` only says which stand under which."""
+    """`keys` counts each name a base filter could be; `groups` are the pairs of architecture and base model."""
 
     hubs: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, int] = field(default_factory=dict)
@@ -110,15 +110,11 @@ class Hits:
 
 
 def plan(query: Query, offset: int) -> Plan:
-    chosen: dict[Facet, frozenset[str]] = {
-        "hub": frozenset(query.hubs),
-        "kind": frozenset(query.kinds),
-        "key": frozenset(asked_keys(query.bases)),
-    }
-    asked: dict[Facet, bool] = {"hub": bool(query.hubs), "kind": bool(query.kinds), "key": bool(query.bases)}
+    values: dict[Facet, tuple[str, ...]] = {"hub": query.hubs, "kind": query.kinds, "key": query.bases}
+    keys = filter_keys(query.bases)
     return Plan(
         terms=terms(query.text),
-        filters={facet: chosen[facet] for facet in FACETS if asked[facet]},
+        filters={facet: frozenset(keys if facet == "key" else values[facet]) for facet in FACETS if values[facet]},
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
         offset=max(0, offset),
@@ -135,58 +131,45 @@ def phrases(plan: Plan) -> list[str] | None:
 
 def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     """`rows` hold all the phrases already."""
-    seen = [(row_id, row, _failed(row, plan)) for row_id, row in rows if row.nsfw <= plan.nsfw]
-    passed = [(row_id, row) for row_id, row, failed in seen if not failed]
-    passed.sort(key=lambda pair: (_place(pair[1], plan), -getattr(pair[1], SORT_FIELD[plan.sort]), pair[0]))
-    page = passed[plan.offset : plan.offset + plan.limit]
-    return Hits(ids=tuple(row_id for row_id, _ in page), total=len(passed), counts=_counts(seen))
+    found = [(row_id, row, _filters_against(row, plan)) for row_id, row in rows if row.nsfw <= plan.nsfw]
+    hits = [(row_id, row) for row_id, row, failed in found if not failed]
+    hits.sort(key=lambda hit: (_place(hit[1], plan), -getattr(hit[1], SORT_FIELD[plan.sort]), hit[0]))
+
+    def rows_for(facet: Facet) -> list[Row]:
+        """Rows that pass every filter but the facet's own."""
+        return [row for _, row, failed in found if failed in ((), (facet,))]
+
+    return Hits(
+        ids=tuple(row_id for row_id, _ in hits[plan.offset : plan.offset + plan.limit]),
+        total=len(hits),
+        counts=Counts(
+            hubs=Counter(row.hub for row in rows_for("hub")),
+            kinds=Counter(row.kind for row in rows_for("kind") if row.kind),
+            keys=Counter(key for row in rows_for("key") for key in row.keys),
+            groups=frozenset(group for row in rows_for("key") for group in row.groups),
+            ranks=Counter(row.rank for _, row in hits if row.rank is not None),
+            licenses=Counter(row.license for _, row in hits if row.license),
+        ),
+    )
 
 
-def _failed(row: Row, plan: Plan) -> tuple[Facet, ...]:
-    """The filters a row does not pass."""
-    return tuple(facet for facet in FACETS if facet in plan.filters and plan.filters[facet].isdisjoint(_of(row, facet)))
-
-
-def _of(row: Row, facet: Facet) -> tuple[str, ...]:
-    if facet == "key":
-        return row.keys
-    value = row.hub if facet == "hub" else row.kind
-    return (value,) if value else ()
+def _filters_against(row: Row, plan: Plan) -> tuple[Facet, ...]:
+    values: dict[Facet, tuple[str | None, ...]] = {"hub": (row.hub,), "kind": (row.kind,), "key": row.keys}
+    return tuple(facet for facet, allowed in plan.filters.items() if allowed.isdisjoint(values[facet]))
 
 
 def _place(row: Row, plan: Plan) -> int:
     """The first place that holds all the words; one for all where the order is not by relevance."""
     if plan.terms is None or plan.sort != "relevance" or row.whole == plan.terms.whole:
         return -1
-    holds = (number for number, place in enumerate(PLACES) if _holds(row, plan.terms, place))
-    return next(holds, len(PLACES))
-
-
-def _holds(row: Row, terms: Terms, place: Place) -> bool:
-    texts = [getattr(row, name) for name in place.fields]
-    return all(any(piece in text for text in texts) for piece in _phrases(terms, place))
+    for number, place in enumerate(PLACES):
+        texts = [getattr(row, name) for name in place.fields]
+        if all(any(phrase in text for text in texts) for phrase in _phrases(plan.terms, place)):
+            return number
+    return len(PLACES)
 
 
 def _phrases(terms: Terms, place: Place) -> list[str]:
-    if not terms.phrases:
-        return []
-    *first, last = terms.phrases
-    return [*map(phrase, first), phrase(last, open_end=terms.open_end and place.open_end)]
-
-
-def _counts(seen: list[tuple[int, Row, tuple[Facet, ...]]]) -> Counts:
-    keys = list(_counted(seen, "key"))
-    passed = [row for _, row, failed in seen if not failed]
-    return Counts(
-        hubs=Counter(row.hub for row in _counted(seen, "hub")),
-        kinds=Counter(row.kind for row in _counted(seen, "kind") if row.kind),
-        keys=Counter(key for row in keys for key in row.keys),
-        groups=frozenset(group for row in keys for group in row.groups),
-        ranks=Counter(row.rank for row in passed if row.rank is not None),
-        licenses=Counter(row.license for row in passed if row.license),
-    )
-
-
-def _counted(seen: list[tuple[int, Row, tuple[Facet, ...]]], facet: Facet) -> Iterator[Row]:
-    """Rows that pass every filter but the facet's own."""
-    return (row for _, row, failed in seen if failed in ((), (facet,)))
+    last = len(terms.phrases) - 1
+    open_end = terms.open_end and place.open_end
+    return [phrase(words, open_end=open_end and i == last) for i, words in enumerate(terms.phrases)]

@@ -6,26 +6,23 @@ that the index can ask for what came after the last number it knows.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.row import SEPARATOR, Row, storable
-from hub_ui.database import connect, is_damage, move_aside, transaction
+from hub_ui.catalog.row import SEPARATOR, Row, row_of, spellings, storable
+from hub_ui.database import connect, errors_as_messages, open_database, placeholders, timestamp, transaction
 
-_LOG = logging.getLogger(__name__)
-# Reading all of a file of this size takes about a tenth of a second. Most catalogs are far smaller.
-_MOST_CHECKED_BYTES = 100_000_000
+_LABEL = "catalog"
 _COLUMNS = tuple(field.name for field in fields(Row))
 _LISTS = ("keys", "groups")
 _TABLES = {
@@ -65,60 +62,21 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
     )
 
 
-# Each runs once, in order, in the transaction that also records it. Only ever append.
+# Only ever append.
 MIGRATIONS = [_m001_initial]
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Raises HubUiError for a file that a newer hub-ui has migrated further than we know."""
-    connection.execute("BEGIN IMMEDIATE")
-    with transaction(connection):
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
-        )
-        done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        if unknown := done - {step.__name__ for step in MIGRATIONS}:
-            raise HubUiError(f"The catalog was written by a newer hub-ui ({min(unknown)}). Update hub-ui to read it.")
-        for step in MIGRATIONS:
-            if step.__name__ not in done:
-                step(connection)
-                connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, _iso(None)))
 
 
 class Store:
     """One open file. Any thread may call any method; readers don't wait for the writer."""
 
     def __init__(self, path: Path) -> None:
+        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created."""
         self._path = path
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self._writer = connect(path)
-        with ExitStack() as undo:
-            undo.callback(self._writer.close)
-            migrate(self._writer)
-            _check(self._writer, path)
-            [(self.catalog_id,)] = self._writer.execute("SELECT value FROM meta WHERE name = 'catalog'")
-            undo.pop_all()
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """A file that is damaged or not ours is moved aside, never deleted, and an empty one takes its place."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return cls._open(path)
-        except (OSError, sqlite3.Error) as error:
-            raise _cannot_use(path, error) from error
-
-    @classmethod
-    def _open(cls, path: Path) -> Self:
-        try:
-            return cls(path)
-        except (sqlite3.DatabaseError, ValueError) as error:
-            if not is_damage(error):
-                raise
-            _LOG.warning("The catalog %s can't be read (%s). It is kept as %s.", path, error, move_aside(path))
-        return cls(path)
+        self._writer = open_database(path, _LABEL, MIGRATIONS, _TABLES, _catalog_id)
+        self.catalog_id = _catalog_id(self._writer)
 
     def close(self) -> None:
         with self._lock:
@@ -130,15 +88,14 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction: all of it or nothing."""
-        with self._lock, _told(self._path):
+        with self._lock, errors_as_messages(self._path, _LABEL):
             self._check_open()
-            self._writer.execute("BEGIN IMMEDIATE")
             with transaction(self._writer):
                 yield Writing(self._writer)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with _told(self._path):
+        with errors_as_messages(self._path, _LABEL):
             self._check_open()
             try:
                 connection = self._idle.pop()
@@ -169,7 +126,9 @@ class Store:
         with self._reading() as connection:
             for start in range(0, len(ids), _MOST_VALUES):
                 some = ids[start : start + _MOST_VALUES]
-                found.update(connection.execute(f"SELECT id, document FROM loras WHERE id IN {_marks(some)}", some))
+                found.update(
+                    connection.execute(f"SELECT id, document FROM loras WHERE id IN {placeholders(some)}", some)
+                )
         return found
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row]]:
@@ -198,7 +157,9 @@ class Store:
     def spellings(self, folded: Sequence[str]) -> Mapping[str, str]:
         some = folded[:_MOST_VALUES]
         with self._reading() as connection:
-            return dict(connection.execute(f"SELECT folded, name FROM spellings WHERE folded IN {_marks(some)}", some))
+            return dict(
+                connection.execute(f"SELECT folded, name FROM spellings WHERE folded IN {placeholders(some)}", some)
+            )
 
     def facts(self, sha256: str) -> str | None:
         with self._reading() as connection:
@@ -216,67 +177,54 @@ class Writing:
     def document(self, ref: Ref) -> str | None:
         return _document(self._connection, ref)
 
-    def seen(self, ref: Ref, at: datetime | None) -> None:
+    def update_seen(self, ref: Ref, at: datetime | None) -> None:
         """Nothing new about it, but its hub still lists it."""
         sql = "UPDATE loras SET seen = ? WHERE hub = ? AND hub_id = ?"
-        self._connection.execute(sql, (_iso(at), ref.hub, storable(ref.id)))
+        self._connection.execute(sql, (timestamp(at), ref.hub, storable(ref.id)))
 
-    def put(self, lora: Lora, document: str, row: Row, spellings: Mapping[str, str], at: datetime | None) -> None:
+    def put(self, lora: Lora, document: str, at: datetime | None = None) -> None:
+        """`document` is the LoRA as text (see codec.py); what it is searched by is taken from the LoRA."""
+        if not self._change:
+            # One number for all of a transaction, taken when something really changes.
+            self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'change'")
+            self._change = _change(self._connection)
+        row = row_of(lora)
         columns = ("hub_id", "document", "change", "first_seen", "seen", *_COLUMNS)
-        kept = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "first_seen")
-        values = (storable(lora.ref.id), document, self._next_change(), _iso(at), _iso(at), *_values(row))
-        self._connection.execute(
-            f"""INSERT INTO loras ({", ".join(columns)}) VALUES {_marks(columns)}
-                ON CONFLICT (hub, hub_id) DO UPDATE SET {kept}""",
-            values,
-        )
-        self._connection.executemany("INSERT OR IGNORE INTO spellings VALUES (?, ?)", spellings.items())
-        self._put_files(lora)
-
-    def put_facts(self, sha256: str, facts: str) -> None:
-        values = (storable(sha256), storable(facts), _iso(None))
-        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", values)
-
-    def _put_files(self, lora: Lora) -> None:
-        key = (lora.hub, storable(lora.ref.id))
-        [(lora_id,)] = self._connection.execute("SELECT id FROM loras WHERE hub = ? AND hub_id = ?", key)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "first_seen")
+        values = (getattr(row, name) for name in _COLUMNS)
+        [(lora_id,)] = self._connection.execute(
+            f"""INSERT INTO loras ({", ".join(columns)}) VALUES {placeholders(columns)}
+                ON CONFLICT (hub, hub_id) DO UPDATE SET {updates} RETURNING id""",
+            (
+                storable(lora.ref.id),
+                document,
+                self._change,
+                timestamp(at),
+                timestamp(at),
+                *(SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values),
+            ),
+        ).fetchall()
+        self._connection.executemany("INSERT OR IGNORE INTO spellings VALUES (?, ?)", spellings(lora).items())
         self._connection.execute("DELETE FROM files WHERE lora = ?", (lora_id,))
         self._connection.executemany(
             "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(lora_id, place, lora.hub, *rest) for place, rest in enumerate(_file_rows(lora))],
+            [(lora_id, place, lora.hub, *values) for place, values in enumerate(_file_rows(lora))],
         )
 
-    def _next_change(self) -> int:
-        """One number for all of a transaction, taken when something really changes."""
-        if not self._change:
-            self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'change'")
-            self._change = _change(self._connection)
-        return self._change
+    def put_facts(self, sha256: str, facts: str) -> None:
+        values = (storable(sha256), storable(facts), timestamp())
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", values)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises sqlite3.DatabaseError or ValueError for damage, now rather than in the middle of a search."""
-    for table, columns in _TABLES.items():
-        connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
-    if path.stat().st_size <= _MOST_CHECKED_BYTES:
-        [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
-        if verdict != "ok":
-            raise ValueError(verdict)
+def _catalog_id(connection: sqlite3.Connection) -> str:
+    """Raises ValueError for a catalog without one."""
+    [(catalog_id,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'")
+    return str(catalog_id)
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _cannot_use(path, error) from error
-
-
-def _cannot_use(path: Path, error: Exception) -> HubUiError:
-    return HubUiError(
-        f"The catalog {path.name} can't be used ({error}). Check that its folder is writable and its disk not full, "
-        "or set HUB_UI_HOME to another folder."
-    )
+def _change(connection: sqlite3.Connection) -> int:
+    [(change,)] = connection.execute("SELECT value FROM meta WHERE name = 'change'")
+    return int(change)
 
 
 def _document(connection: sqlite3.Connection, ref: Ref) -> str | None:
@@ -289,39 +237,21 @@ def _document(connection: sqlite3.Connection, ref: Ref) -> str | None:
     return found[0] if found else None
 
 
-def _change(connection: sqlite3.Connection) -> int:
-    [(change,)] = connection.execute("SELECT value FROM meta WHERE name = 'change'")
-    return int(change)
-
-
 def _file_rows(lora: Lora) -> Iterator[tuple[Any, ...]]:
     """A version without files still has a row: it is what a ref of the version finds the LoRA by."""
+
+    def text(value: str | None) -> str | None:
+        return storable(value) if value else None
+
     for version in lora.versions:
         if not version.files:
-            yield _text(version.ref.version), None, None, None, None
+            yield text(version.ref.version), None, None, None, None
         for file in version.files:
-            sha256 = file.sha256.lower() if file.sha256 else None
             size = min(file.size, 2**63 - 1) if file.size is not None else None
-            yield _text(file.ref.version), _text(file.ref.file), storable(file.name), size, _text(sha256)
-
-
-def _text(value: str | None) -> str | None:
-    return storable(value) if value else None
-
-
-def _values(row: Row) -> list[Any]:
-    values = [getattr(row, name) for name in _COLUMNS]
-    return [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values]
+            sha256 = file.sha256.lower() if file.sha256 else None
+            yield text(file.ref.version), text(file.ref.file), storable(file.name), size, text(sha256)
 
 
 def _row(values: Sequence[Any]) -> Row:
-    kept = dict(zip(_COLUMNS, values, strict=True))
-    return Row(**kept | {name: tuple(filter(None, kept[name].split(SEPARATOR))) for name in _LISTS})
-
-
-def _marks(values: Sequence[object]) -> str:
-    return f"({', '.join('?' * len(values))})"
-
-
-def _iso(at: datetime | None) -> str:
-    return (at or datetime.now(UTC)).isoformat(timespec="seconds")
+    columns = dict(zip(_COLUMNS, values, strict=True))
+    return Row(**columns | {name: tuple(filter(None, columns[name].split(SEPARATOR))) for name in _LISTS})

@@ -15,7 +15,7 @@ from hub_ui import services
 from hub_ui.commands.locked import settings_of, some
 from hub_ui.commands.targets import ref_of
 from hub_ui.generate import base_models
-from hub_ui.library.disk import disk_trouble
+from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import sidecars
 from hub_ui.library.export.diffusers_script import Base, snippet
 from hub_ui.library.export.sidecars import Subject, a1111, comfyui
@@ -35,13 +35,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         library = built.library
         entries = [library.entry(ref) for ref in refs] or list(library.entries())
         exporter = Exporter(library.folder, args.out or library.folder, force=args.force)
-        try:
+        with disk_errors_as_messages():
             if args.tool == "diffusers":
                 _diffusers(built, entries, exporter if args.out else None, terminal)
             else:
                 _sidecars(built, entries, args.tool, exporter, terminal)
-        except OSError as error:
-            raise disk_trouble(error) from error
     return 0
 
 
@@ -81,11 +79,11 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
         lora = _lora(built, entry)
         subject = replace(subject, lora=lora, example=sidecars.example_of(lora, entry))
         if subject.example is not None:
-            subject = replace(subject, picture=sidecars.fetch(subject.example, built.settings.hub_hosts))
+            subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.hub_hosts))
     except HubUiError as error:
         terminal.rewrite("")
         terminal.note(f"{entry.ref}: without a picture: {error.message}")
-    return subject if subject.picture else replace(subject, example=None)
+    return subject if subject.image else replace(subject, example=None)
 
 
 def _lora(built: Services, entry: Entry) -> Lora:

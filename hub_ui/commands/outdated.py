@@ -12,7 +12,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.locked import failure, named, settings_of, some, worst
 from hub_ui.library.library import Library
-from hub_ui.library.outdated import UpdateStatus, outdated
+from hub_ui.library.outdated import UpdateStatus, check_for_updates
 from hub_ui.terminal import Terminal, table
 
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             built.catalog.add([lora])
             return lora
 
-        results = tuple(outdated(built.library.entries(), get))
+        results = tuple(check_for_updates(built.library.entries(), get))
         terminal.rewrite("")
         if terminal.json:
             terminal.document({"entries": [_item(built.library, result) for result in results]})

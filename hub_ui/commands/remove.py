@@ -8,7 +8,7 @@ from connectors.errors import HubUiError, UsageError
 from connectors.ref import LOCAL, Ref
 from hub_ui.commands.locked import failure, library_of, named, worst
 from hub_ui.commands.targets import ref_of
-from hub_ui.library.disk import disk_trouble, drop_empty
+from hub_ui.library.disk import disk_errors_as_messages, drop_empty
 from hub_ui.library.export.write import drop
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -56,8 +56,6 @@ def _check_can_come_back(library: Library, ref: Ref) -> None:
 
 def _drop_exported(library: Library, entry: Entry) -> None:
     """What `export` wrote beside the file goes with it; what someone changed since stays."""
-    try:
+    with disk_errors_as_messages():
         drop(library.folder, entry)
         drop_empty(library.path(entry).parent, library.folder)
-    except OSError as error:
-        raise disk_trouble(error) from error

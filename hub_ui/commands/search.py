@@ -75,7 +75,7 @@ def failure_json(failure: HubUiError) -> dict[str, object]:
 def _found(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
     collected = federation.collect(built.connectors, query)
     built.catalog.add(collected.loras)
-    known = built.catalog.remembered(collected.loras, query.nsfw)
+    known = built.catalog.complete(collected.loras, query.nsfw)
     return [_proved(built, flatten(lora)) for lora in known], collected.failures
 
 

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
         job = Sync(
             library=built.library,
             connector=built.connector,
-            twins=built.catalog.by_sha256,
+            refs_of=built.catalog.by_sha256,
             frozen=args.frozen,
             report=progress(terminal),
             explain=built.explain,

@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -74,7 +75,7 @@ def holds_bytes(path: Path, sha256: str) -> bool:
 
 
 def link(source: Path, target: Path) -> bool:
-    """One file under two names, which takes its room once; False where the file system does not do that."""
+    """A hard link; False where the file system has none."""
     try:
         os.link(source.resolve(), target)
     # Another file system, one without hard links, or too many of them.
@@ -85,31 +86,25 @@ def link(source: Path, target: Path) -> bool:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """As a hard link, else as a copy that shares its blocks, else as a plain copy."""
-    if not link(source, target) and not _cloned(source, target):
-        shutil.copyfile(source, target)
-
-
-def _cloned(source: Path, target: Path) -> bool:
-    """Btrfs, XFS and their like: the blocks are copied once one of the two files is written to."""
-    if fcntl is None or not sys.platform.startswith("linux"):
-        return False
-    with source.open("rb") as old, target.open("wb") as new:
-        try:
+    if link(source, target):
+        return
+    if fcntl is not None and sys.platform.startswith("linux"):
+        # Btrfs, XFS and their like: the blocks are copied once one of the two files is written to.
+        with source.open("rb") as old, target.open("wb") as new, suppress(OSError):
             fcntl.ioctl(new, _FICLONE, old.fileno())
-        except OSError:
-            return False
-    return True
+            return
+    shutil.copyfile(source, target)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
-    """An unbuffered write may take a part of the bytes only, as on a disk that is almost full."""
+    """An unbuffered write may write only some of the bytes, as on a disk that is almost full."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
 def move(source: Path, target: Path) -> None:
-    """A rename that a power cut can't undo by half."""
+    """A rename that survives a power cut."""
     os.replace(source, target)
     # Windows can't open folders, and needs no fsync of them.
     if os.name == "posix":
@@ -149,19 +144,23 @@ def check_space(folder: Path, size: int | None) -> None:
         )
 
 
-def disk_trouble(error: OSError) -> HubUiError:
+@contextmanager
+def disk_errors_as_messages() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_message(error) from error
+
+
+def disk_message(error: OSError) -> HubUiError:
     if error.errno in FULL:
         return HubUiError(
             "The disk with the library is full. What came is kept: make room and pull again to go on, or choose "
             "another folder with --library."
         )
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in _READ_ONLY:
-        return HubUiError(
-            f"The library folder can't be written{where}: {error.strerror or error}. "
-            "Allow it, or choose another folder with --library."
-        )
+    advice = "Allow it" if error.errno in _READ_ONLY else "Check its permissions and the free space"
     return HubUiError(
-        f"The library folder can't be written{where}: {error.strerror or error}. "
-        "Check its permissions and the free space, or choose another folder with --library."
+        f"The library folder can't be written{where}: {error.strerror or error}. {advice}, or choose another folder "
+        "with --library."
     )

@@ -1,8 +1,7 @@
-"""Which LoRAs are the files on a disk? Told by their bytes: nothing is written, moved or renamed.
+"""Identifies LoRA files on a disk by their bytes. Nothing is written, moved or renamed.
 
-A file is one of a hub's when its SHA-256 is: the library's own lock file is asked first, then what was ever seen of the
-hubs, then CivitAI, which finds files by hash. What shares only the tensors (AutoV3) is an edited copy: its notes were
-changed, so the hub's bytes would be others.
+A file is a hub's if its SHA-256 is: it is looked up in the library's lock file, then in the catalog, then on CivitAI,
+which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy: its metadata was changed.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
@@ -24,14 +24,14 @@ from connectors.weights.inspect import Facts, inspect_path, restored
 from hub_ui.library.file_names import SUFFIX, is_safe_path
 from hub_ui.library.lockfile import Entry
 
-# "held": the lock file has it already. "edited": the tensors of a hub's file, the rest changed. "unread": can't be, or
-# won't be: the older formats can run code when they are loaded.
+# "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
+# read, or has an older format, which can run code when it is loaded.
 State = Literal["held", "recognised", "edited", "unknown", "unread"]
 How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
 _OLDER = (".ckpt", ".pt", ".pth", ".bin")
 _CHUNK = 4 * 1024 * 1024
-_AT_ONCE = min(4, os.cpu_count() or 1)
-# AutoV3 of a file without a single tensor: it would be every such file's.
+_WORKERS = min(4, os.cpu_count() or 1)
+# The hash of a file without tensors, which identifies nothing.
 _OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
@@ -77,7 +77,7 @@ class Found:
 class Identifier:
     """`seen` gives every ref known for a SHA-256, `lora` what is known of a ref. Without `by_hash` no hub is asked.
 
-    `inspect` reads a file's header. After a failure of the hub it is asked no more; `failure` is told.
+    `inspect` reads a file's header. After an error the hub isn't asked again; `failure` is called with it.
     """
 
     entries: tuple[Entry, ...]
@@ -89,69 +89,60 @@ class Identifier:
 
     def run(self, folder: Path) -> Iterator[Found]:
         """One result a file, in the order of their paths."""
-        asked = self
+        current = self
         paths = files_in(folder)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for path, read in zip(paths, pool.map(_read, paths), strict=True):
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for path, read in zip(paths, pool.map(_try_digests, paths), strict=True):
                 name = path.relative_to(folder).as_posix()
                 if isinstance(read, HubUiError):
                     yield Found(path=name, state="unread", error=read)
                     continue
                 try:
-                    found = asked._told(name, read)
+                    found = current._identify(name, read)
                 except (AccessError, NetworkError, RateLimited) as error:
                     self.failure(error)
-                    asked = replace(self, by_hash=None)
-                    found = asked._told(name, read)
-                yield asked._with_facts(found, path, read)
+                    current = replace(self, by_hash=None)
+                    found = current._identify(name, read)
+                yield current._with_facts(found, path, read)
 
     def one(self, path: Path) -> Found:
         """A single file, wherever it lies. Raises what keeps it from being read."""
-        read = _read(path)
+        read = _try_digests(path)
         if isinstance(read, HubUiError):
             raise read
-        found = self._with_facts(self._told(path.name, read), path, read)
+        found = self._with_facts(self._identify(path.name, read), path, read)
         if found.error is not None:
             raise found.error
         return found
 
-    def _told(self, name: str, read: Digests) -> Found:
+    def _identify(self, name: str, read: Digests) -> Found:
         entry = next((entry for entry in self.entries if entry.sha256 == read.sha256), None)
-        held = Found(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
+        installed = Found(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
         # What no hub was known to have when it was entered may be found on one by now.
-        if held is not None and held.ref is not None and held.ref.hub != LOCAL:
-            return held
-        found = self._remembered(name, read) or self._asked(name, read)
-        if found is not None and (held is None or found.state == "recognised"):
+        if entry is not None and installed is not None and entry.ref.hub != LOCAL:
+            return installed
+        matches = (_match(name, read, lora, ref, how) for lora, ref, how in self._candidates(read))
+        found = next((match for match in matches if match is not None), None)
+        if found is not None and (installed is None or found.state == "recognised"):
             return found
-        return held or Found(path=name, state="unknown", digests=read)
+        return installed or Found(path=name, state="unknown", digests=read)
 
-    def _remembered(self, name: str, read: Digests) -> Found | None:
+    def _candidates(self, read: Digests) -> Iterator[tuple[Lora, Ref, How]]:
         for ref in self.seen(read.sha256):
-            try:
+            with suppress(NotFound):
                 lora = self.lora(ref)
-            except NotFound:
-                continue
-            if ref.pinned and (found := _recognised(name, read, lora, ref, "catalog")) is not None:
-                return found
-        return None
-
-    def _asked(self, name: str, read: Digests) -> Found | None:
-        ways: tuple[tuple[How, str | None], ...] = (
+                if ref.pinned:
+                    yield lora, ref, "catalog"
+        hashes: tuple[tuple[How, str | None], ...] = (
             ("SHA256", read.sha256.upper()),
             ("AutoV2", read.autov2),
             ("AutoV3", read.autov3),
         )
-        for how, value in ways:
-            if value is None or self.by_hash is None:
-                continue
-            try:
-                lora, ref = self.by_hash(value)
-            except NotFound:
-                continue
-            if (found := _recognised(name, read, lora, ref, how)) is not None:
-                return found
-        return None
+        for how, value in hashes:
+            if value is not None and self.by_hash is not None:
+                with suppress(NotFound):
+                    lora, ref = self.by_hash(value)
+                    yield lora, ref, how
 
     def _with_facts(self, found: Found, path: Path, read: Digests) -> Found:
         try:
@@ -162,7 +153,7 @@ class Identifier:
         return replace(found, facts=facts, record=record)
 
 
-def _recognised(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | None:
+def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | None:
     """None where the file that was found is stated to have other bytes, though its hash should say it has these."""
     version = lora.version(ref.version)
     file = version.find_file(ref) if version else None
@@ -189,13 +180,13 @@ def facts_of(
 def files_in(folder: Path) -> list[Path]:
     """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
     found = []
-    for where, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, n) for n in names if n.lower().endswith((SUFFIX, *_OLDER)) and not n.startswith(".")]
+        found += [Path(root, n) for n in names if n.lower().endswith((SUFFIX, *_OLDER)) and not n.startswith(".")]
     return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
 
-def _read(path: Path) -> Digests | HubUiError:
+def _try_digests(path: Path) -> Digests | HubUiError:
     try:
         return digests(path)
     except (NotWeights, BadHeader) as error:
@@ -225,41 +216,38 @@ def entry_of(found: Found, file: str, source: str) -> Entry | None:
     """The entry of a file that is exactly a hub's; None for any other, or a name that no lock file may hold."""
     if found.state != "recognised" or found.record is None or found.ref is None or not is_safe_path(file):
         return None
-    return _entry(found, found.ref, found.record.title, file, source)
+    return _entry(found, file, found.ref, source)
 
 
 def local_entry(found: Found, file: str) -> Entry | None:
     """The entry of a LoRA that is no hub's file, or no longer: an edited copy. None for what is no LoRA."""
     if found.state not in ("unknown", "edited") or found.facts is None or found.digests is None:
         return None
-    if not found.facts.adapter.is_lora or not is_safe_path(file):
-        return None
-    stem = PurePosixPath(file).name[: -len(SUFFIX)]
-    return _entry(found, local_ref(stem, found.digests.sha256), found.record.title if found.record else stem, file, "")
+    return _entry(found, file) if found.facts.adapter.is_lora and is_safe_path(file) else None
 
 
 def entry_of_file(found: Found, entries: Iterable[Entry]) -> Entry:
     """What an entry would say of a file that needs none because it is only tried."""
-    held = next((entry for entry in entries if entry.ref == found.ref and found.state == "held"), None)
-    stem = PurePosixPath(found.path).stem
-    sha256 = found.digests.sha256 if found.digests else ""
-    ref = found.ref if found.ref is not None and found.state == "recognised" else local_ref(stem, sha256)
-    return held or _entry(found, ref, found.record.title if found.record else stem, found.path, "")
+    if found.state == "held" and (known := next((entry for entry in entries if entry.ref == found.ref), None)):
+        return known
+    return _entry(found, found.path, found.ref if found.state == "recognised" else None)
 
 
-def _entry(found: Found, ref: Ref, title: str, file: str, source: str) -> Entry:
-    record, adapter, read = found.record, found.facts.adapter if found.facts else None, found.digests
-    said = record or adapter
+def _entry(found: Found, file: str, ref: Ref | None = None, source: str = "") -> Entry:
+    """Without a ref of a hub, the entry has one of its own name and bytes."""
+    record, read, stem = found.record, found.digests, PurePosixPath(file).stem
+    about = record or (found.facts.adapter if found.facts else None)
+    sha256 = read.sha256 if read else ""
     return Entry(
-        ref=ref,
-        title=title,
+        ref=ref or local_ref(stem, sha256),
+        title=record.title if record else stem,
         file=file,
         size=read.size if read else 0,
-        sha256=read.sha256 if read else "",
+        sha256=sha256,
         source=source,
-        base_model=said.base_model if said else None,
-        architecture=said.architecture if said else None,
-        trigger_words=said.trigger_words if said else (),
+        base_model=about.base_model if about else None,
+        architecture=about.architecture if about else None,
+        trigger_words=about.trigger_words if about else (),
         weight=record.weight if record else None,
         license=record.license if record else None,
     )

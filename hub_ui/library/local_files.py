@@ -1,8 +1,7 @@
-"""Files of the library that no hub is known to have, answered for like a hub answers for its own."""
+"""A LoRA source for files of the library that no hub is known to have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.claims.resolve import with_header
@@ -15,10 +14,12 @@ from connectors.weights import inspect
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
+_CLAIM_FIELDS = ("base_model", "architecture", "trigger_words", "weight", "license")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalFiles:
-    """What is known of such a LoRA is its lock entry and the header of its file."""
+    """All it knows of a LoRA is the lock entry and the header of the file."""
 
     library: Library
     label: str = origin_label(LOCAL)
@@ -28,7 +29,14 @@ class LocalFiles:
         path = self.library.path(entry)
         file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
         version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
-        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=tuple(_claims(entry)))
+        # What the person may have written into the lock file; of the rest, the file's own header leads.
+        values = ((name, getattr(entry, name)) for name in _CLAIM_FIELDS)
+        claims = tuple(
+            Claim(field=name, value=value, source="hub", where="lock file")
+            for name, value in values
+            if value not in (None, ())
+        )
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=claims)
         return with_header(lora, entry.ref, inspect.inspect_path(path).adapter) if path.is_file() else lora
 
     def pin(self, ref: Ref) -> Ref:
@@ -39,10 +47,10 @@ class LocalFiles:
 
     def locate(self, ref: Ref) -> Download:
         entry = self._entry(ref)
-        raise changed(entry) if self.library.path(entry).is_file() else lost(entry)
+        raise content_error(entry) if self.library.path(entry).is_file() else missing_error(entry)
 
     def _entry(self, ref: Ref) -> Entry:
-        # Under whatever name the file was entered here: its hash is what its ref is about.
+        # The name may differ here: the hash identifies the file.
         found = [entry for entry in self.library.entries() if entry.answers_to(ref) or entry.sha256 == ref.version]
         if len(found) == 1:
             return found[0]
@@ -56,22 +64,14 @@ class LocalFiles:
         )
 
 
-def _claims(entry: Entry) -> Iterator[Claim]:
-    """What the person may have written into the lock file; of the rest, the file's own header leads."""
-    for name in ("base_model", "architecture", "trigger_words", "weight", "license"):
-        value = getattr(entry, name)
-        if value not in (None, ()):
-            yield Claim(field=name, value=value, source="hub", where="lock file")
-
-
-def changed(entry: Entry) -> WrongHash:
+def content_error(entry: Entry) -> WrongHash:
     return WrongHash(
         f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
         "is. If it is meant to be so, enter it anew with hub-ui import."
     )
 
 
-def lost(entry: Entry) -> NotFound:
+def missing_error(entry: Entry) -> NotFound:
     return NotFound(
         f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
         f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'

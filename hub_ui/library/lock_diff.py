@@ -1,14 +1,13 @@
-"""What tells one lock file from another."""
+"""The difference between two lock files."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.file_names import free_path
 from hub_ui.library.lockfile import KEYS, Entry
 
 
@@ -38,65 +37,47 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     pairs = [(before[ref], after[ref]) for ref in before if ref in after]
     removed = [entry for ref, entry in before.items() if ref not in after]
     added = [entry for ref, entry in after.items() if ref not in before]
-    moved = _moved(removed, added)
-    pairs += moved
-    gone, come = {one.ref for one, _ in moved}, {other.ref for _, other in moved}
-    changes = (Change(old=one, new=other, keys=_keys(one, other)) for one, other in pairs)
+    # A path of a repo stays the same from commit to commit; a file number of CivitAI's does not.
+    for with_file in (True, False):
+        one, other = _by_lora(removed, with_file), _by_lora(added, with_file)
+        pairs += [(one[name], other[name]) for name in one if name in other]
+        removed = [entry for entry in removed if entry not in [one for one, _ in pairs]]
+        added = [entry for entry in added if entry not in [other for _, other in pairs]]
+    changes = (Change(old=one, new=other, keys=_key_changes(one, other)) for one, other in pairs)
     return Difference(
-        added=tuple(sorted((entry for entry in added if entry.ref not in come), key=_place)),
-        removed=tuple(sorted((entry for entry in removed if entry.ref not in gone), key=_place)),
-        changed=tuple(sorted((change for change in changes if change.keys), key=lambda change: _place(change.old))),
+        added=tuple(sorted(added, key=lambda entry: str(entry.ref))),
+        removed=tuple(sorted(removed, key=lambda entry: str(entry.ref))),
+        changed=tuple(sorted((c for c in changes if c.keys), key=lambda change: str(change.old.ref))),
     )
 
 
-def _moved(removed: list[Entry], added: list[Entry]) -> list[tuple[Entry, Entry]]:
-    """A path of a repo stays the same from commit to commit; a file number of CivitAI's does not."""
-    found: list[tuple[Entry, Entry]] = []
-    for name in (_lora_and_file, _lora):
-        left = [entry for entry in removed if entry not in [one for one, _ in found]]
-        right = [entry for entry in added if entry not in [other for _, other in found]]
-        once = {key for key, number in Counter(map(name, left)).items() if number == 1}
-        once &= {key for key, number in Counter(map(name, right)).items() if number == 1}
-        by_name = {name(entry): entry for entry in right}
-        found += [(entry, by_name[name(entry)]) for entry in left if name(entry) in once]
-    return found
+def _by_lora(entries: list[Entry], with_file: bool) -> dict[str, Entry]:
+    """Those whose name, the ref without its version, no other one of the entries has."""
+    names = [str(entry.ref.at(None, entry.ref.file) if with_file else entry.ref.lora) for entry in entries]
+    counts = Counter(names)
+    return {name: entry for name, entry in zip(names, entries, strict=True) if counts[name] == 1}
 
 
-def _lora(entry: Entry) -> str:
-    return str(entry.ref.lora)
-
-
-def _lora_and_file(entry: Entry) -> str:
-    return str(entry.ref.at(None, entry.ref.file))
-
-
-def _keys(one: Entry, other: Entry) -> dict[str, tuple[Any, Any]]:
+def _key_changes(one: Entry, other: Entry) -> dict[str, tuple[Any, Any]]:
     before, after = values(one), values(other)
-    names = [*KEYS, *sorted({*one.extra, *other.extra})]
-    pairs = {name: (before.get(name), after.get(name)) for name in names}
+    pairs = {name: (before.get(name), after.get(name)) for name in [*KEYS, *sorted({*one.extra, *other.extra})]}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def values(entry: Entry) -> dict[str, Any]:
     """Every key of the entry's table as plain JSON values."""
-    known = {key: getattr(entry, key) for key in KEYS} | {
-        "ref": str(entry.ref),
-        "trigger_words": list(entry.trigger_words),
-    }
+    known = {key: getattr(entry, key) for key in KEYS}
+    known |= {"ref": str(entry.ref), "trigger_words": list(entry.trigger_words)}
     return {**known, **{key: plain(value) for key, value in entry.extra.items()}}
 
 
 def plain(value: Any) -> Any:
     """TOML's dates and times become text."""
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(inner) for inner in value]
+        return [plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool) else value.isoformat()
-
-
-def _place(entry: Entry) -> str:
-    return str(entry.ref)
 
 
 # "differs": the same ref with other bytes. Ours is kept.
@@ -105,28 +86,23 @@ State = Literal["new", "here", "differs"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Merged:
-    """`entry` is to be entered here; its file has a name that nothing here has."""
+    """`entry` is ours, or theirs with a file name that is free here."""
 
     entry: Entry
     state: State
 
 
-def merged(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Merged, ...]:
-    """One a foreign entry, in its order."""
+def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Merged, ...]:
+    """One result for each of their entries, in the same order."""
     known = {entry.ref: entry for entry in ours}
-    taken = {entry.file.casefold() for entry in known.values()}
-    found = []
+    taken = [entry.file for entry in known.values()]
+    results = []
     for entry in theirs:
         own = known.get(entry.ref)
         if own is not None:
-            found.append(Merged(entry=own, state="here" if own.sha256 == entry.sha256 else "differs"))
+            results.append(Merged(entry=own, state="here" if own.sha256 == entry.sha256 else "differs"))
             continue
-        named = _renamed(entry) if entry.file.casefold() in taken else entry
-        taken.add(named.file.casefold())
-        found.append(Merged(entry=named, state="new"))
-    return tuple(found)
-
-
-def _renamed(entry: Entry) -> Entry:
-    digest = hashlib.sha256(str(entry.ref).encode()).hexdigest()[:8]
-    return replace(entry, file=f"{entry.file[: -len(SUFFIX)]}-{digest}{SUFFIX}")
+        added = replace(entry, file=free_path(entry.file, entry.ref, taken))
+        taken.append(added.file)
+        results.append(Merged(entry=added, state="new"))
+    return tuple(results)

@@ -1,7 +1,7 @@
-"""The queue of downloads: several at once, paused and resumed at will, tried again by itself, alive over restarts.
+"""The queue of downloads: several at once, with pause, resume and retries. It survives restarts.
 
-What is wanted stands in SQLite. Any process may add to it and read it; the one that holds the lock file beside it runs
-it, and when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
+Its tasks are in SQLite. Any process may add to it and read it; the one that holds the lock file beside it runs it, and
+when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from hub_ui.library.queue_plan import QueueLimits, SpeedMeter, may_start, next_u
 from hub_ui.library.queue_store import ANY, QueueStore, Row
 
 _LOG = logging.getLogger(__name__)
-# Other processes can't ring: how often to look at what they wrote, and whether they still live.
-_LOOK_SECONDS = 1.0
+# How often to look at what other processes wrote, and whether they still run.
+_POLL_SECONDS = 1.0
 _SECONDS_BETWEEN_SAVES = 1.0
-_TROUBLE_SECONDS = 10.0
+_ERROR_SECONDS = 10.0
 _STOP_SECONDS = 5.0
-_MOST_DONE = 50
+_MAX_DONE = 50
 _FAULT = "Something in hub-ui itself went wrong with this download. Try it again; what went wrong stands in the log."
 
 TaskState = Literal["waiting", "running", "paused", "failed", "done"]
@@ -43,7 +43,7 @@ Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
 class Failure:
     """Why it failed, last time: `name` is the error's class, `message` a sentence with the next step.
 
-    An error's address is not kept: it may be a signed one.
+    The error's URL is left out: it may be signed.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def rests(self) -> bool:
-        """Whether nothing happens to it until somebody does something."""
+        """Whether nothing happens to it until somebody acts."""
         return self.state in ("paused", "failed", "done")
 
     @property
@@ -77,7 +77,7 @@ class Task:
 
 
 class Clock:
-    """Time, and waiting for it to pass or for a condition to be told of something."""
+    """The current time, and waiting on a condition. Tests replace it."""
 
     def now(self) -> float:
         return time.time()
@@ -88,7 +88,7 @@ class Clock:
 
 @dataclass(kw_only=True, eq=False)
 class _Job:
-    """A download that runs in this process; with `drop`, the end of a cancelled one."""
+    """A download that runs in this process; with `drop`, the cleanup of a cancelled one."""
 
     row: Row
     ref: Ref
@@ -114,19 +114,19 @@ class Queue:
         per_host: int = 2,
         tries: int = 5,
         clock: Clock | None = None,
-        luck: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         most_failed: int = 200,
     ) -> None:
-        """`forget` drops what has come of a ref. `luck` gives numbers in 0..1.
+        """`forget` deletes the partial file of a ref. `jitter` gives numbers in 0..1.
 
-        Of those that failed the last `most_failed` are kept: where many come and go, nobody takes them off the list.
+        Only the last `most_failed` failed tasks are kept: on a shared page nobody removes them.
         """
         self.path = path
         self._pull = pull
         self._forget = forget
         self._limits = QueueLimits(workers=workers, per_host=per_host, tries=tries)
         self._clock = clock or Clock()
-        self._luck = luck
+        self._jitter = jitter
         self._most_failed = most_failed
         self._changed = threading.Condition(threading.RLock())
         self._opened: QueueStore | None = None
@@ -137,14 +137,14 @@ class Queue:
         self._owner = False
 
     def start(self) -> None:
-        """Goes on with everything that ran or waited when the last process ended."""
+        """Runs everything that ran or waited when the last process ended."""
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
-        """Ends what runs, to be gone on with at the next start, and closes the file."""
+        """Stops running downloads, which go on at the next start, and closes the file."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -157,21 +157,21 @@ class Queue:
                 self._opened = None
 
     def add(self, ref: Ref, title: str = "") -> Task:
-        """A ref that is wanted already gets no second task; one that rests goes on."""
+        """A ref has one task: adding it again restarts one that is paused, failed or done."""
         with self._changed:
             row = self._store.add(str(ref), title or str(ref))
             self._changed.notify_all()
             return self._task(row)
 
     def pause(self, id_: int) -> None:
-        """What has come is kept."""
+        """Keeps the partial file."""
         self._move(id_, "paused", only_from=("waiting", "running"))
 
     def resume(self, id_: int) -> None:
         self._move(id_, "waiting", only_from=("paused",), not_before=0.0)
 
     def retry(self, id_: int) -> None:
-        """Now, and with all its tries."""
+        """At once, with all its tries."""
         with self._changed:
             row = self._store.row(id_)
             if row is not None:
@@ -179,20 +179,20 @@ class Queue:
         self._move(id_, "waiting", only_from=("failed", "waiting"), fresh=True)
 
     def cancel(self, id_: int) -> None:
-        """Takes it off the list, and drops what has come of a file that is not complete."""
+        """Removes the task, and deletes its partial file."""
         with self._changed:
             if not self._store.delete(id_, only_from=("done",)):
                 self._store.move(id_, "cancelled", only_from=ANY)
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Takes those that are done off the list."""
+        """Removes the tasks that are done."""
         with self._changed:
             self._store.prune("done", 0)
             self._changed.notify_all()
 
     def tasks(self) -> tuple[Task, ...]:
-        """In the order in which they were first wanted."""
+        """In the order in which they were first added."""
         with self._changed:
             return tuple(self._task(row) for row in self._store.rows() if row.state != "cancelled")
 
@@ -209,7 +209,7 @@ class Queue:
                 task = self.task(id_)
                 if task is None:
                     raise NotFound("This download was taken off the list. Start it again if you still want it.")
-                left = _LOOK_SECONDS if until is None else min(_LOOK_SECONDS, until - self._clock.now())
+                left = _POLL_SECONDS if until is None else min(_POLL_SECONDS, until - self._clock.now())
                 if task.rests or left <= 0:
                     return task
                 self._clock.wait(self._changed, left)
@@ -218,7 +218,7 @@ class Queue:
     def _store(self) -> QueueStore:
         with self._changed:
             if self._opened is None:
-                self._opened = QueueStore.open(self.path)
+                self._opened = QueueStore(self.path)
             return self._opened
 
     def _move(self, id_: int, to: Any, *, only_from: Sequence[Any], **changes: Any) -> None:
@@ -228,11 +228,14 @@ class Queue:
 
     def _task(self, row: Row) -> Task:
         ref, job = Ref.parse(row.ref), self._jobs.get(row.id)
-        state: Any = row.state
-        runs = state == "running" and job is not None and not job.drop
-        done, total = (job.done, job.total) if job is not None and runs else (row.done, row.total)
-        speed = job.pace.rate() if job is not None and runs else None
+        done, total, speed = row.done, row.total, None
+        if job is not None and row.state == "running" and not job.drop:
+            done, total, speed = job.done, job.total, job.pace.rate()
         start = may_start(row, ref, self._holds)
+        state: Any = row.state
+        error = None
+        if row.error_name is not None and row.error_message is not None:
+            error = Failure(name=row.error_name, message=row.error_message)
         return Task(
             id=row.id,
             ref=ref,
@@ -242,7 +245,7 @@ class Queue:
             total=total,
             speed=speed,
             seconds_left=(total - done) / speed if speed and total is not None else None,
-            error=_failure(row),
+            error=error,
             attempts=row.attempts,
             not_before=start if state == "waiting" and start > self._clock.now() else None,
         )
@@ -250,41 +253,44 @@ class Queue:
     # What follows runs in the queue's own threads.
 
     def _work(self) -> None:
-        owned = FileLock(f"{self.path}.lock")
+        ownership = FileLock(f"{self.path}.lock")
         try:
             with self._changed:
                 while not self._stopping:
-                    self._clock.wait(self._changed, self._step(owned))
-                self._end_jobs()
+                    self._clock.wait(self._changed, self._step(ownership))
+                for job in self._jobs.values():
+                    job.stop.set()
+                # Waiting releases the lock, so that they can record how far they came.
+                until = time.monotonic() + _STOP_SECONDS
+                while self._jobs and (left := until - time.monotonic()) > 0:
+                    self._changed.wait(left)
         finally:
             self._owner = False
-            owned.release()
+            ownership.release()
 
-    def _step(self, owned: FileLock) -> float:
+    def _step(self, ownership: FileLock) -> float:
         """Does what is to be done now; returns how many seconds may pass until the next look."""
         try:
-            if not self._owner and not self._take_over(owned):
-                return _LOOK_SECONDS
-            return self._run_next()
+            if not self._owner:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                ownership.acquire(timeout=0)
+                self._take_over()
+            return self._start_next()
+        except Timeout:
+            return _POLL_SECONDS
         except (HubUiError, OSError) as error:
             _LOG.warning("The queue waits: %s", error)
-            return _TROUBLE_SECONDS
+            return _ERROR_SECONDS
 
-    def _take_over(self, owned: FileLock) -> bool:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            owned.acquire(timeout=0)
-        except Timeout:
-            return False
+    def _take_over(self) -> None:
         self._store.waiting_again()
         for row in self._store.rows(("waiting",)):
             if row.error_name == RateLimited.__name__:
                 longest = self._clock.now() + self._limits.longest_asked
                 self._hold(Ref.parse(row.ref).hub, min(row.not_before, longest))
         self._owner = True
-        return True
 
-    def _run_next(self) -> float:
+    def _start_next(self) -> float:
         rows = self._store.rows(("waiting", "running", "cancelled"))
         running = {row.id for row in rows if row.state == "running"}
         for job in self._jobs.values():
@@ -294,71 +300,72 @@ class Queue:
         for row in idle:
             if row.state == "cancelled":
                 self._launch(row, drop=True)
-        # "running" without a job: what became of it could not be written down.
+        # "running" without a job: its outcome could not be recorded.
         waiting = [row for row in idle if row.state != "cancelled"]
         now, refs = self._clock.now(), {job.ref for job in self._jobs.values() if not job.drop}
         for row in next_up(waiting, refs, self._holds, now, self._limits):
             if self._store.move(row.id, "running", only_from=("waiting", "running")):
                 self._launch(row)
-        return min(_LOOK_SECONDS, seconds_until(waiting, self._holds, now) or _LOOK_SECONDS)
+        return min(_POLL_SECONDS, seconds_until(waiting, self._holds, now) or _POLL_SECONDS)
 
     def _launch(self, row: Row, *, drop: bool = False) -> None:
         job = _Job(row=row, ref=Ref.parse(row.ref), pace=SpeedMeter(self._clock.now), drop=drop)
         job.done, job.total = row.done, row.total
         self._jobs[row.id] = job
-        target = self._drop if drop else self._run
-        threading.Thread(target=target, args=(job,), name=f"queue-{row.id}", daemon=True).start()
+        threading.Thread(target=self._run, args=(job,), name=f"queue-{row.id}", daemon=True).start()
 
     def _run(self, job: _Job) -> None:
+        # None: a bug in hub-ui, which the thread's excepthook reports.
         outcome: Entry | HubUiError | None = None
         try:
-            outcome = self._pull(job.ref, lambda progress: self._report(job, progress), job.stop.is_set)
+            if not job.drop:
+                outcome = self._pull(job.ref, lambda progress: self._update(job, progress), job.stop.is_set)
+            elif self._forget is not None:
+                self._forget(job.ref)
         except HubUiError as error:
             outcome = error
+            if job.drop:
+                _LOG.warning("What has come of %s could not be dropped: %s", job.ref, error)
         finally:
-            # None: a fault of ours, which goes on to the thread's own report.
-            self._ended(job, outcome)
+            with self._changed:
+                try:
+                    self._record(job, outcome)
+                except HubUiError as error:
+                    _LOG.warning("The queue can't note how %s ended: %s", job.ref, error)
+                finally:
+                    del self._jobs[job.row.id]
+                    self._changed.notify_all()
 
-    def _report(self, job: _Job, progress: Progress) -> None:
+    def _update(self, job: _Job, progress: Progress) -> None:
         job.done, job.total = progress.done, progress.total
         job.best = max(job.best, progress.done)
-        job.pace.saw(progress.done)
+        job.pace.update(progress.done)
         now = self._clock.now()
         if abs(now - job.saved) >= _SECONDS_BETWEEN_SAVES:
             job.saved = now
-            # A list that can't be written to now is no reason to stop a download.
+            # The download goes on even if its progress can't be saved now.
             with suppress(HubUiError):
                 self._store.progress(job.row.id, progress.done, progress.total)
 
-    def _ended(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
-        with self._changed:
-            try:
-                self._write_down(job, outcome)
-            except HubUiError as error:
-                _LOG.warning("The queue can't note how %s ended: %s", job.ref, error)
-            finally:
-                del self._jobs[job.row.id]
-                self._changed.notify_all()
-
-    def _write_down(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
+    def _record(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
         store, id_ = self._store, job.row.id
         if job.drop:
             store.delete(id_, only_from=("cancelled",))
         elif isinstance(outcome, Entry):
-            # It is there now, even if someone asked for a pause in the last moment.
+            # It is complete, even if someone paused it at the last moment.
             whole = {"done": outcome.size, "total": outcome.size}
             store.move(id_, "done", only_from=("running", "waiting", "paused"), fresh=True, **whole)
-            store.prune("done", _MOST_DONE)
+            store.prune("done", _MAX_DONE)
         elif isinstance(outcome, PullCancelled):
             store.progress(id_, job.done, job.total)
-            # Nobody asked for it but the end of this process.
+            # Still "running": this process ends, and nobody paused it.
             store.move(id_, "waiting", only_from=("running",))
         else:
-            self._failed(job, outcome or HubUiError(_FAULT))
+            self._record_failure(job, outcome or HubUiError(_FAULT))
 
-    def _failed(self, job: _Job, error: HubUiError) -> None:
+    def _record_failure(self, job: _Job, error: HubUiError) -> None:
         attempts = 1 if job.best > job.row.best else job.row.attempts + 1
-        wait = self._limits.next_try(attempts, error, self._luck())
+        wait = self._limits.next_try(attempts, error, self._jitter())
         not_before = 0.0 if wait is None else self._clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
             self._hold(job.ref.hub, not_before)
@@ -377,28 +384,5 @@ class Queue:
         self._store.prune("failed", self._most_failed)
 
     def _hold(self, hub: Origin, until: float) -> None:
-        """A hub that asks for time speaks to all of us, not to one download alone."""
+        """A rate limit holds back all downloads from that hub."""
         self._holds[hub] = max(until, self._holds.get(hub, 0.0))
-
-    def _drop(self, job: _Job) -> None:
-        try:
-            if self._forget is not None:
-                self._forget(job.ref)
-        except HubUiError as error:
-            _LOG.warning("What has come of %s could not be dropped: %s", job.ref, error)
-        finally:
-            self._ended(job, None)
-
-    def _end_jobs(self) -> None:
-        """The lock is let go of while waiting, so that they can write down how far they came."""
-        until = time.monotonic() + _STOP_SECONDS
-        for job in self._jobs.values():
-            job.stop.set()
-        while self._jobs and (left := until - time.monotonic()) > 0:
-            self._changed.wait(left)
-
-
-def _failure(row: Row) -> Failure | None:
-    if row.error_name is None or row.error_message is None:
-        return None
-    return Failure(name=row.error_name, message=row.error_message)

@@ -1,34 +1,30 @@
-"""The queue's SQLite file: which refs are wanted and how far each is. The only module of the queue that holds SQL.
+"""The queue's SQLite file: its tasks and how far each is. The only module of the queue with SQL.
 
-Several processes may have it open. Every change is one statement that says which states it may start from, so two
-that come at once can't undo each other.
+Several processes may have it open. Every change is one statement that names the states it may start from, so two
+concurrent changes can't undo each other.
 """
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from connectors.errors import HubUiError
-from hub_ui.database import connect, is_damage, move_aside, transaction
+from hub_ui.database import errors_as_messages, open_database, placeholders, transaction
 
-_LOG = logging.getLogger(__name__)
-
-# "cancelled": the person wants it no more, and its part has not been dropped yet.
+_LABEL = "list of downloads"
+# "cancelled": its partial file has not been deleted yet.
 State = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
 ANY: tuple[State, ...] = ("waiting", "running", "paused", "failed", "done", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """`best` is the furthest the bytes ever came. `not_before` is a time in seconds since 1970; 0 for at once."""
+    """`best` is the most bytes that ever came. `not_before` is a time in seconds since 1970; 0 for at once."""
 
     id: int
     ref: str
@@ -64,48 +60,25 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX tasks_state ON tasks (state)")
 
 
-# Each runs once, in order, in the transaction that also records it. Only ever append.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_m001_initial]
+# Only ever append.
+MIGRATIONS = [_m001_initial]
 
 
 class QueueStore:
     """One open file. Any thread may call any method."""
 
     def __init__(self, path: Path) -> None:
+        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created."""
         self._path = path
         self._lock = threading.Lock()
-        self._connection = connect(path)
-        with ExitStack() as undo:
-            undo.callback(self._connection.close)
-            _migrate(self._connection)
-            self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks LIMIT 1").fetchall()
-            undo.pop_all()
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """A file that is damaged or not ours is moved aside, never deleted, and an empty one takes its place."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return cls._open(path)
-        except (OSError, sqlite3.Error) as error:
-            raise _cannot_use(path, error) from error
-
-    @classmethod
-    def _open(cls, path: Path) -> Self:
-        try:
-            return cls(path)
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            _LOG.warning("The queue %s can't be read (%s). It is kept as %s.", path, error, move_aside(path))
-        return cls(path)
+        self._connection = open_database(path, _LABEL, MIGRATIONS, {"tasks": _COLUMNS})
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
     def add(self, ref: str, title: str) -> Row:
-        """A ref has one row: one that rests goes on, and one that waits or runs is left alone."""
+        """A ref has one row: adding it again restarts it unless it waits or runs."""
         sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
                   ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
                   WHERE state NOT IN ('waiting', 'running')"""
@@ -115,8 +88,8 @@ class QueueStore:
         return _row(row)
 
     def rows(self, states: Sequence[State] = ANY) -> tuple[Row, ...]:
-        """In the order in which they were first wanted."""
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE state IN {_marks(states)} ORDER BY id"
+        """In the order in which they were first added."""
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE state IN {placeholders(states)} ORDER BY id"
         with self._reading() as connection:
             return tuple(_row(row) for row in connection.execute(sql, tuple(states)))
 
@@ -128,7 +101,7 @@ class QueueStore:
     def move(self, id_: int, to: State, *, only_from: Sequence[State], fresh: bool = False, **changes: Any) -> bool:
         """False where the row is gone, or in another state by now. `fresh` forgets earlier failures."""
         changed = {"state": to, **(_FRESH if fresh else {}), **changes}
-        sql = f"UPDATE tasks SET {_assignments(changed)} WHERE id = ? AND state IN {_marks(only_from)}"
+        sql = f"UPDATE tasks SET {_assignments(changed)} WHERE id = ? AND state IN {placeholders(only_from)}"
         with self._transaction() as connection:
             return connection.execute(sql, (*changed.values(), id_, *only_from)).rowcount > 0
 
@@ -137,17 +110,17 @@ class QueueStore:
             connection.execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", (done, total, id_))
 
     def waiting_again(self) -> None:
-        """Whoever ran them is no more."""
+        """After the process that ran them has ended."""
         with self._transaction() as connection:
             connection.execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
 
     def delete(self, id_: int, *, only_from: Sequence[State]) -> bool:
-        sql = f"DELETE FROM tasks WHERE id = ? AND state IN {_marks(only_from)}"
+        sql = f"DELETE FROM tasks WHERE id = ? AND state IN {placeholders(only_from)}"
         with self._transaction() as connection:
             return connection.execute(sql, (id_, *only_from)).rowcount > 0
 
     def prune(self, state: State, most: int) -> None:
-        """Of those in that state, only the last are still told."""
+        """Deletes all in that state but the last `most`."""
         sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
         with self._transaction() as connection:
@@ -155,42 +128,13 @@ class QueueStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with transaction(connection):
-                yield connection
+        with self._reading() as connection, transaction(connection):
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._connection
-            except sqlite3.Error as error:
-                raise _cannot_use(self._path, error) from error
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Raises HubUiError for a file that a newer hub-ui has migrated further than we know."""
-    connection.execute("BEGIN IMMEDIATE")
-    with transaction(connection):
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
-        )
-        done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        if unknown := done - {step.__name__ for step in MIGRATIONS}:
-            raise HubUiError(f"The queue was written by a newer hub-ui ({min(unknown)}). Update hub-ui to go on.")
-        for step in MIGRATIONS:
-            if step.__name__ not in done:
-                step(connection)
-                at = datetime.now(UTC).isoformat(timespec="seconds")
-                connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, at))
-
-
-def _cannot_use(path: Path, error: Exception) -> HubUiError:
-    return HubUiError(
-        f"The list of downloads, {path.name}, can't be used ({error}). Check that its folder is writable and its disk "
-        "not full, or set HUB_UI_HOME to another folder."
-    )
+        with self._lock, errors_as_messages(self._path, _LABEL):
+            yield self._connection
 
 
 def _row(values: Sequence[Any]) -> Row:
@@ -199,7 +143,3 @@ def _row(values: Sequence[Any]) -> Row:
 
 def _assignments(changes: dict[str, Any]) -> str:
     return ", ".join(f"{name} = ?" for name in changes)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return f"({', '.join('?' * len(values))})"

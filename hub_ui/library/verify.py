@@ -1,10 +1,10 @@
-"""Is the folder what the lock file says? Every file is hashed again; nothing is changed and no hub is asked."""
+"""Checks the folder against the lock file by hashing every file. Changes nothing and asks no hub."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ from hub_ui.library.lockfile import Entry
 
 State = Literal["right", "missing", "changed", "unreadable"]
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
-_AT_ONCE = min(4, os.cpu_count() or 1)
+_WORKERS = min(4, os.cpu_count() or 1)
 # Set aside by `sync`, they are weights still.
 _WEIGHTS = re.compile(rf"{re.escape(SUFFIX)}(\.changed[0-9]*)?$")
 _UNFINISHED = (".part", ".twin", ".new")
@@ -49,44 +49,39 @@ def check(library: Library, entry: Entry) -> Checked:
     return Checked(entry=entry, state=state, sha256=found.sha256, size=found.size)
 
 
-def check_all(library: Library, report: Callable[[int, Checked], None] | None = None) -> tuple[Checked, ...]:
-    """Every entry in the order of the lock file. `report` is told how many are done and what the last one was."""
+def check_all(library: Library, on_progress: Callable[[int, Checked], None] | None = None) -> tuple[Checked, ...]:
+    """Every entry in the order of the lock file. `on_progress` gets how many are done and what the last one was."""
     results = []
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for done, checked in enumerate(pool.map(lambda entry: check(library, entry), library.entries()), 1):
-            results.append(checked)
-            if report is not None:
-                report(done, checked)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for done, result in enumerate(pool.map(lambda entry: check(library, entry), library.entries()), 1):
+            results.append(result)
+            if on_progress is not None:
+                on_progress(done, result)
     return tuple(results)
 
 
 def foreign(library: Library) -> tuple[str, ...]:
     """Files in the folder that no entry names, sorted.
 
-    Not those that stand beside a weight file under its name (pictures, notes of other programs), hidden ones, parts
-    of downloads and the lock file.
+    Except those beside a weight file with its name (images, metadata of other programs), hidden files, parts of
+    downloads and the lock file.
     """
-    named = {_folded(entry.file) for entry in library.entries()}
-    beside = {name.removesuffix(SUFFIX) for name in named}
-    found = (path for path in _files(library.folder) if path != library.lock)
-    names = (path.relative_to(library.folder).as_posix() for path in found)
-    return tuple(sorted(name for name in names if _folded(name) not in named and not _belongs(_folded(name), beside)))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    files = {entry.file.casefold() for entry in library.entries()}
+    stems = {name.removesuffix(SUFFIX) for name in files}
+    found = []
+    for root, folders, names in os.walk(library.folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(where, name) for name in names if not name.startswith("."))
+        paths = (Path(root, name) for name in names if not name.startswith("."))
+        found += [path.relative_to(library.folder).as_posix() for path in paths if path != library.lock]
+    return tuple(
+        sorted(name for name in found if name.casefold() not in files and not _belongs(name.casefold(), stems))
+    )
 
 
-def _belongs(name: str, beside: set[str]) -> bool:
+def _belongs(name: str, stems: set[str]) -> bool:
     """`ink.preview.png` belongs to `ink.safetensors`, and so does `ink.json`; another weight file belongs to none."""
     if name.endswith(_UNFINISHED):
         return True
-    place = PurePosixPath(name)
-    stems = {place.name.rsplit(".", dots)[0] for dots in range(1, place.name.count(".") + 1)}
-    return not _WEIGHTS.search(name) and any(str(place.with_name(stem)) in beside for stem in stems if stem)
-
-
-def _folded(name: str) -> str:
-    return name.casefold()
+    path = PurePosixPath(name)
+    prefixes = {path.name.rsplit(".", dots)[0] for dots in range(1, path.name.count(".") + 1)}
+    return not _WEIGHTS.search(name) and any(str(path.with_name(prefix)) in stems for prefix in prefixes if prefix)

@@ -120,7 +120,7 @@ def first_search(indexed: Catalog) -> Figure:
 def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "catalog.sqlite"
-        with Catalog.open(path) as indexed, Catalog(Store.open(path), None) as scanned:
+        with Catalog.open(path) as indexed, Catalog(Store(path), None) as scanned:
             filling = seconds(lambda: indexed.add(map(sample, range(LORAS))))
             building = seconds(lambda: indexed.search(Query()))
             rebuilt = Figure(

@@ -133,18 +133,18 @@ class Hasher:
 
 def check_start(head: bytes) -> None:
     """Raises NotWeights when a file that begins with these (at least 9) bytes can't be safetensors."""
-    with _not_kept():
+    with _errors_as_not_weights():
         header_length(head)
 
 
 def check_file(path: Path) -> None:
     """Raises NotWeights unless the header can be read and describes exactly the bytes that follow it."""
-    with _not_kept(), path.open("rb") as file:
+    with _errors_as_not_weights(), path.open("rb") as file:
         read_header(FileRanges(file))
 
 
 @contextmanager
-def _not_kept() -> Iterator[None]:
+def _errors_as_not_weights() -> Iterator[None]:
     try:
         yield
     except (NotWeights, BadHeader) as error:

@@ -1,10 +1,11 @@
-"""A Python file that puts the library's LoRAs on their base models with diffusers, every one of them pinned."""
+"""A Python script that loads the library's LoRAs on their base models with diffusers, every one pinned."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from hub_ui.library.lockfile import Entry
@@ -28,17 +29,17 @@ PIPELINES = {{{names}}}
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else next(iter(PIPELINES))
     pipeline, prompt, settings = PIPELINES[name]()
-    picture = pipeline(prompt, generator=torch.Generator("cpu").manual_seed(0), **settings).images[0]
-    picture.save(f"{{name}}.png")
+    image = pipeline(prompt, generator=torch.Generator("cpu").manual_seed(0), **settings).images[0]
+    image.save(f"{{name}}.png")
     print(f"{{name}}.png")
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """Where diffusers loads it from, and how a picture is asked of it. `scheduler` replaces one that can't be used.
+    """Where diffusers loads a base model from. `settings` are for the pipeline's call, `scheduler` replaces its own.
 
-    `revision` is the commit of a repo, None for a folder and for a repo whose hub could not be asked.
+    `revision` is the commit of a repo, None for a folder and for a repo whose hub did not answer.
     """
 
     source: str
@@ -49,7 +50,7 @@ class Base:
 
 
 def snippet(entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], Base | None]) -> str:
-    """`base_of` gives None where no base model is known; such an entry is named in a comment."""
+    """The script. An entry for which `base_of` returns None is only named in a comment."""
     groups: dict[str, list[Entry]] = {}
     bases: dict[str, Base] = {}
     left: list[Entry] = []
@@ -68,57 +69,47 @@ def snippet(entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Ca
 
 
 def _function(name: str, base: Base, group: list[Entry], path: Callable[[Entry], Path]) -> str:
-    adapters = _names(group)
+    adapters: list[str] = []
+    loads: list[str] = []
+    for entry in group:
+        # One name an entry, none twice. PEFT allows no dots in them.
+        names = (f"{_identifier(entry.title)}_{number}" for number in count(2))
+        adapter = _identifier(entry.title)
+        while adapter in adapters:
+            adapter = next(names)
+        adapters.append(adapter)
+        loads += _load(entry, adapter, path)
     weights = [1.0 if entry.weight is None else entry.weight for entry in group]
     words = list(dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words))
     prompt = ", ".join([*words, "a lighthouse by the sea"])
+    source = f"{base.source!r}, revision={base.revision!r}" if base.revision else repr(base.source)
     lines = [
         f"def {name}():",
-        f"    pipeline = diffusers.DiffusionPipeline.from_pretrained({_place(base)}, torch_dtype=DTYPE)",
-        *_scheduler(base),
-        *(line for entry, adapter in zip(group, adapters, strict=True) for line in _load(entry, adapter, path)),
+        f"    pipeline = diffusers.DiffusionPipeline.from_pretrained({source}, torch_dtype=DTYPE)",
+        *loads,
         f"    pipeline.set_adapters({adapters!r}, adapter_weights={weights!r})",
         f"    return pipeline.to(DEVICE), {prompt!r}, {dict(base.settings)!r}",
     ]
+    if base.scheduler is not None:
+        scheduler = f"diffusers.{base.scheduler}.from_config(pipeline.scheduler.config)"
+        lines.insert(2, f"    pipeline.scheduler = {scheduler}")
     return "\n\n" + "\n".join(lines) + "\n"
 
 
-def _place(base: Base) -> str:
-    return f"{base.source!r}, revision={base.revision!r}" if base.revision else repr(base.source)
-
-
-def _scheduler(base: Base) -> list[str]:
-    if base.scheduler is None:
-        return []
-    return [f"    pipeline.scheduler = diffusers.{base.scheduler}.from_config(pipeline.scheduler.config)"]
-
-
-def _load(entry: Entry, adapter: str, path: Callable[[Entry], Path]) -> Iterator[str]:
-    """Hugging Face hands out a file at its commit; what the other hubs have is loaded from the library."""
-    yield f"    # {_comment(entry)}"
-    yield f"    # sha256 {entry.sha256}"
+def _load(entry: Entry, adapter: str, path: Callable[[Entry], Path]) -> list[str]:
+    """diffusers downloads a file on Hugging Face at its commit; files of the other hubs are loaded from the library."""
     if entry.ref.hub == "huggingface" and entry.ref.file:
-        place, name = repr(entry.ref.id), entry.ref.file
-        pin = f"revision={entry.ref.version!r}, "
+        source, pin, name = repr(entry.ref.id), f"revision={entry.ref.version!r}, ", entry.ref.file
     else:
         file = path(entry).absolute()
-        place, name, pin = repr(str(file.parent)), file.name, ""
-    yield "    pipeline.load_lora_weights("
-    yield f"        {place}, {pin}weight_name={name!r}, adapter_name={adapter!r}"
-    yield "    )"
-
-
-def _names(group: list[Entry]) -> list[str]:
-    """One adapter name an entry, none twice. PEFT allows no dots in them."""
-    taken: list[str] = []
-    for entry in group:
-        name = _identifier(entry.title)
-        number = 2
-        while name in taken:
-            name = f"{_identifier(entry.title)}_{number}"
-            number += 1
-        taken.append(name)
-    return taken
+        source, pin, name = repr(str(file.parent)), "", file.name
+    return [
+        f"    # {_comment(entry)}",
+        f"    # sha256 {entry.sha256}",
+        "    pipeline.load_lora_weights(",
+        f"        {source}, {pin}weight_name={name!r}, adapter_name={adapter!r}",
+        "    )",
+    ]
 
 
 def _identifier(text: str) -> str:
@@ -127,5 +118,5 @@ def _identifier(text: str) -> str:
 
 
 def _comment(entry: Entry) -> str:
-    """On one line: a title must not end the comment and become code."""
+    """On one line, so that a title can't end the comment and become code."""
     return clean(f"{entry.title}: {entry.ref}")

@@ -1,4 +1,4 @@
-"""Writes beside weight files what other programs read there: only when asked, and never over someone else's file."""
+"""Writes the files that other programs read beside weight files. A file that isn't ours is never overwritten."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hub_ui.library.disk import move
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.lockfile import Entry
 
-# What was written, by path, with the hash it had: a file that has another one since was changed by someone.
+# Path -> SHA-256 of every file written. One that has another hash by now was changed by someone else.
 _LISTING = Path(".hub-ui") / "exported.json"
 SUFFIXES = (".json", ".metadata.json", ".png")
-_PICTURES = tuple(
+_IMAGES = tuple(
     dot + suffix for suffix in ("png", "jpg", "jpeg", "webp", "gif", "mp4", "webm") for dot in (".", ".preview.")
 )
 
-# "kept": the file there is not ours, and stays. "merged": it is the other program's, and what it lacked was put in.
+# "kept": the file there isn't ours and was left alone. "merged": missing values were added to another program's file.
 State = Literal["written", "same", "kept", "merged"]
 
 
@@ -29,8 +29,8 @@ State = Literal["written", "same", "kept", "merged"]
 class Sidecar:
     """A file beside a weight file: `suffix` takes the place of ".safetensors".
 
-    With `facts`, it is a JSON object that the other program rewrites: what stands there is its own, but for the values
-    under these keys. One that is about another file, by its `sha256`, stays as it is.
+    With `facts`, it is a JSON object that the other program rewrites: its values are kept, but for those under these
+    keys. An object whose `sha256` is another file's is left alone.
     """
 
     entry: Entry
@@ -51,7 +51,7 @@ class Exported:
 
 
 class Exporter:
-    """Writes below `target`; what it ever wrote is listed in the library `folder`. `force` overwrites anything."""
+    """Writes below `target`, and lists what it wrote in the library `folder`. `force` overwrites any file."""
 
     def __init__(self, folder: Path, target: Path, *, force: bool = False) -> None:
         self._listing = folder / _LISTING
@@ -60,26 +60,25 @@ class Exporter:
         self._ours = _read(self._listing)
 
     def write(self, sidecars: Iterable[Sidecar]) -> list[Exported]:
-        done = [self._sidecar(sidecar) for sidecar in sidecars]
-        self._remember()
-        return done
+        results = []
+        for sidecar in sidecars:
+            path = self._target / sidecar.file
+            # An image someone chose themselves, under any name that programs look for, stays the only one.
+            names = (path.with_name(path.stem + suffix) for suffix in _IMAGES if suffix != ".png")
+            other = next((name for name in names if name.exists()), None)
+            if other is not None and sidecar.suffix == ".png" and not self._force:
+                results.append(Exported(path=other, state="kept", entry=sidecar.entry))
+            else:
+                state = self._put(path, sidecar.data, sidecar.facts)
+                results.append(Exported(path=path, state=state, entry=sidecar.entry))
+        self._save()
+        return results
 
     def write_file(self, name: str, data: bytes) -> Exported:
         path = self._target / name
-        done = Exported(path=path, state=self._put(path, data))
-        self._remember()
-        return done
-
-    def _sidecar(self, sidecar: Sidecar) -> Exported:
-        path = self._target / sidecar.file
-        if sidecar.suffix == ".png" and (other := self._other_picture(path)) is not None:
-            return Exported(path=other, state="kept", entry=sidecar.entry)
-        return Exported(path=path, state=self._put(path, sidecar.data, sidecar.facts), entry=sidecar.entry)
-
-    def _other_picture(self, path: Path) -> Path | None:
-        """A picture someone chose themselves, under any name that programs look for."""
-        others = (path.with_name(path.stem + suffix) for suffix in _PICTURES if suffix != ".png")
-        return None if self._force else next((other for other in others if other.exists()), None)
+        state = self._put(path, data)
+        self._save()
+        return Exported(path=path, state=state)
 
     def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> State:
         there = _hash(path.read_bytes()) if path.is_file() else None
@@ -93,7 +92,7 @@ class Exporter:
         self._ours[_key(path)] = _hash(data)
         return "written"
 
-    def _remember(self) -> None:
+    def _save(self) -> None:
         self._listing.parent.mkdir(parents=True, exist_ok=True)
         new = self._listing.with_suffix(".new")
         new.write_text(json.dumps(self._ours, indent=1, sort_keys=True), encoding="utf-8")
@@ -101,24 +100,24 @@ class Exporter:
 
 
 def _merge(path: Path, data: bytes, facts: frozenset[str]) -> State:
-    """The file stays the other program's: it is not listed as ours, and is neither overwritten nor removed later."""
+    """The file isn't listed as ours, so it is neither overwritten nor removed later."""
     theirs, ours = _object(path.read_bytes()), _object(data)
     if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):
         return "kept"
-    merged = {**_filled(theirs, ours), **{key: ours[key] for key in facts if key in ours}}
+    merged = {**_fill_in(theirs, ours), **{key: ours[key] for key in facts if key in ours}}
     if merged == theirs:
         return "same"
     _replace(path, as_json(merged))
     return "merged"
 
 
-def _filled(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    """`theirs`, with what is missing or empty in it taken from `ours`, also inside objects that both have."""
+def _fill_in(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """`theirs`, with missing and empty values filled in from `ours`, recursively."""
     filled = dict(theirs)
     for key, value in ours.items():
         there = theirs.get(key)
         if isinstance(there, dict) and isinstance(value, dict):
-            filled[key] = _filled(there, value)
+            filled[key] = _fill_in(there, value)
         # False and 0 are answers.
         elif there in (None, "", [], {}):
             filled[key] = value
@@ -140,7 +139,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def drop(folder: Path, entry: Entry) -> tuple[Path, ...]:
-    """Removes what was written beside an entry's file and is as it was written."""
+    """Removes the files we wrote beside an entry's file, unless they were changed since."""
     ours = _read(folder / _LISTING)
     beside = [folder / (entry.file.removesuffix(SUFFIX) + suffix) for suffix in SUFFIXES]
     gone = tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(path)))
@@ -154,7 +153,7 @@ def as_json(value: object) -> bytes:
 
 
 def _read(listing: Path) -> dict[str, str]:
-    """A listing that is lost or damaged makes everything someone else's: nothing is overwritten then."""
+    """Empty for a missing or damaged listing: then no file counts as ours, and none is overwritten."""
     try:
         found = json.loads(listing.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -11,7 +11,7 @@ import gradio as gr
 
 from connectors.errors import UsageError
 from hub_ui.library import lockfile
-from hub_ui.library.lock_diff import Merged, merged
+from hub_ui.library.lock_diff import Merged, merge
 from hub_ui.library.lockfile import Entry
 from hub_ui.pages.events import QUIET, told
 from hub_ui.pages.library.downloads import Downloads
@@ -90,7 +90,7 @@ def read(services: Services, text: str) -> tuple[Merged, ...]:
         raise UsageError("There is no lock file yet. Paste its text, or choose the file.")
     if len(text) > MOST_BYTES:
         raise UsageError("This is too long for a lock file. On the command line: hub-ui sync --lock FILE")
-    return merged(services.library.entries(), lockfile.loads(text, "The lock file"))
+    return merge(services.library.entries(), lockfile.loads(text, "The lock file"))
 
 
 def new(wanted: Sequence[Merged]) -> tuple[Entry, ...]:

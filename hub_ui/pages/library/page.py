@@ -16,7 +16,7 @@ from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import outdated
+from hub_ui.library.outdated import check_for_updates
 from hub_ui.library.verify import Checked, check_all, foreign
 from hub_ui.pages.events import QUIET, stepping, told
 from hub_ui.pages.library import lock_import
@@ -185,7 +185,7 @@ def compare(services: Services, render: Renderer, found: Findings) -> Iterator[C
         return lora
 
     yield Change(progress=widgets_result.progress_html(render, "Asking the hubs…", None))
-    for number, standing in enumerate(outdated(entries, get), 1):
+    for number, standing in enumerate(check_for_updates(entries, get), 1):
         standings.append(standing)
         line = f"Asked about {number:,} of {len(entries):,}: {format.visible(standing.entry.title)}"
         yield Change(progress=widgets_result.progress_html(render, line, number / len(entries)))

@@ -53,7 +53,7 @@ def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
     """The same LoRAs searched with the index and without one."""
     with (
         Catalog.open(path / "catalog.sqlite") as indexed,
-        Catalog(Store.open(path / "catalog.sqlite"), None) as scanned,
+        Catalog(Store(path / "catalog.sqlite"), None) as scanned,
     ):
         indexed.add(loras)
         yield indexed, scanned

@@ -138,7 +138,7 @@ def test_a_list_is_handed_on_with_what_a_card_said_when_it_was_opened(tmp_path: 
     listed = lora(downloads=7)
     with catalog(tmp_path, lora(claims=said)) as opened:
         opened.add([listed])
-        [known] = opened.remembered([listed], "soft")
+        [known] = opened.complete([listed], "soft")
     record = flatten(known)
     assert (record.trigger_words, record.weight, record.downloads) == (("inkline",), 0.8, 7)
 
@@ -148,5 +148,5 @@ def test_what_is_known_beyond_a_list_stays_under_the_ceiling(tmp_path: Path) -> 
     opened_before = lora(1, versions=(version("civitai:1@10", examples=pictures),), description="x")
     with catalog(tmp_path, opened_before, lora(2, nsfw="explicit", description="x")) as opened:
         opened.add([lora(1), lora(2)])
-        [known] = opened.remembered([lora(1), lora(2)], "soft")
+        [known] = opened.complete([lora(1), lora(2)], "soft")
     assert [picture.url for picture in known.versions[0].examples] == ["https://a.example/2.png"]

@@ -225,7 +225,7 @@ def test_an_index_that_is_damaged_while_open_is_built_anew(tmp_path: Path, caplo
         remove_subfolder(tmp_path / "catalog.sqlite")
         opened.add([lora(2)])
         assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
-    assert "is built anew" in caplog.text
+    assert "is rebuilt" in caplog.text
 
 
 def test_a_good_index_is_not_built_anew(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_where_no_index_can_be_kept_search_goes_on_without(tmp_path: Path, caplo
 def test_while_another_process_writes_the_index_search_goes_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(index, "_BUSY_SECONDS", 0.0)
     path = filled(tmp_path)
     other = tantivy.Index.open(str(subfolder(path))).writer(15_000_000, 1)
     with Catalog.open(path) as opened:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.catalog.row import folded_name, phrase, searchable, searchable_names, storable, terms, without_markup, words
+from hub_ui.catalog.row import fold_name, phrase, searchable, searchable_names, storable, terms, without_markup, words
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_tags_of_a_description_are_no_words_of_it() -> None:
 
 
 def test_names_are_compared_without_case_and_spacing() -> None:
-    assert folded_name("  =My  Base\x1f\x00 ") == "my base"
+    assert fold_name("  =My  Base\x1f\x00 ") == "my base"
 
 
 def test_what_sqlite_can_not_hold_is_escaped() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from hub_ui.catalog import codec, store
-from hub_ui.catalog.row import row_of, spellings
+from hub_ui.catalog.row import row_of
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import lora
 
 
 @pytest.fixture(name="opened")
 def fresh_store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "catalog.sqlite")
+    opened = Store(tmp_path / "catalog.sqlite")
     yield opened
     opened.close()
 
@@ -22,7 +22,7 @@ def fresh_store(tmp_path: Path) -> Iterator[Store]:
 def put(opened: Store, number: int, then: Exception | None = None) -> None:
     one = lora(number, base="Pony")
     with opened.writing() as writing:
-        writing.put(one, codec.encode(one), row_of(one), spellings(one), None)
+        writing.put(one, codec.encode(one))
         if then:
             raise then
 
@@ -45,7 +45,7 @@ def test_a_blank_file_gets_the_whole_schema(opened: Store, tmp_path: Path) -> No
 
 
 def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store.open(tmp_path / "catalog.sqlite").close()
+    Store(tmp_path / "catalog.sqlite").close()
     ran = []
 
     def _m002_later(connection: sqlite3.Connection) -> None:
@@ -53,7 +53,7 @@ def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_later])
     for _ in range(2):
-        Store.open(tmp_path / "catalog.sqlite").close()
+        Store(tmp_path / "catalog.sqlite").close()
     assert ran == [[("_m001_initial",)]]
 
 
@@ -64,7 +64,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_broken])
     with pytest.raises(RuntimeError):
-        Store.open(tmp_path / "catalog.sqlite")
+        Store(tmp_path / "catalog.sqlite")
     connection = sqlite3.connect(tmp_path / "catalog.sqlite")
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
     connection.close()

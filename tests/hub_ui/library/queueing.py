@@ -102,7 +102,7 @@ def eventually(true: Callable[[], Any]) -> None:
 @contextmanager
 def queue(folder: Path, pulls: Pulls, **options: Any) -> Iterator[Queue]:
     """Started, and stopped in the end."""
-    made = Queue(folder / "queue.sqlite", pulls, **{"forget": pulls.forget, "luck": lambda: 1.0, **options})
+    made = Queue(folder / "queue.sqlite", pulls, **{"forget": pulls.forget, "jitter": lambda: 1.0, **options})
     made.start()
     try:
         yield made

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked
 from connectors.ref import Ref
-from hub_ui.library.alternatives import explained
+from hub_ui.library.alternatives import explain
 from tests.hub_ui.stand_ins import lora, version
 
 REF = Ref.parse("civitai:1001@2001")
@@ -16,7 +16,7 @@ TWIN = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
 
 def told(error: HubUiError = GONE, *twins: Ref, **fields: object) -> str:
     known = replace(lora(), **fields)  # type: ignore[arg-type]
-    return explained(error, REF, known, twins).message
+    return explain(error, REF, known, twins).message
 
 
 def test_the_same_bytes_on_another_hub_are_the_best_step() -> None:
@@ -43,7 +43,7 @@ def test_what_is_archived_still_has_its_page() -> None:
 
 def test_the_version_that_was_asked_for_is_no_other_one() -> None:
     known = lora()
-    assert "hub-ui pull" not in explained(GONE, known.ref, known, []).message
+    assert "hub-ui pull" not in explain(GONE, known.ref, known, []).message
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_a_gate_names_the_page_where_access_is_asked() -> None:
 
 
 def test_a_name_and_an_exit_code_stay_what_they_were() -> None:
-    found = explained(GONE, REF, lora(), [TWIN])
+    found = explain(GONE, REF, lora(), [TWIN])
     assert (type(found), found.exit_code, found.hub) == (NotFound, 4, "civitai")
 
 
 def test_what_passes_needs_no_other_way() -> None:
     down = HubDown("The hub can't be reached.", hub="civitai")
-    assert explained(down, REF, lora(), [TWIN]) is down
-    assert explained(GONE, REF, None, []) is GONE
+    assert explain(down, REF, lora(), [TWIN]) is down
+    assert explain(GONE, REF, None, []) is GONE

@@ -76,7 +76,7 @@ def begun(start: str, hubs: HubEndpoints, hub: HubName, folder: Path) -> Library
             pull(hubs, hub, first)
         hubs.faults.clear()
         # huggingface_hub keeps what came in its own cache.
-        kept = first.kept_bytes(connector_of(hubs, hub).pin(Ref.parse(REFS[hub])))
+        kept = first.partial_bytes(connector_of(hubs, hub).pin(Ref.parse(REFS[hub])))
         assert (weights_in(first), kept) == ([], 0 if hub == "huggingface" else 900)
     return library_in(folder)
 

@@ -137,9 +137,9 @@ def test_a_cancelled_pull_keeps_what_came_until_it_is_forgotten(library: Library
     with pytest.raises(PullCancelled):
         library.pull(download(hub.url + "/file"), record(), cancelled=lambda: next(answers, True))
     assert files(library) == ["sd1/ada/Ink lines-2001.38fcb4edb5bb.part"]
-    assert library.kept_bytes(INK) > 0
+    assert library.partial_bytes(INK) > 0
     library.forget(INK)
-    assert (files(library), library.kept_bytes(INK)) == ([], 0)
+    assert (files(library), library.partial_bytes(INK)) == ([], 0)
 
 
 def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Host) -> None:
@@ -284,7 +284,7 @@ def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub
     once = Library(library.folder, library.lock, manner=DownloadOptions(patience=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
-    assert once.kept_bytes(INK) == 100_000
+    assert once.partial_bytes(INK) == 100_000
     assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(large)
     assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
 
@@ -297,7 +297,7 @@ def test_a_web_page_in_place_of_the_rest_costs_nothing_of_what_came(library: Lib
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.NotWeights, match="web page"):
         library.pull(download(hub.url + "/file"), record())
-    assert library.kept_bytes(INK) == 100_000
+    assert library.partial_bytes(INK) == 100_000
 
 
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:

@@ -10,7 +10,7 @@ from connectors.errors import BadAnswer, HubDown, HubUiError, NotFound, RateLimi
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateStatus, outdated
+from hub_ui.library.outdated import UpdateStatus, check_for_updates
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.stand_ins import lora
 
@@ -40,7 +40,7 @@ def commit(commit_id: str, sha: str | None, path: str = "ink.safetensors", size:
 
 
 def standing(held: Entry, answer: Lora | HubUiError) -> UpdateStatus:
-    [found] = outdated([held], answering(answer))
+    [found] = check_for_updates([held], answering(answer))
     return found
 
 
@@ -124,7 +124,7 @@ def test_a_hub_that_fails_as_a_whole_is_not_asked_again(error: HubUiError, asked
         seen.append(ref)
         raise error
 
-    found = list(outdated([entry(), entry(ref=Ref.parse("civitai:1@2"))], get))
+    found = list(check_for_updates([entry(), entry(ref=Ref.parse("civitai:1@2"))], get))
     assert ([each.state for each in found], len(seen)) == (["failed", "failed"], asked)
 
 
@@ -135,7 +135,7 @@ def test_two_files_of_one_lora_are_one_question() -> None:
         seen.append(ref)
         return lora(versions=(version(2001),))
 
-    list(outdated([entry(), entry(ref=MODEL.at("2001", "3002"))], get))
+    list(check_for_updates([entry(), entry(ref=MODEL.at("2001", "3002"))], get))
     assert seen == [MODEL]
 
 
@@ -143,12 +143,12 @@ def test_a_version_whose_successor_is_in_the_library_is_not_told_to_be_updated()
     answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
     old = entry(ref=MODEL.at("2001", "3001"), sha256=MINE)
     new = entry(ref=MODEL.at("2002", "4711"), sha256=OTHER, file="sd1/new.safetensors")
-    found, _ = outdated([old, new], answering(answer))
+    found, _ = check_for_updates([old, new], answering(answer))
     assert (found.state, found.newest_name) == ("superseded", "v2002")
 
 
 def test_another_file_of_the_same_repo_is_no_successor() -> None:
     old = entry(ref=REPO.at(OLD, "ink.safetensors"), sha256=MINE)
     other = entry(ref=REPO.at(NEW, "paper.safetensors"), sha256="c" * 64, file="sd1/paper.safetensors")
-    states = [one.state for one in outdated([old, other], answering(commit(NEW, OTHER)))]
+    states = [one.state for one in check_for_updates([old, other], answering(commit(NEW, OTHER)))]
     assert states[0] == "newer"

@@ -367,5 +367,5 @@ def test_a_list_that_can_not_be_used_says_so_and_is_looked_at_again(
     (tmp_path / "queue.sqlite").mkdir()
     with caplog.at_level(logging.WARNING), queue(tmp_path, pulls) as running:
         eventually(lambda: "The queue waits" in caplog.text)
-        with pytest.raises(HubUiError, match=r"The list of downloads, queue\.sqlite, can't be used"):
+        with pytest.raises(HubUiError, match=r"The list of downloads queue\.sqlite can't be used"):
             running.add(A)

@@ -50,9 +50,11 @@ def test_the_next_look_is_when_the_first_may_start() -> None:
     assert seconds_until([row(A)], {}, 50.0) is None
 
 
-@pytest.mark.parametrize(("attempts", "luck", "seconds"), [(1, 1.0, 2.0), (1, 0.0, 1.0), (3, 1.0, 8.0), (4, 0.5, 12.0)])
-def test_waits_grow_and_are_spread(attempts: int, luck: float, seconds: float) -> None:
-    assert QueueLimits().next_try(attempts, HubTimeout("Slow."), luck) == seconds
+@pytest.mark.parametrize(
+    ("attempts", "jitter", "seconds"), [(1, 1.0, 2.0), (1, 0.0, 1.0), (3, 1.0, 8.0), (4, 0.5, 12.0)]
+)
+def test_waits_grow_and_are_spread(attempts: int, jitter: float, seconds: float) -> None:
+    assert QueueLimits().next_try(attempts, HubTimeout("Slow."), jitter) == seconds
 
 
 def test_no_hub_is_given_more_than_an_hour() -> None:
@@ -76,9 +78,9 @@ def test_five_tries_are_enough() -> None:
 def test_bytes_that_lay_there_before_are_not_speed() -> None:
     clock = Moved()
     pace = SpeedMeter(clock.now)
-    pace.saw(1_000_000)
+    pace.update(1_000_000)
     clock.advance(1)
-    pace.saw(1_000_500)
+    pace.update(1_000_500)
     assert pace.rate() == 500.0
 
 
@@ -86,7 +88,7 @@ def test_a_speed_is_smooth() -> None:
     clock = Moved()
     pace = SpeedMeter(clock.now)
     for done in (0, 100, 200, 1200):
-        pace.saw(done)
+        pace.update(done)
         clock.advance(1)
     assert 100.0 < (pace.rate() or 0.0) < 1000.0
 
@@ -94,9 +96,9 @@ def test_a_speed_is_smooth() -> None:
 def test_a_speed_falls_while_nothing_comes() -> None:
     clock = Moved()
     pace = SpeedMeter(clock.now)
-    pace.saw(0)
+    pace.update(0)
     clock.advance(1)
-    pace.saw(1000)
+    pace.update(1000)
     clock.advance(10)
     assert pace.rate() == 0.0
 
@@ -105,6 +107,6 @@ def test_a_start_from_the_front_is_no_negative_speed() -> None:
     clock = Moved()
     pace = SpeedMeter(clock.now)
     for done in (5000, 0, 100):
-        pace.saw(done)
+        pace.update(done)
         clock.advance(1)
     assert (pace.rate() or 0.0) >= 0.0

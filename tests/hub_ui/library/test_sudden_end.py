@@ -65,7 +65,7 @@ def test_what_a_pull_left_that_ended_just_after_it_wrote_its_entry_is_taken_away
         patch.setattr(PartialFile, "settle", lambda _: None)
         entry = pull(hubs, hub, library)
     assert len(list(library.folder.glob(".hub-ui/*.json"))) == 1
-    assert library.present(entry.ref) == entry == pull(hubs, hub, library)
+    assert library.find_installed(entry.ref) == entry == pull(hubs, hub, library)
     assert list(library.folder.glob(".hub-ui/*.json")) == []
 
 

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.connector import Download
 from connectors.errors import HubDown, HubUiError, NotFound, WrongHash
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sync import Sync, as_record, check_still_promised, set_aside
-from tests.hub_ui.library.building import INK, entry, sha256, weights
+from hub_ui.library.sync import Sync, Synced, check_still_promised, set_aside
+from tests.hub_ui.library.building import INK, download, entry, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -26,7 +27,7 @@ def held(library: Library) -> Entry:
 
 
 def sync(library: Library, civitai: Hub, frozen: bool = False) -> list[tuple[str, str | None]]:
-    job = Sync(library=library, connector=lambda hub: civitai, twins=lambda sha: (), frozen=frozen)
+    job = Sync(library=library, connector=lambda hub: civitai, refs_of=lambda sha: (), frozen=frozen)
     return [(done.state, done.error.name if done.error else None) for done in job.run()]
 
 
@@ -73,7 +74,7 @@ def test_what_an_earlier_sync_set_aside_goes_once_the_right_file_came(library: L
 def test_a_failure_is_told_with_what_else_is_known(library: Library, held: Entry) -> None:
     gone = Hub(name="civitai", error=NotFound("gone"))
     job = Sync(
-        library=library, connector=lambda hub: gone, twins=lambda sha: (), frozen=True,
+        library=library, connector=lambda hub: gone, refs_of=lambda sha: (), frozen=True,
         explain=lambda error, ref: NotFound(f"{error.message}, see {ref}"),
     )  # fmt: skip
     library.path(held).parent.mkdir(parents=True)
@@ -130,11 +131,47 @@ def test_what_is_set_aside_keeps_its_bytes(library: Library, held: Entry) -> Non
     assert not library.path(held).exists()
 
 
-def test_an_entry_is_record_enough() -> None:
-    made = as_record(entry(base_model="sd1", trigger_words=("ink",), weight=0.8, license="mit"))
-    assert (made.ref, made.base_model, made.trigger_words, made.weight, made.license) == (
-        INK, "sd1", ("ink",), 0.8, "mit",
+def test_an_entry_says_enough_to_pull_by(library: Library, hub: Host) -> None:
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    wanted = entry(
+        sha256=sha256(FILE), size=len(FILE), source=f"{hub.url}/ink.safetensors", base_model="sd1",
+        architecture="sd1", trigger_words=("ink",), weight=0.8, license="mit",
     )  # fmt: skip
+    assert library.pull(download(f"{hub.url}/ink.safetensors"), wanted) == wanted
+    assert library.path(wanted).read_bytes() == FILE
+
+
+class Gone(Hub):
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        raise NotFound(f"no file at {self.name}", hub=self.name)
+
+
+MIRROR = Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}#ink.safetensors")
+
+
+def sync_with_mirror(library: Library, held: Entry, mirror: Hub) -> Synced:
+    hubs: dict[str, Hub] = {"civitai": Gone(name="civitai"), "huggingface": mirror}
+    job = Sync(library=library, connector=lambda name: hubs[name], refs_of=lambda sha: (held.ref, MIRROR))
+    [done] = job.run()
+    return done
+
+
+def test_a_file_that_its_hub_took_down_comes_from_a_mirror(library: Library, held: Entry, hub: Host) -> None:
+    hub.answers["/ink.safetensors"] = Answer(body=FILE)
+    done = sync_with_mirror(library, held, Hub(name="huggingface", address=hub.url))
+    assert (done.state, done.source) == ("fetched", MIRROR)
+    assert library.path(held).read_bytes() == FILE
+
+
+def test_a_file_that_no_mirror_has_either_fails_with_what_its_own_hub_says(library: Library, held: Entry) -> None:
+    done = sync_with_mirror(library, held, Gone(name="huggingface"))
+    assert done.error is not None
+    assert (done.state, done.error.message) == ("failed", "no file at civitai")
+
+
+def test_a_mirror_that_is_down_may_have_the_file_later(library: Library, held: Entry) -> None:
+    done = sync_with_mirror(library, held, Hub(name="huggingface"))
+    assert isinstance(done.error, HubDown)
 
 
 def test_what_was_set_aside_before_is_not_lost(library: Library, held: Entry) -> None:

@@ -27,11 +27,11 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def subject(path: Path, lora_of: Any = None, picture: bytes | None = None, **fields: Any) -> Subject:
+def subject(path: Path, lora_of: Any = None, image: bytes | None = None, **fields: Any) -> Subject:
     values = {"base_model": "sd-1.5", "architecture": "sd1", "trigger_words": ("sks style", "ink"), "weight": 0.8}
     made = entry(file="sd1/Ink v1.5-2001.safetensors", **{**values, **fields})
-    example = Example(url="http://hub.invalid/1.webp", nsfw="soft") if picture else None
-    return Subject(entry=made, path=path, lora=lora_of, example=example, picture=picture)
+    example = Example(url="http://hub.invalid/1.webp", nsfw="soft") if image else None
+    return Subject(entry=made, path=path, lora=lora_of, example=example, image=image)
 
 
 def document(sidecars: list[Sidecar]) -> Any:
@@ -68,7 +68,7 @@ def test_a_hostile_title_is_no_html(weights: Path) -> None:
 
 
 def test_the_lora_manager_reads_its_own_schema(weights: Path) -> None:
-    sidecars = comfyui(subject(weights, lora(tags=("style",)), picture=b"png"))
+    sidecars = comfyui(subject(weights, lora(tags=("style",)), image=b"png"))
     made = document(sidecars)
     assert [sidecar.file for sidecar in sidecars] == [
         "sd1/Ink v1.5-2001.metadata.json", "sd1/Ink v1.5-2001.png",
