@@ -61,11 +61,11 @@ def identify(name: str) -> BaseModel | None:
     """The base model that a hub, card or person calls `name`; None for an unlisted name."""
     if len(name) > _LONGEST_NAME:
         return None
-    found = _by_spelling().get(_key(name))
+    found = _by_spelling().get(spelling_key(name))
     if found is not None or "/" not in name:
         return found
     repo = name.rstrip("/").rpartition("/")[2]
-    while (found := _by_spelling().get(_key(repo))) is None:
+    while (found := _by_spelling().get(spelling_key(repo))) is None:
         shorter = _COPY.sub("", repo)
         if shorter == repo:
             return None
@@ -112,7 +112,7 @@ def choices() -> tuple[str, ...]:
 def base_claims(raw: str, source: Source, where: str) -> tuple[Claim, ...]:
     """Claims of base_model, architecture and raw_base_model, from the name that a hub or card gives."""
     found = identify(raw)
-    base = found.id if found else raw if _key(raw) not in _NO_BASE else None
+    base = found.id if found else raw if spelling_key(raw) not in _NO_BASE else None
     if base in _NO_BASE:
         found = base = None
     values = {"raw_base_model": raw, "base_model": base, "architecture": found.architecture if found else None}
@@ -143,7 +143,8 @@ def _find(name: str) -> tuple[BaseModel, ...]:
     return (found,) if found else ()
 
 
-def _key(name: str) -> str:
+def spelling_key(name: str) -> str:
+    """Letters and digits only, in lower case: what two spellings of a name have in common."""
     return "".join(char for char in name.casefold() if char.isalnum())
 
 
@@ -158,10 +159,10 @@ def _by_spelling() -> Mapping[str, BaseModel]:
     found: dict[str, BaseModel] = {}
     for model in BASE_MODELS:
         for name in (model.id, *model.civitai, *model.repos, *model.also):
-            found.setdefault(_key(name), model)
+            found.setdefault(spelling_key(name), model)
     for model in BASE_MODELS:
         for name in (model.label, *model.aliases, *(repo.partition("/")[2] for repo in model.repos)):
-            found.setdefault(_key(name), model)
+            found.setdefault(spelling_key(name), model)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A Hugging Face model card: YAML front matter, then Markdown."""
+"""A Hugging Face model card, YAML front matter and Markdown: its base model, and the words of each of its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import yaml
 
-from connectors.claims.base_models import base_claims, find_base_name, identify
+from connectors.claims.base_models import base_claims, find_base_name, identify, spelling_key
 from connectors.claims.resolve import best
 from connectors.claims.strength import scale_claims
 from connectors.claims.trigger_words import card_claims, split
@@ -58,32 +58,32 @@ _MAX_SECTIONS = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TellingApart:
+class CardByFile:
     """The claims of each file, by its name in lower case, and the rest of the text, which is about the whole repo."""
 
     claims: Mapping[str, tuple[Claim, ...]]
     rest: str
 
 
-def tell_apart(body: str, where: str, files: Iterable[str]) -> TellingApart:
+def split_by_file(body: str, where: str, files: Iterable[str]) -> CardByFile:
     """`files` are the repo's weight files. A card read without its repo shows them by their names alone."""
-    stems = {_letters(name.rpartition(".")[0]): name.casefold() for name in files}
+    stems = {spelling_key(name.rpartition(".")[0]): name.casefold() for name in files}
     tables = dict(_table_claims(body, where))
     sections: dict[str, tuple[tuple[Claim, ...], str]] = {}
     # A file belongs to the first section that names it and no other.
     for title, text in _sections(body):
-        of_title = stems.get(_letters(title))
+        of_title = stems.get(spelling_key(title))
         named = {of_title} if of_title else _file_names(text)
         if len(named) == 1 and (file := named.pop()) not in sections:
             at = f"{where}: {title}"
             sections[file] = ((*card_claims(text, at), *scale_claims(text, at)), text)
     claims = {file: found for file, (found, _) in sections.items() if found}
     if len(claims) < 2:
-        return TellingApart(claims=tables if len(tables) > 1 else {}, rest=body)
+        return CardByFile(claims=tables if len(tables) > 1 else {}, rest=body)
     rest = body
     for file in claims:
         rest = rest.replace(sections[file][1], "\n", 1)
-    return TellingApart(claims={**tables, **claims}, rest=rest)
+    return CardByFile(claims={**tables, **claims}, rest=rest)
 
 
 def disagrees(body: str, files: int) -> bool:
@@ -97,10 +97,6 @@ def disagrees(body: str, files: int) -> bool:
 def _file_names(text: str) -> set[str]:
     """The weight files that a text names; in a link, a space is %20."""
     return {unquote(name).casefold() for name in _FILE.findall(text)}
-
-
-def _letters(name: str) -> str:
-    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _sections(body: str) -> Iterator[tuple[str, str]]:

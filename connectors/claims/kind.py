@@ -1,4 +1,4 @@
-"""What a LoRA is for: character, style, concept, control or tool, from the words that hubs and authors use."""
+"""What a LoRA is for, its kind, from the words that hubs and authors use; and the tags about its content."""
 
 from __future__ import annotations
 

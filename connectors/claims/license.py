@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs
 
-from connectors.claims.base_models import identify
+from connectors.claims.base_models import identify, spelling_key
 from connectors.http.json_fields import Table, flag, text, texts
 from connectors.record import Claim
 
@@ -144,8 +144,7 @@ def permissions_of(license_id: str) -> Permissions | None:
     if license_id.startswith(("https://", "http://")):
         named = next((name for pattern, name in _ADDRESSES if pattern.search(license_id)), None)
         return permissions_of(named) if named else None
-    folded = license_id[:200].casefold().replace("+", "p")
-    return _LICENSES.get("".join(char for char in folded if char.isalnum()))
+    return _LICENSES.get(spelling_key(license_id[:200].replace("+", "p")))
 
 
 # The allowCommercialUse values, weakest first: each of the older single values included the ones before it.

@@ -1,4 +1,4 @@
-"""Trigger words of authors' lists: split into words, in the author's order."""
+"""Trigger words: from authors' lists, from the text of cards and descriptions, and hints from example prompts."""
 
 from __future__ import annotations
 

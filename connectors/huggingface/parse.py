@@ -12,7 +12,7 @@ from huggingface_hub.hf_api import RepoSibling
 from connectors.claims import card, kind, license, nsfw, strength, trigger_words
 from connectors.claims import card as claims_card
 from connectors.claims.availability import huggingface_availability
-from connectors.claims.card import TellingApart, disagrees, tell_apart
+from connectors.claims.card import CardByFile, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
@@ -47,7 +47,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     level = nsfw.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
-    apart = tell_apart(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
+    apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
     standing = huggingface_availability(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
     version = Version(
@@ -115,7 +115,7 @@ def _is_weights(path: object) -> bool:
     return is_path(path) and name.endswith((".safetensors", *_PICKLES)) and not name.startswith(_NOT_WEIGHTS)
 
 
-def _files(version: Ref, listed: list[RepoSibling], apart: TellingApart) -> tuple[WeightFile, ...]:
+def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[WeightFile, ...]:
     """Primary is the file meant by a person who names only the repo: never a pickle."""
     safe = (sibling.rfilename for sibling in listed if sibling.rfilename.endswith(".safetensors"))
     primary = min(safe, key=_sort_key, default=None)

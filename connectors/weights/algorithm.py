@@ -1,4 +1,8 @@
-"""An adapter's algorithm and rank, from the factors of its layers and their shapes."""
+"""An adapter's algorithm and rank, from the factors of its layers and their shapes; its alpha and effective scale.
+
+kohya, LyCORIS and OneTrainer store alpha as a scalar tensor for every layer, whose value is in the file's body. A layer
+without one has the scale 1.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +106,6 @@ _SCALARS: Mapping[str, str] = {
     "F64": "<d", "F32": "<f", "F16": "<e", "I64": "<q", "I32": "<i", "I16": "<h", "I8": "<b", "U8": "<B", "U16": "<H",
     "U32": "<I", "U64": "<Q",
 }  # fmt: skip
-_RANK_PARTS: tuple[Part, ...] = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2")
 
 
 # A scalar tensor, and the layer whose alpha it is.
@@ -124,7 +127,7 @@ def alpha_of(layers: Layers, rank: int | None) -> Alpha | None:
     alphas = layers.of("alpha")
     if not alphas:
         return None
-    parts = [layers.of(part) for part in _RANK_PARTS]
+    parts = [layers.of(part) for part, axis in _RANK_AXES if axis == 0]
     of_rank = (
         layer for layer in alphas if any(layer in tensors and tensors[layer].shape[:1] == (rank,) for tensors in parts)
     )

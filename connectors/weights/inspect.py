@@ -18,9 +18,9 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.http.files import file_http
 from connectors.http.ranges import FileRanges, HttpRanges, Ranges, Sparing
 from connectors.weights import lora_facts
+from connectors.weights.file_type import Layouts
 from connectors.weights.header import FIRST_READ, read_raw
 from connectors.weights.lora_facts import LoraFacts
-from connectors.weights.structure import Layouts
 from connectors.weights.tar import TarMember, is_tar
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.

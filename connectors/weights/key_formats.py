@@ -1,4 +1,4 @@
-"""Key formats: the writer of a LoRA file, by the prefixes of its layers' names, and the plain names without them.
+"""Key formats: the parts of layers by the endings of names, the writer of a file by the prefixes, and plain names.
 
 The same layer is `lora_unet_double_blocks_0_img_attn_qkv` to kohya, `diffusion_model.double_blocks.0.img_attn.qkv` to
 ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule about an architecture holds for all.

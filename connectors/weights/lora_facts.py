@@ -14,9 +14,8 @@ from connectors.http.json_fields import text
 from connectors.record import Claim, Value
 from connectors.weights import training_metadata
 from connectors.weights.algorithm import refine_algorithm, strength_of
-from connectors.weights.file_type import WORDS, What
+from connectors.weights.file_type import WORDS, Structure, What, structure_of
 from connectors.weights.header import Header, Readable
-from connectors.weights.structure import Structure, structure_of
 from connectors.weights.training_metadata import Metadata
 
 _TENSORS = "tensor names and shapes"

@@ -12,8 +12,8 @@ from typing import Any
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
+from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
-from connectors.weights.structure import Layouts
 from hub_ui import services, settings
 from hub_ui.commands.targets import meant
 from hub_ui.services import Services

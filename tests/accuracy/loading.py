@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.weights import lora_facts
+from connectors.weights.file_type import structure_of
 from connectors.weights.header import Header, Tensor
 from connectors.weights.key_formats import Part, sort
-from connectors.weights.structure import structure_of
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import knows, place_on

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
-from connectors.weights.structure import Layouts
 from tests.accuracy import sparse
 from tests.benchmarks.figures import Figure, interleaved, report
 from tests.fuzz import formats

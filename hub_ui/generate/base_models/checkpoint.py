@@ -8,9 +8,8 @@ from pathlib import Path
 
 from connectors.errors import HubUiError, NoBase
 from connectors.http.ranges import FileRanges
-from connectors.weights.file_type import WORDS
+from connectors.weights.file_type import WORDS, Structure, structure_of
 from connectors.weights.header import Header, Tensor, read_header
-from connectors.weights.structure import Structure, structure_of
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
 # The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.

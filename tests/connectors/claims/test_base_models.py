@@ -93,7 +93,7 @@ def test_an_unlisted_name_is_not_guessed(name: str) -> None:
 
 def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
     models = base_models.BASE_MODELS
-    names = [base_models._key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
+    names = [base_models.spelling_key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
     assert len({model.id for model in models}) == len(models)
     assert len(set(names)) == len(names)
 

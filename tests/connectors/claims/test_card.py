@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.claims import card
-from connectors.claims.card import base_model_claims, disagrees, tell_apart
+from connectors.claims.card import base_model_claims, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.record import Claim
 
@@ -79,7 +79,7 @@ Trigger words: `btt`, `sail`. Recommended strength: 0.5
 
 
 def test_a_section_that_names_one_file_is_about_that_file() -> None:
-    claims = tell_apart(SECTIONS, "card", ()).claims
+    claims = split_by_file(SECTIONS, "card", ()).claims
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "fox.safetensors": ("fxx",),
         "boat-v2.safetensors": ("btt", "sail"),
@@ -89,7 +89,7 @@ def test_a_section_that_names_one_file_is_about_that_file() -> None:
 
 
 def test_what_is_about_one_file_is_not_about_the_repo() -> None:
-    rest = tell_apart(SECTIONS, "card", ()).rest
+    rest = split_by_file(SECTIONS, "card", ()).rest
     assert "weight: 0.7" in rest
     assert "fxx" not in rest
 
@@ -104,13 +104,13 @@ def test_what_is_about_one_file_is_not_about_the_repo() -> None:
     ],
 )
 def test_a_card_about_one_lora_is_left_whole(body: str) -> None:
-    apart = tell_apart(body, "card", ())
+    apart = split_by_file(body, "card", ())
     assert (dict(apart.claims), apart.rest) == ({}, body)
 
 
 def test_a_title_may_be_the_files_name() -> None:
     body = "# Fox_one\nTrigger\n```bash\nfxx, hat\n```\n# Fox two\n- Trigger\n```\nfxy\n```\n"
-    claims = tell_apart(body, "card", ["fox-one.safetensors", "Fox_Two.safetensors"]).claims
+    claims = split_by_file(body, "card", ["fox-one.safetensors", "Fox_Two.safetensors"]).claims
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "fox-one.safetensors": ("fxx", "hat"),
         "fox_two.safetensors": ("fxy",),
@@ -119,7 +119,7 @@ def test_a_title_may_be_the_files_name() -> None:
 
 def test_a_space_in_a_link_is_a_space_in_the_name() -> None:
     body = "# A\nTrigger: `a1` [x](sub/my%20fox.safetensors)\n# B\nTrigger: `b1` [x](b.safetensors)\n"
-    assert set(tell_apart(body, "card", ()).claims) == {"my fox.safetensors", "b.safetensors"}
+    assert set(split_by_file(body, "card", ()).claims) == {"my fox.safetensors", "b.safetensors"}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_parts_with_words_of_their_own_are_several_loras(body: str, files: int, 
 def test_a_table_tells_files_apart() -> None:
     rows = "| `a.safetensors` | `a1`, hat | x |\n| b.safetensors | - | |\n| c.safetensors | c1 | |\n"
     table = f"| File | Trigger words | Note |\n|---|---|---|\n{rows}"
-    claims = tell_apart(table, "card", ()).claims
+    claims = split_by_file(table, "card", ()).claims
     assert {file: _words(said)[0] for file, said in claims.items()} == {
         "a.safetensors": ("a1", "hat"),
         "c.safetensors": ("c1",),
@@ -150,7 +150,7 @@ def test_a_table_tells_files_apart() -> None:
     "body", ["# a\n" * 40_000, "|" * 100_000, "| trigger |\n" * 15_000, "a.safetensors " * 12_000, "a" * 200_000]
 )
 def test_a_card_made_to_be_slow_does_not_hang(body: str) -> None:
-    tell_apart(body, "card", ())
+    split_by_file(body, "card", ())
     disagrees(body, 2)
 
 

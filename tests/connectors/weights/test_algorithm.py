@@ -8,8 +8,8 @@ import pytest
 
 from connectors.http.ranges import FileRanges
 from connectors.weights.algorithm import EffectiveScale, refine_algorithm, strength_of
+from connectors.weights.file_type import Structure, structure_of
 from connectors.weights.header import Header, Tensor
-from connectors.weights.structure import Structure, structure_of
 from tests.connectors.weights.building import Shapes, header, lora, tensors
 
 ATTENTION = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.claims.base_models import ARCHITECTURES
 from connectors.weights.architectures import RULES
-from connectors.weights.structure import Structure, structure_of
+from connectors.weights.file_type import Structure, structure_of
 from tests.connectors.weights.building import Shapes, lora, tensors
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
-from connectors.weights.file_type import WORDS
-from connectors.weights.structure import structure_of
-from tests.connectors.weights.building import Shapes, lora, tensors
+from connectors.errors import BadHeader
+from connectors.weights import file_type
+from connectors.weights.file_type import WORDS, Layouts, Structure, structure_of
+from tests.connectors.weights.building import STYLES, Shapes, lora, raw_header, tensors
 
 LLLITE = "lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"
 MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0"
@@ -208,3 +211,177 @@ def test_a_transformer_with_stray_lora_tensors_is_a_diffusion_model() -> None:
 def test_every_kind_has_a_word_and_a_test() -> None:
     tried = {kind for kind, _ in NAMED} | {kind for kind, _ in SHAPED} | {"lora", "llm-lora", "vision-lora"}
     assert tried == set(WORDS)
+
+
+FLUX = lora("single_blocks.0..1.modulation.lin 3072>9216", rank=16, style="ai-toolkit")
+SDXL = lora("input_blocks.4.1.transformer_blocks.0.attn2.to_k 2048>640", rank=8)
+TE = lora("text_model.encoder.layers.0.mlp.fc1 768>3072", rank=8, style="kohya-te1")
+NORMS = {f"double_blocks.0.img_attn.norm.{kind}_norm.scale": (128,) for kind in ("query", "key")}
+
+
+def read(shapes: Shapes) -> Structure:
+    return structure_of(tensors(shapes))
+
+
+def control(width: int) -> dict[str, tuple[int, ...]]:
+    """As Black Forest Labs publish theirs."""
+    halves = lora(f"img_in {width}>3072,double_blocks.0.img_attn.qkv 3072>9216", style="own")
+    biases = {name.replace("weight", "bias"): shape[:1] for name, shape in halves.items() if "lora_B" in name}
+    return {**halves, **biases, **NORMS}
+
+
+def never(*_: object) -> NoReturn:
+    raise AssertionError("parsed again")
+
+
+def test_a_lora_is_described_by_its_tensors_alone() -> None:
+    found = read({**SDXL, **TE})
+    assert (found.what, found.architectures, found.usual) == ("lora", ("sdxl",), "sdxl")
+    assert (found.format, found.algorithm, dict(found.ranks)) == ("kohya", "lora", {8: 2})
+    assert (found.tensors, found.text_encoder, found.halves, found.others) == (6, True, 0, 0)
+    assert found.alpha is not None
+    assert found.alpha[0] == "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+
+
+def test_what_is_no_lora_is_described_in_a_word() -> None:
+    assert read({"double_blocks.0.img_attn.qkv.weight": (9216, 3072)}) == Structure(what="diffusion-model", tensors=1)
+    assert read({}) == Structure(what="empty", tensors=0)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "is_control"),
+    [
+        (control(128), True),
+        (control(64), False),
+        (lora("x_embedder 128>3072,single_transformer_blocks.0.attn.to_q 3072>3072", style="diffusers"), True),
+        (lora("x_embedder 64>3072,single_transformer_blocks.0.attn.to_q 3072>3072", style="diffusers"), False),
+        (lora("img_in 128>3072,double_blocks.0.img_attn.qkv 3072>9216"), True),
+        (lora("x_embedder 128>2304,layers.0.attn.to_q 2304>2304", style="diffusers"), False),
+        (FLUX, False),
+    ],
+)
+def test_a_control_lora_of_flux_reads_two_pictures(shapes: Shapes, is_control: bool) -> None:
+    found = read(shapes)
+    assert (found.what, found.control, found.others) == ("lora", is_control, 0)
+
+
+def test_a_half_without_its_other_is_counted() -> None:
+    shapes = dict(FLUX)
+    del shapes["diffusion_model.single_blocks.0.modulation.lin.lora_B.weight"]
+    assert (read(shapes).halves, read(FLUX).halves) == (1, 0)
+
+
+def test_a_stray_tensor_is_counted_and_changes_nothing() -> None:
+    found = read({**FLUX, "weird": (3,), "bundle_emb.cat.clip_l": (4, 768)})
+    assert (found.what, found.usual, found.others, found.tensors) == ("lora", "flux1", 1, 6)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_of_names_makes_whole_layers(style: str) -> None:
+    found = read(lora("towers.0..3.attn.q 512>512,towers.0.ff 512>2048", rank=4, style=style))
+    assert (found.what, dict(found.ranks), found.halves, found.others) == ("lora", {4: 5}, 0, 0)
+
+
+def test_files_of_one_table_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = Layouts()
+    first, _ = layouts.read(raw_header(FLUX, {"ss_output_name": "one"}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    second, header = layouts.read(raw_header(FLUX, {"ss_output_name": "another"}), None)
+    assert second is first
+    assert header.metadata == {"ss_output_name": "another"}
+
+
+def test_a_known_table_places_its_tensors_behind_its_own_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = raw_header(SDXL, {"ss_training_comment": "longer"})
+    extent = tensors(SDXL)["lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.alpha"].data_offsets[1]
+    layouts = Layouts()
+    layouts.read(raw_header(SDXL, {}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    _, header = layouts.read(raw, 8 + len(raw) + extent)
+    assert (header.data_start, header.size) == (8 + len(raw), 8 + len(raw) + extent)
+
+
+def test_a_known_table_in_a_file_of_another_size_is_refused() -> None:
+    raw, layouts = raw_header(FLUX, {}), Layouts()
+    layouts.read(raw, None)
+    with pytest.raises(BadHeader, match="cut off or changed"):
+        layouts.read(raw, 8 + len(raw) + 5)
+
+
+def test_a_known_table_behind_broken_metadata_is_refused() -> None:
+    layouts = Layouts()
+    layouts.read(raw_header(FLUX, {"k": "v"}), None)
+    with pytest.raises(BadHeader, match="stands twice"):
+        layouts.read(raw_header(FLUX, {"k": "v", "l": "w"}).replace(b'"l"', b'"k"'), None)
+    with pytest.raises(BadHeader, match="text by text"):
+        layouts.read(raw_header(FLUX, {"k": "v"}).replace(b'"v"', b"1"), None)
+
+
+def test_tables_with_and_without_metadata_are_two() -> None:
+    layouts = Layouts()
+    first, plain = layouts.read(raw_header(FLUX), None)
+    second, said = layouts.read(raw_header(FLUX, {"k": "v"}), None)
+    assert (first, plain.metadata, said.metadata) == (second, {}, {"k": "v"})
+
+
+def test_metadata_behind_the_tensors_is_never_taken_from_another_file() -> None:
+    raw = raw_header(FLUX)[:-1] + b',"__metadata__":{"ss_output_name":"one"}}'
+    layouts = Layouts()
+    assert layouts.read(raw, None)[1].metadata == {"ss_output_name": "one"}
+    assert layouts.read(raw.replace(b'"one"', b'"two"'), None)[1].metadata == {"ss_output_name": "two"}
+    assert layouts.read(raw_header(FLUX), None)[1].metadata == {}
+
+
+def test_the_oldest_table_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = Layouts(most=2)
+    for rank in (4, 8, 16):
+        layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=rank), {}), None)
+    monkeypatch.setattr(file_type, "parse", never)
+    assert dict(layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=8), {}), None)[0].ranks) == {8: 1}
+    with pytest.raises(AssertionError, match="parsed again"):
+        layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=4), {}), None)
+
+
+def test_a_refused_header_is_not_remembered() -> None:
+    raw, layouts = raw_header(FLUX, {}), Layouts()
+    for _ in range(2):
+        with pytest.raises(BadHeader):
+            layouts.read(raw, 10)
+    assert layouts.read(raw, None)[0].usual == "flux1"
+
+
+def test_kohyas_split_oft_is_a_lora() -> None:
+    turned = {
+        f"oft_unet_double_blocks_{block}_img_attn_qkv.oft_blocks.{part}": (4, 768, 768)
+        for block in range(19)
+        for part in range(3)
+    }
+    found = read(turned)
+    assert (found.what, found.usual, found.format, found.algorithm, dict(found.ranks)) == (
+        "lora",
+        "flux1",
+        "kohya",
+        "oft",
+        {},
+    )
+
+
+def test_stable_cascades_own_trainer_numbers_its_layers() -> None:
+    halves = {f"weights.{number}.lora_down": (16, 2048) for number in range(4)}
+    found = read({**halves, **{f"weights.{number}.lora_up": (6144, 16) for number in range(4)}})
+    assert (found.what, found.usual, found.format, dict(found.ranks)) == ("lora", "stable-cascade", None, {16: 4})
+
+
+def test_a_mixture_is_a_lora_whose_layers_have_several_second_halves() -> None:
+    layer = "lora_unet_blocks_0_self_attn_q_proj"
+    experts = {f"{layer}.lora_ups.{number}.weight": (2048, 16) for number in range(4)}
+    found = read({f"{layer}.lora_down.weight": (16, 2048), f"{layer}.router.weight": (4, 16), **experts})
+    assert (found.what, found.usual, found.halves, found.others) == ("lora", "anima", 0, 0)
+
+
+def test_ia3_of_sd_1_is_told_by_its_text_encoder() -> None:
+    model = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    encoder = "lora_te_text_model_encoder_layers_0_self_attn_k_proj"
+    scales = {f"{model}.weight": (320,), f"{encoder}.weight": (768,)}
+    found = read({**scales, f"{model}.on_input": (), f"{encoder}.on_input": ()})
+    assert (found.usual, found.algorithm) == ("sd1", "ia3")

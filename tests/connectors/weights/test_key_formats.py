@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.weights.file_type import structure_of
 from connectors.weights.key_formats import Layers, name, sort
-from connectors.weights.structure import structure_of
 from tests.connectors.weights.building import Shapes, lora, tensors
 
 FLUX = "single_transformer_blocks.0.attn.to_q 3072>3072"
