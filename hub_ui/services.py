@@ -347,7 +347,7 @@ class Services:
         where = self.elsewhere if place == "replicate" else self.studio
         job = job if self.policy.allows("fetch bases") else replace(job, may_fetch=False)
         try:
-            made = where.make(job, sheet, report=report, cancelled=cancelled)
+            made = where.generate(job, sheet, on_progress=report, is_cancelled=cancelled)
         except NeedsFetching as need:
             self.policy.check("fetch bases", need.label)
             raise

@@ -19,7 +19,7 @@ from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
 from connectors.replicate.trainings import Order, Trainings, lora_of, result_of, terms_of
-from hub_ui.generate.replicate_prices import of_training, spread
+from hub_ui.generate.replicate_prices import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.services import Services
 
@@ -30,14 +30,14 @@ _USUAL = 10
 _SMALL_SIDE = 512
 _LEAST_SIDE, _MOST_PIXELS = 64, 80_000_000
 _LONGEST_CAPTION = 10_000
-# What systems leave behind in folders and zips.
-# What zipfile and the decompressors behind it say of a damaged or hostile zip.
+# What zipfile and the decompressors behind it raise for a damaged or hostile zip.
 _UNREADABLE = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError,
     struct.error,
 )  # fmt: skip
 # The tag of EXIF that holds the place.
 _GPS = 0x8825
+# What systems leave behind in folders and zips.
 _LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -63,60 +63,59 @@ class _Item:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Look:
-    """A picture's shorter side, and whether the camera wrote into it where that was."""
+class _ImageFacts:
+    """An image's shorter side, and whether the camera wrote into it where that was."""
 
     side: int
-    placed: bool
+    has_place: bool
 
 
 def training_set(path: Path) -> TrainingSet:
     """Of a folder, or a zip of one. Raises UsageError for what could not be trained on."""
-    items = list(_of_folder(path) if path.is_dir() else _of_zip(path))
-    pictures = [item for item in items if item.suffix in FORMATS]
-    captions = {item.stem: item for item in items if item.suffix == _CAPTION}
-    if len(pictures) < _LEAST:
+    items = list(_read_folder(path) if path.is_dir() else _read_zip(path))
+    images = [item for item in items if item.suffix in FORMATS]
+    texts = {item.stem: item for item in items if item.suffix == _CAPTION}
+    if len(images) < _LEAST:
         raise UsageError(
-            f"{path} holds {len(pictures)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
+            f"{path} holds {len(images)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
             f"They may be {', '.join(FORMATS)}."
         )
-    looks = [_look(item) for item in pictures]
-    kept = [(item, captions.get(item.stem)) for item in pictures]
-    zipped = _packed(kept)
+    facts = [_check_image(item) for item in images]
+    captions = [texts.get(item.stem) for item in images]
+    zipped = _pack(images, captions)
     if len(zipped) >= MOST_UPLOADED:
         raise UsageError(
             f"The pictures have {len(zipped) // 2**20} MB together; Replicate takes less than 100. Make them smaller."
         )
-    captioned = sum(caption is not None for _, caption in kept)
-    left_out = len(items) - len(pictures) - captioned
-    notes = tuple(_notes(looks, left_out))
-    return TrainingSet(zipped=zipped, images=len(pictures), captions=captioned, notes=notes)
+    count = sum(caption is not None for caption in captions)
+    notes = tuple(_notes(facts, left_out=len(items) - len(images) - count))
+    return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=notes)
 
 
-def _of_folder(folder: Path) -> Iterator[_Item]:
-    """Files that lie in it directly. Links are left alone: they may lead anywhere."""
+def _read_folder(folder: Path) -> Iterator[_Item]:
+    """Files directly in it. Links are left alone: they may lead anywhere."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
-    wanted = [path for path in files if not _litter(path.name)]
-    _check_bulk(folder, len(wanted), sum(path.stat().st_size for path in wanted if _wanted(path.suffix)))
-    for path in wanted:
-        data = path.read_bytes() if _wanted(path.suffix) else b""
+    files = [path for path in files if not _is_litter(path.name)]
+    _check_size(folder, len(files), sum(path.stat().st_size for path in files if _is_used(path.suffix)))
+    for path in files:
+        data = path.read_bytes() if _is_used(path.suffix) else b""
         yield _Item(name=path.name, stem=path.stem, suffix=path.suffix.lower(), data=data)
 
 
-def _of_zip(path: Path) -> Iterator[_Item]:
+def _read_zip(path: Path) -> Iterator[_Item]:
     try:
         with zipfile.ZipFile(path) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir() and not _litter(info.filename)]
-            _check_bulk(path, len(members), sum(info.file_size for info in members))
+            members = [info for info in opened.infolist() if not info.is_dir() and not _is_litter(info.filename)]
+            _check_size(path, len(members), sum(info.file_size for info in members))
             for info in members:
-                yield _member(opened, info, path)
+                yield _read_member(opened, info, path)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such folder or zip.") from error
     except _UNREADABLE as error:
         raise UsageError(f"{path} can't be read as a zip: {error}") from error
 
 
-def _member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
+def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
         raise UsageError(
@@ -125,17 +124,16 @@ def _member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item
     if info.flag_bits & 0x1:
         raise UsageError(f"{path} is locked with a password. Pack the pictures without one.")
     data = b""
-    if _wanted(name.suffix):
+    if _is_used(name.suffix):
         with opened.open(info) as member:
             # A header may say less than there is.
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
             raise UsageError(f"{path} is damaged: “{info.filename[:80]}” has another size than it says.")
-    stem = str(name.with_suffix(""))
-    return _Item(name=str(name), stem=stem, suffix=name.suffix.lower(), data=data)
+    return _Item(name=str(name), stem=str(name.with_suffix("")), suffix=name.suffix.lower(), data=data)
 
 
-def _check_bulk(path: Path, files: int, size: int) -> None:
+def _check_size(path: Path, files: int, size: int) -> None:
     """Before any of it is read into memory."""
     if files > _MOST_FILES:
         raise UsageError(f"{path} holds {files} files; train on at most {_MOST_FILES}.")
@@ -143,57 +141,54 @@ def _check_bulk(path: Path, files: int, size: int) -> None:
         raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
 
 
-def _look(item: _Item) -> _Look:
-    """Once all of it was decoded: a damaged picture would fail there, after it was paid for."""
+def _check_image(item: _Item) -> _ImageFacts:
+    """All of it is decoded: a damaged image would fail on Replicate, after it was paid for."""
     try:
         with Image.open(io.BytesIO(item.data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
             image.load()
-            look = _Look(side=min(image.size), placed=bool(image.getexif().get_ifd(_GPS)))
+            facts = _ImageFacts(side=min(image.size), has_place=bool(image.getexif().get_ifd(_GPS)))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
-    if look.side < _LEAST_SIDE:
-        raise UsageError(f"“{item.name[:80]}” is only {look.side} pixels wide or high. Take it out.")
-    return look
+    if facts.side < _LEAST_SIDE:
+        raise UsageError(f"“{item.name[:80]}” is only {facts.side} pixels wide or high. Take it out.")
+    return facts
 
 
-def _packed(kept: list[tuple[_Item, _Item | None]]) -> bytes:
-    """Numbered, since names mean nothing to the trainer and may be private. The same pictures give the same zip."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as zipped:
-        for number, (picture, caption) in enumerate(kept):
-            zipped.writestr(zipfile.ZipInfo(f"{number:04d}{picture.suffix}", _DATE), picture.data)
-            if caption is not None:
-                zipped.writestr(zipfile.ZipInfo(f"{number:04d}{_CAPTION}", _DATE), _caption(caption))
-    return packed.getvalue()
+def _pack(images: Sequence[_Item], captions: Sequence[_Item | None]) -> bytes:
+    """Numbered, since names mean nothing to the trainer and may be private. The same images give the same zip."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as zipped:
+        for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
+            zipped.writestr(zipfile.ZipInfo(f"{number:04d}{image.suffix}", _DATE), image.data)
+            if caption is None:
+                continue
+            try:
+                text = caption.data[:_LONGEST_CAPTION].decode("utf-8-sig").strip()
+            except UnicodeDecodeError as error:
+                raise UsageError(f"“{caption.name[:80]}” is no text in UTF-8. Save it again as one.") from error
+            zipped.writestr(zipfile.ZipInfo(f"{number:04d}{_CAPTION}", _DATE), text)
+    return data.getvalue()
 
 
-def _caption(item: _Item) -> str:
-    try:
-        return item.data[:_LONGEST_CAPTION].decode("utf-8-sig", errors="strict").strip()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"“{item.name[:80]}” is no text in UTF-8. Save it again as one.") from error
-
-
-def _notes(looks: Sequence[_Look], left_out: int) -> Iterator[str]:
-    if len(looks) < _USUAL:
-        yield f"{len(looks)} pictures are few: {_USUAL} or more train better."
-    if placed := sum(look.placed for look in looks):
-        yield f"Pictures that say where they were taken: {placed}. That goes along; take it out first if it is private."
-    if small := sum(look.side < _SMALL_SIDE for look in looks):
+def _notes(facts: Sequence[_ImageFacts], left_out: int) -> Iterator[str]:
+    if len(facts) < _USUAL:
+        yield f"{len(facts)} pictures are few: {_USUAL} or more train better."
+    if places := sum(each.has_place for each in facts):
+        yield f"Pictures that say where they were taken: {places}. That goes along; take it out first if it is private."
+    if small := sum(each.side < _SMALL_SIDE for each in facts):
         yield f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."
     if left_out:
         yield f"Left out, as they are neither pictures nor captions of one: {left_out} files."
 
 
-def _wanted(suffix: str) -> bool:
+def _is_used(suffix: str) -> bool:
     return suffix.lower() in (*FORMATS, _CAPTION)
 
 
-def _litter(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part in _LITTER or part.startswith("._") for part in parts)
+def _is_litter(name: str) -> bool:
+    return any(part in _LITTER or part.startswith("._") for part in PurePosixPath(name).parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +238,8 @@ class Trainer:
 
 def price(order: Order, pictures: TrainingSet) -> str:
     """What is sent, how long it takes, and what it costs, before anything is sent."""
-    expected = of_training(order.steps)
-    minutes, cost = round((expected.seconds or 0) / 60), spread(expected.low or 0, expected.high or 0)
+    expected = training_price(order.steps)
+    minutes, cost = round((expected.seconds or 0) / 60), format_range(expected.low or 0, expected.high or 0)
     return (
         f"{pictures.images} pictures, {pictures.captions} with a caption: {order.steps} steps at rank {order.rank} "
         f"take about {minutes} minutes on Replicate and cost about {cost}."

@@ -165,7 +165,7 @@ def _plan(built: Services, job: GenerationRequest) -> Plan:
     choice = base_models.choose(first.architecture if first else None, first.base_model if first else None, job.base)
     tokens, endpoints = built.settings.tokens, built.settings.endpoints
     source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
-    return download.plan(choice, source)
+    return download.plan_download(choice, source)
 
 
 def far_from_usual(args: argparse.Namespace) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The steps of a run, watched at the scheduler, which all pipelines have: the one way to count and to stop in each."""
+"""The steps of a run, followed at the scheduler, which all pipelines have: the one way to count and to stop in each."""
 
 from __future__ import annotations
 
@@ -6,39 +6,40 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from PIL.Image import Image
 
-from hub_ui.generate.request import Asked, GenerationCancelled, Step, Told
+from hub_ui.generate.request import GenerationCancelled, IsCancelled, OnProgress, Step
 
 
 @contextmanager
-def watched(pipe: Any, before: Callable[[], None], after: Callable[[int, int, Any], None]) -> Iterator[None]:
+def watch_steps(pipe: Any, before: Callable[[], None], after: Callable[[int, int, Any], None]) -> Iterator[None]:
     """Calls `before` ahead of each step of the scheduler, and `after` with its number, how many there are, the latents.
 
     Schedulers of second order are called twice for most steps, and say so by the length of their timesteps.
     """
     scheduler = pipe.scheduler
-    step, done = scheduler.step, 0
+    original, done = scheduler.step, 0
 
     # Pipelines look at its signature to see what it takes.
-    @functools.wraps(step)
-    def told(*args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(original)
+    def step(*args: Any, **kwargs: Any) -> Any:
         nonlocal done
         before()
-        result = step(*args, **kwargs)
+        result = original(*args, **kwargs)
         done += 1
-        after(done, max(done, len(scheduler.timesteps)), _latents(result))
+        latents = result[0] if isinstance(result, tuple) else result.prev_sample
+        after(done, max(done, len(scheduler.timesteps)), latents)
         return result
 
-    with replaced(scheduler, "step", told):
+    with replace_attribute(scheduler, "step", step):
         yield
 
 
 @contextmanager
-def replaced(thing: Any, name: str, value: Any) -> Iterator[None]:
+def replace_attribute(thing: Any, name: str, value: Any) -> Iterator[None]:
     """Another value for an attribute of one object; what the object itself held before is back after, or nothing.
 
     Offloading puts its own `forward` in when a run ends, and that one stays.
@@ -55,80 +56,81 @@ def replaced(thing: Any, name: str, value: Any) -> Iterator[None]:
                 delattr(thing, name)
 
 
-def stop_if(cancelled: Asked) -> None:
-    if cancelled():
-        raise GenerationCancelled("Stopped. Nothing was changed.")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callbacks:
+    """Who follows a generation, and may stop it."""
 
+    on_progress: OnProgress | None = None
+    is_cancelled: IsCancelled | None = None
 
-def _latents(result: Any) -> Any:
-    return result[0] if isinstance(result, tuple) else result.prev_sample
+    def report(self, stage: str, done: int = 0, total: int = 0) -> None:
+        if self.on_progress is not None:
+            self.on_progress(Step(stage=stage, done=done, total=total))
+
+    def raise_if_cancelled(self) -> None:
+        if self.is_cancelled is not None and self.is_cancelled():
+            raise GenerationCancelled("Stopped. Nothing was changed.")
 
 
 @dataclass(kw_only=True, slots=True)
 class ProgressTracker:
-    """How far a whole sheet is: told by step, over all the batches it takes.
+    """The progress of a whole comparison by steps, over all the batches it takes.
 
-    `rows` is how many pictures are still to be drawn at the start, `steps` what each of them takes.
+    `rows` is how many images are still to be generated at the start, `steps` what each of them takes.
     """
 
-    tell: Told
-    asked: Asked
+    callbacks: Callbacks
     rows: int
     steps: int
     clock: Callable[[], float] = time.perf_counter
     _done: int = 0
     _started: int = 0
     _row_steps: float = 0.0
-    _spent: float = 0.0
-    _around: float = 0.0
-    _last: float = field(default=0.0)
+    _step_time: float = 0.0
+    _other_time: float = 0.0
+    _last: float = 0.0
 
     def start(self) -> None:
         """A batch begins."""
-        stop_if(self.asked)
+        self.callbacks.raise_if_cancelled()
         self._last = self.clock()
-        self._tell(self._done * self.steps, None, self._left(0, 0.0))
+        self._report(0, 0.0, None)
 
     def step(self, rows: int, done: int, total: int, preview: Image | None = None) -> None:
         """`done` of `total` calls for a batch of `rows`."""
         now = self.clock()
         # The first one comes with the reading of the text.
         if done > 1:
-            self._spent += now - self._last
+            self._step_time += now - self._last
             self._row_steps += rows * self.steps / total
         else:
-            self._around += now - self._last
+            self._other_time += now - self._last
             self._started += rows
         self._last = now
-        part = self.steps * done / total
-        self._tell(self._done * self.steps + rows * part, preview, self._left(rows, part))
+        self._report(rows, self.steps * done / total, preview)
 
     def finish(self, rows: int) -> None:
-        """A batch is drawn."""
+        """A batch is done."""
         self._done += rows
-        self._around += self.clock() - self._last
-        stop_if(self.asked)
+        self._other_time += self.clock() - self._last
+        self.callbacks.raise_if_cancelled()
 
     @property
     def step_seconds(self) -> float | None:
-        """What one step of one picture takes; None before there were two."""
-        return self._spent / self._row_steps if self._row_steps else None
+        """What one step of one image takes; None before there were two."""
+        return self._step_time / self._row_steps if self._row_steps else None
 
     @property
     def rest_seconds(self) -> float:
-        """What one picture takes beside its steps: its text, its decoding."""
+        """What one image takes beside its steps: its text, its decoding."""
         first = (self.step_seconds or 0.0) * self._started
-        return max(0.0, self._around - first) / max(1, self._done)
+        return max(0.0, self._other_time - first) / max(1, self._done)
 
-    def _left(self, rows: int, part: float) -> float | None:
-        pace = self.step_seconds
-        if pace is None:
-            return None
-        behind = (self.rows - self._done - rows) * self.steps + rows * (self.steps - part)
-        return pace * max(0.0, behind)
-
-    def _tell(self, row_steps: float, preview: Image | None, left: float | None) -> None:
+    def _report(self, rows: int, steps: float, preview: Image | None) -> None:
+        """A batch of `rows` is at that step. Its images advance together, so a person counts the steps of all."""
+        done, total = self._done * self.steps + rows * steps, self.rows * self.steps
+        if self.callbacks.on_progress is None:
+            return
+        left = None if self.step_seconds is None else self.step_seconds * max(0.0, total - done)
         name = "Drawing" if self.rows == 1 else f"Drawing {self.rows} pictures"
-        # Pictures of one batch advance together, so a person counts the steps of all of them.
-        done, total = round(row_steps), self.rows * self.steps
-        self.tell(Step(stage=name, done=done, total=total, preview=preview, seconds_left=left))
+        self.callbacks.on_progress(Step(stage=name, done=round(done), total=total, preview=preview, seconds_left=left))

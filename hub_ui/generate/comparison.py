@@ -1,4 +1,4 @@
-"""What is compared with what: sheets of cells that share one seed, one size and one base, and differ in one thing."""
+"""What is compared with what: cells that share one seed, one size and one base, and differ in one thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from connectors.errors import UsageError
-from hub_ui.generate.prompt import as_used, trigger_words, with_words, without_words
+from hub_ui.generate.prompt import add_words, remove_words, trigger_words
 
 if TYPE_CHECKING:
     from hub_ui.generate.request import GenerationRequest
@@ -22,7 +22,7 @@ _LONGEST_TITLE = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One picture. `prompt` is as used, trigger words included; `weights` has one for each LoRA of the job.
+    """One image. `prompt` is as used, trigger words included; `weights` has one for each LoRA of the request.
 
     All weights 0 is the base alone.
     """
@@ -42,85 +42,86 @@ class Comparison:
     cells: tuple[Cell, ...]
 
 
-def one(job: GenerationRequest) -> Comparison:
-    """A single picture with all the LoRAs; of the base alone where there are none."""
-    label = _loras(job, _own(job)) or "the base alone"
-    return _row("one", (Cell(label=label, prompt=as_used(job), weights=_own(job)),))
+def one(request: GenerationRequest) -> Comparison:
+    """A single image with all the LoRAs; of the base alone where there are none."""
+    own = _own_weights(request)
+    label = _name_loras(request, own) or "the base alone"
+    return _one_row("one", Cell(label=label, prompt=prompt_as_used(request), weights=own))
 
 
-def pair(job: GenerationRequest) -> Comparison:
+def pair(request: GenerationRequest) -> Comparison:
     """Without and with the LoRAs, under the same prompt."""
-    _need(job, 1, "A pair needs a LoRA to leave out and put on. Choose one.")
-    prompt, off = as_used(job), (0.0,) * len(job.adapters)
-    return _row(
+    _need_lora(request, "A pair needs a LoRA to leave out and put on. Choose one.")
+    prompt, own = prompt_as_used(request), _own_weights(request)
+    return _one_row(
         "pair",
-        (
-            Cell(label="without", prompt=prompt, weights=off),
-            Cell(label=f"with {_loras(job, _own(job))}", prompt=prompt, weights=_own(job)),
-        ),
+        Cell(label="without", prompt=prompt, weights=(0.0,) * len(own)),
+        Cell(label=f"with {_name_loras(request, own)}", prompt=prompt, weights=own),
     )
 
 
-def strip(job: GenerationRequest, weights: Sequence[float] = USUAL_STRIP, varied: int = 0) -> Comparison:
+def strip(request: GenerationRequest, weights: Sequence[float] = USUAL_STRIP, varied: int = 0) -> Comparison:
     """One LoRA at several weights, the first unless `varied` says which; the others keep theirs."""
-    _need(job, 1, "A strip needs a LoRA whose weight it can turn up. Choose one.")
-    _check(weights, 1)
-    prompt = as_used(job)
-    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_with(job, varied, w)) for w in weights)
+    _need_lora(request, "A strip needs a LoRA whose weight it can turn up. Choose one.")
+    _check_weights(weights, 1)
+    prompt = prompt_as_used(request)
+    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_with_weight(request, varied, w)) for w in weights)
     return Comparison(
-        kind="strip", rows=(title(job, varied),), columns=tuple(cell.label for cell in cells), cells=cells
+        kind="strip", rows=(title(request, varied),), columns=tuple(cell.label for cell in cells), cells=cells
     )
 
 
-def trigger(job: GenerationRequest) -> Comparison:
-    """The LoRAs are on in both pictures; their trigger words are in the second prompt only."""
-    _need(job, 1, "Trigger words belong to a LoRA. Choose one.")
-    words = trigger_words(job.adapters)
+def trigger(request: GenerationRequest) -> Comparison:
+    """The LoRAs are on in both images; their trigger words are in the second prompt only."""
+    _need_lora(request, "Trigger words belong to a LoRA. Choose one.")
+    words = trigger_words(request.adapters)
     if not words:
         raise UsageError("No trigger words are known for this LoRA, so nothing can be compared. Try a pair instead.")
-    without, said = without_words(job.prompt, words), ", ".join(words)
-    return _row(
+    without, label = remove_words(request.prompt, words), f"“{_shorten(', '.join(words))}”"
+    return _one_row(
         "trigger",
-        (
-            Cell(label=f"without “{_short(said)}”", prompt=without, weights=_own(job)),
-            Cell(label=f"with “{_short(said)}”", prompt=with_words(without, words), weights=_own(job)),
-        ),
+        Cell(label=f"without {label}", prompt=without, weights=_own_weights(request)),
+        Cell(label=f"with {label}", prompt=add_words(without, words), weights=_own_weights(request)),
     )
 
 
-def both(job: GenerationRequest) -> Comparison:
+def both(request: GenerationRequest) -> Comparison:
     """Two LoRAs: neither, one, the other, and both together."""
-    count = sum(not adapter.follows for adapter in job.adapters)
-    if count != 2:
-        raise UsageError(f"This comparison needs two LoRAs, and there are {count}. Choose two.")
-    prompt, own = as_used(job), _own(job)
-    halves = places(job)[0].stop
+    loras = places(request)
+    if len(loras) != 2:
+        raise UsageError(f"This comparison needs two LoRAs, and there are {len(loras)}. Choose two.")
+    prompt, own, split = prompt_as_used(request), _own_weights(request), loras[0].stop
     off = (0.0,) * len(own)
-    choices = (off, (*own[:halves], *off[halves:]), (*off[:halves], *own[halves:]), own)
-    return _row("both", tuple(Cell(label=_loras(job, w) or "without", prompt=prompt, weights=w) for w in choices))
+    choices = (off, (*own[:split], *off[split:]), (*off[:split], *own[split:]), own)
+    return _one_row(
+        "both", *(Cell(label=_name_loras(request, w) or "without", prompt=prompt, weights=w) for w in choices)
+    )
 
 
 def grid(
-    job: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP, varied: int = 0
+    request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP, varied: int = 0
 ) -> Comparison:
     """A row for each prompt, a column for each weight of one LoRA, the first unless `varied` says which."""
-    _need(job, 1, "A grid needs a LoRA whose weight it can turn up. Choose one.")
+    _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
     rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
     if not rows:
         raise UsageError("A grid needs at least one prompt. Write one in each line.")
-    _check(weights, len(rows))
-    columns = tuple(f"{w:g}" for w in weights)
+    _check_weights(weights, len(rows))
     cells = tuple(
-        Cell(label=f"{_short(row)} · {label}", prompt=as_used(job, row), weights=_with(job, varied, weight))
+        Cell(
+            label=f"{_shorten(row)} · {weight:g}",
+            prompt=prompt_as_used(request, row),
+            weights=_with_weight(request, varied, weight),
+        )
         for row in rows
-        for label, weight in zip(columns, weights, strict=True)
+        for weight in weights
     )
-    return Comparison(kind="grid", rows=rows, columns=columns, cells=cells)
+    return Comparison(kind="grid", rows=rows, columns=tuple(f"{weight:g}" for weight in weights), cells=cells)
 
 
 def of_kind(
     kind: SheetKind,
-    job: GenerationRequest,
+    request: GenerationRequest,
     prompts: Sequence[str] = (),
     weights: Sequence[float] = USUAL_STRIP,
     varied: int = 0,
@@ -130,10 +131,16 @@ def of_kind(
     `varied` is the position of the LoRA that has these weights.
     """
     if kind == "strip":
-        return strip(job, weights, varied)
+        return strip(request, weights, varied)
     if kind == "grid":
-        return grid(job, prompts, weights, varied)
-    return {"one": one, "pair": pair, "trigger": trigger, "both": both}[kind](job)
+        return grid(request, prompts, weights, varied)
+    return {"one": one, "pair": pair, "trigger": trigger, "both": both}[kind](request)
+
+
+def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str:
+    """The request's prompt, or another in its place, with the trigger words if they are wanted."""
+    words = trigger_words(request.adapters) if request.use_trigger_words else ()
+    return add_words(request.prompt if prompt is None else prompt, words)
 
 
 def steps(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -145,31 +152,44 @@ def steps(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
 
 
-def _row(kind: SheetKind, cells: tuple[Cell, ...]) -> Comparison:
+def places(request: GenerationRequest) -> tuple[range, ...]:
+    """The positions of each LoRA's adapters: its own, and those that follow it."""
+    starts = [i for i, adapter in enumerate(request.adapters) if not i or not adapter.follows]
+    return tuple(range(*ends) for ends in pairwise([*starts, len(request.adapters)]))
+
+
+def varied(request: GenerationRequest, comparison: Comparison) -> int:
+    """Which LoRA has another weight from cell to cell, counted from 0; of several, the first."""
+    several = (len({cell.weights[place.start] for cell in comparison.cells}) > 1 for place in places(request))
+    return next((i for i, found in enumerate(several) if found), 0)
+
+
+def title(request: GenerationRequest, varied: int = 0) -> str:
+    """ "Ink, with Paper 0.5": the LoRA whose weight is varied, and what the others keep."""
+    others = _name_loras(request, _with_weight(request, varied, 0.0))
+    name = _shorten(request.adapters[places(request)[varied].start].title)
+    return f"{name}, with {others}" if others else name
+
+
+def _one_row(kind: SheetKind, *cells: Cell) -> Comparison:
     return Comparison(kind=kind, rows=("",), columns=tuple(cell.label for cell in cells), cells=cells)
 
 
-def _own(job: GenerationRequest) -> tuple[float, ...]:
-    return tuple(adapter.weight for adapter in job.adapters)
+def _own_weights(request: GenerationRequest) -> tuple[float, ...]:
+    return tuple(adapter.weight for adapter in request.adapters)
 
 
-def places(job: GenerationRequest) -> tuple[range, ...]:
-    """Where the adapters of each LoRA stand: its own, and those that follow it."""
-    starts = [i for i, adapter in enumerate(job.adapters) if not i or not adapter.follows]
-    return tuple(range(*ends) for ends in pairwise([*starts, len(job.adapters)]))
-
-
-def _with(job: GenerationRequest, varied: int, weight: float) -> tuple[float, ...]:
-    own, changed = _own(job), places(job)[varied]
+def _with_weight(request: GenerationRequest, varied: int, weight: float) -> tuple[float, ...]:
+    own, changed = _own_weights(request), places(request)[varied]
     return (*own[: changed.start], *[weight] * len(changed), *own[changed.stop :])
 
 
-def _need(job: GenerationRequest, count: int, otherwise: str) -> None:
-    if len(job.adapters) < count:
-        raise UsageError(otherwise)
+def _need_lora(request: GenerationRequest, message: str) -> None:
+    if not request.adapters:
+        raise UsageError(message)
 
 
-def _check(weights: Sequence[float], rows: int) -> None:
+def _check_weights(weights: Sequence[float], rows: int) -> None:
     if not weights or not all(math.isfinite(weight) for weight in weights):
         raise UsageError("Weights are numbers such as 0, 0.5 and 1. Give at least one.")
     if rows * len(weights) > MOST_CELLS:
@@ -179,25 +199,11 @@ def _check(weights: Sequence[float], rows: int) -> None:
         )
 
 
-def _loras(job: GenerationRequest, weights: Sequence[float]) -> str:
+def _name_loras(request: GenerationRequest, weights: Sequence[float]) -> str:
     """ "Ink 0.8 + Paper 0.5", without those that are off, and each LoRA once though it be two files."""
-    pairs = zip(job.adapters, weights, strict=True)
-    used = ((adapter.title, weight) for adapter, weight in pairs if weight and not adapter.follows)
-    return " + ".join(f"{_short(title)} {weight:g}" for title, weight in used)
+    used = ((adapter, weight) for adapter, weight in zip(request.adapters, weights, strict=True) if weight)
+    return " + ".join(f"{_shorten(adapter.title)} {weight:g}" for adapter, weight in used if not adapter.follows)
 
 
-def varied(job: GenerationRequest, sheet: Comparison) -> int:
-    """Which LoRA has another weight from cell to cell, counted from 0; of several, the first."""
-    several = (len({cell.weights[place.start] for cell in sheet.cells}) > 1 for place in places(job))
-    return next((i for i, found in enumerate(several) if found), 0)
-
-
-def title(job: GenerationRequest, varied: int = 0) -> str:
-    """ "Ink, with Paper 0.5": the LoRA whose weight is varied, and what the others keep."""
-    others = _loras(job, _with(job, varied, 0.0))
-    name = _short(job.adapters[places(job)[varied].start].title)
-    return f"{name}, with {others}" if others else name
-
-
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""How long a sheet will take: as it took before, or roughly, by the size of the base and the speed of the device."""
+"""How long a comparison will take: as it took before, or roughly, by the size of the base and the device's speed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hub_ui.generate.base_models import PipelineSpec, repo_layout
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -33,7 +32,7 @@ _GUIDED_IN_ONE_RUN = ("Flux", "HunyuanVideo")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """`images` are those still to be drawn. `measured`: the same base was drawn with here before, at this size."""
+    """`images` are those still to be generated. `measured`: this base was timed here before, at this size."""
 
     seconds: float
     images: int
@@ -43,39 +42,52 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """Of one picture: each step, and all the rest of it."""
+    """Seconds for one image: each step, and all the rest of it."""
 
     step: float
     rest: float
 
 
 class Timings:
-    """What was measured, kept in a small file. One that is damaged counts as empty."""
+    """What was measured, kept in a small JSON file. One that is damaged counts as empty."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known = _read(path) if path is not None else {}
+        self._known: dict[str, Timing] = {}
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            data = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+            self._known = {
+                str(key): Timing(step=float(one["step"]), rest=float(one["rest"])) for key, one in data.items()
+            }
 
     def get(self, key: str) -> Timing | None:
         return self._known.get(key)
 
     def put(self, key: str, timing: Timing) -> None:
+        """Where the file can't be written, the timing is known while the program runs."""
         self._known.pop(key, None)
         self._known[key] = timing
         while len(self._known) > _MOST_KEPT:
             del self._known[next(iter(self._known))]
-        if self._path is not None:
-            _write(self._path, self._known)
+        if self._path is None:
+            return
+        data = {key: {"step": round(one.step, 5), "rest": round(one.rest, 5)} for key, one in self._known.items()}
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # In one go, so that another program never reads half of it.
+            new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+            new.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            new.replace(self._path)
 
 
-def key(choice: PipelineSpec, chosen: ResolvedRequest, device: Device) -> str:
-    frames = f"x{chosen.frames}" if chosen.frames else ""
-    return f"{choice.id} {chosen.width}x{chosen.height}{frames} {device.label}"
+def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> str:
+    frames = f"x{settings.frames}" if settings.frames else ""
+    return f"{spec.id} {settings.width}x{settings.height}{frames} {device.label}"
 
 
-def estimate(
-    choice: PipelineSpec,
-    chosen: ResolvedRequest,
+def estimate_time(
+    spec: PipelineSpec,
+    settings: ResolvedRequest,
     device: Device,
     images: int,
     *,
@@ -84,32 +96,34 @@ def estimate(
     load: bool,
 ) -> Estimate:
     """`speed` is the device's, in operations a second; `load`: the base has to be brought into memory first."""
-    timing = known or rough(choice, chosen, speed)
-    loading = _loading(choice) if load and images else 0.0
-    seconds = images * (chosen.steps * timing.step + timing.rest) + loading
-    return Estimate(
-        seconds=seconds,
-        images=images,
-        measured=known is not None,
-        sentence=_sentence(seconds, images, device, known is not None),
-    )
+    timing = known or guess_timing(spec, settings, speed)
+    seconds = images * (settings.steps * timing.step + timing.rest)
+    if load and images:
+        seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
+    count = _NUMBERS[images] if images < len(_NUMBERS) else str(images)
+    time_ = f"{format_duration(seconds)} for {count} image{'s' if images > 1 else ''} on this {device.label}"
+    if not images:
+        sentence = "at once: all of it was drawn before"
+    elif device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
+        sentence = f"about {time_}: this base is not meant for a CPU"
+    elif known is not None:
+        sentence = f"about {time_}"
+    else:
+        sentence = f"roughly {time_}; the first run will tell"
+    return Estimate(seconds=seconds, images=images, measured=known is not None, sentence=sentence)
 
 
-def _loading(choice: PipelineSpec) -> float:
-    counted = repo_layout.in_base(Path(choice.source))
-    return (2 * counted or choice.gigabytes * 1e9) / _LOADED_A_SECOND
-
-
-def rough(choice: PipelineSpec, chosen: ResolvedRequest, speed: float) -> Timing:
-    """Before anything was drawn with this base here."""
-    squares = chosen.width * chosen.height / 256 * max(1, math.ceil(chosen.frames / 4))
-    factor = next(value for name, value in _OPERATIONS.items() if choice.pipeline.startswith(name))
-    runs = 2 if chosen.guidance > 1 and not choice.pipeline.startswith(_GUIDED_IN_ONE_RUN) else 1
-    step = runs * factor * _weights(choice) * squares / (speed * _EFFICIENCY)
+def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
+    """Before any image was generated with this base here."""
+    squares = settings.width * settings.height / 256 * max(1, math.ceil(settings.frames / 4))
+    factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
+    runs = 2 if settings.guidance > 1 and not spec.pipeline.startswith(_GUIDED_IN_ONE_RUN) else 1
+    network = count_parameters(Path(spec.source), "unet", "transformer") or spec.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
+    step = runs * factor * network * squares / (speed * _EFFICIENCY)
     return Timing(step=step, rest=2 * step)
 
 
-def measure(device: Device) -> float:
+def measure_speed(device: Device) -> float:
     """Operations a second, by a product of two matrices that takes a few hundredths of a second."""
     import torch
 
@@ -123,7 +137,7 @@ def measure(device: Device) -> float:
     return 2 * side**3 / best
 
 
-def words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """ "41 s", "3 min", "2 h" """
     if seconds < 1:
         return "a second"
@@ -132,40 +146,3 @@ def words(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{round(seconds / 1800) / 2:g} h"
-
-
-def _sentence(seconds: float, images: int, device: Device, measured: bool) -> str:
-    if not images:
-        return "at once: all of it was drawn before"
-    count = _NUMBERS[images] if images < len(_NUMBERS) else str(images)
-    what = f"for {count} image{'s' if images > 1 else ''} on this {device.label}"
-    if device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
-        return f"about {words(seconds)} {what}: this base is not meant for a CPU"
-    if measured:
-        return f"about {words(seconds)} {what}"
-    return f"roughly {words(seconds)} {what}; the first run will tell"
-
-
-def _weights(choice: PipelineSpec) -> float:
-    """How many numbers the network has: counted in the files, if they lie in a folder, else by the size of the repo."""
-    return repo_layout.in_network(Path(choice.source)) or choice.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
-
-
-def _read(path: Path) -> dict[str, Timing]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): Timing(step=float(one["step"]), rest=float(one["rest"])) for name, one in data.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _write(path: Path, known: Mapping[str, Timing]) -> None:
-    """In one go, so that another program never reads half of it. Where it can't be written, it is not kept."""
-    data: dict[str, Any] = {
-        name: {"step": round(one.step, 5), "rest": round(one.rest, 5)} for name, one in known.items()
-    }
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        new.replace(path)

@@ -1,10 +1,13 @@
-"""Pictures that were drawn already: two cells that are told apart by nothing are one picture."""
+"""Images that were generated already: two cells of a comparison that ask for the same share one image."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from cachetools import LRUCache
 
 from hub_ui.generate.lora.cache import identity
 from hub_ui.generate.request import GeneratedImage, LoraInput
@@ -15,47 +18,34 @@ _BUDGET = 300_000_000
 Effect = tuple[tuple[str, float], ...]
 
 
-def effect(adapters: Sequence[LoraInput], weights: Sequence[float]) -> Effect:
-    """What LoRAs at these weights do, whatever order they stand in; one that stands there twice counts with both."""
-    total: dict[str, float] = {}
+def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> Effect:
+    """What LoRAs at these weights do, whatever order they are in; one that is there twice counts with both."""
+    total: defaultdict[str, float] = defaultdict(float)
     for adapter, weight in zip(adapters, weights, strict=True):
-        name = str(identity(adapter))
-        total[name] = total.get(name, 0.0) + weight
+        total[str(identity(adapter))] += weight
     return tuple(sorted((name, weight) for name, weight in total.items() if weight))
 
 
 class ImageCache:
-    """The latest pictures, up to `budget` bytes of pixels. Estimates look here while others are drawn."""
+    """The latest images, up to `budget` bytes of pixels. Estimates look here while others are generated."""
 
     def __init__(self, budget: int = _BUDGET) -> None:
-        self._budget = budget
-        self._pictures: OrderedDict[Hashable, GeneratedImage] = OrderedDict()
-        self._bytes = 0
+        self._images: LRUCache[Hashable, GeneratedImage] = LRUCache(budget, getsizeof=_bytes)
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> GeneratedImage | None:
         with self._lock:
-            if key in self._pictures:
-                self._pictures.move_to_end(key)
-            return self._pictures.get(key)
+            return self._images.get(key)
 
-    def put(self, key: Hashable, picture: GeneratedImage) -> None:
+    def put(self, key: Hashable, image: GeneratedImage) -> None:
+        """Asked for again it takes no time. What is larger than the whole budget is not kept."""
         with self._lock:
-            # Asked for again it is here already, and takes no time.
-            self._forget(key)
-            self._pictures[key] = GeneratedImage(image=picture.image, seconds=0.0, frames=picture.frames)
-            self._bytes += _bytes(picture)
-            while self._bytes > self._budget:
-                self._forget(next(iter(self._pictures)))
+            if _bytes(image) <= self._images.maxsize:
+                self._images[key] = replace(image, seconds=0.0)
 
     def clear(self) -> None:
         with self._lock:
-            self._pictures.clear()
-            self._bytes = 0
-
-    def _forget(self, key: Hashable) -> None:
-        if key in self._pictures:
-            self._bytes -= _bytes(self._pictures.pop(key))
+            self._images.clear()
 
 
 def _bytes(picture: GeneratedImage) -> int:

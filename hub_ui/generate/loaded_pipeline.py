@@ -1,116 +1,134 @@
-"""A base in memory with its LoRAs, and how it is drawn with: which pipeline, which batches, how much memory."""
+"""A base in memory with its LoRAs, and how images are generated with it: pipeline, batches, memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub_ui.generate import memory
-from hub_ui.generate import memory as generate_memory
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.batch import BatchContext, Batches
+from hub_ui.generate.batch import BatchContext, choose_batch, generate_batch
 from hub_ui.generate.callbacks import ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control_image import ControlImage
+from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import Device, OffloadLevel, release
+from hub_ui.generate.memory import (
+    Device,
+    OffloadLevel,
+    apply_level,
+    batch_size,
+    image_too_large,
+    is_out_of_memory,
+    next_level,  # fmt: skip
+    release_memory,
+)
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
 from hub_ui.generate.request import GeneratedImage, GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest
 
-# Each cell and its picture, as it is done.
-Drawing = Generator[tuple[Cell, GeneratedImage], None, None]
+# Each cell and its image, as it is done.
+Images = Generator[tuple[Cell, GeneratedImage], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`choice` is `asked` as its own files say it is. The rest was learnt while drawing.
+    """`spec` is `requested` as its own files describe it. The rest was learnt while generating.
 
-    `batches`: whether several pictures at once have never failed for another reason than memory.
+    `batches`: whether several images at once have never failed for another reason than memory.
     """
 
-    asked: PipelineSpec
-    choice: PipelineSpec
+    requested: PipelineSpec
+    spec: PipelineSpec
     revision: str | None
     device: Device
     pipe: Any
     rack: AdapterManager
     level: OffloadLevel
     batches: bool = True
-    texts: PromptCache = field(default_factory=PromptCache)
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
-    def put_on(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
+    def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Without any weight yet: each batch brings its own, and is tried again with less where memory runs out."""
         return self.rack.switch([replace(adapter, weight=0.0) for adapter in adapters])
 
-    def draw(
+    def generate(
         self,
-        job: GenerationRequest,
+        request: GenerationRequest,
         cells: Sequence[Cell],
-        steering: ControlImage,
-        chosen: ResolvedRequest,
-        course: ProgressTracker,
-        sound: OutputChecks,
-    ) -> Drawing:
-        """The cells and their pictures, as they are done. The job's LoRAs are on."""
-        run = BatchContext(
-            pipe=steering.pipe,
+        control: ControlImage,
+        settings: ResolvedRequest,
+        progress: ProgressTracker,
+        checks: OutputChecks,
+    ) -> Images:
+        """The cells and their images, as they are done. The request's LoRAs are on."""
+        context = BatchContext(
+            pipe=control.pipe,
             rack=self.rack,
-            adapters=job.adapters,
-            settings=chosen,
-            course=course,
-            texts=self.texts,
+            adapters=request.adapters,
+            settings=settings,
+            progress=progress,
+            prompt_cache=self.prompt_cache,
             previews=self.previews,
-            sound=sound,
-            control=steering.picture,
+            checks=checks,
+            control=control.image,
         )
-        alone = [cell for cell in cells if self.rack.control and not any(cell.weights)]
-        if alone:
-            yield from self._without(run, alone)
-        yield from self._rounds(run, [cell for cell in cells if cell not in alone])
+        plain = [cell for cell in cells if self.rack.control and not any(cell.weights)]
+        if plain:
+            # With the base's own narrow input, as it draws when no control LoRA is on.
+            self.rack.off()
+            without_loras = {replace(cell, weights=()): cell for cell in plain}
+            try:
+                plain_context = replace(context, pipe=self.pipe, adapters=(), control=None)
+                for cell, image in self._generate(plain_context, list(without_loras)):
+                    yield without_loras[cell], image
+            finally:
+                self.set_adapters(request.adapters)
+        yield from self._generate(context, [cell for cell in cells if cell not in plain])
 
-    def _without(self, run: BatchContext, cells: Sequence[Cell]) -> Drawing:
-        """The base with its own narrow input, as it is drawn with when no control LoRA is about."""
-        self.rack.off()
-        plain = replace(run, pipe=self.pipe, adapters=(), control=None)
-        bare = {replace(cell, weights=()): cell for cell in cells}
-        try:
-            for cell, picture in self._rounds(plain, list(bare)):
-                yield bare[cell], picture
-        finally:
-            self.put_on(run.adapters)
+    def _generate(self, context: BatchContext, cells: Sequence[Cell]) -> Images:
+        """In batches as large as memory allows; a batch that did not fit is tried once more with less memory."""
+        size, has_less_memory = 1, False
+        if self.batches:
+            free = memory.free_memory(self.device.kind)
+            size = batch_size(context.settings, self.device, self.level, free)
+        waiting = list(cells)
+        while waiting:
+            batch, is_full = choose_batch(context, waiting, size), False
+            try:
+                images = generate_batch(context, batch)
+            except NotPerRow:
+                if len(batch) == 1:
+                    raise
+                self.batches, size = False, 1
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                is_full = True
+            if is_full:
+                # Outside of the handler: the error keeps alive what filled the memory.
+                if has_less_memory or not self._use_less_memory(context, len(batch)):
+                    raise image_too_large(self.spec, context.settings, self.device)
+                has_less_memory, size = True, 1
+                continue
+            yield from zip(batch, images, strict=True)
+            waiting = [cell for cell in waiting if cell not in batch]
 
-    def _rounds(self, run: BatchContext, cells: Sequence[Cell]) -> Drawing:
-        rounds = Batches(
-            run=run,
-            size=self._size(run.settings),
-            shrink=self._shrinker(run),
-            too_large=generate_memory.too_large(self.choice, run.settings, self.device),
-        )
-        yield from rounds.draw(cells)
-        self.batches = self.batches and not rounds.refused
-
-    def _size(self, chosen: ResolvedRequest) -> int:
-        if not self.batches:
-            return 1
-        return generate_memory.batch(chosen, self.device, self.level, memory.free(self.device.kind))
-
-    def _shrinker(self, run: BatchContext) -> Callable[[int], bool]:
-        def shrink(size: int) -> bool:
-            release(self.device)
-            lower = generate_memory.below(self.level, self.device)
-            if lower is None and size == 1:
-                return False
-            if lower is not None:
-                generate_memory.apply(self.pipe, self.device, lower)
-                self.level = lower
-            # Merging them may have been what had no room; then they are off.
-            self.put_on(run.adapters)
-            run.sound.say("Memory ran out once. It was drawn one by one then, with less of it.")
-            return True
-
-        return shrink
+    def _use_less_memory(self, context: BatchContext, size: int) -> bool:
+        """After a batch of that size did not fit; whether there is anything left to try."""
+        release_memory(self.device)
+        lower = next_level(self.level, self.device)
+        if lower is None and size == 1:
+            return False
+        if lower is not None:
+            apply_level(self.pipe, self.device, lower)
+            self.level = lower
+        # Merging them may have been what had no room; then they are off.
+        self.set_adapters(context.adapters)
+        context.checks.note("Memory ran out once. It was drawn one by one then, with less of it.")
+        return True

@@ -14,11 +14,11 @@ from hub_ui.generate.settings import ResolvedRequest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """Pipelines whose class is named so. `blank` stands in for a negative prompt where there is none.
+    """Pipelines whose class has a name that starts so. `blank` stands in for a missing negative prompt.
 
-    `padded`: prompts of any length become texts of one length, so that different prompts may share a batch and each
-    still gets what it would get alone. `lists`: whether it takes several prompts at once at all. `edits`: it can be
-    given a picture to change.
+    `padded`: prompts of any length become embeddings of one length, so that different prompts may share a batch and
+    each still gets what it would get alone. `lists`: whether it takes several prompts at once at all. `edits`: it can
+    be given an image to change.
     """
 
     name: str
@@ -62,22 +62,24 @@ def is_modular(pipe: Any) -> bool:
     return hasattr(pipe, "blocks") and hasattr(pipe, "load_components")
 
 
-def known(pipe: Any) -> frozenset[str]:
-    """The names its call takes."""
+def call_names(pipe: Any) -> frozenset[str]:
+    """The names of the arguments of its call."""
     if is_modular(pipe):
-        return frozenset(asked.name for asked in pipe.blocks.inputs if asked.name)
+        return frozenset(each.name for each in pipe.blocks.inputs if each.name)
     return frozenset(inspect.signature(type(pipe).__call__).parameters)
 
 
-def arguments(
+def call_arguments(
     pipe: Any, settings: ResolvedRequest, prompts: Sequence[str], control: Image | None = None
 ) -> dict[str, Any]:
     """What of the settings this pipeline's call takes, for one prompt or for several at once."""
-    kind, names = family(type(pipe).__name__), known(pipe)
+    kind, names = family(type(pipe).__name__), call_names(pipe)
     negative = settings.negative or kind.blank
+    negatives = [negative] * len(prompts) if negative is not None else [None]
     wanted: dict[str, Any] = {
-        "prompt": _each(prompts),
-        "negative_prompt": _each([negative] * len(prompts)) if negative is not None else None,
+        # A single prompt goes in as in everybody's own scripts.
+        "prompt": list(prompts) if len(prompts) > 1 else prompts[0],
+        "negative_prompt": negatives if len(negatives) > 1 else negatives[0],
         "num_inference_steps": settings.steps,
         kind.guidance: settings.guidance,
         "width": settings.width,
@@ -87,52 +89,47 @@ def arguments(
         "num_frames": settings.frames or None,
         "control_image": control,
         "image": control if kind.edits else None,
-        # Films come as arrays otherwise.
+        # Videos come as arrays otherwise.
         "output_type": "pil",
         **_FIXED,
     }
     return {name: value for name, value in wanted.items() if name in names and value is not None}
 
 
-def ignored(pipe: Any, settings: ResolvedRequest) -> tuple[str, ...]:
-    """What was asked for and this pipeline has no use for, as sentences."""
-    names, said = known(pipe), list[str]()
+def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
+    """What was asked for and this pipeline has no use for."""
+    names, notes = call_names(pipe), []
     # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
     if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
-        said.append("This base does not use a negative prompt; it was left out.")
+        notes.append("This base does not use a negative prompt; it was left out.")
     if settings.frames and "num_frames" not in names:
-        said.append("This base draws pictures that stand still; the number of frames was left out.")
-    return tuple(said)
+        notes.append("This base draws pictures that stand still; the number of frames was left out.")
+    return notes
 
 
-def unread(pipe: Any, prompts: Sequence[str]) -> tuple[str, ...]:
-    """What of the prompts lies past the end of what CLIP reads, as a sentence.
+def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
+    """What of the prompts is past the end of what CLIP reads.
 
-    Asked only where CLIP is all there is: beside it, T5 and its kin read hundreds of words.
+    Only where CLIP is all there is: beside it, T5 and its kin read hundreds of words.
     """
-    readers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
-    if not readers or not all(type(reader).__name__.startswith("CLIPTokenizer") for reader in readers):
-        return ()
+    tokenizers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
+    if not tokenizers or not all(type(each).__name__.startswith("CLIPTokenizer") for each in tokenizers):
+        return []
     for prompt in prompts:
-        tokens, most = readers[0](prompt).input_ids, readers[0].model_max_length
+        tokens, most = tokenizers[0](prompt).input_ids, tokenizers[0].model_max_length
         if len(tokens) > most:
             # Its first and last are marks of their own.
-            lost = readers[0].decode(tokens[most - 1 : -1]).strip()
+            lost = tokenizers[0].decode(tokens[most - 1 : -1]).strip()
             shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
             words = most // 4 * 3
-            return (f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”.",)
-    return ()
+            return [f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”."]
+    return []
 
 
-def pictures(made: Any) -> list[tuple[Image, ...]]:
-    """One entry a prompt: a single picture, or the frames of a clip."""
-    frames = getattr(made, "frames", None)
+def output_images(output: Any) -> list[tuple[Image, ...]]:
+    """One entry a prompt: a single image, or the frames of a video."""
+    frames = getattr(output, "frames", None)
     if frames is not None:
-        return [tuple(clip) for clip in frames]
-    return [tuple(image) if isinstance(image, list | tuple) else (image,) for image in made.images]
-
-
-def _each(texts: Sequence[str]) -> str | list[str]:
-    """Alone it goes in as in everybody's own scripts."""
-    return texts[0] if len(texts) == 1 else list(texts)
+        return [tuple(video) for video in frames]
+    return [tuple(image) if isinstance(image, list | tuple) else (image,) for image in output.images]

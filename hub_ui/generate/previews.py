@@ -1,11 +1,11 @@
-"""A small rough picture of latents, for any base: which colour each channel stands for is learned from its pictures."""
+"""A small rough image of latents, for any base: which colour each channel stands for is learned from its images."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,36 +23,49 @@ _POINTS = 4096
 
 @dataclass(kw_only=True, slots=True)
 class LatentPreviews:
-    """Keeps one fit for the base in memory. Before its first picture there is a grey reading only."""
+    """Keeps one fit for the base in memory. Before its first image there are grey previews only."""
 
     clock: Callable[[], float] = time.perf_counter
     _fit: Any = None
     _last: Any = None
-    _at: float = field(default=-math.inf)
+    _shown_at: float = -math.inf
     _cost: float = 0.0
 
-    def of(self, latents: Any, settings: ResolvedRequest, *, last: bool) -> Image | None:
-        """A picture of the last row, or None where the latents can't be read or it is too soon for another."""
+    def preview(self, latents: Any, settings: ResolvedRequest, *, last: bool) -> Image | None:
+        """An image of the last row, or None where the latents can't be read or it is too soon for another."""
         start = self.clock()
         if last and self._fit is None:
-            self._last = plane(latents, settings)
-        if last or start - self._at < max(_PAUSE_SECONDS, _SHARE * self._cost):
+            self._last = to_pixels(latents, settings)
+        if last or start - self._shown_at < max(_PAUSE_SECONDS, _SHARE * self._cost):
             return None
-        pixels = plane(latents, settings)
-        image = None if pixels is None else _image(_colours(pixels, self._fit), settings)
-        self._at = self.clock()
-        self._cost = self._at - start
+        pixels = to_pixels(latents, settings)
+        image = None if pixels is None else self._draw(pixels, settings)
+        self._shown_at = self.clock()
+        self._cost = self._shown_at - start
         return image
 
     def learn(self, image: Image) -> None:
-        """From a finished picture, and the latents it was made of."""
+        """From a finished image, and the latents it was made of."""
         if self._fit is None and self._last is not None:
-            self._fit = fitted(self._last, image)
+            self._fit = _fit_colours(self._last, image)
         self._last = None
 
+    def _draw(self, pixels: Any, settings: ResolvedRequest) -> Image:
+        channels, rows, columns = pixels.shape
+        if self._fit is not None and len(self._fit) == channels + 1:
+            colours = (_with_one(pixels) @ self._fit).reshape(rows, columns, 3)
+        else:
+            grey = pixels.numpy().mean(axis=0)
+            low, high = float(grey.min()), float(grey.max())
+            colours = np.repeat(((grey - low) / (high - low or 1.0))[..., None], 3, axis=2)
+        small = fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8))
+        scale = min(1, _LARGEST / max(settings.width, settings.height))
+        size = (max(1, round(settings.width * scale)), max(1, round(settings.height * scale)))
+        return small.resize(size, Resampling.BILINEAR)
 
-def plane(latents: Any, settings: ResolvedRequest) -> Any:
-    """Channels by rows by columns of the last picture, the middle frame of a clip; None for a form not known.
+
+def to_pixels(latents: Any, settings: ResolvedRequest) -> Any:
+    """Channels by rows by columns of the last image, the middle frame of a video; None for a form not known.
 
     Packed latents are a list of patches, row by row.
     """
@@ -60,35 +73,31 @@ def plane(latents: Any, settings: ResolvedRequest) -> Any:
     if last.ndim == 4:
         last = last[:, last.shape[1] // 2]
     if last.ndim == 2:
-        last = _unpacked(last, settings)
+        last = _unpack(last, settings)
     if last is None or last.ndim != 3:
         return None
     step = max(1, math.ceil(max(last.shape[1:]) / _LARGEST))
     return last[:, ::step, ::step].float().cpu()
 
 
-def _unpacked(patches: Any, settings: ResolvedRequest) -> Any:
-    """The list is as long as rows times columns, times frames for a clip; None where that does not come out even."""
-    for frames in _frames(settings):
+def _unpack(patches: Any, settings: ResolvedRequest) -> Any:
+    """The list is as long as rows times columns, times frames for a video; None where that does not come out even."""
+    width, height = settings.width, settings.height
+    # Networks for videos make one frame of latents of eight, of four, or of each.
+    several = settings.frames > 1
+    for frames in [(settings.frames - 1) // each + 1 for each in (8, 4, 1)] if several else [1]:
         each, left = divmod(len(patches), frames)
-        rows = round(math.sqrt(each * settings.height / settings.width))
-        if left == 0 and rows > 0 and each % rows == 0 and _is_shape(each // rows, rows, settings):
+        rows = round(math.sqrt(each * height / width))
+        if left or rows <= 0 or each % rows:
+            continue
+        if abs(each // rows * height - rows * width) < 2 * max(width, height):
             middle = patches[frames // 2 * each :][:each]
             return middle.reshape(rows, -1, patches.shape[1]).permute(2, 0, 1)
     return None
 
 
-def _frames(settings: ResolvedRequest) -> list[int]:
-    """How many a clip may have as latents: networks for films make one of eight, of four, or of each."""
-    return [(settings.frames - 1) // each + 1 for each in (8, 4, 1)] if settings.frames > 1 else [1]
-
-
-def _is_shape(columns: int, rows: int, settings: ResolvedRequest) -> bool:
-    return abs(columns * settings.height - rows * settings.width) < 2 * max(settings.width, settings.height)
-
-
-def fitted(pixels: Any, image: Image) -> Any:
-    """The matrix that brings channels (and a one) nearest to the picture's colours, by least squares."""
+def _fit_colours(pixels: Any, image: Image) -> Any:
+    """The matrix that brings channels (and a one) nearest to the image's colours, by least squares."""
     channels, rows, columns = pixels.shape
     colours = np.asarray(image.convert("RGB").resize((columns, rows), Resampling.BOX), dtype=np.float32) / 255
     known = _with_one(pixels)
@@ -102,20 +111,3 @@ def fitted(pixels: Any, image: Image) -> Any:
 def _with_one(pixels: Any) -> Any:
     flat = pixels.numpy().reshape(pixels.shape[0], -1).T
     return np.concatenate([flat, np.ones((len(flat), 1), dtype=np.float32)], axis=1)
-
-
-def _colours(pixels: Any, fit: Any) -> Any:
-    """Rows by columns by red, green, blue, from 0 to 1."""
-    rows, columns = pixels.shape[1:]
-    if fit is not None and len(fit) == pixels.shape[0] + 1:
-        return (_with_one(pixels) @ fit).reshape(rows, columns, 3)
-    grey = pixels.numpy().mean(axis=0)
-    low, high = float(grey.min()), float(grey.max())
-    return np.repeat(((grey - low) / (high - low or 1.0))[..., None], 3, axis=2)
-
-
-def _image(colours: Any, settings: ResolvedRequest) -> Image:
-    small = fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8))
-    scale = _LARGEST / max(settings.width, settings.height)
-    size = (max(1, round(settings.width * min(1, scale))), max(1, round(settings.height * min(1, scale))))
-    return small.resize(size, Resampling.BILINEAR)

@@ -127,6 +127,10 @@ class GenerationResult:
     report: GenerationReport
 
 
+OnProgress = Callable[[Step], None]
+IsCancelled = Callable[[], bool]
+
+
 def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
     """A weight for each of `count` LoRAs, None where the author's own is meant."""
     if not weights:
@@ -151,7 +155,3 @@ def with_other_halves(
         if half is not None and half not in [other.ref for other in given]:
             whole.append(replace(adapter(half, one.weight), follows=True))
     return tuple(whole)
-
-
-Told = Callable[[Step], None]
-Asked = Callable[[], bool]

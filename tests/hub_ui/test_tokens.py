@@ -177,7 +177,7 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
         LoraInput(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
     )
     job = GenerationRequest(adapters=adapters, prompt="a pier", control=pictures / "a.png")
-    made = place.make(job, comparison.pair(job))
+    made = place.generate(job, comparison.pair(job))
     made.pictures[1].image.save(home / "drawn.png")
     print(made.report, place.estimate(job, comparison.pair(job)).sentence)
     place.close()

@@ -280,7 +280,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     def gated(*_: object) -> Plan:
         raise Gated("Agree to its licence first.", hub="huggingface")
 
-    monkeypatch.setattr("hub_ui.generate.base_models.download.plan", gated)
+    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
     assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
     told = capsys.readouterr()
     assert "for one image on this CPU" in told.out
@@ -291,7 +291,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base that has to be fetched, which nobody does here."""
 
-    def make(_studio: Engine, job: GenerationRequest, _sheet: Comparison, **_: Any) -> GenerationResult:
+    def generate(_studio: Engine, job: GenerationRequest, _sheet: Comparison, **_: Any) -> GenerationResult:
         if job.may_fetch:
             raise NoBase("Fetched, as far as this test is concerned.")
         raise NeedsFetching(
@@ -299,7 +299,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
             present=0, free=9_000_000_000, license="openrail", gated=False,
         )  # fmt: skip
 
-    monkeypatch.setattr(Engine, "make", make)
+    monkeypatch.setattr(Engine, "generate", generate)
 
 
 class Keyboard(io.StringIO):

@@ -1,26 +1,15 @@
-"""Hugging Face's own cache of downloads on this disk, which other programs fill and read too."""
+"""Hugging Face's cache of downloads on this disk, which other programs fill and read too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from shutil import disk_usage
 
-from huggingface_hub import get_cached_repo_tree
+from huggingface_hub import DryRunFileInfo, get_cached_repo_tree, hf_hub_download
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from huggingface_hub.file_download import repo_folder_name
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteFile:
-    """A file of a commit. `blob` names its bytes: a sha256 for large files, git's hash for small ones."""
-
-    name: str
-    size: int
-    blob: str | None = None
-    present: bool = False
 
 
 class Cached:
@@ -34,42 +23,37 @@ class Cached:
     def snapshot(self, revision: str) -> Path:
         return self._folder / "snapshots" / revision
 
-    def commits(self) -> Iterator[str]:
-        """Those there is something of: what `main` was when last asked for, then the newest."""
+    def commits(self) -> list[str]:
+        """Commits with any file: what `main` was when last asked for, then the newest."""
         main = self._folder / "refs" / "main"
         first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
-        kept = self._folder / "snapshots"
-        found = sorted(kept.iterdir(), key=lambda path: -path.stat().st_mtime) if kept.is_dir() else []
-        names = [path.name for path in found]
-        yield from sorted(names, key=lambda name: name != first)
+        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
+        return [path.name for path in found]
 
-    def has(self, file: RemoteFile, revision: str) -> bool:
-        """Its bytes are there, be it from another commit."""
-        return (self.snapshot(revision) / file.name).is_file() or (
-            file.blob is not None and (self._folder / "blobs" / file.blob).is_file()
-        )
-
-    def listing(self, revision: str) -> tuple[RemoteFile, ...] | None:
-        """All files of a commit, as the hub told them at the download; None where an older client made it."""
+    def tree(self, revision: str) -> list[str] | None:
+        """The names of all files of a commit, as the hub listed them; None where an older client made the snapshot."""
         try:
-            tree = get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)
+            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
         except (CachedRepoTreeNotFoundError, OSError):
             return None
-        return tuple(self._local(file.path, file.size, revision) for file in tree)
 
-    def held(self, names: Iterable[str], revision: str) -> tuple[RemoteFile, ...]:
-        """Files of a snapshot by what lies on the disk."""
+    def names(self, revision: str) -> list[str]:
+        """The names of the files of a snapshot that are on this disk."""
         folder = self.snapshot(revision)
-        return tuple(self._local(name, (folder / name).stat().st_size, revision) for name in names)
+        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
-    def files(self, revision: str) -> tuple[str, ...]:
-        folder = self.snapshot(revision)
-        return tuple(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
+        """These files of a snapshot, without asking the hub; None unless all of them are on this disk."""
+        try:
+            return tuple(
+                hf_hub_download(
+                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
+                )
+                for name in names
+            )
+        except OSError:
+            return None
 
     def free(self) -> int:
-        """Room on the disk that downloads go to."""
-        there = next(path for path in (self.cache, *self.cache.parents) if path.exists())
-        return disk_usage(there).free
-
-    def _local(self, name: str, size: int, revision: str) -> RemoteFile:
-        return RemoteFile(name=name, size=size, present=(self.snapshot(revision) / name).is_file())
+        """Bytes of room on the disk that downloads go to."""
+        return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free

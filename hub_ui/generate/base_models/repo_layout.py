@@ -1,4 +1,4 @@
-"""How many numbers a base has, counted in the files of a folder: only their headers are read."""
+"""How many parameters a base has, counted in the headers of its files."""
 
 from __future__ import annotations
 
@@ -14,29 +14,20 @@ from safetensors import SafetensorError, safe_open
 
 from connectors.errors import NoBase
 
-_NETWORKS = ("unet", "transformer")
+
+def count_parameters(folder: Path, *parts: str) -> int:
+    """Of these parts in a folder in diffusers' layout, of all parts where none is named; 0 where there is no folder."""
+    count = 0
+    for path in (path for part in parts or ("*",) for path in folder.glob(f"{part}/*.safetensors")):
+        try:
+            with safe_open(path, framework="np") as file:
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        except (SafetensorError, OSError):
+            continue
+    return count
 
 
-def in_base(folder: Path) -> int:
-    """Of all parts; 0 where there is no such folder."""
-    return sum(map(_count, folder.glob("*/*.safetensors")))
-
-
-def in_network(folder: Path) -> int:
-    """Of the part that is run in every step."""
-    return sum(_count(path) for name in _NETWORKS for path in folder.glob(f"{name}/*.safetensors"))
-
-
-def _count(path: Path) -> int:
-    try:
-        with safe_open(path, framework="np") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return 0
-
-
-PLAIN_INDEX, MODULAR_INDEX = "model_index.json", "modular_model_index.json"
-INDEXES = (PLAIN_INDEX, MODULAR_INDEX)
+INDEXES = ("model_index.json", "modular_model_index.json")
 # The checker is left out: it is a gigabyte, and rates what a person asked to see on their own machine.
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
@@ -48,13 +39,13 @@ _WEIGHTS = re.compile(
     r"(?P<stem>[\w-]+?)(?:\.(?P<variant>\w+))?(?:-(?P<at>\d{5})-of-(?P<of>\d{5}))?(?:\.(?P<last>\w+))?\.safetensors"
 )
 _STEMS = ("model", "diffusion_pytorch_model")
-# Half the bytes for the same picture; which half comes first depends on what the network is run in.
+# Half the bytes for the same image; which half comes first depends on the precision that the network runs in.
 _VARIANTS: Mapping[str, tuple[str, ...]] = {"bfloat16": ("bf16", "fp16"), "float16": ("fp16", "bf16")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A part as the index names it. `repo` and `folder` say where it lies when that is not here, under its name."""
+    """A part as the index names it. `repo` and `folder` say where it is when it is not in this repo, under its name."""
 
     library: str
     kind: str
@@ -68,7 +59,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """`pipeline` is the class of diffusers that it is for. Parts that are switched off in the index are left out."""
+    """`pipeline` is a class of diffusers. Parts that are switched off in the index are left out."""
 
     pipeline: str
     parts: Mapping[str, Part]
@@ -81,7 +72,7 @@ def read_index(folder: Path) -> Index | None:
             index = parse_index(json.loads((folder / name).read_text(encoding="utf-8")))
         except (OSError, ValueError):
             continue
-        return at_home(index, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
+        return with_own_parts(index, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
     return None
 
 
@@ -89,22 +80,21 @@ def parse_index(data: Any) -> Index:
     """Raises ValueError for JSON that is no index."""
     if not isinstance(data, dict):
         raise ValueError("no index")
-    parts = {str(name): found for name, value in data.items() if (found := _part(value)) is not None}
-    kept = {name: part for name, part in parts.items() if name not in LEFT_OUT}
-    return Index(pipeline=str(data.get("_class_name", "")), parts=kept)
+    parts = {str(name): part for name, value in data.items() if (part := _parse_part(value)) and name not in LEFT_OUT}
+    return Index(pipeline=str(data.get("_class_name", "")), parts=parts)
 
 
-def at_home(index: Index, repo: str, names: Iterable[str]) -> Index:
-    """The index with all parts that the repo itself holds counted as its own: a copy still names the original's."""
+def with_own_parts(index: Index, repo: str, names: Iterable[str]) -> Index:
+    """Counts all parts that the repo itself holds as its own: the index of a copy still names the original's."""
     folders = {PurePosixPath(name).parts[0] for name in names if "/" in name}
     parts = {
         name: replace(part, repo=None, folder="") if part.repo == repo or name in folders else part
         for name, part in index.parts.items()
     }
-    return Index(pipeline=index.pipeline, parts=parts)
+    return replace(index, parts=parts)
 
 
-def _part(value: Any) -> Part | None:
+def _parse_part(value: Any) -> Part | None:
     """["transformers", "CLIPTextModel"]; a modular index adds a third: repo, subfolder and the like, by name."""
     if not isinstance(value, list) or len(value) not in (2, 3):
         return None
@@ -116,72 +106,68 @@ def _part(value: Any) -> Part | None:
     if not isinstance(library, str) or not isinstance(kind, str):
         return None
     repo = where.get("pretrained_model_name_or_path") or where.get("repo")
-    return Part(
-        library=library,
-        kind=kind,
-        repo=repo if isinstance(repo, str) else None,
-        folder=str(where.get("subfolder") or "") if repo else "",
-    )
+    folder = str(where.get("subfolder") or "") if repo else ""
+    return Part(library=library, kind=kind, repo=repo if isinstance(repo, str) else None, folder=folder)
 
 
-def wanted(
-    files: Iterable[str], index: Index | None, dtype: str, *, brought: frozenset[str] = frozenset()
+def select_files(
+    files: Iterable[str], index: Index | None, dtype: str, *, replaced_parts: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
     """The settings of all parts, and each part's weights once: half precision where there is one, and no pickles.
 
-    `index` is None while nobody may read it; every folder counts as a part then. The weights of parts in `brought` come
-    from elsewhere. Raises NoBase for a repo that can't be used.
+    Without an `index` every folder counts as a part. The weights of `replaced_parts` come from another file. Raises
+    NoBase for a repo that can't be used.
     """
-    names = tuple(files)
-    texts = [name for name in names if name in INDEXES or _is_text(name, index)]
-    weights = _weights(names, index, brought)
-    if not any(name in INDEXES for name in texts) or (not weights and not brought):
+    texts, weights = list[str](), dict[str, list[str]]()
+    for path in map(PurePosixPath, files):
+        part = path.parts[0]
+        own = part not in LEFT_OUT if index is None else part in index.parts and index.parts[part].repo is None
+        if str(path) in INDEXES or (own and len(path.parts) == 2 and path.suffix in _TEXTS):
+            texts.append(str(path))
+        elif own and len(path.parts) == 2 and path.suffix == ".safetensors" and part not in replaced_parts:
+            weights.setdefault(part, []).append(str(path))
+    if not any(name in INDEXES for name in texts) or (not weights and not replaced_parts):
         raise NoBase(
             "The repository holds no model in diffusers' layout with safetensors weights. Choose another base."
         )
-    lacking = () if index is None else tuple(sorted(_own(index) - brought - weights.keys()))
+    own_parts = (name for name, part in (index.parts if index else {}).items() if not part.repo and part.has_weights)
+    lacking = sorted(set(own_parts) - replaced_parts - weights.keys())
     if lacking:
         raise NoBase(
-            f"The repository has no safetensors weights for {_named(lacking)}; other formats can run code and are not "
-            "loaded. Choose another base."
+            f"The repository has no safetensors weights for {', '.join(lacking).replace('_', ' ')}; other formats can "
+            "run code and are not loaded. Choose another base."
         )
-    variant = variant_of(weights, dtype)
-    return tuple(sorted([*texts, *(name for listed in weights.values() for name in _chosen(listed, variant))]))
+    variant = choose_variant((name for names in weights.values() for name in names), dtype)
+    return tuple(sorted([*texts, *(name for names in weights.values() for name in _select_weights(names, variant))]))
 
 
-def of_part(files: Iterable[str], folder: str, dtype: str, *, kind: str) -> tuple[str, ...]:
-    """The same for one part that lies in another repo: the files of a folder there, "" for the top one."""
+def select_part_files(files: Iterable[str], folder: str, dtype: str, *, kind: str) -> tuple[str, ...]:
+    """The same for one part in another repo: `folder` is where it is there, "" for the top."""
     names = [name for name in files if str(PurePosixPath(name).parent) == (folder or ".")]
     texts = [name for name in names if name.endswith(_TEXTS) and name not in INDEXES]
     if not Part(library="", kind=kind).has_weights:
         return tuple(sorted(texts))
     weights = [name for name in names if name.endswith(".safetensors")]
-    return tuple(sorted([*texts, *_chosen(weights, variant_of({"": weights}, dtype))]))
+    return tuple(sorted([*texts, *_select_weights(weights, choose_variant(weights, dtype))]))
 
 
-def variant_of(weights: Mapping[str, Iterable[str]], dtype: str) -> str | None:
+def choose_variant(weights: Iterable[str], dtype: str) -> str | None:
     """What diffusers is to ask for: it falls back to the plain files for parts that have no such variant."""
-    there = {_variant(name) for listed in weights.values() for name in listed}
+    there = {_variant(name) for name in weights}
     return next((variant for variant in _VARIANTS.get(dtype, ()) if variant in there), None)
 
 
-def variant_in(folder: Path, dtype: str) -> str | None:
-    return variant_of({"": [path.name for path in folder.glob("*/*.safetensors")]}, dtype)
-
-
-def missing(folder: Path, index: Index, brought: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def missing_parts(folder: Path, index: Index, replaced_parts: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Parts of the index that are not, or not whole, in a folder."""
     return tuple(
         name
         for name, part in index.parts.items()
-        if part.repo is None and not _is_there(folder / name, part.has_weights and name not in brought)
+        if part.repo is None and not _is_whole(folder / name, part.has_weights and name not in replaced_parts)
     )
 
 
-def _is_there(folder: Path, with_weights: bool) -> bool:
-    if not folder.is_dir():
-        return False
-    names = [path.name for path in folder.iterdir()]
+def _is_whole(folder: Path, with_weights: bool) -> bool:
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if not with_weights:
         return bool(names)
     found = [match for name in names if (match := _WEIGHTS.fullmatch(name))]
@@ -189,48 +175,15 @@ def _is_there(folder: Path, with_weights: bool) -> bool:
     return "config.json" in names and any(of is None or len(at) >= int(of) for of, at in counted.items())
 
 
-def _own(index: Index) -> set[str]:
-    """Parts whose weights must be in the repo itself."""
-    return {name for name, part in index.parts.items() if part.repo is None and part.has_weights}
-
-
-def _is_text(name: str, index: Index | None) -> bool:
-    path = PurePosixPath(name)
-    return len(path.parts) == 2 and path.suffix in _TEXTS and _is_part(path.parts[0], index)
-
-
-def _is_part(name: str, index: Index | None) -> bool:
-    return name not in LEFT_OUT if index is None else name in index.parts and index.parts[name].repo is None
-
-
-def _weights(names: Iterable[str], index: Index | None, brought: frozenset[str]) -> dict[str, list[str]]:
-    parts: dict[str, list[str]] = {}
-    for name in names:
-        path = PurePosixPath(name)
-        if len(path.parts) != 2 or path.suffix != ".safetensors" or path.parts[0] in brought:
-            continue
-        if _is_part(path.parts[0], index):
-            parts.setdefault(path.parts[0], []).append(name)
-    return parts
-
-
-def _chosen(names: Iterable[str], variant: str | None) -> list[str]:
+def _select_weights(names: list[str], variant: str | None) -> list[str]:
     """One set of weights: the variant, else the plain one; in one file rather than in many."""
-    usual = [name for name in names if _stem(name) in _STEMS] or list(names)
+    matches = {name: _WEIGHTS.fullmatch(PurePosixPath(name).name) for name in names}
+    usual = [name for name, match in matches.items() if match and match["stem"] in _STEMS] or names
     same = [name for name in usual if _variant(name) == variant] or [name for name in usual if not _variant(name)]
     whole = [name for name in same if "-of-" not in PurePosixPath(name).name]
     return whole or same or usual
 
 
-def _stem(name: str) -> str:
-    match = _WEIGHTS.fullmatch(PurePosixPath(name).name)
-    return match["stem"] if match else ""
-
-
 def _variant(name: str) -> str | None:
     match = _WEIGHTS.fullmatch(PurePosixPath(name).name)
     return (match["variant"] or match["last"]) if match else None
-
-
-def _named(parts: tuple[str, ...]) -> str:
-    return ", ".join(part.replace("_", " ") for part in parts)

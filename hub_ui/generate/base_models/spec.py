@@ -55,7 +55,7 @@ class PipelineSpec:
     `gigabytes` is what is fetched (10^9 bytes); it is shown until the hub has told the exact size.
     `memory` is what a device needs to hold all parts at half precision and draw with them, in GB.
     `scheduler` replaces the one a repo ships, with `scheduler_options` over that one's settings.
-    `dtype` is what the network can be trusted in on a GPU. `alternatives` are ids to offer beside this one.
+    `dtype` is what the network can be trusted in on a GPU.
     `film` is None for bases that draw pictures. `needs_image`: it changes a picture and can't draw without one.
     `assumed`: it is a person's own, and nobody has looked yet what it holds; `architecture` is "" where no LoRA tells.
     """
@@ -78,7 +78,6 @@ class PipelineSpec:
     dtype: DType = "bfloat16"
     scheduler: str | None = None
     scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
-    alternatives: tuple[str, ...] = ()
     film: VideoSpec | None = None
     needs_image: bool = False
     borrowed: tuple[SharedComponent, ...] = ()
@@ -96,39 +95,31 @@ class PipelineSpec:
 
 
 def base(
-    base_id: str,
+    id: str,
     label: str,
     architecture: str,
     source: str,
     pipeline: str,
     *,
+    size: tuple[int, int] = (1024, 1024),
     gigabytes: float,
-    side: int = 1024,
-    size: tuple[int, int] | None = None,
-    lineage: str | None = None,
-    license: str | None = None,
-    memory: float | None = None,
-    alternatives: str = "",
     **more: Any,
 ) -> PipelineSpec:
-    """A row of the tables. The licence is the taxonomy's own unless given; ids of alternatives stand between spaces.
+    """A row of the tables, with the taxonomy's licence unless one is given.
 
     Without `memory`: the files as they are, a sixth more for what is in the making, and a gigabyte for the rest.
     """
-    known = base_models.by_id(lineage or base_id)
-    width, height = size or (side, side)
+    fields = {"lineage": id, "memory": round(gigabytes * 7 / 6 + 1, 1), **more}
+    known = base_models.by_id(fields["lineage"])
+    fields.setdefault("license", (known.license if known else None) or "")
     return PipelineSpec(
-        id=base_id,
+        id=id,
         label=label,
         architecture=architecture,
         source=source,
         pipeline=pipeline,
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         gigabytes=gigabytes,
-        lineage=lineage or base_id,
-        license=license or (known.license if known else None) or "",
-        memory=memory or round(gigabytes * 7 / 6 + 1, 1),
-        alternatives=tuple(alternatives.split()),
-        **more,
+        **fields,
     )

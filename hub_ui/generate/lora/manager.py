@@ -156,7 +156,7 @@ class AdapterManager:
             rank = sum(rank_of(patch) for number, patch in patches if self._dial.weights[number] != 0)
             kind, size = weight.device.type, weight.numel() * weight.element_size()
             if kind not in rooms:
-                rooms[kind] = memory.free(kind) // 2
+                rooms[kind] = memory.free_memory(kind) // 2
             if pays(tuple(weight.shape), rank, steps) and size <= rooms[kind]:
                 chosen.add(at)
                 rooms[kind] -= size

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
 
-from hub_ui.generate.callbacks import ProgressTracker, replaced, stop_if, watched
+from hub_ui.generate.callbacks import Callbacks, ProgressTracker, replace_attribute, watch_steps
 from hub_ui.generate.request import GenerationCancelled, Step
 
 
@@ -17,7 +17,7 @@ def run(scheduler: Any, count: int = 4) -> list[tuple[int, int]]:
     pipe = SimpleNamespace(scheduler=scheduler)
     scheduler.set_timesteps(count)
     latents = torch.ones(1, 4, 8, 8)
-    with watched(pipe, lambda: None, lambda done, total, _latents: told.append((done, total))):
+    with watch_steps(pipe, lambda: None, lambda done, total, _latents: told.append((done, total))):
         for timestep in scheduler.timesteps:
             latents = scheduler.step(torch.zeros_like(latents), timestep, latents, return_dict=False)[0]
     return told
@@ -46,26 +46,31 @@ def test_the_latents_are_handed_over_whatever_the_form_of_the_answer(whole: bool
     seen: list[Any] = []
     pipe = SimpleNamespace(scheduler=made(DDIMScheduler))
     pipe.scheduler.set_timesteps(1)
-    with watched(pipe, lambda: None, lambda _done, _total, latents: seen.append(latents.shape)):
+    with watch_steps(pipe, lambda: None, lambda _done, _total, latents: seen.append(latents.shape)):
         pipe.scheduler.step(torch.zeros(1, 4, 8, 8), 1, torch.ones(1, 4, 8, 8), return_dict=whole)
     assert seen == [(1, 4, 8, 8)]
 
 
 def test_a_stop_is_an_error_of_our_own() -> None:
-    stop_if(lambda: False)
+    Callbacks(is_cancelled=lambda: False).raise_if_cancelled()
     with pytest.raises(GenerationCancelled):
-        stop_if(lambda: True)
+        Callbacks(is_cancelled=lambda: True).raise_if_cancelled()
 
 
 def test_what_somebody_else_put_in_meanwhile_stays() -> None:
     thing = SimpleNamespace(forward="own")
-    with replaced(thing, "forward", "ours"):
+    with replace_attribute(thing, "forward", "ours"):
         thing.forward = "offloaded"
     assert thing.forward == "offloaded"
 
 
 def course(steps: list[Step], seconds: list[float], rows: int, asked: Any = lambda: False) -> ProgressTracker:
-    return ProgressTracker(tell=steps.append, asked=asked, rows=rows, steps=2, clock=lambda: seconds.pop(0))
+    return ProgressTracker(
+        callbacks=Callbacks(on_progress=steps.append, is_cancelled=asked),
+        rows=rows,
+        steps=2,
+        clock=lambda: seconds.pop(0),
+    )
 
 
 def test_steps_are_told_over_all_the_pictures() -> None:

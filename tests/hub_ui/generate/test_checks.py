@@ -31,7 +31,7 @@ class Vae(nn.Module):
 
 
 def decoded(vae: Any, sound: OutputChecks) -> torch.Tensor:
-    with torch.inference_mode(), sound.decoding(SimpleNamespace(vae=vae)):
+    with torch.inference_mode(), sound.watch_decoding(SimpleNamespace(vae=vae)):
         picture: torch.Tensor = vae.decode(torch.ones(1, 3, 4, 4, dtype=torch.float16), return_dict=False)[0]
     return picture
 
@@ -57,7 +57,7 @@ def test_a_vae_that_overflows_even_so_is_told(dtype: torch.dtype, name: str) -> 
 
 def test_latents_that_are_no_numbers_are_told_with_the_reason_and_the_next_step() -> None:
     with pytest.raises(PreviewError) as raised:
-        OutputChecks().check(torch.full((1, 4, 2, 2), float("nan"), dtype=torch.float16))
+        OutputChecks().check_latents(torch.full((1, 4, 2, 2), float("nan"), dtype=torch.float16))
     assert raised.value.message == (
         "The network came to values that are no numbers (float16), so there is no picture. Numbers this large do not "
         "fit into half precision: use a base in bfloat16 or float32. Turn the weight or the guidance down, then try "
@@ -85,7 +85,7 @@ def test_an_all_black_picture_is_noted(studio: Engine, base: str, monkeypatch: p
 
     monkeypatch.setattr(AutoencoderKL, "decode", lambda *_args, **_kwargs: (torch.full((1, 3, 32, 32), -1.0),))
     asked = job(base=base)
-    assert studio.make(asked, comparison.one(asked)).report.notes == (
+    assert studio.generate(asked, comparison.one(asked)).report.notes == (
         "The picture “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
     )
 
@@ -94,15 +94,15 @@ def test_loras_that_change_nothing_are_noted(studio: Engine, base: str, tmp_path
     path = save_kohya(tmp_path / "zeros.safetensors")
     save_file({name: value * (name[-9:] != "up.weight") for name, value in load_file(path).items()}, path)
     asked = job(adapter(path, title="Ink"), base=base)
-    assert studio.make(asked, comparison.pair(asked)).report.notes == (
+    assert studio.generate(asked, comparison.pair(asked)).report.notes == (
         "The picture “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
     )
     asked = job(adapter(save_kohya(tmp_path / "whole.safetensors")), base=base)
-    assert studio.make(asked, comparison.pair(asked)).report.notes == ()
+    assert studio.generate(asked, comparison.pair(asked)).report.notes == ()
 
 
 @pytest.mark.parametrize(("colour", "count"), [((0, 0, 0), 1), ((2, 1, 0), 1), ((0, 0, 9), 0)])
 def test_only_what_shows_nothing_counts_as_black(colour: tuple[int, int, int], count: int) -> None:
     sound = OutputChecks()
-    sound.look(Image.new("RGB", (8, 8), colour), "with")
+    sound.check_image(Image.new("RGB", (8, 8), colour), "with")
     assert len(sound.notes) == count

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate import control
-from hub_ui.generate.control import control_picture
+from hub_ui.generate.control import prepare_control_image
 from hub_ui.generate.request import GenerationRequest
 from tests.hub_ui.generate import making
 
@@ -45,7 +45,7 @@ def cached(cache: Path, helper: control.Helper, model: Any) -> None:
 
 @pytest.mark.parametrize(("ink", "paper"), [("white", "black"), ("#303030", "#101010"), ("#ffe0e0", "#ffffff")])
 def test_edges_are_white_on_black_also_of_dim_pictures(tmp_path: Path, ink: str, paper: str) -> None:
-    made, notes = control_picture(asked(square(tmp_path / "a.png", ink=ink, paper=paper)), 64, 64)
+    made, notes = prepare_control_image(asked(square(tmp_path / "a.png", ink=ink, paper=paper)), 64, 64)
     assert (made.size, made.mode, notes) == ((64, 64), "RGB", ())
     assert set(np.unique(pixels(made))) == {0, 255}
     assert 60 <= (pixels(made) > 0).sum() <= 300
@@ -53,7 +53,7 @@ def test_edges_are_white_on_black_also_of_dim_pictures(tmp_path: Path, ink: str,
 
 def test_a_picture_without_edges_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "a.png")
-    _, notes = control_picture(asked(tmp_path / "a.png"), 64, 64)
+    _, notes = prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
     assert notes == ("No edges were found in the control picture, so it steers nothing.",)
 
 
@@ -68,13 +68,13 @@ def test_a_picture_without_edges_is_told(tmp_path: Path) -> None:
 def test_it_is_brought_to_the_size_of_what_is_drawn(
     tmp_path: Path, size: tuple[int, int], notes: tuple[str, ...]
 ) -> None:
-    made, said = control_picture(asked(square(tmp_path / "a.png", size)), 64, 64)
+    made, said = prepare_control_image(asked(square(tmp_path / "a.png", size)), 64, 64)
     assert (made.size, said) == ((64, 64), notes)
 
 
 def test_one_that_is_ready_passes_through(tmp_path: Path) -> None:
     path = square(tmp_path / "a.png")
-    made, _ = control_picture(asked(path, "ready"), 64, 64)
+    made, _ = prepare_control_image(asked(path, "ready"), 64, 64)
     with Image.open(path) as image:
         assert (pixels(made) == pixels(image)).all()
 
@@ -84,20 +84,20 @@ def test_it_stands_upright(tmp_path: Path) -> None:
     image.paste("white", (0, 0, 16, 32))
     exif[0x0112] = 6
     image.save(tmp_path / "a.jpg", exif=exif)
-    made, notes = control_picture(asked(tmp_path / "a.jpg", "ready"), 32, 64)
+    made, notes = prepare_control_image(asked(tmp_path / "a.jpg", "ready"), 32, 64)
     assert notes == ()
     assert pixels(made)[:8].mean() > 200 > 50 > pixels(made)[-8:].mean()
 
 
 def test_what_is_transparent_counts_as_white(tmp_path: Path) -> None:
     Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "a.png")
-    made, _ = control_picture(asked(tmp_path / "a.png", "ready"), 32, 32)
+    made, _ = prepare_control_image(asked(tmp_path / "a.png", "ready"), 32, 32)
     assert pixels(made).min() == 255
 
 
 def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 65535, 32 * 32, dtype=np.uint16).reshape(32, 32)).save(tmp_path / "a.png")
-    made, _ = control_picture(asked(tmp_path / "a.png", "ready"), 32, 32)
+    made, _ = prepare_control_image(asked(tmp_path / "a.png", "ready"), 32, 32)
     assert (pixels(made)[0, 0], pixels(made)[-1, -1]) == (0, 255)
     assert 100 < pixels(made).mean() < 155
 
@@ -105,7 +105,7 @@ def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
 def test_of_a_film_its_first_frame_is_used(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("white", "black")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    made, notes = control_picture(asked(tmp_path / "a.gif", "ready"), 32, 32)
+    made, notes = prepare_control_image(asked(tmp_path / "a.gif", "ready"), 32, 32)
     assert notes == ("a.gif moves: its first frame was used.",)
     assert pixels(made).min() > 250
 
@@ -114,32 +114,32 @@ def test_of_a_film_its_first_frame_is_used(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(UsageError, match=r"a\.png can't be read as a picture\. Give a PNG, JPEG or WebP\."):
-        control_picture(asked(tmp_path / "a.png"), 64, 64)
+        prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "a.png")
     with pytest.raises(UsageError, match="has too many pixels for a control picture"):
-        control_picture(asked(tmp_path / "a.png"), 64, 64)
+        prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
 
 
 def test_none_and_an_unknown_kind_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"steered by a picture\. Choose one"):
-        control_picture(asked(None), 64, 64)
+        prepare_control_image(asked(None), 64, 64)
     with pytest.raises(UsageError, match=r"“scribble” is no kind of control picture\. Choose one of: canny, depth"):
-        control_picture(asked(square(tmp_path / "a.png"), "scribble"), 64, 64)
+        prepare_control_image(asked(square(tmp_path / "a.png"), "scribble"), 64, 64)
 
 
 def test_a_network_that_is_not_here_is_named_with_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(PreviewError) as told:
-        control_picture(asked(square(tmp_path / "a.png"), "depth"), 64, 64, tmp_path / "cache")
+        prepare_control_image(asked(square(tmp_path / "a.png"), "depth"), 64, 64, tmp_path / "cache")
     assert told.value.message == (
         "A depth picture is made by Depth Anything V2 Small (99 MB, Apache-2.0), which is not on this disk. Fetch it "
         "with “hf download depth-anything/Depth-Anything-V2-Small-hf”, or give a depth picture that is ready "
         "(--control-kind ready)."
     )
     with pytest.raises(PreviewError, match="A pose picture is made by ViTPose base"):
-        control_picture(asked(square(tmp_path / "a.png"), "pose"), 64, 64, tmp_path / "cache")
+        prepare_control_image(asked(square(tmp_path / "a.png"), "pose"), 64, 64, tmp_path / "cache")
 
 
 def test_depth_is_made_by_the_network_on_this_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_depth_is_made_by_the_network_on_this_disk(tmp_path: Path, monkeypatch: 
     )  # fmt: skip
     torch.manual_seed(0)  # with other weights all that it sees may lie at one depth
     cached(tmp_path / "cache", control.DEPTH, TRANSFORMERS.DepthAnythingForDepthEstimation(config))
-    made, notes = control_picture(asked(square(tmp_path / "a.png"), "depth"), 64, 48, tmp_path / "cache")
+    made, notes = prepare_control_image(asked(square(tmp_path / "a.png"), "depth"), 64, 48, tmp_path / "cache")
     assert (made.size, notes[-1]) == ((64, 48), "Depth is from Depth Anything V2 Small.")
     assert (pixels(made).min(), pixels(made).max()) == (0, 255)
 
@@ -165,6 +165,6 @@ def test_a_pose_is_made_by_the_network_on_this_disk(tmp_path: Path) -> None:
     )
     config = TRANSFORMERS.VitPoseConfig(backbone_config=eyes, num_labels=17)
     cached(tmp_path / "cache", control.POSE, TRANSFORMERS.VitPoseForPoseEstimation(config))
-    made, notes = control_picture(asked(square(tmp_path / "a.png"), "pose"), 64, 48, tmp_path / "cache")
+    made, notes = prepare_control_image(asked(square(tmp_path / "a.png"), "pose"), 64, 48, tmp_path / "cache")
     assert made.size == (64, 48)
     assert "The pose is from ViTPose base, which takes the picture for one person's." in notes

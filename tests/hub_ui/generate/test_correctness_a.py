@@ -152,7 +152,7 @@ def test_a_sheet_shows_what_diffusers_alone_draws(row: Row, bench: Bench, tmp_pa
     fields = {"prompt": PROMPT, "seed": 0, "guidance": 4.0, "base": str(tiny.folder)}
     asked = job(adapter(path, architecture=row.base.architecture), **fields)
 
-    made = studio.make(asked, comparison.pair(asked))
+    made = studio.generate(asked, comparison.pair(asked))
 
     call = {"height": 32, "width": 32, "guidance_scale": 4.0, "output_type": "pt"}
     wanted = plain(tiny.theirs, replace(row.base, call=call), [path], [(0.0,), (1.0,)])

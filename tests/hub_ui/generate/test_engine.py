@@ -37,19 +37,19 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def one(studio: Engine, *adapters: LoraInput, **fields: Any) -> GeneratedImage:
     asked = job(*adapters, **fields)
-    return studio.make(asked, comparison.one(asked)).pictures[0]
+    return studio.generate(asked, comparison.one(asked)).pictures[0]
 
 
 def pair(studio: Engine, *adapters: LoraInput, **fields: Any) -> GenerationResult:
     asked = job(*adapters, **fields)
-    return studio.make(asked, comparison.pair(asked))
+    return studio.generate(asked, comparison.pair(asked))
 
 
 def strip(
     studio: Engine, *adapters: LoraInput, weights: tuple[float, ...] = comparison.USUAL_STRIP, **fields: Any
 ) -> GenerationResult:
     asked = job(*adapters, **fields)
-    return studio.make(asked, comparison.strip(asked, weights))
+    return studio.generate(asked, comparison.strip(asked, weights))
 
 
 def pixels(picture: GeneratedImage) -> NDArray[np.int64]:
@@ -162,14 +162,14 @@ def test_rows_of_a_grid_with_different_prompts_share_a_batch(
     studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:
     asked = job(adapter(kohya), base=base)
-    made = studio.make(asked, comparison.grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
+    made = studio.generate(asked, comparison.grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
     assert runs == [8, 8]
     assert len({picture.image.tobytes() for picture in made.pictures}) == 4
 
 
 def test_the_trigger_word_alone_makes_the_difference(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya, trigger_words=("sks",)), base=base)
-    made = studio.make(asked, comparison.trigger(asked))
+    made = studio.generate(asked, comparison.trigger(asked))
     assert apart(*made.pictures) > 0
     assert alike(made.pictures[1], one(studio, adapter(kohya, trigger_words=("sks",)), base=base))
 
@@ -177,7 +177,7 @@ def test_the_trigger_word_alone_makes_the_difference(studio: Engine, base: str, 
 def test_two_loras_are_drawn_apart_and_together(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
     a, b = adapter(kohya), adapter(save_peft(tmp_path / "peft.safetensors", seed=5))
     asked = job(a, b, base=base)
-    made = studio.make(asked, comparison.both(asked))
+    made = studio.generate(asked, comparison.both(asked))
     studio.close()
     assert alike(made.pictures[1], one(studio, a, base=base))
     assert alike(made.pictures[2], one(studio, b, base=base))
@@ -187,7 +187,7 @@ def test_two_loras_are_drawn_apart_and_together(studio: Engine, base: str, kohya
 def test_loras_stack_and_their_order_does_not_matter(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
     both = adapter(kohya), adapter(save_peft(tmp_path / "peft.safetensors", seed=5), weight=0.5)
     asked = job(*both, base=base)
-    made = studio.make(asked, comparison.one(asked))
+    made = studio.generate(asked, comparison.one(asked))
     assert [(found.applied, found.total) for found in made.report.coverage] == [(72, 72), (48, 48)]
     studio.close()
     assert alike(made.pictures[0], one(studio, *reversed(both), base=base))
@@ -205,36 +205,36 @@ def test_the_base_is_untouched_after_all_of_it(studio: Engine, base: str, kohya:
     before = one(studio, base=base, seed=9)
     for seed in range(8):
         one(studio, adapter(save_peft(tmp_path / f"{seed}.safetensors", seed=seed)), base=base, steps=1)
-    studio._drawn.clear()
+    studio._image_cache.clear()
     assert same(one(studio, base=base, seed=9), before)
 
 
 def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya, sha256="ab" * 32), base=base)
-    before = studio.make(asked, comparison.one(asked)).pictures[0]
-    studio._drawn.clear()
+    before = studio.generate(asked, comparison.one(asked)).pictures[0]
+    studio._image_cache.clear()
 
     def replace_it(step: Step) -> None:
         if step.stage == "Drawing":
             save_kohya(kohya, seed=9, rank=8)
 
-    first = studio.make(asked, comparison.one(asked), report=replace_it).pictures[0]
-    second = studio.make(asked, comparison.one(asked)).pictures[0]
+    first = studio.generate(asked, comparison.one(asked), on_progress=replace_it).pictures[0]
+    second = studio.generate(asked, comparison.one(asked)).pictures[0]
     assert (same(first, before), same(second, before)) == (True, False)
 
 
 def test_closing_gives_the_memory_of_loras_back_too(studio: Engine, base: str, kohya: Path) -> None:
     one(studio, adapter(kohya), base=base)
-    assert studio._cache.size > 0
+    assert studio._lora_cache.size > 0
     studio.close()
-    assert studio._cache.size == 0
+    assert studio._lora_cache.size == 0
 
 
 def test_switching_reloads_nothing(studio: Engine, base: str, kohya: Path) -> None:
     one(studio, adapter(kohya), base=base)
     stages: list[Step] = []
     asked = job(adapter(kohya, weight=0.3), base=base)
-    again = studio.make(asked, comparison.one(asked), report=stages.append)
+    again = studio.generate(asked, comparison.one(asked), on_progress=stages.append)
     assert "Loading" not in " ".join(step.stage for step in stages)
     assert again.report.switch_seconds > 0
 
@@ -251,7 +251,7 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
     steps: list[Step] = []
     asked = job(adapter(kohya), base=base)
-    studio.make(asked, comparison.pair(asked), report=steps.append)
+    studio.generate(asked, comparison.pair(asked), on_progress=steps.append)
     assert [(step.stage, step.done, step.total) for step in steps] == [
         (f"Loading {base}", 0, 0),
         ("Putting the LoRA on", 0, 0),
@@ -262,7 +262,7 @@ def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
 def test_a_small_preview_comes_with_the_steps(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base)
-    studio.make(asked, comparison.one(asked), report=steps.append)
+    studio.generate(asked, comparison.one(asked), on_progress=steps.append)
     sizes = [step.preview.size for step in steps if step.preview is not None]
     assert sizes == [(32, 32)]
 
@@ -274,8 +274,11 @@ def test_drawing_is_stopped_within_one_step(
     steps: list[Step] = []
     asked = job(adapter(kohya), base=base, steps=20)
     with pytest.raises(GenerationCancelled):
-        studio.make(
-            asked, comparison.one(asked), report=steps.append, cancelled=lambda: len(runs) >= after and bool(steps)
+        studio.generate(
+            asked,
+            comparison.one(asked),
+            on_progress=steps.append,
+            is_cancelled=lambda: len(runs) >= after and bool(steps),
         )
     assert len(runs) <= after + 1
 
@@ -285,8 +288,8 @@ def test_after_a_stop_everything_is_as_before(studio: Engine, base: str, kohya: 
     asked = job(adapter(kohya), base=base, steps=20)
     runs.clear()
     with pytest.raises(GenerationCancelled):
-        studio.make(asked, comparison.strip(asked), cancelled=lambda: len(runs) > 2)
-    studio._drawn.clear()
+        studio.generate(asked, comparison.strip(asked), is_cancelled=lambda: len(runs) > 2)
+    studio._image_cache.clear()
     assert same(one(studio, base=base), before)
 
 
@@ -297,11 +300,13 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
         entered.set()
         leave.wait(10)
 
-    first = threading.Thread(target=studio.make, args=(asked, comparison.one(asked)), kwargs={"report": hold})
+    first = threading.Thread(target=studio.generate, args=(asked, comparison.one(asked)), kwargs={"on_progress": hold})
     first.start()
     entered.wait(10)
     with pytest.raises(GenerationCancelled):
-        studio.make(asked, comparison.one(asked), report=lambda step: seen.append(step.stage), cancelled=lambda: True)
+        studio.generate(
+            asked, comparison.one(asked), on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True
+        )
     leave.set()
     first.join()
     assert seen == ["Waiting for another picture"]
@@ -314,7 +319,9 @@ def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base:
         entered.set()
         leave.wait(10)
 
-    first = threading.Thread(target=lambda: made.append(studio.make(asked, comparison.one(asked), report=hold)))
+    first = threading.Thread(
+        target=lambda: made.append(studio.generate(asked, comparison.one(asked), on_progress=hold))
+    )
     closing = threading.Thread(target=studio.close)
     first.start()
     entered.wait(10)
@@ -323,7 +330,7 @@ def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base:
     leave.set()
     for thread in (first, closing):
         thread.join(10)
-    assert (len(made), studio._stage) == (1, None)
+    assert (len(made), studio._loaded) == (1, None)
 
 
 def test_what_a_report_raises_keeps_nobody_waiting(studio: Engine, base: str) -> None:
@@ -332,8 +339,8 @@ def test_what_a_report_raises_keeps_nobody_waiting(studio: Engine, base: str) ->
 
     asked = job(base=base)
     with pytest.raises(ConnectionResetError):
-        studio.make(asked, comparison.one(asked), report=gone)
-    assert studio.make(asked, comparison.one(asked)).pictures
+        studio.generate(asked, comparison.one(asked), on_progress=gone)
+    assert studio.generate(asked, comparison.one(asked)).pictures
 
 
 @pytest.mark.parametrize("fields", [{"width": 48}, {"prefix": "lora_unet_nobody."}])
@@ -346,7 +353,7 @@ def test_a_lora_of_which_nothing_applies_is_refused(
         pair(studio, adapter(path), base=base)
     assert runs == []
     asked = job(base=base)
-    assert studio.make(asked, comparison.one(asked)).report.coverage == ()
+    assert studio.generate(asked, comparison.one(asked)).report.coverage == ()
 
 
 def test_loras_of_two_architectures_do_not_go_together(studio: Engine, kohya: Path) -> None:
@@ -393,7 +400,7 @@ def test_a_weight_that_is_no_number_is_told(studio: Engine, base: str, kohya: Pa
 
 def test_a_sheet_of_another_job_is_told(studio: Engine, base: str, kohya: Path) -> None:
     with pytest.raises(UsageError, match="one weight for each LoRA"):
-        studio.make(job(base=base), comparison.pair(job(adapter(kohya))))
+        studio.generate(job(base=base), comparison.pair(job(adapter(kohya))))
 
 
 def test_sides_are_brought_to_what_latents_can_be_cut_into(studio: Engine, base: str) -> None:
@@ -408,21 +415,21 @@ def test_nothing_to_draw_with_is_told(studio: Engine) -> None:
 def test_a_time_is_told_before_and_measured_after(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya), base=base, steps=4)
     before = studio.estimate(asked, comparison.strip(asked))
-    assert (before.images, before.measured, studio._stage) == (5, False, None)
-    studio.make(asked, comparison.pair(asked))
+    assert (before.images, before.measured, studio._loaded) == (5, False, None)
+    studio.generate(asked, comparison.pair(asked))
     after = studio.estimate(asked, comparison.strip(asked))
     assert (after.images, after.measured) == (4, True)
 
 
 def test_a_sampler_is_followed_and_the_base_has_its_own_back(studio: Engine, base: str) -> None:
     asked = job(base=base, sampler="Euler a")
-    assert studio.make(asked, comparison.one(asked)).report.sampler == "Euler a"
+    assert studio.generate(asked, comparison.one(asked)).report.sampler == "Euler a"
     asked = job(base=base)
-    assert studio.make(asked, comparison.one(asked)).report.sampler == "DDIM"
+    assert studio.generate(asked, comparison.one(asked)).report.sampler == "DDIM"
 
 
 def test_a_sampler_that_calls_twice_for_a_step_is_counted_as_asked(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base, sampler="Heun", steps=3)
-    studio.make(asked, comparison.one(asked), report=steps.append)
+    studio.generate(asked, comparison.one(asked), on_progress=steps.append)
     assert (steps[-1].done, steps[-1].total) == (3, 3)

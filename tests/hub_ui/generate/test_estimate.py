@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hub_ui.generate import base_models
-from hub_ui.generate.estimate import Timing, Timings, estimate, measure, rough, words
+from hub_ui.generate.estimate import Timing, Timings, estimate_time, format_duration, guess_timing, measure_speed
 from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -21,7 +21,9 @@ def settings(**fields: Any) -> ResolvedRequest:
 
 def sentence(images: int, step: float, **fields: Any) -> str:
     known = Timing(step=step, rest=0.5)
-    return estimate(SD, settings(), CPU, images, **{"known": known, "speed": 1e11, "load": False, **fields}).sentence
+    return estimate_time(
+        SD, settings(), CPU, images, **{"known": known, "speed": 1e11, "load": False, **fields}
+    ).sentence
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -
 
 
 def test_before_the_first_run_it_is_called_rough() -> None:
-    guess = estimate(SD, settings(), CPU, 1, known=None, speed=1e12, load=False)
+    guess = estimate_time(SD, settings(), CPU, 1, known=None, speed=1e12, load=False)
     assert (guess.measured, guess.sentence.startswith("roughly ")) == (False, True)
     assert guess.sentence.endswith("; the first run will tell")
 
@@ -47,24 +49,24 @@ def test_before_the_first_run_it_is_called_rough() -> None:
 def test_loading_the_base_counts() -> None:
     known = Timing(step=1.0, rest=1.0)
     here, away = (
-        estimate(SD, settings(), CPU, 1, known=known, speed=1e12, load=load).seconds for load in (False, True)
+        estimate_time(SD, settings(), CPU, 1, known=known, speed=1e12, load=load).seconds for load in (False, True)
     )
     assert away - here == pytest.approx(SD.gigabytes)
 
 
 def test_a_larger_picture_and_base_take_longer() -> None:
-    small = rough(SD, settings(), 1e12).step
-    assert rough(SD, settings(width=1024), 1e12).step == pytest.approx(2 * small)
-    assert rough(base_models.choose("sdxl", None, None), settings(), 1e12).step > 2 * small
+    small = guess_timing(SD, settings(), 1e12).step
+    assert guess_timing(SD, settings(width=1024), 1e12).step == pytest.approx(2 * small)
+    assert guess_timing(base_models.choose("sdxl", None, None), settings(), 1e12).step > 2 * small
 
 
 def test_stable_diffusion_on_a_processor_is_guessed_within_reason() -> None:
     """1.6 million million operations a step, on a processor that does a tenth of that in a second."""
-    assert 4 < rough(SD, settings(), 1e11).step * 0.4 < 40
+    assert 4 < guess_timing(SD, settings(), 1e11).step * 0.4 < 40
 
 
 def test_a_device_has_a_speed() -> None:
-    assert measure(CPU) > 1e8
+    assert measure_speed(CPU) > 1e8
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_a_device_has_a_speed() -> None:
     [(0.3, "a second"), (41.2, "41 s"), (170, "3 min"), (5500, "1.5 h"), (7000, "2 h"), (36000, "10 h")],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert words(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_what_was_measured_is_known_the_next_time(tmp_path: Path) -> None:

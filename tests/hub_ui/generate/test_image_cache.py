@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hub_ui.generate.image_cache import ImageCache, effect
+from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.request import GeneratedImage
 from tests.hub_ui.generate.building import adapter
 
@@ -19,23 +19,23 @@ def picture(side: int = 10, frames: int = 0) -> GeneratedImage:
 
 
 def test_an_effect_is_that_of_the_bytes_in_any_order() -> None:
-    assert effect([INK, PAPER], (0.5, 1.0)) == effect([PAPER, INK], (1.0, 0.5)) != ()
+    assert effect_key([INK, PAPER], (0.5, 1.0)) == effect_key([PAPER, INK], (1.0, 0.5)) != ()
 
 
 def test_weights_of_0_are_no_effect() -> None:
-    assert effect([INK, PAPER], (0.0, 0.0)) == effect([], ()) == ()
+    assert effect_key([INK, PAPER], (0.0, 0.0)) == effect_key([], ()) == ()
 
 
 def test_a_lora_that_stands_there_twice_counts_with_both_weights() -> None:
-    assert effect([INK, INK], (0.5, 0.25)) == effect([INK], (0.75,))
+    assert effect_key([INK, INK], (0.5, 0.25)) == effect_key([INK], (0.75,))
 
 
 def test_another_file_at_the_same_place_is_another_lora(tmp_path: Path) -> None:
     lora = adapter(tmp_path / "a")
     lora.path.write_bytes(b"one")
-    before = effect([lora], (1.0,))
+    before = effect_key([lora], (1.0,))
     lora.path.write_bytes(b"other")
-    assert effect([lora], (1.0,)) != before
+    assert effect_key([lora], (1.0,)) != before
 
 
 def test_a_picture_that_was_drawn_before_takes_no_time() -> None:

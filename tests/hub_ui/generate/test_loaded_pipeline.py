@@ -57,7 +57,7 @@ def kohya(tmp_path: Path) -> Path:
 
 def strip(studio: Engine, kohya: Path, base: str) -> GenerationResult:
     asked = job(adapter(kohya), base=base)
-    return studio.make(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
+    return studio.generate(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
 
 
 @pytest.mark.parametrize("error", [OF_CUDA, OF_CPU, OF_MPS], ids=["cuda", "cpu", "mps"])
@@ -76,7 +76,7 @@ def test_a_batch_that_is_too_large_is_drawn_one_by_one(
 def test_then_the_vae_decodes_piece_by_piece(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
     memory.fill(2)
     strip(studio, kohya, base)
-    stage: Any = studio._stage
+    stage: Any = studio._loaded
     assert (stage.level, stage.pipe.vae.use_tiling) == ("tiled", True)
 
 
@@ -103,7 +103,7 @@ def test_afterwards_it_draws_as_before(studio: Engine, base: str, kohya: Path, m
     with pytest.raises(PreviewError):
         strip(studio, kohya, base)
     memory.fill(100)
-    studio._drawn.clear()
+    studio._image_cache.clear()
     assert same(one(studio, base=base), before)
 
 
@@ -112,7 +112,7 @@ def test_nothing_stays_on_the_pipeline(studio: Engine, base: str, kohya: Path, m
     memory.fill(0)
     with pytest.raises(PreviewError):
         strip(studio, kohya, base)
-    pipe: Any = studio._stage.pipe if studio._stage else None
+    pipe: Any = studio._loaded.pipe if studio._loaded else None
     assert [name for name in ("scheduler", "text_encoder", "vae") for own in ("step", "forward", "decode")
             if own in vars(getattr(pipe, name))] == []  # fmt: skip
 
@@ -131,7 +131,7 @@ def test_a_lora_that_is_merged_is_tried_a_second_time_too(
     path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
     save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
     asked = job(adapter(path), base=base)
-    made = studio.make(asked, comparison.one(asked))
+    made = studio.generate(asked, comparison.one(asked))
     assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
     assert not same(made.pictures[0], before)
 
@@ -161,6 +161,6 @@ def test_a_pipeline_that_takes_no_lists_is_asked_one_by_one(
     made = strip(studio, kohya, base)
     assert (memory.runs, made.report.notes) == ([6, *[2] * 6], ())
     memory.fill(2, ValueError("`prompt` has to be of type `str`"))
-    studio._drawn.clear()
+    studio._image_cache.clear()
     strip(studio, kohya, base)
     assert memory.runs == [2] * 6

@@ -10,7 +10,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.memory import Device, pick, place
+from hub_ui.generate.memory import Device, choose_device, move_to_device
 from hub_ui.generate.settings import ResolvedRequest
 
 XL = choose("sdxl", None, None)
@@ -48,20 +48,20 @@ class Recorder:
 )
 def test_a_base_travels_part_by_part_only_where_it_has_no_room(kind: str, free: int | None, told: list[str]) -> None:
     recorder = Recorder()
-    place(recorder, Device(label="x", kind=kind, dtype="float16", free_bytes=free), XL)
+    move_to_device(recorder, Device(label="x", kind=kind, dtype="float16", free_bytes=free), XL)
     assert recorder.told == told
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.installed", lambda: 64_000_000_000)
-    assert pick(XL) == Device(label="CPU", kind="cpu", dtype="float32")
+    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64_000_000_000)
+    assert choose_device(XL) == Device(label="CPU", kind="cpu", dtype="float32")
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.installed", lambda: 10_000_000_000)
-    assert pick(XL).dtype == "bfloat16"
+    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 10_000_000_000)
+    assert choose_device(XL).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (32_000_000_000, 32_000_000_000))
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
-    assert pick(choose(architecture, None, None)).dtype == dtype
+    assert choose_device(choose(architecture, None, None)).dtype == dtype
 
 
-@pytest.mark.parametrize("level", ["offload", "groups"])
+@pytest.mark.parametrize("level", ["model_offload", "group_offload"])
 def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) -> None:
     class Blocks:
         told: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) ->
             self.told = (*self.told, kind)
 
     blocks = Blocks()
-    memory.apply(blocks, Device(label="x", kind="cuda", dtype="float16"), level)
+    memory.apply_level(blocks, Device(label="x", kind="cuda", dtype="float16"), level)
     assert blocks.told == ("cuda",)
 
 
@@ -115,20 +115,20 @@ def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None =
     ("kind", "gigabytes", "level"),
     [
         ("cuda", 24, "whole"),
-        ("cuda", 8, "offload"),
-        ("cuda", 3, "groups"),
+        ("cuda", 8, "model_offload"),
+        ("cuda", 3, "group_offload"),
         ("cuda", None, "whole"),
         ("cpu", 3, "whole"),
     ],
 )  # fmt: skip
 def test_it_begins_with_what_memory_allows(kind: str, gigabytes: float | None, level: str) -> None:
-    assert memory.first(SDXL, device(kind, gigabytes=gigabytes)) == level
+    assert memory.initial_level(SDXL, device(kind, gigabytes=gigabytes)) == level
 
 
 def test_each_level_has_one_below_it_but_the_last() -> None:
-    down = {level: memory.below(level, device()) for level in ("whole", "tiled", "offload", "groups")}
-    assert down == {"whole": "tiled", "tiled": "offload", "offload": "groups", "groups": None}
-    assert memory.below("tiled", device("cpu")) is None
+    down = {level: memory.next_level(level, device()) for level in ("whole", "tiled", "model_offload", "group_offload")}
+    assert down == {"whole": "tiled", "tiled": "model_offload", "model_offload": "group_offload", "group_offload": None}
+    assert memory.next_level("tiled", device("cpu")) is None
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,11 @@ def test_each_level_has_one_below_it_but_the_last() -> None:
     ],
 )  # fmt: skip
 def test_a_batch_is_as_large_as_free_memory_allows(gigabytes: float, fields: dict[str, Any], count: int) -> None:
-    assert memory.batch(settings(**fields), device(), "whole", round(gigabytes * GIGABYTE)) == count
+    assert memory.batch_size(settings(**fields), device(), "whole", round(gigabytes * GIGABYTE)) == count
 
 
 def test_where_memory_ran_out_once_pictures_are_drawn_one_by_one() -> None:
-    assert memory.batch(settings(), device(), "tiled", 100 * GIGABYTE) == 1
+    assert memory.batch_size(settings(), device(), "tiled", 100 * GIGABYTE) == 1
 
 
 @pytest.mark.parametrize(
@@ -158,30 +158,30 @@ def test_where_memory_ran_out_once_pictures_are_drawn_one_by_one() -> None:
     ],
 )
 def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, told: bool) -> None:
-    assert memory.out_of_memory(error) is told
+    assert memory.is_out_of_memory(error) is told
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.too_large(choose("qwen-image", None, None), settings(), device())
+    error = memory.image_too_large(choose("qwen-image", None, None), settings(), device())
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.too_large(choose("sd3", None, "sd-3.5-large"), settings(), device())
+    sd = memory.image_too_large(choose("sd3", None, "sd-3.5-large"), settings(), device())
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
 def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.available", lambda: 16 * GIGABYTE)
+    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
     with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
-        memory.check(FLUX, device("cpu", "bfloat16"))
-    memory.check(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
-    memory.check(FLUX, device("cuda"))
+        memory.check_memory(FLUX, device("cpu", "bfloat16"))
+    memory.check_memory(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
+    memory.check_memory(FLUX, device("cuda"))
 
 
 def test_what_is_free_is_a_part_of_what_is_installed() -> None:
-    assert 1_000_000 < memory.available() < memory.installed()
+    assert 1_000_000 < memory.available_memory() < memory.total_memory()
 
 
 def test_a_processor_has_the_computers_own_memory() -> None:
-    assert abs(memory.free("cpu") - memory.available()) < memory.installed() / 2
+    assert abs(memory.free_memory("cpu") - memory.available_memory()) < memory.total_memory() / 2

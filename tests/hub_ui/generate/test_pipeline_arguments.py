@@ -11,7 +11,7 @@ from PIL import Image
 from connectors.errors import UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.pipeline_arguments import arguments, ignored, pictures, unread
+from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
 from hub_ui.generate.request import GeneratedImage, GenerationRequest, GenerationResult, Step
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
@@ -67,11 +67,11 @@ class FluxPipeline:
 )  # fmt: skip
 def test_each_pipeline_gets_what_its_call_takes(pipe: Any, fields: Any, expected: dict[str, Any]) -> None:
     values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
-    assert arguments(pipe, ResolvedRequest(**{**values, **fields}), ["a cat"]) == expected
+    assert call_arguments(pipe, ResolvedRequest(**{**values, **fields}), ["a cat"]) == expected
 
 
 def test_several_prompts_go_in_as_lists() -> None:
-    call = arguments(QwenImagePipeline(), SETTINGS, ["a cat", "a dog"])
+    call = call_arguments(QwenImagePipeline(), SETTINGS, ["a cat", "a dog"])
     assert (call["prompt"], call["negative_prompt"]) == (["a cat", "a dog"], [" ", " "])
 
 
@@ -80,14 +80,14 @@ def test_several_prompts_go_in_as_lists() -> None:
 )
 def test_a_negative_prompt_that_has_no_effect_is_said(pipe: Any, count: int) -> None:
     values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
-    assert len(ignored(pipe, ResolvedRequest(**{**values, "negative": "blurred"}))) == count
+    assert len(unused_notes(pipe, ResolvedRequest(**{**values, "negative": "blurred"}))) == count
 
 
 def test_frames_on_a_base_for_still_pictures_are_said() -> None:
     values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
-    (said,) = ignored(QwenImagePipeline(), ResolvedRequest(**{**values, "frames": 9}))
+    (said,) = unused_notes(QwenImagePipeline(), ResolvedRequest(**{**values, "frames": 9}))
     assert said == "This base draws pictures that stand still; the number of frames was left out."
-    assert ignored(WanPipeline(), ResolvedRequest(**{**values, "frames": 9})) == ()
+    assert unused_notes(WanPipeline(), ResolvedRequest(**{**values, "frames": 9})) == []
 
 
 class CLIPTokenizer:
@@ -102,20 +102,20 @@ class CLIPTokenizer:
 
 def test_what_of_a_prompt_is_not_read_is_said() -> None:
     pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": None})
-    assert unread(pipe, ["a cat on grass", "dull"]) == ()
-    (said,) = unread(pipe, ["a cat on grass under clouds"])
+    assert truncation_notes(pipe, ["a cat on grass", "dull"]) == []
+    (said,) = truncation_notes(pipe, ["a cat on grass under clouds"])
     assert said == "This base reads 4 tokens of a prompt, some 3 words; left out was “under clouds”."
 
 
 def test_beside_clip_another_reader_reads_on() -> None:
     pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": SimpleNamespace()})
-    assert unread(pipe, ["a cat on grass under clouds"]) == ()
+    assert truncation_notes(pipe, ["a cat on grass under clouds"]) == []
 
 
 def test_a_clip_is_several_frames_of_one_picture() -> None:
     frame = Image.new("RGB", (8, 8))
-    assert pictures(SimpleNamespace(frames=[[frame] * 3])) == [(frame,) * 3]
-    assert pictures(SimpleNamespace(images=[frame, frame])) == [(frame,), (frame,)]
+    assert output_images(SimpleNamespace(frames=[[frame] * 3])) == [(frame,) * 3]
+    assert output_images(SimpleNamespace(images=[frame, frame])) == [(frame,), (frame,)]
 
 
 # Of each family, the row whose file it can be given here.
@@ -137,7 +137,7 @@ def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> Generat
         adapters=(adapter(path, architecture=row.base.architecture),), prompt="a red cat", steps=2, base=str(base),
         guidance=3.0, width=call.get("width", 32), height=call.get("height", 32), frames=call.get("num_frames"),
     )  # fmt: skip
-    return studio.make(job, comparison.strip(job, (0.0, 0.5, 1.0)), report=steps.append)
+    return studio.generate(job, comparison.strip(job, (0.0, 0.5, 1.0)), on_progress=steps.append)
 
 
 def apart(one: GeneratedImage, other: GeneratedImage) -> float:
@@ -168,26 +168,26 @@ def control_job(folder: Path, **fields: Any) -> GenerationRequest:
 
 def test_a_control_lora_is_steered_by_its_picture(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path)
-    made = studio.make(job, comparison.strip(job, (0.0, 0.5, 1.0)))
+    made = studio.generate(job, comparison.strip(job, (0.0, 0.5, 1.0)))
     none, half, whole = made.pictures
     assert (apart(none, half) > 1, apart(none, whole) > 1, apart(half, whole) > 1) == (True, True, True)
     assert made.report.control is not None
     other = control_job(tmp_path, control_kind="ready")
-    assert apart(studio.make(other, comparison.one(other)).pictures[0], whole) > 0
+    assert apart(studio.generate(other, comparison.one(other)).pictures[0], whole) > 0
 
 
 def test_the_base_beside_a_control_lora_is_the_base_alone(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path)
-    without = studio.make(job, comparison.pair(job)).pictures[0]
-    studio._drawn.clear()
+    without = studio.generate(job, comparison.pair(job)).pictures[0]
+    studio._image_cache.clear()
     alone = GenerationRequest(adapters=(), base=job.base, prompt="a red cat", steps=2, width=32, height=32)
-    assert apart(studio.make(alone, comparison.one(alone)).pictures[0], without) == 0
+    assert apart(studio.generate(alone, comparison.one(alone)).pictures[0], without) == 0
 
 
 def test_a_control_lora_without_a_picture_says_what_to_do(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path, control=None)
     with pytest.raises(UsageError, match="Choose one"):
-        studio.make(job, comparison.pair(job))
+        studio.generate(job, comparison.pair(job))
 
 
 def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_pa
     job = GenerationRequest(
         adapters=(), base=base, prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )
-    assert studio.make(job, comparison.one(job)).report.notes == (
+    assert studio.generate(job, comparison.one(job)).report.notes == (
         "No LoRA here is steered by a picture, so the control picture was not used.",
     )
 
@@ -206,7 +206,7 @@ def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine
     job = GenerationRequest(
         adapters=(), base=str(base), prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )
-    made = studio.make(job, comparison.one(job))
+    made = studio.generate(job, comparison.one(job))
     assert made.report.control is not None
     assert made.report.control.getpixel((0, 0)) == (200, 30, 30)
     assert made.pictures[0].image.size == (32, 32)

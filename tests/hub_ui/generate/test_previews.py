@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hub_ui.generate.previews import LatentPreviews, plane
+from hub_ui.generate.previews import LatentPreviews, to_pixels
 from hub_ui.generate.settings import ResolvedRequest
 
 
@@ -35,13 +35,13 @@ def latents(*shape: int) -> torch.Tensor:
 def test_latents_of_every_form_are_read_as_channels_of_a_picture(
     shape: tuple[int, ...], fields: Any, read: tuple[int, ...] | None
 ) -> None:
-    found = plane(latents(*shape), settings(**fields))
+    found = to_pixels(latents(*shape), settings(**fields))
     assert (None if found is None else tuple(found.shape)) == read
 
 
 def test_a_packed_list_runs_row_by_row_and_a_clip_shows_its_middle() -> None:
     patches = torch.arange(24.0)[None, :, None]
-    assert plane(patches, settings(frames=17))[0].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
+    assert to_pixels(patches, settings(frames=17))[0].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
 
 
 def picture_of(pixels: torch.Tensor, mix: torch.Tensor) -> Image.Image:
@@ -51,7 +51,7 @@ def picture_of(pixels: torch.Tensor, mix: torch.Tensor) -> Image.Image:
 
 
 def preview(previews: LatentPreviews, given: torch.Tensor, last: bool = False) -> Any:
-    return previews.of(given, settings(), last=last)
+    return previews.preview(given, settings(), last=last)
 
 
 def test_which_colours_the_channels_stand_for_is_learnt_from_the_first_picture() -> None:
@@ -72,7 +72,7 @@ def test_before_that_they_are_read_in_grey() -> None:
 
 
 def test_a_preview_is_small() -> None:
-    shown = LatentPreviews().of(latents(1, 4, 128, 256), settings(width=2048, height=1024), last=False)
+    shown = LatentPreviews().preview(latents(1, 4, 128, 256), settings(width=2048, height=1024), last=False)
     assert shown is not None
     assert shown.size == (256, 128)
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.generate.prompt import as_used, trigger_words, with_words, without_words
+from hub_ui.generate.comparison import prompt_as_used
+from hub_ui.generate.prompt import add_words, remove_words, trigger_words
 from hub_ui.generate.request import GenerationRequest, LoraInput
 
 
@@ -26,7 +27,7 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
     ],
 )
 def test_each_word_is_there_exactly_once(prompt: str, words: list[str], used: str) -> None:
-    assert with_words(prompt, words) == used
+    assert add_words(prompt, words) == used
 
 
 def test_words_of_all_loras_go_in_unless_the_person_says_no() -> None:
@@ -34,8 +35,8 @@ def test_words_of_all_loras_go_in_unless_the_person_says_no() -> None:
         LoraInput(ref=None, path=Path("x"), title="x", trigger_words=words)  # type: ignore[arg-type]
         for words in (("one",), ("two",))
     )
-    assert as_used(GenerationRequest(adapters=adapters, prompt="a cat")) == "one, two, a cat"
-    assert as_used(GenerationRequest(adapters=adapters, prompt="a cat", use_trigger_words=False)) == "a cat"
+    assert prompt_as_used(GenerationRequest(adapters=adapters, prompt="a cat")) == "one, two, a cat"
+    assert prompt_as_used(GenerationRequest(adapters=adapters, prompt="a cat", use_trigger_words=False)) == "a cat"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_words_of_all_loras_go_in_unless_the_person_says_no() -> None:
     ],
 )
 def test_words_are_taken_out_again(prompt: str, words: list[str], left: str) -> None:
-    assert without_words(prompt, words) == left
+    assert remove_words(prompt, words) == left
 
 
 def test_each_word_of_all_loras_counts_once() -> None:

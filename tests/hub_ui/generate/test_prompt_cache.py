@@ -73,7 +73,7 @@ def counted(pipe: Pipe, given: Any = None, *weights: float, texts: PromptCache |
     runs: list[int] = []
     inner = next(part for part in pipe.text_encoder.modules() if isinstance(part, nn.Linear))
     seen = inner.register_forward_hook(lambda _part, args, _out: runs.append(len(args[0])))
-    with torch.inference_mode(), (texts or PromptCache()).shared(pipe, given or rack(), rows(*weights or (0.0,))):
+    with torch.inference_mode(), (texts or PromptCache()).share(pipe, given or rack(), rows(*weights or (0.0,))):
         yield runs
     seen.remove()
 
@@ -159,7 +159,7 @@ def test_only_the_latest_answers_are_kept() -> None:
 def test_the_encoder_is_as_before_afterwards() -> None:
     pipe = Pipe(clip())
     stopped = RuntimeError("stopped")
-    with pytest.raises(RuntimeError, match="stopped"), PromptCache().shared(pipe, rack(), rows(0.0)):
+    with pytest.raises(RuntimeError, match="stopped"), PromptCache().share(pipe, rack(), rows(0.0)):
         raise stopped if "forward" in vars(pipe.text_encoder) else AssertionError
     assert "forward" not in vars(pipe.text_encoder)
 
@@ -185,7 +185,7 @@ class Threefold(nn.Module):
 
 def test_texts_that_stand_in_the_second_place_are_joined_there() -> None:
     pipe = Pipe(ByPlace())
-    with PromptCache().shared(pipe, rack(), rows(0.0)):
+    with PromptCache().share(pipe, rack(), rows(0.0)):
         together = pipe.text_encoder(torch.tensor([CAT, DOG]))[0]
     assert together.shape == (4, 2, 2)
     assert together[:, 1, 0].tolist() == DOG
@@ -193,7 +193,7 @@ def test_texts_that_stand_in_the_second_place_are_joined_there() -> None:
 
 def test_positions_in_three_directions_are_no_texts() -> None:
     pipe = Pipe(Threefold())
-    with PromptCache().shared(pipe, rack(), rows(0.0)):
+    with PromptCache().share(pipe, rack(), rows(0.0)):
         pipe.text_encoder(torch.tensor([CAT, DOG, CAT]), position_ids=torch.zeros(3, 3, 4))
     assert pipe.text_encoder.seen == [(1, 4, 3, 1, 4)] * 2
 

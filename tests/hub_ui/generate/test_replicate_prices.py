@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.replicate.inputs import Input, Inputs, Runnable
-from hub_ui.generate.replicate_prices import Price, dollars, of_pictures, of_training
+from hub_ui.generate.replicate_prices import Price, format_dollars, image_price, training_price
 
 
 def _inputs(*names: str) -> Inputs:
@@ -29,27 +29,27 @@ SDXL = _inputs("replicate_weights", "scheduler")
     ],
 )
 def test_a_price_is_a_range_over_what_the_model_may_run_on(inputs: Inputs, sentence: str) -> None:
-    assert of_pictures("a/b", _model(inputs), steps=None, images=1).sentence == sentence
+    assert image_price("a/b", _model(inputs), steps=None, images=1).sentence == sentence
 
 
 def test_more_steps_cost_more() -> None:
-    price = of_pictures("a/b", _model(FLUX, steps=25.0), steps=50, images=5)
+    price = image_price("a/b", _model(FLUX, steps=25.0), steps=50, images=5)
     assert price.sentence == "about 16 s and $0.02 an image, 5 images: $0.11 to $0.12"
 
 
 def test_official_models_are_paid_by_the_picture() -> None:
-    price = of_pictures("black-forest-labs/flux-dev-lora", _model(_inputs()), steps=None, images=2)
+    price = image_price("black-forest-labs/flux-dev-lora", _model(_inputs()), steps=None, images=2)
     assert price.sentence == "about 8 s and $0.03 to $0.04 an image, 2 images: $0.05 to $0.08"
 
 
 @pytest.mark.parametrize("seconds", [None, 0.0])
 def test_a_model_without_an_example_costs_nobody_knows_what(seconds: float | None) -> None:
-    price = of_pictures("a/b", _model(FLUX, seconds=seconds), steps=20, images=1)
+    price = image_price("a/b", _model(FLUX, seconds=seconds), steps=20, images=1)
     assert price.sentence == "Replicate doesn't say how long this takes. A second costs $0.0002 to $0.0015"
 
 
 def test_a_training_costs_about_two_dollars() -> None:
-    price = of_training(1000)
+    price = training_price(1000)
     assert (round(price.seconds or 0), round(price.low or 0, 2), round(price.high or 0, 2)) == (1150, 1.23, 2.28)
 
 
@@ -57,7 +57,7 @@ def test_a_training_costs_about_two_dollars() -> None:
     ("amount", "text"), [(0.0001, "$0.001"), (0.0049, "$0.005"), (0.025, "$0.03"), (1.5, "$1.50"), (12.0, "$12.00")]
 )
 def test_money_is_written_to_the_cent_or_a_tenth_of_it(amount: float, text: str) -> None:
-    assert dollars(amount) == text
+    assert format_dollars(amount) == text
 
 
 def test_less_than_a_second_is_not_told() -> None:

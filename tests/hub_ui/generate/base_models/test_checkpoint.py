@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from connectors.errors import NoBase
 from connectors.weights.header import Header, Tensor
 from hub_ui.generate.base_models import choose
-from hub_ui.generate.base_models.checkpoint import Recognised, of_header, recognised
+from hub_ui.generate.base_models.checkpoint import Recognised, identify_checkpoint, identify_header
 
 Shapes = dict[str, tuple[int, ...]]
 UNET = "model.diffusion_model."
@@ -81,7 +81,7 @@ Z_IMAGE = {
     ],
 )
 def test_the_header_says_what_a_checkpoint_is_and_brings(shapes: Shapes, architecture: str, brings: set[str]) -> None:
-    found = of_header(header(shapes), "a.safetensors")
+    found = identify_header(header(shapes), "a.safetensors")
     assert (found.architecture, set(found.brings)) == (architecture, brings)
 
 
@@ -95,12 +95,12 @@ def test_the_header_says_what_a_checkpoint_is_and_brings(shapes: Shapes, archite
     ],
 )
 def test_it_says_which_of_several_sizes(shapes: Shapes, size: str | None, guided: bool) -> None:
-    found = of_header(header(shapes), "a.safetensors")
+    found = identify_header(header(shapes), "a.safetensors")
     assert (found.size, found.guided) == (size, guided)
 
 
 def test_a_checkpoint_that_predicts_velocity_says_so() -> None:
-    assert of_header(header({**unet(2048), **XL_ENCODERS, "v_pred": (0,)}), "a.safetensors").velocity
+    assert identify_header(header({**unet(2048), **XL_ENCODERS, "v_pred": (0,)}), "a.safetensors").velocity
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_checkpoint_that_predicts_velocity_says_so() -> None:
 )
 def test_what_is_no_base_is_told(shapes: Shapes, said: str) -> None:
     with pytest.raises(NoBase, match=said):
-        of_header(header(shapes), "a.safetensors")
+        identify_header(header(shapes), "a.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_is_no_base_is_told(shapes: Shapes, said: str) -> None:
 def test_a_file_that_is_no_safetensors_is_told(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(NoBase, match=said):
-        recognised(tmp_path / name)
+        identify_checkpoint(tmp_path / name)
 
 
 def save(path: Path, shapes: Shapes) -> Path:
@@ -147,7 +147,7 @@ def test_a_file_is_recognised(tmp_path: Path) -> None:
         f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 768),
         f"{UNET}input_blocks.0.0.weight": (8, 4, 3, 3),
     }
-    assert recognised(save(tmp_path / "a.safetensors", shapes)) == Recognised(
+    assert identify_checkpoint(save(tmp_path / "a.safetensors", shapes)) == Recognised(
         architecture="sd1", brings=frozenset({"unet"}), guided=False
     )
 

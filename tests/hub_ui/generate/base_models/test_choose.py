@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import DoesNotFit, NoBase, UsageError
-from hub_ui.generate.base_models import (
-    BASES,
-    alternatives,
-    by_id,
-    check_name,
-    choose,
-    for_architecture,
-    repo_layout,
-    settled,
-)
+from hub_ui.generate.base_models import BASES, check_name, choose, for_architecture, repo_layout, resolve
 
 
 @pytest.mark.parametrize(
@@ -54,7 +45,7 @@ def test_a_repo_not_listed_is_taken_for_what_the_lora_needs_until_it_is_read() -
 def test_a_repo_without_a_lora_is_what_its_index_says() -> None:
     choice = choose(None, None, "someone/her-model")
     assert (choice.architecture, choice.assumed) == ("", True)
-    found = settled(choice, repo_layout.Index(pipeline="FluxPipeline", parts={}))
+    found = resolve(choice, repo_layout.Index(pipeline="FluxPipeline", parts={}))
     assert (found.id, found.architecture, found.steps) == ("someone/her-model", "flux1", 28)
 
 
@@ -97,12 +88,12 @@ def test_a_repo_of_a_pipeline_that_draws_nothing_is_told() -> None:
     assumed = choose("sd1", None, "someone/upscaler")
     index = repo_layout.Index(pipeline="StableDiffusionUpscalePipeline", parts={})
     with pytest.raises(NoBase, match="for diffusers' StableDiffusionUpscalePipeline, which the preview can't draw"):
-        settled(assumed, index)
+        resolve(assumed, index)
 
 
 def test_a_row_of_the_table_stays_as_it_is() -> None:
     base = choose("sd1", None, None)
-    assert settled(base, repo_layout.Index(pipeline="Whatever", parts={})) is base
+    assert resolve(base, repo_layout.Index(pipeline="Whatever", parts={})) is base
 
 
 def test_a_base_of_another_architecture_does_not_fit() -> None:
@@ -146,9 +137,3 @@ def test_a_base_model_that_nobody_here_knows_is_named() -> None:
 def test_a_person_chooses_among_bases_of_the_architecture() -> None:
     assert [base.id for base in for_architecture("sd2")] == ["sd-2.1", "sd-2.1-768"]
     assert for_architecture(None) == BASES
-
-
-def test_alternatives_of_the_row_come_first() -> None:
-    sdxl = by_id("sdxl-1.0")
-    assert sdxl is not None
-    assert [base.id for base in alternatives(sdxl)][:3] == ["sdxl-turbo", "sdxl-lightning", "pony"]

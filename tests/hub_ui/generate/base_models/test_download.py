@@ -10,8 +10,9 @@ import pytest
 
 from connectors.errors import DoesNotFit, Gated, HubDown, HubUiError, KeyRequired, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, by_id, choose, download
-from hub_ui.generate.base_models.download import Source, check, fetch, plan
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, by_id, choose
+from hub_ui.generate.base_models import download as base_models_download
+from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from tests.hub_ui.generate.base_hub import save_hub, text
 
 NOWHERE = "http://127.0.0.1:9"
@@ -70,7 +71,7 @@ WEIGHTS = [
 
 
 def test_a_plan_says_what_how_much_and_under_which_licence(source: Source, base: str) -> None:
-    planned = plan(of("maker/tiny"), source)
+    planned = plan_download(of("maker/tiny"), source)
     files = [*Path(base).glob("*/*"), Path(base) / "model_index.json"]
     assert planned.bytes == sum(path.stat().st_size for path in files)
     assert (planned.repo, planned.license, planned.gated) == ("maker/tiny", "tiny-license", False)
@@ -81,61 +82,61 @@ def test_a_plan_says_what_how_much_and_under_which_licence(source: Source, base:
 
 
 def test_a_plan_fetches_no_weights(source: Source) -> None:
-    planned = plan(of("maker/tiny"), source)
+    planned = plan_download(of("maker/tiny"), source)
     assert source.cache is not None
     assert [path.name for path in source.cache.rglob("*") if path.is_symlink()] == ["model_index.json"]
-    assert [file.name for file in planned.files if file.name.endswith(".safetensors")] == WEIGHTS
+    assert [file.filename for file in planned.files if file.filename.endswith(".safetensors")] == WEIGHTS
 
 
 def test_only_what_the_pipeline_needs_is_fetched(source: Source) -> None:
     counts: list[int] = []
-    planned = plan(of("maker/tiny"), source)
-    fetched = fetch(planned, source, counts.append)
+    planned = plan_download(of("maker/tiny"), source)
+    fetched = download(planned, source, counts.append)
     found = all_of(fetched.folder)
     assert [name for name in found if not name.endswith((".json", ".txt"))] == WEIGHTS
     assert sum(counts) == planned.missing
 
 
 def test_what_is_here_already_is_not_fetched_again(source: Source) -> None:
-    fetched = fetch(plan(of("maker/tiny"), source), source, silently)
+    fetched = download(plan_download(of("maker/tiny"), source), source, silently)
     (fetched.folder / WEIGHTS[0]).resolve().unlink()
     (fetched.folder / WEIGHTS[0]).unlink()
-    planned = plan(of("maker/tiny"), source)
-    assert [file.name for file in planned.files if not file.present] == [WEIGHTS[0]]
+    planned = plan_download(of("maker/tiny"), source)
+    assert [file.filename for file in planned.files if file.will_download] == [WEIGHTS[0]]
     assert 0 < planned.missing < planned.bytes
-    assert fetch(planned, source, silently).folder == fetched.folder
+    assert download(planned, source, silently).folder == fetched.folder
 
 
 def test_a_base_fetched_before_serves_without_the_hub(source: Source, offline: Source) -> None:
-    first = fetch(plan(of("maker/tiny"), source), source, silently)
-    again = plan(of("maker/tiny"), offline)
+    first = download(plan_download(of("maker/tiny"), source), source, silently)
+    again = plan_download(of("maker/tiny"), offline)
     assert (again.missing, again.revision) == (0, first.revision)
-    assert fetch(again, offline, silently).folder == first.folder
+    assert download(again, offline, silently).folder == first.folder
 
 
 def test_what_an_older_client_left_serves_too(source: Source, offline: Source) -> None:
-    first = fetch(plan(of("maker/tiny"), source), source, silently)
+    first = download(plan_download(of("maker/tiny"), source), source, silently)
     shutil.rmtree(first.folder.parents[1] / "trees")
-    assert plan(of("maker/tiny"), offline).missing == 0
+    assert plan_download(of("maker/tiny"), offline).missing == 0
     (first.folder / WEIGHTS[1]).unlink()
     with pytest.raises(HubDown):
-        plan(of("maker/tiny"), offline)
+        plan_download(of("maker/tiny"), offline)
 
 
 def test_the_commit_of_the_first_download_is_kept_to(source: Source, data: Path, tmp_path: Path) -> None:
-    first = fetch(plan(of("maker/tiny"), source), source, silently)
+    first = download(plan_download(of("maker/tiny"), source), source, silently)
     (changed := tmp_path / "changed").mkdir()
     save_hub(changed / "hub", data / "base", tiny={"model_index.json": text({})})
     with running_hubs(changed / "hub") as moved:
         later = replace(source, endpoint=moved.huggingface)
-        assert plan(of("maker/tiny"), later).revision == first.revision
+        assert plan_download(of("maker/tiny"), later).revision == first.revision
 
 
 def test_a_pinned_commit_is_asked_for(source: Source) -> None:
-    sha = plan(of("maker/tiny"), source).revision
-    assert plan(of("maker/tiny", revision=sha), source).revision == sha
+    sha = plan_download(of("maker/tiny"), source).revision
+    assert plan_download(of("maker/tiny", revision=sha), source).revision == sha
     with pytest.raises(NoBase, match="commit of maker/tiny that this version of the program uses is gone"):
-        plan(of("maker/tiny", revision="0" * 40), source)
+        plan_download(of("maker/tiny", revision="0" * 40), source)
 
 
 def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
@@ -143,7 +144,7 @@ def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
         raise HubUiError("stopped")
 
     with pytest.raises(HubUiError, match="stopped"):
-        fetch(plan(of("maker/tiny"), source), source, stop)
+        download(plan_download(of("maker/tiny"), source), source, stop)
 
 
 @pytest.mark.parametrize(
@@ -156,17 +157,17 @@ def test_a_download_is_stopped_by_who_watches_it(source: Source) -> None:
 )
 def test_a_repo_that_is_no_base_is_told(source: Source, repo: str, said: str) -> None:
     with pytest.raises(NoBase, match=said):
-        plan(of(repo), source)
+        plan_download(of(repo), source)
 
 
 def test_a_repo_of_another_architecture_does_not_fit(source: Source) -> None:
     with pytest.raises(DoesNotFit, match="LoRA is for sd1, but maker/flux is flux1"):
-        plan(of("maker/flux"), source)
+        plan_download(of("maker/flux"), source)
 
 
 def test_without_hub_and_files_it_is_told(offline: Source) -> None:
     with pytest.raises(HubDown, match="could not be fetched"):
-        plan(of("maker/tiny"), offline)
+        plan_download(of("maker/tiny"), offline)
 
 
 @pytest.mark.parametrize(
@@ -175,58 +176,58 @@ def test_without_hub_and_files_it_is_told(offline: Source) -> None:
 )
 def test_a_gated_base_says_what_to_do(source: Source, token: str | None, said: str) -> None:
     with pytest.raises(Gated, match=said):
-        plan(of("maker/gated"), replace(source, token=token))
+        plan_download(of("maker/gated"), replace(source, token=token))
 
 
 def test_a_gated_base_of_the_table_says_so_though_the_hub_hides_it(source: Source) -> None:
     with pytest.raises(Gated, match=r"open https://huggingface\.co/black-forest-labs/FLUX\.1-dev, agree"):
-        plan(choose("flux1", None, None), source)
+        plan_download(choose("flux1", None, None), source)
 
 
 def test_who_was_let_in_gets_a_gated_base(source: Source, hubs: HubEndpoints) -> None:
     let_in = replace(source, token="let-in")
-    planned = plan(of("maker/gated"), let_in)
+    planned = plan_download(of("maker/gated"), let_in)
     assert planned.gated
-    assert all_of(fetch(planned, let_in, silently).folder)[0] == "model_index.json"
+    assert all_of(download(planned, let_in, silently).folder)[0] == "model_index.json"
 
 
 def test_a_key_that_is_no_key_is_told(data: Path, source: Source, tmp_path: Path) -> None:
     save_hub(tmp_path / "strict", data / "base")
     (tmp_path / "strict" / "access.json").write_text('{"tokens": {"huggingface": ["good"]}}')
     with running_hubs(tmp_path / "strict") as strict, pytest.raises(KeyRequired, match="wants a key"):
-        plan(of("maker/tiny"), Source(endpoint=strict.huggingface, token="bad", cache=tmp_path / "other"))
+        plan_download(of("maker/tiny"), Source(endpoint=strict.huggingface, token="bad", cache=tmp_path / "other"))
 
 
 def test_gigabytes_are_agreed_to_first(source: Source) -> None:
-    planned = plan(of("maker/huge"), source)
+    planned = plan_download(of("maker/huge"), source)
     with pytest.raises(NeedsFetching, match=r"maker/huge \(2\.0 GB from maker/huge\) has to be downloaded") as told:
-        check(replace(planned, free=90_000_000_000), may_fetch=False)
+        check_download(replace(planned, free=90_000_000_000), may_fetch=False)
     assert "90.0 GB are free" in told.value.message
     assert (told.value.label, told.value.repo, told.value.free) == ("maker/huge", "maker/huge", 90_000_000_000)
     assert (told.value.bytes, told.value.gated) == (planned.missing, False)
 
 
 def test_what_was_agreed_to_is_fetched(source: Source) -> None:
-    check(replace(plan(of("maker/huge"), source), free=90_000_000_000), may_fetch=True)
+    check_download(replace(plan_download(of("maker/huge"), source), free=90_000_000_000), may_fetch=True)
 
 
 def test_little_is_fetched_without_asking(source: Source) -> None:
-    check(plan(of("maker/tiny"), source), may_fetch=False)
+    check_download(plan_download(of("maker/tiny"), source), may_fetch=False)
 
 
 @pytest.mark.parametrize("may_fetch", [True, False])
 def test_a_disk_without_room_is_told_with_both_figures(source: Source, may_fetch: bool) -> None:
-    planned = replace(plan(of("maker/huge"), source), free=2_500_000_000)
+    planned = replace(plan_download(of("maker/huge"), source), free=2_500_000_000)
     with pytest.raises(NoBase, match=r"no room for maker/huge \(2\.0 GB from maker/huge\): 2\.5 GB are free") as told:
-        check(planned, may_fetch)
+        check_download(planned, may_fetch)
     assert not isinstance(told.value, NeedsFetching)
 
 
 def test_a_disk_that_fills_up_meanwhile_is_told(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = plan(of("maker/tiny"), source)
-    monkeypatch.setattr(download, "snapshot_download", failing(OSError(28, "No space left on device")))
+    planned = plan_download(of("maker/tiny"), source)
+    monkeypatch.setattr(base_models_download, "snapshot_download", failing(OSError(28, "No space left on device")))
     with pytest.raises(NoBase, match="The disk is full, and maker/tiny is not whole yet"):
-        fetch(planned, source, silently)
+        download(planned, source, silently)
 
 
 def failing(error: Exception) -> Callable[..., str]:
@@ -237,34 +238,34 @@ def failing(error: Exception) -> Callable[..., str]:
 
 
 def test_a_folder_takes_nothing(base: str, offline: Source) -> None:
-    planned = plan(choose("sd1", None, base), offline)
+    planned = plan_download(choose("sd1", None, base), offline)
     assert (planned.bytes, planned.pieces, planned.repo) == (0, (), base)
-    assert fetch(planned, offline, silently).folder == Path(base)
+    assert download(planned, offline, silently).folder == Path(base)
 
 
 def test_parts_of_other_repos_are_fetched_from_there(source: Source, offline: Source) -> None:
     choice = replace(by_id("anima") or of("maker/tiny"), source="maker/modular", revision=None)
-    planned = plan(choice, source)
+    planned = plan_download(choice, source)
     assert [(piece.repo, piece.part) for piece in planned.pieces] == [
         ("maker/modular", None),
         ("maker/tiny", "tokenizer"),
     ]
-    fetched = fetch(planned, source, silently)
+    fetched = download(planned, source, silently)
     assert all_of(fetched.parts["tokenizer"]) == ["tokenizer.json", "tokenizer_config.json"]
-    assert fetch(plan(choice, offline), offline, silently) == fetched
+    assert download(plan_download(choice, offline), offline, silently) == fetched
 
 
 def test_parts_that_a_repo_leaves_out_are_borrowed(source: Source) -> None:
     llama = SharedComponent(part="text_encoder_4", kind="CLIPTextModel", repo="maker/tiny", folder="text_encoder")
-    fetched = fetch(plan(of("maker/tiny", assumed=False, borrowed=(llama,)), source), source, silently)
+    fetched = download(plan_download(of("maker/tiny", assumed=False, borrowed=(llama,)), source), source, silently)
     assert all_of(fetched.parts["text_encoder_4"]) == ["config.json", "model.safetensors"]
 
 
 def test_a_network_of_another_repo_replaces_the_base_s_own(source: Source, offline: Source) -> None:
     fast = Checkpoint(repo="maker/network", file="fast_unet.safetensors", brings=frozenset({"unet"}))
     choice = of("maker/tiny", assumed=False, checkpoint=fast)
-    fetched = fetch(plan(choice, source), source, silently)
+    fetched = download(plan_download(choice, source), source, silently)
     assert fetched.checkpoint is not None
     assert fetched.checkpoint.name == "fast_unet.safetensors"
     assert not (fetched.folder / WEIGHTS[1]).exists()
-    assert fetch(plan(choice, offline), offline, silently) == fetched
+    assert download(plan_download(choice, offline), offline, silently) == fetched

@@ -15,9 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from connectors.errors import NoBase, PreviewError
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose, load
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose
 from hub_ui.generate.base_models import load as base_models_load
-from hub_ui.generate.base_models.download import Fetched, Source, fetch, plan
+from hub_ui.generate.base_models.download import Fetched, Source, download, plan_download
+from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.control_image import control_pipeline
 from hub_ui.generate.memory import Device
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
@@ -42,8 +44,8 @@ def of(folder: Path | str, **fields: Any) -> PipelineSpec:
     return replace(choose(None, None, str(folder)), **fields)
 
 
-def load_base(folder: Path | str, fetched: Fetched | None = None, control: bool = False, **fields: Any) -> Any:
-    return base_models_load.load_pipeline(of(folder, **fields), fetched or Path(folder), CPU, control=control)
+def load_base(folder: Path | str, fetched: Fetched | None = None, **fields: Any) -> Any:
+    return load_pipeline(of(folder, **fields), fetched or Path(folder), CPU)
 
 
 def test_a_folder_draws(base: str) -> None:
@@ -66,7 +68,7 @@ def test_memory_that_runs_out_while_loading_is_told_as_such(
     def full(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(base_models_load, "place", full)
+    monkeypatch.setattr(base_models_load, "move_to_device", full)
     with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
         load_base(base)
 
@@ -81,14 +83,14 @@ def test_another_scheduler_takes_the_place_of_the_repo_s(base: str) -> None:
 
 
 def test_flux_takes_a_control_picture_when_asked(flux: Path) -> None:
-    pipe = load_base(flux, control=True)
-    assert type(pipe).__name__ == "FluxControlPipeline"
-    assert type(load_base(flux)).__name__ == "FluxPipeline"
+    pipe = load_base(flux)
+    assert type(pipe).__name__ == "FluxPipeline"
+    assert type(control_pipeline(pipe, of(flux))).__name__ == "FluxControlPipeline"
 
 
 def test_a_base_without_a_control_input_is_told(base: str) -> None:
-    with pytest.raises(NoBase, match="no input for a control picture"):
-        load_base(base, control=True)
+    with pytest.raises(PreviewError, match="no input for a control picture"):
+        control_pipeline(load_base(base), of(base))
 
 
 def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_what_is_missing_or_damaged_is_told(copy: Path, damage: Callable[[Path],
     choice = of(copy)
     damage(copy)
     with pytest.raises(NoBase, match=said):
-        base_models_load.load_pipeline(choice, copy, CPU)
+        load_pipeline(choice, copy, CPU)
 
 
 def test_a_damaged_download_says_what_to_delete(copy: Path, tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_damaged_download_says_what_to_delete(copy: Path, tmp_path: Path) -> N
 
 def test_a_folder_without_an_index_is_told(base: str, tmp_path: Path) -> None:
     with pytest.raises(NoBase, match=r"holds no model_index\.json"):
-        base_models_load.load_pipeline(of(base), tmp_path, CPU)
+        load_pipeline(of(base), tmp_path, CPU)
 
 
 def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
@@ -211,7 +213,7 @@ def drawn(pipe: Any) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def reference(wide: Path) -> NDArray[np.uint8]:
     """What the model draws from its own folder."""
-    return drawn(load.load_pipeline(choose("sd1", None, str(wide)), wide, ON_CPU))
+    return drawn(load_pipeline(choose("sd1", None, str(wide)), wide, ON_CPU))
 
 
 def silently(_count: int) -> None:
@@ -219,25 +221,25 @@ def silently(_count: int) -> None:
 
 
 def test_only_small_files_are_fetched_for_a_whole_checkpoint(source: Source, checkpoint: Path) -> None:
-    planned = plan(spec_of_single_file(checkpoint), source)
+    planned = plan_download(spec_of_single_file(checkpoint), source)
     assert planned.bytes < 20_000
-    assert not [file.name for file in planned.files if file.name.endswith(".safetensors")]
+    assert not [file.filename for file in planned.files if file.filename.endswith(".safetensors")]
 
 
 def test_a_whole_checkpoint_draws_as_the_same_model_in_diffusers_layout(
     source: Source, reference: NDArray[np.uint8], checkpoint: Path
 ) -> None:
     choice = spec_of_single_file(checkpoint)
-    fetched = fetch(plan(choice, source), source, silently)
+    fetched = download(plan_download(choice, source), source, silently)
     assert (choice.label, fetched.checkpoint) == ("mine.safetensors", checkpoint)
-    assert np.array_equal(drawn(load.load_pipeline(choice, fetched, ON_CPU)), reference)
+    assert np.array_equal(drawn(load_pipeline(choice, fetched, ON_CPU)), reference)
 
 
 def test_once_fetched_the_rest_serves_without_the_hub(source: Source, checkpoint: Path) -> None:
     choice = spec_of_single_file(checkpoint)
-    first = fetch(plan(choice, source), source, silently)
+    first = download(plan_download(choice, source), source, silently)
     offline = replace(source, endpoint="http://127.0.0.1:9")
-    assert fetch(plan(choice, offline), offline, silently) == first
+    assert download(plan_download(choice, offline), offline, silently) == first
 
 
 @pytest.mark.parametrize("parts", [("unet",), ("unet", "vae"), ("unet", "text_encoder")])
@@ -246,10 +248,10 @@ def test_what_a_checkpoint_leaves_out_comes_from_the_base(
 ) -> None:
     path = save_checkpoint(wide, tmp_path / "part.safetensors", parts)
     choice = spec_of_single_file(path)
-    planned = plan(choice, source)
-    weights = {file.name.partition("/")[0] for file in planned.files if file.name.endswith(".safetensors")}
+    planned = plan_download(choice, source)
+    weights = {file.filename.partition("/")[0] for file in planned.files if file.filename.endswith(".safetensors")}
     assert weights == {"unet", "vae", "text_encoder"} - set(parts)
-    pipe = load.load_pipeline(choice, fetch(planned, source, silently), ON_CPU)
+    pipe = load_pipeline(choice, download(planned, source, silently), ON_CPU)
     assert np.array_equal(drawn(pipe), reference)
 
 
@@ -260,7 +262,7 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
     save_file(tensors, tmp_path / "other.safetensors")
     choice = spec_of_single_file(tmp_path / "other.safetensors")
     with pytest.raises(NoBase, match=r"other\.safetensors can't be loaded from its files"):
-        load.load_pipeline(choice, fetch(plan(choice, source), source, silently), ON_CPU)
+        load_pipeline(choice, download(plan_download(choice, source), source, silently), ON_CPU)
 
 
 @pytest.fixture
@@ -271,25 +273,25 @@ def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
     return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
 
 
-def test_a_diffusion_model_alone_is_put_on_the_other_parts(flux: tuple[Path, Path]) -> None:
-    folder, file = flux
+def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tuple[Path, Path]) -> None:
+    folder, file = single_file_flux
     choice = replace(
         choose("flux1", None, str(folder)), checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"}))
     )
-    pipe = load.load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU)
+    pipe = load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU)
     assert type(pipe).__name__ == "FluxPipeline"
     assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
-    steered = load.load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU, control=True)
+    steered = control_pipeline(pipe, choice)
     assert type(steered).__name__ == "FluxControlPipeline"
 
 
 def test_a_checkpoint_is_put_on_a_folder_alone_too(wide: Path, checkpoint: Path) -> None:
     choice = replace(choose("sd1", None, str(checkpoint)), source=str(wide))
-    assert drawn(load.load_pipeline(choice, wide, ON_CPU)).shape == (32, 32, 3)
+    assert drawn(load_pipeline(choice, wide, ON_CPU)).shape == (32, 32, 3)
 
 
 def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
     path = save_checkpoint(wide, tmp_path / "vae.safetensors", ("vae",))
     choice = replace(choose("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"})))
     with pytest.raises(NoBase, match=r"vae\.safetensors has no network to draw with"):
-        load.load_pipeline(choice, wide, ON_CPU)
+        load_pipeline(choice, wide, ON_CPU)

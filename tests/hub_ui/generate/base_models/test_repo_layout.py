@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from connectors.errors import NoBase
 from hub_ui.generate.base_models import repo_layout
-from hub_ui.generate.base_models.repo_layout import Index, Part
+from hub_ui.generate.base_models.repo_layout import Index, Part, count_parameters
 
 
 def test_numbers_are_counted_part_by_part(tmp_path: Path) -> None:
@@ -19,13 +19,13 @@ def test_numbers_are_counted_part_by_part(tmp_path: Path) -> None:
         save_file(
             {"a": np.zeros((2, size), np.float16), "b": np.zeros((), np.float16)}, tmp_path / part / "m.safetensors"
         )
-    assert (repo_layout.in_base(tmp_path), repo_layout.in_network(tmp_path)) == (13 + 9, 13)
+    assert (count_parameters(tmp_path), count_parameters(tmp_path, "unet", "transformer")) == (13 + 9, 13)
 
 
 def test_what_is_no_base_has_none(tmp_path: Path) -> None:
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "m.safetensors").write_bytes(b"no weights")
-    assert (repo_layout.in_base(tmp_path), repo_layout.in_base(tmp_path / "nobody")) == (0, 0)
+    assert (count_parameters(tmp_path), count_parameters(tmp_path / "nobody")) == (0, 0)
 
 
 SDXL = {
@@ -69,8 +69,8 @@ def test_a_modular_index_says_where_a_part_lies() -> None:
 def test_what_the_repo_itself_holds_is_its_own(repo: str, names: tuple[str, ...]) -> None:
     spec = {"pretrained_model_name_or_path": "Qwen/Qwen3-0.6B", "subfolder": "tokenizer"}
     found = index({"_class_name": "A", "tokenizer": ["transformers", "Qwen2Tokenizer", spec]})
-    assert repo_layout.at_home(found, repo, names).parts["tokenizer"].repo is None
-    assert repo_layout.at_home(found, "a/copy", ()).parts["tokenizer"].repo == "Qwen/Qwen3-0.6B"
+    assert repo_layout.with_own_parts(found, repo, names).parts["tokenizer"].repo is None
+    assert repo_layout.with_own_parts(found, "a/copy", ()).parts["tokenizer"].repo == "Qwen/Qwen3-0.6B"
 
 
 @pytest.mark.parametrize("data", [[], "text", None])
@@ -80,7 +80,7 @@ def test_what_is_no_index_is_refused(data: Any) -> None:
 
 
 def test_only_what_the_parts_need_is_wanted() -> None:
-    assert repo_layout.wanted(FILES, index(), "float16") == (
+    assert repo_layout.select_files(FILES, index(), "float16") == (
         "model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
         "text_encoder/model.safetensors", "tokenizer/merges.txt", "tokenizer/vocab.json", "unet/config.json",
         "unet/diffusion_pytorch_model.fp16.safetensors",
@@ -88,13 +88,13 @@ def test_only_what_the_parts_need_is_wanted() -> None:
 
 
 def test_weights_that_come_from_elsewhere_are_not_wanted() -> None:
-    names = repo_layout.wanted(FILES, index(), "float16", brought=frozenset({"unet", "text_encoder"}))
+    names = repo_layout.select_files(FILES, index(), "float16", replaced_parts=frozenset({"unet", "text_encoder"}))
     assert not [name for name in names if name.endswith(".safetensors")]
     assert "unet/config.json" in names
 
 
 def test_without_an_index_every_folder_counts() -> None:
-    names = repo_layout.wanted(FILES, None, "float16")
+    names = repo_layout.select_files(FILES, None, "float16")
     assert "vae_1_0/diffusion_pytorch_model.safetensors" in names
     assert "safety_checker/model.safetensors" not in names
 
@@ -125,14 +125,17 @@ def test_without_an_index_every_folder_counts() -> None:
 )
 def test_each_part_s_weights_come_once(dtype: str, there: list[str], chosen: list[str]) -> None:
     alone = index({"_class_name": "A", "unet": ["diffusers", "U"]})
-    names = repo_layout.wanted(["model_index.json", *(f"unet/{name}" for name in there)], alone, dtype)
+    names = repo_layout.select_files(["model_index.json", *(f"unet/{name}" for name in there)], alone, dtype)
     assert list(names[1:]) == [f"unet/{name}" for name in chosen]
 
 
 def test_parts_without_the_variant_come_plain() -> None:
     two = index({"_class_name": "A", "unet": ["diffusers", "U"], "vae": ["diffusers", "V"]})
     there = ("model_index.json", "unet/model.fp16.safetensors", "unet/model.safetensors", "vae/model.safetensors")
-    assert repo_layout.wanted(there, two, "float16")[1:] == ("unet/model.fp16.safetensors", "vae/model.safetensors")
+    assert repo_layout.select_files(there, two, "float16")[1:] == (
+        "unet/model.fp16.safetensors",
+        "vae/model.safetensors",
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,14 +148,17 @@ def test_parts_without_the_variant_come_plain() -> None:
 )
 def test_a_repo_that_can_t_be_used_is_told(names: tuple[str, ...], said: str) -> None:
     with pytest.raises(NoBase, match=said):
-        repo_layout.wanted(names, index(), "float16")
+        repo_layout.select_files(names, index(), "float16")
 
 
 def test_a_part_of_another_repo() -> None:
     files = ("config.json", "model-00001-of-00001.safetensors", "vocab.json", "original/consolidated.pth", "a/b.json")
-    assert repo_layout.of_part(files, "", "float16", kind="LlamaForCausalLM") == files[:3]
-    assert repo_layout.of_part(files, "", "float16", kind="LlamaTokenizerFast") == ("config.json", "vocab.json")
-    assert repo_layout.of_part(files, "a", "float16", kind="LlamaTokenizerFast") == ("a/b.json",)
+    assert repo_layout.select_part_files(files, "", "float16", kind="LlamaForCausalLM") == files[:3]
+    assert repo_layout.select_part_files(files, "", "float16", kind="LlamaTokenizerFast") == (
+        "config.json",
+        "vocab.json",
+    )
+    assert repo_layout.select_part_files(files, "a", "float16", kind="LlamaTokenizerFast") == ("a/b.json",)
 
 
 def save(folder: Path, *names: str) -> Path:
@@ -172,8 +178,8 @@ def save(folder: Path, *names: str) -> Path:
 )
 def test_parts_that_are_not_whole_are_told(tmp_path: Path, names: tuple[str, ...], missing: tuple[str, ...]) -> None:
     save(tmp_path, *names, "tokenizer/vocab.json", "scheduler/scheduler_config.json")
-    assert repo_layout.missing(tmp_path, index()) == missing
-    assert repo_layout.missing(tmp_path, index(), frozenset({"unet", "text_encoder"})) == tuple(
+    assert repo_layout.missing_parts(tmp_path, index()) == missing
+    assert repo_layout.missing_parts(tmp_path, index(), frozenset({"unet", "text_encoder"})) == tuple(
         name for name in missing if not (tmp_path / name).is_dir()
     )
 

@@ -66,12 +66,6 @@ def test_the_licence_is_named(base: PipelineSpec) -> None:
     assert base.license
 
 
-@each
-def test_alternatives_are_other_bases_of_the_same_architecture(base: PipelineSpec) -> None:
-    others = {other.id for other in BASES if other.architecture == base.architecture} - {base.id}
-    assert set(base.alternatives) <= others
-
-
 def test_films_have_a_length_and_pictures_none() -> None:
     assert all(base.film is None for base in IMAGE_BASES)
     assert all(base.film is not None and base.film.frames > 8 and base.film.fps >= 8 for base in FILM_BASES)
