@@ -1,4 +1,4 @@
-"""How many searches wait for each hub: one that hangs takes only so many, and the others are told at once."""
+"""Searches all hubs at once and yields each page as it arrives. One hub's failure costs its own results only."""
 
 from __future__ import annotations
 
@@ -17,15 +17,24 @@ from connectors.query import Page, Query, Sort
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
 
-MOST = 16
-SLOW_SECONDS = 4.0
+TIMEOUT_SECONDS = 20.0
+# A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
+MAX_BARREN_ROUNDS = 8
+# CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
+MAX_EMPTY_PAGES = 5
+# One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last.
+_SORT_KEYS: Mapping[Sort, Callable[[Lora], int | str]] = {
+    "downloads": lambda lora: lora.downloads or 0,
+    "likes": lambda lora: lora.likes or 0,
+    "newest": lambda lora: lora.updated_at or "",
+}
 
 
 class HubQueues:
-    """Any thread may call any method. A hub that answers takes as many searches as there are."""
+    """Limits the searches that wait for a hub which hangs. A hub that answers takes any number. Thread-safe."""
 
     def __init__(
-        self, *, most: int = MOST, slow_seconds: float = SLOW_SECONDS, clock: Callable[[], float] = time.monotonic
+        self, *, most: int = 16, slow_seconds: float = 4.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._most = most
         self._slow_seconds = slow_seconds
@@ -36,7 +45,7 @@ class HubQueues:
 
     @contextmanager
     def place(self, hub: HubName, label: str) -> Iterator[None]:
-        """Raises HubTimeout while `most` searches wait for the hub and the first of them has waited for long."""
+        """Raises HubTimeout while `most` searches wait for the hub, and one of them for `slow_seconds` or longer."""
         number = next(self._numbers)
         with self._lock:
             since = self._since.setdefault(hub, {})
@@ -52,19 +61,6 @@ class HubQueues:
                 del since[number]
 
 
-TIMEOUT_SECONDS = 20.0
-# A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
-MAX_BARREN_ROUNDS = 8
-# CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
-MAX_EMPTY_PAGES = 5
-# One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last.
-_SORT_KEYS: Mapping[Sort, Callable[[Lora], int | str]] = {
-    "downloads": lambda lora: lora.downloads or 0,
-    "likes": lambda lora: lora.likes or 0,
-    "newest": lambda lora: lora.updated_at or "",
-}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What one hub said after `seconds`: exactly one of `page` and `error` is set."""
@@ -76,7 +72,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Collected:
+class SearchResults:
     """Everything up to the query's limit, hub after hub interleaved, and the failures on the way."""
 
     loras: tuple[Lora, ...]
@@ -89,14 +85,14 @@ def search(
     *,
     cursors: Mapping[HubName, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
-    waiting: HubQueues | None = None,
+    queues: HubQueues | None = None,
 ) -> Iterator[Answer]:
-    """Yields one Answer a hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
+    """Yields one Answer for each hub, in order of arrival. With `cursors`, only hubs that have one are asked for more.
 
-    `waiting` is what all searches share: a hub that hangs is then asked by some of them only. A hub that is silent for
-    `timeout` seconds yields a HubTimeout; its thread is left behind as a daemon.
+    Searches that share `queues` don't all wait for a hub that hangs. A hub that doesn't answer within `timeout` seconds
+    yields a HubTimeout; its thread is left behind as a daemon.
     """
-    waiting = waiting or HubQueues()
+    queues = queues or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
     silent: dict[HubName, str] = {}
@@ -105,7 +101,7 @@ def search(
             continue
         silent[connector.name] = connector.label
         cursor = cursors[connector.name] if cursors else None
-        ask = functools.partial(_ask, connector, query, cursor, start, answers, waiting)
+        ask = functools.partial(_ask, connector, query, cursor, start, answers, queues)
         threading.Thread(target=ask, daemon=True).start()
     while silent:
         try:
@@ -125,11 +121,11 @@ def _ask(
     cursor: str | None,
     start: float,
     answers: queue.SimpleQueue[Answer],
-    waiting: HubQueues,
+    queues: HubQueues,
 ) -> None:
     page, failure = None, None
     try:
-        with waiting.place(connector.name, connector.label):
+        with queues.place(connector.name, connector.label):
             page = connector.search(query, cursor)
             for _ in range(MAX_EMPTY_PAGES):
                 if page.loras or page.cursor is None:
@@ -145,7 +141,7 @@ def _ask(
     answers.put(Answer(hub=connector.name, seconds=seconds, page=None if failure else page, error=failure))
 
 
-def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> Collected:
+def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:
     """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find.
 
     A LoRA that stands on two pages of a hub, as its lists change while they are read, counts once.
@@ -173,4 +169,4 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
     loras = [lora for row in rows for lora in row if lora is not None]
     if query.sort in _SORT_KEYS:
         loras.sort(key=_SORT_KEYS[query.sort], reverse=True)
-    return Collected(loras=tuple(loras[: query.limit]), failures=tuple(failures))
+    return SearchResults(loras=tuple(loras[: query.limit]), failures=tuple(failures))

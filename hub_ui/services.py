@@ -56,7 +56,7 @@ class Services:
     history: History
     turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(64)))
     room: VisitorLibrary | None = None
-    waiting: HubQueues = field(default_factory=HubQueues)
+    queues: HubQueues = field(default_factory=HubQueues)
     queue: Queue = field(init=False)
     elsewhere: ReplicateBackend = field(init=False)
 
@@ -88,7 +88,7 @@ class Services:
         self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> Iterator[Answer]:
         """One Answer a hub, as it arrives: what came is in the catalog, and stands beside what was known before."""
-        asked = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, waiting=self.waiting)
+        asked = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self.queues)
         for answer in asked:
             if answer.page is not None:
                 self.catalog.add(answer.page.loras)

@@ -1,4 +1,4 @@
-"""What a model on Replicate can be asked for. Each has inputs of its own, so every wish is looked up in its schema.
+"""What a model on Replicate can be asked for. Each has inputs of its own, so every request is looked up in its schema.
 
 `fill` puts what a person wants into a model's inputs, and says in a sentence what the model has no place for.
 """
@@ -147,32 +147,32 @@ class _Filling:
         self.values[name] = value
 
 
-def fill(inputs: Inputs, wish: InputRequest) -> Filled:
+def fill(inputs: Inputs, request: InputRequest) -> Filled:
     filling = _Filling(inputs=inputs)
     put = filling.put
-    put("prompt", wish.prompt, "This model takes no prompt.")
-    if wish.negative:
-        put("negative_prompt", wish.negative, "This model takes no negative prompt; it was left out.")
-    if wish.seed is not None:
-        put("seed", wish.seed, "This model takes no seed: its pictures differ by chance, too.")
-    schnell = wish.schnell and inputs.offers("model", "schnell")
+    put("prompt", request.prompt, "This model takes no prompt.")
+    if request.negative:
+        put("negative_prompt", request.negative, "This model takes no negative prompt; it was left out.")
+    if request.seed is not None:
+        put("seed", request.seed, "This model takes no seed: its pictures differ by chance, too.")
+    schnell = request.schnell and inputs.offers("model", "schnell")
     if schnell:
         put("model", "schnell")
-    if wish.steps is not None or schnell:
-        put(inputs.first(_STEPS), wish.steps or 4, "This model doesn't let one choose the steps.")
-    if wish.guidance is not None:
-        put(inputs.first(_GUIDANCE), wish.guidance, "This model doesn't let one choose the guidance.")
-    _put_size(filling, wish)
-    if wish.sampler is not None:
-        names = (wish.sampler, _SCHEDULERS.get(wish.sampler.lower(), ""))
+    if request.steps is not None or schnell:
+        put(inputs.first(_STEPS), request.steps or 4, "This model doesn't let one choose the steps.")
+    if request.guidance is not None:
+        put(inputs.first(_GUIDANCE), request.guidance, "This model doesn't let one choose the guidance.")
+    _put_size(filling, request)
+    if request.sampler is not None:
+        names = (request.sampler, _SCHEDULERS.get(request.sampler.lower(), ""))
         scheduler = next((name for name in names if inputs.offers("scheduler", name)), None)
         if scheduler is None:
-            filling.notes.append(f"This model doesn't have the sampler “{wish.sampler}”; it used its own.")
+            filling.notes.append(f"This model doesn't have the sampler “{request.sampler}”; it used its own.")
         else:
             put("scheduler", scheduler)
-    _put_loras(filling, wish)
-    if wish.control is not None:
-        put(inputs.first(_CONTROL), wish.control, "This model takes no control picture; it was left out.")
+    _put_loras(filling, request)
+    if request.control is not None:
+        put(inputs.first(_CONTROL), request.control, "This model takes no control picture; it was left out.")
     # One lossless picture, the same each time: `go_fast` ignores the seed, and takes a LoRA one and a half times.
     put("num_outputs", 1)
     put("go_fast", False)
@@ -181,11 +181,11 @@ def fill(inputs: Inputs, wish: InputRequest) -> Filled:
     return Filled(values=filling.values, notes=tuple(dict.fromkeys(filling.notes)))
 
 
-def _put_size(filling: _Filling, wish: InputRequest) -> None:
+def _put_size(filling: _Filling, request: InputRequest) -> None:
     """Width and height where the model has them, else the nearest shape of those it offers."""
-    if wish.width is None and wish.height is None:
+    if request.width is None and request.height is None:
         return
-    sides = (wish.width or wish.height or 0, wish.height or wish.width or 0)
+    sides = (request.width or request.height or 0, request.height or request.width or 0)
     width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
     inputs = filling.inputs
     shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
@@ -214,24 +214,24 @@ def _ratio(shape: str) -> float | None:
     return first / second if first and second and first > 0 and second > 0 else None
 
 
-def _put_loras(filling: _Filling, wish: InputRequest) -> None:
+def _put_loras(filling: _Filling, request: InputRequest) -> None:
     inputs = filling.inputs
-    for slots, scales in () if wish.own else _LISTS:
+    for slots, scales in () if request.own else _LISTS:
         if slots in inputs and inputs.known[slots].kind == "array":
-            filling.values.update({slots: list(wish.slots), scales: list(wish.scales)})
+            filling.values.update({slots: list(request.slots), scales: list(request.scales)})
             return
     # Where LoRAs go, and where their weights: the model's own weights first, which are in it already.
     places: list[tuple[str | None, str | None]] = []
-    first = None if wish.own else inputs.first(_SLOTS)
-    if wish.own or first is not None:
+    first = None if request.own else inputs.first(_SLOTS)
+    if request.own or first is not None:
         places.append((first, inputs.first(_SCALES)))
         if second := inputs.first(_SECOND_SLOTS):
             places.append((second, inputs.first(_SECOND_SCALES)))
-    if len(wish.scales) > len(places):
+    if len(request.scales) > len(places):
         most = ("no LoRA", "one LoRA", "2 LoRAs")[len(places)]
-        raise UsageError(f"This model on Replicate takes {most} at a time, not {len(wish.scales)}. Take fewer.")
-    addresses = (None, *wish.slots) if wish.own else wish.slots
-    for (slot, scale), address, weight in zip(places, addresses, wish.scales, strict=False):
+        raise UsageError(f"This model on Replicate takes {most} at a time, not {len(request.scales)}. Take fewer.")
+    addresses = (None, *request.slots) if request.own else request.slots
+    for (slot, scale), address, weight in zip(places, addresses, request.scales, strict=False):
         if slot is not None and address is not None:
             filling.put(slot, address)
         filling.put(scale, weight, "This model doesn't let one choose how strongly its LoRA acts: it is always whole.")

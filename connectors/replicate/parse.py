@@ -34,6 +34,46 @@ _TUNED = re.compile(r"\b(?:fine[- ]?tun\w+|trained (?:on|with)|dreambooth|lora)\
 # Inputs of things that write text. Llama takes `replicate_weights` too.
 _WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
 _LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|lycoris)(?:s)?(?![a-z])", re.IGNORECASE)
+# Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
+_SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
+    (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
+    (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
+    # The LCM fork of the SDXL trainer has no refiner.
+    (frozenset({"replicate_weights", "lora_scale", "scheduler", "apply_watermark"}), "sdxl-1.0"),
+)
+_PARAMS = (
+    "seed",
+    "num_inference_steps",
+    "guidance_scale",
+    "lora_scale",
+    "width",
+    "height",
+    "aspect_ratio",
+    "scheduler",
+    "negative_prompt",
+    "guidance",
+    "steps",
+    "lora_strength",
+    "num_frames",
+    "image",
+    "control_image",
+)
+_VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
+_NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
+_BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
+# The trainers call the word by different names.
+_WORD_INPUTS = ("trigger_word", "token_string")
+_RANK_INPUTS = ("lora_rank", "rank")
+# What only the trainer of one base model asks.
+_TRAINER_INPUTS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"autocaption", "trigger_word"}), "flux.1-dev"),
+    (frozenset({"token_string"}), "sdxl-1.0"),
+    (frozenset({"use_face_detection_instead"}), "sdxl-1.0"),
+    (frozenset({"input_videos", "timestep_sampling"}), "hunyuan-video"),
+)
+_VERSION_NAME = re.compile(r"(?P<owner>[^/\s:]{1,100})/(?P<name>[^/\s:]{1,100}):(?P<version>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,13 +115,14 @@ def read(data: Table) -> Model | None:
     return Model(data=data, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
 
 
-def is_lora(model: Model) -> bool:
-    """Whether a listing shows it: a fine-tune, or something that draws with LoRAs.
+def is_lora(data: Table) -> bool:
+    """Whether a listing shows the model: a fine-tune, or something that makes images or videos with LoRAs.
 
     What trains, converts or merges LoRAs is none, nor what writes text, nor a base model that can be fine-tuned.
     """
-    if is_fine_tune(model):
-        return True
+    model = read(data)
+    if model is None or is_fine_tune(model):
+        return model is not None
     takes_loras = not {name.lower() for name in model.inputs}.isdisjoint(_SLOTS)
     draws = not model.inputs or any("prompt" in name for name in model.inputs) or takes_loras
     if not uses_loras(model) or not draws or _writes_text(model):
@@ -145,91 +186,6 @@ def _is_program(model: Model) -> bool:
     return named or address(model.data.get("github_url")) is not None
 
 
-# The trainers call the word by different names.
-_WORDS = ("trigger_word", "token_string")
-_RANKS_TOLD = ("lora_rank", "rank")
-# What only the trainer of one base model asks.
-_ASKED: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"autocaption", "trigger_word"}), "flux.1-dev"),
-    (frozenset({"token_string"}), "sdxl-1.0"),
-    (frozenset({"use_face_detection_instead"}), "sdxl-1.0"),
-    (frozenset({"input_videos", "timestep_sampling"}), "hunyuan-video"),
-)
-_MADE = re.compile(r"(?P<owner>[^/\s:]{1,100})/(?P<name>[^/\s:]{1,100}):(?P<version>[0-9a-f]{64})")
-
-
-def model_of(training: Table) -> dict[str, object] | None:
-    """The model that a finished training made, as far as the training tells of it; None for one that made none."""
-    made = _MADE.fullmatch(text(table(training.get("output")).get("version"), 300) or "")
-    if made is None:
-        return None
-    version = {"id": made["version"], "created_at": training.get("completed_at")}
-    return {"owner": made["owner"], "name": made["name"], "latest_version": version, "training": training}
-
-
-def training_of(data: Table, trainings: Iterable[Table]) -> Table | None:
-    """The training that made a model's version."""
-    version = text(table(data.get("latest_version")).get("id")) or ""
-    if not is_pinned_version("replicate", version):
-        return None
-    made = (training for training in trainings if str(table(training.get("output")).get("version")).endswith(version))
-    return next(made, None)
-
-
-def claims(training: Table) -> Iterator[Claim]:
-    asked = table(training.get("input"))
-    for key in _WORDS:
-        for claim in prompt_field_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
-            yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
-    for key in _RANKS_TOLD:
-        if (rank := whole(asked.get(key))) is not None and 0 < rank <= 1024:
-            yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
-    base = next((base for keys, base in _ASKED if keys <= set(asked)), None)
-    if text(asked.get("model_type")) == "schnell" and base == "flux.1-dev":
-        base = "flux.1-schnell"
-    if base:
-        yield from (c for c in base_claims(base, "hub", "training.input") if c.field != "raw_base_model")
-    if weights := address(table(training.get("output")).get("weights")):
-        yield Claim(field="weights_url", value=weights, source="hub", where="training.output.weights")
-
-
-# Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
-_SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
-    (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
-    (frozenset({"replicate_weights", "lora_scale", "refine"}), "sdxl-1.0"),
-    # The LCM fork of the SDXL trainer has no refiner.
-    (frozenset({"replicate_weights", "lora_scale", "scheduler", "apply_watermark"}), "sdxl-1.0"),
-)
-_PARAMS = (
-    "seed",
-    "num_inference_steps",
-    "guidance_scale",
-    "lora_scale",
-    "width",
-    "height",
-    "aspect_ratio",
-    "scheduler",
-    "negative_prompt",
-    "guidance",
-    "steps",
-    "lora_strength",
-    "num_frames",
-    "image",
-    "control_image",
-)
-_VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
-_IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
-_NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
-_BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
-
-
-def describes_lora(data: Table) -> bool:
-    """Whether a listing shows it: anything that is a LoRA or takes LoRAs, for pictures or films."""
-    model = read(data)
-    return model is not None and is_lora(model)
-
-
 def lora(data: Table) -> Lora | None:
     """None for something without owner and name. Any model can be opened; only LoRAs are listed."""
     model = read(data)
@@ -278,18 +234,24 @@ def with_version(data: Table, version: Table) -> dict[str, object]:
 
 def with_training(data: Table, trainings: Iterable[Table]) -> Table:
     """The model with the training that made it, if it is among the key's own."""
-    training = training_of(data, trainings)
-    return {**data, "training": training} if training else data
+    version = text(table(data.get("latest_version")).get("id")) or ""
+    for training in trainings if is_pinned_version("replicate", version) else ():
+        if str(table(training.get("output")).get("version")).endswith(version):
+            return {**data, "training": training}
+    return data
 
 
 def lora_of_training(training: Table) -> Lora | None:
-    """The LoRA that a finished training made, from the training alone."""
-    made = model_of(training)
-    return lora(made) if made else None
+    """The LoRA that a finished training made, from the training alone; None for one that made none."""
+    made = _VERSION_NAME.fullmatch(text(table(training.get("output")).get("version"), 300) or "")
+    if made is None:
+        return None
+    version = {"id": made["version"], "created_at": training.get("completed_at")}
+    return lora({"owner": made["owner"], "name": made["name"], "latest_version": version, "training": training})
 
 
 def _claims(model: Model) -> Iterator[Claim]:
-    yield from claims(table(model.data.get("training")))
+    yield from _training_claims(table(model.data.get("training")))
     yield from _base_claims(model)
     if is_fine_tune(model):
         yield from _fine_tune_claims(model)
@@ -299,6 +261,24 @@ def _claims(model: Model) -> Iterator[Claim]:
     yield from license.replicate_claims(model.data.get("license_url"))
     if weights_url := address(model.data.get("weights_url")):
         yield Claim(field="weights_url", value=weights_url, source="hub", where="weights_url")
+
+
+def _training_claims(training: Table) -> Iterator[Claim]:
+    """What its owner asked for is the surest word on the LoRA that a training made. Only the owner can see it."""
+    asked = table(training.get("input"))
+    for key in _WORD_INPUTS:
+        for claim in prompt_field_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
+            yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
+    for key in _RANK_INPUTS:
+        if (rank := whole(asked.get(key))) is not None and 0 < rank <= 1024:
+            yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
+    base = next((base for keys, base in _TRAINER_INPUTS if keys <= set(asked)), None)
+    if text(asked.get("model_type")) == "schnell" and base == "flux.1-dev":
+        base = "flux.1-schnell"
+    if base:
+        yield from (c for c in base_claims(base, "hub", "training.input") if c.field != "raw_base_model")
+    if weights := address(table(training.get("output")).get("weights")):
+        yield Claim(field="weights_url", value=weights, source="hub", where="training.output.weights")
 
 
 def _fine_tune_claims(model: Model) -> Iterator[Claim]:

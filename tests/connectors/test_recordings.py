@@ -112,7 +112,7 @@ def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path
         marked = {row["file"] for row in csv.DictReader(file, delimiter="\t") if row["lora"] == "yes"}
     for name in _recorded("replicate_model_*.json"):
         expected = name in marked and name not in NO_LORA
-        assert replicate_parse.describes_lora(_json(recordings, name)) is expected, name
+        assert replicate_parse.is_lora(_json(recordings, name)) is expected, name
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:
     replicate = [_json(recordings, name) for name in _recorded("replicate_model_*.json")]
     return {
         "civitai": {str(model["id"]) for model in models if model["type"] in parse.LORA_TYPES},
-        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_parse.describes_lora(m)},
+        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_parse.is_lora(m)},
     }
 
 

@@ -70,7 +70,7 @@ def _recorded() -> Iterator[tuple[str, Lora]]:
         for model in page.get("results") or page["models"]:
             # What has a recording of its own is read there.
             own = f"replicate_model_{model['owner']}__{model['name']}"
-            lora = replicate_parse.lora(model) if replicate_parse.describes_lora(model) else None
+            lora = replicate_parse.lora(model) if replicate_parse.is_lora(model) else None
             if lora is not None and not any(RECORDINGS.glob(f"{own}*.json")):
                 yield f"{path.name}#{lora.ref.id}", lora
 

@@ -55,7 +55,7 @@ def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
 
 @pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",)])
 def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
-    assert parse.describes_lora(replicate_model(inputs=inputs))
+    assert parse.is_lora(replicate_model(inputs=inputs))
     record = flatten(of_replicate(inputs=inputs))
     assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
 
@@ -73,7 +73,7 @@ def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
     ],
 )
 def test_what_trains_converts_or_is_a_base_model_is_not_listed(inputs: tuple[str, ...], fields: dict[str, Any]) -> None:
-    assert not parse.describes_lora(replicate_model(inputs=inputs, **fields))
+    assert not parse.is_lora(replicate_model(inputs=inputs, **fields))
     assert flatten(of_replicate(inputs=inputs, **fields)).access == "generation-only"
 
 
@@ -90,14 +90,14 @@ def test_a_fine_tune_with_its_weights_built_in_keeps_its_kind_and_words(
 ) -> None:
     fields: dict[str, Any] = {"description": description, "default_example": {"input": {"prompt": prompt}}}
     record = flatten(of_replicate(inputs=("prompt", "lora_scale"), **fields))
-    assert parse.describes_lora(replicate_model(inputs=("prompt", "lora_scale"), **fields))
+    assert parse.is_lora(replicate_model(inputs=("prompt", "lora_scale"), **fields))
     assert (record.trigger_words, record.access) == (words, "generation-only")
     assert record.kind != "tool"
 
 
 def test_a_base_model_that_kept_the_strength_of_another_program_is_no_fine_tune() -> None:
     example = {"input": {"prompt": "a pier at dawn"}}
-    assert not parse.describes_lora(replicate_model(inputs=("prompt", "lora_scale"), default_example=example))
+    assert not parse.is_lora(replicate_model(inputs=("prompt", "lora_scale"), default_example=example))
 
 
 def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
@@ -126,12 +126,12 @@ def test_an_example_with_an_empty_slot_borrows_nothing() -> None:
 
 @pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
 def test_what_takes_no_lora_says_so(words: str) -> None:
-    assert not parse.describes_lora(replicate_model(inputs=("prompt",), description=words))
+    assert not parse.is_lora(replicate_model(inputs=("prompt",), description=words))
 
 
 @pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",)])
 def test_the_word_alone_lists_nothing_that_draws_nothing(inputs: tuple[str, ...]) -> None:
-    assert not parse.describes_lora(replicate_model(inputs=inputs, description="fine-tuned with LoRA"))
+    assert not parse.is_lora(replicate_model(inputs=inputs, description="fine-tuned with LoRA"))
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_the_lcm_fork_of_the_sdxl_trainer_has_no_refiner() -> None:
 
 
 def test_what_writes_text_is_not_listed() -> None:
-    assert not parse.describes_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
+    assert not parse.is_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
 
 
 @pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
 def test_without_telling_inputs_the_word_decides(words: str, listed: bool) -> None:
-    assert parse.describes_lora(replicate_model(inputs=("prompt",), description=words)) is listed
+    assert parse.is_lora(replicate_model(inputs=("prompt",), description=words)) is listed
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_model_whose_name_is_no_name_is_none(owner: object) -> None:
 )
 def test_a_wrong_type_is_an_absent_value(field: str, wrong: object) -> None:
     fields: dict[str, Any] = {field: wrong}
-    parse.describes_lora(replicate_model(**fields))
+    parse.is_lora(replicate_model(**fields))
     assert flatten(of_replicate(**fields)).to_json()["hub"] == "replicate"
 
 
