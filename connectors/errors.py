@@ -30,6 +30,8 @@ The number is the exit code of the command line (see DESIGN's contracts).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
 
 
@@ -160,3 +162,12 @@ class NeedsFetching(NoBase):
         self.free = free
         self.license = license
         self.gated = gated
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a message: " Did you mean “sdxl” or “sdxl-1.0”?", or nothing when no known word is near."""
+    spelled = {name.casefold(): name for name in known}
+    near = [f"“{spelled[key]}”" for key in get_close_matches(word[:100].casefold(), spelled, n=3)]
+    if not near:
+        return ""
+    return f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from connectors.errors import BadQuery
+from connectors.errors import BadQuery, suggestion
 from connectors.record import Kind, Lora, Nsfw
 from connectors.registry import HUBS, HubName
-from connectors.suggestion import suggestion
 
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 

@@ -18,8 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from connectors.errors import HubUiError, UsageError
-from connectors.suggestion import suggestion
+from connectors.errors import HubUiError, UsageError, suggestion
 from hub_ui.terminal import Terminal
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.

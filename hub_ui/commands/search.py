@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import flatten, record_with_header
-from connectors.errors import BadQuery, HubUiError, KeyRequired
+from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.query import Query
 from connectors.record import Record
-from connectors.suggestion import suggestion
 from hub_ui import services, settings
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.services import Services

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from connectors import errors
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, suggestion
 
 
 def _below(kind: type[HubUiError]) -> Iterator[type[HubUiError]]:
@@ -49,3 +49,21 @@ def test_every_error_is_shown_in_the_tree_of_the_docstring() -> None:
 def test_an_error_carries_what_a_page_needs() -> None:
     error = errors.RateLimited("Slow down.", hub="civitai", url="https://example.org", retry_after=3.0)
     assert (error.name, str(error), error.hub, error.retry_after) == ("RateLimited", "Slow down.", "civitai", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("serach", " Did you mean “search”?"),
+        ("PUL", " Did you mean “pull”?"),
+        ("sho", " Did you mean “show”?"),
+        ("nothing-like-it", ""),
+        ("", ""),
+    ],
+)
+def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
+    assert suggestion(word, ["search", "show", "pull", "sync"]) == sentence
+
+
+def test_several_near_names_are_one_sentence() -> None:
+    assert suggestion("sdxxl", ["sdxl", "SDXL-L", "wan"]) == " Did you mean “sdxl” or “SDXL-L”?"

@@ -6,8 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.errors import DoesNotFit, NoBase, UsageError
-from connectors.suggestion import suggestion
+from connectors.errors import DoesNotFit, NoBase, UsageError, suggestion
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.checkpoint import identify_checkpoint
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
