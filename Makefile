@@ -23,6 +23,7 @@ lint: $(VENV)/has-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.architecture
 
 bench: $(VENV)/has-test
 	$(BIN)/python -m tests.benchmarks $(ARGS)

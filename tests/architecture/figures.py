@@ -1,0 +1,165 @@
+"""How much source there is, and how it is cut: the figures of the house, and the limits that hold them."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.architecture.sources import Function, Source
+
+# Runs of so many equal lines, imports and blank lines aside, stand nowhere twice.
+REPEATED_LINES = 12
+_IRREGULAR = frozenset(
+    [
+        "told",
+        "asked",
+        "made",
+        "kept",
+        "held",
+        "found",
+        "seen",
+        "shown",
+        "known",
+        "given",
+        "taken",
+        "drawn",
+        "spelled",
+        "sent",
+        "got",
+        "gone",
+        "built",
+        "bound",
+        "brought",
+        "caught",
+        "chosen",
+        "done",
+        "felt",
+        "fallen",
+        "forgotten",
+        "hidden",
+        "laid",
+        "left",
+        "lent",
+        "lost",
+        "meant",
+        "met",
+        "paid",
+        "said",
+        "sold",
+        "shot",
+        "spoken",
+        "spent",
+        "stood",
+        "taught",
+        "thought",
+        "thrown",
+        "understood",
+        "won",
+        "worn",
+        "woven",
+        "written",
+        "begun",
+        "borne",
+        "broken",
+        "lit",
+        "proven",
+        "borrowed",
+    ]
+)
+# They end like participles and are none.
+_NO_PARTICIPLES = frozenset(
+    ["embed", "exceed", "feed", "hundred", "need", "proceed", "seed", "shed", "shared", "speed", "succeed"]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """`most` is the limit. `found` names what counts, for a figure that counts single places."""
+
+    name: str
+    value: float
+    most: float
+    found: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name:<58} {self.value:>10,.1f} (at most {self.most:,})"
+
+
+def figures(sources: Sequence[Source]) -> list[Figure]:
+    """Of the shipped source: connectors and hub_ui without demo/build."""
+    shipped = [source for source in sources if source.is_shipped]
+    functions = [(source, function) for source in shipped for function in source.functions]
+    once = [place(source, function) for source in shipped for function in called_once(source)]
+    participles = [place(source, function) for source, function in functions if is_participle(function.name)]
+    long = [place(source, function) for source, function in functions if length(function) > 50]
+    repeated = [" = ".join(places) for places in repetitions(shipped)]
+    broad = [f"{source.module}:{line}" for source in shipped for line in broad_excepts(source)]
+    share = 100 / len(functions)
+    return [
+        Figure(name="files", value=len(shipped), most=230),
+        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=36_000),
+        Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
+        Figure(
+            name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles
+        ),
+        Figure(name=f"runs of {REPEATED_LINES} lines that stand twice", value=len(repeated), most=0, found=repeated),
+        Figure(name="functions over 50 lines", value=len(long), most=0, found=long),
+        Figure(name="places that swallow every exception", value=len(broad), most=3, found=broad),
+    ]
+
+
+def place(source: Source, function: Function) -> str:
+    return f"{source.module}:{function.lineno} {function.name}"
+
+
+def length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def called_once(source: Source) -> list[Function]:
+    """Private functions and methods that their module names once."""
+    named = Counter(
+        node.id if isinstance(node, ast.Name) else node.attr
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+    )
+    return [
+        function
+        for function in source.functions
+        if function.name.startswith("_") and not function.name.startswith("__") and named[function.name] == 1
+    ]
+
+
+def is_participle(name: str) -> bool:
+    """Whether a function's name begins with a past participle: `told`, `_asked`, `kept_files`."""
+    word = name.strip("_").split("_")[0]
+    return word in _IRREGULAR or (len(word) > 4 and word.endswith("ed") and word not in _NO_PARTICIPLES)
+
+
+def repetitions(sources: Sequence[Source]) -> list[list[str]]:
+    """Where the same run of lines stands, for those that stand more than once."""
+    places: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for source in sources:
+        lines = [
+            (number, line.strip())
+            for number, line in enumerate(source.lines, start=1)
+            if line.strip() and not line.strip().startswith(("import ", "from "))
+        ]
+        for first in range(len(lines) - REPEATED_LINES + 1):
+            run = lines[first : first + REPEATED_LINES]
+            places[tuple(line for _, line in run)].append(f"{source.module}:{run[0][0]}")
+    return [found for found in places.values() if len(found) > 1]
+
+
+def broad_excepts(source: Source) -> Iterator[int]:
+    """Lines of handlers that swallow every exception. One that cleans up and raises again swallows nothing."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ExceptHandler):
+            broad = node.type is None or any(
+                f"'{name}'" in ast.dump(node.type) for name in ("Exception", "BaseException")
+            )
+            last = node.body[-1]
+            if broad and not (isinstance(last, ast.Raise) and last.exc is None):
+                yield node.lineno

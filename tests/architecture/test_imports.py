@@ -1,0 +1,104 @@
+"""Who imports whom, and what loads when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.sources import HEAVY, ROOT, Import, imports, read_sources
+
+# Imports point to a lower number. Parts with the same number don't know each other.
+LAYERS = {
+    "connectors": 0,
+    "hub_ui.policy": 1,
+    "hub_ui.database": 2,
+    "hub_ui.settings": 2,
+    "hub_ui.terminal": 2,
+    "hub_ui.catalog": 3,
+    "hub_ui.library": 3,
+    "hub_ui.generate": 3,
+    "hub_ui.demo": 4,
+    "hub_ui.visitors": 4,
+    "hub_ui.services": 5,
+    "hub_ui.training": 6,
+    "hub_ui.widgets": 6,
+    "hub_ui.web": 7,
+    "hub_ui.pages": 8,
+    "hub_ui.app": 9,
+    "hub_ui.commands": 10,
+    "hub_ui.cli": 11,
+}
+MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.demo.build.train")
+SOURCES = read_sources()
+IMPORTS = [found for source in SOURCES for found in imports(source)]
+
+
+def layer(module: str) -> str | None:
+    return next((name for name in LAYERS if module == name or module.startswith(name + ".")), None)
+
+
+def test_connectors_import_nothing_of_hub_ui() -> None:
+    assert [str(i) for i in IMPORTS if i.source.startswith("connectors") and i.package == "hub_ui"] == []
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert [
+        s.module for s in SOURCES if layer(s.module) is None and s.module not in ("hub_ui", "hub_ui.__main__")
+    ] == []
+
+
+def test_imports_point_one_way() -> None:
+    def wrong(found: Import) -> bool:
+        own, other = layer(found.source), layer(found.target)
+        return own is not None and other is not None and own != other and LAYERS[other] >= LAYERS[own]
+
+    assert [str(i) for i in IMPORTS if wrong(i)] == []
+
+
+def test_torch_and_its_kin_are_imported_only_by_preview_and_training() -> None:
+    heavy = [i for i in IMPORTS if i.is_heavy and not i.typed]
+    assert [str(i) for i in heavy if not i.source.startswith(MAY_LOAD_HEAVY)] == []
+
+
+def test_no_import_hides_in_a_function_but_of_torch_and_its_kin() -> None:
+    assert [str(i) for i in IMPORTS if i.inside and not i.is_heavy] == []
+
+
+@pytest.mark.parametrize("module", ["connectors", "hub_ui.cli", "hub_ui.services", "hub_ui.app"])
+def test_importing_loads_neither_torch_nor_diffusers(module: str) -> None:
+    assert loaded_by(f"import {module}") & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["hub_ui.cli", *(f"hub_ui.commands.{name}" for name in ("search", "show", "inspect", "pull", "sync", "export"))],
+)
+def test_the_command_line_starts_without_gradio(module: str) -> None:
+    assert "gradio" not in loaded_by(f"import {module}")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top packages in memory after a statement, in a Python of its own."""
+    script = f"import sys; {statement}; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for type checkers count: whoever reads one module of a circle has to read them all."""
+    modules = {source.module for source in SOURCES}
+    graph = {
+        module: {own for found in IMPORTS if found.source == module for own in _modules_of(found.target, modules)}
+        - {module}
+        for module in modules
+    }
+    while free := {module for module, targets in graph.items() if not targets & graph.keys()}:
+        graph = {module: targets for module, targets in graph.items() if module not in free}
+    assert {module: sorted(targets & graph.keys()) for module, targets in graph.items()} == {}
+
+
+def _modules_of(target: str, modules: set[str]) -> set[str]:
+    """`hub_ui.services.build` is a name in the module `hub_ui.services`."""
+    return {target} & modules or {target.rpartition(".")[0]} & modules

@@ -1,0 +1,130 @@
+"""Words that this project once had for things that have names of their own: none of them comes back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.architecture.sources import Source, read_sources
+
+MODULES = frozenset(
+    [
+        "preview",
+        "studio",
+        "stage",
+        "rounds",
+        "sheets",
+        "drawn",
+        "texts",
+        "sound",
+        "footprint",
+        "steering",
+        "spacing",
+        "stamp",
+        "stamped",
+        "elsewhere",
+        "rack",
+        "placing",
+        "spelled",
+        "numbered",
+        "widening",
+        "evidence",
+        "naming",
+        "suffixes",
+        "wire",
+        "sift",
+        "refusals",
+        "twins",
+        "permits",
+        "recognise",
+        "luck",
+        "trying",
+        "making",
+        "bringing",
+        "showing",
+        "past",
+        "fitting",
+        "standing",
+        "wish",
+        "edge",
+        "reading",
+        "shelf",
+        "words",
+        "sentence",
+        "frame",
+    ]
+)
+CLASSES = frozenset(
+    [
+        "Studio",
+        "Stage",
+        "Rounds",
+        "Job",
+        "Made",
+        "Film",
+        "Sheet",
+        "Course",
+        "Sound",
+        "Drawn",
+        "Texts",
+        "Borrowed",
+        "BaseChoice",
+        "Rack",
+        "Dial",
+        "Live",
+        "Dense",
+        "Slot",
+        "Evidence",
+        "Standing",
+        "Manner",
+        "Patience",
+        "Pace",
+        "Purpose",
+        "Watch",
+        "Wish",
+        "Shelf",
+        "State",
+    ]
+)
+FUNCTIONS = frozenset(
+    [
+        "told",
+        "asked",
+        "made",
+        "proved",
+        "settled",
+        "spelled",
+        "placed",
+        "recognise",
+        "twins",
+        "held",
+        "luck",
+        "permits",
+        "weigh",
+    ]
+)
+
+
+def names(source: Source) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each name that a module gives, and the old words that it must not be."""
+    yield source.module.rpartition(".")[2], MODULES
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name.lstrip("_"), CLASSES
+    for function in source.functions:
+        yield function.name.lstrip("_"), FUNCTIONS
+
+
+SOURCES = [source for source in read_sources() if source.is_shipped]
+
+
+def test_no_name_is_an_old_word() -> None:
+    assert [f"{source.module}: {name}" for source in SOURCES for name, old in names(source) if name in old] == []
+
+
+@pytest.mark.parametrize("text", ["class _Sheet: ...", "class A:\n    def told(self): ...", "def _held(): ..."])
+def test_an_old_word_is_seen_wherever_it_stands(text: str) -> None:
+    source = Source(module="made_up", path=SOURCES[0].path, text=text)
+    assert any(name in old for name, old in names(source))
