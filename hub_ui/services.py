@@ -215,8 +215,8 @@ class Services:
             return self.library.pull(
                 download,
                 record,
-                report=report,
-                cancelled=cancelled,
+                on_progress=report,
+                is_cancelled=cancelled,
                 renew=lambda: connector.download(pinned, lora),
                 most=most,
             )
@@ -272,7 +272,7 @@ class Services:
             if entry is None:
                 raise
             mirrors, download = self.catalog.by_sha256(entry.sha256), lambda ref: self.connector(ref.hub).download(ref)
-            if not pull_from_mirror(self.library, entry, mirrors, download, report=report, cancelled=cancelled):
+            if not pull_from_mirror(self.library, entry, mirrors, download, on_progress=report, is_cancelled=cancelled):
                 raise
             return entry
 

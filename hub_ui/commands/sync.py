@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
             connector=built.connector,
             refs_of=built.catalog.by_sha256,
             frozen=args.frozen,
-            report=progress(terminal),
+            on_progress=progress(terminal),
             explain=built.explain,
         )
         results = [_told(result, terminal) for result in job.run()]

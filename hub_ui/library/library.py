@@ -97,8 +97,8 @@ class Library:
         download: Download,
         about: Record | Entry,
         *,
-        report: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
         renew: Renew | None = None,
         most: int | None = None,
     ) -> Entry:
@@ -114,7 +114,7 @@ class Library:
         """
         if not download.ref.pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
-        meter = Meter(total=download.size, report=report, cancelled=cancelled, most=most)
+        meter = Meter(total=download.size, report=on_progress, cancelled=is_cancelled, most=most)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"

@@ -34,8 +34,8 @@ def pull_from_mirror(
     refs: Iterable[Ref],
     download: Callable[[Ref], Download],
     *,
-    report: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> Ref | None:
     """Fetches an entry's file from the first mirror that hands it out, and returns that mirror.
 
@@ -48,7 +48,7 @@ def pull_from_mirror(
             return replace(download(mirror), ref=entry.ref)
 
         try:
-            library.pull(renew(), entry, report=report, cancelled=cancelled, renew=renew)
+            library.pull(renew(), entry, on_progress=on_progress, is_cancelled=is_cancelled, renew=renew)
         except PullCancelled:
             raise
         except HubUiError as error:

@@ -47,7 +47,7 @@ class Sync:
     connector: Callable[[Origin], LoraSource]
     refs_of: Callable[[str], Iterable[Ref]]
     frozen: bool = False
-    report: Callable[[Progress], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
     explain: Callable[[HubUiError, Ref], HubUiError] = lambda error, ref: error
 
     def run(self) -> Iterator[Synced]:
@@ -93,7 +93,7 @@ class Sync:
             download = connector.download(entry.ref)
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
-                meter = Meter(report=self.report)
+                meter = Meter(report=self.on_progress)
                 found = sha256_at(download, lambda: connector.download(entry.ref), meter, self.library.manner.patience)
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
@@ -108,10 +108,10 @@ class Sync:
             return self.connector(ref.hub).download(ref)
 
         try:
-            self.library.pull(download(), entry, report=self.report, renew=download)
+            self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
         except (NotFound, AccessError):
             refs = self.refs_of(entry.sha256)
-            mirror = pull_from_mirror(self.library, entry, refs, download, report=self.report)
+            mirror = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)
             if mirror is None:
                 raise
             return mirror

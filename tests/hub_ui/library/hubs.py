@@ -47,8 +47,8 @@ def pull(
     hub: HubName,
     library: Library,
     *,
-    report: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> Entry:
     connector = connector_of(hubs, hub)
     pinned = connector.pin(Ref.parse(REFS[hub]))
@@ -56,8 +56,8 @@ def pull(
     return library.pull(
         download,
         record(ref=pinned, hub=hub, creator="maker"),
-        report=report,
-        cancelled=cancelled,
+        on_progress=on_progress,
+        is_cancelled=is_cancelled,
         renew=lambda: connector.download(pinned),
     )
 

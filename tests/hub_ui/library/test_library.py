@@ -127,7 +127,7 @@ def test_an_unpinned_ref_is_refused(library: Library, ink: HttpDownload) -> None
 
 def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None:
     seen: list[Progress] = []
-    library.pull(ink, record(), report=seen.append)
+    library.pull(ink, record(), on_progress=seen.append)
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
 
 
@@ -135,7 +135,7 @@ def test_a_cancelled_pull_keeps_what_came_until_it_is_forgotten(library: Library
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     answers = iter([False, False])
     with pytest.raises(PullCancelled):
-        library.pull(download(hub.url + "/file"), record(), cancelled=lambda: next(answers, True))
+        library.pull(download(hub.url + "/file"), record(), is_cancelled=lambda: next(answers, True))
     assert files(library) == ["sd1/ada/Ink lines-2001.38fcb4edb5bb.part"]
     assert library.partial_bytes(INK) > 0
     library.forget(INK)

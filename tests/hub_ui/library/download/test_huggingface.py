@@ -122,7 +122,7 @@ def test_bytes_other_than_promised_are_refused_in_the_end(hubs: HubEndpoints, li
 def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None:
     seen: list[Progress] = []
     asked = of(hubs)
-    library.pull(asked, record(), report=seen.append)
+    library.pull(asked, record(), on_progress=seen.append)
     assert (seen[-1].done, seen[-1].fraction) == (asked.size, 1.0)
 
 
