@@ -31,7 +31,6 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step, spread, with_other_halves
 from hub_ui.images.history import History
-from hub_ui.library.alternatives import explain
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.file_names import FileNameTemplate
@@ -39,7 +38,7 @@ from hub_ui.library.identify import Identifier, entry_of_file, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.local_files import LocalFiles
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import open_mirrors, pull_from_mirror
+from hub_ui.library.mirrors import explain, open_mirrors, pull_from_mirror
 from hub_ui.library.queue import Queue, Task
 from hub_ui.policy import Policy
 from hub_ui.settings import Settings

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,161 +27,8 @@ import tantivy
 from tantivy import Occur, Order
 
 from hub_ui.catalog.row import Row, Terms
-from hub_ui.catalog.search import FACETS, PLACES, SORT_FIELD, Counts, Facet, Hits, Place, Plan
+from hub_ui.catalog.search import FACETS, PLACES, SORT_FIELD, Counts, Facet, Hits, Place, Plan, phrases_at
 from hub_ui.catalog.store import Store
-
-# Buckets of a facet: more than there are base models and licence names.
-_MAX_BUCKETS = 10_000
-# An order key is the number to sort by, then the inverted row id: equal numbers keep the order of their ids.
-_ID_BITS = 26
-_ID_MASK = (1 << _ID_BITS) - 1
-
-
-def schema_of_rows() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    for name in ("title", "names", "about"):
-        builder.add_text_field(name, tokenizer_name="whitespace")
-    for name in ("id", "whole"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    for name in ("hub", "kind", "key", "group", "license"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
-    for name in ("nsfw", "rank"):
-        builder.add_integer_field(name, indexed=True, fast=True)
-    for name in sorted(set(SORT_FIELD.values())):
-        builder.add_integer_field(name, fast=True)
-    return builder.build()
-
-
-def document(row_id: int, row: Row, schema: tantivy.Schema) -> tantivy.Document:
-    values: dict[str, Any] = {
-        "id": str(row_id),
-        "whole": row.whole,
-        "title": row.title,
-        "names": row.names,
-        "about": row.about,
-        "hub": row.hub,
-        "kind": row.kind or [],
-        "key": list(row.keys),
-        "group": list(row.groups),
-        "license": row.license or [],
-        "nsfw": row.nsfw,
-        "rank": [] if row.rank is None else row.rank,
-    }
-    orders = {name: (getattr(row, name) << _ID_BITS) | (_ID_MASK - row_id) for name in set(SORT_FIELD.values())}
-    return tantivy.Document.from_dict(values | orders, schema)
-
-
-def find(schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan) -> Hits:
-    matches = _terms_query(schema, plan.terms, PLACES[-1])
-    everything = _all_of([matches, *_filters(schema, plan)])
-    total = _count(searcher, everything)
-    ids: list[int] = []
-    skip, limit = plan.offset, min(plan.limit, total - plan.offset)
-    # Place after place, each without what the places before it had, until the page is full.
-    for query in _queries_in_order(schema, plan, everything):
-        if len(ids) >= limit:
-            break
-        size = total if query is everything else _count(searcher, query)
-        if skip < size:
-            count = min(limit - len(ids), size - skip)
-            found = searcher.search(query, count, False, SORT_FIELD[plan.sort], skip, Order.Desc)
-            ids += (_ID_MASK - (key & _ID_MASK) for key, _ in found.hits)
-        skip = max(0, skip - size)
-    return Hits(ids=tuple(ids), total=total, counts=_counts(schema, searcher, plan, matches, everything))
-
-
-def _queries_in_order(schema: tantivy.Schema, plan: Plan, everything: tantivy.Query) -> Iterator[tantivy.Query]:
-    if plan.terms is None or plan.sort != "relevance":
-        yield everything
-        return
-    before = _term(schema, "whole", plan.terms.whole)
-    yield _all_of([everything, before])
-    for place in PLACES:
-        here = _terms_query(schema, plan.terms, place)
-        yield tantivy.Query.boolean_query([(Occur.Must, everything), (Occur.Must, here), (Occur.MustNot, before)])
-        before = here
-
-
-def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
-    # `count` is missing from tantivy's type stub.
-    found: Any = searcher.search(query, 1, True)
-    return int(found.count)
-
-
-def _terms_query(schema: tantivy.Schema, terms: Terms | None, place: Place) -> tantivy.Query:
-    if terms is None:
-        return tantivy.Query.all_query()
-    last = len(terms.phrases) - 1
-    return _all_of(
-        [
-            _any_of(
-                [
-                    _phrase(schema, field, phrase, terms.open_end and place.open_end and i == last)
-                    for field in place.fields
-                ]
-            )
-            for i, phrase in enumerate(terms.phrases)
-        ]
-        or [_any_of([])]
-    )
-
-
-def _phrase(schema: tantivy.Schema, field: str, phrase: Sequence[str], open_end: bool) -> tantivy.Query:
-    if open_end:
-        # A word holds letters and digits only (see text.py), so it means itself in a pattern too.
-        return tantivy.Query.regex_query(schema, field, f"{phrase[0]}.*")
-    if len(phrase) == 1:
-        return _term(schema, field, phrase[0])
-    return tantivy.Query.phrase_query(schema, field, list(phrase))
-
-
-def _filters(schema: tantivy.Schema, plan: Plan, *, but: Facet | None = None) -> list[tantivy.Query]:
-    levels = _any_of([_term(schema, "nsfw", level) for level in range(plan.nsfw + 1)])
-    facets = [
-        _any_of([_term(schema, facet, value) for value in sorted(plan.filters[facet])])
-        for facet in FACETS
-        if facet in plan.filters and facet != but
-    ]
-    return [levels, *facets]
-
-
-def _term(schema: tantivy.Schema, name: str, value: str | int) -> tantivy.Query:
-    return tantivy.Query.term_query(schema, name, value, "basic")
-
-
-def _all_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    return tantivy.Query.boolean_query([(Occur.Must, query) for query in queries])
-
-
-def _any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
-
-
-def _counts(
-    schema: tantivy.Schema, searcher: tantivy.Searcher, plan: Plan, matches: tantivy.Query, everything: tantivy.Query
-) -> Counts:
-    """One pass for all facets without a filter of their own, and one for each that has one."""
-    limits = {"size": _MAX_BUCKETS, "segment_size": _MAX_BUCKETS}
-    found: dict[str, Mapping[Any, int]] = {}
-
-    def count(query: tantivy.Query, fields: Iterable[str]) -> None:
-        answer = searcher.aggregate(query, {field: {"terms": {"field": field, **limits}} for field in fields})
-        for field, result in answer.items():
-            found[field] = {bucket["key"]: bucket["doc_count"] for bucket in result["buckets"]}
-
-    own = {facet: ("key", "group") if facet == "key" else (facet,) for facet in plan.filters}
-    count(everything, {"hub", "kind", "key", "group", "rank", "license"}.difference(*own.values()))
-    for facet, fields in own.items():
-        count(_all_of([matches, *_filters(schema, plan, but=facet)]), fields)
-    return Counts(
-        hubs=found["hub"],
-        kinds=found["kind"],
-        keys=found["key"],
-        groups=frozenset(found["group"]),
-        ranks={int(rank): number for rank, number in found["rank"].items()},
-        licenses=found["license"],
-    )
-
 
 _LOG = logging.getLogger(__name__)
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
@@ -191,6 +39,11 @@ _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 _HEAP_BYTES = 15_000_000
 _REBUILD_HEAP_BYTES = 64_000_000
+# Buckets of a facet: more than there are base models and licence names.
+_MAX_BUCKETS = 10_000
+# An order key is the number to sort by, then the inverted row id: equal numbers keep the order of their ids.
+_ID_BITS = 26
+_ID_MASK = (1 << _ID_BITS) - 1
 
 
 class IndexBusy(Exception):
@@ -215,7 +68,6 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._schema = schema_of_rows()
         self._opened: tuple[_Current, tantivy.Index] | None = None
         self._tried = ""
 
@@ -224,7 +76,7 @@ class Index:
         reason = ""
         for _ in range(_ATTEMPTS):
             try:
-                return find(self._schema, self._searcher(store), plan)
+                return _find(self._searcher(store), plan)
             except (ValueError, OSError) as error:
                 reason = str(error)
                 with self._lock:
@@ -292,7 +144,7 @@ class Index:
         current = _Current(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
         target = self._folder / current.folder
         target.mkdir(parents=True)
-        index = tantivy.Index(self._schema, path=str(target))
+        index = tantivy.Index(_schema(), path=str(target))
         index.config_reader("manual")
         self._write(index.writer(_REBUILD_HEAP_BYTES, 1), store.rows(), current, replace=False)
         index.reload()
@@ -310,7 +162,7 @@ class Index:
             change = latest
             if replace:
                 writer.delete_documents_by_term("id", str(row_id))
-            writer.add_document(document(row_id, row, self._schema))
+            writer.add_document(_document(row_id, row))
         writer.commit()
         # Before the writer lets go of its lock, so that two processes' numbers can't cross.
         new = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")
@@ -321,3 +173,139 @@ class Index:
     @property
     def _pointer(self) -> Path:
         return self._folder / "current.json"
+
+
+@cache
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for name in ("title", "names", "about"):
+        builder.add_text_field(name, tokenizer_name="whitespace")
+    for name in ("id", "whole"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("hub", "kind", "key", "group", "license"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    for name in ("nsfw", "rank"):
+        builder.add_integer_field(name, indexed=True, fast=True)
+    for name in sorted(set(SORT_FIELD.values())):
+        builder.add_integer_field(name, fast=True)
+    return builder.build()
+
+
+def _document(row_id: int, row: Row) -> tantivy.Document:
+    values: dict[str, Any] = {
+        "id": str(row_id),
+        "whole": row.whole,
+        "title": row.title,
+        "names": row.names,
+        "about": row.about,
+        "hub": row.hub,
+        "kind": row.kind or [],
+        "key": list(row.keys),
+        "group": list(row.groups),
+        "license": row.license or [],
+        "nsfw": row.nsfw,
+        "rank": [] if row.rank is None else row.rank,
+    }
+    orders = {name: (getattr(row, name) << _ID_BITS) | (_ID_MASK - row_id) for name in set(SORT_FIELD.values())}
+    return tantivy.Document.from_dict(values | orders, _schema())
+
+
+def _find(searcher: tantivy.Searcher, plan: Plan) -> Hits:
+    matches = _terms_query(plan.terms, PLACES[-1])
+    everything = _all_of([matches, *_filters(plan)])
+    total = _count(searcher, everything)
+    ids: list[int] = []
+    skip, limit = plan.offset, min(plan.limit, total - plan.offset)
+    # Place after place, each without what the places before it had, until the page is full.
+    for query in _queries_in_order(plan, everything):
+        if len(ids) >= limit:
+            break
+        size = total if query is everything else _count(searcher, query)
+        if skip < size:
+            count = min(limit - len(ids), size - skip)
+            found = searcher.search(query, count, False, SORT_FIELD[plan.sort], skip, Order.Desc)
+            ids += (_ID_MASK - (key & _ID_MASK) for key, _ in found.hits)
+        skip = max(0, skip - size)
+    return Hits(ids=tuple(ids), total=total, counts=_counts(searcher, plan, matches, everything))
+
+
+def _queries_in_order(plan: Plan, everything: tantivy.Query) -> Iterator[tantivy.Query]:
+    if plan.terms is None or plan.sort != "relevance":
+        yield everything
+        return
+    before = _term("whole", plan.terms.whole)
+    yield _all_of([everything, before])
+    for place in PLACES:
+        here = _terms_query(plan.terms, place)
+        yield tantivy.Query.boolean_query([(Occur.Must, everything), (Occur.Must, here), (Occur.MustNot, before)])
+        before = here
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    # `count` is missing from tantivy's type stub.
+    found: Any = searcher.search(query, 1, True)
+    return int(found.count)
+
+
+def _terms_query(terms: Terms | None, place: Place) -> tantivy.Query:
+    if terms is None:
+        return tantivy.Query.all_query()
+    queries = []
+    for phrase, open_end in phrases_at(terms, place):
+        queries.append(_any_of([_phrase(field, phrase, open_end) for field in place.fields]))
+    return _all_of(queries or [_any_of([])])
+
+
+def _phrase(field: str, phrase: Sequence[str], open_end: bool) -> tantivy.Query:
+    if open_end:
+        # A word holds letters and digits only (see row.py), so it means itself in a pattern too.
+        return tantivy.Query.regex_query(_schema(), field, f"{phrase[0]}.*")
+    if len(phrase) == 1:
+        return _term(field, phrase[0])
+    return tantivy.Query.phrase_query(_schema(), field, list(phrase))
+
+
+def _filters(plan: Plan, *, but: Facet | None = None) -> list[tantivy.Query]:
+    levels = _any_of([_term("nsfw", level) for level in range(plan.nsfw + 1)])
+    facets = [
+        _any_of([_term(facet, value) for value in sorted(plan.filters[facet])])
+        for facet in FACETS
+        if facet in plan.filters and facet != but
+    ]
+    return [levels, *facets]
+
+
+def _term(name: str, value: str | int) -> tantivy.Query:
+    return tantivy.Query.term_query(_schema(), name, value, "basic")
+
+
+def _all_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(Occur.Must, query) for query in queries])
+
+
+def _any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def _counts(searcher: tantivy.Searcher, plan: Plan, matches: tantivy.Query, everything: tantivy.Query) -> Counts:
+    """One pass for all facets without a filter of their own, and one for each that has one."""
+    limits = {"size": _MAX_BUCKETS, "segment_size": _MAX_BUCKETS}
+    found: dict[str, Mapping[Any, int]] = {}
+
+    def count(query: tantivy.Query, fields: Iterable[str]) -> None:
+        answer = searcher.aggregate(query, {field: {"terms": {"field": field, **limits}} for field in fields})
+        for field, result in answer.items():
+            found[field] = {bucket["key"]: bucket["doc_count"] for bucket in result["buckets"]}
+
+    own = {facet: ("key", "group") if facet == "key" else (facet,) for facet in plan.filters}
+    count(everything, {"hub", "kind", "key", "group", "rank", "license"}.difference(*own.values()))
+    for facet, fields in own.items():
+        count(_all_of([matches, *_filters(plan, but=facet)]), fields)
+    return Counts(
+        hubs=found["hub"],
+        kinds=found["kind"],
+        keys=found["key"],
+        groups=frozenset(found["group"]),
+        ranks={int(rank): number for rank, number in found["rank"].items()},
+        licenses=found["license"],
+    )

@@ -1,4 +1,4 @@
-"""What a search of the catalog answers."""
+"""A search of the catalog: what it answers, the plan for it, and a scan of all rows that works without the index."""
 
 from __future__ import annotations
 
@@ -122,11 +122,15 @@ def plan(query: Query, offset: int) -> Plan:
     )
 
 
+def phrases_at(terms: Terms, place: Place) -> list[tuple[tuple[str, ...], bool]]:
+    """The phrases that `place` must hold, each with whether words that begin with it count too."""
+    last = len(terms.phrases) - 1
+    return [(words, terms.open_end and place.open_end and i == last) for i, words in enumerate(terms.phrases)]
+
+
 def phrases(plan: Plan) -> list[str] | None:
     """What a row's text must hold for the widest place; None when nothing can be found."""
-    if plan.terms is None:
-        return []
-    return _phrases(plan.terms, PLACES[-1]) or None
+    return [] if plan.terms is None else _texts_at(plan.terms, PLACES[-1]) or None
 
 
 def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
@@ -164,12 +168,10 @@ def _place(row: Row, plan: Plan) -> int:
         return -1
     for number, place in enumerate(PLACES):
         texts = [getattr(row, name) for name in place.fields]
-        if all(any(phrase in text for text in texts) for phrase in _phrases(plan.terms, place)):
+        if all(any(piece in text for text in texts) for piece in _texts_at(plan.terms, place)):
             return number
     return len(PLACES)
 
 
-def _phrases(terms: Terms, place: Place) -> list[str]:
-    last = len(terms.phrases) - 1
-    open_end = terms.open_end and place.open_end
-    return [phrase(words, open_end=open_end and i == last) for i, words in enumerate(terms.phrases)]
+def _texts_at(terms: Terms, place: Place) -> list[str]:
+    return [phrase(words, open_end=open_end) for words, open_end in phrases_at(terms, place)]

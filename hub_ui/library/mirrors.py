@@ -1,4 +1,4 @@
-"""Mirrors: other refs under which a hub has the same bytes."""
+"""What to do about a file that its hub refuses: mirrors, other refs with the same bytes, and the next step for a person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from connectors.connector import Download
-from connectors.errors import HubUiError, NetworkError, RateLimited
+from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, RegionBlocked
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.library.download.progress import Progress, PullCancelled
@@ -58,3 +58,38 @@ def pull_from_mirror(
     if failure is not None:
         raise failure
     return None
+
+
+def explain(error: HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> HubUiError:
+    """The same error with the best next step added. `mirrors` are other refs of the same bytes."""
+    if not isinstance(error, NotFound | AccessError):
+        return error
+    step = _next_step(error, ref, known, mirrors)
+    if not step:
+        return error
+    message = error.message.rstrip()
+    # A full stop where a hub's own words lack it, but none behind an address.
+    if message[-1:].isalnum() and "://" not in message.rpartition(" ")[2]:
+        message += "."
+    return type(error)(f"{message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
+
+
+def _next_step(error: HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> str:
+    mirror = next((mirror for mirror in mirrors if (mirror.hub, mirror.id) != (ref.hub, ref.id)), None)
+    if mirror is not None and (mirror.hub != ref.hub or not isinstance(error, RegionBlocked)):
+        return f"The same bytes are at {mirror}: hub-ui pull {mirror}"
+    if known is None:
+        return ""
+    page = f"Its page: {known.url}"
+    if not isinstance(error, NotFound):
+        return "" if "http" in error.message else page
+    by = f" by {known.creator}" if known.creator else ""
+    found = f"The catalog remembers it as “{known.title}”{by}."
+    if known.access == "removed":
+        return found
+    if known.access == "archived":
+        return f"{found} {page}"
+    this = known.version(ref.version)
+    others = (version for version in known.versions if version is not this)
+    other = next((version for version in others if version.access == "open" and version.files), None)
+    return f"{found} Another version is there: hub-ui pull {other.ref}" if other else found
