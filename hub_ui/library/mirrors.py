@@ -1,4 +1,4 @@
-"""What to do about a file that its hub refuses: mirrors, other refs with the same bytes, and the next step for a person."""
+"""Files that a hub refuses: mirrors, which are other refs of the same bytes, and the next step for a person."""
 
 from __future__ import annotations
 
