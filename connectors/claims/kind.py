@@ -169,8 +169,10 @@ _MACHINE = frozenset(
 
 def content_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags about the content, in the author's words and order; each tag once."""
-    return tuple(dict.fromkeys(tag for word in tags if (tag := word.strip()) and not _is_for_machines(tag.casefold())))
-
-
-def _is_for_machines(tag: str) -> bool:
-    return tag in _MACHINE or any((_NAMED_VALUE.match(tag), _TASK.fullmatch(tag), _LANGUAGE.fullmatch(tag)))
+    found: dict[str, None] = {}
+    for tag in map(str.strip, tags):
+        folded = tag.casefold()
+        patterns = (_NAMED_VALUE.match(folded), _TASK.fullmatch(folded), _LANGUAGE.fullmatch(folded))
+        if tag and folded not in _MACHINE and not any(patterns):
+            found[tag] = None
+    return tuple(found)

@@ -74,7 +74,7 @@ def read(header: Header, source: Readable | None = None) -> LoraFacts:
 def from_structure(structure: Structure, header: Header, source: Readable | None = None) -> LoraFacts:
     """Combines a known structure with this file's metadata and alpha."""
     if structure.what != "lora":
-        warning = f"This is no LoRA for pictures or films: it is {WORDS[structure.what]}."
+        warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
         return LoraFacts(what=structure.what, tensors=structure.tensors, warnings=(warning,))
     metadata = header.metadata
     # Of several architectures that the tensors leave, the metadata may pick one.

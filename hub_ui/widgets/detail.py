@@ -148,7 +148,7 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
 def refusal(facts: Facts | None) -> str:
     if facts is None or facts.adapter.is_lora:
         return ""
-    return f"This is no LoRA for pictures or films: the file is {WORDS[facts.adapter.what]}. It can't be tried here."
+    return f"This is no LoRA for images or videos: the file is {WORDS[facts.adapter.what]}. It can't be tried here."
 
 
 def _read(facts: Facts | None) -> str:

@@ -49,7 +49,7 @@ def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
     with answering(data, monkeypatch):
         assert cli.main(["pull", CIVITAI]) == 0
         assert capsys.readouterr().err == (
-            f"{CIVITAI}: This is no LoRA for pictures or films: it is a LoRA for a language model. "
+            f"{CIVITAI}: This is no LoRA for images or videos: it is a LoRA for a language model. "
             "It is in the library, and can't be tried here.\n"
         )
 

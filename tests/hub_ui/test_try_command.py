@@ -392,7 +392,7 @@ def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
     [
         (b"", 7, "“Ink”: This is an empty file, not a safetensors file."),
         (b"\x80\x04K\x01.", 7, "“Ink”: This is a Python pickle, which can run code when loaded"),
-        (b"\x02" + bytes(7) + b"{}", 1, "“Ink” can't be tried here. This is no LoRA for pictures or films"),
+        (b"\x02" + bytes(7) + b"{}", 1, "“Ink” can't be tried here. This is no LoRA for images or videos"),
     ],
 )
 def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(

@@ -40,7 +40,7 @@ SOON, PAST = "2026-08-23T12:00:00.000Z", "2026-08-19T12:00:00.000Z"
         ({"paidAccess": "yes", "earlyAccessTimeFrame": "x", "publishedAt": 7}, "open"),
     ],
 )
-def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str) -> None:
+def test_access_has_had_many_forms(version: dict[str, Any], access: str) -> None:
     assert version_availability(version, NOW).access == access
 
 
@@ -52,7 +52,7 @@ def test_access_has_been_told_in_many_ways(version: dict[str, Any], access: str)
         ("2026-08-20T13:00:00Z", "Early access for less than two hours, until 2026-08-20 13:00 UTC."),
     ],
 )
-def test_the_time_left_is_told(until: str, note: str) -> None:
+def test_a_note_gives_the_time_left(until: str, note: str) -> None:
     availability = version_availability({"paidAccess": {"permanent": False, "endsAt": until}}, NOW)
     assert (availability.access, availability.note) == ("paid", note)
 

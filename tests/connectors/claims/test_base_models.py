@@ -116,7 +116,7 @@ def test_labels_fall_back_to_what_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "names"),
+    ("wanted", "names"),
     [
         ("flux1", ("Flux.1 D", "Flux.1 S", "Flux.1 Kontext", "Flux.1 Krea")),
         ("pony", ("Pony",)),
@@ -126,8 +126,8 @@ def test_labels_fall_back_to_what_was_written() -> None:
         ("Halcyon 2", ("Halcyon 2",)),
     ],
 )
-def test_a_filter_is_spelled_as_civitai_spells_it(asked: str, names: tuple[str, ...]) -> None:
-    assert spellings(asked, "civitai") == names
+def test_a_filter_is_spelled_as_civitai_spells_it(wanted: str, names: tuple[str, ...]) -> None:
+    assert spellings(wanted, "civitai") == names
 
 
 def test_a_filter_is_spelled_as_a_repo_for_hugging_face() -> None:
@@ -154,7 +154,7 @@ def test_other_is_no_base_model(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("wanted", "found"),
     [
         ((), True),
         (("pony",), True),
@@ -167,8 +167,8 @@ def test_other_is_no_base_model(name: str) -> None:
         (("flux1", "pony"), True),
     ],
 )
-def test_a_base_is_found_by_id_architecture_or_name(asked: tuple[str, ...], found: bool) -> None:
-    assert matches("pony", "sdxl", "Pony", asked) is found
+def test_a_base_is_found_by_id_architecture_or_name(wanted: tuple[str, ...], found: bool) -> None:
+    assert matches("pony", "sdxl", "Pony", wanted) is found
 
 
 def test_an_unlisted_base_is_found_as_written() -> None:

@@ -178,7 +178,7 @@ def test_the_front_matter_is_a_repo_a_list_or_a_name(written: object, base: str 
     assert _base({"base_model": written}) == base
 
 
-def test_what_an_unlisted_repo_is_made_from_is_told_by_its_name() -> None:
+def test_the_name_of_an_unlisted_repo_names_its_base() -> None:
     claims = base_model_claims({"base_model": "x/waiIllustriousSDXL_v170"}, None, (), "")
     assert [(c.field, c.value, c.where) for c in claims] == [
         ("raw_base_model", "x/waiIllustriousSDXL_v170", "card front matter: base_model"),
@@ -227,7 +227,7 @@ def test_a_silent_cards_text_is_read_if_it_names_one_base(body: str, base: str |
     assert _base(body=body) == base
 
 
-def test_a_repos_name_is_the_last_to_be_asked() -> None:
+def test_a_repos_name_counts_last() -> None:
     claims = base_model_claims({}, None, (), "", "a/fox-sdxl-lora")
     assert {(c.field, c.value, c.where) for c in claims} == {
         ("base_model", "sdxl-1.0", "repo name: sdxl"),

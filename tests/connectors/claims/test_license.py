@@ -87,7 +87,7 @@ def test_other_means_the_name_beside_it(front: dict[str, Any], tags: list[str], 
     assert best(license.huggingface_claims(front, tags), "license") == words
 
 
-def test_a_known_licence_is_told_in_words() -> None:
+def test_a_known_licence_has_a_text() -> None:
     claims = license.huggingface_claims({"license": "cc-by-nc-4.0"}, ())
     told = [(claim.source, claim.value, claim.where) for claim in claims if claim.field == "license_terms"]
     words = "images may not be sold, not for sale, merges allowed, credit the author"

@@ -56,7 +56,7 @@ def test_the_stronger_of_two_statements_counts() -> None:
         ({"nsfwLevel": 1, "modelVersions": [{"nsfwLevel": 8}]}, [], "explicit"),
     ],
 )
-def test_a_lora_is_as_strong_as_its_strongest_picture(model: dict[str, Any], images: list[Any], level: str) -> None:
+def test_a_lora_has_the_level_of_its_strongest_image(model: dict[str, Any], images: list[Any], level: str) -> None:
     assert nsfw.lora_level(model, images) == level
 
 
@@ -86,7 +86,7 @@ def test_a_tag_or_a_name_tells_the_level_and_nothing_else_does(tags: list[str], 
         ({"nsfw": False}, ["modelVersions[].images"]),
     ],
 )
-def test_a_claim_says_where_civitai_told_the_level(model: dict[str, Any], where: list[str]) -> None:
+def test_a_claim_names_the_fields_of_the_level(model: dict[str, Any], where: list[str]) -> None:
     assert [claim.where for claim in nsfw.civitai_claims("soft", model)] == where
 
 

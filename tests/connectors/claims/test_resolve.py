@@ -40,7 +40,7 @@ def test_an_empty_claim_says_nothing(empty: Value) -> None:
 
 
 @pytest.mark.parametrize("field", ["trigger_words", "weight", "kind", "license"])
-def test_what_its_author_means_is_asked_of_the_author_before_the_file(field: str) -> None:
+def test_for_an_authors_intention_the_author_is_trusted_more_than_the_file(field: str) -> None:
     claims = [_claim(field, "10 ink", "header"), _claim(field, "inkline", "hub")]
     assert best(claims, field) == "inkline"
 

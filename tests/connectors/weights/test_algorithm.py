@@ -87,7 +87,7 @@ def test_the_factors_of_a_layer_name_its_algorithm_and_rank(
     assert (found.what, found.algorithm, dict(found.ranks)) == ("lora", algorithm, ranks)
 
 
-def test_pefts_boft_is_told_by_its_own_names() -> None:
+def test_pefts_boft_has_names_of_its_own() -> None:
     name = "base_model.model.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
     found = read(layer({"boft_R": (1, 192, 4, 4), "boft_s": (320, 1)}, name))
     assert (found.what, found.architectures, found.algorithm) == ("lora", ("sd1",), "boft")

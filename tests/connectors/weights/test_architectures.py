@@ -419,7 +419,7 @@ UNKNOWN: tuple[tuple[str, str], ...] = (
 @pytest.mark.parametrize(
     ("architecture", "style", "layers"), [(name, *row) for name, rows in DECIDED.items() for row in rows]
 )
-def test_a_network_is_told_by_few_of_its_layers(architecture: str, style: str, layers: str) -> None:
+def test_few_layers_are_enough_to_identify_a_network(architecture: str, style: str, layers: str) -> None:
     found = structure(lora(layers, style=style))
     assert (found.what, found.architectures, found.usual) == ("lora", (architecture,), architecture)
 
@@ -475,5 +475,5 @@ def test_all_layers_but_the_modulation_may_be_flux_or_chroma() -> None:
         ("double_blocks.0.img_attn.qkv 3072>9216", None),
     ],
 )
-def test_models_of_one_architecture_are_told_apart_by_width(layers: str, size: str | None) -> None:
+def test_models_of_one_architecture_differ_in_width(layers: str, size: str | None) -> None:
     assert structure(lora(layers)).size == size

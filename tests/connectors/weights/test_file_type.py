@@ -138,7 +138,7 @@ def test_a_file_is_called_what_its_shapes_say(kind: str, shapes: Shapes) -> None
 
 
 @pytest.mark.parametrize("layers", LANGUAGE)
-def test_a_lora_for_a_language_model_is_told_from_one_for_pictures(layers: str) -> None:
+def test_a_lora_for_a_language_model_is_not_one_for_images(layers: str) -> None:
     assert what(lora(layers, style="peft")) == "llm-lora"
     assert what(lora(layers, style="own")) == "llm-lora"
 
@@ -155,7 +155,7 @@ def test_a_lora_for_a_language_model_is_told_from_one_for_pictures(layers: str) 
         lora("mask_decoder.transformer.layers.0.self_attn.q_proj 256>256", style="peft"),
     ],
 )
-def test_a_lora_for_a_vision_model_is_told_from_one_for_pictures(shapes: Shapes) -> None:
+def test_a_lora_for_a_vision_model_is_not_one_for_images(shapes: Shapes) -> None:
     assert what(shapes) == "vision-lora"
 
 
@@ -171,7 +171,7 @@ def test_a_lora_for_a_vision_model_is_told_from_one_for_pictures(shapes: Shapes)
         ("model.layers.0.self_attn.q_proj 4096>4096", "ai-toolkit"),
     ],
 )
-def test_what_looks_like_a_language_models_may_be_for_pictures(layers: str, style: str) -> None:
+def test_what_looks_like_a_language_models_may_be_for_images(layers: str, style: str) -> None:
     assert what(lora(layers, style=style)) == "lora"
 
 
@@ -260,7 +260,7 @@ def test_what_is_no_lora_is_described_in_a_word() -> None:
         (FLUX, False),
     ],
 )
-def test_a_control_lora_of_flux_reads_two_pictures(shapes: Shapes, is_control: bool) -> None:
+def test_a_control_lora_of_flux_reads_two_images(shapes: Shapes, is_control: bool) -> None:
     found = read(shapes)
     assert (found.what, found.control, found.others) == ("lora", is_control, 0)
 
@@ -379,7 +379,7 @@ def test_a_mixture_is_a_lora_whose_layers_have_several_second_halves() -> None:
     assert (found.what, found.usual, found.halves, found.others) == ("lora", "anima", 0, 0)
 
 
-def test_ia3_of_sd_1_is_told_by_its_text_encoder() -> None:
+def test_the_text_encoder_identifies_ia3_of_sd_1() -> None:
     model = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
     encoder = "lora_te_text_model_encoder_layers_0_self_attn_k_proj"
     scales = {f"{model}.weight": (320,), f"{encoder}.weight": (768,)}

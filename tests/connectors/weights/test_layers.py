@@ -31,7 +31,7 @@ def test_a_name_that_is_a_number_has_a_container_of_its_own() -> None:
     assert seen({"unet:0:down": (4, 320), "unet:1:down": (4, 768)}).containers == {"#"}
 
 
-def test_a_word_may_be_asked_for_anywhere_or_at_the_beginning() -> None:
+def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
     found = written("double_blocks.0.img_attn.qkv 8>8")
     assert (found.has("img_attn"), found.has("\ndouble_blocks_0"), found.has("qkv\n")) == (True, True, True)
     assert (found.has("\nimg_attn"), found.has("txt_attn"), found.has("double\n")) == (False, False, False)
@@ -46,7 +46,7 @@ def test_the_last_block_is_the_highest_number(container: str, last: int) -> None
     assert found.last(container) == last
 
 
-def test_widths_are_those_of_the_layers_that_were_asked_for() -> None:
+def test_widths_are_those_of_the_matching_layers() -> None:
     found = written("blocks.0.attn.to_q 64>8,blocks.0.attn.to_k 32>8,blocks.0.ff 16>8,refiner.0.attn.to_q 4>8")
     assert found.widths() == {64, 32, 16, 4}
     assert (found.widths(last="to_q,to_k"), found.widths("refiner", "to_q")) == ({64, 32, 4}, {4})
@@ -110,7 +110,7 @@ def test_outputs_are_read_from_the_second_half() -> None:
     )
 
 
-def test_text_encoders_are_asked_apart_from_the_model() -> None:
+def test_text_encoders_are_separate_from_the_model() -> None:
     one = lora("text_model.encoder.layers.0.mlp.fc1 768>3072", style="kohya-te1")
     two = lora("text_model.encoder.layers.0.mlp.fc1 1280>5120", style="kohya-te2")
     found = seen({**one, **two})

@@ -53,7 +53,7 @@ def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
 
 def test_what_is_no_lora_has_its_kind_and_a_warning_alone() -> None:
     found = adapter({"double_blocks.0.img_attn.qkv.weight": (8, 8)}, ss_base_model_version="flux1")
-    warning = "This is no LoRA for pictures or films: it is a whole diffusion model."
+    warning = "This is no LoRA for images or videos: it is a whole diffusion model."
     assert found == LoraFacts(what="diffusion-model", tensors=1, warnings=(warning,))
     assert not found.is_lora
 
@@ -104,9 +104,7 @@ def test_metadata_picks_among_the_networks_that_the_tensors_leave() -> None:
         ({"ss_base_model_version": "sd_1.5"}, None),
     ],
 )
-def test_video_layers_that_both_ltx_have_are_told_by_the_metadata(
-    metadata: dict[str, str], architecture: str | None
-) -> None:
+def test_the_metadata_picks_among_layers_that_both_ltx_have(metadata: dict[str, str], architecture: str | None) -> None:
     attention = "transformer_blocks.0..47.attn1.to_q 4096>4096,transformer_blocks.0..47.attn2.to_k 4096>4096"
     assert adapter(lora(attention, style="ai-toolkit"), **metadata).architecture == architecture
 
@@ -149,7 +147,7 @@ def test_the_width_of_a_model_is_believed_over_its_name(said: str, base: str) ->
     assert adapter(KLEIN, ss_base_model_version=said).base_model == base
 
 
-def test_missing_halves_stray_tensors_and_unread_alphas_are_told() -> None:
+def test_missing_halves_stray_tensors_and_unread_alphas_are_warnings() -> None:
     shapes = {**SDXL, "lora_unet_middle_block_1_proj_in.lora_up.weight": (1280, 16), "stray": (3,)}
     assert adapter(shapes).warnings == (
         "Layers that have only one of their two halves: 1. They can't take effect.",

@@ -348,7 +348,7 @@ def test_a_modelspec_names_a_base_model_and_what_was_trained(written: str, base:
 
 
 @pytest.mark.parametrize("written", ["wan_2.2_14b", "wan22_14b"])
-def test_wan_2_2_of_14b_is_left_open_as_it_is_written_for_texts_and_for_pictures(written: str) -> None:
+def test_wan_2_2_of_14b_may_be_text_or_image_to_video(written: str) -> None:
     assert base_of("ss_base_model_version", written) == "wan"
 
 

@@ -67,7 +67,7 @@ def test_a_hostile_description_keeps_only_its_words() -> None:
 
 def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
     page = html(lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")), held=True)
-    assert "This is no LoRA for pictures or films: the file is a LoRA for a language model." in page
+    assert "This is no LoRA for images or videos: the file is a LoRA for a language model." in page
     assert page.count(" disabled") == 3
 
 
