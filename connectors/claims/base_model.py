@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Licences of several base models.
+APACHE = "Apache 2.0"
+RAIL_PP = "CreativeML Open RAIL++-M"
+STABILITY = "Stability AI Community License Agreement"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseModel:

@@ -13,13 +13,12 @@ from functools import cache
 
 from connectors.claims.base_model import BaseModel
 from connectors.claims.base_models_image import IMAGE_MODELS
-from connectors.claims.base_models_newer import FURTHER_MODELS
 from connectors.claims.base_models_stable_diffusion import STABLE_DIFFUSION
 from connectors.claims.base_models_video import OTHER_MODELS
 from connectors.record import Claim, Source
 from connectors.registry import HubName
 
-BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *FURTHER_MODELS, *OTHER_MODELS)
+BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *OTHER_MODELS)
 # Display names. An architecture is called like its first base model, except for these.
 ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},

@@ -1,12 +1,10 @@
-"""The table of base models, second part: FLUX and other well-known image models with open weights."""
+"""The table of base models: FLUX and other image models."""
 
 from __future__ import annotations
 
-from connectors.claims.base_model import BaseModel, row
+from connectors.claims.base_model import APACHE, RAIL_PP, BaseModel, row
 
-_RAIL_PP = "CreativeML Open RAIL++-M"
 _FLUX_DEV = "FLUX.1 [dev] Non-Commercial License"
-_APACHE = "Apache 2.0"
 _KLEIN_9B = "FLUX.2 Klein 9B Non-Commercial License"
 
 IMAGE_MODELS: tuple[BaseModel, ...] = (
@@ -31,7 +29,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         also="jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX",
         repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1 shuttleai/shuttle-3-diffusion",
         aliases="flux schnell",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "flux.1-kontext",
@@ -54,8 +52,8 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
     row("flux.1-fill", "FLUX.1 Fill", "flux1", repos="black-forest-labs/FLUX.1-Fill-dev", license=_FLUX_DEV),
     row("flux.1-canny", "FLUX.1 Canny", "flux1", repos="black-forest-labs/FLUX.1-Canny-dev", license=_FLUX_DEV),
     row("flux.1-depth", "FLUX.1 Depth", "flux1", repos="black-forest-labs/FLUX.1-Depth-dev", license=_FLUX_DEV),
-    row("flex.1", "Flex.1", "flux1", repos="ostris/Flex.1-alpha", license=_APACHE),
-    row("flex.2", "Flex.2", "flux1", repos="ostris/Flex.2-preview", license=_APACHE),
+    row("flex.1", "Flex.1", "flux1", repos="ostris/Flex.1-alpha", license=APACHE),
+    row("flex.2", "Flex.2", "flux1", repos="ostris/Flex.2-preview", license=APACHE),
     # FLUX.2
     row(
         "flux.2-dev",
@@ -90,7 +88,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Flux.2 Klein 4B",
         repos="black-forest-labs/FLUX.2-klein-4B",
         aliases="flux2 klein",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "flux.2-klein-4b-base",
@@ -98,9 +96,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "flux2",
         civitai="Flux.2 Klein 4B-base",
         repos="black-forest-labs/FLUX.2-klein-base-4B",
-        license=_APACHE,
+        license=APACHE,
     ),
-    # Everything else that draws images
+    # Other networks for images
     row(
         "anima",
         "Anima",
@@ -119,7 +117,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="AuraFlow",
         repos="fal/AuraFlow fal/AuraFlow-v0.2 fal/AuraFlow-v0.3",
         also="AuraDiffusion/auradiffusion-v0.1a0",
-        license=_APACHE,
+        license=APACHE,
     ),
     row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7", repos="purplesmartai/pony-v7-base", license="Pony"),
     row(
@@ -129,7 +127,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Chroma",
         repos="lodestones/Chroma lodestones/Chroma1-HD lodestones/Chroma1-Base lodestones/Chroma1-Flash "
         "lodestones/Chroma1-Radiance",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "cogview4",
@@ -137,7 +135,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "cogview4",
         repos="THUDM/CogView4-6B zai-org/CogView4-6B",
         also="THUDM/CogView4-6B-Control zai-org/CogView4-6B-Control",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "ernie",
@@ -147,7 +145,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="baidu/ERNIE-Image baidu/ERNIE-Image-Turbo",
         also="rootonchair/ERNIE-Image-Turbo-nunchaku-lite-nvfp4",
         aliases="ernie turbo",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "hidream",
@@ -201,7 +199,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Boogu",
         repos="Boogu/Boogu-Image-0.1-Base Boogu/Boogu-Image-0.1-Edit",
         also="SimpleTuner/Boogu-Image-0.1-Turbo Boogu/Boogu-Image-0.1-Turbo",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "krea-2",
@@ -220,7 +218,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="Alpha-VLLM/Lumina-Image-2.0 neta-art/Neta-Lumina",
         also="terminusresearch/neta-lumina-v1",
         aliases="lumina image 2",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "mageflow",
@@ -231,7 +229,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         also="microsoft/Mage-Flow-Edit-Turbo microsoft/Mage-Flow-Turbo",
         license="MIT",
     ),
-    row("omnigen2", "OmniGen2", "omnigen2", repos="OmniGen2/OmniGen2", license=_APACHE),
+    row("omnigen2", "OmniGen2", "omnigen2", repos="OmniGen2/OmniGen2", license=APACHE),
     row(
         "pixart-alpha",
         "PixArt-α",
@@ -240,7 +238,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="PixArt-alpha/PixArt-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-512x512",
         also="PixArt-alpha/PixArt-LCM-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-256x256",
         aliases="pixart",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "pixart-sigma",
@@ -251,7 +249,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         also="PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS "
         "PixArt-alpha/pixart_sigma_sdxlvae_T5_diffusers terminusresearch/pixart-900m-1024-ft-v0.6 "
         "terminusresearch/pixart-900m-1024-ft-v0.7-stage1",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "qwen-image",
@@ -261,7 +259,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="Qwen/Qwen-Image Qwen/Qwen-Image-2512",
         also="Qwen/QwenImage-20B",
         aliases="qwen image 1",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "qwen-image-edit",
@@ -269,7 +267,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         repos="Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511",
         aliases="qwen edit, qwen image edit plus",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "qwen-image-layered",
@@ -277,10 +275,10 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         repos="Qwen/Qwen-Image-Layered",
         aliases="qwen layered",
-        license=_APACHE,
+        license=APACHE,
     ),
-    row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2", repos="Qwen/Qwen-Image-2.0", license=_APACHE),
-    row("qwen-image-3", "Qwen-Image 3", "qwen-image-3", civitai="Qwen 3", license=_APACHE),
+    row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2", repos="Qwen/Qwen-Image-2.0", license=APACHE),
+    row("qwen-image-3", "Qwen-Image 3", "qwen-image-3", civitai="Qwen 3", license=APACHE),
     row(
         "sana",
         "Sana",
@@ -303,7 +301,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="Tongyi-MAI/Z-Image-Turbo",
         also="ostris/Z-Image-De-Turbo",
         aliases="zit",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "z-image",
@@ -312,7 +310,80 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="ZImageBase",
         repos="Tongyi-MAI/Z-Image Tongyi-MAI/Z-Image-Base",
         also="TONGYI-Lab/Z-Image-Edit TONGYI-Lab/Z-Image-Omni INCModel/Z-Image-W4A16-AutoRound",
-        license=_APACHE,
+        license=APACHE,
     ),
     row("zeta-chroma", "Zeta-Chroma", "z-image", repos="lodestones/Zeta-Chroma"),
+    # Networks beyond CivitAI's list
+    row("bria", "Bria 3.2", "bria", repos="briaai/BRIA-3.2"),
+    row("bria-fibo", "Bria FIBO", "bria-fibo", repos="briaai/FIBO briaai/Fibo-Edit"),
+    row("cogview3", "CogView3-Plus", "cogview3", repos="THUDM/CogView3-Plus-3B zai-org/CogView3-Plus-3B"),
+    row(
+        "deepfloyd-if",
+        "DeepFloyd IF",
+        "deepfloyd-if",
+        repos="DeepFloyd/IF-I-XL-v1.0 DeepFloyd/IF-I-L-v1.0 DeepFloyd/IF-I-M-v1.0",
+        also="DeepFloyd/IF-II-L-v1.0 DeepFloyd/IF-II-M-v1.0",
+    ),
+    row("amused", "aMUSEd", "amused", repos="amused/amused-512 amused/amused-256"),
+    row("dit", "DiT", "dit", repos="facebook/DiT-XL-2-256 facebook/DiT-XL-2-512"),
+    row("dreamlite", "DreamLite", "dreamlite", repos="carlofkl/DreamLite-base carlofkl/DreamLite-mobile"),
+    row("f-lite", "F Lite", "f-lite", repos="Freepik/F-Lite", also="Freepik/F-Lite-Texture"),
+    row("flux.3", "FLUX.3", "flux3"),
+    row("glm-image", "GLM-Image", "glm-image", repos="zai-org/GLM-Image"),
+    row(
+        "joy-image",
+        "JoyAI Image",
+        "joy-image",
+        repos="jdopensource/JoyAI-Image-Edit-Diffusers",
+        also="jdopensource/JoyAI-Image-Edit-Plus-Diffusers jdopensource/JoyAI-Image-Edit",
+    ),
+    row(
+        "kandinsky-2",
+        "Kandinsky 2",
+        "kandinsky2",
+        repos="kandinsky-community/kandinsky-2-2-decoder kandinsky-community/kandinsky-2-1",
+        also="kandinsky-community/kandinsky-2-2-prior kandinsky-community/kandinsky-2-1-prior "
+        "kandinsky-community/kandinsky-2-1-inpaint kandinsky-community/kandinsky-2-2-decoder-inpaint "
+        "kandinsky-community/kandinsky-2-2-controlnet-depth",
+    ),
+    row("kandinsky-3", "Kandinsky 3", "kandinsky3", repos="kandinsky-community/kandinsky-3", license=APACHE),
+    row(
+        "longcat-image",
+        "LongCat-Image",
+        "longcat-image",
+        repos="meituan-longcat/LongCat-Image meituan-longcat/LongCat-Image-Dev meituan-longcat/LongCat-Image-Edit",
+        also="meituan-longcat/LongCat-Image-Edit-Turbo",
+        license=APACHE,
+    ),
+    row(
+        "lumina-next",
+        "Lumina-Next",
+        "lumina-next",
+        repos="Alpha-VLLM/Lumina-Next-SFT Alpha-VLLM/Lumina-Next-SFT-diffusers",
+        also="Alpha-VLLM/Lumina-Next-T2I",
+    ),
+    row("nucleus-image", "Nucleus-Image", "nucleus-image", repos="NucleusAI/Nucleus-Image NucleusAI/NucleusMoE-Image"),
+    row("omnigen", "OmniGen", "omnigen", repos="Shitao/OmniGen-v1 Shitao/OmniGen-v1-diffusers", license="MIT"),
+    row("ovis-image", "Ovis-Image", "ovis-image", repos="AIDC-AI/Ovis-Image-7B", license=APACHE),
+    row(
+        "prx",
+        "PRX",
+        "prx",
+        repos="Photoroom/prx-512-t2i-sft Photoroom/prx-256-t2i Photoroom/prx-512-t2i",
+        also="Photoroom/prx-256-t2i-sft Photoroom/prx-512-t2i-sft-distilled Photoroom/prx-512-t2i-dc-ae "
+        "Photoroom/prx-512-t2i-dc-ae-sft Photoroom/prx-512-t2i-dc-ae-sft-distilled Photoroom/prx-1024-t2i-beta",
+        license=APACHE,
+    ),
+    row("prx-pixel", "PRX Pixel", "prx", repos="Photoroom/prxpixel-t2i", license=APACHE),
+    row(
+        "wuerstchen",
+        "Würstchen",
+        "wuerstchen",
+        repos="warp-ai/wuerstchen warp-ai/wuerstchen-prior",
+        also="warp-ai/WuerstchenCombinedPipeline",
+    ),
+    row(
+        "karlo", "Karlo", "unclip", repos="kakaobrain/karlo-v1-alpha", also="kakaobrain/karlo-v1-alpha-image-variations"
+    ),
+    row("zlab-i1", "ZLab i1", "zlab-i1", repos="zlab-princeton/i1-3B"),
 )

