@@ -1,4 +1,4 @@
-"""The page: a frame with a header, four pages in it, and the address bar that holds the view."""
+"""The page: a header, five pages, and the address bar that holds the view."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import gradio as gr
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui.pages import events, settings, train
+from hub_ui.pages import settings, train
 from hub_ui.pages.browse import detail, examples, page
 from hub_ui.pages.browse.header_reader import HeaderReader
-from hub_ui.pages.events import QUIET, told
+from hub_ui.pages.events import QUIET, build_closed_page, closed_pages, errors_as_messages
 from hub_ui.pages.library import downloads
-from hub_ui.pages.library import page as library_page
+from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import history
 from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
@@ -30,7 +30,8 @@ from hub_ui.web.hosts import Hosts
 from hub_ui.web.hub_images import HubImages, host_of
 from hub_ui.web.images import Images
 from hub_ui.web.middleware import middleware
-from hub_ui.widgets import format, header
+from hub_ui.widgets import format
+from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
@@ -49,118 +50,115 @@ WRITE_ADDRESS = """(address) => {
   window.hubUiSeen = true;
 }"""
 
-
-# Handlers that run at once, for all pages. Most of them wait for a hub, a download or a generation, which would soon
-# have taken all of Gradio's usual 40.
+# Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
-# And those that wait for their turn, which costs memory.
+# A queued event costs memory.
 MOST_WAITING = 2000
 
 
+class Header:
+    """The components above every page."""
+
+    def __init__(self, services: Services, render: Renderer, closed: Sequence[str]) -> None:
+        with gr.Row(elem_id="header"):
+            self.nav = widget(
+                widgets_header.nav_html(render, "browse", closed=closed), elem_id="nav", script=script("nav")
+            )
+            self.downloads = widget(elem_id="downloads", script=script("drawer"))
+            self.search = gr.Textbox(
+                label="Search",
+                show_label=False,
+                container=False,
+                elem_id="search",
+                placeholder="Search LoRAs on three hubs",
+                max_lines=1,
+            )
+            statuses = [widgets_header.pending_status(connector.name) for connector in services.connectors]
+            self.hubs = widget(widgets_header.hubs_html(render, statuses), elem_id="hubs")
+            self.address = gr.Textbox(visible="hidden", elem_id="address")
+
+
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
-    """Components first, then events: every change goes through `view`, and every page repaints from it."""
-    policy = services.policy
-
-    def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
-        with told():
-            act = act_data(event)
-            if act.get("act") == "stack":
-                gr.Info(stacked_html(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
-            return clicked(now, act, services.usual_weight)
-
+    """Components first, then events: every change goes through `view`, and every page updates from it."""
+    policy, closed = services.policy, closed_pages(services.policy)
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         view, order = gr.State(None), gr.State(False)
-        nav, button, box, hubs, address = _header(render, services)
-        coming = downloads.build(button)
+        header = Header(services, render, closed)
+        drawer = downloads.Downloads(header.downloads)
         with gr.Row(elem_id="page-browse"):
-            browsing = page.build(services, render)
-            panel, pulling = detail.build()
+            browse_page = page.BrowsePage(services, render, view=view, search=header.search, hubs=header.hubs)
+            panel = detail.DetailPanel(view)
         with gr.Row(elem_id="page-try"):
-            try_page = try_page_page.build(render)
+            try_page = try_page_page.TryPage(render, view=view, order=order)
         with gr.Column(elem_id="page-library"):
-            shelf = library_page.build() if policy.allows("see library") else None
-            if shelf is None:
-                events.build(render, "see library")
+            library_page = library.LibraryPage(view) if policy.allows("see library") else None
+            if library_page is None:
+                build_closed_page(render, "see library")
         with gr.Row(elem_id="page-train"):
-            train_page = train.build(render) if policy.allows("train") else None
+            train_page = train.TrainPage(render, view) if policy.allows("train") else None
             if train_page is None:
-                events.build(render, "train")
+                build_closed_page(render, "train")
         with gr.Column(elem_id="page-settings"):
             widget(settings.html(services, render), elem_id="settings")
-        page.connect(browsing, services, render, reader, view=view, box=box, hubs=hubs)
-        detail.connect(panel, coming, services, render, view=view)
-        states = try_page_page.connect(try_page, coming, services, render, generations, view=view, order=order)
+
+        page.connect(browse_page, services, render, reader)
+        detail.connect(panel, drawer, services, render)
+        try_page_page.connect(try_page, drawer, services, render, generations)
         if policy.allows("keep history"):
-            history.connect(try_page, services, render, states)
-        examples.connect(panel, try_page, services, render, states)
+            history.connect(try_page, services, render)
+        examples.connect(panel.panel, try_page, services, render)
+        clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer]
         if train_page is not None:
-            train.connect(train_page, services, render, view=view)
-            train_page.progress.act(on_click, [view], [view, order], **QUIET)
-        if shelf is not None:
-            library_page.connect(shelf, coming, services, render, view=view)
-        downloads.connect(app, coming, services, render, view=view, line=pulling)
-        # The id of what this tab was at before it was loaded again comes from the browser's own storage.
-        app.load(
-            arrived, [try_page.generation, browsing.level], [view, order], js=try_page_page.READ_GENERATION, **QUIET
-        )
-        _connect(render, view, nav, box, browsing.sort, address, closed_pages=events.names(services.policy))
-        for clickable in (nav, hubs, browsing.grid, panel, coming.drawer):
-            clickable.act(on_click, [view], [view, order], **QUIET)
+            train.connect(train_page, services, render)
+            clickable.append(train_page.progress)
+        if library_page is not None:
+            library.connect(library_page, drawer, services, render)
+        downloads.connect(app, drawer, services, render, view=view, line=panel.download)
+        # The id of this tab's generation before a reload comes from the browser's own storage.
+        inputs = [try_page.generation, browse_page.level]
+        app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
+        _connect(header, services, render, closed, view=view, order=order, sort=browse_page.sort, clickable=clickable)
     return app
 
 
-def _header(render: Renderer, services: Services) -> tuple[gr.HTML, gr.HTML, gr.Textbox, gr.HTML, gr.Textbox]:
-    with gr.Row(elem_id="header"):
-        nav = widget(
-            header.nav_html(render, "browse", closed=events.names(services.policy)), elem_id="nav", script=script("nav")
-        )
-        button = downloads.build_button()
-        box = gr.Textbox(
-            label="Search",
-            show_label=False,
-            container=False,
-            elem_id="search",
-            placeholder="Search LoRAs on three hubs",
-            max_lines=1,
-        )
-        statuses = [header.asked(connector.name) for connector in services.connectors]
-        hubs = widget(header.hubs_html(render, statuses), elem_id="hubs")
-        address = gr.Textbox(visible="hidden", elem_id="address")
-    return nav, button, box, hubs, address
-
-
 def _connect(
+    header: Header,
+    services: Services,
     render: Renderer,
-    view: gr.State,
-    nav: gr.HTML,
-    box: gr.Textbox,
-    sort: gr.Dropdown,
-    address: gr.Textbox,
+    closed: Sequence[str],
     *,
-    closed_pages: Sequence[str],
+    view: gr.State,
+    order: gr.State,
+    sort: gr.Dropdown,
+    clickable: Sequence[gr.HTML],
 ) -> None:
     def on_view(now: View) -> Any:
-        return show(render, now, closed_pages)
+        # The nav also says which page stands open (widgets/templates/nav.html).
+        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=closed)
+        return nav, now.query.text, now.query.sort, now.to_address()
 
-    shown = view.change(on_view, [view], [nav, box, sort, address], **QUIET)
-    shown.then(None, [address], None, js=WRITE_ADDRESS)
+    def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
+        with errors_as_messages():
+            act = act_data(event)
+            if act.get("act") == "stack":
+                gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
+            return apply_click(now, act, services.usual_weight)
+
+    changed = view.change(on_view, [view], [header.nav, header.search, sort, header.address], **QUIET)
+    changed.then(None, [header.address], None, js=WRITE_ADDRESS)
+    for component in clickable:
+        component.act(on_click, [view], [view, order], **QUIET)
 
 
-def arrived(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
-    """`level` of mature pictures is what this browser chose before; an address that names one has its way."""
+def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
+    """`level` of mature images is what this browser chose before; an address that names one has its way."""
     return View.from_address(str(request.url.query) if request else "", level), generation or ""
 
 
-def show(render: Renderer, view: View, closed_pages: Sequence[str] = ()) -> Any:
-    """The header; it also says which page stands open (widgets/templates/nav.html). `closed_pages` have no link."""
-    nav = header.nav_html(render, view.page, stacked=len(view.stack), closed=closed_pages)
-    return nav, view.query.text, view.query.sort, view.to_address()
-
-
-def clicked(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
-    """What a click anywhere in the frame makes of the view, and whether a pair is ordered with it.
+def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
+    """The view after a click anywhere in the frame, and whether a pair is ordered with it.
 
     `usual` knows the weight that a LoRA is meant for.
     """
@@ -176,27 +174,26 @@ def clicked(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lam
     ref = Ref.parse(str(act.get("ref", "")))
     if name == "open":
         return replace(view, page="browse", open=str(ref)), gr.skip()
-    weight = usual(ref)
-    return (view.trying(str(ref), weight), True) if name == "try" else (view.stacked(str(ref), weight), gr.skip())
+    if name == "try":
+        return view.try_lora(str(ref), usual(ref)), True
+    return view.with_lora(str(ref), usual(ref)), gr.skip()
 
 
-def stacked_html(services: Services, view: View, ref: Ref) -> str:
+def stack_message(services: Services, view: View, ref: Ref) -> str:
     """What "+ Stack" does, as HTML for Gradio's message. `view` is how it was before."""
     try:
         title = format.title(services.catalog.lora(ref.lora).title)
     except NotFound:
         title = ref.id
-    beside = sum(stacked.ref != str(ref) for stacked in view.stack)
-    others = f", beside {beside} other{'s' if beside > 1 else ''}" if beside else ""
-    return f"“{html.escape(title)}” is on the Try page now{others}."
+    others = len(view.without_lora(str(ref)).stack)
+    beside = f", beside {others} other{'s' if others > 1 else ''}" if others else ""
+    return f"“{html.escape(title)}” is on the Try page now{beside}."
 
 
 def theme() -> gr.themes.Base:
-    sans = [
-        gr.themes.Font(name)
-        for name in ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
-    ]
-    return gr.themes.Base(font=sans, font_mono=[gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")])
+    names = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
+    mono = [gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")]
+    return gr.themes.Base(font=[gr.themes.Font(name) for name in names], font_mono=mono)
 
 
 @contextmanager
@@ -250,13 +247,14 @@ def serving(
 def _gradio_settings() -> Iterator[Path]:
     """Gradio reads these from the environment: no analytics, and a folder of this page alone for what is uploaded.
 
-    Its usual folder is open to everyone on this computer, and stays for ever.
+    Its usual folder is open to everyone on this computer, and is never emptied.
     """
     before = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as folder:
-        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(Path(folder).resolve()))
+    with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder))
         try:
-            yield Path(folder).resolve()
+            yield folder
         finally:
             os.environ.pop("GRADIO_TEMP_DIR")
             if before is not None:

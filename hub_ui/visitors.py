@@ -50,19 +50,16 @@ class VisitorConnector:
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         with refusals_for_visitors(self.label):
-            return _past_the_cache(self.connector.download(ref, lora))
+            found = self.connector.download(ref, lora)
+        if isinstance(found, HttpDownload):
+            return found
+        # Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it.
+        url = hf_hub_url(found.repo, found.path, revision=found.commit, endpoint=found.endpoint)
+        return HttpDownload(ref=found.ref, name=found.name, url=url, size=found.size, sha256=found.sha256)
 
     def locate(self, ref: Ref) -> Download:
         with refusals_for_visitors(self.label):
             return self.connector.locate(ref)
-
-
-def _past_the_cache(download: Download) -> Download:
-    """Hugging Face's cache is the owner's: what strangers try must not fill it, nor come out of it."""
-    if isinstance(download, HttpDownload):
-        return download
-    url = hf_hub_url(download.repo, download.path, revision=download.commit, endpoint=download.endpoint)
-    return HttpDownload(ref=download.ref, name=download.name, url=url, size=download.size, sha256=download.sha256)
 
 
 @contextmanager
@@ -119,7 +116,7 @@ class VisitorLibrary:
 
     def pull(self, download: Download, label: str, pull: Callable[[int], Entry]) -> Entry:
         """What `pull` fetches, given the most bytes that it may; nothing is left of what failed or was stopped."""
-        with self.reserved(download.ref, download.size), refusals_for_visitors(label):
+        with self.reserve(download.ref, download.size), refusals_for_visitors(label):
             try:
                 return pull(self.largest)
             except HubUiError:
@@ -127,7 +124,7 @@ class VisitorLibrary:
                 raise
 
     @contextmanager
-    def reserved(self, ref: Ref, size: int | None) -> Iterator[None]:
+    def reserve(self, ref: Ref, size: int | None) -> Iterator[None]:
         """While the block runs, room for `size` bytes is kept; None where nobody knows the size yet.
 
         Raises UsageError for a file that is too large, and HubUiError while there is no room.
@@ -139,7 +136,17 @@ class VisitorLibrary:
             )
         wanted = self.largest if size is None else size
         with self._lock:
-            self._make(wanted)
+            self._library.folder.mkdir(parents=True, exist_ok=True)
+            for entry in sorted(self._library.entries(), key=lambda entry: self._used.get(entry.ref, 0.0)):
+                if self._fits(wanted):
+                    break
+                if self._clock() - self._used.get(entry.ref, -_IN_USE_SECONDS) >= _IN_USE_SECONDS:
+                    self._library.remove(entry.ref)
+            if not self._fits(wanted):
+                raise HubUiError(
+                    "There is no room for another LoRA on this shared page just now. Try again in a quarter of an "
+                    "hour, or run hub-ui on your own computer."
+                )
             self._coming[ref] = wanted
         try:
             yield
@@ -147,19 +154,6 @@ class VisitorLibrary:
             with self._lock:
                 del self._coming[ref]
             self.use(ref)
-
-    def _make(self, size: int) -> None:
-        self._library.folder.mkdir(parents=True, exist_ok=True)
-        for entry in sorted(self._library.entries(), key=lambda entry: self._used.get(entry.ref, 0.0)):
-            if self._fits(size):
-                return
-            if self._clock() - self._used.get(entry.ref, -_IN_USE_SECONDS) >= _IN_USE_SECONDS:
-                self._library.remove(entry.ref)
-        if not self._fits(size):
-            raise HubUiError(
-                "There is no room for another LoRA on this shared page just now. Try again in a quarter of an hour, "
-                "or run hub-ui on your own computer."
-            )
 
     def _fits(self, size: int) -> bool:
         coming = sum(self._coming.values()) + size

@@ -1,4 +1,4 @@
-"""The edge between our code and the page: failures become messages, callbacks become steps a page can show."""
+"""Between our code and Gradio: errors become messages, callbacks become steps that a page can show."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ MOST_PAGES = 10_000
 
 
 class Turns:
-    """Which request a page stands at. A later one takes the turn, and an earlier one may paint no more.
+    """The current request of each page. A later one takes the turn, and an earlier one may update no more.
 
-    Gradio's own `cancels` (6.31) ends an event at every trigger, not only at those that change what is asked.
+    Gradio's own `cancels` (6.31) ends an event at every trigger, not only at those that change the query.
     """
 
     def __init__(self) -> None:
@@ -64,22 +64,22 @@ class Turns:
         return page in self._now and self._touched.get(page) == self._now[page]
 
 
-def while_wanted(steps: Iterable[Any], wanted: Callable[[], bool], nothing: Any) -> Iterator[Any]:
-    """`steps` until nobody wants them, then `nothing`: Gradio sends an event's last step once more when it ends."""
+def while_current(steps: Iterable[Any], is_current: Callable[[], bool], nothing: Any) -> Iterator[Any]:
+    """`steps` while they are current, then `nothing`: Gradio sends an event's last step once more when it ends."""
     for step in steps:
-        if not wanted():
+        if not is_current():
             break
         yield step
     yield nothing
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turns our failures into Gradio's message to the person. Anything else is a fault and stays one."""
+def errors_as_messages() -> Iterator[None]:
+    """Turns our errors into Gradio's message to the person. Anything else is a bug and is raised."""
     try:
         yield
     except HubUiError as error:
-        # Gradio shows the message as HTML; what a file or a person calls something is text.
+        # Gradio shows the message as HTML, and it may hold names from files and people.
         raise gr.Error(html.escape(error.message, quote=False), duration=30, print_exception=False) from error
 
 
@@ -93,18 +93,18 @@ class Failed:
     error: BaseException
 
 
-def stepping(
+def run_in_thread(
     work: Callable[[Callable[[Any], None], Callable[[], bool]], Result], *, beat: float | None = None
 ) -> Generator[Any, None, Result]:
-    """Runs `work(report, cancelled)` in a thread; yields what it reports and returns its result.
+    """Runs `work(on_progress, is_cancelled)` in a thread; yields what it reports and returns its result.
 
-    Gradio can stop only generators, and only between two steps (6.31): closing this one makes `cancelled()` true, and
-    the work ends itself. Work that may be silent for long gets a `beat`, in seconds: None is then yielded meanwhile.
-    Without it, a stop waits for the next step, and Gradio drops a new start of the same event in that time.
+    Gradio can stop only generators, and only between two steps (6.31): closing this one makes `is_cancelled()` true,
+    and the work ends itself. With a `beat`, in seconds, None is yielded where nothing was reported for so long;
+    without it, a stop waits for the next step, and Gradio drops a new start of the same event in that time.
     """
     steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=run, args=(work, steps.put, stop.is_set), daemon=True).start()
+    threading.Thread(target=run_work, args=(work, steps.put, stop.is_set), daemon=True).start()
     try:
         while True:
             try:
@@ -120,18 +120,18 @@ def stepping(
         stop.set()
 
 
-def run(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
-    """Hands over what the work reports, and in the end a Done or a Failed."""
+def run_work(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """Puts what the work reports, and in the end a Done or a Failed."""
     try:
         put(Done(result=work(put, is_cancelled)))
-    # Whatever happens in the thread is raised again in the page's own thread, where it is told or logged.
+    # Raised again in the page's own thread, where it is shown or logged.
     except BaseException as error:
         put(Failed(error=error))
 
 
-def build(render: Renderer, action: Action) -> None:
+def build_closed_page(render: Renderer, action: Action) -> None:
     widget(render("said", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
 
 
-def names(policy: Policy) -> tuple[str, ...]:
+def closed_pages(policy: Policy) -> tuple[str, ...]:
     return tuple(page for action, page in PAGES.items() if not policy.allows(action))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlencode
@@ -36,7 +37,15 @@ class View:
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[Stacked, ...] = ()
-    wish: TrySettings = field(default_factory=TrySettings)
+    settings: TrySettings = field(default_factory=TrySettings)
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(Ref.parse(s.ref) for s in self.stack)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(s.weight for s in self.stack)
 
     def to_address(self) -> str:
         """The query string, shortest form, without the question mark."""
@@ -53,74 +62,71 @@ class View:
         pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}") for s in self.stack]
-        return urlencode(pairs + self.wish.to_pairs())
+        return urlencode(pairs + self.settings.to_pairs())
 
     @staticmethod
     def from_address(query_string: str, usual: object = None) -> View:
         """Reads what `to_address` writes. What can't be understood is left out, the rest still counts.
 
-        `usual` is the level of mature pictures where the address names none.
+        `usual` is the level of mature images where the address names none.
         """
         given = parse_qs(query_string, max_num_fields=100) if len(query_string) < LONGEST_ADDRESS else {}
         if "nsfw" not in given and isinstance(usual, str):
             given["nsfw"] = [usual]
+        page = given.get("view", [""])[0]
+        stack = (_stacked(text) for text in given.get("lora", [])[:MAX_STACK])
         return View(
-            page=_page(_one(given, "view")),
+            page=page if page in get_args(PageName) else "browse",  # type: ignore[arg-type]
             query=_query(given),
-            open=_ref(_one(given, "open")),
-            stack=_stack(given.get("lora", [])),
-            wish=TrySettings.from_pairs(given),
+            open=_ref(given.get("open", [""])[0]),
+            # Each LoRA once.
+            stack=tuple({s.ref: s for s in stack if s is not None}.values()),
+            settings=TrySettings.from_pairs(given),
         )
 
-    def asking(self, **changes: Any) -> View:
-        """The same view with another question. Opening and page fall back to the list of results."""
+    def with_query(self, **changes: Any) -> View:
+        """The same view with another query, on the list of results."""
         return replace(self, page="browse", open="", query=replace(self.query, **changes))
 
-    def toggled(self, facet: str, value: str) -> View:
+    def toggle_filter(self, facet: str, value: str) -> View:
         """`value` added to a facet, or taken away if it was there. Raises BadQuery for what no facet has."""
         if facet not in FACETS:
             raise BadQuery(f"There is no filter called “{facet[:40]}”.")
         now: tuple[str, ...] = getattr(self.query, facet)
         changed = tuple(v for v in now if v != value) if value in now else (*now, value)
-        wanted = {name: getattr(self.query, name) for name in FACETS} | {facet: changed}
-        return self.asking(**{facet: getattr(Query.of(**wanted), facet)})
+        facets = {name: getattr(self.query, name) for name in FACETS} | {facet: changed}
+        return self.with_query(**{facet: getattr(Query.of(**facets), facet)})
 
-    def trying(self, ref: str, weight: float = 1.0) -> View:
+    def try_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
-        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), wish=TrySettings())
+        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), settings=TrySettings())
 
-    def stacked(self, ref: str, weight: float = 1.0) -> View:
+    def with_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` added to the LoRAs on the try page, once."""
-        others = tuple(s for s in self.stack if s.ref != ref)
+        others = self.without_lora(ref).stack
         return replace(self, stack=(*others, Stacked(ref=ref, weight=weight))[-MAX_STACK:])
 
-    def unstacked(self, ref: str) -> View:
+    def without_lora(self, ref: str) -> View:
         return replace(self, stack=tuple(s for s in self.stack if s.ref != ref))
 
-    def weighing(self, ref: str, weight: float) -> View:
-        weight = round(max(-1.0, min(2.0, weight)), 2)
+    def with_weight(self, ref: str, weight: float) -> View:
+        weight = round(clamp_weight(weight), 2)
         return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))
 
 
-def _one(given: Mapping[str, Sequence[str]], name: str) -> str:
-    return next(iter(given.get(name, [])), "")
-
-
-def _page(text: str) -> PageName:
-    return text if text in get_args(PageName) else "browse"  # type: ignore[return-value]
+def clamp_weight(weight: float) -> float:
+    """Within what the page allows."""
+    return max(-1.0, min(2.0, weight))
 
 
 def _query(given: Mapping[str, Sequence[str]]) -> Query:
     """Each filter is read alone, so that one bad value does not empty the others."""
-    query = Query.of(_one(given, "q"), bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
+    query = Query.of(given.get("q", [""])[0], bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
     for filter_, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
         values = tuple(given.get(name, []))
-        value: Any = values if filter_ in FACETS else _one(given, name) or None
-        try:
-            checked = Query.of(**{filter_: value})
-        except BadQuery:
-            continue
-        query = replace(query, **{filter_: getattr(checked, filter_)})
+        value: Any = values if filter_ in FACETS else next(iter(values), None)
+        with suppress(BadQuery):
+            query = replace(query, **{filter_: getattr(Query.of(**{filter_: value}), filter_)})
     return query
 
 
@@ -132,20 +138,10 @@ def _ref(text: str) -> str:
 
 
 def _stacked(text: str) -> Stacked | None:
-    """None for what names no LoRA: the other ones in the address still count."""
+    """None for what names no LoRA."""
     name, star, weight = text.rpartition("*")
-    ref = _ref(name if star else text)
     try:
-        return Stacked(ref=ref, weight=max(-1.0, min(2.0, float(weight)))) if star and ref else _plain(ref)
+        ref, number = _ref(name if star else text), float(weight) if star else 1.0
     except ValueError:
         return None
-
-
-def _stack(texts: Sequence[str]) -> tuple[Stacked, ...]:
-    """Each LoRA once."""
-    found = (s for text in texts[:MAX_STACK] if (s := _stacked(text)) is not None)
-    return tuple({s.ref: s for s in found}.values())
-
-
-def _plain(ref: str) -> Stacked | None:
-    return Stacked(ref=ref) if ref else None
+    return Stacked(ref=ref, weight=clamp_weight(number)) if ref else None

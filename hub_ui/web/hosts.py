@@ -1,7 +1,7 @@
-"""Which names the page answers to, and which other pages may talk to it.
+"""Which names the page answers to, and which other pages may send requests to it.
 
-A page on this computer does what anyone who reaches it asks for, so that other web sites must not reach it through the
-browser: neither under a name of theirs that leads here (DNS rebinding), nor from a page of theirs (the Origin header).
+Whoever reaches the page may use it, so other web sites must not reach it through the browser: neither under a name of
+theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header).
 """
 
 from __future__ import annotations
@@ -32,38 +32,32 @@ class Hosts:
 
     def check(self, headers: Headers) -> None:
         """Raises Refused for a request under a name that is not ours, or from another web site's page."""
-        host = headers.get("host", "")
-        name = host_of(f"//{host}")[0]
-        if not self._is_ours(name):
+        name, port = host_of(f"//{headers.get('host', '')}")
+        if name not in self.names and name not in self.own and not is_ip_address(name):
             raise Refused(
                 f"hub-ui does not answer to the name “{name[:100]}”. If that is a name of this computer, start hub-ui "
                 f"with {VARIABLE}={name[:100]} in its environment.",
                 403,
             )
         origin = headers.get("origin")
-        if origin is not None and not self._is_same(origin, host):
+        if origin is None:
+            return
+        scheme, _, rest = origin.partition("://")
+        asking, asking_port = host_of(f"//{rest}")
+        usual = _PORTS.get(scheme)
+        is_same = asking == name and (asking_port or usual) == (port or usual)
+        # A proxy may have changed the Host, so that the names that the owner has named count too.
+        if usual is None or not (asking in self.names or is_same):
             raise Refused(
                 f"Another web page ({origin[:100]}) asked for this, and hub-ui answers its own page only. If that "
                 f"page is a name of this computer, add the name to {VARIABLE}.",
                 403,
             )
 
-    def _is_ours(self, name: str) -> bool:
-        return name in self.names or name in self.own or _is_address(name)
-
-    def _is_same(self, origin: str, host: str) -> bool:
-        """A proxy may have given the request another Host, so that the names that the owner has named count too."""
-        scheme, colon, rest = origin.partition("://")
-        if not colon or scheme not in _PORTS:
-            return False
-        asking, port = host_of(f"//{rest}")
-        own, own_port = host_of(f"//{host}")
-        return asking in self.names or (asking == own and (port or _PORTS[scheme]) == (own_port or _PORTS[scheme]))
-
 
 @dataclass(frozen=True)
 class HostCheck:
-    """ASGI middleware: every route is asked about, those of Gradio too."""
+    """ASGI middleware that checks every route, those of Gradio too."""
 
     app: ASGIApp
     hosts: Hosts
@@ -92,7 +86,7 @@ def host_of(address: str) -> tuple[str, int | None]:
         return "", None
 
 
-def _is_address(name: str) -> bool:
+def is_ip_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures that hubs show, fetched by the page itself: see widgets/picture_links.py for the why."""
+"""The hubs' images, fetched by the page's own server: widgets/picture_links.py says why."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 import io
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
@@ -47,7 +46,7 @@ class HubImage:
 
 @dataclass(frozen=True, kw_only=True)
 class HubImages:
-    """`hosts` are those of the hubs. One on this network may show pictures of its own host, which nobody else may."""
+    """`hosts` are those of the hubs. A hub on this network may show images of its own host, which nobody else may."""
 
     links: ImageLinks
     hosts: Mapping[str, str] = field(default_factory=dict)
@@ -60,18 +59,17 @@ class HubImages:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def fetch(self, url: str, hub: str) -> HubImage:
-        """Raises one of our errors for what can't be had, and for what is no picture."""
+        """Raises one of our errors for what can't be fetched, and for what is no image."""
         with file_http(public={self.hosts.get(hub, "")}, again=False) as http:
             try:
-                with _followed(http, url) as response:
-                    return picture(_body(response))
+                return picture(download(http, url))
             except FAILED as error:
                 raise unreachable(error, None) from error
 
     async def _answer(self, request: Request) -> Response:
         named = self.links.read(request.query_params)
         if named is None:
-            return Response("This picture's link is of another run of hub-ui. Load the page again.", 403)
+            return Response("This image's link is of another run of hub-ui. Load the page again.", 403)
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._pool, self.fetch, *named)
         except HubUiError:
@@ -84,40 +82,35 @@ def host_of(endpoint: str) -> str:
     return urlsplit(endpoint).hostname or ""
 
 
-@contextmanager
-def _followed(http: requests.Session, url: str) -> Iterator[requests.Response]:
+def download(http: requests.Session, url: str) -> bytes:
+    """Follows redirects one by one, so that each host is checked by the session."""
     for _ in range(MOST_REDIRECTS + 1):
         with http.get(url, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True) as response:
-            place = response.headers.get("Location") if response.is_redirect else None
-            if place is None:
-                if not response.ok:
-                    raise BadAnswer(f"The picture's host refuses it ({response.status_code}).")
-                yield response
-                return
-        url = urljoin(url, place)
-    raise BadAnswer("The picture's address leads in circles.")
+            if response.is_redirect:
+                url = urljoin(url, response.headers["Location"])
+                continue
+            if not response.ok:
+                raise BadAnswer(f"The image's host refuses it ({response.status_code}).")
+            body, deadline = bytearray(), time.monotonic() + SECONDS
+            for chunk in response.iter_content(64 * 1024):
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise BadAnswer("The image is too large to be shown.")
+                if time.monotonic() > deadline:
+                    raise HubTimeout("The image did not come in time.")
+            return bytes(body)
+    raise BadAnswer("The image's address leads in circles.")
 
 
 def picture(data: bytes) -> HubImage:
-    """By what it is and not by what its host calls it. Raises BadAnswer for what is none of TYPES."""
+    """Its type is read from its bytes. Raises BadAnswer for what is none of TYPES."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=tuple(TYPES)) as image:
                 pixels, form = image.width * image.height, image.format or ""
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadAnswer("What came is no picture.") from error
+        raise BadAnswer("What came is no image.") from error
     if pixels > MOST_PIXELS:
-        raise BadAnswer("The picture is too large to be shown.")
+        raise BadAnswer("The image is too large to be shown.")
     return HubImage(data=data, media_type=TYPES[form])
-
-
-def _body(response: requests.Response) -> bytes:
-    body, deadline = bytearray(), time.monotonic() + SECONDS
-    for chunk in response.iter_content(64 * 1024):
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise BadAnswer("The picture is too large to be shown.")
-        if time.monotonic() > deadline:
-            raise HubTimeout("The picture did not come in time.")
-    return bytes(body)

@@ -27,18 +27,18 @@ class Images:
     folder: Path
 
     def route(self) -> Route:
-        return Route(f"/{PATH}/{{inside}}/{{name}}", self._answer)
+        return Route(f"/{PATH}/{{inside}}/{{name}}", self.answer)
 
-    async def _answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         path = self.folder / request.path_params["inside"] / request.path_params["name"]
         media_type = TYPES.get(path.suffix)
-        if media_type is None or not _is_inside(path, self.folder):
+        if media_type is None or not is_inside(path, self.folder):
             return Response("This image is no longer here. Make it again.", 404)
         headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
         return FileResponse(path, media_type=media_type, headers=headers)
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
+def is_inside(path: Path, folder: Path) -> bool:
     """Whether it is a file of the folder itself: no link out of it, and no step up."""
     try:
         return path.is_file() and path.resolve() == path and path.is_relative_to(folder)

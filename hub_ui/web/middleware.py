@@ -29,27 +29,23 @@ def middleware(
 ) -> list[Middleware]:
     """`hosts` None: the page answers to every name. `folder` is where Gradio keeps what is uploaded."""
     app.state_session_capacity = gradio_queue.MOST
+
+    def waiting(session: str) -> Waiting:
+        # Gradio (6.31) has no public name for the requests that have no answer yet.
+        events = app._queue.pending_event_ids_session.get(session, ())
+        return Waiting(queued=generations.running(), own_queued=generations.running(session), events=len(events))
+
+    def generates(number: int) -> bool:
+        event = app.fns.get(number)
+        return event is not None and event.concurrency_id == generations.concurrency_id
+
     rules = Rules(
         limits=limits,
         folder=folder,
         uploaded=lambda path: path in app.upload_file_set,
-        waiting=lambda session: waiting(app, generations, session),
-        generates=lambda number: generates(app, generations, number),
+        waiting=waiting,
+        generates=generates,
         forget_sessions=gradio_queue.Sessions(lambda: app.state_holder).sweep,
     )
     checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]
-
-
-def waiting(app: gr.Blocks, generations: Running, session: str) -> Waiting:
-    """Gradio (6.31) has no public name for the requests that have no answer yet."""
-    return Waiting(
-        queued=generations.running(),
-        own_queued=generations.running(session),
-        events=len(app._queue.pending_event_ids_session.get(session, ())),
-    )
-
-
-def generates(app: gr.Blocks, generations: Running, number: int) -> bool:
-    event = app.fns.get(number)
-    return event is not None and event.concurrency_id == generations.concurrency_id

@@ -1,4 +1,4 @@
-"""What the page's requests may hold: how much, which files, and how many that wait.
+"""What the page's requests may hold: how much, which files, and how many may wait.
 
 Only the routes that the page itself uses take a POST. Gradio has more of them (recordings, streams, functions of
 components, saved states), none of which hub-ui needs.
@@ -30,6 +30,7 @@ _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 # Gradio would fetch another server's file for whoever asks. A drive of Windows has one letter.
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _SPARE_BYTES = 500_000_000
+_NO_REQUEST = "This is no request of the page. Load the page again."
 _TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
 
 
@@ -58,10 +59,10 @@ class Rules:
     forget_sessions: Callable[[], None]
 
     def check_event(self, body: Any) -> None:
-        """Raises Refused for a file that was not uploaded, and for more than waits its turn with reason."""
+        """Raises Refused for a file that was not uploaded, and for too many waiting requests."""
         self.forget_sessions()
         if not isinstance(body, dict):
-            raise Refused("This is no request of the page. Load the page again.")
+            raise Refused(_NO_REQUEST)
         check_files(body.get("data"), self.uploaded, self.limits.pixels)
         waiting, number = self.waiting(str(body.get("session_hash"))), body.get("fn_index")
         if waiting.events >= self.limits.events:
@@ -91,17 +92,15 @@ class RequestCheck:
     rules: Rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        try:
-            receive = await self._checked(scope, receive)
-        except Refused as refused:
-            await refused.response()(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            try:
+                receive = await self.check(scope, receive)
+            except Refused as refused:
+                await refused.response()(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
-    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+    async def check(self, scope: Scope, receive: Receive) -> Receive:
         """What the app may receive in place of the request."""
         path = str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -110,66 +109,55 @@ class RequestCheck:
             return receive
         if path == _UPLOAD_ROUTE:
             await anyio.to_thread.run_sync(self.rules.check_room)
-            return self._counted(Headers(scope=scope), receive)
+            return limit_body(Headers(scope=scope), receive, self.rules.limits.upload_bytes + 1_000_000)
         if path not in _JSON_ROUTES:
             raise Refused("There is no such page.", 404)
-        data = await _body(receive, self.rules.limits.body_bytes)
+        data = await read_body(receive, self.rules.limits.body_bytes)
         if path == _JSON_ROUTES[0]:
-            await anyio.to_thread.run_sync(self.rules.check_event, _read(data))
-        return _replay(data, receive)
+            try:
+                event = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                raise Refused(_NO_REQUEST) from error
+            await anyio.to_thread.run_sync(self.rules.check_event, event)
+        messages = iter([{"type": "http.request", "body": data, "more_body": False}])
 
-    def _counted(self, headers: Headers, receive: Receive) -> Receive:
-        """An upload, as long as it is no longer than one may be; one request may hold many files."""
-        most = self.rules.limits.upload_bytes + 1_000_000
-        if int(headers.get("content-length") or 0) > most:
-            raise Refused(_TOO_LARGE, 413)
-        came = 0
+        async def replay() -> Message:
+            return next(messages, None) or await receive()
 
-        async def counted() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            # As if whoever sends it had gone: nothing of it is kept.
-            return message if came <= most else {"type": "http.disconnect"}
-
-        return counted
+        return replay
 
 
 def sweep(folder: Path, before: float) -> None:
-    """Takes away uploads, half ones too, and images, that have lain there for long."""
+    """Removes images and uploads, incomplete ones too, that were last changed before a time."""
     for path in folder.glob("**/*"):
         with suppress(OSError):
             if path.is_file() and path.stat().st_mtime < before:
                 path.unlink()
 
 
-async def _body(receive: Receive, most: int) -> bytes:
-    """The whole body, as long as it is no longer than one may be."""
-    data = bytearray()
-    while True:
+def limit_body(headers: Headers, receive: Receive, most: int) -> Receive:
+    """A body of at most `most` bytes; one request may upload many files. Raises Refused for one announced as longer."""
+    if int(headers.get("content-length") or 0) > most:
+        raise Refused(_TOO_LARGE, 413)
+    received = 0
+
+    async def limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        # As if the sender had disconnected: nothing of it is kept.
+        return message if received <= most else {"type": "http.disconnect"}
+
+    return limited
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    """The whole body. Raises Refused for one of more than `most` bytes."""
+    data, more = bytearray(), True
+    while more:
         message = await receive()
         data += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(data) > most:
             raise Refused(_TOO_LARGE, 413)
-        if not message.get("more_body", False):
-            return bytes(data)
-
-
-def _read(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Refused("This is no request of the page. Load the page again.") from error
-
-
-def _replay(data: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": data, "more_body": False}
-
-    return replay
+    return bytes(data)

@@ -1,4 +1,4 @@
-"""The files that a request names: only those that were uploaded, and no picture that is too large to open.
+"""The files that a request names: only those that were uploaded, and no image that is too large to open.
 
 Gradio's own checks differ from component to component (6.31): an image without `meta` is not checked at all, and is
 opened and converted before a handler sees it. So a request's body is checked as a whole, before Gradio reads it.
@@ -25,8 +25,12 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) -> None:
     """Raises Refused for a file of `data` that was not uploaded, or has more pixels than may be opened."""
     for file in files_in(data):
-        path = file.get("path")
-        if not isinstance(path, str) or not uploaded(path) or not _is_own_address(file.get("url"), path):
+        path, url = file.get("path"), file.get("url")
+        if not isinstance(path, str) or not uploaded(path):
+            raise Refused(_NOT_UPLOADED, 403)
+        # The page names a file's address on this server beside its path. Any other address leads elsewhere.
+        is_own = isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(f"file={path}")
+        if url is not None and not is_own:
             raise Refused(_NOT_UPLOADED, 403)
         check_pixels(Path(path), most_pixels)
 
@@ -43,13 +47,8 @@ def files_in(data: Any) -> Iterator[dict[str, Any]]:
             yield from files_in(value)
 
 
-def _is_own_address(url: Any, path: str) -> bool:
-    """The page names a file's address on this server beside its path. Any other one leads elsewhere."""
-    return url is None or (isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(f"file={path}"))
-
-
 def check_pixels(path: Path, most_pixels: int) -> None:
-    """Reads the header alone. What is no picture has no pixels."""
+    """Reads the header alone. What is no image has no pixels."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise Refused(_NOT_UPLOADED, 403)

@@ -1,4 +1,4 @@
-"""What stands between a person and a LoRA's file, and where a key for it goes."""
+"""Whether a LoRA's file can be downloaded here, and where a key for it goes."""
 
 from __future__ import annotations
 
@@ -59,15 +59,11 @@ def standing(record: Record, version: Version | None, keys: Keys) -> Standing:
         return Standing(obstacle="" if record.file else "The hub lists no weight file for this one.")
     note = format.visible(version.access_note) if version and version.access_note else ""
     if record.access in CLOSED:
-        return Standing(obstacle=_joined(CLOSED[record.access], note))
+        return Standing(obstacle=format.sentences(CLOSED[record.access], note))
     reason = note or REASONS[record.access].format(hub=HUBS[record.hub].label)
     if record.hub in keys.hubs:
-        return Standing(caution=_joined(reason, WITH_KEY[record.access]) if WITH_KEY[record.access] else "")
+        return Standing(caution=format.sentences(reason, WITH_KEY[record.access]) if WITH_KEY[record.access] else "")
     hub = HUBS[record.hub]
     page = hub.key_page.removeprefix("https://")
     where = WHERE_A_KEY_GOES[keys.place].format(variable=hub.token_variable, page=page)
-    return Standing(obstacle=_joined(reason, where))
-
-
-def _joined(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
+    return Standing(obstacle=format.sentences(reason, where))

@@ -1,4 +1,4 @@
-"""The grid of results: one card a LoRA, picture first, one glance each."""
+"""The grid of results: one card a LoRA, image first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from connectors.claims import base_models
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
-from connectors.registry import HUBS
 from connectors.weights.file_type import What
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
@@ -22,28 +21,26 @@ class Flag:
     tone: str
 
 
-OTHER = Flag(text="not for pictures", tone="warn")
+OTHER = Flag(text="not for images", tone="warn")
 NO_LORA = Flag(text="file is no LoRA", tone="warn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    ref: str
-    hub: str
-    mark: str
+    """`usable`: its file is a LoRA, as far as that is known. `try_problem` says why it can't be tried here."""
+
+    record: Record
     title: str
     creator: str
     image: str
     blurred: bool
     base: str
-    kind: str
     rank: str
-    size: str
     downloads: str
     likes: str
     flag: Flag | None
     usable: bool
-    untried: str
+    try_problem: str
     tint: int
 
 
@@ -58,33 +55,29 @@ class Grid:
 
 
 def card(
-    record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora", untried: str = ""
+    record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora", try_problem: str = ""
 ) -> Card:
-    """`what` its file is, as far as that was read. `untried` says why it can't be tried here."""
-    picture = cover(record, ceiling)
+    """`what` its file is, as far as that was read. `try_problem` says why it can't be tried here."""
+    example = cover(record, ceiling)
     return Card(
-        ref=str(record.ref),
-        hub=HUBS[record.hub].label,
-        mark=HUBS[record.hub].mark,
+        record=record,
         title=format.title(record.title) or record.ref.id,
         creator=format.title(record.creator) or "unknown",
-        image=address(picture.url) if picture else "",
-        blurred=picture is not None and not within(picture.nsfw, "soft"),
+        image=address(example.url) if example else "",
+        blurred=example is not None and not within(example.nsfw, "soft"),
         base=base_label(record),
-        kind=record.kind or "",
         rank=f"r{record.rank}" if record.rank else "",
-        size=format.size(record.file.size) if record.file else "",
         downloads=format.count(record.downloads),
         likes=format.count(record.likes),
         flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
-        untried=untried,
+        try_problem=try_problem,
         tint=sum(record.ref.id.encode()) % 6,
     )
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
-    """The first still picture the person asked to see; none rather than one too strong."""
+    """The first still image that is mild enough."""
     return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
 
 

@@ -28,44 +28,34 @@ _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 
 
 def html(text: str, kind: Literal["html", "markdown", "text"], *, base: str, picture: Callable[[str], str]) -> Markup:
-    """`base` is where relative addresses start from, and `picture` gives the page's own address of a hub's picture."""
+    """`base` is where relative addresses start from, and `picture` gives the page's own address of a hub's image."""
 
-    def rewritten(tag: str, attribute: str, value: str) -> str | None:
-        if attribute == "src":
-            return picture(_joined(base, value)) or None
-        return address(_joined(base, value)) or None if attribute == "href" else value
+    def rewrite(_tag: str, attribute: str, value: str) -> str | None:
+        if attribute not in ("src", "href"):
+            return value
+        try:
+            url = urljoin(base, value.strip())
+        except ValueError:  # a bracket that opens no IPv6 address
+            return None
+        return (picture(url) if attribute == "src" else address(url)) or None
 
     clean = nh3.clean(
-        _html(text[:LONGEST], kind),
+        _to_html(text[:LONGEST], kind),
         tags=_TAGS,
         attributes={"a": {"href"}, "img": {"src", "alt", "title"}, "ol": {"start"}},
-        attribute_filter=rewritten,
+        attribute_filter=rewrite,
         set_tag_attribute_values={"img": {"loading": "lazy"}, "a": {"target": "_blank"}},
         link_rel="noopener noreferrer nofollow",
     )
-    return Markup(_breakable(_HEADING.sub(_lowered, clean)) + (MORE if len(text) > LONGEST else ""))
+    # Below the panel's own headings, in two sizes.
+    clean = _HEADING.sub(lambda found: f"<{found[1]}h{4 if int(found[2]) < 3 else 5}>", clean)
+    parts = (part if part.startswith("<") else _LONG_PIECE.sub(r"\1<wbr>", part) for part in _MARKUP.split(clean))
+    return Markup("".join(parts) + (MORE if len(text) > LONGEST else ""))
 
 
-def _html(text: str, kind: str) -> str:
+def _to_html(text: str, kind: str) -> str:
     if kind == "html":
         return text
     if kind == "markdown":
         return str(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
-
-
-def _joined(base: str, value: str) -> str:
-    try:
-        return urljoin(base, value.strip())
-    except ValueError:  # a bracket that opens no IPv6 address
-        return ""
-
-
-def _lowered(heading: re.Match[str]) -> str:
-    """Below the panel's own headings, in two sizes."""
-    return f"<{heading[1]}h{4 if int(heading[2]) < 3 else 5}>"
-
-
-def _breakable(clean: str) -> str:
-    parts = _MARKUP.split(clean)
-    return "".join(part if part.startswith("<") else _LONG_PIECE.sub(r"\1<wbr>", part) for part in parts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
@@ -16,9 +15,9 @@ from connectors.weights.inspect import Facts
 from hub_ui.widgets import access, description, fact_rows, format
 from hub_ui.widgets.access import Keys
 from hub_ui.widgets.fact_rows import Fact
-from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.render import Renderer
 
-MAX_PICTURES = 8
+MAX_IMAGES = 8
 MAX_FILES = 40
 
 
@@ -34,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """A picture of the hub's. `index` is its place among the record's images, `usable` if settings came with it."""
+    """An image of the hub's. `index` is its place among the record's images, `usable` if settings came with it."""
 
     index: int
     example: Example
@@ -42,19 +41,30 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What trying it takes, in a sentence. `closed`: it can't be tried here. `unfit`: not beside others either."""
+
+    text: str = ""
+    closed: bool = False
+    unfit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Detail:
+    """`obstacle` keeps the file from being downloaded, `caution` may.
+
+    `refused`: the file is no LoRA. `state` says how much of the file was read.
+    """
+
+    lora: Lora
+    version: Version | None
     record: Record
-    hub: str
     title: str
     line: str
-    link: str
-    pictures: tuple[Shot, ...]
+    images: tuple[Shot, ...]
     facts: tuple[Fact, ...]
     versions: tuple[Choice, ...]
     files: tuple[Choice, ...]
-    text: str
-    text_format: Literal["html", "markdown", "text"]
-    text_base: str
     obstacle: str
     caution: str
     needs: Needs
@@ -62,24 +72,15 @@ class Detail:
     dispute: str
     state: str
     warnings: tuple[str, ...]
-    held: bool
+    in_library: bool
     can_pull: bool
 
     @property
-    def untried(self) -> str:
+    def try_problem(self) -> str:
         """Why it can't be tried with one click; empty when it can."""
-        if self.refused or (self.obstacle and not self.held):
+        if self.refused or (self.obstacle and not self.in_library):
             return self.obstacle
         return self.needs.text if self.needs.closed else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a preview takes, in a sentence. `closed`: nothing here can make one. `unfit`: not beside others either."""
-
-    text: str = ""
-    closed: bool = False
-    unfit: bool = False
 
 
 def detail(
@@ -87,7 +88,7 @@ def detail(
     ref: Ref,
     *,
     ceiling: Nsfw,
-    held: Callable[[Ref], bool],
+    in_library: Callable[[Ref], bool],
     facts: Facts | None = None,
     state: str = "",
     can_pull: bool = True,
@@ -102,41 +103,45 @@ def detail(
     refused = facts is not None and not facts.adapter.is_lora
     standing = access.standing(record, version, keys or Keys())
     return Detail(
+        lora=lora,
+        version=version,
         record=record,
-        hub=origin_label(record.hub),
         title=format.title(lora.title) or lora.ref.id,
-        line=_line(lora, record),
-        link=address(lora.url),
-        pictures=tuple(_shots(record, ceiling))[:MAX_PICTURES],
+        line=line(lora, record),
+        images=tuple(shots(record, ceiling))[:MAX_IMAGES],
         facts=fact_rows.rows(record, facts),
-        versions=tuple(_version_choice(v, version) for v in lora.versions),
-        files=tuple(_file_choice(f, file) for f in (version.files if version else ())[:MAX_FILES]),
-        text=lora.description,
-        text_format=lora.description_format,
-        text_base=_text_base(lora, version),
+        versions=tuple(version_choice(v, current=v is version) for v in lora.versions),
+        files=tuple(
+            Choice(ref=str(f.ref), name=format.visible(f.name), note=format.size(f.size), current=f is file)
+            for f in (version.files if version else ())[:MAX_FILES]
+        ),
         obstacle=refusal(facts) or standing.obstacle,
         caution=standing.caution,
         needs=Needs() if refused else needs(record),
         refused=refused,
         dispute="" if refused else format.visible(" ".join(record.conflict_sentences)),
-        state=state or _read(facts),
+        state=state or read_text(facts),
         warnings=tuple(format.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
-        held=held(record.ref),
+        in_library=in_library(record.ref),
         can_pull=can_pull,
     )
 
 
-def _shots(record: Record, ceiling: Nsfw) -> Iterator[Shot]:
+def line(lora: Lora, record: Record) -> str:
+    """Its creator, hub, age and downloads."""
+    age = format.ago(record.updated_at)
+    return format.join(
+        format.title(lora.creator),
+        origin_label(lora.hub),
+        f"updated {age}" if age else "",
+        f"{format.count(lora.downloads)} downloads" if lora.downloads is not None else "",
+    )
+
+
+def shots(record: Record, ceiling: Nsfw) -> Iterator[Shot]:
     for index, example in enumerate(record.images):
         if not example.video and within(example.nsfw, ceiling):
             yield Shot(index=index, example=example, usable=bool(example.prompt or example.params))
-
-
-def _text_base(lora: Lora, version: Version | None) -> str:
-    """Where a description's relative addresses lead: a model card's to files beside it, of the same commit."""
-    if lora.hub == "huggingface" and version is not None:
-        return f"{lora.url}/resolve/{version.ref.version}/"
-    return lora.url
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
@@ -151,7 +156,7 @@ def refusal(facts: Facts | None) -> str:
     return f"This is no LoRA for images or videos: the file is {WORDS[facts.adapter.what]}. It can't be tried here."
 
 
-def _read(facts: Facts | None) -> str:
+def read_text(facts: Facts | None) -> str:
     if facts is None:
         return ""
     if not facts.bytes_read:
@@ -160,46 +165,30 @@ def _read(facts: Facts | None) -> str:
     return f"Read from {format.size(facts.bytes_read)}{of}, nothing downloaded"
 
 
-def _line(lora: Lora, record: Record) -> str:
-    facts = (
-        format.title(lora.creator),
-        origin_label(lora.hub),
-        f"updated {age}" if (age := format.ago(record.updated_at)) else "",
-        f"{format.count(lora.downloads)} downloads" if lora.downloads is not None else "",
-    )
-    return " · ".join(fact for fact in facts if fact)
-
-
-def _version_choice(version: Version, current: Version | None) -> Choice:
-    base = flatten_base(version)
+def version_choice(version: Version, *, current: bool) -> Choice:
+    base = next((format.visible(str(c.value)) for c in version.claims if c.field == "raw_base_model"), "")
     size = format.size(version.file.size) if version.file else ""
     name = format.visible(version.name)
+    is_hash = version.ref.hub != "civitai" and len(name) >= 40
     return Choice(
         ref=str(version.ref),
-        name=name[:7] if version.ref.hub != "civitai" and len(name) >= 40 else name,
-        note=" · ".join(part for part in (base, size, format.ago(version.updated_at)) if part),
-        current=version is current,
-    )
-
-
-def flatten_base(version: Version) -> str:
-    raw = next((c.value for c in version.claims if c.field == "raw_base_model"), None)
-    return format.visible(str(raw)) if raw else ""
-
-
-def _file_choice(file: WeightFile, current: WeightFile | None) -> Choice:
-    return Choice(
-        ref=str(file.ref),
-        name=format.visible(file.name),
-        note=format.size(file.size),
-        current=current is not None and file.ref == current.ref,
+        name=name[:7] if is_hash else name,
+        note=format.join(base, size, format.ago(version.updated_at)),
+        current=current,
     )
 
 
 def html(render: Renderer, shown: Detail) -> str:
-    picture = partial(render.picture, ref=shown.record.ref)
-    said = description.html(shown.text, shown.text_format, base=shown.text_base, picture=picture)
-    return render("detail", d=shown, r=shown.record, description=said)
+    lora, version = shown.lora, shown.version
+    # A model card's relative addresses lead to files beside it, of the same commit.
+    on_hub = lora.hub == "huggingface" and version is not None
+    text = description.html(
+        lora.description,
+        lora.description_format,
+        base=f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version else lora.url,
+        picture=partial(render.picture, ref=shown.record.ref),
+    )
+    return render("detail", d=shown, r=shown.record, description=text)
 
 
 def message_html(render: Renderer, title: str, text: str) -> str:

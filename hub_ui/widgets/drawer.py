@@ -113,7 +113,7 @@ def moving(tasks: Sequence[Task]) -> int:
 
 
 def html(render: Renderer, tasks: Sequence[Task], now: float, page_of: PageOf) -> str:
-    shown = ordered(tasks)
+    shown = sort_tasks(tasks)
     counts = Counter(task.state for task in tasks)
     return render(
         "drawer",
@@ -125,7 +125,7 @@ def html(render: Renderer, tasks: Sequence[Task], now: float, page_of: PageOf) -
     )
 
 
-def ordered(tasks: Sequence[Task]) -> list[Task]:
+def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
     """What runs, what wants somebody, what comes next, and what is done, the latest first."""
     return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 

@@ -52,62 +52,59 @@ class Listed:
 
 
 def groups(query: Query, listed: Listed) -> list[Group]:
-    hubs = tuple(
+    hubs = (
         Option(value=hub.name, label=hub.label, count=listed.hits.get(hub.name, ""), on=hub.name in query.hubs)
         for hub in HUBS.values()
     )
-    kinds = tuple(
-        Option(
-            value=kind, label=kind.capitalize(), count=_number(listed, query.kinds, kind, count), on=kind in query.kinds
-        )
+    kinds = (
+        _option(query.kinds, listed, kind, kind.capitalize(), sum(record.kind == kind for record in listed.records))
         for kind in get_args(Kind)
-        for count in [sum(record.kind == kind for record in listed.records)]
     )
     return [
-        Group(facet="hubs", name="Hub", options=hubs),
-        Group(facet="kinds", name="Kind", options=kinds),
+        Group(facet="hubs", name="Hub", options=tuple(hubs)),
+        Group(facet="kinds", name="Kind", options=tuple(kinds)),
         # The longest one last.
-        Group(facet="bases", name="Base model", options=tuple(_bases(query, listed))),
+        Group(facet="bases", name="Base model", options=tuple(base_options(query, listed))),
     ]
 
 
-def _number(listed: Listed, chosen: tuple[str, ...], value: str, count: int) -> str:
-    """Among the cards there are none of what a filter has left out: how many it would bring is not known."""
-    if chosen and value not in chosen:
-        return ""
-    return format.at_least(count, more=listed.has_more)
+def _option(
+    chosen: tuple[str, ...], listed: Listed, value: str, label: str, count: int, *, inner: bool = False
+) -> Option:
+    """A filter leaves out the cards of its other values: how many those would bring is not known."""
+    on = value in chosen
+    number = "" if chosen and not on else format.at_least(count, more=listed.has_more)
+    return Option(value=value, label=label, count=number, on=on, inner=inner)
 
 
-def _bases(query: Query, listed: Listed) -> Iterator[Option]:
-    """Base models stand under their architecture; one that is all its architecture has is not named twice."""
-    counts = _base_counts(listed)
-    for group in sorted(listed.bases, key=lambda base: -counts[base.id]):
-        yield from _base(query, listed, group, counts[group.id])
-        if len(group.children) > 1:
-            for base in sorted(group.children, key=lambda base: -counts[base.id]):
-                yield from _base(query, listed, base, counts[base.id], inner=True)
+def base_options(query: Query, listed: Listed) -> Iterator[Option]:
+    """Base models follow their architecture; one that is all its architecture has is not named twice.
 
-
-def _base(query: Query, listed: Listed, base: BaseCount, count: int, *, inner: bool = False) -> Iterator[Option]:
-    """Nothing for a base that no card is for, once these are all the cards there are."""
-    on = base.id in query.bases
-    if count or on or query.bases or listed.has_more:
-        number = _number(listed, query.bases, base.id, count)
-        yield Option(value=base.id, label=base.label, count=number, on=on, inner=inner)
-
-
-def _base_counts(listed: Listed) -> Mapping[str, int]:
-    """How many cards each choice would keep. Many cards are for the same base, and are looked at once."""
+    Bases that no card is for are left out, once these are all the cards there are.
+    """
+    # Many cards are for the same base, and are looked at once.
     made_for = Counter((r.base_model, r.architecture, r.raw_base_model) for r in listed.records)
-    ids = {base.id for group in listed.bases for base in (group, *group.children)}
-    return {
-        asked: sum(number for base, number in made_for.items() if base_models.matches(*base, (asked,))) for asked in ids
-    }
+
+    def count(base: BaseCount) -> int:
+        return sum(number for made, number in made_for.items() if base_models.matches(*made, (base.id,)))
+
+    def options(bases: Sequence[BaseCount], *, inner: bool = False) -> Iterator[Option]:
+        counts = {base.id: count(base) for base in bases}
+        for base in sorted(bases, key=lambda base: -counts[base.id]):
+            if counts[base.id] or query.bases or listed.has_more:
+                yield _option(query.bases, listed, base.id, base.label, counts[base.id], inner=inner)
+            if len(base.children) > 1:
+                yield from options(base.children, inner=True)
+
+    return options(listed.bases)
 
 
 def html(render: Renderer, query: Query, listed: Listed) -> str:
-    levels = [Option(value=v, label=label, count="", on=v == query.nsfw) for v, label in NSFW_WORDS.items()]
-    chosen = len(query.hubs) + len(query.bases) + len(query.kinds)
     return render(
-        "facets", groups=groups(query, listed), levels=levels, chosen=chosen, blurs=not within(query.nsfw, "soft")
+        "facets",
+        groups=groups(query, listed),
+        levels=NSFW_WORDS,
+        level=query.nsfw,
+        chosen=len(query.hubs) + len(query.bases) + len(query.kinds),
+        blurs=not within(query.nsfw, "soft"),
     )

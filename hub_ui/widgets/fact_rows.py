@@ -61,49 +61,47 @@ LICENCE: tuple[tuple[str, str, str], ...] = (
 def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     """What nobody said has no row."""
     adapter = facts.adapter if facts is not None and facts.adapter.is_lora else None
-    claimed = (fact for row in CLAIMED if (fact := _claimed(record, adapter, *row)) is not None)
-    licence = (fact for row in LICENCE if (fact := _claimed(record, adapter, *row)) is not None)
-    return (*claimed, *(_from_header(adapter) if adapter is not None else ()), *licence)
+    claims, license_ = ([claim_fact(record, adapter, *row) for row in table] for table in (CLAIMED, LICENCE))
+    header = header_facts(adapter) if adapter is not None else ()
+    return tuple(fact for fact in (*claims, *header, *license_) if fact is not None)
 
 
-def _claimed(record: Record, adapter: LoraFacts | None, field: str, name: str, hint: str) -> Fact | None:
+def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str, hint: str) -> Fact | None:
     value = getattr(record, field, None)
-    said = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
-    claim = best_claim(said, field)
+    claims = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
+    claim = best_claim(claims, field)
     if claim is None:
         return None
-    from_file = claim.source == "header" and adapter is not None
+    others = contradicting(record.claims, field) if field in record.conflicts else ()
+    text = ""
+    # The file may say more than the claim.
+    if claim.source == "header" and adapter is not None:
+        if field == "rank":
+            text = ranks(adapter.ranks)
+        elif field == "alpha" and adapter.alpha is not None and adapter.scale is not None:
+            text = f"{adapter.alpha:g} ({scale(adapter.scale)})"
     return Fact(
         name=name,
-        value=(_in_file(field, adapter) if from_file else "") or _shown(record, claim),
+        value=text or claim_text(record, claim),
         source=format.source(claim.source, record.hub),
         where=format.visible(claim.where),
         hint=hint,
-        others=_others(record, field) if field in record.conflicts else (),
+        others=tuple(dict.fromkeys(contradiction(record, other) for other in others)),
     )
 
 
-def _others(record: Record, field: str) -> tuple[str, ...]:
-    said = (
-        f"{_said_by(record, other)} says {_as_written(record, other)}" for other in contradicting(record.claims, field)
-    )
-    return tuple(dict.fromkeys(said))
-
-
-def _said_by(record: Record, claim: Claim) -> str:
+def contradiction(record: Record, claim: Claim) -> str:
+    """The base in the words of its source: "SDXL 1.0" is what a person sees on the hub's page."""
     source = format.source(claim.source, record.hub)
-    return {"header": "The file", "card": f"the {source}"}.get(claim.source, source)
+    source = {"header": "The file", "card": f"the {source}"}.get(claim.source, source)
+    raw = None
+    if claim.field in ("architecture", "base_model"):
+        written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
+        raw = next((c.value for c in written if c.where == claim.where), None)
+    return f"{source} says {format.visible(str(raw)) if raw else claim_text(record, claim)}"
 
 
-def _as_written(record: Record, claim: Claim) -> str:
-    """The base in the words of who said it: "SDXL 1.0" is what a person sees on the hub's page."""
-    written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
-    told = claim.field in ("architecture", "base_model")
-    raw = next((c.value for c in written if c.where == claim.where), None) if told else None
-    return format.visible(str(raw)) if raw else _shown(record, claim)
-
-
-def _shown(record: Record, claim: Claim) -> str:
+def claim_text(record: Record, claim: Claim) -> str:
     if claim.field == "architecture":
         return base_models.architecture_label(str(claim.value))
     if claim.field == "base_model":
@@ -117,18 +115,7 @@ def _shown(record: Record, claim: Claim) -> str:
     return f"{claim.value:g}" if isinstance(claim.value, float) else format.visible(str(claim.value))
 
 
-def _in_file(field: str, adapter: LoraFacts | None) -> str:
-    """More than the claim says, where the file tells more."""
-    if adapter is None:
-        return ""
-    if field == "rank":
-        return ranks(adapter.ranks)
-    if field == "alpha" and adapter.alpha is not None and adapter.scale is not None:
-        return f"{adapter.alpha:g} ({scale(adapter.scale)})"
-    return ""
-
-
-def _from_header(adapter: LoraFacts) -> Iterator[Fact]:
+def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
         yield _fact("Scale", scale(adapter.scale), "What weight 1.0 is multiplied by: alpha / rank.")
     if adapter.format:
@@ -136,11 +123,11 @@ def _from_header(adapter: LoraFacts) -> Iterator[Fact]:
     text = "changed too" if adapter.text_encoder else "left as it is"
     yield _fact("Text encoder", text, "Whether it also changes how the prompt is read.", "tensor names")
     if adapter.control:
-        hint = "A control LoRA follows the edges, depth or pose of a picture."
-        yield _fact("Control", "needs a picture that gives the structure", hint, "tensor shapes")
+        hint = "A control LoRA follows the edges, depth or pose of an image."
+        yield _fact("Control", "needs an image that gives the structure", hint, "tensor shapes")
     if adapter.tags:
         shown = ", ".join(format.visible(tag) for tag in adapter.tags[:MOST_TAGS])
-        yield _fact("Trained on", shown, "The tags of its training pictures, most used first.", "ss_tag_frequency")
+        yield _fact("Trained on", shown, "The tags of its training images, most used first.", "ss_tag_frequency")
     yield _fact("Tensors", f"{adapter.tensors:,}", "How many pieces of weight the file holds.", "tensor names")
 
 

@@ -111,3 +111,18 @@ def title(text: str | None) -> str:
     """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
     shown = visible(text)
     return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
+
+
+def join(*parts: str) -> str:
+    """Those that are not empty, with a middle dot between them."""
+    return " · ".join(part for part in parts if part)
+
+
+def sentences(*parts: str) -> str:
+    """Those that are not empty, as one text."""
+    return " ".join(part for part in parts if part)
+
+
+def plural(number: int, thing: str) -> str:
+    """ "1 file", "1,200 files"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -38,13 +38,13 @@ class HubStatus:
         return HUBS[self.hub].label
 
 
-def asked(hub: HubName) -> HubStatus:
+def pending_status(hub: HubName) -> HubStatus:
     return HubStatus(hub=hub, state="asked", text="…", title=f"{HUBS[hub].label} was asked")
 
 
-def answered(answer: Answer) -> HubStatus:
+def answer_status(answer: Answer) -> HubStatus:
     if answer.error is not None:
-        return failed(answer.hub, answer.error)
+        return error_status(answer.hub, answer.error)
     return HubStatus(
         hub=answer.hub,
         state="good",
@@ -53,14 +53,12 @@ def answered(answer: Answer) -> HubStatus:
     )
 
 
-def counted(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
-    """With the number of its cards. Where those come after the others', there is no number yet."""
-    if status.state != "good":
-        return status
-    return replace(status, hits=format.at_least(shown, more=more))
+def with_hits(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
+    """With the number of its cards, once it has answered."""
+    return replace(status, hits=format.at_least(shown, more=more)) if status.state == "good" else status
 
 
-def failed(hub: HubName, error: HubUiError) -> HubStatus:
+def error_status(hub: HubName, error: HubUiError) -> HubStatus:
     if isinstance(error, KeyRequired):
         return HubStatus(hub=hub, state="key", text="add a key", title=error.message)
     if isinstance(error, AccessError):

@@ -1,13 +1,15 @@
-"""The library as a list: what is on disk, pinned, and what was found out about it."""
+"""The library as a list: what is on disk, pinned, and notes about each file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hub_ui.library.lockfile import Entry
 from hub_ui.widgets.render import Renderer
 
+PAGE_SIZE = 50
 Tone = Literal["good", "problem", ""]
 
 
@@ -44,33 +46,48 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Controls:
-    """What is looked for, and what there is to choose from; `first` to `last` of `found` entries are on this page."""
+class Look:
+    """What is looked for. `base` and `kind` are empty for all of them. `number` counts pages from 0."""
 
-    text: str
-    sort: str
-    sorts: Sequence[tuple[str, str]]
-    base: str
-    bases: Sequence[str]
-    kind: str
-    kinds: Sequence[str]
-    number: int
-    pages: int
-    first: int
-    last: int
+    text: str = ""
+    sort: str = "name"
+    base: str = ""
+    kind: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One page of what was found. `bases` and `kinds` are what there is to filter by, of all entries."""
+
+    entries: tuple[Entry, ...]
     found: int
+    number: int
+    bases: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.found // PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Of its entries, counted from 1."""
+        return self.number * PAGE_SIZE + 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryList:
     """`count` is of all entries, `items` are those of this page, `summary` is counts and bytes.
 
-    `foreign` are files that no entry names. `text` is the lock file's own.
+    `sorts` are labels of orders. `foreign` are files that no entry names. `text` is the lock file's own.
     """
 
     items: Sequence[Item]
     count: int
-    controls: Controls
+    look: Look
+    page: Listed
+    sorts: Mapping[str, str]
     summary: str
     folder: str
     lock: str
@@ -79,21 +96,5 @@ class LibraryList:
     said: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """An entry of a lock file that is about to be taken over."""
-
-    title: str
-    ref: str
-    size: str
-    state: str
-    tone: Tone
-
-
 def html(render: Renderer, shelf: LibraryList) -> str:
     return render("shelf", s=shelf)
-
-
-def import_html(render: Renderer, lines: Sequence[Line], summary: str, count: int) -> str:
-    """What a lock file would bring, before anything is done."""
-    return render("shelf_import", lines=lines, summary=summary, count=count)

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.ref import Ref
+from connectors.registry import HUBS, origin_label
 from hub_ui.widgets import format
 from hub_ui.widgets.picture_links import ImageLinks, is_web_address
 
@@ -27,6 +28,9 @@ class Renderer:
             address=address,
             ago=format.ago,
             count=format.count,
+            mark=lambda hub: HUBS[hub].mark,
+            origin=origin_label,
+            pairs=lambda values: [(value, value) for value in values],
             picture=self.picture,
             size=format.size,
             visible=format.visible,

@@ -76,7 +76,7 @@ def result_html(render: Renderer, result: Result) -> str:
     return render("result", r=result, indexed=list(enumerate(result.tiles)))
 
 
-def empty_html(render: Renderer, kind: SheetKind = "pair", *, several: bool = False) -> str:
+def empty_result_html(render: Renderer, kind: SheetKind = "pair", *, several: bool = False) -> str:
     """`several`: more than one LoRA is tried."""
     return render("result_empty", text=(SEVERAL if several else {}).get(kind, EMPTY[kind]))
 
@@ -85,17 +85,3 @@ def progress_html(render: Renderer, text: str, fraction: float | None, *, previe
     """`fraction` in 0..1, or None while the length is unknown. `preview` is a picture's address."""
     percent = None if fraction is None else round(100 * fraction)
     return render("progress", text=text, percent=percent, preview=preview, left=left)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Past:
-    """`id` is what a click sends back, `thumbnail` an address on this page's own server."""
-
-    id: str
-    title: str
-    line: str
-    thumbnail: str
-
-
-def history_html(render: Renderer, pasts: Sequence[Past]) -> str:
-    return render("history", pasts=pasts)

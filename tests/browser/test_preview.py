@@ -76,9 +76,9 @@ def opened(page: Page, address: str) -> Page:
     return page
 
 
-def address(stage: Demo, *refs: Ref, **wish: Any) -> str:
+def address(stage: Demo, *refs: Ref, **settings: Any) -> str:
     given = "".join(f"&lora={str(ref).replace('#', '%23')}" for ref in refs)
-    asked = "".join(f"&{name}={value}" for name, value in {"steps": 4, "prompt": "a red circle", **wish}.items())
+    asked = "".join(f"&{name}={value}" for name, value in {"steps": 4, "prompt": "a red circle", **settings}.items())
     return f"{stage.url}?view=try{given}{asked}"
 
 
@@ -344,7 +344,7 @@ def test_what_is_typed_survives_tabs_and_another_base(stage: Demo, refs: tuple[R
     opened(page, address(stage, refs[0]))
     page.get_by_label("Prompt", exact=True).fill("a green boat")
     page.get_by_role("tab", name="Weights").click()
-    expect(page.locator("#make")).to_have_text("Make the strip")
+    expect(page.locator("#make")).to_have_text("Make the weight sweep")
     page.get_by_role("combobox", name="Base").fill("maker/own")
     page.get_by_role("combobox", name="Base").press("Enter")
     expect(page).to_have_url(re.compile("on=maker%2Fown"))

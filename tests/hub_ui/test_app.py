@@ -4,45 +4,45 @@ import gradio as gr
 import pytest
 
 from connectors.errors import BadRef
-from hub_ui.app import clicked
+from hub_ui.app import apply_click
 from hub_ui.pages.view import Stacked, View
 
 
 def test_opening_a_card_puts_it_into_the_view() -> None:
-    view, _ = clicked(View(), {"act": "open", "ref": "civitai:1@2#3"})
+    view, _ = apply_click(View(), {"act": "open", "ref": "civitai:1@2#3"})
     assert view == View(open="civitai:1@2#3")
 
 
 def test_download_and_try_goes_to_the_try_page_and_orders_a_pair() -> None:
-    view, ordered = clicked(View(open="civitai:1@2"), {"act": "try", "ref": "civitai:1@2"})
+    view, ordered = apply_click(View(open="civitai:1@2"), {"act": "try", "ref": "civitai:1@2"})
     assert (view, ordered) == (View(page="try", stack=(Stacked(ref="civitai:1@2"),)), True)
 
 
 def test_a_lora_is_tried_at_the_weight_it_is_meant_for() -> None:
-    view, _ = clicked(View(), {"act": "try", "ref": "civitai:1@2"}, lambda ref: 0.8)
+    view, _ = apply_click(View(), {"act": "try", "ref": "civitai:1@2"}, lambda ref: 0.8)
     assert view.stack == (Stacked(ref="civitai:1@2", weight=0.8),)
 
 
 def test_stacking_stays_on_the_page() -> None:
-    view, _ = clicked(View(open="civitai:1@2"), {"act": "stack", "ref": "civitai:1@2"})
+    view, _ = apply_click(View(open="civitai:1@2"), {"act": "stack", "ref": "civitai:1@2"})
     assert (view.page, view.open, len(view.stack)) == ("browse", "civitai:1@2", 1)
 
 
 def test_going_back_shows_what_the_address_says() -> None:
-    view, _ = clicked(View(open="civitai:1@2"), {"act": "address", "query": "?kind=style"})
+    view, _ = apply_click(View(open="civitai:1@2"), {"act": "address", "query": "?kind=style"})
     assert (view.open, view.query.kinds) == ("", ("style",))
 
 
 def test_an_unknown_page_is_the_first_one() -> None:
-    view, _ = clicked(View(page="library"), {"act": "go", "page": "<script>"})
+    view, _ = apply_click(View(page="library"), {"act": "go", "page": "<script>"})
     assert view.page == "browse"
 
 
 @pytest.mark.parametrize("act", [{}, {"act": "pull"}, {"act": "more"}])
 def test_clicks_of_other_pages_change_nothing(act: dict[str, str]) -> None:
-    assert clicked(View(), act) == (gr.skip(), gr.skip())
+    assert apply_click(View(), act) == (gr.skip(), gr.skip())
 
 
 def test_a_click_that_names_no_lora_is_refused() -> None:
     with pytest.raises(BadRef):
-        clicked(View(), {"act": "open", "ref": "<b>"})
+        apply_click(View(), {"act": "open", "ref": "<b>"})

@@ -51,7 +51,7 @@ def test_what_was_used_longest_ago_goes_first(library: Library) -> None:
     for number in (2, 1, 3):
         made.use(ref(number))
         clock.now += HOUR
-    with made.reserved(ref(4), 100):
+    with made.reserve(ref(4), 100):
         assert left(library) == ["1", "3"]
     assert sorted(path.name for path in library.folder.glob("*.safetensors")) == ["1.safetensors", "3.safetensors"]
 
@@ -61,28 +61,28 @@ def test_what_was_used_lately_stays(library: Library) -> None:
     made = room(library, clock)
     for number in (1, 2, 3):
         made.use(ref(number))
-    with pytest.raises(HubUiError, match="no room for another LoRA"), made.reserved(ref(4), 100):
+    with pytest.raises(HubUiError, match="no room for another LoRA"), made.reserve(ref(4), 100):
         pass
     assert left(library) == ["1", "2", "3"]
 
 
 def test_what_is_coming_counts(library: Library) -> None:
     made = room(library, Clock(), most=400)
-    with made.reserved(ref(4), 100), made.reserved(ref(5), 100):
+    with made.reserve(ref(4), 100), made.reserve(ref(5), 100):
         assert left(library) == ["2", "3"]
 
 
 def test_a_disk_that_is_almost_full_takes_nothing_more(library: Library) -> None:
-    with pytest.raises(HubUiError, match="no room"), room(library, Clock(), free=1_000_000_050).reserved(ref(4), 100):
+    with pytest.raises(HubUiError, match="no room"), room(library, Clock(), free=1_000_000_050).reserve(ref(4), 100):
         pass
 
 
 def test_a_file_that_is_too_large_is_refused_by_its_size(library: Library) -> None:
     made = VisitorLibrary(library, most=10**9, largest=2_000_000, free=lambda: 10**10)
     with pytest.raises(UsageError, match="takes 3 MB, and a shared page tries files of at most 2 MB"):
-        made.reserved(ref(4), 3_000_000).__enter__()
+        made.reserve(ref(4), 3_000_000).__enter__()
 
 
 def test_an_unknown_size_is_taken_for_the_largest(library: Library) -> None:
-    with room(library, Clock()).reserved(ref(4), None):
+    with room(library, Clock()).reserve(ref(4), None):
         assert left(library) == ["3"]

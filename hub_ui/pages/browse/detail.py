@@ -11,9 +11,9 @@ from connectors.errors import HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
-from hub_ui.pages.events import QUIET, Turns, told, while_wanted
+from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.try_page.compatibility import needs
+from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import detail
@@ -22,19 +22,23 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
 READING = "Reading the file's header…"
-# Nothing is there to be read.
+# There is no file to read.
 GONE = ("archived", "removed", "generation-only")
 UNREAD = "The file's header could not be read."
 
 
-def build() -> tuple[gr.HTML, gr.HTML]:
-    """The panel, and the place under it where its download shows how far it is."""
-    with gr.Column(elem_id="detail"):
-        return widget(elem_id="panel", script=script("panel")), widget(elem_id="pulling")
+class DetailPanel:
+    """`download` is the line below the panel that shows how far its download is."""
+
+    def __init__(self, view: gr.State) -> None:
+        self.view = view
+        with gr.Column(elem_id="detail"):
+            self.panel = widget(elem_id="panel", script=script("panel"))
+            self.download = widget(elem_id="pulling")
 
 
-def connect(panel: gr.HTML, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
-    opened, turns = gr.State(""), Turns()
+def connect(page: DetailPanel, downloads: Downloads, services: Services, render: Renderer) -> None:
+    view, opened, turns = page.view, gr.State(""), Turns()
 
     def on_view(now: View, before: str, request: gr.Request) -> Iterator[Any]:
         if now.open == before:
@@ -42,45 +46,44 @@ def connect(panel: gr.HTML, downloads: Downloads, services: Services, render: Re
             return
         turn = turns.take(request)
         steps = show(services, render, now)
-        yield from while_wanted(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
+        yield from while_current(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
 
-    def on_pull(asked: int, event: gr.EventData) -> Any:
-        with told():
-            return asked + 1 if pull(services, act_data(event)) else gr.skip()
+    def on_pull(requested: int, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            return requested + 1 if pull(services, act_data(event)) else gr.skip()
 
     def on_arrived(now: View) -> Any:
-        return (now.open and remembered_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+        return (now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
-    # "multiple": what is opened next does not wait for a hub or a file that is slow to answer.
+    # "multiple": what is opened next does not wait for a slow hub or file.
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
-    view.change(on_view, [view, opened], [panel, opened], **opening)
-    panel.act(on_pull, [downloads.asked], [downloads.asked], trigger_mode="multiple", **QUIET)
-    downloads.arrived.change(on_arrived, [view], [panel], **QUIET)
+    view.change(on_view, [view, opened], [page.panel, opened], **opening)
+    page.panel.act(on_pull, [downloads.requested], [downloads.requested], trigger_mode="multiple", **QUIET)
+    downloads.arrived.change(on_arrived, [view], [page.panel], **QUIET)
 
 
 def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
-    """First what is remembered, at once; then what the hub says now; then what the file itself says."""
+    """First what the catalog knows, at once; then what the hub says now; then what the file itself says."""
     if not view.open:
         yield "", ""
         return
     ref = Ref.parse(view.open)
-    known = remembered_html(services, render, view, ref)
+    known = catalog_html(services, render, view, ref)
     yield known or detail.message_html(render, ref.id, "Asking the hub…"), view.open
     try:
         lora = services.open(ref)
     except HubUiError as error:
-        step = " Check the address, or search for its name." if isinstance(error, NotFound) else ""
-        yield known or detail.message_html(render, ref.id or view.open, error.message + step), view.open
+        hint = " Check the address, or search for its name." if isinstance(error, NotFound) else ""
+        yield known or detail.message_html(render, ref.id or view.open, error.message + hint), view.open
         return
-    for html in proved(services, render, view, lora, ref):
+    for html in panel_html(services, render, view, lora, ref):
         yield html, view.open
 
 
-def proved(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
+def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
     """The panel, and once more when its file's header has been read for it."""
     _, file = detail.version_and_file(lora, ref)
-    there = file is not None and file.format != "pickle" and lora.access not in GONE
-    if file is None or not there or services.facts_known(file) is not None:
+    if file is None or file.format == "pickle" or lora.access in GONE or services.facts_known(file) is not None:
         yield lora_html(services, render, view, lora, ref)
         return
     yield lora_html(services, render, view, lora, ref, state=READING)
@@ -92,7 +95,7 @@ def proved(services: Services, render: Renderer, view: View, lora: Lora, ref: Re
         yield lora_html(services, render, view, lora, ref, facts=facts)
 
 
-def remembered_html(services: Services, render: Renderer, view: View, ref: Ref) -> str:
+def catalog_html(services: Services, render: Renderer, view: View, ref: Ref) -> str:
     try:
         return lora_html(services, render, view, services.catalog.lora(ref.lora), ref)
     except NotFound:
@@ -109,19 +112,19 @@ def lora_html(
     facts: Facts | None = None,
     state: str = "",
 ) -> str:
-    """`facts` are those just read; else those remembered, if any."""
+    """`facts` are those just read; without them, those read before."""
     _, file = detail.version_and_file(lora, ref)
     facts = facts or (services.facts_known(file) if file else None)
     shown = detail.detail(
         lora,
         ref,
         ceiling=view.query.nsfw,
-        held=services.library.holds,
+        in_library=services.library.holds,
         facts=facts,
         state=state,
         can_pull=services.policy.allows("pull"),
         keys=keys(services),
-        needs=lambda record: needs(services, record),
+        needs=lambda record: requirements(services, record),
     )
     return detail.html(render, shown)
 
@@ -134,7 +137,7 @@ def keys(services: Services) -> Keys:
 
 
 def pull(services: Services, act: dict[str, Any]) -> bool:
-    """Puts the LoRA into the queue of downloads. Other clicks of the panel are the frame's business."""
+    """Queues the download; returns whether the click asked for it."""
     if act.get("act") != "pull":
         return False
     services.policy.check("pull")

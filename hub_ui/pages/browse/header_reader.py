@@ -1,4 +1,4 @@
-"""Reading the headers of the cards in view: politely, in the background, and only while somebody still wants them."""
+"""Reads the headers of the cards in view, a few at a time, in the background, while the page still shows them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hub_ui.services import Services
 MOST_CARDS = 24
 AT_ONCE = 2
 PATIENCE_SECONDS = 30.0
-# What could not be read is not asked for again with every search.
+# What could not be read is not tried again with every search.
 AGAIN_AFTER_SECONDS = 600.0
 MOST_FAILED = 10_000
 _LOOK_SECONDS = 0.2
-_PAINT_SECONDS = 0.5
+_UPDATE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +40,40 @@ class HeaderReader:
         for connector in self.services.connectors:
             self._gates[connector.name] = threading.Semaphore(AT_ONCE)
 
-    def wanted(self, records: Sequence[Record]) -> list[Record]:
+    def unread(self, records: Sequence[Record]) -> list[Record]:
         """Those whose file can be read here and was not."""
-        return [record for record in records[:MOST_CARDS] if self._is_wanted(record)]
+        return [record for record in records[:MOST_CARDS] if self._is_unread(record)]
 
-    def _is_wanted(self, record: Record) -> bool:
+    def _is_unread(self, record: Record) -> bool:
         file = record.file
         if file is None or file.format != "safetensors" or record.access != "open":
             return False
-        lately = time.monotonic() - self._failed.get(file.ref, -AGAIN_AFTER_SECONDS) < AGAIN_AFTER_SECONDS
-        return not lately and self.services.facts_known(file) is None
+        since_failure = time.monotonic() - self._failed.get(file.ref, -AGAIN_AFTER_SECONDS)
+        return since_failure >= AGAIN_AFTER_SECONDS and self.services.facts_known(file) is None
 
-    def read(self, records: Sequence[Record], cancelled: Callable[[], bool]) -> Iterator[int]:
-        """Yields how many more are known, some at a time. Ends with the last, when cancelled, or out of patience."""
+    def read(self, records: Sequence[Record], is_cancelled: Callable[[], bool]) -> Iterator[int]:
+        """Yields how many more are known, several at a time. Ends after the last one, a cancel, or PATIENCE_SECONDS.
+
+        Those that come close together are yielded as one: the page is updated once for them.
+        """
         stop = threading.Event()
-        done: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
-        running = self._start(self.wanted(records), stop, done)
+        results: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
+        running = self._start(self.unread(records), stop, results)
+        fresh, updated = 0, time.monotonic()
+        deadline = updated + PATIENCE_SECONDS
         try:
-            yield from _counted(done, running, cancelled)
+            while running and time.monotonic() < deadline and not is_cancelled():
+                try:
+                    is_known = results.get(timeout=_LOOK_SECONDS)
+                except queue.Empty:
+                    is_known = False
+                running -= is_known is None
+                fresh += is_known is True
+                if fresh and time.monotonic() - updated >= _UPDATE_SECONDS:
+                    yield fresh
+                    fresh, updated = 0, time.monotonic()
+            if fresh and not is_cancelled():
+                yield fresh
         finally:
             stop.set()
 
@@ -67,12 +83,12 @@ class HeaderReader:
         for thread in tuple(self._threads):
             thread.join(PATIENCE_SECONDS)
 
-    def _start(self, records: Iterable[Record], stop: threading.Event, done: queue.SimpleQueue[bool | None]) -> int:
+    def _start(self, records: Iterable[Record], stop: threading.Event, results: queue.SimpleQueue[bool | None]) -> int:
         by_hub: dict[Origin, deque[Record]] = {}
         for record in records:
             by_hub.setdefault(record.hub, deque()).append(record)
         threads = [
-            threading.Thread(target=self._work, args=(waiting, stop, done), daemon=True)
+            threading.Thread(target=self._work, args=(waiting, stop, results), daemon=True)
             for waiting in by_hub.values()
             for _ in range(min(AT_ONCE, len(waiting)))
         ]
@@ -81,61 +97,41 @@ class HeaderReader:
             thread.start()
         return len(threads)
 
-    def _work(self, waiting: deque[Record], stop: threading.Event, done: queue.SimpleQueue[bool | None]) -> None:
+    def _work(self, waiting: deque[Record], stop: threading.Event, results: queue.SimpleQueue[bool | None]) -> None:
+        """Puts whether each header is known now, and None in the end."""
         try:
             while waiting and not stop.is_set() and not self._closed.is_set():
                 try:
                     record = waiting.popleft()
                 except IndexError:  # the other thread took the last one
                     return
-                done.put(self._read_one(record, stop))
+                results.put(self._read_one(record, stop))
         except (RateLimited, HubDown, HubTimeout):
-            # The hub has enough for now; so has the other thread, at its next file.
+            # The hub has enough for now. The other thread finds out at its next file.
             return
         finally:
-            done.put(None)
+            results.put(None)
             self._threads.discard(threading.current_thread())
 
     def _read_one(self, record: Record, stop: threading.Event) -> bool:
         with self._gates[record.hub]:
-            # While it waited at the gate, it may have been given up, or read for somebody else.
-            if stop.is_set() or self._closed.is_set() or not self._is_wanted(record):
+            # While it waited at the gate, it may have been cancelled, or read for somebody else.
+            if stop.is_set() or self._closed.is_set() or not self._is_unread(record):
                 return False
             try:
                 self.services.inspect(record.ref)
             except HubUiError as error:
-                self._remember_failure(record)
+                if len(self._failed) >= MOST_FAILED:
+                    self._failed.clear()
+                if record.file is not None:
+                    self._failed[record.file.ref] = time.monotonic()
                 if isinstance(error, (RateLimited, HubDown, HubTimeout)):
                     raise
                 return False
         return True
 
-    def _remember_failure(self, record: Record) -> None:
-        if len(self._failed) >= MOST_FAILED:
-            self._failed.clear()
-        if record.file is not None:
-            self._failed[record.file.ref] = time.monotonic()
 
-
-def proved(services: Services, record: Record) -> tuple[Record, Facts | None]:
+def with_header_facts(services: Services, record: Record) -> tuple[Record, Facts | None]:
     """`record` with what its file says, if that was ever read. Nothing is read for it here."""
     facts = services.facts_known(record.file) if record.file else None
     return (record if facts is None else record_with_header(record, facts.adapter)), facts
-
-
-def _counted(done: queue.SimpleQueue[bool | None], running: int, cancelled: Callable[[], bool]) -> Iterator[int]:
-    """Gathers what comes close together: the page is painted once for it."""
-    fresh, painted = 0, time.monotonic()
-    deadline = painted + PATIENCE_SECONDS
-    while running and time.monotonic() < deadline and not cancelled():
-        try:
-            outcome = done.get(timeout=_LOOK_SECONDS)
-        except queue.Empty:
-            outcome = False
-        running -= outcome is None
-        fresh += outcome is True
-        if fresh and time.monotonic() - painted >= _PAINT_SECONDS:
-            yield fresh
-            fresh, painted = 0, time.monotonic()
-    if fresh and not cancelled():
-        yield fresh

@@ -1,9 +1,8 @@
-"""Browse: filters, the sentence, the grid. Opening a card fills the panel of pages/detail.py."""
+"""The Browse page: filters, the query summary, and the grid of results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -13,10 +12,10 @@ from connectors.query import Query
 from connectors.record import Nsfw, Record
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse import search_box
-from hub_ui.pages.browse.header_reader import HeaderReader, proved
+from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
-from hub_ui.pages.events import QUIET, Turns, told, while_wanted
-from hub_ui.pages.try_page.compatibility import needs
+from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
+from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, facets, header, query_summary
@@ -32,97 +31,79 @@ SORTS: tuple[tuple[str, str], ...] = (
 )
 # What the package brings: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
-Painted = tuple[Results, str, str, str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
 class BrowsePage:
-    """What the frame and the other pages connect to. `level` of mature pictures is remembered by the browser."""
+    """`level` of mature images is remembered by the browser."""
 
-    demo: gr.HTML
-    facets: gr.HTML
-    sentence: gr.HTML
-    sort: gr.Dropdown
-    grid: gr.HTML
-    results: gr.State
-    level: gr.BrowserState
-
-
-def build(services: Services, render: Renderer) -> BrowsePage:
-    """The components; `connect` gives them life once the frame exists."""
-    demo = query_summary.demo_html(render, DEMO_BASE) if services.settings.demo else ""
-    filters = widget(elem_id="facets", script=script("facets"))
-    with gr.Column(elem_id="results"):
-        intro = widget(demo, elem_id="demo")
-        with gr.Row(elem_id="top"):
-            said = widget(elem_id="sentence")
-            sort = gr.Dropdown(
-                SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
-            )
-        grid = widget(elem_id="grid", script=script("grid"))
-    # The secret only keeps the value readable after a restart; nothing secret is kept.
-    level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
-    return BrowsePage(
-        demo=intro, facets=filters, sentence=said, sort=sort, grid=grid, results=gr.State(None), level=level
-    )
+    def __init__(
+        self, services: Services, render: Renderer, *, view: gr.State, search: gr.Textbox, hubs: gr.HTML
+    ) -> None:
+        self.view, self.search, self.hubs = view, search, hubs
+        demo = query_summary.demo_html(render, DEMO_BASE) if services.settings.demo else ""
+        self.facets = widget(elem_id="facets", script=script("facets"))
+        with gr.Column(elem_id="results"):
+            self.demo = widget(demo, elem_id="demo")
+            with gr.Row(elem_id="top"):
+                self.sentence = widget(elem_id="sentence")
+                self.sort = gr.Dropdown(
+                    SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
+                )
+            self.grid = widget(elem_id="grid", script=script("grid"))
+        self.results = gr.State(None)
+        # The secret only keeps the value readable after a restart; nothing secret is kept.
+        self.level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
 
 
-def connect(
-    page: BrowsePage,
-    services: Services,
-    render: Renderer,
-    reader: HeaderReader,
-    *,
-    view: gr.State,
-    box: gr.Textbox,
-    hubs: gr.HTML,
-) -> None:
-    painted = [page.results, page.grid, page.sentence, page.facets, hubs]
+def connect(page: BrowsePage, services: Services, render: Renderer, reader: HeaderReader) -> None:
+    view, search = page.view, page.search
+    outputs = [page.results, page.grid, page.sentence, page.facets, page.hubs]
     turns = Turns()
 
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
-        with told():
-            wanted = None if shown is not None and shown.query == now.query else now
-            yield from show(services, render, wanted, turns, request)
+        with errors_as_messages():
+            is_new = shown is None or shown.query != now.query
+            yield from show(services, render, now if is_new else None, turns, request)
 
     def on_more(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
-        with told():
-            # Whatever is done among the cards, they stay in place from then on.
+        with errors_as_messages():
+            # After any click among the cards, they stay in place.
             turns.touch(request)
-            wanted = shown if act_data(event).get("act") == "more" else None
-            yield from show_more(services, render, wanted, lambda: turns.take(request))
+            asks = act_data(event).get("act") == "more"
+            yield from show_more(services, render, shown if asks else None, lambda: turns.take(request))
 
-    def on_painted(shown: Results | None, request: gr.Request) -> Iterator[Any]:
+    def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
 
     def on_facets(now: View, event: gr.EventData) -> tuple[View, Any]:
-        with told():
-            return chosen(now, act_data(event))
+        with errors_as_messages():
+            return choose_filter(now, act_data(event))
 
     def on_text(now: View, text: str) -> tuple[View, str]:
-        with told():
-            then = search_box.submitted(services, now, text)
+        with errors_as_messages():
+            then = search_box.submit(services, now, text)
             return then, then.query.text
 
-    searched = view.change(on_view, [view, page.results], painted, concurrency_limit=None, **QUIET)
-    # A new question ends the search that runs: a hub that hangs must not hold up the next one.
-    new_question: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
+    searched = view.change(on_view, [view, page.results], outputs, concurrency_limit=None, **QUIET)
+    # A new query ends the running search: a hub that hangs must not hold up the next one.
+    new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
     for clickable in (page.facets, page.sentence, page.demo):
-        clickable.act(on_facets, [view], [view, page.level], **new_question)
-    box.submit(on_text, [view, box], [view, box], **new_question)
-    page.sort.input(sorted_by, [view, page.sort], [view], **new_question)
-    more = page.grid.act(on_more, [page.results], painted, concurrency_limit=None, **QUIET)
+        clickable.act(on_facets, [view], [view, page.level], **new_query)
+    search.submit(on_text, [view, search], [view, search], **new_query)
+    page.sort.input(with_sort, [view, page.sort], [view], **new_query)
+    more = page.grid.act(on_more, [page.results], outputs, concurrency_limit=None, **QUIET)
     if services.settings.read_headers:
-        # "always_last": what is painted while headers are read gets its own reading right after.
-        later: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": 8, **QUIET}
-        searched.then(on_painted, [page.results], [page.grid], **later)
-        more.then(on_painted, [page.results], [page.grid], **later)
+        # "always_last": cards that arrive while headers are read get their own reading right after.
+        for event in (searched, more):
+            event.then(
+                on_headers, [page.results], [page.grid], trigger_mode="always_last", concurrency_limit=8, **QUIET
+            )
 
 
 def show(services: Services, render: Renderer, view: View | None, turns: Turns, request: gr.Request) -> Iterator[Any]:
-    """Paints each stage of the search; nothing when there is no new question."""
+    """Updates of each stage of the search; none when there is no new query."""
     if view is None:
-        yield tuple(gr.skip() for _ in range(5))
+        yield (gr.skip(),) * 5
         return
     turn = turns.take(request)
     for results in searching.search(services, view.query, turn, lambda: turns.is_touched(request)):
@@ -133,7 +114,7 @@ def show_more(
     services: Services, render: Renderer, shown: Results | None, take_turn: Callable[[], int]
 ) -> Iterator[Any]:
     if shown is None or not shown.cursors:
-        yield tuple(gr.skip() for _ in range(5))
+        yield (gr.skip(),) * 5
         return
     for results in searching.more(services, shown, take_turn()):
         yield paint(services, render, results)
@@ -142,34 +123,31 @@ def show_more(
 def show_headers(
     services: Services, render: Renderer, reader: HeaderReader, shown: Results | None, is_at: Callable[[int], bool]
 ) -> Iterator[Any]:
-    """Paints the grid anew as the files of its newest cards say what they are. Changes nothing but the grid."""
+    """Updates of the grid as the headers of its newest cards are read."""
     yield gr.skip()
     if shown is None:
         return
 
-    def wanted() -> bool:
+    def is_current() -> bool:
         return is_at(shown.turn)
 
-    known = reader.read(shown.records[shown.since :], cancelled=lambda: not wanted())
-    yield from while_wanted((grid_html(services, render, shown) for _ in known), wanted, gr.skip())
+    known = reader.read(shown.records[shown.since :], is_cancelled=lambda: not is_current())
+    yield from while_current((grid_html(services, render, shown) for _ in known), is_current, gr.skip())
 
 
-def paint(services: Services, render: Renderer, results: Results) -> Painted:
-    return (
-        results,
-        grid_html(services, render, results),
-        query_summary.html(render, results.query, len(results.records), has_more=results.has_more),
-        facets.html(render, results.query, listed(results)),
-        header.hubs_html(render, results.statuses),
-    )
-
-
-def listed(results: Results) -> facets.Listed:
-    return facets.Listed(
+def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
+    counts = facets.Listed(
         records=results.records,
         has_more=results.has_more,
         hits={status.hub: status.hits for status in results.statuses},
         bases=results.bases,
+    )
+    return (
+        results,
+        grid_html(services, render, results),
+        query_summary.html(render, results.query, len(results.records), has_more=results.has_more),
+        facets.html(render, results.query, counts),
+        header.hubs_html(render, results.statuses),
     )
 
 
@@ -184,33 +162,33 @@ def grid_html(services: Services, render: Renderer, results: Results) -> str:
 
 
 def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
-    known, facts = proved(services, record)
+    known, facts = with_header_facts(services, record)
     what = facts.adapter.what if facts else "lora"
-    needed = needs(services, known) if what == "lora" else Needs()
-    untried = needed.text if needed.closed else ""
-    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, untried=untried)
+    needed = requirements(services, known) if what == "lora" else Needs()
+    try_problem = needed.text if needed.closed else ""
+    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem)
 
 
-def sorted_by(view: View, sort: str) -> View:
-    return view.asking(sort=Query.of(sort=sort).sort)
+def with_sort(view: View, sort: str) -> View:
+    return view.with_query(sort=Query.of(sort=sort).sort)
 
 
-def chosen(view: View, act: dict[str, Any]) -> tuple[View, Any]:
-    """What a click on a filter makes of the view, and the level of mature pictures if that was chosen.
+def choose_filter(view: View, act: dict[str, Any]) -> tuple[View, Any]:
+    """The view after a click on a filter, and the level of mature images if that was chosen.
 
-    Only what a person chose is remembered: a link must not change what their browser shows from then on.
+    Only a person's own choice is remembered: a link must not change what their browser shows from then on.
     """
-    then = filtered(view, act)
+    then = apply_filter(view, act)
     return then, then.query.nsfw if act.get("act") == "nsfw" else gr.skip()
 
 
-def filtered(view: View, act: dict[str, Any]) -> View:
-    """A click on a filter, on a part of the sentence, or another level of mature pictures."""
+def apply_filter(view: View, act: dict[str, Any]) -> View:
+    """A click on a filter, on a part of the query summary, or another level of mature images."""
     name, facet, value = act.get("act"), str(act.get("facet", "")), str(act.get("value", ""))
     if name == "nsfw":
-        return view.asking(nsfw=Query.of(nsfw=value).nsfw)
+        return view.with_query(nsfw=Query.of(nsfw=value).nsfw)
     if name == "remove" and facet == "text":
-        return view.asking(text="")
+        return view.with_query(text="")
     if name in ("toggle", "remove"):
-        return view.toggled(facet, value)
+        return view.toggle_filter(facet, value)
     raise BadQuery("That is no filter.")

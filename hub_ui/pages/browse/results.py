@@ -13,7 +13,7 @@ from connectors.record import Record, may_list
 from connectors.ref import HubName
 from hub_ui.catalog.search import BaseCount
 from hub_ui.services import Services
-from hub_ui.widgets.header import HubStatus, answered, asked, counted
+from hub_ui.widgets.header import HubStatus, answer_status, pending_status, with_hits
 
 WAITING_CARDS = 4
 MOST_REMEMBERED = 240
@@ -28,22 +28,18 @@ VALUES: Mapping[Sort, Callable[[Record], tuple[int, str]]] = {
 }
 
 
-def never() -> bool:
-    return False
-
-
 @dataclass(frozen=True, kw_only=True)
 class Results:
     """`records` are shown, in the order of the query over all hubs.
 
-    `held` have come too, but a hub's next page may hold some that belong before them. The first `since` records stood
-    there when the last page was asked for, and stay. `turn` is the page's then (edge.Turns). `bases` are the base
-    models to choose from. `cut`: more is remembered than is shown.
+    `pending` have come too, but a hub's next page may hold some that belong before them. The first `since` records
+    were shown when the next page was asked for, and stay in place. `turn` is the page's at that time (edge.Turns).
+    `bases` are the base models to choose from. `cut`: the catalog has more than is shown.
     """
 
     query: Query
     records: tuple[Record, ...] = ()
-    held: tuple[Record, ...] = ()
+    pending: tuple[Record, ...] = ()
     statuses: tuple[HubStatus, ...] = ()
     cursors: Mapping[HubName, str] = field(default_factory=dict)
     bases: tuple[BaseCount, ...] = ()
@@ -63,35 +59,37 @@ class Results:
 
 
 def search(
-    services: Services, query: Query, turn: int = 0, is_touched: Callable[[], bool] = never
+    services: Services, query: Query, turn: int = 0, is_touched: Callable[[], bool] = lambda: False
 ) -> Iterator[Results]:
-    """The first one is empty with every hub asked; then one for each answer.
+    """The first one is empty, the next ones come with each hub's answer.
 
     Cards move into their places as answers come, until the person has touched the page (`is_touched`).
     """
-    asked_hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
-    now = Results(query=query, statuses=tuple(asked(hub) for hub in asked_hubs), turn=turn)
+    hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
+    now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     now = with_bases(services, now)
     yield now
     for answer in services.search(query):
-        now = joined(now, answer, keep=len(now.records) if is_touched() else 0)
+        now = merge_answer(now, answer, keep=len(now.records) if is_touched() else 0)
         if now.waiting:
             yield now
-    if not now.records and not now.held:
-        now = remembered(services, now)
+    if not now.records and not now.pending:
+        now = from_catalog(services, now)
     yield with_bases(services, now)
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
-    """The next cards: hubs are asked for their next page until there is one, or no hub has more."""
+    """The next cards: hubs are asked for their next page until a card comes, or no hub has more."""
     now = replace(now, turn=turn, since=len(now.records), note="")
     for _ in range(MAX_BARREN_ROUNDS):
-        cursors = {hub: now.cursors[hub] for hub in due(now)}
+        cursors = {hub: now.cursors[hub] for hub in next_hubs(now)}
         left = {hub: cursor for hub, cursor in now.cursors.items() if hub not in cursors}
-        now = replace(now, cursors=left, statuses=tuple(asked(s.hub) if s.hub in cursors else s for s in now.statuses))
+        now = replace(
+            now, cursors=left, statuses=tuple(pending_status(s.hub) if s.hub in cursors else s for s in now.statuses)
+        )
         yield now
         for answer in services.search(now.query, cursors=cursors):
-            now = joined(now, answer, keep=now.since)
+            now = merge_answer(now, answer, keep=now.since)
         if len(now.records) > now.since or not now.cursors:
             break
     if len(now.records) == now.since:
@@ -99,51 +97,49 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     yield with_bases(services, now)
 
 
-def joined(now: Results, answer: Answer, *, keep: int = 0) -> Results:
+def merge_answer(now: Results, answer: Answer, *, keep: int = 0) -> Results:
     """`now` with one hub's answer; the first `keep` records stay where they are."""
     loras = answer.page.loras if answer.page else ()
-    known = (*now.records, *now.held)
+    known = (*now.records, *now.pending)
     there = {record.ref.lora for record in known}
     new = tuple(flatten(lora) for lora in loras if lora.ref.lora not in there)
     pool = (*known[keep:], *(record for record in new if may_list(record.nsfw, now.query.nsfw)))
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
     cursors = {**now.cursors, **cursor}
-    shown, held = placed(pool, now.query.sort, cursors)
+    shown, pending = split_by_place(pool, now.query.sort, cursors)
     return with_counts(
         replace(
             now,
             records=(*known[:keep], *shown),
-            held=held,
-            statuses=tuple(answered(answer) if s.hub == answer.hub else s for s in now.statuses),
+            pending=pending,
+            statuses=tuple(answer_status(answer) if s.hub == answer.hub else s for s in now.statuses),
             cursors=cursors,
         )
     )
 
 
-def placed(
+def split_by_place(
     pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]
 ) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """Those whose place is settled, in order, and those that hubs with a next page may still put some before."""
+    """In order: those whose place is final, and those that a hub's next page may still put others before."""
     if sort not in VALUES:
-        return interleaved(pool), ()
+        return interleave(pool), ()
     value = VALUES[sort]
     ordered = sorted(sorted(pool, key=lambda record: str(record.ref)), key=value, reverse=True)
-    lowest = reached(pool, sort, cursors)
-    settled = [all(value(record) >= floor for floor in lowest.values()) for record in ordered]
-    return (
-        tuple(record for record, there in zip(ordered, settled, strict=True) if there),
-        tuple(record for record, there in zip(ordered, settled, strict=True) if not there),
-    )
+    lowest = lowest_values(pool, sort, cursors)
+    # They are sorted: those whose place is final come first.
+    final = sum(all(value(record) >= floor for floor in lowest.values()) for record in ordered)
+    return tuple(ordered[:final]), tuple(ordered[final:])
 
 
-def interleaved(pool: Sequence[Record]) -> tuple[Record, ...]:
+def interleave(pool: Sequence[Record]) -> tuple[Record, ...]:
     """First of each hub, second of each hub...: hubs rank by measures that can't be compared."""
     hubs = sorted({record.hub for record in pool})
     rows = zip_longest(*([record for record in pool if record.hub == hub] for hub in hubs))
     return tuple(record for record in chain.from_iterable(rows) if record is not None)
 
 
-def reached(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) -> dict[HubName, tuple[int, str]]:
+def lowest_values(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) -> dict[HubName, tuple[int, str]]:
     """How far down each hub with a next page has been read."""
     value = VALUES[sort]
     return {
@@ -153,20 +149,20 @@ def reached(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) 
     }
 
 
-def due(now: Results) -> tuple[HubName, ...]:
+def next_hubs(now: Results) -> tuple[HubName, ...]:
     """The hubs whose next page decides what comes next."""
     if now.query.sort not in VALUES:
         return tuple(now.cursors)
-    lowest = reached((*now.records, *now.held), now.query.sort, now.cursors)
+    lowest = lowest_values((*now.records, *now.pending), now.query.sort, now.cursors)
     highest = max(lowest.values(), default=None)
     return tuple(hub for hub in now.cursors if hub not in lowest or lowest[hub] == highest)
 
 
 def with_counts(now: Results) -> Results:
     """Each hub's number counts its cards, and a plus says that more are to be had."""
-    open_ended = {*now.cursors, *(record.hub for record in now.held)}
+    open_ended = {*now.cursors, *(record.hub for record in now.pending)}
     shown = [record.hub for record in now.records]
-    statuses = (counted(s, shown.count(s.hub), more=s.hub in open_ended) for s in now.statuses)
+    statuses = (with_hits(s, shown.count(s.hub), more=s.hub in open_ended) for s in now.statuses)
     return replace(now, statuses=tuple(statuses))
 
 
@@ -176,7 +172,7 @@ def with_bases(services: Services, now: Results) -> Results:
     return replace(now, bases=found.facets.bases)
 
 
-def remembered(services: Services, now: Results) -> Results:
+def from_catalog(services: Services, now: Results) -> Results:
     """What the catalog has, when the hubs gave nothing; a note says so only if there is something."""
     found = services.catalog.search(replace(now.query, limit=MOST_REMEMBERED))
     every_hub_failed = all(status.state != "good" for status in now.statuses)

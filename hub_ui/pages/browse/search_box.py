@@ -15,18 +15,18 @@ from hub_ui.services import Services
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 
 
-def submitted(services: Services, view: View, text: str) -> View:
+def submit(services: Services, view: View, text: str) -> View:
     """The LoRA that `text` names, opened; else a search for it. Raises BadRef for an address that names none."""
     text = (text or "").strip()
-    ref = named(services, text)
+    ref = parse_name(services, text)
     if ref is None:
-        return view.asking(text=Query.of(text).text)
+        return view.with_query(text=Query.of(text).text)
     return replace(view, page="browse", open=str(ref))
 
 
-def named(services: Services, text: str) -> Ref | None:
+def parse_name(services: Services, text: str) -> Ref | None:
     if is_bare(text):
-        return existing(services, text)
+        return find_by_name(services, text)
     try:
         return Ref.parse(text)
     except BadRef:
@@ -38,7 +38,7 @@ def named(services: Services, text: str) -> Ref | None:
         return None
 
 
-def existing(services: Services, name: str) -> Ref | None:
+def find_by_name(services: Services, name: str) -> Ref | None:
     """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
     bare = Ref.parse(name)
     for hub in HUBS:

@@ -1,4 +1,4 @@
-"""Which of the library's entries are looked at: found by a word, narrowed by base and kind, in an order, by pages."""
+"""Which entries of the library are listed: found by a word, filtered by base and kind, sorted, by pages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services, record_of
 from hub_ui.widgets import cards, format
+from hub_ui.widgets.library_list import PAGE_SIZE, Listed, Look
 from hub_ui.widgets.render import address
 
-PAGE_SIZE = 50
 UNKNOWN = "unknown"
 
 
@@ -28,58 +28,34 @@ class Remembered:
     removed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """`base` and `kind` are empty for all of them. `number` counts pages from 0."""
-
-    text: str = ""
-    sort: str = "name"
-    base: str = ""
-    kind: str = ""
-    number: int = 0
-
-    def changed(self, name: str, value: str) -> Look:
-        """Raises UsageError for what is no control of the list. Another question starts at its first page."""
-        if name == "page":
-            return replace(self, number=int(value) if value.isascii() and value.isdigit() else 0)
-        if name not in ("text", "sort", "base", "kind") or (name == "sort" and value not in ORDERS):
-            raise UsageError("That is no control of this page.")
-        changes: dict[str, Any] = {name: value[:200], "number": 0}
-        return replace(self, **changes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """One page of what was found. `bases` and `kinds` are what there is to narrow by, of all entries."""
-
-    entries: tuple[Entry, ...]
-    found: int
-    number: int
-    bases: tuple[str, ...]
-    kinds: tuple[str, ...]
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.found // PAGE_SIZE))
-
-
 Order = Callable[[Entry], Any]
 ORDERS: Mapping[str, tuple[str, Order]] = {
     "name": ("Name", lambda entry: entry.title.casefold()),
-    "base": ("Base", lambda entry: (base_of(entry), entry.title.casefold())),
+    "base": ("Base", lambda entry: (base_label(entry), entry.title.casefold())),
     "size": ("Largest first", lambda entry: (-entry.size, entry.title.casefold())),
     "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
 }
 
 
-def listed(entries: Sequence[Entry], known: Mapping[Ref, Remembered], look: Look) -> Listed:
+def change_look(look: Look, name: str, value: str) -> Look:
+    """Raises UsageError for what is no control of the list. A changed control leads back to the first page."""
+    if name == "page":
+        return replace(look, number=int(value) if value.isascii() and value.isdigit() else 0)
+    if name not in ("text", "sort", "base", "kind") or (name == "sort" and value not in ORDERS):
+        raise UsageError("That is no control of this page.")
+    changes: dict[str, Any] = {name: value[:200], "number": 0}
+    return replace(look, **changes)
+
+
+def list_entries(entries: Sequence[Entry], known: Mapping[Ref, Remembered], look: Look) -> Listed:
     terms = look.text.casefold().split()
 
     def fits(entry: Entry) -> bool:
+        text = " ".join((entry.title, str(entry.ref), entry.file, *entry.trigger_words)).casefold()
         return (
-            (not look.base or base_of(entry) == look.base)
-            and (not look.kind or kind_of(entry, known) == look.kind)
-            and all(term in _searched(entry) for term in terms)
+            (not look.base or base_label(entry) == look.base)
+            and (not look.kind or kind_label(entry, known) == look.kind)
+            and all(term in text for term in terms)
         )
 
     found = sorted(filter(fits, entries), key=ORDERS[look.sort][1])
@@ -88,36 +64,31 @@ def listed(entries: Sequence[Entry], known: Mapping[Ref, Remembered], look: Look
         entries=tuple(found[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]),
         found=len(found),
         number=number,
-        bases=tuple(sorted({base_of(entry) for entry in entries})),
-        kinds=tuple(sorted({kind_of(entry, known) for entry in entries})),
+        bases=tuple(sorted({base_label(entry) for entry in entries})),
+        kinds=tuple(sorted({kind_label(entry, known) for entry in entries})),
     )
 
 
-def base_of(entry: Entry) -> str:
-    """In the words of the page."""
+def base_label(entry: Entry) -> str:
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     return known.label if known else format.visible(entry.base_model) or UNKNOWN
 
 
-def kind_of(entry: Entry, known: Mapping[Ref, Remembered]) -> str:
+def kind_label(entry: Entry, known: Mapping[Ref, Remembered]) -> str:
     return known[entry.ref].kind or UNKNOWN
 
 
-def _searched(entry: Entry) -> str:
-    return " ".join((entry.title, str(entry.ref), entry.file, *entry.trigger_words)).casefold()
-
-
-def remembered(services: Services, ref: Ref) -> Remembered:
-    """As far as we have heard: the catalog remembers it from the last time its hub was asked."""
+def catalog_info(services: Services, ref: Ref) -> Remembered:
+    """As the catalog remembers it from the last time its hub was asked."""
     try:
         lora = services.catalog.lora(ref)
     except NotFound:
         return Remembered()
     version = lora.version(ref.version)
     record: Record = record_of(lora, ref if version is not None else ref.lora)
-    picture = cards.cover(record, "safe")
+    cover = cards.cover(record, "safe")
     return Remembered(
         kind=record.kind or "",
-        image=address(picture.url) if picture else "",
+        image=address(cover.url) if cover else "",
         removed="removed" in (lora.access, version.access if version else ""),
     )

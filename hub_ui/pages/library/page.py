@@ -1,4 +1,4 @@
-"""Library: what is on disk, with its exact version and checksum, and what has become of it."""
+"""The Library page: what is on disk, with its exact version and checksum, and whether it is up to date."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import check_for_updates
 from hub_ui.library.verify import Checked, check_all, foreign
-from hub_ui.pages.events import QUIET, stepping, told
+from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.library import lock_import
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.library.entries import ORDERS, PAGE_SIZE, Listed, Look, Remembered, base_of, listed, remembered
-from hub_ui.pages.library.update_status import Findings, compared, notes, summary, verified
+from hub_ui.pages.library.entries import ORDERS, Remembered, base_label, catalog_info, change_look, list_entries
+from hub_ui.pages.library.update_status import Findings, notes, summary, update_summary, verify_summary
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import format, library_list
@@ -31,38 +31,36 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, widget
 
 _SECONDS_BETWEEN_STEPS = 0.2
-# A longer one is taken from the folder: it would travel with every change of the page.
+# A longer lock file is not copied from the page: it would travel with every change of it.
 LONGEST_COPIED = 100_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclass(frozen=True, kw_only=True)
 class LibraryPage:
-    shelf: gr.HTML
-    progress: gr.HTML
-    lock: lock_import.LockImport
-    found: gr.State
+    """The components, in the order of the page."""
+
+    def __init__(self, view: gr.State) -> None:
+        self.view = view
+        self.progress = widget(elem_id="checking")
+        self.lock = lock_import.LockImport()
+        self.shelf = widget(elem_id="shelf")
+        self.found = gr.State(Findings())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a click changes; the rest stays as it is. `asked`: downloads were added."""
+    """What a click changes; the rest stays as it is. `requested`: downloads were added."""
 
     view: Any = None
     found: Findings | None = None
     progress: str | None = None
     importing: bool | None = None
-    asked: bool = False
+    requested: bool = False
 
 
-def build() -> LibraryPage:
-    checking = widget(elem_id="checking")
-    lock = lock_import.build()
-    return LibraryPage(shelf=widget(elem_id="shelf"), progress=checking, lock=lock, found=gr.State(Findings()))
-
-
-def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, view: gr.State) -> None:
-    # What the catalog knows of thousands of entries is asked once a visit, not at each word that is looked for.
+def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer) -> None:
+    view = page.view
+    # The catalog is asked about thousands of entries once a visit, not at each word that is searched for.
     memory: dict[Ref, Remembered] = {}
 
     def on_view(now: View, found: Findings) -> Any:
@@ -71,64 +69,57 @@ def connect(page: LibraryPage, downloads: Downloads, services: Services, render:
         memory.clear()
         return show(services, render, found, memory)
 
-    def on_act(found: Findings, now: View, asked: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
-        with told():
-            for change in act(services, render, found, now, act_data(event), is_local(request)):
-                yield painted(services, render, change, asked, memory)
+    def on_act(found: Findings, now: View, requested: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+        with errors_as_messages():
+            for change in handle_click(services, render, found, now, act_data(event), is_local(request)):
+                yield (
+                    change.view or gr.skip(),
+                    show(services, render, change.found, memory) if change.found else gr.skip(),
+                    change.found or gr.skip(),
+                    gr.skip() if change.progress is None else change.progress,
+                    gr.skip() if change.importing is None else gr.update(visible=change.importing),
+                    requested + 1 if change.requested else gr.skip(),
+                )
 
     view.change(on_view, [view, page.found], [page.shelf], **QUIET)
     downloads.arrived.change(on_view, [view, page.found], [page.shelf], **QUIET)
-    changed = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.asked]
+    outputs = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.requested]
     # "multiple": a long check keeps nobody from removing or trying meanwhile.
-    page.shelf.act(on_act, [page.found, view, downloads.asked], changed, trigger_mode="multiple", **QUIET)
-    taken = lock_import.connect(page.lock, downloads, services, render)
-    taken.then(on_view, [view, page.found], [page.shelf], **QUIET)
+    page.shelf.act(on_act, [page.found, view, downloads.requested], outputs, trigger_mode="multiple", **QUIET)
+    imported = lock_import.connect(page.lock, downloads, services, render)
+    imported.then(on_view, [view, page.found], [page.shelf], **QUIET)
 
 
 def is_local(request: gr.Request) -> bool:
-    """Whether whoever looks at the page sits at this machine: opening a window elsewhere helps nobody."""
+    """Whether the page is looked at on this machine: opening a window elsewhere helps nobody."""
     host = request.client.host if request and request.client else ""
     return host in LOOPBACK and not request.headers.get("x-forwarded-for")
 
 
-def painted(
-    services: Services, render: Renderer, change: Change, asked: int, memory: dict[Ref, Remembered]
-) -> tuple[Any, ...]:
-    return (
-        gr.skip() if change.view is None else change.view,
-        gr.skip() if change.found is None else show(services, render, change.found, memory),
-        gr.skip() if change.found is None else change.found,
-        gr.skip() if change.progress is None else change.progress,
-        gr.skip() if change.importing is None else gr.update(visible=change.importing),
-        asked + 1 if change.asked else gr.skip(),
-    )
-
-
-def act(
+def handle_click(
     services: Services, render: Renderer, found: Findings, view: View, clicked: dict[str, Any], local: bool
 ) -> Iterator[Change]:
-    """A click on the page."""
     services.policy.check("change library")
     name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
     if name == "try":
         ref = Ref.parse(text)
-        yield Change(view=view.trying(str(ref), services.usual_weight(ref)))
+        yield Change(view=view.try_lora(str(ref), services.usual_weight(ref)))
     elif name == "open":
         yield Change(view=replace(view, page="browse", open=str(Ref.parse(text))))
     elif name.startswith("look-"):
-        look = found.look.changed(name.removeprefix("look-"), str(clicked.get("value", "")))
+        look = change_look(found.look, name.removeprefix("look-"), str(clicked.get("value", "")))
         yield Change(found=replace(found, look=look))
     elif name == "verify":
-        yield from verify(services, render, found)
+        yield from verify_files(services, render, found)
     elif name == "outdated":
-        yield from compare(services, render, found)
+        yield from check_updates(services, render, found)
     elif name == "import":
         yield Change(importing=True)
     else:
-        yield on_entry(services, found, name, Ref.parse(text), local)
+        yield handle_entry_click(services, found, name, Ref.parse(text), local)
 
 
-def on_entry(services: Services, found: Findings, name: str, ref: Ref, local: bool) -> Change:
+def handle_entry_click(services: Services, found: Findings, name: str, ref: Ref, local: bool) -> Change:
     """A button in the row of one entry."""
     if name == "remove":
         return Change(found=replace(found, asking=str(ref)))
@@ -146,24 +137,24 @@ def on_entry(services: Services, found: Findings, name: str, ref: Ref, local: bo
         return Change(found=replace(found, shown=str(ref)))
     if name in ("fetch", "update"):
         services.enqueue(ref)
-        return Change(found=found, asked=True)
+        return Change(found=found, requested=True)
     raise UsageError("That is no button of this page.")
 
 
-def verify(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
-    """Hashes every file again, and tells how far it is."""
+def verify_files(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+    """Hashes every file again."""
     total = len(services.library.entries())
 
-    def work(report: Callable[[Any], None], cancelled: Callable[[], bool]) -> tuple[Checked, ...]:
-        return check_all(services.library, lambda done, checked: report((done, checked)))
+    def work(on_progress: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> tuple[Checked, ...]:
+        return check_all(services.library, lambda done, checked: on_progress((done, checked)))
 
     yield Change(progress=widgets_result.progress_html(render, "Verifying…", None))
-    steps, last = stepping(work), 0.0
+    steps, last = run_in_thread(work), 0.0
     while True:
         try:
             done, checked = next(steps)
-        except StopIteration as ended:
-            results: tuple[Checked, ...] = ended.value
+        except StopIteration as end:
+            results: tuple[Checked, ...] = end.value
             break
         if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
             last = time.monotonic()
@@ -171,13 +162,13 @@ def verify(services: Services, render: Renderer, found: Findings) -> Iterator[Ch
             yield Change(progress=widgets_result.progress_html(render, line, done / total))
     strangers = foreign(services.library)
     by_ref = {result.entry.ref: result for result in results}
-    said = verified(results, strangers)
+    said = verify_summary(results, strangers)
     yield Change(found=replace(found, checked=by_ref, foreign=strangers, said=said), progress="")
 
 
-def compare(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
-    """Asks every hub what has become of what is here."""
-    entries, standings = services.library.entries(), []
+def check_updates(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+    """Asks every hub for newer versions of what is here."""
+    entries, by_ref = services.library.entries(), {}
 
     def get(ref: Ref) -> Lora:
         lora = services.connector(ref.hub).get(ref)
@@ -186,11 +177,10 @@ def compare(services: Services, render: Renderer, found: Findings) -> Iterator[C
 
     yield Change(progress=widgets_result.progress_html(render, "Asking the hubs…", None))
     for number, standing in enumerate(check_for_updates(entries, get), 1):
-        standings.append(standing)
+        by_ref[standing.entry.ref] = standing
         line = f"Asked about {number:,} of {len(entries):,}: {format.visible(standing.entry.title)}"
         yield Change(progress=widgets_result.progress_html(render, line, number / len(entries)))
-    by_ref = {standing.entry.ref: standing for standing in standings}
-    yield Change(found=replace(found, standing=by_ref, said=compared(standings)), progress="")
+    yield Change(found=replace(found, standing=by_ref, said=update_summary(by_ref.values())), progress="")
 
 
 def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref, Remembered] | None = None) -> str:
@@ -199,10 +189,10 @@ def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref
     known = {} if memory is None else memory
     for entry in entries:
         if entry.ref not in known:
-            known[entry.ref] = remembered(services, entry.ref)
+            known[entry.ref] = catalog_info(services, entry.ref)
     missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
     coming = {task.ref for task in services.queue.tasks() if not task.rests}
-    now = listed(entries, known, found.look)
+    now = list_entries(entries, known, found.look)
     text = services.library.lock_text() if entries else ""
     shown = library_list.LibraryList(
         items=[
@@ -210,7 +200,9 @@ def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref
             for entry in now.entries
         ],
         count=len(entries),
-        controls=controls(found.look, now),
+        look=found.look,
+        page=now,
+        sorts={name: label for name, (label, _) in ORDERS.items()},
         summary=summary(entries, missing=len(missing), removed=sum(known[entry.ref].removed for entry in entries)),
         folder=str(services.settings.library),
         lock=services.settings.lock.name,
@@ -219,23 +211,6 @@ def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref
         said=found.said,
     )
     return library_list.html(render, shown)
-
-
-def controls(look: Look, now: Listed) -> library_list.Controls:
-    return library_list.Controls(
-        text=look.text,
-        sort=look.sort,
-        sorts=[(name, label) for name, (label, _) in ORDERS.items()],
-        base=look.base,
-        bases=now.bases,
-        kind=look.kind,
-        kinds=now.kinds,
-        number=now.number,
-        pages=now.pages,
-        first=now.number * PAGE_SIZE + 1,
-        last=now.number * PAGE_SIZE + len(now.entries),
-        found=now.found,
-    )
 
 
 def item(
@@ -248,7 +223,7 @@ def item(
         opens=entry.ref.hub != LOCAL,
         image=known.image,
         kind=known.kind,
-        base=base_of(entry),
+        base=base_label(entry),
         size=format.size(entry.size),
         trigger_words=", ".join(format.visible(word) for word in entry.trigger_words),
         notes=notes(entry, found, coming, missing=missing, removed=known.removed, held=services.library.holds),

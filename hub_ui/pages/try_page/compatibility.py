@@ -1,4 +1,4 @@
-"""Which base carries the LoRAs of the Try page, and what prompt suits them."""
+"""Which base model the LoRAs of the Try page run on, and which prompt suits them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
-from hub_ui.generate import base_models, settings
-from hub_ui.pages.browse.header_reader import proved
+from hub_ui.generate import base_models
+from hub_ui.generate import settings as generate_settings
+from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.try_page.settings import TrySettings
 from hub_ui.services import Services
 from hub_ui.widgets import cards, detail, format
@@ -17,14 +18,14 @@ DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
-def base_for(services: Services, record: Record, asked: str | None = None) -> base_models.PipelineSpec:
-    """The base that will carry this LoRA. Raises NoBase or DoesNotFit with the reason and a way out."""
-    settings.check_base(services.policy, asked)
-    _, facts = proved(services, record)
+def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
+    """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a way out."""
+    generate_settings.check_base(services.policy, base)
+    _, facts = with_header_facts(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
-    choice = base_models.choose(record.architecture, record.base_model, asked)
-    if services.settings.demo and choice.source != str(base_models.PACKAGED) and not asked:
+    choice = base_models.choose(record.architecture, record.base_model, base)
+    if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         raise NoBase(
             f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
             f"`hub-ui serve` runs this one with {choice.label} ({choice.gigabytes:g} GB to download)."
@@ -32,10 +33,10 @@ def base_for(services: Services, record: Record, asked: str | None = None) -> ba
     return choice
 
 
-def misfit(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
-    """Why no base here can carry this LoRA, or not the base that the others use; empty when all is well."""
+def compatibility_problem(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
+    """Why this LoRA runs on no base here, or not on the base that the others use; empty when it does."""
     try:
-        base_for(services, record)
+        choose_base(services, record)
     except HubUiError as error:
         return error.message
     if beside is None or record.architecture in (None, beside.architecture):
@@ -44,21 +45,21 @@ def misfit(services: Services, record: Record, beside: base_models.PipelineSpec 
     return f"{label} LoRA: does not fit {beside.label}. Take one of them away, or choose another base."
 
 
-def suggested_base(
-    services: Services, wish: TrySettings, records: Sequence[Record | None]
+def suggest_base(
+    services: Services, settings: TrySettings, records: Sequence[Record | None]
 ) -> base_models.PipelineSpec | None:
     """The base whose steps and size the form suggests; None while there is none to suggest."""
     first = next((record for record in records if record is not None), None)
     if first is None:
         return None
     try:
-        settings.check_base(services.policy, wish.base)
-        return base_models.choose(first.architecture, first.base_model, wish.base or None)
+        generate_settings.check_base(services.policy, settings.base)
+        return base_models.choose(first.architecture, first.base_model, settings.base or None)
     except HubUiError:
         return None
 
 
-def suggestion(records: Sequence[Record | None]) -> str:
+def suggest_prompt(records: Sequence[Record | None]) -> str:
     """The first prompt an example was made with, without the tags other tools read."""
     for record in records:
         for example in record.images if record else ():
@@ -68,14 +69,14 @@ def suggestion(records: Sequence[Record | None]) -> str:
     return DEFAULT_PROMPT if records else ""
 
 
-def needs(services: Services, record: Record) -> detail.Needs:
+def requirements(services: Services, record: Record) -> detail.Needs:
     """What trying it takes, or why it can't be tried."""
     try:
-        choice = base_for(services, record)
+        choice = choose_base(services, record)
     except HubUiError as error:
         if record.architecture:
             return detail.Needs(text=error.message, closed=True, unfit=True)
-        return detail.Needs(text=without_base(services, record), closed=True, unfit=services.settings.demo)
+        return detail.Needs(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
     if choice.source == str(base_models.PACKAGED):
         return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
     if not services.policy.allows("fetch bases"):
@@ -87,12 +88,10 @@ def needs(services: Services, record: Record) -> detail.Needs:
     )
 
 
-def without_base(services: Services, record: Record) -> str:
-    """A person may know what nothing here says."""
+def no_base_text(services: Services, record: Record) -> str:
     made_for = format.visible(record.base_model or record.raw_base_model)
-    said = (
-        f"It was made for “{made_for}”, which is no base model known here."
-        if made_for
-        else "Nothing says which base model it was made for."
-    )
-    return said if services.settings.demo else f"{said} Add it to the stack, then choose a base on the Try page."
+    reason = "Nothing says which base model it was made for."
+    if made_for:
+        reason = f"It was made for “{made_for}”, which is no base model known here."
+    # A person may know the base nevertheless.
+    return reason if services.settings.demo else f"{reason} Add it to the stack, then choose a base on the Try page."

@@ -1,4 +1,4 @@
-"""LoRA files that are to be tried but not here yet: the queue brings them, and the generation waits for them."""
+"""LoRA files that are not here yet: the queue downloads them, and the generation waits for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui.library.download.progress import PullCancelled
 from hub_ui.library.queue import Queue, Task
-from hub_ui.pages.try_page.compatibility import base_for
-from hub_ui.pages.try_page.form import known
+from hub_ui.pages.try_page.compatibility import choose_base
+from hub_ui.pages.try_page.form import find_record
 from hub_ui.services import Services
 from hub_ui.widgets import drawer
 
@@ -37,24 +37,26 @@ class Fetches:
 
 
 def enqueue(services: Services, refs: Sequence[Ref]) -> Fetches:
-    """What is to be tried and not here yet; the queue brings it, whether the page stays open or not."""
+    """Queues what is not here yet; it is downloaded whether the page stays open or not."""
     missing = [ref for ref in refs if services.held(ref) is None]
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
     tasks = tuple(services.enqueue(ref) for ref in missing)
     return Fetches(tasks=tasks, own=tuple(task.id for task in tasks if task.id not in under_way))
 
 
-def wait_for(queue: Queue, fetches: Fetches, report: Callable[[Wait], None], is_cancelled: Callable[[], bool]) -> None:
-    """Until all of them are in the library. Who gives up waiting leaves the downloads as they are."""
+def wait_for_downloads(
+    queue: Queue, fetches: Fetches, on_progress: Callable[[Wait], None], is_cancelled: Callable[[], bool]
+) -> None:
+    """Returns once all of them are in the library. A cancelled wait leaves the downloads as they are."""
     for task in fetches.tasks:
-        for wait in followed(queue, task):
+        for wait in follow_download(queue, task):
             if is_cancelled():
                 raise PullCancelled("Stopped. The download goes on.")
-            report(wait)
+            on_progress(wait)
 
 
-def followed(queue: Queue, task: Task) -> Iterator[Wait]:
-    """How far a download is, until it is done. Raises what keeps it from being done soon."""
+def follow_download(queue: Queue, task: Task) -> Iterator[Wait]:
+    """Yields how far a download is, until it is done. Raises what keeps it from being done soon."""
     while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
         at = time.time()
         if now.state == "paused":
@@ -62,12 +64,12 @@ def followed(queue: Queue, task: Task) -> Iterator[Wait]:
         if now.state == "failed" and now.error is not None:
             raise HubUiError(now.error.message, hub=now.ref.hub)
         if now.not_before is not None and now.not_before - at > PATIENCE_SECONDS:
-            said = now.error.message if now.error else "The hub asks us to wait."
-            raise HubUiError(f"{said} The download goes on by itself: {drawer.line(now, at).lower()}.")
+            reason = now.error.message if now.error else "The hub asks us to wait."
+            raise HubUiError(f"{reason} The download goes on by itself: {drawer.line(now, at).lower()}.")
         yield Wait(text=f"Downloading: {drawer.line(now, at)}", fraction=now.fraction)
 
 
-def check_bases(services: Services, refs: Sequence[Ref], asked: str = "") -> None:
+def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
     """Before anything is downloaded for nothing."""
-    for record in filter(None, (known(services, ref) for ref in refs)):
-        base_for(services, record, asked or None)
+    for record in filter(None, (find_record(services, ref) for ref in refs)):
+        choose_base(services, record, base or None)

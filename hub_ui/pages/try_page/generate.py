@@ -1,12 +1,11 @@
-"""From the filled form to pictures on the page: the sheet that is asked for, and progress on the way."""
+"""From the filled form to images on the page: the comparison that is asked for, and progress on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -22,12 +21,13 @@ from hub_ui.pages.try_page.generations import Generations, Subject
 from hub_ui.pages.try_page.settings import TrySettings
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import format, result, try_form
+from hub_ui.widgets import format, result
 from hub_ui.widgets import result as widgets_result
 from hub_ui.widgets.render import Renderer
 
 SAME = gr.skip()
-# Loading a base says nothing for a while.
+SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
+# Loading a base reports nothing for a while.
 BEAT_SECONDS = 0.4
 STOPPED = "Stopped. Nothing was changed."
 DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
@@ -35,104 +35,101 @@ DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be made, and whether a base of gigabytes may be fetched for it."""
+    """What is to be generated, and whether gigabytes of a base may be downloaded for it."""
 
     view: View
     filled: Filled
     may_fetch: bool = False
 
     @property
-    def refs(self) -> tuple[Ref, ...]:
-        return tuple(Ref.parse(s.ref) for s in self.view.stack)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        return tuple(s.weight for s in self.view.stack)
-
-    @property
-    def wish(self) -> TrySettings:
-        return self.filled.wish
+    def settings(self) -> TrySettings:
+        return self.filled.settings
 
     @property
     def subject(self) -> str:
-        """What somebody who agrees to a download agrees to."""
-        return subject(self.view, self.wish.base)
+        return download_subject(self.view, self.settings.base)
 
 
-def outputs(
-    *,
-    progress: Any = SAME,
-    result: Any = SAME,
-    kept: Any = SAME,
-    question: Any = SAME,
-    running: bool | None = None,
-    generation: Any = SAME,
-    asked: int | None = None,
-    taken: bool = False,
-) -> tuple[Any, ...]:
-    """A step for the page, in the order of `TryPage.made`. `running` shows the Stop button or hides it.
+class Updates(NamedTuple):
+    """Of the event's outputs, in their order. `order` False: it is carried out now, and must not be again."""
 
-    `taken`: an order is carried out now, and is none any more.
-    """
-    stop = SAME if running is None else gr.update(visible=running)
-    order = False if taken else SAME
-    return progress, result, kept, question, stop, order, generation, SAME if asked is None else asked
+    progress: Any = SAME
+    result: Any = SAME
+    kept: Any = SAME
+    question: Any = SAME
+    stop: Any = SAME
+    order: Any = SAME
+    generation: Any = SAME
+    requested: Any = SAME
 
 
-def subject(view: View, base: str | None) -> str:
+def download_subject(view: View, base: str | None) -> str:
+    """What somebody who agrees to a download agrees to."""
     return " ".join((str(base or "").strip(), *(s.ref for s in view.stack)))
 
 
-def make(
+def generate(
     services: Services,
     render: Renderer,
     generations: Generations,
     order: Order,
     *,
-    asked: int,
+    requested: int,
     cache: str,
     page: str = "",
 ) -> Iterator[Any]:
-    """Steps of `outputs`. What is made goes on when the page is closed; its id leads back to it (see `resume`).
+    """Yields `Updates`. The generation goes on when the page is closed; its id leads back to it (see `resume`).
 
-    `cache`: Gradio's served folder. `asked` counts what was put into the queue of downloads. `page` is its session.
+    `cache`: Gradio's served folder. `requested` counts the downloads asked for. `page` is the page's session.
     """
-    if not order.refs:
+    if not order.view.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
-    yield outputs(
-        progress=widgets_result.progress_html(render, "Starting…", None), question="", running=True, taken=True
-    )
+    yield Updates(progress=widgets_result.progress_html(render, "Starting…", None), question="", stop=SHOW, order=False)
     fetches = download_first.Fetches()
-    if order.wish.place == "local":
-        download_first.check_bases(services, order.refs, order.wish.base)
-        fetches = download_first.enqueue(services, order.refs)
+    if order.settings.place == "local":
+        download_first.check_bases(services, order.view.refs, order.settings.base)
+        fetches = download_first.enqueue(services, order.view.refs)
     subject = Subject(
-        kind=order.wish.sheet,
-        refs=tuple(map(str, order.refs)),
+        kind=order.settings.sheet,
+        refs=tuple(map(str, order.view.refs)),
         downloads=fetches.own,
         waits_for=tuple(task.id for task in fetches.tasks),
     )
-    id_ = generations.start(subject, partial(_made, services, order, fetches, cache), page=page)
+
+    def work(on_progress: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> result.Result:
+        download_first.wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+        view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
+        if order.settings.place == "replicate":
+            job = services.planned(view.refs, view.weights, **fields)
+        else:
+            job = services.job(
+                order.view.refs, order.view.weights, report=on_progress, cancelled=is_cancelled, **fields
+            )
+        sheet = comparison_of(order.settings, job)
+        place = order.settings.place
+        made = services.make(job, sheet, place=place, report=on_progress, cancelled=is_cancelled)
+        return image_files.result_of(made, cache)
+
+    id_ = generations.start(subject, work, page=page)
     if fetches.tasks:
-        yield outputs(asked=asked + 1)
-    yield from _followed(render, generations, id_, order.subject)
+        yield Updates(requested=requested + 1)
+    yield from _follow(render, generations, id_, order.subject)
 
 
 def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:
-    """What this tab was at before it was loaded again: running or done, if it is about what the address names."""
+    """The generation of this tab before it was loaded again, if it is about what the address names."""
     found = generations.find(id_)
-    if found is None or not is_about(found.kind, found.refs, view):
-        yield outputs(taken=True)
-        return
-    yield outputs(taken=True)
-    yield from _followed(render, generations, id_, subject(view, view.wish.base))
+    yield Updates(order=False)
+    if found is not None and is_about(found.kind, found.refs, view):
+        yield from _follow(render, generations, id_, download_subject(view, view.settings.base))
 
 
 def is_about(kind: SheetKind, refs: Iterable[str], view: View) -> bool:
-    """Whether pictures are about what is looked at: the kind of comparison, and one of the LoRAs at least."""
+    """Whether images belong to what is looked at: the same comparison, and one of its LoRAs at least."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
-    shown = "pair" if kind == "one" else kind
-    return shown == view.wish.sheet and (not mine or not now or not mine.isdisjoint(now))
+    return ("pair" if kind == "one" else kind) == view.settings.sheet and (
+        not mine or not now or not mine.isdisjoint(now)
+    )
 
 
 def loras(refs: Iterable[str]) -> frozenset[Ref]:
@@ -140,122 +137,90 @@ def loras(refs: Iterable[str]) -> frozenset[Ref]:
     return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
-def _followed(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
-    """Each step says all of it again: of steps that come quickly, Gradio's page (6.31) takes over only the last."""
-    running = partial(outputs, question="", running=True, generation=id_)
+def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
+    """Each step repeats everything: of steps in quick succession, Gradio's page (6.31) takes over only the last."""
     line = widgets_result.progress_html(render, "Starting…", None)
     try:
         for step in generations.follow(id_, beat=BEAT_SECONDS):
             if isinstance(step, result.Result):
-                made = result.result_html(render, step)
-                yield outputs(progress="", result=made, kept=step, question="", running=False, generation=id_)
+                html = result.result_html(render, step)
+                yield Updates(progress="", result=html, kept=step, question="", stop=HIDE, generation=id_)
                 return
             line = line if step is None else step_html(render, step)
-            yield running(progress=line)
+            yield Updates(progress=line, question="", stop=SHOW, generation=id_)
     except NeedsFetching as need:
-        question = try_form.fetching_html(render, needed(need, subject))
-        yield outputs(progress="", question=question, running=False, generation="")
+        question = render("fetching", need=need, subject=subject)
+        yield Updates(progress="", question=question, stop=HIDE, generation="")
         return
-    yield outputs(progress=render("said", text=STOPPED), running=False, generation="")
+    yield Updates(progress=render("said", text=STOPPED), stop=HIDE, generation="")
 
 
-def stopped(services: Services, render: Renderer, generations: Generations, id_: str) -> tuple[Any, ...]:
-    """The downloads that were started for it end, unless somebody else waits for them; those of others go on."""
+def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
+    """Its downloads end too, unless another generation waits for them; those of others go on."""
     found = generations.stop(id_)
     alone = [task for task in found.downloads if not generations.is_awaited(task)] if found else []
-    # What has come is kept for whoever can take it up again.
+    # What has come is kept for whoever can resume it.
     may_resume = services.policy.allows("pull")
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
-    said = DOWNLOAD_KEPT if alone and may_resume else STOPPED
-    return outputs(progress=render("said", text=said), question="", running=False, generation="", taken=True)
+    text = DOWNLOAD_KEPT if alone and may_resume else STOPPED
+    return Updates(progress=render("said", text=text), question="", stop=HIDE, generation="", order=False)
 
 
-def ending(steps: Iterator[Any]) -> Iterator[Any]:
+def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
     """A failure leaves no progress, no question and no Stop button behind."""
     try:
         yield from steps
     except HubUiError:
-        yield outputs(progress="", question="", running=False, generation="", taken=True)
+        yield Updates(progress="", question="", stop=HIDE, generation="", order=False)
         raise
-
-
-def _made(
-    services: Services, order: Order, fetches: download_first.Fetches, cache: str, report: Any, is_cancelled: Any
-) -> result.Result:
-    """In the generation's own thread."""
-    download_first.wait_for(services.queue, fetches, report, is_cancelled)
-    fields = {**job_fields(order.filled), "may_fetch": order.may_fetch}
-    if order.wish.place == "replicate":
-        job = services.planned(order.refs, order.weights, **fields)
-    else:
-        job = services.job(order.refs, order.weights, report=report, cancelled=is_cancelled, **fields)
-    sheet = sheet_of(order.wish, job)
-    made = services.make(job, sheet, place=order.wish.place, report=report, cancelled=is_cancelled)
-    return image_files.result_of(made, cache)
 
 
 def estimate(services: Services, order: Order) -> str:
     """How long it will take, and what it costs where it runs for money."""
-    job = services.planned(order.refs, order.weights, **job_fields(order.filled))
-    return services.estimate(job, sheet_of(order.wish, job), place=order.wish.place)
+    job = services.planned(order.view.refs, order.view.weights, **request_fields(order.filled))
+    return services.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
 
 
-def job_fields(filled: Filled) -> dict[str, Any]:
-    wish = filled.wish
+def request_fields(filled: Filled) -> dict[str, Any]:
+    settings = filled.settings
     return {
-        "prompt": wish.prompt,
-        "negative": wish.negative,
-        "seed": wish.seed or 0,
-        "steps": wish.steps,
-        "guidance": wish.guidance,
-        "width": wish.size[0] if wish.size else None,
-        "height": wish.size[1] if wish.size else None,
-        "base": wish.base or None,
-        "sampler": wish.sampler or None,
-        "use_trigger_words": wish.use_trigger_words,
+        "prompt": settings.prompt,
+        "negative": settings.negative,
+        "seed": settings.seed or 0,
+        "steps": settings.steps,
+        "guidance": settings.guidance,
+        "width": settings.size[0] if settings.size else None,
+        "height": settings.size[1] if settings.size else None,
+        "base": settings.base or None,
+        "sampler": settings.sampler or None,
+        "use_trigger_words": settings.use_trigger_words,
         "control": Path(filled.control) if filled.control else None,
         "control_kind": filled.control_kind,
     }
 
 
-def sheet_of(wish: TrySettings, job: GenerationRequest) -> Comparison:
+def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
     """Raises UsageError where the LoRAs at hand can't be compared so."""
-    weights = wish.weights or USUAL_WEIGHTS.get(wish.sheet, ())
-    varied = min(wish.varied, max(0, len(comparison.places(job)) - 1))
-    return comparison.of_kind(wish.sheet, job, (job.prompt, *wish.prompts), weights, varied)
+    weights = settings.weights or USUAL_WEIGHTS.get(settings.sheet, ())
+    varied = min(settings.varied, max(0, len(comparison.places(job)) - 1))
+    return comparison.of_kind(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
 
 
 def step_html(render: Renderer, step: Progress | Step | download_first.Wait) -> str:
-    text, fraction = step_words(step)
+    text, fraction = progress_text(step)
     if not isinstance(step, Step):
         return widgets_result.progress_html(render, text, fraction)
     left = f"about {format.duration(step.seconds_left)} left" if step.seconds_left is not None else ""
-    look = image_files.inline(step.preview) if step.preview is not None else ""
-    return widgets_result.progress_html(render, text, fraction, preview=look, left=left)
+    preview = image_files.data_url(step.preview) if step.preview is not None else ""
+    return widgets_result.progress_html(render, text, fraction, preview=preview, left=left)
 
 
-def step_words(step: Progress | Step | download_first.Wait) -> tuple[str, float | None]:
+def progress_text(step: Progress | Step | download_first.Wait) -> tuple[str, float | None]:
+    """A line about a step, and how far it is, from 0 to 1."""
     if isinstance(step, download_first.Wait):
         return step.text, step.fraction
     if isinstance(step, Progress):
-        return pull_words(step)
+        total = f" of {format.size(step.total)}" if step.total else ""
+        return f"Downloading: {format.size(step.done)}{total}", step.fraction
     return step.stage, step.done / step.total if step.total else None
-
-
-def pull_words(step: Progress) -> tuple[str, float | None]:
-    """A line about a download, and how far it is."""
-    total = f" of {format.size(step.total)}" if step.total else ""
-    return f"Downloading: {format.size(step.done)}{total}", step.fraction
-
-
-def needed(need: NeedsFetching, subject: str) -> try_form.Need:
-    return try_form.Need(
-        subject=subject,
-        label=need.label,
-        repo=need.repo,
-        size=format.size(need.bytes),
-        license=need.license or "named on its page",
-        free=format.size(need.free),
-        link=f"https://huggingface.co/{need.repo}",
-    )

@@ -1,6 +1,6 @@
-"""Generations outlive the page that started them: closed or loaded again, whoever has the id finds its own again.
+"""Generations outlive the page that started them: after a reload, the id leads back to its generation.
 
-The id is a secret of the browser that started it. Nobody else is shown what it names.
+The id is a secret of the browser that started it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from connectors.errors import UsageError
 from hub_ui.generate.comparison import SheetKind
-from hub_ui.pages.events import Done, Failed, run
+from hub_ui.pages.events import Done, Failed, run_work
 from hub_ui.widgets.result import Result
 
 MOST_RUNNING = 12
@@ -64,7 +63,7 @@ class Generations:
     concurrency_id = "generations"
 
     def __init__(self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        """`hosted`: what no page has looked at for a minute ends, as a stranger who left needs no pictures."""
+        """`hosted`: what no page has looked at for a minute ends, as a visitor who left needs no images."""
         self._hosted = hosted
         self._clock = clock
         self._lock = threading.Lock()
@@ -72,15 +71,28 @@ class Generations:
         self._threads: list[threading.Thread] = []
 
     def start(self, subject: Subject, work: Work, *, page: str = "") -> str:
-        """Runs `work(report, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
+        """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
         made = _Generation(id=secrets.token_urlsafe(24), page=page, subject=subject, seen=self._clock())
+
+        def put(step: Any) -> None:
+            with made.changed:
+                if isinstance(step, Done | Failed):
+                    made.outcome, made.seen = step, self._clock()
+                else:
+                    made.step = step
+                made.count += 1
+                made.changed.notify_all()
+
+        def is_cancelled() -> bool:
+            abandoned = self._hosted and self._clock() - made.seen > ABANDONED_SECONDS
+            return made.stop.is_set() or abandoned
+
         with self._lock:
             self._prune()
             if self.running() >= MOST_RUNNING:
-                raise UsageError(f"{MOST_RUNNING} others wait for their pictures here. Try again in a few minutes.")
+                raise UsageError(f"{MOST_RUNNING} others wait for their images here. Try again in a few minutes.")
             self._kept[made.id] = made
-        put, is_cancelled = partial(self._report, made), partial(self._is_over, made)
-        thread = threading.Thread(target=run, args=(work, put, is_cancelled), daemon=True)
+        thread = threading.Thread(target=run_work, args=(work, put, is_cancelled), daemon=True)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
@@ -88,7 +100,7 @@ class Generations:
         return made.id
 
     def running(self, page: str | None = None) -> int:
-        """How many are not done yet: those that one page has started, or all."""
+        """How many are not done yet, of one page's session or of all."""
         return sum(made.outcome is None and (page is None or made.page == page) for made in list(self._kept.values()))
 
     def find(self, id_: str) -> Subject | None:
@@ -130,7 +142,7 @@ class Generations:
             return None
         made.stop.set()
         with made.changed:
-            # Whoever follows it waits for the next step, which does not come any more.
+            # Followers wait for a next step that does not come.
             made.changed.notify_all()
         return made.subject
 
@@ -149,21 +161,9 @@ class Generations:
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _report(self, made: _Generation, step: Any) -> None:
-        with made.changed:
-            if isinstance(step, Done | Failed):
-                made.outcome, made.seen = step, self._clock()
-            else:
-                made.step = step
-            made.count += 1
-            made.changed.notify_all()
-
     def _forget(self, id_: str) -> _Generation | None:
         with self._lock:
             return self._kept.pop(id_, None)
-
-    def _is_over(self, made: _Generation) -> bool:
-        return made.stop.is_set() or (self._hosted and self._clock() - made.seen > ABANDONED_SECONDS)
 
     def _prune(self) -> None:
         now = self._clock()

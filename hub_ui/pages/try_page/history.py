@@ -1,8 +1,8 @@
-"""What was made before, beside the stage: a click brings back its settings and its pictures."""
+"""The history beside the result: a click brings back an entry's settings and images."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,82 +11,86 @@ import gradio as gr
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationResult
 from hub_ui.images.history import Kept
-from hub_ui.pages.events import QUIET, told
+from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.try_page import image_files
-from hub_ui.pages.try_page.page import States, TryPage
+from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.pages.try_page.settings import TrySettings
 from hub_ui.pages.view import Stacked, View
 from hub_ui.services import Services
-from hub_ui.widgets import format, result, try_form
-from hub_ui.widgets import result as widgets_result
+from hub_ui.widgets import format, result
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.result import Result
 from hub_ui.widgets.widget import act_data
 
 MOST = 24
 
 
-def connect(page: TryPage, services: Services, render: Renderer, states: States) -> None:
-    """Painted when the Try page is opened, and again after each result. Visitors' pictures are not for each other."""
+def connect(page: TryPage, services: Services, render: Renderer) -> None:
+    """Painted when the Try page is opened, and again after each result. Visitors don't see each other's images."""
+    cache = page.history.GRADIO_CACHE
 
     def on_view(now: View) -> Any:
-        return history_html(services, render, page.history.GRADIO_CACHE) if now.page == "try" else gr.skip()
-
-    def on_result(_last: Result | None) -> Any:
-        return history_html(services, render, page.history.GRADIO_CACHE)
+        return history_html(services, render, cache) if now.page == "try" else gr.skip()
 
     def on_click(now: View, event: gr.EventData) -> Any:
-        with told():
-            return again(services, render, now, act_data(event), page.history.GRADIO_CACHE)
+        with errors_as_messages():
+            return restore(services, render, now, act_data(event), cache)
 
-    states.view.change(on_view, [states.view], [page.history], **QUIET)
-    states.kept.change(on_result, [states.kept], [page.history], **QUIET)
-    page.history.act(on_click, [states.view], [states.view, states.kept, page.result], **QUIET)
+    page.view.change(on_view, [page.view], [page.history], **QUIET)
+    page.kept.change(lambda: history_html(services, render, cache), None, [page.history], **QUIET)
+    page.history.act(on_click, [page.view], [page.view, page.kept, page.result], **QUIET)
 
 
 def history_html(services: Services, render: Renderer, cache: str) -> str:
-    """What was made several times with the same settings stands there once."""
-    pasts: list[widgets_result.Past] = []
+    """What was made several times with the same settings appears once."""
+    entries: list[Past] = []
     seen: list[Any] = []
     for kept in services.history.entries(2 * MOST):
         made = replace(kept.stamp, report=None, libraries={}), kept.stamp.report and kept.stamp.report.place
-        if made not in seen and len(pasts) < MOST:
+        if made not in seen and len(entries) < MOST:
             seen.append(made)
-            pasts.append(_past(kept, cache))
-    return widgets_result.history_html(render, pasts)
+            entries.append(_entry(kept, cache))
+    return render("history", pasts=entries)
 
 
-def _past(kept: Kept, cache: str) -> widgets_result.Past:
-    loras = kept.stamp.loras
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """`id` is what a click sends back, `thumbnail` an address on this page's own server."""
+
+    id: str
+    title: str
+    line: str
+    thumbnail: str
+
+
+def _entry(kept: Kept, cache: str) -> Past:
+    loras, sheet = kept.stamp.loras, kept.stamp.sheet
     weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
-    made = kept.stamp.sheet.kind if kept.stamp.sheet is not None else "one"
-    kind = try_form.LABELS.get(made, "")
-    at = format.ago(datetime.fromtimestamp(kept.at, UTC).isoformat())
-    return widgets_result.Past(
+    kind = LABELS.get(sheet.kind if sheet is not None else "one", "")
+    return Past(
         id=kept.id,
         title=" + ".join(lora.title or str(lora.ref) for lora in loras) or "the base alone",
-        line=" · ".join(part for part in (kind, weights, at) if part),
-        thumbnail=image_files.copied(kept.thumbnail, cache),
+        line=format.join(kind, weights, format.ago(datetime.fromtimestamp(kept.at, UTC).isoformat())),
+        thumbnail=image_files.copy_image(kept.thumbnail, cache),
     )
 
 
-def again(services: Services, render: Renderer, view: View, clicked: dict[str, Any], cache: str) -> Any:
-    """The view, the result kept, and its HTML, as they were."""
+def restore(services: Services, render: Renderer, view: View, clicked: dict[str, Any], cache: str) -> Any:
+    """The view, the result, and its HTML, as they were."""
     services.policy.check("keep history")
     if clicked.get("act") != "again":
-        return gr.skip(), gr.skip(), gr.skip()
+        return (gr.skip(),) * 3
     made = services.history.made(str(clicked.get("id", "")))
     shown = image_files.result_of(made, cache)
-    return of_made(view, made), shown, result.result_html(render, shown)
+    return view_of_result(view, made), shown, result.result_html(render, shown)
 
 
-def of_made(view: View, made: GenerationResult) -> View:
-    """The Try page as it was when these pictures were asked for."""
+def view_of_result(view: View, made: GenerationResult) -> View:
+    """The Try page as it was when these images were generated."""
     job, report, varied = made.job, made.report, comparison.varied(made.job, made.sheet)
     several = made.sheet.kind in ("strip", "grid")
     at = comparison.places(job)[varied].start if several else 0
     weights = tuple(dict.fromkeys(cell.weights[at] for cell in made.sheet.cells)) if several else ()
-    wish = TrySettings(
+    settings = TrySettings(
         prompt=job.prompt,
         negative=job.negative,
         seed=job.seed,
@@ -103,4 +107,4 @@ def of_made(view: View, made: GenerationResult) -> View:
         varied=varied if weights else 0,
     )
     stack = tuple(Stacked(ref=str(a.ref), weight=a.weight) for a in job.adapters if not a.follows)
-    return replace(view, page="try", open="", stack=stack, wish=wish)
+    return replace(view, page="try", open="", stack=stack, settings=settings)

@@ -1,17 +1,17 @@
-"""Try: LoRAs with weights on the left, what is compared in the middle, one line of proof, and what was made before."""
+"""The Try page: LoRAs with their weights, the comparison made with them, and the history."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from connectors.errors import HubUiError, UsageError
 from hub_ui.generate.comparison import SheetKind
-from hub_ui.pages.events import QUIET, told
+from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import form, generate
 from hub_ui.pages.try_page.form import Form, Shown
@@ -19,23 +19,31 @@ from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.try_page.settings import sheet_kind
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import result, try_form
+from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result
 from hub_ui.widgets.widget import act_data, widget
 
 LARGEST_DICE = 2**32
+# One tab for each kind of comparison.
+LABELS: dict[SheetKind, str] = {
+    "pair": "Without / with",
+    "strip": "Weights",
+    "trigger": "Trigger on / off",
+    "both": "A · B · both",
+    "grid": "Grid",
+}
 MAKE: dict[SheetKind, str] = {
     "pair": "Make the pair",
-    "strip": "Make the strip",
+    "strip": "Make the weight sweep",
     "trigger": "Make the pair",
     "both": "Make all four",
     "grid": "Make the grid",
 }
-# This tab alone knows the id, and finds its pictures again when it is loaded again. A link that is shared has none.
-# What else the event takes stays as it is.
+# The id stays in this tab, which finds its images again after a reload; a shared link has none.
+# The event's other inputs stay as they are.
 READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
-# On a phone the form fills the screen: what comes of it is shown.
+# On a phone the form fills the screen: scroll to the result.
 KEEP_GENERATION = """(id) => {
   sessionStorage.setItem('hub-ui-generation', id);
   const tabs = document.getElementById('tabs');
@@ -48,248 +56,197 @@ KEEP_GENERATION = """(id) => {
 TWO_LORAS = "Two LoRAs are compared here: add another one."
 
 
-@dataclass(frozen=True, kw_only=True)
 class TryPage:
-    form: Form
-    make: gr.Button
-    stop: gr.Button
-    estimate: gr.HTML
-    tabs: gr.HTML
-    said: gr.HTML
-    progress: gr.HTML
-    question: gr.HTML
-    result: gr.HTML
-    history: gr.HTML
-    generation: gr.Textbox
+    """The components, in the order of the page.
 
-
-@dataclass(frozen=True, kw_only=True)
-class States:
-    """`order` is true right after "Download & try": the pair is then made without another click. Right after loading
-    it is the id of the generation that this tab was at before, or empty.
-
-    `kept` is the Result on the stage.
+    `order` is true right after "Download & try": the pair is then made without another click. Right after loading
+    it is the id of the generation that this tab was at before, or empty. `shown` is what the form was filled in for,
+    `kept` the Result on the stage.
     """
 
-    view: gr.State
-    order: gr.State
-    shown: gr.State
-    kept: gr.State
-
-
-def build(render: Renderer) -> TryPage:
-    with gr.Column(elem_id="form"):
-        fields = form.build()
-        with gr.Row(elem_id="buttons"):
-            make = gr.Button(MAKE["pair"], variant="primary", elem_id="make")
-            stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
-        estimate = widget(elem_id="estimate")
-    with gr.Column(elem_id="stage"):
-        kinds = widget(try_form.tabs_html(render, "pair"), elem_id="tabs")
-        said = widget(elem_id="said")
-        progress = widget(elem_id="progress")
-        question = widget(elem_id="question")
-        shown = widget(result.empty_html(render), elem_id="pair")
-        generation = gr.Textbox(visible="hidden", elem_id="generation")
-    history = widget(elem_id="history")
-    return TryPage(
-        form=fields, make=make, stop=stop, estimate=estimate, tabs=kinds, said=said, progress=progress,
-        question=question, result=shown, history=history, generation=generation,
-    )  # fmt: skip
+    def __init__(self, render: Renderer, *, view: gr.State, order: gr.State) -> None:
+        self.view, self.order, self.shown, self.kept = view, order, gr.State(Shown()), gr.State(None)
+        with gr.Column(elem_id="form"):
+            self.form = Form()
+            with gr.Row(elem_id="buttons"):
+                self.make = gr.Button(MAKE["pair"], variant="primary", elem_id="make")
+                self.stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
+            self.estimate = widget(elem_id="estimate")
+        with gr.Column(elem_id="stage"):
+            self.tabs = widget(render("tabs", labels=LABELS, current="pair", closed={}), elem_id="tabs")
+            self.said = widget(elem_id="said")
+            self.progress = widget(elem_id="progress")
+            self.question = widget(elem_id="question")
+            self.result = widget(result.empty_result_html(render), elem_id="pair")
+            self.generation = gr.Textbox(visible="hidden", elem_id="generation")
+        self.history = widget(elem_id="history")
+        # In the order of `generate.Updates`.
+        self.generation_outputs: list[Any] = [
+            self.progress, self.result, self.kept, self.question, self.stop, self.order, self.generation,
+        ]  # fmt: skip
 
 
 def connect(
-    page: TryPage,
-    downloads: Downloads,
-    services: Services,
-    render: Renderer,
-    generations: Generations,
-    *,
-    view: gr.State,
-    order: gr.State,
-) -> States:
-    states = States(view=view, order=order, shown=gr.State(Shown()), kept=gr.State(None))
-
-    def on_view(now: View, before: Shown, last: Result | None) -> Any:
-        return (*form.show(services, render, now, before), *stage(render, now, last))
-
-    painted = [*page.form.painted, states.shown, page.tabs, page.make, page.result, states.kept]
-    looked = view.change(on_view, [view, states.shown, states.kept], painted, **QUIET)
-    _connect_making(page, downloads, services, render, generations, states, looked)
-    _connect_clicks(page, services, render, states, looked)
-    return states
-
-
-def _connect_making(
-    page: TryPage,
-    downloads: Downloads,
-    services: Services,
-    render: Renderer,
-    generations: Generations,
-    states: States,
-    looked: Any,
+    page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    """Made by "Download & try", by the button, by agreeing to fetch a base; or found again by who loads the page."""
-    view, agreed = states.view, gr.State("")
-    on = _Handlers(services=services, render=render, generations=generations, cache=page.result.GRADIO_CACHE)
+    def on_view(now: View, before: Shown, last: Result | None) -> Any:
+        return (*form.show(services, render, now, before), *stage_updates(render, now, last))
+
+    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept]
+    filled = page.view.change(on_view, [page.view, page.shown, page.kept], outputs, **QUIET)
+    _connect_generation(page, downloads, services, render, generations, filled)
+    _connect_clicks(page, services, render, filled)
+
+
+def _connect_generation(
+    page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations, filled: Any
+) -> None:
+    """Started by "Download & try", the button, or agreeing to a download; found again after the page is reloaded."""
+    view, agreed = page.view, gr.State("")
+
+    def run(steps: Iterator[Any]) -> Iterator[Any]:
+        with errors_as_messages():
+            yield from generate.clear_on_error(steps)
+
+    def start(
+        request: gr.Request, now: View, requested: int, values: tuple[Any, ...], *, may_fetch: bool = False
+    ) -> Iterator[Any]:
+        order = generate.Order(view=now, filled=form.read_form(now, values), may_fetch=may_fetch)
+        cache, session = page.result.GRADIO_CACHE, request.session_hash or ""
+        yield from generate.generate(
+            services, render, generations, order, requested=requested, cache=cache, page=session
+        )
+
+    def on_order(request: gr.Request, now: View, order: bool | str, requested: int, *values: Any) -> Iterator[Any]:
+        if isinstance(order, str):
+            yield from run(generate.resume(render, generations, now, order))
+        else:
+            yield from run(start(request, now, requested, values)) if order else [generate.Updates()]
+
+    def on_make(request: gr.Request, now: View, requested: int, *values: Any) -> Iterator[Any]:
+        yield from run(start(request, now, requested, values))
 
     def on_answer(now: View, base: str | None, event: gr.EventData) -> tuple[str, str]:
-        return "", answered(now, base, act_data(event))
+        return "", read_answer(now, base, act_data(event))
 
-    def on_values(now: View, *values: Any) -> Any:
-        return remember(now, values)
+    def on_agree(request: gr.Request, now: View, answer: str, requested: int, *values: Any) -> Iterator[Any]:
+        steps = start(request, now, requested, values, may_fetch=answer == "fetch")
+        yield from run(steps) if answer else [generate.Updates()]
 
-    made = [
-        page.progress, page.result, states.kept, page.question, page.stop, states.order, page.generation,
-        downloads.asked,
-    ]  # fmt: skip
-    given = [downloads.asked, *page.form.fields]
-    # The engine makes one after the other: who waits here keeps no other page waiting.
+    def on_stop(id_: str) -> Any:
+        with errors_as_messages():
+            return generate.stop(services, render, generations, id_)
+
+    outputs = [*page.generation_outputs, downloads.requested]
+    inputs = [downloads.requested, *page.form.fields]
+    # Generations queue for the engine: one that waits must not hold up other pages.
     at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    by_order = looked.then(on.order, [view, states.order, *given], made, **at_once)
-    by_click = page.make.click(on.make, [view, *given], made, **at_once)
-    asked = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    by_answer = asked.success(on.agree, [view, agreed, *given], made, **at_once)
-    # The address holds what is being made, so that the link, and the page when it is loaded again, name the same.
-    page.make.click(on_values, [view, *page.form.fields], [view, states.shown], **QUIET)
+    by_order = filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
+    by_click = page.make.click(on_make, [view, *inputs], outputs, **at_once)
+    answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
+    by_answer = answer.success(on_agree, [view, agreed, *inputs], outputs, **at_once)
     running = [by_order, by_click, by_answer]
-    page.stop.click(on.stop, [page.generation], made, cancels=running, **QUIET)
+    page.stop.click(on_stop, [page.generation], outputs, cancels=running, **QUIET)
     page.generation.change(None, [page.generation], None, js=KEEP_GENERATION)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Handlers:
-    """What starts a generation, finds it again, or ends it."""
-
-    services: Services
-    render: Renderer
-    generations: Generations
-    cache: str
-
-    def order(self, request: gr.Request, now: View, ordered: bool | str, asked: int, *values: Any) -> Iterator[Any]:
-        with told():
-            if isinstance(ordered, str):
-                yield from generate.ending(generate.resume(self.render, self.generations, now, ordered))
-            elif ordered:
-                yield from generate.ending(self._steps(request, now, asked, values))
-            else:
-                yield generate.outputs()
-
-    def make(self, request: gr.Request, now: View, asked: int, *values: Any) -> Iterator[Any]:
-        with told():
-            yield from generate.ending(self._steps(request, now, asked, values))
-
-    def agree(self, request: gr.Request, now: View, answer: str, asked: int, *values: Any) -> Iterator[Any]:
-        with told():
-            made = self._steps(request, now, asked, values, may_fetch=answer == "fetch")
-            yield from generate.ending(made if answer else iter([generate.outputs()]))
-
-    def stop(self, id_: str) -> Any:
-        with told():
-            return generate.stopped(self.services, self.render, self.generations, id_)
-
-    def _steps(
-        self, request: gr.Request, now: View, asked: int, values: tuple[Any, ...], *, may_fetch: bool = False
-    ) -> Iterator[Any]:
-        order = generate.Order(view=now, filled=form.filled(now, values), may_fetch=may_fetch)
-        page = request.session_hash or ""
-        yield from generate.make(
-            self.services, self.render, self.generations, order, asked=asked, cache=self.cache, page=page
-        )
-
-
-def answered(view: View, base: str | None, clicked: dict[str, Any]) -> str:
-    """ "fetch", or "ask" again where something else is chosen by now than what the question was about; else nothing."""
+def read_answer(view: View, base: str | None, clicked: dict[str, Any]) -> str:
+    """ "fetch"; "ask" again where something else is chosen by now than what the question was about; else empty."""
     if clicked.get("act") != "fetch":
         return ""
-    return "fetch" if clicked.get("subject") == generate.subject(view, base) else "ask"
+    return "fetch" if clicked.get("subject") == generate.download_subject(view, base) else "ask"
 
 
-def _connect_clicks(page: TryPage, services: Services, render: Renderer, states: States, looked: Any) -> None:
-    view, kept = states.view, states.kept
+def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled: Any) -> None:
+    view, kept, fields = page.view, page.kept, page.form.fields
 
     def on_click(now: View, event: gr.EventData) -> Any:
-        with told():
-            return act(now, act_data(event))
+        with errors_as_messages():
+            return apply_click(now, act_data(event))
 
     def on_tile(now: View, last: Result | None, event: gr.EventData) -> Any:
-        return tile(render, now, last, act_data(event))
+        return select_tile(render, now, last, act_data(event))
 
     def on_base(now: View, *values: Any) -> View:
-        with told():
-            return replace(now, wish=form.rebased(now, values))
+        with errors_as_messages():
+            return replace(now, settings=form.read_form_for_new_base(now, values))
+
+    def on_make(now: View, *values: Any) -> Any:
+        return store_settings(now, values)
 
     def on_fields(now: View, *values: Any) -> str:
-        return estimated(services, render, now, values)
+        return estimate_html(services, render, now, values)
 
     for clickable in (page.form.stack, page.form.chips, page.tabs):
         clickable.act(on_click, [view], [view], **QUIET)
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
-    page.form.base.input(on_base, [view, *page.form.fields], [view], **QUIET)
-    fields = (
+    page.form.base.input(on_base, [view, *fields], [view], **QUIET)
+    # The address holds what is being made, so that the link, and the page when it is loaded again, name the same.
+    page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
+    estimated = (
         page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
         page.form.weights,
     )  # fmt: skip
-    for asks in (looked.then, kept.change, *(field.change for field in fields)):
-        asks(on_fields, [view, *page.form.fields], [page.estimate], trigger_mode="always_last", **QUIET)
+    for asks in (filled.then, kept.change, *(field.change for field in estimated)):
+        asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)
 
 
-def stage(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
-    """Tabs, the button's words, the result, and the result kept: it stays until another kind of sheet is asked for."""
-    kind = view.wish.sheet
+def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
+    """Tabs, the button's text, the result's HTML, and the result: it stays until another comparison is chosen."""
+    kind = view.settings.sheet
     closed: dict[SheetKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
-    stays = last is not None and generate.is_about(last.kind, last.refs, view)
-    empty = result.empty_html(render, kind, several=len(view.stack) > 1)
-    result_now = (gr.skip(), gr.skip()) if stays else (empty, None)
-    return try_form.tabs_html(render, kind, closed=closed), MAKE[kind], *result_now
+    shown: tuple[Any, Any] = (gr.skip(), gr.skip())
+    if last is None or not generate.is_about(last.kind, last.refs, view):
+        shown = result.empty_result_html(render, kind, several=len(view.stack) > 1), None
+    return render("tabs", labels=LABELS, current=kind, closed=closed), MAKE[kind], *shown
 
 
-def remember(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The address then holds what the pictures were made from, so that the link makes the same ones."""
+def store_settings(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The view with the form's settings, so that a link to it makes the same images."""
     try:
-        now = replace(view, wish=form.filled(view, values).wish)
+        now = replace(view, settings=form.read_form(view, values).settings)
     except HubUiError:
         return gr.skip(), gr.skip()
     return now, Shown.of(now)
 
 
-def act(view: View, clicked: dict[str, Any]) -> View:
+def apply_click(view: View, clicked: dict[str, Any]) -> View:
     name, ref = clicked.get("act"), str(clicked.get("ref", ""))
     if name == "weigh":
         try:
-            return view.weighing(ref, float(clicked.get("value", "")))
+            return view.with_weight(ref, float(clicked.get("value", "")))
         except ValueError as error:
             raise UsageError("A weight is a number from -1 to 2.") from error
     if name == "unstack":
-        return view.unstacked(ref)
+        return view.without_lora(ref)
     if name == "words":
-        return replace(view, wish=replace(view.wish, use_trigger_words=not view.wish.use_trigger_words))
+        return replace(view, settings=replace(view.settings, use_trigger_words=not view.settings.use_trigger_words))
     if name == "sheet":
-        return replace(view, wish=replace(view.wish, sheet=sheet_kind(str(clicked.get("kind", "")))))
+        return replace(view, settings=replace(view.settings, sheet=sheet_kind(str(clicked.get("kind", "")))))
     return replace(view, page="browse")
 
 
-def tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """A picture of a strip comes under the slider, and its weight into the form."""
+def select_tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The image comes under the slider, and its weight, in a weight sweep, into the form."""
     index = str(clicked.get("index", ""))
     if last is None or clicked.get("act") != "tile" or not index.isdigit():
-        return gr.skip(), gr.skip(), gr.skip()
+        return (gr.skip(),) * 3
     now = last.showing(int(index))
     varied = generate.loras(last.refs[last.varied : last.varied + 1])
-    # A strip of a LoRA that was taken away says nothing about the weight of the next one.
+    # A weight sweep of a LoRA that was taken away says nothing about the weight of the next one.
     mine = next((s for s in view.stack if generate.loras([s.ref]) == varied), None)
-    if last.kind != "strip" or mine is None:
-        return result.result_html(render, now), now, gr.skip()
-    return result.result_html(render, now), now, view.weighing(mine.ref, now.tiles[now.right].weight)
+    changes = last.kind == "strip" and mine is not None
+    then = view.with_weight(mine.ref, now.tiles[now.right].weight) if mine and changes else gr.skip()
+    return result.result_html(render, now), now, then
 
 
-def estimated(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:
-    """An honest time under the button, or what is wrong with a field; empty while nobody can say."""
+def estimate_html(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:
+    """How long it will take, or what is wrong with a field; empty while neither is known."""
     if view.page != "try" or not view.stack:
         return ""
     try:
-        sentence = generate.estimate(services, generate.Order(view=view, filled=form.filled(view, values)))
+        sentence = generate.estimate(services, generate.Order(view=view, filled=form.read_form(view, values)))
     except UsageError as error:
         return render("estimate", sentence=error.message, problem=True)
     except HubUiError:

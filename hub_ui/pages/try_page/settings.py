@@ -1,15 +1,16 @@
-"""Wish: what the form of the Try page holds, as one value that fits into an address."""
+"""What the form of the Try page holds, as one value that fits into an address."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from connectors.errors import UsageError
 from hub_ui.generate.comparison import SheetKind
 
+Value = TypeVar("Value")
 Place = Literal["local", "replicate"]
 LONGEST_PROMPT = 2000
 MOST_PROMPTS = 6
@@ -18,6 +19,7 @@ MOST_LORAS = 8
 LARGEST_SEED = 2**53
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
 _WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
+_GUIDANCE = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
 _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 
 
@@ -25,7 +27,7 @@ _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 class TrySettings:
     """None and empty texts leave a value to the base model. `prompts` are the further rows of a grid.
 
-    `weights` are those of a strip or a grid, of the LoRA at the position `varied`; none are the usual ones.
+    `weights` are those of a weight sweep or a grid, of the LoRA at the position `varied`; none are the usual ones.
     """
 
     prompt: str = ""
@@ -60,20 +62,21 @@ class TrySettings:
     def from_pairs(given: Mapping[str, Sequence[str]]) -> TrySettings:
         """Reads what `to_pairs` writes. What can't be understood is left out."""
         one = {name: values[0] for name, values in given.items() if values}
+        guidance = one.get("cfg", "")
         return TrySettings(
             prompt=prompt_text(one.get("prompt")),
             negative=prompt_text(one.get("negative")),
             seed=_natural(one.get("seed"), LARGEST_SEED),
             steps=_natural(one.get("steps"), 500) or None,
-            guidance=_number(one.get("cfg")),
-            size=_size_or_none(one.get("size")),
+            guidance=float(guidance) if _GUIDANCE.fullmatch(guidance) else None,
+            size=_valid(size_of, one.get("size")),
             base=_name(one.get("on")),
             sampler=_name(one.get("sampler")),
             use_trigger_words=one.get("words") != "off",
             sheet=sheet_kind(one.get("sheet", "pair")),
             prompts=rows_of("\n".join(given.get("row", ()))),
             place="replicate" if one.get("place") == "replicate" else "local",
-            weights=_weights_or_none(one.get("weights")) or (),
+            weights=_valid(weights_of, one.get("weights")) or (),
             varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
         )
 
@@ -94,13 +97,13 @@ def size_text(size: tuple[int, int]) -> str:
 
 
 def size_of(text: str | None) -> tuple[int, int] | None:
-    """Raises UsageError for what is no size; None for an empty text."""
+    """Width and height; None for an empty text. Raises UsageError for what is no size."""
     if not (text or "").strip():
         return None
-    found = _size_or_none(text)
-    if found is None:
+    found = _SIZE.fullmatch(text or "")
+    if found is None or not int(found[1]):
         raise UsageError("A size is written as width × height in pixels, for example 1024 x 768.")
-    return found
+    return int(found[1]), int(found[2] or found[1])
 
 
 def weights_text(weights: Sequence[float]) -> str:
@@ -108,40 +111,28 @@ def weights_text(weights: Sequence[float]) -> str:
 
 
 def weights_of(text: str | None) -> tuple[float, ...]:
-    """Raises UsageError for what are no weights; none for an empty text."""
-    found = _weights_or_none(text)
-    if found is None:
-        raise UsageError(f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
-    return found
+    """Empty for an empty text. Raises UsageError for what are no weights."""
+    written = [part for part in re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1] if part]
+    if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
+        found = tuple(dict.fromkeys(round(float(part), 2) for part in written))
+        if all(-1 <= weight <= 2 for weight in found):
+            return found
+    raise UsageError(f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
 
 
 def sheet_kind(text: str) -> SheetKind:
     return text if text in get_args(SheetKind) and text != "one" else "pair"  # type: ignore[return-value]
 
 
-def _size_or_none(text: str | None) -> tuple[int, int] | None:
-    found = _SIZE.fullmatch(text or "")
-    if found is None or not int(found[1]):
+def _valid(parse: Callable[[str | None], Value], text: str | None) -> Value | None:
+    try:
+        return parse(text)
+    except UsageError:
         return None
-    return int(found[1]), int(found[2] or found[1])
-
-
-def _weights_or_none(text: str | None) -> tuple[float, ...] | None:
-    parts = re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1]
-    written = [part for part in parts if part]
-    if len(written) > MOST_WEIGHTS or not all(_WEIGHT.fullmatch(part) for part in written):
-        return None
-    found = tuple(dict.fromkeys(round(float(part), 2) for part in written))
-    return found if all(-1 <= weight <= 2 for weight in found) else None
 
 
 def _natural(text: str | None, limit: int) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= limit else None
-
-
-def _number(text: str | None) -> float | None:
-    found = re.fullmatch(r"\d{1,3}(?:\.\d{1,4})?", text or "")
-    return float(found[0]) if found else None
 
 
 def _name(text: str | None) -> str:

@@ -8,16 +8,16 @@ import gradio as gr
 import pytest
 
 from connectors.errors import NotFound
-from hub_ui.pages.events import Turns, stepping, told, while_wanted
+from hub_ui.pages.events import Turns, errors_as_messages, run_in_thread, while_current
 
 
 def test_our_failures_become_a_message_to_the_person() -> None:
-    with pytest.raises(gr.Error, match="gone"), told():
+    with pytest.raises(gr.Error, match="gone"), errors_as_messages():
         raise NotFound("It is gone.")
 
 
 def test_what_a_file_is_called_stays_text_in_a_message() -> None:
-    with pytest.raises(gr.Error) as shown, told():
+    with pytest.raises(gr.Error) as shown, errors_as_messages():
         raise NotFound("“<b>${x}” is gone & won't come back.")
     assert shown.value.message == "“&lt;b&gt;${x}” is gone &amp; won't come back."
 
@@ -27,7 +27,7 @@ def test_reports_come_as_steps_and_the_result_at_the_end() -> None:
         report(1)  # type: ignore[operator]
         return "made"
 
-    steps = stepping(work)
+    steps = run_in_thread(work)
     assert next(steps) == 1
     with pytest.raises(StopIteration) as end:
         next(steps)
@@ -42,7 +42,7 @@ def test_silent_work_can_be_stopped_between_two_beats() -> None:
             time.sleep(0.001)
         seen.set()
 
-    steps = stepping(work, beat=0.01)
+    steps = run_in_thread(work, beat=0.01)
     assert next(steps) is None
     steps.close()
     assert seen.wait(10)
@@ -53,7 +53,7 @@ def test_a_failure_of_the_work_is_raised_where_it_is_shown() -> None:
         raise NotFound("It is gone.")
 
     with pytest.raises(NotFound):
-        next(stepping(work))
+        next(run_in_thread(work))
 
 
 def test_closing_the_steps_asks_the_work_to_stop() -> None:
@@ -65,7 +65,7 @@ def test_closing_the_steps_asks_the_work_to_stop() -> None:
             stopped.wait(0.01)
         stopped.set()
 
-    steps = stepping(work)
+    steps = run_in_thread(work)
     next(steps)
     steps.close()
     assert stopped.wait(5)
@@ -85,8 +85,8 @@ def test_a_later_request_takes_the_turn_of_its_own_page_only() -> None:
 
 def test_steps_nobody_wants_any_more_are_left_out() -> None:
     wanted = iter([True, False])
-    assert list(while_wanted("abc", lambda: next(wanted), "")) == ["a", ""]
+    assert list(while_current("abc", lambda: next(wanted), "")) == ["a", ""]
 
 
 def test_the_last_step_changes_nothing_for_gradio_sends_it_twice() -> None:
-    assert list(while_wanted("ab", lambda: True, "")) == ["a", "b", ""]
+    assert list(while_current("ab", lambda: True, "")) == ["a", "b", ""]

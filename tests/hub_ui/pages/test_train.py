@@ -69,14 +69,14 @@ def pictures(tmp_path: Path) -> str:
 
 
 def test_the_price_is_told_before_anything_is_sent(trainer: Trainer, pictures: str) -> None:
-    said, start = train.looked(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
+    said, start = train.check_images(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
     assert "3 pictures, 0 with a caption: 1000 steps at rank 8 take about" in said
     assert start == gr.update(visible=True)
     assert trainer.under_way() == ()
 
 
 def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: str) -> None:
-    steps = list(train.started(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000)))
+    steps = list(train.start_training(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000)))
     made = steps[-1][0]
     ref = Ref.parse(made.split('data-ref="')[1].split('"')[0])
     lora = trainer.services.catalog.lora(ref)
@@ -87,7 +87,7 @@ def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ((None, "local/boat", "BOATX", 8, 1000), "Choose a zip of pictures first"),
+        ((None, "local/boat", "BOATX", 8, 1000), "Choose a zip of images first"),
         (("x.zip", "boat", "BOATX", 8, 1000), "Write OWNER/NAME"),
         (("x.zip", "local/boat", "", 8, 1000), "A trigger word"),
         (("x.zip", "local/boat", "BOATX", None, 1000), "A rank is a whole number"),
@@ -95,15 +95,15 @@ def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: 
 )
 def test_what_is_missing_is_told_with_the_next_step(trainer: Trainer, values: tuple[object, ...], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        train.looked(trainer, RENDER, values)
+        train.check_images(trainer, RENDER, values)
 
 
 def test_a_training_can_be_cancelled_from_the_list(lasting: Trainer, pictures: str) -> None:
-    steps = train.started(lasting, RENDER, (pictures, "local/boat", "BOATX", 8, 6000))
+    steps = train.start_training(lasting, RENDER, (pictures, "local/boat", "BOATX", 8, 6000))
     [next(steps), next(steps)]
     [run] = lasting.under_way()
     assert f'data-id="{run.id}"' in train.list_html(lasting, RENDER)
-    list(train.clicked(lasting, RENDER, {"act": "cancel", "id": run.id}))
+    list(train.handle_click(lasting, RENDER, {"act": "cancel", "id": run.id}))
     with pytest.raises(HubUiError, match="was cancelled"):
         list(steps)
 
@@ -112,10 +112,10 @@ def test_without_a_key_the_page_says_where_to_get_one(online: Services) -> None:
     keyless = replace(online, settings=replace(online.settings, tokens={}))
     assert "REPLICATE_API_TOKEN" in train.list_html(Trainer(services=keyless), RENDER)
     with pytest.raises(KeyRequired):
-        train.looked(Trainer(services=keyless), RENDER, (None, "", "", 8, 1000))
+        train.check_images(Trainer(services=keyless), RENDER, (None, "", "", 8, 1000))
 
 
 def test_strangers_train_nothing(online: Services, pictures: str) -> None:
     hosted = Trainer(services=replace(online, settings=replace(online.settings, hosted=True)))
     with pytest.raises(UsageError, match="A shared page trains nothing"):
-        train.looked(hosted, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
+        train.check_images(hosted, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))

@@ -18,7 +18,7 @@ def test_a_view_survives_the_address_bar() -> None:
         query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
         open="civitai:12@34",
         stack=(Stacked(ref="huggingface:some/lora", weight=0.6), Stacked(ref="civitai:12@34#56")),
-        wish=TrySettings(prompt="a boat, *bold*", seed=7),
+        settings=TrySettings(prompt="a boat, *bold*", seed=7),
     )
     assert View.from_address(view.to_address()) == view
 
@@ -40,7 +40,7 @@ def test_a_weight_in_an_address_stays_within_its_range() -> None:
 
 
 def test_a_long_prompt_in_any_script_survives_the_address() -> None:
-    view = View(page="try", wish=TrySettings(prompt="灯" * 2000, negative="ب" * 2000))
+    view = View(page="try", settings=TrySettings(prompt="灯" * 2000, negative="ب" * 2000))
     assert View.from_address(view.to_address()) == view
 
 
@@ -49,20 +49,20 @@ def test_a_lora_named_twice_in_an_address_is_there_once() -> None:
 
 
 def test_a_filter_is_added_and_taken_away_by_the_same_click() -> None:
-    once = View(open="civitai:1").toggled("kinds", "style")
+    once = View(open="civitai:1").toggle_filter("kinds", "style")
     assert (once.query.kinds, once.open) == (("style",), "")
-    assert once.toggled("kinds", "style").query.kinds == ()
+    assert once.toggle_filter("kinds", "style").query.kinds == ()
 
 
 def test_a_made_up_filter_is_refused() -> None:
     with pytest.raises(BadQuery, match="no filter called"):
-        View().toggled("limit", "9")
+        View().toggle_filter("limit", "9")
 
 
 def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
-    view = View(stack=(Stacked(ref="civitai:1"),)).stacked("civitai:2").stacked("civitai:1")
+    view = View(stack=(Stacked(ref="civitai:1"),)).with_lora("civitai:2").with_lora("civitai:1")
     assert [s.ref for s in view.stack] == ["civitai:2", "civitai:1"]
-    assert [s.ref for s in view.trying("civitai:3").stack] == ["civitai:3"]
+    assert [s.ref for s in view.try_lora("civitai:3").stack] == ["civitai:3"]
 
 
 @pytest.mark.parametrize(

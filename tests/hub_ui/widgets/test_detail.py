@@ -17,7 +17,7 @@ REF = Ref.parse("civitai:1")
 
 
 def shown(of: Lora, ref: Ref = REF, held: bool = False, **fields: Any) -> detail.Detail:
-    return detail.detail(of, ref, ceiling="safe", held=lambda ref: held, **fields)
+    return detail.detail(of, ref, ceiling="safe", in_library=lambda ref: held, **fields)
 
 
 def html(of: Lora, **fields: Any) -> str:
@@ -113,7 +113,7 @@ def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
     note = "Until Friday." if access == "paid" else None
     one = version("civitai:1@10", access=access, access_note=note, files=(file(),))
     told = shown(lora(1, versions=(one,), access=access), keys=Keys(hubs=frozenset({"civitai"})))
-    assert (told.obstacle, told.caution, told.untried) == ("", caution, "")
+    assert (told.obstacle, told.caution, told.try_problem) == ("", caution, "")
 
 
 def test_what_no_base_here_can_carry_says_so_before_the_click() -> None:

@@ -87,7 +87,7 @@ def test_a_download_that_is_done_has_no_line_in_the_panel() -> None:
 def test_what_runs_stands_first_and_what_is_done_last() -> None:
     states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
     tasks = [task(id=number, state=state) for number, state in enumerate(states)]
-    assert [found.id for found in drawer.ordered(tasks)] == [3, 2, 4, 1, 5, 0]
+    assert [found.id for found in drawer.sort_tasks(tasks)] == [3, 2, 4, 1, 5, 0]
 
 
 def test_hundreds_of_downloads_are_counted_and_not_all_sent() -> None:

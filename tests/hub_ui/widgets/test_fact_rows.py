@@ -106,7 +106,7 @@ def test_what_only_the_file_tells_has_rows_once_it_is_read() -> None:
     assert [value(name, on_sdxl(), of) for name in names] == [
         "kohya",
         "changed too",
-        "needs a picture that gives the structure",
+        "needs an image that gives the structure",
         "portrait, ink",
         "608",
     ]

@@ -8,27 +8,27 @@ from hub_ui.widgets.render import Renderer
 
 
 def test_a_hub_that_answered_tells_its_cards_and_its_time() -> None:
-    status = header.answered(Answer(hub="civitai", seconds=0.42, page=Page(hub="civitai", loras=())))
-    told = [header.counted(status, shown, more=more).hits for shown, more in ((24, True), (7, False), (0, True))]
+    status = header.answer_status(Answer(hub="civitai", seconds=0.42, page=Page(hub="civitai", loras=())))
+    told = [header.with_hits(status, shown, more=more).hits for shown, more in ((24, True), (7, False), (0, True))]
     assert (status.state, status.text, told) == ("good", "0.4 s", ["24+", "7", ""])
 
 
 def test_a_hub_that_failed_has_no_number() -> None:
-    assert header.counted(header.failed("civitai", HubDown("Down.", hub="civitai")), 3, more=False).hits == ""
+    assert header.with_hits(header.error_status("civitai", HubDown("Down.", hub="civitai")), 3, more=False).hits == ""
 
 
 def test_a_hub_without_a_key_offers_one_in_place() -> None:
-    status = header.failed("replicate", KeyRequired("Add a key.", hub="replicate"))
+    status = header.error_status("replicate", KeyRequired("Add a key.", hub="replicate"))
     assert 'data-page="settings">add a key</a>' in header.hubs_html(Renderer(), [status])
 
 
 def test_a_hub_that_is_down_says_why_on_hover() -> None:
-    status = header.failed("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
+    status = header.error_status("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
     assert (status.state, status.text, status.title) == ("down", "no answer", "CivitAI can't be reached.")
 
 
 def test_a_rate_limit_says_how_long_to_wait() -> None:
-    assert header.failed("civitai", RateLimited("Slow.", retry_after=30)).text == "wait 30 s"
+    assert header.error_status("civitai", RateLimited("Slow.", retry_after=30)).text == "wait 30 s"
 
 
 def test_all_pages_but_the_current_one_are_hidden() -> None:

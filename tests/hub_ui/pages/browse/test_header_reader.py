@@ -18,7 +18,7 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
-from hub_ui.pages.browse.header_reader import HeaderReader, proved
+from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -147,6 +147,6 @@ def test_nothing_more_is_read_once_nobody_wants_it(built: Services, monkeypatch:
 
 def test_a_record_is_shown_with_what_its_file_was_found_to_be(built: Services) -> None:
     record = records(1)[0]
-    assert proved(built, record) == (record, None)
+    assert with_header_facts(built, record) == (record, None)
     built.catalog.remember_facts(facts_keys(record.ref, None)[0], RANK_4.stored())
-    assert proved(built, record)[0] == replace(record, rank=4, claims=RANK_4.adapter.claims)
+    assert with_header_facts(built, record)[0] == replace(record, rank=4, claims=RANK_4.adapter.claims)

@@ -18,7 +18,7 @@ from hub_ui.pages.browse import results
 from hub_ui.pages.browse.results import Results
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.widgets.header import asked
+from hub_ui.widgets.header import pending_status
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.stand_ins import Hub
 
@@ -52,16 +52,16 @@ def test_when_no_hub_answers_what_was_seen_before_is_shown(built: Services, hub:
 
 
 def test_late_answers_are_added_at_the_end_and_never_twice() -> None:
-    now = Results(query=Query(), statuses=(asked("civitai"),))
+    now = Results(query=Query(), statuses=(pending_status("civitai"),))
     for numbers in ((1, 2), (2, 3)):
         page = Page(hub="civitai", loras=tuple(lora(n) for n in numbers))
-        now = results.joined(now, Answer(hub="civitai", seconds=0.1, page=page))
+        now = results.merge_answer(now, Answer(hub="civitai", seconds=0.1, page=page))
     assert [record.title for record in now.records] == ["Ink 1", "Ink 2", "Ink 3"]
 
 
 def test_what_is_stronger_than_asked_for_gets_no_card() -> None:
     page = Page(hub="civitai", loras=(lora(1, nsfw="mature"), lora(2)))
-    now = results.joined(Results(query=Query()), Answer(hub="civitai", seconds=0.1, page=page))
+    now = results.merge_answer(Results(query=Query()), Answer(hub="civitai", seconds=0.1, page=page))
     assert [record.title for record in now.records] == ["Ink 2"]
 
 
@@ -128,9 +128,9 @@ def test_each_hubs_number_counts_its_cards(three: Services) -> None:
 def test_cards_stay_where_they_are_once_the_page_was_touched(three: Services) -> None:
     first = Answer(hub="replicate", seconds=0.1, page=Page(hub="replicate", loras=tuple(on("replicate", 30, 600))))
     late = Answer(hub="civitai", seconds=0.2, page=Page(hub="civitai", loras=tuple(on("civitai", 900, 500))))
-    now = results.joined(Results(query=Query(sort="downloads")), first)
-    assert titles(results.joined(now, late, keep=len(now.records))) == ["600", "30", "900", "500"]
-    assert titles(results.joined(now, late)) == ["900", "600", "500", "30"]
+    now = results.merge_answer(Results(query=Query(sort="downloads")), first)
+    assert titles(results.merge_answer(now, late, keep=len(now.records))) == ["600", "30", "900", "500"]
+    assert titles(results.merge_answer(now, late)) == ["900", "600", "500", "30"]
 
 
 def test_load_more_reads_past_pages_without_anything_that_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import BadRef, HubDown
 from hub_ui import services
-from hub_ui.pages.browse.search_box import submitted
+from hub_ui.pages.browse.search_box import submit
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -43,17 +43,17 @@ def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     ],
 )
 def test_what_names_a_lora_opens_it_and_leaves_the_question(built: Services, text: str, ref: str) -> None:
-    then = submitted(built, View().asking(text="ink"), text)
+    then = submit(built, View().with_query(text="ink"), text)
     assert (then.open, then.query.text) == (ref, "ink")
 
 
 @pytest.mark.parametrize("text", ["ink wash", "ada/no-such", "style: anime", "sd1.5", "w/o hat", "http"])
 def test_anything_else_is_searched_for(built: Services, text: str) -> None:
-    then = submitted(built, View(), text)
+    then = submit(built, View(), text)
     assert (then.open, then.query.text) == ("", text)
 
 
 @pytest.mark.parametrize("text", ["https://example.org/x", "civitai:abc", "replicate:ada", "https://["])
 def test_an_address_that_names_no_lora_is_told_so(built: Services, text: str) -> None:
     with pytest.raises(BadRef, match="names no LoRA"):
-        submitted(built, View(), text)
+        submit(built, View(), text)

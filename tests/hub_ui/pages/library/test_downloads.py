@@ -37,7 +37,7 @@ def built(home: Any, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def look(built: Services, seen: Seen, view: View | None = None) -> Any:
-    return downloads.look(built, Renderer(), view or View(), seen, 0)
+    return downloads.refresh(built, Renderer(), view or View(), seen, 0)
 
 
 def task(ref: Ref, **fields: Any) -> Task:
@@ -94,36 +94,36 @@ def test_the_panel_shows_the_download_of_what_stands_open(built: Services, pulls
 def test_buttons_reach_the_queue(built: Services, pulls: Pulls) -> None:
     pulls.held.set()
     added = built.queue.add(A)
-    downloads.act(built.queue, {"act": "pause", "id": str(added.id)})
+    downloads.apply_click(built.queue, {"act": "pause", "id": str(added.id)})
     assert [task.state for task in built.queue.tasks()] == ["paused"]
-    downloads.act(built.queue, {"act": "cancel", "id": str(added.id)})
+    downloads.apply_click(built.queue, {"act": "cancel", "id": str(added.id)})
     assert built.queue.tasks() == ()
 
 
 def test_all_are_paused_and_resumed_at_once(built: Services, pulls: Pulls) -> None:
     pulls.held.set()
     tasks = [built.queue.add(A), built.queue.add(B)]
-    downloads.act(built.queue, {"act": "pause-all"})
+    downloads.apply_click(built.queue, {"act": "pause-all"})
     assert [task.state for task in built.queue.tasks()] == ["paused", "paused"]
     pulls.let(A, B)
-    downloads.act(built.queue, {"act": "resume-all"})
+    downloads.apply_click(built.queue, {"act": "resume-all"})
     assert [built.queue.wait(task.id).state for task in tasks] == ["done", "done"]
 
 
 def test_those_that_are_done_are_cleared(built: Services) -> None:
     built.queue.wait(built.queue.add(A).id)
-    downloads.act(built.queue, {"act": "clear"})
+    downloads.apply_click(built.queue, {"act": "clear"})
     assert built.queue.tasks() == ()
 
 
 @pytest.mark.parametrize("act", [{"act": "stop"}, {"act": "__init__"}, {"act": "look"}, {}])
 def test_other_clicks_change_nothing(built: Services, act: dict[str, str]) -> None:
-    downloads.act(built.queue, act)
+    downloads.apply_click(built.queue, act)
 
 
 def test_a_number_that_is_none_is_refused(built: Services) -> None:
     with pytest.raises(UsageError, match="no download of this list"):
-        downloads.act(built.queue, {"act": "pause", "id": "x"})
+        downloads.apply_click(built.queue, {"act": "pause", "id": "x"})
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_number_that_is_none_is_refused(built: Services) -> None:
     ],
 )
 def test_the_page_asks_no_more_often_than_it_has_to(tasks: list[Task], seconds: float) -> None:
-    assert downloads.period(tasks) == seconds
+    assert downloads.poll_seconds(tasks) == seconds
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_the_page_asks_no_more_often_than_it_has_to(tasks: list[Task], seconds: 
     ],
 )
 def test_refs_that_may_mean_one_file(other: str, same: bool) -> None:
-    assert downloads.same(A, Ref.parse(other)) is same
+    assert downloads.may_be_same_file(A, Ref.parse(other)) is same
 
 
 def test_acts_are_methods_of_the_queue() -> None:

@@ -51,7 +51,7 @@ def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
 def act(built: Services, name: str, found: Findings | None = None, **fields: Any) -> list[Change]:
     clicked = {"act": name, "ref": str(INK), **fields}
-    return list(page.act(built, Renderer(), found or Findings(), View(), clicked, False))
+    return list(page.handle_click(built, Renderer(), found or Findings(), View(), clicked, False))
 
 
 def show(built: Services, change: Change | None = None) -> str:
@@ -68,7 +68,7 @@ def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
     built.library.path(built.library.entry(INK)).unlink()
     assert "The file is gone from the folder." in show(built)
     [asked] = act(built, "fetch")
-    assert asked.asked
+    assert asked.requested
     assert "It is being downloaded." in show(built, asked)
     assert [task.ref for task in built.queue.tasks()] == [INK]
 
@@ -176,7 +176,7 @@ def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatc
     monkeypatch.setattr(page, "reveal", lambda path, environ: opened.append(path))
     clicked = {"act": "reveal", "ref": str(INK)}
     for found, local in ((Findings(), False), (Findings(), True), (Findings(shown=str(INK)), True)):
-        list(page.act(built, Renderer(), found, View(), clicked, local))
+        list(page.handle_click(built, Renderer(), found, View(), clicked, local))
     assert opened == [built.library.path(built.library.entry(INK))]
 
 
@@ -205,7 +205,7 @@ def theirs(**fields: Any) -> str:
 
 
 def test_a_lock_file_is_looked_through_before_anything_is_done(built: Services) -> None:
-    wanted = lock_import.read(built, theirs(size=2_000_000))
+    wanted = lock_import.read_lock(built, theirs(size=2_000_000))
     html = lock_import.plan_html(Renderer(), wanted)
     assert "1 new, 2.0 MB; 1 here with other bytes; yours is kept." in html
     assert "Download 1 file" in html
@@ -213,8 +213,8 @@ def test_a_lock_file_is_looked_through_before_anything_is_done(built: Services) 
 
 
 def test_taking_a_lock_over_pins_its_entries_and_queues_them(built: Services) -> None:
-    wanted = lock_import.new(lock_import.read(built, theirs()))
-    assert lock_import.take(built, wanted) == 1
+    wanted = lock_import.new_entries(lock_import.read_lock(built, theirs()))
+    assert lock_import.import_entries(built, wanted) == 1
     assert [found.ref for found in built.library.entries()] == [INK, OTHER]
     assert [(task.ref, task.title) for task in built.queue.tasks()] == [(OTHER, "Other")]
 
@@ -225,7 +225,7 @@ def test_taking_a_lock_over_pins_its_entries_and_queues_them(built: Services) ->
 )
 def test_what_is_no_lock_file_is_refused_with_the_reason(built: Services, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        lock_import.read(built, text)
+        lock_import.read_lock(built, text)
 
 
 def thousands(built: Services, count: int = 3000) -> None:

@@ -18,7 +18,7 @@ TINY = View(stack=(Stacked(ref="civitai:2"),))
 
 def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[Wait]:
     waits: list[Wait] = []
-    download_first.wait_for(built.queue, enqueue(built, view), waits.append, is_cancelled)
+    download_first.wait_for_downloads(built.queue, enqueue(built, view), waits.append, is_cancelled)
     return waits
 
 
@@ -28,7 +28,7 @@ def enqueue(built: Services, view: View = TINY) -> Fetches:
 
 def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> None:
     fetches = enqueue(queued)
-    download_first.wait_for(queued.queue, fetches, print, lambda: False)
+    download_first.wait_for_downloads(queued.queue, fetches, print, lambda: False)
     [task] = queued.queue.tasks()
     assert (str(task.ref), task.state, fetches.own) == ("civitai:2", "done", (task.id,))
 
@@ -66,7 +66,7 @@ def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: P
     fetches = enqueue(queued)
     queued.queue.pause(fetches.tasks[0].id)
     with pytest.raises(UsageError, match="Resume it under Downloads"):
-        download_first.wait_for(queued.queue, fetches, print, lambda: False)
+        download_first.wait_for_downloads(queued.queue, fetches, print, lambda: False)
 
 
 def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:

@@ -19,8 +19,8 @@ from tests.hub_ui.catalog.builders import claim, lora, version
 STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
 
 
-def view(*refs: str, **wish: Any) -> View:
-    return View(page="try", stack=tuple(Stacked(ref=ref) for ref in refs), wish=TrySettings(**wish))
+def view(*refs: str, **settings: Any) -> View:
+    return View(page="try", stack=tuple(Stacked(ref=ref) for ref in refs), settings=TrySettings(**settings))
 
 
 def show(built: Services, shown: View, before: Shown | None = None) -> Any:
@@ -53,7 +53,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
-    painted = show(built, replace(first, wish=replace(first.wish, sheet="grid")), Shown.of(first))
+    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), Shown.of(first))
     assert painted[PROMPT:-1] == (gr.skip(),) * 7
     assert painted[ROWS] == gr.update(visible=True)
 
@@ -69,8 +69,8 @@ def test_on_another_page_nothing_is_painted(built: Services) -> None:
 
 
 def test_the_form_becomes_a_wish() -> None:
-    wish = form.filled(view(sheet="strip"), typed(guidance=3, sampler="Euler a")).wish
-    assert wish == TrySettings(
+    settings = form.read_form(view(sheet="strip"), typed(guidance=3, sampler="Euler a")).settings
+    assert settings == TrySettings(
         prompt="a boat", seed=7, steps=4, size=(64, 32), guidance=3.0, sampler="Euler a", sheet="strip"
     )
 
@@ -80,21 +80,21 @@ def test_the_form_becomes_a_wish() -> None:
 )
 def test_what_can_not_be_meant_is_refused_with_a_way_out(typing: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        form.filled(view(), typed(**typing))
+        form.read_form(view(), typed(**typing))
 
 
 def test_no_steps_are_not_taken_for_the_usual_number() -> None:
-    assert form.filled(view(), typed(steps=0)).wish.steps == 0
+    assert form.read_form(view(), typed(steps=0)).settings.steps == 0
 
 
 def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> None:
-    wish = form.rebased(view(), typed(base=" sdxl-1.0 ", negative="blur", guidance=3))
-    assert wish == TrySettings(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
+    settings = form.read_form_for_new_base(view(), typed(base=" sdxl-1.0 ", negative="blur", guidance=3))
+    assert settings == TrySettings(prompt="a boat", negative="blur", seed=7, base="sdxl-1.0")
 
 
 def test_another_base_fills_the_form_in_anew(built: Services) -> None:
     first = view("civitai:2", prompt="a boat")
-    other = replace(first, wish=replace(first.wish, base="maker/own"))
+    other = replace(first, settings=replace(first.settings, base="maker/own"))
     assert show(built, other, Shown.of(first))[PROMPT:SIZE] == ("a boat", 417, 20)
 
 
@@ -148,7 +148,7 @@ def test_the_weights_of_a_strip_and_which_lora_has_them_are_chosen(built: Servic
 
 
 def test_weights_are_read_from_the_form() -> None:
-    wish = form.filled(view("civitai:1", "civitai:2"), typed(weights="0, .5; 1", varied=1)).wish
-    assert (wish.weights, wish.varied) == ((0.0, 0.5, 1.0), 1)
+    settings = form.read_form(view("civitai:1", "civitai:2"), typed(weights="0, .5; 1", varied=1)).settings
+    assert (settings.weights, settings.varied) == ((0.0, 0.5, 1.0), 1)
     with pytest.raises(UsageError, match="for example 0"):
-        form.filled(view("civitai:1"), typed(weights="much"))
+        form.read_form(view("civitai:1"), typed(weights="much"))

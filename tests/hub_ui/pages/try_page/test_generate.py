@@ -51,16 +51,14 @@ def strangers(built: Services) -> None:
 
 
 def job(built: Services, **fields: Any) -> GenerationRequest:
-    [adapter] = [
-        LoraInput(ref=ref, path=built.settings.home, title="Ink") for ref in Order(view=VIEW, filled=FILLED).refs
-    ]
+    [adapter] = [LoraInput(ref=ref, path=built.settings.home, title="Ink") for ref in VIEW.refs]
     return GenerationRequest(adapters=(adapter,), prompt="a boat", **fields)
 
 
 TINY = View(stack=(Stacked(ref="civitai:2"),))
-FILLED_TINY = Filled(wish=TrySettings(prompt="a boat"))
+FILLED_TINY = Filled(settings=TrySettings(prompt="a boat"))
 RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
-FILLED = Filled(wish=TrySettings(prompt="a boat", base="sdxl-1.0"))
+FILLED = Filled(settings=TrySettings(prompt="a boat", base="sdxl-1.0"))
 
 
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
@@ -82,16 +80,17 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
 
 
 def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
-    need = generate.needed(NEED, Order(view=VIEW, filled=FILLED).subject)
-    assert (need.subject, need.size, need.license) == ("sdxl-1.0 civitai:2", "2.0 GB", "named on its page")
+    html = Renderer()("fetching", need=NEED, subject=Order(view=VIEW, filled=FILLED).subject)
+    for text in ('data-subject="sdxl-1.0 civitai:2"', "2.0 GB from", "<dd>named on its page</dd>"):
+        assert text in html
 
 
 def test_a_failure_leaves_no_stop_button_behind() -> None:
     def failing() -> Iterator[Any]:
-        yield generate.outputs()
+        yield generate.Updates()
         raise UsageError("No.")
 
-    steps = generate.ending(failing())
+    steps = generate.clear_on_error(failing())
     progress, _result, _kept, question, stop, order, generation, _asked = [next(steps), next(steps)][1]
     assert (progress, question, stop, order, generation) == ("", "", gr.update(visible=False), False, "")
     with pytest.raises(UsageError):
@@ -106,7 +105,9 @@ def generations() -> Iterator[Generations]:
 
 
 def start(built: Services, generations: Generations) -> Iterator[Any]:
-    return generate.make(built, Renderer(), generations, Order(view=TINY, filled=FILLED_TINY), asked=3, cache="")
+    return generate.generate(
+        built, Renderer(), generations, Order(view=TINY, filled=FILLED_TINY), requested=3, cache=""
+    )
 
 
 def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears_of_it(
@@ -124,7 +125,7 @@ def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
 ) -> None:
     order = Order(view=View(stack=(Stacked(ref="civitai:1"),)), filled=FILLED_TINY)
     with pytest.raises(NoBase, match="hub-ui serve"):
-        list(generate.make(queued, Renderer(), generations, order, asked=3, cache=""))
+        list(generate.generate(queued, Renderer(), generations, order, requested=3, cache=""))
     assert queued.queue.tasks() == ()
 
 
@@ -135,7 +136,7 @@ def test_stopping_pauses_the_downloads_of_this_page_and_no_other(
     other = queued.queue.add(A)
     steps = start(queued, generations)
     id_ = [next(steps), next(steps), next(steps)][2][-2]
-    said = generate.stopped(queued, Renderer(), generations, id_)[0]
+    said = generate.stop(queued, Renderer(), generations, id_)[0]
     assert "What has come of the download is kept." in said
     assert [task.state == "paused" for task in queued.queue.tasks()] == [False, True]
     assert queued.queue.tasks()[0].id == other.id
@@ -147,7 +148,7 @@ def test_stopping_leaves_a_download_that_somebody_else_waits_for(
     pulls.held.set()
     first, second = start(queued, generations), start(queued, generations)
     mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
-    said = generate.stopped(queued, Renderer(), generations, mine)[0]
+    said = generate.stop(queued, Renderer(), generations, mine)[0]
     assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)
     assert generations.find(theirs) == Subject(kind="pair", refs=("civitai:2",), waits_for=(1,))
 
@@ -159,7 +160,7 @@ def test_a_visitor_who_stops_leaves_no_download_behind(
     pulls.held.set()
     steps = start(queued, generations)
     id_ = [next(steps), next(steps), next(steps)][2][-2]
-    assert "Nothing was changed." in generate.stopped(queued, Renderer(), generations, id_)[0]
+    assert "Nothing was changed." in generate.stop(queued, Renderer(), generations, id_)[0]
     assert queued.queue.tasks() == ()
 
 
@@ -169,7 +170,7 @@ def test_a_visitor_who_stops_leaves_no_download_behind(
         (VIEW, True),
         (View(page="browse", stack=VIEW.stack), True),
         (View(page="try", stack=(Stacked(ref="civitai:9"),)), False),
-        (View(page="try", stack=VIEW.stack, wish=TrySettings(sheet="strip")), False),
+        (View(page="try", stack=VIEW.stack, settings=TrySettings(sheet="strip")), False),
     ],
 )
 def test_a_page_finds_again_only_what_its_address_is_about(generations: Generations, view: View, found: bool) -> None:
@@ -179,7 +180,7 @@ def test_a_page_finds_again_only_what_its_address_is_about(generations: Generati
 
 
 def test_an_id_that_nobody_knows_leads_to_nothing(generations: Generations) -> None:
-    assert list(generate.resume(Renderer(), generations, VIEW, "guessed")) == [generate.outputs(taken=True)]
+    assert list(generate.resume(Renderer(), generations, VIEW, "guessed")) == [generate.Updates(order=False)]
 
 
 def test_a_first_look_is_part_of_the_page_and_no_file() -> None:

@@ -26,5 +26,5 @@ def test_a_row_says_what_was_compared(built: Services, tmp_path: Path) -> None:
 
 def test_the_weights_of_a_strip_and_the_lora_that_had_them_come_back() -> None:
     asked = job(adapter(), adapter(title="Paper", weight=0.5))
-    back = history.of_made(View(), made(asked, comparison.strip(asked, (0.0, 0.7), varied=1)))
-    assert (back.wish.sheet, back.wish.weights, back.wish.varied) == ("strip", (0.0, 0.7), 1)
+    back = history.view_of_result(View(), made(asked, comparison.strip(asked, (0.0, 0.7), varied=1)))
+    assert (back.settings.sheet, back.settings.weights, back.settings.varied) == ("strip", (0.0, 0.7), 1)

@@ -27,7 +27,7 @@ def test_a_long_prompt_is_shortened_beside_the_picture_and_whole_in_its_settings
 
 
 def test_a_first_look_needs_no_file() -> None:
-    assert image_files.inline(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
+    assert image_files.data_url(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
 
 
 def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(

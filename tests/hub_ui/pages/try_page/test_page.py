@@ -29,53 +29,56 @@ def strip(**fields: Any) -> Result:
 
 
 def test_a_weight_must_be_a_number() -> None:
-    assert page.act(ONE, {"act": "weigh", "ref": "civitai:1", "value": "0.4"}).stack[0].weight == 0.4
+    assert page.apply_click(ONE, {"act": "weigh", "ref": "civitai:1", "value": "0.4"}).stack[0].weight == 0.4
     with pytest.raises(UsageError):
-        page.act(ONE, {"act": "weigh", "ref": "civitai:1", "value": "much"})
+        page.apply_click(ONE, {"act": "weigh", "ref": "civitai:1", "value": "much"})
 
 
 def test_trigger_words_are_left_out_and_put_in_again() -> None:
-    out = page.act(ONE, {"act": "words"})
-    assert (out.wish.use_trigger_words, page.act(out, {"act": "words"}).wish.use_trigger_words) == (False, True)
+    out = page.apply_click(ONE, {"act": "words"})
+    assert (out.settings.use_trigger_words, page.apply_click(out, {"act": "words"}).settings.use_trigger_words) == (
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize(("kind", "sheet"), [("grid", "grid"), ("strip", "strip"), ("<b>", "pair")])
 def test_a_tab_chooses_what_is_compared(kind: str, sheet: str) -> None:
-    assert page.act(ONE, {"act": "sheet", "kind": kind}).wish.sheet == sheet
+    assert page.apply_click(ONE, {"act": "sheet", "kind": kind}).settings.sheet == sheet
 
 
 def test_two_loras_are_needed_to_compare_two() -> None:
-    assert "Two LoRAs are compared here" in page.stage(Renderer(), ONE, None)[0]
+    assert "Two LoRAs are compared here" in page.stage_updates(Renderer(), ONE, None)[0]
 
 
 def test_a_result_stays_while_its_kind_of_sheet_is_looked_at() -> None:
-    looked = View(page="try", wish=TrySettings(sheet="strip"))
-    assert page.stage(Renderer(), looked, strip())[1:] == ("Make the strip", gr.skip(), gr.skip())
-    assert page.stage(Renderer(), ONE, strip())[3] is None
+    looked = View(page="try", settings=TrySettings(sheet="strip"))
+    assert page.stage_updates(Renderer(), looked, strip())[1:] == ("Make the weight sweep", gr.skip(), gr.skip())
+    assert page.stage_updates(Renderer(), ONE, strip())[3] is None
 
 
 def test_a_tile_comes_under_the_slider_and_gives_the_lora_its_weight() -> None:
-    html, now, view = page.tile(Renderer(), ONE, strip(), {"act": "tile", "index": "1"})
+    html, now, view = page.select_tile(Renderer(), ONE, strip(), {"act": "tile", "index": "1"})
     assert (now.right, view.stack[0].weight) == (1, 0.6)
     assert '<img class="under" src="0.6.png"' in html
 
 
 @pytest.mark.parametrize("index", ["-1", "x", "", None])
 def test_a_tile_that_is_not_there_changes_nothing(index: str | None) -> None:
-    assert page.tile(Renderer(), ONE, strip(), {"act": "tile", "index": index}) == (gr.skip(),) * 3
+    assert page.select_tile(Renderer(), ONE, strip(), {"act": "tile", "index": index}) == (gr.skip(),) * 3
 
 
 def test_a_tile_gives_its_weight_to_the_lora_that_is_varied_and_to_no_other() -> None:
     both = replace(ONE, stack=(*ONE.stack, Stacked(ref="civitai:9", weight=0.8)))
     varied = strip(refs=("civitai:1@10#100", "civitai:9@90#900"), varied=1)
-    view = page.tile(Renderer(), both, varied, {"act": "tile", "index": "1"})[2]
+    view = page.select_tile(Renderer(), both, varied, {"act": "tile", "index": "1"})[2]
     assert [s.weight for s in view.stack] == [1.0, 0.6]
 
 
 def test_with_two_loras_nobody_is_told_that_weight_zero_is_the_base_alone() -> None:
-    both = View(page="try", stack=(*ONE.stack, Stacked(ref="civitai:9")), wish=TrySettings(sheet="strip"))
-    assert "the others keep theirs" in page.stage(Renderer(), both, None)[2]
-    assert "base alone" not in page.stage(Renderer(), both, None)[2]
+    both = View(page="try", stack=(*ONE.stack, Stacked(ref="civitai:9")), settings=TrySettings(sheet="strip"))
+    assert "the others keep theirs" in page.stage_updates(Renderer(), both, None)[2]
+    assert "base alone" not in page.stage_updates(Renderer(), both, None)[2]
 
 
 def test_a_strip_names_the_lora_that_it_varies_and_what_the_others_keep() -> None:
@@ -84,20 +87,20 @@ def test_a_strip_names_the_lora_that_it_varies_and_what_the_others_keep() -> Non
 
 def test_a_tile_of_another_lora_changes_no_weight() -> None:
     other = strip(refs=("civitai:9@90#900",))
-    assert page.tile(Renderer(), ONE, other, {"act": "tile", "index": "1"})[2] == gr.skip()
+    assert page.select_tile(Renderer(), ONE, other, {"act": "tile", "index": "1"})[2] == gr.skip()
 
 
 @pytest.mark.parametrize(
     ("refs", "stays"), [(("civitai:1@10",), True), (("civitai:9", "civitai:1"), True), (("civitai:9",), False)]
 )
 def test_a_result_goes_when_none_of_its_loras_is_looked_at_any_more(refs: tuple[str, ...], stays: bool) -> None:
-    looked = View(page="try", stack=ONE.stack, wish=TrySettings(sheet="strip"))
-    assert (page.stage(Renderer(), looked, strip(refs=refs))[3] == gr.skip()) == stays
+    looked = View(page="try", stack=ONE.stack, settings=TrySettings(sheet="strip"))
+    assert (page.stage_updates(Renderer(), looked, strip(refs=refs))[3] == gr.skip()) == stays
 
 
 def test_a_single_picture_of_before_is_shown_where_pairs_are() -> None:
     one = strip(kind="one", tiles=strip().tiles[:1], left=0, right=0)
-    assert page.stage(Renderer(), ONE, one)[3] == gr.skip()
+    assert page.stage_updates(Renderer(), ONE, one)[3] == gr.skip()
     assert "data-slide" not in result.result_html(Renderer(), one)
 
 
@@ -106,21 +109,21 @@ def test_a_single_picture_of_before_is_shown_where_pairs_are() -> None:
     [("fetch", "sdxl-1.0 civitai:1", "fetch"), ("fetch", "flux.1-dev civitai:1", "ask"), ("leave", "", "")],
 )
 def test_who_agrees_to_one_base_has_not_agreed_to_another(act: str, subject: str, answer: str) -> None:
-    assert page.answered(ONE, "sdxl-1.0", {"act": act, "subject": subject}) == answer
+    assert page.read_answer(ONE, "sdxl-1.0", {"act": act, "subject": subject}) == answer
 
 
 def test_what_was_made_is_what_the_address_says() -> None:
     values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
-    now, shown = page.remember(ONE, values)
-    assert now.wish == TrySettings(prompt="a boat", seed=9, steps=4, size=(64, 64))
+    now, shown = page.store_settings(ONE, values)
+    assert now.settings == TrySettings(prompt="a boat", seed=9, steps=4, size=(64, 64))
     assert shown == Shown.of(now)
 
 
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
     values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
-    assert page.remember(ONE, values) == (gr.skip(), gr.skip())
+    assert page.store_settings(ONE, values) == (gr.skip(), gr.skip())
 
 
 def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
     values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
-    assert "width × height" in page.estimated(built, Renderer(), ONE, values)
+    assert "width × height" in page.estimate_html(built, Renderer(), ONE, values)

@@ -16,8 +16,8 @@ FULL = TrySettings(
 )  # fmt: skip
 
 
-def through_an_address(wish: TrySettings) -> TrySettings:
-    return TrySettings.from_pairs(parse_qs(urlencode(wish.to_pairs())))
+def through_an_address(settings: TrySettings) -> TrySettings:
+    return TrySettings.from_pairs(parse_qs(urlencode(settings.to_pairs())))
 
 
 def test_a_wish_survives_the_address() -> None:
@@ -30,8 +30,8 @@ def test_what_is_as_usual_takes_no_room_in_the_address() -> None:
 
 @given(st.text(max_size=200), st.integers(0, 2**53), st.floats(0, 50))
 def test_any_text_and_number_comes_back(prompt: str, seed: int, guidance: float) -> None:
-    wish = TrySettings(prompt=" ".join(prompt.split()), seed=seed, guidance=float(f"{round(guidance, 4):g}"))
-    assert through_an_address(wish) == wish
+    settings = TrySettings(prompt=" ".join(prompt.split()), seed=seed, guidance=float(f"{round(guidance, 4):g}"))
+    assert through_an_address(settings) == settings
 
 
 @pytest.mark.parametrize(
