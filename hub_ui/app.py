@@ -16,9 +16,10 @@ import gradio as gr
 from connectors.errors import NotFound
 from connectors.ref import Ref
 from hub_ui.pages import settings, train
-from hub_ui.pages.browse import detail, examples, page
+from hub_ui.pages.browse import detail, page
+from hub_ui.pages.browse import detail as browse_detail
 from hub_ui.pages.browse.header_reader import HeaderReader
-from hub_ui.pages.events import QUIET, build_closed_page, closed_pages, errors_as_messages
+from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import downloads
 from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import history
@@ -26,10 +27,9 @@ from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.web.hosts import Hosts
 from hub_ui.web.hub_images import HubImages, host_of
 from hub_ui.web.images import Images
-from hub_ui.web.middleware import middleware
+from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import format
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.render import Renderer
@@ -80,7 +80,7 @@ class Header:
 
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
-    policy, closed = services.policy, closed_pages(services.policy)
+    policy, closed = services.policy, list_closed_pages(services.policy)
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
@@ -108,7 +108,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         try_page_page.connect(try_page, drawer, services, render, generations)
         if policy.allows("keep history"):
             history.connect(try_page, services, render)
-        examples.connect(panel.panel, try_page, services, render)
+        browse_detail.connect_examples(panel.panel, try_page, services, render)
         clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer]
         if train_page is not None:
             train.connect(train_page, services, render)
@@ -211,7 +211,7 @@ def serving(
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
-        hosts = None if services.settings.hosted and not services.settings.allowed_hosts else Hosts(names=names)
+        hosts = None if services.settings.hosted and not services.settings.allowed_hosts else AllowedHosts(names=names)
         _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
             server_name=host,
             server_port=port or None,

@@ -133,5 +133,5 @@ def build_closed_page(render: Renderer, action: Action) -> None:
     widget(render("said", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
 
 
-def closed_pages(policy: Policy) -> tuple[str, ...]:
+def list_closed_pages(policy: Policy) -> tuple[str, ...]:
     return tuple(page for action, page in PAGES.items() if not policy.allows(action))

@@ -22,7 +22,7 @@ FACETS = ("hubs", "bases", "kinds")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stacked:
+class StackedLora:
     """A LoRA on the try page. `weight` 0.0 is the base alone, 1.0 the full effect; -1 to 2 is allowed."""
 
     ref: str
@@ -36,7 +36,7 @@ class View:
     page: PageName = "browse"
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
-    stack: tuple[Stacked, ...] = ()
+    stack: tuple[StackedLora, ...] = ()
     settings: TrySettings = field(default_factory=TrySettings)
 
     @property
@@ -74,7 +74,7 @@ class View:
         if "nsfw" not in given and isinstance(usual, str):
             given["nsfw"] = [usual]
         page = given.get("view", [""])[0]
-        stack = (_stacked(text) for text in given.get("lora", [])[:MAX_STACK])
+        stack = (_parse_lora(text) for text in given.get("lora", [])[:MAX_STACK])
         return View(
             page=page if page in get_args(PageName) else "browse",  # type: ignore[arg-type]
             query=_query(given),
@@ -99,12 +99,12 @@ class View:
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
-        return replace(self, page="try", open="", stack=(Stacked(ref=ref, weight=weight),), settings=TrySettings())
+        return replace(self, page="try", open="", stack=(StackedLora(ref=ref, weight=weight),), settings=TrySettings())
 
     def with_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` added to the LoRAs on the try page, once."""
         others = self.without_lora(ref).stack
-        return replace(self, stack=(*others, Stacked(ref=ref, weight=weight))[-MAX_STACK:])
+        return replace(self, stack=(*others, StackedLora(ref=ref, weight=weight))[-MAX_STACK:])
 
     def without_lora(self, ref: str) -> View:
         return replace(self, stack=tuple(s for s in self.stack if s.ref != ref))
@@ -137,11 +137,11 @@ def _ref(text: str) -> str:
         return ""
 
 
-def _stacked(text: str) -> Stacked | None:
+def _parse_lora(text: str) -> StackedLora | None:
     """None for what names no LoRA."""
     name, star, weight = text.rpartition("*")
     try:
         ref, number = _ref(name if star else text), float(weight) if star else 1.0
     except ValueError:
         return None
-    return Stacked(ref=ref, weight=clamp_weight(number)) if ref else None
+    return StackedLora(ref=ref, weight=clamp_weight(number)) if ref else None

@@ -21,7 +21,7 @@ from connectors.errors import BadAnswer, HubTimeout, HubUiError
 from connectors.http.errors import FAILED, unreachable
 from connectors.http.files import file_http
 from connectors.http.session import CONNECT_SECONDS, READ_SECONDS
-from hub_ui.widgets.picture_links import PATH, ImageLinks
+from hub_ui.widgets.render import PATH, ImageLinks
 
 # Gradio's own threads are not to wait for hosts that are slow.
 AT_ONCE = 16

@@ -1,18 +1,170 @@
-"""The middleware of a page, in the order in which a request meets it."""
+"""The middleware of a page: names it answers to, how often Gradio's queue looks, and which sessions it keeps.
+
+Whoever reaches the page may use it, so other web sites must not reach it through the browser: neither under a name of
+theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header)."""
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import gradio as gr
+from gradio.queueing import Queue
+from gradio.state_holder import StateHolder
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub_ui.policy import WebLimits
-from hub_ui.web import gradio_queue
-from hub_ui.web.gradio_queue import QueuePolling
-from hub_ui.web.hosts import HostCheck, Hosts
-from hub_ui.web.requests import RequestCheck, Rules, Waiting
+from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestRules
+
+VARIABLE = "HUB_UI_ALLOWED_HOSTS"
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowedHosts:
+    """`names` are those that the owner has named; `own` the names of this computer.
+
+    An IP address is always a name of the computer itself: no one else's page has one of ours as its host.
+    """
+
+    names: frozenset[str] = frozenset()
+    own: frozenset[str] = field(default_factory=lambda: own_names())
+
+    def check(self, headers: Headers) -> None:
+        """Raises Refused for a request under a name that is not ours, or from another web site's page."""
+        name, port = host_of(f"//{headers.get('host', '')}")
+        if name not in self.names and name not in self.own and not is_ip_address(name):
+            raise Refused(
+                f"hub-ui does not answer to the name “{name[:100]}”. If that is a name of this computer, start hub-ui "
+                f"with {VARIABLE}={name[:100]} in its environment.",
+                403,
+            )
+        origin = headers.get("origin")
+        if origin is None:
+            return
+        scheme, _, rest = origin.partition("://")
+        asking, asking_port = host_of(f"//{rest}")
+        usual = _PORTS.get(scheme)
+        is_same = asking == name and (asking_port or usual) == (port or usual)
+        # A proxy may have changed the Host, so that the names that the owner has named count too.
+        if usual is None or not (asking in self.names or is_same):
+            raise Refused(
+                f"Another web page ({origin[:100]}) asked for this, and hub-ui answers its own page only. If that "
+                f"page is a name of this computer, add the name to {VARIABLE}.",
+                403,
+            )
+
+
+@dataclass(frozen=True)
+class HostCheck:
+    """ASGI middleware that checks every route, those of Gradio too."""
+
+    app: ASGIApp
+    hosts: AllowedHosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                self.hosts.check(Headers(scope=scope))
+            except Refused as refused:
+                await refused.response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def own_names() -> frozenset[str]:
+    name = socket.gethostname().lower()
+    return frozenset({"localhost", name, f"{name.split('.')[0]}.local"})
+
+
+def host_of(address: str) -> tuple[str, int | None]:
+    """Name and port of an address; an empty name for what is none."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "", None
+
+
+def is_ip_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+# Of all pages, open ones among them: those that were used longest ago go first.
+MOST = 1000
+# A computer that slept finds its page as it was.
+KEPT = timedelta(hours=1)
+_BETWEEN = timedelta(minutes=1)
+
+
+class Sessions:
+    """Any thread may call `sweep`, as often as it likes."""
+
+    def __init__(self, holder: Callable[[], StateHolder], clock: Callable[[], datetime] = datetime.now) -> None:
+        """`holder` gives Gradio's own, which is there once the page is served."""
+        self._holder = holder
+        self._clock = clock
+        self._swept = clock()
+        self._lock = threading.Lock()
+
+    def sweep(self) -> None:
+        """Forgets the pages that were left, once a minute at most."""
+        with self._lock:
+            now = self._clock()
+            if now - self._swept < _BETWEEN:
+                return
+            self._swept = now
+        holder = self._holder()
+        for session, state in list(holder.session_data.items()):
+            if state.is_closed and now - holder.time_last_used.get(session, now) > KEPT:
+                holder.delete_state(session)
+                holder.session_data.pop(session, None)
+                holder.time_last_used.pop(session, None)
+
+
+# Seconds between two looks. Gradio's own number (6.31) is the one for while people are there.
+IN_USE_SECONDS = 0.001
+IDLE_SECONDS = 0.2
+
+
+@dataclass
+class QueuePolling:
+    """ASGI middleware: the queue looks often for `in_use` seconds after each request, and seldom else."""
+
+    app: ASGIApp
+    queue: Queue
+    in_use: float = 30.0
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._rest()
+        # For gr.Progress, which no page uses.
+        self.queue.progress_update_sleep_when_free = 1.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if self._timer is not None:
+                self._timer.cancel()
+            self.queue.sleep_when_free = IN_USE_SECONDS
+            self._timer = asyncio.get_running_loop().call_later(self.in_use, self._rest)
+        await self.app(scope, receive, send)
+
+    def _rest(self) -> None:
+        self.queue.sleep_when_free = IDLE_SECONDS
 
 
 class Running(Protocol):
@@ -25,27 +177,27 @@ class Running(Protocol):
 
 
 def middleware(
-    app: gr.Blocks, *, hosts: Hosts | None, limits: WebLimits, folder: Path, generations: Running
+    app: gr.Blocks, *, hosts: AllowedHosts | None, limits: WebLimits, folder: Path, generations: Running
 ) -> list[Middleware]:
     """`hosts` None: the page answers to every name. `folder` is where Gradio keeps what is uploaded."""
-    app.state_session_capacity = gradio_queue.MOST
+    app.state_session_capacity = MOST
 
-    def waiting(session: str) -> Waiting:
+    def waiting(session: str) -> PendingRequests:
         # Gradio (6.31) has no public name for the requests that have no answer yet.
-        events = app._queue.pending_event_ids_session.get(session, ())
-        return Waiting(queued=generations.running(), own_queued=generations.running(session), events=len(events))
+        events, own = app._queue.pending_event_ids_session.get(session, ()), generations.running(session)
+        return PendingRequests(queued=generations.running(), own_queued=own, events=len(events))
 
     def generates(number: int) -> bool:
         event = app.fns.get(number)
         return event is not None and event.concurrency_id == generations.concurrency_id
 
-    rules = Rules(
+    rules = RequestRules(
         limits=limits,
         folder=folder,
         uploaded=lambda path: path in app.upload_file_set,
         waiting=waiting,
         generates=generates,
-        forget_sessions=gradio_queue.Sessions(lambda: app.state_holder).sweep,
+        forget_sessions=Sessions(lambda: app.state_holder).sweep,
     )
     checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

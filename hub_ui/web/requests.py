@@ -1,28 +1,96 @@
 """What the page's requests may hold: how much, which files, and how many may wait.
 
 Only the routes that the page itself uses take a POST. Gradio has more of them (recordings, streams, functions of
-components, saved states), none of which hub-ui needs.
-"""
+components, saved states), none of which hub-ui needs. Gradio's own checks of files differ from component to component
+(6.31): an image without `meta` is not checked at all, and is opened and converted before a handler sees it. So a
+request's body is checked as a whole, before Gradio reads it."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import stat
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+from PIL import Image
 from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.policy import WebLimits
-from hub_ui.web.refusal import Refused
-from hub_ui.web.uploads import check_files
+
+
+class Refused(Exception):
+    """`message` says what to do next."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+    def response(self) -> JSONResponse:
+        return JSONResponse({"detail": self.message}, status_code=self.status)
+
+
+_NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
+# What Pillow says of damaged and hostile files, while it reads their headers.
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) -> None:
+    """Raises Refused for a file of `data` that was not uploaded, or has more pixels than may be opened."""
+    for file in files_in(data):
+        path, url = file.get("path"), file.get("url")
+        if not isinstance(path, str) or not uploaded(path):
+            raise Refused(_NOT_UPLOADED, 403)
+        # The page names a file's address on this server beside its path. Any other address leads elsewhere.
+        is_own = isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(f"file={path}")
+        if url is not None and not is_own:
+            raise Refused(_NOT_UPLOADED, 403)
+        check_pixels(Path(path), most_pixels)
+
+
+def files_in(data: Any) -> Iterator[dict[str, Any]]:
+    """Everything in a request's data that Gradio may take for a file."""
+    if isinstance(data, dict):
+        if "path" in data or "url" in data:
+            yield data
+        for value in data.values():
+            yield from files_in(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from files_in(value)
+
+
+def check_pixels(path: Path, most_pixels: int) -> None:
+    """Reads the header alone. What is no image has no pixels."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise Refused(_NOT_UPLOADED, 403)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                pixels = image.width * image.height
+    except FileNotFoundError as error:
+        raise Refused("The file that was uploaded is no longer here. Choose it again.", 410) from error
+    except _BOMBS:
+        pixels = most_pixels + 1
+    except _UNREADABLE:
+        return
+    if pixels > most_pixels:
+        raise Refused(
+            f"{path.name} has more than {most_pixels // 1_000_000} million pixels. Make it smaller first.", 413
+        )
+
 
 _JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOAD_ROUTE = "/gradio_api/upload"
@@ -35,7 +103,7 @@ _TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
+class PendingRequests:
     """The generations of all pages that are not done, those of this one, and its unanswered requests."""
 
     queued: int
@@ -44,7 +112,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class RequestRules:
     """`uploaded` knows the files that came by an upload, and `folder` is where they lie.
 
     `waiting` counts for a page's session; `generates` says of an event's number whether it makes images.
@@ -54,7 +122,7 @@ class Rules:
     limits: WebLimits
     folder: Path
     uploaded: Callable[[str], bool]
-    waiting: Callable[[str], Waiting]
+    waiting: Callable[[str], PendingRequests]
     generates: Callable[[int], bool]
     forget_sessions: Callable[[], None]
 
@@ -89,7 +157,7 @@ class RequestCheck:
     """ASGI middleware in front of Gradio's routes."""
 
     app: ASGIApp
-    rules: Rules
+    rules: RequestRules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -2,20 +2,137 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
+from urllib.parse import urljoin
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
 
 from connectors.claims.resolve import flatten, record_with_header
-from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
+from connectors.record import Access, Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
-from connectors.registry import origin_label
+from connectors.registry import HUBS, LOCAL, HubName, origin_label
 from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
-from hub_ui.widgets import access, description, fact_rows, format
-from hub_ui.widgets.access import Keys
+from hub_ui.widgets import fact_rows, format
 from hub_ui.widgets.fact_rows import Fact
-from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.render import Renderer, address
+
+# Who looks at the page: its owner, somebody who tries the demo, or a visitor of a shared page.
+Place = Literal["own", "demo", "shared"]
+
+# Nothing changes these but the hub.
+CLOSED: dict[Access, str] = {
+    "generation-only": "The author allows generation on the hub only; there is nothing to download.",
+    "archived": "The hub keeps the page but no files.",
+    "removed": "The hub no longer has this. What was seen of it stays here.",
+}
+# Said where the hub gives no reason of its own.
+REASONS: dict[Access, str] = {
+    "login": "{hub} hands this file to people with a key.",
+    "gated": "Its author grants access one by one, on the hub's page.",
+    "paid": "Early access: {hub} sells it for now.",
+}
+WITH_KEY: dict[Access, str] = {
+    "login": "",
+    "gated": "Your key opens it once access is granted.",
+    "paid": "Your key opens it if you have bought it.",
+}
+WHERE_A_KEY_GOES: dict[Place, str] = {
+    "own": "Set {variable} to a key of yours, made at {page}, and start hub-ui again.",
+    "demo": "The demo has no key. `hub-ui serve` takes one from {variable}.",
+    "shared": "A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The hubs that a key is at hand for; none for the visitors of a shared page."""
+
+    hubs: frozenset[HubName] = frozenset()
+    place: Place = "own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Availability:
+    """`obstacle` keeps the file from being downloaded here; `caution` may."""
+
+    obstacle: str = ""
+    caution: str = ""
+
+
+def availability(record: Record, version: Version | None, keys: Keys) -> Availability:
+    if record.file is not None and record.file.format == "pickle":
+        return Availability(obstacle="This file can run code when it is loaded (pickle), so it is not loaded here.")
+    if record.access == "open" or record.hub == LOCAL:
+        return Availability(obstacle="" if record.file else "The hub lists no weight file for this one.")
+    note = format.visible(version.access_note) if version and version.access_note else ""
+    if record.access in CLOSED:
+        return Availability(obstacle=format.sentences(CLOSED[record.access], note))
+    reason = note or REASONS[record.access].format(hub=HUBS[record.hub].label)
+    if record.hub in keys.hubs:
+        with_key = WITH_KEY[record.access]
+        return Availability(caution=format.sentences(reason, with_key) if with_key else "")
+    hub = HUBS[record.hub]
+    page = hub.key_page.removeprefix("https://")
+    where = WHERE_A_KEY_GOES[keys.place].format(variable=hub.token_variable, page=page)
+    return Availability(obstacle=format.sentences(reason, where))
+
+
+# Some twenty printed pages. Brackets without end take Markdown readers a time that grows with the square.
+LONGEST = 40_000
+MORE = "<p>There is more of it on the hub.</p>"
+_TAGS = {
+    "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
+    "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
+}  # fmt: skip
+_HEADING = re.compile(r"<(/?)h([1-6])>")
+_MARKUP = re.compile(r"(<[^>]*>)")
+# An entity is one letter. Longer words than this get places to break at, without which a line as long as a book takes
+# the browser many seconds.
+_LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
+
+
+def description_html(
+    text: str, kind: Literal["html", "markdown", "text"], *, base: str, picture: Callable[[str], str]
+) -> Markup:
+    """`base` is where relative addresses start from, and `picture` gives the page's own address of a hub's image."""
+
+    def rewrite(_tag: str, attribute: str, value: str) -> str | None:
+        if attribute not in ("src", "href"):
+            return value
+        try:
+            url = urljoin(base, value.strip())
+        except ValueError:  # a bracket that opens no IPv6 address
+            return None
+        return (picture(url) if attribute == "src" else address(url)) or None
+
+    clean = nh3.clean(
+        _to_html(text[:LONGEST], kind),
+        tags=_TAGS,
+        attributes={"a": {"href"}, "img": {"src", "alt", "title"}, "ol": {"start"}},
+        attribute_filter=rewrite,
+        set_tag_attribute_values={"img": {"loading": "lazy"}, "a": {"target": "_blank"}},
+        link_rel="noopener noreferrer nofollow",
+    )
+    # Below the panel's own headings, in two sizes.
+    clean = _HEADING.sub(lambda found: f"<{found[1]}h{4 if int(found[2]) < 3 else 5}>", clean)
+    parts = (part if part.startswith("<") else _LONG_PIECE.sub(r"\1<wbr>", part) for part in _MARKUP.split(clean))
+    return Markup("".join(parts) + (MORE if len(text) > LONGEST else ""))
+
+
+def _to_html(text: str, kind: str) -> str:
+    if kind == "html":
+        return text
+    if kind == "markdown":
+        return str(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
+    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
+
 
 MAX_IMAGES = 8
 MAX_FILES = 40
@@ -32,7 +149,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shot:
+class GalleryImage:
     """An image of the hub's. `index` is its place among the record's images, `usable` if settings came with it."""
 
     index: int
@@ -41,7 +158,7 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class Requirements:
     """What trying it takes, in a sentence. `closed`: it can't be tried here. `unfit`: not beside others either."""
 
     text: str = ""
@@ -61,13 +178,13 @@ class Detail:
     record: Record
     title: str
     line: str
-    images: tuple[Shot, ...]
+    images: tuple[GalleryImage, ...]
     facts: tuple[Fact, ...]
     versions: tuple[Choice, ...]
     files: tuple[Choice, ...]
     obstacle: str
     caution: str
-    needs: Needs
+    needs: Requirements
     refused: bool
     dispute: str
     state: str
@@ -93,7 +210,7 @@ def detail(
     state: str = "",
     can_pull: bool = True,
     keys: Keys | None = None,
-    needs: Callable[[Record], Needs] = lambda _record: Needs(),
+    needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
 ) -> Detail:
     """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
     version, file = version_and_file(lora, ref)
@@ -101,7 +218,7 @@ def detail(
     if facts is not None:
         record = record_with_header(record, facts.adapter)
     refused = facts is not None and not facts.adapter.is_lora
-    standing = access.standing(record, version, keys or Keys())
+    standing = availability(record, version, keys or Keys())
     return Detail(
         lora=lora,
         version=version,
@@ -117,7 +234,7 @@ def detail(
         ),
         obstacle=refusal(facts) or standing.obstacle,
         caution=standing.caution,
-        needs=Needs() if refused else needs(record),
+        needs=Requirements() if refused else needs(record),
         refused=refused,
         dispute="" if refused else format.visible(" ".join(record.conflict_sentences)),
         state=state or read_text(facts),
@@ -138,10 +255,10 @@ def line(lora: Lora, record: Record) -> str:
     )
 
 
-def shots(record: Record, ceiling: Nsfw) -> Iterator[Shot]:
+def shots(record: Record, ceiling: Nsfw) -> Iterator[GalleryImage]:
     for index, example in enumerate(record.images):
         if not example.video and within(example.nsfw, ceiling):
-            yield Shot(index=index, example=example, usable=bool(example.prompt or example.params))
+            yield GalleryImage(index=index, example=example, usable=bool(example.prompt or example.params))
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
@@ -182,7 +299,7 @@ def html(render: Renderer, shown: Detail) -> str:
     lora, version = shown.lora, shown.version
     # A model card's relative addresses lead to files beside it, of the same commit.
     on_hub = lora.hub == "huggingface" and version is not None
-    text = description.html(
+    text = description_html(
         lora.description,
         lora.description_format,
         base=f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version else lora.url,

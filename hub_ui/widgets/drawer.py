@@ -43,7 +43,7 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class DownloadRow:
     """`percent` is None while nobody knows the length; `moving` is what has a bar."""
 
     id: int
@@ -60,9 +60,9 @@ class Row:
     buttons: tuple[Button, ...]
 
 
-def row(task: Task, now: float, page_of: PageOf) -> Row:
+def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
     error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
-    return Row(
+    return DownloadRow(
         id=task.id,
         ref=str(task.ref),
         title=format.visible(task.title) or str(task.ref),

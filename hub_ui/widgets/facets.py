@@ -42,7 +42,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class FacetCounts:
     """The cards that are shown, and whether there are more; what each hub's own number is; the bases to choose from."""
 
     records: Sequence[Record] = ()
@@ -51,7 +51,7 @@ class Listed:
     bases: Sequence[BaseCount] = ()
 
 
-def groups(query: Query, listed: Listed) -> list[Group]:
+def groups(query: Query, listed: FacetCounts) -> list[Group]:
     hubs = (
         Option(value=hub.name, label=hub.label, count=listed.hits.get(hub.name, ""), on=hub.name in query.hubs)
         for hub in HUBS.values()
@@ -69,7 +69,7 @@ def groups(query: Query, listed: Listed) -> list[Group]:
 
 
 def _option(
-    chosen: tuple[str, ...], listed: Listed, value: str, label: str, count: int, *, inner: bool = False
+    chosen: tuple[str, ...], listed: FacetCounts, value: str, label: str, count: int, *, inner: bool = False
 ) -> Option:
     """A filter leaves out the cards of its other values: how many those would bring is not known."""
     on = value in chosen
@@ -77,7 +77,7 @@ def _option(
     return Option(value=value, label=label, count=number, on=on, inner=inner)
 
 
-def base_options(query: Query, listed: Listed) -> Iterator[Option]:
+def base_options(query: Query, listed: FacetCounts) -> Iterator[Option]:
     """Base models follow their architecture; one that is all its architecture has is not named twice.
 
     Bases that no card is for are left out, once these are all the cards there are.
@@ -99,7 +99,7 @@ def base_options(query: Query, listed: Listed) -> Iterator[Option]:
     return options(listed.bases)
 
 
-def html(render: Renderer, query: Query, listed: Listed) -> str:
+def facets_html(render: Renderer, query: Query, listed: FacetCounts) -> str:
     return render(
         "facets",
         groups=groups(query, listed),

@@ -20,7 +20,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("train", "Train"),
     ("settings", "Settings"),
 )
-State = Literal["asked", "good", "key", "down"]
+HubState = Literal["asked", "good", "key", "down"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class HubStatus:
     """`hits` are its cards; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
 
     hub: HubName
-    state: State
+    state: HubState
     hits: str = ""
     text: str = ""
     title: str = ""

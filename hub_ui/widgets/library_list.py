@@ -25,7 +25,7 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class LibraryItem:
     """`path` is shown where a person asked for it. With `asking`, the row asks whether to remove the file.
 
     `opens`: a hub has a page of it.
@@ -46,7 +46,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class ListQuery:
     """What is looked for. `base` and `kind` are empty for all of them. `number` counts pages from 0."""
 
     text: str = ""
@@ -57,7 +57,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListPage:
     """One page of what was found. `bases` and `kinds` are what there is to filter by, of all entries."""
 
     entries: tuple[Entry, ...]
@@ -83,10 +83,10 @@ class LibraryList:
     `sorts` are labels of orders. `foreign` are files that no entry names. `text` is the lock file's own.
     """
 
-    items: Sequence[Item]
+    items: Sequence[LibraryItem]
     count: int
-    look: Look
-    page: Listed
+    look: ListQuery
+    page: ListPage
     sorts: Mapping[str, str]
     summary: str
     folder: str

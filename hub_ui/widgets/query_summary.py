@@ -42,7 +42,7 @@ def base_name(value: str) -> str:
     return known.label if known else base_models.architecture_label(value)
 
 
-def html(render: Renderer, query: Query, shown: int, *, has_more: bool = False) -> str:
+def summary_html(render: Renderer, query: Query, shown: int, *, has_more: bool = False) -> str:
     """`shown` is the number of cards, with `has_more` the least there are."""
     one = shown == 1 and not has_more
     number = format.at_least(shown, more=has_more) or "…"

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.errors import BadRef
 from hub_ui.app import apply_click
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.view import StackedLora, View
 
 
 def test_opening_a_card_puts_it_into_the_view() -> None:
@@ -15,12 +15,12 @@ def test_opening_a_card_puts_it_into_the_view() -> None:
 
 def test_download_and_try_goes_to_the_try_page_and_orders_a_pair() -> None:
     view, ordered = apply_click(View(open="civitai:1@2"), {"act": "try", "ref": "civitai:1@2"})
-    assert (view, ordered) == (View(page="try", stack=(Stacked(ref="civitai:1@2"),)), True)
+    assert (view, ordered) == (View(page="try", stack=(StackedLora(ref="civitai:1@2"),)), True)
 
 
 def test_a_lora_is_tried_at_the_weight_it_is_meant_for() -> None:
     view, _ = apply_click(View(), {"act": "try", "ref": "civitai:1@2"}, lambda ref: 0.8)
-    assert view.stack == (Stacked(ref="civitai:1@2", weight=0.8),)
+    assert view.stack == (StackedLora(ref="civitai:1@2", weight=0.8),)
 
 
 def test_stacking_stays_on_the_page() -> None:

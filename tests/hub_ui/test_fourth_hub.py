@@ -14,7 +14,8 @@ from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services
 from hub_ui.pages import settings
-from hub_ui.pages.browse import detail, page, results, search_box
+from hub_ui.pages.browse import detail, page, results
+from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -55,12 +56,12 @@ def built(server: serving.Hub, home: Path) -> Iterator[Services]:
 @pytest.mark.parametrize("text", ["examplehub:ink-lines", "EH:ink-lines", "https://examplehub.invalid/l/ink-lines"])
 def test_its_refs_are_read(built: Services, text: str) -> None:
     assert str(Ref.parse(text)) == "examplehub:ink-lines"
-    assert search_box.submit(built, View(), text).open == "examplehub:ink-lines"
+    assert browse_page.submit(built, View(), text).open == "examplehub:ink-lines"
 
 
 def test_a_ref_that_names_nothing_there_is_told_with_an_example(built: Services) -> None:
     with pytest.raises(BadRef, match="examplehub:SLUG"):
-        search_box.submit(built, View(), "examplehub:9")
+        browse_page.submit(built, View(), "examplehub:9")
 
 
 def test_the_page_shows_its_card_its_filter_and_its_state(built: Services) -> None:

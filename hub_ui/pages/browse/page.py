@@ -1,17 +1,20 @@
-"""The Browse page: filters, the query summary, and the grid of results."""
+"""The Browse page: search box, filters, the query summary, and the grid of results."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from connectors.errors import BadQuery
+from connectors.errors import BadQuery, BadRef, HubUiError
 from connectors.query import Query
 from connectors.record import Nsfw, Record
+from connectors.ref import Ref, is_bare, is_id
+from connectors.registry import HUBS, find_origin
 from hub_ui.pages.browse import results as searching
-from hub_ui.pages.browse import search_box
 from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
@@ -19,9 +22,50 @@ from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, facets, header, query_summary
-from hub_ui.widgets.detail import Needs
+from hub_ui.widgets.detail import Requirements
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
+
+_PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
+
+
+def submit(services: Services, view: View, text: str) -> View:
+    """The LoRA that `text` names, opened; else a search for it. Raises BadRef for an address that names none."""
+    text = (text or "").strip()
+    ref = parse_name(services, text)
+    if ref is None:
+        return view.with_query(text=Query.of(text).text)
+    return replace(view, page="browse", open=str(ref))
+
+
+def parse_name(services: Services, text: str) -> Ref | None:
+    if is_bare(text):
+        return find_by_name(services, text)
+    try:
+        return Ref.parse(text)
+    except BadRef:
+        # Written like this it was meant as the name of one LoRA, even where it names none.
+        named = _PREFIX.fullmatch(text)
+        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
+        if named and (is_name or find_origin(named["prefix"]) in HUBS):
+            raise
+        return None
+
+
+def find_by_name(services: Services, name: str) -> Ref | None:
+    """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
+    bare = Ref.parse(name)
+    for hub in HUBS:
+        if not is_id(hub, bare.id):
+            continue
+        ref = replace(bare, hub=hub)
+        try:
+            services.open(ref)
+        except HubUiError:
+            continue
+        return ref
+    return None
+
 
 SORTS: tuple[tuple[str, str], ...] = (
     ("Most relevant", "relevance"),
@@ -81,7 +125,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 
     def on_text(now: View, text: str) -> tuple[View, str]:
         with errors_as_messages():
-            then = search_box.submit(services, now, text)
+            then = submit(services, now, text)
             return then, then.query.text
 
     searched = view.change(on_view, [view, page.results], outputs, concurrency_limit=None, **QUIET)
@@ -136,7 +180,7 @@ def show_headers(
 
 
 def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
-    counts = facets.Listed(
+    counts = facets.FacetCounts(
         records=results.records,
         has_more=results.has_more,
         hits={status.hub: status.hits for status in results.statuses},
@@ -145,8 +189,8 @@ def paint(services: Services, render: Renderer, results: Results) -> tuple[Resul
     return (
         results,
         grid_html(services, render, results),
-        query_summary.html(render, results.query, len(results.records), has_more=results.has_more),
-        facets.html(render, results.query, counts),
+        query_summary.summary_html(render, results.query, len(results.records), has_more=results.has_more),
+        facets.facets_html(render, results.query, counts),
         header.hubs_html(render, results.statuses),
     )
 
@@ -164,7 +208,7 @@ def grid_html(services: Services, render: Renderer, results: Results) -> str:
 def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
     known, facts = with_header_facts(services, record)
     what = facts.adapter.what if facts else "lora"
-    needed = requirements(services, known) if what == "lora" else Needs()
+    needed = requirements(services, known) if what == "lora" else Requirements()
     try_problem = needed.text if needed.closed else ""
     return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem)
 

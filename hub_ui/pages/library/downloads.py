@@ -29,7 +29,7 @@ ACTS = ("pause", "resume", "retry", "cancel")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class DrawerContent:
     """What a page shows. `ended` are the ids of downloads that are done or failed; None before the first look."""
 
     button: str = ""
@@ -55,13 +55,13 @@ def connect(
     """A hosted page shows nothing: visitors don't see each other's downloads."""
     if not services.policy.allows("pull"):
         return
-    seen = gr.State(Seen())
+    seen = gr.State(DrawerContent())
 
-    def on_look(now: View | None, before: Seen, count: int) -> Any:
+    def on_look(now: View | None, before: DrawerContent, count: int) -> Any:
         with errors_as_messages():
             return refresh(services, render, now or View(), before, count)
 
-    def on_act(now: View, before: Seen, count: int, event: gr.EventData) -> Any:
+    def on_act(now: View, before: DrawerContent, count: int, event: gr.EventData) -> Any:
         with errors_as_messages():
             apply_click(services.queue, act_data(event))
             return refresh(services, render, now, before, count)
@@ -94,7 +94,7 @@ def apply_click(queue: Queue, clicked: dict[str, Any]) -> None:
         getattr(queue, name)(id_)
 
 
-def refresh(services: Services, render: Renderer, view: View, seen: Seen, arrived: int) -> Any:
+def refresh(services: Services, render: Renderer, view: View, seen: DrawerContent, arrived: int) -> Any:
     """What changed since `seen`, and nothing else: button, drawer, line, timer, what is seen now, what arrived."""
     tasks, at = services.queue.tasks(), time.time()
 
@@ -104,7 +104,7 @@ def refresh(services: Services, render: Renderer, view: View, seen: Seen, arrive
         except NotFound:
             return ""
 
-    now = Seen(
+    now = DrawerContent(
         button=drawer.button_html(render, tasks),
         drawer=drawer.html(render, tasks, at, page_of),
         line=drawer.line_html(render, find_open_task(tasks, view), at, page_of),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
-from connectors.errors import UsageError
-from connectors.record import Lora
+from connectors.claims import base_models
+from connectors.errors import NotFound, UsageError
+from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui.library.disk import reveal
@@ -21,14 +22,92 @@ from hub_ui.library.verify import Checked, check_all, foreign
 from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.library import lock_import
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.library.entries import ORDERS, Remembered, base_label, catalog_info, change_look, list_entries
-from hub_ui.pages.library.update_status import Findings, notes, summary, update_summary, verify_summary
+from hub_ui.pages.library.update_status import CheckResults, notes, summary, update_summary, verify_summary
 from hub_ui.pages.view import View
-from hub_ui.services import Services
-from hub_ui.widgets import format, library_list
+from hub_ui.services import Services, record_of
+from hub_ui.widgets import cards, format, library_list
 from hub_ui.widgets import result as widgets_result
-from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.library_list import PAGE_SIZE, ListPage, ListQuery
+from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import act_data, widget
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogInfo:
+    """What the catalog knows of an entry. `image` is an address, and `removed` says that its hub took it down."""
+
+    kind: str = ""
+    image: str = ""
+    removed: bool = False
+
+
+Order = Callable[[Entry], Any]
+ORDERS: Mapping[str, tuple[str, Order]] = {
+    "name": ("Name", lambda entry: entry.title.casefold()),
+    "base": ("Base", lambda entry: (base_label(entry), entry.title.casefold())),
+    "size": ("Largest first", lambda entry: (-entry.size, entry.title.casefold())),
+    "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
+}
+
+
+def change_look(look: ListQuery, name: str, value: str) -> ListQuery:
+    """Raises UsageError for what is no control of the list. A changed control leads back to the first page."""
+    if name == "page":
+        return replace(look, number=int(value) if value.isascii() and value.isdigit() else 0)
+    if name not in ("text", "sort", "base", "kind") or (name == "sort" and value not in ORDERS):
+        raise UsageError("That is no control of this page.")
+    changes: dict[str, Any] = {name: value[:200], "number": 0}
+    return replace(look, **changes)
+
+
+def list_entries(entries: Sequence[Entry], known: Mapping[Ref, CatalogInfo], look: ListQuery) -> ListPage:
+    terms = look.text.casefold().split()
+
+    def fits(entry: Entry) -> bool:
+        text = " ".join((entry.title, str(entry.ref), entry.file, *entry.trigger_words)).casefold()
+        return (
+            (not look.base or base_label(entry) == look.base)
+            and (not look.kind or kind_label(entry, known) == look.kind)
+            and all(term in text for term in terms)
+        )
+
+    found = sorted(filter(fits, entries), key=ORDERS[look.sort][1])
+    number = min(look.number, max(0, len(found) - 1) // PAGE_SIZE)
+    return ListPage(
+        entries=tuple(found[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]),
+        found=len(found),
+        number=number,
+        bases=tuple(sorted({base_label(entry) for entry in entries})),
+        kinds=tuple(sorted({kind_label(entry, known) for entry in entries})),
+    )
+
+
+def base_label(entry: Entry) -> str:
+    known = base_models.by_id(entry.base_model) if entry.base_model else None
+    return known.label if known else format.visible(entry.base_model) or UNKNOWN
+
+
+def kind_label(entry: Entry, known: Mapping[Ref, CatalogInfo]) -> str:
+    return known[entry.ref].kind or UNKNOWN
+
+
+def catalog_info(services: Services, ref: Ref) -> CatalogInfo:
+    """As the catalog remembers it from the last time its hub was asked."""
+    try:
+        lora = services.catalog.lora(ref)
+    except NotFound:
+        return CatalogInfo()
+    version = lora.version(ref.version)
+    record: Record = record_of(lora, ref if version is not None else ref.lora)
+    cover = cards.cover(record, "safe")
+    return CatalogInfo(
+        kind=record.kind or "",
+        image=address(cover.url) if cover else "",
+        removed="removed" in (lora.access, version.access if version else ""),
+    )
+
 
 _SECONDS_BETWEEN_STEPS = 0.2
 # A longer lock file is not copied from the page: it would travel with every change of it.
@@ -44,7 +123,7 @@ class LibraryPage:
         self.progress = widget(elem_id="checking")
         self.lock = lock_import.LockImport()
         self.shelf = widget(elem_id="shelf")
-        self.found = gr.State(Findings())
+        self.found = gr.State(CheckResults())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +131,7 @@ class Change:
     """What a click changes; the rest stays as it is. `requested`: downloads were added."""
 
     view: Any = None
-    found: Findings | None = None
+    found: CheckResults | None = None
     progress: str | None = None
     importing: bool | None = None
     requested: bool = False
@@ -61,24 +140,24 @@ class Change:
 def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer) -> None:
     view = page.view
     # The catalog is asked about thousands of entries once a visit, not at each word that is searched for.
-    memory: dict[Ref, Remembered] = {}
+    memory: dict[Ref, CatalogInfo] = {}
 
-    def on_view(now: View, found: Findings) -> Any:
+    def on_view(now: View, found: CheckResults) -> Any:
         if now.page != "library":
             return gr.skip()
         memory.clear()
         return show(services, render, found, memory)
 
-    def on_act(found: Findings, now: View, requested: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_act(results: CheckResults, now: View, count: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with errors_as_messages():
-            for change in handle_click(services, render, found, now, act_data(event), is_local(request)):
+            for change in handle_click(services, render, results, now, act_data(event), is_local(request)):
                 yield (
                     change.view or gr.skip(),
                     show(services, render, change.found, memory) if change.found else gr.skip(),
                     change.found or gr.skip(),
                     gr.skip() if change.progress is None else change.progress,
                     gr.skip() if change.importing is None else gr.update(visible=change.importing),
-                    requested + 1 if change.requested else gr.skip(),
+                    count + 1 if change.requested else gr.skip(),
                 )
 
     view.change(on_view, [view, page.found], [page.shelf], **QUIET)
@@ -97,7 +176,7 @@ def is_local(request: gr.Request) -> bool:
 
 
 def handle_click(
-    services: Services, render: Renderer, found: Findings, view: View, clicked: dict[str, Any], local: bool
+    services: Services, render: Renderer, found: CheckResults, view: View, clicked: dict[str, Any], local: bool
 ) -> Iterator[Change]:
     services.policy.check("change library")
     name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
@@ -119,7 +198,7 @@ def handle_click(
         yield handle_entry_click(services, found, name, Ref.parse(text), local)
 
 
-def handle_entry_click(services: Services, found: Findings, name: str, ref: Ref, local: bool) -> Change:
+def handle_entry_click(services: Services, found: CheckResults, name: str, ref: Ref, local: bool) -> Change:
     """A button in the row of one entry."""
     if name == "remove":
         return Change(found=replace(found, asking=str(ref)))
@@ -141,7 +220,7 @@ def handle_entry_click(services: Services, found: Findings, name: str, ref: Ref,
     raise UsageError("That is no button of this page.")
 
 
-def verify_files(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+def verify_files(services: Services, render: Renderer, found: CheckResults) -> Iterator[Change]:
     """Hashes every file again."""
     total = len(services.library.entries())
 
@@ -166,7 +245,7 @@ def verify_files(services: Services, render: Renderer, found: Findings) -> Itera
     yield Change(found=replace(found, checked=by_ref, foreign=strangers, said=said), progress="")
 
 
-def check_updates(services: Services, render: Renderer, found: Findings) -> Iterator[Change]:
+def check_updates(services: Services, render: Renderer, found: CheckResults) -> Iterator[Change]:
     """Asks every hub for newer versions of what is here."""
     entries, by_ref = services.library.entries(), {}
 
@@ -183,10 +262,10 @@ def check_updates(services: Services, render: Renderer, found: Findings) -> Iter
     yield Change(found=replace(found, standing=by_ref, said=update_summary(by_ref.values())), progress="")
 
 
-def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref, Remembered] | None = None) -> str:
-    """`memory` keeps what the catalog knows of entries from one call to the next."""
+def show(services: Services, render: Renderer, found: CheckResults, cache: dict[Ref, CatalogInfo] | None = None) -> str:
+    """`cache` keeps what the catalog knows of entries from one call to the next."""
     entries = services.library.entries()
-    known = {} if memory is None else memory
+    known = {} if cache is None else cache
     for entry in entries:
         if entry.ref not in known:
             known[entry.ref] = catalog_info(services, entry.ref)
@@ -214,9 +293,9 @@ def show(services: Services, render: Renderer, found: Findings, memory: dict[Ref
 
 
 def item(
-    services: Services, entry: Entry, found: Findings, coming: Collection[Ref], *, missing: bool, known: Remembered
-) -> library_list.Item:
-    return library_list.Item(
+    services: Services, entry: Entry, found: CheckResults, coming: Collection[Ref], *, missing: bool, known: CatalogInfo
+) -> library_list.LibraryItem:
+    return library_list.LibraryItem(
         ref=str(entry.ref),
         title=format.visible(entry.title) or entry.file,
         hub=origin_label(entry.ref.hub),

@@ -13,14 +13,14 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import State, UpdateStatus
 from hub_ui.library.verify import Checked
 from hub_ui.widgets import format
-from hub_ui.widgets.library_list import Look, Note
+from hub_ui.widgets.library_list import ListQuery, Note
 
 FOR_GOOD = Note(text="No hub is known to have it: the file would be gone for good.", tone="problem")
 COMING = Note(text="It is being downloaded.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class CheckResults:
     """Kept for one open page: results of checks hold until the next check. `said` sums the last one up.
 
     `shown` is the entry whose path is shown, `asking` the one that is about to be removed.
@@ -32,12 +32,12 @@ class Findings:
     said: str = ""
     shown: str = ""
     asking: str = ""
-    look: Look = field(default_factory=Look)
+    look: ListQuery = field(default_factory=ListQuery)
 
 
 def notes(
     entry: Entry,
-    found: Findings,
+    found: CheckResults,
     coming: Collection[Ref],
     *,
     missing: bool,
@@ -49,7 +49,7 @@ def notes(
         COMING if entry.ref in coming else _file_note(entry, found.checked.get(entry.ref), missing=missing),
         _update_note(entry, found.standing.get(entry.ref), coming, held),
     ]
-    gone = _gone(entry)
+    gone = gone_note(entry)
     if removed and gone not in shown:
         shown.append(gone)
     if found.asking == str(entry.ref) and entry.ref.hub == LOCAL:
@@ -57,7 +57,7 @@ def notes(
     return tuple(note for note in shown if note is not None)
 
 
-def _gone(entry: Entry) -> Note:
+def gone_note(entry: Entry) -> Note:
     return Note(text=f"No longer on {origin_label(entry.ref.hub)}. Keep the file.", tone="problem")
 
 
@@ -94,7 +94,7 @@ def _update_note(
     if standing.state == "failed" and standing.error is not None:
         return Note(text=standing.error.message, tone="problem")
     if standing.state == "gone" and standing.note is None:
-        return _gone(entry)
+        return gone_note(entry)
     reason = format.visible(standing.note)
     if standing.state == "replaced":
         reason += " Yours is kept; remove it first to get the new one."

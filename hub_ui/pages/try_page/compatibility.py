@@ -69,20 +69,20 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
     return DEFAULT_PROMPT if records else ""
 
 
-def requirements(services: Services, record: Record) -> detail.Needs:
+def requirements(services: Services, record: Record) -> detail.Requirements:
     """What trying it takes, or why it can't be tried."""
     try:
         choice = choose_base(services, record)
     except HubUiError as error:
         if record.architecture:
-            return detail.Needs(text=error.message, closed=True, unfit=True)
-        return detail.Needs(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
+            return detail.Requirements(text=error.message, closed=True, unfit=True)
+        return detail.Requirements(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
     if choice.source == str(base_models.PACKAGED):
-        return detail.Needs(text=f"Can be tried at once: {choice.label} is here.")
+        return detail.Requirements(text=f"Can be tried at once: {choice.label} is here.")
     if not services.policy.allows("fetch bases"):
-        return detail.Needs(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
+        return detail.Requirements(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
     gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
-    return detail.Needs(
+    return detail.Requirements(
         text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
         f"{choice.memory:.0f} GB of graphics memory it is slow."
     )

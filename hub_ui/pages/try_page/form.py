@@ -105,7 +105,7 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
+class FormValues:
     """What the form holds when something is asked for."""
 
     settings: TrySettings
@@ -113,7 +113,7 @@ class Filled:
     control_kind: str = "canny"
 
 
-def read_form(view: View, values: Sequence[Any]) -> Filled:
+def read_form(view: View, values: Sequence[Any]) -> FormValues:
     """`values` are those of `Form.fields`. Raises UsageError for a size or a seed that is none."""
     prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind, weights, varied = values
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
@@ -134,7 +134,7 @@ def read_form(view: View, values: Sequence[Any]) -> Filled:
         weights=weights_of(weights),
         varied=varied if isinstance(varied, int) and 0 <= varied < len(view.stack) else 0,
     )
-    return Filled(settings=settings, control=control, control_kind=str(kind or "canny"))
+    return FormValues(settings=settings, control=control, control_kind=str(kind or "canny"))
 
 
 def read_form_for_new_base(view: View, values: Sequence[Any]) -> TrySettings:
@@ -144,24 +144,24 @@ def read_form_for_new_base(view: View, values: Sequence[Any]) -> TrySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class FormSource:
     """What the form was filled in for: it is filled in again only when this changes."""
 
     refs: tuple[str, ...] = ()
     settings: TrySettings | None = None
 
     @staticmethod
-    def of(view: View) -> Shown:
+    def of(view: View) -> FormSource:
         """Only what is typed into fields: a click on a tab must not undo what a person has written."""
         typed = replace(view.settings, use_trigger_words=True, sheet="pair")
-        return Shown(refs=tuple(s.ref for s in view.stack), settings=typed)
+        return FormSource(refs=tuple(s.ref for s in view.stack), settings=typed)
 
 
-def show(services: Services, render: Renderer, view: View, before: Shown) -> tuple[Any, ...]:
+def show(services: Services, render: Renderer, view: View, before: FormSource) -> tuple[Any, ...]:
     """Updates of `Form.outputs` for the LoRAs of `view`, and what the form is filled in for now."""
     if view.page != "try":
         return (gr.skip(),) * 16
-    settings, now = view.settings, Shown.of(view)
+    settings, now = view.settings, FormSource.of(view)
     changed = now != before
     records = [find_record(services, ref) for ref in view.refs]
     base = suggest_base(services, settings, records)
@@ -227,7 +227,7 @@ def find_record(services: Services, ref: Ref) -> Record | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class StackItem:
     """A LoRA of the stack. `problem` is a sentence when it can't be used with the others."""
 
     ref: str
@@ -240,13 +240,13 @@ class Layer:
 
 def stack_item(
     services: Services, ref: str, weight: float, record: Record | None, base: base_models.PipelineSpec | None = None
-) -> Layer:
+) -> StackItem:
     if record is None:
-        return Layer(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
+        return StackItem(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
     cover = cards.cover(record, "soft")
     rank = f"rank {record.rank}" if record.rank else ""
     usual = f"usually {record.recommended_weight}" if record.weight else ""
-    return Layer(
+    return StackItem(
         ref=ref,
         title=format.visible(record.title),
         line=format.join(cards.base_label(record), rank, usual),

@@ -1,8 +1,9 @@
-"""From the filled form to images on the page: the comparison that is asked for, and progress on the way."""
+"""From the filled form to images on the page: downloads first, then the comparison, with progress on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,16 +15,79 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, SheetKind
 from hub_ui.generate.request import GenerationRequest, Step
-from hub_ui.library.download.progress import Progress
-from hub_ui.pages.try_page import download_first, image_files
-from hub_ui.pages.try_page.form import USUAL_WEIGHTS, Filled
-from hub_ui.pages.try_page.generations import Generations, Subject
+from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.library.queue import Queue, Task
+from hub_ui.pages.try_page import image_files
+from hub_ui.pages.try_page.compatibility import choose_base
+from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
+from hub_ui.pages.try_page.generations import Generations, GenerationSubject
 from hub_ui.pages.try_page.settings import TrySettings
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import format, result
+from hub_ui.widgets import drawer, format, result
 from hub_ui.widgets import result as widgets_result
 from hub_ui.widgets.render import Renderer
+
+IsCancelled = Callable[[], bool]
+LOOK_SECONDS = 0.4
+# A hub that asks for more than this is not waited for with the page.
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadWait:
+    """What a generation waits for, in a line for the page, and how far that is."""
+
+    text: str
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingDownloads:
+    """Downloads that a generation waits for; `own` are those that it has put into the queue, and may pause."""
+
+    tasks: tuple[Task, ...] = ()
+    own: tuple[int, ...] = ()
+
+
+def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
+    """Queues what is not here yet; it is downloaded whether the page stays open or not."""
+    missing = [ref for ref in refs if services.held(ref) is None]
+    under_way = {task.id for task in services.queue.tasks() if not task.rests}
+    tasks = tuple(services.enqueue(ref) for ref in missing)
+    return PendingDownloads(tasks=tasks, own=tuple(task.id for task in tasks if task.id not in under_way))
+
+
+def wait_for_downloads(
+    queue: Queue, fetches: PendingDownloads, on_progress: Callable[[DownloadWait], None], is_cancelled: IsCancelled
+) -> None:
+    """Returns once all of them are in the library. A cancelled wait leaves the downloads as they are."""
+    for task in fetches.tasks:
+        for wait in follow_download(queue, task):
+            if is_cancelled():
+                raise PullCancelled("Stopped. The download goes on.")
+            on_progress(wait)
+
+
+def follow_download(queue: Queue, task: Task) -> Iterator[DownloadWait]:
+    """Yields how far a download is, until it is done. Raises what keeps it from being done soon."""
+    while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
+        at = time.time()
+        if now.state == "paused":
+            raise UsageError("The download is paused. Resume it under Downloads, then press the button again.")
+        if now.state == "failed" and now.error is not None:
+            raise HubUiError(now.error.message, hub=now.ref.hub)
+        if now.not_before is not None and now.not_before - at > PATIENCE_SECONDS:
+            reason = now.error.message if now.error else "The hub asks us to wait."
+            raise HubUiError(f"{reason} The download goes on by itself: {drawer.line(now, at).lower()}.")
+        yield DownloadWait(text=f"Downloading: {drawer.line(now, at)}", fraction=now.fraction)
+
+
+def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
+    """Before anything is downloaded for nothing."""
+    for record in filter(None, (find_record(services, ref) for ref in refs)):
+        choose_base(services, record, base or None)
+
 
 SAME = gr.skip()
 SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
@@ -34,11 +98,11 @@ DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class TryOrder:
     """What is to be generated, and whether gigabytes of a base may be downloaded for it."""
 
     view: View
-    filled: Filled
+    filled: FormValues
     may_fetch: bool = False
 
     @property
@@ -72,7 +136,7 @@ def generate(
     services: Services,
     render: Renderer,
     generations: Generations,
-    order: Order,
+    order: TryOrder,
     *,
     requested: int,
     cache: str,
@@ -85,19 +149,19 @@ def generate(
     if not order.view.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
     yield Updates(progress=widgets_result.progress_html(render, "Starting…", None), question="", stop=SHOW, order=False)
-    fetches = download_first.Fetches()
+    fetches = PendingDownloads()
     if order.settings.place == "local":
-        download_first.check_bases(services, order.view.refs, order.settings.base)
-        fetches = download_first.enqueue(services, order.view.refs)
-    subject = Subject(
+        check_bases(services, order.view.refs, order.settings.base)
+        fetches = enqueue(services, order.view.refs)
+    subject = GenerationSubject(
         kind=order.settings.sheet,
         refs=tuple(map(str, order.view.refs)),
         downloads=fetches.own,
         waits_for=tuple(task.id for task in fetches.tasks),
     )
 
-    def work(on_progress: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> result.Result:
-        download_first.wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+    def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> result.Result:
+        wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
         view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
         if order.settings.place == "replicate":
             job = services.planned(view.refs, view.weights, **fields)
@@ -176,13 +240,13 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
         raise
 
 
-def estimate(services: Services, order: Order) -> str:
+def estimate(services: Services, order: TryOrder) -> str:
     """How long it will take, and what it costs where it runs for money."""
     job = services.planned(order.view.refs, order.view.weights, **request_fields(order.filled))
     return services.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
 
 
-def request_fields(filled: Filled) -> dict[str, Any]:
+def request_fields(filled: FormValues) -> dict[str, Any]:
     settings = filled.settings
     return {
         "prompt": settings.prompt,
@@ -207,7 +271,7 @@ def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
     return comparison.of_kind(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
 
 
-def step_html(render: Renderer, step: Progress | Step | download_first.Wait) -> str:
+def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:
     text, fraction = progress_text(step)
     if not isinstance(step, Step):
         return widgets_result.progress_html(render, text, fraction)
@@ -216,9 +280,9 @@ def step_html(render: Renderer, step: Progress | Step | download_first.Wait) -> 
     return widgets_result.progress_html(render, text, fraction, preview=preview, left=left)
 
 
-def progress_text(step: Progress | Step | download_first.Wait) -> tuple[str, float | None]:
+def progress_text(step: Progress | Step | DownloadWait) -> tuple[str, float | None]:
     """A line about a step, and how far it is, from 0 to 1."""
-    if isinstance(step, download_first.Wait):
+    if isinstance(step, DownloadWait):
         return step.text, step.fraction
     if isinstance(step, Progress):
         total = f" of {format.size(step.total)}" if step.total else ""

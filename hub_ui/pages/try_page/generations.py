@@ -27,7 +27,7 @@ Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class GenerationSubject:
     """What a generation is about: which comparison, of which LoRAs.
 
     `downloads` were started for it; `waits_for` are those and others that it needs.
@@ -48,7 +48,7 @@ class _Generation:
 
     id: str
     page: str
-    subject: Subject
+    subject: GenerationSubject
     seen: float
     step: Any = None
     count: int = 0
@@ -70,7 +70,7 @@ class Generations:
         self._kept: dict[str, _Generation] = {}
         self._threads: list[threading.Thread] = []
 
-    def start(self, subject: Subject, work: Work, *, page: str = "") -> str:
+    def start(self, subject: GenerationSubject, work: Work, *, page: str = "") -> str:
         """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
         made = _Generation(id=secrets.token_urlsafe(24), page=page, subject=subject, seen=self._clock())
 
@@ -103,7 +103,7 @@ class Generations:
         """How many are not done yet, of one page's session or of all."""
         return sum(made.outcome is None and (page is None or made.page == page) for made in list(self._kept.values()))
 
-    def find(self, id_: str) -> Subject | None:
+    def find(self, id_: str) -> GenerationSubject | None:
         """What it is about; None for one that is not kept (any more)."""
         with self._lock:
             self._prune()
@@ -135,7 +135,7 @@ class Generations:
                 return
             yield step if new else None
 
-    def stop(self, id_: str) -> Subject | None:
+    def stop(self, id_: str) -> GenerationSubject | None:
         """Ends it between two steps, and forgets it. Returns what it was about."""
         made = self._forget(id_)
         if made is None:

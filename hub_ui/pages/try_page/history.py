@@ -15,7 +15,7 @@ from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.widgets import format, result
 from hub_ui.widgets.render import Renderer
@@ -42,7 +42,7 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
 
 def history_html(services: Services, render: Renderer, cache: str) -> str:
     """What was made several times with the same settings appears once."""
-    entries: list[Past] = []
+    entries: list[HistoryItem] = []
     seen: list[Any] = []
     for kept in services.history.entries(2 * MOST):
         made = replace(kept.stamp, report=None, libraries={}), kept.stamp.report and kept.stamp.report.place
@@ -53,7 +53,7 @@ def history_html(services: Services, render: Renderer, cache: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
+class HistoryItem:
     """`id` is what a click sends back, `thumbnail` an address on this page's own server."""
 
     id: str
@@ -62,11 +62,11 @@ class Past:
     thumbnail: str
 
 
-def _entry(kept: Kept, cache: str) -> Past:
+def _entry(kept: Kept, cache: str) -> HistoryItem:
     loras, sheet = kept.stamp.loras, kept.stamp.sheet
     weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
     kind = LABELS.get(sheet.kind if sheet is not None else "one", "")
-    return Past(
+    return HistoryItem(
         id=kept.id,
         title=" + ".join(lora.title or str(lora.ref) for lora in loras) or "the base alone",
         line=format.join(kind, weights, format.ago(datetime.fromtimestamp(kept.at, UTC).isoformat())),
@@ -106,5 +106,5 @@ def view_of_result(view: View, made: GenerationResult) -> View:
         weights=weights,
         varied=varied if weights else 0,
     )
-    stack = tuple(Stacked(ref=str(a.ref), weight=a.weight) for a in job.adapters if not a.follows)
+    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in job.adapters if not a.follows)
     return replace(view, page="try", open="", stack=stack, settings=settings)

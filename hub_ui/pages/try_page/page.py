@@ -14,7 +14,7 @@ from hub_ui.generate.comparison import SheetKind
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import form, generate
-from hub_ui.pages.try_page.form import Form, Shown
+from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.try_page.settings import sheet_kind
 from hub_ui.pages.view import View
@@ -65,7 +65,7 @@ class TryPage:
     """
 
     def __init__(self, render: Renderer, *, view: gr.State, order: gr.State) -> None:
-        self.view, self.order, self.shown, self.kept = view, order, gr.State(Shown()), gr.State(None)
+        self.view, self.order, self.shown, self.kept = view, order, gr.State(FormSource()), gr.State(None)
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
@@ -89,7 +89,7 @@ class TryPage:
 def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    def on_view(now: View, before: Shown, last: Result | None) -> Any:
+    def on_view(now: View, before: FormSource, last: Result | None) -> Any:
         return (*form.show(services, render, now, before), *stage_updates(render, now, last))
 
     outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept]
@@ -111,7 +111,7 @@ def _connect_generation(
     def start(
         request: gr.Request, now: View, requested: int, values: tuple[Any, ...], *, may_fetch: bool = False
     ) -> Iterator[Any]:
-        order = generate.Order(view=now, filled=form.read_form(now, values), may_fetch=may_fetch)
+        order = generate.TryOrder(view=now, filled=form.read_form(now, values), may_fetch=may_fetch)
         cache, session = page.result.GRADIO_CACHE, request.session_hash or ""
         yield from generate.generate(
             services, render, generations, order, requested=requested, cache=cache, page=session
@@ -208,7 +208,7 @@ def store_settings(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
         now = replace(view, settings=form.read_form(view, values).settings)
     except HubUiError:
         return gr.skip(), gr.skip()
-    return now, Shown.of(now)
+    return now, FormSource.of(now)
 
 
 def apply_click(view: View, clicked: dict[str, Any]) -> View:
@@ -246,7 +246,7 @@ def estimate_html(services: Services, render: Renderer, view: View, values: tupl
     if view.page != "try" or not view.stack:
         return ""
     try:
-        sentence = generate.estimate(services, generate.Order(view=view, filled=form.read_form(view, values)))
+        sentence = generate.estimate(services, generate.TryOrder(view=view, filled=form.read_form(view, values)))
     except UsageError as error:
         return render("estimate", sentence=error.message, problem=True)
     except HubUiError:

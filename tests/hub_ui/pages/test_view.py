@@ -5,7 +5,7 @@ import pytest
 from connectors.errors import BadQuery
 from connectors.query import Query
 from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import PAGE_SIZE, Stacked, View
+from hub_ui.pages.view import PAGE_SIZE, StackedLora, View
 
 
 def test_an_untouched_view_has_an_empty_address() -> None:
@@ -17,7 +17,7 @@ def test_a_view_survives_the_address_bar() -> None:
         page="try",
         query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
         open="civitai:12@34",
-        stack=(Stacked(ref="huggingface:some/lora", weight=0.6), Stacked(ref="civitai:12@34#56")),
+        stack=(StackedLora(ref="huggingface:some/lora", weight=0.6), StackedLora(ref="civitai:12@34#56")),
         settings=TrySettings(prompt="a boat, *bold*", seed=7),
     )
     assert View.from_address(view.to_address()) == view
@@ -36,7 +36,7 @@ def test_one_bad_filter_does_not_empty_the_others() -> None:
 
 
 def test_a_weight_in_an_address_stays_within_its_range() -> None:
-    assert View.from_address("lora=civitai:1*99").stack == (Stacked(ref="civitai:1", weight=2.0),)
+    assert View.from_address("lora=civitai:1*99").stack == (StackedLora(ref="civitai:1", weight=2.0),)
 
 
 def test_a_long_prompt_in_any_script_survives_the_address() -> None:
@@ -45,7 +45,7 @@ def test_a_long_prompt_in_any_script_survives_the_address() -> None:
 
 
 def test_a_lora_named_twice_in_an_address_is_there_once() -> None:
-    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (Stacked(ref="civitai:1", weight=0.5),)
+    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (StackedLora(ref="civitai:1", weight=0.5),)
 
 
 def test_a_filter_is_added_and_taken_away_by_the_same_click() -> None:
@@ -60,7 +60,7 @@ def test_a_made_up_filter_is_refused() -> None:
 
 
 def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
-    view = View(stack=(Stacked(ref="civitai:1"),)).with_lora("civitai:2").with_lora("civitai:1")
+    view = View(stack=(StackedLora(ref="civitai:1"),)).with_lora("civitai:2").with_lora("civitai:1")
     assert [s.ref for s in view.stack] == ["civitai:2", "civitai:1"]
     assert [s.ref for s in view.try_lora("civitai:3").stack] == ["civitai:3"]
 

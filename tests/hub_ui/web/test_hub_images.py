@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from connectors.errors import HubUiError
 from hub_ui.web import hub_images
 from hub_ui.web.hub_images import HubImages
-from hub_ui.widgets.picture_links import ImageLinks
+from hub_ui.widgets.render import ImageLinks
 
 
 def png(side: int = 2) -> bytes:

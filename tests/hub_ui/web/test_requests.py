@@ -1,23 +1,157 @@
-"""Which routes the page has, by raw HTTP, and how much a request may hold."""
+"""Files that requests name, by raw HTTP: only an upload is ever opened, and no bomb is."""
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from hub_ui.policy import HOSTED
-from hub_ui.web.refusal import Refused
-from hub_ui.web.requests import Rules, Waiting, sweep
-from tests.hub_ui.web.raw import Visitor
+from hub_ui.web.requests import PendingRequests, Refused, RequestRules, check_files, check_pixels, sweep
+from tests.hub_ui.web.raw import Event, Visitor
 
-QUIET = Waiting(queued=0, own_queued=0, events=0)
+META = {"_type": "gradio.FileData"}
+NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
 
 
-def rules(waiting: Waiting = QUIET) -> Rules:
-    return Rules(
+def png(width: int = 8, height: int = 8) -> bytes:
+    held = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(held, "PNG")
+    return held.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """A picture of one bit a pixel, all black."""
+    row = zlib.compress(b"\0" * ((side // 8 + 2) * side), 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", row), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+def files(path: str) -> list[Any]:
+    """A path of the server's in every form that Gradio takes for a file."""
+    given = {"path": path, "orig_name": "picture.png"}
+    return [
+        given,
+        {**given, "meta": META},
+        {**given, "orig_name": "picture.svg"},
+        {"path": None, "url": path},
+        {"url": "data:image/png;base64,iVBORw0KGgo="},
+        {"path": f"http://127.0.0.1:9/{path}", "meta": META},
+        [{**given, "meta": META}],
+        {"video": {**given, "meta": META}},
+        {"value": {"files": [{**given, "meta": META}]}},
+    ]
+
+
+def takes_values(visitor: Visitor) -> list[Event]:
+    return [event for event in visitor.events() if event.inputs]
+
+
+@pytest.mark.parametrize("page", ["local_page", "hosted_page"])
+@pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/dev/ptmx", "meta": META}], ids=["bare", "meta"])
+def test_no_event_takes_a_path_of_the_server(page: str, file: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    visitor = request.getfixturevalue(page)
+    taken = [
+        (event.name, place)
+        for event in takes_values(visitor)
+        for place in range(len(event.inputs))
+        if visitor.join(event.number, [*[None] * place, file]).status_code != 403
+    ]
+    assert taken == []
+
+
+@pytest.mark.parametrize("path", ["/dev/ptmx", "/etc/hostname", "/proc/self/environ", "/", "", "\0", "x" * 5000])
+@pytest.mark.parametrize("form", range(9))
+def test_no_form_of_a_file_brings_in_a_path_of_the_server(path: str, form: int) -> None:
+    with pytest.raises(Refused, match="uploaded"):
+        check_files([None, files(path)[form]], lambda path: False, 100)
+
+
+def test_a_path_is_refused_with_what_to_do(local: Visitor) -> None:
+    made = next(event for event in local.events() if "control" in event.inputs)
+    assert local.ask(made.number, [{"path": "/dev/ptmx"}]).said == NOT_UPLOADED
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.png", "data:image/png;base64,AA", "file:///etc/hostname", 5])
+def test_the_address_of_an_upload_is_its_own(url: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "x.png"
+    picture.write_bytes(png())
+    with pytest.raises(Refused, match="uploaded"):
+        check_files([{"path": str(picture), "url": url}], lambda path: True, 100)
+
+
+def test_what_was_uploaded_is_taken(local: Visitor) -> None:
+    path = local.upload("small.png", png())
+    event = next(event for event in local.events() if event.name == "Seed.change")
+    url = f"{local.url}gradio_api/file={path}"
+    file = {"path": path, "url": url, "orig_name": "small.png", "meta": META}
+    data = [file if name == "control" else None for name in event.inputs]
+    assert (local.ask(event.number, data).status, Path(path).name) == (200, "small.png")
+
+
+def test_another_file_in_the_folder_of_uploads_is_not_taken(local: Visitor) -> None:
+    path = Path(local.upload("mine.png", png()))
+    other = path.with_name("other.png")
+    other.write_bytes(png())
+    event = takes_values(local)[0]
+    assert [local.join(event.number, [{"path": str(p)}]).status_code for p in (path, other)] == [200, 403]
+
+
+def test_a_link_in_place_of_an_upload_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "x.png").symlink_to(__file__)
+    with pytest.raises(Refused, match="uploaded"):
+        check_pixels(tmp_path / "x.png", 100)
+
+
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(hosted: Visitor) -> None:
+    data = bomb(13_370)
+    path = hosted.upload("bomb.png", data)
+    event = next(event for event in hosted.events() if "control" in event.inputs)
+    said = hosted.ask(event.number, [{"path": path, "orig_name": "bomb.png", "meta": META}]).said
+    assert (len(data) < 30_000, said) == (
+        True,
+        "bomb.png has more than 16 million pixels. Make it smaller first.",
+    )
+
+
+def test_what_is_no_picture_has_no_pixels(tmp_path: Path) -> None:
+    (tmp_path / "pictures.zip").write_bytes(b"PK\3\4" + bytes(100))
+    check_pixels(tmp_path / "pictures.zip", 1)
+
+
+def test_an_upload_that_is_gone_is_asked_for_again(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no longer here"):
+        check_pixels(tmp_path / "gone.png", 1)
+
+
+def test_an_upload_of_a_stranger_has_a_size_limit(hosted: Visitor) -> None:
+    answer = hosted.post("gradio_api/upload", files={"files": ("large.png", bytes(20_500_000))})
+    assert (answer.status_code, "20000000" in answer.text) == (413, True)
+
+
+def test_many_files_in_one_upload_count_together(hosted: Visitor) -> None:
+    answer = hosted.post("gradio_api/upload", files=[("files", (f"{n}.png", bytes(5_000_000))) for n in range(5)])
+    assert (answer.status_code, answer.json()["detail"]) == (
+        413,
+        "This is too much for one request. Shorten it, or choose a smaller file.",
+    )
+
+
+QUIET = PendingRequests(queued=0, own_queued=0, events=0)
+
+
+def rules(waiting: PendingRequests = QUIET) -> RequestRules:
+    return RequestRules(
         limits=HOSTED.limits,
         folder=Path("nowhere"),
         uploaded=lambda path: False,
@@ -68,16 +202,16 @@ def test_a_request_that_can_not_be_read_is_refused(local: Visitor, body: bytes) 
 
 def test_a_page_with_two_generations_waiting_asks_for_no_third() -> None:
     with pytest.raises(Refused, match="Your last images are not made yet"):
-        rules(Waiting(queued=2, own_queued=2, events=5)).check_event({"fn_index": 7, "data": []})
+        rules(PendingRequests(queued=2, own_queued=2, events=5)).check_event({"fn_index": 7, "data": []})
 
 
 def test_other_events_go_on_while_generations_wait() -> None:
-    rules(Waiting(queued=20, own_queued=2, events=5)).check_event({"fn_index": 8, "data": []})
+    rules(PendingRequests(queued=20, own_queued=2, events=5)).check_event({"fn_index": 8, "data": []})
 
 
 def test_a_full_queue_of_generations_is_said() -> None:
     with pytest.raises(Refused, match="Many people wait for images"):
-        rules(Waiting(queued=20, own_queued=0, events=0)).check_event({"fn_index": 7, "data": []})
+        rules(PendingRequests(queued=20, own_queued=0, events=0)).check_event({"fn_index": 7, "data": []})
 
 
 def test_a_page_that_reads_none_of_its_answers_is_stopped(hosted: Visitor) -> None:

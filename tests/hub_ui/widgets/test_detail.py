@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -9,9 +9,64 @@ from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import detail
-from hub_ui.widgets.access import Keys
+from hub_ui.widgets.detail import Keys
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, file, lora, version
+
+BASE = "https://huggingface.co/ada/ink/resolve/main/"
+
+
+def html(text: str, kind: Literal["html", "markdown", "text"] = "markdown") -> str:
+    return detail.description_html(text, kind, base=BASE, picture=lambda url: f"own?{url}")
+
+
+def test_markdown_is_rendered_below_the_panels_headings() -> None:
+    text = "# Ink\n\n<Gallery />\n\n## Use\n\n**bold** and `code`\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    said = html(text)
+    assert said.startswith("<h4>Ink</h4>")
+    assert "<h4>Use</h4>\n<p><strong>bold</strong> and <code>code</code></p>" in said
+    assert "<td>1</td>" in said
+    assert "Gallery" not in said
+
+
+def test_a_description_keeps_its_words_and_loses_its_code() -> None:
+    said = html('<p onclick="x()">A <b>style</b><script>x()</script><style>p {}</style></p>', "html")
+    assert said == "<p>A <b>style</b></p>"
+
+
+def test_pictures_go_through_the_page_and_relative_ones_are_of_the_same_commit() -> None:
+    said = html("![one](images/1.png) <img src=//far.example/2.png onerror=x()>")
+    assert 'src="own?https://huggingface.co/ada/ink/resolve/main/images/1.png"' in said
+    assert '<img src="own?https://far.example/2.png" loading="lazy">' in said
+
+
+def test_links_are_web_addresses_unfollowed_and_open_beside_the_page() -> None:
+    said = html("[files](/ada/ink/tree/main) [run](javascript:x()) <a href='java&#10;script:x()'>y</a>")
+    after = ' target="_blank" rel="noopener noreferrer nofollow">'
+    assert f'<a href="https://huggingface.co/ada/ink/tree/main"{after}files</a>' in said
+    assert "script:" not in said.replace("[run](javascript:x())", "")
+
+
+@pytest.mark.parametrize("kind", ["markdown", "html", "text"])
+def test_no_kind_lets_a_script_through(kind: Literal["html", "markdown", "text"]) -> None:
+    said = html("<img src=x onerror=alert(1)><svg onload=alert(1)><iframe srcdoc=x></iframe>${alert(1)}", kind)
+    tags = [part.split(">")[0] for part in said.split("<")[1:]]
+    assert [tag for tag in tags if "onerror" in tag or "onload" in tag or tag.startswith(("svg", "iframe"))] == []
+
+
+def test_plain_text_is_shown_as_written() -> None:
+    assert html("one <b> & two\n\nthree", "text") == "<p>one &lt;b&gt; &amp; two</p><p>three</p>"
+
+
+def test_a_word_without_end_gets_places_to_break_and_entities_stay_whole() -> None:
+    assert html("x" * 100, "text") == f"<p>{'x' * 40}<wbr>{'x' * 40}<wbr>{'x' * 20}</p>"
+    assert html("&" * 50, "text") == f"<p>{'&amp;' * 40}<wbr>{'&amp;' * 10}</p>"
+
+
+@pytest.mark.parametrize("piece", ["[", "![", "*a ", "<", "`", "> ", "[a](", "<b>", "&#", "- "])
+def test_what_is_longer_than_anyone_reads_is_cut_off_with_a_word(piece: str) -> None:
+    assert html(piece * 100_000).endswith("<p>There is more of it on the hub.</p>")
+
 
 REF = Ref.parse("civitai:1")
 
@@ -20,7 +75,7 @@ def shown(of: Lora, ref: Ref = REF, held: bool = False, **fields: Any) -> detail
     return detail.detail(of, ref, ceiling="safe", in_library=lambda ref: held, **fields)
 
 
-def html(of: Lora, **fields: Any) -> str:
+def detail_html(of: Lora, **fields: Any) -> str:
     return detail.html(Renderer(), shown(of, **fields))
 
 
@@ -40,19 +95,19 @@ def test_the_version_asked_for_is_the_one_shown() -> None:
 
 
 def test_trigger_words_are_buttons_that_copy() -> None:
-    page = html(lora(1, claims=(claim("trigger_words", ("frost lane", 'a "quote"')),)))
+    page = detail_html(lora(1, claims=(claim("trigger_words", ("frost lane", 'a "quote"')),)))
     assert 'data-copy="frost lane"' in page
     assert 'data-copy="frost lane, a &#34;quote&#34;"' in page
 
 
 def test_what_can_not_be_had_says_so_and_offers_no_download() -> None:
-    page = html(lora(1, access="archived"))
+    page = detail_html(lora(1, access="archived"))
     assert "The hub keeps the page but no files." in page
     assert '<button class="filled" data-act="try" data-ref="civitai:1@10#100" disabled title="The hub keeps' in page
 
 
 def test_what_is_in_the_library_can_be_tried_even_after_its_removal() -> None:
-    assert 'data-ref="civitai:1@10#100">Download &amp; try' in html(lora(1, access="removed"), held=True)
+    assert 'data-ref="civitai:1@10#100">Download &amp; try' in detail_html(lora(1, access="removed"), held=True)
 
 
 def test_a_pickle_is_named_as_what_it_is() -> None:
@@ -61,12 +116,12 @@ def test_a_pickle_is_named_as_what_it_is() -> None:
 
 
 def test_a_hostile_description_keeps_only_its_words() -> None:
-    page = html(lora(1, description="<b>hi</b><script>alert(1)</script>", description_format="html"))
+    page = detail_html(lora(1, description="<b>hi</b><script>alert(1)</script>", description_format="html"))
     assert '<div class="description" dir="auto"><b>hi</b></div>' in page
 
 
 def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
-    page = html(lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")), held=True)
+    page = detail_html(lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")), held=True)
     assert "This is no LoRA for images or videos: the file is a LoRA for a language model." in page
     assert page.count(" disabled") == 3
 
@@ -77,12 +132,12 @@ def test_how_little_was_read_is_told() -> None:
 
 
 def test_while_a_header_is_read_the_panel_says_so() -> None:
-    assert '<p class="state" role="status">Reading' in html(lora(1), state="Reading the file's header…")
+    assert '<p class="state" role="status">Reading' in detail_html(lora(1), state="Reading the file's header…")
 
 
 def test_a_contradiction_is_marked_in_the_table() -> None:
     header = claim("architecture", "flux1", source="header")
-    page = html(lora(1, base="SDXL 1.0"), facts=Facts(adapter=LoraFacts(what="lora", claims=(header,))))
+    page = detail_html(lora(1, base="SDXL 1.0"), facts=Facts(adapter=LoraFacts(what="lora", claims=(header,))))
     assert '<td dir="auto">FLUX.1<small><span aria-hidden="true">⚠</span> CivitAI says SDXL 1.0</small></td>' in page
 
 
@@ -117,8 +172,8 @@ def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
 
 
 def test_what_no_base_here_can_carry_says_so_before_the_click() -> None:
-    needs = detail.Needs(text="This LoRA needs FLUX.1 dev.", closed=True, unfit=True)
-    page = html(lora(1), needs=lambda record: needs)
+    needs = detail.Requirements(text="This LoRA needs FLUX.1 dev.", closed=True, unfit=True)
+    page = detail_html(lora(1), needs=lambda record: needs)
     assert '<p class="obstacle">This LoRA needs FLUX.1 dev.</p>' in page
     assert 'disabled title="This LoRA needs FLUX.1 dev.">Download &amp; try</button>' in page
     assert 'data-act="pull" data-ref="civitai:1@10#100" title="Download into the library">Pull' in page

@@ -6,7 +6,7 @@ from connectors.claims.resolve import flatten
 from connectors.query import Query
 from hub_ui.catalog.search import BaseCount
 from hub_ui.widgets import facets
-from hub_ui.widgets.facets import Listed
+from hub_ui.widgets.facets import FacetCounts
 from tests.hub_ui.catalog.builders import claim, lora
 
 SHOWN = (
@@ -18,7 +18,7 @@ SEEN = (BaseCount(id="sdxl", label="SDXL", count=40), BaseCount(id="flux1", labe
 
 
 def numbers(query: Query | None = None, **fields: Any) -> dict[str, str]:
-    listed = Listed(**{"records": SHOWN, "bases": SEEN, "hits": {"civitai": "3"}, **fields})
+    listed = FacetCounts(**{"records": SHOWN, "bases": SEEN, "hits": {"civitai": "3"}, **fields})
     return {o.value: o.count for group in facets.groups(query or Query(), listed) for o in group.options}
 
 

@@ -18,9 +18,9 @@ def test_the_question_is_told_in_words() -> None:
 
 
 def test_counts_agree_with_their_noun() -> None:
-    assert "<b>1</b> LoRA\n" in query_summary.html(Renderer(), Query(), 1)
-    assert "<b>9,412</b> LoRAs" in query_summary.html(Renderer(), Query(), 9412)
-    assert "<b>24+</b> LoRAs" in query_summary.html(Renderer(), Query(), 24, has_more=True)
+    assert "<b>1</b> LoRA\n" in query_summary.summary_html(Renderer(), Query(), 1)
+    assert "<b>9,412</b> LoRAs" in query_summary.summary_html(Renderer(), Query(), 9412)
+    assert "<b>24+</b> LoRAs" in query_summary.summary_html(Renderer(), Query(), 24, has_more=True)
 
 
 def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
@@ -29,7 +29,7 @@ def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
 
 
 def test_before_any_card_is_there_no_number_is_told() -> None:
-    assert "<b>…</b> LoRAs" in query_summary.html(Renderer(), Query(), 0, has_more=True)
+    assert "<b>…</b> LoRAs" in query_summary.summary_html(Renderer(), Query(), 0, has_more=True)
 
 
 def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it() -> None:

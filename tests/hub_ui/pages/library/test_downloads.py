@@ -13,7 +13,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.library import downloads
-from hub_ui.pages.library.downloads import Seen
+from hub_ui.pages.library.downloads import DrawerContent
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -36,7 +36,7 @@ def built(home: Any, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield made
 
 
-def look(built: Services, seen: Seen, view: View | None = None) -> Any:
+def look(built: Services, seen: DrawerContent, view: View | None = None) -> Any:
     return downloads.refresh(built, Renderer(), view or View(), seen, 0)
 
 
@@ -45,7 +45,7 @@ def task(ref: Ref, **fields: Any) -> Task:
 
 
 def test_the_first_look_paints_button_and_drawer_and_lets_the_timer_rest(built: Services) -> None:
-    button, drawer, line, timer, seen, arrived = look(built, Seen())
+    button, drawer, line, timer, seen, arrived = look(built, DrawerContent())
     assert "Downloads" in button
     assert "Nothing is being downloaded." in drawer
     assert (line, timer, arrived) == (gr.skip(), gr.skip(), gr.skip())
@@ -53,12 +53,12 @@ def test_the_first_look_paints_button_and_drawer_and_lets_the_timer_rest(built: 
 
 
 def test_a_second_look_at_the_same_sends_nothing(built: Services) -> None:
-    seen = look(built, Seen())[4]
+    seen = look(built, DrawerContent())[4]
     assert look(built, seen) == (gr.skip(),) * 6
 
 
 def test_while_something_runs_the_timer_ticks_and_then_it_rests(built: Services, pulls: Pulls) -> None:
-    seen = look(built, Seen())[4]
+    seen = look(built, DrawerContent())[4]
     pulls.held.set()
     added = built.queue.add(A)
     eventually(lambda: pulls.running == 1)
@@ -70,7 +70,7 @@ def test_while_something_runs_the_timer_ticks_and_then_it_rests(built: Services,
 
 
 def test_what_arrives_is_counted_once(built: Services) -> None:
-    seen = look(built, Seen())[4]
+    seen = look(built, DrawerContent())[4]
     built.queue.wait(built.queue.add(A).id)
     *_, seen, arrived = look(built, seen)
     assert arrived == 1
@@ -79,16 +79,16 @@ def test_what_arrives_is_counted_once(built: Services) -> None:
 
 def test_what_was_done_before_the_page_was_opened_did_not_just_arrive(built: Services) -> None:
     built.queue.wait(built.queue.add(A).id)
-    assert look(built, Seen())[5] == gr.skip()
+    assert look(built, DrawerContent())[5] == gr.skip()
 
 
 def test_the_panel_shows_the_download_of_what_stands_open(built: Services, pulls: Pulls) -> None:
     pulls.held.set()
     built.queue.add(A)
     built.queue.add(B)
-    line = look(built, Seen(), View(open="civitai:1@1"))[2]
+    line = look(built, DrawerContent(), View(open="civitai:1@1"))[2]
     assert "All downloads" in line
-    assert look(built, Seen(), View(open="civitai:3"))[2] == gr.skip()
+    assert look(built, DrawerContent(), View(open="civitai:3"))[2] == gr.skip()
 
 
 def test_buttons_reach_the_queue(built: Services, pulls: Pulls) -> None:

@@ -18,8 +18,8 @@ from hub_ui.library import lockfile
 from hub_ui.pages.browse import detail
 from hub_ui.pages.library import lock_import, page
 from hub_ui.pages.library.page import Change
-from hub_ui.pages.library.update_status import Findings
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.library.update_status import CheckResults
+from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
@@ -49,14 +49,14 @@ def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
         yield made
 
 
-def act(built: Services, name: str, found: Findings | None = None, **fields: Any) -> list[Change]:
+def act(built: Services, name: str, found: CheckResults | None = None, **fields: Any) -> list[Change]:
     clicked = {"act": name, "ref": str(INK), **fields}
-    return list(page.handle_click(built, Renderer(), found or Findings(), View(), clicked, False))
+    return list(page.handle_click(built, Renderer(), found or CheckResults(), View(), clicked, False))
 
 
 def show(built: Services, change: Change | None = None) -> str:
     found = change.found if change is not None else None
-    return page.show(built, Renderer(), found or Findings())
+    return page.show(built, Renderer(), found or CheckResults())
 
 
 def test_counts_and_bytes_lead_the_page(built: Services) -> None:
@@ -175,7 +175,7 @@ def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatc
     opened: list[Path] = []
     monkeypatch.setattr(page, "reveal", lambda path, environ: opened.append(path))
     clicked = {"act": "reveal", "ref": str(INK)}
-    for found, local in ((Findings(), False), (Findings(), True), (Findings(shown=str(INK)), True)):
+    for found, local in ((CheckResults(), False), (CheckResults(), True), (CheckResults(shown=str(INK)), True)):
         list(page.handle_click(built, Renderer(), found, View(), clicked, local))
     assert opened == [built.library.path(built.library.entry(INK))]
 
@@ -185,7 +185,7 @@ def test_the_lock_is_there_to_be_copied(built: Services) -> None:
 
 
 def test_trying_goes_to_the_try_page(built: Services) -> None:
-    assert act(built, "try") == [Change(view=View(page="try", stack=(Stacked(ref=str(INK)),)))]
+    assert act(built, "try") == [Change(view=View(page="try", stack=(StackedLora(ref=str(INK)),)))]
 
 
 def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
@@ -243,7 +243,7 @@ def thousands(built: Services, count: int = 3000) -> None:
 
 
 def look(built: Services, **asked: str) -> str:
-    found = Findings()
+    found = CheckResults()
     for name, value in asked.items():
         [change] = act(built, f"look-{name}", found, value=value)
         assert change.found is not None

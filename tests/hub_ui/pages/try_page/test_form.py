@@ -9,9 +9,9 @@ import pytest
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.pages.try_page import form
-from hub_ui.pages.try_page.form import Shown
+from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
@@ -20,11 +20,11 @@ STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZ
 
 
 def view(*refs: str, **settings: Any) -> View:
-    return View(page="try", stack=tuple(Stacked(ref=ref) for ref in refs), settings=TrySettings(**settings))
+    return View(page="try", stack=tuple(StackedLora(ref=ref) for ref in refs), settings=TrySettings(**settings))
 
 
-def show(built: Services, shown: View, before: Shown | None = None) -> Any:
-    return form.show(built, Renderer(), shown, before or Shown())
+def show(built: Services, shown: View, before: FormSource | None = None) -> Any:
+    return form.show(built, Renderer(), shown, before or FormSource())
 
 
 def typed(**changes: Any) -> list[Any]:
@@ -53,7 +53,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
-    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), Shown.of(first))
+    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
     assert painted[PROMPT:-1] == (gr.skip(),) * 7
     assert painted[ROWS] == gr.update(visible=True)
 
@@ -95,7 +95,7 @@ def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> N
 def test_another_base_fills_the_form_in_anew(built: Services) -> None:
     first = view("civitai:2", prompt="a boat")
     other = replace(first, settings=replace(first.settings, base="maker/own"))
-    assert show(built, other, Shown.of(first))[PROMPT:SIZE] == ("a boat", 417, 20)
+    assert show(built, other, FormSource.of(first))[PROMPT:SIZE] == ("a boat", 417, 20)
 
 
 def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:
@@ -130,7 +130,7 @@ def test_a_click_on_a_tab_leaves_the_place_as_it_was_chosen(built: Services) -> 
     object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
     looked = view("civitai:1")
     show(built, looked)
-    assert show(built, looked, Shown.of(looked))[PLACE] == gr.update(visible=True)
+    assert show(built, looked, FormSource.of(looked))[PLACE] == gr.update(visible=True)
 
 
 def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,21 +8,84 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from connectors.errors import NeedsFetching, NoBase, UsageError
+from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
+from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, pair
 from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step
+from hub_ui.library.download.progress import PullCancelled
 from hub_ui.pages.try_page import generate
-from hub_ui.pages.try_page.form import Filled
-from hub_ui.pages.try_page.generate import Order
-from hub_ui.pages.try_page.generations import Generations, Subject
+from hub_ui.pages.try_page.form import FormValues
+from hub_ui.pages.try_page.generate import DownloadWait, PendingDownloads, TryOrder
+from hub_ui.pages.try_page.generations import Generations, GenerationSubject
 from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile
 from tests.hub_ui.library.queueing import A, Pulls
 
-VIEW = View(page="try", stack=(Stacked(ref="civitai:2"),))
+TINY = View(stack=(StackedLora(ref="civitai:2"),))
+
+
+def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[DownloadWait]:
+    waits: list[DownloadWait] = []
+    generate.wait_for_downloads(built.queue, enqueue(built, view), waits.append, is_cancelled)
+    return waits
+
+
+def enqueue(built: Services, view: View = TINY) -> PendingDownloads:
+    return generate.enqueue(built, [Ref.parse(s.ref) for s in view.stack])
+
+
+def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> None:
+    fetches = enqueue(queued)
+    generate.wait_for_downloads(queued.queue, fetches, print, lambda: False)
+    [task] = queued.queue.tasks()
+    assert (str(task.ref), task.state, fetches.own) == ("civitai:2", "done", (task.id,))
+
+
+def test_a_download_that_ran_before_is_not_this_pages_to_stop(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    queued.queue.add(Ref.parse("civitai:2"))
+    assert enqueue(queued).own == ()
+
+
+def test_who_gives_up_waiting_stops_no_download(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    with pytest.raises(PullCancelled):
+        wait(queued, is_cancelled=lambda: True)
+    assert not queued.queue.tasks()[0].rests
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Gated("Ask the author."), "Ask the author."),
+        (RateLimited("Slow down.", retry_after=3600), "Slow down. The download goes on by itself: tried again in 1 h"),
+    ],
+)
+def test_what_keeps_a_download_from_coming_soon_is_told(
+    queued: Services, pulls: Pulls, error: HubUiError, said: str
+) -> None:
+    pulls.outcomes[Ref.parse("civitai:2")].append(error)
+    with pytest.raises(HubUiError, match=said):
+        wait(queued)
+
+
+def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    fetches = enqueue(queued)
+    queued.queue.pause(fetches.tasks[0].id)
+    with pytest.raises(UsageError, match="Resume it under Downloads"):
+        generate.wait_for_downloads(queued.queue, fetches, print, lambda: False)
+
+
+def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:
+    with pytest.raises(NoBase, match="hub-ui serve"):
+        generate.check_bases(queued, [Ref.parse("civitai:1")])
+
+
+VIEW = View(page="try", stack=(StackedLora(ref="civitai:2"),))
 NEED = NeedsFetching(
     "Two gigabytes.", label="SDXL 1.0", repo="a/b", bytes=2 * 10**9, present=0, free=7 * 10**10, license="", gated=False
 )
@@ -55,10 +118,10 @@ def job(built: Services, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=(adapter,), prompt="a boat", **fields)
 
 
-TINY = View(stack=(Stacked(ref="civitai:2"),))
-FILLED_TINY = Filled(settings=TrySettings(prompt="a boat"))
+TINY_GENERATE = View(stack=(StackedLora(ref="civitai:2"),))
+FILLED_TINY = FormValues(settings=TrySettings(prompt="a boat"))
 RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
-FILLED = Filled(settings=TrySettings(prompt="a boat", base="sdxl-1.0"))
+FILLED = FormValues(settings=TrySettings(prompt="a boat", base="sdxl-1.0"))
 
 
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
@@ -80,7 +143,7 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
 
 
 def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
-    html = Renderer()("fetching", need=NEED, subject=Order(view=VIEW, filled=FILLED).subject)
+    html = Renderer()("fetching", need=NEED, subject=TryOrder(view=VIEW, filled=FILLED).subject)
     for text in ('data-subject="sdxl-1.0 civitai:2"', "2.0 GB from", "<dd>named on its page</dd>"):
         assert text in html
 
@@ -106,7 +169,7 @@ def generations() -> Iterator[Generations]:
 
 def start(built: Services, generations: Generations) -> Iterator[Any]:
     return generate.generate(
-        built, Renderer(), generations, Order(view=TINY, filled=FILLED_TINY), requested=3, cache=""
+        built, Renderer(), generations, TryOrder(view=TINY_GENERATE, filled=FILLED_TINY), requested=3, cache=""
     )
 
 
@@ -117,13 +180,15 @@ def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears
     steps = start(queued, generations)
     _starting, added, waiting = next(steps), next(steps), next(steps)
     assert (added[-1], len(queued.queue.tasks())) == (4, 1)
-    assert generations.find(waiting[-2]) == Subject(kind="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,))
+    assert generations.find(waiting[-2]) == GenerationSubject(
+        kind="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,)
+    )
 
 
 def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
     queued: Services, generations: Generations
 ) -> None:
-    order = Order(view=View(stack=(Stacked(ref="civitai:1"),)), filled=FILLED_TINY)
+    order = TryOrder(view=View(stack=(StackedLora(ref="civitai:1"),)), filled=FILLED_TINY)
     with pytest.raises(NoBase, match="hub-ui serve"):
         list(generate.generate(queued, Renderer(), generations, order, requested=3, cache=""))
     assert queued.queue.tasks() == ()
@@ -150,7 +215,7 @@ def test_stopping_leaves_a_download_that_somebody_else_waits_for(
     mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
     said = generate.stop(queued, Renderer(), generations, mine)[0]
     assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)
-    assert generations.find(theirs) == Subject(kind="pair", refs=("civitai:2",), waits_for=(1,))
+    assert generations.find(theirs) == GenerationSubject(kind="pair", refs=("civitai:2",), waits_for=(1,))
 
 
 def test_a_visitor_who_stops_leaves_no_download_behind(
@@ -169,12 +234,12 @@ def test_a_visitor_who_stops_leaves_no_download_behind(
     [
         (VIEW, True),
         (View(page="browse", stack=VIEW.stack), True),
-        (View(page="try", stack=(Stacked(ref="civitai:9"),)), False),
+        (View(page="try", stack=(StackedLora(ref="civitai:9"),)), False),
         (View(page="try", stack=VIEW.stack, settings=TrySettings(sheet="strip")), False),
     ],
 )
 def test_a_page_finds_again_only_what_its_address_is_about(generations: Generations, view: View, found: bool) -> None:
-    id_ = generations.start(Subject(kind="pair", refs=("civitai:2@20",)), lambda report, over: RESULT)
+    id_ = generations.start(GenerationSubject(kind="pair", refs=("civitai:2@20",)), lambda report, over: RESULT)
     steps = list(generate.resume(Renderer(), generations, view, id_))
     assert (steps[-1][2] == RESULT) == found
 

@@ -13,12 +13,12 @@ from hub_ui.pages.try_page.generations import (
     MOST_KEPT,
     MOST_RUNNING,
     Generations,
-    Subject,
+    GenerationSubject,
 )
 from hub_ui.widgets.result import Result, Tile
 from tests.hub_ui.library.queueing import eventually
 
-PAIR = Subject(kind="pair", refs=("civitai:1",))
+PAIR = GenerationSubject(kind="pair", refs=("civitai:1",))
 RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
 BEAT = 0.01
 

@@ -8,15 +8,15 @@ import pytest
 
 from connectors.errors import UsageError
 from hub_ui.pages.try_page import page
-from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, Shown
+from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, FormSource
 from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import Stacked, View
+from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile
 
-ONE = View(page="try", stack=(Stacked(ref="civitai:1"),))
+ONE = View(page="try", stack=(StackedLora(ref="civitai:1"),))
 
 
 def strip(**fields: Any) -> Result:
@@ -69,14 +69,14 @@ def test_a_tile_that_is_not_there_changes_nothing(index: str | None) -> None:
 
 
 def test_a_tile_gives_its_weight_to_the_lora_that_is_varied_and_to_no_other() -> None:
-    both = replace(ONE, stack=(*ONE.stack, Stacked(ref="civitai:9", weight=0.8)))
+    both = replace(ONE, stack=(*ONE.stack, StackedLora(ref="civitai:9", weight=0.8)))
     varied = strip(refs=("civitai:1@10#100", "civitai:9@90#900"), varied=1)
     view = page.select_tile(Renderer(), both, varied, {"act": "tile", "index": "1"})[2]
     assert [s.weight for s in view.stack] == [1.0, 0.6]
 
 
 def test_with_two_loras_nobody_is_told_that_weight_zero_is_the_base_alone() -> None:
-    both = View(page="try", stack=(*ONE.stack, Stacked(ref="civitai:9")), settings=TrySettings(sheet="strip"))
+    both = View(page="try", stack=(*ONE.stack, StackedLora(ref="civitai:9")), settings=TrySettings(sheet="strip"))
     assert "the others keep theirs" in page.stage_updates(Renderer(), both, None)[2]
     assert "base alone" not in page.stage_updates(Renderer(), both, None)[2]
 
@@ -116,7 +116,7 @@ def test_what_was_made_is_what_the_address_says() -> None:
     values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
     now, shown = page.store_settings(ONE, values)
     assert now.settings == TrySettings(prompt="a boat", seed=9, steps=4, size=(64, 64))
-    assert shown == Shown.of(now)
+    assert shown == FormSource.of(now)
 
 
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:

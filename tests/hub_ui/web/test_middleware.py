@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import gradio as gr
 import pytest
+from gradio.state_holder import StateHolder
 from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.settings import from_environment
-from hub_ui.web.hosts import Hosts
-from hub_ui.web.refusal import Refused
+from hub_ui.web.middleware import AllowedHosts, QueuePolling, Sessions
+from hub_ui.web.requests import Refused
 from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.test_requests import rules
 
 ROUTES = ["", "config", "gradio_api/info", "gradio_api/file=x", "gradio_api/queue/data?session_hash=x", "theme.css"]
 POSTS = ["gradio_api/queue/join", "gradio_api/upload", "gradio_api/cancel", "gradio_api/run/x", "gradio_api/call/x"]
 
 
-def refusal(hosts: Hosts, **headers: str) -> str:
+def refusal(hosts: AllowedHosts, **headers: str) -> str:
     try:
         hosts.check(Headers(headers))
     except Refused as refused:
@@ -62,32 +68,32 @@ def test_the_page_itself_may_post(local: Visitor) -> None:
     ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "192.168.1.20", "LOCALHOST", "box.lan", "localhost."],
 )
 def test_addresses_and_own_names_are_answered(host: str) -> None:
-    assert refusal(Hosts(names=frozenset({"box.lan"})), host=host) == ""
+    assert refusal(AllowedHosts(names=frozenset({"box.lan"})), host=host) == ""
 
 
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "[::1", "a b"])
 def test_other_names_are_not(host: str) -> None:
-    assert "does not answer to the name" in refusal(Hosts(), host=host)
+    assert "does not answer to the name" in refusal(AllowedHosts(), host=host)
 
 
 def test_the_name_of_the_computer_is_its_own() -> None:
-    assert refusal(Hosts(own=frozenset({"tower"})), host="tower:7860", origin="http://tower:7860") == ""
+    assert refusal(AllowedHosts(own=frozenset({"tower"})), host="tower:7860", origin="http://tower:7860") == ""
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:7860", "https://page.example"])
 def test_an_origin_is_the_page_itself_or_a_name_that_was_allowed(origin: str) -> None:
-    assert refusal(Hosts(names=frozenset({"page.example"})), host="127.0.0.1:7860", origin=origin) == ""
+    assert refusal(AllowedHosts(names=frozenset({"page.example"})), host="127.0.0.1:7860", origin=origin) == ""
 
 
 @pytest.mark.parametrize(
     "origin", ["http://127.0.0.1:9999", "http://127.0.0.1", "file://127.0.0.1:7860", "null", "", "http://[::1"]
 )
 def test_another_origin_is_refused_by_name(origin: str) -> None:
-    assert f"Another web page ({origin})" in refusal(Hosts(), host="127.0.0.1:7860", origin=origin)
+    assert f"Another web page ({origin})" in refusal(AllowedHosts(), host="127.0.0.1:7860", origin=origin)
 
 
 def test_a_default_port_may_be_left_out() -> None:
-    assert refusal(Hosts(names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
+    assert refusal(AllowedHosts(names=frozenset()), host="127.0.0.1", origin="http://127.0.0.1:80") == ""
 
 
 def test_a_name_that_was_allowed_is_answered(tmp_path: Path) -> None:
@@ -104,3 +110,83 @@ def test_a_shared_page_answers_behind_any_proxy(hosted: Visitor) -> None:
 def test_the_names_that_are_allowed_come_from_the_environment(home: Path) -> None:
     environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
     assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
+
+
+@pytest.fixture
+def holder() -> StateHolder:
+    """With a page that is open and one that was left."""
+    with gr.Blocks(analytics_enabled=False) as app:
+        gr.State("kept")
+    made = StateHolder()  # type: ignore[no-untyped-call]
+    made.set_blocks(app)
+    for session in ("open", "left"):
+        assert made[session] is not None
+    made.session_data["left"].is_closed = True
+    return made
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime.now()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def swept_after(holder: StateHolder, **passed: float) -> list[str]:
+    clock = Clock()
+    sessions = Sessions(lambda: holder, clock)
+    clock.now += timedelta(**passed)
+    sessions.sweep()
+    return list(holder.session_data)
+
+
+def test_a_page_that_was_left_is_forgotten_after_an_hour(holder: StateHolder) -> None:
+    assert swept_after(holder, hours=2) == ["open"]
+
+
+def test_a_page_that_was_left_just_now_is_found_again(holder: StateHolder) -> None:
+    assert swept_after(holder, minutes=50) == ["open", "left"]
+
+
+def test_a_page_is_swept_once_a_minute_at_most(holder: StateHolder) -> None:
+    assert swept_after(holder, seconds=59) == ["open", "left"]
+
+
+def test_an_event_of_the_page_forgets_those_that_were_left() -> None:
+    swept: list[str] = []
+    replace(rules(), forget_sessions=lambda: swept.append("now")).check_event({"fn_index": 1, "data": []})
+    assert swept == ["now"]
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that answers nothing."""
+
+
+async def receive() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def send(message: Message) -> None:
+    raise AssertionError(message)
+
+
+def test_the_queue_looks_often_only_while_somebody_asks() -> None:
+    queue = gr.Blocks().queue()._queue
+    polling = QueuePolling(nothing, queue=queue, in_use=0.05)
+    idle = queue.sleep_when_free
+
+    async def ask_and_wait() -> float:
+        await polling({"type": "http"}, receive, send)
+        asked: float = queue.sleep_when_free
+        while queue.sleep_when_free == asked:
+            await asyncio.sleep(0.01)
+        return asked
+
+    assert (idle, asyncio.run(ask_and_wait()), queue.sleep_when_free) == (0.2, 0.001, 0.2)
+
+
+def test_what_is_no_request_wakes_nobody() -> None:
+    queue = gr.Blocks().queue()._queue
+    asyncio.run(QueuePolling(nothing, queue=queue)({"type": "lifespan"}, receive, send))
+    assert queue.sleep_when_free == 0.2
