@@ -122,7 +122,7 @@ class Services:
             if known is not None:
                 return known
             found = self._inspected(pinned)
-            self.catalog.remember_facts(keys[0], found.stored())
+            self.catalog.remember_facts(keys[0], found.encode())
             self._keep(pinned, found)
         return found
 
@@ -152,7 +152,7 @@ class Services:
 
     def _known_facts(self, keys: Iterable[str]) -> Facts | None:
         stored = (self.catalog.facts(key) for key in keys)
-        return next(filter(None, (inspect.restored(text) for text in stored if text is not None)), None)
+        return next(filter(None, (inspect.decode_facts(text) for text in stored if text is not None)), None)
 
     def _proved(self, lora: Lora) -> Lora:
         for file in [file for version in lora.versions for file in version.files]:
@@ -231,7 +231,7 @@ class Services:
         except HubUiError:
             return
         for key in keys:
-            self.catalog.remember_facts(key, found.stored())
+            self.catalog.remember_facts(key, found.encode())
         self._keep(entry.ref, found)
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:

@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
-import requests
-
 from connectors.civitai import parse
-from connectors.claims.availability import early_access_note, moment
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HttpDownload
-from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound, Paid, RateLimited
+from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
 from connectors.filter import filter_loras
+from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, count, table, tables, text, whole
-from connectors.http.session import UNREADABLE, Endpoint, Session, error_text, retry_after
+from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query, Sort
 from connectors.record import Kind, Lora
 from connectors.ref import Ref
-from connectors.registry import HUBS
 
 MAX_LIMIT = 100
 _MAX_ID = 2**31 - 1
@@ -36,7 +33,7 @@ class CivitAI:
         self.name = endpoint.hub
         self.label = endpoint.label
         self._web = endpoint.url.rstrip("/")
-        self._session = Session(endpoint, explain=_explain)
+        self._session = Session(endpoint)
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """Lists are sent as repeated parameters: with a comma, `types` is an error and `baseModels` matches nothing."""
@@ -157,7 +154,7 @@ class CivitAI:
         if place.netloc != urlsplit(self._web).netloc or place.path.startswith("/api/"):
             return
         if place.path.startswith("/login") or "download-auth" in parse_qs(place.query).get("reason", []):
-            raise _key_required()
+            raise key_required("civitai")
         raise Paid(f"CivitAI wants you to open {lora.url} for this.", hub=self.name, url=lora.url)
 
     def _fetch(self, kind: Literal["models", "model-versions"], number: str) -> Table:
@@ -182,31 +179,3 @@ class CivitAI:
         if lora is None:
             raise NotFound(f"CivitAI has no LoRA under {ref}.", hub=self.name)
         return lora
-
-
-def _key_required() -> KeyRequired:
-    return KeyRequired(
-        f"CivitAI gives this file to signed-in people only. {HUBS['civitai'].add_key}, or check the one you gave.",
-        hub="civitai",
-    )
-
-
-def _explain(response: requests.Response) -> HubUiError | None:
-    """The refusals of the download endpoint, which share two statuses."""
-    said = error_text(response)
-    if "disabled downloads" in said:
-        return DownloadsDisabled("Its author allows generation on CivitAI only, no downloads.", hub="civitai")
-    if "Early Access" in said or "do not have access to download" in said:
-        try:
-            until = moment(table(response.json()).get("deadline"))
-        except UNREADABLE:
-            until = None
-        now = datetime.now(UTC)
-        note = early_access_note(until, now) if until and until > now else "It is in early access, or sold."
-        return Paid(f"CivitAI gives this file to buyers only. {note}", hub="civitai")
-    if response.status_code == 401 and "logged in" in said:
-        return _key_required()
-    if response.status_code == 429 and "unusual amount" in said:
-        after = retry_after(response)
-        return RateLimited("CivitAI has stopped downloads for a while: too many.", hub="civitai", retry_after=after)
-    return None

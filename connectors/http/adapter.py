@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
@@ -24,6 +24,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
 from urllib3.util import Retry
 
+# A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
+USER_AGENT = "hub-ui/0.1"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
 # From the end of the request to the end of the answer's headers.
 HEADER_SECONDS = 30.0
 # For one answer in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
@@ -119,12 +123,37 @@ class DirectHttp(requests.Session):
     follows on their own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, adapter: BoundedAdapter) -> None:
         super().__init__()
-        self.auth = _keep_headers
+        self.headers["User-Agent"] = USER_AGENT
+        # Stands in for a login, so that requests does not look for one in ~/.netrc.
+        self.auth = lambda request: request
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
+
+
+@contextmanager
+def file_http(*, again: bool = True, public: Collection[str] | None = None) -> Iterator[DirectHttp]:
+    """A session for files, which asks for the bytes as they are and tries no answer again.
+
+    `again`: what breaks off or runs out of time after it was sent is sent again; else that is for whoever asks.
+    `public`: only public addresses are reached, and these hosts; None reaches any address.
+    """
+    retry = Retry(
+        total=2,
+        read=None if again else 0,
+        backoff_factor=0.25,
+        raise_on_status=False,
+        # Else urllib3 would sit out a rate limit by itself, in silence.
+        respect_retry_after_header=False,
+    )
+    with DirectHttp(BoundedAdapter(retry, public=public)) as http:
+        # A compressed answer would make Content-Length say nothing about the file.
+        http.headers["Accept-Encoding"] = "identity"
+        yield http
 
 
 def is_public(address: str) -> bool:
@@ -141,11 +170,6 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and (carried is None or carried.is_global)
 
 
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stands in for a login, so that requests does not look for one in ~/.netrc."""
-    return request
-
-
 def same_site(url: str, following: str) -> bool:
     """Same host but for `www.`, and the same port, or from http to https."""
     try:
@@ -159,13 +183,15 @@ def same_site(url: str, following: str) -> bool:
 
 
 def read_capped(response: requests.Response, most: int) -> None:
-    """Fills `response.content`; a body over `most` bytes is cut, which then fails as JSON instead of filling memory.
+    """Fills `response.content`; a body over `most` bytes is cut one byte later: then it is no JSON any more.
 
     Raises requests' Timeout for a body that is not whole after `ANSWER_SECONDS`, ConnectionError where it breaks off.
     """
     body, deadline, late = bytearray(), time.monotonic() + ANSWER_SECONDS, False
     try:
-        while not late and len(body) <= most and (chunk := response.raw.read1(64 * 1024, decode_content=True)):
+        while not late and (left := most + 1 - len(body)) > 0:
+            if not (chunk := response.raw.read1(min(left, 64 * 1024), decode_content=True)):
+                break
             body += chunk
             late = time.monotonic() > deadline
     except ReadTimeoutError as error:

@@ -1,16 +1,30 @@
-"""What a refusal to hand out a file means, and what the person can do about it. `hub` is None for any other server."""
+"""One map from everything that goes wrong with HTTP to our errors.
+
+STATUSES holds for every server, EXCEPTIONS for the answers by which a hub means something else than their status says,
+CONNECTIONS for requests that got no answer, and HUGGING_FACE for what huggingface_hub raises.
+"""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import requests
-from urllib3.exceptions import HTTPError
+from huggingface_hub import errors as hf
+from requests import exceptions as transport
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors.claims.availability import early_access_note, moment
 from connectors.errors import (
     BadAnswer,
+    BadRef,
     DownloadsDisabled,
     Gated,
     HubDown,
@@ -22,113 +36,309 @@ from connectors.errors import (
     Paid,
     RateLimited,
     RegionBlocked,
+    UsageError,
 )
 from connectors.http.adapter import NotPublicError
-from connectors.http.json_fields import table
-from connectors.http.session import UNREADABLE, error_text, retry_after, when_again
+from connectors.http.json_fields import Table, count, overfull, table
 from connectors.registry import HUBS, Origin
 
+# What `response.json()` raises for an answer that is no JSON, or JSON made to break readers: a number of thousands of
+# digits, or thousands of brackets.
+UNREADABLE = (ValueError, RecursionError)
+# What a GET can raise. requests lets through what urljoin (ValueError) and urllib3 say of a hostile redirect's address.
+FAILURES = (transport.RequestException, HTTPError, ValueError)
+_LONGEST_DETAIL = 600
+_MINUTES_FROM = 120.0
+_RESETS = re.compile(r"resets in ~?(\d{1,5})s")
+_BROKE_OFF = "The connection broke off in the middle. Try again."
+_UNREACHABLE = "{label} can't be reached. Check the connection and try again."
+_UNREADABLE = "{label} answered in a way we can't read. Is its address right?"
+_GATED = "The author grants access to {what} one by one. Ask for it on its own page, then add your key (HF_TOKEN)."
+# The hub gives one answer for missing and private repositories, so that nobody learns which.
+_NO_REPO = "{label} has no {what}, or it is private: add a key (HF_TOKEN) if it is yours."
+_DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
-def refusal(response: requests.Response, hub: Origin | None, *, redirected: bool | None = None) -> HubUiError | None:
-    """The error in an answer's status or address, None if its body may be the file.
 
-    CivitAI tells its refusals apart in the texts only (hub_apis 1.10): one 401 asks for a key, the other means never.
-    `redirected`: whether another address led here, for those who follow redirects themselves.
-    """
-    led = bool(response.history) if redirected is None else redirected
-    if response.ok:
-        return _page_instead(response, hub)
-    if response.status_code == 403 and led:
-        return HubDown("The delivery host refuses the address the hub gave. Try again in a minute.", hub=hub)
-    said = error_text(response)
-    return _by_code(response, hub) or _by_text(response, said, hub) or _by_status(response, said, hub)
+class Answer(Protocol):
+    """The answer of any HTTP library."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
 
-def _page_instead(response: requests.Response, hub: Origin | None) -> HubUiError | None:
-    if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
-        return None
-    parts = urlsplit(response.url)
-    signs_in = parse_qs(parts.query).get("reason") == ["download-auth"] or parts.path.rstrip("/").endswith("/login")
-    if signs_in:
-        return _wants_key(hub)
-    return NotWeights(
-        f"{_who(hub)} answered with a web page in place of the file. The page was not kept; try again later.", hub=hub
+class Row(NamedTuple):
+    """What an answer means that has one of `statuses`, `words` (a regex) in its text, and this X-Error-Code."""
+
+    error: type[HubUiError]
+    message: str
+    statuses: Collection[int] = ()
+    words: str = ""
+    code: str = ""
+
+    def matches(self, answer: Answer, text: str) -> bool:
+        return (
+            (not self.statuses or answer.status_code in self.statuses)
+            and self.code in ("", answer.headers.get("X-Error-Code"))
+            and re.search(self.words, text, re.IGNORECASE) is not None
+        )
+
+
+_KEY = Row(KeyRequired, "{label} wants a key for {what}. {key} {detail}", (401, 403))
+STATUSES = (
+    _KEY,
+    Row(NotFound, "{label} does not have {what} (any more). {detail}", (404,)),
+    Row(NotFound, "Its author has archived it: {label} does not have {what} any more.", (410,)),
+    Row(RateLimited, "{label} asks to slow down. Try again {when}. {detail}", (429,)),
+    Row(
+        RegionBlocked,
+        "{label} does not serve your region. Look for the same LoRA on another hub. {detail}",
+        (451,),
+    ),
+    Row(HubDown, "{label} has a fault of its own ({status}). Try again in a minute.", range(500, 600)),
+    Row(BadAnswer, "{label} refused the request ({status}). {detail}"),
+)
+
+# Only CivitAI's texts tell apart what it means by 401 and 403.
+_CIVITAI = (
+    Row(
+        DownloadsDisabled,
+        "The author allows use on the hub only: this file can't be downloaded.",
+        words="disabled downloads",
+    ),
+    Row(
+        Paid,
+        "{label} gives this file to buyers only. {until}",
+        words="early access|purchase|do not have access to download",
+    ),
+    Row(
+        RateLimited,
+        "{label} has stopped downloads for a while: there were too many. Try again {when}.",
+        (429,),
+        words="unusual amount",
+    ),
+)
+_HUGGING_FACE = (
+    Row(Gated, _GATED, code="GatedRepo"),
+    Row(NotFound, _NO_REPO.replace("{what}", "such repository"), code="RepoNotFound"),
+)
+_REPLICATE = (
+    Row(
+        Paid,
+        "Replicate wants credit before it runs anything: replicate.com/account/billing. {detail}",
+        (402,),
+    ),
+    # An account without a way to pay is told the same as one that asks for a version that is not there.
+    Row(
+        NotFound,
+        "Replicate has no such version, or doesn't let this key run it: it may be private, or the account has no way "
+        "to pay yet (replicate.com/account/billing). {detail}",
+        (422,),
+        words=r"^[^\n]*version[^\n]*\n|specified version",
+    ),
+    Row(UsageError, "The model on Replicate does not take these settings: {detail}", (422,)),
+    Row(KeyRequired, "Replicate does not let this key do that (REPLICATE_API_TOKEN). {detail}", (403,)),
+    Row(UsageError, "Replicate does not take this. {detail}", (400, 409, 413)),
+)
+EXCEPTIONS: Mapping[Origin | None, tuple[Row, ...]] = {
+    "civitai": _CIVITAI,
+    "huggingface": _HUGGING_FACE,
+    "replicate": _REPLICATE,
+    # An address that a person gave may be any hub's.
+    None: (*_HUGGING_FACE, *_CIVITAI),
+}
+
+Kinds = tuple[type[Exception], ...]
+# The first row with the error's class decides, so that narrow classes come before wide ones.
+CONNECTIONS: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
+    ((NotPublicError,), BadAnswer, "The address leads into this computer's own network, so it is not followed."),
+    (
+        (transport.Timeout, ReadTimeoutError, httpx2.TimeoutException),
+        HubTimeout,
+        "{label} did not answer in time. Try again.",
+    ),
+    ((transport.TooManyRedirects,), BadAnswer, "{label} sends this request in circles. Try again later."),
+    ((transport.ChunkedEncodingError,), HubDown, _BROKE_OFF),
+    (
+        (transport.InvalidURL, transport.MissingSchema, transport.InvalidSchema),
+        HubDown,
+        "{label} can't be reached: {url} is not a web address.",
+    ),
+    ((httpx2.DecodingError, httpx2.TooManyRedirects, httpx2.StreamError), BadAnswer, _UNREADABLE),
+    ((Exception,), HubDown, _UNREACHABLE),
+)
+# GatedRepoError is a RepositoryNotFoundError, and LocalEntryNotFoundError an EntryNotFoundError.
+HUGGING_FACE: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
+    ((hf.GatedRepoError,), Gated, _GATED),
+    ((hf.LocalEntryNotFoundError,), HubDown, "{label} can't be reached, and {what} is not in the cache here."),
+    ((hf.RepositoryNotFoundError,), NotFound, _NO_REPO),
+    ((hf.RevisionNotFoundError,), NotFound, "{label} has no such commit, branch or tag of {what} (any more)."),
+    ((hf.EntryNotFoundError,), NotFound, "{label} has no {what} (any more)."),
+    ((hf.DisabledRepoError,), NotFound, "{label} has disabled {what}."),
+    ((hf.HFValidationError,), BadRef, "{what} is no name that {label} could have."),
+    ((hf.OfflineModeIsEnabled,), HubDown, "{label} is switched off here (HF_HUB_OFFLINE)."),
+    ((hf.XetDownloadError,), HubDown, _UNREACHABLE),
+    ((hf.FileMetadataError,), BadAnswer, _UNREADABLE),
+)
+_OF_HUGGING_FACE = (
+    hf.HfHubHTTPError,
+    hf.EntryNotFoundError,
+    hf.FileMetadataError,
+    hf.HFValidationError,
+    hf.OfflineModeIsEnabled,
+    hf.XetDownloadError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.StreamError,
+)
+
+
+def hub_label(hub: Origin | None) -> str:
+    return HUBS[hub].label if hub in HUBS else "The server"
+
+
+def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body: Table | None = None) -> HubUiError:
+    """The error that a refusal means. `body` is its JSON, `what` the thing that was asked for."""
+    body = body or {}
+    detail = detail_of(body)
+    wait = retry_after(answer, detail)
+    text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
+    row = next(row for row in (*EXCEPTIONS.get(hub, ()), *STATUSES) if row.matches(answer, text))
+    message = row.message.format(
+        label=hub_label(hub),
+        what=what,
+        status=answer.status_code,
+        detail=detail,
+        key=_key_advice(hub),
+        when=when_again(wait),
+        until=_early_access(body),
+    )
+    return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
+
+
+def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
+    return KeyRequired(
+        _KEY.message.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub
     )
 
 
-def _by_code(response: requests.Response, hub: Origin | None) -> HubUiError | None:
-    """Hugging Face's X-Error-Code, which alone tells a gated repository from a missing one."""
-    code = response.headers.get("X-Error-Code", "")
-    if code == "GatedRepo":
-        return Gated(
-            "The author grants access to this repository one by one. Ask for it on its own page, then add your key.",
-            hub=hub,
-        )
-    if code == "RepoNotFound":
-        return NotFound("The hub has no such repository, or it is private: add a key if it is yours.", hub=hub)
-    return None
+def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
+    """The error in the answer to a download, None if its body may be the file.
 
-
-def _by_text(response: requests.Response, said: str, hub: Origin | None) -> HubUiError | None:
-    text = said.lower()
-    if "disabled downloads" in text:
-        return DownloadsDisabled("The author allows use on the hub only: this file can't be downloaded.", hub=hub)
-    if "early access" in text or "purchase" in text:
-        return Paid(f"This file has to be bought on the hub first, or waited for. {_until(response) or said}", hub=hub)
-    if "do not have access" in text:
-        return Gated("The author has not granted you access to this file. Ask for it on the LoRA's own page.", hub=hub)
-    return None
-
-
-def _by_status(response: requests.Response, said: str, hub: Origin | None) -> HubUiError:
-    status = response.status_code
-    if status in (401, 403):
-        return _wants_key(hub, said)
-    if status == 410:
-        return NotFound("Its author has archived it, so its files are not handed out any more.", hub=hub)
-    if status == 404:
-        return NotFound(f"The file is not there (any more). {said}".strip(), hub=hub)
-    if status == 429:
-        wait = retry_after(response)
-        return RateLimited(
-            f"{_who(hub)} asks to slow down. Try again {when_again(wait)}. {said}".strip(), hub=hub, retry_after=wait
-        )
-    if status == 451:
-        return RegionBlocked(f"{_who(hub)} does not serve your region. Look for the same LoRA on another hub.", hub=hub)
-    if status >= 500:
-        return HubDown(f"{_who(hub)} has a fault of its own ({status}). Try again in a minute.", hub=hub)
-    return BadAnswer(f"{_who(hub)} refused the download ({status}). {said}".strip(), hub=hub)
-
-
-def _wants_key(hub: Origin | None, said: str = "") -> KeyRequired:
-    then = f"{HUBS[hub].add_key}, or check the one you gave." if hub in HUBS else "Download it there."
-    return KeyRequired(f"{_who(hub)} hands this file to signed-in people only. {then} {said}".strip(), hub=hub)
-
-
-def _until(response: requests.Response) -> str | None:
-    try:
-        until, now = moment(table(response.json()).get("deadline")), datetime.now(UTC)
-    except UNREADABLE:
+    `redirected`: the answer is not the hub's own, but of an address that the hub gave.
+    """
+    if not response.ok:
+        if response.status_code == 403 and redirected:
+            return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
+        return status_error(response, hub, what="this file", body=error_body(response))
+    if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/html":
         return None
-    return early_access_note(until, now) if until is not None and until > now else None
+    url = urlsplit(response.url)
+    if parse_qs(url.query).get("reason") == ["download-auth"] or url.path.rstrip("/").endswith("/login"):
+        return key_required(hub)
+    return NotWeights(
+        f"{hub_label(hub)} answered with a web page in place of the file. The page was not kept; try again later.",
+        hub=hub,
+    )
 
 
-def _who(hub: Origin | None) -> str:
-    return "The hub" if hub else "The server"
+def connection_error(error: Exception, hub: Origin | None, *, url: str = "what it names") -> HubUiError:
+    """The error for a request without an answer, or with one that broke off: any of FAILURES, or of httpx."""
+    # After retries, and while a body is read, requests wraps a timeout in a ConnectionError.
+    reasons = [getattr(argument, "reason", argument) for argument in error.args]
+    found = next((reason for reason in reasons if isinstance(reason, ReadTimeoutError)), error)
+    kind, message = next((kind, message) for kinds, kind, message in CONNECTIONS if isinstance(found, kinds))
+    return kind(message.format(label=hub_label(hub), url=url), hub=hub)
 
 
-# What a GET can raise. requests lets through what urljoin (ValueError) and urllib3 say of a hostile redirect's address.
-FAILED = (requests.exceptions.RequestException, HTTPError, ValueError)
+@contextmanager
+def map_huggingface_errors(what: str, *, endpoint: str = "") -> Iterator[None]:
+    """Inside it, whatever huggingface_hub raises about `what` (a repo, a file) leaves as one of our errors.
+
+    With `endpoint`, a refusal by another host is not taken for the hub's.
+    """
+    try:
+        yield
+    except _OF_HUGGING_FACE as error:
+        raise huggingface_error(error, what, endpoint=endpoint) from error
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        # A forced download that failed is a ValueError whose cause is the reason.
+        if isinstance(error.__cause__, _OF_HUGGING_FACE):
+            raise huggingface_error(error.__cause__, what, endpoint=endpoint) from error
+        # huggingface_hub builds its objects straight from the JSON, so a wrong shape, or JSON made to break readers,
+        # shows as one of these.
+        raise BadAnswer(f"Hugging Face answered about {what} in a way we can't read.", hub="huggingface") from error
 
 
-def unreachable(error: Exception, hub: Origin | None) -> HubUiError:
-    """The error for a request without an answer, or with one that broke off: any of FAILED."""
-    if isinstance(error, NotPublicError):
-        return BadAnswer("The address leads into this computer's own network, so it is not followed.", hub=hub)
-    if isinstance(error, requests.exceptions.Timeout):
-        return HubTimeout(f"{_who(hub)} did not answer in time. Try again.", hub=hub)
-    if isinstance(error, requests.exceptions.TooManyRedirects | requests.exceptions.InvalidSchema):
-        return BadAnswer(f"{_who(hub)} sends this download in circles. Try again later.", hub=hub)
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return HubDown("The connection broke off in the middle. Try again.", hub=hub)
-    return HubDown(f"{_who(hub)} can't be reached. Check the connection and try again.", hub=hub)
+def huggingface_error(error: Exception, what: str, *, endpoint: str = "") -> HubUiError:
+    hub = "huggingface"
+    # "Not in the cache, and the hub could not be asked": the reason says more.
+    if isinstance(error, hf.LocalEntryNotFoundError) and isinstance(error.__cause__, hf.HfHubHTTPError):
+        error = error.__cause__
+    for kinds, kind, message in HUGGING_FACE:
+        if isinstance(error, kinds):
+            return kind(message.format(label=hub_label(hub), what=what), hub=hub)
+    response = getattr(error, "response", None)
+    if not isinstance(response, httpx2.Response):
+        return connection_error(error, hub)
+    if response.status_code in (401, 403) and not str(response.url).startswith(endpoint):
+        return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
+    return status_error(response, hub, what=what)
+
+
+def error_body(response: requests.Response) -> Table:
+    """The JSON of a refusal; empty for anything else."""
+    try:
+        return {} if overfull(response.content) else table(response.json())
+    except UNREADABLE:
+        return {}
+
+
+# CivitAI uses the first and third, Replicate's problem+json the second and last, Hugging Face the third.
+_DETAILS = ("message", "detail", "error", "title")
+
+
+def detail_of(body: Table) -> str:
+    """What the hub says of a refusal, on one line."""
+    text = next((str(body[key]) for key in _DETAILS if isinstance(body.get(key), str)), "")
+    return " ".join(text[:_LONGEST_DETAIL].split())
+
+
+def retry_after(answer: Answer, detail: str = "") -> float | None:
+    """Seconds to wait: Retry-After (RFC 9110: seconds or a date), Replicate's text, Hugging Face's RateLimit."""
+    header = answer.headers.get("Retry-After", "")
+    if (seconds := count(header)) is not None:
+        return float(seconds)
+    if header:
+        try:
+            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+        except (ValueError, OverflowError):
+            return None
+    if resets := _RESETS.search(detail):
+        return float(resets[1])
+    for part in answer.headers.get("RateLimit", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == "t" and (seconds := count(value)) is not None:
+            return float(seconds)
+    reset = count(answer.headers.get("ratelimit-reset"))
+    return float(reset) if reset is not None else None
+
+
+def when_again(seconds: float | None) -> str:
+    """The end of "Try again ..."."""
+    if seconds is None:
+        return "in a few minutes"
+    if seconds >= _MINUTES_FROM:
+        return f"in {round(seconds / 60)} minutes"
+    return "in a second" if round(seconds) <= 1 else f"in {round(seconds)} seconds"
+
+
+def _key_advice(hub: Origin | None) -> str:
+    return f"{HUBS[hub].add_key}, or check the one you gave." if hub in HUBS else "Download it there."
+
+
+def _early_access(body: Table) -> str:
+    until, now = moment(body.get("deadline")), datetime.now(UTC)
+    return early_access_note(until, now) if until and until > now else "It is in early access, or sold."

@@ -1,274 +1,373 @@
-"""Files read in parts: on disk, or behind an address by range requests. Both count what that costs."""
+"""Files behind an address, read in ranges: redirects followed, expired signatures renewed, answers checked.
+
+Servers need not honour Range: RFC 9110, 13.1.5 (If-Range) and 14 say what their answers mean.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Mapping
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError
-from connectors.http.errors import FAILED, refusal, unreachable
-from connectors.http.files import RETRIED
-from connectors.http.session import CONNECT_SECONDS, READ_SECONDS
+from connectors.connector import Download, HttpDownload
+from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
+from connectors.http.adapter import CONNECT_SECONDS, READ_SECONDS, file_http, read_capped
+from connectors.http.errors import FAILURES, connection_error, download_error, hub_label
+from connectors.http.retry import RetryPolicy
 from connectors.ref import Origin
-from connectors.weights.header import Readable
 
-MOST_REQUESTS = 3
+Renew = Callable[[], Download]
+
+_CHUNK = 1024 * 1024
 _MAX_REDIRECTS = 8
-_PAUSES = (0.1, 0.5)
-# For one range in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
-_PATIENCE_SECONDS = 60.0
 _MAX_ERROR_BYTES = 64 * 1024
-_MAX_EXTRA_READ = 256 * 1024
+# For one small body in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
+_BODY_SECONDS = 60.0
+# A slow line brings this much a minute; a server that means to hold us up sends a byte now and then.
+_WINDOW_SECONDS = 60.0
+_LEAST_BYTES = 16 * 1024
+# In a row, without a byte between them.
+_MOST_RENEWALS = 2
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NO_SUCH_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
+_ONCE = RetryPolicy(tries=1)
 
 
-class Ranges(Readable, Protocol):
-    """A Readable that says what reading it has cost so far."""
-
-    @property
-    def bytes_read(self) -> int: ...
-
-    @property
-    def requests(self) -> int:
-        """Every HTTP request there was, redirects and retries too."""
-        ...
-
-    def held(self, start: int, stop: int) -> bytes:
-        """As much of `start` to `stop`, from `start` on, as can be had without a request."""
-        ...
+class FileChanged(BadAnswer):
+    """The bytes at the address are no longer those of the request before."""
 
 
-class FileRanges:
-    """A file on disk, open for reading."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Bytes from `start` up to `stop`, None for the end. `validator`: only of a file that still has it (If-Range)."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size: int | None = file.seek(0, 2)
-        self.bytes_read = 0
-        self.requests = 0
+    start: int = 0
+    stop: int | None = None
+    validator: str | None = None
+    whole: bool = False
 
-    def read(self, start: int, stop: int) -> bytes:
-        self._file.seek(start)
-        data = self._file.read(max(stop - start, 0))
-        self.bytes_read += len(data)
-        return data
-
-    held = read  # nothing costs a request
+    def headers(self, offset: int) -> dict[str, str]:
+        if self.whole or (self.start == 0 and self.stop is None):
+            return {}
+        last = "" if self.stop is None else str(offset + self.stop - 1)
+        condition = {"If-Range": self.validator} if self.validator else {}
+        return {"Range": f"bytes={offset + self.start}-{last}", **condition}
 
 
-class HttpRanges:
-    """A file behind an address. Only ranges are asked for, and what came is kept: nothing is asked for twice.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RangeAnswer:
+    """Bytes from `start` on, up to `stop` where that is known. `total` is the file's whole size."""
 
-    The place that redirects led to, which is mostly a signed address, is gone to directly from then on. Should it
-    expire, the way there is gone once more.
+    response: requests.Response
+    start: int
+    stop: int | None
+    total: int | None
+    validator: str | None = None
+    partial: bool = True
+
+
+class RangedSource:
+    """Several connections may ask at once; what one learns of the way there, the others use.
+
+    `inside` says where the file begins in what lies at the address, and how long it is: a tar. `requests` counts
+    redirects and retries too.
     """
 
     def __init__(
         self,
-        http: requests.Session,
         url: str,
         *,
-        source: str | None = None,
         headers: Mapping[str, str] | None = None,
+        lasting_url: str | None = None,
         hub: Origin | None = None,
-        asked: int = 0,
+        renew: Callable[[], HttpDownload] | None = None,
+        retry: RetryPolicy = _ONCE,
+        allow: Callable[[str], None] | None = None,
     ) -> None:
-        """`http` must follow and retry nothing by itself. `headers` go to the origin of `url` alone.
+        """`headers` go to the origin of `url` alone. `lasting_url` is to be gone back to where `url` is signed.
 
-        `source` is the lasting address where `url` is one that expires, and `asked` what it took to get `url`.
+        `renew` gives a fresh address. `allow` raises for an address that must not be asked.
         """
-        self.size: int | None = None
+        self.inside: tuple[int, int] | None = None
+        self.requests = 0
         self.bytes_read = 0
-        self.requests = asked
-        self._http = http
-        self._source = source or url
-        self._place = url
-        self._renewed = False
-        self._private = dict(headers or {})
-        self._origin = _origin(url)
+        self._given = url, dict(headers or {})
+        self._lasting_url = lasting_url or url
         self._hub = hub
+        self._renew = renew
+        self._retry = retry
+        self._allow = allow
+        self._url = url
+        self._renewals = 0
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: RetryPolicy = _ONCE) -> Self:
+        """A download's bytes. `renew` gives the same download afresh when a signed address has expired."""
+
+        def renew_same() -> HttpDownload:
+            fresh = renew() if renew else download
+            if not isinstance(fresh, HttpDownload) or (fresh.ref, fresh.in_tar) != (download.ref, download.in_tar):
+                raise BadAnswer("The hub now offers this file in another way. Pull it again.", hub=download.ref.hub)
+            if download.sha256 and fresh.sha256 and download.sha256.lower() != fresh.sha256.lower():
+                raise WrongHash(
+                    "The hub now promises other bytes than when this began. Pull it again.", hub=download.ref.hub
+                )
+            return fresh
+
+        return cls(
+            download.url,
+            headers=download.headers,
+            lasting_url=download.source,
+            hub=download.ref.hub,
+            renew=renew_same if renew else None,
+            retry=retry,
+        )
+
+    def open(self, http: requests.Session, wanted: Range) -> RangeAnswer:
+        """The answer that carries the bytes. `http` must follow and retry nothing by itself.
+
+        Raises FileChanged, or what a refusal means.
+        """
+        with ExitStack() as undo:
+            response = self._request(http, wanted)
+            undo.callback(response.close)
+            answer = self._read_headers(response, wanted)
+            undo.pop_all()
+        return answer
+
+    def chunks(self, answer: RangeAnswer, most: int | None = None) -> Iterator[bytes]:
+        """The bytes as they come, at most so many. A server that sends next to nothing for a while has stopped."""
+        window, since, left = 0, time.monotonic(), most
+        try:
+            while left != 0 and (
+                data := answer.response.raw.read1(_CHUNK if left is None else min(left, _CHUNK), decode_content=False)
+            ):
+                self._renewals = 0
+                self.bytes_read += len(data)
+                window += len(data)
+                left = None if left is None else left - len(data)
+                yield data
+                if (now := time.monotonic()) - since > _WINDOW_SECONDS:
+                    if window < _LEAST_BYTES:
+                        raise HubTimeout("Next to nothing arrives any more. Try again.", hub=self._hub)
+                    window, since = 0, now
+        except ReadTimeoutError as error:
+            raise HubTimeout("The answer stopped arriving. Try again.", hub=self._hub) from error
+        except (HTTPError, OSError) as error:
+            raise self._broke_off() from error
+
+    def read(self, answer: RangeAnswer, most: int, *, seconds: float | None = None) -> bytes:
+        """The body of a small answer, cut after `most` bytes. It may take 60 seconds in all, or as many as given."""
+        data, deadline = bytearray(), time.monotonic() + (seconds or _BODY_SECONDS)
+        for chunk in self.chunks(answer, most):
+            data += chunk
+            if time.monotonic() > deadline:
+                raise HubTimeout("The answer takes too long to arrive. Try again.", hub=self._hub)
+        if answer.stop is not None and len(data) < min(most, answer.stop - answer.start):
+            raise self._broke_off()
+        return bytes(data)
+
+    def fetch(self, http: requests.Session, *, most: int, seconds: float | None = None) -> bytes:
+        """The whole of a small file. Raises BadAnswer for one of more than `most` bytes."""
+        answer = self.open(http, Range(whole=True))
+        with answer.response:
+            data = self.read(answer, most + 1, seconds=seconds)
+        if len(data) > most:
+            raise self.bad_answer(f"sends a file that is too large: over {most // (1024 * 1024)} MB. It was not kept.")
+        return data
+
+    def bad_answer(self, what: str) -> BadAnswer:
+        return BadAnswer(f"{hub_label(self._hub)} {what}", hub=self._hub)
+
+    def _broke_off(self) -> HubDown:
+        return HubDown("The connection broke off in the middle. Try again.", hub=self._hub)
+
+    def _request(self, http: requests.Session, wanted: Range) -> requests.Response:
+        while True:
+            began, (given, _) = self._url, self._given
+            response, url = self._follow(http, began, wanted)
+            signed = url != given or given != self._lasting_url
+            if response.status_code in (401, 403) and signed and self._renew_url(began):
+                response.close()
+                continue
+            if (error := self._refusal(response, redirected=signed)) is not None:
+                response.close()
+                raise error
+            self._url = url
+            return response
+
+    def _renew_url(self, refused: str) -> bool:
+        """Whether there is a fresh address to try, now that a signed one was refused: its time may be over."""
+        with self._lock:
+            if self._url != refused:
+                return True
+            if self._renewals >= _MOST_RENEWALS:
+                return False
+            self._renewals += 1
+            if self._renew is not None:
+                fresh = self._renew()
+                self._given = fresh.url, dict(fresh.headers)
+                self._url = fresh.url
+            elif self._url == self._lasting_url and self._renewals > 1:
+                return False
+            else:
+                self._url = self._lasting_url
+            return True
+
+    def _follow(self, http: requests.Session, url: str, wanted: Range) -> tuple[requests.Response, str]:
+        """The first answer that is no redirect, and the address it came from."""
+        given, private = self._given
+        ranged = wanted.headers(self.inside[0] if self.inside else 0)
+        for _ in range(_MAX_REDIRECTS):
+            if self._allow is not None:
+                self._allow(url)
+            headers = {**(private if _origin(url) == _origin(given) else {}), **ranged}
+            try:
+                response = self._retry.send(partial(self._get, http, url, headers))
+                location = response.headers.get("Location") if response.is_redirect else None
+                if location is None:
+                    return response, url
+                response.close()
+                url = urljoin(url, location)
+            except FAILURES as error:
+                raise connection_error(error, self._hub) from error
+        raise connection_error(requests.TooManyRedirects(), self._hub)
+
+    def _get(self, http: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
+        response = http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
+        retries = getattr(response.raw, "retries", None)
+        self.requests += 1 + (len(retries.history) if retries is not None else 0)
+        return response
+
+    def _refusal(self, response: requests.Response, *, redirected: bool) -> HubUiError | None:
+        if response.status_code == 416:
+            return None
+        if not response.ok:
+            # The reason stands in the body; a stranger's may be endless.
+            response._content = b""
+            with suppress(requests.RequestException):
+                read_capped(response, _MAX_ERROR_BYTES - 1)
+            self.bytes_read += len(response.content)
+        error = download_error(response, self._hub, redirected=redirected)
+        if error is None and response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+            return self.bad_answer("compresses the file on its way, so its bytes can't be checked. Try again later.")
+        return error
+
+    def _read_headers(self, response: requests.Response, wanted: Range) -> RangeAnswer:
+        status, content_range = response.status_code, response.headers.get("Content-Range", "").strip()
+        etag = response.headers.get("ETag", "")
+        # If-Range takes a strong ETag, else the date of the last change.
+        validator = etag if etag.startswith('"') else response.headers.get("Last-Modified") or None
+        if status == 416:
+            # Nothing lies so far behind: either all came before, or the file is another one.
+            match = _NO_SUCH_RANGE.fullmatch(content_range)
+            if match is None or int(match[1]) != wanted.start or self.inside:
+                raise self._changed(" (416)")
+            end = wanted.start
+            return RangeAnswer(response=response, start=end, stop=end, total=end, validator=wanted.validator)
+        if status == 206:
+            start, stop, total = self._read_range(content_range, wanted)
+            # Some servers know ranges and not If-Range: what they say of the bytes has to do.
+            if wanted.validator and validator and validator != wanted.validator:
+                raise self._changed()
+            return RangeAnswer(response=response, start=start, stop=stop, total=total, validator=validator)
+        if status != 200:
+            raise self.bad_answer(f"gives an answer that is none to a download ({status}). Try again later.")
+        if self.inside is not None:
+            raise self._changed()
+        length = response.headers.get("Content-Length", "")
+        size = int(length) if length.isascii() and length.isdigit() else None
+        return RangeAnswer(response=response, start=0, stop=size, total=size, validator=validator, partial=False)
+
+    def _read_range(self, content_range: str, wanted: Range) -> tuple[int, int, int | None]:
+        match = _CONTENT_RANGE.fullmatch(content_range)
+        if match is None:
+            raise self.bad_answer("answered with a part of the file, but not which. Try again later.")
+        offset, size = self.inside or (0, None)
+        total = None if match[3] == "*" else int(match[3])
+        start, stop = int(match[1]) - offset, int(match[2]) + 1 - offset
+        too_far = (wanted.stop is not None and stop > wanted.stop) or (total is not None and stop + offset > total)
+        if start != wanted.start or stop <= start or too_far:
+            raise self.bad_answer("answered with another part of the file than asked. Try again later.")
+        return start, stop, total if size is None else size
+
+    def _changed(self, why: str = "") -> FileChanged:
+        return FileChanged(f"{hub_label(self._hub)} has exchanged the file{why}. Try again.", hub=self._hub)
+
+
+class HttpReader:
+    """The first and other small parts of a file. What came is kept: nothing is asked for twice."""
+
+    def __init__(self, http: requests.Session, source: RangedSource) -> None:
+        self.size: int | None = None
+        self._http = http
+        self._source = source
         self._pieces: list[tuple[int, bytes]] = []
+
+    @property
+    def bytes_read(self) -> int:
+        return self._source.bytes_read
+
+    @property
+    def requests(self) -> int:
+        return self._source.requests
 
     def read(self, start: int, stop: int) -> bytes:
         if self.size is not None:
             stop = min(stop, self.size)
-        data = self.held(start, stop)
-        at = start + len(data)
-        if at < stop:
-            more = self._fetched(at, stop)
-            self._keep(at, more)
+        data = self.peek(start, stop)
+        begin = start + len(data)
+        if begin < stop:
+            more = self._fetch(begin, stop)
+            at, last = self._pieces[-1] if self._pieces else (begin, b"")
+            if at + len(last) == begin:
+                self._pieces[-1:] = [(at, last + more)]
+            else:
+                self._pieces.append((begin, more))
             data += more
         return data
 
-    def held(self, start: int, stop: int) -> bytes:
+    def peek(self, start: int, stop: int) -> bytes:
+        """As much of `start` to `stop`, from `start` on, as can be had without a request."""
         for at, piece in self._pieces:
             if at <= start < at + len(piece):
                 return piece[start - at : max(stop - at, 0)]
         return b""
 
-    def _keep(self, start: int, data: bytes) -> None:
-        if self._pieces:
-            at, last = self._pieces[-1]
-            if at + len(last) == start:
-                self._pieces[-1] = (at, last + data)
-                return
-        self._pieces.append((start, data))
-
-    def _fetched(self, start: int, stop: int) -> bytes:
-        with self._answered(start, stop) as response:
-            if self._is_over(response, start):
-                return b""
-            self._refuse(response)
-            length = self._promised(response, start, stop)
-            data = self._body(response, length)
-        if len(data) < length:
-            raise self._broke_off()
-        return data
-
-    def _answered(self, start: int, stop: int) -> requests.Response:
-        response = self._followed(start, stop)
-        if response.status_code == 403 and self._place != self._source and not self._renewed:
-            response.close()
-            self._renewed = True
-            self._place = self._source
-            response = self._followed(start, stop)
-        return response
-
-    def _followed(self, start: int, stop: int) -> requests.Response:
-        for _ in range(_MAX_REDIRECTS):
-            response = self._asked(self._place, start, stop)
-            place = response.headers.get("Location") if response.is_redirect else None
-            if place is None:
-                return response
-            response.close()
-            self._place = self._joined(place)
-        raise self._bad("sends this download in circles. Try again later.")
-
-    def _joined(self, place: str) -> str:
-        try:
-            return urljoin(self._place, place)
-        except ValueError as error:
-            raise self._bad("sends this download to an address that is none. Try again later.") from error
-
-    def _asked(self, url: str, start: int, stop: int) -> requests.Response:
-        headers = self._private if _origin(url) == self._origin else {}
-        asking = {**headers, "Range": f"bytes={start}-{stop - 1}"}
-        for pause in _PAUSES:
-            response = self._sent(url, asking)
-            if response.status_code not in RETRIED:
-                return response
-            response.close()
-            time.sleep(pause)
-        return self._sent(url, asking)
-
-    def _sent(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        try:
-            response = self._http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
-        except FAILED as error:
-            raise unreachable(error, self._hub) from error
-        self.requests += 1 + _retries(response)
-        return response
-
-    def _refuse(self, response: requests.Response) -> None:
-        """Raises what the answer's status, or a web page in place of the file, means."""
-        if not response.ok:
-            # The reason is told in the body; a stranger's may be endless.
-            response._content = self._body(response, _MAX_ERROR_BYTES)
-        error = refusal(response, self._hub, redirected=not response.ok and self._place != self._source)
-        if error is not None:
-            raise error
-        if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-            raise self._bad("compresses the file on its way, so it can't be read in parts. Download it first.")
-
-    def _promised(self, response: requests.Response, start: int, stop: int) -> int:
-        """How many bytes the answer brings, at most as many as were asked for."""
-        if response.status_code == 206:
-            return self._part(response, start, stop)
-        if response.status_code != 200:
-            raise self._bad(f"gives an answer that is none to a download ({response.status_code}). Try again later.")
-        length = response.headers.get("Content-Length", "")
-        if start == 0 and length.isascii() and length.isdigit() and int(length) <= stop:
-            self._learn_size(int(length))
-            return int(length)
-        raise self._bad("sends whole files only, so a header can't be read without the rest. Download the file.")
-
-    def _part(self, response: requests.Response, start: int, stop: int) -> int:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-        if match is None:
-            raise self._bad("answered with a part of the file, but not which. Try again later.")
-        first, end = int(match[1]), int(match[2]) + 1
-        if match[3] != "*":
-            self._learn_size(int(match[3]))
-        wanted = stop if self.size is None else min(stop, self.size)
-        if first != start or not start < end <= stop or (self.size is not None and end != wanted):
-            raise self._bad("answered with another part of the file than asked. Try again later.")
-        return end - start
-
-    def _is_over(self, response: requests.Response, start: int) -> bool:
-        """Whether the answer says, with the file's size, that nothing lies so far behind."""
-        match = _NO_SUCH_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-        if response.status_code != 416 or match is None or int(match[1]) > start:
-            return False
-        self._learn_size(int(match[1]))
-        return True
-
-    def _learn_size(self, size: int) -> None:
-        if self.size not in (None, size):
-            raise self._bad("has exchanged the file while it was read. Try again.")
-        self.size = size
-
-    def _body(self, response: requests.Response, most: int) -> bytes:
-        """Up to `most` bytes as they came, never one more."""
-        data, deadline = bytearray(), time.monotonic() + _PATIENCE_SECONDS
-        try:
-            while len(data) < most and (chunk := response.raw.read1(most - len(data), decode_content=False)):
-                data += chunk
-                if time.monotonic() > deadline:
-                    raise HubTimeout("The answer takes too long to arrive. Try again.", hub=self._hub)
-        except ReadTimeoutError as error:
-            raise HubTimeout("The answer stopped arriving. Try again.", hub=self._hub) from error
-        except (HTTPError, OSError) as error:
-            raise self._broke_off() from error
-        finally:
-            self.bytes_read += len(data)
-        return bytes(data)
-
-    def _broke_off(self) -> HubUiError:
-        return HubDown("The connection broke off in the middle. Try again.", hub=self._hub)
-
-    def _bad(self, what: str) -> HubUiError:
-        return BadAnswer(f"{'The hub' if self._hub else 'The server'} {what}", hub=self._hub)
+    def _fetch(self, start: int, stop: int) -> bytes:
+        answer = self._source.open(self._http, Range(start=start, stop=stop))
+        with answer.response:
+            if not answer.partial and (start > 0 or answer.total is None or answer.total > stop):
+                raise self._source.bad_answer(
+                    "sends whole files only, so a header can't be read without the rest. Download the file."
+                )
+            if self.size is not None and answer.total not in (None, self.size):
+                raise self._source.bad_answer("has exchanged the file while it was read. Try again.")
+            self.size = answer.total if answer.total is not None else self.size
+            end = answer.stop if answer.stop is not None else stop
+            if answer.start != answer.stop and self.size is not None and end != min(stop, self.size):
+                raise self._source.bad_answer("answered with another part of the file than asked. Try again later.")
+            return self._source.read(answer, end - start)
 
 
-class Sparing:
-    """A file whose header is known, for a few small reads more. What would cost too much, or fails, is b""."""
+def fetch_public(url: str, *, hosts: Collection[str], most: int) -> bytes:
+    """A small file at an address that a hub or a card names, asked for without any key.
 
-    def __init__(self, source: Ranges) -> None:
-        self._source = source
-
-    @property
-    def size(self) -> int | None:
-        return self._source.size
-
-    def read(self, start: int, stop: int) -> bytes:
-        if stop - start > _MAX_EXTRA_READ:
-            return b""
-        held = self._source.held(start, stop)
-        if len(held) == stop - start:
-            return held
-        if self._source.requests >= MOST_REQUESTS:
-            return b""
-        try:
-            return self._source.read(start, stop)
-        except HubUiError:
-            return b""
+    Only public addresses are reached, at each redirect anew, and `hosts`: those of the hubs' own endpoints. Raises one
+    of our errors, for more than `most` bytes too.
+    """
+    with file_http(public=hosts) as http:
+        return RangedSource(url).fetch(http, most=most)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -279,8 +378,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     except ValueError:
         return url, None, None
     return parts.scheme, parts.hostname, port
-
-
-def _retries(response: requests.Response) -> int:
-    retries = getattr(response.raw, "retries", None)
-    return len(retries.history) if retries is not None else 0

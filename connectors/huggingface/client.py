@@ -22,11 +22,11 @@ from connectors.claims.base_models import spellings
 from connectors.connector import Download, HubDownload
 from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.filter import filter_loras
-from connectors.http.adapter import ANSWER_SECONDS, same_site
+from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, same_site
+from connectors.http.errors import map_huggingface_errors
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
-from connectors.http.session import MAX_JSON_BYTES, READ_SECONDS, USER_AGENT, Endpoint
+from connectors.http.session import MAX_JSON_BYTES, Endpoint
 from connectors.huggingface import parse
-from connectors.huggingface.errors import as_ours
 from connectors.query import Page, Query, Sort
 from connectors.record import Lora
 from connectors.ref import Ref, is_id
@@ -95,7 +95,7 @@ class HuggingFace:
     def _page(self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]) -> Page:
         """The page of the list at `place` that `params` ask for, its first one where there are none."""
         params = params or _params(query, lists[place])
-        with as_ours("its list of models"):
+        with map_huggingface_errors("its list of models"):
             response = self._get("/api/models", params)
             items = None if overfull(response.content) else response.json()
         if not isinstance(items, list):
@@ -113,17 +113,17 @@ class HuggingFace:
     def get(self, ref: Ref) -> Lora:
         """The repo with its card at the same commit. A repo without one is still a repo."""
         revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
-        with as_ours(ref.id):
+        with map_huggingface_errors(ref.id):
             # As HfApi.model_info(files_metadata=True) asks; that would read an answer of any size.
             response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"})
             info = ModelInfo(**response.json())  # type: ignore[no-untyped-call]
             has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
         card = None
-        with suppress(NotFound, Gated), as_ours(f"card of {ref.id}"):
+        with suppress(NotFound, Gated), map_huggingface_errors(f"card of {ref.id}"):
             if has_card:
                 url = hf_hub_url(info.id, "README.md", revision=text(info.sha), endpoint=self._web)
                 card = self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
-        with as_ours(f"card of {ref.id}"):
+        with map_huggingface_errors(f"card of {ref.id}"):
             return parse.lora(info, self._web, card)
 
     def pin(self, ref: Ref) -> Ref:
@@ -134,7 +134,7 @@ class HuggingFace:
         ref = self._check_file(lora.pin(ref)) if lora else self.pin(ref)
         commit, path = ref.version or "", ref.file or ""
         url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
-        with as_ours(f"{ref.id}/{path}"):
+        with map_huggingface_errors(f"{ref.id}/{path}"):
             found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
         return replace(self.locate(ref), size=found.size, sha256=sha256(found.etag))

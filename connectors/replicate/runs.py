@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from connectors.errors import BadAnswer, HubUiError, NetworkError, RateLimited, UsageError
-from connectors.http.errors import FAILED, refusal, unreachable
-from connectors.http.files import file_http
+from connectors.errors import BadAnswer, KeyRequired, NetworkError, RateLimited, UsageError
+from connectors.http.adapter import file_http
 from connectors.http.json_fields import Table, address, number, table, text
-from connectors.http.session import CONNECT_SECONDS, READ_SECONDS, Endpoint, Session
+from connectors.http.ranges import RangedSource
+from connectors.http.retry import RetryPolicy
+from connectors.http.session import Endpoint, Session
 from connectors.ref import is_id, is_pinned_version
-from connectors.replicate.errors import explain, no_key
+from connectors.registry import HUBS
 
 Kind = Literal["predictions", "trainings"]
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
@@ -35,7 +35,6 @@ _LOGS_READ = 20_000
 _FILE_HOSTS = ("replicate.delivery", "replicate.com")
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
-_MOST_HOPS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,14 +62,14 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollInterval:
-    """Seconds between two questions grow from `first` to `most`; `tries` is how many failures in a row are borne."""
+    """Seconds between two questions about a run: they grow from `first` to `most`."""
 
     first: float = 0.5
     most: float = 3.0
     growth: float = 1.25
-    tries: int = 6
-    longest_wait: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
+
+    def after(self, seconds: float) -> float:
+        return min(max(seconds, self.first) * self.growth, self.most)
 
 
 OnProgress = Callable[[Run], None]
@@ -78,28 +77,31 @@ IsCancelled = Callable[[], bool]
 
 
 class Runs:
-    def __init__(self, endpoint: Endpoint, *, pace: PollInterval | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, poll: PollInterval | None = None, retry: RetryPolicy | None = None
+    ) -> None:
         self.endpoint = endpoint
-        self._pace = pace or PollInterval()
-        self._asking = Session(endpoint, explain=explain)
-        self._starting = Session(endpoint, retries=0, explain=explain)
+        self._poll = poll or PollInterval()
+        self._retry = retry or RetryPolicy(tries=6, first=1.0, longest=600.0)
+        self._session = Session(endpoint)
+        self._no_retry = Session(endpoint, retries=0)
 
     def close(self) -> None:
-        self._asking.close()
-        self._starting.close()
+        self._session.close()
+        self._no_retry.close()
 
     def json(self, path: str, *, method: str = "GET", **extra: Any) -> Table:
         """Any other question to the API, with the key. What makes something there is sent once."""
         self.need_key("This")
-        session = self._asking if method == "GET" else self._starting
+        session = self._session if method == "GET" else self._no_retry
         return table(session.json(path, method=method, **extra))
 
     def model(self, model: str) -> Table:
         self.need_key("Running a model")
-        return table(self._asking.json(f"/v1/models/{_check_model(model)}"))
+        return table(self._session.json(f"/v1/models/{_check_model(model)}"))
 
     def version(self, model: str, version: str) -> Table:
-        return table(self._asking.json(f"/v1/models/{_check_model(model)}/versions/{_check_version(version)}"))
+        return table(self._session.json(f"/v1/models/{_check_model(model)}/versions/{_check_version(version)}"))
 
     def predict(
         self, model: str, version: str | None, inputs: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
@@ -114,13 +116,14 @@ class Runs:
         self, kind: Kind, path: str, body: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
         """A 429 means that nothing was started, so it is waited out."""
-        tries = 0
+        failures = 0
         while True:
             try:
-                return read(kind, self._starting.json(path, method="POST", json=dict(body)))
+                return read(kind, self._no_retry.json(path, method="POST", json=dict(body)))
             except RateLimited as error:
-                tries += 1
-                if tries >= self._pace.tries or not self._wait(self._pause(error, tries), is_cancelled):
+                failures += 1
+                seconds = self._retry.wait(failures, error)
+                if seconds is None or not self._wait(seconds, is_cancelled):
                     raise
 
     def get(self, kind: Kind, run_id: str) -> Run:
@@ -129,11 +132,11 @@ class Runs:
             raise UsageError(
                 "A run of Replicate is named by letters and digits, such as yhyxz6wh8nrme0cm.", hub="replicate"
             )
-        return read(kind, self._asking.json(f"/v1/{kind}/{run_id}"))
+        return read(kind, self._session.json(f"/v1/{kind}/{run_id}"))
 
     def cancel(self, run: Run) -> Run:
         """A run that is over stays as it is."""
-        return read(run.kind, self._asking.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
+        return read(run.kind, self._session.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
 
     def follow(
         self,
@@ -147,7 +150,7 @@ class Runs:
 
         The state of a `stale` run is out of date: it is asked for at once, and not reported.
         """
-        pause, failures = 0.0 if stale else self._pace.first, 0
+        pause, failures = 0.0 if stale else self._poll.first, 0
         while not run.over:
             if on_progress is not None and pause:
                 on_progress(run)
@@ -156,42 +159,30 @@ class Runs:
                 return replace(self.cancel(run), status="canceled")
             try:
                 run, failures = self.get(run.kind, run.id), 0
-                pause = min(max(pause, self._pace.first) * self._pace.growth, self._pace.most)
+                pause = self._poll.after(pause)
             except (NetworkError, RateLimited) as error:
                 failures += 1
-                if failures >= self._pace.tries:
+                seconds = self._retry.wait(failures, error)
+                if seconds is None:
                     raise
-                pause = self._pause(error, failures)
+                pause = seconds
         return run
 
     def fetch(self, url: str) -> bytes:
         """An output's bytes. The key goes along to the API's own origin only, and no other host's redirect is taken."""
         if url.startswith("data:"):
-            return _of_data(url)
+            return _read_data_uri(url)
+        self._check_host(url)
+        source = RangedSource(url, headers=self._session.auth(url), hub="replicate", allow=self._check_host)
         with file_http() as http:
-            for _ in range(_MOST_HOPS):
-                self._check_place(url)
-                try:
-                    with http.get(
-                        url, headers=self._asking.auth(url), timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True
-                    ) as answer:
-                        target = answer.headers.get("Location") if 300 <= answer.status_code < 400 else None
-                        if target is None:
-                            refused = refusal(answer, "replicate", redirected=False)
-                            if refused is not None:
-                                raise refused
-                            return _capped(answer.iter_content(256 * 1024))
-                        url = urljoin(url, target)
-                except FAILED as error:
-                    raise unreachable(error, "replicate") from error
-        raise BadAnswer("Replicate sends its picture in circles. Try again later.", hub="replicate")
+            return source.fetch(http, most=_MOST_FETCHED)
 
     def upload(self, name: str, data: bytes, content_type: str) -> str:
         """The address of an uploaded file, as an input. Only this key can read it; it is gone after a day."""
         self.need_key("Uploading a file")
         if len(data) >= MOST_UPLOADED:
             raise UsageError("Replicate takes files below 100 MB. Make it smaller.", hub="replicate")
-        answer = self._asking.json("/v1/files", method="POST", files={"content": (name, data, content_type)})
+        answer = self._session.json("/v1/files", method="POST", files={"content": (name, data, content_type)})
         url = address(table(table(answer).get("urls")).get("get"))
         if url is None:
             raise BadAnswer("Replicate took the file, but doesn't say where it is. Try again.", hub="replicate")
@@ -199,14 +190,17 @@ class Runs:
 
     def need_key(self, what: str) -> None:
         if not self.endpoint.token:
-            raise no_key(what)
+            raise KeyRequired(
+                f"{what} on Replicate needs a key, and costs money there. {HUBS['replicate'].add_key}.", hub="replicate"
+            )
 
-    def _check_place(self, url: str) -> None:
+    def _check_host(self, url: str) -> None:
+        own = urlsplit(self.endpoint.url)
         try:
-            parts, own = urlsplit(url), urlsplit(self.endpoint.url)
-            host = parts.hostname or ""
+            parts = urlsplit(url)
         except ValueError:
-            host, parts, own = "", urlsplit(""), urlsplit(self.endpoint.url)
+            parts = urlsplit("")
+        host = parts.hostname or ""
         theirs = parts.scheme == "https" and any(host == name or host.endswith(f".{name}") for name in _FILE_HOSTS)
         # The local hubs, and a mirror, have the files on another port of the same host.
         if not (theirs or (parts.scheme == own.scheme and host and host == own.hostname)):
@@ -214,19 +208,12 @@ class Runs:
                 "Replicate names a picture on a host that isn't its own. It was not fetched.", hub="replicate"
             )
 
-    def _pause(self, error: HubUiError, tries: int) -> float:
-        wait = error.retry_after if error.retry_after is not None else self._pace.first * 2**tries
-        return min(max(wait, self._pace.first), self._pace.longest_wait)
-
     def _wait(self, seconds: float, is_cancelled: IsCancelled | None) -> bool:
-        """In short steps, so that a cancellation is noticed at once; False for that."""
-        while seconds > 0:
-            if is_cancelled is not None and is_cancelled():
-                return False
-            step = min(seconds, 0.1)
-            self._pace.sleep(step)
-            seconds -= step
-        return is_cancelled is None or not is_cancelled()
+        """False once cancelled. In short steps, so that a cancel takes effect at once."""
+        while seconds > 0 and not (is_cancelled and is_cancelled()):
+            self._retry.pause(min(seconds, 0.1))
+            seconds -= 0.1
+        return not (is_cancelled and is_cancelled())
 
 
 def read(kind: Kind, answer: object) -> Run:
@@ -268,16 +255,7 @@ def fraction(logs: str, steps: float | None) -> float | None:
     return min(percents[-1], 100) / 100 if percents else None
 
 
-def _capped(chunks: Any) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > _MOST_FETCHED:
-            raise BadAnswer("Replicate's answer is larger than any picture. It was not kept.", hub="replicate")
-    return bytes(body)
-
-
-def _of_data(url: str) -> bytes:
+def _read_data_uri(url: str) -> bytes:
     """The API's own size limit holds for what it sends inline."""
     head, _, body = url.partition(",")
     try:

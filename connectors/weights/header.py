@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 import msgspec
 
@@ -34,13 +34,21 @@ DTYPE_BITS: Mapping[str, int] = {
 }  # fmt: skip
 # A dtype that is newer than the table is called like these.
 _DTYPE = re.compile(r"[A-Z]{1,6}\d{0,3}(?:_[A-Z0-9]{1,12}){0,3}")
+# How other files begin, blanks left out.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"<", "a web page"),
+    (b"{", "a JSON text (often an error message)"),
+    (b"[", "a JSON text (often an error message)"),
     (b"PK\x03\x04", "a zip or PyTorch pickle file, which can run code when loaded"),
     (b"\x80", "a Python pickle, which can run code when loaded"),
     (b"GGUF", "a GGUF file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"version https://git-lfs", "a Git LFS pointer instead of the file itself"),
 )
+
+
+# JSON can write one half of a character that takes two ("\\ud83d"); as text it can't be stored or shown.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Tensor(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +86,40 @@ class Readable(Protocol):
         ...
 
 
+class RangeReader(Readable, Protocol):
+    """A Readable that says what reading it has cost so far."""
+
+    @property
+    def bytes_read(self) -> int: ...
+
+    @property
+    def requests(self) -> int:
+        """Every HTTP request there was, redirects and retries too."""
+        ...
+
+    def peek(self, start: int, stop: int) -> bytes:
+        """As much of `start` to `stop`, from `start` on, as can be had without a request."""
+        ...
+
+
+class FileReader:
+    """A file on disk, open for reading."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size: int | None = file.seek(0, 2)
+        self.bytes_read = 0
+        self.requests = 0
+
+    def read(self, start: int, stop: int) -> bytes:
+        self._file.seek(start)
+        data = self._file.read(max(stop - start, 0))
+        self.bytes_read += len(data)
+        return data
+
+    peek = read  # nothing costs a request
+
+
 def read_header(source: Readable) -> Header:
     """The header, strictly read. Raises NotWeights or BadHeader."""
     return parse(read_raw(source), source.size)
@@ -98,7 +140,9 @@ def header_length(head: bytes) -> int:
     """The length that a file's first bytes, at least 9, announce. Raises NotWeights for another kind of file."""
     length = int.from_bytes(head[:8], "little")
     if len(head) < 9 or head[8:9] != b"{" or length < 2:
-        raise NotWeights(f"This is {_looks_like(head)}, not a safetensors file. Look for a .safetensors version.")
+        other = "something else" if head else "an empty file"
+        found = next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), other)
+        raise NotWeights(f"This is {found}, not a safetensors file. Look for a .safetensors version.")
     if length > MAX_HEADER_BYTES:
         raise BadHeader(
             f"The header claims {length} bytes; at most {MAX_HEADER_BYTES} are read, and no LoRA needs as many."
@@ -111,10 +155,10 @@ def parse(raw: bytes, size: int | None = None) -> Header:
     if json_fields.overfull(raw):
         raise _overfull()
     try:
-        tensors, metadata = _quickly(raw) or _strictly(raw)
+        tensors, metadata = _parse_fast(raw) or _parse_strict(raw)
     except RecursionError:
         raise BadHeader("The header is nested too deeply to be a safetensors file's.") from None
-    end = _extent(tensors)
+    end = _data_length(tensors)
     start = 8 + len(raw)
     if size is not None and start + end != size:
         raise BadHeader(
@@ -131,7 +175,7 @@ def _overfull() -> BadHeader:
 _Parsed = tuple[dict[str, Tensor], dict[str, str]]
 
 
-def _quickly(raw: bytes) -> _Parsed | None:
+def _parse_fast(raw: bytes) -> _Parsed | None:
     """None where a name may stand twice or a value have another type: only the strict way can tell."""
     try:
         tensors = msgspec.json.decode(raw, type=dict[str, Tensor])
@@ -179,7 +223,7 @@ def table_of(raw: bytes) -> Table:
     return Table(text=text, metadata=None if b"__metadata__" in text else metadata)
 
 
-def _strictly(raw: bytes) -> _Parsed:
+def _parse_strict(raw: bytes) -> _Parsed:
     """The same by the book: every name once, every value of its type, an error for what is wrong."""
     try:
         data = _DECODER.decode(raw.decode("utf-8"))
@@ -187,29 +231,22 @@ def _strictly(raw: bytes) -> _Parsed:
         raise BadHeader(f"The header is not JSON ({_short(error)}). The file is damaged; download it again.") from None
     if not isinstance(data, dict):
         raise BadHeader("The header is not a JSON object, as safetensors needs. Download the file again.")
-    if _HALF.search(raw) and not _is_text(data):
-        raise BadHeader("The header holds half a character, so no program loads it. Look for another copy of the file.")
+    if _HALF.search(raw):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise BadHeader(
+                "The header holds half a character, so no program loads it. Look for another copy of the file."
+            ) from None
     metadata = _metadata(data.pop("__metadata__", None))
-    return {name: _tensor(name, entry) for name, entry in data.items()}, metadata
-
-
-# JSON can write one half of a character that takes two ("\\ud83d"); as text it can't be stored or shown.
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-def _is_text(data: Any) -> bool:
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _tensor(name: str, entry: Any) -> Tensor:
-    try:
-        return msgspec.convert(entry, _Strict).tensor()
-    except (msgspec.ValidationError, UnicodeError) as error:
-        raise BadHeader(f"Tensor {_shown(name)} has no valid entry in the header: {_short(error)}.") from None
+    tensors = dict[str, Tensor]()
+    for name, entry in data.items():
+        try:
+            strict = msgspec.convert(entry, _Strict)
+        except (msgspec.ValidationError, UnicodeError) as error:
+            raise BadHeader(f"Tensor {_quote(name)} has no valid entry in the header: {_short(error)}.") from None
+        tensors[name] = Tensor(dtype=strict.dtype, shape=strict.shape, data_offsets=strict.data_offsets)
+    return tensors, metadata
 
 
 class _Strict(msgspec.Struct, gc=False):
@@ -217,26 +254,23 @@ class _Strict(msgspec.Struct, gc=False):
     shape: tuple[int, ...]
     data_offsets: tuple[int, int]
 
-    def tensor(self) -> Tensor:
-        return Tensor(dtype=self.dtype, shape=self.shape, data_offsets=self.data_offsets)
 
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > _MAX_ENTRIES:
         raise _overfull()
     found = dict(pairs)
     if len(found) != len(pairs):
         counted = Counter(name for name, _ in pairs)
         twice = next(name for name, times in counted.items() if times > 1)
-        raise BadHeader(f"{_shown(twice)} stands twice in the header, so it can't be known which one is meant.")
+        raise BadHeader(f"{_quote(twice)} stands twice in the header, so it can't be known which one is meant.")
     return found
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise BadHeader(f"The header holds {name}, which is no JSON number. The file is damaged; download it again.")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
 
 
 def _metadata(value: Any) -> dict[str, str]:
@@ -247,33 +281,30 @@ def _metadata(value: Any) -> dict[str, str]:
     return value
 
 
-def _extent(tensors: Mapping[str, Tensor]) -> int:
+def _data_length(tensors: Mapping[str, Tensor]) -> int:
     """Where the last tensor ends. Raises BadHeader unless they lie one after the other, each as long as its shape."""
     kinds: set[tuple[str, tuple[int, ...], int]] = set()
     at = 0
+    # Most writers list tensors in the order of their bytes; then this loop has checked their places.
     for tensor in tensors.values():
         start, end = tensor.data_offsets
-        # Most writers list tensors in the order of their bytes; then this loop has checked their places.
         if start != at:
-            return _extent_in_order(tensors)
+            break
         at = end
         kinds.add((tensor.dtype, tensor.shape, end - start))
-    if all(_is_long(*kind) for kind in kinds):
-        return at
-    return _extent_in_order(tensors)
-
-
-def _extent_in_order(tensors: Mapping[str, Tensor]) -> int:
+    else:
+        if all(_is_long(*kind) for kind in kinds):
+            return at
     at = 0
     for name, tensor in sorted(tensors.items(), key=lambda pair: pair[1].data_offsets):
         start, end = tensor.data_offsets
         if start != at or end < start:
             raise BadHeader(
-                f"Tensor {_shown(name)} lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
+                f"Tensor {_quote(name)} lies at {start} to {end}, where {at} was expected: tensors overlap, leave gaps "
                 "or end before they begin. The file is damaged or forged."
             )
         if not _is_long(tensor.dtype, tensor.shape, end - start):
-            raise BadHeader(f"Tensor {_shown(name)} has {end - start} bytes, which its shape and dtype don't fit.")
+            raise BadHeader(f"Tensor {_quote(name)} has {end - start} bytes, which its shape and dtype don't fit.")
         at = end
     return at
 
@@ -293,18 +324,7 @@ def _is_long(dtype: str, shape: tuple[int, ...], length: int) -> bool:
     return _DTYPE.fullmatch(dtype) is not None if bits is None else (count * bits + 7) // 8 == length
 
 
-def _looks_like(head: bytes) -> str:
-    start = head.lstrip()
-    if not head:
-        return "an empty file"
-    if start[:1] == b"<":
-        return "a web page"
-    if start[:1] in (b"{", b"["):
-        return "a JSON text (often an error message)"
-    return next((what for magic, what in _OTHERS if head.startswith(magic)), "something else")
-
-
-def _shown(name: str) -> str:
+def _quote(name: str) -> str:
     """A stranger's name in a message of ours."""
     return f"“{json_fields.text(name, 80) or ''}”"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tarfile import BLOCKSIZE
@@ -15,16 +14,20 @@ import msgspec
 
 from connectors.connector import Download, HttpDownload, HubDownload
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.http.files import file_http
-from connectors.http.ranges import FileRanges, HttpRanges, Ranges, Sparing
+from connectors.http.adapter import file_http
+from connectors.http.ranges import HttpReader, RangedSource
+from connectors.http.retry import RetryPolicy
 from connectors.weights import lora_facts
 from connectors.weights.file_type import Layouts
-from connectors.weights.header import FIRST_READ, read_raw
+from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_raw
 from connectors.weights.lora_facts import LoraFacts
 from connectors.weights.tar import TarMember, is_tar
 
 # Goes up when the same header is read differently than before: what was stored is then read anew.
 _READ_AS = 2
+MOST_REQUESTS = 3
+_MAX_EXTRA_READ = 256 * 1024
+_RETRY = RetryPolicy(tries=3, first=0.1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,30 +41,20 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """FACTS of the contracts: names and order are stable."""
-        said = self.adapter.to_json()
-        last = {name: said.pop(name) for name in ("trigger_words", "warnings")}
+        facts = self.adapter.to_json()
+        trigger_words, warnings = facts.pop("trigger_words"), facts.pop("warnings")
         return {
-            **said,
+            **facts,
             "size": self.size,
-            "trigger_words": last["trigger_words"],
+            "trigger_words": trigger_words,
             "bytes_read": self.bytes_read,
             "requests": self.requests,
-            "warnings": last["warnings"],
+            "warnings": warnings,
         }
 
-    def stored(self) -> str:
-        """Everything, claims included, as text that `restored` reads."""
-        text = msgspec.json.encode(_Stored(read_as=_READ_AS, adapter=self.adapter, size=self.size))
-        return text.decode()
-
-
-def restored(text: str) -> Facts | None:
-    """None for what an earlier version stored, or damage made of it."""
-    try:
-        found = msgspec.json.decode(text, type=_Stored)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    return Facts(adapter=found.adapter, size=found.size) if found.read_as == _READ_AS else None
+    def encode(self) -> str:
+        """Everything but the cost, claims included, as text that `decode_facts` reads."""
+        return msgspec.json.encode(_Stored(read_as=_READ_AS, adapter=self.adapter, size=self.size)).decode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +62,15 @@ class _Stored:
     read_as: int
     adapter: LoraFacts
     size: int | None
+
+
+def decode_facts(text: str) -> Facts | None:
+    """None for what an earlier version stored, or damage made of it."""
+    try:
+        stored = msgspec.json.decode(text, type=_Stored)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return Facts(adapter=stored.adapter, size=stored.size) if stored.read_as == _READ_AS else None
 
 
 def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
@@ -80,7 +82,7 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
             raise UsageError(f"{path} is no file. Name the .safetensors itself.")
         with path.open("rb") as file:
             packed = is_tar(file.read(BLOCKSIZE))
-            source = FileRanges(file)
+            source = FileReader(file)
             return _facts(TarMember(source) if packed else source, layouts)
     except OSError as error:
         raise HubUiError(f"{path} can't be read: {error.strerror or error}.") from error
@@ -88,46 +90,36 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
 
 def inspect_url(url: str) -> Facts:
     """Any web address of a .safetensors, or of a tar that holds one."""
-    address, headers = _login_apart(url)
+    address, headers = _split_login(url)
     with file_http() as http:
-        source = HttpRanges(http, address, headers=headers)
-        return _facts(TarMember(source) if is_tar(source.read(0, FIRST_READ)) else source)
+        reader = HttpReader(http, RangedSource(address, headers=headers, retry=_RETRY))
+        return _facts(TarMember(reader) if is_tar(reader.read(0, FIRST_READ)) else reader)
 
 
 def inspect_download(download: Download) -> Facts:
-    with _source(download) as source:
-        in_tar = isinstance(download, HttpDownload) and download.in_tar
-        return _facts(TarMember(source) if in_tar else source)
-
-
-@contextmanager
-def _source(download: Download) -> Iterator[HttpRanges]:
-    with file_http() as http:
-        if isinstance(download, HubDownload):
-            yield HttpRanges(http, _resolved(download), headers=_bearer(download.token), hub=download.ref.hub)
-            return
-        # Who knows another address than the lasting one has asked the hub for it.
-        asked = 1 if download.source not in (None, download.url) else 0
-        yield HttpRanges(
-            http, download.url, source=download.source, headers=download.headers, hub=download.ref.hub, asked=asked
+    if isinstance(download, HubDownload):
+        source = RangedSource(
+            f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}",
+            headers={"Authorization": f"Bearer {download.token}"} if download.token else {},
+            hub=download.ref.hub,
+            retry=_RETRY,
         )
+    else:
+        source = RangedSource.of(download, retry=_RETRY)
+        # Whoever knows another address than the lasting one has asked the hub for it.
+        source.requests = 1 if download.source not in (None, download.url) else 0
+    with file_http() as http:
+        reader = HttpReader(http, source)
+        return _facts(TarMember(reader) if isinstance(download, HttpDownload) and download.in_tar else reader)
 
 
-def _facts(source: Ranges, layouts: Layouts | None = None) -> Facts:
+def _facts(source: RangeReader, layouts: Layouts | None = None) -> Facts:
     structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
-    found = lora_facts.from_structure(structure, header, Sparing(source))
+    found = lora_facts.from_structure(structure, header, SparingReader(source))
     return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
 
 
-def _resolved(download: HubDownload) -> str:
-    return f"{download.endpoint}/{download.repo}/resolve/{download.commit}/{quote(download.path)}"
-
-
-def _bearer(token: str | None) -> Mapping[str, str]:
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _login_apart(url: str) -> tuple[str, Mapping[str, str]]:
+def _split_login(url: str) -> tuple[str, Mapping[str, str]]:
     """The address without name and password, which go to its own origin alone, as a header."""
     try:
         parts = urlsplit(url)
@@ -139,3 +131,25 @@ def _login_apart(url: str) -> tuple[str, Mapping[str, str]]:
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
     headers = {"Authorization": f"Basic {b64encode(login).decode()}"} if parts.username else {}
     return urlunsplit((parts.scheme, host, parts.path, parts.query, "")), headers
+
+
+class SparingReader:
+    """A file whose header is known, for a few small reads more. What would cost too much, or fails, is b""."""
+
+    def __init__(self, source: RangeReader) -> None:
+        self._source = source
+
+    @property
+    def size(self) -> int | None:
+        return self._source.size
+
+    def read(self, start: int, stop: int) -> bytes:
+        if stop - start > _MAX_EXTRA_READ:
+            return b""
+        known = self._source.peek(start, stop)
+        if len(known) == stop - start or self._source.requests >= MOST_REQUESTS:
+            return known if len(known) == stop - start else b""
+        try:
+            return self._source.read(start, stop)
+        except HubUiError:
+            return b""

@@ -11,25 +11,30 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from connectors.errors import NotWeights
-from connectors.http.ranges import Ranges
-from connectors.weights.header import FIRST_READ
+from connectors.weights.header import FIRST_READ, RangeReader
 
 _BLOCK = tarfile.BLOCKSIZE
-# A tar of a trainer holds a handful of small members beside the LoRA, or its training pictures.
+# A tar of a trainer holds a handful of small members beside the LoRA, or its training images.
 _MAX_HEADERS = 1_000
 _MAX_HOPS = 8
 _MAX_LONG_NAME = 64 * 1024
-_LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE, *_PAX)
 
 
 class TarMember:
-    """The first .safetensors of a tar, which begins at byte `at`. Whether it is the only one, `alone` looks."""
+    """The first .safetensors of a tar, which begins at byte `start`. Whether it is the only one, `is_alone` looks."""
 
-    def __init__(self, tar: Ranges) -> None:
+    def __init__(self, tar: RangeReader) -> None:
         """Raises NotWeights where there is none, and for what is no readable tar."""
         self._tar = tar
-        self.at, length = _found(tar)
-        self.size: int | None = length
+        found = next((found for found in members(_Blocks(tar)) if is_weights(found[0])), None)
+        if found is None:
+            raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
+        member, self.start = found
+        self.size: int | None = member.size
+        if tar.size is not None and self.start + member.size > tar.size:
+            raise NotWeights("The archive breaks off in the middle of the LoRA. Get it again.")
 
     @property
     def bytes_read(self) -> int:
@@ -40,27 +45,23 @@ class TarMember:
         return self._tar.requests
 
     def read(self, start: int, stop: int) -> bytes:
-        begin, end = self._place(start, stop)
         if start == 0:
             # What came together with the tar's headers is mostly enough; who needs more asks for exactly that.
-            ready = self._tar.held(begin, end)
+            ready = self.peek(start, stop)
             if len(ready) > _BLOCK:
                 return ready
-        return self._tar.read(begin, end)
+        return self._tar.read(self.start + start, self.start + min(stop, self.size or 0))
 
-    def held(self, start: int, stop: int) -> bytes:
-        return self._tar.held(*self._place(start, stop))
+    def peek(self, start: int, stop: int) -> bytes:
+        return self._tar.peek(self.start + start, self.start + min(stop, self.size or 0))
 
-    def alone(self) -> bool:
+    def is_alone(self) -> bool:
         """Whether no other one follows, as far as a few small reads tell: the walk ends before it costs much."""
         try:
-            others = members(_Blocks(self._tar), self.at + _padded(self.size or 0))
+            others = members(_Blocks(self._tar), self.start + _round_up(self.size or 0))
             return not any(is_weights(member) for member, _ in others)
         except NotWeights:
             return True
-
-    def _place(self, start: int, stop: int) -> tuple[int, int]:
-        return self.at + start, self.at + min(stop, self.size or 0)
 
 
 def is_tar(head: bytes) -> bool:
@@ -84,16 +85,6 @@ def is_weights(member: tarfile.TarInfo) -> bool:
     return True
 
 
-def _found(tar: Ranges) -> tuple[int, int]:
-    """Where the first .safetensors begins, and how long it is."""
-    for member, at in members(_Blocks(tar)):
-        if is_weights(member):
-            if tar.size is not None and at + member.size > tar.size:
-                raise NotWeights("The archive breaks off in the middle of the LoRA. Get it again.")
-            return at, member.size
-    raise NotWeights("The archive holds no safetensors file, so no LoRA that could be read.")
-
-
 class Blocks(Protocol):
     def read(self, at: int, count: int) -> bytes:
         """The bytes there, fewer at the end."""
@@ -106,91 +97,72 @@ def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[t
     Python's own tarfile reads long names and pax headers of any length, and releases before 3.11.10 take minutes for a
     pax header of 200 KB (CVE-2024-6232).
     """
-    said = dict[str, str]()
+    extended = dict[str, str]()
     for _ in range(most):
-        member = _header(blocks.read(at, _BLOCK))
-        if member is None:
+        try:
+            member = tarfile.TarInfo.frombuf(blocks.read(at, _BLOCK), "utf-8", "replace")
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
             return
+        except tarfile.TarError as error:
+            raise NotWeights("This is not a readable tar archive, or it breaks off.") from error
+        if member.size < 0 or member.type == tarfile.GNUTYPE_SPARSE:
+            raise NotWeights("The archive has a member whose size can't be right. It is not read further.")
         at += _BLOCK
         if member.type in _LONG:
-            said |= _said(member, blocks.read(at, _long(member)))
-            at += _padded(member.size)
+            if member.size > _MAX_LONG_NAME:
+                raise NotWeights("The archive's headers take more room than any real one's. It is not read further.")
+            extended |= _read_extended(member, blocks.read(at, member.size))
+            at += _round_up(member.size)
             continue
-        yield _named(member, said), at
-        said = {}
-        at += _padded(member.size) if _has_bytes(member) else 0
+        yield _extend(member, extended), at
+        extended = {}
+        # As tarfile skips them: links, folders and devices have no bytes, whatever size they claim.
+        if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
+            at += _round_up(member.size)
     raise NotWeights(f"The archive has more than {most} members. It is not read further.")
 
 
-def _header(block: bytes) -> tarfile.TarInfo | None:
-    """None at the end of the archive."""
-    try:
-        member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
-    except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
-        return None
-    except tarfile.TarError as error:
-        raise NotWeights("This is not a readable tar archive, or it breaks off.") from error
-    if member.size < 0 or member.type == tarfile.GNUTYPE_SPARSE:
-        raise NotWeights("The archive has a member whose size can't be right. It is not read further.")
-    return member
-
-
-def _long(member: tarfile.TarInfo) -> int:
-    if member.size > _MAX_LONG_NAME:
-        raise NotWeights("The archive's headers take more room than any real one's. It is not read further.")
-    return member.size
-
-
-def _said(member: tarfile.TarInfo, data: bytes) -> dict[str, str]:
+def _read_extended(member: tarfile.TarInfo, data: bytes) -> dict[str, str]:
     """What such a header says about the next member: its name, size, or that it is sparse."""
     if member.type == tarfile.GNUTYPE_LONGNAME:
         return {"path": data.partition(b"\0")[0].decode("utf-8", "replace")}
-    if member.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-        return dict(_records(data))
-    return {}
-
-
-def _records(data: bytes) -> Iterator[tuple[str, str]]:
-    """pax: `LENGTH KEY=VALUE\n` after each other, the length being that of the whole record."""
-    while data:
+    found = dict[str, str]()
+    # pax: `LENGTH KEY=VALUE\n` after each other, the length being that of the whole record.
+    while data and member.type in _PAX:
         digits = data.partition(b" ")[0]
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
         record = data[len(digits) + 1 : length]
         key, equals, value = record.removesuffix(b"\n").partition(b"=")
         if not equals or length > len(data):
             raise NotWeights("This is not a readable tar archive: one of its pax headers is broken.")
-        yield key.decode("utf-8", "replace"), value.decode("utf-8", "replace")
+        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
         data = data[length:]
+    return found
 
 
-def _named(member: tarfile.TarInfo, said: dict[str, str]) -> tarfile.TarInfo:
-    member.name = said.get("GNU.sparse.name") or said.get("path") or member.name
-    size = said.get("size", "")
+def _extend(member: tarfile.TarInfo, extended: dict[str, str]) -> tarfile.TarInfo:
+    member.name = extended.get("GNU.sparse.name") or extended.get("path") or member.name
+    size = extended.get("size", "")
     if size.isascii() and size.isdigit() and len(size) < 19:
         member.size = int(size)
-    if any(key.startswith("GNU.sparse.") for key in said):
+    if any(key.startswith("GNU.sparse.") for key in extended):
         member.sparse = b""  # what issparse() asks for
     return member
 
 
-def _has_bytes(member: tarfile.TarInfo) -> bool:
-    """As tarfile skips them: links, folders and devices have none, whatever size they claim."""
-    return member.isreg() or member.type not in tarfile.SUPPORTED_TYPES
-
-
-def _padded(size: int) -> int:
+def _round_up(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
 
 
 class _Blocks:
     """The tar, read in pieces that are likely to hold the LoRA's own header too."""
 
-    def __init__(self, tar: Ranges) -> None:
+    def __init__(self, tar: RangeReader) -> None:
         self._tar = tar
         self._hops = 0
 
     def read(self, at: int, count: int) -> bytes:
-        data = self._tar.held(at, at + count)
+        data = self._tar.peek(at, at + count)
         if len(data) < count:
             self._hops += 1
             if self._hops > _MAX_HOPS:

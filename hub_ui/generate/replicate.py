@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from connectors.errors import DoesNotFit, HubDown, HubTimeout, HubUiError, PreviewError, RateLimited, UsageError
 from connectors.http.json_fields import number, text
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.record import Access
 from connectors.ref import Ref
@@ -58,9 +59,14 @@ class ReplicateBackend:
     """`access` is what stands before the file of another hub's LoRA: what needs a key can't be fetched there."""
 
     def __init__(
-        self, endpoint: Endpoint, *, access: Callable[[Ref], Access] | None = None, pace: PollInterval | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        access: Callable[[Ref], Access] | None = None,
+        poll: PollInterval | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
-        self._runs = Runs(endpoint, pace=pace)
+        self._runs = Runs(endpoint, poll=poll, retry=retry)
         self._access: Callable[[Ref], Access] = access or (lambda _ref: "open")
 
     def close(self) -> None:

@@ -34,29 +34,21 @@ class FileNameTemplate:
                 f"“{template}” is no template for file names: write folders and a name with / between them, such as "
                 f"{DEFAULT}"
             )
-        used = [name for part in parts for name in _placeholders(part, template)]
-        if not used:
-            raise UsageError(f"“{template}” gives every file one name. Use at least one of {_list()}.")
+        known = ", ".join(f"{{{name}}}" for name in KNOWN)
+        try:
+            fields = [field[1:] for part in parts for field in string.Formatter().parse(part) if field[1] is not None]
+        except ValueError as error:
+            raise UsageError(f"“{template}” is no template for file names: {error}. Known are {known}.") from error
+        for name, spec, conversion in fields:
+            if name not in KNOWN or spec or conversion:
+                raise UsageError(f"“{{{name}}}” is nothing a file can be named by. Known are {known}.")
+        if not fields:
+            raise UsageError(f"“{template}” gives every file one name. Use at least one of {known}.")
         return cls(parts=tuple(parts))
 
-    def filled(self, values: Mapping[str, str]) -> list[str]:
+    def fill(self, values: Mapping[str, str]) -> list[str]:
         """Each part with its placeholders replaced; what is not known leaves no dash behind."""
         return [part.format_map(values).strip(" -_") for part in self.parts]
-
-
-def _placeholders(part: str, template: str) -> list[str]:
-    try:
-        found = [(name, spec, how) for _, name, spec, how in string.Formatter().parse(part) if name is not None]
-    except ValueError as error:
-        raise UsageError(f"“{template}” is no template for file names: {error}. Known are {_list()}.") from error
-    for name, spec, how in found:
-        if name not in KNOWN or spec or how:
-            raise UsageError(f"“{{{name}}}” is nothing a file can be named by. Known are {_list()}.")
-    return [name for name, _, _ in found]
-
-
-def _list() -> str:
-    return ", ".join(f"{{{name}}}" for name in KNOWN)
 
 
 SUFFIX = ".safetensors"
@@ -80,7 +72,7 @@ def target(
     """The path for a file, below the library folder. `taken` are other files' paths; case doesn't tell paths apart."""
     for most in _SHORTER:
         # The template's own words count too, hence more room for a part than for a value in it.
-        parts = [safe_name(part, 2 * most) for part in names.filled(_values(record, ref, name, most))]
+        parts = [safe_name(part, 2 * most) for part in names.fill(_values(record, ref, name, most))]
         if len("/".join(parts)) <= _MAX_PATH:
             break
     *folders, stem = parts

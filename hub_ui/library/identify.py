@@ -20,7 +20,7 @@ from connectors.errors import AccessError, BadHeader, HubUiError, NetworkError, 
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref, local_ref
 from connectors.weights.header import header_length
-from connectors.weights.inspect import Facts, inspect_path, restored
+from connectors.weights.inspect import Facts, decode_facts, inspect_path
 from hub_ui.library.file_names import SUFFIX, is_safe_path
 from hub_ui.library.lockfile import Entry
 
@@ -170,10 +170,10 @@ def facts_of(
 ) -> Facts:
     """From the header, which is remembered under the file's bytes, wherever they lie."""
     text = stored(read.sha256)
-    known = restored(text) if text else None
+    known = decode_facts(text) if text else None
     if known is None:
         known = inspect_path(path)
-        remember(read.sha256, known.stored())
+        remember(read.sha256, known.encode())
     return known
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadRef, HubUiError, IntegrityError, NotFound, NotWeights, UsageError, WrongHash
+from connectors.http.ranges import Renew
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
@@ -33,7 +34,6 @@ from hub_ui.library.disk import (
 )
 from hub_ui.library.download import fetch as http_download
 from hub_ui.library.download import huggingface
-from hub_ui.library.download.address import Renew
 from hub_ui.library.download.fetch import check_promise
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place, part_of, read_state
@@ -114,7 +114,7 @@ class Library:
         """
         if not download.ref.pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
-        meter = Meter(total=download.size, report=on_progress, cancelled=is_cancelled, most=most)
+        meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled, most=most)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
@@ -262,14 +262,14 @@ class Library:
                 if isinstance(download, HttpDownload):
                     fetched = http_download.fetch(download, part, meter, renew=renew, manner=self.manner)
                 else:
-                    fetched = huggingface.fetch(download, part.path, meter, self.manner.patience)
+                    fetched = huggingface.fetch(download, part.path, meter, self.manner.retry)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)
             meter.check()
             return self._install(download, about, part, fetched)
         except IntegrityError as error:
             # A web page in place of the rest proves nothing about a beginning that looked like weights.
-            if not isinstance(error, NotWeights) or part.complete or not part.covered(0):
+            if not isinstance(error, NotWeights) or part.complete or not part.end_of(0):
                 part.drop()
             raise
         finally:

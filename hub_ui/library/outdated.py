@@ -10,12 +10,12 @@ from typing import Literal
 from connectors.claims.resolve import flatten
 from connectors.connector import HttpDownload
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.http.files import file_http
+from connectors.http.adapter import file_http
+from connectors.http.ranges import Range, RangedSource, Renew
+from connectors.http.retry import Attempts, RetryPolicy
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
-from hub_ui.library.download.address import Asked, RangedSource, Renew
 from hub_ui.library.download.progress import Meter
-from hub_ui.library.download.retry import Attempts, RetryPolicy
 from hub_ui.library.download.tar import only_safetensors
 from hub_ui.library.lockfile import Entry
 
@@ -162,18 +162,18 @@ def _update(entry: Entry, state: State, version: Version, file: WeightFile | Non
     )
 
 
-def sha256_at(download: HttpDownload, renew: Renew, meter: Meter, patience: RetryPolicy) -> str:
+def sha256_at(download: HttpDownload, renew: Renew, meter: Meter, retry: RetryPolicy) -> str:
     """Of the file itself where it is in a tar. Raises HubUiError when it can't be read to its end."""
-    address = RangedSource(download, renew)
-    attempts = Attempts(patience=patience, check=meter.check)
+    source = RangedSource.of(download, renew)
+    attempts = Attempts(retry, meter.check)
     while True:
         try:
-            return _read_once(download, address, meter)
+            return _read_once(download, source, meter)
         except HubUiError as error:
-            attempts.failed(error, 0)
+            attempts.wait(error, 0)
 
 
-def _read_once(download: HttpDownload, address: RangedSource, meter: Meter) -> str:
+def _read_once(download: HttpDownload, source: RangedSource, meter: Meter) -> str:
     def count(chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
         done = 0
         for chunk in chunks:
@@ -185,10 +185,10 @@ def _read_once(download: HttpDownload, address: RangedSource, meter: Meter) -> s
 
     digest = hashlib.sha256()
     with file_http(again=False) as http:
-        answer = address.open(http, Asked(whole=True))
+        answer = source.open(http, Range(whole=True))
         with answer.response:
             meter.at(0, answer.total)
-            chunks = count(address.chunks(answer), answer.total)
+            chunks = count(source.chunks(answer), answer.total)
             for chunk in only_safetensors(chunks) if download.in_tar else chunks:
                 digest.update(chunk)
             # Read to the end of a tar too: a connection that breaks there has sent another tar.

@@ -93,8 +93,8 @@ class Sync:
             download = connector.download(entry.ref)
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
-                meter = Meter(report=self.on_progress)
-                found = sha256_at(download, lambda: connector.download(entry.ref), meter, self.library.manner.patience)
+                meter = Meter(on_progress=self.on_progress)
+                found = sha256_at(download, lambda: connector.download(entry.ref), meter, self.library.manner.retry)
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
         except (HubDown, HubTimeout, RateLimited) as error:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import requests
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.errors import BadAnswer, HubTimeout, HubUiError
-from connectors.http.errors import FAILED, unreachable
-from connectors.http.files import file_http
-from connectors.http.session import CONNECT_SECONDS, READ_SECONDS
+from connectors.errors import BadAnswer, HubUiError
+from connectors.http.adapter import file_http
+from connectors.http.ranges import RangedSource
 from hub_ui.widgets.render import PATH, ImageLinks
 
 # Gradio's own threads are not to wait for hosts that are slow.
@@ -28,7 +25,6 @@ AT_ONCE = 16
 SECONDS = 20.0
 MOST_BYTES = 24 * 1024 * 1024
 MOST_PIXELS = 100_000_000
-MOST_REDIRECTS = 5
 # An SVG may hold code, so that none is passed on.
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -61,10 +57,7 @@ class HubImages:
     def fetch(self, url: str, hub: str) -> HubImage:
         """Raises one of our errors for what can't be fetched, and for what is no image."""
         with file_http(public={self.hosts.get(hub, "")}, again=False) as http:
-            try:
-                return picture(download(http, url))
-            except FAILED as error:
-                raise unreachable(error, None) from error
+            return picture(RangedSource(url).fetch(http, most=MOST_BYTES, seconds=SECONDS))
 
     async def _answer(self, request: Request) -> Response:
         named = self.links.read(request.query_params)
@@ -80,26 +73,6 @@ class HubImages:
 
 def host_of(endpoint: str) -> str:
     return urlsplit(endpoint).hostname or ""
-
-
-def download(http: requests.Session, url: str) -> bytes:
-    """Follows redirects one by one, so that each host is checked by the session."""
-    for _ in range(MOST_REDIRECTS + 1):
-        with http.get(url, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True) as response:
-            if response.is_redirect:
-                url = urljoin(url, response.headers["Location"])
-                continue
-            if not response.ok:
-                raise BadAnswer(f"The image's host refuses it ({response.status_code}).")
-            body, deadline = bytearray(), time.monotonic() + SECONDS
-            for chunk in response.iter_content(64 * 1024):
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise BadAnswer("The image is too large to be shown.")
-                if time.monotonic() > deadline:
-                    raise HubTimeout("The image did not come in time.")
-            return bytes(body)
-    raise BadAnswer("The image's address leads in circles.")
 
 
 def picture(data: bytes) -> HubImage:

@@ -257,7 +257,7 @@ def test_a_header_read_before_its_hash_was_known_is_still_known(built: Services,
 def test_refs_that_differ_in_letter_case_are_different_files(built: Services, server: Server) -> None:
     built.inspect(FIRST)
     upper, lower = (WeightFile(ref=REF.at("2001", name), name="ink.safetensors") for name in ("A", "a"))
-    built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.inspect(FIRST).stored())
+    built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.inspect(FIRST).encode())
     assert (built.facts_known(upper) is None, built.facts_known(lower) is None) == (False, True)
 
 

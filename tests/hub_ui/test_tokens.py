@@ -22,6 +22,7 @@ from PIL import Image
 
 import connectors
 from connectors.connector import HubDownload
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
@@ -33,7 +34,6 @@ from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.library.download.progress import Progress, PullCancelled
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.settings import Settings
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, copied, edited
 from tests.recording import Recorder, Request

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from connectors.claims.resolve import flatten
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate.runs import PollInterval, Run, Runs
+from connectors.replicate.runs import Run, Runs
 from connectors.replicate.trainings import Order, Trainings
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
@@ -178,9 +179,8 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
 def test_a_refusal_ends_with_its_own_exit_code(
     hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "hub_ui.training.Runs", lambda endpoint: Runs(endpoint, pace=PollInterval(sleep=lambda _: None))
-    )
+    retry = RetryPolicy(tries=6, pause=lambda _: None)
+    monkeypatch.setattr("hub_ui.training.Runs", lambda endpoint: Runs(endpoint, retry=retry))
     hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
     got, said = line("train", pictures, *FOG, "--yes")
     assert got == code

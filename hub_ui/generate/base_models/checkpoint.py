@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import HubUiError, NoBase
-from connectors.http.ranges import FileRanges
 from connectors.weights.file_type import WORDS, structure_of
-from connectors.weights.header import Header, Tensor, read_header
+from connectors.weights.header import FileReader, Header, Tensor, read_header
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
 # The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.
@@ -55,7 +54,7 @@ def identify_checkpoint(path: Path) -> Recognised:
         )
     try:
         with path.open("rb") as file:
-            header = read_header(FileRanges(file))
+            header = read_header(FileReader(file))
     except OSError as error:
         raise NoBase(f"{path} can't be read: {error.strerror or error}. Check the name.") from error
     except HubUiError as error:

@@ -247,10 +247,10 @@ def _ask_hub(asked: Asked, revision: str | None, source: Source) -> ModelInfo:
     try:
         info = HfApi(endpoint=source.endpoint, token=source.token or False).model_info(asked.repo, revision=revision)
     except FAILURES as error:
-        raise download_errors.told(asked, error) from error
+        raise download_errors.base_error(asked, error) from error
     # The hub describes a gated repo to everyone, and refuses its files only.
     if info.gated and source.token is None:
-        raise download_errors.gated(asked)
+        raise download_errors.gated_error(asked)
     return info
 
 
@@ -267,7 +267,7 @@ def _fetch_index(asked: Asked, info: ModelInfo, source: Source) -> repo_layout.I
     try:
         path = hf_hub_download(asked.repo, name, revision=info.sha, **_options(source))
     except FAILURES as error:
-        raise download_errors.told(asked, error) from error
+        raise download_errors.base_error(asked, error) from error
     try:
         index = repo_layout.parse_index(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
@@ -287,7 +287,7 @@ def _plan_files(asked: Asked, info: ModelInfo, names: Iterable[str], source: Sou
             **_options(source),
         )
     except FAILURES as error:
-        raise download_errors.told(asked, error) from error
+        raise download_errors.base_error(asked, error) from error
     card: Any = info.card_data or {}
     # "other" means that the name stands beside it.
     named = card.get("license_name") if card.get("license") == "other" else card.get("license")
@@ -313,7 +313,9 @@ def _download_piece(piece: Piece, choice: PipelineSpec, source: Source, on_bytes
             **_options(source),
         )
     except FAILURES as error:
-        raise download_errors.told(replace(_asked(piece.repo, choice, source), gated=piece.gated), error) from error
+        raise download_errors.base_error(
+            replace(_asked(piece.repo, choice, source), gated=piece.gated), error
+        ) from error
     return Path(folder)
 
 

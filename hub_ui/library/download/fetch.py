@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from connectors.connector import HttpDownload
 from connectors.errors import WrongHash
+from connectors.http.ranges import RangedSource, Renew
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download import tar
-from hub_ui.library.download.address import RangedSource, Renew
 from hub_ui.library.download.hasher import Hasher, check_file
 from hub_ui.library.download.http import DownloadOptions, Transfer
 from hub_ui.library.download.partial_file import PartialFile
@@ -24,11 +24,11 @@ def fetch(
     """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
     with Hasher(part) as hasher:
         transfer = Transfer(
-            download=download, address=RangedSource(download, renew), part=part, meter=meter, hasher=hasher,
+            download=download, source=RangedSource.of(download, renew), part=part, meter=meter, hasher=hasher,
             manner=manner or DownloadOptions(), watch=CancelWatcher(meter),
         )  # fmt: skip
         tar.run(transfer) if download.in_tar else transfer.run()
-        fetched = Fetched(size=part.done, sha256=hasher.finish(meter.check))
+        fetched = Fetched(size=part.bytes_done, sha256=hasher.finish(meter.check))
     check_promise(fetched, download.size, download.sha256)
     check_file(part.path)
     return fetched

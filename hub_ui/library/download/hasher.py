@@ -7,17 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from connectors.errors import BadHeader, NotWeights
-from connectors.http.ranges import FileRanges
-from connectors.weights.header import header_length, read_header
+from connectors.weights.header import FileReader, header_length, read_header
 from hub_ui.library.download.partial_file import PartialFile
 
 _CHUNK = 1024 * 1024
 # Bytes that wait in memory to be hashed. Others are read back from the part, where the system still has them.
-_MOST_HELD = 8 * 1024 * 1024
+_MOST_WAITING = 8 * 1024 * 1024
 _LOOK_AGAIN_SECONDS = 0.2
 # Longest time that a connection waits for the hash to come after it.
 _MOST_WAIT_SECONDS = 0.2
@@ -29,7 +27,7 @@ class Hasher:
     def __init__(self, part: PartialFile) -> None:
         self._part = part
         self._lock = threading.Condition()
-        self._held: dict[int, bytes] = {}
+        self._waiting: dict[int, bytes] = {}
         self._round = 0
         self._end = threading.Event()
         self._fed = threading.Event()
@@ -41,26 +39,24 @@ class Hasher:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end.set()
         self._fed.set()
         self._thread.join()
 
     def feed(self, at: int, data: bytes) -> None:
-        """Bytes that were written to the part at `at`. Far ahead of the hash they are not held: it comes to them."""
+        """Bytes that were written to the part at `at`. Far ahead of the hash they are read from the part again."""
         with self._lock:
             if self._is_next(at):
-                self._lock.wait_for(lambda: self._held_bytes + len(data) <= _MOST_HELD, _MOST_WAIT_SECONDS)
-            if self._is_next(at) and self._held_bytes + len(data) <= _MOST_HELD:
-                self._held[at] = data
-                self._held_bytes += len(data)
+                self._lock.wait_for(lambda: self._waiting_bytes + len(data) <= _MOST_WAITING, _MOST_WAIT_SECONDS)
+            if self._is_next(at) and self._waiting_bytes + len(data) <= _MOST_WAITING:
+                self._waiting[at] = data
+                self._waiting_bytes += len(data)
         self._fed.set()
 
     def _is_next(self, at: int) -> bool:
         """Whether all bytes from the hash up to here are in memory."""
-        return self._at <= at <= self._at + self._hashing + self._held_bytes
+        return self._at <= at <= self._at + self._hashing + self._waiting_bytes
 
     def restart(self) -> None:
         """What was hashed belongs to other bytes than those that come now."""
@@ -81,8 +77,8 @@ class Hasher:
     def _reset(self) -> None:
         self._at = 0
         self._digest = hashlib.sha256()
-        self._held.clear()
-        self._held_bytes = 0
+        self._waiting.clear()
+        self._waiting_bytes = 0
         self._hashing = 0
         self._error: OSError | None = None
 
@@ -101,34 +97,26 @@ class Hasher:
         """Hashes what comes next; False if it has not come."""
         with self._lock:
             at, digest, this_round = self._at, self._digest, self._round
-            data = self._held.pop(at, b"")
-            self._held_bytes -= len(data)
+            data = self._waiting.pop(at, b"")
+            self._waiting_bytes -= len(data)
             self._hashing = len(data)
             self._lock.notify_all()
-        data = data or self._read(at)
+            stop = min([at + _CHUNK, *(start for start in self._waiting if start > at)])
+        stop = min(stop, self._part.end_of(at))
+        if not data and stop > at:
+            with self._part.path.open("rb", buffering=0) as file:
+                file.seek(at)
+                data = file.read(stop - at)
         if not data:
             return False
         digest.update(data)
         with self._lock:
             if self._round == this_round:
                 self._at, self._hashing = at + len(data), 0
-                self._forget_passed()
+                for start in [start for start in self._waiting if start < self._at]:
+                    self._waiting_bytes -= len(self._waiting.pop(start))
         self._moved.set()
         return True
-
-    def _read(self, at: int) -> bytes:
-        stop = min(self._part.covered(at), at + _CHUNK)
-        with self._lock:
-            stop = min([stop, *(start for start in self._held if start > at)])
-        if stop <= at:
-            return b""
-        with self._part.path.open("rb", buffering=0) as file:
-            file.seek(at)
-            return file.read(stop - at)
-
-    def _forget_passed(self) -> None:
-        for start in [start for start in self._held if start < self._at]:
-            self._held_bytes -= len(self._held.pop(start))
 
 
 def check_start(head: bytes) -> None:
@@ -140,7 +128,7 @@ def check_start(head: bytes) -> None:
 def check_file(path: Path) -> None:
     """Raises NotWeights unless the header can be read and describes exactly the bytes that follow it."""
     with _errors_as_not_weights(), path.open("rb") as file:
-        read_header(FileRanges(file))
+        read_header(FileReader(file))
 
 
 @contextmanager

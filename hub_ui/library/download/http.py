@@ -13,13 +13,13 @@ import requests
 
 from connectors.connector import HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubUiError, WrongHash
-from connectors.http.files import file_http
+from connectors.http.adapter import file_http
+from connectors.http.ranges import FileChanged, Range, RangeAnswer, RangedSource
+from connectors.http.retry import Attempts, RetryPolicy
 from hub_ui.library.disk import check_space, write_all
-from hub_ui.library.download.address import Answer, Asked, ChangedError, RangedSource
 from hub_ui.library.download.hasher import Hasher, check_start
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import CancelWatcher, Meter
-from hub_ui.library.download.retry import Attempts, RetryPolicy
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.
 _SIZE_TOLERANCE = 1024 * 1024
@@ -36,13 +36,13 @@ class DownloadOptions:
     connections: int = 4
     wide: int = 64 * 1024 * 1024
     piece: int = 16 * 1024 * 1024
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(kw_only=True)
 class Transfer:
     download: HttpDownload
-    address: RangedSource
+    source: RangedSource
     part: PartialFile
     meter: Meter
     hasher: Hasher
@@ -51,134 +51,140 @@ class Transfer:
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
-    _helped: bool = False
+    _helpers_began: bool = False
     _whole: bool = False
 
     def run(self) -> None:
-        attempts = Attempts(patience=self.manner.patience, check=self.meter.check)
-        self.meter.at(self.part.done, self.part.size or self.download.size)
+        attempts = Attempts(self.manner.retry, self.meter.check)
+        self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
         with self.watch.running():
             while not self.part.complete:
-                self._try(attempts)
-
-    def _try(self, attempts: Attempts) -> None:
-        before = self.part.done
-        try:
-            self._once()
-            if self.part.done == before and not self.part.complete:
-                raise HubDown("The answer held nothing. Try again.", hub=self.download.ref.hub)
-        except ChangedError:
-            if self.address.inside is not None:
-                raise
-            self._start_over()
-            attempts.failed(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
-        except HubUiError as error:
-            self.part.save()
-            attempts.failed(error, self.part.done)
-
-    def _once(self) -> None:
-        """Asks for what is missing, and takes it until all has come or something breaks."""
-        self._stop.clear()
-        self._helped = False
-        with file_http(again=False) as http:
-            answer = self.address.open(http, self._first_asked())
-            with answer.response:
-                self._agree(answer)
-                if answer.partial and self.part.size is not None and not self._is_narrow():
-                    self._spread(http, answer)
-                else:
-                    self._take(answer)
-
-    def _first_asked(self) -> Asked:
-        start, stop = next(self.part.gaps())
-        if self._is_narrow():
-            return Asked(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
-        stop = min(start + self.manner.piece, stop or start + self.manner.piece)
-        return Asked(start=start, stop=stop, validator=self.part.state.validator)
-
-    def _is_narrow(self) -> bool:
-        """Whether one connection does: for small files, and where the server has shown that it sends whole ones."""
-        size = self.part.size or self.download.size
-        left = None if size is None else size - self.part.done
-        return self._whole or self.manner.connections < 2 or (left is not None and left < self.manner.wide)
-
-    def _agree(self, answer: Answer) -> None:
-        """Sees to it that the answer goes on with what is there already, or starts over."""
-        if self.part.done and (not answer.partial or not self._continues(answer)):
-            self.restart()
-            if answer.partial:
-                raise ChangedError
-        self._check_size(answer.total)
-        if answer.total == 0:
-            check_start(b"")
-        if not self.part.done:
-            self.part.begin(validator=answer.validator, size=answer.total)
-            self._whole = False
-        self.meter.at(self.part.done, self.part.size or self.download.size)
-        check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.done)
-
-    def _continues(self, answer: Answer) -> bool:
-        """Without a validator, only a promised hash can tell in the end that the two halves belong together."""
-        same_size = None in (self.part.size, answer.total) or self.part.size == answer.total
-        return same_size and (self.part.state.validator is not None or self.part.state.purpose.sha256 is not None)
-
-    def _check_size(self, size: int | None) -> None:
-        promised = self.download.size
-        if size is None or promised is None:
-            return
-        if size > promised + _SIZE_TOLERANCE:
-            raise WrongHash(f"More bytes come than the {promised} promised. Nothing was kept.")
-
-    def _start_over(self) -> None:
-        self.restart()
-        self._whole = True
+                before = self.part.bytes_done
+                try:
+                    self._fetch_missing()
+                    if self.part.bytes_done == before and not self.part.complete:
+                        raise HubDown("The answer held nothing. Try again.", hub=self.download.ref.hub)
+                except FileChanged:
+                    if self.source.inside is not None:
+                        raise
+                    self.restart()
+                    self._whole = True
+                    attempts.wait(HubDown("The hub keeps exchanging the file.", hub=self.download.ref.hub), 0)
+                except HubUiError as error:
+                    self.part.save()
+                    attempts.wait(error, self.part.bytes_done)
 
     def restart(self) -> None:
         self.part.restart()
         self.hasher.restart()
         self.meter.at(0, self.download.size)
 
-    def _spread(self, http: requests.Session, first: Answer) -> None:
+    def write(self, chunks: Iterator[bytes], at: int, stop: int | None) -> int:
+        """Writes the bytes where they belong, counts and hashes them, and returns where they end."""
+        with self.part.writer(at) as file:
+            for chunk in _check_first_bytes(chunks) if at == 0 else chunks:
+                if self._stop.is_set():
+                    break
+                end = at + len(chunk)
+                if stop is not None and end > stop:
+                    raise BadAnswer("The hub sends more than it announced. Try again later.", hub=self.download.ref.hub)
+                if stop is None:
+                    self._check_size(end)
+                write_all(file, chunk)
+                self.part.wrote(at, end)
+                self.hasher.feed(at, chunk)
+                at = end
+                self.meter.add(len(chunk))
+        return at
+
+    def _fetch_missing(self) -> None:
+        """Asks for what is missing, and takes it until all has come or something breaks."""
+        self._stop.clear()
+        self._helpers_began = False
+        start, stop = next(self.part.gaps())
+        if not self._is_narrow():
+            stop = min(start + self.manner.piece, stop or start + self.manner.piece)
+        wanted = Range(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
+        with file_http(again=False) as http:
+            answer = self.source.open(http, wanted)
+            with answer.response:
+                self._accept(answer)
+                if answer.partial and self.part.size is not None and not self._is_narrow():
+                    self._spread(http, answer)
+                else:
+                    self._take(answer)
+
+    def _is_narrow(self) -> bool:
+        """Whether one connection does: for small files, and where the server has shown that it sends whole ones."""
+        size = self.part.size or self.download.size
+        left = None if size is None else size - self.part.bytes_done
+        return self._whole or self.manner.connections < 2 or (left is not None and left < self.manner.wide)
+
+    def _accept(self, answer: RangeAnswer) -> None:
+        """Sees to it that the answer goes on with what is there already, or starts over."""
+        if self.part.bytes_done and (not answer.partial or not self._continues(answer)):
+            self.restart()
+            if answer.partial:
+                raise FileChanged("The hub has exchanged the file. Try again.", hub=self.download.ref.hub)
+        self._check_size(answer.total)
+        if answer.total == 0:
+            check_start(b"")
+        if not self.part.bytes_done:
+            self.part.begin(validator=answer.validator, size=answer.total)
+            self._whole = False
+        self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
+        check_space(self.part.path.parent, None if self.part.size is None else self.part.size - self.part.bytes_done)
+
+    def _continues(self, answer: RangeAnswer) -> bool:
+        """Without a validator, only a promised hash can tell in the end that the two halves belong together."""
+        same_size = None in (self.part.size, answer.total) or self.part.size == answer.total
+        return same_size and (self.part.state.validator is not None or self.part.state.purpose.sha256 is not None)
+
+    def _check_size(self, size: int | None) -> None:
+        promised = self.download.size
+        if size is not None and promised is not None and size > promised + _SIZE_TOLERANCE:
+            raise WrongHash(f"More bytes come than the {promised} promised. Nothing was kept.")
+
+    def _spread(self, http: requests.Session, first: RangeAnswer) -> None:
         """Several connections, each taking the next piece: so they stay near each other, and the hash near them.
 
         The others begin only once the first has shown that it is not fast enough alone.
         """
         alone = threading.Event()
-        self._pieces = deque(self._cut(first.stop or 0))
+        self._pieces = deque(
+            (at, min(at + self.manner.piece, stop))
+            for start, stop in self._closed_gaps()
+            for at in range(max(start, first.stop or 0), stop, self.manner.piece)
+        )
         with ThreadPoolExecutor(self.manner.connections, thread_name_prefix="pull") as pool:
-            others = [pool.submit(self._help, alone, self.part.done) for _ in range(self.manner.connections - 1)]
-            with self._stopping_all():
+            others = [pool.submit(self._help, alone, self.part.bytes_done) for _ in range(self.manner.connections - 1)]
+            with self._stop_all_on_error():
                 self._take(first)
-                self._go_on_alone(alone)
+                with self._choosing:
+                    alone.set()
+                    # If no other connection has begun, none will, and what is left is one piece.
+                    if not self._helpers_began:
+                        self._pieces = deque(self._closed_gaps())
                 self._take_pieces(http)
         for other in others:
             other.result()
 
-    def _cut(self, begin: int) -> Iterator[tuple[int, int]]:
-        for start, stop in self.part.gaps():
-            assert stop is not None  # the size is known once a part of the whole has come
-            for at in range(max(start, begin), stop, self.manner.piece):
-                yield at, min(at + self.manner.piece, stop)
-
-    def _go_on_alone(self, alone: threading.Event) -> None:
-        """If no other connection has begun, none will, and what is left is one piece."""
-        with self._choosing:
-            alone.set()
-            if not self._helped:
-                self._pieces = deque((start, stop) for start, stop in self.part.gaps() if stop is not None)
+    def _closed_gaps(self) -> list[tuple[int, int]]:
+        """What has not come yet of a file whose size is known."""
+        return [(start, stop) for start, stop in self.part.gaps() if stop is not None]
 
     def _help(self, alone: threading.Event, before: int) -> None:
-        if not alone.wait(_SECONDS_ALONE) and self.part.done - before >= _FAST_BYTES:
+        if not alone.wait(_SECONDS_ALONE) and self.part.bytes_done - before >= _FAST_BYTES:
             alone.wait(_MORE_SECONDS_ALONE)
         with self._choosing:
-            if not self._helped and alone.is_set():
+            if not self._helpers_began and alone.is_set():
                 return
-            self._helped = True
-        with self._stopping_all(), file_http(again=False) as http:
+            self._helpers_began = True
+        with self._stop_all_on_error(), file_http(again=False) as http:
             self._take_pieces(http)
 
     @contextmanager
-    def _stopping_all(self) -> Iterator[None]:
+    def _stop_all_on_error(self) -> Iterator[None]:
         """One connection that fails ends the others too."""
         with ExitStack() as undo:
             undo.callback(self._stop.set)
@@ -191,46 +197,23 @@ class Transfer:
                 start, stop = self._pieces.popleft()
             except IndexError:
                 return
-            self._take_piece(http, Asked(start=start, stop=stop, validator=self.part.state.validator))
+            answer = self.source.open(http, Range(start=start, stop=stop, validator=self.part.state.validator))
+            with answer.response:
+                if not answer.partial or not self._continues(answer):
+                    raise FileChanged("The hub has exchanged the file. Try again.", hub=self.download.ref.hub)
+                self._take(answer)
 
-    def _take_piece(self, http: requests.Session, asked: Asked) -> None:
-        answer = self.address.open(http, asked)
-        with answer.response:
-            if not answer.partial or not self._continues(answer):
-                raise ChangedError
-            self._take(answer)
-
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: RangeAnswer) -> None:
         """A short answer without a length ends the file where it ends."""
         at = answer.start
         if at != answer.stop:
             with self.watch.over(answer.response):
-                at = self.write(self.address.chunks(answer), at, answer.stop)
+                at = self.write(self.source.chunks(answer), at, answer.stop)
         if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
             self.part.end(at)
 
-    def write(self, chunks: Iterator[bytes], at: int, stop: int | None) -> int:
-        """Writes the bytes where they belong, tells everyone, and returns where they end."""
-        with self.part.writer(at) as file:
-            for chunk in _sound(chunks) if at == 0 else chunks:
-                if self._stop.is_set():
-                    break
-                self._check_end(at + len(chunk), stop)
-                write_all(file, chunk)
-                self.part.wrote(at, at + len(chunk))
-                self.hasher.feed(at, chunk)
-                at += len(chunk)
-                self.meter.add(len(chunk))
-        return at
 
-    def _check_end(self, end: int, stop: int | None) -> None:
-        if stop is not None and end > stop:
-            raise BadAnswer("The hub sends more than it announced. Try again later.", hub=self.download.ref.hub)
-        if stop is None:
-            self._check_size(end)
-
-
-def _sound(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes, once the first nine have passed for a safetensors file's."""
     head = b""
     for chunk in chunks:

@@ -81,16 +81,15 @@ class PartialFile:
         """With what an earlier pull left of the same bytes; anything else is dropped."""
         place.part.parent.mkdir(parents=True, exist_ok=True)
         place.state.parent.mkdir(parents=True, exist_ok=True)
-        fresh = State(purpose=purpose, part=place.part.relative_to(place.folder).as_posix())
+        part = place.part.relative_to(place.folder).as_posix()
         known = read_state(place.state)
         old = part_of(place.folder, known) if known else None
-        if known is None or old is None or not purpose.allows(known.purpose) or not _taken_over(known, old, place.part):
-            if old is not None and old.exists():
-                old.unlink()
-            place.part.unlink(missing_ok=True)
-            return cls(place, fresh)
-        kept = msgspec.structs.replace(known, purpose=purpose, part=fresh.part, proved=None, target=None)
-        return cls(place, kept)
+        if known and old and purpose.allows(known.purpose) and _move_bytes(known, old, place.part):
+            return cls(place, msgspec.structs.replace(known, purpose=purpose, part=part, proved=None, target=None))
+        if old is not None and old.exists():
+            old.unlink()
+        place.part.unlink(missing_ok=True)
+        return cls(place, State(purpose=purpose, part=part))
 
     @property
     def path(self) -> Path:
@@ -101,14 +100,14 @@ class PartialFile:
         return self.state.size
 
     @property
-    def done(self) -> int:
+    def bytes_done(self) -> int:
         return sum(stop - start for start, stop in self.state.spans)
 
     @property
     def complete(self) -> bool:
-        return self.size is not None and self.covered(0) >= self.size
+        return self.size is not None and self.end_of(0) >= self.size
 
-    def covered(self, at: int) -> int:
+    def end_of(self, at: int) -> int:
         """Up to where bytes have come without a gap from `at` on."""
         return next((stop for start, stop in self.state.spans if start <= at < stop), at)
 
@@ -131,7 +130,7 @@ class PartialFile:
 
     def wrote(self, start: int, stop: int) -> None:
         with self._lock:
-            self.state.spans = _joined([*self.state.spans, (start, stop)])
+            self.state.spans = _merge([*self.state.spans, (start, stop)])
             if time.monotonic() - self._saved >= _SECONDS_BETWEEN_SAVES:
                 self._save()
 
@@ -141,7 +140,7 @@ class PartialFile:
             self.state.validator, self.state.size = validator, size
             self._save()
 
-    def found_inside(self, at: int, length: int) -> None:
+    def set_inside(self, at: int, length: int) -> None:
         with self._lock:
             self.state.inside, self.state.size = (at, length), length
             self._save()
@@ -202,7 +201,7 @@ def read_state(path: Path) -> State | None:
     except (OSError, msgspec.MsgspecError, RecursionError):
         return None
     spans = state.spans
-    in_order = all(0 <= start < stop for start, stop in spans) and spans == _joined(spans)
+    in_order = all(0 <= start < stop for start, stop in spans) and spans == _merge(spans)
     return state if state.read_as == _READ_AS and in_order else None
 
 
@@ -219,11 +218,10 @@ def part_of(folder: Path, state: State) -> Path | None:
     return folder / place if inside and place.suffix == SUFFIX else None
 
 
-def _taken_over(state: State, old: Path, new: Path) -> bool:
+def _move_bytes(state: State, old: Path, new: Path) -> bool:
     """Whether the bytes are there, and now lie where they should: the target may have another name since."""
-    end = state.spans[-1][1] if state.spans else 0
     try:
-        if old.stat().st_size < end:
+        if old.stat().st_size < (state.spans[-1][1] if state.spans else 0):
             return False
         if old != new:
             move(old, new)
@@ -232,11 +230,11 @@ def _taken_over(state: State, old: Path, new: Path) -> bool:
     return True
 
 
-def _joined(spans: list[Span]) -> list[Span]:
-    found: list[Span] = []
+def _merge(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
     for start, stop in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(stop, found[-1][1]))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
         else:
-            found.append((start, stop))
-    return found
+            merged.append((start, stop))
+    return merged

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import requests
@@ -39,22 +39,22 @@ class Progress:
 class Meter:
     """Counts bytes of one pull, reports a few times a second, and raises PullCancelled once asked to.
 
-    Several threads may count at once; `report` and `cancelled` are called by one at a time.
+    Several threads may count at once; `on_progress` and `is_cancelled` are called by one at a time.
     """
 
     def __init__(
         self,
         *,
         total: int | None = None,
-        report: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
         most: int | None = None,
     ) -> None:
         """`most` bytes are let through: what a server says of its file's size need not be so."""
         self.total = total
         self.most = most
-        self._report = report
-        self._cancelled = cancelled
+        self._on_progress = on_progress
+        self._is_cancelled = is_cancelled
         self._start = time.monotonic()
         self._last = 0.0
         self._done = 0
@@ -74,20 +74,20 @@ class Meter:
             now = time.monotonic()
             if now - self._last >= _SECONDS_BETWEEN_REPORTS:
                 self._last = now
-                self._tell()
+                self._report()
 
     @property
     def can_be_cancelled(self) -> bool:
-        return self._cancelled is not None
+        return self._is_cancelled is not None
 
     @property
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         with self._lock:
-            return self._cancelled is not None and self._cancelled()
+            return self._is_cancelled is not None and self._is_cancelled()
 
     def check(self) -> None:
         with self._lock:
-            if self.cancelled:
+            if self.is_cancelled:
                 raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
             if self.most is not None and self._done > self.most:
                 raise UsageError(f"The file takes more than {self.most // 1_000_000:,} MB, the most for one here.")
@@ -96,12 +96,12 @@ class Meter:
         """The last report: everything is there."""
         with self._lock:
             self._done = self.total = size
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
-        if self._report is not None:
+    def _report(self) -> None:
+        if self._on_progress is not None:
             seconds = time.monotonic() - self._start
-            self._report(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))
+            self._on_progress(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))
 
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -131,7 +131,7 @@ class CancelWatcher:
             yield
             return
         ended = threading.Event()
-        thread = threading.Thread(target=self._look, args=(ended,), name="cancelled?", daemon=True)
+        thread = threading.Thread(target=self._watch, args=(ended,), name="cancelled?", daemon=True)
         thread.start()
         try:
             yield
@@ -139,17 +139,13 @@ class CancelWatcher:
             ended.set()
             thread.join()
 
-    def _look(self, ended: threading.Event) -> None:
+    def _watch(self, ended: threading.Event) -> None:
         while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-            if self._meter.cancelled:
-                self._shut()
-
-    def _shut(self) -> None:
-        """Whoever reads gets an end in place of bytes, and then asks the meter."""
-        with self._lock:
-            for response in self._open:
-                try:
-                    response.raw.shutdown()
-                # Read to its end already, or not able to.
-                except (OSError, RuntimeError, ValueError):
-                    continue
+            if not self._meter.is_cancelled:
+                continue
+            with self._lock:
+                for response in self._open:
+                    # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have been
+                    # read to its end already, or not be able to.
+                    with suppress(OSError, RuntimeError, ValueError):
+                        response.raw.shutdown()

@@ -15,7 +15,7 @@ from PIL import Image
 from connectors.claims import base_models
 from connectors.claims.kind import content_tags
 from connectors.errors import BadAnswer, HubUiError
-from connectors.http.files import fetch_public
+from connectors.http.ranges import fetch_public
 from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.library.export.write import Sidecar, as_json
 from hub_ui.library.lockfile import Entry
@@ -129,7 +129,7 @@ def example_of(lora: Lora, entry: Entry, ceiling: Nsfw = "soft") -> Example | No
 
 def fetch(example: Example, hosts: Collection[str]) -> bytes:
     """Raises one of our errors when there is no image to be had. `hosts`: the hubs' own, beside public addresses."""
-    return as_png(fetch_public(example.url, hosts=hosts, most=_MAX_BYTES).content)
+    return as_png(fetch_public(example.url, hosts=hosts, most=_MAX_BYTES))
 
 
 def as_png(data: bytes) -> bytes:

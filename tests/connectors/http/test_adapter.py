@@ -12,9 +12,16 @@ from urllib3.util import Retry
 
 from connectors.errors import BadAnswer, HubTimeout, HubUiError
 from connectors.http import adapter, session
-from connectors.http.adapter import BoundedAdapter, DirectHttp, NotPublicError, is_public, read_capped, same_site
-from connectors.http.errors import unreachable
-from connectors.http.files import file_http
+from connectors.http.adapter import (
+    BoundedAdapter,
+    DirectHttp,
+    NotPublicError,
+    file_http,
+    is_public,
+    read_capped,
+    same_site,
+)
+from connectors.http.errors import connection_error
 from connectors.http.session import Endpoint, Session
 from connectors.huggingface import client
 from connectors.huggingface.client import HuggingFace
@@ -40,9 +47,7 @@ def endless(head: bytes) -> Iterator[bytes]:
 
 
 def http(header_seconds: float) -> DirectHttp:
-    direct = DirectHttp()
-    direct.mount("http://", BoundedAdapter(Retry(0), header_seconds=header_seconds))
-    return direct
+    return DirectHttp(BoundedAdapter(Retry(0), header_seconds=header_seconds))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_an_address_of_this_network_is_reached_only_where_its_host_is_named(serv
     with file_http(public=()) as strict, pytest.raises(NotPublicError) as caught:
         strict.get(f"{server.url}/x")
     assert server.asked == []
-    assert "own network" in unreachable(caught.value, None).message
+    assert "own network" in connection_error(caught.value, None).message
     with file_http(public={"127.0.0.1"}) as named:
         assert named.get(f"{server.url}/x").content == b"here"
 

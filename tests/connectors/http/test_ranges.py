@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
 
 from connectors import errors
 from connectors.http import ranges
-from connectors.http.files import file_http
-from connectors.http.ranges import FileRanges, HttpRanges, Sparing
+from connectors.http.adapter import file_http
+from connectors.http.ranges import HttpReader, RangedSource
+from connectors.http.retry import RetryPolicy
+from connectors.weights.header import FileReader
+from connectors.weights.inspect import SparingReader
 from tests.connectors.serving import Answer, Asked, Hub
 
 DATA = bytes(range(256)) * 8
@@ -21,6 +25,12 @@ ENDLESS = {"Content-Length": str(10**12)}
 def http() -> Iterator[requests.Session]:
     with file_http() as session:
         yield session
+
+
+def reader(http: requests.Session, url: str, *, asked: int = 0, **fields: Any) -> HttpReader:
+    source = RangedSource(url, retry=RetryPolicy(tries=3, first=0.0), **fields)
+    source.requests = asked
+    return HttpReader(http, source)
 
 
 def parts(data: bytes = DATA, **headers: str) -> Callable[[Asked], Answer]:
@@ -44,7 +54,7 @@ def redirect(to: str, **headers: str) -> Answer:
 
 def test_a_part_is_asked_for_and_no_more(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert source.read(10, 20) == DATA[10:20]
     assert (server.asked[0].headers["Range"], server.asked[0].headers["Accept-Encoding"]) == ("bytes=10-19", "identity")
     assert (source.size, source.bytes_read, source.requests) == (2048, 10, 1)
@@ -52,7 +62,7 @@ def test_a_part_is_asked_for_and_no_more(server: Hub, http: requests.Session) ->
 
 def test_what_is_held_is_not_asked_for_again(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert [source.read(0, 100), source.read(50, 60), source.read(90, 120)] == [DATA[:100], DATA[50:60], DATA[90:120]]
     assert source.read(0, 120) == DATA[:120]
     assert [asked.headers["Range"] for asked in server.asked] == ["bytes=0-99", "bytes=100-119"]
@@ -60,7 +70,7 @@ def test_what_is_held_is_not_asked_for_again(server: Hub, http: requests.Session
 
 def test_a_read_ends_where_the_file_does(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert source.read(2040, 9000) == DATA[2040:]
     assert source.read(5000, 9000) == b""
     assert source.requests == 1
@@ -68,7 +78,7 @@ def test_a_read_ends_where_the_file_does(server: Hub, http: requests.Session) ->
 
 def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts(b"")
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert (source.read(0, 100), source.size) == (b"", 0)
 
 
@@ -76,20 +86,20 @@ def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, http: reque
 def test_an_end_before_the_beginning_is_refused(server: Hub, http: requests.Session, size: dict[str, str]) -> None:
     server.answers["/f"] = Answer(status=416, headers=size)
     with pytest.raises(errors.BadAnswer, match="416"):
-        HttpRanges(http, server.url + "/f").read(0, 100)
+        reader(http, server.url + "/f").read(0, 100)
 
 
 @pytest.mark.parametrize("status", [201, 204, 304])
 def test_an_answer_that_is_no_download_is_refused(server: Hub, http: requests.Session, status: int) -> None:
     server.answers["/f"] = Answer(status=status)
     with pytest.raises(errors.BadAnswer, match=str(status)):
-        HttpRanges(http, server.url + "/f").read(0, 100)
+        reader(http, server.url + "/f").read(0, 100)
 
 
 def test_redirects_count_and_are_gone_once(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     source.read(0, 10)
     assert source.requests == 2
     source.read(10, 20)
@@ -98,13 +108,13 @@ def test_redirects_count_and_are_gone_once(server: Hub, elsewhere: Hub, http: re
 
 def test_a_relative_redirect_is_followed(server: Hub, http: requests.Session) -> None:
     server.answers |= {"/f": redirect("/g"), "/g": parts()}
-    assert HttpRanges(http, server.url + "/f").read(0, 3) == DATA[:3]
+    assert reader(http, server.url + "/f").read(0, 3) == DATA[:3]
 
 
 def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
-    source = HttpRanges(http, server.url + "/f", headers={**KEY, "X-Key": "secret"})
+    source = reader(http, server.url + "/f", headers={**KEY, "X-Key": "secret"})
     source.read(0, 10)
     source.read(10, 20)
     assert server.asked[0].headers["Authorization"] == "Bearer secret"
@@ -114,7 +124,7 @@ def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http:
 def test_a_key_comes_back_with_a_redirect_back(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers |= {"/f": redirect(elsewhere.url + "/on"), "/g": parts()}
     elsewhere.answers["/on"] = redirect(server.url + "/g")
-    HttpRanges(http, server.url + "/f", headers=KEY).read(0, 10)
+    reader(http, server.url + "/f", headers=KEY).read(0, 10)
     assert ["Authorization" in asked.headers for asked in (*server.asked, *elsewhere.asked)] == [True, True, False]
 
 
@@ -123,7 +133,7 @@ def test_a_signed_address_that_expired_is_fetched_anew_once(
 ) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     source.read(0, 10)
     elsewhere.answers["/signed"] = lambda asked: Answer(status=403) if len(elsewhere.asked) == 2 else parts()(asked)
     assert source.read(10, 20) == DATA[10:20]
@@ -136,20 +146,20 @@ def test_one_that_stays_expired_is_the_delivery_hosts_refusal(
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = Answer(status=403)
     with pytest.raises(errors.HubDown, match="delivery host"):
-        HttpRanges(http, server.url + "/f", hub="civitai").read(0, 10)
+        reader(http, server.url + "/f", hub="civitai").read(0, 10)
     assert len(elsewhere.asked) == 2
 
 
 def test_an_expired_address_is_replaced_by_the_lasting_one(server: Hub, http: requests.Session) -> None:
     server.answers |= {"/signed": Answer(status=403), "/f": parts()}
-    source = HttpRanges(http, server.url + "/signed", source=server.url + "/f", asked=1)
+    source = reader(http, server.url + "/signed", lasting_url=server.url + "/f", asked=1)
     assert (source.read(0, 10), source.requests) == (DATA[:10], 3)
 
 
 def test_redirects_in_circles_end(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect("/f")
     with pytest.raises(errors.BadAnswer, match="in circles"):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
     assert len(server.asked) == 8
 
 
@@ -157,7 +167,7 @@ def test_redirects_in_circles_end(server: Hub, http: requests.Session) -> None:
 def test_a_redirect_to_no_web_address_is_not_followed(server: Hub, http: requests.Session, place: str) -> None:
     server.answers["/f"] = redirect(place)
     with pytest.raises(errors.NetworkError):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
 
 
 @pytest.mark.parametrize("status", [302, 200, 503])
@@ -165,7 +175,7 @@ def test_the_body_of_what_is_no_part_is_never_read(server: Hub, http: requests.S
     """It claims a terabyte of which nothing comes: who reads it waits for twenty seconds."""
     wrong = Answer(status=status, headers={"Location": "/g", **ENDLESS})
     server.answers |= {"/f": lambda asked: wrong if len(server.asked) == 1 else parts()(asked), "/g": parts()}
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     if status == 200:
         with pytest.raises(errors.BadAnswer, match="whole files only"):
             source.read(0, 10)
@@ -176,7 +186,7 @@ def test_the_body_of_what_is_no_part_is_never_read(server: Hub, http: requests.S
 
 def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = Answer(status=502)
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     with pytest.raises(errors.HubDown, match=r"fault of its own \(502\)"):
         source.read(0, 10)
     assert (source.requests, len(server.asked)) == (3, 3)
@@ -184,7 +194,7 @@ def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, htt
 
 def test_a_small_file_may_come_whole(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = Answer(body=DATA)
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert (source.read(0, 5000), source.size) == (DATA, 2048)
 
 
@@ -192,14 +202,14 @@ def test_a_small_file_may_come_whole(server: Hub, http: requests.Session) -> Non
 def test_a_web_page_is_named_and_not_read(server: Hub, http: requests.Session, kind: str) -> None:
     server.answers["/f"] = Answer(body=b"<html>", headers={"Content-Type": kind, **ENDLESS})
     with pytest.raises(errors.NotWeights, match="web page"):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
 
 
 def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> None:
     page = Answer(body=b"<html>", headers={"Content-Type": "text/html"})
     server.answers |= {"/f": redirect("/login?reason=download-auth"), "/login": page}
     with pytest.raises(errors.KeyRequired):
-        HttpRanges(http, server.url + "/f", hub="civitai").read(0, 10)
+        reader(http, server.url + "/f", hub="civitai").read(0, 10)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +219,12 @@ def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> N
 def test_another_part_than_asked_is_refused(server: Hub, http: requests.Session, place: str) -> None:
     server.answers["/f"] = parts(Content_Range=place)
     with pytest.raises(errors.BadAnswer, match=r"part of the file"):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
 
 
 def test_a_size_that_changes_is_refused(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     source.read(0, 10)
     server.answers["/f"] = parts(DATA + DATA)
     with pytest.raises(errors.BadAnswer, match="exchanged"):
@@ -223,7 +233,7 @@ def test_a_size_that_changes_is_refused(server: Hub, http: requests.Session) -> 
 
 def test_a_server_that_does_not_say_the_size_is_read_all_the_same(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts(Content_Range="bytes 0-9/*")
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert (source.read(0, 10), source.size) == (DATA[:10], None)
 
 
@@ -231,7 +241,7 @@ def test_a_body_that_breaks_off_is_told(server: Hub, http: requests.Session) -> 
     server.answers["/f"] = Answer(
         status=206, body=DATA[:6], headers={"Content-Range": "bytes 0-9/2048", "Content-Length": "6"}
     )
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     with pytest.raises(errors.HubDown, match="broke off"):
         source.read(0, 10)
     assert source.bytes_read == 6
@@ -239,28 +249,28 @@ def test_a_body_that_breaks_off_is_told(server: Hub, http: requests.Session) -> 
 
 def test_a_body_longer_than_it_says_is_read_no_further(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = Answer(status=206, body=DATA, headers={"Content-Range": "bytes 0-9/2048"})
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     assert (source.read(0, 10), source.bytes_read) == (DATA[:10], 10)
 
 
 def test_a_compressed_answer_is_refused(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts(Content_Encoding="gzip")
     with pytest.raises(errors.BadAnswer, match="compresses"):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
 
 
 def test_an_answer_that_never_ends_is_given_up(
     server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "_PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(ranges, "_BODY_SECONDS", -1.0)
     server.answers["/f"] = parts()
     with pytest.raises(errors.HubTimeout):
-        HttpRanges(http, server.url + "/f").read(0, 10)
+        reader(http, server.url + "/f").read(0, 10)
 
 
 def test_of_a_refusal_only_the_start_is_read(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = Answer(status=404, body=b"x" * 1_000_000)
-    source = HttpRanges(http, server.url + "/f")
+    source = reader(http, server.url + "/f")
     with pytest.raises(errors.NotFound):
         source.read(0, 10)
     assert source.bytes_read == 64 * 1024
@@ -268,24 +278,24 @@ def test_of_a_refusal_only_the_start_is_read(server: Hub, http: requests.Session
 
 def test_nobody_there_is_told(http: requests.Session) -> None:
     with pytest.raises(errors.HubDown, match=r"The server can't be reached"):
-        HttpRanges(http, "http://127.0.0.1:9/f").read(0, 10)
+        reader(http, "http://127.0.0.1:9/f").read(0, 10)
 
 
 def test_a_file_on_disk_costs_bytes_and_no_requests() -> None:
-    source = FileRanges(io.BytesIO(DATA))
+    source = FileReader(io.BytesIO(DATA))
     assert (source.read(10, 20), source.read(2040, 9000), source.read(9000, 9001)) == (DATA[10:20], DATA[2040:], b"")
     assert (source.size, source.bytes_read, source.requests) == (2048, 18, 0)
 
 
 def test_a_sparing_reader_stops_before_the_fourth_request(server: Hub, http: requests.Session) -> None:
     server.answers["/f"] = parts()
-    source = HttpRanges(http, server.url + "/f", asked=2)
-    sparing = Sparing(source)
+    source = reader(http, server.url + "/f", asked=2)
+    sparing = SparingReader(source)
     assert [sparing.read(0, 10), sparing.read(5, 8), sparing.read(50, 60)] == [DATA[:10], DATA[5:8], b""]
     assert (sparing.size, source.requests) == (2048, 3)
 
 
 def test_a_sparing_reader_reads_nothing_big_and_fails_softly(server: Hub, http: requests.Session) -> None:
-    sparing = Sparing(HttpRanges(http, server.url + "/gone"))
+    sparing = SparingReader(reader(http, server.url + "/gone"))
     assert (sparing.read(0, 10_000_000), server.asked) == (b"", [])
     assert sparing.read(0, 10) == b""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotFound, Paid, RateLimited, UsageError
-from connectors.replicate.runs import PollInterval, Run, Runs, fraction, read
+from connectors.http.retry import RetryPolicy
+from connectors.replicate.runs import Run, Runs, fraction, read
 from tests.connectors.conftest import RECORDINGS
 from tests.connectors.serving import Answer, Asked, Hub, said
 
@@ -19,7 +20,7 @@ BARS = "  0%|          | 0/50 [00:00<?]\n 42%|####      | 21/50 [00:04<00:05,  4
 
 def _runs(server: Hub, token: str | None = "k", *, waited: list[float] | None = None) -> Runs:
     slept = waited.append if waited is not None else lambda _: None
-    return Runs(server.endpoint("replicate", token), pace=PollInterval(first=0.5, tries=4, sleep=slept))
+    return Runs(server.endpoint("replicate", token), retry=RetryPolicy(tries=4, pause=slept))
 
 
 def _run(**fields: Any) -> dict[str, Any]:
@@ -270,7 +271,7 @@ def test_a_picture_may_come_inline(server: Hub) -> None:
 def test_an_endless_picture_is_not_kept(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.replicate.runs._MOST_FETCHED", 1_000)
     server.answers["/big"] = Answer(body=b"x" * 5_000)
-    with pytest.raises(BadAnswer, match="larger than any picture"):
+    with pytest.raises(BadAnswer, match="too large"):
         _runs(server).fetch(f"{server.url}/big")
 
 
@@ -306,3 +307,13 @@ def test_every_recorded_run_is_read() -> None:
     assert len(runs) > 20
     assert runs["replicate_prediction_qixbyytbrnkrzlwb5ggxi6xnva_succeeded.json"].progress == 1.0
     assert runs["replicate_prediction_hdwst0bb05rgp0cf0p29mzk2am_canceled.json"].over
+
+
+def test_a_missing_key_is_told_with_where_to_get_one() -> None:
+    runs = _runs(Hub("http://127.0.0.1:1"), token=None)
+    with pytest.raises(KeyRequired) as caught:
+        runs.need_key("Drawing")
+    assert caught.value.message == (
+        "Drawing on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN, from "
+        "replicate.com/account/api-tokens)."
+    )

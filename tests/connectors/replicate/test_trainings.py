@@ -35,7 +35,7 @@ def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
 
 
 def _trainings(hubs: HubEndpoints, **fields: Any) -> Trainings:
-    return Trainings(runs=Runs(_endpoint(hubs, **fields), pace=PollInterval(first=0.02, most=0.05)))
+    return Trainings(runs=Runs(_endpoint(hubs, **fields), poll=PollInterval(first=0.02, most=0.05)))
 
 
 def _zip() -> bytes:

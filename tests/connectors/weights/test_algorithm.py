@@ -6,10 +6,9 @@ import struct
 
 import pytest
 
-from connectors.http.ranges import FileRanges
 from connectors.weights.algorithm import EffectiveScale, refine_algorithm, strength_of
 from connectors.weights.file_type import Structure, structure_of
-from connectors.weights.header import Header, Tensor
+from connectors.weights.header import FileReader, Header, Tensor
 from tests.connectors.weights.building import Shapes, header, lora, tensors
 
 ATTENTION = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
@@ -154,7 +153,7 @@ def strength(
         found[f"{LAYER}.alpha"] = Tensor(dtype=dtype, shape=shape, data_offsets=(end, end + len(held)))
     known = structure_of(found)
     read = Header(tensors=found, metadata=metadata, data_start=100)
-    source = FileRanges(io.BytesIO(bytes(100 + end) + held)) if alpha is not None else None
+    source = FileReader(io.BytesIO(bytes(100 + end) + held)) if alpha is not None else None
     return strength_of(read, source, known.alpha, next(iter(known.ranks), None))
 
 
@@ -208,7 +207,7 @@ def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape:
 
 
 def test_an_alpha_beyond_the_end_of_what_can_be_read_is_not_known() -> None:
-    known, short = structure_of(tensors(FLUX)), FileRanges(io.BytesIO(b"\0" * 100))
+    known, short = structure_of(tensors(FLUX)), FileReader(io.BytesIO(b"\0" * 100))
     assert strength_of(header(FLUX), short, known.alpha, 16) == UNKNOWN
 
 
@@ -270,6 +269,6 @@ def test_lokr_of_two_whole_factors_has_the_scale_one_whatever_alpha_is() -> None
 def test_a_layer_with_a_hostile_name_gives_a_short_source() -> None:
     shapes = {name.replace("single", "s" * 3000): shape for name, shape in FLUX.items()}
     known = structure_of(tensors(shapes))
-    source = FileRanges(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
+    source = FileReader(io.BytesIO(bytes(8 + 786432) + struct.pack("<e", 8)))
     found = strength_of(header(shapes), source, known.alpha, 16)
     assert (found.alpha, len(found.source or "")) == (8, 200)

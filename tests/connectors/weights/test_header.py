@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import BadHeader, NotWeights
-from connectors.http.ranges import FileRanges
 from connectors.weights import header
-from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES, Header, Tensor, header_length, parse, read_header
+from connectors.weights.header import (
+    DTYPE_BITS,
+    MAX_HEADER_BYTES,
+    FileReader,
+    Header,
+    Tensor,
+    header_length,
+    parse,
+    read_header,
+)
 from connectors.weights.header import table_of as parted
 from tests.connectors.weights.building import file_of, raw_header
 
@@ -29,7 +37,7 @@ def entries(*places: tuple[int, int], dtype: str = "F16", shape: tuple[int, ...]
 
 
 def read(data: bytes) -> Header:
-    return read_header(FileRanges(io.BytesIO(data)))
+    return read_header(FileReader(io.BytesIO(data)))
 
 
 def test_a_file_is_read_with_the_names_and_places_of_its_tensors() -> None:
@@ -291,7 +299,7 @@ def count(shape: tuple[int, ...]) -> int:
 @settings(deadline=None)
 @given(headers())
 def test_the_quick_and_the_strict_way_read_the_same(raw: bytes) -> None:
-    quick, strict = header._quickly(raw), header._strictly(raw)
+    quick, strict = header._parse_fast(raw), header._parse_strict(raw)
     assert quick is None or quick == strict
     assert (parse(raw).tensors, parse(raw).metadata) == strict
 
@@ -300,9 +308,9 @@ def test_the_quick_and_the_strict_way_read_the_same(raw: bytes) -> None:
 @given(st.dictionaries(st.text(st.sampled_from("ab._0é"), max_size=8), SHAPES, max_size=6), st.text(max_size=12))
 def test_what_the_library_writes_is_read_the_quick_way(shapes: dict[str, tuple[int, ...]], comment: str) -> None:
     raw = raw_header(shapes, {"ss_training_comment": comment})
-    quick = header._quickly(raw)
+    quick = header._parse_fast(raw)
     assert quick is not None
-    assert quick == header._strictly(raw)
+    assert quick == header._parse_strict(raw)
 
 
 @settings(deadline=None)
@@ -311,10 +319,10 @@ def test_a_damaged_header_is_read_alike_both_ways_or_refused(raw: bytes, data: s
     at, by = data.draw(st.integers(0, len(raw))), data.draw(st.sampled_from([b'"', b":", b",", b"}", b"\\", b"0", b""]))
     damaged = raw[:at] + by + raw[at + 1 :]
     try:
-        strict = header._strictly(damaged)
+        strict = header._parse_strict(damaged)
     except BadHeader:
         with pytest.raises(BadHeader):
             parse(damaged)
         return
-    quick = header._quickly(damaged)
+    quick = header._parse_fast(damaged)
     assert quick is None or quick == strict

@@ -11,7 +11,7 @@ from connectors import errors
 from connectors.connector import Connector, Download, HttpDownload, HubDownload
 from connectors.record import Claim
 from connectors.ref import HubName, Ref
-from connectors.weights.inspect import Facts, inspect_download, inspect_path, inspect_url, restored
+from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path, inspect_url
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
@@ -144,7 +144,9 @@ def test_an_address_got_from_the_hub_counts_as_a_request(server: Hub) -> None:
 
 
 def test_a_gated_repository_is_told_from_a_private_one(server: Hub) -> None:
-    download = HubDownload(ref=INK, name="", endpoint=server.url, repo="a/b", commit="c", path="d.safetensors")
+    download = HubDownload(
+        ref=Ref.parse("hf:a/b"), name="", endpoint=server.url, repo="a/b", commit="c", path="d.safetensors"
+    )
     for code, error in (("GatedRepo", errors.Gated), ("RepoNotFound", errors.NotFound)):
         server.answers["/a/b/resolve/c/d.safetensors"] = Answer(status=401, headers={"X-Error-Code": code})
         with pytest.raises(error):
@@ -214,9 +216,9 @@ def test_facts_as_json_have_the_contracts_names_in_its_order() -> None:
 
 
 def test_what_was_stored_comes_back_whole_and_for_nothing() -> None:
-    assert restored(FACTS.stored()) == Facts(adapter=FACTS.adapter, size=5)
+    assert decode_facts(FACTS.encode()) == Facts(adapter=FACTS.adapter, size=5)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", FACTS.stored().replace('"read_as":', '"read_as":9')])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", FACTS.encode().replace('"read_as":', '"read_as":9')])
 def test_what_is_damaged_or_old_is_not_known(text: str) -> None:
-    assert restored(text) is None
+    assert decode_facts(text) is None

@@ -6,9 +6,8 @@ import struct
 
 import pytest
 
-from connectors.http.ranges import FileRanges
 from connectors.record import Claim
-from connectors.weights.header import read_header
+from connectors.weights.header import FileReader, read_header
 from connectors.weights.lora_facts import LoraFacts, read
 from tests.connectors.weights.building import Shapes, file_of, header, lora, raw_header
 
@@ -29,7 +28,7 @@ def adapter(shapes: Shapes, **metadata: str) -> LoraFacts:
 def test_a_file_is_described_in_the_words_of_the_catalog() -> None:
     raw = raw_header({**SDXL, "lora_unet_end.alpha": ()}, {"ss_sd_model_name": "290640.safetensors"})
     body = bytes(16 * 2048 * 2 + 640 * 16 * 2) + struct.pack("<e", 8) * 2
-    source = FileRanges(io.BytesIO(file_of(raw, body)))
+    source = FileReader(io.BytesIO(file_of(raw, body)))
     found = read(read_header(source), source).to_json()
     assert found == {
         "is_lora": True,

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import NotWeights
-from connectors.http.ranges import FileRanges
-from connectors.weights.header import read_header
+from connectors.weights.header import FileReader, read_header
 from connectors.weights.tar import TarMember, is_tar
 
 HEADER = b'{"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}'
@@ -17,8 +16,8 @@ LORA = len(HEADER).to_bytes(8, "little") + HEADER + b"\1" * 64
 LONG = "a/" + "long/" * 60 + "lora.safetensors"
 
 
-class Counted(FileRanges):
-    """A tar behind an address: what was read once is held, and every read beyond it is a request."""
+class Counted(FileReader):
+    """A tar behind an address: what was read once is kept, and every read beyond it is a request."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
@@ -26,13 +25,13 @@ class Counted(FileRanges):
         self._pieces: list[range] = []
 
     def read(self, start: int, stop: int) -> bytes:
-        if len(self.held(start, stop)) < stop - start and start < len(self._data):
+        if len(self.peek(start, stop)) < stop - start and start < len(self._data):
             self.requests += 1
             self._pieces.append(range(start, min(stop, len(self._data))))
             self.bytes_read += len(self._pieces[-1])
         return self._data[start:stop]
 
-    def held(self, start: int, stop: int) -> bytes:
+    def peek(self, start: int, stop: int) -> bytes:
         return next((self._data[start : min(stop, p.stop)] for p in self._pieces if start in p), b"")
 
 
@@ -68,7 +67,7 @@ def test_one_request_brings_small_members_and_the_whole_header() -> None:
 def test_the_member_is_read_as_a_file_of_its_own() -> None:
     member = TarMember(Counted(tar({"a.txt": b"a", "lora.safetensors": LORA, "z.txt": b"z"})))
     assert member.read(0, 10_000) == LORA
-    assert (member.read(70, 10_000), member.held(8, 14), member.read(999, 1000)) == (LORA[70:], b'{"w": ', b"")
+    assert (member.read(70, 10_000), member.peek(8, 14), member.read(999, 1000)) == (LORA[70:], b'{"w": ', b"")
 
 
 def test_a_big_member_before_it_is_skipped_unread() -> None:

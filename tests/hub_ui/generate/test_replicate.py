@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from connectors.errors import (
     RateLimited,
     UsageError,
 )
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import PollInterval
@@ -70,7 +72,8 @@ def place(hubs: HubEndpoints) -> Iterator[ReplicateBackend]:
 
 def _place(hubs: HubEndpoints, token: str | None = KEY, **fields: Any) -> ReplicateBackend:
     endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=token)
-    return ReplicateBackend(endpoint, pace=PollInterval(first=0.01, most=0.02, tries=3, longest_wait=0.02), **fields)
+    retry = RetryPolicy(tries=3, pause=lambda seconds: time.sleep(min(seconds, 0.02)))
+    return ReplicateBackend(endpoint, poll=PollInterval(first=0.01, most=0.02), retry=retry, **fields)
 
 
 def _flux_version(version: str) -> dict[str, Any]:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from connectors.connector import HttpDownload
+from connectors.http.retry import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.lockfile import Entry
 
 INK = Ref.parse("civitai:1001@2001#3001")
 # Tries again at once, and sits out no rate limit.
-QUICK = DownloadOptions(patience=RetryPolicy(tries=3, first=0.0, longest=0.0))
+QUICK = DownloadOptions(retry=RetryPolicy(tries=3, first=0.0, longest=0.0))
 
 
 def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:

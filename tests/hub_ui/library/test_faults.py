@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from connectors import errors
+from connectors.http.retry import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.library import Library
 from tests.hub_ui.library.hubs import (
     DATA,
@@ -69,7 +69,7 @@ def library(request: pytest.FixtureRequest, hubs: HubEndpoints, hub: HubName, tm
 def begun(start: str, hubs: HubEndpoints, hub: HubName, folder: Path) -> Library:
     """Empty, or with the half of the file that an earlier pull left."""
     if start == "resume":
-        first = library_in(folder, DownloadOptions(patience=RetryPolicy(tries=1)))
+        first = library_in(folder, DownloadOptions(retry=RetryPolicy(tries=1)))
         # Replicate's tar is looked into first.
         hubs.faults.add(fault(hub, "cut", after_bytes=900, skip=1 if hub == "replicate" else 0))
         with pytest.raises(errors.HubDown):

@@ -10,13 +10,13 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
+from connectors.http.retry import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.demo.hubs.weights import generated_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, State, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
@@ -281,7 +281,7 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
 def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(patience=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     assert once.partial_bytes(INK) == 100_000
@@ -291,7 +291,7 @@ def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub
 
 def test_a_web_page_in_place_of_the_rest_costs_nothing_of_what_came(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(patience=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
@@ -303,7 +303,7 @@ def test_a_web_page_in_place_of_the_rest_costs_nothing_of_what_came(library: Lib
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(patience=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
@@ -388,7 +388,5 @@ def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
     with pytest.raises(errors.HubDown):
-        Library(library.folder, library.lock, manner=DownloadOptions(patience=RetryPolicy(tries=1))).pull(
-            asked, record()
-        )
+        Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
     assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())

@@ -90,7 +90,7 @@ def test_a_delivery_that_refuses_twice_is_no_question_of_keys(hub: Host, deliver
         (401, '{"error":"Unauthorized","message":"The creator requires you to be logged in"}', errors.KeyRequired),
         (401, '{"message":"The creator of this asset has disabled downloads on this file"}', errors.DownloadsDisabled),
         (403, '{"error":"Early Access","message":"This asset is in Early Access."}', errors.Paid),
-        (403, '{"error":"You do not have access to download this file"}', errors.Gated),
+        (403, '{"error":"You do not have access to download this file"}', errors.Paid),
         (403, "Forbidden", errors.KeyRequired),
         (404, '{"error":"File not found"}', errors.NotFound),
         (410, "{}", errors.NotFound),
@@ -107,7 +107,7 @@ def test_each_refusal_has_its_name(
         fetched(download(hub.url + "/file"), part)
     assert type(raised.value) is error
     assert raised.value.hub == "civitai"
-    assert part.done == 0
+    assert part.bytes_done == 0
 
 
 def test_a_rate_limit_says_how_long(hub: Host, part: PartialFile) -> None:
@@ -220,7 +220,7 @@ def test_a_full_disk_is_told_before_the_first_byte(
     hub.answers["/file"] = Answer(body=FILE)
     with pytest.raises(errors.HubUiError, match="Make room") as told:
         fetched(download(hub.url + "/file"), part)
-    assert part.done == 0
+    assert part.bytes_done == 0
     # That 0 MB don't fit into 0 MB would tell nobody what is wrong.
     assert told.value.message.endswith(
         "and 67.1 MB should stay free where the library is, but only 9.5 MB are free there. Make room, or choose "

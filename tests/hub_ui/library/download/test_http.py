@@ -12,19 +12,19 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
+from connectors.http import ranges
+from connectors.http.retry import RetryPolicy
 from hub_ui.library.disk import Fetched
-from hub_ui.library.download import address
 from hub_ui.library.download.fetch import fetch
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
-from hub_ui.library.download.retry import RetryPolicy
 from tests.connectors.raw_server import raw_server
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged, redirect
 
 FILE = weights(200_000, b"\x05")
-ONE_TRY = DownloadOptions(patience=RetryPolicy(tries=1))
+ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
 WIDE = replace(QUICK, connections=3, wide=1, piece=20_000)
 HALF = 100_000
 
@@ -78,7 +78,7 @@ def test_a_part_that_is_whole_asks_nobody(hub: Host, tmp_path: Path, file: HttpD
 def test_progress_tells_what_lay_there_before(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     seen: list[Progress] = []
-    fetch(file, a_part(tmp_path), Meter(report=seen.append), manner=QUICK)
+    fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), manner=QUICK)
     assert (seen[0].kept, seen[0].total) == (HALF, len(FILE))
 
 
@@ -113,7 +113,7 @@ def test_without_a_tag_a_promised_hash_proves_the_halves(hub: Host, tmp_path: Pa
 
 def test_another_promised_hash_drops_the_part(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path, sha256="a" * 64), file)
-    assert a_part(tmp_path, sha256="b" * 64).done == 0
+    assert a_part(tmp_path, sha256="b" * 64).bytes_done == 0
 
 
 def test_a_file_that_got_shorter_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
@@ -170,9 +170,9 @@ def test_a_cancelled_pull_goes_on_later(hub: Host, tmp_path: Path, file: HttpDow
     hub.answers["/file"] = Ranged(body=FILE, cut=HALF)
     part = a_part(tmp_path)
     with pytest.raises(PullCancelled, match="kept"):
-        fetch(file, part, Meter(cancelled=lambda: part.done > 0), manner=QUICK)
+        fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done > 0), manner=QUICK)
     part.rest()
-    assert a_part(tmp_path).done == part.done > 0
+    assert a_part(tmp_path).bytes_done == part.bytes_done > 0
 
 
 @pytest.mark.timeout(30)
@@ -182,14 +182,14 @@ def test_a_pull_that_waits_for_a_stalled_server_is_cancelled(hub: Host, tmp_path
     part = a_part(tmp_path)
     try:
         with pytest.raises(PullCancelled):
-            fetch(file, part, Meter(cancelled=lambda: part.done >= HALF), manner=QUICK)
+            fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done >= HALF), manner=QUICK)
     finally:
         stalled.set()
 
 
 @pytest.mark.timeout(60)
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address, "_WINDOW_SECONDS", 0.2)
+    monkeypatch.setattr(ranges, "_WINDOW_SECONDS", 0.2)
 
     def pieces() -> Iterator[bytes]:
         yield b"HTTP/1.1 200 OK\r\nContent-Length: 200078\r\n\r\n"
@@ -247,7 +247,7 @@ def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Host, tmp_path: Path, f
     waits: list[float] = []
     limited = Answer(status=429, headers={"Retry-After": "7"})
     hub.answers["/file"] = lambda count: limited if count == 1 else Answer(body=FILE)
-    fetch(file, a_part(tmp_path), Meter(), manner=DownloadOptions(patience=RetryPolicy(pause=waits.append)))
+    fetch(file, a_part(tmp_path), Meter(), manner=DownloadOptions(retry=RetryPolicy(pause=waits.append)))
     assert round(sum(waits), 1) == 7.0
 
 

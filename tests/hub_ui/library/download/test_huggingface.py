@@ -15,13 +15,13 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
 from connectors.connector import HubDownload
+from connectors.http.retry import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download.huggingface import fetch
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import QUICK, record
 
@@ -129,18 +129,18 @@ def test_progress_counts_the_bytes(hubs: HubEndpoints, library: Library) -> None
 def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
     asked = of(hubs)
     with pytest.raises(PullCancelled):
-        fetch(asked, tmp_path / "x.part", Meter(cancelled=lambda: True))
+        fetch(asked, tmp_path / "x.part", Meter(is_cancelled=lambda: True))
 
 
 def test_a_gated_file_says_to_ask_for_access(hubs: HubEndpoints, tmp_path: Path) -> None:
     with pytest.raises(errors.Gated, match="Ask for it"):
-        fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter(), QUICK.patience)
+        fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter(), QUICK.retry)
 
 
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"repo": "maker/nobody"}, errors.KeyRequired),
+        ({"repo": "maker/nobody"}, errors.NotFound),
         ({"repo": "maker/nobody", "token": "hf_member"}, errors.NotFound),
         ({"path": "other.safetensors"}, errors.NotFound),
         ({"commit": "f" * 40}, errors.NotFound),
@@ -153,7 +153,7 @@ def test_each_failure_has_its_name(
     monkeypatch.setattr("time.sleep", lambda _: None)  # huggingface_hub waits half a minute before it gives up
     asked = replace(of(hubs), **fields)
     with pytest.raises(error) as raised:
-        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.retry)
     assert type(raised.value) is error
 
 
@@ -165,7 +165,7 @@ def test_a_bad_day_of_the_hub_has_its_name(
     asked = of(hubs)
     hubs.faults.add(Fault(kind="status", match="resolve", hub="huggingface", status=status))
     with pytest.raises(error):
-        fetch(asked, tmp_path / "x.part", Meter(), QUICK.patience)
+        fetch(asked, tmp_path / "x.part", Meter(), QUICK.retry)
 
 
 def test_no_signed_address_is_written_to_the_log(

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from connectors.errors import HubDown
-from hub_ui.library.download.retry import Attempts, RetryPolicy
+from connectors.http.retry import Attempts, RetryPolicy
 
 DOWN = HubDown("The connection broke off in the middle.")
 
 
 def tries(done: list[int], **fields: Any) -> int:
     """After how many failures it gives up, where the bytes come so far."""
-    attempts = Attempts(patience=RetryPolicy(first=0.0, **fields), check=lambda: None)
+    attempts = Attempts(RetryPolicy(first=0.0, **fields), lambda: None)
     for tried, came in enumerate(done, 1):
         try:
-            attempts.failed(DOWN, came)
+            attempts.wait(DOWN, came)
         except HubDown:
             return tried
     return 0

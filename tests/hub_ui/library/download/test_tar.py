@@ -10,10 +10,10 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.errors import NotWeights
+from connectors.http.retry import RetryPolicy
 from hub_ui.library.download.fetch import fetch
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.progress import Meter, Progress
-from hub_ui.library.download.retry import RetryPolicy
 from hub_ui.library.download.tar import only_safetensors
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged
@@ -104,7 +104,7 @@ def packed(hub: Host) -> HttpDownload:
 
 def test_only_the_loras_own_bytes_are_fetched(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     seen: list[Progress] = []
-    got = fetch(packed, a_part(tmp_path), Meter(report=seen.append), manner=QUICK)
+    got = fetch(packed, a_part(tmp_path), Meter(on_progress=seen.append), manner=QUICK)
     assert (got.size, got.sha256) == (len(TAR_FILE), sha256(TAR_FILE))
     asked = [seen.headers["Range"] for seen in hub.seen]
     assert asked[-1] == f"bytes={AT}-{AT + len(TAR_FILE) - 1}"
@@ -121,7 +121,7 @@ def test_another_process_does_not_look_for_it_again(hub: Host, tmp_path: Path, p
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
     part = a_part(tmp_path)
     with pytest.raises(errors.HubDown):
-        fetch(packed, part, Meter(), manner=DownloadOptions(patience=RetryPolicy(tries=1)))
+        fetch(packed, part, Meter(), manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     part.rest()
     hub.seen.clear()
     hub.answers["/tar"] = Ranged(body=TAR)
@@ -133,7 +133,7 @@ def test_another_tar_is_taken_from_the_front(hub: Host, tmp_path: Path, packed: 
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
     part = a_part(tmp_path)
     with pytest.raises(errors.HubDown):
-        fetch(packed, part, Meter(), manner=DownloadOptions(patience=RetryPolicy(tries=1)))
+        fetch(packed, part, Meter(), manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     part.rest()
     other = weights(300_000, b"\x08")
     hub.answers["/tar"] = Ranged(body=tar({"lora.safetensors": other}), etag='"two"')

@@ -58,7 +58,7 @@ def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, mon
 
 
 def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
-    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.stored())
+    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
     assert "the file is FLUX.1." in show(built)[-1]
     assert len(show(built)) == 2
 

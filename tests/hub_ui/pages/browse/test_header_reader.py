@@ -56,7 +56,7 @@ class Inspecting:
         found: Facts | HubUiError = self._answer() if callable(self._answer) else self._answer
         if isinstance(found, HubUiError):
             raise found
-        self._built.catalog.remember_facts(facts_keys(ref, None)[0], found.stored())
+        self._built.catalog.remember_facts(facts_keys(ref, None)[0], found.encode())
         return found
 
 
@@ -148,5 +148,5 @@ def test_nothing_more_is_read_once_nobody_wants_it(built: Services, monkeypatch:
 def test_a_record_is_shown_with_what_its_file_was_found_to_be(built: Services) -> None:
     record = records(1)[0]
     assert with_header_facts(built, record) == (record, None)
-    built.catalog.remember_facts(facts_keys(record.ref, None)[0], RANK_4.stored())
+    built.catalog.remember_facts(facts_keys(record.ref, None)[0], RANK_4.encode())
     assert with_header_facts(built, record)[0] == replace(record, rank=4, claims=RANK_4.adapter.claims)
