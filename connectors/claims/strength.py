@@ -97,11 +97,10 @@ def scale_claims(body: str, where: str) -> tuple[Claim, ...]:
 
 def _claims(span: Range, source: Source, where: str) -> tuple[Claim, ...]:
     """`weight` is the low end of the range."""
-    low, high = span
-    claims = [Claim(field="weight", value=low, source=source, where=where)]
-    if high > low:
-        claims.append(Claim(field="weight_high", value=high, source=source, where=where))
-    return tuple(claims)
+    fields = ("weight", "weight_high") if span[1] > span[0] else ("weight",)
+    return tuple(
+        Claim(field=field, value=value, source=source, where=where) for field, value in zip(fields, span, strict=False)
+    )
 
 
 def _recommendations(body: str) -> Iterator[tuple[Range, str]]:
@@ -142,7 +141,7 @@ def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
     """The author's weight out of the first `<lora:name:0.8>` among the trigger words."""
     weight = next((weight for entry in entries for _, weight in _tags(entry)), None)
     if weight is not None:
-        return (Claim(field="weight", value=weight, source="example", where=where),)
+        return _claims((weight, weight), "example", where)
     return next((found for entry in entries if (found := _tag_range_claims(entry, where))), ())
 
 
@@ -153,8 +152,7 @@ def prompt_claims(prompts: Iterable[str], stems: Iterable[str], where: str) -> t
     if not weights:
         return ()
     weight, times = weights.most_common(1)[0]
-    where = f"{where}: {times} of {weights.total()} prompts"
-    return (Claim(field="weight", value=weight, source="example", where=where),)
+    return _claims((weight, weight), "example", f"{where}: {times} of {weights.total()} prompts")
 
 
 def _tags(text: str) -> Iterator[tuple[str, float]]:

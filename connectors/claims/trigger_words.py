@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from connectors.record import Claim
+from connectors.record import Claim, Source
 
 # Found in nearly every prompt, so they say nothing about a LoRA.
 QUALITY = frozenset(
@@ -88,14 +88,16 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
 
 
 def civitai_claims(trained_words: Sequence[str], where: str) -> tuple[Claim, ...]:
-    words = clean(trained_words)
-    return (Claim(field="trigger_words", value=words, source="hub", where=where),) if words else ()
+    return _claims(clean(trained_words), "hub", where)
 
 
 def prompt_field_claims(value: Sequence[str], where: str) -> tuple[Claim, ...]:
     """`instance_prompt` (or `trigger`) of a card's front matter: a phrase, a comma list, or a list."""
-    words = split_all(value)
-    return (Claim(field="trigger_words", value=words, source="card", where=where),) if words else ()
+    return _claims(split_all(value), "card", where)
+
+
+def _claims(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, ...]:
+    return (Claim(field="trigger_words", value=words, source=source, where=where),) if words else ()
 
 
 _QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
@@ -192,17 +194,13 @@ def card_claims(body: str, where: str) -> tuple[Claim, ...]:
     """The trigger words that the text of a card or description names, one claim for each kind of sentence."""
     # Hugging Face's uploader escapes what it writes: `it&#39;s`.
     text = html.unescape(body)
-    found, seen = list[tuple[tuple[str, ...], str]](), set[str]()
+    claims, seen = list[Claim](), set[str]()
     for words, quote in _sentences(text):
         # Looser patterns match parts of what stricter ones have found.
         if not seen.issuperset(words):
-            found.append((words, quote))
+            claims += _claims(words, "card", f"{where}: {quote}")
             seen.update(words)
-    if not found and (section := section_words(text)):
-        found = [(section, "## Trigger words")]
-    return tuple(
-        Claim(field="trigger_words", value=words, source="card", where=f"{where}: {quote}") for words, quote in found
-    )
+    return tuple(claims) or _claims(section_words(text), "card", f"{where}: ## Trigger words")
 
 
 def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -314,7 +312,7 @@ def shared_claims(prompts: Sequence[str], where: str) -> tuple[Claim, ...]:
     if not words:
         counts = Counter(word for prompt in prompts for word in dict.fromkeys(_words(prompt)) if _is_coined(word))
         words = tuple(word for word, times in counts.most_common(1) if times >= max(3, _MOST * len(prompts)))
-    return (Claim(field="trigger_words", value=words, source="example", where=where),) if words else ()
+    return _claims(words, "example", where)
 
 
 def _words(prompt: str) -> list[str]:
@@ -338,9 +336,7 @@ def prompt_claims(prompt: str, name: str, description: str, where: str) -> tuple
         own = folded == name.casefold() and any(char.isupper() or char.isdigit() for char in word)
         # TOK is what Replicate's trainers write unless told otherwise.
         if folded == "tok" or own or (shouted and (folded in known or _is_coined(word) or word in styles)):
-            return (Claim(field="trigger_words", value=(word,), source="example", where=where),)
+            return _claims((word,), "example", where)
     # The only upper-case word of a prompt, apart from quoted text in the image.
     capitals = {word for word in _words(_SPOKEN.sub(" ", prompt[:20_000])) if _SHOUTED.fullmatch(word)}
-    if len(capitals) != 1 or capitals & _ACRONYMS:
-        return ()
-    return (Claim(field="trigger_words", value=tuple(capitals), source="example", where=where),)
+    return () if len(capitals) != 1 or capitals & _ACRONYMS else _claims(tuple(capitals), "example", where)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from connectors.weights import training_metadata
 from connectors.weights.header import Header, Readable, Tensor
 from connectors.weights.key_formats import Layers, Part
-from connectors.weights.training_metadata import Metadata, network_arguments
+from connectors.weights.training_metadata import Metadata
 
 # The factors of each algorithm. A mixed file is named after the most frequent one, of equals after the first.
 _SHOWN_BY: tuple[tuple[str, tuple[Part, ...]], ...] = (
@@ -80,7 +80,7 @@ def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> 
 
     Its DyLoRA is a LoRA of every layer, trained so that it can be cut to a lower rank.
     """
-    name = network_arguments(metadata).get("algo")
+    name = training_metadata.json_object(metadata, "ss_network_args").get("algo")
     if name == "dylora" and algorithm == "locon":
         return "lora"
     return "locon" if norms and algorithm == "lora" and name == "locon" else algorithm

@@ -127,6 +127,8 @@ _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )  # fmt: skip
 _NOBODY = ("", "none", "null", "unknown")
+# Where diffusers writes PEFT's configuration.
+_PEFT = "lora_adapter_metadata"
 # Written by scripts for every file on an architecture, whatever its lineage.
 _WRITTEN_FOR_ALL = ("sd-1.5", "sdxl-1.0", "flux.1-dev", "flux.2-dev", "wan", "hunyuan-video", "qwen-image", "z-image")
 # Names of dataset folders that have no meaning.
@@ -207,8 +209,8 @@ def _words_of(metadata: Metadata, *keys: str) -> tuple[tuple[str, ...], str] | N
 
 def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     """The name of a folder, or the tags that all of its images have."""
-    folders = _table(metadata.get("ss_dataset_dirs", ""))
-    frequencies = _table(metadata.get("ss_tag_frequency", ""))
+    folders = json_object(metadata, "ss_dataset_dirs")
+    frequencies = json_object(metadata, "ss_tag_frequency")
     for name in (*folders, *frequencies):
         repeats = re.fullmatch(r"\d+_(.+)", name.strip())
         phrase = repeats[1].strip() if repeats else ""
@@ -228,16 +230,12 @@ def _words_of_folders(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
 def tags(metadata: Metadata) -> tuple[str, ...]:
     """The training tags, most used first."""
     counts: Counter[str] = Counter()
-    for listed in _table(metadata.get("ss_tag_frequency", "")).values():
+    for listed in json_object(metadata, "ss_tag_frequency").values():
         for tag, count in listed.items() if isinstance(listed, dict) else ():
             times = number(count)
             if times is not None and 0 < times < 1e9 and tag.strip():
                 counts[tag.strip()] += int(times)
     return tuple(tag[:80] for tag, _ in counts.most_common(_MAX_TAGS))
-
-
-def network_arguments(metadata: Metadata) -> Mapping[str, Any]:
-    return _table(metadata.get("ss_network_args", ""))
 
 
 def alpha(metadata: Metadata) -> tuple[float, str] | None:
@@ -247,20 +245,16 @@ def alpha(metadata: Metadata) -> tuple[float, str] | None:
         if value is not None and value > 0:
             return value, f"metadata: {key}"
     # A text encoder has its own, which may be another.
-    for key, value in sorted(adapter_config(metadata).items(), key=lambda item: item[0].startswith("text_encoder")):
+    for key, value in sorted(json_object(metadata, _PEFT).items(), key=lambda item: item[0].startswith("text_encoder")):
         found = number(value) if key.rpartition(".")[2] == "lora_alpha" else None
         if found is not None and found > 0:
-            return found, f"metadata: lora_adapter_metadata {key}"
+            return found, f"metadata: {_PEFT} {key}"
     return None
 
 
 def is_rank_stabilised(metadata: Metadata) -> bool:
     """PEFT's use_rslora: the scale is alpha / sqrt(rank)."""
-    return any(key.endswith("use_rslora") and value is True for key, value in adapter_config(metadata).items())
-
-
-def adapter_config(metadata: Metadata) -> Mapping[str, Any]:
-    return _table(metadata.get("lora_adapter_metadata", ""))
+    return any(key.endswith("use_rslora") and value is True for key, value in json_object(metadata, _PEFT).items())
 
 
 def default_weight(metadata: Metadata) -> float | None:
@@ -269,8 +263,9 @@ def default_weight(metadata: Metadata) -> float | None:
     return value if value is not None and 0 < abs(value) <= 10 else None
 
 
-def _table(text: str) -> Mapping[str, Any]:
-    found = _json(text)
+def json_object(metadata: Metadata, key: str) -> Mapping[str, Any]:
+    """The JSON object in the field `key`; empty where there is none."""
+    found = _json(metadata.get(key, ""))
     return found if isinstance(found, dict) else {}
 
 

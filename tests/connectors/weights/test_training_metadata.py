@@ -273,7 +273,7 @@ def test_hostile_metadata_is_read_as_far_as_it_goes(name: str) -> None:
     metadata = {**dict.fromkeys(JSON_KEYS, HOSTILE[name]), "modelspec.usage_hint": f"trigger {HOSTILE[name]}"}
     training_metadata.words(metadata), training_metadata.tags(metadata), training_metadata.alpha(metadata)
     (
-        training_metadata.network_arguments(metadata),
+        training_metadata.json_object(metadata, "ss_network_args"),
         training_metadata.is_rank_stabilised(metadata),
         training_metadata.default_weight(metadata),
     )
