@@ -29,13 +29,13 @@ def best(claims: Iterable[Claim], field: str) -> Any:
 
 def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
     """The claim that `best` takes its value from."""
-    said = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
+    stated = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
     order = _AUTHOR_TRUST if field in _OF_THE_AUTHOR else TRUST
-    return min(said, key=lambda claim: order.index(claim.source), default=None)
+    return min(stated, key=lambda claim: order.index(claim.source), default=None)
 
 
-# A conflict is only worth telling where two values exclude each other; two lists of trigger words do not. "what" is
-# what the file is at all: claimed by a file that is no LoRA, though a hub lists it as one.
+# Fields whose values exclude each other; two lists of trigger words do not. "what" is claimed by the header of a file
+# that is no LoRA, though a hub lists it as one.
 EXCLUSIVE: tuple[str, ...] = ("what", "architecture", "base_model", "rank", "algorithm")
 # Names that hubs and training scripts give to everything on an architecture; a narrower name is no contradiction.
 _GENERAL = frozenset(
@@ -58,7 +58,7 @@ def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
 def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
     """ "CivitAI says SDXL 1.0, the file is FLUX.1." One for each of `conflicts`, in its order."""
     claims = tuple(claims)
-    return tuple(_sentence(claims, field, hub) for field in EXCLUSIVE if _is_in_conflict(claims, field))
+    return tuple(_sentence(claims, field, hub) for field in conflicts(claims))
 
 
 def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
@@ -131,10 +131,7 @@ def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
     return f"{who} says {'rank ' if claim.field == 'rank' else ''}{value}"
 
 
-__all__ = ["TRUST", "best", "best_claim", "conflicts"]
-
-
-def with_header(lora: Lora, ref: Ref, adapter: LoraFacts) -> Lora:
+def with_header(lora: Lora, ref: Ref, facts: LoraFacts) -> Lora:
     """Adds the claims of a file's header, before all others; `ref` selects the file as in `Lora.resolve`.
 
     They replace those of an earlier reading. A `ref` that names no file of `lora` changes nothing.
@@ -145,7 +142,7 @@ def with_header(lora: Lora, ref: Ref, adapter: LoraFacts) -> Lora:
         return lora
     if file is None:
         return lora
-    read = replace(file, claims=_header_first(file.claims, adapter))
+    read = replace(file, claims=_header_first(file.claims, facts))
     changed = replace(version, files=tuple(read if one is file else one for one in version.files))
     return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
 
@@ -194,15 +191,15 @@ def record_of(lora: Lora, ref: Ref) -> Record:
     return flatten(lora, *lora.resolve(ref)) if lora.versions or ref.version else flatten(lora)
 
 
-def record_with_header(record: Record, adapter: LoraFacts) -> Record:
+def record_with_header(record: Record, facts: LoraFacts) -> Record:
     """Does what `with_header` does, for a record."""
-    return replace(record, **_fields(_header_first(record.claims, adapter), record.hub))
+    return replace(record, **_fields(_header_first(record.claims, facts), record.hub))
 
 
-def _header_first(claims: Iterable[Claim], adapter: LoraFacts) -> tuple[Claim, ...]:
+def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...]:
     """A file that is no LoRA proves nothing but what it is."""
-    what = Claim(field="what", value=adapter.what, source="header", where="tensor names and shapes")
-    proofs = adapter.claims if adapter.is_lora else (what,)
+    what = Claim(field="what", value=facts.what, source="header", where="tensor names and shapes")
+    proofs = facts.claims if facts.is_lora else (what,)
     return (*proofs, *(claim for claim in claims if claim.source != "header"))
 
 
