@@ -170,7 +170,6 @@ class Record:
     rank: int | None
     alpha: float | None
     algorithm: str | None
-    weight: float | None
     file: WeightFile | None
     license: str | None
     nsfw: Nsfw | None
@@ -182,42 +181,26 @@ class Record:
     claims: tuple[Claim, ...]
     conflicts: tuple[str, ...]
     conflict_sentences: tuple[str, ...] = ()
+    weight: float | None
     weight_range: tuple[float, float] | None = None
 
     @property
-    def recommended_weight(self) -> str:
-        """In words: "0.8", "0.6 to 0.8", or nothing."""
+    def weight_text(self) -> str:
+        """The recommended weight: "0.8", "0.6 to 0.8", or nothing."""
         ends = self.weight_range or (self.weight,)
         return " to ".join(f"{end:g}" for end in ends if end is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """RECORD of the contracts: names and order are stable."""
+        """RECORD of the contracts: names and order, which are those of the fields, are stable."""
         return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
             "ref": str(self.ref),
-            "hub": self.hub,
-            "title": self.title,
-            "creator": self.creator,
-            "url": self.url,
-            "base_model": self.base_model,
-            "architecture": self.architecture,
-            "raw_base_model": self.raw_base_model,
-            "kind": self.kind,
             "trigger_words": list(self.trigger_words),
-            "rank": self.rank,
-            "alpha": self.alpha,
-            "algorithm": self.algorithm,
             "file": file_to_json(self.file) if self.file else None,
-            "license": self.license,
-            "nsfw": self.nsfw,
-            "downloads": self.downloads,
-            "likes": self.likes,
-            "updated_at": self.updated_at,
             "images": [example_to_json(example) for example in self.images],
-            "access": self.access,
             "claims": claims_to_json(self.claims),
             "conflicts": list(self.conflicts),
             "conflict_sentences": list(self.conflict_sentences),
-            "weight": self.weight,
             "weight_range": list(self.weight_range) if self.weight_range else None,
         }
 
@@ -227,21 +210,19 @@ def file_to_json(file: WeightFile) -> dict[str, Any]:
 
 
 def example_to_json(example: Example) -> dict[str, Any]:
-    return {
-        "url": example.url,
-        "prompt": example.prompt,
-        "nsfw": example.nsfw,
-        "params": dict(example.params),
-    }
-
-
-def claim_to_json(claim: Claim) -> dict[str, Any]:
-    value = list(claim.value) if isinstance(claim.value, tuple) else claim.value
-    return {"field": claim.field, "value": value, "source": claim.source, "where": claim.where}
+    return {"url": example.url, "prompt": example.prompt, "nsfw": example.nsfw, "params": dict(example.params)}
 
 
 def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
-    return [claim_to_json(claim) for claim in distinct(claims)]
+    return [
+        {
+            "field": claim.field,
+            "value": list(claim.value) if isinstance(claim.value, tuple) else claim.value,
+            "source": claim.source,
+            "where": claim.where,
+        }
+        for claim in distinct(claims)
+    ]
 
 
 def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:

@@ -110,7 +110,7 @@ def _facts(record: Record) -> list[tuple[str, str | None]]:
 
 def _numbers(record: Record) -> list[tuple[str, str]]:
     alpha = "" if record.alpha is None else f"{record.alpha:g}"
-    return [("rank", str(record.rank or "")), ("alpha", alpha), ("weight", record.recommended_weight)]
+    return [("rank", str(record.rank or "")), ("alpha", alpha), ("weight", record.weight_text)]
 
 
 def _claim(claim: Claim) -> str:

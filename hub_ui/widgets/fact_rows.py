@@ -109,7 +109,7 @@ def claim_text(record: Record, claim: Claim) -> str:
     if claim.field == "algorithm":
         return algorithm(str(claim.value))
     if claim.field == "weight":
-        return record.recommended_weight
+        return record.weight_text
     if isinstance(claim.value, tuple):
         return format.visible(", ".join(claim.value))
     return f"{claim.value:g}" if isinstance(claim.value, float) else format.visible(str(claim.value))

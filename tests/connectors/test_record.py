@@ -104,5 +104,5 @@ def test_a_recommended_weight_is_told_with_its_range(
     weight: float | None, ends: tuple[float, float] | None, words: str
 ) -> None:
     record = replace(flatten(of_civitai()), weight=weight, weight_range=ends)
-    assert record.recommended_weight == words
+    assert record.weight_text == words
     assert record.to_json()["weight_range"] == (list(ends) if ends else None)

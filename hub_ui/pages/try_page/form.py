@@ -245,7 +245,7 @@ def stack_item(
         return StackItem(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
     cover = cards.cover(record, "soft")
     rank = f"rank {record.rank}" if record.rank else ""
-    usual = f"usually {record.recommended_weight}" if record.weight else ""
+    usual = f"usually {record.weight_text}" if record.weight else ""
     return StackItem(
         ref=ref,
         title=format.visible(record.title),
