@@ -1,4 +1,4 @@
-"""What a hub's connector is: answers about LoRAs, and about where a file's bytes are."""
+"""The interface of a hub's connector, and what it returns for a download."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectors.ref import HubName, Ref
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpDownload:
-    """Bytes behind one address. `headers` may hold a key: they go to the address's own host and no further.
+    """A file at one URL. `headers` may hold a key: they are sent to the URL's own origin only.
 
     `source` is the lasting address of the same bytes where `url` is a signed one that expires.
     With `in_tar` the address answers with a tar that holds exactly one .safetensors, which is the file meant;
@@ -32,7 +32,7 @@ class HttpDownload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubDownload:
-    """A file of a Hugging Face repo at one commit, to be fetched by huggingface_hub through its own cache."""
+    """A file of a Hugging Face repo at one commit, to be downloaded by huggingface_hub through its cache."""
 
     ref: Ref
     name: str
@@ -49,39 +49,39 @@ Download = HttpDownload | HubDownload
 
 
 class LoraSource(Protocol):
-    """Where a LoRA is had from. Every method raises only errors of connectors.errors, with `hub` set."""
+    """A place that LoRAs come from. Its methods raise only the errors of connectors.errors, with `hub` set."""
 
     @property
     def label(self) -> str:
-        """Its name as people write it."""
+        """The name that people read."""
         ...
 
     def get(self, ref: Ref) -> Lora:
-        """The LoRA with every version and file. Raises NotFound when it is gone."""
+        """Fetches the LoRA with every version and file. Raises NotFound when it is gone."""
         ...
 
     def pin(self, ref: Ref) -> Ref:
-        """The same LoRA with its version pinned and its file named. A branch or tag is resolved, never kept."""
+        """Resolves `ref` to a pinned version and a file. A branch or tag becomes the commit that it names now."""
         ...
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Where the bytes of a pinned ref are. Raises AccessError when the hub would refuse them.
+        """Finds the bytes of a pinned ref. Raises AccessError when the hub refuses them.
 
-        With `lora`, which `get` answered, the hub is not asked about it again.
+        With `lora`, as `get` returned it, the hub is not asked about the LoRA again.
         """
         ...
 
     def locate(self, ref: Ref) -> Download:
-        """The address of a pinned ref's bytes, without asking anyone: a refusal shows when it is read."""
+        """Builds the URL of a pinned ref's bytes without a request. A refusal shows once the URL is read."""
         ...
 
 
 class Connector(LoraSource, Protocol):
-    """One hub: a source that can be searched."""
+    """A hub: a source that can be searched."""
 
     @property
     def name(self) -> HubName: ...
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        """One page. Filters the hub can't apply are applied to its answer, so a page may hold fewer than asked."""
+        """Fetches one page. It may have fewer LoRAs than the limit: what the hub can't filter is filtered here."""
         ...

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree. Every message can be shown to a person as it is.
+"""One tree of errors. Every message can be shown to a person as it is.
 
     HubUiError                  1   something we did not foresee in detail
     ├── UsageError              2   the request itself can't be understood
@@ -60,11 +60,11 @@ class UsageError(HubUiError):
 
 
 class BadRef(UsageError):
-    """Text that names no LoRA in a way we read."""
+    """Text that can't be read as the name of a LoRA."""
 
 
 class BadQuery(UsageError):
-    """A filter or sort value we don't know."""
+    """An unknown filter or sort value."""
 
 
 class AccessError(HubUiError):
@@ -72,7 +72,7 @@ class AccessError(HubUiError):
 
 
 class KeyRequired(AccessError):
-    """The hub wants a key for this. The page shows "add a key" in place of a failure."""
+    """The hub wants a key. The page shows "add a key" in place of a failure."""
 
 
 class Gated(AccessError):
@@ -112,7 +112,7 @@ class BadAnswer(NetworkError):
 
 
 class RateLimited(HubUiError):
-    """`retry_after` holds the hub's own number of seconds where it gave one."""
+    """`retry_after` is the number of seconds that the hub asks to wait, if it names one."""
 
     exit_code = 6
 
@@ -126,7 +126,7 @@ class WrongHash(IntegrityError):
 
 
 class NotWeights(IntegrityError):
-    """The bytes are no safetensors file. Never kept, never loaded."""
+    """The bytes are no safetensors file. They are never kept or loaded."""
 
 
 class BadHeader(IntegrityError):
@@ -146,7 +146,7 @@ class NoBase(PreviewError):
 
 
 class NeedsFetching(NoBase):
-    """Gigabytes would have to be downloaded first. A person agrees, and the same request is made again.
+    """A large download is needed first. Once a person agrees, the same request is made again.
 
     `bytes` are still to come, `present` are on this disk already, `free` is the room left on it.
     """

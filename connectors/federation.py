@@ -18,7 +18,7 @@ from connectors.record import Lora
 from connectors.ref import HubName, Ref
 
 TIMEOUT_SECONDS = 20.0
-# A hub that lists many other things (Replicate) may go on for thousands of pages without one that fits.
+# A hub that lists many other things (Replicate) may have thousands of pages without a match.
 MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
@@ -63,7 +63,7 @@ class HubQueues:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What one hub said after `seconds`: exactly one of `page` and `error` is set."""
+    """One hub's answer after `seconds`: exactly one of `page` and `error` is set."""
 
     hub: HubName
     seconds: float
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """Everything up to the query's limit, hub after hub interleaved, and the failures on the way."""
+    """The LoRAs up to the query's limit, those of the hubs interleaved, and the errors of hubs that failed."""
 
     loras: tuple[Lora, ...]
     failures: tuple[HubUiError, ...]
@@ -133,7 +133,7 @@ def _ask(
                 page = connector.search(query, page.cursor)
     except HubUiError as error:
         failure = error
-    # A fault in one connector must not take the other hubs' results with it, whatever it is.
+    # A bug in one connector must not cost the other hubs' results.
     except Exception as error:
         failure = HubUiError(f"{connector.label} answered in a way we can't read ({error!r}).", hub=connector.name)
         failure.__cause__ = error
@@ -142,9 +142,9 @@ def _ask(
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:
-    """Follows every hub's pages until it has brought `query.limit` LoRAs, ends, fails, or goes on without a find.
+    """Reads every hub's pages until it has returned `query.limit` LoRAs, ends, fails, or has no more matches for long.
 
-    A LoRA that stands on two pages of a hub, as its lists change while they are read, counts once.
+    A LoRA may be on two pages of a hub, whose lists change while they are read; it counts once.
     """
     found: dict[HubName, dict[Ref, Lora]] = {}
     barren: dict[HubName, int] = {}

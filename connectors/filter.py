@@ -1,4 +1,4 @@
-"""Applies to a hub's answer whatever part of the query the hub itself can't."""
+"""Filters a hub's answer by the parts of a query that the hub can't apply itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connectors.record import Claim, Lora, Nsfw, may_list, within
 
 
 def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
-    """Those that fit. A version on a base asked for comes first, since the first is the one a card shows."""
+    """The LoRAs that match. Versions for one of the bases come first, since a card shows the first version."""
     found = []
     for lora in limit_nsfw(loras, query.nsfw):
         if query.kinds and flatten(lora).kind not in query.kinds:
@@ -27,7 +27,7 @@ def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
 
 
 def limit_nsfw(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
-    """Those that may be listed for a person who asked for at most `ceiling`, with the pictures that may be shown."""
+    """The LoRAs, and of their images those, that a person may see who asked for at most `ceiling`."""
     return tuple(
         replace(
             lora,

@@ -1,4 +1,4 @@
-"""What is asked of every hub (Query) and what each answers (Page)."""
+"""Query: a search over all hubs. Page: one hub's answer to it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Sort = Literal["relevance", "downloads", "likes", "newest"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """An empty `text` lists; an empty tuple filters nothing; several values of one filter are alternatives.
+    """An empty `text` lists everything, an empty tuple filters nothing, and values of one filter are alternatives.
 
     `bases` are base model ids, architecture ids, or names as a hub writes them.
 
-    `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest picture, or as its author or hub calls
+    `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest image, or as its author or hub calls
     it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
-    Face and Replicate. "safe" finds what is rated safe, and what is unrated without its pictures.
+    Face and Replicate. "safe" finds what is rated safe, and what is unrated without its images.
     """
 
     text: str = ""
@@ -42,7 +42,7 @@ class Query:
         limit: int = 24,
         nsfw: str | None = None,
     ) -> Query:
-        """Checks words that people typed (command line, address bar). Raises BadQuery naming the allowed ones."""
+        """Checks text from a command line or an address bar. Raises BadQuery with the allowed values."""
         return Query(
             text=" ".join(text.split())[:200],
             hubs=tuple(_one_of(hub, tuple(HUBS), "hub") for hub in hubs),
@@ -63,7 +63,7 @@ def _one_of(value: str, allowed: tuple[str, ...], what: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """One hub's answer. `cursor` is opaque and goes back to the same hub with the same query; None ends the list.
+    """One hub's answer. `cursor` is opaque and continues the same query at the same hub; None is the end.
 
     A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None where a hub
     does not count.

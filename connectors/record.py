@@ -47,9 +47,9 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """A picture the hub shows for a version. `params` are generation parameters as plain JSON values.
+    """An image the hub shows for a version. `params` are generation parameters as plain JSON values.
 
-    `nsfw` is the picture's own level, None where nobody rated it.
+    `nsfw` is the image's own level, None where nobody rated it.
     """
 
     url: str
@@ -91,7 +91,7 @@ class Version:
         return min(self.files, key=lambda f: (not f.primary, f.format != "safetensors"), default=None)
 
     def find_file(self, ref: Ref) -> WeightFile | None:
-        """The file that `ref` names, the main one where it names none; None when there is no such file."""
+        """The file that `ref` names, or the main one where it names none; None if there is no such file."""
         if ref.file is None:
             return self.file
         return next((file for file in self.files if file.ref.file == ref.file), None)
@@ -101,7 +101,7 @@ class Version:
 class Lora:
     """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown.
 
-    `nsfw` is the strongest level that the hub, the author or a picture gives it, None where nobody says anything.
+    `nsfw` is the strongest level that the hub, the author or an image gives it, None where nobody says anything.
     """
 
     ref: Ref
@@ -124,15 +124,15 @@ class Lora:
         return self.ref.hub
 
     def version(self, version_id: str | None) -> Version | None:
-        """The named version, or the default one for None; None when there is no such version."""
+        """The version with this id, or the default one for None; None if there is no such version."""
         if version_id is None:
             return self.versions[0] if self.versions else None
         return next((v for v in self.versions if v.ref.version == version_id), None)
 
     def resolve(self, ref: Ref) -> tuple[Version, WeightFile | None]:
-        """The version and file that `ref` names; the default ones where it names none, or only a branch or tag.
+        """The version and file that `ref` names, or the default ones where it names none or only a branch or tag.
 
-        The file is None where the version has no files. Raises NotFound for a version or file that is not there.
+        The file is None if the version has no files. Raises NotFound if there is no such version or file.
         """
         version = self.version(ref.version if ref.pinned else None)
         if version is None:
@@ -226,7 +226,7 @@ def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
 
 
 def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """The claims without repetitions: one that a source makes in several places stands once, with all its places.
+    """Removes repeated claims: one that a source makes in several places is returned once, with all of them.
 
     Hubs make tags out of what a card or field says, so a tag that agrees with one of them is such a repetition too.
     """
@@ -243,7 +243,7 @@ def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 
 
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether a picture of `level` may be shown to a person who asked for at most `ceiling`.
+    """Whether an image of `level` may be shown to a person who asked for at most `ceiling`.
 
     One that nobody rated is shown from "soft" on: it may be harmless, but nobody says that it is safe.
     """
@@ -253,7 +253,7 @@ def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
 def may_list(level: Nsfw | None, ceiling: Nsfw) -> bool:
     """Whether a LoRA of `level` may be listed for a person who asked for at most `ceiling`.
 
-    One that nobody rated is always listed, since Hugging Face and Replicate rate next to nothing; its pictures are
+    One that nobody rated is always listed, since Hugging Face and Replicate rate next to nothing; its images are
     shown as `within` says.
     """
     return level is None or within(level, ceiling)
@@ -265,5 +265,5 @@ def highest(levels: Iterable[Nsfw | None]) -> Nsfw | None:
 
 
 def _strength(level: Nsfw | None) -> float:
-    """What nobody rated stands between "safe" and "soft"."""
+    """An unrated image is between "safe" and "soft"."""
     return 0.5 if level is None else NSFW_LEVELS.index(level)

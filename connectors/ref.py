@@ -64,7 +64,7 @@ class Ref:
 
     @staticmethod
     def parse(text: str) -> Ref:
-        """Raises BadRef with an example of what would have been understood."""
+        """Raises BadRef with examples of what is understood."""
         text = text.strip()
         ref = next(_parse(text), None)
         if ref is None or not _is_valid(ref):
@@ -80,7 +80,7 @@ def local_ref(name: str, sha256: str) -> Ref:
 
 
 def is_id(hub: Origin, text: str) -> bool:
-    """Whether `text` can be the id part of a ref."""
+    """Whether `text` is valid as the id of a ref."""
     return bool(text) and ref_format(hub).id.fullmatch(text) is not None
 
 
@@ -96,7 +96,7 @@ def is_bare(text: str) -> bool:
 
 
 def is_path(path: str) -> bool:
-    """Whether a file of a repo may be named so: a hub's answer must not lead out of a folder."""
+    """Whether `path` is safe as the path of a file in a repo: a hub must not name one outside the folder."""
     return PATH.fullmatch(path) is not None
 
 

@@ -1,6 +1,6 @@
-"""One row a hub: where it answers, where its key comes from, what its refs look like, and which class connects to it.
+"""One row for each hub: its endpoint, its key, the format of its refs, and the class of its connector.
 
-Everything else reads these rows: a hub that stands here is searched, shown, pinned and downloaded like the others.
+Everything else reads these rows: a hub with a row is searched, shown, pinned and downloaded like the others.
 ADDING_A_HUB.md explains how to write one.
 """
 
@@ -16,7 +16,7 @@ Origin = str
 LOCAL: Origin = "local"
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
-# A path inside a repo that leads nowhere else.
+# A path that stays inside its folder.
 PATH = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\\\x00-\x1f\x7f]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -43,7 +43,7 @@ class RefFormat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hub:
-    """`mark` stands on a card, `key_note` beside the key in the settings, and `example` in the message of a bad ref.
+    """`mark` is its short name on a card, `key_note` is shown with its key, and `example` in the message of a bad ref.
 
     `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
@@ -65,7 +65,7 @@ class Hub:
 
     @property
     def add_key(self) -> str:
-        """The beginning of a sentence: "Add a key (CIVITAI_TOKEN, from civitai.com/user/account)"."""
+        """The start of a sentence: "Add a key (CIVITAI_TOKEN, from civitai.com/user/account)"."""
         return f"Add a key ({self.token_variable}, from {self.key_page.removeprefix('https://')})"
 
 
@@ -162,10 +162,10 @@ _REPLICATE = Hub(
 HUBS: dict[HubName, Hub] = {hub.name: hub for hub in (_CIVITAI, _HUGGINGFACE, _REPLICATE)}
 
 _LOCAL_FORMAT = RefFormat(
-    # A file's name as people write it, letters of any language, without what has a meaning in a ref or a path.
+    # A file name in any language, without characters that have a meaning in a ref or a path.
     id=re.compile(r"\w(?:[\w .,()+-]{0,94}[\w)+])?"),
     pinned=_SHA256,
-    # The version is the file's own hash already.
+    # The version is the hash of the file.
     file=None,
 )
 
@@ -179,7 +179,7 @@ def origin_label(origin: Origin) -> str:
 
 
 def find_origin(prefix: str) -> Origin | None:
-    """The origin that a ref's prefix names, in any case; None for any other word."""
+    """The origin for the prefix of a ref, in upper or lower case; None for any other word."""
     word = prefix.lower()
     if word == LOCAL or word in HUBS:
         return word

@@ -1,4 +1,4 @@
-"""What a run of hub-ui is told from outside: folders, endpoints, keys. Read once, passed down."""
+"""Settings from the environment: folders, endpoints, keys. They are read once and passed down."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`home` holds catalog, queue and, unless told otherwise, the library. Tokens never appear in `repr`.
+    """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
 
     `hosted`: the page is open to strangers. There are no tokens then, whatever was given.
 
@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def hub_hosts(self) -> frozenset[str]:
-        """Where the hubs answer. Local ones lie in this network, where nothing else that a hub names is looked for."""
+        """The hosts of the hubs. They may be in this network, where no other address of a hub is fetched."""
         return frozenset(urlsplit(url).hostname or "" for url in self.endpoints.values())
 
     @property
@@ -73,9 +73,9 @@ def from_environment(
     hosted: bool = False,
     names: str | None = None,
 ) -> Settings:
-    """The lock file lies beside the library folder it describes unless `lock` says otherwise.
+    """The lock file is in the library folder unless `lock` names another.
 
-    Raises UsageError naming the variable that can't be used: a mistyped one must not be passed over in silence.
+    Raises UsageError with the name of a variable that has an invalid value.
     """
     connections = environ.get("HUB_UI_CONNECTIONS") or "4"
     if not (re.fullmatch("[0-9]{1,2}", connections) and 1 <= int(connections) <= 16):
@@ -86,7 +86,7 @@ def from_environment(
     if read_headers.lower() not in (*_ON, *_OFF):
         raise UsageError(f"HUB_UI_READ_HEADERS={_printable(read_headers)}: write 1 or 0, or unset it.")
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
-    # What its owner has found, fetched and made is not a shared page's.
+    # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
     folder = library or home / "loras"
     return Settings(
@@ -117,7 +117,7 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:
 
 
 def _token(environ: Mapping[str, str], name: str) -> str:
-    """Without the line break that comes along from a file. The key itself is never shown."""
+    """Strips the line break of a key read from a file. The message of an error does not show the key."""
     token = environ.get(name, "").strip()
     if _UNPRINTABLE.search(token) or not token.isascii():
         raise UsageError(f"{name} holds characters that no key has. Copy the key again.")

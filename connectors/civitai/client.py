@@ -1,4 +1,4 @@
-"""CivitAI: the largest community collection, with a public API that needs no key for looking."""
+"""CivitAI: the largest community collection, with a public API that needs no key for searching."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from connectors.ref import Ref
 MAX_LIMIT = 100
 _MAX_ID = 2**31 - 1
 _SORTS: Mapping[Sort, str] = {"downloads": "Most Downloaded", "likes": "Most Liked", "newest": "Newest"}
-# Only these kinds have one category of CivitAI's that holds them all; `tag` takes a single value.
+# Only these kinds have a category of their own at CivitAI; `tag` takes a single value.
 _CATEGORIES: Mapping[Kind, str] = {"character": "character", "style": "style", "tool": "tool"}
 
 
@@ -36,7 +36,7 @@ class CivitAI:
         self._session = Session(endpoint)
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        """Lists are sent as repeated parameters: with a comma, `types` is an error and `baseModels` matches nothing."""
+        """Sends lists as repeated parameters: with commas, `types` is an error and `baseModels` matches nothing."""
         bases = dict.fromkeys(name for base in query.bases for name in spellings(base, "civitai"))
         if query.bases and not bases:
             return Page(hub=self.name, loras=())
@@ -47,7 +47,7 @@ class CivitAI:
             "sort": _SORTS.get(query.sort),
             "baseModels": list(bases) or None,
             "tag": _CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None,
-            # Without it come only models with a tame picture, and only their tame pictures.
+            # Without it, only models with a safe image are listed, with only their safe images.
             "nsfw": None if query.nsfw == "safe" else "true",
             "cursor": cursor,
         }
@@ -79,17 +79,17 @@ class CivitAI:
         self._check_owner(alone, ref)
         listed = tables(model.get("modelVersions"))
         if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
-            # Prompts and usage are in a version's own answer only. In a restricted region a version without a tame
-            # picture is hidden though its model isn't.
+            # Prompts and usage are in a version's own answer only. In a restricted region a version without a safe
+            # image is hidden, though its model isn't.
             with suppress(NotFound):
                 alone = self._fetch("model-versions", str(first))
         complete = parse.with_version(model, alone) if alone else model
         return self._check_found(parse.lora(complete, self._web, datetime.now(UTC)), ref)
 
     def by_hash(self, value: str) -> tuple[Lora, Ref]:
-        """The LoRA with the one version that holds such a file, and the file's ref. Raises NotFound.
+        """The LoRA with the one version that has a file with this hash, and the file's ref. Raises NotFound.
 
-        The hub takes any of its kinds of hash: SHA256, AutoV2 (its first 10 digits), AutoV3 (the first 12 digits of the
+        `value` is any of the hub's hashes: SHA256, AutoV2 (its first 10 digits), or AutoV3 (the first 12 digits of the
         SHA-256 of what follows the header).
         """
         alone = table(self._session.json(f"/api/v1/model-versions/by-hash/{quote(value, safe='')}"))
@@ -109,7 +109,7 @@ class CivitAI:
         return ref if ref.id and ref.pinned and ref.file else self.get(ref).pin(ref)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Asks the hub where the bytes are, so that a refusal shows here and the key stays with the hub.
+        """Asks the hub for the URL of the bytes, so that a refusal shows here and the key is sent to the hub alone.
 
         The hub's own `downloadUrl`s are not used: those with type and format answer 404 for some files, and one
         endpoint writes a host named "undefined" into them. `fileId` always selects.
@@ -149,7 +149,7 @@ class CivitAI:
         return f"{self._web}/api/download/models/{ref.version}{selector}"
 
     def _check_target(self, url: str, lora: Lora) -> None:
-        """To a client it takes for a browser the hub answers a refusal with a page of its own instead of an error."""
+        """The hub redirects what it takes for a browser to a web page instead of refusing with an error."""
         place = urlsplit(url)
         if place.netloc != urlsplit(self._web).netloc or place.path.startswith("/api/"):
             return
@@ -158,7 +158,7 @@ class CivitAI:
         raise Paid(f"CivitAI wants you to open {lora.url} for this.", hub=self.name, url=lora.url)
 
     def _fetch(self, kind: Literal["models", "model-versions"], number: str) -> Table:
-        # Over four bytes the hub answers 400 about a model and has a fault of its own about a version.
+        # For a number over 32 bits the hub answers 400 (models) or 500 (versions).
         if not number.isdecimal() or int(number) > _MAX_ID:
             raise NotFound(f"CivitAI has no number {number}.", hub=self.name)
         answer = table(self._session.json(f"/api/v1/{kind}/{number}"))
@@ -167,7 +167,7 @@ class CivitAI:
         return answer
 
     def _read_version(self, alone: Table, ref: Ref) -> Lora:
-        """The LoRA with one version, from the version's own answer alone."""
+        """The LoRA with one version, from the answer about the version alone."""
         self._check_owner(alone, ref)
         return self._check_found(parse.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
 

@@ -1,4 +1,4 @@
-"""CivitAI's JSON -> Lora. Reads every shape recorded from 2023 to 2026, from the list, by-id and version endpoints."""
+"""CivitAI's JSON to a Lora, in every shape from 2023 to 2026: of the list, by-id and version endpoints."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LORA_TYPES = ("LORA", "LoCon", "DoRA")
 _WEIGHT_TYPES = ("Model", "Pruned Model", "Enhancement LoRA")
 _ALGORITHMS = {"LORA": "lora", "LoCon": "locon", "DoRA": "dora"}
 _TAG = re.compile(r"<[^>]{0,2000}>")
-# `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one picture.
+# `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one image.
 _UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
 _MAX_PARAM = 2000
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
-    """None for something that is no LoRA, or has no id."""
+    """None if it is no LoRA or has no id."""
     model_id = whole(model.get("id"))
     if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
         return None
@@ -58,7 +58,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
 
 
 def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
-    """From a version alone: its model may be gone, or the answer came by hash."""
+    """From a version alone, when its model is gone or the version was found by a hash."""
     about = table(version.get("model"))
     model = {name: about.get(name) for name in ("name", "type", "nsfw", "poi", "mode")}
     also = {name: version.get(name) for name in ("description", "stats")}
@@ -66,7 +66,7 @@ def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
 
 
 def with_version(model: Table, alone: Table) -> dict[str, Any]:
-    """The by-id answer with one version completed by its own answer, which alone has usageControl and image meta."""
+    """Completes one version of a model by its own answer, which alone has usageControl and the metadata of images."""
     versions = [dict(version) for version in tables(model.get("modelVersions"))]
     place = next((i for i, listed in enumerate(versions) if whole(listed.get("id")) == whole(alone.get("id"))), None)
     if place is None:
@@ -88,7 +88,7 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
         *kind.poi_claims(model.get("poi")),
         *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model, text(first.get("baseModel"))),
-        # "LORA" is what people pick for LoKr and LoHa too, so it is no statement to hold against the file.
+        # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
         *_description_claims(model.get("description"), "description"),
     )
@@ -100,7 +100,7 @@ def _description_claims(description: object, where: str) -> tuple[Claim, ...]:
 
 
 def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | None:
-    """`where` is the version's place in the answer, for its claims."""
+    """`where` is the path of the version in the answer, for its claims."""
     version_id = whole(version.get("id"))
     if version_id is None or version_id < 0:
         return None
@@ -152,7 +152,7 @@ def _file(version: Ref, file: Table) -> WeightFile:
 
 
 def _format(stated: object, name: str) -> FileFormat:
-    """The name decides where it says something: the stated format is often `Other` for a .safetensors."""
+    """The file name comes first: the stated format is often `Other` for a .safetensors."""
     suffix = name.rpartition(".")[2].lower()
     if suffix == "safetensors":
         return "safetensors"
@@ -179,7 +179,7 @@ def _example(image: Table) -> Example | None:
 
 
 def _param(value: object) -> str | int | float | bool | None:
-    """A plain JSON value; lists and objects are resources of the hub's own and say nothing to a person."""
+    """A plain value; None for lists and objects, which are references to resources of the hub."""
     if isinstance(value, str):
         return text(value, _MAX_PARAM)
     if isinstance(value, bool):
@@ -188,11 +188,11 @@ def _param(value: object) -> str | int | float | bool | None:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    """Texts in every recording; the site's own interface wraps each as {"name": ...}."""
+    """The API lists plain texts; the API of the website wraps each as {"name": ...}."""
     listed = value if isinstance(value, list) else []
     return texts([table(tag).get("name") if isinstance(tag, dict) else tag for tag in listed])
 
 
 def plain(description: object) -> str:
-    """A description's lines without their markup, for reading facts from; never for showing."""
+    """The text of a description without markup, to read claims from. It is not safe to show."""
     return html.unescape(_TAG.sub(" ", card.lines(text(description) or "")))

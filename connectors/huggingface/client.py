@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import httpx2
 from huggingface_hub import ModelInfo, get_hf_file_metadata, get_session, hf_hub_url
 
-# Documented as public, though the package does not mark them for type checkers.
+# Public by the documentation, though not exported for type checkers.
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     build_hf_headers,
     hf_raise_for_status,
@@ -44,10 +44,10 @@ _EXPAND = (
     "siblings",
     "tags",
 )
-# What an author who forgot the tag `lora` still says of a LoRA for pictures; language models have none of these.
+# Tags of a LoRA for images whose author forgot the tag `lora`; language models have none of these.
 _PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "createdAt"}
-# Not 429: huggingface_hub would sleep as long as the hub asks, up to minutes, where a person is told to wait.
+# Not 429: a person is told to wait, up to minutes, instead of waiting here.
 _RETRIED = (500, 502, 503, 504)
 _MAX_CARD = 1024 * 1024
 _MAX_REDIRECTS = 5
@@ -58,7 +58,7 @@ _TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _List:
-    """One list of the hub's: repos tagged `lora`, or those without the tag whose id says it."""
+    """A list of the hub: repos tagged `lora`, or those without the tag that have it in their id."""
 
     tagged: bool
     base: str | None = None
@@ -93,7 +93,7 @@ class HuggingFace:
         return replace(untagged, loras=page.loras + untagged.loras)
 
     def _page(self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]) -> Page:
-        """The page of the list at `place` that `params` ask for, its first one where there are none."""
+        """The page of the list at `place` that `params` select, or its first page without `params`."""
         params = params or _params(query, lists[place])
         with map_huggingface_errors("its list of models"):
             response = self._get("/api/models", params)
@@ -111,10 +111,10 @@ class HuggingFace:
         )
 
     def get(self, ref: Ref) -> Lora:
-        """The repo with its card at the same commit. A repo without one is still a repo."""
+        """Fetches the repo, and its card at the same commit if it has one."""
         revision = f"/revision/{quote(ref.version, safe='')}" if ref.version else ""
         with map_huggingface_errors(ref.id):
-            # As HfApi.model_info(files_metadata=True) asks; that would read an answer of any size.
+            # The request of HfApi.model_info(files_metadata=True), which would read an answer of any size.
             response = self._get(f"/api/models/{ref.id}{revision}", {"blobs": "true"})
             info = ModelInfo(**response.json())  # type: ignore[no-untyped-call]
             has_card = any(sibling.rfilename == "README.md" for sibling in info.siblings or [])
@@ -130,7 +130,7 @@ class HuggingFace:
         return ref if ref.pinned and ref.file else self._check_file(self.get(ref).pin(ref))
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Asks the hub about the one file: access, size and SHA-256 come in the headers of the answer."""
+        """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""
         ref = self._check_file(lora.pin(ref)) if lora else self.pin(ref)
         commit, path = ref.version or "", ref.file or ""
         url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
@@ -176,7 +176,7 @@ class HuggingFace:
 
     def _send(self, url: httpx2.URL) -> httpx2.Response:
         """One answer, with retries. huggingface_hub's http_backoff would read bodies of any size."""
-        # False, not None: without a key of ours huggingface_hub must not send one that lies on this machine.
+        # False, not None: huggingface_hub must not send a key that it finds on this computer.
         headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
         for attempt in range(_TRIES):
             last = attempt + 1 == _TRIES
@@ -194,9 +194,9 @@ class HuggingFace:
 
 
 def _read_capped(answer: httpx2.Response) -> httpx2.Response:
-    """The same answer with its body, which is cut over the cap: then it is no JSON, instead of filling memory.
+    """Reads the body up to a limit. A longer one is cut off, which makes it invalid JSON instead of filling memory.
 
-    A redirect has no body that anybody needs.
+    The body of a redirect is not read.
     """
     body, deadline = bytearray(), time.monotonic() + ANSWER_SECONDS
     for chunk in () if answer.has_redirect_location else answer.iter_bytes():
@@ -205,13 +205,13 @@ def _read_capped(answer: httpx2.Response) -> httpx2.Response:
             break
         if time.monotonic() > deadline:
             raise httpx2.ReadTimeout("the answer took too long", request=answer.request)
-    # What is encoded on its way is decoded now.
+    # The body is decoded by now.
     headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _TRANSPORT_HEADERS]
     return httpx2.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)
 
 
 def _lists(query: Query) -> tuple[_List, ...]:
-    """Tagged repos first. Empty when no base asked for has a repo here.
+    """Tagged repos first. Empty if none of the bases has a repo here.
 
     `search` matches ids only, so repos that have just the name can be asked for only where the text leaves room; and
     one request more for every base would find next to nothing.
@@ -236,7 +236,7 @@ def _params(query: Query, listed: _List) -> list[tuple[str, str]]:
 
 
 def _read_infos(items: list[Any], tagged: bool) -> Iterator[ModelInfo]:
-    """Whatever is readable, of a list without the tag only LoRAs: one repo with a broken card costs itself only."""
+    """The repos that can be read; of a list without the tag, those that are LoRAs."""
     for item in tables(items):
         try:
             info = ModelInfo(**item)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""huggingface_hub's ModelInfo, and a model card -> Lora. One repo may hold dozens of LoRA files."""
+"""huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 
 def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
-    """From the hub's answer, and the text of its card where it was fetched."""
+    """From the hub's answer, and the text of the model card if it was fetched."""
     ref = Ref(hub="huggingface", id=info.id)
     front, body = card.split_card(readme or "")
-    # huggingface_hub passes on as it is what it can't make an object of.
+    # It is no ModelCardData where huggingface_hub can't parse the front matter.
     card_data: object = info.card_data
     if isinstance(card_data, ModelCardData):
         front = table(card_data.to_dict()) or front  # type: ignore[no-untyped-call]
     tags = texts(info.tags) or texts(front.get("tags"))
-    # The card's example prompts and pictures; the hub's copy of them where the card wasn't asked for.
+    # The card's example prompts and images, or the hub's copy of them if the card wasn't fetched.
     widget = tables(front.get("widget")) or tables(info.widget_data)
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
     said = ((info.id, "repo name"), *((prompt, "card front matter: widget") for prompt in prompts))
@@ -85,7 +85,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
 def _claims(
     repo: str, front: Table, body: str, tags: tuple[str, ...], prompts: list[str], *, files: int
 ) -> tuple[Claim, ...]:
-    """What the card says of trigger words, weight, kind and licence. `body` is without what it says of single files."""
+    """Claims about trigger words, weight, kind and licence. `body` is the card without what it says of single files."""
     words = (
         *(
             claim
@@ -116,7 +116,7 @@ def _is_weights(path: object) -> bool:
 
 
 def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[WeightFile, ...]:
-    """Primary is the file meant by a person who names only the repo: never a pickle."""
+    """The primary file, which a person means who names only the repo, is never a pickle."""
     safe = (sibling.rfilename for sibling in listed if sibling.rfilename.endswith(".safetensors"))
     primary = min(safe, key=_sort_key, default=None)
     files = []
@@ -138,7 +138,7 @@ def _files(version: Ref, listed: list[RepoSibling], apart: CardByFile) -> tuple[
 
 
 def _sort_key(path: str) -> tuple[bool, bool, bool, int, str]:
-    """The usual names first, then those that say it, then those in the top folder."""
+    """Usual names first, then names with "lora", then files in the top folder."""
     usual = path.rpartition("/")[2] in _USUAL_NAMES
     return path.startswith(_OTHER_FOLDERS), not usual, "lora" not in path.lower(), path.count("/"), path
 

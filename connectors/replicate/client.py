@@ -1,4 +1,4 @@
-"""Replicate: models that people trained there. Every call needs a key, looking included."""
+"""Replicate: models that people trained there. Every request needs a key, a search too."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Replicate:
         loras = (parse.lora(model) for model in models if parse.is_lora(model))
         kept = filter_loras((lora for lora in loras if lora is not None), query)
         if query.sort == "downloads":
-            # The hub can't sort by runs; within the page we can.
+            # The hub can't sort by runs, so only the page is sorted.
             kept = tuple(sorted(kept, key=lambda lora: -(lora.downloads or 0)))
         return Page(hub=self.name, loras=kept, cursor=following if following != cursor else None)
 
@@ -45,7 +45,7 @@ class Replicate:
             version = table(self._session.json(f"/v1/models/{ref.id}/versions/{ref.version}"))
             model = parse.with_version(model, version)
         if model.get("visibility") == "private":
-            # It is the key's own, and so is the training that made it. Without that list it is as good.
+            # A private model belongs to the key, and so does its training, which may add claims.
             with suppress(HubUiError):
                 trainings = tables(table(self._session.json("/v1/trainings")).get("results"))
                 model = parse.with_training(model, trainings)
@@ -59,7 +59,7 @@ class Replicate:
         return ref if ref.pinned else self.get(ref).pin(ref)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """The weights' tar, at the address that Replicate's own predictor loads fine-tunes from.
+        """The tar of the weights, at the URL that Replicate's own predictor loads fine-tunes from.
 
         It is not in the API's documentation, but public, and needs no key. It lies on the website, not on the API's
         host; an endpoint of one's own has both in one place.
@@ -83,9 +83,9 @@ class Replicate:
             raise KeyRequired(f"Replicate wants a key for every call. {HUBS[self.name].add_key}.", hub=self.name)
 
     def _list(self, query: Query, cursor: str | None) -> tuple[tuple[Table, ...], str | None]:
-        """The models of one page, LoRAs or not, and the next page's cursor."""
+        """The models of one page, not only LoRAs, and the cursor of the next page."""
         if cursor is not None:
-            # The cursor is only the query of the hub's `next` link: it can't lead anywhere but to this list.
+            # The cursor is the query of the hub's `next` link, so that it can't lead to another host.
             return self._page(self._session.json("/v1/models", parse_qsl(cursor)))
         if not query.text:
             newest = {"sort_by": "latest_version_created_at", "sort_direction": "desc"}

@@ -1,4 +1,4 @@
-"""What a model on Replicate can be asked for. Each has inputs of its own, so every request is looked up in its schema.
+"""The inputs of a model on Replicate. Each model has its own, so a request is matched with the model's schema.
 
 `fill` puts what a person wants into a model's inputs, and says in a sentence what the model has no place for.
 """
@@ -17,9 +17,9 @@ from connectors.ref import LOCAL, Ref
 from connectors.replicate.runs import Runs
 
 _WIDTH_STEP = 16
-# Shapes are drawn with about a million pixels, or a quarter of them.
+# Aspect ratios have about a million pixels, or a quarter of that.
 _QUARTER_MEGAPIXEL, _MEGAPIXEL = 0.4, (0.9, 1.2)
-# Names of samplers as people know them -> as the SDXL trainers of Replicate do.
+# Usual names of samplers -> those of the SDXL trainers of Replicate.
 _SCHEDULERS: Mapping[str, str] = {
     "euler": "K_EULER",
     "euler a": "K_EULER_ANCESTRAL",
@@ -29,7 +29,7 @@ _SCHEDULERS: Mapping[str, str] = {
     "dpm++ 2m karras": "KarrasDPM",
     "pndm": "PNDM",
 }
-# Where a runner takes a LoRA, and where a second one.
+# Inputs of a runner for a LoRA, and for a second one.
 _SLOTS, _SECOND_SLOTS = ("lora_weights", "hf_lora", "lora_url"), ("extra_lora", "extra_lora_weights")
 _SCALES, _SECOND_SCALES = ("lora_scale", "lora_strength"), ("extra_lora_scale",)
 _LISTS = (("hf_loras", "lora_scales"), ("loras", "lora_scales"), ("lora_urls", "lora_scales"))
@@ -40,7 +40,7 @@ _CONTROL = ("control_image",)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Input:
-    """One input of a model. `choices` are all it takes; `least` and `most` are within what it takes."""
+    """One input of a model. `choices` are all that it takes, `least` and `most` are inclusive."""
 
     name: str
     kind: str = "string"
@@ -61,7 +61,7 @@ class Inputs:
 
     @property
     def takes_loras(self) -> bool:
-        """Whether it can be given somebody's LoRA in place of its own."""
+        """Whether it takes any LoRA."""
         return self.first((*_SLOTS, *(slots for slots, _ in _LISTS))) is not None
 
     def first(self, names: Sequence[str]) -> str | None:
@@ -73,10 +73,10 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputRequest:
-    """What is wanted of a model, in no model's words. None leaves it to the model.
+    """What to generate, independent of the model. None leaves a value to the model.
 
     `slots` are LoRAs that the model is to load, by their addresses. `scales` has a number for each LoRA: with
-    `own` the model's own trained weights are the first of them, without a slot. `control` is the address of a picture.
+    `own` the model's own trained weights are the first of them, without a slot. `control` is the URL of an image.
     """
 
     prompt: str
@@ -96,14 +96,14 @@ class InputRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filled:
-    """`values` are a prediction's input. `notes` say what could not be had as it was wished."""
+    """`values` are a prediction's input. `notes` are sentences about what the model can't do as requested."""
 
     values: Mapping[str, object]
     notes: tuple[str, ...] = ()
 
 
 def inputs_of(version: Table) -> Inputs:
-    """Of a version's openapi_schema. Choices stand there themselves, or behind one reference."""
+    """From a version's openapi_schema. Choices are in the input's schema, or in one that it refers to."""
     schemas = table(table(table(version.get("openapi_schema")).get("components")).get("schemas"))
     known = {}
     for name, value in table(table(schemas.get("Input")).get("properties")).items():
@@ -128,7 +128,7 @@ class _Filling:
     notes: list[str] = field(default_factory=list)
 
     def put(self, name: str | None, value: object, otherwise: str | None = None) -> None:
-        """`otherwise` is what to say where the model has no such input."""
+        """`otherwise` is the note for a model without such an input."""
         if name is None or name not in self.inputs:
             if otherwise:
                 self.notes.append(otherwise)
@@ -154,7 +154,7 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
     if request.negative:
         put("negative_prompt", request.negative, "This model takes no negative prompt; it was left out.")
     if request.seed is not None:
-        put("seed", request.seed, "This model takes no seed: its pictures differ by chance, too.")
+        put("seed", request.seed, "This model takes no seed: its images differ by chance, too.")
     schnell = request.schnell and inputs.offers("model", "schnell")
     if schnell:
         put("model", "schnell")
@@ -172,8 +172,8 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
             put("scheduler", scheduler)
     _put_loras(filling, request)
     if request.control is not None:
-        put(inputs.first(_CONTROL), request.control, "This model takes no control picture; it was left out.")
-    # One lossless picture, the same each time: `go_fast` ignores the seed, and takes a LoRA one and a half times.
+        put(inputs.first(_CONTROL), request.control, "This model takes no control image; it was left out.")
+    # One lossless image, reproducible: `go_fast` ignores the seed and strengthens LoRAs by half.
     put("num_outputs", 1)
     put("go_fast", False)
     if inputs.offers("output_format", "png"):
@@ -182,7 +182,7 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
 
 
 def _put_size(filling: _Filling, request: InputRequest) -> None:
-    """Width and height where the model has them, else the nearest shape of those it offers."""
+    """Width and height if the model has them, else the nearest of its aspect ratios."""
     if request.width is None and request.height is None:
         return
     sides = (request.width or request.height or 0, request.height or request.width or 0)
@@ -205,7 +205,7 @@ def _put_size(filling: _Filling, request: InputRequest) -> None:
         if not (_MEGAPIXEL[0] <= width * height / 1e6 <= _MEGAPIXEL[1] and width / height == ratios[shape]):
             filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
     else:
-        filling.notes.append("This model doesn't let one choose the picture's size.")
+        filling.notes.append("This model doesn't let one choose the image's size.")
 
 
 def _ratio(shape: str) -> float | None:
@@ -220,7 +220,7 @@ def _put_loras(filling: _Filling, request: InputRequest) -> None:
         if slots in inputs and inputs.known[slots].kind == "array":
             filling.values.update({slots: list(request.slots), scales: list(request.scales)})
             return
-    # Where LoRAs go, and where their weights: the model's own weights first, which are in it already.
+    # The inputs for LoRAs and their weights. The model's own LoRA is first and has no input.
     places: list[tuple[str | None, str | None]] = []
     first = None if request.own else inputs.first(_SLOTS)
     if request.own or first is not None:
@@ -239,9 +239,9 @@ def _put_loras(filling: _Filling, request: InputRequest) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runnable:
-    """`newest` is the hash of its latest version. `official` models run by their name alone.
+    """A model that can be run. `newest` is the hash of its latest version; `official` models run by name alone.
 
-    `seconds` is what its example took, for `steps` steps; `example` are the addresses of what came of it.
+    `seconds` and `steps` are those of its example, and `example` has the URLs of its output.
     """
 
     inputs: Inputs
@@ -252,14 +252,14 @@ class Runnable:
     example: tuple[str, ...] = ()
 
     def seconds_for(self, steps: int | None) -> float | None:
-        """What its own example took, for as many steps; None where it doesn't say."""
+        """Estimates the seconds from the model's example; None if that has no time."""
         if self.seconds is None or self.seconds <= 0:
             return None
         return self.seconds * steps / self.steps if steps and self.steps and self.steps > 0 else self.seconds
 
 
 def runnable(runs: Runs, name: str, version: str | None) -> Runnable:
-    """Asks what the model is; once more for a version that is not its latest."""
+    """Fetches the model, and a version that is not its latest with a second request."""
     model = runs.model(name)
     latest = table(model.get("latest_version"))
     other = version is not None and version != text(latest.get("id"))
@@ -294,7 +294,7 @@ def runner(architecture: str | None, base_model: str | None) -> str:
         return RUNNERS.get(base_model or "", _USUAL)
     if base_model in _OTHER_INPUTS:
         raise DoesNotFit(
-            "This LoRA needs a picture to work on, which Replicate's runner for LoRAs does not take. Try it here."
+            "This LoRA needs an image to work on, which Replicate's runner for LoRAs does not take. Try it here."
         )
     raise DoesNotFit(
         "On Replicate run LoRAs for FLUX.1, and models that were trained there. This one is for "
@@ -303,7 +303,7 @@ def runner(architecture: str | None, base_model: str | None) -> str:
 
 
 def slot(ref: Ref, access: Access = "open") -> str:
-    """The address of a pinned ref's file, for a runner. Refuses what only a key opens: Replicate would get the key."""
+    """The URL of a pinned ref's file, for a runner. Refuses files that need a key, which Replicate would get."""
     if ref.hub == LOCAL:
         raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
     if not ref.pinned:
@@ -320,7 +320,7 @@ def slot(ref: Ref, access: Access = "open") -> str:
 
 
 def _check_access(access: Access) -> None:
-    """A key is sent to its own hub alone, so what needs one can't be fetched from Replicate."""
+    """A key is sent to its own hub only, so Replicate can't fetch what needs one."""
     if access == "login":
         raise KeyRequired(
             "This file is for signed-in people. Replicate would need your key for it: try it here instead."

@@ -1,4 +1,4 @@
-"""A Replicate model as its JSON describes it, and whether it is a LoRA, takes LoRAs, or neither."""
+"""Replicate's JSON to a Lora. Replicate has no type for LoRAs, so a model's inputs tell what it is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from connectors.http.json_fields import Table, address, count, number, table, te
 from connectors.record import Access, Claim, Example, Lora, Nsfw, Source, Version, WeightFile
 from connectors.ref import Ref, is_id, is_pinned_version
 
-# Models with a fine-tune's inputs that carry no fine-tune of their own, though nothing else about them shows it.
+# Models with the inputs of a fine-tune that are none, though nothing else shows it.
 _RUNNERS = frozenset({"replicate/fast-flux-trainer", "stability-ai/sdxl"})
 _TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
-# Where a runner takes the LoRA of somebody else.
+# Inputs of a runner for any LoRA.
 _SLOTS = ("lora_weights", "lora_url", "lora_urls", "loras", "hf_lora", "hf_loras", "hf_lora_url", "lora_input", "lora")
-# What a fine-tune's inputs have beside those of its base.
+# Inputs that a fine-tune has and its base model hasn't.
 _STRENGTHS = frozenset({"lora_scale", "lora_strength", "lora_weight"})
 _OF_A_FINE_TUNE = frozenset({*_STRENGTHS, "replicate_weights"})
 _WEIGHTS = r"(?:loras?|weights|safetensors|checkpoints?|ckpt)"
@@ -31,10 +31,10 @@ _CONVERTER = re.compile(
 )
 _TRAINS = re.compile(r"\W*(?:train|fine[- ]?tune)s?\b", re.IGNORECASE)
 _TUNED = re.compile(r"\b(?:fine[- ]?tun\w+|trained (?:on|with)|dreambooth|lora)\b", re.IGNORECASE)
-# Inputs of things that write text. Llama takes `replicate_weights` too.
+# Inputs of language models. Llama takes `replicate_weights` too.
 _WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
 _LORA_WORD = re.compile(r"(?<![a-z])(?<!no )(?<!without )(?<!non-)(?:lora|locon|lycoris)(?:s)?(?![a-z])", re.IGNORECASE)
-# Base models by the inputs a model takes: the trainers of Replicate each leave their own set.
+# Base models by the inputs of a model: each trainer of Replicate makes models with inputs of its own.
 _SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"replicate_weights", "lora_scale", "extra_lora"}), "flux.1-dev"),
     (frozenset({"lora_url", "lora_strength", "replicate_weights"}), "hunyuan-video"),
@@ -63,10 +63,10 @@ _VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
 _IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
 _NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
 _BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
-# The trainers call the word by different names.
+# The trigger word and the rank as the trainers call them.
 _WORD_INPUTS = ("trigger_word", "token_string")
 _RANK_INPUTS = ("lora_rank", "rank")
-# What only the trainer of one base model asks.
+# Inputs that only the trainer of one base model has.
 _TRAINER_INPUTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"autocaption", "trigger_word"}), "flux.1-dev"),
     (frozenset({"token_string"}), "sdxl-1.0"),
@@ -78,7 +78,7 @@ _VERSION_NAME = re.compile(r"(?P<owner>[^/\s:]{1,100})/(?P<name>[^/\s:]{1,100}):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """The parts of a model's JSON that are asked for again and again."""
+    """The parts of a model's JSON that are read several times."""
 
     data: Table
     owner: str
@@ -135,7 +135,7 @@ def is_lora(data: Table) -> bool:
 
 
 def uses_loras(model: Model) -> bool:
-    """Its inputs say so. Where they don't, its words do, if it draws: a checkpoint may have a LoRA built in."""
+    """Whether its inputs say so, or its name and description: a checkpoint may have a LoRA built in."""
     training_inputs = table(table(model.schemas.get("TrainingInput")).get("properties"))
     if any("lora" in name.lower() for name in (*model.inputs, *training_inputs)):
         return True
@@ -146,7 +146,7 @@ def uses_loras(model: Model) -> bool:
 
 
 def is_fine_tune(model: Model) -> bool:
-    """Whether it draws with weights of its own: words and examples are its own then.
+    """Whether it uses weights of its own, which its words and examples are about.
 
     A training's model takes `replicate_weights`. Others have their weights built in: of a fine-tune's inputs they keep
     the strength, and their words or their example tell what was trained.
@@ -162,7 +162,7 @@ def is_fine_tune(model: Model) -> bool:
 
 
 def has_weights(model: Model) -> bool:
-    """Whether it is itself a fine-tune, whose weights Replicate hands out.
+    """Whether it is a fine-tune whose weights can be downloaded.
 
     A runner or trainer is a program of its own: it has a repository on GitHub, or takes somebody else's LoRA in its own
     example. What a training makes has neither.
@@ -187,7 +187,7 @@ def _is_program(model: Model) -> bool:
 
 
 def lora(data: Table) -> Lora | None:
-    """None for something without owner and name. Any model can be opened; only LoRAs are listed."""
+    """None without an owner and a name. Any model can be opened, and only LoRAs are listed."""
     model = read(data)
     if model is None:
         return None
@@ -228,12 +228,12 @@ def lora(data: Table) -> Lora | None:
 
 
 def with_version(data: Table, version: Table) -> dict[str, object]:
-    """The model as it was at another of its versions."""
+    """The model at another of its versions."""
     return {**data, "latest_version": version}
 
 
 def with_training(data: Table, trainings: Iterable[Table]) -> Table:
-    """The model with the training that made it, if it is among the key's own."""
+    """Adds the training that made the model, if it is one of `trainings`."""
     version = text(table(data.get("latest_version")).get("id")) or ""
     for training in trainings if is_pinned_version("replicate", version) else ():
         if str(table(training.get("output")).get("version")).endswith(version):
@@ -242,7 +242,7 @@ def with_training(data: Table, trainings: Iterable[Table]) -> Table:
 
 
 def lora_of_training(training: Table) -> Lora | None:
-    """The LoRA that a finished training made, from the training alone; None for one that made none."""
+    """The LoRA that a finished training made, from the training alone; None if it made none."""
     made = _VERSION_NAME.fullmatch(text(table(training.get("output")).get("version"), 300) or "")
     if made is None:
         return None
@@ -264,7 +264,7 @@ def _claims(model: Model) -> Iterator[Claim]:
 
 
 def _training_claims(training: Table) -> Iterator[Claim]:
-    """What its owner asked for is the surest word on the LoRA that a training made. Only the owner can see it."""
+    """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
     asked = table(training.get("input"))
     for key in _WORD_INPUTS:
         for claim in prompt_field_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
@@ -282,7 +282,7 @@ def _training_claims(training: Table) -> Iterator[Claim]:
 
 
 def _fine_tune_claims(model: Model) -> Iterator[Claim]:
-    """What words and example say of the weights. A runner's example shows somebody else's words and strength."""
+    """Claims from words and example of a fine-tune. A runner's example shows another LoRA's words and strength."""
     where = "default_example.input"
     prompt = text(model.example.get("prompt")) or ""
     hints = trigger_words.prompt_claims(prompt, model.name, model.about, f"{where}.prompt")
@@ -292,7 +292,7 @@ def _fine_tune_claims(model: Model) -> Iterator[Claim]:
     yield from kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
     yield from kind.word_claims(chosen)
     yield from kind.prompt_claims(texts(model.example.get("prompt")), chosen, f"{where}.prompt")
-    # The strength that the example was made with is the author's choice, or the trainer's default.
+    # The strength of the example is the author's choice, or the trainer's default.
     scales = ((name, number(model.example.get(name))) for name in ("lora_scale", "lora_strength"))
     for name, scale in scales:
         if scale is not None:
@@ -301,7 +301,7 @@ def _fine_tune_claims(model: Model) -> Iterator[Claim]:
 
 
 def _base_claims(model: Model) -> Iterator[Claim]:
-    """What fields say, then words, then the inputs. Only a field holds a name as someone wrote it."""
+    """The base model by fields, then by words, then by inputs. Only a field has a name as somebody wrote it."""
     repo = "/".join(urlsplit(address(model.data.get("weights_url")) or "").path.split("/")[1:3])
     choices = texts(table(model.schemas.get("model")).get("enum")) + texts(model.inputs.get("model", {}).get("enum"))
     for name, where in ((repo, "weights_url"), *((choice, "inputs.model") for choice in choices)):
@@ -310,7 +310,7 @@ def _base_claims(model: Model) -> Iterator[Claim]:
     named = find_base_name(model.words)
     signature = next((base for inputs, base in _SIGNATURES if inputs <= set(model.inputs)), None)
     guesses: list[tuple[str, Source, str]] = [(signature, "hub", "inputs")] if signature else []
-    # Words tell one lineage from another on the architecture that the inputs show, but don't contradict the inputs.
+    # Words tell a lineage on the architecture that the inputs prove. They don't contradict the inputs.
     if named and (signature is None or _architecture(named[0]) == _architecture(signature)):
         guesses.insert(0, (named[0], "tag", f"name and description: {named[1]}"))
     for base, source, where in guesses:
@@ -323,7 +323,7 @@ def _architecture(base_model: str) -> str | None:
 
 
 def _examples(model: Model, level: Nsfw | None) -> Iterator[Example]:
-    """The default example's output, which Replicate deletes for some; the cover picture stays."""
+    """The output of the default example, which Replicate may have deleted, and the cover image."""
     example = table(model.data.get("default_example"))
     params = {name: model.example[name] for name in _PARAMS if isinstance(model.example.get(name), str | int | float)}
     shown = [url for value in texts(example.get("output")) if (url := address(value)) and _IMAGE.search(url)]

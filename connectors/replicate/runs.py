@@ -1,4 +1,4 @@
-"""Runs on Replicate, predictions and trainings alike: started, followed, cancelled, and their files fetched.
+"""Runs on Replicate, which are predictions or trainings: start, follow and cancel them, and fetch their files.
 
 A run costs money from when it was accepted. So what starts one is sent once and never again by itself, unless the hub
 says that it took nothing (429); and what asks about one is patient, because the run goes on meanwhile.
@@ -31,7 +31,7 @@ _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
 _LOGS_READ = 20_000
-# Where finished files lie, beside the API's own host. What an answer names elsewhere is not fetched.
+# Hosts of output files, besides the API's own. URLs of other hosts are not fetched.
 _FILE_HOSTS = ("replicate.delivery", "replicate.com")
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
@@ -39,7 +39,7 @@ _MOST_FETCHED = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """A prediction or training as last heard of. `progress` from 0 to 1, None where its logs tell of none.
+    """The last known state of a prediction or training. `progress` is 0 to 1, or None if its logs have none.
 
     `output` holds addresses (or data: URIs) in order; what a training made is in `data` only.
     """
@@ -91,7 +91,7 @@ class Runs:
         self._no_retry.close()
 
     def json(self, path: str, *, method: str = "GET", **extra: Any) -> Table:
-        """Any other question to the API, with the key. What makes something there is sent once."""
+        """Sends any other request with the key. Only a GET is retried."""
         self.need_key("This")
         session = self._session if method == "GET" else self._no_retry
         return table(session.json(path, method=method, **extra))
@@ -106,7 +106,7 @@ class Runs:
     def predict(
         self, model: str, version: str | None, inputs: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
-        """A version by its hash; without one `model` is run by its name, which only official models can be."""
+        """Runs a version by its hash. Without one, `model` is run by its name, which only official models allow."""
         self.need_key("Running a model")
         path = f"/v1/models/{_check_model(model)}/predictions" if version is None else "/v1/predictions"
         pinned = {} if version is None else {"version": _check_version(version)}
@@ -115,7 +115,7 @@ class Runs:
     def start(
         self, kind: Kind, path: str, body: Mapping[str, object], *, is_cancelled: IsCancelled | None = None
     ) -> Run:
-        """A 429 means that nothing was started, so it is waited out."""
+        """Starts a run. After a 429, which means that nothing was started, it tries again."""
         failures = 0
         while True:
             try:
@@ -135,7 +135,7 @@ class Runs:
         return read(kind, self._session.json(f"/v1/{kind}/{run_id}"))
 
     def cancel(self, run: Run) -> Run:
-        """A run that is over stays as it is."""
+        """Cancels a run, unless it is over."""
         return read(run.kind, self._session.json(f"/v1/{run.kind}/{run.id}/cancel", method="POST"))
 
     def follow(
@@ -155,7 +155,7 @@ class Runs:
             if on_progress is not None and pause:
                 on_progress(run)
             if not self._wait(pause, is_cancelled):
-                # Some are over by the time the hub hears of it; whoever stopped it does not want it either way.
+                # The run may be over before the hub cancels it; its result is not wanted either way.
                 return replace(self.cancel(run), status="canceled")
             try:
                 run, failures = self.get(run.kind, run.id), 0
@@ -178,7 +178,7 @@ class Runs:
             return source.fetch(http, most=_MOST_FETCHED)
 
     def upload(self, name: str, data: bytes, content_type: str) -> str:
-        """The address of an uploaded file, as an input. Only this key can read it; it is gone after a day."""
+        """Uploads a file, and returns its URL as an input. Only this key can read it, for a day."""
         self.need_key("Uploading a file")
         if len(data) >= MOST_UPLOADED:
             raise UsageError("Replicate takes files below 100 MB. Make it smaller.", hub="replicate")
@@ -242,7 +242,7 @@ def read(kind: Kind, answer: object) -> Run:
 
 
 def fraction(logs: str, steps: float | None) -> float | None:
-    """How far the bar of so many steps is. Other bars (of downloads, of captions) count only where that is unknown."""
+    """Reads the progress bar with `steps` steps. Other bars (downloads, captions) count only if `steps` is unknown."""
     bars = [(int(bar["done"]), int(bar["total"])) for bar in _BAR.finditer(logs)]
     if steps is not None:
         mine = [bar for bar in bars if bar[1] == steps]

@@ -1,4 +1,4 @@
-"""Trainings on Replicate: a LoRA for FLUX.1 [dev] made from a zip of pictures, as a new version of one's own model."""
+"""Trainings on Replicate: a LoRA for FLUX.1 [dev] from a zip of images becomes a new version of one's own model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connectors.replicate.runs import UNDER_WAY, IsCancelled, Run, Runs
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
-# A model needs one named when it is made; Replicate runs fine-tunes of FLUX on other hardware whatever it says.
+# Creating a model requires some hardware; Replicate runs fine-tunes of FLUX on other hardware regardless.
 _HARDWARE = "gpu-t4"
 _RANKS, _STEPS = range(1, 129), range(3, 6001)
 _LONGEST_WORD = 100
@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\x00-\x1f\x7f,<>\"]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What is to be trained. `captions`: whether Replicate writes captions for pictures that have none."""
+    """What to train. `captions`: whether Replicate writes captions for images without one."""
 
     destination: str
     trigger_word: str
@@ -33,7 +33,7 @@ class Order:
     captions: bool = True
 
     def check(self) -> None:
-        """Told before anything is uploaded or paid for."""
+        """Raises UsageError, before anything is uploaded or paid for."""
         if not is_id("replicate", self.destination):
             raise UsageError(f"“{self.destination[:100]}” is no place for a model. Write OWNER/NAME, OWNER being you.")
         if self.rank not in _RANKS:
@@ -46,7 +46,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """None for what a training does not say."""
+    """The settings of a training; None for unknown ones."""
 
     trigger_word: str | None
     rank: int | None
@@ -60,13 +60,13 @@ class Trainings:
     version: ClassVar[str] = TRAINER_VERSION
 
     def start(self, order: Order, zipped: bytes, *, is_cancelled: IsCancelled | None = None) -> Run:
-        """Uploads the pictures, makes the model if there is none, and starts."""
+        """Creates the model if there is none, uploads the images and starts the training."""
         self.runs.need_key("Training a LoRA")
         order.check()
         try:
             self.runs.model(order.destination)
         except NotFound:
-            # A new model is private: pictures of people, and what is made of them, are nobody else's business.
+            # A new model is private, since the images may show people.
             owner, _, name = order.destination.partition("/")
             model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
             self.runs.json("/v1/models", method="POST", json=model)
@@ -82,7 +82,7 @@ class Trainings:
         return self.runs.start("trainings", path, body, is_cancelled=is_cancelled)
 
     def under_way(self) -> tuple[Run, ...]:
-        """The key's own trainings that are not over, newest first."""
+        """Trainings of this key that are not over, newest first."""
         listed = tables(self.runs.json("/v1/trainings").get("results"))
         ids = (text(each.get("id"), 64) for each in listed if text(each.get("status")) in UNDER_WAY)
         found = (self.runs.get("trainings", run_id) for run_id in ids if run_id)
@@ -90,7 +90,7 @@ class Trainings:
 
 
 def lora_of(run: Run) -> Lora | None:
-    """The LoRA a finished training made, with what its owner asked for as claims; None while it made none."""
+    """The LoRA that a finished training made, with its settings as claims; None if there is none yet."""
     return parse.lora_of_training(run.data)
 
 
@@ -101,7 +101,7 @@ def ref_of(run: Run) -> Ref | None:
 
 
 def result_of(ended: Run) -> Ref:
-    """The version that a training made. Raises HubUiError with what Replicate says for one that made none."""
+    """The version that a training made. Raises HubUiError with Replicate's reason if there is none."""
     ref = ref_of(ended)
     if ref is not None and ended.status == "succeeded":
         return ref
@@ -112,7 +112,7 @@ def result_of(ended: Run) -> Ref:
 
 
 def terms_of(run: Run) -> Terms:
-    """What a training was started with, as it says itself."""
+    """The settings that a training was started with."""
     given = table(run.data.get("input"))
     return Terms(
         trigger_word=text(given.get("trigger_word"), _LONGEST_WORD),

@@ -320,7 +320,7 @@ def test_flux_loras_have_a_runner(base: str | None, name: str) -> None:
     [
         ("sdxl", "pony", "run LoRAs for FLUX.1"),
         (None, None, "an unknown base model"),
-        ("flux1", "flux.1-kontext", "needs a picture"),
+        ("flux1", "flux.1-kontext", "needs an image"),
     ],
 )
 def test_others_have_none(architecture: str | None, base: str | None, words: str) -> None:

@@ -237,7 +237,7 @@ def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
 ) -> None:
     job = _job(control=RED)
     notes = place.generate(job, comparison.one(job)).report.notes
-    assert "This model takes no control picture; it was left out." in notes
+    assert "This model takes no control image; it was left out." in notes
     assert "/v1/files" not in [request.path for request in recorder.requests]
 
 
