@@ -1,4 +1,4 @@
-"""Shows a file in the file manager of the machine this runs on."""
+"""Files and folders: hashes, links, renames that survive a power cut, free space, and the file manager."""
 
 from __future__ import annotations
 
@@ -16,35 +16,6 @@ from typing import BinaryIO
 
 from connectors.errors import HubUiError
 from hub_ui.terminal import size as size_text
-
-
-def command(
-    path: Path,
-    environ: Mapping[str, str],
-    platform: str = sys.platform,
-    which: Callable[[str], str | None] = shutil.which,
-) -> list[str] | None:
-    """None where there is no file manager to be opened: no screen, or none that we know of."""
-    if platform == "darwin":
-        return ["open", "-R", str(path)]
-    if platform == "win32":
-        return ["explorer", f"/select,{path}"]
-    opener = which("xdg-open")
-    has_screen = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-    return [opener, str(path.parent)] if opener and has_screen else None
-
-
-def reveal(path: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a file manager was asked to show it."""
-    wanted = command(path, environ)
-    if wanted is None:
-        return False
-    try:
-        subprocess.Popen(wanted, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except OSError:
-        return False
-    return True
-
 
 try:
     import fcntl
@@ -164,3 +135,31 @@ def disk_message(error: OSError) -> HubUiError:
         f"The library folder can't be written{where}: {error.strerror or error}. {advice}, or choose another folder "
         "with --library."
     )
+
+
+def command(
+    path: Path,
+    environ: Mapping[str, str],
+    platform: str = sys.platform,
+    which: Callable[[str], str | None] = shutil.which,
+) -> list[str] | None:
+    """None where there is no file manager to be opened: no screen, or none that we know of."""
+    if platform == "darwin":
+        return ["open", "-R", str(path)]
+    if platform == "win32":
+        return ["explorer", f"/select,{path}"]
+    opener = which("xdg-open")
+    has_screen = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+    return [opener, str(path.parent)] if opener and has_screen else None
+
+
+def reveal(path: Path, environ: Mapping[str, str]) -> bool:
+    """Whether a file manager was asked to show it."""
+    wanted = command(path, environ)
+    if wanted is None:
+        return False
+    try:
+        subprocess.Popen(wanted, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""File names that every system accepts, made from titles that people wrote, by a template (see names.py)."""
+"""File names that every system accepts, made from a LoRA's title by a template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 
 DEFAULT = "{architecture}/{creator}/{title}-{version}"
-# What each may be replaced by: see folder.py, which fills them in.
+# The placeholders of a template.
 KNOWN = ("architecture", "base_model", "creator", "file", "hub", "id", "kind", "title", "version")
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +39,7 @@ class Row:
 
 
 _COLUMNS = tuple(field.name for field in fields(Row))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM tasks"
 _FRESH: dict[str, Any] = {
     "error_name": None,
     "error_message": None,
@@ -82,59 +82,48 @@ class QueueStore:
         sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
                   ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
                   WHERE state NOT IN ('waiting', 'running')"""
-        with self._transaction() as connection:
-            connection.execute(sql, (ref, title, *_FRESH.values()))
-            [row] = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE ref = ?", (ref,))
-        return _row(row)
+        with self._lock, errors_as_messages(self._path, _LABEL), transaction(self._connection):
+            self._connection.execute(sql, (ref, title, *_FRESH.values()))
+            [values] = self._connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
+        return _row(values)
 
     def rows(self, states: Sequence[State] = ANY) -> tuple[Row, ...]:
         """In the order in which they were first added."""
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE state IN {placeholders(states)} ORDER BY id"
-        with self._reading() as connection:
-            return tuple(_row(row) for row in connection.execute(sql, tuple(states)))
+        found, _ = self._execute(f"{_SELECT} WHERE state IN {placeholders(states)} ORDER BY id", *states)
+        return tuple(map(_row, found))
 
     def row(self, id_: int) -> Row | None:
-        with self._reading() as connection:
-            found = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE id = ?", (id_,)).fetchone()
-        return _row(found) if found else None
+        found, _ = self._execute(f"{_SELECT} WHERE id = ?", id_)
+        return _row(found[0]) if found else None
 
     def move(self, id_: int, to: State, *, only_from: Sequence[State], fresh: bool = False, **changes: Any) -> bool:
         """False where the row is gone, or in another state by now. `fresh` forgets earlier failures."""
-        changed = {"state": to, **(_FRESH if fresh else {}), **changes}
-        sql = f"UPDATE tasks SET {_assignments(changed)} WHERE id = ? AND state IN {placeholders(only_from)}"
-        with self._transaction() as connection:
-            return connection.execute(sql, (*changed.values(), id_, *only_from)).rowcount > 0
+        values = {"state": to, **(_FRESH if fresh else {}), **changes}
+        sql = f"UPDATE tasks SET {_assignments(values)} WHERE id = ? AND state IN {placeholders(only_from)}"
+        return self._execute(sql, *values.values(), id_, *only_from)[1] > 0
 
     def progress(self, id_: int, done: int, total: int | None) -> None:
-        with self._transaction() as connection:
-            connection.execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", (done, total, id_))
+        self._execute("UPDATE tasks SET done = ?, total = ? WHERE id = ?", done, total, id_)
 
     def waiting_again(self) -> None:
         """After the process that ran them has ended."""
-        with self._transaction() as connection:
-            connection.execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
+        self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
 
     def delete(self, id_: int, *, only_from: Sequence[State]) -> bool:
         sql = f"DELETE FROM tasks WHERE id = ? AND state IN {placeholders(only_from)}"
-        with self._transaction() as connection:
-            return connection.execute(sql, (id_, *only_from)).rowcount > 0
+        return self._execute(sql, id_, *only_from)[1] > 0
 
     def prune(self, state: State, most: int) -> None:
         """Deletes all in that state but the last `most`."""
         sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""
-        with self._transaction() as connection:
-            connection.execute(sql, (state, state, most))
+        self._execute(sql, state, state, most)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection, transaction(connection):
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
+        """Runs one statement, a transaction of its own. Returns the rows it found and how many it changed."""
         with self._lock, errors_as_messages(self._path, _LABEL):
-            yield self._connection
+            cursor = self._connection.execute(sql, values)
+            return cursor.fetchall(), cursor.rowcount
 
 
 def _row(values: Sequence[Any]) -> Row:
