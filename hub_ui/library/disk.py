@@ -86,6 +86,17 @@ def move(source: Path, target: Path) -> None:
             os.close(folder)
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes all of a file or nothing, also through a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    move(new, path)
+
+
 def drop_empty(folder: Path, top: Path) -> None:
     """Removes `folder` and its parents below `top` as far as they are empty."""
     while folder != top and folder.is_relative_to(top):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from hub_ui.library.disk import (
     link,
     link_or_copy,
     move,
+    replace_file,
     stamp,
 )
 from hub_ui.library.download import fetch as http_download
@@ -348,14 +348,9 @@ class Library:
 
     def _write(self, entries: Iterable[Entry]) -> None:
         """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
-        self.lock.parent.mkdir(parents=True, exist_ok=True)
-        new = self.lock.with_name(self.lock.name + ".new")
-        with new.open("wb") as file:
-            # Including keys of another version that this one doesn't know.
-            file.write(lockfile.write(replace(self._read(), entries=tuple(entries))).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        move(new, self.lock)
+        # Including keys of another version that this one doesn't know.
+        text = lockfile.write(replace(self._read(), entries=tuple(entries)))
+        replace_file(self.lock, text.encode())
 
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:

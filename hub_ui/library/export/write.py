@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hub_ui.library.disk import move
+from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.lockfile import Entry
 
@@ -87,16 +87,12 @@ class Exporter:
             return "same"
         if there is not None and not self._force and self._ours.get(_key(path)) != there:
             return _merge(path, data, facts) if facts else "kept"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        replace_file(path, data)
         self._ours[_key(path)] = _hash(data)
         return "written"
 
     def _save(self) -> None:
-        self._listing.parent.mkdir(parents=True, exist_ok=True)
-        new = self._listing.with_suffix(".new")
-        new.write_text(json.dumps(self._ours, indent=1, sort_keys=True), encoding="utf-8")
-        move(new, self._listing)
+        replace_file(self._listing, json.dumps(self._ours, indent=1, sort_keys=True).encode())
 
 
 def _merge(path: Path, data: bytes, facts: frozenset[str]) -> State:
@@ -107,7 +103,7 @@ def _merge(path: Path, data: bytes, facts: frozenset[str]) -> State:
     merged = {**_fill_in(theirs, ours), **{key: ours[key] for key in facts if key in ours}}
     if merged == theirs:
         return "same"
-    _replace(path, as_json(merged))
+    replace_file(path, as_json(merged))
     return "merged"
 
 
@@ -132,12 +128,6 @@ def _object(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _replace(path: Path, data: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(data)
-    move(new, path)
-
-
 def drop(folder: Path, entry: Entry) -> tuple[Path, ...]:
     """Removes the files we wrote beside an entry's file, unless they were changed since."""
     ours = _read(folder / _LISTING)
@@ -155,10 +145,10 @@ def as_json(value: object) -> bytes:
 def _read(listing: Path) -> dict[str, str]:
     """Empty for a missing or damaged listing: then no file counts as ours, and none is overwritten."""
     try:
-        found = json.loads(listing.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = _object(listing.read_bytes()) or {}
+    except OSError:
         return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    return {str(key): str(value) for key, value in found.items()}
 
 
 def _key(path: Path) -> str:
