@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.claims.resolve import flatten
-from connectors.connector import HttpDownload
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.http.adapter import file_http
-from connectors.http.ranges import Range, RangedSource, Renew
-from connectors.http.retry import Attempts, RetryPolicy
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
-from hub_ui.library.download.progress import Meter
-from hub_ui.library.download.tar import only_safetensors
 from hub_ui.library.lockfile import Entry
 
 # "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
@@ -160,38 +153,3 @@ def _update(entry: Entry, state: State, version: Version, file: WeightFile | Non
         newest_at=version.updated_at,
         note=note,
     )
-
-
-def sha256_at(download: HttpDownload, renew: Renew, meter: Meter, retry: RetryPolicy) -> str:
-    """Of the file itself where it is in a tar. Raises HubUiError when it can't be read to its end."""
-    source = RangedSource.of(download, renew)
-    attempts = Attempts(retry, meter.check)
-    while True:
-        try:
-            return _read_once(download, source, meter)
-        except HubUiError as error:
-            attempts.wait(error, 0)
-
-
-def _read_once(download: HttpDownload, source: RangedSource, meter: Meter) -> str:
-    def count(chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
-        done = 0
-        for chunk in chunks:
-            done += len(chunk)
-            meter.add(len(chunk))
-            yield chunk
-        if total is not None and done != total:
-            raise HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
-
-    digest = hashlib.sha256()
-    with file_http(again=False) as http:
-        answer = source.open(http, Range(whole=True))
-        with answer.response:
-            meter.at(0, answer.total)
-            chunks = count(source.chunks(answer), answer.total)
-            for chunk in only_safetensors(chunks) if download.in_tar else chunks:
-                digest.update(chunk)
-            # Read to the end of a tar too: a connection that breaks there has sent another tar.
-            for _ in chunks:
-                pass
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from typing import Literal
 
 from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, WrongHash
+from connectors.http.adapter import file_http
+from connectors.http.ranges import Range, RangedSource, Renew
+from connectors.http.retry import Attempts, RetryPolicy
 from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.disk import disk_message
 from hub_ui.library.download.progress import Meter, Progress
+from hub_ui.library.download.tar import only_safetensors
 from hub_ui.library.library import Library
 from hub_ui.library.local_files import content_error, missing_error
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import mirrors_of, pull_from_mirror
-from hub_ui.library.outdated import sha256_at
 from hub_ui.library.verify import check
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
@@ -93,8 +97,8 @@ class Sync:
             download = connector.download(entry.ref)
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
-                meter = Meter(on_progress=self.on_progress)
-                found = sha256_at(download, lambda: connector.download(entry.ref), meter, self.library.manner.retry)
+                meter, retry = Meter(on_progress=self.on_progress), self.library.manner.retry
+                found = _remote_sha256(download, lambda: connector.download(entry.ref), meter, retry)
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
         except (HubDown, HubTimeout, RateLimited) as error:
@@ -152,3 +156,38 @@ def _other_bytes(what: str, entry: Entry, sha256: str) -> WrongHash:
         "hub-ui outdated",
         hub=entry.ref.hub,
     )
+
+
+def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: RetryPolicy) -> str:
+    """Of the file itself where it is in a tar. Raises HubUiError when it can't be read to its end."""
+    source = RangedSource.of(download, renew)
+    attempts = Attempts(retry, meter.check)
+    while True:
+        try:
+            return _read_once(download, source, meter)
+        except HubUiError as error:
+            attempts.wait(error, 0)
+
+
+def _read_once(download: HttpDownload, source: RangedSource, meter: Meter) -> str:
+    def count(chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
+        done = 0
+        for chunk in chunks:
+            done += len(chunk)
+            meter.add(len(chunk))
+            yield chunk
+        if total is not None and done != total:
+            raise HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
+
+    digest = hashlib.sha256()
+    with file_http(again=False) as http:
+        answer = source.open(http, Range(whole=True))
+        with answer.response:
+            meter.at(0, answer.total)
+            chunks = count(source.chunks(answer), answer.total)
+            for chunk in only_safetensors(chunks) if download.in_tar else chunks:
+                digest.update(chunk)
+            # Read to the end of a tar too: a connection that breaks there has sent another tar.
+            for _ in chunks:
+                pass
+    return digest.hexdigest()
