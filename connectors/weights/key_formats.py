@@ -34,11 +34,25 @@ def _pair(down: str, up: str, style: Style = "") -> dict[str, Ending]:
     return {down: Ending(part="down", style=style), up: Ending(part="up", style=style)}
 
 
-# Parts that LyCORIS and others name in the words used here.
+# Endings without a style, and parts that LyCORIS and others name in the words used here.
+_PLAIN_ENDINGS: Mapping[Part, str] = {
+    "mid": ".lora_mid.weight",
+    "up_bias": ".lora_B.bias .lora_B.default.bias",
+    "magnitude": ".magnitude .dora_scale .lora_magnitude_vector .lora_magnitude_vector.weight"
+    " .lora_magnitude_vector.default.weight",
+    "oft": ".oft_blocks .oft_diag .oft_R.weight .boft_R",
+    "scale": ".boft_s .rescale",
+    "ia3": ".ia3_l",
+    "a1": ".a1.weight",
+    "a2": ".a2.weight",
+    "b1": ".b1.weight",
+    "b2": ".b2.weight",
+    "set": ".set_weight",
+    "reshape": ".reshape_weight",
+}
 _NAMED_AS_PARTS: tuple[Part, ...] = (
-    "alpha", "magnitude", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1",
-    "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "diff", "diff_b", "w_norm",
-    "b_norm",
+    "alpha", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
+    "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "diff", "diff_b", "w_norm", "b_norm",
 )  # fmt: skip
 ENDINGS: Mapping[str, Ending] = {
     **_pair(".lora_down.weight", ".lora_up.weight", "kohya"),
@@ -52,28 +66,9 @@ ENDINGS: Mapping[str, Ending] = {
     **_pair("_lora_down.weight", "_lora_up.weight", "kohya"),
     # Stable Cascade's own trainer.
     **_pair(".lora_down", ".lora_up", "cascade"),
-    ".lora_mid.weight": Ending(part="mid"),
-    ".lora_B.bias": Ending(part="up_bias"),
-    ".lora_B.default.bias": Ending(part="up_bias"),
-    ".dora_scale": Ending(part="magnitude"),
-    ".lora_magnitude_vector": Ending(part="magnitude"),
-    ".lora_magnitude_vector.weight": Ending(part="magnitude"),
-    ".lora_magnitude_vector.default.weight": Ending(part="magnitude"),
-    ".oft_blocks": Ending(part="oft"),
-    ".oft_diag": Ending(part="oft"),
-    ".oft_R.weight": Ending(part="oft"),
     ".oft_R.default.weight": Ending(part="oft", style="default"),
-    ".boft_R": Ending(part="oft"),
-    ".boft_s": Ending(part="scale"),
-    ".rescale": Ending(part="scale"),
-    ".ia3_l": Ending(part="ia3"),
     ".ia3_l.default": Ending(part="ia3", style="default"),
-    ".a1.weight": Ending(part="a1"),
-    ".a2.weight": Ending(part="a2"),
-    ".b1.weight": Ending(part="b1"),
-    ".b2.weight": Ending(part="b2"),
-    ".set_weight": Ending(part="set"),
-    ".reshape_weight": Ending(part="reshape"),
+    **{ending: Ending(part=part) for part, endings in _PLAIN_ENDINGS.items() for ending in endings.split()},
     **{f".{part}": Ending(part=part) for part in _NAMED_AS_PARTS},
 }
 # unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
@@ -188,36 +183,37 @@ class Prefix:
     encoder: bool = False
 
 
-# A longer prefix comes before a shorter one that it starts with.
-PREFIXES: tuple[Prefix, ...] = (
-    Prefix(text="lora_unet_unet_", format="kohya"),
-    Prefix(text="lora_unet_", format="kohya"),
-    Prefix(text="lora_prior_te_", format="kohya", encoder=True),
-    Prefix(text="lora_prior_unet_", format="kohya"),
-    Prefix(text="lora_transformer_", format="onetrainer"),
-    Prefix(text="lora_te", format="kohya", encoder=True),
-    Prefix(text="oft_unet_", format="kohya"),
-    Prefix(text="oft_te", format="kohya", encoder=True),
-    Prefix(text="Hunyuan_video_I2V_lora_", format="kohya"),
-    Prefix(text="lycoris_", format="lycoris"),
-    Prefix(text="model.diffusion_model.", format="ai-toolkit"),
-    Prefix(text="diffusion_model.", format="ai-toolkit"),
-    Prefix(text="text_encoders.", format="ai-toolkit", encoder=True),
-    Prefix(text="transformer.base_model.model.", format="peft"),
-    Prefix(text="unet.base_model.model.", format="peft"),
-    Prefix(text="text_encoder.base_model.model.", format="peft", encoder=True),
-    Prefix(text="base_model.model.unet.", format="peft"),
-    Prefix(text="base_model.model.transformer.", format="peft"),
-    Prefix(text="base_model.model.text_model.", format="peft", encoder=True),
-    Prefix(text="base_model.model.", format="peft"),
-    Prefix(text="text_encoder:", format="cloneofsimo", encoder=True),
-    Prefix(text="text_encoder", format="diffusers", encoder=True),
-    Prefix(text="text_model.", format="diffusers", encoder=True),
-    Prefix(text="transformer.", format="diffusers"),
-    Prefix(text="unet.", format="diffusers"),
+# Prefixes by format: of the layers of the image or video model, and of a text encoder's.
+_PREFIXES: Mapping[str, tuple[str, str]] = {
+    "kohya": (
+        "lora_unet_unet_ lora_unet_ lora_prior_unet_ oft_unet_ Hunyuan_video_I2V_lora_",
+        "lora_prior_te_ lora_te oft_te",
+    ),
+    "onetrainer": ("lora_transformer_", ""),
+    "lycoris": ("lycoris_", ""),
+    "ai-toolkit": ("model.diffusion_model. diffusion_model.", "text_encoders."),
+    "peft": (
+        "transformer.base_model.model. unet.base_model.model. base_model.model.unet. base_model.model.transformer. "
+        "base_model.model.",
+        "text_encoder.base_model.model. base_model.model.text_model.",
+    ),
+    "cloneofsimo": ("unet:", "text_encoder:"),
+    "diffusers": ("transformer. unet.", "text_encoder text_model."),
     # Cosmos-Predict2's own code.
-    Prefix(text="net.", format="peft-default-bare"),
-    Prefix(text="unet:", format="cloneofsimo"),
+    "peft-default-bare": ("net.", ""),
+}
+# A longer prefix comes before a shorter one that it starts with.
+PREFIXES: tuple[Prefix, ...] = tuple(
+    sorted(
+        (
+            Prefix(text=text, format=format, encoder=bool(is_encoder))
+            for format, prefixes in _PREFIXES.items()
+            for is_encoder, texts in enumerate(prefixes)
+            for text in texts.split()
+        ),
+        key=lambda prefix: len(prefix.text),
+        reverse=True,
+    )
 )
 BARE = Prefix(text="", format="")
 _BEGINS = 4
