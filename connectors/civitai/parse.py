@@ -36,7 +36,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     versions = tuple(version for version in found if version is not None)
     stats = table(model.get("stats"))
     level = nsfw.lora_level(model, [example.nsfw for version in versions for example in version.examples])
-    standing = lora_availability(model)
+    availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
     return Lora(
@@ -51,9 +51,9 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         likes=next((number for number in likes if number is not None), None),
         updated_at=max((v.updated_at for v in versions if v.updated_at), default=None),
         tags=_tags(model.get("tags")),
-        access=standing.access,
+        access=availability.access,
         versions=versions,
-        claims=(*_lora_claims(model), *standing.claims(), *nsfw.civitai_claims(level, model)),
+        claims=(*_lora_claims(model), *availability.claims(), *nsfw.civitai_claims(level, model)),
     )
 
 
@@ -105,7 +105,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
     if version_id is None or version_id < 0:
         return None
     here = ref.at(str(version_id))
-    standing = version_availability(version, now)
+    availability = version_availability(version, now)
     base, words = text(version.get("baseModel"), 100), texts(version.get("trainedWords"))
     examples = tuple(found for image in tables(version.get("images")) if (found := _example(image)) is not None)
     prompts = tuple(example.prompt for example in examples if example.prompt)
@@ -120,8 +120,8 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
         ref=here,
         name=text(version.get("name"), 200) or str(version_id),
         updated_at=next(filter(None, times), None),
-        access=standing.access,
-        access_note=standing.note,
+        access=availability.access,
+        access_note=availability.note,
         files=tuple(_file(here, file) for file in weights),
         examples=examples,
         claims=(
@@ -130,7 +130,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
             *strength.weight_claims(words, f"{where}trainedWords"),
             *_description_claims(version.get("description"), f"{where}description"),
             *strength.prompt_claims(prompts, stems, f"{where}images"),
-            *standing.claims(where),
+            *availability.claims(where),
         ),
     )
 

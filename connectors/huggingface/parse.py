@@ -48,14 +48,14 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
     weights = [sibling for sibling in info.siblings or [] if _is_weights(sibling.rfilename)]
     apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
-    standing = huggingface_availability(info.gated, info.disabled, front)
+    availability = huggingface_availability(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
         updated_at=updated,
-        access=standing.access,
-        access_note=standing.note,
+        access=availability.access,
+        access_note=availability.note,
         files=_files(ref.at(commit), weights, apart),
         examples=tuple(_examples(widget, f"{web}/{info.id}/resolve/{commit}/", level)),
     )
@@ -71,12 +71,12 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         likes=count(info.likes),
         updated_at=updated,
         tags=tags,
-        access=standing.access,
+        access=availability.access,
         versions=(version,) if version.ref.pinned else (),
         claims=(
             *claims_card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),
             *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
-            *standing.claims(),
+            *availability.claims(),
             *mature,
         ),
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, KeyRequired, Paid, UsageError
+from connectors.errors import AccessError, DoesNotFit, DownloadsDisabled, Gated, KeyRequired, Paid, UsageError
 from connectors.http.json_fields import Table, number, table, tables, text, texts
 from connectors.record import Access
 from connectors.ref import LOCAL, Ref
@@ -285,6 +285,22 @@ RUNNERS: Mapping[str, str] = {
     "flux.1-schnell": "black-forest-labs/flux-schnell-lora",
 }
 _USUAL = "black-forest-labs/flux-dev-lora"
+# A key is sent to its own hub only, so Replicate can't fetch what needs one.
+_REFUSALS: Mapping[Access, tuple[type[AccessError], str]] = {
+    "login": (
+        KeyRequired,
+        "This file is for signed-in people. Replicate would need your key for it: try it here instead.",
+    ),
+    "gated": (
+        Gated,
+        "The author grants access one by one. Replicate would need your key for it: try it here instead.",
+    ),
+    "paid": (
+        Paid,
+        "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it.",
+    ),
+}
+_NO_DOWNLOAD = (DownloadsDisabled, "This file can't be downloaded, so Replicate can't fetch it either.")
 _OTHER_INPUTS = ("flux.1-kontext", "flux.1-fill", "flux.1-canny", "flux.1-depth")
 
 
@@ -303,12 +319,19 @@ def runner(architecture: str | None, base_model: str | None) -> str:
 
 
 def slot(ref: Ref, access: Access = "open") -> str:
-    """The URL of a pinned ref's file, for a runner. Refuses files that need a key, which Replicate would get."""
+    """The URL of a pinned ref's file, for a runner. Refuses files that need a key, which Replicate would get.
+
+    Runners match URLs with patterns (replicate/cog-flux, weights.py), and some mean another file than they seem to:
+    `civitai.com/models/ID` downloads the version ID, so CivitAI's download URL is used, and civitai.red is unknown.
+    `huggingface.co/OWNER/NAME/FILE` is the file on `main`, and never in a folder, so the URL at the commit is used.
+    """
     if ref.hub == LOCAL:
         raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
     if not ref.pinned:
         raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
-    _check_access(access)
+    if access != "open":
+        error, message = _REFUSALS.get(access, _NO_DOWNLOAD)
+        raise error(message)
     if ref.hub == "civitai":
         chosen = f"&fileId={ref.file}" if ref.file else ""
         return f"https://civitai.com/api/download/models/{ref.version}?type=Model&format=SafeTensor{chosen}"
@@ -317,19 +340,3 @@ def slot(ref: Ref, access: Access = "open") -> str:
     if not ref.file or not ref.file.endswith(".safetensors"):
         raise UsageError(f"{ref} names no .safetensors file. Choose one of its files.")
     return f"https://huggingface.co/{ref.id}/resolve/{ref.version}/{quote(ref.file)}"
-
-
-def _check_access(access: Access) -> None:
-    """A key is sent to its own hub only, so Replicate can't fetch what needs one."""
-    if access == "login":
-        raise KeyRequired(
-            "This file is for signed-in people. Replicate would need your key for it: try it here instead."
-        )
-    if access == "gated":
-        raise Gated("The author grants access one by one. Replicate would need your key for it: try it here instead.")
-    if access == "paid":
-        raise Paid(
-            "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it."
-        )
-    if access != "open":
-        raise DownloadsDisabled("This file can't be downloaded, so Replicate can't fetch it either.")

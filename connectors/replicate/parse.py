@@ -265,15 +265,15 @@ def _claims(model: Model) -> Iterator[Claim]:
 
 def _training_claims(training: Table) -> Iterator[Claim]:
     """What a LoRA was trained with, which is surer than its words. Only the owner can see a training."""
-    asked = table(training.get("input"))
+    inputs = table(training.get("input"))
     for key in _WORD_INPUTS:
-        for claim in prompt_field_claims([word] if (word := text(asked.get(key), 300)) else [], ""):
+        for claim in prompt_field_claims([word] if (word := text(inputs.get(key), 300)) else [], ""):
             yield Claim(field=claim.field, value=claim.value, source="hub", where=f"training.input.{key}")
     for key in _RANK_INPUTS:
-        if (rank := whole(asked.get(key))) is not None and 0 < rank <= 1024:
+        if (rank := whole(inputs.get(key))) is not None and 0 < rank <= 1024:
             yield Claim(field="rank", value=rank, source="hub", where=f"training.input.{key}")
-    base = next((base for keys, base in _TRAINER_INPUTS if keys <= set(asked)), None)
-    if text(asked.get("model_type")) == "schnell" and base == "flux.1-dev":
+    base = next((base for keys, base in _TRAINER_INPUTS if keys <= set(inputs)), None)
+    if text(inputs.get("model_type")) == "schnell" and base == "flux.1-dev":
         base = "flux.1-schnell"
     if base:
         yield from (c for c in base_claims(base, "hub", "training.input") if c.field != "raw_base_model")

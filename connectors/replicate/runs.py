@@ -204,9 +204,7 @@ class Runs:
         theirs = parts.scheme == "https" and any(host == name or host.endswith(f".{name}") for name in _FILE_HOSTS)
         # The local hubs, and a mirror, have the files on another port of the same host.
         if not (theirs or (parts.scheme == own.scheme and host and host == own.hostname)):
-            raise BadAnswer(
-                "Replicate names a picture on a host that isn't its own. It was not fetched.", hub="replicate"
-            )
+            raise BadAnswer("Replicate names a file on a host that isn't its own. It was not fetched.", hub="replicate")
 
     def _wait(self, seconds: float, is_cancelled: IsCancelled | None) -> bool:
         """False once cancelled. In short steps, so that a cancel takes effect at once."""
@@ -261,7 +259,7 @@ def _read_data_uri(url: str) -> bytes:
     try:
         return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
     except ValueError as error:
-        raise BadAnswer("Replicate sent a picture that can't be read. Try again.", hub="replicate") from error
+        raise BadAnswer("Replicate sent a file that can't be read. Try again.", hub="replicate") from error
 
 
 def _check_model(model: str) -> str:
