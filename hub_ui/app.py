@@ -207,7 +207,7 @@ def serving(
         services.queue.start()
         render = Renderer()
         hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
-        pictures = HubImages(links=render.pictures, hosts=hubs)
+        hub_images = HubImages(links=render.links, hosts=hubs)
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
@@ -230,7 +230,7 @@ def serving(
             max_file_size=limits.upload_bytes,
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
-                "routes": [pictures.route(), Images(folder=folder).route()],
+                "routes": [hub_images.route(), Images(folder=folder).route()],
             },
         )
         try:
@@ -240,7 +240,7 @@ def serving(
             generations.close()
             services.queue.stop()
             reader.close()
-            pictures.close()
+            hub_images.close()
 
 
 @contextmanager

@@ -38,7 +38,7 @@ PAGES: dict[Action, str] = {"see library": "library", "train": "train"}
 class WebLimits:
     """What requests may take of the computer that serves the page.
 
-    `pixels` is of an uploaded picture, which is gone after `keep_seconds`. `queued` counts the generations of all
+    `pixels` is of an uploaded image, which is gone after `keep_seconds`. `queued` counts the generations of all
     visitors that wait, `own_queued` those of one page. `events` are the requests of one page without an answer yet.
     """
 
@@ -66,9 +66,9 @@ class Bounds:
     lora_bytes: int
     folder_bytes: int
 
-    def check(self, **asked: int | None) -> None:
+    def check(self, **requested: int | None) -> None:
         """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
-        for name, number in asked.items():
+        for name, number in requested.items():
             most = getattr(self, name)
             if number is not None and number > most:
                 raise UsageError(
@@ -96,10 +96,10 @@ class Policy:
         if action not in self.allowed:
             raise UsageError(REFUSALS[action].format(what=what))
 
-    def check_bounds(self, **asked: int | None) -> None:
+    def check_bounds(self, **requested: int | None) -> None:
         """Raises UsageError for more than a visitor may ask for at once (see Bounds)."""
         if self.bounds is not None:
-            self.bounds.check(**asked)
+            self.bounds.check(**requested)
 
 
 _LOCAL_LIMITS = WebLimits(

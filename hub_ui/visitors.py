@@ -64,7 +64,7 @@ class VisitorConnector:
 
 @contextmanager
 def refusals_for_visitors(label: str) -> Iterator[None]:
-    """A visitor has no key to add, and is not told about the owner's."""
+    """A visitor has no key to add, and must not hear of the owner's."""
     try:
         yield
     except (KeyRequired, Gated) as error:

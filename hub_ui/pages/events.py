@@ -6,13 +6,13 @@ import html
 import itertools
 import queue
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
+from cachetools import LRUCache
 
 from connectors.errors import HubUiError
 from hub_ui.policy import PAGES, REFUSALS, Action, Policy
@@ -34,34 +34,32 @@ class Turns:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._now: OrderedDict[str, int] = OrderedDict()
-        self._touched: dict[str, int] = {}
+        self._now: LRUCache[str, int] = LRUCache(MOST_PAGES)
+        self._touched: LRUCache[str, int] = LRUCache(MOST_PAGES)
         self._lock = threading.Lock()
 
     def take(self, request: gr.Request) -> int:
         with self._lock:
-            page, turn = request.session_hash or "", next(self._numbers)
-            self._now[page] = turn
-            self._now.move_to_end(page)
-            while len(self._now) > MOST_PAGES:
-                forgotten, _ = self._now.popitem(last=False)
-                self._touched.pop(forgotten, None)
+            turn = next(self._numbers)
+            self._now[request.session_hash or ""] = turn
         return turn
 
     def is_at(self, request: gr.Request, turn: int) -> bool:
-        return self._now.get(request.session_hash or "") == turn
+        with self._lock:
+            return self._now.get(request.session_hash or "") == turn
 
     def touch(self, request: gr.Request) -> None:
         """The person has scrolled or clicked: what they see must stay where it is."""
+        page = request.session_hash or ""
         with self._lock:
-            page = request.session_hash or ""
             if page in self._now:
                 self._touched[page] = self._now[page]
 
     def is_touched(self, request: gr.Request) -> bool:
-        """Since the present request."""
+        """Since the current request."""
         page = request.session_hash or ""
-        return page in self._now and self._touched.get(page) == self._now[page]
+        with self._lock:
+            return page in self._now and self._touched.get(page) == self._now[page]
 
 
 def while_current(steps: Iterable[Any], is_current: Callable[[], bool], nothing: Any) -> Iterator[Any]:
@@ -130,7 +128,7 @@ def run_work(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled:
 
 
 def build_closed_page(render: Renderer, action: Action) -> None:
-    widget(render("said", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
+    widget(render("hint", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
 
 
 def list_closed_pages(policy: Policy) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The hubs' images, fetched by the page's own server: widgets/picture_links.py says why."""
+"""The hubs' images, fetched by the page's own server: widgets/render.py says why."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HubImages:
 
     links: ImageLinks
     hosts: Mapping[str, str] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-picture"))
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
 
     def route(self) -> Route:
         return Route(f"/{PATH}", self._answer)
@@ -57,7 +57,7 @@ class HubImages:
     def fetch(self, url: str, hub: str) -> HubImage:
         """Raises one of our errors for what can't be fetched, and for what is no image."""
         with file_http(public={self.hosts.get(hub, "")}, again=False) as http:
-            return picture(RangedSource(url).fetch(http, most=MOST_BYTES, seconds=SECONDS))
+            return check_image(RangedSource(url).fetch(http, most=MOST_BYTES, seconds=SECONDS))
 
     async def _answer(self, request: Request) -> Response:
         named = self.links.read(request.query_params)
@@ -75,7 +75,7 @@ def host_of(endpoint: str) -> str:
     return urlsplit(endpoint).hostname or ""
 
 
-def picture(data: bytes) -> HubImage:
+def check_image(data: bytes) -> HubImage:
     """Its type is read from its bytes. Raises BadAnswer for what is none of TYPES."""
     try:
         with warnings.catch_warnings():

@@ -28,6 +28,14 @@ from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestR
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
+# Of all pages, open ones among them: those that were used longest ago go first.
+MOST = 1000
+# A computer that slept finds its page as it was.
+KEPT = timedelta(hours=1)
+_BETWEEN = timedelta(minutes=1)
+# Seconds between two looks. Gradio's own number (6.31) is the one for while people are there.
+IN_USE_SECONDS = 0.001
+IDLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +112,6 @@ def is_ip_address(name: str) -> bool:
     return True
 
 
-# Of all pages, open ones among them: those that were used longest ago go first.
-MOST = 1000
-# A computer that slept finds its page as it was.
-KEPT = timedelta(hours=1)
-_BETWEEN = timedelta(minutes=1)
-
-
 class Sessions:
     """Any thread may call `sweep`, as often as it likes."""
 
@@ -134,11 +135,6 @@ class Sessions:
                 holder.delete_state(session)
                 holder.session_data.pop(session, None)
                 holder.time_last_used.pop(session, None)
-
-
-# Seconds between two looks. Gradio's own number (6.31) is the one for while people are there.
-IN_USE_SECONDS = 0.001
-IDLE_SECONDS = 0.2
 
 
 @dataclass

@@ -27,6 +27,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.policy import WebLimits
 
+_NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
+# What Pillow says of damaged and hostile files, while it reads their headers.
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
+_UPLOAD_ROUTE = "/gradio_api/upload"
+_CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
+# Gradio would fetch another server's file for whoever asks. A drive of Windows has one letter.
+_FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+_SPARE_BYTES = 500_000_000
+_NO_REQUEST = "This is no request of the page. Load the page again."
+_TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
+
 
 class Refused(Exception):
     """`message` says what to do next."""
@@ -38,12 +51,6 @@ class Refused(Exception):
 
     def response(self) -> JSONResponse:
         return JSONResponse({"detail": self.message}, status_code=self.status)
-
-
-_NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
-# What Pillow says of damaged and hostile files, while it reads their headers.
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) -> None:
@@ -90,16 +97,6 @@ def check_pixels(path: Path, most_pixels: int) -> None:
         raise Refused(
             f"{path.name} has more than {most_pixels // 1_000_000} million pixels. Make it smaller first.", 413
         )
-
-
-_JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
-_UPLOAD_ROUTE = "/gradio_api/upload"
-_CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
-# Gradio would fetch another server's file for whoever asks. A drive of Windows has one letter.
-_FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
-_SPARE_BYTES = 500_000_000
-_NO_REQUEST = "This is no request of the page. Load the page again."
-_TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,6 @@ from hub_ui.widgets.render import Renderer, address
 
 # Who looks at the page: its owner, somebody who tries the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "shared"]
-
 # Nothing changes these but the hub.
 CLOSED: dict[Access, str] = {
     "generation-only": "The author allows generation on the hub only; there is nothing to download.",
@@ -48,6 +47,20 @@ WHERE_A_KEY_GOES: dict[Place, str] = {
     "demo": "The demo has no key. `hub-ui serve` takes one from {variable}.",
     "shared": "A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}.",
 }
+# Some twenty printed pages. Brackets without end take Markdown readers a time that grows with the square.
+LONGEST = 40_000
+MORE = "<p>There is more of it on the hub.</p>"
+_TAGS = {
+    "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
+    "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
+}  # fmt: skip
+_HEADING = re.compile(r"<(/?)h([1-6])>")
+_MARKUP = re.compile(r"(<[^>]*>)")
+# An entity is one letter. Longer words than this get places to break at, without which a line as long as a book takes
+# the browser many seconds.
+_LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
+MAX_IMAGES = 8
+MAX_FILES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,24 +97,10 @@ def availability(record: Record, version: Version | None, keys: Keys) -> Availab
     return Availability(obstacle=format.sentences(reason, where))
 
 
-# Some twenty printed pages. Brackets without end take Markdown readers a time that grows with the square.
-LONGEST = 40_000
-MORE = "<p>There is more of it on the hub.</p>"
-_TAGS = {
-    "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
-    "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
-_HEADING = re.compile(r"<(/?)h([1-6])>")
-_MARKUP = re.compile(r"(<[^>]*>)")
-# An entity is one letter. Longer words than this get places to break at, without which a line as long as a book takes
-# the browser many seconds.
-_LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
-
-
 def description_html(
-    text: str, kind: Literal["html", "markdown", "text"], *, base: str, picture: Callable[[str], str]
+    text: str, kind: Literal["html", "markdown", "text"], *, base: str, image_url: Callable[[str], str]
 ) -> Markup:
-    """`base` is where relative addresses start from, and `picture` gives the page's own address of a hub's image."""
+    """`base` is where relative addresses start from, and `image_url` gives the page's own address of a hub's image."""
 
     def rewrite(_tag: str, attribute: str, value: str) -> str | None:
         if attribute not in ("src", "href"):
@@ -110,7 +109,7 @@ def description_html(
             url = urljoin(base, value.strip())
         except ValueError:  # a bracket that opens no IPv6 address
             return None
-        return (picture(url) if attribute == "src" else address(url)) or None
+        return (image_url(url) if attribute == "src" else address(url)) or None
 
     clean = nh3.clean(
         _to_html(text[:LONGEST], kind),
@@ -132,10 +131,6 @@ def _to_html(text: str, kind: str) -> str:
     if kind == "markdown":
         return str(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
-
-
-MAX_IMAGES = 8
-MAX_FILES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,7 +298,7 @@ def html(render: Renderer, shown: Detail) -> str:
         lora.description,
         lora.description_format,
         base=f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version else lora.url,
-        picture=partial(render.picture, ref=shown.record.ref),
+        image_url=partial(render.image_url, ref=shown.record.ref),
     )
     return render("detail", d=shown, r=shown.record, description=text)
 

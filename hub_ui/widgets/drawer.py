@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.ref import Ref
-from connectors.registry import origin_label
 from hub_ui.library.queue import Task
 from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
@@ -46,34 +45,28 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
 class DownloadRow:
     """`percent` is None while nobody knows the length; `moving` is what has a bar."""
 
-    id: int
-    ref: str
+    task: Task
     title: str
-    hub: str
     line: str
     tone: Tone
     error: str
     link: str
     percent: float | None
     moving: bool
-    done: bool
     buttons: tuple[Button, ...]
 
 
 def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
     error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
     return DownloadRow(
-        id=task.id,
-        ref=str(task.ref),
+        task=task,
         title=format.visible(task.title) or str(task.ref),
-        hub=origin_label(task.ref.hub),
         line=line(task, now),
         tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
         error=format.visible(error),
         link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
         percent=None if task.fraction is None else round(100 * task.fraction, 1),
         moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
-        done=task.state == "done",
         buttons=BUTTONS["later" if task.not_before is not None else task.state],
     )
 

@@ -26,20 +26,15 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryItem:
-    """`path` is shown where a person asked for it. With `asking`, the row asks whether to remove the file.
+    """A row of the list. `image` is an address. `path` is shown where a person asked for it.
 
-    `opens`: a hub has a page of it.
+    `asking`: the row asks whether to remove the file.
     """
 
-    ref: str
-    title: str
-    hub: str
-    opens: bool
-    image: str
-    kind: str
+    entry: Entry
     base: str
-    size: str
-    trigger_words: str
+    kind: str
+    image: str
     notes: tuple[Note, ...] = ()
     path: str = ""
     asking: bool = False
@@ -97,4 +92,4 @@ class LibraryList:
 
 
 def html(render: Renderer, shelf: LibraryList) -> str:
-    return render("shelf", s=shelf)
+    return render("library_list", s=shelf)

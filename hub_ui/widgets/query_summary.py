@@ -46,7 +46,7 @@ def summary_html(render: Renderer, query: Query, shown: int, *, has_more: bool =
     """`shown` is the number of cards, with `has_more` the least there are."""
     one = shown == 1 and not has_more
     number = format.at_least(shown, more=has_more) or "…"
-    return render("sentence", number=number, one=one, parts=parts(query, one=one))
+    return render("query_summary", number=number, one=one, parts=parts(query, one=one))
 
 
 def demo_html(render: Renderer, base: str) -> str:

@@ -29,7 +29,7 @@ class ImageLinks:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def link(self, url: str, hub: str) -> str:
-        """Relative to the page, for a picture that `hub` has named; empty for what is no web address."""
+        """Relative to the page, for an image that `hub` has named; empty for what is no web address."""
         if not is_web_address(url) or len(url) > LONGEST:
             return ""
         return f"{PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
@@ -53,10 +53,10 @@ def is_web_address(url: str) -> bool:
 
 
 class Renderer:
-    """Fills the templates of hub_ui/widgets/templates. A hub's picture goes in by its link of `pictures`."""
+    """Fills the templates of hub_ui/widgets/templates. A hub's image goes in by its link of `links`."""
 
-    def __init__(self, pictures: ImageLinks | None = None) -> None:
-        self.pictures = pictures or ImageLinks()
+    def __init__(self, links: ImageLinks | None = None) -> None:
+        self.links = links or ImageLinks()
         self._environment = Environment(
             loader=PackageLoader("hub_ui.widgets"),
             autoescape=True,
@@ -71,7 +71,7 @@ class Renderer:
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
             pairs=lambda values: [(value, value) for value in values],
-            picture=self.picture,
+            image=self.image_url,
             size=format.size,
             visible=format.visible,
         )
@@ -79,9 +79,9 @@ class Renderer:
     def __call__(self, template: str, **values: Any) -> str:
         return self._environment.get_template(f"{template}.html").render(**values)
 
-    def picture(self, url: str, ref: Ref | str) -> str:
-        """The page's own address of a picture that the LoRA `ref` shows."""
-        return self.pictures.link(url, str(ref).partition(":")[0])
+    def image_url(self, url: str, ref: Ref | str) -> str:
+        """The page's own address of an image that the LoRA `ref` shows."""
+        return self.links.link(url, str(ref).partition(":")[0])
 
 
 def address(url: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What was made: two pictures with a slider between them, a strip or a table of them, and a line of proof."""
+"""A generation's images: two with a slider between them, a row or a table of them, and a line of proof."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub_ui.widgets.render import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One picture by its address. `weight` is that of the LoRA that is varied, which a click takes into the form."""
+    """One image by its address. `weight` is that of the LoRA that is varied, which a click takes into the form."""
 
     src: str
     label: str
@@ -82,6 +82,6 @@ def empty_result_html(render: Renderer, kind: SheetKind = "pair", *, several: bo
 
 
 def progress_html(render: Renderer, text: str, fraction: float | None, *, preview: str = "", left: str = "") -> str:
-    """`fraction` in 0..1, or None while the length is unknown. `preview` is a picture's address."""
+    """`fraction` in 0..1, or None while the length is unknown. `preview` is an image's address."""
     percent = None if fraction is None else round(100 * fraction)
     return render("progress", text=text, percent=percent, preview=preview, left=left)

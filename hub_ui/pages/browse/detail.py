@@ -27,65 +27,6 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
 MOST_NAMED = 4
-
-
-def connect_examples(panel: gr.HTML, page: TryPage, services: Services, render: Renderer) -> None:
-    def on_click(now: View, event: gr.EventData) -> Any:
-        with errors_as_messages():
-            return use_example(services, render, now, act_data(event))
-
-    panel.act(on_click, [page.view], [page.view, page.said], **QUIET)
-    # A note about one example does not belong to the next result.
-    page.make.click(lambda: "", None, [page.said], **QUIET)
-
-
-def use_example(services: Services, render: Renderer, view: View, clicked: dict[str, Any]) -> tuple[Any, Any]:
-    """The Try page with the example's settings, and a line about the rest. Skips other clicks of the panel."""
-    index = str(clicked.get("index", ""))
-    if clicked.get("act") != "example" or not index.isdigit():
-        return gr.skip(), gr.skip()
-    ref = Ref.parse(str(clicked.get("ref", "")))
-    lora = services.catalog.lora(ref.lora)
-    record = record_of(lora, ref)
-    if int(index) >= len(record.images):
-        raise NotFound("This image is no longer shown by its hub. Open the LoRA again.")
-    found = example_settings.settings(record.images[int(index)])
-    stacked = StackedLora(ref=str(ref), weight=example_weight(found, lora, ref))
-    tried = replace(view, page="try", open="", stack=(stacked,), settings=try_settings(found))
-    return tried, render("said", text=describe_example(found, lora, ref))
-
-
-def example_weight(found: ExampleSettings, lora: Lora, ref: Ref) -> float:
-    version = lora.version(ref.version) or lora.version(None)
-    given = found.weight(version) if version is not None else found.scale
-    return 1.0 if given is None else clamp_weight(given)
-
-
-def try_settings(found: ExampleSettings) -> TrySettings:
-    size = (found.width, found.height) if found.width and found.height else None
-    return TrySettings(
-        prompt=prompt_text(found.prompt),
-        negative=prompt_text(found.negative),
-        seed=found.seed,
-        steps=found.steps,
-        guidance=found.guidance,
-        sampler=found.sampler or "",
-        size=size,
-    )
-
-
-def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:
-    """What was used, what was not, and which other LoRAs the image was made with."""
-    version = lora.version(ref.version) or lora.version(None)
-    others = found.others(version) if version is not None else found.loras
-    names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
-    return format.sentences(
-        f"The settings of an example of “{format.visible(lora.title)}”.",
-        found.sentence() or "",
-        f"It was made with other LoRAs too: {names}." if others else "",
-    )
-
-
 READING = "Reading the file's header…"
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
@@ -208,3 +149,60 @@ def pull(services: Services, act: dict[str, Any]) -> bool:
     services.policy.check("pull")
     services.enqueue(Ref.parse(str(act.get("ref", ""))))
     return True
+
+
+def connect_examples(panel: gr.HTML, page: TryPage, services: Services, render: Renderer) -> None:
+    def on_click(now: View, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            return use_example(services, render, now, act_data(event))
+
+    panel.act(on_click, [page.view], [page.view, page.said], **QUIET)
+    # A note about one example does not belong to the next result.
+    page.make.click(lambda: "", None, [page.said], **QUIET)
+
+
+def use_example(services: Services, render: Renderer, view: View, clicked: dict[str, Any]) -> tuple[Any, Any]:
+    """The Try page with the example's settings, and a line about the rest. Skips other clicks of the panel."""
+    index = str(clicked.get("index", ""))
+    if clicked.get("act") != "example" or not index.isdigit():
+        return gr.skip(), gr.skip()
+    ref = Ref.parse(str(clicked.get("ref", "")))
+    lora = services.catalog.lora(ref.lora)
+    record = record_of(lora, ref)
+    if int(index) >= len(record.images):
+        raise NotFound("This image is no longer shown by its hub. Open the LoRA again.")
+    found = example_settings.settings(record.images[int(index)])
+    stacked = StackedLora(ref=str(ref), weight=example_weight(found, lora, ref))
+    tried = replace(view, page="try", open="", stack=(stacked,), settings=try_settings(found))
+    return tried, render("hint", text=describe_example(found, lora, ref))
+
+
+def example_weight(found: ExampleSettings, lora: Lora, ref: Ref) -> float:
+    version = lora.version(ref.version) or lora.version(None)
+    given = found.weight(version) if version is not None else found.scale
+    return 1.0 if given is None else clamp_weight(given)
+
+
+def try_settings(found: ExampleSettings) -> TrySettings:
+    size = (found.width, found.height) if found.width and found.height else None
+    return TrySettings(
+        prompt=prompt_text(found.prompt),
+        negative=prompt_text(found.negative),
+        seed=found.seed,
+        steps=found.steps,
+        guidance=found.guidance,
+        sampler=found.sampler or "",
+        size=size,
+    )
+
+
+def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:
+    """What was used, what was not, and which other LoRAs the image was made with."""
+    version = lora.version(ref.version) or lora.version(None)
+    others = found.others(version) if version is not None else found.loras
+    names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
+    return format.sentences(
+        f"The settings of an example of “{format.visible(lora.title)}”.",
+        found.sentence() or "",
+        f"It was made with other LoRAs too: {names}." if others else "",
+    )

@@ -27,46 +27,6 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.widget import act_data, script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
-
-
-def submit(services: Services, view: View, text: str) -> View:
-    """The LoRA that `text` names, opened; else a search for it. Raises BadRef for an address that names none."""
-    text = (text or "").strip()
-    ref = parse_name(services, text)
-    if ref is None:
-        return view.with_query(text=Query.of(text).text)
-    return replace(view, page="browse", open=str(ref))
-
-
-def parse_name(services: Services, text: str) -> Ref | None:
-    if is_bare(text):
-        return find_by_name(services, text)
-    try:
-        return Ref.parse(text)
-    except BadRef:
-        # Written like this it was meant as the name of one LoRA, even where it names none.
-        named = _PREFIX.fullmatch(text)
-        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
-        if named and (is_name or find_origin(named["prefix"]) in HUBS):
-            raise
-        return None
-
-
-def find_by_name(services: Services, name: str) -> Ref | None:
-    """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
-    bare = Ref.parse(name)
-    for hub in HUBS:
-        if not is_id(hub, bare.id):
-            continue
-        ref = replace(bare, hub=hub)
-        try:
-            services.open(ref)
-        except HubUiError:
-            continue
-        return ref
-    return None
-
-
 SORTS: tuple[tuple[str, str], ...] = (
     ("Most relevant", "relevance"),
     ("Most downloaded", "downloads"),
@@ -236,3 +196,41 @@ def apply_filter(view: View, act: dict[str, Any]) -> View:
     if name in ("toggle", "remove"):
         return view.toggle_filter(facet, value)
     raise BadQuery("That is no filter.")
+
+
+def submit(services: Services, view: View, text: str) -> View:
+    """The LoRA that `text` names, opened; else a search for it. Raises BadRef for an address that names none."""
+    text = (text or "").strip()
+    ref = parse_name(services, text)
+    if ref is None:
+        return view.with_query(text=Query.of(text).text)
+    return replace(view, page="browse", open=str(ref))
+
+
+def parse_name(services: Services, text: str) -> Ref | None:
+    if is_bare(text):
+        return find_by_name(services, text)
+    try:
+        return Ref.parse(text)
+    except BadRef:
+        # Written like this it was meant as the name of one LoRA, even where it names none.
+        named = _PREFIX.fullmatch(text)
+        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
+        if named and (is_name or find_origin(named["prefix"]) in HUBS):
+            raise
+        return None
+
+
+def find_by_name(services: Services, name: str) -> Ref | None:
+    """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
+    bare = Ref.parse(name)
+    for hub in HUBS:
+        if not is_id(hub, bare.id):
+            continue
+        ref = replace(bare, hub=hub)
+        try:
+            services.open(ref)
+        except HubUiError:
+            continue
+        return ref
+    return None

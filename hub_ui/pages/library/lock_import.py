@@ -87,7 +87,7 @@ def plan_html(render: Renderer, wanted: Sequence[Merged]) -> str:
     size = format.size(sum(entry.size for entry in new_entries(wanted)))
     parts = [f"{counts['new']:,} new, {size}" if counts["new"] else "Nothing new"]
     parts += [f"{counts[state]:,} {STATES[state][0]}" for state in ("here", "differs") if counts[state]]
-    return render("shelf_import", found=wanted, states=STATES, summary="; ".join(parts) + ".", count=counts["new"])
+    return render("lock_import", found=wanted, states=STATES, summary="; ".join(parts) + ".", count=counts["new"])
 
 
 def import_entries(services: Services, wanted: Sequence[Entry]) -> int:

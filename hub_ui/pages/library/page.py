@@ -13,8 +13,7 @@ import gradio as gr
 from connectors.claims import base_models
 from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record
-from connectors.ref import LOCAL, Ref
-from connectors.registry import origin_label
+from connectors.ref import Ref
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import check_for_updates
@@ -32,6 +31,17 @@ from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import act_data, widget
 
 UNKNOWN = "unknown"
+Order = Callable[[Entry], Any]
+ORDERS: Mapping[str, tuple[str, Order]] = {
+    "name": ("Name", lambda entry: entry.title.casefold()),
+    "base": ("Base", lambda entry: (base_label(entry), entry.title.casefold())),
+    "size": ("Largest first", lambda entry: (-entry.size, entry.title.casefold())),
+    "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
+}
+_SECONDS_BETWEEN_STEPS = 0.2
+# A longer lock file is not copied from the page: it would travel with every change of it.
+LONGEST_COPIED = 100_000
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +51,6 @@ class CatalogInfo:
     kind: str = ""
     image: str = ""
     removed: bool = False
-
-
-Order = Callable[[Entry], Any]
-ORDERS: Mapping[str, tuple[str, Order]] = {
-    "name": ("Name", lambda entry: entry.title.casefold()),
-    "base": ("Base", lambda entry: (base_label(entry), entry.title.casefold())),
-    "size": ("Largest first", lambda entry: (-entry.size, entry.title.casefold())),
-    "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
-}
 
 
 def change_look(look: ListQuery, name: str, value: str) -> ListQuery:
@@ -107,12 +108,6 @@ def catalog_info(services: Services, ref: Ref) -> CatalogInfo:
         image=address(cover.url) if cover else "",
         removed="removed" in (lora.access, version.access if version else ""),
     )
-
-
-_SECONDS_BETWEEN_STEPS = 0.2
-# A longer lock file is not copied from the page: it would travel with every change of it.
-LONGEST_COPIED = 100_000
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class LibraryPage:
@@ -296,16 +291,11 @@ def item(
     services: Services, entry: Entry, found: CheckResults, coming: Collection[Ref], *, missing: bool, known: CatalogInfo
 ) -> library_list.LibraryItem:
     return library_list.LibraryItem(
-        ref=str(entry.ref),
-        title=format.visible(entry.title) or entry.file,
-        hub=origin_label(entry.ref.hub),
-        opens=entry.ref.hub != LOCAL,
-        image=known.image,
-        kind=known.kind,
+        entry=entry,
         base=base_label(entry),
-        size=format.size(entry.size),
-        trigger_words=", ".join(format.visible(word) for word in entry.trigger_words),
-        notes=notes(entry, found, coming, missing=missing, removed=known.removed, held=services.library.holds),
+        kind=known.kind,
+        image=known.image,
+        notes=notes(entry, found, coming, missing=missing, removed=known.removed, in_library=services.library.holds),
         path=str(services.library.path(entry)) if found.shown == str(entry.ref) else "",
         asking=found.asking == str(entry.ref),
     )

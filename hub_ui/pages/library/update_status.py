@@ -42,12 +42,12 @@ def notes(
     *,
     missing: bool,
     removed: bool,
-    held: Callable[[Ref], bool],
+    in_library: Callable[[Ref], bool],
 ) -> tuple[Note, ...]:
     """The most pressing first. `coming` are the refs that are being downloaded."""
     shown = [
         COMING if entry.ref in coming else _file_note(entry, found.checked.get(entry.ref), missing=missing),
-        _update_note(entry, found.standing.get(entry.ref), coming, held),
+        _update_note(entry, found.standing.get(entry.ref), coming, in_library),
     ]
     gone = gone_note(entry)
     if removed and gone not in shown:
@@ -78,13 +78,13 @@ def _file_note(entry: Entry, checked: Checked | None, *, missing: bool) -> Note 
 
 
 def _update_note(
-    entry: Entry, standing: UpdateStatus | None, coming: Collection[Ref], held: Callable[[Ref], bool]
+    entry: Entry, standing: UpdateStatus | None, coming: Collection[Ref], in_library: Callable[[Ref], bool]
 ) -> Note | None:
     if standing is None or standing.state == "current":
         return None
     newest = format.visible(standing.newest_name) or "A newer version"
     if standing.state == "newer" and standing.newest is not None:
-        if held(standing.newest):
+        if in_library(standing.newest):
             return Note(text=f"{newest} is in the library too.")
         if standing.newest in coming:
             return Note(text=f"{newest} is being downloaded.")

@@ -32,6 +32,12 @@ IsCancelled = Callable[[], bool]
 LOOK_SECONDS = 0.4
 # A hub that asks for more than this is not waited for with the page.
 PATIENCE_SECONDS = 30.0
+SAME = gr.skip()
+SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
+# Loading a base reports nothing for a while.
+BEAT_SECONDS = 0.4
+STOPPED = "Stopped. Nothing was changed."
+DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +93,6 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
     """Before anything is downloaded for nothing."""
     for record in filter(None, (find_record(services, ref) for ref in refs)):
         choose_base(services, record, base or None)
-
-
-SAME = gr.skip()
-SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
-# Loading a base reports nothing for a while.
-BEAT_SECONDS = 0.4
-STOPPED = "Stopped. Nothing was changed."
-DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +211,10 @@ def _follow(render: Renderer, generations: Generations, id_: str, subject: str) 
             line = line if step is None else step_html(render, step)
             yield Updates(progress=line, question="", stop=SHOW, generation=id_)
     except NeedsFetching as need:
-        question = render("fetching", need=need, subject=subject)
+        question = render("download_question", need=need, subject=subject)
         yield Updates(progress="", question=question, stop=HIDE, generation="")
         return
-    yield Updates(progress=render("said", text=STOPPED), stop=HIDE, generation="")
+    yield Updates(progress=render("hint", text=STOPPED), stop=HIDE, generation="")
 
 
 def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
@@ -228,7 +226,7 @@ def stop(services: Services, render: Renderer, generations: Generations, id_: st
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
     text = DOWNLOAD_KEPT if alone and may_resume else STOPPED
-    return Updates(progress=render("said", text=text), question="", stop=HIDE, generation="", order=False)
+    return Updates(progress=render("hint", text=text), question="", stop=HIDE, generation="", order=False)
 
 
 def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:

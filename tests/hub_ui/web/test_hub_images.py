@@ -114,7 +114,7 @@ def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(body: bytes) -> N
 
 def test_pictures_without_measure_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HubUiError, match="too large"):
-        hub_images.picture(png(10_100))
+        hub_images.check_image(png(10_100))
     monkeypatch.setattr(hub_images, "MOST_BYTES", 10)
     with host({"/1.png": png()}) as (origin, _), fetching() as made, pytest.raises(HubUiError, match="too large"):
         made.fetch(f"{origin}/1.png", "replicate")

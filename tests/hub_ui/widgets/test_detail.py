@@ -17,7 +17,7 @@ BASE = "https://huggingface.co/ada/ink/resolve/main/"
 
 
 def html(text: str, kind: Literal["html", "markdown", "text"] = "markdown") -> str:
-    return detail.description_html(text, kind, base=BASE, picture=lambda url: f"own?{url}")
+    return detail.description_html(text, kind, base=BASE, image_url=lambda url: f"own?{url}")
 
 
 def test_markdown_is_rendered_below_the_panels_headings() -> None:

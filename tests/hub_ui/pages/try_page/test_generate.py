@@ -143,7 +143,7 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
 
 
 def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
-    html = Renderer()("fetching", need=NEED, subject=TryOrder(view=VIEW, filled=FILLED).subject)
+    html = Renderer()("download_question", need=NEED, subject=TryOrder(view=VIEW, filled=FILLED).subject)
     for text in ('data-subject="sdxl-1.0 civitai:2"', "2.0 GB from", "<dd>named on its page</dd>"):
         assert text in html
 
