@@ -38,7 +38,7 @@ class Again:
 
     def changed(self, made: GenerationResult) -> tuple[str, ...]:
         """Everything worth saying of the result."""
-        since = png_metadata.changes(self.stamp, made.job, made.report) if self.stamp else ()
+        since = png_metadata.differences(self.stamp, made.job, made.report) if self.stamp else ()
         return tuple(dict.fromkeys([*self.notes, *since, *made.report.notes]))
 
 
@@ -74,7 +74,7 @@ def _check_file(adapter: LoraInput) -> None:
 
 
 def again(built: Services, args: argparse.Namespace, report: Report) -> Again:
-    found = png_metadata.look(args.again)
+    found = png_metadata.read_any(args.again)
     if isinstance(found, Infotext):
         return _of_others(built, found, args, report)
     return _of_ours(built, found, args, report)
@@ -94,7 +94,7 @@ def _of_ours(built: Services, found: Provenance, args: argparse.Namespace, repor
         # Where it was may be a folder that is gone, or that lies on somebody else's disk.
         notes = (*notes, f"It was made on {found.base}, and this one on {args.base}.")
         job = replace(job, base=args.base)
-    return Again(job=job, sheet=found.whole_sheet or comparison.one(job), place=place, stamp=found, notes=notes)
+    return Again(job=job, sheet=found.whole_comparison or comparison.one(job), place=place, stamp=found, notes=notes)
 
 
 def _control(found: Provenance, args: argparse.Namespace) -> tuple[Path | None, tuple[str, ...]]:

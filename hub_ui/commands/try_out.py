@@ -217,10 +217,10 @@ def _save(made: GenerationResult, args: argparse.Namespace, pictures: Path) -> N
             if len(made.pictures) == 1:
                 png_metadata.save(made, 0, part)
             else:
-                png_metadata.save_sheet(made, contact(made), part)
+                png_metadata.save_comparison(made, contact(made), part)
         if args.cells:
             args.cells.mkdir(exist_ok=True)
-            hashes = png_metadata.hashes_of(made)
+            hashes = png_metadata.lora_hashes(made)
             for cell in range(len(made.pictures)):
                 with _whole(cell_path(args.cells, cell)) as part:
                     png_metadata.save(made, cell, part, hashes)

@@ -50,7 +50,7 @@ class BatchContext:
 def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> Sequence[Cell]:
     """Up to `size` of the cells that wait, of one prompt where prompts can't be mixed."""
     kind = family(type(context.pipe).__name__)
-    if not kind.lists or (kind.edits and context.control is not None) or not context.rack.per_row:
+    if not kind.lists or (kind.edits and context.control is not None) or not context.rack.supports_row_weights:
         return waiting[:1]
     return [cell for cell in waiting if kind.padded or cell.prompt == waiting[0].prompt][:size]
 
@@ -112,11 +112,11 @@ def _set_weights(context: BatchContext, cells: Sequence[Cell]) -> Iterator[None]
     """The LoRAs of each row at its own weights; merged into the base, where that pays, for a single setting."""
     weights = [cell.weights for cell in cells]
     if len(set(weights)) > 1:
-        with context.rack.rows(weights):
+        with context.rack.row_weights(weights):
             yield
         return
-    context.rack.weigh(weights[0])
-    with context.rack.merged(context.settings.steps):
+    context.rack.set_weights(weights[0])
+    with context.rack.merge(context.settings.steps):
         yield
 
 

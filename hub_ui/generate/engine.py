@@ -20,7 +20,7 @@ from hub_ui.generate.control_image import ControlImage, choose_control
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
 from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
     Device,
@@ -56,7 +56,7 @@ class Engine:
         self._timings = Timings(timings)
         self._speed: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
-        self._lora_cache = Cache(_CACHE_BYTES)
+        self._lora_cache = LoraCache(_CACHE_BYTES)
         self._image_cache = ImageCache()
         self._loaded: LoadedPipeline | None = None
 

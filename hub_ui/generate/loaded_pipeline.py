@@ -54,7 +54,7 @@ class LoadedPipeline:
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Without any weight yet: each batch brings its own, and is tried again with less where memory runs out."""
-        return self.rack.switch([replace(adapter, weight=0.0) for adapter in adapters])
+        return self.rack.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 
     def generate(
         self,
@@ -77,10 +77,10 @@ class LoadedPipeline:
             checks=checks,
             control=control.image,
         )
-        plain = [cell for cell in cells if self.rack.control and not any(cell.weights)]
+        plain = [cell for cell in cells if self.rack.needs_control_image and not any(cell.weights)]
         if plain:
             # With the base's own narrow input, as it draws when no control LoRA is on.
-            self.rack.off()
+            self.rack.disable()
             without_loras = {replace(cell, weights=()): cell for cell in plain}
             try:
                 plain_context = replace(context, pipe=self.pipe, adapters=(), control=None)

@@ -62,7 +62,7 @@ class _Encoder:
 
     def encode(self, *args: Any, **kwargs: Any) -> Any:
         count = _count_texts(args, kwargs)
-        is_changed = self.name in self.rack.touched
+        is_changed = self.name in self.rack.components
         if count is None or (is_changed and count % len(self.rows)):
             return self.forward(*args, **kwargs)
         answers: dict[str, Any] = {}
@@ -82,7 +82,7 @@ class _Encoder:
         if answer is None:
             # Inside a batch of different weights this row's own count.
             is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
-            with self.rack.rows([row.weights]) if row is not None and is_mixed else nullcontext():
+            with self.rack.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
                 answer = _without_cache(self.forward(*args, **kwargs))
             if _bytes(answer) <= self.cache.maxsize:
                 self.cache[key] = answer

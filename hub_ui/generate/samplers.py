@@ -1,8 +1,8 @@
-"""Sampler names of other programs -> diffusers' schedulers.
+"""Sampler names of other programs, and the schedulers of diffusers that they stand for.
 
-A name is read as method and spacing, whatever it was written in: "DPM++ 2M Karras" and "DPM++ 2M" with a schedule type
+A name is a sampler and a sigma schedule, in any spelling: "DPM++ 2M Karras" and "DPM++ 2M" with a schedule type
 (AUTOMATIC1111, CivitAI), `dpmpp_2m` with `karras` (ComfyUI), `dpmpp_2m_k` (InvokeAI), `K_EULER` (Replicate), and
-diffusers' own class names. The methods are for networks that predict noise or velocity; those that match flows keep the
+diffusers' own class names. They are for networks that predict noise or velocity; flow-matching networks keep the
 scheduler they were trained with.
 """
 
@@ -14,14 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampler:
-    """`name` is A1111's. `also` are other programs' names, as `_plain` spells them.
+    """`name` is A1111's; `also` are the names in other programs, as `_plain` spells them.
 
-    `near` says what differs where diffusers has no scheduler that does just the same.
+    `near` says what differs where diffusers has no scheduler that does exactly the same.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Sampler:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SigmaSchedule:
-    """How the steps are spread over the noise. `name` is A1111's schedule type."""
+    """How the noise levels are spread over the steps. `name` is A1111's schedule type."""
 
     name: str
     options: Mapping[str, Any]
@@ -42,7 +43,7 @@ class SigmaSchedule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """`unread` is a schedule type that diffusers has nothing for."""
+    """`unread` is a schedule type that diffusers lacks."""
 
     sampler: Sampler
     spacing: SigmaSchedule | None
@@ -107,43 +108,40 @@ SPACINGS: tuple[SigmaSchedule, ...] = (
     SigmaSchedule(name="DDIM", options={"timestep_spacing": "leading"}, also=("ddim uniform", "leading")),
     SigmaSchedule(name="Uniform", options={"timestep_spacing": "linspace"}, also=("normal", "linspace")),
 )
-# Said of no spacing at all: the program picked it by itself.
+# Not a schedule: the program chose one itself.
 _AUTOMATIC = ("", "automatic", "default", "undefined", "none")
 _SIGMAS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas")
-# Settings of the schedulers' own methods: the next method starts from its own defaults.
+# Settings of one sampler: the next one starts from its own defaults.
 _OF_THE_METHOD = (*_SIGMAS, "algorithm_type", "solver_order", "solver_type", "final_sigmas_type", "skip_prk_steps")
 _LONGEST = 100
 
 
 def read(name: str, schedule: str | None = None) -> Choice | None:
-    """The method and spacing a name means, the spacing in it or beside it; None for one that diffusers lacks."""
+    """The sampler and the schedule of a name, the schedule in it or beside it; None for what diffusers lacks."""
     plain = _plain(name)
-    asked = _plain(schedule or "")
-    beside = _spacing(asked)
-    unread = (schedule or "")[:_LONGEST] if beside is None and asked not in _AUTOMATIC else None
+    wanted = _plain(schedule or "")
+    beside = None if wanted in _AUTOMATIC else next((s for s in SPACINGS if _is_named(s, wanted)), None)
+    unread = (schedule or "")[:_LONGEST] if beside is None and wanted not in _AUTOMATIC else None
     if (whole := _sampler(plain)) is not None:
         return Choice(sampler=whole, spacing=beside, unread=unread)
     for spacing in SPACINGS:
         for word in (_plain(spacing.name), *spacing.also):
             if plain.endswith(f" {word}") and (sampler := _sampler(plain.removesuffix(f" {word}"))) is not None:
                 return Choice(sampler=sampler, spacing=spacing)
-    # KarrasDPM, as Replicate says it.
+    # Replicate's KarrasDPM.
     behind = _sampler(plain.removeprefix("karras").strip()) if plain.startswith("karras") else None
     return Choice(sampler=behind, spacing=SPACINGS[0]) if behind else None
 
 
 def names() -> tuple[str, ...]:
-    """What a person may choose from, A1111's names."""
+    """The choices for a person, by A1111's names."""
     karras = ("DPM++ 2M", "DPM++ 2M SDE", "DPM++ SDE", "Euler", "DPM2")
-    return tuple(
-        name
-        for sampler in SAMPLERS
-        for name in (sampler.name, *([f"{sampler.name} Karras"] * (sampler.name in karras)))
-    )
+    choices = ((each.name, f"{each.name} Karras") if each.name in karras else (each.name,) for each in SAMPLERS)
+    return tuple(chain.from_iterable(choices))
 
 
 def parts(name: str) -> tuple[str, str | None]:
-    """Sampler and schedule type, as A1111 writes them beside each other."""
+    """Sampler and schedule type, which A1111 writes as two settings."""
     choice = read(name)
     if choice is None:
         return name, None
@@ -151,25 +149,28 @@ def parts(name: str) -> tuple[str, str | None]:
 
 
 def own(pipe: Any) -> str:
-    """What the scheduler of a pipeline is called in A1111's words; its class where nobody has a name for it."""
-    scheduler = pipe.scheduler
-    config = dict(getattr(scheduler, "config", {}))
-    kind = type(scheduler).__name__
+    """A1111's name for the scheduler of a pipeline, or else the name of its class."""
+    config, kind = dict(getattr(pipe.scheduler, "config", {})), type(pipe.scheduler).__name__
     if _is_flow(pipe):
         return "Euler" if kind == "FlowMatchEulerDiscreteScheduler" else kind
     fitting = [sampler for sampler in SAMPLERS if sampler.scheduler == kind]
-    exact = [s for s in fitting if all(config.get(key) == value for key, value in _telling(s).items())]
     if not fitting:
         return kind
-    marked = next((s for s in SPACINGS for key in s.options if key in _SIGMAS and config.get(key)), None)
-    return Choice(sampler=(exact or fitting)[0], spacing=marked).name
+    exact = (
+        sampler
+        for sampler in fitting
+        if all(config.get(name) == sampler.options.get(name, config.get(name)) for name in _TELLING)
+    )
+    spacing = next((s for s in SPACINGS for key in s.options if key in _SIGMAS and config.get(key)), None)
+    return Choice(sampler=next(exact, fitting[0]), spacing=spacing).name
+
+
+# The options by which samplers of one class differ.
+_TELLING = ("algorithm_type", "solver_order")
 
 
 def use(pipe: Any, name: str) -> str | None:
-    """Gives the pipeline that sampler. A sentence about what differs from what the name says, if anything does.
-
-    A name that can't be followed leaves the pipeline as it is.
-    """
+    """Gives the pipeline this sampler, if it can. Returns what differs from the name, as sentences."""
     choice = read(name)
     if choice is None:
         return f"“{name[:_LONGEST]}” is no sampler of diffusers: the base's own, {own(pipe)}, was used."
@@ -177,11 +178,19 @@ def use(pipe: Any, name: str) -> str | None:
         if choice.sampler.name == "Euler":
             return None
         return f"This base matches flows and keeps its own sampler, {own(pipe)}: {choice.name} was not used."
-    scheduler, left_out = _built(choice, pipe.scheduler)
+    sampler, spacing = choice.sampler, choice.spacing
+    scheduler, problem = _scheduler(choice, pipe.scheduler)
     if scheduler is None:
-        return f"{choice.name} needs {left_out}: the base's own sampler, {own(pipe)}, was used."
+        return f"{choice.name} needs {problem}: the base's own sampler, {own(pipe)}, was used."
     pipe.scheduler = scheduler
-    return _differs(choice, left_out)
+    notes = []
+    if sampler.near:
+        notes.append(f"{sampler.name} is not in diffusers: the nearest was used, {sampler.near}.")
+    if problem and spacing:
+        notes.append(f"{sampler.name} takes no {spacing.name} spacing in diffusers: it was drawn with its own.")
+    if choice.unread:
+        notes.append(f"“{choice.unread}” is no spacing of diffusers: {sampler.name} was drawn with its own.")
+    return " ".join(notes) or None
 
 
 @contextmanager
@@ -194,38 +203,26 @@ def using(pipe: Any, name: str | None) -> Iterator[str | None]:
         pipe.scheduler = before
 
 
-def _built(choice: Choice, before: Any) -> tuple[Any, str]:
-    """The scheduler, and the name of a spacing it does not take; or none, and the package that it needs."""
+def _scheduler(choice: Choice, before: Any) -> tuple[Any, str]:
+    """A new scheduler, and the name of the schedule if it takes none such; or None, and the package that it needs."""
     import diffusers
 
     kind = getattr(diffusers, choice.sampler.scheduler, None)
-    if kind is None or (choice.sampler.scheduler == "LMSDiscreteScheduler" and not _has_scipy()):
+    has_scipy = find_spec("scipy") is not None
+    if kind is None or (choice.sampler.scheduler == "LMSDiscreteScheduler" and not has_scipy):
         return None, "scipy (pip install scipy)" if kind else "a newer diffusers (pip install -U diffusers)"
-    taken = inspect.signature(kind.__init__).parameters
+    known = inspect.signature(kind.__init__).parameters
     spacing = choice.spacing.options if choice.spacing else {}
-    fits = all(key in taken for key in spacing) and ("use_beta_sigmas" not in spacing or _has_scipy())
-    # The noise it was trained on stays; how a method goes about it is the method's own.
-    config = {key: value for key, value in before.config.items() if key in taken and key not in _OF_THE_METHOD}
+    fits = all(key in known for key in spacing) and ("use_beta_sigmas" not in spacing or has_scipy)
+    # The noise that the network was trained with stays; the settings of a sampler are its own.
+    config = {key: value for key, value in before.config.items() if key in known and key not in _OF_THE_METHOD}
     scheduler = kind.from_config({**config, **choice.sampler.options, **(spacing if fits else {})})
     return scheduler, "" if fits or choice.spacing is None else choice.spacing.name
 
 
-def _differs(choice: Choice, left_out: str) -> str | None:
-    said = []
-    if choice.sampler.near:
-        said.append(f"{choice.sampler.name} is not in diffusers: the nearest was used, {choice.sampler.near}.")
-    if left_out:
-        said.append(f"{choice.sampler.name} takes no {left_out} spacing in diffusers: it was drawn with its own.")
-    if choice.unread:
-        said.append(f"“{choice.unread}” is no spacing of diffusers: {choice.sampler.name} was drawn with its own.")
-    return " ".join(said) or None
-
-
 def _is_flow(pipe: Any) -> bool:
-    """Of EDM's schedulers too: networks trained with those draw noise with any other."""
-    scheduler = pipe.scheduler
-    config = dict(getattr(scheduler, "config", {}))
-    kind = type(scheduler).__name__
+    """Also true for EDM's schedulers: networks trained with those make only noise with any other."""
+    config, kind = dict(getattr(pipe.scheduler, "config", {})), type(pipe.scheduler).__name__
     return (
         "Flow" in kind
         or kind.startswith("EDM")
@@ -235,29 +232,16 @@ def _is_flow(pipe: Any) -> bool:
     )
 
 
-def _has_scipy() -> bool:
-    return find_spec("scipy") is not None
-
-
-def _telling(sampler: Sampler) -> Mapping[str, Any]:
-    return {key: value for key, value in sampler.options.items() if key in ("algorithm_type", "solver_order")}
+def _is_named(choice: Sampler | SigmaSchedule, plain: str) -> bool:
+    return plain == _plain(choice.name) or plain in choice.also
 
 
 def _sampler(plain: str) -> Sampler | None:
-    return next((s for s in SAMPLERS if plain == _plain(s.name) or plain in s.also), None) if plain else None
-
-
-def _spacing(plain: str) -> SigmaSchedule | None:
-    if plain in _AUTOMATIC:
-        return None
-    return next((s for s in SPACINGS if plain == _plain(s.name) or plain in s.also), None)
+    return next((sampler for sampler in SAMPLERS if _is_named(sampler, plain)), None) if plain else None
 
 
 def _plain(name: str) -> str:
     """One spelling for all: "DPM++ 2S a" and `dpmpp_2s_ancestral` are "dpmpp 2s a"."""
-    text = re.sub(r"[\s_\-]+", " ", name[:_LONGEST].lower()).strip()
-    text = (
-        text.replace("dpm++", "dpmpp").replace("dpm +", "dpmpp").removesuffix("scheduler").removesuffix(" gpu").strip()
-    )
-    text = re.sub(r"\bancestral\b", "a", text)
-    return text.removeprefix("k ") if text not in ("k",) else text
+    text = re.sub(r"[\s_\-]+", " ", name[:_LONGEST].lower()).strip().replace("dpm++", "dpmpp").replace("dpm +", "dpmpp")
+    text = re.sub(r"\bancestral\b", "a", text.removesuffix("scheduler").removesuffix(" gpu").strip())
+    return text.removeprefix("k ")

@@ -1,6 +1,6 @@
-"""A picture's own settings, for making one like it: of a hub's example, or of a file that A1111 or the like has made.
+"""The settings of an existing image, to make one like it: of a hub's example, or of a file of A1111 or the like.
 
-What has no counterpart here is named in words, never dropped in silence.
+Settings that have no counterpart here are reported, never dropped silently.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub_ui.images.infotext import Infotext, UsedLora
 _LONGEST_SIDE, _MOST_STEPS, _MOST_FRAMES = 4096, 500, 257
 _MOST_UNKNOWN = 5
 
-# The same setting's names: A1111's, CivitAI's, Replicate's inputs, ComfyUI's.
+# The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "negative": ("Negative prompt", "negativePrompt", "negative_prompt"),
     "seed": ("Seed", "seed"),
@@ -34,7 +34,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "frames": ("num_frames",),
     "scale": ("lora_scale", "lora_strength"),
 }
-# What Replicate's FLUX models draw for a ratio.
+# The sizes that Replicate's FLUX models use for a ratio.
 _ASPECTS: Mapping[str, tuple[int, int]] = {
     "1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "21:9": (1536, 640), "9:21": (640, 1536),
     "3:2": (1216, 832), "2:3": (832, 1216), "4:3": (1152, 896), "3:4": (896, 1152), "4:5": (896, 1088),
@@ -46,10 +46,10 @@ _WEIGHTED = re.compile(r"\(([^()\[\]:]{1,500}):\s*\d{0,3}\.?\d{0,4}\s*\)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExampleSettings:
-    """None where the example doesn't say: the base's own default then.
+    """None stands for the base's own default.
 
-    `prompt` has no tags of LoRAs in it; `loras` are those it named. `scale` is the weight of a LoRA that needs no name,
-    because the picture stands on its own page. `unmapped` are what could not be taken over: "clip skip 2".
+    `prompt` contains no tags of LoRAs; `loras` are those of its tags and lists. `scale` is the weight of the LoRA on
+    whose page the image is. `unmapped` are the settings that have no counterpart: "clip skip 2".
     """
 
     prompt: str = ""
@@ -66,12 +66,12 @@ class ExampleSettings:
     unmapped: tuple[str, ...] = ()
 
     def weight(self, version: Version) -> float | None:
-        """The weight that the example gives a LoRA's version; None where it doesn't say."""
+        """The weight of a LoRA's version in the example, if it is known."""
         used = next((lora for lora in self.loras if is_of(lora, version)), None)
         return used.weight if used and used.weight is not None else self.scale
 
     def others(self, version: Version) -> tuple[UsedLora, ...]:
-        """The LoRAs it was made with besides."""
+        """The other LoRAs of the example."""
         return tuple(lora for lora in self.loras if not is_of(lora, version))
 
     def sentence(self) -> str | None:
@@ -80,18 +80,17 @@ class ExampleSettings:
 
 
 def settings(example: Example) -> ExampleSettings:
-    """Of a picture that a hub shows."""
-    params = {str(name): value for name, value in example.params.items()}
-    return _settings(example.prompt or "", params)
+    """The settings of an image on a hub."""
+    return _settings(example.prompt or "", example.params)
 
 
 def of_text(found: Infotext) -> ExampleSettings:
-    """Of what another program wrote into a picture."""
+    """The settings in the infotext of another program."""
     return _settings(found.prompt, {**found.fields, "Negative prompt": found.negative})
 
 
 def is_of(lora: UsedLora, version: Version) -> bool:
-    """Whether a name in a prompt means this version: by CivitAI's id, by its bytes, else by its file's name."""
+    """Whether a LoRA of an infotext is this version, by CivitAI's id, by its hash, or else by its file's name."""
     if lora.version is not None and version.ref.hub == "civitai":
         return lora.version == version.ref.version
     for file in version.files:
@@ -103,8 +102,11 @@ def is_of(lora: UsedLora, version: Version) -> bool:
 
 
 def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
-    fields = {name: str(value) for name, value in params.items()}
-    said = {name: _first(fields, names) for name, names in _NAMES.items()}
+    fields = {str(name): str(value) for name, value in params.items()}
+    said = {
+        name: next((fields[each].strip() for each in names if fields.get(each, "").strip()), None)
+        for name, names in _NAMES.items()
+    }
     unmapped: list[str] = []
     width, height = _size(said)
     return ExampleSettings(
@@ -119,16 +121,12 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         frames=_whole(said["frames"], 1, _MOST_FRAMES),
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
         scale=_number(said["scale"], -10, 10),
-        unmapped=tuple(dict.fromkeys([*unmapped, *_out_of_range(said), *_unmapped(fields)])),
+        unmapped=tuple(dict.fromkeys([*unmapped, *_out_of_range(said), *_without_counterpart(fields)])),
     )
 
 
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((fields[name].strip() for name in names if fields.get(name, "").strip()), None)
-
-
 def _prompt(text: str, unmapped: list[str]) -> str:
-    """Without what A1111 reads out of a prompt by itself; to other text encoders it is letters."""
+    """Without A1111's own syntax, which other text encoders would read as text."""
     plain = infotext.without_tags(text)
     unweighted = _WEIGHTED.sub(r"\1", plain)
     if unweighted != plain:
@@ -137,7 +135,7 @@ def _prompt(text: str, unmapped: list[str]) -> str:
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:
-    """ComfyUI calls the spacing a scheduler, Replicate the sampler."""
+    """ "scheduler" is the schedule in ComfyUI, and the sampler on Replicate."""
     name = said["sampler"] or said["scheduler"]
     if name is None or name.lower() in ("undefined", "none"):
         return None
@@ -151,7 +149,7 @@ def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:
 
 
 def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
-    """Of Replicate's FLUX models only a ratio of "custom" looks at width and height."""
+    """Replicate's FLUX models use width and height only if the ratio is "custom"."""
     if said["aspect"] in _ASPECTS:
         return _ASPECTS[said["aspect"] or ""]
     match = _SIZE.fullmatch(said["size"] or "")
@@ -161,7 +159,7 @@ def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
 
 
 def _out_of_range(said: Mapping[str, str | None]) -> Iterator[str]:
-    """A number no pipeline here draws with. A seed of -1 means any."""
+    """Numbers that no pipeline here takes. A seed of -1 means any."""
     if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
         yield f"{said['steps'][:20]} steps"
     if said["guidance"] and _number(said["guidance"], 0, 100) is None:
@@ -174,9 +172,9 @@ def _out_of_range(said: Mapping[str, str | None]) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rule:
-    """Settings whose names begin so are said in these words; `{}` is the first one's value.
+    """How to report the settings whose names begin with `begins`; `{}` is the value of the first one.
 
-    `unless` are values that change nothing.
+    `unless` are the values that change nothing.
     """
 
     begins: str
@@ -211,7 +209,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(begins="VAE", words="the VAE “{}”", unless=("Automatic", *_OFF)),
     _Rule(begins="Model", words="the checkpoint “{}”", unless=_OFF),
 )
-# Settings that say nothing about what is drawn, or that belong to one of the rules above.
+# Settings that don't change the image, or that belong to one of the rules above.
 _SILENT = (
     "AddNet", "Civitai", "Created Date", "Denoising strength", "Hires", "Lora hashes", "Lora weights", "Model hash",
     "Start Tiling", "Stop Tiling", "Tile Y", "User", "Variation seed", "VAE hash", "Version", "X ", "Y ", "Z ",
@@ -222,22 +220,20 @@ _WHOLE = ("Model", "VAE", "image", "Eta", "Hires upscale")
 _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
 
 
-def _unmapped(fields: Mapping[str, str]) -> Iterator[str]:
+def _without_counterpart(fields: Mapping[str, str]) -> Iterator[str]:
     for rule in _RULES:
-        value = next((value for name, value in fields.items() if _begins(name, rule)), None)
+        # "Model" is a whole name: "Model hash" is another setting.
+        is_whole = rule.begins in _WHOLE
+        names = (name for name in fields if (name == rule.begins if is_whole else name.startswith(rule.begins)))
+        value = next((fields[name] for name in names), None)
         if value is not None and value.strip() not in rule.unless:
             yield rule.words.format(value.strip()[:60])
-    # Hires fix draws over its own picture, which its own rule says.
+    # Hires fix starts from its own image, and has its own rule.
     if fields.get("Denoising strength", "") not in _OFF and not any(name.startswith("Hires") for name in fields):
         yield f"the picture it was drawn over (denoising strength {fields['Denoising strength'][:20]})"
     known = (*(name for names in _NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])
-
-
-def _begins(name: str, rule: _Rule) -> bool:
-    """ "Model" is a whole name: "Model hash" is another thing."""
-    return name == rule.begins if rule.begins in _WHOLE else name.startswith(rule.begins)
 
 
 def _whole(text: str | None, least: int, most: int) -> int | None:

@@ -20,13 +20,12 @@ from connectors.weights.header import Header, Tensor
 from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
-from hub_ui.generate.lora.key_mapping import knows, place_on
-from hub_ui.generate.lora.load import HALF, layers_of
+from hub_ui.generate.lora.key_mapping import knows, map_keys
+from hub_ui.generate.lora.layers import HALF, layers_of, matrix
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import Layer, Placed, Placement, Shape, slots_of
+from hub_ui.generate.lora.modules import KeyMapping, Layer, MappedLayer, Shape, param_handles
 from hub_ui.generate.lora.patch import Module, Unfit, patches
 from hub_ui.generate.lora.scale import scales_of
-from hub_ui.generate.lora.sizes import matrix
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def load_case(path: Path, networks: Networks, *, quickly: bool = False) -> Loade
         for architecture in fitting
         for network in networks.of(architecture)
     ]
-    best = max(found, key=lambda placement: len(placement.placed), default=None)
+    best = max(found, key=lambda mapping: len(mapping.layers), default=None)
     return Loaded(
         case=path.stem,
         architecture=fitting[0] if len(fitting) == 1 else "undecided",
@@ -129,7 +128,7 @@ def _header(case: Mapping[str, Any]) -> Header:
     return Header(tensors=tensors, metadata=case["metadata"] or {})
 
 
-def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> KeyMapping:
     """The layers of which patches can be made."""
     import torch
 
@@ -138,9 +137,9 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
         key: torch.ones(shape) if prod(shape) == 1 else torch.empty(shape, device="meta")
         for key, shape in shapes.items()
     }
-    placement = place_on(shapes, network.names)
-    placed, missed = [], list(placement.missed)
-    for each in placement.placed:
+    mapping = map_keys(shapes, network.names)
+    placed, missed = [], list(mapping.missed)
+    for each in mapping.layers:
         if "on_input" in each.layer.keys:
             # A value in the file says which side an IA3 scales; here only how many numbers it has can tell.
             outputs = sum(matrix(network.names.size(target))[0] for target in each.targets)
@@ -148,29 +147,30 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
             tensors[each.layer.keys["on_input"]] = torch.tensor(float(over_inputs))
         try:
             for target in each.targets:
-                slots = slots_of(network.parts[target.component], target.module)
-                module = Module(shape=network.names.size(target), slots=slots)
+                params = param_handles(network.parts[target.component], target.module)
+                module = Module(shape=network.names.size(target), params=params)
                 patches(each.layer, target, module, tensors, scales_of(metadata))
             placed.append(each)
         except (Unfit, Inseparable) as refused:
             missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))
-    return Placement(placed=tuple(placed), missed=tuple(missed))
+    return KeyMapping(layers=tuple(placed), missed=tuple(missed))
 
 
-def _place(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
-    return place_on(shapes, network.names)
+def _place(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> KeyMapping:
+    return map_keys(shapes, network.names)
 
 
-def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> Placement:
+def _by_name(shapes: Mapping[str, Shape], metadata: Mapping[str, str], network: Network) -> KeyMapping:
     """As if every layer were whole and had the right size."""
     layers: dict[str, dict[Part, str]] = {}
     for part, keys in sort({key: key for key in shapes}).parts.items():
         for layer, key in keys.items():
             layers.setdefault(layer, {})[part] = key
     known = {layer for layer in layers if knows(layer, network.names)}
-    return Placement(
-        placed=tuple(
-            Placed(layer=Layer(name=layer, algorithm="lora", keys=layers[layer]), targets=()) for layer in sorted(known)
+    return KeyMapping(
+        layers=tuple(
+            MappedLayer(layer=Layer(name=layer, algorithm="lora", keys=layers[layer]), targets=())
+            for layer in sorted(known)
         ),
         missed=tuple(
             Missed(reason=f"of {layer}, which this base does not have", keys=tuple(keys.values()))
@@ -185,11 +185,11 @@ def _before(case: Mapping[str, Any]) -> Outcome:
     return _RECORDED[recorded["result"]] if recorded else "not recorded"
 
 
-def _after(placement: Placement | None, tensors: int) -> Outcome:
-    if placement is None:
+def _after(mapping: KeyMapping | None, tensors: int) -> Outcome:
+    if mapping is None:
         return "refused"
-    placed = sum(len(each.layer.keys) for each in placement.placed)
-    missed = sum(len(each.keys) for each in placement.missed)
+    placed = sum(len(each.layer.keys) for each in mapping.layers)
+    missed = sum(len(each.keys) for each in mapping.missed)
     if placed + missed != tensors:
         return "silent"
     if not placed:

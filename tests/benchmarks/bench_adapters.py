@@ -30,7 +30,7 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.benchmarks import large_unet
@@ -82,13 +82,13 @@ def large_figures(folder: Path, *, runs: int, steps: int) -> list[Figure]:
 
 def switching(pipe: Any, paths: list[Path], name: str, *, runs: int) -> Figure:
     """Between two files that were on before, against diffusers' own two calls."""
-    rack = _rack(pipe)
+    manager = _manager(pipe)
     turns = [[adapter(path)] for path in paths]
     for turn in turns:
-        rack.switch(turn)
+        manager.set_adapters(turn)
     # The second side wraps the layers, so the first one is measured before it.
-    ours = [seconds(partial(rack.switch, turn)) for turn in turns * max(runs, 3)]
-    rack.close()
+    ours = [seconds(partial(manager.set_adapters, turn)) for turn in turns * max(runs, 3)]
+    manager.close()
     pipe.load_lora_weights(str(paths[0]))
     others = [seconds(partial(_reloaded, pipe, path)) for path in paths[::-1] * runs]
     pipe.unload_lora_weights()
@@ -145,35 +145,35 @@ def whole(pipe: Any, steps: int) -> None:
 
 def large_strip(pipe: Any, path: Path, *, runs: int, size: int = STRIP, steps: int = 2) -> Figure:
     """The same against five calls with the weight turned between them."""
-    rack = _rack(pipe)
-    rack.switch([adapter(path)])
+    manager = _manager(pipe)
+    manager.set_adapters([adapter(path)])
 
     def together() -> None:
-        with rack.rows([[weight] for weight in WEIGHTS]):
+        with manager.row_weights([[weight] for weight in WEIGHTS]):
             draw(pipe, size, steps, pictures=len(WEIGHTS))
 
     def one_by_one() -> None:
         for weight in WEIGHTS:
-            rack.weigh([weight])
+            manager.set_weights([weight])
             draw(pipe, size, steps)
 
     draw(pipe, size, 1)
     ours, other = interleaved(partial(seconds, together), partial(seconds, one_by_one), runs=runs)
-    rack.close()
+    manager.close()
     name = f"strip of {len(WEIGHTS)} weights, {steps} steps at {size} pixels, large UNet"
     return Figure(name=name, ours=ours, other=other, against="five calls", target=1.0)
 
 
 def picture(pipe: Any, path: Path, name: str, *, runs: int, steps: int, size: int = PICTURE) -> Figure:
     """With the LoRA at a fixed weight, merging and restoring counted in, against the base alone."""
-    rack = _rack(pipe)
-    rack.switch([adapter(path)])
+    manager = _manager(pipe)
+    manager.set_adapters([adapter(path)])
 
     def with_lora() -> None:
-        rack.switch([adapter(path, weight=0.8)])
-        with rack.merged(steps):
+        manager.set_adapters([adapter(path, weight=0.8)])
+        with manager.merge(steps):
             draw(pipe, size, steps)
-        rack.off()
+        manager.disable()
 
     draw(pipe, size, 1)
     ours, other = interleaved(
@@ -215,11 +215,11 @@ def _switch_often(folder: Path, loras: int, switches: int) -> None:
         for i, rank in enumerate(ranks)
     ]
     budget = KEPT * max(path.stat().st_size for path in paths)
-    rack = AdapterManager(pipe, "sd1", Cache(budget))
+    manager = AdapterManager(pipe, "sd1", LoraCache(budget))
     start = 0.0
     for turn in range(switches):
-        rack.switch([adapter(paths[turn * 7 % loras], weight=0.8)])
-        with rack.merged() if turn % 2 else nullcontext():
+        manager.set_adapters([adapter(paths[turn * 7 % loras], weight=0.8)])
+        with manager.merge() if turn % 2 else nullcontext():
             draw(pipe, 64, 1)
         if turn == loras - 1:
             start = _mb("VmHWM")
@@ -240,8 +240,8 @@ def _tiny() -> Any:
     return pipe
 
 
-def _rack(pipe: Any) -> AdapterManager:
-    return AdapterManager(pipe, "sd1", Cache(4 * GIGABYTE))
+def _manager(pipe: Any) -> AdapterManager:
+    return AdapterManager(pipe, "sd1", LoraCache(4 * GIGABYTE))
 
 
 def adapter(path: Path, weight: float = 1.0) -> LoraInput:

@@ -214,7 +214,7 @@ def test_a_page_that_is_loaded_again_in_a_preview_ends_in_the_pair(
     expect(page.locator(".proof")).to_contain_text("seed 61", timeout=2 * SECONDS)
     expect(page.locator(".pair img.over")).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
-    assert stage.services.history.entries(1)[0].stamp.seed == 61
+    assert stage.services.history.entries(1)[0].provenance.seed == 61
     page.reload()
     expect(page.locator(".proof")).to_contain_text("seed 61", timeout=SECONDS)
 

@@ -449,7 +449,7 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(png_metadata, "save_sheet", full)
+    monkeypatch.setattr(png_metadata, "save_comparison", full)
     out = tmp_path / "old.png"
     out.write_bytes(b"old")
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]

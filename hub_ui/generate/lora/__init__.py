@@ -1,6 +1,5 @@
-"""LoRA files on a loaded pipeline: which of its layers each tensor changes, by how much, switched without reloading.
+"""LoRA files on a loaded pipeline: which of its modules each tensor changes, and by how much, without reloading.
 
-shapes of a file + names of a model -> placing -> where every tensor goes, or why it goes nowhere
-tensors + where they go             -> patches -> what each layer's weight gains at weight 1
-patches + weights                   -> rack    -> a pipeline that draws with them, and the base again after
+load -> layers -> key_mapping -> patch     a file's layers, the modules that they patch, and what each module gains
+manager -> hooks, merge, input_expansion   the patches of several files at their weights, and the base again afterwards
 """

@@ -1,8 +1,7 @@
-"""What each algorithm adds to a layer's weight at weight 1, out of its factors and, for some, the weight itself.
+"""The formulas of LoRA, LoHa, LoKr, OFT and the others: what each adds to a layer's weight at weight 1.
 
-Everything is float32 and flat: a convolution's weight of [out, in, height, width] is a matrix [out, in * height *
-width], since all of these see it as one. `W` is the layer's own weight, `D` what comes of it. Each formula is written
-down from its source, which its function names.
+All tensors are float32 matrices: a convolution's weight [out, in, height, width] is [out, in * height * width].
+In the docstrings, W is the layer's own weight, W' the new one, D = W' - W, and (x) the Kronecker product.
 """
 
 from __future__ import annotations
@@ -21,16 +20,19 @@ Rows = tuple[tuple[int, int], ...]
 
 
 class Inseparable(Exception):
-    """A fused layer whose outputs were changed together, so that one part's share can't be told. `args[0]` says why,
-    as a Missed does."""
+    """A fused layer changes its outputs together, so it can't be split. `args[0]` completes "48 tensors ..."."""
+
+
+_MIXED_ROWS = "that turn the outputs of several layers into each other, which this model keeps apart"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Factors:
-    """One layer of a file, its tensors in float32. `rows` are the outputs wanted of it, None for all.
+    """The tensors of one layer of a file, in float32.
 
-    `keys` are the tensors' names in the file: PEFT and LyCORIS write some parts alike and mean them otherwise.
-    `scale` is alpha / rank, `alpha` itself bounds a rotation, `on_input` is LyCORIS' word for the side of an IA3.
+    `keys` are their names in the file: PEFT and LyCORIS use some of the same parts with different meanings.
+    `rows` are the outputs to keep, None for all. `scale` is alpha / rank; `alpha` also bounds a rotation.
+    `on_input` says which side an IA3 of LyCORIS scales.
     """
 
     parts: Mapping[Part, Tensor]
@@ -41,11 +43,10 @@ class Factors:
     on_input: bool = False
 
     def flat(self, part: Part) -> Tensor:
-        """As a matrix, one row for each first index."""
         return self.parts[part].flatten(1)
 
     def cut(self, value: Tensor) -> Tensor:
-        """The wanted rows of something that has one for each output of the file's layer."""
+        """The wanted rows of a tensor that has one row for each output."""
         return cut(value, self.rows)
 
     def has(self, part: Part) -> bool:
@@ -103,7 +104,7 @@ def lokr(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def _tucker(core: Tensor, out: Tensor, inside: Tensor) -> Tensor:
-    """sum over p and q of out[o, p] * core[p, q, ...] * inside[i, q], as a matrix [o, i * ...]."""
+    """The sum over p and q of out[o, p] * core[p, q, ...] * inside[i, q], as a matrix [o, i * ...]."""
     import torch
 
     product: Tensor = torch.einsum("op,pqk,iq->oik", out, core.flatten(2), inside)
@@ -123,7 +124,7 @@ def glora(factors: Factors, weight: Tensor) -> Tensor:
 def ia3(factors: Factors, weight: Tensor) -> Tensor:
     """W' = l * W, over outputs or inputs (Liu et al. 2022, https://arxiv.org/abs/2205.05638).
 
-    PEFT writes l, as [out, 1] or [1, in]; LyCORIS writes l - 1 and says with `on_input` which side it means.
+    PEFT stores l, as [out, 1] or [1, in]; LyCORIS stores l - 1, and `on_input` says which side it scales.
     """
     values = _gain(factors)
     if _over_inputs(factors, weight.shape[0]):
@@ -132,8 +133,8 @@ def ia3(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def ia3_bias(factors: Factors, bias: Tensor) -> Tensor | None:
-    """PEFT multiplies the layer's outputs, its bias with them; LyCORIS multiplies the weight alone."""
-    if not is_peft(factors, "ia3") or _over_inputs(factors, len(bias)):
+    """PEFT multiplies the layer's outputs and so its bias; LyCORIS multiplies the weight alone."""
+    if not is_peft(factors.keys, "ia3") or _over_inputs(factors, len(bias)):
         return None
     return bias * factors.cut(_gain(factors))
 
@@ -141,41 +142,52 @@ def ia3_bias(factors: Factors, bias: Tensor) -> Tensor | None:
 def _gain(factors: Factors) -> Tensor:
     """l - 1"""
     values = factors.parts["ia3"].flatten()
-    return values - 1 if is_peft(factors, "ia3") else values
+    return values - 1 if is_peft(factors.keys, "ia3") else values
 
 
 def _over_inputs(factors: Factors, outputs: int) -> bool:
-    """For convolutions PEFT writes both sides as [1, n, 1, 1]; where n is both, it is taken for the outputs."""
+    """Whether an IA3 scales the inputs.
+
+    For convolutions PEFT stores either side as [1, n, 1, 1]; where n is the size of both, the outputs are assumed.
+    """
     values = factors.parts["ia3"]
-    if not is_peft(factors, "ia3"):
+    if not is_peft(factors.keys, "ia3"):
         return factors.on_input
     if values.dim() == 2:
         return values.shape[0] == 1 < values.shape[1]
     return factors.rows is None and values.numel() != outputs
 
 
-def is_peft(factors: Factors, part: Part) -> bool:
-    key = factors.keys.get(part, "")
+def is_peft(keys: Mapping[Part, str], part: Part) -> bool:
+    """Whether PEFT wrote this part of a layer, by its name in the file."""
+    key = keys.get(part, "")
     return any(mark in key for mark in (".ia3_l", ".oft_R", ".boft_R", ".lora_magnitude_vector"))
 
 
-def oft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = R W, R of blocks along the diagonal that rotate neighbouring outputs (Qiu et al. 2023,
-    https://arxiv.org/abs/2306.07280), as kohya's networks.oft and LyCORIS write it: see `_by_cayley`.
+def formula_of(algorithm: str, keys: Mapping[Part, str]) -> str:
+    """The algorithm, or its variant in PEFT: PEFT's OFT and BOFT rotate the inputs, all others the outputs."""
+    return f"{algorithm} of PEFT" if algorithm in ("oft", "boft") and is_peft(keys, "oft") else algorithm
 
-    PEFT rotates the inputs: see `_of_peft`.
+
+def oft(factors: Factors, weight: Tensor) -> Tensor:
+    """W' = R W, where R rotates blocks of neighbouring outputs (Qiu et al. 2023, https://arxiv.org/abs/2306.07280).
+
+    As kohya's networks.oft and LyCORIS store it. Raises Inseparable where a block reaches over two of a fused layer's
+    parts.
     """
-    if is_peft(factors, "oft"):
-        return _of_peft(factors, weight)
-    blocks = _cut_blocks(factors, _by_cayley(factors), factors.parts["oft"].shape[-1])
+    blocks, size = _rotation(factors), factors.parts["oft"].shape[-1]
+    if factors.rows is not None:
+        if any(start % size or stop % size for start, stop in factors.rows):
+            raise Inseparable(_MIXED_ROWS)
+        blocks = cut(blocks, tuple((start // size, stop // size) for start, stop in factors.rows))
     turned = blocks.transpose(1, 2) @ weight.view(*blocks.shape[:2], -1)
     return turned.reshape(weight.shape) * _rescale(factors) - weight
 
 
-def _by_cayley(factors: Factors) -> Tensor:
-    """R = (1 + Q)(1 - Q)^-1 of Q = B - B^T, which is a rotation for every B.
+def _rotation(factors: Factors) -> Tensor:
+    """The Cayley transform R = (1 + Q)(1 - Q)^-1 of Q = B - B^T, which is a rotation for every B.
 
-    `alpha` times the number of outputs is the longest Q may be, taken over all blocks; 0 or none leaves it free.
+    The norm of Q over all blocks is at most `alpha` times the number of outputs; an alpha of 0 or None sets no limit.
     """
     import torch
 
@@ -189,29 +201,20 @@ def _by_cayley(factors: Factors) -> Tensor:
     return rotation
 
 
-def _cut_blocks(factors: Factors, blocks: Tensor, size: int) -> Tensor:
-    """The blocks of the wanted outputs, where no block turns outputs of two parts into each other."""
-    if factors.rows is None:
-        return blocks
-    if any(start % size or stop % size for start, stop in factors.rows):
-        raise Inseparable("that turn the outputs of several layers into each other, which this model keeps apart")
-    return cut(blocks, tuple((start // size, stop // size) for start, stop in factors.rows))
-
-
 def _rescale(factors: Factors) -> Tensor | float:
-    """A factor for each output that LyCORIS (`rescale`) and PEFT's BOFT (`boft_s`) train beside the rotation."""
+    """The factor for each output that LyCORIS (`rescale`) and PEFT's BOFT (`boft_s`) train with the rotation."""
     return factors.cut(factors.parts["scale"].reshape(-1, 1)) if factors.has("scale") else 1.0
 
 
-# PEFT's default: the series is cut off here, and is close to a rotation for small Q only.
+# PEFT's default. With so few terms the series is close to a rotation only for small Q.
 _NEUMANN_TERMS = 5
 
 
-def _of_peft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = W R^T: PEFT's OFT rotates neighbouring inputs. Each block is the upper triangle of a skew Q, row by row.
+def oft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
+    """W' = W R^T, where R rotates blocks of neighbouring inputs. Each block is the upper triangle of a skew Q.
 
     R = (1 + Q)(1 - Q)^-1 is approximated by its Neumann series 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4 (OFTv2,
-    https://arxiv.org/abs/2506.19847), the last term by itself. One block for all is shared by them.
+    https://arxiv.org/abs/2506.19847). A single block is used for all inputs.
     """
     import torch
 
@@ -230,75 +233,65 @@ def _of_peft(factors: Factors, weight: Tensor) -> Tensor:
 
 
 def boft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = R_m ... R_2 R_1 W, each R of blocks that reach over outputs further apart (Liu et al. 2023,
-    https://arxiv.org/abs/2311.06243), as LyCORIS writes it: factor i pairs outputs 2^i half blocks apart.
-
-    PEFT rotates the inputs, with its own order of them: see `_boft_of_peft`.
+    """W' = R_m ... R_2 R_1 W, where R_i rotates outputs 2^i half blocks apart (Liu et al. 2023,
+    https://arxiv.org/abs/2311.06243), as LyCORIS stores it. Raises Inseparable for a part of a fused layer.
     """
-    if is_peft(factors, "oft"):
-        return _boft_of_peft(factors, weight)
+    import torch
+
     if factors.rows is not None:
-        raise Inseparable("that turn the outputs of several layers into each other, which this model keeps apart")
+        raise Inseparable(_MIXED_ROWS)
     turned, size = weight, factors.parts["oft"].shape[-1]
-    for i, blocks in enumerate(_by_cayley(factors)):
-        order = _butterfly(weight.shape[0], 2**i * size // 2).to(weight.device)
+    for i, blocks in enumerate(_rotation(factors)):
+        # Of each two runs of outputs, one output each in turn.
+        order = torch.arange(len(weight), device=weight.device).view(-1, 2, 2**i * size // 2).transpose(1, 2).flatten()
         mixed = (blocks @ turned[order].view(*blocks.shape[:2], -1)).reshape(weight.shape)
         turned = mixed[order.argsort()]
     return turned * _rescale(factors) - weight
 
 
-def _butterfly(count: int, half: int) -> Tensor:
-    """The outputs in the order in which factor i takes them: of each two runs of `half`, one each in turn."""
-    import torch
-
-    return torch.arange(count).view(-1, 2, half).transpose(1, 2).flatten()
-
-
-def _boft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
+def boft_of_peft(factors: Factors, weight: Tensor) -> Tensor:
     """W' = s * W (R_m ... R_1)^T, each R = P blocks P^T, blocks = (1 - Q)(1 + Q)^-1 with Q = (B - B^T) / 2."""
     import torch
 
     raw = factors.parts["oft"]
-    skew, one = (raw - raw.transpose(-1, -2)) / 2, torch.eye(raw.shape[-1], device=raw.device)
-    rotations = torch.linalg.solve(one + skew, one - skew, left=False)
+    size, skew, one = raw.shape[-1], (raw - raw.transpose(-1, -2)) / 2, torch.eye(raw.shape[-1], device=raw.device)
     turned = weight
-    for i, blocks in enumerate(rotations):
-        order = _paired(weight.shape[1], raw.shape[1] // 2**i, raw.shape[-1] // 2, len(rotations)).to(weight.device)
-        mixed = torch.einsum(
-            "onb,ncb->onc", turned[:, order.argsort()].view(weight.shape[0], -1, raw.shape[-1]), blocks
-        )
+    for i, blocks in enumerate(torch.linalg.solve(one + skew, one - skew, left=False)):
+        order = torch.arange(weight.shape[1], device=weight.device)
+        if len(raw) > 1:
+            # In each group, the runs of half a block with an even number come before those with an odd one.
+            runs = order.view(raw.shape[1] // 2**i, -1, size // 2)
+            order = torch.cat([runs[:, 0::2], runs[:, 1::2]], dim=1).flatten()
+        mixed = torch.einsum("onb,ncb->onc", turned[:, order.argsort()].view(weight.shape[0], -1, size), blocks)
         turned = mixed.reshape(weight.shape)[:, order]
     return turned * _rescale(factors) - weight
 
 
-def _paired(count: int, groups: int, half: int, factors: int) -> Tensor:
-    """Within each of `groups`, runs of `half`: first those with an even number, then those with an odd one."""
-    import torch
-
-    everything = torch.arange(count)
-    if factors == 1:
-        return everything
-    runs = everything.view(groups, -1, half)
-    return torch.cat([runs[:, 0::2], runs[:, 1::2]], dim=1).flatten()
-
-
 def diff(factors: Factors, weight: Tensor) -> Tensor:
-    """The difference itself, as LyCORIS' full training and norms write it."""
+    """The difference itself, as LyCORIS stores full training and norms."""
     return factors.cut(factors.parts["diff"].reshape(factors.parts["diff"].shape[0], -1))
 
 
-def replacing(factors: Factors, weight: Tensor) -> Tensor:
-    """The value that takes the place of the model's: norms in control LoRAs, ComfyUI's `set_weight`."""
+def replace_weight(factors: Factors, weight: Tensor) -> Tensor:
+    """A new value in place of the model's own: norms in control LoRAs, ComfyUI's `set_weight`."""
     value = next(iter(factors.parts.values()))
     return factors.cut(value.reshape(value.shape[0], -1)) - weight
 
 
+# LyCORIS adds float32's smallest step to the norm.
+_EPSILON = 2.0**-23
+# PEFT divides by zero where an output has no weight at all; here the output stays zero.
+_TINY = 1e-30
+
+
 def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
-    """W' = m * (W + D) / ||W + D||, each output or each input by itself (Liu et al. 2024,
-    https://arxiv.org/abs/2402.09353). The magnitudes' shape says which: [out, 1] or [1, in]; PEFT's are by output.
+    """W' = m * (W + D) / ||W + D||, for each output or each input (Liu et al. 2024, https://arxiv.org/abs/2402.09353).
+
+    The shape of the magnitudes says which: [out, 1] or [1, in]; PEFT's are for outputs. Raises Inseparable for a part
+    of a fused layer that is measured by input.
     """
-    moved, magnitude = weight + delta, factors.parts["magnitude"]
-    if _by_input(factors, magnitude):
+    moved, magnitude, peft = weight + delta, factors.parts["magnitude"], is_peft(factors.keys, "magnitude")
+    if not peft and magnitude.dim() > 1 and magnitude.shape[0] == 1 < magnitude.numel():
         if factors.rows is not None:
             raise Inseparable("of a DoRA that measures several layers together, which this model keeps apart")
         inputs = magnitude.numel()
@@ -306,45 +299,32 @@ def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
         length = cells.norm(dim=(0, 2), keepdim=True) + _EPSILON
         scaled: Tensor = (cells * (magnitude.view(1, inputs, 1) / length)).flatten(1)
         return scaled - weight
-    length = moved.norm(dim=1, keepdim=True) + (_TINY if is_peft(factors, "magnitude") else _EPSILON)
+    length = moved.norm(dim=1, keepdim=True) + (_TINY if peft else _EPSILON)
     stretch: Tensor = factors.cut(magnitude.reshape(-1, 1)) / length
     return moved * stretch - weight
 
 
-# LyCORIS adds float32's smallest step to the length.
-_EPSILON = 2.0**-23
-# An output without any weight stays one, where PEFT divides by zero.
-_TINY = 1e-30
-
-
-def _by_input(factors: Factors, magnitude: Tensor) -> bool:
-    return not is_peft(factors, "magnitude") and magnitude.dim() > 1 and magnitude.shape[0] == 1 < magnitude.numel()
-
-
 DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {
-    "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "boft": boft, "diff": diff,
-    "norm": diff, "set": replacing,
+    "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "oft of PEFT": oft_of_peft,
+    "boft": boft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
 }  # fmt: skip
 
 
 def delta_of(algorithm: str, factors: Factors, weight: Tensor) -> Tensor:
     """W' - W at weight 1, in the shape of `weight`."""
     flat = weight.reshape(weight.shape[0], -1)
-    delta = DELTAS[algorithm](factors, flat)
+    delta = DELTAS[formula_of(algorithm, factors.keys)](factors, flat)
     if factors.has("magnitude"):
         delta = dora(factors, flat, delta.reshape(flat.shape))
     return delta.reshape(weight.shape)
 
 
 def rank_of(factors: Factors) -> int | None:
-    """What alpha is divided by; None where there is no rank."""
-    for part, axis in _RANKS:
-        if factors.has(part):
-            return factors.parts[part].shape[axis]
-    return None
+    """What alpha is divided by; None where the algorithm has no rank."""
+    return next((factors.parts[part].shape[axis] for part, axis in _RANKS if factors.has(part)), None)
 
 
-# LoKr with both factors whole has no rank. Of two that are split, LyCORIS counts the second.
+# LoKr with two whole factors has no rank. Where both are decomposed, LyCORIS counts the rank of the second.
 _RANKS: tuple[tuple[Part, int], ...] = (
     ("down", 0), ("hada_t1", 0), ("hada_w1_b", 0), ("lokr_w2_b", 0), ("lokr_w1_b", 0), ("a2", 0),
 )  # fmt: skip

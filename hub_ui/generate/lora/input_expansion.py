@@ -1,7 +1,7 @@
-"""The input layer of a network made wider for a control LoRA, and the old one put back.
+"""The wider input layer that a control LoRA needs, and the old one afterwards.
 
-A control LoRA for FLUX gives `x_embedder` 128 inputs in place of 64: the picture to steer by stands beside the noise.
-The new inputs have no weight in the base, so that the network alone gives what it gave.
+A control LoRA for FLUX gives `x_embedder` 128 inputs in place of 64: the control image is put beside the noise. The new
+inputs have the weight 0, so that the network alone behaves as before.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub_ui.generate.lora.cache import Place
-from hub_ui.generate.lora.modules import ParamHandle, slots_of
+from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, param_handles
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,41 +18,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpandedInput:
-    """One module, which stays the same object so that offloading follows, and the weight that it had before.
+    """A module with more inputs than its own; it stays the same object, so that offloading follows.
 
-    `config` is the network's, None where it was left alone.
+    `weight` is its own one. `config` is the network's before it was changed, None where it was not.
     """
 
     network: Any
-    slot: ParamHandle
-    own: Tensor
+    param: ParamHandle
+    weight: Tensor
     config: Any
 
     def restore(self) -> None:
-        layer: Any = self.slot.module
-        self.slot.put(self.own)
-        layer.in_features = self.own.shape[1]
+        layer: Any = self.param.module
+        self.param.write(self.weight)
+        layer.in_features = self.weight.shape[1]
         if self.config is not None:
             self.network._internal_dict = self.config
 
 
-def widen(parts: Mapping[str, nn.Module], at: Place, inputs: int) -> ExpandedInput:
-    network: Any = parts[at[0]]
-    slot = slots_of(network, at[1])["weight"]
-    layer: Any = slot.module
-    own = slot.read()
-    slot.put(_wider(own, inputs))
-    layer.in_features = inputs
-    config = getattr(network, "config", None)
-    counted = getattr(config, "in_channels", None) == own.shape[1]
-    if counted:
-        # The pipeline looks there to see how many channels of the noise are the picture's.
-        network.register_to_config(in_channels=inputs)
-    return ExpandedInput(network=network, slot=slot, own=own, config=config if counted else None)
-
-
-def _wider(weight: Tensor, inputs: int) -> Tensor:
+def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> ExpandedInput:
     import torch
 
+    network: Any = parts[at[0]]
+    param = param_handles(network, at[1])["weight"]
+    layer: Any = param.module
+    weight = param.read()
     with torch.inference_mode(False), torch.no_grad():
-        return torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1)
+        param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))
+    layer.in_features = inputs
+    config = getattr(network, "config", None)
+    if getattr(config, "in_channels", None) != weight.shape[1]:
+        return ExpandedInput(network=network, param=param, weight=weight, config=None)
+    # From this the pipeline computes how many channels the noise has.
+    network.register_to_config(in_channels=inputs)
+    return ExpandedInput(network=network, param=param, weight=weight, config=config)

@@ -1,14 +1,14 @@
-"""LoRA files on a loaded pipeline: read once, switched by weight, and every tensor accounted for.
+"""The LoRAs of a loaded pipeline: read once, switched and weighted without reloading, every tensor accounted for.
 
-Low-rank patches are added while the modules run, so that a weight is changed by turning a dial, and each picture of a
-batch can have its own. Everything else is merged: the module gets a new weight, and its own is kept aside.
+Low-rank patches are added while the modules run, so a weight changes at once and each image of a batch can have its
+own. All other patches are merged: the module gets a new weight, and its own is kept for later.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,24 +16,23 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import DoesNotFit
 from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
-from hub_ui.generate.lora.cache import Cache, Converted, Place, identity
-from hub_ui.generate.lora.conversion import converted
-from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, Numbered, attach
-from hub_ui.generate.lora.input_expansion import ExpandedInput, widen
-from hub_ui.generate.lora.merge import Originals, pays
-from hub_ui.generate.lora.modules import ParamHandle, components, model_of, slots_of, travels
+from hub_ui.generate.lora.cache import LoraCache, LoraPatches, identity
+from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
+from hub_ui.generate.lora.input_expansion import ExpandedInput, expand_input
+from hub_ui.generate.lora.load import load_patches
+from hub_ui.generate.lora.merge import Originals, saves_time
+from hub_ui.generate.lora.module_names import names_of
+from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, is_offloaded, model_of, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch.utils.hooks import RemovableHandle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdapterSwitch:
-    """`coverage` has one entry for each adapter, in their order. `control`: the base wants a picture to steer by."""
+    """`coverage` has one entry for each adapter, in order. `control`: the base needs a control image."""
 
     coverage: tuple[Coverage, ...]
     seconds: float
@@ -41,207 +40,209 @@ class AdapterSwitch:
 
 
 class AdapterManager:
-    """The adapters of one pipeline. Nothing of the pipeline is changed that `off` does not put back bit for bit."""
+    """The adapters of one pipeline. `disable` restores everything that they changed, bit for bit."""
 
-    def __init__(self, pipe: Any, architecture: str, cache: Cache) -> None:
+    def __init__(self, pipe: Any, architecture: str, cache: LoraCache) -> None:
         self._parts = components(pipe)
-        self._model = model_of(pipe)
-        self._architecture = architecture
+        model = model_of(pipe)
+        self._names = names_of(model, architecture)
+        self._kind = architecture, hash(tuple((name, frozenset(shapes.items())) for name, shapes in model.items()))
         self._cache = cache
-        self._kind = hash(tuple((name, frozenset(shapes.items())) for name, shapes in self._model.items()))
-        self._slots: dict[Place, Mapping[str, ParamHandle]] = {}
-        self._dial = AdapterWeights()
-        self._on: tuple[Converted, ...] = ()
-        self._places: dict[Place, tuple[tuple[int, Patch], ...]] = {}
-        self._handles: list[RemovableHandle] = []
-        self._hooked: tuple[tuple[int, ...], frozenset[Place]] = (), frozenset()
-        self._merging: frozenset[Place] = frozenset()
+        self._handles: dict[ModuleKey, Mapping[str, ParamHandle]] = {}
+        self._weights = AdapterWeights()
+        self._on: tuple[LoraPatches, ...] = ()
+        self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
+        self._hooks: list[RemovableHandle] = []
+        self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
+        self._merging: frozenset[ModuleKey] = frozenset()
         self._originals = Originals()
-        self._widened: list[ExpandedInput] = []
+        self._expanded: list[ExpandedInput] = []
 
-    def switch(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
-        """Makes exactly these take effect, with their weights. The base itself is not loaded anew.
+    def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
+        """Replaces the adapters by these, with their weights. The base is not loaded again.
 
-        Raises DoesNotFit for a file of which nothing would; then the ones before stay on.
+        Raises DoesNotFit for a file of which nothing would take effect; then the old adapters stay.
         """
         start = time.perf_counter()
-        files = tuple(self._converted(adapter) for adapter in adapters)
-        self.off()
-        with self._or_off():
-            self._put_on(files)
-            self.weigh([adapter.weight for adapter in adapters])
-        coverage = tuple(_coverage(adapter, file) for adapter, file in zip(adapters, files, strict=True))
-        return AdapterSwitch(coverage=coverage, seconds=time.perf_counter() - start, control=self.control)
+        files = tuple(self._load(adapter) for adapter in adapters)
+        self.disable()
+        with self._disable_on_error():
+            self._add(files)
+            self.set_weights([adapter.weight for adapter in adapters])
+        coverage = tuple(
+            Coverage(title=adapter.title, applied=file.applied, total=file.total, missed=file.missed)
+            for adapter, file in zip(adapters, files, strict=True)
+        )
+        return AdapterSwitch(coverage=coverage, seconds=time.perf_counter() - start, control=self.needs_control_image)
 
-    def weigh(self, weights: Sequence[float]) -> None:
-        """Other weights for the same adapters. Without any weight, the base draws as if there were no adapters."""
+    def set_weights(self, weights: Sequence[float]) -> None:
+        """Sets the weights of the same adapters. With all weights 0, the pipeline is the base alone."""
         self._check(weights)
-        with self._or_off():
-            self._dial.set(weights)
+        with self._disable_on_error():
+            self._weights.set(weights)
             self._apply()
 
-    def off(self) -> None:
-        """The base alone, until the next switch."""
-        self._unhook()
+    def disable(self) -> None:
+        """Restores the base, until adapters are set again."""
+        self._remove_hooks()
         self._originals.restore_all()
-        for widened in reversed(self._widened):
-            widened.restore()
-        self._widened.clear()
-        self._on, self._places, self._merging = (), {}, frozenset()
-        self._dial.set(())
+        for expanded in reversed(self._expanded):
+            expanded.restore()
+        self._expanded.clear()
+        self._on, self._patches, self._merging = (), {}, frozenset()
+        self._weights.set(())
 
     def close(self) -> None:
-        self.off()
+        self.disable()
 
     @property
-    def control(self) -> bool:
-        """Whether the network's input is widened, so that it draws with a picture to steer by only."""
-        return bool(self._widened)
+    def needs_control_image(self) -> bool:
+        """Whether the network's input is expanded, so that it needs a control image."""
+        return bool(self._expanded)
 
     @property
-    def touched(self) -> frozenset[str]:
-        """The components of which these adapters change anything."""
-        return frozenset(component for component, _ in self._places)
+    def components(self) -> frozenset[str]:
+        """The components that these adapters change."""
+        return frozenset(component for component, _ in self._patches)
 
     @property
-    def per_row(self) -> bool:
-        """Whether each picture of a batch can have weights of its own."""
-        live = all(isinstance(patch, LowRankPatch) for patches in self._places.values() for _, patch in patches)
+    def supports_row_weights(self) -> bool:
+        """Whether each image of a batch can have weights of its own."""
+        live = all(isinstance(patch, LowRankPatch) for patches in self._patches.values() for _, patch in patches)
         return live and not self._merging
 
     @contextmanager
-    def rows(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
-        """Within it, picture i of a batch has weights[i], one for each adapter. Drawing, too, may raise NotPerRow."""
-        if not self.per_row:
+    def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
+        """Within it, image i of a batch has weights[i], one for each adapter.
+
+        Raises NotPerRow, and so may the pipeline while it runs.
+        """
+        if not self.supports_row_weights:
             raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
         for row in weights:
             self._check(row)
-        before, outer = self._dial.weights, self._dial.rows
+        before, outer = self._weights.weights, self._weights.rows
         try:
-            self._turn(before, weights)
+            self._set_rows(before, weights)
             yield
         finally:
-            # A text encoder may be run for one row alone, in the middle of a batch.
-            self._turn(before, outer) if outer is not None else self.weigh(before)
+            # A text encoder may run for one row alone, in the middle of a batch.
+            self._set_rows(before, outer) if outer is not None else self.set_weights(before)
 
     @contextmanager
-    def merged(self, steps: int | None = None) -> Iterator[None]:
-        """Within it, what could be added while drawing is merged too, where that is faster for so many steps."""
+    def merge(self, steps: int | None = None) -> Iterator[None]:
+        """Within it, low-rank patches are merged too, where that is faster for so many steps."""
         try:
-            with self._or_off():
+            with self._disable_on_error():
                 self._merging = self._worth_merging(steps)
                 self._apply()
             yield
         finally:
             self._merging = frozenset()
-            with self._or_off():
+            with self._disable_on_error():
                 self._apply()
 
-    def _turn(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
-        self._dial.set(before, rows)
+    def _set_rows(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
+        self._weights.set(before, rows)
         self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
 
-    def _worth_merging(self, steps: int | None) -> frozenset[Place]:
-        """Where it saves time, as long as there is room for the weights that are kept aside meanwhile.
+    def _worth_merging(self, steps: int | None) -> frozenset[ModuleKey]:
+        """Where merging saves time, as long as there is memory for the original weights.
 
-        Offloaded weights lie where merging them is slow.
+        Merging into offloaded weights is slow, so those are left out.
         """
-        chosen: set[Place] = set()
-        rooms: dict[str, int] = {}
-        here = {name for name, part in self._parts.items() if not travels(part)}
-        for at, patches in self._places.items():
+        chosen: set[ModuleKey] = set()
+        free: dict[str, int] = {}
+        here = {name for name, part in self._parts.items() if not is_offloaded(part)}
+        for at, patches in self._patches.items():
             if at[0] not in here:
                 continue
-            weight = self._slots_at(at)["weight"].read()
-            rank = sum(rank_of(patch) for number, patch in patches if self._dial.weights[number] != 0)
-            kind, size = weight.device.type, weight.numel() * weight.element_size()
-            if kind not in rooms:
-                rooms[kind] = memory.free_memory(kind) // 2
-            if pays(tuple(weight.shape), rank, steps) and size <= rooms[kind]:
+            weight = self._params(at)["weight"].read()
+            rank = sum(rank_of(patch) for number, patch in patches if self._weights.weights[number] != 0)
+            device, size = weight.device.type, weight.numel() * weight.element_size()
+            if device not in free:
+                free[device] = memory.free_memory(device) // 2
+            if saves_time(tuple(weight.shape), rank, steps) and size <= free[device]:
                 chosen.add(at)
-                rooms[kind] -= size
+                free[device] -= size
         return frozenset(chosen)
 
     def _check(self, weights: Sequence[float]) -> None:
         if len(weights) != len(self._on):
             raise ValueError(f"{len(weights)} weights for {len(self._on)} adapters")
 
-    def _converted(self, adapter: LoraInput) -> Converted:
-        key = (identity(adapter), self._architecture, self._kind)
-        found = self._cache.get(key)
-        if found is None:
-            found = converted(adapter, self._parts, self._model, self._architecture)
-            self._cache.put(key, found)
-        return found
+    def _load(self, adapter: LoraInput) -> LoraPatches:
+        key = (identity(adapter), self._kind)
+        file = self._cache.get(key)
+        if file is None:
+            file = load_patches(adapter, self._parts, self._names)
+            self._cache.put(key, file)
+        return file
 
-    def _put_on(self, files: tuple[Converted, ...]) -> None:
+    def _add(self, files: tuple[LoraPatches, ...]) -> None:
         inputs = {at: width for file in files for at, width in file.inputs.items()}
         for at, width in inputs.items():
-            self._widened.append(widen(self._parts, at, width))
-        places: defaultdict[Place, list[tuple[int, Patch]]] = defaultdict(list)
+            self._expanded.append(expand_input(self._parts, at, width))
+        patches: defaultdict[ModuleKey, list[tuple[int, Patch]]] = defaultdict(list)
         for number, file in enumerate(files):
-            for at, patches in file.patches.items():
-                places[at] += ((number, _fitted(patch, inputs.get(at))) for patch in patches)
+            for at, some in file.patches.items():
+                for patch in some:
+                    if at in inputs:
+                        # Another LoRA than the control LoRA knows nothing of the new inputs.
+                        if not isinstance(patch, LowRankPatch):
+                            raise DoesNotFit(
+                                "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
+                            )
+                        patch = patch.wider(inputs[at])
+                    patches[at].append((number, patch))
         self._on = files
-        self._places = {at: tuple(patches) for at, patches in places.items()}
+        self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:
-        self._hook(tuple(number for number, weight in enumerate(self._dial.weights) if weight != 0))
-        for at, patches in self._places.items():
-            chosen = [(patch, self._dial.weights[number]) for number, patch in patches if not self._is_added(at, patch)]
-            if chosen or len(self._originals):
-                self._originals.merge(self._slots_at(at), chosen)
+        self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
+        for at, patches in self._patches.items():
+            merged = [
+                (patch, self._weights.weights[number]) for number, patch in patches if not self._is_hooked(at, patch)
+            ]
+            if merged or len(self._originals):
+                self._originals.merge(self._params(at), merged)
 
-    def _is_added(self, at: Place, patch: Patch) -> bool:
-        """Whether a patch is added to what its module gives, or else merged into its weights."""
+    def _is_hooked(self, at: ModuleKey, patch: Patch) -> bool:
+        """Whether a patch is added to its module's outputs, and not merged into its weights."""
         if not isinstance(patch, LowRankPatch):
             return False
-        return at not in self._merging or (patch.shift is not None and "bias" not in self._slots_at(at))
+        return at not in self._merging or (patch.shift is not None and "bias" not in self._params(at))
 
     def _hook(self, wanted: tuple[int, ...]) -> None:
-        """Hooks for these adapters and no others: what has no weight costs nothing, and adds no rounding."""
+        """Hooks for these adapters only: an adapter without weight costs nothing, and adds no rounding."""
         if (wanted, self._merging) == self._hooked:
             return
-        self._unhook()
-        for at, patches in self._places.items():
-            live: list[Numbered] = [
+        self._remove_hooks()
+        for at, patches in self._patches.items():
+            live = [
                 (number, patch)
                 for number, patch in patches
-                if isinstance(patch, LowRankPatch) and number in wanted and self._is_added(at, patch)
+                if isinstance(patch, LowRankPatch) and number in wanted and self._is_hooked(at, patch)
             ]
             if live:
-                self._handles.append(attach(self._slots_at(at)["weight"].module, live, self._dial))
+                self._hooks.append(attach(self._params(at)["weight"].module, live, self._weights))
         self._hooked = wanted, self._merging
 
-    def _unhook(self) -> None:
-        for handle in self._handles:
+    def _remove_hooks(self) -> None:
+        for handle in self._hooks:
             handle.remove()
-        self._handles.clear()
+        self._hooks.clear()
         self._hooked = (), frozenset()
 
-    def _slots_at(self, at: Place) -> Mapping[str, ParamHandle]:
-        found = self._slots.get(at)
-        if found is None:
-            found = self._slots[at] = slots_of(self._parts[at[0]], at[1])
-        return found
+    def _params(self, at: ModuleKey) -> Mapping[str, ParamHandle]:
+        if at not in self._handles:
+            self._handles[at] = param_handles(self._parts[at[0]], at[1])
+        return self._handles[at]
 
     @contextmanager
-    def _or_off(self) -> Iterator[None]:
-        """Half of the adapters on would be a picture that nobody asked for."""
+    def _disable_on_error(self) -> Iterator[None]:
+        """With half of the adapters on, the image would be one that nobody asked for."""
         with ExitStack() as undo:
-            undo.callback(self.off)
+            undo.callback(self.disable)
             yield
             undo.pop_all()
-
-
-def _fitted(patch: Patch, inputs: int | None) -> Patch:
-    """A LoRA beside a control LoRA knows nothing of the inputs that were added."""
-    if inputs is None:
-        return patch
-    if isinstance(patch, LowRankPatch):
-        return patch.wider(inputs)
-    raise DoesNotFit("One of these LoRAs can't be put on together with a control LoRA. Choose one of them.")
-
-
-def _coverage(adapter: LoraInput, file: Converted) -> Coverage:
-    return Coverage(title=adapter.title, applied=file.applied, total=file.total, missed=file.missed)

@@ -1,4 +1,4 @@
-"""New weights in a module's place, and its own ones back afterwards, bit for bit; and where that pays."""
+"""Patches merged into a module's weights, which are restored bit for bit afterwards; and where merging saves time."""
 
 from __future__ import annotations
 
@@ -8,86 +8,84 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub_ui.generate.lora.modules import ParamHandle
-from hub_ui.generate.lora.patch import Patch, Slots
+from hub_ui.generate.lora.patch import Params, Patch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Weighed = tuple[Patch, float]
+WeightedPatch = tuple[Patch, float]
 
 
 @dataclass(kw_only=True, slots=True)
-class _Kept:
-    """A slot's own weight, and what was last merged into the one that is in its place."""
+class _Original:
+    """A parameter's own values, and what has been merged into the new ones: the identity and weight of each patch."""
 
-    slot: ParamHandle
-    own: Tensor
+    param: ParamHandle
+    values: Tensor
     merged: tuple[tuple[int, float], ...] = ()
 
 
 class Originals:
-    """The weights that were replaced. They are kept as they are, not computed back."""
+    """The values of parameters before anything was merged into them. They are kept, never computed back."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, str], _Kept] = {}
+        self._originals: dict[tuple[int, str], _Original] = {}
 
-    def merge(self, slots: Slots, patches: Iterable[Weighed]) -> None:
-        """The module's own weights plus what the patches add to them; whatever was merged before is gone."""
-        weighed = [(patch, amount) for patch, amount in patches if amount != 0]
-        known = tuple((id(patch), amount) for patch, amount in weighed)
-        for name, slot in slots.items():
-            kept = self._kept.get(_key(slot))
-            if kept is not None and kept.merged == known:
+    def merge(self, params: Params, patches: Iterable[WeightedPatch]) -> None:
+        """Sets the parameters to their own values plus these patches, and nothing of what was merged before."""
+        weighted = [(patch, amount) for patch, amount in patches if amount != 0]
+        merged = tuple((id(patch), amount) for patch, amount in weighted)
+        for name, param in params.items():
+            before = self._originals.get(_key(param))
+            if before is not None and before.merged == merged:
                 continue
-            own = slot.read() if kept is None else kept.own.to(slot.read().device)
-            new = _merged(own, name, weighed)
-            if new is None:
-                self._restore(slot)
-            else:
-                self._kept[_key(slot)] = _Kept(slot=slot, own=own, merged=known)
-                slot.put(new)
+            own = param.read() if before is None else before.values.to(param.read().device)
+            new = _merge(own, name, weighted)
+            if new is not None:
+                self._originals[_key(param)] = _Original(param=param, values=own, merged=merged)
+                param.write(new)
+            elif before is not None:
+                self._restore(before)
 
     def restore_all(self) -> None:
-        for kept in list(self._kept.values()):
-            self._restore(kept.slot)
+        for original in list(self._originals.values()):
+            self._restore(original)
 
-    def _restore(self, slot: ParamHandle) -> None:
-        kept = self._kept.get(_key(slot))
-        if kept is not None:
-            slot.put(kept.own)
-            # Not before: what could not be put back is tried again.
-            del self._kept[_key(slot)]
+    def _restore(self, original: _Original) -> None:
+        original.param.write(original.values)
+        # Only now: what could not be restored is tried again.
+        del self._originals[_key(original.param)]
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._originals)
 
 
-def _merged(own: Tensor, name: str, weighed: Iterable[Weighed]) -> Tensor | None:
-    """In float32, then rounded once. None where nothing is added."""
+def _key(param: ParamHandle) -> tuple[int, str]:
+    return id(param.module), param.name
+
+
+def _merge(own: Tensor, name: str, weighted: Iterable[WeightedPatch]) -> Tensor | None:
+    """The new values, computed in float32 and rounded once. None where nothing is added."""
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
-        # Apple's devices lack some of what rotations need, and share their memory with the processor.
+        # Apple's GPUs lack some of the operations for rotations, and share their memory with the processor.
         base, total = own.to("cpu" if own.device.type == "mps" else own.device, torch.float32), None
-        for patch, amount in weighed:
-            gained = patch.delta(base, amount) if name == "weight" else patch.bias_delta(base, base, amount)
-            if gained is not None:
-                total = gained if total is None else total.add_(gained)
+        for patch, amount in weighted:
+            delta = patch.delta(base, amount) if name == "weight" else patch.bias_delta(base, base, amount)
+            if delta is not None:
+                total = delta if total is None else total.add_(delta)
         return None if total is None else total.add_(base).to(own.dtype)
 
 
-def _key(slot: ParamHandle) -> tuple[int, str]:
-    return id(slot.module), slot.name
-
-
-# What a step at least brings to a layer: 512 pixels are 128 to 8192 tokens in a UNet, 1024 and more in a transformer.
+# The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
 _TOKENS = 512
-# Writing a weight anew takes as long as so many ranks' share of computing it (measured on a processor: 20 to 60).
+# Writing a weight takes as long as computing so many ranks of it (measured on a processor: 20 to 60).
 _WRITING = 40
 
 
-def pays(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
-    """Whether merging a low-rank patch takes less time than adding it in each of so many steps; None are many.
+def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
+    """Whether merging a low-rank patch takes less time than adding it in each of so many steps; None means many.
 
     Merging computes out * in products of the rank once and writes them, adding computes (in + out) for each token.
     """

@@ -1,8 +1,7 @@
-"""All spellings of a model's modules: its own names and the original code's, each with the modules that it means.
+"""The names that a model's modules have in files: its own and those of the original code.
 
-Names in files have their dots, or underscores instead, and the same module of a model may be spelled both ways. So
-every spelling is kept with underscores alone, which costs nothing: no network has two modules that differ in that only
-(a test holds it).
+Files write names with dots or with underscores, and may spell the same module in several ways. So every name is stored
+with underscores only, which is unambiguous: no network has two modules that differ in nothing else (this is tested).
 """
 
 from __future__ import annotations
@@ -12,16 +11,14 @@ from dataclasses import dataclass, replace
 
 from hub_ui.generate.lora.key_maps import stable_diffusion
 from hub_ui.generate.lora.key_maps.stable_diffusion import EARLY, OPEN_CLIP, plain
-from hub_ui.generate.lora.key_maps.table import Entry, Swap, Table
+from hub_ui.generate.lora.key_maps.table import Entry, Table
 from hub_ui.generate.lora.key_maps.tables import TABLES, UNETS
-from hub_ui.generate.lora.modules import Model, Shape, Target
+from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
-Targets = tuple[Target, ...]
-Spelled = dict[str, Targets]
-# The network that makes the picture, in the words of diffusers' pipelines.
+# The network that makes the image, by its name in diffusers' pipelines.
 _NETWORKS = ("transformer", "unet", "prior", "decoder", "transformer_2")
-# Beside it, with what other programs put before the names of their layers.
-_BESIDE: Mapping[str, tuple[str, ...]] = {
+# Networks beside it -> the prefixes that other programs give their layers.
+_SIDE_NETWORKS: Mapping[str, tuple[str, ...]] = {
     "transformer_2": ("transformer_2",),
     "text_conditioner": ("text_conditioner", "llm_adapter"),
     "connectors": ("connectors",),
@@ -30,16 +27,20 @@ _BESIDE: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Names:
-    """Built once per model. `network` spells the modules of all components but text encoders, which are several.
+    """The modules of one model by name, with underscores only. Built once for each model.
 
-    `sizes` are the modules' weights by component. `encoders` are in the order of the pipeline.
+    `network` has those of all components but the text encoders. A name may be in several `encoders`, which are in the
+    order of the pipeline. `sizes` are the shapes of the modules' weights by component.
     """
 
     architecture: str
     network: Mapping[str, Targets]
     encoders: Mapping[str, tuple[Targets, ...]]
-    components: tuple[str, ...]
     sizes: Mapping[str, Mapping[str, Shape]]
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        return tuple(self.sizes)
 
     def size(self, target: Target) -> Shape:
         return self.sizes[target.component][target.module]
@@ -47,24 +48,21 @@ class Names:
 
 def names_of(model: Model, architecture: str) -> Names:
     sizes = {component: modules_of(parameters) for component, parameters in model.items()}
-    network: Spelled = {}
+    network: dict[str, Targets] = {}
     main = next((component for component in _NETWORKS if component in sizes), None)
-    for component, befores in _BESIDE.items():
-        for before in befores if component in sizes and component != main else ():
-            network.update(_spelled(component, sizes[component], before + "_"))
+    for component, prefixes in _SIDE_NETWORKS.items():
+        for prefix in prefixes if component in sizes and component != main else ():
+            network |= _spellings(component, sizes[component], prefix + "_")
     if main is not None:
-        network.update(_spelled(main, sizes[main], "", _originals(architecture, sizes[main])))
-    return Names(
-        architecture=architecture,
-        network=network,
-        encoders=_encoders({name: each for name, each in sizes.items() if name.startswith("text_encoder")}),
-        components=tuple(sizes),
-        sizes=sizes,
-    )
+        originals = list(expand_rows(TABLES.get(architecture, {}), sizes[main]))
+        if architecture in UNETS:
+            originals += [(name, Entry(modules=(module,))) for name, module in stable_diffusion.originals(sizes[main])]
+        network |= _spellings(main, sizes[main], "", originals)
+    return Names(architecture=architecture, network=network, encoders=_encoders(sizes), sizes=sizes)
 
 
 def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Modules by their weights; a parameter that is no module's weight stands for itself."""
+    """Modules by their weights. A parameter that is no module's weight has its own name."""
     return {
         name.removesuffix(".weight"): tuple(shape)
         for name, shape in parameters.items()
@@ -72,15 +70,15 @@ def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
     }
 
 
-def _originals(architecture: str, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
-    if architecture in UNETS:
-        yield from ((original, Entry(modules=(module,))) for original, module in stable_diffusion.originals(sizes))
-    yield from written_out(TABLES.get(architecture, {}), sizes)
-
-
-def written_out(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
-    """Every row for every block that the model has."""
-    blocks = _blocks(sizes)
+def expand_rows(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
+    """Every row of a table, once for every block that the model has."""
+    # The numbers after the beginning of a name: "transformer_blocks." -> 0, 1, 2.
+    blocks: dict[str, dict[str, None]] = {}
+    for name in sizes:
+        words = name.split(".")
+        for at, word in enumerate(words):
+            if at and word.isdecimal():
+                blocks.setdefault(".".join(words[:at]) + ".", {})[word] = None
     for original, entry in table.items():
         if "{}" not in original:
             yield original, entry
@@ -90,35 +88,19 @@ def written_out(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str,
             yield original.replace("{}", number), Entry(modules=modules, swap=entry.swap)
 
 
-def _blocks(sizes: Mapping[str, Shape]) -> Mapping[str, dict[str, None]]:
-    """The numbers that follow a beginning of names: "transformer_blocks." -> 0, 1, 2."""
-    found: dict[str, dict[str, None]] = {}
-    for name in sizes:
-        at = name.find(".")
-        while at >= 0:
-            end = name.find(".", at + 1)
-            word = name[at + 1 : end if end >= 0 else None]
-            if word.isdecimal():
-                found.setdefault(name[: at + 1], {})[word] = None
-            at = end
-    return found
-
-
-def _spelled(
-    component: str, sizes: Mapping[str, Shape], before: str = "", originals: Iterable[tuple[str, Entry]] = ()
-) -> Spelled:
-    """The original spellings, then the model's own, which are believed where both are one."""
-    spelled: Spelled = {}
+def _spellings(
+    component: str, sizes: Mapping[str, Shape], prefix: str = "", originals: Iterable[tuple[str, Entry]] = ()
+) -> dict[str, Targets]:
+    """The original names, then the model's own, which win where both are the same."""
+    spellings: dict[str, Targets] = {}
     for original, entry in originals:
         if all(module in sizes for module in entry.modules):
-            spelled[before + flat(original)] = _targets(component, entry, sizes)
-    for module in sizes:
-        # Attention's way out is a list of a linear layer and a dropout here, and one layer in older files.
-        if module.endswith(".to_out.0"):
-            spelled[before + flat(module.removesuffix(".0"))] = (Target(component=component, module=module),)
-    for module in sizes:
-        spelled[before + flat(module)] = (Target(component=component, module=module),)
-    return spelled
+            spellings[prefix + flat(original)] = _targets(component, entry, sizes)
+    # The output of an attention is a list of a linear layer and a dropout here, and one layer in older files.
+    own = {module.removesuffix(".0"): module for module in sizes if module.endswith(".to_out.0")}
+    for name, module in (own | {module: module for module in sizes}).items():
+        spellings[prefix + flat(name)] = (Target(component=component, module=module),)
+    return spellings
 
 
 def flat(name: str) -> str:
@@ -126,16 +108,19 @@ def flat(name: str) -> str:
 
 
 def _targets(component: str, entry: Entry, sizes: Mapping[str, Shape]) -> Targets:
-    if len(entry.modules) == 1:
-        module = entry.modules[0]
-        return (Target(component=component, module=module, rows=_swapped(entry.swap, sizes[module])),)
-    targets = []
-    start = 0
-    for module in entry.modules:
-        stop = start + sizes[module][0]
-        targets.append(Target(component=component, module=module, rows=((start, stop),)))
-        start = stop
-    return tuple(targets)
+    if len(entry.modules) > 1:
+        targets, start = [], 0
+        for module in entry.modules:
+            stop = start + sizes[module][0]
+            targets.append(Target(component=component, module=module, rows=((start, stop),)))
+            start = stop
+        return tuple(targets)
+    [module] = entry.modules
+    shape = sizes[module]
+    if entry.swap == "never" or (entry.swap == "two" and shape[0] != 2 * shape[1]):
+        return (Target(component=component, module=module),)
+    half = shape[0] // 2
+    return (Target(component=component, module=module, rows=((half, shape[0]), (0, half))),)
 
 
 def by_head(targets: Targets, head: int) -> Targets:
@@ -149,25 +134,22 @@ def by_head(targets: Targets, head: int) -> Targets:
     return tuple(found)
 
 
-def _swapped(swap: Swap, shape: Shape) -> tuple[tuple[int, int], ...] | None:
-    if swap == "never" or (swap == "two" and shape[0] != 2 * shape[1]):
-        return None
-    half = shape[0] // 2
-    return ((half, shape[0]), (0, half))
-
-
-def _encoders(encoders: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[Targets, ...]]:
-    """For every name the modules called so, of which a file's shapes pick one."""
+def _encoders(components: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[Targets, ...]]:
+    """For each name the modules of all text encoders; the shapes in a file select one."""
     found: dict[str, list[Targets]] = {}
-    for component, sizes in encoders.items():
+    for component, sizes in components.items():
+        if not component.startswith("text_encoder"):
+            continue
         own = {plain(module): module for module in sizes}
-        spelled: Spelled = {name: (Target(component=component, module=module),) for name, module in own.items()}
-        for original, entry in written_out(
+        spellings: dict[str, Targets] = {
+            name: (Target(component=component, module=module),) for name, module in own.items()
+        }
+        for original, entry in expand_rows(
             {**OPEN_CLIP, **EARLY}, {name: sizes[module] for name, module in own.items()}
         ):
             if all(module in own for module in entry.modules):
                 modules = tuple(own[module] for module in entry.modules)
-                spelled[original] = _targets(component, Entry(modules=modules), sizes)
-        for name, targets in spelled.items():
+                spellings[original] = _targets(component, Entry(modules=modules), sizes)
+        for name, targets in spellings.items():
             found.setdefault(flat(name), []).append(targets)
     return {name: tuple(each) for name, each in found.items()}

@@ -1,4 +1,4 @@
-"""The words between a file's names and a model's: layers on one side, targets on the other. Knows no torch."""
+"""The layers of a file and the modules of a model that they patch, by name and shape. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 # Component of a pipeline ("unet", "transformer", "text_encoder_2") -> name of a parameter ("a.b.weight") -> its shape.
 Model = Mapping[str, Mapping[str, Shape]]
+# Component and module.
+ModuleKey = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
-    """One adapted layer of a file. `name` is what its tensors' names share, `keys` their whole names by part.
+    """One layer of a file. `name` is the beginning that its tensors' names share, `keys` are their full names.
 
     `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set; `dora` when there is a magnitude.
     """
@@ -33,12 +35,12 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A module of the model. `rows` are the outputs of the file's layer that are the module's, one range after another.
+    """A module that a layer patches; `module` is its name without ".weight", or that of a bare parameter.
 
-    None means all of them, in order. A file's fused layer (q, k and v in one) has several targets, each with its own
-    rows; a layer whose halves stand the other way round in the model has one target with two ranges.
-    `module` is without ".weight"; a bare parameter (a table of positions) is named as it is.
-    `inputs`: so many the module has to have for this layer, and has fewer. A control LoRA widens FLUX's x_embedder.
+    `rows` are the outputs of the file's layer that belong to it, one range after another; None means all, in order. A
+    fused layer (q, k and v in one) has several targets, each with its own rows; a layer whose halves are swapped in the
+    model has one target with two ranges.
+    `inputs`: the number of inputs that the module has to be expanded to. A control LoRA expands FLUX's x_embedder.
     """
 
     component: str
@@ -46,34 +48,41 @@ class Target:
     rows: tuple[tuple[int, int], ...] | None = None
     inputs: int | None = None
 
+    @property
+    def key(self) -> ModuleKey:
+        return self.component, self.module
+
+
+Targets = tuple[Target, ...]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placed:
+class MappedLayer:
     layer: Layer
-    targets: tuple[Target, ...]
+    targets: Targets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placement:
-    """Where a file's layers go, and the tensors that go nowhere, grouped by reason."""
+class KeyMapping:
+    """The layers of a file with their targets, and the tensors that have none, grouped by reason."""
 
-    placed: tuple[Placed, ...]
+    layers: tuple[MappedLayer, ...]
     missed: tuple[Missed, ...]
 
 
-# No LoRA is trained on these, and their names would be taken for those of the others.
-_LEFT_OUT = (
+# No LoRA is trained on these, and their layers are named like those of the others.
+_NOT_PATCHED = (
     "vae", "audio_vae", "vqgan", "movq", "safety_checker", "image_encoder", "feature_extractor", "vocoder",
     "image_noising_scheduler",
 )  # fmt: skip
 
 
 def components(pipe: Any) -> dict[str, nn.Module]:
-    """Name -> network, for whole pipelines and for modular ones."""
+    """The networks by name, of whole pipelines and of modular ones."""
     from torch import nn
 
     return {
-        name: part for name, part in pipe.components.items() if isinstance(part, nn.Module) and name not in _LEFT_OUT
+        name: part for name, part in pipe.components.items() if isinstance(part, nn.Module) and name not in _NOT_PATCHED
     }
 
 
@@ -86,10 +95,10 @@ def model_of(pipe: Any) -> Model:
 
 @dataclass(frozen=True, kw_only=True)
 class ParamHandle:
-    """One parameter of a module: where its values are read and put, whoever holds them.
+    """One parameter of a module. Its values can be read and written wherever they are.
 
     While accelerate or diffusers keep a module's weights elsewhere (sequential offload), the parameter itself is empty
-    and the values lie in a mapping of the module's hook.
+    and its values are in a mapping of the module's hook.
     """
 
     module: nn.Module
@@ -98,35 +107,37 @@ class ParamHandle:
     def read(self) -> Tensor:
         value: Tensor = getattr(self.module, self.name)
         if value.is_meta:
-            elsewhere: Tensor = self._elsewhere()[self.name]
-            return elsewhere
+            offloaded: Tensor = self._weights_map()[self.name]
+            return offloaded
         return value.data
 
-    def put(self, value: Tensor) -> None:
-        """The parameter stays the same object; what it had is the caller's to keep."""
+    def write(self, value: Tensor) -> None:
+        """The parameter stays the same object. The caller has to keep its old values."""
         parameter = getattr(self.module, self.name)
         if not parameter.is_meta:
             parameter.data = value.to(parameter.device)
             return
-        values = self._elsewhere()
-        # accelerate's mapping shows one module's part of a larger one, and is itself read-only.
-        values.dataset[values.prefix + self.name] = value
+        weights = self._weights_map()
+        # accelerate's mapping is a read-only view of a larger one.
+        weights.dataset[weights.prefix + self.name] = value
 
-    def _elsewhere(self) -> Any:
-        hook = getattr(self.module, "_hf_hook", None)
-        values = getattr(hook, "weights_map", None)
-        if values is None:
+    def _weights_map(self) -> Any:
+        weights = getattr(getattr(self.module, "_hf_hook", None), "weights_map", None)
+        if weights is None:
             raise RuntimeError("its weights are on no device now")
-        return values
+        return weights
 
 
-def travels(part: nn.Module) -> bool:
-    """Whether offloading brings it to the device only while it runs, be it whole or piece by piece."""
+def is_offloaded(part: nn.Module) -> bool:
+    """Whether it is on the device only while it runs, as a whole or piece by piece."""
     return any(hasattr(module, name) for module in part.modules() for name in ("_hf_hook", "_diffusers_hook"))
 
 
-def slots_of(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
-    """The "weight" and "bias" of the module of this name, or the bare parameter of this name as "weight"."""
+def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
+    """The "weight" and "bias" of the module of this name, or the bare parameter of this name as "weight".
+
+    Raises AttributeError where there is neither.
+    """
     try:
         module = part.get_submodule(name)
     except AttributeError:

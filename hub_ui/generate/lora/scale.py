@@ -1,12 +1,12 @@
-"""The factor a file brings for each of its layers: alpha / rank, once.
+"""The scale of each layer of a file: alpha / rank.
 
-    X.alpha                                a tensor of one value, beside the factors         kohya, LyCORIS, OneTrainer
-    __metadata__["lora_adapter_metadata"]  PEFT's LoraConfig as JSON, under components' names  diffusers since 0.34
-    __metadata__["alpha"]                  one number for all layers                           MiniMax-H3
-    nothing                                alpha is the rank, the factor is 1
+    X.alpha                                a tensor of one value, beside the factors          kohya, LyCORIS, OneTrainer
+    __metadata__["lora_adapter_metadata"]  PEFT's LoraConfig as JSON, prefixed by component   diffusers since 0.34
+    __metadata__["alpha"]                  one number for all layers                          MiniMax-H3
+    nothing                                alpha is the rank, so the scale is 1
 
-A tensor is believed over metadata. What the ss_* metadata of kohya's scripts says is left alone: it may be of before a
-resize, and files without alpha tensors have their alpha multiplied in.
+A tensor counts more than metadata. The ss_* metadata of kohya's scripts is not used: it may be older than a resize, and
+in files without alpha tensors alpha is already part of the factors.
 """
 
 from __future__ import annotations
@@ -15,42 +15,49 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-# PEFT matches a pattern as a regular expression at the end of a module's name. These come from strangers: a repeat
-# inside a repeat can take forever, so such a pattern is refused.
+# PEFT matches a pattern as a regular expression at the end of a module's name. Files are untrusted, and a repeat inside
+# a repeat can take forever, so such a pattern is ignored.
 _RISKY = re.compile(r"\)\s*[*+{?]|(?:[*+}].*){4}|\\[1-9]|\(\?")
 _LONGEST_PATTERN = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """What PEFT would be told for one component of the pipeline. `name` of a module -> alpha by `alpha_of`."""
+    """PEFT's settings for one component of the pipeline. `patterns` of module names have an alpha of their own."""
 
     alpha: float
     patterns: Mapping[str, float] = field(default_factory=dict)
     rank_stabilised: bool = False
 
     def alpha_of(self, module: str) -> float:
+        """Matches as PEFT does: the whole name or its end after a dot, "^" only the beginning of the name."""
         for pattern, alpha in self.patterns.items():
-            if _matches(pattern, module):
+            if module == pattern or module.endswith("." + pattern):
                 return alpha
+            if len(pattern) > _LONGEST_PATTERN or _RISKY.search(pattern):
+                continue
+            with suppress(re.error):
+                if re.match(rf"(.*\.)?({pattern})$", module):
+                    return alpha
         return self.alpha
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scales:
-    """The settings that a file's metadata holds, by component; "" stands for all of them."""
+    """The settings in a file's metadata by component; "" stands for all of them."""
 
     configs: Mapping[str, Config] = field(default_factory=dict)
 
     def of(self, component: str, module: str, alpha: float | None, rank: int | None) -> float:
-        """`rank` None: the algorithm has none, as LoKr with two whole factors, whose alpha means nothing."""
+        """`rank` is None where the algorithm has none, as a LoKr with two whole factors: then alpha means nothing."""
         if rank is None:
             return 1.0
         if alpha is not None:
-            # kohya and LyCORIS read an alpha of 0 as "the rank".
+            # kohya and LyCORIS take an alpha of 0 for the rank.
             return alpha / rank if alpha else 1.0
         config = self.configs.get(component) or self.configs.get("")
         if config is None:
@@ -59,24 +66,22 @@ class Scales:
 
 
 def scales_of(metadata: Mapping[str, str]) -> Scales:
-    written = metadata.get("lora_adapter_metadata")
-    if written is not None:
-        return Scales(configs=_configs(written))
-    alpha = _number(metadata.get("alpha"))
-    return Scales(configs={"": Config(alpha=alpha)} if alpha is not None else {})
-
-
-def _configs(written: str) -> dict[str, Config]:
-    """ "transformer.lora_alpha": 8 and so on: the component stands before the first dot."""
+    """Settings that make no sense are ignored."""
+    text = metadata.get("lora_adapter_metadata")
+    if text is None:
+        alpha = _number(metadata.get("alpha"))
+        return Scales(configs={"": Config(alpha=alpha)} if alpha is not None else {})
     try:
-        values = json.loads(written)
+        values = json.loads(text)
     except (ValueError, RecursionError):
-        return {}
-    parts: dict[str, dict[str, Any]] = {}
+        return Scales()
+    # "transformer.lora_alpha": 8 and so on: the component is before the first dot.
+    components: dict[str, dict[str, Any]] = {}
     for key, value in values.items() if isinstance(values, dict) else ():
         component, dot, name = key.partition(".")
-        parts.setdefault(component if dot else "", {})[name if dot else component] = value
-    return {component: config for component, fields in parts.items() if (config := _config(fields)) is not None}
+        components.setdefault(component if dot else "", {})[name if dot else component] = value
+    configs = {component: _config(fields) for component, fields in components.items()}
+    return Scales(configs={component: config for component, config in configs.items() if config is not None})
 
 
 def _config(fields: Mapping[str, Any]) -> Config | None:
@@ -90,18 +95,6 @@ def _config(fields: Mapping[str, Any]) -> Config | None:
         patterns={key: number for key, value in found if (number := _number(value)) is not None},
         rank_stabilised=fields.get("use_rslora") is True,
     )
-
-
-def _matches(pattern: str, module: str) -> bool:
-    """As PEFT does: the whole name or its end after a dot; "^" ties a pattern to the name's beginning."""
-    if module == pattern or module.endswith("." + pattern):
-        return True
-    if len(pattern) > _LONGEST_PATTERN or _RISKY.search(pattern):
-        return False
-    try:
-        return re.match(rf"(.*\.)?({pattern})$", module) is not None
-    except re.error:
-        return False
 
 
 def _number(value: object) -> float | None:

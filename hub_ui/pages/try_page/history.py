@@ -10,7 +10,7 @@ import gradio as gr
 
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationResult
-from hub_ui.images.history import Kept
+from hub_ui.images.history import HistoryEntry
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.page import LABELS, TryPage
@@ -45,7 +45,10 @@ def history_html(services: Services, render: Renderer, cache: str) -> str:
     entries: list[HistoryItem] = []
     seen: list[Any] = []
     for kept in services.history.entries(2 * MOST):
-        made = replace(kept.stamp, report=None, libraries={}), kept.stamp.report and kept.stamp.report.place
+        made = (
+            replace(kept.provenance, report=None, libraries={}),
+            kept.provenance.report and kept.provenance.report.place,
+        )
         if made not in seen and len(entries) < MOST:
             seen.append(made)
             entries.append(_entry(kept, cache))
@@ -62,8 +65,8 @@ class HistoryItem:
     thumbnail: str
 
 
-def _entry(kept: Kept, cache: str) -> HistoryItem:
-    loras, sheet = kept.stamp.loras, kept.stamp.sheet
+def _entry(kept: HistoryEntry, cache: str) -> HistoryItem:
+    loras, sheet = kept.provenance.loras, kept.provenance.sheet
     weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
     kind = LABELS.get(sheet.kind if sheet is not None else "one", "")
     return HistoryItem(
@@ -79,7 +82,7 @@ def restore(services: Services, render: Renderer, view: View, clicked: dict[str,
     services.policy.check("keep history")
     if clicked.get("act") != "again":
         return (gr.skip(),) * 3
-    made = services.history.made(str(clicked.get("id", "")))
+    made = services.history.load(str(clicked.get("id", "")))
     shown = image_files.result_of(made, cache)
     return view_of_result(view, made), shown, result.result_html(render, shown)
 

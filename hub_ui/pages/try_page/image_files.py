@@ -24,13 +24,13 @@ def result_of(made: GenerationResult, cache: str) -> Result:
     """Every saved image holds how it was made. `cache` is Gradio's folder of served files."""
     folder = Path(tempfile.mkdtemp(dir=cache))
     # Once for all of them: it reads each LoRA's whole file.
-    hashes = png_metadata.hashes_of(made)
+    hashes = png_metadata.lora_hashes(made)
     report, last = made.report, len(made.pictures) - 1
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(made.pictures) + 1)]
     for index, file in enumerate(files):
         png_metadata.save(made, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
-    png_metadata.save_sheet(made, contact_sheet.contact(made), sheet, hashes)
+    png_metadata.save_comparison(made, contact_sheet.contact(made), sheet, hashes)
     varied, places = comparison.varied(made.job, made.sheet), comparison.places(made.job)
     return Result(
         kind=made.sheet.kind,
@@ -56,7 +56,7 @@ def result_of(made: GenerationResult, cache: str) -> Result:
             ("save PNG", address(files[-1]), files[-1].name),
             ("save comparison", address(sheet), sheet.name),
         ),
-        settings=png_metadata.parameters(made, last, hashes),
+        settings=png_metadata.infotext_of(made, last, hashes),
     )
 
 

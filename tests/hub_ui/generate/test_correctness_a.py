@@ -18,7 +18,7 @@ import torch
 
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS
@@ -30,7 +30,7 @@ from tests.hub_ui.generate.pipelines.bench import (
     apart,
     by_arithmetic,
     by_diffusers,
-    by_rack,
+    by_manager,
 )
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS, SD3S
 from tests.hub_ui.generate.pipelines.flux import CONTROL, UNSTEERED, widen
@@ -51,7 +51,7 @@ SHEETS = [row for row in ONE_EACH if row.name.startswith(SHOWN)]
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=Cache(2**28))
+    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -61,7 +61,7 @@ def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, t
     paths = [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
 
     wanted = by_arithmetic(tiny, files) if row.alone else by_diffusers(tiny, paths)
-    made = by_rack(tiny, paths, bench.cache)
+    made = by_manager(tiny, paths, bench.cache)
 
     assert apart(made, wanted, row.stacked) == {}
     assert torch.equal(made[OFF], tiny.drawn)
@@ -74,7 +74,7 @@ def test_merging_draws_what_adding_while_drawing_draws(row: Row, bench: Bench, t
     files = [row.make(tiny.theirs, seed) for seed in (1, 2)]
     paths = [file.save(tmp_path / f"{i}.safetensors") for i, file in enumerate(files)]
 
-    made = by_rack(tiny, paths, bench.cache, merged=True)
+    made = by_manager(tiny, paths, bench.cache, merged=True)
 
     assert apart(made, by_arithmetic(tiny, files)) == {}
     assert torch.equal(made[OFF], tiny.drawn)
@@ -95,7 +95,7 @@ def test_a_control_lora_widens_the_base_and_draws_by_its_picture(make: Make, tmp
         base=CONTROL, ours=load(CONTROL, tmp_path / "base"), theirs=wide, drawn=unsteered, folder=tmp_path / "base"
     )
 
-    made = by_rack(tiny, paths, Cache(2**28))
+    made = by_manager(tiny, paths, LoraCache(2**28))
 
     assert apart(made, by_arithmetic(tiny, files)) == {}
     assert (made[OFF] - unsteered).abs().max() < TOLERANCE
@@ -109,7 +109,7 @@ def test_a_control_lora_draws_what_it_draws_by_diffusers_alone(tmp_path: Path) -
     drawn = draw(load(UNSTEERED, folder), UNSTEERED)
     tiny = Tiny(base=CONTROL, ours=load(CONTROL, folder), theirs=load(CONTROL, folder), drawn=drawn, folder=folder)
 
-    assert apart(by_rack(tiny, paths, Cache(2**28)), by_diffusers(tiny, paths)) == {}
+    assert apart(by_manager(tiny, paths, LoraCache(2**28)), by_diffusers(tiny, paths)) == {}
 
 
 @pytest.mark.parametrize("row", ONE_EACH, ids=str)
@@ -119,9 +119,9 @@ def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench,
     rows = [list(weights) for weights in (STACKED, OFF)]
 
     with on(tiny, paths, bench.cache) as rack:
-        rack.weigh(STACKED)
+        rack.set_weights(STACKED)
         alone = draw(tiny.ours, tiny.base)
-        with rack.rows(rows):
+        with rack.row_weights(rows):
             first, second = draw(tiny.ours, tiny.base, **twice(tiny.base))
 
     assert (first - alone[0]).abs().max() < TOLERANCE
@@ -129,9 +129,9 @@ def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench,
 
 
 @contextmanager
-def on(tiny: Tiny, paths: list[Path], cache: Cache) -> Iterator[AdapterManager]:
+def on(tiny: Tiny, paths: list[Path], cache: LoraCache) -> Iterator[AdapterManager]:
     rack = AdapterManager(tiny.ours, tiny.base.architecture, cache)
-    rack.switch([adapter(path) for path in paths])
+    rack.set_adapters([adapter(path) for path in paths])
     yield rack
     rack.close()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
@@ -26,7 +26,7 @@ from tests.hub_ui.generate.pipelines.bench import (
     apart,
     by_arithmetic,
     by_diffusers,
-    by_rack,
+    by_manager,
 )
 from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import File, by_hand, draw, plain
@@ -39,7 +39,7 @@ OFF, HALF, WHOLE, STACKED = WEIGHTS
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=Cache(2**28))
+    return Bench(folder=tmp_path_factory.mktemp("bench"), cache=LoraCache(2**28))
 
 
 def written(row: Row, tiny: Tiny, folder: Path) -> tuple[list[File], list[Path]]:
@@ -48,20 +48,20 @@ def written(row: Row, tiny: Tiny, folder: Path) -> tuple[list[File], list[Path]]
 
 
 @contextmanager
-def racked(tiny: Tiny, paths: Sequence[Path], cache: Cache | None = None) -> Iterator[AdapterManager]:
+def racked(tiny: Tiny, paths: Sequence[Path], cache: LoraCache | None = None) -> Iterator[AdapterManager]:
     """All tensors of all files take effect, or it fails."""
-    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache or Cache(2**28))
+    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache or LoraCache(2**28))
     try:
-        covered = rack.switch([adapter(path) for path in paths]).coverage
+        covered = rack.set_adapters([adapter(path) for path in paths]).coverage
         assert [coverage.sentence() for coverage in covered if not coverage.whole] == []
         yield rack
     finally:
         rack.close()
 
 
-def covered_in_full(tiny: Tiny, paths: Sequence[Path], cache: Cache) -> bool:
+def covered_in_full(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> bool:
     with racked(tiny, paths, cache) as rack:
-        return not rack.control
+        return not rack.needs_control_image
 
 
 def distance(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -74,7 +74,7 @@ def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, t
     files, paths = written(row, tiny, tmp_path)
 
     wanted = by_diffusers(tiny, paths) if row.loads else by_arithmetic(tiny, files)
-    made = by_rack(tiny, paths, bench.cache)
+    made = by_manager(tiny, paths, bench.cache)
 
     assert apart(made, wanted) == {}
     assert torch.equal(made[OFF], tiny.drawn)
@@ -87,7 +87,7 @@ def test_a_dora_draws_what_it_draws_by_diffusers_alone(bench: Bench, tmp_path: P
     tiny = bench.tiny(image_rows.DORA.base)
     _, paths = written(image_rows.DORA, tiny, tmp_path)
     half, whole = (plain(tiny.theirs, tiny.base, paths, [weights])[0] for weights in ((0.5,), (1.0,)))
-    made = by_rack(tiny, paths, bench.cache)
+    made = by_manager(tiny, paths, bench.cache)
     assert distance(made[HALF], half) < TOLERANCE
     assert distance(made[WHOLE], whole) < TOLERANCE
     assert torch.equal(made[OFF], tiny.drawn)
@@ -98,10 +98,10 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
     tiny = bench.tiny(image_rows.DORA.base)
     _, paths = written(image_rows.DORA, tiny, tmp_path)
     with racked(tiny, paths) as rack:
-        rack.weigh((0.7, -0.4))
+        rack.set_weights((0.7, -0.4))
         one_way = draw(tiny.ours, tiny.base)
     with racked(tiny, paths[::-1]) as rack:
-        rack.weigh((-0.4, 0.7))
+        rack.set_weights((-0.4, 0.7))
         assert distance(draw(tiny.ours, tiny.base), one_way) < TOLERANCE
 
 
@@ -110,7 +110,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
     tiny = bench.tiny(row.base)
     with racked(tiny, written(row, tiny, tmp_path)[1]) as rack:
         beside = draw(tiny.ours, tiny.base)
-        with rack.merged():
+        with rack.merge():
             assert distance(draw(tiny.ours, tiny.base), beside) < TOLERANCE
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 
@@ -125,7 +125,7 @@ def test_pictures_of_one_batch_have_their_own_weights_or_it_is_refused(row: Row,
     with racked(tiny, written(row, tiny, tmp_path)[1][:1]) as rack:
         whole = draw(tiny.ours, tiny.base)
         try:
-            with rack.rows([[0.0], [1.0]]):
+            with rack.row_weights([[0.0], [1.0]]):
                 without, with_it = two(tiny)
         except NotPerRow:
             assert row.base.pipeline in FLATTENED

@@ -120,14 +120,14 @@ def test_nothing_stays_on_the_pipeline(studio: Engine, base: str, kohya: Path, m
 def test_a_lora_that_is_merged_is_tried_a_second_time_too(
     studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, put, fails = one(studio, base=base), ParamHandle.put, iter([True])
+    before, write, fails = one(studio, base=base), ParamHandle.write, iter([True])
 
     def short(slot: ParamHandle, value: torch.Tensor) -> None:
         if next(fails, False):
             raise OF_CUDA
-        put(slot, value)
+        write(slot, value)
 
-    monkeypatch.setattr(ParamHandle, "put", short)
+    monkeypatch.setattr(ParamHandle, "write", short)
     path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
     save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
     asked = job(adapter(path), base=base)

@@ -33,18 +33,18 @@ class Pipe:
 class Rack:
     """Stands in for LoRAs: what a text encoder gives is shifted by the weight of its row."""
 
-    def __init__(self, *touched: str) -> None:
-        self.touched = frozenset(touched)
+    def __init__(self, *components: str) -> None:
+        self.components = frozenset(components)
         self.told: list[Any] = []
 
     @contextmanager
-    def rows(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
+    def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
         self.told.append([tuple(row) for row in weights])
         yield
 
 
-def rack(*touched: str) -> Any:
-    return Rack(*touched)
+def rack(*components: str) -> Any:
+    return Rack(*components)
 
 
 def clip(kind: Any = CLIPTextModel) -> Any:

@@ -21,7 +21,7 @@ def files(folder: Path) -> list[str]:
 def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail(tmp_path: Path) -> None:
     kept = History(tmp_path).add(making.made())
     assert files(tmp_path) == [f"{kept.id}-01.png"]
-    assert kept.stamp.refs == (making.INK,)
+    assert kept.provenance.refs == (making.INK,)
     assert abs(kept.at - time.time()) < 60
     with Image.open(kept.thumbnail) as image:
         assert (image.format, image.size) == ("WEBP", (32, 16))
@@ -48,7 +48,7 @@ def test_a_sheet_comes_back_as_it_was_made(tmp_path: Path) -> None:
     asked = making.job(steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
     made = making.made(asked, comparison.pair(asked), report=making.report(control=Image.new("RGB", (8, 8), "white")))
     history = History(tmp_path)
-    back = history.made(history.add(made).id)
+    back = history.load(history.add(made).id)
     assert (back.sheet, back.job.prompt) == (made.sheet, asked.prompt)
     assert back.report.control is not None
     for one, other in zip(back.pictures, made.pictures, strict=True):
@@ -59,7 +59,7 @@ def test_a_clip_comes_back_with_its_frames(tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     history = History(tmp_path)
     made = making.made(pictures=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
-    (picture,) = history.made(history.add(made).id).pictures
+    (picture,) = history.load(history.add(made).id).pictures
     assert [frame.getpixel((0, 0)) for frame in picture.frames] == [(0, 0, 0), (60, 0, 0), (120, 0, 0), (180, 0, 0)]
 
 
@@ -92,7 +92,7 @@ def test_what_was_removed_is_told(tmp_path: Path) -> None:
     history.remove(kept.id)
     assert (history.entries(), files(tmp_path), files(tmp_path / "small")) == ([], [], [])
     with pytest.raises(NotFound, match="That picture is no longer kept"):
-        history.made(kept.id)
+        history.load(kept.id)
 
 
 def test_half_a_sheet_is_told(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_half_a_sheet_is_told(tmp_path: Path) -> None:
     kept = history.add(making.made(asked, comparison.pair(asked)))
     kept.paths[1].unlink()
     with pytest.raises(NotFound, match="Some of its pictures are gone"):
-        history.made(kept.id)
+        history.load(kept.id)
 
 
 def test_a_damaged_picture_is_told(tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ def test_a_damaged_picture_is_told(tmp_path: Path) -> None:
     data = kept.paths[0].read_bytes()
     kept.paths[0].write_bytes(data[: data.index(b"IDAT") + 4])
     with pytest.raises(UsageError, match="can't be read as a picture"):
-        history.made(kept.id)
+        history.load(kept.id)
 
 
 @pytest.mark.parametrize("name", ["../secret", "", "20260101-000000-000-aaaaaa", "*"])
 def test_a_name_that_is_none_of_ours_names_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotFound):
-        History(tmp_path).made(name)
+        History(tmp_path).load(name)
     History(tmp_path).remove(name)
 
 

@@ -67,16 +67,16 @@ def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.pair(asked)), 0, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
-    assert (read.weights, read.cell, read.whole_sheet) == ((0.0,), 0, None)
+    assert (read.weights, read.cell, read.whole_comparison) == ((0.0,), 0, None)
     assert read.sheet == comparison.pair(asked)
 
 
 def test_a_sheet_as_one_picture_says_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
     made = making.made(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
-    png_metadata.save_sheet(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
-    assert read.whole_sheet == made.sheet
+    assert read.whole_comparison == made.sheet
     assert again(tmp_path / "a.png").width == 32
 
 
@@ -103,12 +103,12 @@ def test_other_programs_find_the_parameters(tmp_path: Path) -> None:
         f'Lora hashes: "Ink lines: {short}", '
         'Civitai resources: [{"type":"lora","weight":0.8,"modelVersionId":2001}]'
     )
-    assert png_metadata.parameters(made, 0) == text
+    assert png_metadata.infotext_of(made, 0) == text
 
 
 def test_a_cell_without_loras_names_none() -> None:
     asked = making.job()
-    text = png_metadata.parameters(making.made(asked, comparison.pair(asked)), 0)
+    text = png_metadata.infotext_of(making.made(asked, comparison.pair(asked)), 0)
     assert "lora" not in text.casefold()
 
 
@@ -116,13 +116,13 @@ def test_what_a_model_elsewhere_does_not_say_is_left_to_it(tmp_path: Path) -> No
     made = making.made(report=making.report(place="replicate", steps=0, guidance=0.0, coverage=()))
     png_metadata.save(made, 0, tmp_path / "a.png")
     assert (again(tmp_path / "a.png").steps, again(tmp_path / "a.png").guidance) == (None, None)
-    assert "Steps" not in png_metadata.parameters(made, 0)
-    assert "CFG" not in png_metadata.parameters(made, 0)
+    assert "Steps" not in png_metadata.infotext_of(made, 0)
+    assert "CFG" not in png_metadata.infotext_of(made, 0)
 
 
 def test_loras_of_other_hubs_are_no_resources_of_civitai() -> None:
     asked = making.job(making.adapter(ref=Ref.parse(f"hf:ada/ink@{'a' * 40}#ink.safetensors")))
-    assert "Civitai resources" not in png_metadata.parameters(making.made(asked), 0)
+    assert "Civitai resources" not in png_metadata.infotext_of(making.made(asked), 0)
 
 
 def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_letters_that_no_file_can_hold_cost_no_picture(tmp_path: Path) -> None:
 
 
 def test_a_folder_on_this_disk_is_named_without_its_path() -> None:
-    text = png_metadata.parameters(
+    text = png_metadata.infotext_of(
         making.made(report=making.report(base=str(Path("/home/ada/models/mine").absolute()))), 0
     )
     assert "Model: mine," in text
@@ -175,12 +175,42 @@ def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
     )
 
 
+def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "pose.png")
+    png_metadata.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        whole = json.loads(image.info["hub-ui"])
+    sheet, report = whole["sheet"], whole["report"]
+    coverage = report["coverage"][0]
+    parts = (
+        whole,
+        whole["loras"][0],
+        whole["control"],
+        sheet,
+        sheet["cells"][0],
+        report,
+        coverage,
+        coverage["missed"][0],
+    )
+    assert [" ".join(part) for part in parts] == [
+        "version loras prompt typed typed_with_words negative seed steps guidance width height base sampler frames "
+        "control libraries sheet cell report",
+        "ref weight asked title sha256 size trigger_words architecture base_model",
+        "kind name sha256",
+        "kind rows columns cells",
+        "label prompt weights",
+        "base base_revision sampler device place notes coverage",
+        "title applied total missed",
+        "reason keys",
+    ]
+
+
 def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
     asked = making.job(sampler="euler", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
     made = making.made(asked, comparison.pair(asked))
     for cell in range(2):
         png_metadata.save(made, cell, tmp_path / f"{cell}.png")
-    back = png_metadata.made([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.pictures)
+    back = png_metadata.restore([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.pictures)
     assert back is not None
     assert (back.sheet, back.report, back.pictures) == (made.sheet, made.report, made.pictures)
     assert back.job == replace(asked, adapters=(making.adapter(path=Path()),))
@@ -190,12 +220,12 @@ def test_half_a_sheet_is_not_made_up(tmp_path: Path) -> None:
     asked = making.job()
     made = making.made(asked, comparison.pair(asked))
     png_metadata.save(made, 0, tmp_path / "0.png")
-    assert png_metadata.made([png_metadata.read(tmp_path / "0.png")], made.pictures[:1]) is None
+    assert png_metadata.restore([png_metadata.read(tmp_path / "0.png")], made.pictures[:1]) is None
 
 
 def test_a_picture_of_a1111_says_what_it_can(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", parameters="a cat\nSteps: 20, Seed: 7")
-    assert png_metadata.look(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
+    assert png_metadata.read_any(path) == Infotext(prompt="a cat", fields={"Steps": "20", "Seed": "7"})
     with pytest.raises(UsageError, match="hub-ui did not make it"):
         png_metadata.read(path)
 
@@ -205,24 +235,24 @@ def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\x00" + "a 猫\nSteps: 20, Seed: 7".encode(order)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif)
-    assert png_metadata.look(tmp_path / "a.jpg") == Infotext(prompt="a 猫", fields={"Steps": "20", "Seed": "7"})
+    assert png_metadata.read_any(tmp_path / "a.jpg") == Infotext(prompt="a 猫", fields={"Steps": "20", "Seed": "7"})
 
 
 def test_a_graph_of_comfyui_is_told(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
     with pytest.raises(UsageError, match="holds a graph of ComfyUI, which is not read here"):
-        png_metadata.look(path)
+        png_metadata.read_any(path)
 
 
 def test_no_change_needs_no_words(tmp_path: Path) -> None:
     png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    assert png_metadata.changes(png_metadata.read(tmp_path / "a.png"), making.job(), making.report()) == ()
+    assert png_metadata.differences(png_metadata.read(tmp_path / "a.png"), making.job(), making.report()) == ()
 
 
 def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.pair(asked)), 1, tmp_path / "a.png")
-    (note,) = png_metadata.changes(png_metadata.read(tmp_path / "a.png"), asked, making.report())
+    (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
     assert note == "It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."
 
 
@@ -248,7 +278,7 @@ def test_what_changed_since_is_told(
     read = png_metadata.read(tmp_path / "a.png")
     before = replace(read, libraries={**read.libraries, **libraries})
     now = making.job(making.adapter(**{"sha256": "a" * 64, **lora}))
-    (note,) = png_metadata.changes(before, now, making.report(**report))
+    (note,) = png_metadata.differences(before, now, making.report(**report))
     assert note.startswith(said)
 
 

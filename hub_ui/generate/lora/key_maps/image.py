@@ -1,10 +1,115 @@
-"""Stable Diffusion 3, AuraFlow and Mochi in the names of their own code."""
+"""The networks that make images, in the names of their own code.
+
+FLUX.1, Chroma, FLUX.2 and FLUX.3 (Black Forest Labs, and XLabs' attention processors), Stable Diffusion 3, AuraFlow,
+Lumina-Image 2, Z-Image, Krea 2, Qwen-Image 2, Ideogram 4, Sana and PixArt.
+"""
 
 from __future__ import annotations
 
-from hub_ui.generate.lora.key_maps.table import Rows, Table, same, swapped, within
+from hub_ui.generate.lora.key_maps.table import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 
-SD3: Table = {
+_QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
+_ADDED_QKV = ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj")
+_DOUBLE_ATTENTION: Rows = {
+    "img_attn.qkv": _QKV,
+    "img_attn.proj": "attn.to_out.0",
+    "img_attn.norm.query_norm": "attn.norm_q",
+    "img_attn.norm.key_norm": "attn.norm_k",
+    "txt_attn.qkv": _ADDED_QKV,
+    "txt_attn.proj": "attn.to_add_out",
+    "txt_attn.norm.query_norm": "attn.norm_added_q",
+    "txt_attn.norm.key_norm": "attn.norm_added_k",
+}
+_NORMS: Rows = {"norm.query_norm": "attn.norm_q", "norm.key_norm": "attn.norm_k"}
+FLUX_DOUBLE: Rows = {
+    "img_mod.lin": "norm1.linear",
+    "txt_mod.lin": "norm1_context.linear",
+    **_DOUBLE_ATTENTION,
+    "img_mlp.0": "ff.net.0.proj",
+    "img_mlp.2": "ff.net.2",
+    "txt_mlp.0": "ff_context.net.0.proj",
+    "txt_mlp.2": "ff_context.net.2",
+    # XLabs: 1 is the stream of the image, 2 that of the text.
+    "qkv_lora1": _QKV,
+    "proj_lora1": "attn.to_out.0",
+    "qkv_lora2": _ADDED_QKV,
+    "proj_lora2": "attn.to_add_out",
+}
+_FLUX1_SINGLE: Rows = {
+    "modulation.lin": "norm.linear",
+    "linear1": (*_QKV, "proj_mlp"),
+    "linear2": "proj_out",
+    **_NORMS,
+    "qkv": _QKV,
+    "proj": "proj_out",
+}
+CHROMA: Rows = {
+    **within("double_blocks.{}", "transformer_blocks.{}", FLUX_DOUBLE),
+    **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX1_SINGLE),
+    "img_in": "x_embedder",
+    "txt_in": "context_embedder",
+    "final_layer.linear": "proj_out",
+    **within_each(("distilled_guidance_layer.layers.{}",), IN_OUT),
+}
+FLUX1: Rows = {
+    **CHROMA,
+    **within("time_in", "time_text_embed.timestep_embedder", IN_OUT),
+    **within("vector_in", "time_text_embed.text_embedder", IN_OUT),
+    **within("guidance_in", "time_text_embed.guidance_embedder", IN_OUT),
+    # Shift and scale there, scale and shift here.
+    "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
+}
+# Some exports cut the first letters off diffusers' names.
+_CUT_OFF = (*_QKV, *_ADDED_QKV, "attn.to_out.0", "attn.to_add_out", "ff.linear_in", "ff.linear_out",
+            "ff_context.linear_in", "ff_context.linear_out")  # fmt: skip
+FLUX2: Rows = {
+    **within("double_blocks.{}", "transformer_blocks.{}", _DOUBLE_ATTENTION),
+    **within("double_blocks.{}.img_mlp", "transformer_blocks.{}.ff", {"0": "linear_in", "2": "linear_out"}),
+    **within("double_blocks.{}.txt_mlp", "transformer_blocks.{}.ff_context", {"0": "linear_in", "2": "linear_out"}),
+    **within(
+        "single_blocks.{}",
+        "single_transformer_blocks.{}",
+        {"linear1": "attn.to_qkv_mlp_proj", "linear2": "attn.to_out", **_NORMS},
+    ),
+    "img_in": "x_embedder",
+    "txt_in": "context_embedder",
+    **within("time_in", "time_guidance_embed.timestep_embedder", IN_OUT),
+    **within("guidance_in", "time_guidance_embed.guidance_embedder", IN_OUT),
+    "double_stream_modulation_img.lin": "double_stream_modulation_img.linear",
+    "double_stream_modulation_txt.lin": "double_stream_modulation_txt.linear",
+    "single_stream_modulation.lin": "single_stream_modulation.linear",
+    "final_layer.linear": "proj_out",
+    "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
+    **within("sformer_blocks.{}", "transformer_blocks.{}", {name: name for name in _CUT_OFF}),
+}
+_FLUX3_BLOCK: Rows = {
+    "q_proj": "attn.to_q",
+    "k_proj": "attn.to_k",
+    "v_proj": "attn.to_v",
+    "attn_out": "attn.to_out.0",
+    **_NORMS,
+    "mlp_in": "ff.linear_in",
+    "mlp_out": "ff.linear_out",
+}
+_MODES = ("image", "image_cond")
+FLUX3: Rows = {
+    **within_each(tuple(f"mode_blocks.{mode}.{{}}" for mode in _MODES), _FLUX3_BLOCK),
+    **within("content_mode_blocks.image.{}", "mode_blocks.image.{}", _FLUX3_BLOCK),
+    **within("content_mode_blocks.image_cond.{}", "mode_blocks.image_cond.{}", _FLUX3_BLOCK),
+    **within("txt_mode_blocks.{}", "txt_mode_blocks.{}", _FLUX3_BLOCK),
+    **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX3_BLOCK),
+    **{f"emb_in.{mode}": f"x_embedders.{mode}" for mode in _MODES},
+    "txt_in": "context_embedder",
+    **within("time_in", "timestep_embedder", IN_OUT),
+    **{
+        f"{stage}_stream_modulations.{mode}.lin": f"{stage}_stream_modulations.{mode}.linear"
+        for stage in ("early", "single")
+        for mode in (*_MODES, "txt")
+    },
+    "final_layer.image.linear": "proj_out",
+    "final_layer.image.adaLN_modulation.1": swap_halves("norm_out.linear"),
+}
+SD3: Rows = {
     **within(
         "joint_blocks.{}.x_block",
         "transformer_blocks.{}",
@@ -33,28 +138,23 @@ SD3: Table = {
             "mlp.fc1": "ff_context.net.0.proj",
             "mlp.fc2": "ff_context.net.2",
             # The last block only shifts and scales, and does it in the other order.
-            "adaLN_modulation.1": swapped("norm1_context.linear", "two"),
+            "adaLN_modulation.1": swap_halves("norm1_context.linear", "two"),
         },
     ),
-    "x_embedder.proj": same("pos_embed.proj"),
-    "t_embedder.mlp.0": same("time_text_embed.timestep_embedder.linear_1"),
-    "t_embedder.mlp.2": same("time_text_embed.timestep_embedder.linear_2"),
-    "y_embedder.mlp.0": same("time_text_embed.text_embedder.linear_1"),
-    "y_embedder.mlp.2": same("time_text_embed.text_embedder.linear_2"),
-    "final_layer.linear": same("proj_out"),
-    "final_layer.adaLN_modulation.1": swapped("norm_out.linear"),
+    "x_embedder.proj": "pos_embed.proj",
+    **within("t_embedder.mlp", "time_text_embed.timestep_embedder", MLP),
+    **within("y_embedder.mlp", "time_text_embed.text_embedder", MLP),
+    "final_layer.linear": "proj_out",
+    "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
-AURAFLOW: Table = {
+_AURAFLOW_MLP: Rows = {"c_fc1": "linear_1", "c_fc2": "linear_2", "c_proj": "out_projection"}
+AURAFLOW: Rows = {
     **within(
         "double_layers.{}",
         "joint_transformer_blocks.{}",
         {
-            "mlpX.c_fc1": "ff.linear_1",
-            "mlpX.c_fc2": "ff.linear_2",
-            "mlpX.c_proj": "ff.out_projection",
-            "mlpC.c_fc1": "ff_context.linear_1",
-            "mlpC.c_fc2": "ff_context.linear_2",
-            "mlpC.c_proj": "ff_context.out_projection",
+            **within("mlpX", "ff", _AURAFLOW_MLP),
+            **within("mlpC", "ff_context", _AURAFLOW_MLP),
             "modX.1": "norm1.linear",
             "modC.1": "norm1_context.linear",
             "attn.w2q": "attn.to_q",
@@ -71,9 +171,7 @@ AURAFLOW: Table = {
         "single_layers.{}",
         "single_transformer_blocks.{}",
         {
-            "mlp.c_fc1": "ff.linear_1",
-            "mlp.c_fc2": "ff.linear_2",
-            "mlp.c_proj": "ff.out_projection",
+            **within("mlp", "ff", _AURAFLOW_MLP),
             "modCX.1": "norm1.linear",
             "attn.w1q": "attn.to_q",
             "attn.w1k": "attn.to_k",
@@ -81,98 +179,60 @@ AURAFLOW: Table = {
             "attn.w1o": "attn.to_out.0",
         },
     ),
-    "t_embedder.mlp.0": same("time_step_proj.linear_1"),
-    "t_embedder.mlp.2": same("time_step_proj.linear_2"),
-    "cond_seq_linear": same("context_embedder"),
-    "init_x_linear": same("pos_embed.proj"),
-    "final_linear": same("proj_out"),
-    "modF.1": swapped("norm_out.linear"),
+    **within("t_embedder.mlp", "time_step_proj", MLP),
+    "cond_seq_linear": "context_embedder",
+    "init_x_linear": "pos_embed.proj",
+    "final_linear": "proj_out",
+    "modF.1": swap_halves("norm_out.linear"),
 }
-MOCHI: Table = {
-    **within(
-        "blocks.{}",
-        "transformer_blocks.{}",
+
+
+_STACKS = ("layers.{}", "noise_refiner.{}", "context_refiner.{}")
+LUMINA2: Rows = {
+    **within_each(
+        _STACKS,
         {
-            "mod_x": "norm1.linear",
-            "mod_y": "norm1_context.linear",
-            "attn.qkv_x": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
-            "attn.qkv_y": ("attn1.add_q_proj", "attn1.add_k_proj", "attn1.add_v_proj"),
-            "attn.proj_x": "attn1.to_out.0",
-            "attn.proj_y": "attn1.to_add_out",
-            "attn.q_norm_x": "attn1.norm_q",
-            "attn.k_norm_x": "attn1.norm_k",
-            "attn.q_norm_y": "attn1.norm_added_q",
-            "attn.k_norm_y": "attn1.norm_added_k",
-            # Gate and value of the activation change places.
-            "mlp_x.w1": swapped("ff.net.0.proj"),
-            "mlp_x.w2": "ff.net.2",
-            "mlp_y.w1": swapped("ff_context.net.0.proj"),
-            "mlp_y.w2": "ff_context.net.2",
+            # k and v have fewer heads than q, so they are narrower.
+            "attention.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+            "attention.out": "attn.to_out.0",
+            **{f"attention.{name}": f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0")},
+            "attention.q_norm": "attn.norm_q",
+            "attention.k_norm": "attn.norm_k",
+            "feed_forward.w1": "feed_forward.linear_1",
+            "feed_forward.w2": "feed_forward.linear_2",
+            "feed_forward.w3": "feed_forward.linear_3",
+            "attention_norm2": "norm2",
         },
     ),
-    # The last block has no gate for the text, and so a module of another name.
-    "blocks.47.mod_y": same("transformer_blocks.47.norm1_context.linear_1"),
-    "x_embedder.proj": same("patch_embed.proj"),
-    "t_embedder.mlp.0": same("time_embed.timestep_embedder.linear_1"),
-    "t_embedder.mlp.2": same("time_embed.timestep_embedder.linear_2"),
-    "t5_y_embedder.to_kv": same("time_embed.pooler.to_kv"),
-    "t5_y_embedder.to_q": same("time_embed.pooler.to_q"),
-    "t5_y_embedder.to_out": same("time_embed.pooler.to_out"),
-    "t5_yproj": same("time_embed.caption_proj"),
-    "final_layer.linear": same("proj_out"),
-    "final_layer.mod": swapped("norm_out.linear"),
+    **within_each(_STACKS[:2], {"adaLN_modulation.1": "norm1.linear", "attention_norm1": "norm1.norm"}),
+    "context_refiner.{}.attention_norm1": "context_refiner.{}.norm1",
+    **within("t_embedder.mlp", "time_caption_embed.timestep_embedder", MLP),
+    "cap_embedder.0": "time_caption_embed.caption_embedder.0",
+    "cap_embedder.1": "time_caption_embed.caption_embedder.1",
+    "final_layer.adaLN_modulation.1": "norm_out.linear_1",
+    "final_layer.linear": "norm_out.linear_2",
+}
+Z_IMAGE: Rows = {
+    **within_each(
+        tuple(f"{stack}.attention" for stack in _STACKS),
+        {
+            "qkv": ("to_q", "to_k", "to_v"),
+            "out": "to_out.0",
+            "q_norm": "norm_q",
+            "k_norm": "norm_k",
+            # Written with dots where the name has underscores.
+            "to.q": "to_q",
+            "to.k": "to_k",
+            "to.v": "to_v",
+        },
+    ),
+    "x_embedder": "all_x_embedder.2-1",
+    "final_layer.linear": "all_final_layer.2-1.linear",
+    "final_layer.adaLN_modulation.1": "all_final_layer.2-1.adaLN_modulation.1",
 }
 
 
-_STACKS = ("layers", "noise_refiner", "context_refiner")
-_LUMINA2_BLOCK: Rows = {
-    # k and v have fewer heads than q, so they are narrower.
-    "attention.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "attention.out": "attn.to_out.0",
-    **{f"attention.{name}": f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0")},
-    "attention.q_norm": "attn.norm_q",
-    "attention.k_norm": "attn.norm_k",
-    "feed_forward.w1": "feed_forward.linear_1",
-    "feed_forward.w2": "feed_forward.linear_2",
-    "feed_forward.w3": "feed_forward.linear_3",
-    "attention_norm2": "norm2",
-}
-_MODULATED = {"adaLN_modulation.1": "norm1.linear", "attention_norm1": "norm1.norm"}
-LUMINA2: Table = {
-    **{
-        name: row for stack in _STACKS for name, row in within(f"{stack}.{{}}", f"{stack}.{{}}", _LUMINA2_BLOCK).items()
-    },
-    **within("layers.{}", "layers.{}", _MODULATED),
-    **within("noise_refiner.{}", "noise_refiner.{}", _MODULATED),
-    "context_refiner.{}.attention_norm1": same("context_refiner.{}.norm1"),
-    "t_embedder.mlp.0": same("time_caption_embed.timestep_embedder.linear_1"),
-    "t_embedder.mlp.2": same("time_caption_embed.timestep_embedder.linear_2"),
-    "cap_embedder.0": same("time_caption_embed.caption_embedder.0"),
-    "cap_embedder.1": same("time_caption_embed.caption_embedder.1"),
-    "final_layer.adaLN_modulation.1": same("norm_out.linear_1"),
-    "final_layer.linear": same("norm_out.linear_2"),
-}
-_Z_IMAGE_BLOCK: Rows = {
-    "attention.qkv": ("attention.to_q", "attention.to_k", "attention.to_v"),
-    "attention.out": "attention.to_out.0",
-    "attention.q_norm": "attention.norm_q",
-    "attention.k_norm": "attention.norm_k",
-    # Written with dots where the name has underscores.
-    "attention.to.q": "attention.to_q",
-    "attention.to.k": "attention.to_k",
-    "attention.to.v": "attention.to_v",
-}
-Z_IMAGE: Table = {
-    **{
-        name: row for stack in _STACKS for name, row in within(f"{stack}.{{}}", f"{stack}.{{}}", _Z_IMAGE_BLOCK).items()
-    },
-    "x_embedder": same("all_x_embedder.2-1"),
-    "final_layer.linear": same("all_final_layer.2-1.linear"),
-    "final_layer.adaLN_modulation.1": same("all_final_layer.2-1.adaLN_modulation.1"),
-}
-
-
-_KREA2_BLOCK = {
+_KREA2_BLOCK: Rows = {
     "attn.wq": "attn.to_q",
     "attn.wk": "attn.to_k",
     "attn.wv": "attn.to_v",
@@ -186,57 +246,25 @@ _KREA2_BLOCK = {
     "prenorm": "norm1",
     "postnorm": "norm2",
 }
-KREA2: Table = {
+KREA2: Rows = {
     **within("blocks.{}", "transformer_blocks.{}", _KREA2_BLOCK),
     **within("txtfusion.layerwise_blocks.{}", "text_fusion.layerwise_blocks.{}", _KREA2_BLOCK),
     **within("txtfusion.refiner_blocks.{}", "text_fusion.refiner_blocks.{}", _KREA2_BLOCK),
-    "txtfusion.projector": same("text_fusion.projector"),
-    "first": same("img_in"),
-    "last.linear": same("final_layer.linear"),
-    "last.norm": same("final_layer.norm"),
-    "tmlp.0": same("time_embed.linear_1"),
-    "tmlp.2": same("time_embed.linear_2"),
-    "tproj.1": same("time_mod_proj"),
-    "txtmlp.0": same("txt_in.norm"),
-    "txtmlp.1": same("txt_in.linear_1"),
-    "txtmlp.3": same("txt_in.linear_2"),
+    "txtfusion.projector": "text_fusion.projector",
+    "first": "img_in",
+    "last.linear": "final_layer.linear",
+    "last.norm": "final_layer.norm",
+    **within("tmlp", "time_embed", MLP),
+    "tproj.1": "time_mod_proj",
+    **within("txtmlp", "txt_in", {"0": "norm", "1": "linear_1", "3": "linear_2"}),
 }
-QWEN_IMAGE_2: Table = {
-    "transformer_blocks.{}.img_mlp.gate_up": same(
-        "transformer_blocks.{}.img_mlp.gate_layer", "transformer_blocks.{}.img_mlp.proj"
+QWEN_IMAGE_2: Rows = {
+    "transformer_blocks.{}.img_mlp.gate_up": (
+        "transformer_blocks.{}.img_mlp.gate_layer",
+        "transformer_blocks.{}.img_mlp.proj",
     ),
 }
-_MINIMAX_BLOCK: Rows = {
-    "attn.qkv_proj": ("attn.to_q", "attn.to_k", "attn.to_v"),
-    "attn.out_proj": "attn.to_out.0",
-    "attn.q_norm": "attn.norm_q",
-    "attn.k_norm": "attn.norm_k",
-    # Gate and value there, value and gate here.
-    "mlp.fc1": swapped("ff.net.0.proj"),
-    "mlp.fc2": "ff.net.2",
-}
-MINIMAX_H3: Table = {
-    **within("blocks.{}", "transformer_blocks.{}", _MINIMAX_BLOCK),
-    **within("token_refiner.blocks.{}", "token_refiner.refiner_blocks.{}", _MINIMAX_BLOCK),
-    "blocks.{}.adaln_proj.linear": same("transformer_blocks.{}.adaln_proj.linear"),
-    "video_patch_proj": same("proj_in"),
-    "audio_patch_proj": same("audio_proj_in"),
-    "condition_proj": same("context_embedder"),
-    "time_embedder.proj_in": same("time_embedder.linear_1"),
-    "time_embedder.proj_out": same("time_embedder.linear_2"),
-    "final_layer.norm": same("norm_out.norm"),
-    "final_layer.adaln_proj.linear": same("norm_out.linear"),
-    "final_layer.video_out": same("proj_out"),
-    "final_layer.audio_out": same("audio_proj_out"),
-}
-IDEOGRAM4: Table = within(
-    "layers.{}.attention",
-    "layers.{}.attention",
-    {
-        "qkv": ("to_q", "to_k", "to_v"),
-        "o": "to_out.0",
-    },
-)
+IDEOGRAM4: Rows = within_each(("layers.{}.attention",), {"qkv": ("to_q", "to_k", "to_v"), "o": "to_out.0"})
 _LINEAR_ATTENTION: Rows = {
     "attn.qkv": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
     "attn.proj": "attn1.to_out.0",
@@ -244,7 +272,7 @@ _LINEAR_ATTENTION: Rows = {
     "cross_attn.kv_linear": ("attn2.to_k", "attn2.to_v"),
     "cross_attn.proj": "attn2.to_out.0",
 }
-SANA: Table = {
+SANA: Rows = {
     **within(
         "blocks.{}",
         "transformer_blocks.{}",
@@ -255,30 +283,24 @@ SANA: Table = {
             "mlp.point_conv.conv": "ff.conv_point",
         },
     ),
-    "x_embedder.proj": same("patch_embed.proj"),
-    "t_embedder.mlp.0": same("time_embed.emb.timestep_embedder.linear_1"),
-    "t_embedder.mlp.2": same("time_embed.emb.timestep_embedder.linear_2"),
-    "t_block.1": same("time_embed.linear"),
-    "y_embedder.y_proj.fc1": same("caption_projection.linear_1"),
-    "y_embedder.y_proj.fc2": same("caption_projection.linear_2"),
-    "attention_y_norm": same("caption_norm"),
-    "final_layer.linear": same("proj_out"),
+    "x_embedder.proj": "patch_embed.proj",
+    **within("t_embedder.mlp", "time_embed.emb.timestep_embedder", MLP),
+    "t_block.1": "time_embed.linear",
+    **within("y_embedder.y_proj", "caption_projection", FC),
+    "attention_y_norm": "caption_norm",
+    "final_layer.linear": "proj_out",
 }
-PIXART: Table = {
+PIXART: Rows = {
     **within(
         "blocks.{}",
         "transformer_blocks.{}",
         {**_LINEAR_ATTENTION, "mlp.fc1": "ff.net.0.proj", "mlp.fc2": "ff.net.2"},
     ),
-    "x_embedder.proj": same("pos_embed.proj"),
-    "t_embedder.mlp.0": same("adaln_single.emb.timestep_embedder.linear_1"),
-    "t_embedder.mlp.2": same("adaln_single.emb.timestep_embedder.linear_2"),
-    "csize_embedder.mlp.0": same("adaln_single.emb.resolution_embedder.linear_1"),
-    "csize_embedder.mlp.2": same("adaln_single.emb.resolution_embedder.linear_2"),
-    "ar_embedder.mlp.0": same("adaln_single.emb.aspect_ratio_embedder.linear_1"),
-    "ar_embedder.mlp.2": same("adaln_single.emb.aspect_ratio_embedder.linear_2"),
-    "t_block.1": same("adaln_single.linear"),
-    "y_embedder.y_proj.fc1": same("caption_projection.linear_1"),
-    "y_embedder.y_proj.fc2": same("caption_projection.linear_2"),
-    "final_layer.linear": same("proj_out"),
+    "x_embedder.proj": "pos_embed.proj",
+    **within("t_embedder.mlp", "adaln_single.emb.timestep_embedder", MLP),
+    **within("csize_embedder.mlp", "adaln_single.emb.resolution_embedder", MLP),
+    **within("ar_embedder.mlp", "adaln_single.emb.aspect_ratio_embedder", MLP),
+    "t_block.1": "adaln_single.linear",
+    **within("y_embedder.y_proj", "caption_projection", FC),
+    "final_layer.linear": "proj_out",
 }

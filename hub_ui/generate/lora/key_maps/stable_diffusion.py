@@ -1,7 +1,7 @@
-"""The U-Net of Stable Diffusion 1, 2 and XL in the names of CompVis' and Stability AI's code, as SAI's SDXL files have.
+"""The U-Net of Stable Diffusion 1, 2 and XL in the names of CompVis' and Stability AI's code.
 
-There the blocks are counted through: `input_blocks.4.1` is the attention of the fourth one. Which block of diffusers
-that is depends on how many resnets a block has, so the table is made from the model.
+There the blocks have one running number: `input_blocks.4.1` is the attention of the fourth. Which block of diffusers it
+is depends on the number of resnets in a block, so this key map is made from the model.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from hub_ui.generate.lora.key_maps.table import Table, same, within
+from hub_ui.generate.lora.key_maps.table import Table, table, within
 
 _TOP = {
     "conv_in": "input_blocks.0.0",
@@ -40,43 +40,34 @@ def originals(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Every module's name in the original code, and its own."""
     every = tuple(modules)
     resnets = len({name.split(".")[3] for name in every if name.startswith("down_blocks.0.resnets.")})
-    attentive = {name.split(".")[1] for name in every if name.startswith("up_blocks.") and ".attentions." in name}
+    with_attention = {name.split(".")[1] for name in every if name.startswith("up_blocks.") and ".attentions." in name}
     for name in every:
         if name in _TOP:
             yield _TOP[name], name
         elif match := _BLOCK.fullmatch(name):
-            for original in _originals(match, resnets, attentive):
-                yield original, name
+            has_attention = match["block"] in with_attention
+            yield _original(match, resnets, has_attention), name
 
 
-def _originals(match: re.Match[str], resnets: int, attentive: set[str]) -> Iterator[str]:
+def _original(match: re.Match[str], resnets: int, has_attention: bool) -> str:
+    """`resnets` is the number of them in a block; `has_attention` is that of an up block."""
     kind, layer, rest = match["kind"], int(match["layer"]), match["rest"]
+    if kind == "resnets":
+        rest = _RESNET.get(rest, rest)
+    position = int(kind == "attentions")
     if match["side"] is None:
-        yield f"middle_block.{2 * layer if kind == 'resnets' else 2 * layer + 1}.{_rest(kind, rest)}"
-        return
+        return f"middle_block.{2 * layer + position}.{rest}"
     first = int(match["block"]) * (resnets + 1)
-    if match["side"] == "down":
-        yield from _of_input(kind, first + 1, layer, rest, resnets)
-    elif kind == "upsamplers":
-        # It comes after the attention, where the block has one.
-        yield f"output_blocks.{first + resnets}.{2 if match['block'] in attentive else 1}.{rest}"
-    else:
-        yield f"output_blocks.{first + layer}.{int(kind == 'attentions')}.{_rest(kind, rest)}"
-
-
-def _of_input(kind: str, first: int, layer: int, rest: str, resnets: int) -> Iterator[str]:
     if kind == "downsamplers":
-        # "conv" is "op" there.
-        yield f"input_blocks.{first + resnets}.0.{rest.replace('conv', 'op')}"
-    else:
-        yield f"input_blocks.{first + layer}.{int(kind == 'attentions')}.{_rest(kind, rest)}"
+        return f"input_blocks.{first + 1 + resnets}.0.{rest.replace('conv', 'op')}"
+    if kind == "upsamplers":
+        # It comes after the attention, if there is one.
+        return f"output_blocks.{first + resnets}.{1 + has_attention}.{rest}"
+    side, first = ("input", first + 1) if match["side"] == "down" else ("output", first)
+    return f"{side}_blocks.{first + layer}.{position}.{rest}"
 
 
-def _rest(kind: str, rest: str) -> str:
-    return _RESNET.get(rest, rest) if kind == "resnets" else rest
-
-
-# In the names that `plain` makes of transformers' own.
+# Rows for the names that `plain` makes of those of transformers.
 OPEN_CLIP: Table = {
     **within(
         "resblocks.{}",
@@ -90,18 +81,18 @@ OPEN_CLIP: Table = {
             "ln_2": "layer_norm2",
         },
     ),
-    "ln_final": same("final_layer_norm"),
+    **table({"ln_final": "final_layer_norm"}),
 }
-# What diffusers called attention's layers in early 2023.
+# The names of attention's layers in diffusers of early 2023.
 EARLY: Table = within(
     "encoder.layers.{}.self_attn",
     "encoder.layers.{}.self_attn",
     {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"},
 )
 # Newer versions of transformers have dropped `text_model.` from one class and not from the other.
-_BEFORE = re.compile(r"^(?:(?:text_model|language_model|model|transformer)[._])+")
+_ENCODER_WRAPPERS = re.compile(r"^(?:(?:text_model|language_model|model|transformer)[._])+")
 
 
 def plain(name: str) -> str:
     """A layer's name, in a file or in a model, without the wrappers around the encoder's own stack."""
-    return _BEFORE.sub("", name)
+    return _ENCODER_WRAPPERS.sub("", name)

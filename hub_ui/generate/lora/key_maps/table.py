@@ -1,6 +1,6 @@
-"""The words of the tables: a module's name in a network's own code, and the modules of diffusers that it became.
+"""The rows of the key maps: a module's name in a network's own code, and the modules of diffusers that it became.
 
-`{}` stands for the number of a block. Facts are those of diffusers' converters (loaders/single_file_utils.py,
+`{}` stands for the number of a block. The facts are those of diffusers' converters (loaders/single_file_utils.py,
 loaders/lora_conversion_utils.py) and of the networks' own code.
 """
 
@@ -16,36 +16,45 @@ Swap = Literal["never", "always", "two"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """`modules` take the outputs of the original one after the other. `swap`: its halves stand the other way round."""
+    """`modules` take the outputs of the original one after the other. `swap`: whether its halves change places."""
 
     modules: tuple[str, ...]
     swap: Swap = "never"
 
 
 Table = Mapping[str, Entry]
-# As a table writes it: one module, several, or an entry.
-Row = str | tuple[str, ...] | Entry
-Rows = Mapping[str, Row]
+# As it is written down: one module, several, or an entry.
+Rows = Mapping[str, str | tuple[str, ...] | Entry]
+
+# Two linear layers, by their names in diffusers.
+MLP: Rows = {"0": "linear_1", "2": "linear_2"}
+IN_OUT: Rows = {"in_layer": "linear_1", "out_layer": "linear_2"}
+FC: Rows = {"fc1": "linear_1", "fc2": "linear_2"}
 
 
-def same(*modules: str) -> Entry:
-    return Entry(modules=modules)
+def table(rows: Rows) -> Table:
+    return {
+        name: row if isinstance(row, Entry) else Entry(modules=(row,) if isinstance(row, str) else row)
+        for name, row in rows.items()
+    }
 
 
-def swapped(module: str, when: Swap = "always") -> Entry:
+def swap_halves(module: str, when: Swap = "always") -> Entry:
     return Entry(modules=(module,), swap=when)
 
 
-def within(theirs: str, ours: str, rows: Rows) -> dict[str, Entry]:
-    """The rows of a block, each with the block's name before it; "" names a block that has none."""
-    return {_joined(theirs, name): _placed(ours, row) for name, row in rows.items()}
+def within(theirs: str, ours: str, rows: Rows) -> Table:
+    """The rows of a block, each prefixed by the block's name; "" is the block itself."""
+    return {
+        _join(theirs, name): Entry(modules=tuple(_join(ours, module) for module in entry.modules), swap=entry.swap)
+        for name, entry in table(rows).items()
+    }
 
 
-def _placed(ours: str, row: Row) -> Entry:
-    if not isinstance(row, Entry):
-        row = same(*((row,) if isinstance(row, str) else row))
-    return Entry(modules=tuple(_joined(ours, module) for module in row.modules), swap=row.swap)
+def within_each(blocks: tuple[str, ...], rows: Rows) -> Table:
+    """The rows of several blocks whose own names are the same in diffusers."""
+    return {name: entry for block in blocks for name, entry in within(block, block, rows).items()}
 
 
-def _joined(block: str, name: str) -> str:
+def _join(block: str, name: str) -> str:
     return f"{block}.{name}" if block and name else block or name

@@ -1,14 +1,19 @@
-"""HunyuanVideo, HunyuanVideo 1.5, FramePack and HunyuanImage 2.1 in the names of Tencent's code."""
+"""The networks that make videos, in the names of their own code.
+
+HunyuanVideo and its kin (Tencent, and ComfyUI), LTX-Video and LTX-2, Wan 2.1 and 2.2, Mochi, MiniMax-H3,
+Cosmos-Predict2, and Anima, which makes images but is built on it.
+"""
 
 from __future__ import annotations
 
-from hub_ui.generate.lora.key_maps.table import Rows, Table, same, swapped, within
+from hub_ui.generate.lora.key_maps.image import FLUX_DOUBLE
+from hub_ui.generate.lora.key_maps.table import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 
-_QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
-_DOUBLE: Rows = {
+_HUNYUAN_QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
+_HUNYUAN_DOUBLE: Rows = {
     "img_mod.linear": "norm1.linear",
     "txt_mod.linear": "norm1_context.linear",
-    "img_attn_qkv": _QKV,
+    "img_attn_qkv": _HUNYUAN_QKV,
     "img_attn_q": "attn.to_q",
     "img_attn_k": "attn.to_k",
     "img_attn_v": "attn.to_v",
@@ -26,20 +31,11 @@ _DOUBLE: Rows = {
     "img_mlp.fc2": "ff.net.2",
     "txt_mlp.fc1": "ff_context.net.0.proj",
     "txt_mlp.fc2": "ff_context.net.2",
-    # As ComfyUI has them.
-    "img_attn.qkv": _QKV,
-    "img_attn.proj": "attn.to_out.0",
-    "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "txt_attn.proj": "attn.to_add_out",
-    "img_mlp.0": "ff.net.0.proj",
-    "img_mlp.2": "ff.net.2",
-    "txt_mlp.0": "ff_context.net.0.proj",
-    "txt_mlp.2": "ff_context.net.2",
-    "img_mod.lin": "norm1.linear",
-    "txt_mod.lin": "norm1_context.linear",
+    # ComfyUI builds them of FLUX's blocks.
+    **FLUX_DOUBLE,
 }
-_SINGLE: Rows = {
-    "linear1": (*_QKV, "proj_mlp"),
+_HUNYUAN_SINGLE: Rows = {
+    "linear1": (*_HUNYUAN_QKV, "proj_mlp"),
     "linear2": "proj_out",
     # HunyuanImage keeps them apart.
     "linear1_q": "attn.to_q",
@@ -52,13 +48,13 @@ _SINGLE: Rows = {
     "modulation.linear": "norm.linear",
     "modulation.lin": "norm.linear",
 }
-_REFINER: Rows = {
-    "self_attn_qkv": _QKV,
+_HUNYUAN_REFINER: Rows = {
+    "self_attn_qkv": _HUNYUAN_QKV,
     "self_attn_q": "attn.to_q",
     "self_attn_k": "attn.to_k",
     "self_attn_v": "attn.to_v",
     "self_attn_proj": "attn.to_out.0",
-    "self_attn.qkv": _QKV,
+    "self_attn.qkv": _HUNYUAN_QKV,
     "self_attn.proj": "attn.to_out.0",
     "norm1": "norm1",
     "norm2": "norm2",
@@ -70,169 +66,205 @@ _REFINER: Rows = {
 }
 
 
-# Two linear layers, as Tencent's modules and ComfyUI's call them.
-_MLP, _LAYERS, _LINEAR = ("mlp.0", "mlp.2"), ("in_layer", "out_layer"), ("linear_1", "linear_2")
+def _embedder(name: str, module: str, official: Rows | None = None) -> Rows:
+    """Two linear layers, in the names of Tencent's modules (the official ones first) and of ComfyUI's."""
+    mlp = {f"mlp.{layer}": ours for layer, ours in MLP.items()}
+    same = {ours: ours for ours in ("linear_1", "linear_2")}
+    return {**within(name, module, official or mlp), **within(name, module, {**mlp, **IN_OUT, **same})}
 
 
-def _embedder(name: str, module: str, official: tuple[str, str] = _MLP) -> Table:
-    return {
-        f"{name}.{theirs}": same(f"{module}.{ours}")
-        for spelling in (official, _MLP, _LAYERS, _LINEAR)
-        for theirs, ours in zip(spelling, _LINEAR, strict=True)
-    }
-
-
-HUNYUAN: Table = {
-    **within("double_blocks.{}", "transformer_blocks.{}", _DOUBLE),
-    **within("single_blocks.{}", "single_transformer_blocks.{}", _SINGLE),
-    **within("txt_in.individual_token_refiner.blocks.{}", "context_embedder.token_refiner.refiner_blocks.{}", _REFINER),
-    "txt_in.input_embedder": same("context_embedder.proj_in"),
+HUNYUAN: Rows = {
+    **within("double_blocks.{}", "transformer_blocks.{}", _HUNYUAN_DOUBLE),
+    **within("single_blocks.{}", "single_transformer_blocks.{}", _HUNYUAN_SINGLE),
+    **within(
+        "txt_in.individual_token_refiner.blocks.{}",
+        "context_embedder.token_refiner.refiner_blocks.{}",
+        _HUNYUAN_REFINER,
+    ),
+    "txt_in.input_embedder": "context_embedder.proj_in",
     **_embedder("txt_in.t_embedder", "context_embedder.time_text_embed.timestep_embedder"),
-    **_embedder("txt_in.c_embedder", "context_embedder.time_text_embed.text_embedder", _LINEAR),
-    "img_in.proj": same("x_embedder.proj"),
-    "byt5_in.layernorm": same("context_embedder_2.norm"),
-    "byt5_in.fc1": same("context_embedder_2.linear_1"),
-    "byt5_in.fc2": same("context_embedder_2.linear_2"),
-    "byt5_in.fc3": same("context_embedder_2.linear_3"),
-    # Where each network keeps its time and guidance; a row whose modules the base lacks says nothing.
+    **_embedder(
+        "txt_in.c_embedder",
+        "context_embedder.time_text_embed.text_embedder",
+        {"linear_1": "linear_1", "linear_2": "linear_2"},
+    ),
+    "img_in.proj": "x_embedder.proj",
+    "byt5_in.layernorm": "context_embedder_2.norm",
+    **within("byt5_in", "context_embedder_2", {**FC, "fc3": "linear_3"}),
+    # The time and guidance of each network; rows whose modules the base lacks are ignored.
     **_embedder("time_in", "time_text_embed.timestep_embedder"),
-    **_embedder("vector_in", "time_text_embed.text_embedder", _LAYERS),
+    **_embedder("vector_in", "time_text_embed.text_embedder", IN_OUT),
     **_embedder("guidance_in", "time_text_embed.guidance_embedder"),
-    "final_layer.linear": same("proj_out"),
-    "final_layer.adaLN_modulation.1": swapped("norm_out.linear"),
+    "final_layer.linear": "proj_out",
+    "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
-HUNYUAN_IMAGE: Table = {
+HUNYUAN_IMAGE: Rows = {
     **HUNYUAN,
     **_embedder("time_in", "time_guidance_embed.timestep_embedder"),
     **_embedder("guidance_in", "time_guidance_embed.guidance_embedder"),
     **_embedder("time_r_in", "time_guidance_embed.timestep_embedder_r"),
 }
-HUNYUAN_VIDEO_15: Table = {
+HUNYUAN_VIDEO_15: Rows = {
     **HUNYUAN,
     **_embedder("time_in", "time_embed.timestep_embedder"),
-    "vision_in.proj.0": same("image_embedder.norm_in"),
-    "vision_in.proj.1": same("image_embedder.linear_1"),
-    "vision_in.proj.3": same("image_embedder.linear_2"),
-    "vision_in.proj.4": same("image_embedder.norm_out"),
-    "cond_type_embedding": same("cond_type_embed"),
+    **within("vision_in.proj", "image_embedder", {"0": "norm_in", "1": "linear_1", "3": "linear_2", "4": "norm_out"}),
+    "cond_type_embedding": "cond_type_embed",
 }
 
 
-def _attention(theirs: str, ours: str) -> dict[str, str]:
-    rows = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0", "norm_q": "norm_q", "norm_k": "norm_k"}
-    return {f"{theirs}.{name}": f"{ours}.{module}" for name, module in rows.items()}
-
-
-WAN: Table = {
-    **within(
-        "blocks.{}",
-        "blocks.{}",
+_WAN_ATTENTION: Rows = {
+    "q": "to_q",
+    "k": "to_k",
+    "v": "to_v",
+    "o": "to_out.0",
+    "norm_q": "norm_q",
+    "norm_k": "norm_k",
+}
+_WAN_BLOCK: Rows = {
+    **within("self_attn", "attn1", _WAN_ATTENTION),
+    **within("cross_attn", "attn2", _WAN_ATTENTION),
+    "ffn.0": "ffn.net.0.proj",
+    "ffn.2": "ffn.net.2",
+}
+WAN: Rows = {
+    **within_each(
+        ("blocks.{}",),
         {
-            **_attention("self_attn", "attn1"),
-            **_attention("cross_attn", "attn2"),
-            # The picture that a film begins with.
+            **_WAN_BLOCK,
+            # The image that a video begins with.
             "cross_attn.k_img": "attn2.add_k_proj",
             "cross_attn.v_img": "attn2.add_v_proj",
             "cross_attn.norm_k_img": "attn2.norm_added_k",
-            "ffn.0": "ffn.net.0.proj",
-            "ffn.2": "ffn.net.2",
             # Their second and third norm are the third and second here; the third has no weight.
             "norm3": "norm2",
             "modulation": "scale_shift_table",
         },
     ),
-    "time_embedding.0": same("condition_embedder.time_embedder.linear_1"),
-    "time_embedding.2": same("condition_embedder.time_embedder.linear_2"),
-    "time_projection.1": same("condition_embedder.time_proj"),
-    "text_embedding.0": same("condition_embedder.text_embedder.linear_1"),
-    "text_embedding.2": same("condition_embedder.text_embedder.linear_2"),
-    "img_emb.proj.0": same("condition_embedder.image_embedder.norm1"),
-    "img_emb.proj.1": same("condition_embedder.image_embedder.ff.net.0.proj"),
-    "img_emb.proj.3": same("condition_embedder.image_embedder.ff.net.2"),
-    "img_emb.proj.4": same("condition_embedder.image_embedder.norm2"),
-    "img_emb.emb_pos": same("condition_embedder.image_embedder.pos_embed"),
-    "head.head": same("proj_out"),
-    "head.modulation": same("scale_shift_table"),
+    **within_each(("vace_blocks.{}",), {**_WAN_BLOCK, "before_proj": "proj_in", "after_proj": "proj_out"}),
+    **within("time_embedding", "condition_embedder.time_embedder", MLP),
+    "time_projection.1": "condition_embedder.time_proj",
+    **within("text_embedding", "condition_embedder.text_embedder", MLP),
     **within(
-        "vace_blocks.{}",
-        "vace_blocks.{}",
+        "img_emb",
+        "condition_embedder.image_embedder",
         {
-            **_attention("self_attn", "attn1"),
-            **_attention("cross_attn", "attn2"),
-            "ffn.0": "ffn.net.0.proj",
-            "ffn.2": "ffn.net.2",
-            "before_proj": "proj_in",
-            "after_proj": "proj_out",
+            "proj.0": "norm1",
+            "proj.1": "ff.net.0.proj",
+            "proj.3": "ff.net.2",
+            "proj.4": "norm2",
+            "emb_pos": "pos_embed",
+        },
+    ),
+    "head.head": "proj_out",
+    "head.modulation": "scale_shift_table",
+}
+
+
+_LTX_ATTENTIONS = ("attn1", "attn2", "audio_attn1", "audio_attn2", "audio_to_video_attn", "video_to_audio_attn")
+_ADALN: Rows = {name: name for name in ("emb.timestep_embedder.linear_1", "emb.timestep_embedder.linear_2", "linear")}
+LTX: Rows = {
+    "patchify_proj": "proj_in",
+    **within("adaln_single", "time_embed", _ADALN),
+    **within_each(
+        tuple(f"transformer_blocks.{{}}.{attention}" for attention in _LTX_ATTENTIONS),
+        {"q_norm": "norm_q", "k_norm": "norm_k"},
+    ),
+}
+LTX2: Rows = {
+    **LTX,
+    "audio_patchify_proj": "audio_proj_in",
+    **within("audio_adaln_single", "audio_time_embed", _ADALN),
+    **within("av_ca_video_scale_shift_adaln_single", "av_cross_attn_video_scale_shift", _ADALN),
+    **within("av_ca_a2v_gate_adaln_single", "av_cross_attn_video_a2v_gate", _ADALN),
+    **within("av_ca_audio_scale_shift_adaln_single", "av_cross_attn_audio_scale_shift", _ADALN),
+    **within("av_ca_v2a_gate_adaln_single", "av_cross_attn_audio_v2a_gate", _ADALN),
+    **within("prompt_adaln_single", "prompt_adaln", _ADALN),
+    **within("audio_prompt_adaln_single", "audio_prompt_adaln", _ADALN),
+    **within(
+        "transformer_blocks.{}",
+        "transformer_blocks.{}",
+        {
+            "scale_shift_table_a2v_ca_video": "video_a2v_cross_attn_scale_shift_table",
+            "scale_shift_table_a2v_ca_audio": "audio_a2v_cross_attn_scale_shift_table",
         },
     ),
 }
 
 
-_ADALN = ("emb.timestep_embedder.linear_1", "emb.timestep_embedder.linear_2", "linear")
-_NORMS = {
-    f"transformer_blocks.{{}}.{attention}.{theirs}": same(f"transformer_blocks.{{}}.{attention}.{ours}")
-    for attention in (
-        "attn1", "attn2", "audio_attn1", "audio_attn2", "audio_to_video_attn", "video_to_audio_attn"
-    )
-    for theirs, ours in (("q_norm", "norm_q"), ("k_norm", "norm_k"))
-}  # fmt: skip
-
-
-def _adaln(theirs: str, ours: str) -> Table:
-    return {f"{theirs}.{name}": same(f"{ours}.{name}") for name in _ADALN}
-
-
-LTX: Table = {"patchify_proj": same("proj_in"), **_adaln("adaln_single", "time_embed"), **_NORMS}
-LTX2: Table = {
-    **LTX,
-    "audio_patchify_proj": same("audio_proj_in"),
-    **_adaln("audio_adaln_single", "audio_time_embed"),
-    **_adaln("av_ca_video_scale_shift_adaln_single", "av_cross_attn_video_scale_shift"),
-    **_adaln("av_ca_a2v_gate_adaln_single", "av_cross_attn_video_a2v_gate"),
-    **_adaln("av_ca_audio_scale_shift_adaln_single", "av_cross_attn_audio_scale_shift"),
-    **_adaln("av_ca_v2a_gate_adaln_single", "av_cross_attn_audio_v2a_gate"),
-    **_adaln("prompt_adaln_single", "prompt_adaln"),
-    **_adaln("audio_prompt_adaln_single", "audio_prompt_adaln"),
-    "transformer_blocks.{}.scale_shift_table_a2v_ca_video": same(
-        "transformer_blocks.{}.video_a2v_cross_attn_scale_shift_table"
-    ),
-    "transformer_blocks.{}.scale_shift_table_a2v_ca_audio": same(
-        "transformer_blocks.{}.audio_a2v_cross_attn_scale_shift_table"
-    ),
+_COSMOS_ATTENTION: Rows = {
+    "q_proj": "to_q",
+    "k_proj": "to_k",
+    "v_proj": "to_v",
+    "output_proj": "to_out.0",
+    "q_norm": "norm_q",
+    "k_norm": "norm_k",
 }
-
-
-def _cosmos_attention(theirs: str, ours: str) -> dict[str, str]:
-    rows = {
-        "q_proj": "to_q", "k_proj": "to_k", "v_proj": "to_v", "output_proj": "to_out.0", "q_norm": "norm_q",
-        "k_norm": "norm_k",
-    }  # fmt: skip
-    return {f"{theirs}.{name}": f"{ours}.{module}" for name, module in rows.items()}
-
-
-def _modulation(what: str, norm: str) -> dict[str, str]:
-    return {f"adaln_modulation_{what}.{number}": f"{norm}.linear_{number}" for number in (1, 2)}
-
-
-COSMOS: Table = {
+_TWO_LINEAR: Rows = {"1": "linear_1", "2": "linear_2"}
+COSMOS: Rows = {
+    **within("blocks.{}.self_attn", "transformer_blocks.{}.attn1", _COSMOS_ATTENTION),
+    **within("blocks.{}.cross_attn", "transformer_blocks.{}.attn2", _COSMOS_ATTENTION),
+    **within("blocks.{}.adaln_modulation_self_attn", "transformer_blocks.{}.norm1", _TWO_LINEAR),
+    **within("blocks.{}.adaln_modulation_cross_attn", "transformer_blocks.{}.norm2", _TWO_LINEAR),
+    **within("blocks.{}.adaln_modulation_mlp", "transformer_blocks.{}.norm3", _TWO_LINEAR),
+    **within("blocks.{}.mlp", "transformer_blocks.{}.ff.net", {"layer1": "0.proj", "layer2": "2"}),
+    **within("final_layer.adaln_modulation", "norm_out", _TWO_LINEAR),
+    "x_embedder.proj.1": "patch_embed.proj",
+    "t_embedder.1.linear_1": "time_embed.t_embedder.linear_1",
+    "t_embedder.1.linear_2": "time_embed.t_embedder.linear_2",
+    "t_embedding_norm": "time_embed.norm",
+    "final_layer.linear": "proj_out",
+}
+MOCHI: Rows = {
     **within(
         "blocks.{}",
         "transformer_blocks.{}",
         {
-            **_cosmos_attention("self_attn", "attn1"),
-            **_cosmos_attention("cross_attn", "attn2"),
-            "mlp.layer1": "ff.net.0.proj",
-            "mlp.layer2": "ff.net.2",
-            **_modulation("self_attn", "norm1"),
-            **_modulation("cross_attn", "norm2"),
-            **_modulation("mlp", "norm3"),
+            "mod_x": "norm1.linear",
+            "mod_y": "norm1_context.linear",
+            "attn.qkv_x": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
+            "attn.qkv_y": ("attn1.add_q_proj", "attn1.add_k_proj", "attn1.add_v_proj"),
+            "attn.proj_x": "attn1.to_out.0",
+            "attn.proj_y": "attn1.to_add_out",
+            "attn.q_norm_x": "attn1.norm_q",
+            "attn.k_norm_x": "attn1.norm_k",
+            "attn.q_norm_y": "attn1.norm_added_q",
+            "attn.k_norm_y": "attn1.norm_added_k",
+            # Gate and value of the activation change places.
+            "mlp_x.w1": swap_halves("ff.net.0.proj"),
+            "mlp_x.w2": "ff.net.2",
+            "mlp_y.w1": swap_halves("ff_context.net.0.proj"),
+            "mlp_y.w2": "ff_context.net.2",
         },
     ),
-    "x_embedder.proj.1": same("patch_embed.proj"),
-    "t_embedder.1.linear_1": same("time_embed.t_embedder.linear_1"),
-    "t_embedder.1.linear_2": same("time_embed.t_embedder.linear_2"),
-    "t_embedding_norm": same("time_embed.norm"),
-    "final_layer.adaln_modulation.1": same("norm_out.linear_1"),
-    "final_layer.adaln_modulation.2": same("norm_out.linear_2"),
-    "final_layer.linear": same("proj_out"),
+    # The last block has no gate for the text, and so a module of another name.
+    "blocks.47.mod_y": "transformer_blocks.47.norm1_context.linear_1",
+    "x_embedder.proj": "patch_embed.proj",
+    **within("t_embedder.mlp", "time_embed.timestep_embedder", MLP),
+    **within("t5_y_embedder", "time_embed.pooler", {name: name for name in ("to_kv", "to_q", "to_out")}),
+    "t5_yproj": "time_embed.caption_proj",
+    "final_layer.linear": "proj_out",
+    "final_layer.mod": swap_halves("norm_out.linear"),
+}
+_MINIMAX_BLOCK: Rows = {
+    "attn.qkv_proj": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "attn.out_proj": "attn.to_out.0",
+    "attn.q_norm": "attn.norm_q",
+    "attn.k_norm": "attn.norm_k",
+    # Gate and value there, value and gate here.
+    "mlp.fc1": swap_halves("ff.net.0.proj"),
+    "mlp.fc2": "ff.net.2",
+}
+MINIMAX_H3: Rows = {
+    **within("blocks.{}", "transformer_blocks.{}", _MINIMAX_BLOCK),
+    **within("token_refiner.blocks.{}", "token_refiner.refiner_blocks.{}", _MINIMAX_BLOCK),
+    "blocks.{}.adaln_proj.linear": "transformer_blocks.{}.adaln_proj.linear",
+    "video_patch_proj": "proj_in",
+    "audio_patch_proj": "audio_proj_in",
+    "condition_proj": "context_embedder",
+    "time_embedder.proj_in": "time_embedder.linear_1",
+    "time_embedder.proj_out": "time_embedder.linear_2",
+    "final_layer.norm": "norm_out.norm",
+    "final_layer.adaln_proj.linear": "norm_out.linear",
+    "final_layer.video_out": "proj_out",
+    "final_layer.audio_out": "audio_proj_out",
 }

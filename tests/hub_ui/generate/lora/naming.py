@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from hub_ui.generate.lora import key_mapping
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import Model, Placement, Shape
+from hub_ui.generate.lora.modules import KeyMapping, Model, Shape
 
 OUTPUTS, INPUTS, RANK = 8, 4, 2
 Files = dict[str, Shape]
@@ -16,6 +19,10 @@ def model(*modules: str, component: str = "transformer", shape: Shape = (OUTPUTS
 
 def names(architecture: str, *modules: str, component: str = "transformer", shape: Shape = (OUTPUTS, INPUTS)) -> Names:
     return names_of(model(*modules, component=component, shape=shape), architecture)
+
+
+def map_keys(shapes: Mapping[str, Shape], model: Model, architecture: str, *, low_noise: bool = False) -> KeyMapping:
+    return key_mapping.map_keys(shapes, names_of(model, architecture), low_noise=low_noise)
 
 
 def lora(*layers: str, outputs: int = OUTPUTS, inputs: int = INPUTS, ends: str = "AB") -> Files:
@@ -32,10 +39,10 @@ def lora(*layers: str, outputs: int = OUTPUTS, inputs: int = INPUTS, ends: str =
     return shapes
 
 
-def modules(placement: Placement) -> list[str]:
+def modules(mapping: KeyMapping) -> list[str]:
     """Where the layers went, in their order: "transformer:blocks.0.attn1.to_q"."""
-    return [f"{target.component}:{target.module}" for placed in placement.placed for target in placed.targets]
+    return [f"{target.component}:{target.module}" for placed in mapping.layers for target in placed.targets]
 
 
-def reasons(placement: Placement) -> dict[str, int]:
-    return {missed.reason: len(missed.keys) for missed in placement.missed}
+def reasons(mapping: KeyMapping) -> dict[str, int]:
+    return {missed.reason: len(missed.keys) for missed in mapping.missed}

@@ -3,35 +3,35 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hub_ui.generate.lora.cache import Cache, Converted, identity
+from hub_ui.generate.lora.cache import LoraCache, LoraPatches, identity
 from tests.hub_ui.generate.building import adapter
 
 
-def converted(size: int) -> Converted:
-    return Converted(patches={}, inputs={}, applied=1, total=1, missed=(), size=size)
+def lora_patches(size: int) -> LoraPatches:
+    return LoraPatches(patches={}, inputs={}, applied=1, total=1, missed=(), size=size)
 
 
 def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
-    cache = Cache(100)
+    cache = LoraCache(100)
     for name in ("a", "b"):
-        cache.put(name, converted(50))
+        cache.put(name, lora_patches(50))
     cache.get("a")
-    cache.put("c", converted(50))
+    cache.put("c", lora_patches(50))
     assert [cache.get(name) is not None for name in ("a", "b", "c")] == [True, False, True]
     assert cache.size == 100
 
 
 def test_a_file_larger_than_the_budget_is_kept_while_it_is_the_last() -> None:
-    cache = Cache(10)
-    cache.put("a", converted(50))
-    cache.put("b", converted(60))
+    cache = LoraCache(10)
+    cache.put("a", lora_patches(50))
+    cache.put("b", lora_patches(60))
     assert (len(cache), cache.size) == (1, 60)
 
 
 def test_putting_again_replaces() -> None:
-    cache = Cache(100)
-    cache.put("a", converted(50))
-    cache.put("a", converted(70))
+    cache = LoraCache(100)
+    cache.put("a", lora_patches(50))
+    cache.put("a", lora_patches(70))
     assert (len(cache), cache.size) == (1, 70)
 
 

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from hub_ui.generate.lora.cloneofsimo_order import is_numbered, numbered
-from hub_ui.generate.lora.key_mapping import place
+from hub_ui.generate.lora.cloneofsimo_order import is_numbered, targets_by_number
 from hub_ui.generate.lora.modules import Model, Shape
-from tests.hub_ui.generate.lora.naming import modules, reasons
+from tests.hub_ui.generate.lora.naming import map_keys, modules, reasons
 
 
 def numbered_model() -> Model:
@@ -27,7 +26,7 @@ def numbered_file(*widths: int) -> dict[str, Shape]:
 
 
 def test_numbered_layers_follow_the_order_of_the_model() -> None:
-    found = modules(place(numbered_file(8, 8, 16), numbered_model(), "sd1"))
+    found = modules(map_keys(numbered_file(8, 8, 16), numbered_model(), "sd1"))
     assert found[4] == "unet:down_blocks.0.attentions.0.transformer_blocks.0.ff.net.0.proj"
     assert found[5] == "unet:down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
     assert found[9] == "unet:up_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -35,7 +34,7 @@ def test_numbered_layers_follow_the_order_of_the_model() -> None:
 
 
 def test_numbered_layers_in_another_order_are_refused_all() -> None:
-    assert reasons(place(numbered_file(8, 16, 8), numbered_model(), "sd1")) == {
+    assert reasons(map_keys(numbered_file(8, 16, 8), numbered_model(), "sd1")) == {
         "of layers that are only numbered, and do not fit this base in the order of their numbers": 54
     }
 
@@ -46,7 +45,7 @@ def test_a_text_encoder_counts_keys_first() -> None:
             f"encoder.layers.{n}.self_attn.{x}_proj": (8, 8) for n in (0, 10, 9) for x in ("q", "k", "v", "out")
         }
     }
-    found = numbered(sizes)
+    found = targets_by_number(sizes)
     assert [found[f"text_encoder:{n}"].module.split(".")[2:] for n in (0, 1, 2, 3, 4, 8)] == [
         ["0", "self_attn", "k_proj"],
         ["0", "self_attn", "v_proj"],

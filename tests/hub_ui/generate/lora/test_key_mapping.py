@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub_ui.generate.lora.key_mapping import knows, place
+from hub_ui.generate.lora.key_mapping import knows
 from hub_ui.generate.lora.modules import Model, Shape, Target
-from tests.hub_ui.generate.lora.naming import lora, model, modules, names, reasons
+from tests.hub_ui.generate.lora.naming import lora, map_keys, model, modules, names, reasons
 
 SD1: Model = {
     "unet": {"mid_block.attentions.0.proj_in.weight": (8, 4), "conv_in.weight": (8, 4, 3, 3), "conv_in.bias": (8,)},
@@ -38,7 +38,7 @@ TWO_ENCODERS: Model = {
     ],
 )
 def test_a_layer_is_found_under_every_beginning(layer: str) -> None:
-    found = place(lora(layer), SD1, "sd1")
+    found = map_keys(lora(layer), SD1, "sd1")
     assert modules(found) == ["unet:mid_block.attentions.0.proj_in"]
     assert found.missed == ()
 
@@ -60,11 +60,11 @@ def test_a_layer_is_found_under_every_beginning(layer: str) -> None:
     ],
 )
 def test_a_text_encoder_is_found_under_every_beginning(layer: str) -> None:
-    assert modules(place(lora(layer), SD1, "sd1")) == ["text_encoder:encoder.layers.0.self_attn.k_proj"]
+    assert modules(map_keys(lora(layer), SD1, "sd1")) == ["text_encoder:encoder.layers.0.self_attn.k_proj"]
 
 
 def test_the_encoder_that_has_the_size_is_meant_whatever_its_number() -> None:
-    found = place(
+    found = map_keys(
         lora("lora_te1_text_model_encoder_layers_0_self_attn_k_proj", outputs=16, inputs=6), TWO_ENCODERS, "sdxl"
     )
     assert modules(found) == ["text_encoder_2:text_model.encoder.layers.0.self_attn.k_proj"]
@@ -72,7 +72,7 @@ def test_the_encoder_that_has_the_size_is_meant_whatever_its_number() -> None:
 
 def test_of_encoders_of_one_size_the_number_decides() -> None:
     twins: Model = {name: {"layers.0.mlp.weight": (8, 4)} for name in ("text_encoder", "text_encoder_2")}
-    assert modules(place(lora("lora_te2_layers_0_mlp"), twins, "sdxl")) == ["text_encoder_2:layers.0.mlp"]
+    assert modules(map_keys(lora("lora_te2_layers_0_mlp"), twins, "sdxl")) == ["text_encoder_2:layers.0.mlp"]
 
 
 def test_flux_has_its_t5_second_which_kohya_calls_the_third() -> None:
@@ -82,27 +82,27 @@ def test_flux_has_its_t5_second_which_kohya_calls_the_third() -> None:
         **model(t5, component="text_encoder_2"),
     }
     for number in (2, 3):
-        found = place(lora(f"lora_te{number}_encoder_block_0_layer_0_SelfAttention_q"), flux, "flux1")
+        found = map_keys(lora(f"lora_te{number}_encoder_block_0_layer_0_SelfAttention_q"), flux, "flux1")
         assert modules(found) == [f"text_encoder_2:{t5}"]
 
 
 def test_an_encoder_that_the_base_lacks_is_named() -> None:
     wider = lora("lora_te2_text_model_encoder_layers_0_self_attn_k_proj", ends="kohya", outputs=16)
-    assert reasons(place(wider, SD1, "sd1")) == {"of text encoder 2, which this base does not have": 3}
+    assert reasons(map_keys(wider, SD1, "sd1")) == {"of text encoder 2, which this base does not have": 3}
 
 
 def test_a_base_without_encoders_says_so() -> None:
-    found = place(lora("lora_te_text_model_encoder_layers_0_self_attn_k_proj"), model("a"), "sd1")
+    found = map_keys(lora("lora_te_text_model_encoder_layers_0_self_attn_k_proj"), model("a"), "sd1")
     assert reasons(found) == {"of the text encoder, which this base does not have": 2}
 
 
 def test_layers_that_the_base_lacks_are_told_with_one_of_them() -> None:
-    found = place(lora("transformer.blocks.30.a", "transformer.blocks.31.a"), model("blocks.0.a"), "wan")
+    found = map_keys(lora("transformer.blocks.30.a", "transformer.blocks.31.a"), model("blocks.0.a"), "wan")
     assert reasons(found) == {"of layers this base does not have (blocks.30.a and 1 more)": 4}
 
 
 def test_another_size_is_told_beside_the_base_s() -> None:
-    found = place(lora("unet.mid_block.attentions.0.proj_in", outputs=16, ends="kohya"), SD1, "sd1")
+    found = map_keys(lora("unet.mid_block.attentions.0.proj_in", outputs=16, ends="kohya"), SD1, "sd1")
     assert reasons(found) == {"of layers that have other sizes than this base's (16 x 4 against 8 x 4)": 3}
 
 
@@ -111,16 +111,16 @@ def test_a_convolution_counts_its_window() -> None:
         "lora_unet_conv_in.lora_down.weight": (2, 4, 3, 3),
         "lora_unet_conv_in.lora_up.weight": (8, 2, 1, 1),
     }
-    assert modules(place(shapes, SD1, "sd1")) == ["unet:conv_in"]
+    assert modules(map_keys(shapes, SD1, "sd1")) == ["unet:conv_in"]
     shapes["lora_unet_conv_in.lora_down.weight"] = (2, 4, 1, 1)
-    assert reasons(place(shapes, SD1, "sd1")) == {
+    assert reasons(map_keys(shapes, SD1, "sd1")) == {
         "of layers that have other sizes than this base's (8 x 4 against 8 x 36)": 2
     }
 
 
 def test_a_layer_with_broken_shapes_is_missed() -> None:
     shapes: dict[str, Shape] = {"unet.conv_in.lora_A.weight": (2,), "unet.conv_in.lora_B.weight": (8, 2)}
-    assert reasons(place(shapes, SD1, "sd1")) == {
+    assert reasons(map_keys(shapes, SD1, "sd1")) == {
         "of layers whose tensors have other shapes than their algorithm's (unet.conv_in)": 2
     }
 
@@ -133,7 +133,7 @@ def test_xlabs_patches_the_layers_that_its_processors_stand_in() -> None:
         "double_blocks.0.processor.proj_lora2.down.weight": (2, 4),
         "double_blocks.0.processor.proj_lora2.up.weight": (8, 2),
     }
-    assert modules(place(shapes, model(*parts), "flux1")) == [f"transformer:{part}" for part in parts]
+    assert modules(map_keys(shapes, model(*parts), "flux1")) == [f"transformer:{part}" for part in parts]
 
 
 def test_early_diffusers_patched_attention_by_its_processors() -> None:
@@ -142,7 +142,7 @@ def test_early_diffusers_patched_attention_by_its_processors() -> None:
         "mid_block.attn1.processor.to_out_lora.up.weight": (8, 2),
     }
     base = model("mid_block.attn1.to_out.0", component="unet")
-    assert modules(place(shapes, base, "sd1")) == ["unet:mid_block.attn1.to_out.0"]
+    assert modules(map_keys(shapes, base, "sd1")) == ["unet:mid_block.attn1.to_out.0"]
 
 
 def test_wan_s_differences_reach_norms_tables_and_biases() -> None:
@@ -155,7 +155,7 @@ def test_wan_s_differences_reach_norms_tables_and_biases() -> None:
         "diffusion_model.blocks.0.modulation.diff": (1, 6, 8), "diffusion_model.head.head.diff": (4, 8),
         "diffusion_model.time_embedding.0.diff_b": (8,),
     }  # fmt: skip
-    found = place(shapes, {"transformer": sizes}, "wan")
+    found = map_keys(shapes, {"transformer": sizes}, "wan")
     assert found.missed == ()
     assert sorted(modules(found)) == [
         "transformer:blocks.0.norm2",
@@ -167,17 +167,17 @@ def test_wan_s_differences_reach_norms_tables_and_biases() -> None:
 
 def test_a_control_lora_widens_the_picture_s_way_in() -> None:
     flux = model("x_embedder")
-    found = place(lora("transformer.x_embedder", inputs=8), flux, "flux1")
-    assert found.placed[0].targets == (Target(component="transformer", module="x_embedder", inputs=8),)
-    assert modules(place(lora("img_in", inputs=8), flux, "flux1")) == ["transformer:x_embedder"]
-    assert place(lora("transformer.x_embedder", inputs=12), flux, "flux1").placed == ()
-    assert place(lora("transformer.x_embedder", inputs=8), flux, "chroma").placed == ()
+    found = map_keys(lora("transformer.x_embedder", inputs=8), flux, "flux1")
+    assert found.layers[0].targets == (Target(component="transformer", module="x_embedder", inputs=8),)
+    assert modules(map_keys(lora("img_in", inputs=8), flux, "flux1")) == ["transformer:x_embedder"]
+    assert map_keys(lora("transformer.x_embedder", inputs=12), flux, "flux1").layers == ()
+    assert map_keys(lora("transformer.x_embedder", inputs=8), flux, "chroma").layers == ()
 
 
 def test_a_fused_layer_goes_to_all_its_parts_by_rows() -> None:
     parts = {f"layers.0.attn.to_{x}.weight": (rows, 4) for x, rows in (("q", 8), ("k", 2), ("v", 2))}
-    found = place(lora("layers.0.attention.qkv", outputs=12), {"transformer": parts}, "lumina2")
-    assert [(target.module[-4:], target.rows) for target in found.placed[0].targets] == [
+    found = map_keys(lora("layers.0.attention.qkv", outputs=12), {"transformer": parts}, "lumina2")
+    assert [(target.module[-4:], target.rows) for target in found.layers[0].targets] == [
         ("to_q", ((0, 8),)),
         ("to_k", ((8, 10),)),
         ("to_v", ((10, 12),)),
@@ -185,8 +185,8 @@ def test_a_fused_layer_goes_to_all_its_parts_by_rows() -> None:
 
 
 def test_halves_that_stand_the_other_way_round_are_swapped() -> None:
-    found = place(lora("final_layer.adaLN_modulation.1"), model("norm_out.linear"), "flux1")
-    assert found.placed[0].targets[0].rows == ((4, 8), (0, 4))
+    found = map_keys(lora("final_layer.adaLN_modulation.1"), model("norm_out.linear"), "flux1")
+    assert found.layers[0].targets[0].rows == ((4, 8), (0, 4))
 
 
 def test_a_fused_layer_that_the_file_repeats_in_parts_counts_once() -> None:
@@ -195,7 +195,7 @@ def test_a_fused_layer_that_the_file_repeats_in_parts_counts_once() -> None:
         **lora("diffusion_model.layers.0.attention.qkv", outputs=24),
         **lora(*(f"diffusion_model.layers.0.attention.to.{x}" for x in "qkv")),
     }
-    found = place(both, base, "z-image")
+    found = map_keys(both, base, "z-image")
     assert modules(found) == [f"transformer:layers.0.attention.to_{x}" for x in "qkv"]
     assert reasons(found) == {"of layers that the file holds a second time (diffusion_model.layers.0.attention.qkv)": 2}
 
@@ -203,21 +203,21 @@ def test_a_fused_layer_that_the_file_repeats_in_parts_counts_once() -> None:
 def test_a_fused_layer_keeps_the_rows_that_are_in_the_file_once() -> None:
     base = model(*(f"layers.0.attention.to_{x}" for x in "qkv"))
     both = {**lora("layers.0.attention.qkv", outputs=24), **lora("layers.0.attention.to_q")}
-    assert sorted(modules(place(both, base, "z-image"))) == [f"transformer:layers.0.attention.to_{x}" for x in "kqv"]
+    assert sorted(modules(map_keys(both, base, "z-image"))) == [f"transformer:layers.0.attention.to_{x}" for x in "kqv"]
 
 
 def test_low_noise_goes_to_wan_s_second_network() -> None:
     wan: Model = {name: {"blocks.0.attn1.to_q.weight": (8, 4)} for name in ("transformer", "transformer_2")}
     file = lora("diffusion_model.blocks.0.self_attn.q")
-    assert modules(place(file, wan, "wan")) == ["transformer:blocks.0.attn1.to_q"]
-    assert modules(place(file, wan, "wan", low_noise=True)) == ["transformer_2:blocks.0.attn1.to_q"]
-    assert modules(place(lora("transformer_2.blocks.0.attn1.to_q"), wan, "wan")) == [
+    assert modules(map_keys(file, wan, "wan")) == ["transformer:blocks.0.attn1.to_q"]
+    assert modules(map_keys(file, wan, "wan", low_noise=True)) == ["transformer_2:blocks.0.attn1.to_q"]
+    assert modules(map_keys(lora("transformer_2.blocks.0.attn1.to_q"), wan, "wan")) == [
         "transformer_2:blocks.0.attn1.to_q"
     ]
 
 
 def test_low_noise_means_nothing_to_a_base_of_one_network() -> None:
-    assert modules(place(lora("blocks.0.self_attn.q"), model("blocks.0.attn1.to_q"), "wan", low_noise=True)) == [
+    assert modules(map_keys(lora("blocks.0.self_attn.q"), model("blocks.0.attn1.to_q"), "wan", low_noise=True)) == [
         "transformer:blocks.0.attn1.to_q"
     ]
 
@@ -231,8 +231,8 @@ def test_anima_s_adapter_of_the_language_model_is_a_component_of_its_own() -> No
         "lora_unet_llm_adapter_blocks_0_self_attn_q_proj",
         "diffusion_model.llm_adapter.blocks.0.self_attn.q_proj",
     ):
-        assert modules(place(lora(layer), anima, "anima")) == ["text_conditioner:blocks.0.self_attn.q_proj"]
-    assert modules(place(lora("blocks.0.self_attn.q_proj"), anima, "anima")) == [
+        assert modules(map_keys(lora(layer), anima, "anima")) == ["text_conditioner:blocks.0.self_attn.q_proj"]
+    assert modules(map_keys(lora("blocks.0.self_attn.q_proj"), anima, "anima")) == [
         "transformer:transformer_blocks.0.attn1.to_q"
     ]
 
@@ -244,14 +244,14 @@ def test_diffsynth_sorts_minimax_s_rows_by_head() -> None:
         "blocks.0.attn.qkv_proj.lora_A.default.weight": (2, 4),
         "blocks.0.attn.qkv_proj.lora_B.default.weight": (12, 2),
     }
-    found = place(shapes, base, "minimax-h3")
-    assert [target.rows for target in found.placed[0].targets] == [
+    found = map_keys(shapes, base, "minimax-h3")
+    assert [target.rows for target in found.layers[0].targets] == [
         ((0, 2), (6, 8)),
         ((2, 4), (8, 10)),
         ((4, 6), (10, 12)),
     ]
-    plain = place({key.replace(".default", ""): shape for key, shape in shapes.items()}, base, "minimax-h3")
-    assert [target.rows for target in plain.placed[0].targets] == [((0, 4),), ((4, 8),), ((8, 12),)]
+    plain = map_keys({key.replace(".default", ""): shape for key, shape in shapes.items()}, base, "minimax-h3")
+    assert [target.rows for target in plain.layers[0].targets] == [((0, 4),), ((4, 8),), ((8, 12),)]
 
 
 def test_every_tensor_is_placed_or_missed() -> None:
@@ -261,8 +261,8 @@ def test_every_tensor_is_placed_or_missed() -> None:
         "bundle_emb.a": (1, 4),
         "unet.conv_in.lora_A.weight": (2, 4),
     }
-    found = place(shapes, SD1, "sd1")
-    keys = [key for each in found.placed for key in each.layer.keys.values()]
+    found = map_keys(shapes, SD1, "sd1")
+    keys = [key for each in found.layers for key in each.layer.keys.values()]
     assert sorted(keys + [key for each in found.missed for key in each.keys]) == sorted(shapes)
 
 
@@ -274,10 +274,10 @@ def test_a_name_is_known_whatever_its_size() -> None:
 
 def test_a_beginning_that_looks_like_a_wrapper_may_be_the_layer_s_own() -> None:
     base = model("transformer_blocks.0.attn.to_q")
-    assert modules(place(lora("lora_transformer_blocks_0_attn_to_q"), base, "qwen-image")) == [
+    assert modules(map_keys(lora("lora_transformer_blocks_0_attn_to_q"), base, "qwen-image")) == [
         "transformer:transformer_blocks.0.attn.to_q"
     ]
-    assert modules(place(lora("lora_transformer_transformer_blocks_0_attn_to_q"), base, "qwen-image")) == [
+    assert modules(map_keys(lora("lora_transformer_transformer_blocks_0_attn_to_q"), base, "qwen-image")) == [
         "transformer:transformer_blocks.0.attn.to_q"
     ]
 
@@ -291,6 +291,6 @@ SIZES = st.lists(st.integers(min_value=0, max_value=9), max_size=4).map(tuple)
 
 @given(st.dictionaries(st.tuples(st.sampled_from(LAYERS), st.sampled_from(ENDS)).map("".join), SIZES, max_size=12))
 def test_whatever_is_in_a_file_is_placed_or_missed(shapes: dict[str, Shape]) -> None:
-    found = place(shapes, SD1, "sd1")
-    keys = [key for each in found.placed for key in each.layer.keys.values()]
+    found = map_keys(shapes, SD1, "sd1")
+    keys = [key for each in found.layers for key in each.layer.keys.values()]
     assert sorted(keys + [key for each in found.missed for key in each.keys]) == sorted(shapes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub_ui.generate.lora.key_maps.stable_diffusion import plain
-from hub_ui.generate.lora.key_maps.table import Entry, swapped, within
+from hub_ui.generate.lora.key_maps.table import Entry, swap_halves, within
 from hub_ui.generate.lora.key_maps.tables import TABLES
 from hub_ui.generate.lora.module_names import flat
 from tests.hub_ui.generate.lora.naming import names
@@ -232,7 +232,7 @@ def test_wrappers_around_an_encoder_are_left_out(name: str, expected: str) -> No
 
 
 def test_rows_of_a_block_have_its_name_before_them() -> None:
-    assert within("a.{}", "b.{}", {"q": "x", "qk": ("x", "y"), "m": swapped("z"), "": ""}) == {
+    assert within("a.{}", "b.{}", {"q": "x", "qk": ("x", "y"), "m": swap_halves("z"), "": ""}) == {
         "a.{}.q": Entry(modules=("b.{}.x",)),
         "a.{}.qk": Entry(modules=("b.{}.x", "b.{}.y")),
         "a.{}.m": Entry(modules=("b.{}.z",), swap="always"),

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights
-from hub_ui.generate.lora.load import layers_of, read
-from hub_ui.generate.lora.modules import Layer, Shape
-from tests.hub_ui.generate.building import save_kohya
+from hub_ui.generate.lora.load import is_for_low_noise, load_patches, read
+from hub_ui.generate.lora.module_names import names_of
+from hub_ui.generate.lora.modules import components, model_of
+from tests.hub_ui.generate.building import adapter, save_kohya
 
 KEY = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 
@@ -127,146 +129,45 @@ def test_a_damaged_file_is_refused_in_words_or_read(tmp_path: Path, data: Any) -
         read(path, "a")
 
 
-def only(shapes: dict[str, Shape]) -> Layer:
-    layers, missed = layers_of(shapes)
-    assert missed == ()
-    assert len(layers) == 1
-    return layers[0]
+@pytest.fixture(scope="module")
+def pipe(base: str) -> Any:
+    return StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
 
 
-def missed(shapes: dict[str, Shape]) -> dict[str, tuple[str, ...]]:
-    return {each.reason: each.keys for each in layers_of(shapes)[1]}
+def memory(pipe: Any, path: Path) -> int:
+    return load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1")).size
 
 
-def test_a_lora_has_two_factors_and_its_strength() -> None:
-    layer = only(
-        {"lora_unet_a.lora_down.weight": (4, 8), "lora_unet_a.lora_up.weight": (8, 4), "lora_unet_a.alpha": ()}
-    )
-    assert (layer.name, layer.algorithm, layer.dora) == ("lora_unet_a", "lora", False)
-    assert layer.keys == {
-        "down": "lora_unet_a.lora_down.weight",
-        "up": "lora_unet_a.lora_up.weight",
-        "alpha": "lora_unet_a.alpha",
+def test_a_file_takes_as_much_memory_as_its_tensors_have_bytes(pipe: Any, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors", text=True)
+    assert memory(pipe, path) == sum(value.nbytes for value in load_file(path).values())
+
+
+def test_what_is_widened_counts_as_wide_as_it_is_kept(pipe: Any, tmp_path: Path) -> None:
+    path = save_kohya(tmp_path / "a.safetensors")
+    small = {
+        name: value if name.endswith("alpha") else value.to(torch.float8_e4m3fn)
+        for name, value in load_file(path).items()
     }
+    save_file(small, path)
+    factors = sum(value.numel() for name, value in small.items() if not name.endswith("alpha"))
+    assert memory(pipe, path) == 2 * factors > path.stat().st_size
 
 
-@pytest.mark.parametrize(
-    ("ends", "algorithm"),
-    [
-        ({".lora_A.default.weight": (2, 8), ".lora_B.default.weight": (8, 2)}, "lora"),
-        ({".lora.down.weight": (2, 8), ".lora.up.weight": (8, 2)}, "lora"),
-        ({"_lora.down.weight": (2, 8), "_lora.up.weight": (8, 2)}, "lora"),
-        ({".lora_A.weight": (2, 8), ".lora_B.weight": (8, 2), ".lora_B.bias": (8,)}, "lora"),
-        (
-            {".lora_down.weight": (2, 8, 1, 1), ".lora_up.weight": (8, 2, 1, 1), ".lora_mid.weight": (2, 2, 3, 3)},
-            "lora",
-        ),
-        ({f".hada_w{n}_{x}": (8, 2) for n in "12" for x in "ab"}, "loha"),
-        ({".lokr_w1": (2, 2), ".lokr_w2": (4, 4)}, "lokr"),
-        ({".lokr_w1_a": (2, 1), ".lokr_w1_b": (1, 2), ".lokr_w2_a": (4, 1), ".lokr_w2_b": (1, 4)}, "lokr"),
-        ({".oft_blocks": (2, 4, 4)}, "oft"),
-        ({".oft_R.weight": (2, 6)}, "oft"),
-        ({".oft_blocks": (3, 2, 4, 4)}, "boft"),
-        ({".weight": (8,), ".on_input": ()}, "ia3"),
-        ({".ia3_l": (8, 1)}, "ia3"),
-        ({f".{x}.weight": (2, 2) for x in ("a1", "a2", "b1", "b2")}, "glora"),
-        ({".diff": (8, 8), ".diff_b": (8,)}, "diff"),
-        ({".diff_b": (8,)}, "diff"),
-        ({".w_norm": (8,), ".b_norm": (8,)}, "norm"),
-        ({".set_weight": (8,)}, "set"),
-    ],
-)
-def test_the_parts_of_a_layer_tell_its_algorithm(ends: dict[str, Shape], algorithm: str) -> None:
-    layer = only({f"unet.a.b{end}": shape for end, shape in ends.items()})
-    assert (layer.name, layer.algorithm) == ("unet.a.b", algorithm)
-    assert len(layer.keys) == len(ends)
+@pytest.mark.parametrize("name", ["nightbus_wan22_low_noise", "Boats-LowNoise-v2", "boats_low"])
+def test_a_file_name_says_that_it_is_for_little_noise(name: str) -> None:
+    assert is_for_low_noise(adapter(Path(f"{name}.safetensors"), title="Boats"), {})
 
 
-@pytest.mark.parametrize("end", [".dora_scale", ".lora_magnitude_vector", ".magnitude"])
-def test_a_magnitude_makes_it_a_dora(end: str) -> None:
-    layer = only({"a.lora_A.weight": (2, 8), "a.lora_B.weight": (8, 2), f"a{end}": (8,)})
-    assert layer.dora
-    assert layer.keys["magnitude"] == f"a{end}"
+@pytest.mark.parametrize("name", ["nightbus_high_noise", "low_poly_v1", "boats", "yellow"])
+def test_other_file_names_do_not(name: str) -> None:
+    assert not is_for_low_noise(adapter(Path(f"{name}.safetensors"), title="Boats"), {})
 
 
-def test_a_lokr_has_a_magnitude_too() -> None:
-    layer = only({"a.lokr_w1": (2, 2), "a.lokr_w2": (4, 4), "a.dora_scale": (8, 1), "a.alpha": ()})
-    assert (layer.algorithm, layer.dora) == ("lokr", True)
+def test_a_file_name_that_says_nothing_leaves_it_to_the_model_it_was_trained_on() -> None:
+    trained = {"ss_sd_model_name": "wan2.2_t2v_low_noise_14B_fp16.safetensors"}
+    assert is_for_low_noise(adapter(Path("boats.safetensors"), title="Boats, high noise"), trained)
 
 
-def test_a_difference_beside_a_lora_is_a_layer_of_its_own() -> None:
-    shapes: dict[str, Shape] = {"a.lora_down.weight": (2, 8), "a.lora_up.weight": (8, 2), "a.diff_b": (8,)}
-    layers, left = layers_of({**shapes, "a.alpha": ()})
-    assert [(layer.algorithm, sorted(layer.keys)) for layer in layers] == [
-        ("lora", ["alpha", "down", "up"]),
-        ("diff", ["diff_b"]),
-    ]
-    assert left == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "layer"),
-    [
-        ("double_blocks.0.img_attn.norm.query_norm.scale", "double_blocks.0.img_attn.norm.query_norm"),
-        ("single_blocks.3.norm.key_norm.scale", "single_blocks.3.norm.key_norm"),
-        (
-            "transformer.transformer_blocks.0.attn.norm_added_k.weight",
-            "transformer.transformer_blocks.0.attn.norm_added_k",
-        ),
-    ],
-)
-def test_a_control_lora_brings_norms_as_they_shall_be(name: str, layer: str) -> None:
-    found = only({name: (128,)})
-    assert (found.name, found.algorithm, found.keys) == (layer, "set", {"set": name})
-
-
-@pytest.mark.parametrize("end", [".lora_A.weight", ".lora_B.weight", ".hada_w1_a", ".lokr_w1", ".lokr_w2_b", ".alpha"])
-def test_half_a_layer_is_missed(end: str) -> None:
-    assert missed({f"a{end}": (2, 8)}) == {"of layers whose other half is missing in the file": (f"a{end}",)}
-
-
-def test_an_alpha_goes_with_the_half_it_belongs_to() -> None:
-    assert missed({"a.lora_up.weight": (8, 2), "a.alpha": ()}) == {
-        "of layers whose other half is missing in the file": ("a.lora_up.weight", "a.alpha")
-    }
-
-
-@pytest.mark.parametrize("name", ["bundle_emb.flower.clip_l", "bundle_emb.flower.string_to_param.*", "<flower>"])
-def test_an_embedding_is_missed(name: str) -> None:
-    assert missed({name: (2, 768)}) == {"an embedding bundled with the LoRA, which the preview does not use": (name,)}
-
-
-def test_what_no_algorithm_has_is_missed() -> None:
-    assert missed({"a.lora_A.weight": (2, 8), "a.lora_B.weight": (8, 2), "conv_in.weight": (3, 3)}) == {
-        "that no LoRA algorithm has": ("conv_in.weight",)
-    }
-
-
-def test_numbered_layers_keep_their_numbers() -> None:
-    assert only({"unet:12:down": (4, 8), "unet:12:up": (8, 4)}).name == "unet:12"
-
-
-def test_every_tensor_is_in_a_layer_or_missed() -> None:
-    shapes: dict[str, Shape] = {
-        "a.lora_A.weight": (2, 8), "a.lora_B.weight": (8, 2), "b.diff": (8, 8), "c.alpha": (), "bundle_emb.x": (1, 8),
-        "rest": (1,), "w_a_001": (2, 2), "d.hada_w1_a": (2, 2),
-    }  # fmt: skip
-    layers, left = layers_of(shapes)
-    keys = [key for layer in layers for key in layer.keys.values()] + [key for each in left for key in each.keys]
-    assert sorted(keys) == sorted(shapes)
-
-
-def test_a_mixture_of_loras_is_missed_whole() -> None:
-    assert missed(
-        {
-            "lora_unet_a.lora_down.weight": (4, 8),
-            "lora_unet_a.lora_ups.0.weight": (8, 4),
-            "lora_unet_a.router.bias": (2,),
-        }
-    ) == {
-        "of layers whose other half is missing in the file": ("lora_unet_a.lora_down.weight",),
-        "of a mixture of LoRAs, which the preview can't weigh": (
-            "lora_unet_a.lora_ups.0.weight",
-            "lora_unet_a.router.bias",
-        ),
-    }
+def test_a_title_that_names_both_says_nothing() -> None:
+    assert not is_for_low_noise(adapter(Path("boats.safetensors"), title="Boats (high noise and low noise)"), {})

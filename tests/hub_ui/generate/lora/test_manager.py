@@ -1,4 +1,4 @@
-"""LoRAs on a tiny Stable Diffusion: what the pipeline draws is compared, not what the rack believes."""
+"""LoRAs on a tiny Stable Diffusion: what the pipeline draws is compared, not what the manager believes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from diffusers.hooks.group_offloading import apply_group_offloading
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
-from hub_ui.generate.lora import conversion
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import ParamHandle
 from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
 
@@ -43,8 +43,8 @@ def pipe(shared: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def rack(pipe: Any) -> Iterator[AdapterManager]:
-    built = AdapterManager(pipe, "sd1", Cache(100 * MEGABYTE))
+def manager(pipe: Any) -> Iterator[AdapterManager]:
+    built = AdapterManager(pipe, "sd1", LoraCache(100 * MEGABYTE))
     yield built
     built.close()
 
@@ -87,188 +87,204 @@ def by_diffusers(pipe: Any, weights: dict[Path, float]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.5, -0.7, 1.5])
-def test_a_picture_is_the_one_diffusers_draws(pipe: Any, rack: AdapterManager, tmp_path: Path, weight: float) -> None:
+def test_a_picture_is_the_one_diffusers_draws(
+    pipe: Any, manager: AdapterManager, tmp_path: Path, weight: float
+) -> None:
     path = save_kohya(tmp_path / "a.safetensors", alpha=2.0, text=True)
-    rack.switch([adapter(path, weight=weight)])
+    manager.set_adapters([adapter(path, weight=weight)])
     found = drawn(pipe)
-    rack.off()
+    manager.disable()
     close(found, by_diffusers(pipe, {path: weight}))
 
 
-def test_two_loras_add_up_as_in_diffusers(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_two_loras_add_up_as_in_diffusers(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     one, other = save_kohya(tmp_path / "1.safetensors", rank=2), save_peft(tmp_path / "2.safetensors", seed=2)
-    rack.switch([adapter(one, weight=0.8), adapter(other, weight=-0.4)])
+    manager.set_adapters([adapter(one, weight=0.8), adapter(other, weight=-0.4)])
     found = drawn(pipe)
-    rack.off()
+    manager.disable()
     close(found, by_diffusers(pipe, {one: 0.8, other: -0.4}))
 
 
-def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_alpha_in_the_metadata_of_a_diffusers_file_holds(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     layers = ["to_q", "to_k", "to_v", "to_out.0"]
     config = {"r": 4, "lora_alpha": 2, "target_modules": layers, "alpha_pattern": {"to_q": 8}}
     written = json.dumps({f"unet.{name}": value for name, value in config.items()})
     path = save_peft(tmp_path / "a.safetensors", metadata={"format": "pt", "lora_adapter_metadata": written})
-    rack.switch([adapter(path)])
+    manager.set_adapters([adapter(path)])
     found = drawn(pipe)
-    rack.off()
+    manager.disable()
     close(found, by_diffusers(pipe, {path: 1.0}))
 
 
-def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     path = save_peft(tmp_path / "a.safetensors")
-    rack.switch([adapter(path, weight=0.5), adapter(path, weight=0.25)])
+    manager.set_adapters([adapter(path, weight=0.5), adapter(path, weight=0.25)])
     twice = drawn(pipe)
-    rack.switch([adapter(path, weight=0.75)])
+    manager.set_adapters([adapter(path, weight=0.75)])
     close(twice, drawn(pipe))
 
 
 @pytest.mark.parametrize("make", [save_kohya, lokr])
 def test_weight_nought_and_off_are_the_base_to_the_bit(
-    pipe: Any, rack: AdapterManager, tmp_path: Path, make: Callable[[Path], Path]
+    pipe: Any, manager: AdapterManager, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     own = drawn(pipe)
-    rack.switch([adapter(make(tmp_path / "a.safetensors"))])
+    manager.set_adapters([adapter(make(tmp_path / "a.safetensors"))])
     assert not torch.equal(drawn(pipe), own)
-    rack.weigh([0.0])
+    manager.set_weights([0.0])
     assert torch.equal(drawn(pipe), own)
-    rack.weigh([0.7])
-    rack.off()
+    manager.set_weights([0.7])
+    manager.disable()
     assert torch.equal(drawn(pipe), own)
 
 
-def test_merging_draws_the_same_and_is_undone(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_merging_draws_the_same_and_is_undone(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     low_rank, whole = save_kohya(tmp_path / "a.safetensors", text=True), lokr(tmp_path / "b.safetensors")
-    rack.switch([adapter(low_rank, weight=0.6), adapter(whole)])
+    manager.set_adapters([adapter(low_rank, weight=0.6), adapter(whole)])
     live = drawn(pipe)
-    with rack.merged():
+    with manager.merge():
         assert not any(module._forward_hooks for module in pipe.unet.modules())
         close(drawn(pipe), live)
     assert torch.equal(drawn(pipe), live)
 
 
 def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
-    pipe: Any, rack: AdapterManager, tmp_path: Path
+    pipe: Any, manager: AdapterManager, tmp_path: Path
 ) -> None:
     own = drawn(pipe)
-    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
-    with pytest.raises(KeyboardInterrupt), rack.merged():
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with pytest.raises(KeyboardInterrupt), manager.merge():
         raise KeyboardInterrupt
-    rack.off()
+    manager.disable()
     assert torch.equal(drawn(pipe), own)
 
 
-def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     one, other = save_kohya(tmp_path / "a.safetensors", text=True), save_peft(tmp_path / "b.safetensors", seed=2)
-    rack.switch([adapter(one), adapter(other)])
+    manager.set_adapters([adapter(one), adapter(other)])
     rows = [[0.0, 0.0], [0.5, 0.0], [1.2, -0.5]]
-    with rack.rows(rows):
+    with manager.row_weights(rows):
         together = drawn(pipe, 3)
     for row, picture in zip(rows, together, strict=True):
-        rack.weigh(row)
+        manager.set_weights(row)
         close(drawn(pipe)[0], picture)
 
 
-def test_after_rows_the_weights_are_those_of_before(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
-    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"), weight=0.5)])
+def test_after_rows_the_weights_are_those_of_before(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"), weight=0.5)])
     before = drawn(pipe)
-    with rack.rows([[0.0], [1.0]]):
+    with manager.row_weights([[0.0], [1.0]]):
         drawn(pipe, 2)
     assert torch.equal(drawn(pipe), before)
 
 
-def test_what_is_merged_meanwhile_has_no_rows(rack: AdapterManager, tmp_path: Path) -> None:
-    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
-    with rack.merged():
-        assert not rack.per_row
-        with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+def test_what_is_merged_meanwhile_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    with manager.merge():
+        assert not manager.supports_row_weights
+        with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
             pass
-    assert rack.per_row
+    assert manager.supports_row_weights
 
 
-def test_what_changes_weights_as_a_whole_has_no_rows(rack: AdapterManager, tmp_path: Path) -> None:
-    rack.switch([adapter(lokr(tmp_path / "a.safetensors"))])
-    assert not rack.per_row
-    with pytest.raises(NotPerRow), rack.rows([[0.0], [1.0]]):
+def test_what_changes_weights_as_a_whole_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
+    manager.set_adapters([adapter(lokr(tmp_path / "a.safetensors"))])
+    assert not manager.supports_row_weights
+    with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
         pass
 
 
-def test_coverage_says_what_took_effect_and_why_the_rest_did_not(rack: AdapterManager, tmp_path: Path) -> None:
+def test_coverage_says_what_took_effect_and_why_the_rest_did_not(manager: AdapterManager, tmp_path: Path) -> None:
     path = save_peft(tmp_path / "a.safetensors")
     stray = {"unet.nobody.to_q.lora_A.weight": torch.randn(4, 64), "unet.nobody.to_q.lora_B.weight": torch.randn(64, 4)}
     save_file({**load_file(path), **stray}, path)
-    [coverage] = rack.switch([adapter(path, title="Ink")]).coverage
+    [coverage] = manager.set_adapters([adapter(path, title="Ink")]).coverage
     assert (coverage.title, coverage.applied, coverage.total) == ("Ink", 48, 50)
     assert [set(missed.keys) for missed in coverage.missed] == [set(stray)]
 
 
-def test_every_tensor_is_counted_once(rack: AdapterManager, tmp_path: Path) -> None:
+def test_every_tensor_is_counted_once(manager: AdapterManager, tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "a.safetensors", text=True)
-    [coverage] = rack.switch([adapter(path)]).coverage
+    [coverage] = manager.set_adapters([adapter(path)]).coverage
     assert coverage.sentence() == "96 of 96 tensors applied"
 
 
 def test_a_file_of_which_nothing_fits_is_refused_with_the_reason(
-    pipe: Any, rack: AdapterManager, tmp_path: Path
+    pipe: Any, manager: AdapterManager, tmp_path: Path
 ) -> None:
     own = drawn(pipe)
     with pytest.raises(DoesNotFit, match=r"None of the 72 tensors of “wide” fit this base model.*: 72 of layers that"):
-        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+        manager.set_adapters([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
     assert torch.equal(drawn(pipe), own)
 
 
 def test_the_loras_before_stay_on_when_the_next_ones_are_refused(
-    pipe: Any, rack: AdapterManager, tmp_path: Path
+    pipe: Any, manager: AdapterManager, tmp_path: Path
 ) -> None:
-    rack.switch([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
     before = drawn(pipe)
     with pytest.raises(DoesNotFit):
-        rack.switch([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
+        manager.set_adapters([adapter(save_kohya(tmp_path / "wide.safetensors", width=48))])
     assert torch.equal(drawn(pipe), before)
 
 
 def test_a_failure_while_they_are_put_on_leaves_the_base(
-    pipe: Any, rack: AdapterManager, tmp_path: Path, monkeypatch: Any
+    pipe: Any, manager: AdapterManager, tmp_path: Path, monkeypatch: Any
 ) -> None:
     own, path = drawn(pipe), lokr(tmp_path / "a.safetensors")
-    rack.switch([adapter(path)])
-    monkeypatch.setattr("hub_ui.generate.lora.merge.Slot.put", _out_of_memory_once())
+    manager.set_adapters([adapter(path)])
+    monkeypatch.setattr(ParamHandle, "write", _out_of_memory_once())
     with pytest.raises(torch.OutOfMemoryError):
-        rack.weigh([0.5])
+        manager.set_weights([0.5])
     assert torch.equal(drawn(pipe), own)
 
 
 def _out_of_memory_once() -> Callable[..., None]:
-    put, times = ParamHandle.put, iter([True])
+    write, times = ParamHandle.write, iter([True])
 
-    def failing(slot: ParamHandle, value: torch.Tensor) -> None:
+    def failing(param: ParamHandle, value: torch.Tensor) -> None:
         if next(times, False):
             raise torch.OutOfMemoryError
-        put(slot, value)
+        write(param, value)
 
     return failing
 
 
-def test_a_cached_file_is_not_read_again(rack: AdapterManager, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_cached_file_is_not_read_again(manager: AdapterManager, tmp_path: Path, monkeypatch: Any) -> None:
     one, other = save_kohya(tmp_path / "1.safetensors"), save_kohya(tmp_path / "2.safetensors", seed=2)
     for path in (one, other):
-        rack.switch([adapter(path)])
-    monkeypatch.setattr(conversion, "converted", None)
+        manager.set_adapters([adapter(path)])
+    monkeypatch.setattr("hub_ui.generate.lora.manager.load_patches", None)
     one.touch()
-    rack.switch([adapter(other)])
+    manager.set_adapters([adapter(other)])
 
 
-def test_two_racks_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path) -> None:
-    cache, path = Cache(100 * MEGABYTE), save_kohya(tmp_path / "a.safetensors")
+def test_the_names_of_a_model_are_built_once_for_all_files(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    models: list[Any] = []
+
+    def build(model: Any, architecture: str) -> Names:
+        models.append(model)
+        return names_of(model, architecture)
+
+    monkeypatch.setattr("hub_ui.generate.lora.manager.names_of", build)
+    manager = AdapterManager(pipe, "sd1", LoraCache(100 * MEGABYTE))
+    for seed in range(3):
+        manager.set_adapters([adapter(save_kohya(tmp_path / f"{seed}.safetensors", seed=seed), weight=0.0)])
+    assert len(models) == 1
+
+
+def test_two_managers_share_what_one_of_them_has_read(pipe: Any, tmp_path: Path) -> None:
+    cache, path = LoraCache(100 * MEGABYTE), save_kohya(tmp_path / "a.safetensors")
     for _ in range(2):
-        AdapterManager(pipe, "sd1", cache).switch([adapter(path, weight=0.0)])
+        AdapterManager(pipe, "sd1", cache).set_adapters([adapter(path, weight=0.0)])
     assert len(cache) == 1
 
 
-def test_a_file_replaced_under_the_same_name_is_read_anew(pipe: Any, rack: AdapterManager, tmp_path: Path) -> None:
+def test_a_file_replaced_under_the_same_name_is_read_anew(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     path = save_kohya(tmp_path / "a.safetensors")
-    rack.switch([adapter(path)])
+    manager.set_adapters([adapter(path)])
     before = drawn(pipe)
-    rack.switch([adapter(save_kohya(path, seed=2, rank=8))])
+    manager.set_adapters([adapter(save_kohya(path, seed=2, rank=8))])
     assert not torch.equal(drawn(pipe), before)
 
 
@@ -295,21 +311,21 @@ def control(path: Path) -> Path:
 
 def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path: Path) -> None:
     pipe = flux()
-    rack, x = AdapterManager(pipe, "flux1", Cache(MEGABYTE)), torch.randn(3, 128)
+    manager, x = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE)), torch.randn(3, 128)
     old, config = pipe.transformer.x_embedder, pipe.transformer.config
     weight, at = old.weight, old.weight.data_ptr()
     with torch.no_grad():
         own = old(x[:, :64])
-        switched = rack.switch([adapter(control(tmp_path / "a.safetensors"))])
+        switched = manager.set_adapters([adapter(control(tmp_path / "a.safetensors"))])
         assert switched.control
         assert pipe.transformer.x_embedder is old, "what offloading has hooked up"
         assert pipe.transformer.config.in_channels == 128
         tensors = load_file(tmp_path / "a.safetensors")
         down, up = (tensors[f"transformer.x_embedder.lora_{half}.weight"] for half in "AB")
         close(pipe.transformer.x_embedder(x), own + x @ down.T @ up.T)
-        rack.weigh([0.0])
+        manager.set_weights([0.0])
         close(pipe.transformer.x_embedder(x), own)
-    rack.off()
+    manager.disable()
     assert (old.weight is weight, old.weight.data_ptr(), old.in_features) == (True, at, 64)
     assert pipe.transformer.config is config
     assert pipe.transformer.config.in_channels == 64
@@ -319,12 +335,12 @@ def test_weights_that_offloading_keeps_elsewhere_are_not_merged_for_speed(tmp_pa
     pipe, path, here = flux(), tmp_path / "a.safetensors", torch.device("cpu")
     save_file({f"transformer.x_embedder.lora_{half}.weight": torch.randn(size) for half, size in
                (("A", (4, 64)), ("B", (32, 4)))}, path)  # fmt: skip
-    rack, layer = AdapterManager(pipe, "flux1", Cache(MEGABYTE)), pipe.transformer.x_embedder
-    rack.switch([adapter(path)])
-    with rack.merged():
+    manager, layer = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE)), pipe.transformer.x_embedder
+    manager.set_adapters([adapter(path)])
+    with manager.merge():
         assert not layer._forward_hooks
     apply_group_offloading(pipe.transformer, onload_device=here, offload_device=here, offload_type="leaf_level")
-    with rack.merged():
+    with manager.merge():
         assert layer._forward_hooks
 
 
@@ -332,15 +348,15 @@ def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
     pipe, other = flux(), tmp_path / "b.safetensors"
     layer = "transformer.x_embedder.lora_"
     save_file({f"{layer}A.weight": torch.randn(4, 64), f"{layer}B.weight": torch.randn(32, 4)}, other)
-    rack = AdapterManager(pipe, "flux1", Cache(MEGABYTE))
-    [first, second] = rack.switch([adapter(control(tmp_path / "a.safetensors")), adapter(other)]).coverage
+    manager = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE))
+    [first, second] = manager.set_adapters([adapter(control(tmp_path / "a.safetensors")), adapter(other)]).coverage
     assert (first.applied, second.applied) == (4, 2)
     x = torch.randn(3, 128)
     with torch.no_grad():
         live = pipe.transformer.x_embedder(x)
-        with rack.merged():
+        with manager.merge():
             close(pipe.transformer.x_embedder(x), live)
-    rack.close()
+    manager.close()
 
 
 @pytest.fixture(autouse=True)

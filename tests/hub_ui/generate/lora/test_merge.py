@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.merge import Originals, pays
-from hub_ui.generate.lora.modules import ParamHandle, slots_of
+from hub_ui.generate.lora.merge import Originals, saves_time
+from hub_ui.generate.lora.modules import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
 
 
@@ -15,14 +15,14 @@ def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> WeightPatch
     return WeightPatch(algorithm="diff", factors=Factors(parts=parts, keys={}))  # type: ignore[arg-type]
 
 
-def slots(module: nn.Module) -> dict[str, ParamHandle]:
-    return dict(slots_of(nn.ModuleDict({"a": module}), "a"))
+def params(module: nn.Module) -> dict[str, ParamHandle]:
+    return dict(param_handles(nn.ModuleDict({"a": module}), "a"))
 
 
 def test_weights_and_biases_gain_and_are_restored_bit_for_bit() -> None:
     module, kept = nn.Linear(3, 2), Originals()
     own, parameter = {name: value.clone() for name, value in module.state_dict().items()}, module.weight
-    kept.merge(slots(module), [(change(torch.ones(2, 3), torch.ones(2)), 0.5)])
+    kept.merge(params(module), [(change(torch.ones(2, 3), torch.ones(2)), 0.5)])
     torch.testing.assert_close(module.weight.data, own["weight"] + 0.5)
     torch.testing.assert_close(module.bias.data, own["bias"] + 0.5)
     kept.restore_all()
@@ -34,15 +34,15 @@ def test_merging_again_starts_from_the_modules_own_weights() -> None:
     module, kept = nn.Linear(3, 2), Originals()
     own = module.weight.data.clone()
     for amount in (1.0, -0.3):
-        kept.merge(slots(module), [(change(torch.ones(2, 3)), amount)])
+        kept.merge(params(module), [(change(torch.ones(2, 3)), amount)])
     torch.testing.assert_close(module.weight.data, own - 0.3)
 
 
 def test_an_amount_of_zero_is_the_modules_own_weight() -> None:
     module, kept = nn.Linear(3, 2), Originals()
     own = module.weight.data.clone()
-    kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
-    kept.merge(slots(module), [(change(torch.ones(2, 3)), 0.0)])
+    kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
+    kept.merge(params(module), [(change(torch.ones(2, 3)), 0.0)])
     assert torch.equal(module.weight.data, own)
     assert len(kept) == 0
 
@@ -50,9 +50,9 @@ def test_an_amount_of_zero_is_the_modules_own_weight() -> None:
 def test_what_could_not_be_put_back_is_put_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
     module, kept = nn.Linear(3, 2), Originals()
     own = module.weight.data.clone()
-    kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
+    kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
     with monkeypatch.context() as failing:
-        failing.setattr(ParamHandle, "put", _out_of_memory)
+        failing.setattr(ParamHandle, "write", _out_of_memory)
         with pytest.raises(torch.OutOfMemoryError):
             kept.restore_all()
     kept.restore_all()
@@ -67,28 +67,28 @@ def test_sums_are_taken_in_full_precision_and_rounded_once() -> None:
     module, kept = nn.Linear(1, 1).to(torch.bfloat16), Originals()
     module.weight.data.fill_(256.0)
     small = [(change(torch.full((1, 1), 0.75)), 1.0)] * 2
-    kept.merge(slots(module), small)
+    kept.merge(params(module), small)
     # Each by itself would be lost: bfloat16 knows no number between 256 and 258.
     assert module.weight.item() == 258.0
 
 
 def test_the_same_again_is_not_computed_again() -> None:
     module, kept, patch = nn.Linear(3, 2), Originals(), change(torch.ones(2, 3))
-    kept.merge(slots(module), [(patch, 1.0)])
+    kept.merge(params(module), [(patch, 1.0)])
     before = module.weight.data_ptr()
-    kept.merge(slots(module), [(patch, 1.0)])
+    kept.merge(params(module), [(patch, 1.0)])
     assert module.weight.data_ptr() == before
 
 
 def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later() -> None:
     module, kept = nn.Linear(3, 2), Originals()
     with torch.inference_mode():
-        kept.merge(slots(module), [(change(torch.ones(2, 3)), 1.0)])
+        kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
     assert not module.weight.data.is_inference()
 
 
 def test_merging_pays_with_more_steps_and_in_layers_that_are_not_wide_at_both_ends() -> None:
     deep, shallow = (1280, 1280, 3, 3), (320, 320)
-    assert [pays(deep, 16, steps) for steps in (2, 30, None)] == [False, True, True]
-    assert [pays(shallow, 16, steps) for steps in (2, 30, None)] == [True, True, True]
-    assert pays((320,), 0, 1)
+    assert [saves_time(deep, 16, steps) for steps in (2, 30, None)] == [False, True, True]
+    assert [saves_time(shallow, 16, steps) for steps in (2, 30, None)] == [True, True, True]
+    assert saves_time((320,), 0, 1)

@@ -10,7 +10,7 @@ from torch import nn
 
 from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.merge import Originals
-from hub_ui.generate.lora.modules import components, model_of, slots_of
+from hub_ui.generate.lora.modules import components, model_of, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
 
 
@@ -35,19 +35,19 @@ def test_parts_of_a_modular_pipeline_are_found_too() -> None:
 
 
 def test_a_module_has_its_weight_and_its_bias_where_it_has_one() -> None:
-    assert list(slots_of(Holder(), "layer")) == ["weight"]
+    assert list(param_handles(Holder(), "layer")) == ["weight"]
 
 
 def test_a_bare_parameter_is_found_by_its_own_name() -> None:
     holder = Holder()
-    [slot] = slots_of(holder, "table").values()
-    slot.put(torch.ones(1, 4))
+    [param] = param_handles(holder, "table").values()
+    param.write(torch.ones(1, 4))
     assert holder.table.tolist() == [[1, 1, 1, 1]]
 
 
 def test_what_is_not_there_raises() -> None:
     with pytest.raises(AttributeError):
-        slots_of(Holder(), "nothing")
+        param_handles(Holder(), "nothing")
 
 
 def test_weights_that_accelerate_keeps_elsewhere_are_changed_and_restored_there() -> None:
@@ -55,7 +55,7 @@ def test_weights_that_accelerate_keeps_elsewhere_are_changed_and_restored_there(
     own = holder(x)
     cpu_offload(holder, execution_device=torch.device("cpu"))
     patch = WeightPatch(algorithm="diff", factors=Factors(parts={"diff": torch.ones(2, 3)}, keys={}))
-    kept.merge(slots_of(holder, "0"), [(patch, 1.0)])
+    kept.merge(param_handles(holder, "0"), [(patch, 1.0)])
     torch.testing.assert_close(holder(x), own + x.sum())
     kept.restore_all()
     assert torch.equal(holder(x), own)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hub_ui.generate.lora.modules import Layer, Target, slots_of
+from hub_ui.generate.lora.modules import Layer, Target, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Module, Patch, Unfit, patches
 from hub_ui.generate.lora.scale import Scales
 
@@ -16,8 +16,8 @@ from hub_ui.generate.lora.scale import Scales
 def made(module: nn.Module, algorithm: str = "lora", name: str = "it", **parts: torch.Tensor) -> list[Patch]:
     """Of a file with these parts, for a module of this kind within a model."""
     layer = Layer(name="x", algorithm=algorithm, keys={part: part for part in parts})  # type: ignore[misc]
-    slots = slots_of(nn.ModuleDict({"it": module}), name)
-    whole = Module(shape=tuple(slots["weight"].read().shape), slots=slots)
+    params = param_handles(nn.ModuleDict({"it": module}), name)
+    whole = Module(shape=tuple(params["weight"].read().shape), params=params)
     return patches(layer, Target(component="unet", module=name), whole, parts, Scales())
 
 

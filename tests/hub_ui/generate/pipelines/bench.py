@@ -1,4 +1,4 @@
-"""Both sides of a comparison: diffusers alone, or the files' meaning worked out by hand; and the product's rack."""
+"""Both sides of a comparison: diffusers alone, or the files' meaning worked out by hand; and the product's manager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, load, plain
@@ -36,7 +36,7 @@ class Bench:
     """Loads each tiny pipeline once for all tests."""
 
     folder: Path
-    cache: Cache
+    cache: LoraCache
     loaded: dict[Callable[[Path], Path], Tiny] = field(default_factory=dict)
 
     def tiny(self, base: Base) -> Tiny:
@@ -62,18 +62,22 @@ def _with_base(tiny: Tiny, made: Sequence[torch.Tensor]) -> Mapping[Weights, tor
     return dict(zip(WEIGHTS, (tiny.drawn, *made), strict=True))
 
 
-def by_rack(tiny: Tiny, paths: Sequence[Path], cache: Cache, merged: bool = False) -> Mapping[Weights, torch.Tensor]:
-    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache)
+def by_manager(
+    tiny: Tiny, paths: Sequence[Path], cache: LoraCache, merged: bool = False
+) -> Mapping[Weights, torch.Tensor]:
+    manager = AdapterManager(tiny.ours, tiny.base.architecture, cache)
     before = snapshot(tiny.ours)
     made = {}
     try:
         for row in WEIGHTS:
-            switched = rack.switch([adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)])
+            switched = manager.set_adapters(
+                [adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)]
+            )
             assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
-            made[row] = _drawn(rack, tiny, merged)
+            made[row] = _drawn(manager, tiny, merged)
         return made
     finally:
-        rack.close()
+        manager.close()
         assert same_networks(before, snapshot(tiny.ours)), "the base is not what it was"
 
 
@@ -97,10 +101,10 @@ def same_networks(ones: Mapping[tuple[str, str], torch.Tensor], others: Mapping[
     return ones.keys() == others.keys() and all(torch.equal(value, others[at]) for at, value in ones.items())
 
 
-def _drawn(rack: AdapterManager, tiny: Tiny, merged: bool) -> torch.Tensor:
+def _drawn(manager: AdapterManager, tiny: Tiny, merged: bool) -> torch.Tensor:
     if not merged:
         return draw(tiny.ours, tiny.base)
-    with rack.merged():
+    with manager.merge():
         return draw(tiny.ours, tiny.base)
 
 

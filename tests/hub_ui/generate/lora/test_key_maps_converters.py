@@ -14,7 +14,7 @@ import pytest
 from hub_ui.generate.lora.key_maps import stable_diffusion
 from hub_ui.generate.lora.key_maps.table import Entry
 from hub_ui.generate.lora.key_maps.tables import TABLES
-from hub_ui.generate.lora.module_names import flat, modules_of, names_of, written_out
+from hub_ui.generate.lora.module_names import expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
 from tests.accuracy.real_models import architecture_of, built
 
@@ -78,7 +78,7 @@ def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
     model = built(name)
     sizes = modules_of(model["transformer"])
     names = names_of(model, architecture_of(name))
-    rows = [row for row in written_out(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
+    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
     checkpoint, expected, start = Checkpoint(), dict[str, "Tensor"](), 0
     for original, entry in official(rows).items():
         height = sum(sizes[module][0] for module in entry.modules)

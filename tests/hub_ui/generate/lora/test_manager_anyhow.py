@@ -1,4 +1,4 @@
-"""Whatever is done with a rack, in any order, and wherever it fails: the base is as it was before, to the bit."""
+"""Whatever is done with a manager, in any order, and wherever it fails: the base is as it was before, to the bit."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from safetensors.torch import save_file
 
 from connectors.errors import HubUiError
 from hub_ui.generate.lora import hooks, merge, modules
-from hub_ui.generate.lora import manager as racks
-from hub_ui.generate.lora.cache import Cache
+from hub_ui.generate.lora import manager as manager_module
+from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
 from hub_ui.generate.request import LoraInput
 from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
-# What a rack does by steps, each of which may run out of memory or be stopped.
+# What a manager does by steps, each of which may run out of memory or be stopped.
 STEPS = [
-    (modules.ParamHandle, "put"),
-    (merge, "_merged"),
-    (racks, "attach"),
+    (modules.ParamHandle, "write"),
+    (merge, "_merge"),
+    (manager_module, "attach"),
     (hooks.Hook, "_move"),
-    (hooks.Hook, "_weigh"),
+    (hooks.Hook, "_apply_weights"),
 ]
 WEIGHTS = st.sampled_from([0.0, 0.5, -0.7, 1e9])
 FAILURES = st.none() | st.tuples(st.integers(0, 60), st.sampled_from([torch.OutOfMemoryError, KeyboardInterrupt]))
@@ -111,7 +111,7 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
     class Anyhow(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.rack = AdapterManager(pipe, "sd1", Cache(100_000))
+            self.manager = AdapterManager(pipe, "sd1", LoraCache(100_000))
 
         def tried(self, do: Callable[[], object], failure: Failure) -> None:
             trouble.failure = failure
@@ -122,19 +122,19 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
         @rule(stack=st.lists(st.tuples(st.integers(0, 2), WEIGHTS), max_size=3), failure=FAILURES)
         def switch(self, stack: list[tuple[int, float]], failure: Failure) -> None:
             chosen = [adapter(loras[number].path, weight=weight) for number, weight in stack]
-            self.tried(lambda: self.rack.switch(chosen), failure)
+            self.tried(lambda: self.manager.set_adapters(chosen), failure)
 
         @rule(data=st.data(), failure=FAILURES)
         def weigh(self, data: Any, failure: Failure) -> None:
-            weights = [data.draw(WEIGHTS) for _ in self.rack._on]
-            self.tried(lambda: self.rack.weigh(weights), failure)
+            weights = [data.draw(WEIGHTS) for _ in self.manager._on]
+            self.tried(lambda: self.manager.set_weights(weights), failure)
 
         @rule(data=st.data(), failure=FAILURES)
         def rows(self, data: Any, failure: Failure) -> None:
-            weights = [[data.draw(WEIGHTS) for _ in self.rack._on] for _ in range(2)]
+            weights = [[data.draw(WEIGHTS) for _ in self.manager._on] for _ in range(2)]
 
             def do() -> None:
-                with self.rack.rows(weights):
+                with self.manager.row_weights(weights):
                     drawn(pipe, 2)
 
             self.tried(do, failure)
@@ -142,17 +142,17 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
         @rule(steps=st.sampled_from([None, 1]), failure=FAILURES)
         def merged(self, steps: int | None, failure: Failure) -> None:
             def do() -> None:
-                with self.rack.merged(steps):
+                with self.manager.merge(steps):
                     drawn(pipe)
 
             self.tried(do, failure)
 
         @rule(failure=FAILURES)
         def off(self, failure: Failure) -> None:
-            self.tried(self.rack.off, failure)
+            self.tried(self.manager.disable, failure)
 
         def teardown(self) -> None:
-            self.rack.close()
+            self.manager.close()
             assert everything(pipe) == before
             for name, part in components(pipe).items():
                 assert all(torch.equal(value, values[name][at]) for at, value in part.state_dict().items())

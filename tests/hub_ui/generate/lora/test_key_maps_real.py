@@ -7,11 +7,11 @@ from functools import cache
 
 import pytest
 
-from hub_ui.generate.lora.key_mapping import place_on
+from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.key_maps.tables import TABLES, UNETS
+from hub_ui.generate.lora.layers import matrix
 from hub_ui.generate.lora.module_names import Names, flat, names_of
 from hub_ui.generate.lora.modules import Shape
-from hub_ui.generate.lora.sizes import matrix
 from tests.accuracy.real_models import MODELS, architecture_of, built
 
 Real = Callable[[str], Names]
@@ -68,8 +68,8 @@ def test_every_layer_is_placed_in_every_spelling(name: str, real: Real) -> None:
         # The spellings take turns, shifted from round to round so that a layer of each block meets them all.
         spelled, ends = SPELLINGS[(number + number // len(SPELLINGS)) % len(SPELLINGS)]
         shapes.update(file_of({spelled(module).replace("MAIN", main): matrix(shape)}, *ends))
-    found = place_on(shapes, names)
-    assert sorted(target.module for placed in found.placed for target in placed.targets) == sorted(own)
+    found = map_keys(shapes, names)
+    assert sorted(target.module for placed in found.layers for target in placed.targets) == sorted(own)
     assert found.missed == ()
 
 
@@ -79,8 +79,8 @@ def test_every_layer_of_flux_is_placed_in_each_spelling(spelled: int, real: Real
     own = linears(names, "transformer")
     write, ends = SPELLINGS[spelled]
     layers = {write(module).replace("MAIN", "transformer"): matrix(shape) for module, shape in own.items()}
-    found = place_on(file_of(layers, *ends), names)
-    assert [target.module for placed in found.placed for target in placed.targets] == list(own)
+    found = map_keys(file_of(layers, *ends), names)
+    assert [target.module for placed in found.layers for target in placed.targets] == list(own)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -99,8 +99,8 @@ def test_every_layer_of_the_text_encoders_is_placed(name: str, real: Real) -> No
         layers = {f"{component}.{module}": matrix(shape) for module, shape in own.items()}
         kohya = {f"lora_te{number}_{flat(module)}": size for module, size in zip(own, layers.values(), strict=True)}
         for file in (file_of(layers), file_of(kohya, *KOHYA)):
-            found = place_on(file, names)
-            assert [(t.component, t.module) for placed in found.placed for t in placed.targets] == [
+            found = map_keys(file, names)
+            assert [(t.component, t.module) for placed in found.layers for t in placed.targets] == [
                 (component, module) for module in own
             ]
 
