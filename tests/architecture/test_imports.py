@@ -19,6 +19,7 @@ LAYERS = {
     "hub_ui.catalog": 3,
     "hub_ui.library": 3,
     "hub_ui.generate": 3,
+    "hub_ui.images": 4,
     "hub_ui.demo": 4,
     "hub_ui.visitors": 4,
     "hub_ui.services": 5,
