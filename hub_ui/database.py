@@ -18,6 +18,7 @@ _BUSY_SECONDS = 15.0
 _SECONDS_BETWEEN_TRIES = 0.02
 # Checking all of a file of this size takes about a tenth of a second. Most of ours are far smaller.
 _MAX_CHECK_BYTES = 100_000_000
+_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -39,7 +40,8 @@ def open_database(
         try:
             return _open(path, label, migrations, tables, check)
         except (sqlite3.DatabaseError, ValueError) as error:
-            if not _is_damage(error):
+            # Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk.
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in _DAMAGE:
                 raise
             _LOG.warning("The %s %s can't be read (%s). It is kept as %s.", label, path, error, _move_aside(path))
             return _open(path, label, migrations, tables, check)
@@ -131,12 +133,6 @@ def _migrate(connection: sqlite3.Connection, label: str, migrations: Sequence[Mi
             if step.__name__ not in done:
                 step(connection)
                 connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, timestamp()))
-
-
-def _is_damage(error: Exception) -> bool:
-    """Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 
 
 def _move_aside(path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from hub_ui.catalog import codec, search
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.merge import merge
 from hub_ui.catalog.row import UNDER, record_for_bases
-from hub_ui.catalog.search import BaseCount, Counts, Facets, Found, Hits, Plan, plan
+from hub_ui.catalog.search import BaseCount, Counts, Facets, Hits, Plan, SearchResult, plan
 from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Catalog:
     def facts(self, sha256: str) -> str | None:
         return self._store.facts(sha256.lower())
 
-    def search(self, query: Query, *, offset: int = 0) -> Found:
+    def search(self, query: Query, *, offset: int = 0) -> SearchResult:
         """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base.
 
         Images above the query's level are left out.
@@ -127,8 +127,8 @@ class Catalog:
         documents = self._store.documents(hits.ids)
         loras = filter(None, (_decode(documents.get(row_id)) for row_id in hits.ids))
         records = (record_for_bases(lora, query.bases) for lora in loras)
-        counts, unlisted = hits.counts, _bases_without_label(hits.counts)
-        return Found(
+        counts = hits.counts
+        return SearchResult(
             records=tuple(
                 replace(record, images=tuple(image for image in record.images if within(image.nsfw, query.nsfw)))
                 for record in records
@@ -136,7 +136,7 @@ class Catalog:
             total=hits.total,
             facets=Facets(
                 hubs=_most_first(counts.hubs),
-                bases=_bases(counts, self._store.spellings(unlisted)),
+                bases=_bases(counts, self._store.spellings),
                 kinds=_most_first(counts.kinds),
                 ranks=dict(sorted(counts.ranks.items())),
                 licenses=_most_first(counts.licenses),
@@ -182,7 +182,8 @@ def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _bases(counts: Counts, names: Mapping[str, str]) -> tuple[BaseCount, ...]:
+def _bases(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> tuple[BaseCount, ...]:
+    """The tree of base models. One that is in no table is labelled with a spelling of its hub."""
     tree: dict[str, list[str]] = {}
     for group in sorted(counts.groups):
         top, _, child = group.partition(UNDER)
@@ -190,25 +191,16 @@ def _bases(counts: Counts, names: Mapping[str, str]) -> tuple[BaseCount, ...]:
         # As a filter, an id that an architecture and a base model share means the whole architecture.
         if child and child != top:
             children.append(child)
+    labels = {id_: base_models.architecture_label(id_) for id_ in base_models.ARCHITECTURES}
+    ids = {*tree, *(child for children in tree.values() for child in children)} - {*labels, ""}
+    labels |= {id_: base_models.label(id_) for id_ in ids if base_models.by_id(id_)}
+    labels |= spellings(sorted(ids - {*labels}))
 
     def count(id_: str, children: Iterable[str] = ()) -> BaseCount:
-        return BaseCount(
-            id=id_, label=_label(id_, names), count=counts.keys[id_], children=most_first(map(count, children))
-        )
+        label = labels.get(id_, id_)
+        return BaseCount(id=id_, label=label, count=counts.keys[id_], children=most_first(map(count, children)))
 
     def most_first(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
         return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
 
     return most_first(count(top, children) for top, children in tree.items())
-
-
-def _bases_without_label(counts: Counts) -> list[str]:
-    """Those that go by the name their hub gives them."""
-    ids = {part for group in counts.groups for part in group.split(UNDER) if part}
-    return [base for base in sorted(ids) if base not in base_models.ARCHITECTURES and base_models.by_id(base) is None]
-
-
-def _label(base: str, names: Mapping[str, str]) -> str:
-    if base in base_models.ARCHITECTURES:
-        return base_models.architecture_label(base)
-    return base_models.label(base) if base_models.by_id(base) else names.get(base, base)

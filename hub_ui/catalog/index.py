@@ -79,8 +79,14 @@ class Index:
                 return _find(self._searcher(store), plan)
             except (ValueError, OSError) as error:
                 reason = str(error)
-                with self._lock:
-                    self._forget(reason)
+                with self._lock, suppress(OSError, ValueError, KeyError, TypeError):
+                    self._opened = None
+                    # The subfolder that failed is not used again, unless another process has replaced it already.
+                    current = json.loads(self._pointer.read_bytes())["folder"]
+                    if _FOLDER.fullmatch(self._tried) and current == self._tried:
+                        _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
+                        self._pointer.unlink()
+                        shutil.rmtree(self._folder / self._tried, ignore_errors=True)
         raise IndexBroken(reason)
 
     def _searcher(self, store: Store) -> tantivy.Searcher:
@@ -101,15 +107,6 @@ class Index:
             if current.change < store.change():
                 self._catch_up(store, current, index)
             return index.searcher()
-
-    def _forget(self, reason: str) -> None:
-        """The subfolder that failed is not to be used again, unless another process has replaced it already."""
-        self._opened = None
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            if _FOLDER.fullmatch(self._tried) and json.loads(self._pointer.read_bytes())["folder"] == self._tried:
-                _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
-                self._pointer.unlink()
-                shutil.rmtree(self._folder / self._tried, ignore_errors=True)
 
     def _read_current(self, store: Store) -> _Current | None:
         """None where the index is missing, unreadable, of another format or catalog, or ahead of a restored SQLite."""

@@ -41,7 +41,7 @@ class Facets:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class SearchResult:
     """One page of records; `total` counts all pages."""
 
     records: tuple[Record, ...]
@@ -135,7 +135,12 @@ def phrases(plan: Plan) -> list[str] | None:
 
 def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     """`rows` hold all the phrases already."""
-    found = [(row_id, row, _filters_against(row, plan)) for row_id, row in rows if row.nsfw <= plan.nsfw]
+    found: list[tuple[int, Row, tuple[Facet, ...]]] = []
+    for row_id, row in rows:
+        if row.nsfw <= plan.nsfw:
+            values: dict[Facet, tuple[str | None, ...]] = {"hub": (row.hub,), "kind": (row.kind,), "key": row.keys}
+            failed = tuple(facet for facet, allowed in plan.filters.items() if allowed.isdisjoint(values[facet]))
+            found.append((row_id, row, failed))
     hits = [(row_id, row) for row_id, row, failed in found if not failed]
     hits.sort(key=lambda hit: (_place(hit[1], plan), -getattr(hit[1], SORT_FIELD[plan.sort]), hit[0]))
 
@@ -155,11 +160,6 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
             licenses=Counter(row.license for _, row in hits if row.license),
         ),
     )
-
-
-def _filters_against(row: Row, plan: Plan) -> tuple[Facet, ...]:
-    values: dict[Facet, tuple[str | None, ...]] = {"hub": (row.hub,), "kind": (row.kind,), "key": row.keys}
-    return tuple(facet for facet, allowed in plan.filters.items() if allowed.isdisjoint(values[facet]))
 
 
 def _place(row: Row, plan: Plan) -> int:

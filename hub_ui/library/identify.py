@@ -26,7 +26,7 @@ from hub_ui.library.lockfile import Entry
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
 # read, or has an older format, which can run code when it is loaded.
-State = Literal["held", "recognised", "edited", "unknown", "unread"]
+IdentifyState = Literal["held", "recognised", "edited", "unknown", "unread"]
 How = Literal["lock file", "catalog", "SHA256", "AutoV2", "AutoV3"]
 _OLDER = (".ckpt", ".pt", ".pth", ".bin")
 _CHUNK = 4 * 1024 * 1024
@@ -64,7 +64,7 @@ class Found:
     """`path` is below the folder, with forward slashes. `facts` are the header's, of a file that has one."""
 
     path: str
-    state: State
+    state: IdentifyState
     digests: Digests | None = None
     ref: Ref | None = None
     how: How | None = None
@@ -161,7 +161,7 @@ def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | 
     same = stated == read.sha256 or (stated is None and how != "AutoV3")
     if not same and how != "AutoV3":
         return None
-    state: State = "recognised" if same else "edited"
+    state: IdentifyState = "recognised" if same else "edited"
     return Found(path=name, state=state, digests=read, ref=ref, how=how, record=flatten(lora, version, file))
 
 

@@ -39,11 +39,17 @@ def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     added = [entry for ref, entry in after.items() if ref not in before]
     # A path of a repo stays the same from commit to commit; a file number of CivitAI's does not.
     for with_file in (True, False):
-        one, other = _by_lora(removed, with_file), _by_lora(added, with_file)
-        pairs += [(one[name], other[name]) for name in one if name in other]
+        old_names, new_names = _by_lora(removed, with_file), _by_lora(added, with_file)
+        pairs += [(old_names[name], new_names[name]) for name in old_names if name in new_names]
         removed = [entry for entry in removed if entry not in [one for one, _ in pairs]]
         added = [entry for entry in added if entry not in [other for _, other in pairs]]
-    changes = (Change(old=one, new=other, keys=_key_changes(one, other)) for one, other in pairs)
+    changes = []
+    for one, other in pairs:
+        old_values, new_values = values(one), values(other)
+        names = [*KEYS, *sorted({*one.extra, *other.extra})]
+        both = {name: (old_values.get(name), new_values.get(name)) for name in names}
+        keys = {name: pair for name, pair in both.items() if pair[0] != pair[1]}
+        changes.append(Change(old=one, new=other, keys=keys))
     return Difference(
         added=tuple(sorted(added, key=lambda entry: str(entry.ref))),
         removed=tuple(sorted(removed, key=lambda entry: str(entry.ref))),
@@ -56,12 +62,6 @@ def _by_lora(entries: list[Entry], with_file: bool) -> dict[str, Entry]:
     names = [str(entry.ref.at(None, entry.ref.file) if with_file else entry.ref.lora) for entry in entries]
     counts = Counter(names)
     return {name: entry for name, entry in zip(names, entries, strict=True) if counts[name] == 1}
-
-
-def _key_changes(one: Entry, other: Entry) -> dict[str, tuple[Any, Any]]:
-    before, after = values(one), values(other)
-    pairs = {name: (before.get(name), after.get(name)) for name in [*KEYS, *sorted({*one.extra, *other.extra})]}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def values(entry: Entry) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def plain(value: Any) -> Any:
 
 
 # "differs": the same ref with other bytes. Ours is kept.
-State = Literal["new", "here", "differs"]
+MergeState = Literal["new", "here", "differs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +89,7 @@ class Merged:
     """`entry` is ours, or theirs with a file name that is free here."""
 
     entry: Entry
-    state: State
+    state: MergeState
 
 
 def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Merged, ...]:

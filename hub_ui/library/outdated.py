@@ -14,7 +14,7 @@ from hub_ui.library.lockfile import Entry
 
 # "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
 # the same version. "unknown": the hub says too little to tell.
-State = Literal["current", "newer", "superseded", "replaced", "gone", "unknown", "failed"]
+UpdateState = Literal["current", "newer", "superseded", "replaced", "gone", "unknown", "failed"]
 # After one of these the hub isn't asked again: the next request would fail the same way.
 _ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
 LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
@@ -25,7 +25,7 @@ class UpdateStatus:
     """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model."""
 
     entry: Entry
-    state: State
+    state: UpdateState
     newest: Ref | None = None
     newest_name: str | None = None
     newest_at: str | None = None
@@ -51,7 +51,12 @@ def check_for_updates(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> I
         answer = answers[ref]
         if isinstance(answer, _ALL_OF_IT):
             failures[entry.ref.hub] = answer
-        found = _compare(entry, answer)
+        if isinstance(answer, NotFound):
+            found = UpdateStatus(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
+        elif isinstance(answer, HubUiError):
+            found = UpdateStatus(entry=entry, state="failed", error=answer)
+        else:
+            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer)
         if found.state == "newer" and found.newest is not None:
             # CivitAI gives a version several files, any of which will do; on Hugging Face each is a LoRA of its own.
             newest = found.newest if found.newest.hub == "huggingface" else found.newest.at(found.newest.version)
@@ -59,14 +64,6 @@ def check_for_updates(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> I
                 note = f"The library holds the newer one. Where this one is not needed: hub-ui remove {entry.ref}"
                 found = replace(found, state="superseded", note=note)
         yield found
-
-
-def _compare(entry: Entry, answer: Lora | HubUiError) -> UpdateStatus:
-    if isinstance(answer, NotFound):
-        return UpdateStatus(entry=entry, state="gone", note="The LoRA is not on its hub any more. Keep the file.")
-    if isinstance(answer, HubUiError):
-        return UpdateStatus(entry=entry, state="failed", error=answer)
-    return _compare_commit(entry, answer) if entry.ref.hub == "huggingface" else _compare_version(entry, answer)
 
 
 def _compare_commit(entry: Entry, lora: Lora) -> UpdateStatus:
@@ -141,7 +138,7 @@ def _number(ref: Ref) -> int:
     return int(ref.version) if ref.version and ref.version.isdecimal() else 0
 
 
-def _update(entry: Entry, state: State, version: Version, file: WeightFile | None) -> UpdateStatus:
+def _update(entry: Entry, state: UpdateState, version: Version, file: WeightFile | None) -> UpdateStatus:
     note = version.access_note
     if state == "replaced" and file is not None:
         note = f"Its author replaced the file under the same version (sha256 now {(file.sha256 or '')[:12]}…)."

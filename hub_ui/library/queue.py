@@ -274,21 +274,18 @@ class Queue:
             if not self._owner:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 ownership.acquire(timeout=0)
-                self._take_over()
+                self._store.waiting_again()
+                for row in self._store.rows(("waiting",)):
+                    if row.error_name == RateLimited.__name__:
+                        longest = self._clock.now() + self._limits.longest_asked
+                        self._hold(Ref.parse(row.ref).hub, min(row.not_before, longest))
+                self._owner = True
             return self._start_next()
         except Timeout:
             return _POLL_SECONDS
         except (HubUiError, OSError) as error:
             _LOG.warning("The queue waits: %s", error)
             return _ERROR_SECONDS
-
-    def _take_over(self) -> None:
-        self._store.waiting_again()
-        for row in self._store.rows(("waiting",)):
-            if row.error_name == RateLimited.__name__:
-                longest = self._clock.now() + self._limits.longest_asked
-                self._hold(Ref.parse(row.ref).hub, min(row.not_before, longest))
-        self._owner = True
 
     def _start_next(self) -> float:
         rows = self._store.rows(("waiting", "running", "cancelled"))

@@ -17,8 +17,8 @@ from hub_ui.database import errors_as_messages, open_database, placeholders, tra
 
 _LABEL = "list of downloads"
 # "cancelled": its partial file has not been deleted yet.
-State = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
-ANY: tuple[State, ...] = ("waiting", "running", "paused", "failed", "done", "cancelled")
+RowState = Literal["waiting", "running", "paused", "failed", "done", "cancelled"]
+ANY: tuple[RowState, ...] = ("waiting", "running", "paused", "failed", "done", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Row:
     id: int
     ref: str
     title: str
-    state: State
+    state: RowState
     done: int
     total: int | None
     best: int
@@ -87,7 +87,7 @@ class QueueStore:
             [values] = self._connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
         return _row(values)
 
-    def rows(self, states: Sequence[State] = ANY) -> tuple[Row, ...]:
+    def rows(self, states: Sequence[RowState] = ANY) -> tuple[Row, ...]:
         """In the order in which they were first added."""
         found, _ = self._execute(f"{_SELECT} WHERE state IN {placeholders(states)} ORDER BY id", *states)
         return tuple(map(_row, found))
@@ -96,7 +96,9 @@ class QueueStore:
         found, _ = self._execute(f"{_SELECT} WHERE id = ?", id_)
         return _row(found[0]) if found else None
 
-    def move(self, id_: int, to: State, *, only_from: Sequence[State], fresh: bool = False, **changes: Any) -> bool:
+    def move(
+        self, id_: int, to: RowState, *, only_from: Sequence[RowState], fresh: bool = False, **changes: Any
+    ) -> bool:
         """False where the row is gone, or in another state by now. `fresh` forgets earlier failures."""
         values = {"state": to, **(_FRESH if fresh else {}), **changes}
         sql = f"UPDATE tasks SET {_assignments(values)} WHERE id = ? AND state IN {placeholders(only_from)}"
@@ -109,11 +111,11 @@ class QueueStore:
         """After the process that ran them has ended."""
         self._execute("UPDATE tasks SET state = 'waiting' WHERE state = 'running'")
 
-    def delete(self, id_: int, *, only_from: Sequence[State]) -> bool:
+    def delete(self, id_: int, *, only_from: Sequence[RowState]) -> bool:
         sql = f"DELETE FROM tasks WHERE id = ? AND state IN {placeholders(only_from)}"
         return self._execute(sql, id_, *only_from)[1] > 0
 
-    def prune(self, state: State, most: int) -> None:
+    def prune(self, state: RowState, most: int) -> None:
         """Deletes all in that state but the last `most`."""
         sql = """DELETE FROM tasks WHERE state = ? AND id NOT IN
                  (SELECT id FROM tasks WHERE state = ? ORDER BY id DESC LIMIT ?)"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,7 +27,7 @@ from hub_ui.library.mirrors import mirrors_of, pull_from_mirror
 from hub_ui.library.verify import check
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
-State = Literal["kept", "fetched", "replaced", "failed"]
+SyncState = Literal["kept", "fetched", "replaced", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class Synced:
     """`source` is the ref the bytes came from, where that is not the entry's own."""
 
     entry: Entry
-    state: State
+    state: SyncState
     error: HubUiError | None = None
     source: Ref | None = None
 
@@ -162,14 +163,7 @@ def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: Re
     """Of the file itself where it is in a tar. Raises HubUiError when it can't be read to its end."""
     source = RangedSource.of(download, renew)
     attempts = Attempts(retry, meter.check)
-    while True:
-        try:
-            return _read_once(download, source, meter)
-        except HubUiError as error:
-            attempts.wait(error, 0)
 
-
-def _read_once(download: HttpDownload, source: RangedSource, meter: Meter) -> str:
     def count(chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
         done = 0
         for chunk in chunks:
@@ -179,15 +173,19 @@ def _read_once(download: HttpDownload, source: RangedSource, meter: Meter) -> st
         if total is not None and done != total:
             raise HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
 
-    digest = hashlib.sha256()
-    with file_http(again=False) as http:
-        answer = source.open(http, Range(whole=True))
-        with answer.response:
-            meter.at(0, answer.total)
-            chunks = count(source.chunks(answer), answer.total)
-            for chunk in only_safetensors(chunks) if download.in_tar else chunks:
-                digest.update(chunk)
-            # Read to the end of a tar too: a connection that breaks there has sent another tar.
-            for _ in chunks:
-                pass
-    return digest.hexdigest()
+    while True:
+        digest = hashlib.sha256()
+        try:
+            with file_http(again=False) as http, ExitStack() as after:
+                answer = source.open(http, Range(whole=True))
+                after.enter_context(answer.response)
+                meter.at(0, answer.total)
+                chunks = count(source.chunks(answer), answer.total)
+                for chunk in only_safetensors(chunks) if download.in_tar else chunks:
+                    digest.update(chunk)
+                # Read to the end of a tar too: a connection that breaks there has sent another tar.
+                for _ in chunks:
+                    pass
+            return digest.hexdigest()
+        except HubUiError as error:
+            attempts.wait(error, 0)

@@ -15,7 +15,7 @@ from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
-State = Literal["right", "missing", "changed", "unreadable"]
+FileState = Literal["right", "missing", "changed", "unreadable"]
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
 _WORKERS = min(4, os.cpu_count() or 1)
 # Set aside by `sync`, they are weights still.
@@ -28,7 +28,7 @@ class Checked:
     """`sha256` and `size` are the file's own, None where it could not be read."""
 
     entry: Entry
-    state: State
+    state: FileState
     sha256: str | None = None
     size: int | None = None
 
@@ -45,7 +45,7 @@ def check(library: Library, entry: Entry) -> Checked:
         found = hash_of(path)
     except OSError:
         return Checked(entry=entry, state="unreadable")
-    state: State = "right" if found.sha256 == entry.sha256 else "changed"
+    state: FileState = "right" if found.sha256 == entry.sha256 else "changed"
     return Checked(entry=entry, state=state, sha256=found.sha256, size=found.size)
 
 

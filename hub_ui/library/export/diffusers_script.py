@@ -78,7 +78,18 @@ def _function(name: str, base: Base, group: list[Entry], path: Callable[[Entry],
         while adapter in adapters:
             adapter = next(names)
         adapters.append(adapter)
-        loads += _load(entry, adapter, path)
+        # diffusers downloads a file on Hugging Face at its commit; files of the other hubs are in the library.
+        if entry.ref.hub == "huggingface" and entry.ref.file:
+            source, pin, file = repr(entry.ref.id), f"revision={entry.ref.version!r}, ", entry.ref.file
+        else:
+            source, pin, file = repr(str(path(entry).absolute().parent)), "", path(entry).name
+        loads += [
+            f"    # {_comment(entry)}",
+            f"    # sha256 {entry.sha256}",
+            "    pipeline.load_lora_weights(",
+            f"        {source}, {pin}weight_name={file!r}, adapter_name={adapter!r}",
+            "    )",
+        ]
     weights = [1.0 if entry.weight is None else entry.weight for entry in group]
     words = list(dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words))
     prompt = ", ".join([*words, "a lighthouse by the sea"])
@@ -94,22 +105,6 @@ def _function(name: str, base: Base, group: list[Entry], path: Callable[[Entry],
         scheduler = f"diffusers.{base.scheduler}.from_config(pipeline.scheduler.config)"
         lines.insert(2, f"    pipeline.scheduler = {scheduler}")
     return "\n\n" + "\n".join(lines) + "\n"
-
-
-def _load(entry: Entry, adapter: str, path: Callable[[Entry], Path]) -> list[str]:
-    """diffusers downloads a file on Hugging Face at its commit; files of the other hubs are loaded from the library."""
-    if entry.ref.hub == "huggingface" and entry.ref.file:
-        source, pin, name = repr(entry.ref.id), f"revision={entry.ref.version!r}, ", entry.ref.file
-    else:
-        file = path(entry).absolute()
-        source, pin, name = repr(str(file.parent)), "", file.name
-    return [
-        f"    # {_comment(entry)}",
-        f"    # sha256 {entry.sha256}",
-        "    pipeline.load_lora_weights(",
-        f"        {source}, {pin}weight_name={name!r}, adapter_name={adapter!r}",
-        "    )",
-    ]
 
 
 def _identifier(text: str) -> str:

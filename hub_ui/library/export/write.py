@@ -22,7 +22,7 @@ _IMAGES = tuple(
 )
 
 # "kept": the file there isn't ours and was left alone. "merged": missing values were added to another program's file.
-State = Literal["written", "same", "kept", "merged"]
+ExportState = Literal["written", "same", "kept", "merged"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ class Sidecar:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exported:
     path: Path
-    state: State
+    state: ExportState
     entry: Entry | None = None
 
 
@@ -80,7 +80,7 @@ class Exporter:
         self._save()
         return Exported(path=path, state=state)
 
-    def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> State:
+    def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> ExportState:
         there = _hash(path.read_bytes()) if path.is_file() else None
         if there == _hash(data):
             self._ours[_key(path)] = there
@@ -95,7 +95,7 @@ class Exporter:
         replace_file(self._listing, json.dumps(self._ours, indent=1, sort_keys=True).encode())
 
 
-def _merge(path: Path, data: bytes, facts: frozenset[str]) -> State:
+def _merge(path: Path, data: bytes, facts: frozenset[str]) -> ExportState:
     """The file isn't listed as ours, so it is neither overwritten nor removed later."""
     theirs, ours = _object(path.read_bytes()), _object(data)
     if theirs is None or ours is None or theirs.get("sha256") != ours.get("sha256"):

@@ -10,7 +10,7 @@ from functools import partial
 from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import State, UpdateStatus
+from hub_ui.library.outdated import UpdateState, UpdateStatus
 from hub_ui.library.verify import Checked
 from hub_ui.widgets import format
 from hub_ui.widgets.library_list import ListQuery, Note
@@ -123,7 +123,7 @@ def verify_summary(checked: Iterable[Checked], foreign: Sequence[str]) -> str:
 
 def update_summary(standings: Iterable[UpdateStatus]) -> str:
     counts = Counter(result.state for result in standings)
-    names: dict[State, str] = {
+    names: dict[UpdateState, str] = {
         "newer": "with a newer version",
         "superseded": "whose newer version is here, too",
         "replaced": "replaced by its author",
