@@ -19,6 +19,7 @@ from connectors.record import Claim, Source
 from connectors.registry import HubName
 
 BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *OTHER_MODELS)
+_BY_ID: Mapping[str, BaseModel] = {model.id: model for model in BASE_MODELS}
 # Display names. An architecture is called like its first base model, except for these.
 ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
@@ -53,7 +54,7 @@ _COPY = re.compile(
 
 
 def by_id(model_id: str) -> BaseModel | None:
-    return _by_id().get(model_id)
+    return _BY_ID.get(model_id)
 
 
 def identify(name: str) -> BaseModel | None:
@@ -145,11 +146,6 @@ def _find(name: str) -> tuple[BaseModel, ...]:
 def spelling_key(name: str) -> str:
     """Letters and digits only, in lower case: what two spellings of a name have in common."""
     return "".join(char for char in name.casefold() if char.isalnum())
-
-
-@cache
-def _by_id() -> Mapping[str, BaseModel]:
-    return {model.id: model for model in BASE_MODELS}
 
 
 @cache

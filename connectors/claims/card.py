@@ -163,15 +163,15 @@ _INTRODUCTION = 3_000
 
 def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str, repo: str = "") -> tuple[Claim, ...]:
     """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
-    stated = (*_front_claims(front), *_hub_claims(hub, tags))
-    return stated or _body_claims(tags, body) or _repo_claims(repo)
-
-
-def _front_claims(front: Table) -> Iterator[Claim]:
-    """The card's `base_model`: a repo, a list of them, or a plain name. Of several, the first that is known leads."""
+    # A repo, a list of them, or a plain name. Of several, the first that is known leads.
     names = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
-    for name in sorted(names, key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None)):
-        yield from _name_claims(name, "card", "card front matter: base_model")
+    names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
+    of_front = (claim for name in names for claim in _name_claims(name, "card", "card front matter: base_model"))
+    if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body):
+        return claims
+    # The repo's own name, unless it is a base model itself. A mention is no raw name.
+    named = None if identify(repo) else find_base_name(_own_name(repo))
+    return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
 
 
 def _hub_claims(hub: object, tags: Iterable[str]) -> Iterator[Claim]:
@@ -216,12 +216,6 @@ def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
             name = next(iter(known.values()))
             return base_claims(name, source, f"{where}{name}")
     return ()
-
-
-def _repo_claims(repo: str) -> tuple[Claim, ...]:
-    """From the repo's own name, unless it is a base model itself. A mention is no raw name."""
-    named = None if identify(repo) else find_base_name(_own_name(repo))
-    return _without_raw(base_claims(named[0], "tag", f"repo name: {named[1]}")) if named else ()
 
 
 def _is_base(tag: str) -> bool:

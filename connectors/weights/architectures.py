@@ -65,6 +65,11 @@ def _wide(width: int, last: str = "", words: str = "") -> Fits:
     return lambda seen: width in seen.widths(words, last)
 
 
+def _out(width: int, last: str) -> Fits:
+    """Layers of this output width, whose names end in one of `last`."""
+    return lambda seen: width in seen.outputs(last)
+
+
 def _ends(container: str, last: str) -> Fits:
     return lambda seen: seen.ends(container, last)
 
@@ -141,12 +146,6 @@ def _mlp(width: int | None) -> Fits:
 
 def _only_self_attention(width: int) -> Fits:
     return _all(_dit(width, "attn1"), _not(_any("attn2_", "add_")))
-
-
-def _pixart(seen: LayerShapes) -> bool:
-    """An MLP without a gate beside cross-attention. DiT has no cross-attention, Latte has gates, Sana convolutions."""
-    plain = seen.has("_ff_net_") and seen.has("_attn2_") and 9216 not in seen.outputs("ff_net_0_proj")
-    return plain or seen.has("\nadaln_single_")
 
 
 # MLPs of two named streams; another network has one of them, at a width of 2048.
@@ -325,7 +324,11 @@ RULES: tuple[Rule, ...] = (
     _rule("sana-video", _DIT, _any("ff_conv_temp")),
     _rule("sana", _DIT, _any("ff_conv_")),
     _rule("sana", _DIT, _dit(2240, "attn1")),
-    _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _pixart)),
+    _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _any("\nadaln_single_"))),
+    # DiT has no cross-attention, Latte gates its MLPs, Sana has convolutions in them.
+    _rule(
+        "pixart", _DIT, _all(_dit(1152, "attn1"), _any("_ff_net_"), _any("_attn2_"), _not(_out(9216, "ff_net_0_proj")))
+    ),
     _rule("pixart sana", _DIT, _all(_dit(1152, "attn1"), _any("attn2_"))),
     # `layers` and `blocks`: networks in their own names.
     _rule("ernie", "layers", lambda seen: seen.matches(r"\nlayers_\d+_self_attention_to_")),

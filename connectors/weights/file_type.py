@@ -87,6 +87,7 @@ _VISION = re.compile(
 _TIME = ("x_embedder.", "t_embedder.", "time_embed.", "time_embedding.", "time_text_embed.", "adaLN_modulation.")
 # The image encoders of CLIP and SigLIP, Whisper, upscalers.
 _SENSES = ("vision_model.", "visual.", "vision_tower.", "image_encoder.", "encoder.conv1.", "conv_first.")
+_AUTOENCODER = ("decoder.", "encoder.", "vae.", "taesd_")
 _TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
 _EMBEDDINGS = ("emb_params", "clip_l", "clip_g", "t5", "t5xxl", "string_to_param", "text_encoders_0", "text_encoders_1")
 
@@ -129,13 +130,6 @@ def _is_sense(tensors: _Tensors) -> bool:
     return _has(*_SENSES)(tensors) and not _begins(*_ENCODERS)(tensors)
 
 
-def _is_vae(tensors: _Tensors) -> bool:
-    if _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")(tensors):
-        return True
-    halves = ("decoder.", "encoder.", "vae.", "taesd_")
-    return any(name.startswith(halves) and len(tensor.shape) >= 4 for name, tensor in tensors.items())
-
-
 _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
     ("empty", lambda tensors: not tensors),
     ("ip-adapter", _has("ip_adapter", "image_proj.", "image_proj_model.")),
@@ -147,7 +141,8 @@ _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
     ("controlnet", _has(*_CONTROL)),
     ("t2i-adapter", _has("adapter.body.", "body.0.block", "body.0.resnets")),
     ("embedding", _is_embedding),
-    ("vae", _is_vae),
+    ("vae", _begins("first_stage_model.", "quant_conv.", "post_quant_conv.")),
+    ("vae", lambda tensors: any(name.startswith(_AUTOENCODER) and len(tensors[name].shape) >= 4 for name in tensors)),
     ("text-encoder", lambda tensors: _has(*_ENCODERS)(tensors) and not _is_sense(tensors)),
     ("diffusion-model", _has(*_TIME)),
     ("llm", lambda tensors: any(map(_LANGUAGE_TENSOR.match, tensors))),
