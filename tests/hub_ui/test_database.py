@@ -25,13 +25,13 @@ def test_a_file_that_another_makes_at_the_same_time_is_waited_for(tmp_path: Path
             assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
 
 
-def test_one_that_stays_busy_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_file_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.database._BUSY_SECONDS", 0.05)
     with closing(busy(tmp_path / "x.sqlite")), pytest.raises(sqlite3.OperationalError, match="locked"):
         connect(tmp_path / "x.sqlite")
 
 
-def test_what_is_no_database_is_told_at_once(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_raises_at_once(tmp_path: Path) -> None:
     (tmp_path / "x.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 20)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         connect(tmp_path / "x.sqlite")

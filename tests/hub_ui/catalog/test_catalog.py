@@ -121,7 +121,7 @@ def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
         opened.add([lora()])
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(HubUiError, match="HUB_UI_HOME"):
         Catalog.open(tmp_path / "taken" / "catalog.sqlite")
@@ -144,9 +144,9 @@ def test_a_list_is_handed_on_with_what_a_card_said_when_it_was_opened(tmp_path: 
 
 
 def test_what_is_known_beyond_a_list_stays_under_the_ceiling(tmp_path: Path) -> None:
-    pictures = (Example(url="https://a.example/1.png", nsfw="explicit"), Example(url="https://a.example/2.png"))
-    opened_before = lora(1, versions=(version("civitai:1@10", examples=pictures),), description="x")
+    images = (Example(url="https://a.example/1.png", nsfw="explicit"), Example(url="https://a.example/2.png"))
+    opened_before = lora(1, versions=(version("civitai:1@10", examples=images),), description="x")
     with catalog(tmp_path, opened_before, lora(2, nsfw="explicit", description="x")) as opened:
         opened.add([lora(1), lora(2)])
         [known] = opened.complete([lora(1), lora(2)], "soft")
-    assert [picture.url for picture in known.versions[0].examples] == ["https://a.example/2.png"]
+    assert [image.url for image in known.versions[0].examples] == ["https://a.example/2.png"]

@@ -100,6 +100,6 @@ def test_a_size_of_zero_is_not_a_missing_size() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", '{"v":1}', '{"v":2}', '{"v":1,"ref":["civitai"]}', '{"v":1,"x":0}']
 )
-def test_text_that_is_not_ours_is_told_as_our_error(text: str) -> None:
+def test_text_that_is_not_ours_raises_our_error(text: str) -> None:
     with pytest.raises(HubUiError):
         codec.decode(text)

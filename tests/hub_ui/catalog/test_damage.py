@@ -131,7 +131,7 @@ def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*damaged*")) == []
 
 
-def test_damage_found_later_is_told_and_not_a_crash(tmp_path: Path) -> None:
+def test_damage_found_later_is_a_message(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with Catalog.open(path) as opened:
         overwrite(path)
@@ -211,7 +211,7 @@ def break_files(ending: str) -> Callable[[Path], None]:
         break_files(".pos"),
     ],
 )
-def test_an_index_that_is_no_good_is_built_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_index_is_rebuilt(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     path = filled(tmp_path)
     damage(path)
     with Catalog.open(path) as opened:
@@ -219,7 +219,7 @@ def test_an_index_that_is_no_good_is_built_anew(tmp_path: Path, damage: Callable
         assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
 
 
-def test_an_index_that_is_damaged_while_open_is_built_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_index_that_is_damaged_while_open_is_rebuilt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with catalog(tmp_path, lora()) as opened:
         titles(opened)
         remove_subfolder(tmp_path / "catalog.sqlite")
@@ -228,7 +228,7 @@ def test_an_index_that_is_damaged_while_open_is_built_anew(tmp_path: Path, caplo
     assert "is rebuilt" in caplog.text
 
 
-def test_a_good_index_is_not_built_anew(tmp_path: Path) -> None:
+def test_a_good_index_is_not_rebuilt(tmp_path: Path) -> None:
     path = filled(tmp_path)
     before = subfolder(path)
     with Catalog.open(path) as opened:

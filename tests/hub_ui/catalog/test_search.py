@@ -172,8 +172,8 @@ def test_pictures_above_the_ceiling_are_not_remembered_for_it(tmp_path: Path) ->
     with both(tmp_path, lora(versions=(version("civitai:1@1", examples=examples),))) as catalogs:
         for each in catalogs:
             [strict], [usual] = (each.search(Query(nsfw=ceiling)).records for ceiling in ("safe", "soft"))
-            assert [picture.nsfw for picture in strict.images] == ["safe"]
-            assert [picture.nsfw for picture in usual.images] == [None, "safe"]
+            assert [image.nsfw for image in strict.images] == ["safe"]
+            assert [image.nsfw for image in usual.images] == [None, "safe"]
 
 
 def test_a_changed_lora_is_found_by_its_new_words_only(tmp_path: Path) -> None:

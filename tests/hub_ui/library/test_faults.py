@@ -101,7 +101,7 @@ def ends_in_an_error(hubs: HubEndpoints, hub: HubName, library: Library, error: 
 
 @pytest.mark.parametrize("hub", HUBS)
 @pytest.mark.parametrize("offset", OFFSETS)
-def test_a_cut_at_any_place_is_gone_on_from(
+def test_a_cut_at_any_place_is_resumed(
     hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str], offset: int
 ) -> None:
     hubs.faults.add(fault(hub, "cut", after_bytes=offset, times=1))
@@ -121,7 +121,7 @@ ONCE: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("hub", HUBS)
 @pytest.mark.parametrize(("kind", "fields"), ONCE)
-def test_what_passes_is_sat_out(
+def test_a_passing_fault_is_waited_out(
     hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str], kind: str, fields: dict[str, Any]
 ) -> None:
     hubs.faults.add(fault(hub, kind, times=1, **fields))
@@ -143,7 +143,7 @@ CELLS = [(hub, *row) for row in ALWAYS for hub in HUBS if (hub, row[0]) != ("rep
 
 
 @pytest.mark.parametrize(("hub", "kind", "fields", "error"), CELLS)
-def test_what_lasts_is_told_and_the_next_pull_is_right(
+def test_a_lasting_fault_is_reported_and_the_next_pull_is_right(
     hubs: HubEndpoints,
     hub: HubName,
     library: Library,
@@ -159,7 +159,7 @@ def test_what_lasts_is_told_and_the_next_pull_is_right(
 
 
 @pytest.mark.parametrize("hub", ["replicate"])
-def test_where_a_hub_promises_no_hash_the_lock_file_tells_wrong_bytes(
+def test_without_a_hash_of_the_hub_the_lock_file_detects_wrong_bytes(
     hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str]
 ) -> None:
     library.path(pull(hubs, hub, library)).unlink()
@@ -193,7 +193,7 @@ pull(hubs, hub, library_in(Path(folder)))
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_disk_that_fills_up_is_told_and_what_came_is_kept(
+def test_a_full_disk_is_reported_and_the_part_is_kept(
     hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str], tmp_path: Path
 ) -> None:
     """In a process that may write 1200 bytes to a file: from there on writes fail as they do on a full disk."""
@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_is_told_and_what_came_is_kept(
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_folder_that_may_not_be_written_is_told(
+def test_a_read_only_folder_is_reported(
     hubs: HubEndpoints, hub: HubName, start: str, right: dict[HubName, str]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:

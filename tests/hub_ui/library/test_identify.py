@@ -52,7 +52,7 @@ def answering(answers: dict[str, Lora], asked: list[str] | None = None) -> Calla
     return by_hash
 
 
-def recognise(
+def identify(
     folder: Path,
     by_hash: Callable[[str], tuple[Lora, Ref]] | None = None,
     seen: Iterable[Ref] = (),
@@ -63,16 +63,16 @@ def recognise(
     def inspect(path: Path, read: Digests) -> Facts:
         return inspect_path(path)
 
-    told = failures if failures is not None else []
-    recogniser = Identifier(
+    errors = failures if failures is not None else []
+    identifier = Identifier(
         entries=entries,  # type: ignore[arg-type]
         seen=lambda sha: seen,
         lora=lambda ref: remembered or known(),
         inspect=inspect,
         by_hash=by_hash,
-        failure=told.append,
+        failure=errors.append,
     )
-    return list(recogniser.run(folder))
+    return list(identifier.run(folder))
 
 
 def test_both_hashes_are_read_at_once(ink: Path) -> None:
@@ -87,15 +87,15 @@ def test_a_file_without_tensors_has_no_autov3(ink: Path) -> None:
     assert digests(ink).autov3 is None
 
 
-def test_what_the_lock_file_has_is_asked_of_nobody(ink: Path) -> None:
+def test_a_file_in_the_lock_file_is_identified_without_a_request(ink: Path) -> None:
     asked: list[str] = []
-    [found] = recognise(ink.parent, answering({}, asked), entries=(entry(sha256=sha256(FILE)),))
+    [found] = identify(ink.parent, answering({}, asked), entries=(entry(sha256=sha256(FILE)),))
     assert (found.state, found.ref, found.how, asked) == ("held", INK, "lock file", [])
 
 
-def test_what_was_seen_of_a_hub_is_asked_of_nobody(ink: Path) -> None:
+def test_a_file_in_the_catalog_is_identified_without_a_request(ink: Path) -> None:
     asked: list[str] = []
-    [found] = recognise(ink.parent, answering({}, asked), seen=[INK], remembered=known(sha256(FILE)))
+    [found] = identify(ink.parent, answering({}, asked), seen=[INK], remembered=known(sha256(FILE)))
     assert (found.state, found.ref, found.how, asked) == ("recognised", INK, "catalog", [])
     assert found.record is not None
     assert found.record.title == "Ink lines"
@@ -105,25 +105,25 @@ def test_what_was_seen_of_a_hub_is_asked_of_nobody(ink: Path) -> None:
 def test_civitai_is_asked_by_each_kind_of_hash(ink: Path, how: str) -> None:
     read = digests(ink)
     value = {"SHA256": read.sha256.upper(), "AutoV2": read.autov2, "AutoV3": str(read.autov3)}[how]
-    [found] = recognise(ink.parent, answering({value: known(read.sha256)}))
+    [found] = identify(ink.parent, answering({value: known(read.sha256)}))
     assert (found.state, found.ref, found.how) == ("recognised", INK, how)
 
 
-def test_the_same_tensors_under_other_notes_are_an_edited_copy(ink: Path) -> None:
+def test_the_same_tensors_with_other_metadata_are_an_edited_copy(ink: Path) -> None:
     original = sha256(FILE)
     ink.write_bytes(noted(FILE, note="mine"))
-    [found] = recognise(ink.parent, answering({str(digests(ink).autov3): known(original)}))
+    [found] = identify(ink.parent, answering({str(digests(ink).autov3): known(original)}))
     assert (found.state, found.how) == ("edited", "AutoV3")
     assert entry_of(found, "ink.safetensors", "") is None
 
 
 def test_a_hub_that_states_other_bytes_is_not_believed(ink: Path) -> None:
-    [found] = recognise(ink.parent, answering({digests(ink).autov2: known("b" * 64)}))
+    [found] = identify(ink.parent, answering({digests(ink).autov2: known("b" * 64)}))
     assert (found.state, found.ref) == ("unknown", None)
 
 
-def test_what_nobody_knows_is_told_with_its_facts(ink: Path) -> None:
-    [found] = recognise(ink.parent, answering({}))
+def test_an_unknown_file_is_listed_with_its_facts(ink: Path) -> None:
+    [found] = identify(ink.parent, answering({}))
     assert (found.path, found.state) == ("ink.safetensors", "unknown")
     assert found.facts is not None
     assert (found.facts.size, found.facts.adapter.is_lora) == (len(FILE), False)
@@ -137,17 +137,17 @@ def test_what_nobody_knows_is_told_with_its_facts(ink: Path) -> None:
         ("cut.safetensors", FILE[:-1], "cut off"),
     ],
 )
-def test_what_is_no_whole_safetensors_file_is_told_and_never_loaded(
+def test_other_formats_and_cut_files_are_listed_and_never_loaded(
     tmp_path: Path, name: str, data: bytes, said: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    [found] = recognise(tmp_path, answering({}))
+    [found] = identify(tmp_path, answering({}))
     assert (found.state, found.ref) == ("unread", None)
     assert said in str(found.error)
 
 
 @pytest.mark.parametrize("error", [HubDown("down"), RateLimited("slow")])
-def test_a_hub_that_fails_is_asked_no_more(ink: Path, error: HubUiError) -> None:
+def test_a_hub_that_fails_is_not_asked_again(ink: Path, error: HubUiError) -> None:
     ink.with_name("second.safetensors").write_bytes(weights(32))
     asked: list[str] = []
     failures: list[HubUiError] = []
@@ -156,14 +156,14 @@ def test_a_hub_that_fails_is_asked_no_more(ink: Path, error: HubUiError) -> None
         asked.append(value)
         raise error
 
-    found = recognise(ink.parent, by_hash, failures=failures)
+    found = identify(ink.parent, by_hash, failures=failures)
     assert [each.state for each in found] == ["unknown", "unknown"]
     assert (len(asked), failures) == (1, [error])
 
 
 def test_nothing_is_written_into_the_folder(ink: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")}
-    recognise(ink.parent, answering({}))
+    identify(ink.parent, answering({}))
     assert {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")} == before
 
 
@@ -176,7 +176,7 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
 
 
 def test_an_entry_says_what_the_record_says(ink: Path) -> None:
-    [found] = recognise(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
+    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
     assert entry_of(found, "loras/ink.safetensors", "https://hub.invalid/1") == entry(
         file="loras/ink.safetensors",
         size=len(FILE),
@@ -189,12 +189,12 @@ def test_an_entry_says_what_the_record_says(ink: Path) -> None:
 
 
 def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
-    [found] = recognise(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
+    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
     assert entry_of(found, "a:b.safetensors", "") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_not_waited_for_and_a_dead_link_is_told(tmp_path: Path) -> None:
+def test_a_pipe_is_skipped_and_a_dead_link_is_listed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.safetensors")
     (tmp_path / "link.safetensors").symlink_to(tmp_path / "gone")
     assert files_in(tmp_path) == [tmp_path / "link.safetensors"]

@@ -131,7 +131,7 @@ def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
 
 
-def test_a_cancelled_pull_keeps_what_came_until_it_is_forgotten(library: Library, hub: Host) -> None:
+def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     answers = iter([False, False])
     with pytest.raises(PullCancelled):
@@ -201,7 +201,7 @@ def test_removing_takes_file_entry_and_empty_folders(library: Library, ink: Http
     assert library.entries() == ()
 
 
-def test_an_unreadable_lock_is_told_and_never_overwritten(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Host) -> None:
     library.lock.write_text("version = 1\n[[lora]]\nref = \n")
     for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.remove(INK)):
         with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
@@ -210,24 +210,24 @@ def test_an_unreadable_lock_is_told_and_never_overwritten(library: Library, ink:
     assert hub.seen == []
 
 
-def test_bytes_that_are_no_text_are_told_as_such(library: Library) -> None:
+def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
     library.lock.write_bytes(b"\xff\xfe")
     with pytest.raises(lockfile.LockError, match="can't be read"):
         library.entries()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, ink: HttpDownload) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDownload) -> None:
     (tmp_path / "loras").write_text("a file where the folder should be")
     with pytest.raises(errors.HubUiError, match="can't be written"):
         Library(tmp_path / "loras", tmp_path / "loras.lock").pull(ink, record())
 
 
-def test_no_key_is_written_down() -> None:
+def test_no_token_is_written_to_the_lock_file() -> None:
     url = "https://me:pw@civitai.com/api/download/models/2?fileId=3&token=secret&X-Amz-Signature=secret"
     assert source_of(download(url)) == "https://civitai.com/api/download/models/2?fileId=3"
 
 
-def test_a_signed_address_that_expires_is_not_what_is_written_down() -> None:
+def test_a_signed_address_is_not_written_to_the_lock_file() -> None:
     signed = download(
         "https://files.example/a?Signature=x", source="https://civitai.com/api/download/models/2?fileId=3"
     )
@@ -278,7 +278,7 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
     assert set(library.entries()) == {got, new}
 
 
-def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub: Host) -> None:
+def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
     once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
@@ -289,7 +289,7 @@ def test_the_part_of_a_pull_that_broke_off_is_gone_on_with(library: Library, hub
     assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
 
 
-def test_a_web_page_in_place_of_the_rest_costs_nothing_of_what_came(library: Library, hub: Host) -> None:
+def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
@@ -311,14 +311,16 @@ def test_a_part_moves_along_when_its_target_has_another_name_now(library: Librar
     assert hub.seen[1].headers["Range"].startswith("bytes=100000-")
 
 
-def test_bytes_that_lie_here_under_another_ref_are_linked(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, hub: Host) -> None:
     first = library.pull(ink, record())
     second = library.pull(replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
     assert len(hub.seen) == 1
 
 
-def test_bytes_that_turn_out_to_lie_here_take_their_room_once(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_bytes_that_turn_out_to_be_another_entrys_are_stored_once(
+    library: Library, ink: HttpDownload, hub: Host
+) -> None:
     first = library.pull(ink, record())
     unpromised = replace(ink, ref=OTHER, size=None, sha256=None)
     second = library.pull(unpromised, record(title="Twin"))
@@ -326,7 +328,7 @@ def test_bytes_that_turn_out_to_lie_here_take_their_room_once(library: Library, 
     assert len(hub.seen) == 2
 
 
-def test_a_damaged_twin_is_not_taken(library: Library, ink: HttpDownload) -> None:
+def test_a_damaged_file_of_another_entry_is_not_copied(library: Library, ink: HttpDownload) -> None:
     library.path(library.pull(ink, record())).write_bytes(b"damaged")
     second = library.pull(replace(ink, ref=OTHER), record(title="Twin"))
     assert library.path(second).read_bytes() == FILE
@@ -340,7 +342,7 @@ def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, 
     assert len(hub.seen) == 1
 
 
-def test_what_was_renamed_a_moment_before_the_end_gets_its_entry(
+def test_a_file_renamed_just_before_the_end_gets_its_entry(
     library: Library, ink: HttpDownload, hub: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpromised = replace(ink, sha256=None, size=None)

@@ -66,12 +66,12 @@ def test_values_are_plain_json() -> None:
 OTHER_LOCK = Ref.parse("civitai:7@8#9")
 
 
-def test_what_is_here_is_told_from_what_is_new() -> None:
+def test_new_entries_and_known_ones_are_distinguished() -> None:
     found = merge([entry()], [entry(), entry(ref=OTHER_LOCK, file="sd1/bo/Other.safetensors")])
     assert [(one.entry.ref, one.state) for one in found] == [(INK, "here"), (OTHER_LOCK, "new")]
 
 
-def test_the_same_ref_with_other_bytes_is_told_and_ours_is_kept() -> None:
+def test_the_same_ref_with_other_bytes_differs_and_ours_is_kept() -> None:
     [found] = merge([entry()], [entry(sha256="b" * 64)])
     assert (found.state, found.entry.sha256) == ("differs", "a" * 64)
 

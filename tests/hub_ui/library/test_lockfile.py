@@ -175,7 +175,7 @@ def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
         ("version = 1", f"version = 1\nx = {'[' * 5000}", "is not readable"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(old: str, new: str, said: str) -> None:
+def test_a_mistake_is_reported_with_its_line(old: str, new: str, said: str) -> None:
     with pytest.raises(LockError, match=said):
         loads(INK.replace(old, new))
 
@@ -189,13 +189,13 @@ def test_a_mistake_in_the_second_entry_has_its_own_line() -> None:
 
 @pytest.mark.parametrize(("field", "line"), [("ref", 13), ("file", 15)])
 def test_two_entries_must_not_share_a_ref_or_a_file(field: str, line: int) -> None:
-    twin = {"file": "sd1/other.safetensors", "ref": OTHER.ref} | {field: getattr(entry(), field)}
+    second = {"file": "sd1/other.safetensors", "ref": OTHER.ref} | {field: getattr(entry(), field)}
     with pytest.raises(LockError, match=rf"line {line}: lora\[1\]\.{field} is that of lora\[0\] too"):
-        loads(dumps([entry(), entry(**twin)]))
+        loads(dumps([entry(), entry(**second)]))
 
 
 @given(st.text() | st.lists(st.sampled_from([*INK.splitlines(), *UNKNOWN.splitlines(), "x", "]"])).map("\n".join))
-def test_any_text_is_a_lock_or_a_mistake_that_is_told(text: str) -> None:
+def test_any_text_is_a_lock_or_raises_lock_error(text: str) -> None:
     try:
         lock = read(text)
     except LockError:

@@ -11,37 +11,40 @@ from tests.hub_ui.stand_ins import lora, version
 
 REF = Ref.parse("civitai:1001@2001")
 GONE = NotFound("The file is not there (any more).", hub="civitai")
-TWIN = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
+MIRROR = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
 
 
-def told(error: HubUiError = GONE, *twins: Ref, **fields: object) -> str:
+def advice(error: HubUiError = GONE, *mirrors: Ref, **fields: object) -> str:
     known = replace(lora(), **fields)  # type: ignore[arg-type]
-    return explain(error, REF, known, twins).message
+    return explain(error, REF, known, mirrors).message
 
 
 def test_the_same_bytes_on_another_hub_are_the_best_step() -> None:
-    assert told(GONE, TWIN) == f"The file is not there (any more). The same bytes are at {TWIN}: hub-ui pull {TWIN}"
+    assert (
+        advice(GONE, MIRROR)
+        == f"The file is not there (any more). The same bytes are at {MIRROR}: hub-ui pull {MIRROR}"
+    )
 
 
 def test_a_region_that_is_blocked_is_not_sent_to_the_same_hub() -> None:
     blocked = RegionBlocked("The hub does not serve your region.", hub="civitai")
-    assert "hub-ui pull civitai" not in told(blocked, Ref.parse("civitai:7@8#9"))
-    assert "hub-ui pull huggingface" in told(blocked, TWIN)
+    assert "hub-ui pull civitai" not in advice(blocked, Ref.parse("civitai:7@8#9"))
+    assert "hub-ui pull huggingface" in advice(blocked, MIRROR)
 
 
-def test_what_the_catalog_remembers_is_told_with_another_version() -> None:
+def test_the_advice_names_another_version_in_the_catalog() -> None:
     versions = (version(REF), version(Ref.parse("civitai:1001@2002")))
-    assert told(versions=versions) == (
+    assert advice(versions=versions) == (
         "The file is not there (any more). The catalog remembers it as “Ink lines” by ada. "
         "Another version is there: hub-ui pull civitai:1001@2002"
     )
 
 
 def test_what_is_archived_still_has_its_page() -> None:
-    assert told(access="archived").endswith("by ada. Its page: https://hub.invalid/1001")
+    assert advice(access="archived").endswith("by ada. Its page: https://hub.invalid/1001")
 
 
-def test_the_version_that_was_asked_for_is_no_other_one() -> None:
+def test_the_version_that_failed_is_not_offered_again() -> None:
     known = lora()
     assert "hub-ui pull" not in explain(GONE, known.ref, known, []).message
 
@@ -55,27 +58,27 @@ def test_the_version_that_was_asked_for_is_no_other_one() -> None:
     ],
 )
 def test_a_hubs_own_words_get_the_full_stop_they_lack(said: str, joined: str) -> None:
-    assert joined in told(NotFound(said))
+    assert joined in advice(NotFound(said))
 
 
 @pytest.mark.parametrize("access", ["archived", "removed"])
 def test_no_version_is_offered_of_what_is_gone_as_a_whole(access: str) -> None:
     versions = (version(REF), version(Ref.parse("civitai:1001@2002")))
-    assert "hub-ui pull" not in told(versions=versions, access=access)
+    assert "hub-ui pull" not in advice(versions=versions, access=access)
 
 
 def test_a_gate_names_the_page_where_access_is_asked() -> None:
-    assert told(Gated("Ask for it on the LoRA's own page.", hub="civitai"), url="https://civitai.com/models/1001") == (
-        "Ask for it on the LoRA's own page. Its page: https://civitai.com/models/1001"
-    )
+    assert advice(
+        Gated("Ask for it on the LoRA's own page.", hub="civitai"), url="https://civitai.com/models/1001"
+    ) == ("Ask for it on the LoRA's own page. Its page: https://civitai.com/models/1001")
 
 
 def test_a_name_and_an_exit_code_stay_what_they_were() -> None:
-    found = explain(GONE, REF, lora(), [TWIN])
+    found = explain(GONE, REF, lora(), [MIRROR])
     assert (type(found), found.exit_code, found.hub) == (NotFound, 4, "civitai")
 
 
 def test_what_passes_needs_no_other_way() -> None:
     down = HubDown("The hub can't be reached.", hub="civitai")
-    assert explain(down, REF, lora(), [TWIN]) is down
+    assert explain(down, REF, lora(), [MIRROR]) is down
     assert explain(GONE, REF, None, []) is GONE

@@ -81,7 +81,7 @@ def test_civitai_versions_count_for_their_base_model(versions: list[Version], st
         ({"sha256": None, "size": 5}, "current"),
     ],
 )
-def test_a_file_replaced_under_the_same_version_is_told(file: dict[str, Any], state: str) -> None:
+def test_a_file_replaced_under_the_same_version_is_reported(file: dict[str, Any], state: str) -> None:
     same = version(2001)
     changed = replace(same, files=(replace(same.files[0], **file),))
     assert standing(entry(), lora(versions=(changed,))).state == state
@@ -104,7 +104,7 @@ def test_a_newer_commit_counts_only_with_other_bytes(answer: Lora, state: str) -
     assert standing(held, answer).state == state
 
 
-def test_a_newer_version_on_replicate_is_told() -> None:
+def test_a_newer_version_on_replicate_is_reported() -> None:
     ref = Ref.parse("replicate:ada/ink")
     answer = lora("replicate", ref=ref, versions=(Version(ref=ref.at("c" * 64), name="c"),))
     found = standing(entry(ref=ref.at("b" * 64)), answer)
@@ -128,7 +128,7 @@ def test_a_hub_that_fails_as_a_whole_is_not_asked_again(error: HubUiError, asked
     assert ([each.state for each in found], len(seen)) == (["failed", "failed"], asked)
 
 
-def test_two_files_of_one_lora_are_one_question() -> None:
+def test_two_files_of_one_lora_make_one_request() -> None:
     seen: list[Ref] = []
 
     def get(ref: Ref) -> Lora:
@@ -139,7 +139,7 @@ def test_two_files_of_one_lora_are_one_question() -> None:
     assert seen == [MODEL]
 
 
-def test_a_version_whose_successor_is_in_the_library_is_not_told_to_be_updated() -> None:
+def test_a_version_whose_successor_is_in_the_library_is_superseded() -> None:
     answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
     old = entry(ref=MODEL.at("2001", "3001"), sha256=MINE)
     new = entry(ref=MODEL.at("2002", "4711"), sha256=OTHER, file="sd1/new.safetensors")

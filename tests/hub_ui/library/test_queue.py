@@ -156,22 +156,22 @@ def test_a_cancelled_one_can_be_wanted_again(running: Queue, pulls: Pulls) -> No
     assert running.wait(again.id).state == "done"
 
 
-def test_whoever_waits_for_a_cancelled_one_is_told(running: Queue, pulls: Pulls) -> None:
+def test_waiting_for_a_cancelled_task_raises(running: Queue, pulls: Pulls) -> None:
     pulls.held.set()
     task = running.add(A)
-    told: list[HubUiError] = []
+    errors: list[HubUiError] = []
 
     def waits() -> None:
         try:
             running.wait(task.id)
         except NotFound as error:
-            told.append(error)
+            errors.append(error)
 
     waiting = threading.Thread(target=waits)
     waiting.start()
     running.cancel(task.id)
     waiting.join()
-    assert told[0].message == "This download was taken off the list. Start it again if you still want it."
+    assert errors[0].message == "This download was taken off the list. Start it again if you still want it."
 
 
 def test_a_hub_that_is_down_is_tried_again_after_a_while(running: Queue, pulls: Pulls, clock: Moved) -> None:
@@ -237,7 +237,7 @@ def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
         HubUiError("The disk is full."),
     ],
 )
-def test_what_only_a_person_can_mend_is_not_tried_again(running: Queue, pulls: Pulls, error: HubUiError) -> None:
+def test_what_only_a_person_can_mend_is_not_retried(running: Queue, pulls: Pulls, error: HubUiError) -> None:
     pulls.outcomes[A].append(error)
     failed = running.wait(running.add(A).id)
     assert failed.state == "failed"
@@ -361,7 +361,7 @@ def test_when_the_one_that_runs_ends_another_takes_over(tmp_path: Path, pulls: P
     assert heir.asked == [A]
 
 
-def test_a_list_that_can_not_be_used_says_so_and_is_looked_at_again(
+def test_a_list_that_can_not_be_used_is_reported_and_tried_again(
     tmp_path: Path, pulls: Pulls, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "queue.sqlite").mkdir()

@@ -75,7 +75,7 @@ def test_five_tries_are_enough() -> None:
     assert QueueLimits().next_try(5, BadAnswer("What?"), 1.0) is None
 
 
-def test_bytes_that_lay_there_before_are_not_speed() -> None:
+def test_bytes_of_an_earlier_try_are_not_speed() -> None:
     clock = Moved()
     pace = SpeedMeter(clock.now)
     pace.update(1_000_000)

@@ -61,7 +61,9 @@ def started(hubs: HubEndpoints, home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", WORKER], env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_a_killed_process_is_gone_on_with_and_fetches_nothing_complete_again(hubs: HubEndpoints, home: Path) -> None:
+def test_the_queue_of_a_killed_process_is_resumed_and_fetches_no_complete_file_again(
+    hubs: HubEndpoints, home: Path
+) -> None:
     hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=4_000_000))
     queue = Queue(home / "queue.sqlite", Pulls())
     for ref in REFS:

@@ -37,7 +37,7 @@ def hubs() -> Iterator[HubEndpoints]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a signal that cannot be caught")
-def test_a_killed_pull_is_gone_on_with_and_its_lock_stands_in_nobodys_way(hubs: HubEndpoints, tmp_path: Path) -> None:
+def test_a_killed_pull_is_resumed_and_its_lock_blocks_nobody(hubs: HubEndpoints, tmp_path: Path) -> None:
     hubs.faults.add(Fault(kind="slow", hub="delivery", match=DELIVERED["civitai"], bytes_per_second=1000))
     origins = [hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
@@ -57,7 +57,7 @@ def test_a_killed_pull_is_gone_on_with_and_its_lock_stands_in_nobodys_way(hubs: 
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_what_a_pull_left_that_ended_just_after_it_wrote_its_entry_is_taken_away(
+def test_leftovers_of_a_pull_that_ended_after_it_wrote_its_entry_are_deleted(
     hubs: HubEndpoints, hub: HubName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = library_in(tmp_path)

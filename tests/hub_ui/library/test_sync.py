@@ -71,7 +71,7 @@ def test_what_an_earlier_sync_set_aside_goes_once_the_right_file_came(library: L
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_failure_is_told_with_what_else_is_known(library: Library, held: Entry) -> None:
+def test_a_failure_is_reported_with_advice(library: Library, held: Entry) -> None:
     gone = Hub(name="civitai", error=NotFound("gone"))
     job = Sync(
         library=library, connector=lambda hub: gone, refs_of=lambda sha: (), frozen=True,
@@ -119,7 +119,7 @@ def test_a_promise_that_holds_passes(held: Entry, listed: Lora) -> None:
         (replace(saying(None), ref=Ref.parse("civitai:7")), NotFound, "no civitai:1001"),
     ],
 )
-def test_a_promise_that_broke_is_told(held: Entry, listed: Lora, error: type[HubUiError], said: str) -> None:
+def test_a_broken_promise_is_reported(held: Entry, listed: Lora, error: type[HubUiError], said: str) -> None:
     with pytest.raises(error, match=said):
         check_still_promised(Hub(name="civitai", loras=[listed]), held)
 

@@ -47,7 +47,7 @@ def test_a_folder_in_its_place_is_a_missing_file(library: Library, held: Entry) 
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a file that may not be read")
-def test_a_file_that_cannot_be_read_is_told_as_such(library: Library, held: Entry) -> None:
+def test_a_file_that_cannot_be_read_is_unreadable(library: Library, held: Entry) -> None:
     library.path(held).chmod(0)
     assert check(library, held).state == "unreadable"
 
@@ -55,9 +55,9 @@ def test_a_file_that_cannot_be_read_is_told_as_such(library: Library, held: Entr
 def test_all_come_in_order_and_are_counted(library: Library, held: Entry) -> None:
     second = entry(ref=Ref.parse("civitai:1@2"), file="b.safetensors")
     library.lock.write_text(lockfile.dumps([held, second]))
-    told: list[int] = []
-    states = [found.state for found in check_all(library, lambda done, _: told.append(done))]
-    assert (states, told) == (["right", "missing"], [1, 2])
+    counts: list[int] = []
+    states = [found.state for found in check_all(library, lambda done, _: counts.append(done))]
+    assert (states, counts) == (["right", "missing"], [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held: Entry, na
         ".DS_Store",
     ],
 )
-def test_what_stands_beside_a_weight_file_is_not(library: Library, held: Entry, name: str) -> None:
+def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held: Entry, name: str) -> None:
     put(library, name)
     assert foreign(library) == ()
 

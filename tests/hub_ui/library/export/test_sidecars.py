@@ -102,28 +102,28 @@ def test_of_other_hubs_it_gets_the_words_alone(weights: Path) -> None:
     assert made["usage_tips"] == "{}"
 
 
-def picture(kind: str = "WEBP", side: int = 1024, mode: str = "RGB") -> bytes:
+def image_bytes(kind: str = "WEBP", side: int = 1024, mode: str = "RGB") -> bytes:
     target = io.BytesIO()
     Image.new(mode, (side, side // 2), "teal").save(target, kind, comment=b"a secret")
     return target.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG", "PNG", "GIF"])
-def test_a_picture_becomes_a_small_png(kind: str) -> None:
-    made = as_png(picture(kind))
+def test_a_image_becomes_a_small_png(kind: str) -> None:
+    made = as_png(image_bytes(kind))
     with Image.open(io.BytesIO(made)) as image:
         assert (image.format, image.size, image.info) == ("PNG", (768, 384), {})
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>", picture()[:60], picture("BMP")])
-def test_what_is_no_picture_is_told(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"<html>", image_bytes()[:60], image_bytes("BMP")])
+def test_what_is_no_image_raises_our_error(data: bytes) -> None:
     with pytest.raises(BadAnswer):
         as_png(data)
 
 
-def test_a_picture_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
+def test_a_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
     hub.answers["/1"] = redirect(delivery.url + "/1.webp")
-    delivery.answers["/1.webp"] = Answer(body=picture(side=64))
+    delivery.answers["/1.webp"] = Answer(body=image_bytes(side=64))
     with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), {"127.0.0.1"}))) as image:
         assert image.size == (64, 32)
 
@@ -131,13 +131,13 @@ def test_a_picture_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) ->
 @pytest.mark.parametrize(
     ("url", "error"), [("/none", NotFound), ("http://hub.invalid/1", HubUiError), ("http://[", HubUiError)]
 )
-def test_a_picture_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
+def test_a_image_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
     with pytest.raises(error):
         fetch(Example(url=url if "://" in url else hub.url + url), {"127.0.0.1"})
 
 
-def test_a_picture_of_this_network_is_not_fetched(hub: Host) -> None:
-    hub.answers["/1"] = Answer(body=picture(side=64))
+def test_a_image_of_this_network_is_not_fetched(hub: Host) -> None:
+    hub.answers["/1"] = Answer(body=image_bytes(side=64))
     with pytest.raises(BadAnswer, match="own network"):
         fetch(Example(url=hub.url + "/1"), ())
     assert hub.seen == []
@@ -147,14 +147,14 @@ def test_a_picture_of_this_network_is_not_fetched(hub: Host) -> None:
     ("levels", "chosen"),
     [(["soft", "safe"], 1), (["mature", "soft"], 1), (["explicit"], None), ([], None)],
 )
-def test_the_tamest_picture_is_chosen_and_no_mature_one(levels: list[Nsfw], chosen: int | None) -> None:
+def test_the_tamest_image_is_chosen_and_no_mature_one(levels: list[Nsfw], chosen: int | None) -> None:
     examples = tuple(Example(url=str(place), nsfw=level) for place, level in enumerate(levels))
     made = lora()
     found = example_of(replace(made, versions=(replace(made.versions[0], examples=examples),)), entry())
     assert (found and int(found.url)) == chosen
 
 
-def test_a_video_is_no_picture() -> None:
+def test_a_video_is_no_image() -> None:
     made = lora()
     version = replace(made.versions[0], examples=(Example(url="1.mp4", video=True),))
     assert example_of(replace(made, versions=(version,)), entry()) is None

@@ -60,7 +60,7 @@ def test_a_lost_listing_makes_everything_someone_elses(library: Library, beside:
 
 
 @pytest.mark.parametrize("name", ["ink.preview.png", "ink.jpg", "ink.webp"])
-def test_a_picture_someone_chose_is_not_joined_by_another(library: Library, beside: Path, name: str) -> None:
+def test_a_image_someone_chose_is_not_joined_by_another(library: Library, beside: Path, name: str) -> None:
     beside.with_name(name).write_bytes(b"mine")
     assert write(library, PICTURE) == ["kept"]
     assert not beside.with_name("ink.png").exists()
