@@ -144,7 +144,7 @@ def _connect(
             act = act_data(event)
             if act.get("act") == "stack":
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
-            return apply_click(now, act, services.usual_weight)
+            return apply_click(now, act, services.generation.default_weight)
 
     changed = view.change(on_view, [view], [header.nav, header.search, sort, header.address], **QUIET)
     changed.then(None, [header.address], None, js=WRITE_ADDRESS)

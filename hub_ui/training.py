@@ -233,7 +233,7 @@ class Trainer:
             self.services.catalog.add([lora])
         # What the training itself says is there, and enough.
         with suppress(HubUiError):
-            self.services.open(ref)
+            self.services.lookup.get(ref)
 
 
 def price(order: Order, pictures: TrainingSet) -> str:

@@ -90,8 +90,8 @@ def _lora(built: Services, entry: Entry) -> Lora:
     try:
         known = built.catalog.lora(entry.ref)
     except NotFound:
-        return built.open(entry.ref)
-    return known if sidecars.example_of(known, entry) else built.open(entry.ref)
+        return built.lookup.get(entry.ref)
+    return known if sidecars.example_of(known, entry) else built.lookup.get(entry.ref)
 
 
 class _Commits:
@@ -109,7 +109,7 @@ class _Commits:
 
     def _asked(self, repo: str) -> str | None:
         try:
-            version = self._built.connector("huggingface").get(Ref.parse(f"huggingface:{repo}")).version(None)
+            version = self._built.lookup.connector("huggingface").get(Ref.parse(f"huggingface:{repo}")).version(None)
         except HubUiError as error:
             self._terminal.note(f"hub-ui: {repo} is not pinned, its commit can't be told: {error.message}")
             return None

@@ -57,7 +57,7 @@ def _recogniser(built: Services, errors: list[HubUiError], terminal: Terminal, *
 
     hubs = [hub for hub in built.connectors if isinstance(hub, FindsByHash)]
     by_hash = _by_hash(built, hubs[0]) if hubs and not offline else None
-    return built.recogniser(by_hash=by_hash, failure=failed)
+    return built.lookup.identifier(by_hash=by_hash, failure=failed)
 
 
 def _by_hash(built: Services, hub: FindsByHash) -> Callable[[str], tuple[Lora, Ref]]:
@@ -66,7 +66,7 @@ def _by_hash(built: Services, hub: FindsByHash) -> Callable[[str], tuple[Lora, R
         built.catalog.add([lora])
         try:
             # The answer holds one version, and nothing of what the author permits.
-            return built.open(ref), ref
+            return built.lookup.get(ref), ref
         except HubUiError:
             return lora, ref
 
@@ -90,7 +90,7 @@ def _entry(built: Services, found: Found, prefix: str) -> Entry | None:
     file = found.path if prefix == "." else f"{prefix}/{found.path}"
     if found.state != "recognised" or found.ref is None:
         return local_entry(found, file)
-    return entry_of(found, file, source_of(built.connector(found.ref.hub).locate(found.ref)))
+    return entry_of(found, file, source_of(built.lookup.connector(found.ref.hub).locate(found.ref)))
 
 
 def _document(made: Settings, folder: Path, results: Sequence[Found], new: Sequence[Entry]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _inspected(named: Path | Ref | str, built: Callable[[], Services], layouts: 
     if isinstance(named, Path):
         return inspect_path(named, layouts)
     if isinstance(named, Ref):
-        return built().inspect(named)
+        return built().lookup.inspect(named)
     return inspect_url(named)
 
 

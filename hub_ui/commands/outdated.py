@@ -21,7 +21,7 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
         def get(ref: Ref) -> Lora:
             terminal.rewrite(f"Asking about {ref}")
-            lora = built.connector(ref.hub).get(ref)
+            lora = built.lookup.connector(ref.hub).get(ref)
             built.catalog.add([lora])
             return lora
 

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError:
     """One that fails does not keep the others from coming. Nothing here can draw with what is no LoRA for pictures."""
     try:
-        entry = built.pull(ref, report=progress(terminal))
-        facts = built.inspect(entry.ref).adapter
+        entry = built.downloads.pull(ref, on_progress=progress(terminal))
+        facts = built.lookup.inspect(entry.ref).adapter
         if not facts.is_lora:
             terminal.rewrite("")
             terminal.note(f"{entry.ref}: {' '.join(facts.warnings)} It is in the library, and can't be tried here.")
@@ -52,8 +52,8 @@ def _pulled(built: Services, ref: Ref, terminal: Terminal) -> Entry | HubUiError
 
 
 def _other_half(built: Services, entry: Entry) -> Entry | None:
-    half = built.other_half(entry.ref)
-    return built.held(half) if half is not None else None
+    half = built.downloads.other_half(entry.ref)
+    return built.downloads.find_installed(half) if half is not None else None
 
 
 def entry_json(built: Services, entry: Entry) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _found(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[Hu
 
 def _proved(built: Services, record: Record) -> Record:
     """What a file's header was once seen to say leads here too. None is read for a search."""
-    facts = built.facts_known(record.file) if record.file else None
+    facts = built.lookup.known_facts(record.file) if record.file else None
     return record if facts is None else record_with_header(record, facts.adapter)
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from connectors.claims.resolve import with_header
+from connectors.claims.resolve import record_of, with_header
 from connectors.errors import HubUiError
 from connectors.record import (
     Access,
@@ -33,8 +33,8 @@ _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 def run(args: argparse.Namespace, terminal: Terminal) -> int:
     ref = ref_of(args.ref)
     with services.build(settings.from_environment(os.environ)) as built:
-        lora = _with_header(built, built.open(ref), ref, terminal)
-        record = services.record_of(lora, ref)
+        lora = _with_header(built, built.lookup.get(ref), ref, terminal)
+        record = record_of(lora, ref)
     if terminal.json:
         terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
     else:
@@ -44,11 +44,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def _with_header(built: Services, lora: Lora, ref: Ref, terminal: Terminal) -> Lora:
     """With what the shown file says itself, where its header can be had: a hub that won't is no failure here."""
-    record = services.record_of(lora, ref)
+    record = record_of(lora, ref)
     if record.file is None or record.file.format != "safetensors" or record.access in _NO_FILE:
         return lora
     try:
-        found = built.inspect(record.file.ref)
+        found = built.lookup.inspect(record.file.ref)
     except HubUiError as error:
         terminal.note(f"The file's own header is not among the facts: {error.message}")
         return lora

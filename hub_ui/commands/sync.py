@@ -20,11 +20,11 @@ def run(args: argparse.Namespace, terminal: Terminal) -> int:
     with services.build(settings_of(args)) as built:
         job = Sync(
             library=built.library,
-            connector=built.connector,
+            connector=built.lookup.connector,
             refs_of=built.catalog.by_sha256,
             frozen=args.frozen,
             on_progress=progress(terminal),
-            explain=built.explain,
+            explain=built.lookup.explain,
         )
         results = [_told(result, terminal) for result in job.run()]
         terminal.rewrite("")

@@ -84,9 +84,9 @@ def _of_ours(built: Services, found: Provenance, args: argparse.Namespace, repor
     place = "replicate" if args.on == "replicate" or (found.report and found.report.place == "replicate") else "local"
 
     def adapter(ref: Ref, weight: float) -> LoraInput:
-        if place == "replicate" or (args.estimate and built.held(ref) is None):
-            return built.planned([ref], [weight], prompt="").adapters[0]
-        return built.adapters([ref], [weight], report=report)[0]
+        if place == "replicate" or (args.estimate and built.downloads.find_installed(ref) is None):
+            return built.generation.plan([ref], [weight], prompt="").adapters[0]
+        return built.generation.inputs([ref], [weight], on_progress=report)[0]
 
     control, notes = _control(found, args)
     job = replace(found.job(adapter, control), may_fetch=args.fetch)
@@ -124,8 +124,12 @@ def _of_others(built: Services, found: Infotext, args: argparse.Namespace, repor
         "base": args.base, "use_trigger_words": False, "may_fetch": args.fetch, "control": args.control,
         "control_kind": args.control_kind,
     }  # fmt: skip
-    plain = args.on != "local" or (args.estimate and None in map(built.held, refs))
-    job = built.planned(refs, weights, **fields) if plain else built.job(refs, weights, report=report, **fields)
+    plain = args.on != "local" or (args.estimate and None in map(built.downloads.find_installed, refs))
+    job = (
+        built.generation.plan(refs, weights, **fields)
+        if plain
+        else built.generation.request(refs, weights, on_progress=report, **fields)
+    )
     said = [*([taken.sentence()] if taken.unmapped else []), *_left_out(known), *_other_noise(found)]
     return Again(job=job, sheet=comparison.one(job), place=args.on, notes=tuple(filter(None, said)))
 
@@ -167,9 +171,9 @@ def _by_version(built: Services, lora: UsedLora) -> Ref | None:
     if lora.version is None:
         return None
     ref = Ref(hub="civitai", id="", version=lora.version)
-    held = built.held(ref)
+    held = built.downloads.find_installed(ref)
     try:
-        return held.ref if held else built.connector("civitai").pin(ref)
+        return held.ref if held else built.lookup.connector("civitai").pin(ref)
     # It is gone, or the hub can't be asked: its name and hash may still be known.
     except HubUiError:
         return None

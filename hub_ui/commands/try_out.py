@@ -135,10 +135,10 @@ def _job(built: Services, args: argparse.Namespace, report: Report) -> Generatio
         "may_fetch": args.fetch,
     }
     # Elsewhere, and for an estimate, no file is needed.
-    away = any(built.held(lora) is None for lora in loras if isinstance(lora, Ref))
+    away = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
     if args.on != "local" or (args.estimate and away):
-        return built.planned(loras, args.weight, **fields)
-    return built.job(loras, args.weight, report=report, **fields)
+        return built.generation.plan(loras, args.weight, **fields)
+    return built.generation.request(loras, args.weight, on_progress=report, **fields)
 
 
 def _sheet(job: GenerationRequest, args: argparse.Namespace) -> Comparison:
@@ -148,7 +148,7 @@ def _sheet(job: GenerationRequest, args: argparse.Namespace) -> Comparison:
 
 def _estimated(built: Services, asked: Again, terminal: Terminal) -> int:
     """How long it would take, and what would be downloaded for it. Draws and fetches nothing."""
-    sentence = built.estimate(asked.job, asked.sheet, place=asked.place)
+    sentence = built.generation.estimate(asked.job, asked.sheet, place=asked.place)
     # How long it takes is known also of a base that can't be had.
     if not terminal.json:
         terminal.line(sentence)
@@ -183,7 +183,7 @@ def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> Ge
         terminal.note(note)
     # Who can't be told how long it takes is told why when it is made.
     with suppress(HubUiError):
-        terminal.note(built.estimate(asked.job, asked.sheet, place=asked.place))
+        terminal.note(built.generation.estimate(asked.job, asked.sheet, place=asked.place))
     if asked.place == "replicate":
         agree_to_pay("Drawing on Replicate", terminal, yes=yes)
     try:
@@ -197,7 +197,9 @@ def _made(built: Services, asked: Again, terminal: Terminal, *, yes: bool) -> Ge
 
 def _drawn(built: Services, asked: Again, terminal: Terminal) -> GenerationResult:
     with ctrl_c() as pressed:
-        made = built.make(asked.job, asked.sheet, place=asked.place, report=progress(terminal), cancelled=pressed)
+        made = built.generation.generate(
+            asked.job, asked.sheet, place=asked.place, on_progress=progress(terminal), is_cancelled=pressed
+        )
     terminal.rewrite("")
     return made
 

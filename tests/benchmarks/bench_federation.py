@@ -16,11 +16,7 @@ from connectors.query import Page, Query
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.engine import Engine
-from hub_ui.images.history import History
-from hub_ui.library.library import Library
-from hub_ui.services import Services
+from hub_ui.services import connect
 from hub_ui.settings import Settings
 from tests.benchmarks.figures import Figure, interleaved, report
 
@@ -79,16 +75,10 @@ def hubs(*, hanging: bool = False) -> tuple[Connector, ...]:
 def arrivals(connectors: Sequence[Connector]) -> dict[str, float]:
     """Seconds until each hub's cards could be drawn: found, and in the catalog. Without a page there is no arrival."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, catalog(Path(folder)) as remembered:
-        services = Services(
-            settings=Settings(home=Path(folder), library=Path(folder), lock=Path(folder) / "loras.lock"),
-            connectors=tuple(connectors),
-            catalog=remembered,
-            library=Library(Path(folder), Path(folder) / "loras.lock"),
-            studio=Engine(Source(endpoint="https://hub.invalid", token=None, cache=None), timings=None),
-            history=History(Path(folder) / "pictures"),
-        )
+        settings = Settings(home=Path(folder), library=Path(folder), lock=Path(folder) / "loras.lock")
+        services = connect(settings, connectors, remembered)
         start = time.perf_counter()
-        found = services.search(QUERY, timeout=PATIENCE)
+        found = services.lookup.search(QUERY, timeout=PATIENCE)
         return {answer.hub: time.perf_counter() - start for answer in found if answer.page is not None}
 
 

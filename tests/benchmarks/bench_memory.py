@@ -99,7 +99,7 @@ def _memory(room: int) -> Path | None:
 def _pull() -> None:
     with services.build(settings.from_environment(os.environ)) as built, ThreadPoolExecutor(len(REFS)) as pool:
         idle = _mb("VmRSS")
-        entries = list(pool.map(built.pull, map(Ref.parse, REFS)))
+        entries = list(pool.map(built.downloads.pull, map(Ref.parse, REFS)))
         print(json.dumps({"idle": idle, "peak": _mb("VmHWM"), "bytes": sum(entry.size for entry in entries)}))
 
 

@@ -52,7 +52,7 @@ def browse(page: Page, demo: Demo) -> None:
 def sweep(page: Page, demo: Demo) -> None:
     """Five weights of the robot, and the fourth beside none."""
     page.set_viewport_size(LOW)
-    ref = demo.services.pull(ROBOT).ref
+    ref = demo.services.downloads.pull(ROBOT).ref
     form = {"view": "try", "lora": str(ref), "prompt": "a blue robot on meadow background", "seed": 1, "sheet": "strip"}
     page.goto(f"{demo.url}?{urlencode({**form, '__theme': 'light'})}")
     expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("")

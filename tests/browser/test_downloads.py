@@ -133,7 +133,7 @@ def test_a_page_asks_for_news_only_while_something_runs(demo: Demo, page: Page) 
 
 def test_the_library_verifies_and_asks_before_it_removes(demo: Demo, page: Page) -> None:
     queue = demo.services.queue
-    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    queue.wait(demo.services.downloads.enqueue(Ref.parse(DIAL)).id)
     page.goto(demo.url + "?view=library")
     shelf = page.locator("#shelf")
     shelf.get_by_role("button", name="Verify").click()
@@ -145,7 +145,7 @@ def test_the_library_verifies_and_asks_before_it_removes(demo: Demo, page: Page)
 
 def test_the_library_is_searched_and_a_name_opens_its_lora(demo: Demo, page: Page) -> None:
     queue = demo.services.queue
-    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    queue.wait(demo.services.downloads.enqueue(Ref.parse(DIAL)).id)
     page.goto(demo.url + "?view=library")
     find = page.get_by_role("searchbox", name="Find in the library")
     find.fill("nothing like it")
@@ -160,7 +160,7 @@ def test_the_library_is_searched_and_a_name_opens_its_lora(demo: Demo, page: Pag
 
 def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
     queue, library = demo.services.queue, demo.services.library
-    queue.wait(demo.services.enqueue(Ref.parse(DIAL)).id)
+    queue.wait(demo.services.downloads.enqueue(Ref.parse(DIAL)).id)
     lock = library.lock_text()
     library.remove(library.entries()[0].ref)
     page.goto(demo.url + "?view=library")
@@ -175,7 +175,7 @@ def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
 
 def test_stop_on_the_try_page_pauses_its_own_download_and_no_other(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=40_000))
-    demo.services.enqueue(Ref.parse(DIAL))
+    demo.services.downloads.enqueue(Ref.parse(DIAL))
     page.goto(f"{demo.url}?open=civitai:900102")
     page.get_by_role("button", name="Download & try").click()
     expect(page.locator("#progress")).to_contain_text("Downloading:")

@@ -61,9 +61,9 @@ def add_bases(data: Path) -> None:
 @pytest.fixture(scope="module")
 def refs(stage: Demo) -> tuple[Ref, ...]:
     """Three LoRAs for the demo's own base, in the library."""
-    answers = stage.services.search(Query.of(bases=("tiny-shapes",), hubs=("civitai",)))
+    answers = stage.services.lookup.search(Query.of(bases=("tiny-shapes",), hubs=("civitai",)))
     loras = [lora for answer in answers if answer.page for lora in answer.page.loras]
-    found = tuple(stage.services.pull(lora.ref).ref for lora in loras[:3])
+    found = tuple(stage.services.downloads.pull(lora.ref).ref for lora in loras[:3])
     assert len(found) == 3
     return found
 
@@ -85,7 +85,7 @@ def address(stage: Demo, *refs: Ref, **settings: Any) -> str:
 @contextmanager
 def swapped(stage: Demo, ref: Ref, tensors: dict[str, torch.Tensor]) -> Iterator[None]:
     """Another file stands where a LoRA was pulled to."""
-    entry = stage.services.held(ref)
+    entry = stage.services.downloads.find_installed(ref)
     assert entry is not None
     path = stage.services.library.path(entry)
     before = path.read_bytes()

@@ -89,7 +89,7 @@ def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.
 
 
 def test_a_pull_brings_its_file_and_pins_it_in_the_lock_file(server: serving.Hub, built: Services) -> None:
-    entry = built.pull(Ref.parse("eh:ink-lines"))
+    entry = built.downloads.pull(Ref.parse("eh:ink-lines"))
     assert str(entry.ref) == FILE
     assert f'ref = "{FILE}"' in built.settings.lock.read_text(encoding="utf-8")
     assert {asked.headers.get("Authorization") for asked in server.asked} == {"Bearer eh_key"}

@@ -70,8 +70,8 @@ def test_a_wan_lora_in_two_files_is_pulled_and_used_as_one(ref: str, line: Line,
     pulled = [str(entry.ref) for entry in lockfile.loads((folder / "loras.lock").read_text())]
     assert (code, pulled) == (0, sorted([item["ref"], item["other_half"]["ref"]]))
     with services.build(settings.from_environment(os.environ)) as built:
-        used = built.adapters([Ref.parse(ref)], [0.7])
-        given = built.adapters([adapter.ref for adapter in used], [0.7, 0.6])
+        used = built.generation.inputs([Ref.parse(ref)], [0.7])
+        given = built.generation.inputs([adapter.ref for adapter in used], [0.7, 0.6])
     assert [(str(one.ref), one.weight, one.follows) for one in used] == [
         (item["ref"], 0.7, False),
         (item["other_half"]["ref"], 0.7, True),

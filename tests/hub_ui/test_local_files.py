@@ -158,7 +158,7 @@ def test_what_a_person_writes_into_the_lock_file_is_shown(entered: str, line: Li
     _, shown = line("show", entered)
     assert shown["license"] == "mine alone"
     with services.build(settings.from_environment(os.environ)) as built:
-        assert built.usual_weight(Ref.parse(entered)) == 0.4
+        assert built.generation.default_weight(Ref.parse(entered)) == 0.4
 
 
 def test_pull_finds_it_by_its_name_and_by_its_hash(entered: str, robot: Path, line: Line) -> None:

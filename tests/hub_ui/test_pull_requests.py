@@ -45,7 +45,7 @@ def test_an_unpinned_pull_from_civitai_asks_three_questions_beside_the_bytes(
     built: Services, recorder: Recorder
 ) -> None:
     recorder.forget()
-    entry = built.pull(Ref.parse("civitai:1001"))
+    entry = built.downloads.pull(Ref.parse("civitai:1001"))
     assert str(entry.ref) == "civitai:1001@2001#3001"
     assert asked(recorder) == [
         "/api/v1/models/1001",
@@ -56,7 +56,7 @@ def test_an_unpinned_pull_from_civitai_asks_three_questions_beside_the_bytes(
 
 def test_a_pinned_pull_from_civitai_asks_no_more(built: Services, recorder: Recorder) -> None:
     recorder.forget()
-    built.pull(Ref.parse("civitai:1001@2001#3001"))
+    built.downloads.pull(Ref.parse("civitai:1001@2001#3001"))
     assert len(asked(recorder)) == 3
 
 
@@ -71,5 +71,5 @@ def test_other_hubs_are_asked_about_the_lora_once_too(
     built: Services, recorder: Recorder, ref: str, question: str
 ) -> None:
     recorder.forget()
-    built.pull(Ref.parse(ref))
+    built.downloads.pull(Ref.parse(ref))
     assert [target.partition("?")[0] for target in asked(recorder)].count(question) == 1

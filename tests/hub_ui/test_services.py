@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import connectors
+from connectors.claims.resolve import record_of
 from connectors.connector import Connector, Download
 from connectors.errors import Gated, HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
@@ -20,7 +21,7 @@ from hub_ui.generate.request import spread
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.services import Services, record_of
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
@@ -50,20 +51,20 @@ def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
 
 def test_search_remembers_what_it_hands_over(built: Services) -> None:
-    for answer in built.search(Query(text="Ink")):
+    for answer in built.lookup.search(Query(text="Ink")):
         assert answer.page is not None
         assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
 
 
 def test_search_hands_over_a_failing_hub_beside_the_others(built: Services, hub: Hub) -> None:
     hub.error = DOWN
-    answers = {answer.hub: answer for answer in built.search(Query(text="Ink"))}
+    answers = {answer.hub: answer for answer in built.lookup.search(Query(text="Ink"))}
     assert answers["civitai"].error is DOWN
     assert answers["huggingface"].page is not None
 
 
 def test_open_asks_the_hub_and_remembers(built: Services, hub: Hub) -> None:
-    assert built.open(REF).title == "Ink lines"
+    assert built.lookup.get(REF).title == "Ink lines"
     assert hub.asked == ["get civitai:1001"]
     assert built.catalog.lora(REF).title == "Ink lines"
 
@@ -72,73 +73,73 @@ def test_open_asks_the_hub_and_remembers(built: Services, hub: Hub) -> None:
 def test_while_the_hub_cannot_answer_open_gives_what_is_remembered(
     built: Services, hub: Hub, error: HubDown | RateLimited
 ) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.error = error
-    assert built.open(REF).title == "Ink lines"
+    assert built.lookup.get(REF).title == "Ink lines"
 
 
 def test_a_hub_that_is_down_is_told_where_nothing_is_remembered(built: Services, hub: Hub) -> None:
     hub.error = DOWN
     with pytest.raises(HubDown):
-        built.open(REF)
+        built.lookup.get(REF)
 
 
 def test_a_missing_key_is_told_even_where_something_is_remembered(built: Services, hub: Hub) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.error = KeyRequired("A key is wanted.", hub="civitai")
     with pytest.raises(KeyRequired):
-        built.open(REF)
+        built.lookup.get(REF)
 
 
 def test_what_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.loras.clear()
-    assert built.open(REF).access == "removed"
+    assert built.lookup.get(REF).access == "removed"
     assert built.catalog.lora(REF).access == "removed"
 
 
 def test_a_card_of_a_removed_lora_marks_the_whole_lora(built: Services, hub: Hub) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.loras.clear()
-    assert built.open(FIRST).access == "removed"
+    assert built.lookup.get(FIRST).access == "removed"
 
 
 def test_a_removed_version_is_marked_alone(built: Services, hub: Hub) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.loras = [replace(lora(), versions=(version(REF.at("2002"), "v2"),))]
-    opened = built.open(FIRST)
+    opened = built.lookup.get(FIRST)
     gone = opened.version("2001")
     assert (opened.access, gone and gone.access) == ("open", "removed")
 
 
 def test_a_version_nobody_ever_saw_is_not_found(built: Services) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     with pytest.raises(NotFound):
-        built.open(REF.at("9999"))
+        built.lookup.get(REF.at("9999"))
     assert built.catalog.lora(REF).access == "open"
 
 
 @pytest.mark.parametrize("version", ["deadbeef", "d" * 40])
 def test_a_commit_that_does_not_exist_is_not_answered_with_another(built: Services, version: str) -> None:
     ref = Ref.parse("hf:ada/ink-lines")
-    built.open(ref)
+    built.lookup.get(ref)
     with pytest.raises(NotFound):
-        built.open(ref.at(version))
+        built.lookup.get(ref.at(version))
     assert built.catalog.lora(ref).access == "open"
 
 
 def test_while_the_hub_is_down_a_version_that_was_never_seen_is_not_answered_with_another(
     built: Services, hub: Hub
 ) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.error = DOWN
     with pytest.raises(HubDown):
-        built.open(REF.at("9999"))
+        built.lookup.get(REF.at("9999"))
 
 
 def test_an_unknown_lora_is_not_found_in_the_hubs_name(built: Services) -> None:
     with pytest.raises(NotFound, match=r"CivitAI has no LoRA civitai:404 \(any more\)"):
-        built.open(Ref.parse("civitai:404"))
+        built.lookup.get(Ref.parse("civitai:404"))
 
 
 def test_a_record_is_of_the_default_file_unless_one_is_named() -> None:
@@ -172,7 +173,7 @@ def held(built: Services, weight: float | None = None) -> Entry:
 
 def test_what_the_library_holds_is_tried_without_asking_its_hub(built: Services, hub: Hub) -> None:
     entry = held(built)
-    [adapter] = built.adapters([REF], [0.5])
+    [adapter] = built.generation.inputs([REF], [0.5])
     assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
     assert (adapter.trigger_words, adapter.architecture) == (("inkstyle",), "sdxl")
     assert hub.asked == []
@@ -181,14 +182,14 @@ def test_what_the_library_holds_is_tried_without_asking_its_hub(built: Services,
 @pytest.mark.parametrize(("authors", "used"), [(0.7, 0.7), (0.0, 0.0), (None, 1.0)])
 def test_without_a_weight_the_authors_own_is_used(built: Services, authors: float | None, used: float) -> None:
     held(built, weight=authors)
-    assert built.adapters([REF])[0].weight == used
+    assert built.generation.inputs([REF])[0].weight == used
 
 
 def test_a_file_that_went_missing_is_pulled_again(built: Services, hub: Hub) -> None:
     built.library.path(held(built)).unlink()
     hub.error = DOWN
     with pytest.raises(HubDown):
-        built.adapters([REF])
+        built.generation.inputs([REF])
 
 
 def test_weights_are_none_one_for_all_or_one_for_each() -> None:
@@ -217,84 +218,84 @@ def server(hub: Hub) -> Iterator[Server]:
 
 
 def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, server: Server) -> None:
-    first = built.inspect(REF)
+    first = built.lookup.inspect(REF)
     assert (first.adapter.rank, first.size, first.requests, first.bytes_read > 0) == (4, len(SMALL), 1, True)
-    assert built.inspect(REF) == replace(first, requests=0, bytes_read=0)
+    assert built.lookup.inspect(REF) == replace(first, requests=0, bytes_read=0)
     assert len(server.asked) == 1
 
 
 def test_a_file_is_found_by_the_rank_its_header_proves(built: Services, hub: Hub, server: Server) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     assert 4 not in built.catalog.search(Query.of()).facets.ranks
-    built.inspect(FIRST)
+    built.lookup.inspect(FIRST)
     assert built.catalog.search(Query.of()).facets.ranks[4] == 1
 
 
 def test_people_who_ask_at_once_share_one_reading(built: Services, hub: Hub, server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(built.inspect, [FIRST] * 8))
+        found = list(pool.map(built.lookup.inspect, [FIRST] * 8))
     assert ({facts.adapter.rank for facts in found}, len(server.asked)) == ({4}, 1)
 
 
 def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hub: Hub, server: Server) -> None:
     hub.loras = [with_hash()]
-    built.open(REF)
-    built.inspect(REF)
+    built.lookup.get(REF)
+    built.lookup.inspect(REF)
     twin = WeightFile(ref=Ref.parse("hf:ada/twin@" + "a" * 40), name="twin.safetensors", sha256=SHA.upper())
-    known = built.facts_known(twin)
+    known = built.lookup.known_facts(twin)
     assert known is not None
     assert known.adapter.rank == 4
 
 
 def test_a_header_read_before_its_hash_was_known_is_still_known(built: Services, hub: Hub, server: Server) -> None:
-    built.inspect(FIRST)
+    built.lookup.inspect(FIRST)
     hub.loras = [with_hash()]
-    built.open(REF)
-    assert built.inspect(FIRST).requests == 0
+    built.lookup.get(REF)
+    assert built.lookup.inspect(FIRST).requests == 0
     assert len(server.asked) == 1
 
 
 def test_refs_that_differ_in_letter_case_are_different_files(built: Services, server: Server) -> None:
-    built.inspect(FIRST)
+    built.lookup.inspect(FIRST)
     upper, lower = (WeightFile(ref=REF.at("2001", name), name="ink.safetensors") for name in ("A", "a"))
-    built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.inspect(FIRST).encode())
-    assert (built.facts_known(upper) is None, built.facts_known(lower) is None) == (False, True)
+    built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.lookup.inspect(FIRST).encode())
+    assert (built.lookup.known_facts(upper) is None, built.lookup.known_facts(lower) is None) == (False, True)
 
 
 @pytest.mark.parametrize("text", ["{", '{"read_as":0}', "null"])
 def test_stored_facts_that_are_damaged_or_old_are_read_anew(built: Services, server: Server, text: str) -> None:
     built.catalog.remember_facts(facts_keys(FIRST, None)[0], text)
-    assert built.facts_known(WeightFile(ref=FIRST, name="ink.safetensors")) is None
-    assert built.inspect(FIRST).requests == 1
+    assert built.lookup.known_facts(WeightFile(ref=FIRST, name="ink.safetensors")) is None
+    assert built.lookup.inspect(FIRST).requests == 1
 
 
 def test_a_file_of_the_library_is_read_from_disk(built: Services, hub: Hub, server: Server) -> None:
     built.library.path(held(built)).write_bytes(SMALL)
-    found = built.inspect(FIRST)
+    found = built.lookup.inspect(FIRST)
     assert (found.adapter.rank, found.requests, server.asked) == (4, 0, [])
 
 
 def test_once_read_the_header_leads_the_claims(built: Services, hub: Hub, server: Server) -> None:
     hub.loras = [with_hash()]
-    assert built.record(REF).rank is None
-    built.inspect(REF)
-    record = built.record(REF)
+    assert built.lookup.record(REF).rank is None
+    built.lookup.inspect(REF)
+    record = built.lookup.record(REF)
     assert (record.rank, record.claims[0].source) == (4, "header")
 
 
 def test_a_pull_remembers_what_the_file_says(built: Services, hub: Hub, server: Server) -> None:
-    entry = built.pull(REF)
+    entry = built.downloads.pull(REF)
     assert entry.ref == FIRST
     asked = len(server.asked)
-    assert built.record(FIRST).rank == 4
-    assert built.inspect(FIRST).requests == 0
+    assert built.lookup.record(FIRST).rank == 4
+    assert built.lookup.inspect(FIRST).requests == 0
     assert len(server.asked) == asked
 
 
 def test_what_is_pinned_and_here_asks_nobody(built: Services, hub: Hub, server: Server) -> None:
-    first = built.pull(REF)
+    first = built.downloads.pull(REF)
     hub.asked.clear()
-    assert built.pull(FIRST) == first
+    assert built.downloads.pull(FIRST) == first
     assert hub.asked == []
 
 
@@ -308,18 +309,18 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
         return held(built)
 
     monkeypatch.setattr(Library, "pull", renewed)
-    assert built.pull(REF).ref == FIRST
+    assert built.downloads.pull(REF).ref == FIRST
 
 
 def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
     hub.loras = [with_hash()]
-    built.open(FIRST)
+    built.lookup.get(FIRST)
     twin = lora("huggingface")
     file = replace(twin.versions[0].files[0], sha256=SHA)
     built.catalog.add([replace(twin, versions=(replace(twin.versions[0], files=(file,)),))])
     hub.loras = []
     with pytest.raises(NotFound, match=rf"The same bytes are at {file.ref}: hub-ui pull"):
-        built.pull(FIRST)
+        built.downloads.pull(FIRST)
 
 
 def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
@@ -330,19 +331,23 @@ def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
 
     monkeypatch.setattr(Hub, "download", gated)
     with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
-        built.pull(FIRST)
+        built.downloads.pull(FIRST)
 
 
 def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
-    built.open(REF)
+    built.lookup.get(REF)
     hub.error = Gated("Its author lets people in one by one.", hub="civitai")
     with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
-        built.pull(REF)
+        built.downloads.pull(REF)
 
 
 def test_visitors_of_a_shared_page_get_none_of_its_owners_own_files(home: Path) -> None:
     ref = Ref.parse("local:robot@" + "c" * 64)
     with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as made:
-        for asked in (lambda: made.open(ref), lambda: made.adapters([ref]), lambda: made.planned([Path("robot")])):
+        for ask in (
+            lambda: made.lookup.get(ref),
+            lambda: made.generation.inputs([ref]),
+            lambda: made.generation.plan([Path("robot")]),
+        ):
             with pytest.raises(UsageError, match="A shared page tries what hubs have"):
-                asked()
+                ask()

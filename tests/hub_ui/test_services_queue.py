@@ -48,24 +48,24 @@ def twin() -> Lora:
 
 def test_a_pinned_ref_is_queued_under_the_full_name_of_its_file(built: Services) -> None:
     built.catalog.add([lora()])
-    task = built.enqueue(Ref.parse("civitai:1001@2001"))
+    task = built.downloads.enqueue(Ref.parse("civitai:1001@2001"))
     assert (task.ref, task.title) == (INK, "Ink lines")
-    assert built.enqueue(INK).id == task.id
+    assert built.downloads.enqueue(INK).id == task.id
 
 
 def test_a_ref_without_a_version_stays_open_to_the_newest(built: Services) -> None:
     built.catalog.add([lora()])
-    assert built.enqueue(INK.lora).ref == INK.lora
+    assert built.downloads.enqueue(INK.lora).ref == INK.lora
 
 
 def test_a_ref_nobody_ever_saw_is_queued_as_it_is(built: Services) -> None:
-    assert built.enqueue(INK).title == str(INK)
+    assert built.downloads.enqueue(INK).title == str(INK)
 
 
 def test_the_queue_pulls_into_the_library(built: Services, hubs: tuple[Hub, Hub]) -> None:
     hubs[0].loras = [lora()]
     built.queue.start()
-    assert built.queue.wait(built.enqueue(INK).id).state == "done"
+    assert built.queue.wait(built.downloads.enqueue(INK).id).state == "done"
     assert built.library.entry(INK).sha256 == SHA
 
 
@@ -87,6 +87,6 @@ def test_what_is_nowhere_fails_with_its_reason(built: Services) -> None:
 
 
 def test_what_was_queued_is_still_there_when_everything_is_built_anew(built: Services) -> None:
-    built.enqueue(INK)
+    built.downloads.enqueue(INK)
     with services.build(built.settings) as again:
         assert [task.ref for task in again.queue.tasks()] == [INK]

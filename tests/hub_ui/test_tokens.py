@@ -204,13 +204,13 @@ def in_the_queue(hubs: HubEndpoints) -> None:
     with services.build(settings.from_environment({**environment(hubs), "HUB_UI_HOME": str(queue_home())})) as built:
         hubs.faults.add(Fault(kind="html", match="/model/3003/", hub="delivery"))
         built.queue.start()
-        task = built.enqueue(Ref.parse(PRIVATE[0]))
+        task = built.downloads.enqueue(Ref.parse(PRIVATE[0]))
         built.queue.wait(task.id, 30)
         hubs.faults.clear()
         hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=4_000))
         came: list[Progress] = []
         with pytest.raises(PullCancelled):
-            built.pull(Ref.parse(PRIVATE[0]), report=came.append, cancelled=lambda: bool(came))
+            built.downloads.pull(Ref.parse(PRIVATE[0]), on_progress=came.append, is_cancelled=lambda: bool(came))
         hubs.faults.clear()
 
 

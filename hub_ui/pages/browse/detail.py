@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -20,7 +21,7 @@ from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.try_page.page import TryPage
 from hub_ui.pages.try_page.settings import TrySettings, prompt_text
 from hub_ui.pages.view import StackedLora, View, clamp_weight
-from hub_ui.services import Services, record_of
+from hub_ui.services import Services
 from hub_ui.widgets import detail, format
 from hub_ui.widgets.detail import Keys
 from hub_ui.widgets.render import Renderer
@@ -77,7 +78,7 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
     known = catalog_html(services, render, view, ref)
     yield known or detail.message_html(render, ref.id, "Asking the hub…"), view.open
     try:
-        lora = services.open(ref)
+        lora = services.lookup.get(ref)
     except HubUiError as error:
         hint = " Check the address, or search for its name." if isinstance(error, NotFound) else ""
         yield known or detail.message_html(render, ref.id or view.open, error.message + hint), view.open
@@ -89,12 +90,12 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
     """The panel, and once more when its file's header has been read for it."""
     _, file = detail.version_and_file(lora, ref)
-    if file is None or file.format == "pickle" or lora.access in GONE or services.facts_known(file) is not None:
+    if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.known_facts(file) is not None:
         yield lora_html(services, render, view, lora, ref)
         return
     yield lora_html(services, render, view, lora, ref, state=READING)
     try:
-        facts = services.inspect(file.ref)
+        facts = services.lookup.inspect(file.ref)
     except HubUiError as error:
         yield lora_html(services, render, view, lora, ref, state=f"{UNREAD} {error.message}")
     else:
@@ -120,7 +121,7 @@ def lora_html(
 ) -> str:
     """`facts` are those just read; without them, those read before."""
     _, file = detail.version_and_file(lora, ref)
-    facts = facts or (services.facts_known(file) if file else None)
+    facts = facts or (services.lookup.known_facts(file) if file else None)
     shown = detail.detail(
         lora,
         ref,
@@ -147,7 +148,7 @@ def pull(services: Services, act: dict[str, Any]) -> bool:
     if act.get("act") != "pull":
         return False
     services.policy.check("pull")
-    services.enqueue(Ref.parse(str(act.get("ref", ""))))
+    services.downloads.enqueue(Ref.parse(str(act.get("ref", ""))))
     return True
 
 

@@ -229,7 +229,7 @@ def find_by_name(services: Services, name: str) -> Ref | None:
             continue
         ref = replace(bare, hub=hub)
         try:
-            services.open(ref)
+            services.lookup.get(ref)
         except HubUiError:
             continue
         return ref

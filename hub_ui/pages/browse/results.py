@@ -69,7 +69,7 @@ def search(
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     now = with_bases(services, now)
     yield now
-    for answer in services.search(query):
+    for answer in services.lookup.search(query):
         now = merge_answer(now, answer, keep=len(now.records) if is_touched() else 0)
         if now.waiting:
             yield now
@@ -88,7 +88,7 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
             now, cursors=left, statuses=tuple(pending_status(s.hub) if s.hub in cursors else s for s in now.statuses)
         )
         yield now
-        for answer in services.search(now.query, cursors=cursors):
+        for answer in services.lookup.search(now.query, cursors=cursors):
             now = merge_answer(now, answer, keep=now.since)
         if len(now.records) > now.since or not now.cursors:
             break

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.claims import base_models
+from connectors.claims.resolve import record_of
 from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record
 from connectors.ref import Ref
@@ -23,7 +24,7 @@ from hub_ui.pages.library import lock_import
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.library.update_status import CheckResults, notes, summary, update_summary, verify_summary
 from hub_ui.pages.view import View
-from hub_ui.services import Services, record_of
+from hub_ui.services import Services
 from hub_ui.widgets import cards, format, library_list
 from hub_ui.widgets import result as widgets_result
 from hub_ui.widgets.library_list import PAGE_SIZE, ListPage, ListQuery
@@ -177,7 +178,7 @@ def handle_click(
     name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
     if name == "try":
         ref = Ref.parse(text)
-        yield Change(view=view.try_lora(str(ref), services.usual_weight(ref)))
+        yield Change(view=view.try_lora(str(ref), services.generation.default_weight(ref)))
     elif name == "open":
         yield Change(view=replace(view, page="browse", open=str(Ref.parse(text))))
     elif name.startswith("look-"):
@@ -210,7 +211,7 @@ def handle_entry_click(services: Services, found: CheckResults, name: str, ref: 
             reveal(services.library.path(entry), os.environ)
         return Change(found=replace(found, shown=str(ref)))
     if name in ("fetch", "update"):
-        services.enqueue(ref)
+        services.downloads.enqueue(ref)
         return Change(found=found, requested=True)
     raise UsageError("That is no button of this page.")
 
@@ -245,7 +246,7 @@ def check_updates(services: Services, render: Renderer, found: CheckResults) -> 
     entries, by_ref = services.library.entries(), {}
 
     def get(ref: Ref) -> Lora:
-        lora = services.connector(ref.hub).get(ref)
+        lora = services.lookup.connector(ref.hub).get(ref)
         services.catalog.add([lora])
         return lora
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
@@ -27,7 +28,7 @@ from hub_ui.pages.try_page.settings import (
     weights_text,
 )
 from hub_ui.pages.view import View
-from hub_ui.services import Services, record_of
+from hub_ui.services import Services
 from hub_ui.widgets import cards, format
 from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import widget
@@ -168,7 +169,7 @@ def show(services: Services, render: Renderer, view: View, before: FormSource) -
     items = [stack_item(services, s.ref, s.weight, record, base) for s, record in zip(view.stack, records, strict=True)]
     words_ = list(dict.fromkeys(word for record in records if record for word in record.trigger_words))
     usual_weights = USUAL_WEIGHTS.get(settings.sheet, ())
-    can_run_there = services.runs_elsewhere(view.refs)
+    can_run_there = services.generation.runs_on_replicate(view.refs)
     place = THERE if can_run_there and settings.place == "replicate" else HERE
     return (
         render("stack", layers=items, high=any(item.weight > 1 for item in items)),
@@ -221,7 +222,7 @@ def find_record(services: Services, ref: Ref) -> Record | None:
     except NotFound:
         pass
     try:
-        return services.record(ref)
+        return services.lookup.record(ref)
     except HubUiError:
         return None
 

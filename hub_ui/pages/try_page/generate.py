@@ -58,9 +58,9 @@ class PendingDownloads:
 
 def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
     """Queues what is not here yet; it is downloaded whether the page stays open or not."""
-    missing = [ref for ref in refs if services.held(ref) is None]
+    missing = [ref for ref in refs if services.downloads.find_installed(ref) is None]
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
-    tasks = tuple(services.enqueue(ref) for ref in missing)
+    tasks = tuple(services.downloads.enqueue(ref) for ref in missing)
     return PendingDownloads(tasks=tasks, own=tuple(task.id for task in tasks if task.id not in under_way))
 
 
@@ -162,14 +162,14 @@ def generate(
         wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
         view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
         if order.settings.place == "replicate":
-            job = services.planned(view.refs, view.weights, **fields)
+            job = services.generation.plan(view.refs, view.weights, **fields)
         else:
-            job = services.job(
-                order.view.refs, order.view.weights, report=on_progress, cancelled=is_cancelled, **fields
+            job = services.generation.request(
+                order.view.refs, order.view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
             )
         sheet = comparison_of(order.settings, job)
         place = order.settings.place
-        made = services.make(job, sheet, place=place, report=on_progress, cancelled=is_cancelled)
+        made = services.generation.generate(job, sheet, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
         return image_files.result_of(made, cache)
 
     id_ = generations.start(subject, work, page=page)
@@ -240,8 +240,8 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
 
 def estimate(services: Services, order: TryOrder) -> str:
     """How long it will take, and what it costs where it runs for money."""
-    job = services.planned(order.view.refs, order.view.weights, **request_fields(order.filled))
-    return services.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
+    job = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
+    return services.generation.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
 
 
 def request_fields(filled: FormValues) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,5 +41,12 @@ def pulls() -> Pulls:
 def queued(built: Services, pulls: Pulls, home: Path) -> Iterator[Services]:
     """With a queue that runs, and pulls that do as they are told."""
     with queue(home, pulls) as started:
-        object.__setattr__(built, "queue", started)
+        built.downloads.queue = started
         yield built
+
+
+def with_settings(built: Services, **changes: Any) -> Services:
+    """The same hubs, catalog, queue and engine behind other settings."""
+    other = services.connect(replace(built.settings, **changes), built.connectors, built.catalog)
+    other.downloads.queue, other.generation.engine = built.downloads.queue, built.generation.engine
+    return other

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -13,6 +12,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.ref import Ref
 from hub_ui import services
@@ -23,6 +23,7 @@ from hub_ui.pages import train
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.widgets.render import Renderer
+from tests.hub_ui.pages.conftest import with_settings
 
 RENDER = Renderer()
 
@@ -81,7 +82,7 @@ def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: 
     ref = Ref.parse(made.split('data-ref="')[1].split('"')[0])
     lora = trainer.services.catalog.lora(ref)
     assert (ref.id, ref.pinned) == ("local/boat", True)
-    assert "BOATX" in services.record_of(lora, ref).trigger_words
+    assert "BOATX" in record_of(lora, ref).trigger_words
 
 
 @pytest.mark.parametrize(
@@ -109,13 +110,13 @@ def test_a_training_can_be_cancelled_from_the_list(lasting: Trainer, pictures: s
 
 
 def test_without_a_key_the_page_says_where_to_get_one(online: Services) -> None:
-    keyless = replace(online, settings=replace(online.settings, tokens={}))
+    keyless = with_settings(online, tokens={})
     assert "REPLICATE_API_TOKEN" in train.list_html(Trainer(services=keyless), RENDER)
     with pytest.raises(KeyRequired):
         train.check_images(Trainer(services=keyless), RENDER, (None, "", "", 8, 1000))
 
 
 def test_strangers_train_nothing(online: Services, pictures: str) -> None:
-    hosted = Trainer(services=replace(online, settings=replace(online.settings, hosted=True)))
+    hosted = Trainer(services=with_settings(online, hosted=True))
     with pytest.raises(UsageError, match="A shared page trains nothing"):
         train.check_images(hosted, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))

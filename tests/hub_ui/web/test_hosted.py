@@ -89,7 +89,7 @@ def _has_key(text: str) -> bool:
 
 def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -> None:
     recorder.forget()
-    answers = {answer.hub: answer for answer in keyed.services.search(Query())}
+    answers = {answer.hub: answer for answer in keyed.services.lookup.search(Query())}
     assert [request for request in recorder.requests if _has_key(request.text)] == []
     error = answers["replicate"].error
     assert isinstance(error, AccessError)
@@ -106,7 +106,7 @@ def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -
 )
 def test_what_only_a_key_opens_is_refused_without_talk_of_the_owners(keyed: Visitor, ref: str, said: str) -> None:
     with pytest.raises(AccessError) as raised:
-        keyed.services.pull(Ref.parse(ref))
+        keyed.services.downloads.pull(Ref.parse(ref))
     assert (said in raised.value.message, "your key" in raised.value.message) == (True, False)
 
 
@@ -114,7 +114,7 @@ def test_an_estimate_on_replicate_is_refused(keyed: Visitor, recorder: Recorder)
     recorder.forget()
     job = GenerationRequest(adapters=(), prompt="a boat")
     with pytest.raises(UsageError, match="generates on its own computer only"):
-        keyed.services.estimate(job, comparison.one(job), place="replicate")
+        keyed.services.generation.estimate(job, comparison.one(job), place="replicate")
     assert recorder.requests == ()
 
 
@@ -139,7 +139,7 @@ def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
 
 def test_files_of_this_computer_are_not_known_to_visitors(hosted: Visitor) -> None:
     ref = Ref.parse(f"local:ink@{'a' * 64}")
-    for ask in (hosted.services.open, hosted.services.pull, hosted.services.record):
+    for ask in (hosted.services.lookup.get, hosted.services.downloads.pull, hosted.services.lookup.record):
         with pytest.raises(UsageError, match="A shared page tries what hubs have"):
             ask(ref)
 
@@ -158,7 +158,7 @@ def given(**fields: Any) -> GenerationRequest:
     ],
 )
 def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: GenerationRequest, said: str) -> None:
-    for ask in (keyed.services.make, keyed.services.estimate):
+    for ask in (keyed.services.generation.generate, keyed.services.generation.estimate):
         with pytest.raises(UsageError, match=said):
             ask(job, comparison.one(job))
 
@@ -166,6 +166,6 @@ def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: Generat
 def test_a_visitor_tries_at_most_four_loras_at_once(keyed: Visitor) -> None:
     refs = [Ref.parse(f"civitai:{number}") for number in range(1, 6)]
     with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
-        keyed.services.adapters(refs)
+        keyed.services.generation.inputs(refs)
     with pytest.raises(UsageError, match="at most 4 LoRAs at once, not 5"):
-        keyed.services.planned(refs, prompt="")
+        keyed.services.generation.plan(refs, prompt="")

@@ -39,7 +39,7 @@ class Hanging:
 def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
     hub = Hanging("huggingface")
     with served(home, around=hub.around) as visitor:
-        search = partial(visitor.services.search, timeout=600.0)
+        search = partial(visitor.services.lookup.search, timeout=600.0)
         object.__setattr__(visitor.services, "search", search)
         try:
             yield visitor, hub

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,14 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
+from hub_ui.lookup import Lookup
 from hub_ui.pages.browse import detail
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora
+from tests.hub_ui.pages.conftest import with_settings
 from tests.hub_ui.stand_ins import Hub
 
 REF = Ref.parse("civitai:1")
@@ -48,7 +49,7 @@ def show(built: Services) -> list[str]:
 
 
 def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Services, "inspect", lambda services, ref: FLUX)
+    monkeypatch.setattr(Lookup, "inspect", lambda lookup, ref: FLUX)
     asking, reading, read = show(built)
     assert "Asking the hub…" in asking
     assert "Reading the file&#39;s header…" in reading
@@ -103,7 +104,7 @@ def test_other_clicks_of_the_panel_pull_nothing(built: Services) -> None:
 
 
 def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
-    hosted = replace(built, settings=replace(built.settings, hosted=True))
+    hosted = with_settings(built, hosted=True)
     assert 'data-act="pull"' not in [html for html, _ in detail.show(hosted, Renderer(), View(open=str(REF)))][-1]
     with pytest.raises(UsageError, match="visitors of a shared page"):
         detail.pull(hosted, {"act": "pull", "ref": str(REF)})
@@ -118,7 +119,7 @@ def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
 
 
 def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
-    demo = replace(built, settings=replace(built.settings, demo=True))
+    demo = with_settings(built, demo=True)
     last = [html for html, _ in detail.show(demo, Renderer(), View(open=str(REF)))][-1]
     assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
     assert " disabled title=" in last

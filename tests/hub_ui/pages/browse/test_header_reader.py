@@ -18,6 +18,7 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
+from hub_ui.lookup import Lookup
 from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -49,7 +50,7 @@ class Inspecting:
     def __init__(self, built: Services, monkeypatch: pytest.MonkeyPatch, answer: Any = RANK_4) -> None:
         self.asked: list[str] = []
         self._built, self._answer = built, answer
-        monkeypatch.setattr(Services, "inspect", lambda services, ref: self._inspect(ref))
+        monkeypatch.setattr(Lookup, "inspect", lambda lookup, ref: self._inspect(ref))
 
     def _inspect(self, ref: Ref) -> Facts:
         self.asked.append(str(ref))

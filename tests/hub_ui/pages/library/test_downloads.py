@@ -32,7 +32,7 @@ def built(home: Any, pulls: Pulls, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     hubs: tuple[Connector, ...] = (Hub(name="civitai", loras=[lora()]),)
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made, queue(home, pulls) as started:
-        object.__setattr__(made, "queue", started)
+        made.downloads.queue = started
         yield made
 
 

@@ -24,6 +24,7 @@ from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.building import INK, entry, sha256, weights
+from tests.hub_ui.pages.conftest import with_settings
 from tests.hub_ui.stand_ins import Hub, lora, version
 
 BYTES = weights()
@@ -74,9 +75,9 @@ def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
 
 
 def test_what_its_hub_took_down_is_marked(built: Services, hub: Hub) -> None:
-    built.open(INK)
+    built.lookup.get(INK)
     hub.loras.clear()
-    built.open(INK)
+    built.lookup.get(INK)
     assert "1 no longer on its hub" in show(built)
     assert "No longer on CivitAI. Keep the file." in show(built)
 
@@ -126,7 +127,7 @@ def test_a_file_of_ones_own_is_listed_and_tried_like_any_other(built: Services, 
     assert "My Robot" in show(built)
     [change] = act(built, "try", ref=str(mine))
     assert [stacked.ref for stacked in change.view.stack] == [str(mine)]
-    assert built.record(mine).title == "My Robot"
+    assert built.lookup.record(mine).title == "My Robot"
 
 
 def test_a_file_of_ones_own_opens_in_the_panel(built: Services, mine: Ref) -> None:
@@ -194,7 +195,7 @@ def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
 
 
 def test_visitors_of_a_shared_page_change_nothing(built: Services) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    built = with_settings(built, hosted=True)
     for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update", "try"):
         with pytest.raises(UsageError, match="can't be changed by its visitors"):
             act(built, name)
@@ -277,7 +278,7 @@ def test_an_entry_has_its_picture_its_kind_and_leads_to_its_lora(built: Services
     image = Example(url="https://images.civitai.com/ink.jpeg", nsfw="safe")
     kind = Claim(field="kind", value="style", source="hub", where="tags")
     hub.loras = [lora(versions=(replace(pictured, examples=(image,)),), claims=(*lora().claims, kind))]
-    built.open(INK)
+    built.lookup.get(INK)
     html = look(built, kind="style")
     assert '<td class="cover"><img src=' in html
     [change] = act(built, "open")

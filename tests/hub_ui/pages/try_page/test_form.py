@@ -15,6 +15,7 @@ from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
+from tests.hub_ui.pages.conftest import with_settings
 
 STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
 
@@ -53,7 +54,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
-    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
+    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid"), FormSource.of(first)))
     assert painted[PROMPT:-1] == (gr.skip(),) * 7
     assert painted[ROWS] == gr.update(visible=True)
 
@@ -109,34 +110,34 @@ def test_nothing_is_claimed_of_the_size_of_a_base_of_ones_own(built: Services) -
 
 
 def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Services) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, demo=False))
+    built = with_settings(built, demo=False)
     assert "LoRA: does not fit Tiny Shapes. Take one of them away" in show(built, view("civitai:2", "civitai:1"))[STACK]
 
 
 @pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
 def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
+    built = with_settings(built, hosted=True)
     assert "A shared page draws with the bases of its list." in show(built, view("civitai:2", base=base))[LINE]
 
 
 def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
+    built = with_settings(built, tokens={"replicate": "r8_x"})
     show(built, view("civitai:1"))
     assert show(built, view("civitai:1", place="replicate"))[PLACE] == gr.update(visible=True, value="Replicate")
     assert show(built, view("civitai:2"))[PLACE] == gr.update(visible=False, value="This computer")
 
 
 def test_a_click_on_a_tab_leaves_the_place_as_it_was_chosen(built: Services) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, tokens={"replicate": "r8_x"}))
+    built = with_settings(built, tokens={"replicate": "r8_x"})
     looked = view("civitai:1")
     show(built, looked)
     assert show(built, looked, FormSource.of(looked))[PLACE] == gr.update(visible=True)
 
 
 def test_a_lora_is_first_tried_at_its_authors_weight(built: Services) -> None:
-    assert built.usual_weight(Ref.parse("civitai:404")) == 1.0
+    assert built.generation.default_weight(Ref.parse("civitai:404")) == 1.0
     built.catalog.add([lora(2, versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))])
-    assert built.usual_weight(Ref.parse("civitai:2")) == 0.6
+    assert built.generation.default_weight(Ref.parse("civitai:2")) == 0.6
 
 
 def test_the_weights_of_a_strip_and_which_lora_has_them_are_chosen(built: Services) -> None:

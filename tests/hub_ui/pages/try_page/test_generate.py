@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -23,6 +23,7 @@ from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile
 from tests.hub_ui.library.queueing import A, Pulls
+from tests.hub_ui.pages.conftest import with_settings
 
 TINY = View(stack=(StackedLora(ref="civitai:2"),))
 
@@ -103,14 +104,10 @@ class Asking:
 
 
 @pytest.fixture
-def studio(built: Services) -> Asking:
+def studio(built: Services, monkeypatch: pytest.MonkeyPatch) -> Asking:
     asking = Asking()
-    object.__setattr__(built, "studio", asking)
+    monkeypatch.setattr(built.generation, "engine", asking)
     return asking
-
-
-def strangers(built: Services) -> None:
-    object.__setattr__(built, "settings", replace(built.settings, hosted=True))
 
 
 def job(built: Services, **fields: Any) -> GenerationRequest:
@@ -125,18 +122,18 @@ FILLED = FormValues(settings=TrySettings(prompt="a boat", base="sdxl-1.0"))
 
 
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
-    strangers(built)
+    hosted = with_settings(built, hosted=True)
     wanted = job(built, may_fetch=True)
     with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
-        built.make(wanted, pair(wanted))
+        hosted.generation.generate(wanted, pair(wanted))
     assert [asked.may_fetch for asked in studio.jobs] == [False]
 
 
 @pytest.mark.parametrize("base", ["/etc", "../../etc/x.safetensors", "maker/own"])
 def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services, studio: Asking, base: str) -> None:
-    strangers(built)
+    hosted = with_settings(built, hosted=True)
     wanted = job(built, base=base)
-    for ask in (built.make, built.estimate):
+    for ask in (hosted.generation.generate, hosted.generation.estimate):
         with pytest.raises(UsageError, match="bases of its list"):
             ask(wanted, pair(wanted))
     assert studio.jobs == []
@@ -221,12 +218,12 @@ def test_stopping_leaves_a_download_that_somebody_else_waits_for(
 def test_a_visitor_who_stops_leaves_no_download_behind(
     queued: Services, generations: Generations, pulls: Pulls
 ) -> None:
-    strangers(queued)
+    hosted = with_settings(queued, hosted=True)
     pulls.held.set()
-    steps = start(queued, generations)
+    steps = start(hosted, generations)
     id_ = [next(steps), next(steps), next(steps)][2][-2]
-    assert "Nothing was changed." in generate.stop(queued, Renderer(), generations, id_)[0]
-    assert queued.queue.tasks() == ()
+    assert "Nothing was changed." in generate.stop(hosted, Renderer(), generations, id_)[0]
+    assert hosted.queue.tasks() == ()
 
 
 @pytest.mark.parametrize(

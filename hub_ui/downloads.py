@@ -1,0 +1,128 @@
+"""Downloads into the library: now, or by the queue; of a LoRA in two files, both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from connectors.claims.resolve import record_of
+from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
+from connectors.ref import LOCAL, Ref
+from connectors.weights import wan_experts
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.library.download.progress import Progress
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.mirrors import pull_from_mirror
+from hub_ui.library.queue import Queue, Task
+from hub_ui.lookup import Lookup
+from hub_ui.policy import Policy
+from hub_ui.settings import Settings
+from hub_ui.visitors import VisitorLibrary
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+IsCancelled: TypeAlias = Callable[[], bool]
+
+
+class Downloads:
+    """Any thread may call any method. `queue` has to be stopped in the end."""
+
+    def __init__(self, settings: Settings, lookup: Lookup, catalog: Catalog, library: Library) -> None:
+        self._lookup = lookup
+        self._catalog = catalog
+        self._library = library
+        self._policy: Policy = settings.policy
+        self._room = VisitorLibrary.of(library, settings.policy.bounds)
+        self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
+
+    def find_installed(self, ref: Ref) -> Entry | None:
+        """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which."""
+        entries = [entry for entry in self._library.entries() if entry.answers_to(ref)]
+        if self._room is not None and entries:
+            self._room.use(entries[0].ref)
+        return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
+
+    def other_half(self, ref: Ref) -> Ref | None:
+        """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
+        try:
+            return wan_experts.other_half(self._catalog.lora(ref), ref)
+        except NotFound:
+            return None
+
+    def pull(
+        self, ref: Ref, *, on_progress: OnProgress | None = None, is_cancelled: IsCancelled | None = None
+    ) -> Entry:
+        """Pins `ref` and brings its file into the library. What lies there already asks nobody.
+
+        Raises the hub's error, with what else can be done about a refusal.
+        """
+        entry = self._library.find_installed(ref) or self._pull_file(ref, on_progress, is_cancelled)
+        half = self.other_half(entry.ref)
+        if half is not None and self._library.find_installed(half) is None:
+            self._pull_file(half, on_progress, is_cancelled)
+        return entry
+
+    def _pull_file(self, ref: Ref, on_progress: OnProgress | None, is_cancelled: IsCancelled | None) -> Entry:
+        try:
+            entry = self._download(ref, on_progress, is_cancelled)
+        except (NotFound, AccessError) as error:
+            raise self._lookup.explain(error, ref) from error
+        self._lookup.remember_header(entry)
+        return entry
+
+    def _download(self, ref: Ref, on_progress: OnProgress | None, is_cancelled: IsCancelled | None) -> Entry:
+        """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
+        connector = self._lookup.connector(ref.hub)
+        try:
+            lora = self._lookup.fetch(ref)
+        except (NetworkError, RateLimited) as error:
+            # A pinned file may still come from a hub whose API is down. The newest version is not known then.
+            if not ref.pinned:
+                raise
+            lora = self._lookup.remembered(ref, error)
+        pinned = lora.pin(ref)
+        if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
+            return installed
+        download = connector.download(pinned, lora)
+        record = record_of(self._lookup.with_known_headers(lora), pinned)
+
+        def pull(most: int | None = None) -> Entry:
+            return self._library.pull(
+                download,
+                record,
+                on_progress=on_progress,
+                is_cancelled=is_cancelled,
+                renew=lambda: connector.download(pinned, lora),
+                most=most,
+            )
+
+        return pull() if self._room is None else self._room.pull(download, connector.label, pull)
+
+    def enqueue(self, ref: Ref, title: str = "") -> Task:
+        """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
+        bounds = self._policy.bounds
+        if bounds and sum(not task.rests for task in self.queue.tasks()) >= bounds.downloads:
+            raise HubUiError("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
+        try:
+            record = record_of(self._catalog.lora(ref), ref)
+        except NotFound:
+            return self.queue.add(ref, title)
+        named = record.file.ref if ref.pinned and record.file is not None else ref
+        return self.queue.add(named, title or record.title)
+
+    def _pull_task(self, ref: Ref, on_progress: OnProgress, is_cancelled: IsCancelled) -> Entry:
+        """What the lock file pins may come from any hub that is known to have the same bytes."""
+        try:
+            return self.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+        except (NotFound, AccessError):
+            entry = next((entry for entry in self._library.entries() if entry.ref == ref), None)
+            if entry is None or not pull_from_mirror(
+                self._library,
+                entry,
+                self._catalog.by_sha256(entry.sha256),
+                lambda mirror: self._lookup.connector(mirror.hub).download(mirror),
+                on_progress=on_progress,
+                is_cancelled=is_cancelled,
+            ):
+                raise
+            return entry

@@ -1,0 +1,179 @@
+"""Generation: from refs or files with weights to images, on this computer or on Replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import HubUiError, NeedsFetching
+from connectors.ref import LOCAL, Ref
+from hub_ui.downloads import Downloads
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step, spread, with_other_halves
+from hub_ui.generate.settings import check_policy
+from hub_ui.images.history import History
+from hub_ui.library.download.progress import Progress
+from hub_ui.library.identify import entry_of_file
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.lookup import Lookup
+from hub_ui.settings import Settings
+
+
+class Generation:
+    def __init__(
+        self,
+        settings: Settings,
+        lookup: Lookup,
+        downloads: Downloads,
+        library: Library,
+        *,
+        engine: Engine,
+        replicate: ReplicateBackend,
+        history: History,
+    ) -> None:
+        self._settings = settings
+        self._policy = settings.policy
+        self._lookup = lookup
+        self._downloads = downloads
+        self._library = library
+        self.engine = engine
+        self._replicate = replicate
+        self._history = history
+
+    def request(
+        self,
+        refs: Sequence[Ref | Path],
+        weights: Sequence[float] = (),
+        *,
+        on_progress: Callable[[Progress | Step], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        **fields: Any,
+    ) -> GenerationRequest:
+        """`fields` are those of GenerationRequest. What isn't in the library is pulled first."""
+        inputs = self.inputs(refs, weights, on_progress=on_progress, is_cancelled=is_cancelled)
+        return GenerationRequest(adapters=inputs, **fields)
+
+    def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
+        """The same without any file: enough to say how long it takes, and to run it on Replicate."""
+        return GenerationRequest(adapters=self._inputs(refs, weights, self._planned_input), **fields)
+
+    def inputs(
+        self,
+        refs: Sequence[Ref | Path],
+        weights: Sequence[float] = (),
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[LoraInput, ...]:
+        """The files to generate with. No weights: each author's own, else 1. One weight: for all of them."""
+
+        def load(ref: Ref | Path, weight: float | None) -> LoraInput:
+            if isinstance(ref, Path):
+                return self._file_input(ref, weight)
+            entry = self._downloads.find_installed(ref)
+            if entry is None:
+                entry = self._downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+            return self._entry_input(entry, weight)
+
+        return self._inputs(refs, weights, load)
+
+    def _inputs(
+        self,
+        refs: Sequence[Ref | Path],
+        weights: Sequence[float],
+        load: Callable[[Ref | Path, float | None], LoraInput],
+    ) -> tuple[LoraInput, ...]:
+        self._policy.check_bounds(loras=len(refs))
+        if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
+            self._policy.check("use own files")
+        inputs = [load(ref, weight) for ref, weight in zip(refs, spread(weights, len(refs)), strict=True)]
+        return with_other_halves(inputs, self._downloads.other_half, load)
+
+    def _planned_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
+        if isinstance(ref, Path):
+            return self._file_input(ref, weight)
+        entry = self._downloads.find_installed(ref)
+        if entry is not None:
+            return self._entry_input(entry, weight)
+        record = self._lookup.known_record(ref) or self._lookup.record(ref)
+        if weight is None:
+            weight = 1.0 if record.weight is None else record.weight
+        return LoraInput(
+            ref=record.ref if record.ref.pinned else self._lookup.connector(ref.hub).pin(ref),
+            path=Path(),
+            title=record.title,
+            weight=weight,
+            trigger_words=record.trigger_words,
+            architecture=record.architecture,
+            base_model=record.base_model,
+        )
+
+    def _file_input(self, path: Path, weight: float | None) -> LoraInput:
+        """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
+        entry = entry_of_file(self._lookup.identifier().one(path), self._library.entries())
+        return replace(self._entry_input(entry, weight), path=path)
+
+    def _entry_input(self, entry: Entry, weight: float | None) -> LoraInput:
+        if weight is None:
+            weight = 1.0 if entry.weight is None else entry.weight
+        return LoraInput(
+            ref=entry.ref,
+            path=self._library.path(entry),
+            title=entry.title,
+            weight=weight,
+            trigger_words=entry.trigger_words,
+            architecture=entry.architecture,
+            base_model=entry.base_model,
+            sha256=entry.sha256,
+        )
+
+    def default_weight(self, ref: Ref) -> float:
+        """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
+        known = self._downloads.find_installed(ref) or self._lookup.known_record(ref)
+        return 1.0 if known is None or known.weight is None else max(-1.0, min(2.0, known.weight))
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        comparison: Comparison,
+        *,
+        place: str = "local",
+        on_progress: Callable[[Progress | Step], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> GenerationResult:
+        """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
+        check_policy(self._policy, place, request, images=len(comparison.cells))
+        backend = self._replicate if place == "replicate" else self.engine
+        if not self._policy.allows("fetch bases"):
+            request = replace(request, may_fetch=False)
+        try:
+            result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
+        except NeedsFetching as need:
+            self._policy.check("fetch bases", need.label)
+            raise
+        if self._policy.allows("keep history"):
+            try:
+                self._history.add(result)
+            # A full disk must not cost what took minutes to generate.
+            except HubUiError as error:
+                report = replace(result.report, notes=(*result.report.notes, error.message))
+                return replace(result, report=report)
+        return result
+
+    def estimate(self, request: GenerationRequest, comparison: Comparison, *, place: str = "local") -> str:
+        """How long a comparison takes, and for how much money, in a sentence."""
+        check_policy(self._policy, place, request, images=len(comparison.cells))
+        backend = self._replicate if place == "replicate" else self.engine
+        return backend.estimate(request, comparison).sentence
+
+    def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
+        """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
+        if not refs or not self._policy.allows("run on Replicate") or not self._settings.tokens.get("replicate"):
+            return False
+        records = [self._lookup.known_record(ref) for ref in refs if ref.hub != "replicate"]
+        return all(record is not None and record.architecture == "flux1" for record in records)

@@ -1,0 +1,210 @@
+"""What is known of LoRAs: asked of the hubs, remembered in the catalog, proved by the headers of their files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from connectors import federation
+from connectors.claims.resolve import record_of, with_header
+from connectors.connector import Connector, LoraSource
+from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
+from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
+from connectors.query import Query
+from connectors.record import Lora, Record, WeightFile
+from connectors.ref import LOCAL, HubName, Origin, Ref
+from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
+from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.library.identify import Identifier, facts_of
+from hub_ui.library.library import Library
+from hub_ui.library.local_files import LocalFiles
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.mirrors import explain, open_mirrors
+from hub_ui.policy import Policy
+
+# Locks that keep two threads from reading the same header: enough that different files rarely share one.
+_LOCKS = 64
+
+
+class Lookup:
+    """Any thread may call any method."""
+
+    def __init__(
+        self, connectors: Sequence[Connector], catalog: Catalog, library: Library, policy: Policy, queues: HubQueues
+    ) -> None:
+        self.connectors = tuple(connectors)
+        self._catalog = catalog
+        self._library = library
+        self._policy = policy
+        self._queues = queues
+        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
+
+    def connector(self, hub: Origin) -> LoraSource:
+        if hub == LOCAL:
+            self._policy.check("use own files")
+            return LocalFiles(library=self._library)
+        return next(connector for connector in self.connectors if connector.name == hub)
+
+    def search(
+        self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> Iterator[Answer]:
+        """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before."""
+        answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
+        for answer in answers:
+            if answer.page is not None:
+                self._catalog.add(answer.page.loras)
+                known = self._catalog.complete(answer.page.loras, query.nsfw)
+                answer = replace(answer, page=replace(answer.page, loras=known))
+            yield answer
+
+    def get(self, ref: Ref) -> Lora:
+        """The LoRA as its hub has it now; as remembered while the hub can't answer or once it is gone there.
+
+        Headers that were ever read lead. Raises the hub's error for a LoRA that was never seen.
+        """
+        try:
+            lora = self.fetch(ref)
+        except NotFound:
+            lora = self._removed(ref)
+        except (NetworkError, RateLimited) as error:
+            lora = self.remembered(ref, error)
+        return self.with_known_headers(lora)
+
+    def fetch(self, ref: Ref) -> Lora:
+        """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""
+        lora = self.connector(ref.hub).get(ref)
+        # The catalog is of the hubs: who searches it looks for what can be had there.
+        if ref.hub != LOCAL:
+            self._catalog.add([lora])
+        return lora
+
+    def record(self, ref: Ref) -> Record:
+        """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
+        return record_of(self.get(ref), ref)
+
+    def known_record(self, ref: Ref) -> Record | None:
+        """The same without asking anyone; None for a LoRA that was never seen."""
+        try:
+            return record_of(self._catalog.lora(ref.lora), ref)
+        except NotFound:
+            return None
+
+    def remembered(self, ref: Ref, error: HubUiError) -> Lora:
+        """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
+        try:
+            known = self._catalog.lora(ref)
+        except NotFound:
+            raise error from None
+        if ref.version is not None and known.version(ref.version) is None:
+            raise error
+        return known
+
+    def _removed(self, ref: Ref) -> Lora:
+        """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
+        missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
+        self.remembered(ref, missing)
+        only_version = False
+        if ref.version:
+            # A hub that can't say whether only the version is gone does not make us drop the whole.
+            only_version = True
+            try:
+                self.fetch(ref.lora)
+            except NotFound:
+                only_version = False
+            except (NetworkError, RateLimited):
+                pass
+        self._catalog.mark_removed(ref if only_version else ref.lora)
+        return self._catalog.lora(ref)
+
+    def inspect(self, ref: Ref) -> Facts:
+        """What the file itself proves: as known, else from its header, which is read once and then remembered."""
+        pinned = self.connector(ref.hub).pin(ref)
+        try:
+            keys = facts_keys(pinned, self._catalog.file(pinned).sha256)
+        except NotFound:
+            keys = facts_keys(pinned, None)
+        # Whoever asks for the same file meanwhile waits for the answer instead of reading it too.
+        with self._locks[hash(pinned) % len(self._locks)]:
+            known = self._known_facts(keys)
+            if known is not None:
+                return known
+            entry = next((entry for entry in self._library.entries() if entry.ref == pinned), None)
+            if entry is not None and self._library.path(entry).exists():
+                facts = inspect_path(self._library.path(entry))
+            else:
+                facts = inspect_download(self.connector(pinned.hub).locate(pinned))
+            self._catalog.remember_facts(keys[0], facts.encode())
+            self._add_header(pinned, facts)
+        return facts
+
+    def known_facts(self, file: WeightFile) -> Facts | None:
+        """The same without asking anyone: None if its header was never read."""
+        return self._known_facts(facts_keys(file.ref, file.sha256))
+
+    def with_known_headers(self, lora: Lora) -> Lora:
+        """With what the headers of its files prove, of those that were ever read."""
+        for file in [file for version in lora.versions for file in version.files]:
+            known = self.known_facts(file)
+            if known is not None:
+                lora = with_header(lora, file.ref, known.adapter)
+        return lora
+
+    def remember_header(self, entry: Entry) -> None:
+        """What an installed file's header says is known from now on, also under its ref where no hub names its hash."""
+        keys = facts_keys(entry.ref, entry.sha256)
+        try:
+            facts = self._known_facts(keys) or inspect_path(self._library.path(entry))
+        # It is whole and has a readable header; that is what a pull promises.
+        except HubUiError:
+            return
+        for key in keys:
+            self._catalog.remember_facts(key, facts.encode())
+        self._add_header(entry.ref, facts)
+
+    def _known_facts(self, keys: Iterable[str]) -> Facts | None:
+        stored = (self._catalog.facts(key) for key in keys)
+        return next(filter(None, (decode_facts(text) for text in stored if text is not None)), None)
+
+    def _add_header(self, pinned: Ref, facts: Facts) -> None:
+        """The catalog finds the LoRA by what its file says: its rank, the base model it is really for."""
+        try:
+            known = self._catalog.lora(pinned)
+        except NotFound:
+            return
+        self._catalog.add([with_header(known, pinned, facts.adapter)])
+
+    def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
+        """A refusal with what else can be done: the LoRA's page, its other versions, open mirrors of the file.
+
+        A LoRA that was never seen is asked about once. Any other error comes back as it is.
+        """
+        if not isinstance(error, NotFound | AccessError):
+            return error
+        try:
+            known = self._catalog.lora(ref)
+        except NotFound:
+            try:
+                known = self.fetch(ref.lora if ref.id else ref)
+            except HubUiError:
+                return error
+        version = known.version(ref.version)
+        file = version.find_file(ref) if version else None
+        refs = self._catalog.by_sha256(file.sha256) if file and file.sha256 else ()
+        return explain(error, ref, known, open_mirrors(ref, refs, self._catalog.lora))
+
+    def identifier(
+        self,
+        by_hash: Callable[[str], tuple[Lora, Ref]] | None = None,
+        failure: Callable[[HubUiError], None] = lambda error: None,
+    ) -> Identifier:
+        """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
+        catalog = self._catalog
+        return Identifier(
+            entries=self._library.entries(),
+            seen=catalog.by_sha256,
+            lora=catalog.lora,
+            inspect=lambda path, read: facts_of(path, read, catalog.facts, catalog.remember_facts),
+            by_hash=by_hash,
+            failure=failure,
+        )
