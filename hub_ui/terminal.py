@@ -1,98 +1,103 @@
-"""What the command line prints: words for people or one JSON document, never a hub's control characters."""
+"""What the command line prints: text for people or one JSON document, never a hub's control characters or markup."""
 
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column, Table
+from rich.text import Text
+
 from connectors.errors import HubUiError
+from hub_ui.format import clean
 
-# Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
-# private use, line and paragraph separators.
-_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-_WIDE = ("W", "F")
-_BLANKS = str.maketrans({"\t": " ", "\n": " ", "\r": " ", "\u2028": " ", "\u2029": " "})
+# Tables are as wide as their cells: the terminal breaks long lines, and a program reads whole ones.
+_UNLIMITED = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
 class Terminal:
-    """Data goes to `out`, everything else to `err`. With `json` the data is one document."""
+    """Data goes to `out`, everything else to `err`. With `json` the data is one document, also of an error.
 
-    out: TextIO
-    err: TextIO
-    json: bool = False
+    Both streams get plain text unless a terminal reads them.
+    """
+
+    def __init__(self, *, out: TextIO, err: TextIO, json: bool = False) -> None:
+        self.out = out
+        self.err = err
+        self.json = json
+        self._progress: Progress | None = None
 
     def document(self, value: Any) -> None:
-        """ASCII JSON: whatever a hub wrote arrives whole and can't drive the terminal."""
+        """ASCII JSON: a hub's text arrives whole and can't drive the terminal."""
+        self.clear_progress()
         print(json.dumps(value, indent=2), file=self.out)
 
     def line(self, text: str = "") -> None:
+        self.clear_progress()
         print(clean(text), file=self.out)
 
-    def lines(self, lines: Sequence[str]) -> None:
+    def lines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.line(line)
 
-    def note(self, text: str) -> None:
-        print(clean(text), file=self.err, flush=True)
+    def facts(self, pairs: Sequence[tuple[str, str | None]]) -> None:
+        """Names and values below each other; an unknown value is left out."""
+        known = [(name, value) for name, value in pairs if value]
+        width = max((len(name) for name, _ in known), default=0)
+        self.lines(f"{name:<{width}}  {value}" for name, value in known)
 
-    def rewrite(self, text: str) -> None:
-        """A line of progress in place of the last one; "" clears it. Nothing where nobody is watching."""
-        if self.err.isatty():
-            print(f"\r\x1b[K{clean(text)}", end="", file=self.err, flush=True)
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, max_width: int = 48) -> None:
+        """Columns with at most `max_width` characters, but the last one whole. Nothing if there are no rows."""
+        if not rows:
+            return
+        grid = Table.grid(padding=(0, 2), pad_edge=False)
+        for _ in header[:-1]:
+            grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max_width)
+        grid.add_column(no_wrap=True)
+        # Text, because rich reads markup in a plain string.
+        grid.add_row(*(Text.assemble((title, "bold")) for title in header))
+        for row in rows:
+            grid.add_row(*(Text(clean(cell)) for cell in row))
+        console = Console(file=self.out, force_terminal=self.out.isatty(), width=_UNLIMITED)
+        with console.capture() as captured:
+            console.print(grid)
+        self.clear_progress()
+        for line in captured.get().splitlines():
+            print(line.rstrip(), file=self.out)
+
+    def note(self, text: str) -> None:
+        self.clear_progress()
+        print(clean(text), file=self.err, flush=True)
 
     def error(self, error: HubUiError) -> None:
         self.note(f"hub-ui: {error.message}")
         if self.json:
             self.document({"error": error.name, "message": error.message})
 
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """One line that is drawn anew, with a bar if `fraction` is known. Nothing unless a terminal reads `err`."""
+        if not self.err.isatty():
+            return
+        if self._progress is None:
+            column = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+            self._progress = Progress(
+                column,
+                BarColumn(bar_width=20),
+                console=Console(file=self.err, force_terminal=True),
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._progress.add_task("", total=1)
+        self._progress.update(self._progress.task_ids[0], description=clean(text), completed=fraction or 0)
+        self._progress.start()
+        self._progress.refresh()
 
-def clean(text: str) -> str:
-    """One line without anything a terminal would obey or that changes the order of what is read."""
-    return "".join(c for c in text.translate(_BLANKS) if unicodedata.category(c) not in _UNSAFE)
-
-
-def table(rows: Sequence[Sequence[str]], *, widest: int = 48) -> list[str]:
-    """Left-aligned columns, two spaces apart. A cell over `widest` columns is cut, but in the last column."""
-    cells = [[*(cut(clean(cell), widest) for cell in row[:-1]), clean(row[-1])] for row in rows]
-    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(map(_padded, row, widths)).rstrip() for row in cells]
-
-
-def facts(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
-    """Name and value below each other; an unknown value is left out."""
-    known = [(name, value) for name, value in pairs if value]
-    longest = max((len(name) for name, _ in known), default=0)
-    return [f"{name:<{longest}}  {clean(value)}" for name, value in known]
-
-
-def width(text: str) -> int:
-    """Terminal columns: East Asian wide characters take two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in _WIDE else 1 for c in text)
-
-
-def cut(text: str, columns: int) -> str:
-    if width(text) <= columns:
-        return text
-    while width(text) > columns - 1:
-        text = text[:-1]
-    return text + "…"
-
-
-def _padded(text: str, columns: int) -> str:
-    return text + " " * (columns - width(text))
-
-
-def size(bytes_: int | None) -> str | None:
-    """A file size as people read it."""
-    if bytes_ is None:
-        return None
-    amount = float(bytes_)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable")
+    def clear_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

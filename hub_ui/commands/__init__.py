@@ -1,1 +1,1 @@
-"""One command a file, each with `run(args, terminal) -> exit code`. Their arguments are declared in hub_ui/cli.py."""
+"""One command a file: a class whose fields are the options, and whose `run(terminal)` returns the exit code."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.claims.resolve import flatten
@@ -11,22 +11,24 @@ from connectors.errors import NotFound
 from connectors.record import Claim
 from hub_ui import services
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.commands.locked import settings_of
-from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, Permit, permits
+from hub_ui.commands.options import LibraryOptions
+from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, permits
 from hub_ui.library.lockfile import Entry
-from hub_ui.terminal import Terminal, facts, table
+from hub_ui.terminal import Terminal
 
-_MANY = 3
+_NAMES = 3
 
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    with services.build(settings_of(args)) as built:
-        found = permits(built.library.entries(), lambda entry: _claims(built.catalog, entry))
-    if terminal.json:
-        terminal.document(_document(found))
-    else:
-        _print(found, terminal)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Licenses(LibraryOptions):
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+            found = permits(built.library.entries(), lambda entry: _claims(built.catalog, entry))
+        if terminal.json:
+            terminal.document(_document(found))
+        else:
+            _print(found, terminal)
+        return 0
 
 
 def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
@@ -40,28 +42,25 @@ def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
 
 
 def _document(found: LicenseSummary) -> dict[str, Any]:
-    return {
-        "entries": [_item(permit) for permit in found.each],
-        "together": {
-            question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
-            for question, verdict in found.together.items()
-        },
-        "conditions": list(found.conditions),
+    entries = [
+        {
+            "ref": str(permit.entry.ref),
+            "title": permit.entry.title,
+            "license": permit.license,
+            "license_terms": permit.terms,
+            "base_model": permit.entry.base_model,
+            "base_license": permit.base,
+            "base_license_terms": permit.base_terms,
+            "permits": dict(permit.answers),
+            "conditions": list(permit.conditions),
+        }
+        for permit in found.each
+    ]
+    together = {
+        question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
+        for question, verdict in found.together.items()
     }
-
-
-def _item(permit: Permit) -> dict[str, Any]:
-    return {
-        "ref": str(permit.entry.ref),
-        "title": permit.entry.title,
-        "license": permit.license,
-        "license_terms": permit.terms,
-        "base_model": permit.entry.base_model,
-        "base_license": permit.base,
-        "base_license_terms": permit.base_terms,
-        "permits": dict(permit.answers),
-        "conditions": list(permit.conditions),
-    }
+    return {"entries": entries, "together": together, "conditions": list(found.conditions)}
 
 
 def _print(found: LicenseSummary, terminal: Terminal) -> None:
@@ -69,17 +68,16 @@ def _print(found: LicenseSummary, terminal: Terminal) -> None:
         terminal.line("The lock file holds no LoRA.")
         return
     rows = [(p.entry.title, p.base or "unknown", p.license or "unknown") for p in found.each]
-    terminal.lines(table([("TITLE", "BASE MODEL'S LICENCE", "LICENCE"), *rows]))
+    terminal.table(("TITLE", "BASE MODEL'S LICENCE", "LICENCE"), rows)
     terminal.line()
     terminal.line(f"May you, with all {len(found.each):,} together:")
-    terminal.lines(facts([(f"  {words}", _verdict(found, question)) for question, words in QUESTIONS.items()]))
+    verdicts = []
+    for question, words in QUESTIONS.items():
+        verdict = found.together[question]
+        names = ", ".join(entry.title for entry in verdict.because[:_NAMES])
+        more = f" and {len(verdict.because) - _NAMES:,} more" if len(verdict.because) > _NAMES else ""
+        verdicts.append((f"  {words}", f"{verdict.answer}: {names}{more}" if names else verdict.answer))
+    terminal.facts(verdicts)
     if found.conditions:
         terminal.line(f"Conditions: {'; '.join(found.conditions)}.")
     terminal.line("A summary to choose by, and no legal advice. Unknown is no permission.")
-
-
-def _verdict(found: LicenseSummary, question: Any) -> str:
-    verdict = found.together[question]
-    names = [entry.title for entry in verdict.because]
-    more = f" and {len(names) - _MANY:,} more" if len(names) > _MANY else ""
-    return f"{verdict.answer}: {', '.join(names[:_MANY])}{more}" if names else verdict.answer

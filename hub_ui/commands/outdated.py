@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.locked import failure, named, settings_of, some, worst
+from hub_ui.commands.options import LibraryOptions, entry_json, error_json, worst_exit_code
+from hub_ui.format import plural
 from hub_ui.library.library import Library
 from hub_ui.library.outdated import UpdateStatus, check_for_updates
-from hub_ui.terminal import Terminal, table
+from hub_ui.terminal import Terminal
 
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    with services.build(settings_of(args)) as built:
+@dataclass(frozen=True, kw_only=True)
+class Outdated(LibraryOptions):
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
 
-        def get(ref: Ref) -> Lora:
-            terminal.rewrite(f"Asking about {ref}")
-            lora = built.lookup.connector(ref.hub).get(ref)
-            built.catalog.add([lora])
-            return lora
+            def get(ref: Ref) -> Lora:
+                terminal.progress(f"Asking about {ref}")
+                lora = built.lookup.connector(ref.hub).get(ref)
+                built.catalog.add([lora])
+                return lora
 
-        results = tuple(check_for_updates(built.library.entries(), get))
-        terminal.rewrite("")
+            results = tuple(check_for_updates(built.library.entries(), get))
         if terminal.json:
             terminal.document({"entries": [_item(built.library, result) for result in results]})
         else:
-            _print(results, terminal)
-    return worst(result.error for result in results)
+            rows = [(r.state, r.entry.title, _about(r)) for r in results if r.state != "current"]
+            terminal.table(("STATE", "TITLE", "ABOUT"), rows)
+            counts = Counter(result.state for result in results)
+            parts = [f"{number:,} {state}" for state, number in counts.items()]
+            terminal.line(f"{plural(len(results), 'LoRA')}: {', '.join(parts)}.")
+            if counts["newer"]:
+                terminal.note(
+                    "hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF"
+                )
+        return worst_exit_code(result.error for result in results)
 
 
 def _item(library: Library, result: UpdateStatus) -> dict[str, Any]:
     return {
-        **named(library, result.entry),
+        **entry_json(library, result.entry),
         "state": result.state,
         "newest": str(result.newest) if result.newest else None,
         "newest_name": result.newest_name,
         "newest_at": result.newest_at,
         "note": result.note,
-        **(failure(result.error) if result.error else {}),
+        **(error_json(result.error) if result.error else {}),
     }
-
-
-def _print(results: Sequence[UpdateStatus], terminal: Terminal) -> None:
-    told = [result for result in results if result.state != "current"]
-    if told:
-        terminal.lines(table([("STATE", "TITLE", "ABOUT"), *((r.state, r.entry.title, _about(r)) for r in told)]))
-    counts = Counter(result.state for result in results)
-    terminal.line(f"{some(len(results), 'LoRA')}: {', '.join(f'{n:,} {state}' for state, n in counts.items())}.")
-    if counts["newer"]:
-        terminal.note("hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF")
 
 
 def _about(result: UpdateStatus) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 from connectors import federation
 from connectors.claims import base_models
@@ -14,47 +15,76 @@ from connectors.query import Query
 from connectors.record import Record
 from hub_ui import services, settings
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.commands import options
+from hub_ui.commands.options import JsonOption, argument, flag, option
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal, table
-
-COLUMNS = ("TITLE", "BY", "BASE MODEL", "KIND", "DOWNLOADS", "REF")
+from hub_ui.terminal import Terminal
 
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    query = Query.of(
-        args.text,
-        hubs=tuple(args.hub),
-        bases=tuple(args.base),
-        kinds=tuple(args.kind),
-        sort=args.sort,
-        limit=args.limit,
-        nsfw=args.nsfw,
-    )
-    with services.build(settings.from_environment(os.environ)) as built:
-        records, failures = _remembered(built, query) if args.offline else _found(built, query)
-        unknown = _unknown_bases(built.catalog, query.bases)
-    for failure in failures:
-        terminal.note(f"{failure.hub}: {failure.message}")
-    if unknown and not records and all(isinstance(failure, KeyRequired) for failure in failures):
-        raise BadQuery(" ".join(unknown))
-    for sentence in unknown:
-        terminal.note(f"hub-ui: {sentence}")
-    if terminal.json:
-        terminal.document(
-            {"results": [record.to_json() for record in records], "failures": [failure_json(f) for f in failures]}
+@dataclass(frozen=True, kw_only=True)
+class Search(JsonOption):
+    text: Annotated[str, argument("TEXT", 'What to look for; "" lists everything.')]
+    hub: Annotated[list[str] | None, option("H", "civitai, huggingface or replicate.")] = None
+    base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
+    kind: Annotated[list[str] | None, option("K", "character, style, concept, control...")] = None
+    sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None
+    limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
+    nsfw: Annotated[
+        str,
+        option("LEVEL", "At most safe (what is rated so), soft (also what nobody has rated), mature or explicit."),
+    ] = "soft"
+    offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        query = Query.of(
+            self.text,
+            hubs=tuple(self.hub or ()),
+            bases=tuple(self.base or ()),
+            kinds=tuple(self.kind or ()),
+            sort=self.sort,
+            limit=self.limit,
+            nsfw=self.nsfw,
         )
-    else:
-        _print(records, terminal)
-    hubs = len(set(query.hubs or (connector.name for connector in built.connectors)))
-    answered = hubs - len({failure.hub for failure in failures})
-    if not records and answered:
-        where = " on the hubs that answered" if failures else ""
-        terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
-    return exit_code(failures, hubs=hubs, found=bool(records))
+        with services.build(settings.from_environment(os.environ)) as built:
+            records, failures = search_catalog(built, query) if self.offline else search_hubs(built, query)
+            unknown = _unknown_bases(built.catalog, query.bases)
+        for failure in failures:
+            terminal.note(f"{failure.hub}: {failure.message}")
+        if unknown and not records and all(isinstance(failure, KeyRequired) for failure in failures):
+            raise BadQuery(" ".join(unknown))
+        for sentence in unknown:
+            terminal.note(f"hub-ui: {sentence}")
+        if terminal.json:
+            terminal.document(
+                {"results": [record.to_json() for record in records], "failures": [failure_json(f) for f in failures]}
+            )
+        else:
+            _print(records, terminal)
+        hubs = len(set(query.hubs or (connector.name for connector in built.connectors)))
+        if not records and hubs > len({failure.hub for failure in failures}):
+            where = " on the hubs that answered" if failures else ""
+            terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
+        return exit_code(failures, hubs=hubs, found=bool(records))
+
+
+def search_catalog(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
+    return built.catalog.search(query).records, ()
+
+
+def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
+    """Facts from file headers that were read before take precedence. A search reads none."""
+    answer = federation.collect(built.connectors, query)
+    built.catalog.add(answer.loras)
+    records = []
+    for lora in built.catalog.complete(answer.loras, query.nsfw):
+        record = flatten(lora)
+        facts = built.lookup.known_facts(record.file) if record.file else None
+        records.append(record if facts is None else record_with_header(record, facts.adapter))
+    return records, answer.failures
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
-    """0 once a hub answered. A hub that only wants a key is told, and counts where no other was asked."""
+    """0 once a hub has answered. A hub without its key counts only if no other hub was searched."""
     silent = {failure.hub for failure in failures}
     if found or len(silent) < hubs:
         return 0
@@ -71,28 +101,11 @@ def failure_json(failure: HubUiError) -> dict[str, object]:
     }
 
 
-def _found(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
-    collected = federation.collect(built.connectors, query)
-    built.catalog.add(collected.loras)
-    known = built.catalog.complete(collected.loras, query.nsfw)
-    return [_proved(built, flatten(lora)) for lora in known], collected.failures
-
-
-def _proved(built: Services, record: Record) -> Record:
-    """What a file's header was once seen to say leads here too. None is read for a search."""
-    facts = built.lookup.known_facts(record.file) if record.file else None
-    return record if facts is None else record_with_header(record, facts.adapter)
-
-
-def _remembered(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
-    return built.catalog.search(query).records, ()
-
-
 def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
-    """A sentence for each base that nobody knows: neither these tables nor any LoRA that was ever seen.
+    """A sentence for each base that is neither in our tables nor of any LoRA seen so far.
 
-    A name that is not in the tables is searched for as it is written, since hubs add base models every week. So
-    whether it is a mistake is known only once the hubs have answered.
+    Hubs add base models every week, so a name that is not in the tables is searched for as it is written. Whether it
+    is a mistake is known only once the hubs have answered.
     """
     unlisted = [base for base in bases if not base_models.is_listed(base)]
     if not unlisted:
@@ -109,18 +122,17 @@ def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
 
 
 def _print(records: Sequence[Record], terminal: Terminal) -> None:
-    if records:
-        terminal.lines(table([COLUMNS, *map(_row, records)]))
+    rows = [
+        (
+            record.title,
+            record.creator or "",
+            record.base_model or record.raw_base_model or "",
+            record.kind or "",
+            "" if record.downloads is None else f"{record.downloads:,}",
+            str(record.ref),
+        )
+        for record in records
+    ]
+    terminal.table(("TITLE", "BY", "BASE MODEL", "KIND", "DOWNLOADS", "REF"), rows)
     for record in records:
-        terminal.lines([f"! {record.title}: {sentence}" for sentence in record.conflict_sentences])
-
-
-def _row(record: Record) -> tuple[str, ...]:
-    return (
-        record.title,
-        record.creator or "",
-        record.base_model or record.raw_base_model or "",
-        record.kind or "",
-        "" if record.downloads is None else f"{record.downloads:,}",
-        str(record.ref),
-    )
+        terminal.lines(f"! {record.title}: {sentence}" for sentence in record.conflict_sentences)

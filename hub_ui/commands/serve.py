@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from dataclasses import dataclass
+from typing import Annotated
 
 from hub_ui import services, settings
 from hub_ui.app import serving
-from hub_ui.commands.waiting import check_port, until_stopped, wait
+from hub_ui.commands import options
+from hub_ui.commands.options import flag, option
+from hub_ui.commands.serving import check_port, stop_signals, wait
 from hub_ui.terminal import Terminal
 
+AppPort = Annotated[
+    int | None,
+    option("P", "The app's port. Default: the first free one from 7860.", options.port),
+]
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    chosen = settings.from_environment(os.environ, hosted=args.hosted)
-    host = args.host or ("0.0.0.0" if args.hosted else "127.0.0.1")
-    check_port(host, args.port)
-    with (
-        until_stopped() as stop,
-        services.build(chosen) as built,
-        serving(built, host=host, port=args.port, open_browser=not args.hosted) as url,
-    ):
-        terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
-        terminal.out.flush()
-        wait(stop)
-    return 0
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    host: Annotated[
+        str | None,
+        option("H", "The address to listen on. Default: 127.0.0.1, or every one with --hosted."),
+    ] = None
+    port: AppPort = None
+    hosted: Annotated[bool, flag("--hosted", "For strangers: no downloads into this computer's library.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        chosen = settings.from_environment(os.environ, hosted=self.hosted)
+        host = self.host or ("0.0.0.0" if self.hosted else "127.0.0.1")
+        check_port(host, self.port)
+        with (
+            stop_signals() as stop,
+            services.build(chosen) as built,
+            serving(built, host=host, port=self.port, open_browser=not self.hosted) as url,
+        ):
+            terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
+            terminal.out.flush()
+            wait(stop)
+        return 0

@@ -2,71 +2,65 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from connectors.errors import HubUiError
 from hub_ui import services
-from hub_ui.commands.locked import failure, named, settings_of, some, worst
-from hub_ui.commands.progress import progress
+from hub_ui.commands.interaction import progress_callback
+from hub_ui.commands.options import LibraryOptions, entry_json, error_json, flag, worst_exit_code
+from hub_ui.format import plural
+from hub_ui.library import sync
 from hub_ui.library.library import Library
-from hub_ui.library.sync import Sync, Synced
-from hub_ui.terminal import Terminal, table
+from hub_ui.terminal import Terminal
 
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    with services.build(settings_of(args)) as built:
-        job = Sync(
-            library=built.library,
-            connector=built.lookup.connector,
-            refs_of=built.catalog.by_sha256,
-            frozen=args.frozen,
-            on_progress=progress(terminal),
-            explain=built.lookup.explain,
-        )
-        results = [_told(result, terminal) for result in job.run()]
-        terminal.rewrite("")
+@dataclass(frozen=True, kw_only=True)
+class Sync(LibraryOptions):
+    frozen: Annotated[
+        bool,
+        flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here."),
+    ] = False
+
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+            job = sync.Sync(
+                library=built.library,
+                connector=built.lookup.connector,
+                refs_of=built.catalog.by_sha256,
+                frozen=self.frozen,
+                on_progress=progress_callback(terminal),
+                explain=built.lookup.explain,
+            )
+            results = []
+            for result in job.run():
+                results.append(result)
+                if result.error is not None:
+                    terminal.note(f"{result.entry.ref}: {result.error.message}")
         if terminal.json:
-            terminal.document(_document(built.library, results, frozen=args.frozen))
+            terminal.document(
+                {
+                    "lock": str(built.library.lock),
+                    "library": str(built.library.folder),
+                    "frozen": self.frozen,
+                    "ok": all(result.error is None for result in results),
+                    "entries": [_item(built.library, result) for result in results],
+                }
+            )
         else:
-            _print(results, terminal)
-    return worst(result.error for result in results)
+            rows = [(result.state, result.entry.title, result.entry.file) for result in results]
+            terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
+            counts = Counter(result.state for result in results)
+            parts = [f"{number:,} {state}" for state, number in counts.items()]
+            terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {', '.join(parts) or 'nothing to do'}.")
+        return worst_exit_code(result.error for result in results)
 
 
-def _told(result: Synced, terminal: Terminal) -> Synced:
-    if isinstance(result.error, HubUiError):
-        terminal.rewrite("")
-        terminal.note(f"{result.entry.ref}: {result.error.message}")
-    return result
-
-
-def _document(library: Library, results: Sequence[Synced], *, frozen: bool) -> dict[str, Any]:
+def _item(library: Library, result: sync.Synced) -> dict[str, Any]:
     return {
-        "lock": str(library.lock),
-        "library": str(library.folder),
-        "frozen": frozen,
-        "ok": all(result.error is None for result in results),
-        "entries": [_item(library, result) for result in results],
-    }
-
-
-def _item(library: Library, result: Synced) -> dict[str, Any]:
-    said = failure(result.error) if result.error else {}
-    return {
-        **named(library, result.entry),
+        **entry_json(library, result.entry),
         "sha256": result.entry.sha256,
         "state": result.state,
         "source": str(result.source) if result.source else None,
-        **said,
+        **(error_json(result.error) if result.error else {}),
     }
-
-
-def _print(results: Sequence[Synced], terminal: Terminal) -> None:
-    rows = [(result.state, result.entry.title, result.entry.file) for result in results if result.state != "kept"]
-    if rows:
-        terminal.lines(table([("STATE", "TITLE", "FILE"), *rows]))
-    counts = Counter(result.state for result in results)
-    parts = [f"{number:,} {state}" for state, number in counts.items()]
-    terminal.line(f"{some(len(results), 'LoRA')} in the lock file: {', '.join(parts) or 'nothing to do'}.")

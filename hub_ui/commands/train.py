@@ -1,86 +1,88 @@
-"""hub-ui train: a LoRA made on Replicate from a folder or zip of pictures, and the ref of what came of it."""
+"""hub-ui train: a LoRA trained on Replicate from a folder or zip of images, and the ref of what came of it."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from contextlib import closing
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 from connectors.errors import UsageError
-from connectors.ref import Ref
 from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order, terms_of
 from hub_ui import services, settings
-from hub_ui.commands.asking import agree_to_pay
-from hub_ui.commands.progress import words
-from hub_ui.terminal import Terminal, size
+from hub_ui.commands import options
+from hub_ui.commands.interaction import confirm_payment, progress_callback
+from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.format import size
+from hub_ui.terminal import Terminal
 from hub_ui.training import Trainer, price, training_set
 
 
-def run(args: argparse.Namespace, terminal: Terminal) -> int:
-    _check(args)
-    with services.build(settings.from_environment(os.environ)) as built, closing(Trainer(services=built)) as trainer:
-        if args.cancel:
-            return _cancelled(trainer, args.cancel, terminal)
-        started = trainer.get(args.follow) if args.follow else _started(trainer, args, terminal)
-        ended, ref = trainer.follow(started, told=lambda step: terminal.rewrite(words(step)))
-    terminal.rewrite("")
-    _tell(ended, ref, terminal)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Train(JsonOption):
+    pictures: Annotated[
+        Path | None,
+        argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one."),
+    ] = None
+    destination: Annotated[
+        str | None,
+        option("OWNER/NAME", "Your model on Replicate. A new one is created, private."),
+    ] = None
+    trigger: Annotated[str | None, option("WORD", "A word that is no real one; it will call the LoRA.")] = None
+    rank: Annotated[int, option("N", "1 to 128.", options.count)] = 16
+    steps: Annotated[int, option("N", "3 to 6000.", options.count)] = 1000
+    yes: Annotated[bool, flag("--yes", "Spend the money without being asked.")] = False
+    follow: Annotated[str | None, option("ID", "Go on with a training that was started before.")] = None
+    cancel: Annotated[str | None, option("ID", "Stop a training.")] = None
 
+    def run(self, terminal: Terminal) -> int:
+        if (self.follow or self.cancel) and (self.pictures or self.destination or self.trigger):
+            raise UsageError(f"--{'follow' if self.follow else 'cancel'} takes the training's ID alone.")
+        if self.follow and self.cancel:
+            raise UsageError("Either --follow or --cancel a training.")
+        chosen = settings.from_environment(os.environ)
+        with services.build(chosen) as built, closing(Trainer(services=built)) as trainer:
+            if self.cancel:
+                run = trainer.cancel(self.cancel)
+                if terminal.json:
+                    terminal.document({"id": run.id, "status": run.status})
+                else:
+                    terminal.line(f"Training {run.id}: {run.status}")
+                return 0
+            run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
+            run, ref = trainer.follow(run, told=progress_callback(terminal))
+        if terminal.json:
+            terms = terms_of(run)
+            terminal.document(
+                {
+                    "id": run.id,
+                    "status": run.status,
+                    "ref": str(ref),
+                    "trigger_word": terms.trigger_word,
+                    "rank": terms.rank,
+                    "steps": terms.steps,
+                    "seconds": run.seconds,
+                }
+            )
+        else:
+            terminal.line(str(ref))
+            terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
+        return 0
 
-def _check(args: argparse.Namespace) -> None:
-    goes_on = [name for name in ("follow", "cancel") if getattr(args, name)]
-    if goes_on and (args.pictures or args.destination or args.trigger):
-        raise UsageError(f"--{goes_on[0]} takes the training's ID alone.")
-    if len(goes_on) > 1:
-        raise UsageError("Either --follow or --cancel a training.")
-    if not goes_on and not (args.pictures and args.destination and args.trigger):
-        raise UsageError("A folder or zip of pictures, --destination OWNER/NAME and --trigger WORD are needed.")
-
-
-def _started(trainer: Trainer, args: argparse.Namespace, terminal: Terminal) -> Run:
-    trainer.need_key()
-    order = Order(destination=args.destination, trigger_word=args.trigger, rank=args.rank, steps=args.steps)
-    order.check()
-    pictures = training_set(args.pictures)
-    for note in (*pictures.notes, price(order, pictures)):
-        terminal.note(note)
-    agree_to_pay("Training", terminal, yes=args.yes)
-    terminal.rewrite(f"Uploading {size(len(pictures.zipped))}…")
-    started = trainer.start(order, pictures)
-    terminal.rewrite("")
-    terminal.note(f"Training {started.id} has begun. It goes on there whatever happens here:")
-    terminal.note(f"  hub-ui train --follow {started.id}    hub-ui train --cancel {started.id}")
-    return started
-
-
-def _cancelled(trainer: Trainer, run_id: str, terminal: Terminal) -> int:
-    ended = trainer.cancel(run_id)
-    if terminal.json:
-        terminal.document({"id": ended.id, "status": ended.status})
-    else:
-        terminal.line(f"Training {ended.id}: {ended.status}")
-    return 0
-
-
-def _tell(ended: Run, ref: Ref, terminal: Terminal) -> None:
-    if terminal.json:
-        terminal.document(_document(ended, ref))
-        return
-    terminal.line(str(ref))
-    terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
-
-
-def _document(ended: Run, ref: Ref) -> dict[str, Any]:
-    terms = terms_of(ended)
-    return {
-        "id": ended.id,
-        "status": ended.status,
-        "ref": str(ref),
-        "trigger_word": terms.trigger_word,
-        "rank": terms.rank,
-        "steps": terms.steps,
-        "seconds": ended.seconds,
-    }
+    def _start(self, trainer: Trainer, terminal: Terminal) -> Run:
+        if not (self.pictures and self.destination and self.trigger):
+            raise UsageError("A folder or zip of pictures, --destination OWNER/NAME and --trigger WORD are needed.")
+        trainer.need_key()
+        order = Order(destination=self.destination, trigger_word=self.trigger, rank=self.rank, steps=self.steps)
+        order.check()
+        pictures = training_set(self.pictures)
+        for note in (*pictures.notes, price(order, pictures)):
+            terminal.note(note)
+        confirm_payment("Training", terminal, yes=self.yes)
+        terminal.progress(f"Uploading {size(len(pictures.zipped), precise=True)}…")
+        run = trainer.start(order, pictures)
+        terminal.note(f"Training {run.id} has begun. It goes on there whatever happens here:")
+        terminal.note(f"  hub-ui train --follow {run.id}    hub-ui train --cancel {run.id}")
+        return run

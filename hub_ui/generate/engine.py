@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from connectors.errors import DoesNotFit, UsageError
+from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
@@ -42,7 +43,6 @@ from hub_ui.generate.request import (
     OnProgress,
 )
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
-from hub_ui.terminal import size
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
@@ -211,7 +211,7 @@ class Engine:
             callbacks.raise_if_cancelled()
             done += count
             # What a download starts over with counts twice: never show more than all of it.
-            callbacks.report(f"Fetching {spec.label} ({size(total)})", min(done, total), total)
+            callbacks.report(f"Fetching {spec.label} ({size(total, precise=True)})", min(done, total), total)
 
         fetched = download(plan, self._source, on_bytes)
         callbacks.report(f"Loading {spec.label}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.errors import HubUiError
-from hub_ui.terminal import size as size_text
+from hub_ui.format import size as size_text
 
 try:
     import fcntl
@@ -120,9 +120,10 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 def check_space(folder: Path, size: int | None) -> None:
     free = shutil.disk_usage(folder).free
     if size is not None and size + _SPARE_BYTES > free:
+        takes, spare, there = (size_text(number, precise=True) for number in (size, _SPARE_BYTES, free))
         raise HubUiError(
-            f"The file takes {size_text(size)}, and {size_text(_SPARE_BYTES)} should stay free where the library is, "
-            f"but only {size_text(free)} are free there. Make room, or choose another folder with --library."
+            f"The file takes {takes}, and {spare} should stay free where the library is, but only {there} are free "
+            "there. Make room, or choose another folder with --library."
         )
 
 

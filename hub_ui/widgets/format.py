@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
 
 from connectors.registry import HUBS, origin_label
+from hub_ui.format import ago as ago
+from hub_ui.format import count as count
+from hub_ui.format import duration as duration
+from hub_ui.format import plural as plural
+from hub_ui.format import size as size
 
 KIND_PLURALS: dict[str, str] = {
     "character": "characters",
@@ -30,24 +34,6 @@ ACCESS_FLAGS: dict[str, str] = {
     "removed": "removed",
 }
 LONGEST_TITLE = 300
-_AGES: tuple[tuple[int, str], ...] = (
-    (365 * 86400, "year"),
-    (30 * 86400, "month"),
-    (86400, "day"),
-    (3600, "hour"),
-    (60, "minute"),
-)
-
-
-def count(number: int | None) -> str:
-    """12400 -> "12.4k"; None (the hub hides it) -> an en dash."""
-    if number is None:
-        return "–"
-    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        if number >= unit:
-            shown = f"{number / unit:.1f}" if number < 100 * unit else f"{number / unit:.0f}"
-            return shown.removesuffix(".0") + letter
-    return str(number)
 
 
 def at_least(number: int, *, more: bool) -> str:
@@ -55,44 +41,6 @@ def at_least(number: int, *, more: bool) -> str:
     if not more:
         return f"{number:,}"
     return f"{number:,}+" if number else ""
-
-
-def size(bytes_: int | None) -> str:
-    """Decimal units, as hubs and shops use them: 38000000 -> "38 MB"."""
-    if bytes_ is None:
-        return ""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if bytes_ >= unit:
-            number = bytes_ / unit
-            return f"{number:.1f} {name}" if number < 10 and name != "kB" else f"{number:.0f} {name}"
-    return f"{bytes_} B"
-
-
-def duration(seconds: float) -> str:
-    """How long something takes, in at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
-    whole = max(1, round(seconds))
-    for length, name, part, part_name in ((3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= length:
-            rest = whole % length // part
-            return f"{whole // length} {name}" + (f" {rest} {part_name}" if rest else "")
-    return f"{whole} s"
-
-
-def ago(iso: str | None, now: datetime | None = None) -> str:
-    """An ISO 8601 time as "12 days ago"; empty when it can't be read (Replicate sends up to 9 fraction digits)."""
-    if not iso:
-        return ""
-    try:
-        then = datetime.fromisoformat(iso[:19])
-    except ValueError:
-        return ""
-    current = (now or datetime.now(UTC)).replace(tzinfo=None)
-    seconds = (current - then.replace(tzinfo=None)).total_seconds()
-    for length, name in _AGES:
-        number = int(seconds // length)
-        if number >= 1:
-            return f"{number} {name}{'s' if number > 1 else ''} ago"
-    return "just now"
 
 
 def source(name: str, hub: str) -> str:
@@ -121,8 +69,3 @@ def join(*parts: str) -> str:
 def sentences(*parts: str) -> str:
     """Those that are not empty, as one text."""
     return " ".join(part for part in parts if part)
-
-
-def plural(number: int, thing: str) -> str:
-    """ "1 file", "1,200 files"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -15,6 +15,7 @@ LAYERS = {
     "hub_ui.policy": 1,
     "hub_ui.database": 2,
     "hub_ui.settings": 2,
+    "hub_ui.format": 1,
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 3,
     "hub_ui.library": 3,

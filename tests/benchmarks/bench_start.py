@@ -1,4 +1,4 @@
-"""From an empty process to the first page served, against a Gradio page with nothing on it."""
+"""From an empty process to the first page served, and to the list of commands, each against an empty app."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.benchmarks.figures import Figure, interleaved, report
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = 1.3
+HELP_TARGET = 1.2
 OURS = """
 import os, sys, urllib.request
 from hub_ui import services, settings
@@ -32,6 +33,29 @@ assert urllib.request.urlopen(url).status == 200
 print("served", flush=True)
 os._exit(0)
 """
+
+HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
+EMPTY_HELP = """
+import typer
+import connectors.errors, connectors.suggestion, hub_ui.terminal
+app = typer.Typer()
+@app.callback()
+def options():
+    pass
+@app.command()
+def nothing():
+    pass
+app(["--help"])
+"""
+
+
+def seconds_to_help(script: str) -> float:
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    took = time.perf_counter() - start
+    if "--help" not in done.stdout:
+        raise AssertionError(f"this is no help: {done.stdout}")
+    return took
 
 
 def seconds_to_serve(script: str) -> float:
@@ -54,7 +78,11 @@ def figures(*, runs: int = 5) -> list[Figure]:
     seconds_to_serve(EMPTY)  # what is on disk is in memory from here on
     seconds_to_serve(OURS)
     ours, empty = interleaved(lambda: seconds_to_serve(OURS), lambda: seconds_to_serve(EMPTY), runs=runs)
-    return [Figure(name="start to first page", ours=ours, other=empty, against="an empty Gradio page", target=TARGET)]
+    page = Figure(name="start to first page", ours=ours, other=empty, against="an empty Gradio page", target=TARGET)
+    seconds_to_help(EMPTY_HELP)
+    ours, empty = interleaved(lambda: seconds_to_help(HELP), lambda: seconds_to_help(EMPTY_HELP), runs=runs)
+    listed = Figure(name="start to --help", ours=ours, other=empty, against="an empty typer app", target=HELP_TARGET)
+    return [page, listed]
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_a_line_that_is_not_run_is_one_that_hub_ui_reads(block: Block) -> None:
         words = shlex.split(line, posix=block.language == "sh")
         names = [at for at, word in enumerate(words) if re.split(r"[\\/]", word)[-1] == "hub-ui"]
         if names:
-            cli.build_parser().parse_args(words[names[0] + 1 :])
+            cli.parse(words[names[0] + 1 :])
     pytest.skip(f"{block.place} is not run: {block.reason}")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -227,6 +228,23 @@ def test_a_ref_that_names_nothing_is_a_usage_error(ref: str, said: Said) -> None
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pull", "Missing argument 'REF'. Try: hub-ui pull --help"),
+        ("search a --limit many", "'many' is no whole number from 1 to 10000. Try: hub-ui search --help"),
+        ("search a --limti 3", "No such option: --limti (Possible options: --limit). Try: hub-ui search --help"),
+        ("search a b", "Got unexpected extra argument(s) (b). Try: hub-ui search --help"),
+        ("export --for gimp", "'gimp' is not one of 'a1111', 'comfyui', 'diffusers'. Try: hub-ui export --help"),
+        ("--quick", "No such option: --quick. Try: hub-ui --help"),
+    ],
+)
+def test_a_typing_mistake_names_what_is_wrong(line: str, message: str, said: Said) -> None:
+    assert hub_ui(line) == 2
+    out, err = said.both()
+    assert message in (json.loads(out)["message"] if out else err)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "",
@@ -269,7 +287,43 @@ def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     done = process("--help")
     assert done.returncode == 0
-    assert all(f"    {name} " in done.stdout for name in cli.COMMANDS)
+    listed = re.findall(r"^│ ([a-z]+)  +[A-Z]", done.stdout, re.MULTILINE)
+    assert listed == list(cli.COMMANDS)
+
+
+def test_help_of_a_command_lists_its_options() -> None:
+    done = process("try", "--help")
+    assert done.returncode == 0
+    assert {"--out", "--sheet", "--base", "--json"} <= set(re.findall(r"--[a-z-]+", done.stdout))
+    assert "\x1b" not in done.stdout
+
+
+def test_the_commands_of_the_list_are_there_with_their_options() -> None:
+    for name in cli.COMMANDS:
+        command = cli.load_command(name)
+        assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no bash")
+def test_the_shell_is_told_how_to_complete() -> None:
+    lines = f"{shlex.quote(sys.executable)} -m hub_ui --show-completion; exit $?"
+    done = subprocess.run(["bash", "-c", lines], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "complete -o default -F _hub_ui_completion hub-ui" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("hub-ui se", ["serve", "search"]),
+        ("hub-ui search --of", ["--offline"]),
+        ("hub-ui export --for c", ["comfyui"]),
+        ("hub-ui nothing --of", []),
+    ],
+)
+def test_commands_options_and_choices_are_completed(line: str, completions: list[str]) -> None:
+    variables = {"_HUB_UI_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = process(env={**os.environ, **variables})
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, completions, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

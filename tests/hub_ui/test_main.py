@@ -39,4 +39,4 @@ def test_the_module_is_the_program() -> None:
         [sys.executable, "-m", "hub_ui", "show"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("hub-ui: the following arguments are required: REF.")
+    assert done.stderr.startswith("hub-ui: Missing argument 'REF'.")

@@ -4,7 +4,12 @@ import io
 import json
 
 from connectors.errors import Gated
-from hub_ui.terminal import Terminal, clean, cut, facts, size, table, width
+from hub_ui.terminal import Terminal
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def terminal(*, as_json: bool = False) -> Terminal:
@@ -16,48 +21,58 @@ def written(stream: object) -> str:
     return stream.getvalue()
 
 
-def test_escape_sequences_lose_their_escape() -> None:
-    assert clean("\x1b[31mred\x1b[0m \x1b]0;title\x07") == "[31mred[0m ]0;title"
-
-
-def test_what_reorders_or_hides_text_is_dropped() -> None:
-    assert clean("safe\u202egpj.exe \u2066x\u2069 zero\u200bwidth\ufeff") == "safegpj.exe x zerowidth"
-
-
-def test_eight_bit_controls_and_lone_surrogates_are_dropped() -> None:
-    assert clean("a\x9b31mb\ud800c\x7f") == "a31mbc"
-
-
-def test_line_ends_become_spaces() -> None:
-    assert clean("one\ntwo\r\tthree\u2028four") == "one two  three four"
-
-
-def test_other_scripts_and_emoji_stay() -> None:
-    assert clean("水墨 Ольга 🎨 naïve") == "水墨 Ольга 🎨 naïve"
-
-
-def test_wide_characters_count_two_columns() -> None:
-    assert (width("水墨"), width("ink"), width("e\u0301")) == (4, 3, 1)
-
-
 def test_a_long_cell_is_cut_by_columns() -> None:
-    assert cut("水墨水墨水墨", 7) == "水墨水…"
+    t = terminal()
+    t.table(("NAME", "REF"), [("水墨水墨水墨", "y")], max_width=7)
+    assert written(t.out) == "NAME     REF\n水墨水…  y\n"
 
 
 def test_a_table_lines_up_and_keeps_its_last_column_whole() -> None:
-    assert table([("NAME", "REF"), ("水墨", "x" * 12), ("a" * 9, "y")], widest=6) == [
-        "NAME    REF",
-        "水墨    xxxxxxxxxxxx",
-        "aaaaa…  y",
-    ]
+    t = terminal()
+    t.table(("NAME", "REF"), [("水墨", "x" * 200), ("e\u0301" * 9, "y")], max_width=6)
+    assert written(t.out).splitlines() == ["NAME    REF", f"水墨    {'x' * 200}", "e\u0301" * 5 + "…  y"]
+
+
+def test_a_table_without_rows_is_nothing() -> None:
+    t = terminal()
+    t.table(("NAME", "REF"), [])
+    assert written(t.out) == ""
+
+
+HOSTILE = "[red]x[/red] [link=http://a.example]y[/link] :smile: \x1b[2J\u202ez"
+HARMLESS = "[red]x[/red] [link=http://a.example]y[/link] :smile: [2Jz"
+
+
+def test_markup_and_escapes_of_a_hub_are_plain_text_in_a_table_of_a_terminal() -> None:
+    t = Terminal(out=Screen(), err=Screen())
+    t.table(("NAME", "REF"), [(HOSTILE, HOSTILE)], max_width=100)
+    header, row = written(t.out).splitlines()
+    assert (header.split()[0], row) == ("\x1b[1mNAME\x1b[0m", f"{HARMLESS}  {HARMLESS}")
+
+
+def test_progress_is_one_line_for_a_person_that_the_next_text_replaces() -> None:
+    t = Terminal(out=Screen(), err=Screen())
+    t.progress(f"Asking about {HOSTILE}")
+    t.progress(f"Downloading {HOSTILE}", 0.5)
+    t.note("Done.")
+    shown = written(t.err)
+    assert f"Asking about {HARMLESS}" in shown
+    assert f"Downloading {HARMLESS}" in shown
+    assert shown.endswith("\x1b[2KDone.\n")
+    assert "\x1b[?25h" in shown[shown.rindex("\x1b[?25l") :]
+
+
+def test_nobody_is_shown_progress_in_a_pipe() -> None:
+    t = terminal()
+    t.progress("Downloading", 0.5)
+    t.clear_progress()
+    assert written(t.err) == ""
 
 
 def test_unknown_facts_are_left_out() -> None:
-    assert facts([("title", "Ink"), ("rank", None), ("trigger words", "")]) == ["title  Ink"]
-
-
-def test_sizes_read_as_people_write_them() -> None:
-    assert [size(n) for n in (0, 999, 876_544, 2_500_000_000, None)] == ["0 B", "999 B", "876.5 kB", "2.5 GB", None]
+    t = terminal()
+    t.facts([("title", "Ink"), ("rank", None), ("trigger words", "")])
+    assert written(t.out) == "title  Ink\n"
 
 
 def test_a_document_is_ascii_and_holds_everything() -> None:

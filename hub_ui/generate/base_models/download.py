@@ -19,10 +19,10 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.errors import NeedsFetching, NoBase
+from hub_ui.format import size
 from hub_ui.generate.base_models import PACKAGED, PipelineSpec, SharedComponent, download_errors, repo_layout, resolve
 from hub_ui.generate.base_models.download_errors import FAILURES, Asked
 from hub_ui.generate.base_models.hub_cache import Cached
-from hub_ui.terminal import size
 
 # Bytes that are downloaded without asking: a few seconds of a usual connection.
 _WITHOUT_ASKING = 1_000_000_000
@@ -145,18 +145,19 @@ def check_download(plan: Plan, may_fetch: bool) -> None:
     """Raises NeedsFetching for gigabytes that nobody agreed to yet, NoBase where they would not fit on the disk."""
     if plan.missing == 0:
         return
-    what = f"{plan.choice.label} ({size(plan.missing)} from {plan.repo})"
+    what = f"{plan.choice.label} ({size(plan.missing, precise=True)} from {plan.repo})"
+    free = size(plan.free, precise=True)
     if plan.missing + _SPARE > plan.free:
         raise NoBase(
-            f"There is no room for {what}: {size(plan.free)} are free on this disk, and a gigabyte should stay so. "
+            f"There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
             "Make room, point HF_HOME to another disk, or choose a smaller base."
         )
     if plan.missing <= _WITHOUT_ASKING or may_fetch:
         return
-    there = f" {size(plan.present)} of it are here already." if plan.present > _WORTH_A_WORD else ""
+    there = f" {size(plan.present, precise=True)} of it are here already." if plan.present > _WORTH_A_WORD else ""
     raise NeedsFetching(
         f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
-        f"{size(plan.free)} are free on this disk. Agree to the download (--fetch), or choose another base.",
+        f"{free} are free on this disk. Agree to the download (--fetch), or choose another base.",
         label=plan.choice.label,
         repo=plan.repo,
         bytes=plan.missing,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from hub_ui.format import clean
 from hub_ui.library.lockfile import Entry
-from hub_ui.terminal import clean
 
 _HEAD = '''\
 """LoRAs pinned by a loras.lock, each on a pipeline of its base model. Needs torch, diffusers and peft."""

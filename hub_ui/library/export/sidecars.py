@@ -17,9 +17,9 @@ from connectors.claims.kind import content_tags
 from connectors.errors import BadAnswer, HubUiError
 from connectors.http.ranges import fetch_public
 from connectors.record import Example, Lora, Nsfw, within
+from hub_ui.format import clean
 from hub_ui.library.export.write import Sidecar, as_json
 from hub_ui.library.lockfile import Entry
-from hub_ui.terminal import clean
 
 # The choices in the programs' menu; "Flux" is Forge's. They call everything else unknown.
 _SD_VERSIONS: Mapping[str, str] = {"flux1": "Flux", "sd1": "SD1", "sd2": "SD2", "sd3": "SD3", "sdxl": "SDXL"}

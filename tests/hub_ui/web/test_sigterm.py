@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
-from tests.hub_ui.test_serving_commands import first_line, running, stream
+from tests.hub_ui.commands.test_serving import first_line, running, stream
 from tests.hub_ui.web.raw import Event, Visitor
 
 REF = "huggingface:shapeworks/ink-outline-tiny"

@@ -54,7 +54,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
-    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid"), FormSource.of(first)))
+    painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
     assert painted[PROMPT:-1] == (gr.skip(),) * 7
     assert painted[ROWS] == gr.update(visible=True)
 

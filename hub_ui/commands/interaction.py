@@ -1,0 +1,84 @@
+"""With the person at the keyboard: questions about money and gigabytes, progress, and Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from connectors.errors import UsageError
+from hub_ui.format import size
+from hub_ui.generate.request import Step
+from hub_ui.library.download.progress import Progress
+from hub_ui.terminal import Terminal
+
+ProgressCallback = Callable[[Progress | Step], None]
+
+_LARGEST_COUNT = 10_000
+
+
+def can_answer(terminal: Terminal) -> bool:
+    """Whether a person sits there. With --json a program reads, and nobody else can agree to anything."""
+    return not terminal.json and sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(question: str, terminal: Terminal) -> bool:
+    terminal.clear_progress()
+    print(f"{question} [y/N] ", end="", file=terminal.err, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
+    """Raises UsageError unless a person agrees, now or beforehand with --yes."""
+    if yes:
+        return
+    if not can_answer(terminal):
+        raise UsageError(f"{what} costs money. Add --yes to start it without being asked.")
+    if not confirm("Start it?", terminal):
+        raise UsageError("Not started. Nothing was sent, and nothing is paid.")
+
+
+def progress_callback(terminal: Terminal) -> ProgressCallback:
+    def on_progress(now: Progress | Step) -> None:
+        terminal.progress(describe_progress(now), now.done / now.total if now.total else None)
+
+    return on_progress
+
+
+def describe_progress(now: Progress | Step) -> str:
+    if isinstance(now, Progress):
+        total = f" of {size(now.total, precise=True)}" if now.total else ""
+        return f"Downloading: {size(now.done, precise=True)}{total}"
+    if not now.total:
+        return f"{now.stage}…"
+    # Bytes, which nobody wants to read in full.
+    if now.total > _LARGEST_COUNT:
+        return f"{now.stage}: {now.done * 100 // now.total} %"
+    return f"{now.stage}: {now.done} of {now.total}"
+
+
+@contextmanager
+def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yields whether Ctrl-C was pressed, for threads, which it does not reach. It interrupts the main thread as ever.
+
+    Without it, a download in threads would go on to its end before the program may end.
+    """
+    pressed = threading.Event()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    # A program that ignores it, or has a handler of its own, keeps to that.
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,212 @@
+"""What commands share: their common options, the types of values, and what a word on the command line names."""
+
+# No postponed annotations: typer reads those of a base class in the module of the subclass.
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from connectors.errors import BadRef, HubUiError, NotFound, UsageError
+from connectors.ref import Ref, is_bare
+from hub_ui import settings
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.settings import Settings
+from hub_ui.terminal import Terminal
+
+N = TypeVar("N")
+T = TypeVar("T")
+
+
+def argument(metavar: str, help: str) -> ArgumentInfo:
+    info: ArgumentInfo = typer.Argument(metavar=metavar, help=help)
+    return info
+
+
+def option(
+    metavar: str | None, help: str, parser: Callable[[str], Any] | None = None, panel: str | None = None
+) -> OptionInfo:
+    info: OptionInfo = typer.Option(metavar=metavar, help=help, parser=parser, rich_help_panel=panel)
+    return info
+
+
+def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
+    """Without the --no-NAME that typer would add."""
+    info: OptionInfo = typer.Option(name, help=help, rich_help_panel=panel)
+    return info
+
+
+Json = Annotated[bool, flag("--json", "Print one JSON document on standard output.")]
+Refs = Annotated[list[str], argument("REF", "A web address, or HUB:ID.")]
+
+
+class Command(Protocol):
+    """The fields of a command are its options, read by typer."""
+
+    def run(self, terminal: Terminal) -> int:
+        """Returns the exit code. Raises HubUiError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOption:
+    """Every command that prints data. The terminal knows of `json` before the options are read."""
+
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryOptions(JsonOption):
+    library: Annotated[Path | None, option("DIR", "The folder of LoRA files.")] = None
+    lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.")] = None
+
+    def settings(self) -> Settings:
+        """Raises NotFound if there is no lock file."""
+        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
+        check_lock(chosen.lock)
+        return chosen
+
+    def open_library(self) -> Library:
+        chosen = self.settings()
+        return Library(chosen.library, chosen.lock)
+
+
+def check_lock(lock: Path) -> None:
+    if not lock.exists():
+        raise NotFound(f"There is no lock file {lock}. Pull something first, or name another with --lock.")
+
+
+def entry_json(library: Library, entry: Entry) -> dict[str, Any]:
+    return {"ref": str(entry.ref), "title": entry.title, "file": entry.file, "path": str(library.path(entry))}
+
+
+def error_json(error: HubUiError) -> dict[str, Any]:
+    return {"error": error.name, "message": error.message}
+
+
+def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -> list[T | HubUiError]:
+    """One that fails does not keep the others from being done: its error is told, and stands in its place."""
+    results: list[T | HubUiError] = []
+    for name in names:
+        try:
+            results.append(action(name))
+        except HubUiError as error:
+            terminal.note(f"{name}: {error.message}")
+            results.append(error)
+    return results
+
+
+def print_json_results(results: Sequence[T | HubUiError], to_json: Callable[[T], Any], terminal: Terminal) -> None:
+    """One object for one thing, else a list."""
+    items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
+    terminal.document(items[0] if len(items) == 1 else items)
+
+
+def worst_exit_code(results: Iterable[object]) -> int:
+    """The highest of those that are errors, so that wrong bytes lead."""
+    return max((result.exit_code for result in results if isinstance(result, HubUiError)), default=0)
+
+
+class Size(NamedTuple):
+    """In pixels."""
+
+    width: int
+    height: int
+
+
+class Weights(tuple[float, ...]):
+    """Of one option; typer takes a plain tuple for several values."""
+
+
+def whole_number(least: int, most: int) -> Callable[[str | int], int]:
+    def parse(text: str | int) -> int:
+        text = str(text)
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise typer.BadParameter(f"{text[:40]!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{text[:40]!r} is no number, such as 0.8")
+    return value
+
+
+def weights(text: str) -> Weights:
+    try:
+        return Weights(number(part) for part in text.split(","))
+    except typer.BadParameter:
+        raise typer.BadParameter(f"{text[:40]!r} are no weights, such as 0,0.5,1") from None
+
+
+def image_size(text: str) -> Size:
+    width, cross, height = text.lower().partition("x")
+    if not cross:
+        raise typer.BadParameter(f"{text[:40]!r} is no size, such as 1024x768")
+    side = whole_number(16, 4096)
+    return Size(side(width), side(height))
+
+
+count = whole_number(1, 10_000)
+port = whole_number(0, 65_535)
+
+
+def parse_source(text: str) -> Path | Ref | str:
+    """A file that is there, else a ref, its web address included, else any other web address, else a file's name.
+
+    Raises BadRef for what is none of these.
+    """
+    path = Path(text)
+    if os.path.exists(text):
+        _check_folder(text)
+        return path
+    try:
+        return Ref.parse(text)
+    except BadRef:
+        if text.lower().startswith(("http://", "https://")):
+            return text
+        if "://" not in text and (path.suffix or "/" in text or os.sep in text):
+            return path
+        raise
+
+
+def parse_lora(text: str) -> Path | Ref:
+    """What can be tried: a ref, or a file that is there."""
+    source = parse_source(text)
+    if isinstance(source, str):
+        raise BadRef(f"{text} is no address of a LoRA's page. Download the file, and name it here.")
+    if isinstance(source, Path) and not source.is_file():
+        if source.is_dir():
+            raise UsageError(f"{text} is a folder. Name one of the .safetensors files in it.")
+        raise NotFound(f"There is no file {text} here. Check the name, or give a web address or HUB:ID.")
+    return source
+
+
+def parse_ref(text: str) -> Ref:
+    """Raises BadRef for a path that is there too, even if a repo has the same name."""
+    if not os.path.exists(text):
+        return Ref.parse(text)
+    _check_folder(text)
+    raise BadRef(
+        f"{text} is on this computer, and a REF is wanted here. hub-ui inspect says what a file is, hub-ui try draws "
+        "with it, and hub-ui import enters the files of a folder into the library."
+    )
+
+
+def _check_folder(text: str) -> None:
+    if is_bare(text) and os.path.isdir(text):
+        raise BadRef(
+            f"{text} is a folder here. For the repo of that name on Hugging Face write huggingface:{text}; for a file "
+            "in the folder name the file."
+        )

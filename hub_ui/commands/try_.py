@@ -1,0 +1,269 @@
+"""hub-ui try: images with LoRAs applied, one or a whole comparison, or generated again from what a file says."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import HubUiError, NeedsFetching
+from connectors.ref import Ref
+from hub_ui import services, settings
+from hub_ui.commands.interaction import can_answer, confirm, confirm_payment, progress_callback, watch_ctrl_c
+from hub_ui.commands.options import parse_lora
+from hub_ui.commands.try_again import TryPlan, plan_again
+from hub_ui.commands.try_options import TryOptions
+from hub_ui.format import plural, size
+from hub_ui.generate import base_models, comparison
+from hub_ui.generate.base_models import download
+from hub_ui.generate.base_models.download import Plan, Source
+from hub_ui.generate.request import GenerationRequest, GenerationResult
+from hub_ui.images import png_metadata
+from hub_ui.images.contact_sheet import contact
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal
+
+LARGEST_SEED = 2**32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try(TryOptions):
+    def run(self, terminal: Terminal) -> int:
+        self.check()
+        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
+        with services.build(chosen) as built:
+            if self.again:
+                plan = plan_again(built, self, self.again, progress_callback(terminal))
+            else:
+                plan = self._plan(built, terminal)
+            plan = replace(plan, notes=(*plan.notes, *self.weight_warnings())).with_file_hashes()
+            if self.estimate:
+                _print_estimate(built, plan, terminal)
+                return 0
+            made = _generate(built, plan, terminal, yes=self.yes)
+        out = self.out or Path()
+        cells = [self.cells / f"{i:02}.png" for i in range(1, len(made.pictures) + 1)] if self.cells else []
+        try:
+            save(made, out, cells)
+        except OSError as error:
+            raise HubUiError(
+                f"{error.filename or out} can't be written: {error.strerror or error}. Pictures drawn lately are in "
+                f"{chosen.home / 'pictures'}."
+            ) from error
+        notes = plan.result_notes(made)
+        if terminal.json:
+            terminal.document(result_json(made, out, notes, cells))
+        else:
+            # What was known before stands above the progress: it may be a reason to stop.
+            _print(made, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
+        return 0
+
+    def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
+        loras = [parse_lora(text) for text in self.refs or ()]
+        prompts = self.prompt or []
+        fields: dict[str, Any] = {
+            "prompt": prompts[0],
+            "negative": self.negative or "",
+            "base": self.base,
+            "seed": random.randrange(LARGEST_SEED) if self.seed is None else self.seed,
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "width": self.size.width if self.size else None,
+            "height": self.size.height if self.size else None,
+            "sampler": self.sampler,
+            "control": self.control,
+            "control_kind": self.control_kind,
+            "frames": self.frames,
+            "use_trigger_words": not self.no_trigger_words,
+            "may_fetch": self.fetch,
+        }
+        # Replicate and an estimate need no file.
+        missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
+        if self.on != "local" or (self.estimate and missing):
+            job = built.generation.plan(loras, self.weight or (), **fields)
+        else:
+            job = built.generation.request(loras, self.weight or (), on_progress=progress_callback(terminal), **fields)
+        sheet = comparison.of_kind(self.sheet or "one", job, prompts, self.weights_of or comparison.USUAL_STRIP)
+        return TryPlan(job=job, sheet=sheet, place=self.on)
+
+
+def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
+    """Generates and downloads nothing."""
+    sentence = built.generation.estimate(plan.job, plan.sheet, place=plan.place)
+    # How long it takes is known even if the base can't be had.
+    if not terminal.json:
+        terminal.line(sentence)
+    fetch = None
+    if plan.place == "local":
+        first = plan.job.adapters[0] if plan.job.adapters else None
+        choice = base_models.choose(
+            first.architecture if first else None, first.base_model if first else None, plan.job.base
+        )
+        tokens, endpoints = built.settings.tokens, built.settings.endpoints
+        source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
+        fetch = download.plan_download(choice, source)
+    if terminal.json:
+        terminal.document(estimate_json(plan, sentence, fetch))
+    elif fetch is not None and fetch.missing <= 0:
+        terminal.line(f"{fetch.choice.label} is on this disk: nothing has to be downloaded.")
+    elif fetch is not None:
+        terminal.line(
+            f"{fetch.choice.label} would be downloaded first: {size(fetch.missing, precise=True)} from {fetch.repo}, "
+            f"under {fetch.license or 'a licence that its page names'}."
+        )
+
+
+def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) -> GenerationResult:
+    for note in () if terminal.json else plan.notes:
+        terminal.note(note)
+    # Without an estimate, the reason is told when the image is generated.
+    with suppress(HubUiError):
+        terminal.note(built.generation.estimate(plan.job, plan.sheet, place=plan.place))
+    if plan.place == "replicate":
+        confirm_payment("Drawing on Replicate", terminal, yes=yes)
+    on_progress = progress_callback(terminal)
+    with watch_ctrl_c() as is_cancelled:
+
+        def generate(request: GenerationRequest) -> GenerationResult:
+            return built.generation.generate(
+                request, plan.sheet, place=plan.place, on_progress=on_progress, is_cancelled=is_cancelled
+            )
+
+        try:
+            return generate(plan.job)
+        except NeedsFetching as error:
+            if not can_answer(terminal):
+                raise
+            terminal.note(f"hub-ui: {error.message}")
+            if not confirm("Download it now?", terminal):
+                raise
+            return generate(replace(plan.job, may_fetch=True))
+
+
+def save(made: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
+    with _write_whole(out) as part:
+        if len(made.pictures) == 1:
+            png_metadata.save(made, 0, part)
+        else:
+            png_metadata.save_comparison(made, contact(made), part)
+    if not cells:
+        return
+    cells[0].parent.mkdir(exist_ok=True)
+    hashes = png_metadata.lora_hashes(made)
+    for i, cell in enumerate(cells):
+        with _write_whole(cell) as part:
+            png_metadata.save(made, i, part, hashes)
+
+
+@contextmanager
+def _write_whole(path: Path) -> Iterator[Path]:
+    """The file is there whole, or as it was before: it is written beside its place, and moved there at the end."""
+    target = path.resolve()
+    part = target.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as error:
+        # The name of a part means nothing to anyone.
+        raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path | None, terminal: Terminal) -> None:
+    report = made.report
+    terminal.line(str(out))
+    facts = [
+        f"{len(made.pictures)} pictures" if len(made.pictures) > 1 else "",
+        f"seed {report.seed}",
+        plural(report.steps, "step") if report.steps else "",
+        report.sampler,
+        f"{sum(picture.seconds for picture in made.pictures):.1f} s",
+    ]
+    terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
+    if cells:
+        terminal.note(f"Each picture by itself: {cells}")
+    for coverage in report.coverage:
+        terminal.note(f"{coverage.title}: {coverage.sentence()}")
+    for note in notes:
+        terminal.note(note)
+
+
+def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
+    """`prompt` and the LoRAs' weights are those of the last image, which has everything on."""
+    report, last = made.report, made.sheet.cells[-1]
+    loras = zip(made.job.adapters, last.weights, strict=True)
+    coverage = [
+        {
+            "title": one.title,
+            "applied": one.applied,
+            "total": one.total,
+            "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in one.missed],
+            "sentence": one.sentence(),
+        }
+        for one in report.coverage
+    ]
+    return {
+        "out": str(out),
+        "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
+        "base": report.base,
+        "prompt": last.prompt,
+        "seed": report.seed,
+        "steps": report.steps,
+        "guidance": report.guidance,
+        "sampler": report.sampler,
+        "width": report.width,
+        "height": report.height,
+        "device": report.device,
+        "place": report.place,
+        "seconds": round(sum(picture.seconds for picture in made.pictures), 3),
+        "applied": sum(one.applied for one in report.coverage),
+        "total": sum(one.total for one in report.coverage),
+        "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
+        "coverage": coverage,
+        "notes": list(notes),
+        "sheet": None if made.sheet.kind == "one" else _sheet_json(made, cells),
+    }
+
+
+def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
+    sheet = made.sheet
+    return {
+        "kind": sheet.kind,
+        "rows": list(sheet.rows),
+        "columns": list(sheet.columns),
+        "cells": [
+            {
+                "label": cell.label,
+                "prompt": cell.prompt,
+                "weights": list(cell.weights),
+                "out": str(cells[i]) if cells else None,
+            }
+            for i, cell in enumerate(sheet.cells)
+        ],
+    }
+
+
+def estimate_json(plan: TryPlan, sentence: str, fetch: Plan | None) -> dict[str, Any]:
+    """The key `fetch` is null if nothing has to be downloaded."""
+    return {
+        "estimate": sentence,
+        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.job.adapters],
+        "notes": list(plan.notes),
+        "place": plan.place,
+        "pictures": len(plan.sheet.cells),
+        "fetch": {
+            "base": fetch.choice.label,
+            "repo": fetch.repo,
+            "bytes": fetch.missing,
+            "license": fetch.license,
+            "gated": fetch.gated,
+        }
+        if fetch is not None and fetch.missing > 0
+        else None,
+    }

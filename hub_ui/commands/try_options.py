@@ -1,0 +1,154 @@
+"""The options of hub-ui try, and the checks that need more than one of them."""
+
+# No postponed annotations: typer reads those of a base class in the module of the subclass.
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from connectors.errors import UsageError
+from hub_ui.commands import options
+from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, flag, option
+from hub_ui.generate import base_models, samplers
+from hub_ui.generate.request import spread
+
+LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
+_IMAGE = "The image"
+_COMPARISON = "Comparisons"
+_CONTROL = "A control image"
+_PLACE = "Where it is generated"
+_SEED = options.whole_number(0, 2**63 - 1)
+_SHEETS = (
+    "From one seed, as one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and "
+    "both; prompts x weights."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryOptions(LibraryOptions):
+    refs: Annotated[
+        list[str] | None,
+        argument("REF|PATH", "A web address, HUB:ID, or a .safetensors; pulled if it isn't here."),
+    ] = None
+    out: Annotated[Path | None, option("FILE.png", "Where it goes. A video becomes an animated PNG.")] = None
+    again: Annotated[Path | None, option("FILE.png", "Generate the image of that file once more.")] = None
+
+    prompt: Annotated[
+        list[str] | None, option("T", "What the image shows; several make rows of a grid.", panel=_IMAGE)
+    ] = None
+    weight: Annotated[
+        list[float] | None,
+        option("W", "Strength, once a REF or once for all. Default: its author's, else 1.", options.number, _IMAGE),
+    ] = None
+    no_trigger_words: Annotated[
+        bool, flag("--no-trigger-words", "Take the prompt as it is, without trigger words put in.", _IMAGE)
+    ] = False
+    negative: Annotated[str | None, option("T", "What the image must not show.", panel=_IMAGE)] = None
+    seed: Annotated[int | None, option("N", "The same number makes the same image. Default: any.", _SEED, _IMAGE)] = (
+        None
+    )
+    steps: Annotated[int | None, option("N", "Default: the base's own.", options.count, _IMAGE)] = None
+    guidance: Annotated[
+        float | None, option("G", "How closely the prompt is followed (CFG scale).", options.number, _IMAGE)
+    ] = None
+    size: Annotated[Size | None, option("WxH", "In pixels, such as 1024x768.", options.image_size, _IMAGE)] = None
+    sampler: Annotated[str | None, option("NAME", 'As A1111 or ComfyUI call it: "DPM++ 2M Karras".', panel=_IMAGE)] = (
+        None
+    )
+    frames: Annotated[
+        int | None, option("N", "The length of a video, on a base that makes videos.", options.count, _IMAGE)
+    ] = None
+
+    sheet: Annotated[
+        Literal["pair", "strip", "trigger", "both", "grid"] | None,
+        option(None, _SHEETS, panel=_COMPARISON),
+    ] = None
+    weights_of: Annotated[
+        Weights | None, option("W,W...", "Of a strip or grid. Default: 0 to 1.2.", options.weights, _COMPARISON)
+    ] = None
+    cells: Annotated[Path | None, option("DIR", "Also write each image of the sheet there.", panel=_COMPARISON)] = None
+
+    control: Annotated[
+        Path | None, option("FILE", "For control LoRAs, and bases that edit images.", panel=_CONTROL)
+    ] = None
+    control_kind: Annotated[
+        Literal["canny", "depth", "pose", "ready"],
+        option(None, "What is made of it: edges, depth, a pose; ready: it is a control image already.", panel=_CONTROL),
+    ] = "canny"
+
+    base: Annotated[
+        str | None,
+        option("B", "An id, a Hugging Face repo, a folder or a checkpoint. Default: the LoRA's own.", panel=_PLACE),
+    ] = None
+    fetch: Annotated[bool, flag("--fetch", "Download a base model of over 1 GB without being asked.", _PLACE)] = False
+    on: Annotated[Literal["local", "replicate"], option(None, "Replicate costs money.", panel=_PLACE)] = "local"
+    yes: Annotated[bool, flag("--yes", "Spend the money on Replicate without being asked.", _PLACE)] = False
+    estimate: Annotated[
+        bool, flag("--estimate", "Say how long it takes and what would be downloaded, and stop.", _PLACE)
+    ] = False
+
+    def check(self) -> None:
+        """Raises UsageError before a download that may take minutes."""
+        if self.again:
+            self._check_again(self.again)
+        elif not self.refs or not self.prompt:
+            raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
+        if not self.estimate:
+            check_out(self.out)
+        if self.sampler and samplers.read(self.sampler) is None:
+            raise UsageError(f"--sampler {self.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
+        if self.base and self.on == "local":
+            base_models.check_name(self.base)
+        if self.control and not self.control.is_file():
+            raise UsageError(f"--control {self.control}: there is no such file")
+        if not self.again:
+            self._check_sheet()
+            spread(self.weight or (), len(self.refs or ()))
+
+    def _check_again(self, file: Path) -> None:
+        # 0 is a number that was given, so nothing but None, or False of a flag, is absent.
+        of_the_file = (
+            self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
+            self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
+        )  # fmt: skip
+        if any(value is not None for value in of_the_file):
+            raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")
+        if not file.is_file():
+            raise UsageError(f"--again {file}: there is no such file")
+
+    def _check_sheet(self) -> None:
+        if len(self.prompt or ()) > 1 and self.sheet != "grid":
+            raise UsageError("More than one --prompt makes rows of a grid: add --sheet grid.")
+        if self.weights_of and self.sheet not in ("strip", "grid"):
+            raise UsageError("--weights-of goes with --sheet strip or --sheet grid.")
+        if self.cells is None:
+            return
+        if not self.sheet:
+            raise UsageError("--cells goes with --sheet: it is where each of its pictures is written.")
+        if self.cells.exists() and not self.cells.is_dir():
+            raise UsageError(f"--cells {self.cells}: this is a file. Name a folder.")
+        if not self.cells.absolute().parent.is_dir():
+            raise UsageError(f"--cells {self.cells}: there is no folder {self.cells.absolute().parent}")
+
+    def weight_warnings(self) -> tuple[str, ...]:
+        """About weights that no page offers: nothing forbids them, and little good comes of them."""
+        far = {w for w in (*(self.weight or ()), *(self.weights_of or ())) if not LEAST_WEIGHT <= w <= MOST_WEIGHT}
+        return tuple(
+            f"Weight {weight:g} is far from usual: 1 is the full effect, most LoRAs are made for 0.3 to 1, and beyond "
+            f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g} pictures fall apart."
+            for weight in sorted(far)
+        )
+
+
+def check_out(out: Path | None) -> None:
+    if out is None:
+        raise UsageError("--out FILE.png is needed, or --estimate. Try: hub-ui try --help")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}: the name must end in .png")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UsageError(f"--out {out}: this is a folder. Name a file.")
+    if not os.access(out.parent, os.W_OK):
+        raise UsageError(f"--out {out}: nothing can be written into {out.absolute().parent}")

@@ -1,0 +1,76 @@
+"""Sizes, counts, times and plurals as people read them, in the terminal and on the page."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+# Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
+# private use, line and paragraph separators.
+_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_LINE_BREAKS = str.maketrans({"\t": " ", "\n": " ", "\r": " ", "\u2028": " ", "\u2029": " "})
+_AGES: tuple[tuple[int, str], ...] = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+)
+
+
+def clean(text: str) -> str:
+    """One line without the characters that a terminal obeys or that change the order of what is read."""
+    return "".join(c for c in text.translate(_LINE_BREAKS) if unicodedata.category(c) not in _UNSAFE)
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """1 -> "1 file", 1200 -> "1,200 files"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def count(number: int | None) -> str:
+    """12400 -> "12.4k"; None (the hub hides it) -> an en dash."""
+    if number is None:
+        return "–"
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= unit:
+            text = f"{number / unit:.1f}" if number < 100 * unit else f"{number / unit:.0f}"
+            return text.removesuffix(".0") + letter
+    return str(number)
+
+
+def size(bytes_: int | None, *, precise: bool = False) -> str:
+    """In decimal units: 38000000 -> "38 MB", "38.0 MB" if `precise`. Empty for None."""
+    if bytes_ is None:
+        return ""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if bytes_ >= unit:
+            number = bytes_ / unit
+            return f"{number:.1f} {name}" if precise or (number < 10 and name != "kB") else f"{number:.0f} {name}"
+    return f"{bytes_} B"
+
+
+def duration(seconds: float) -> str:
+    """In at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
+    whole = max(1, round(seconds))
+    for length, name, part, part_name in ((3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= length:
+            rest = whole % length // part
+            return f"{whole // length} {name}" + (f" {rest} {part_name}" if rest else "")
+    return f"{whole} s"
+
+
+def ago(iso: str | None, now: datetime | None = None) -> str:
+    """An ISO 8601 time as "12 days ago"; empty if it can't be read (Replicate sends up to 9 fraction digits)."""
+    if not iso:
+        return ""
+    try:
+        then = datetime.fromisoformat(iso[:19])
+    except ValueError:
+        return ""
+    current = (now or datetime.now(UTC)).replace(tzinfo=None)
+    seconds = (current - then.replace(tzinfo=None)).total_seconds()
+    for length, name in _AGES:
+        if (number := int(seconds // length)) >= 1:
+            return f"{plural(number, name)} ago"
+    return "just now"

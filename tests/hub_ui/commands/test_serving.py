@@ -1,0 +1,121 @@
+"""`hubs`, `demo` and `serve` as processes: what they print, whether they answer, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT / "tests" / "contract" / "data"
+
+
+@contextmanager
+def running(*words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub_ui.cli", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    return stream(process.stdout).readline()
+
+
+def stream(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
+
+
+def status(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return int(answer.status)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> None:
+    with running("hubs", "--data", str(DATA)) as process:
+        addresses = json.loads(first_line(process))
+        assert list(addresses) == ["HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"]
+        assert status(addresses["CIVITAI_ENDPOINT"] + "/api/v1/models") == 200
+        process.send_signal(stop)
+        assert process.wait(timeout=30) == 0
+        assert stream(process.stderr).read() == ""
+
+
+def test_hubs_of_a_folder_that_is_not_there_is_a_usage_error() -> None:
+    with running("hubs", "--data", "nowhere") as process:
+        assert process.wait(timeout=30) == 2
+        assert stream(process.stderr).read() == "hub-ui: --data nowhere: no such folder\n"
+
+
+def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
+    with running("demo", "--no-browser", "--port", "0") as process:
+        line = first_line(process)
+        found = re.fullmatch(r"hub-ui demo: (http://127\.0\.0\.1:\d+/)  \(Ctrl-C stops it\)\n", line)
+        assert found is not None, line
+        assert status(found[1]) == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert stream(process.stderr).read() == ""
+    assert [path.name for path in (home / "demo").glob("run-*")] == []
+
+
+def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
+    with running("serve", "--hosted", "--host", "127.0.0.1") as process:
+        found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", first_line(process))
+        assert found is not None
+        assert status(found[1]) == 200
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("words", [("serve",), ("demo", "--no-browser"), ("hubs", "--data", str(DATA))])
+def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with running(*words, "--port", str(port)) as process:
+            assert process.wait(timeout=60) == 1
+            said = stream(process.stderr).read()
+            assert said.startswith(f"hub-ui: Port {port} is in use by another program. Choose another one with --port")
+            assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "--host", "nowhere.invalid", "--port", "7860"), "can't listen on nowhere.invalid, port 7860: "),
+        (("hubs", "--data", str(DATA), "--port", "65534"), "There is no port 65536: 65535 is the last one."),
+    ],
+)
+def test_an_address_that_nobody_can_listen_on_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
+    with running(*words) as process:
+        assert process.wait(timeout=60) == 2
+        assert said in stream(process.stderr).read()
+
+
+def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
+    assert not (home / "demo").exists()
+    with running("demo", "--no-browser", "--data", str(DATA)) as process:
+        assert first_line(process).startswith("hub-ui demo: http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert stream(process.stderr).read() == ""

@@ -1,0 +1,281 @@
+"""`hub-ui try` on a real pipeline of a few hundred kilobytes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from connectors.errors import Gated, NeedsFetching, NoBase
+from hub_ui import cli
+from hub_ui.generate.base_models.download import Plan
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.request import GenerationRequest, GenerationResult
+from hub_ui.images import png_metadata
+from tests.hub_ui.commands.try_.images import LORAS, REF, Keyboard, generate, is_same
+from tests.hub_ui.generate.building import save_kohya
+from tests.hub_ui.library.building import weights
+from tests.hub_ui.library.shared_hubs import REPLICATE, Line
+
+
+def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = generate(tmp_path / "cat.png", base, capsys, "--seed", "7")
+    assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.8}]
+    assert (made["prompt"], made["seed"], made["steps"]) == ("ink, a cat", 7, 2)
+    assert made["applied"] == made["total"] > 0
+    assert (made["place"], made["notes"], made["sheet"], made["unmatched"]) == ("local", [], None, [])
+    with Image.open(tmp_path / "cat.png") as image:
+        assert image.size == (made["width"], made["height"]) == (32, 32)
+
+
+def test_a_file_anywhere_on_the_disk_is_tried_by_its_path_alone(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its base and its trigger words are those that its own header proves."""
+    Path(shutil.copy(LORAS / "sks-robot-v1.safetensors", tmp_path / "My Robot.safetensors"))
+    monkeypatch.chdir(tmp_path)
+    words = ["try", "./My Robot.safetensors", "--prompt", "on a hill", "--steps", "1", "--size", "32x32"]
+    code, made = line(*words, "--out", "a.png")
+    sha256 = hashlib.sha256((tmp_path / "My Robot.safetensors").read_bytes()).hexdigest()
+    assert (code, made["loras"]) == (0, [{"ref": f"local:My Robot@{sha256}", "weight": 1.0}])
+    assert (made["base"], made["prompt"]) == ("Tiny Shapes", "sks robot, on a hill")
+    assert made["applied"] == made["total"] > 0
+
+
+def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
+    tmp_path: Path, base: str, library: Path, line: Line
+) -> None:
+    copy = Path(shutil.copy(library / "tiny-shapes" / "ink.safetensors", tmp_path / "copy.safetensors"))
+    words = ["try", str(copy), "--prompt", "a cat", "--base", base, "--estimate"]
+    code, told = line(*words)
+    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
+
+
+def test_a_checkpoint_is_no_lora_to_be_tried(tmp_path: Path, base: str, line: Line) -> None:
+    path = tmp_path / "vae.safetensors"
+    path.write_bytes(weights())
+    code, told = line("try", str(path), "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"))
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("“vae” can't be tried here.")
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Line) -> None:
+    path = save_kohya(tmp_path / "My Robot.safetensors", seed=3)
+    words = ["try", REPLICATE, str(path), "--prompt", "a cat", "--on", "replicate", "--yes"]
+    code, told = line(*words, "--out", str(tmp_path / "a.png"))
+    assert (code, told["error"]) == (2, "UsageError")
+    assert told["message"] == (
+        "“My Robot” is a file of this computer, which Replicate can't fetch. Try it here instead."
+    )
+
+
+def test_coverage_is_said_in_a_sentence(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = generate(tmp_path / "cat.png", base, capsys)
+    (coverage,) = made["coverage"]
+    assert (coverage["title"], coverage["missed"]) == ("Ink", [])
+    assert coverage["sentence"] == f"{made['applied']} of {made['total']} tensors applied"
+
+
+def test_the_time_it_takes_is_said_first(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32"]
+    assert cli.main([*words, "--out", str(tmp_path / "cat.png")]) == 0
+    told = capsys.readouterr()
+    lines = told.err.splitlines()
+    assert told.out == f"{tmp_path / 'cat.png'}\n"
+    assert "for one image on this CPU" in lines[0]
+    assert lines[-1].startswith("Ink: 72 of 72 tensors applied")
+
+
+def test_the_weight_makes_a_difference(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path / "none.png", base, capsys, "--seed", "7", "--weight", "0")
+    generate(tmp_path / "full.png", base, capsys, "--seed", "7", "--weight", "1")
+    assert not is_same(tmp_path / "none.png", tmp_path / "full.png")
+
+
+def test_a_strip_is_one_labelled_image_and_its_cells(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = tmp_path / "cells"
+    made = generate(
+        tmp_path / "s.png", base, capsys, "--sheet", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
+    )  # fmt: skip
+    assert (made["sheet"]["kind"], made["sheet"]["columns"]) == ("strip", ["0", "0.5", "1"])
+    assert [cell["out"] for cell in made["sheet"]["cells"]] == [str(cells / f"0{i}.png") for i in (1, 2, 3)]
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.width > 3 * 32
+    with Image.open(cells / "03.png") as image:
+        assert (image.size, "<lora:ink:1>" in image.info["parameters"]) == ((32, 32), True)
+
+
+def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = generate(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
+    assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
+
+
+def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--size", "32x32", "--estimate"]
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["fetch"], told["place"], told["pictures"]) == (None, "local", 1)
+    assert "for one image on this CPU" in told["estimate"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
+
+
+def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
+    base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gated(*_: object) -> Plan:
+        raise Gated("Agree to its licence first.", hub="huggingface")
+
+    monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
+    assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
+    told = capsys.readouterr()
+    assert "for one image on this CPU" in told.out
+    assert told.err == "hub-ui: Agree to its licence first.\n"
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base that has to be fetched, which nobody does here."""
+
+    def generate(_studio: Engine, job: GenerationRequest, _sheet: Comparison, **_: Any) -> GenerationResult:
+        if job.may_fetch:
+            raise NoBase("Fetched, as far as this test is concerned.")
+        raise NeedsFetching(
+            "SD 1.5 (2.1 GB from a/b) has to be downloaded first.", label="SD 1.5", repo="a/b", bytes=2_100_000_000,
+            present=0, free=9_000_000_000, license="openrail", gated=False,
+        )  # fmt: skip
+
+    monkeypatch.setattr(Engine, "generate", generate)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(
+    ("typed", "more", "told"),
+    [
+        (None, [], "SD 1.5 (2.1 GB from a/b) has to be downloaded first."),
+        ("n", [], "SD 1.5 (2.1 GB from a/b) has to be downloaded first."),
+        ("y", [], "Fetched, as far as this test is concerned."),
+        (None, ["--fetch"], "Fetched, as far as this test is concerned."),
+    ],
+)
+def test_gigabytes_are_fetched_only_when_a_person_agrees(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    typed: str | None, more: list[str], told: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"), *more]
+    assert cli.main(words) == 1
+    question, said = "Download it now? [y/N] ", capsys.readouterr().err
+    assert said.splitlines()[-1].removeprefix(question) == f"hub-ui: {told}"
+    assert (question in said) is (typed is not None)
+
+
+def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
+    made = generate(tmp_path / "a.png", base, capsys, "--control", str(tmp_path / "pose.png"))
+    assert made["notes"] == ["No LoRA here is steered by a picture, so the control picture was not used."]
+    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        (b"", 7, "“Ink”: This is an empty file, not a safetensors file."),
+        (b"\x80\x04K\x01.", 7, "“Ink”: This is a Python pickle, which can run code when loaded"),
+        (b"\x02" + bytes(7) + b"{}", 1, "“Ink” can't be tried here. This is no LoRA for images or videos"),
+    ],
+)
+def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
+    tmp_path: Path, library: Path, capsys: pytest.CaptureFixture[str], data: bytes, code: int, said: str
+) -> None:
+    (library / "tiny-shapes" / "ink.safetensors").write_bytes(data)
+    assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == code
+    assert capsys.readouterr().err.startswith(f"hub-ui: {said}")
+
+
+def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def interrupt(
+        _self: Engine, _job: GenerationRequest, _sheet: Comparison, *, is_cancelled: Callable[[], bool], **_: Any
+    ) -> GenerationResult:
+        seen.append(is_cancelled())
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            seen.append(is_cancelled())
+        raise AssertionError
+
+    monkeypatch.setattr(Engine, "generate", interrupt)
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert cli.main(["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "x.png")]) == cli.INTERRUPTED
+        after = signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (seen, after, [*tmp_path.glob("*.png")]) == ([False, True], signal.default_int_handler, [])
+
+
+def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
+    tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_made: GenerationResult, _image: Image.Image, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(png_metadata, "save_comparison", full)
+    out = tmp_path / "old.png"
+    out.write_bytes(b"old")
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]
+    assert cli.main([*words, "--out", str(out)]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        f"hub-ui: {out} can't be written: No space left on device. Pictures drawn lately are in {home / 'pictures'}."
+    )
+    assert (out.read_bytes(), [*tmp_path.glob(".*")]) == (b"old", [])
+    assert len([*(home / "pictures").glob("*.png")]) == 2
+
+
+@pytest.mark.usefixtures("hubs")
+def test_replicate_makes_it_with_the_price_first(
+    tmp_path: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--seed", "7"]
+    assert cli.main([*words, "--yes", "--out", str(tmp_path / "one.png")]) == 0
+    assert "$" in capsys.readouterr().err.splitlines()[0]
+    code, told = line(*words, "--estimate")
+    assert (code, told["place"], told["fetch"]) == (0, "replicate", None)
+    code, made = line("try", "--yes", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"))
+    assert (code, made["place"], made["seed"], made["coverage"]) == (0, "replicate", 7, [])
+
+
+@pytest.mark.usefixtures("hubs")
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (None, "Drawing on Replicate costs money. Add --yes to start it without being asked."),
+        ("n", "Not started. Nothing was sent, and nothing is paid."),
+    ],
+)
+def test_nothing_is_spent_on_replicate_without_a_persons_word(
+    typed: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--out", str(tmp_path / "one.png")]
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err.endswith(f"hub-ui: {said}\n")
+    assert not (tmp_path / "one.png").exists()

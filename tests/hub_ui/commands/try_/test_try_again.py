@@ -1,0 +1,144 @@
+"""`hub-ui try --again`, with images of ours and of A1111."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hub_ui import cli
+from hub_ui.images import png_metadata
+from tests.hub_ui.commands.try_.images import a1111, generate, is_same
+from tests.hub_ui.generate import making
+from tests.hub_ui.generate.building import save_kohya
+from tests.hub_ui.library.shared_hubs import Line
+
+
+def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path / "one.png", base, capsys)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_again_with_a_lora_of_the_text_encoder(
+    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = generate(tmp_path / "plain.png", base, capsys, "--seed", "7")
+    save_kohya(library / "tiny-shapes" / "ink.safetensors", text=True)
+    made = generate(tmp_path / "one.png", base, capsys, "--seed", "7")
+    assert made["applied"] == made["total"] > plain["total"]
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
+
+
+def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
+    first = generate(tmp_path / "one.png", base, capsys, *more)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    for key in ("loras", "prompt", "sampler", "guidance", "seed"):
+        assert first[key] == second[key]
+    assert (first["sampler"], first["guidance"], first["prompt"]) == ("Euler", 3.0, "a cat")
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_base_that_lies_elsewhere_by_now_is_named_anew(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(base, moved)
+    generate(tmp_path / "one.png", str(moved), capsys)
+    shutil.rmtree(moved)
+    words = ["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]
+    assert cli.main(words) == 1
+    capsys.readouterr()
+    assert cli.main([*words, "--base", base]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == [f"It was made on {moved}, and this one on {base}."]
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_changed_file_is_told_when_it_is_made_again(
+    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate(tmp_path / "one.png", base, capsys)
+    save_kohya(library / "tiny-shapes" / "ink.safetensors", seed=9)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert notes == [
+        "“Ink” is not what the lock file pins: its bytes were changed on this disk. hub-ui sync brings the right ones "
+        "back.",
+        "“Ink” is not the file that the picture was made with: its bytes are others.",
+    ]
+    assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_sheet_is_made_again_whole(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path / "one.png", base, capsys, "--sheet", "pair")
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_the_picture_that_steered_has_to_lie_beside_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
+    png_metadata.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
+    (tmp_path / "pose.png").unlink()
+    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "hub-ui: a.png was steered by pose.png, which does not lie beside it. Name that picture with --control FILE."
+    )
+
+
+def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "a cat <lora:ink:0.5> <lora:nobody:1>\nNegative prompt: dull\n"
+        "Steps: 2, Sampler: Euler a, CFG scale: 3, Seed: 5, Size: 32x32, Clip skip: 2"
+    )
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
+    assert cli.main([*words, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["loras"] == [{"ref": "civitai:1001@2001#3001", "weight": 0.5}]
+    assert (made["prompt"], made["seed"], made["sampler"], made["guidance"]) == ("a cat", 5, "Euler a", 3.0)
+    assert made["notes"] == [
+        "Not taken over: clip skip 2.",
+        "“nobody” could not be found here: it was left out.",
+        "Another program made it, and its seeds stand for other noise: expect one like it, not the same.",
+    ]
+
+
+@pytest.mark.usefixtures("hubs")
+def test_civitais_own_list_names_a_lora_of_the_library(tmp_path: Path, base: str, line: Line) -> None:
+    listed = '[{"type":"lora","weight":0.7,"modelVersionId":2001},{"type":"lora","weight":1,"modelVersionId":9}]'
+    path = a1111(tmp_path / "a.png", f"a cat\nSteps: 2, Seed: 5, Civitai resources: {listed}")
+    code, told = line("try", "--again", str(path), "--base", base, "--estimate")
+    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.7}])
+    assert "“9” could not be found here: it was left out." in told["notes"]
+
+
+def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a1111(tmp_path / "a.png", "a cat <lora:nobody:1>\nSteps: 2, Seed: 5")
+    assert cli.main(["try", "--again", str(path), "--out", str(tmp_path / "b.png")]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
+        "of ours. Choose one: --base sdxl-1.0, for example."
+    )
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
+    _, shown = line("show", "civitai:1002")
+    text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--estimate"]
+    code, told = line(*words)
+    # It is for another base, which proves that it was found.
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("The LoRA is for sdxl, but ")

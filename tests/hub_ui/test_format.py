@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from hub_ui.format import clean, plural, size
+
+
+def test_escape_sequences_lose_their_escape() -> None:
+    assert clean("\x1b[31mred\x1b[0m \x1b]0;title\x07") == "[31mred[0m ]0;title"
+
+
+def test_what_reorders_or_hides_text_is_dropped() -> None:
+    assert clean("safe\u202egpj.exe \u2066x\u2069 zero\u200bwidth\ufeff") == "safegpj.exe x zerowidth"
+
+
+def test_eight_bit_controls_and_lone_surrogates_are_dropped() -> None:
+    assert clean("a\x9b31mb\ud800c\x7f") == "a31mbc"
+
+
+def test_line_ends_become_spaces() -> None:
+    assert clean("one\ntwo\r\tthree\u2028four") == "one two  three four"
+
+
+def test_other_scripts_and_emoji_stay() -> None:
+    assert clean("水墨 Ольга 🎨 naïve") == "水墨 Ольга 🎨 naïve"
+
+
+def test_sizes_read_as_people_write_them() -> None:
+    assert [size(n) for n in (0, 999, 876_544, 2_500_000_000, None)] == ["0 B", "999 B", "877 kB", "2.5 GB", ""]
+
+
+def test_a_precise_size_has_a_decimal() -> None:
+    sizes = [size(n, precise=True) for n in (0, 999, 876_544, 38_000_000, 2_500_000_000, None)]
+    assert sizes == ["0 B", "999 B", "876.5 kB", "38.0 MB", "2.5 GB", ""]
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 files"), (1, "1 file"), (1200, "1,200 files")])
+def test_a_number_has_its_plural(number: int, text: str) -> None:
+    assert plural(number, "file") == text
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert [plural(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
