@@ -35,16 +35,32 @@ def open_database(
     A file is damaged if one of the `tables` lacks a column, or if `check` raises ValueError. It is moved aside, never
     deleted, and an empty one takes its place. `label` names the file in messages.
     """
+
+    def attempt() -> sqlite3.Connection:
+        connection = connect(path)
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            _migrate(connection, label, migrations)
+            for table, columns in tables.items():
+                connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
+            if path.stat().st_size <= _MAX_CHECK_BYTES:
+                [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
+                if verdict != "ok":
+                    raise ValueError(verdict)
+            check(connection)
+            undo.pop_all()
+        return connection
+
     with errors_as_messages(path, label):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return _open(path, label, migrations, tables, check)
+            return attempt()
         except (sqlite3.DatabaseError, ValueError) as error:
             # Damaged, no database, or one without our tables; but not one that is locked, read-only or on a full disk.
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in _DAMAGE:
                 raise
             _LOG.warning("The %s %s can't be read (%s). It is kept as %s.", label, path, error, _move_aside(path))
-            return _open(path, label, migrations, tables, check)
+            return attempt()
 
 
 @contextmanager
@@ -96,28 +112,6 @@ def placeholders(values: Sequence[object]) -> str:
 
 def timestamp(at: datetime | None = None) -> str:
     return (at or datetime.now(UTC)).isoformat(timespec="seconds")
-
-
-def _open(
-    path: Path,
-    label: str,
-    migrations: Sequence[Migration],
-    tables: Mapping[str, Sequence[str]],
-    check: Callable[[sqlite3.Connection], object],
-) -> sqlite3.Connection:
-    connection = connect(path)
-    with ExitStack() as undo:
-        undo.callback(connection.close)
-        _migrate(connection, label, migrations)
-        for table, columns in tables.items():
-            connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
-        if path.stat().st_size <= _MAX_CHECK_BYTES:
-            [(verdict,)] = connection.execute("PRAGMA quick_check(1)")
-            if verdict != "ok":
-                raise ValueError(verdict)
-        check(connection)
-        undo.pop_all()
-    return connection
 
 
 def _migrate(connection: sqlite3.Connection, label: str, migrations: Sequence[Migration]) -> None:

@@ -154,7 +154,8 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     reader = _Reader(text, name)
     data = reader.table()
     version = data.get("version")
-    if version != VERSION if type(version) is int else not (isinstance(version, str) and _MINOR.fullmatch(version)):
+    is_minor = isinstance(version, str) and _MINOR.fullmatch(version)
+    if not is_minor and (type(version) is not int or version != VERSION):
         found = "no version" if version is None else f"version {version!r}"
         raise LockError(
             f"{name} has {found}; this hub-ui reads version {VERSION}. Update hub-ui, or move the file away to start "
@@ -239,7 +240,8 @@ class _Reader:
                 raise self._error(number, key, "is missing")
             return None
         if wanted is float and type(value) is int:
-            return float(value)
+            # An integer of hundreds of digits is no float.
+            return float(value) if abs(value) < 2**63 else math.inf
         if type(value) is not wanted:
             raise self._error(number, key, f"is not a {_TYPE_NAMES[wanted]}")
         return value

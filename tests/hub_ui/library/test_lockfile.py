@@ -166,6 +166,7 @@ def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
         ("weight = 0.8", "weight = 1979-05-27", r"line 13: lora\[0\]\.weight is not a number"),
         ("weight = 0.8", "weight = nan", r"line 13: lora\[0\]\.weight is not a number"),
         ("weight = 0.8", "weight = -inf", r"line 13: lora\[0\]\.weight is not a number"),
+        ("weight = 0.8", "weight = 0x1" + "0" * 400, r"line 13: lora\[0\]\.weight is not a number"),
         ("version = 1", "version = 2", "has version 2; .* reads version 1"),
         ("version = 1", 'version = "2.1"', "has version '2.1'"),
         ("version = 1", "version = 1.0", "has version 1.0"),
