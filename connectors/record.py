@@ -1,7 +1,7 @@
 """The normalised record: Lora > Version > WeightFile, with Examples, and Claims that say where each value came from.
 
 A connector turns a hub's answer into a Lora once; nothing past the connectors ever sees hub JSON. What a person or a
-program gets is a Record: one weight file of one version, flattened, every field its best claim (see facts/claims.py).
+program gets is a Record: one weight file of one version, flattened, every field its best claim (see claims/resolve.py).
 """
 
 from __future__ import annotations
