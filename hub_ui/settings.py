@@ -25,9 +25,8 @@ class Settings:
     `hosted`: the page is open to strangers. There are no tokens then, whatever was given.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
-    `names` is the template that files of the library are named by (see library/file_names.py), `connections` the most that
-    one large file is fetched over.
-    `allowed_hosts` are further names of this computer that the page answers to (see web/middleware.py).
+    `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
+    connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
     """
 

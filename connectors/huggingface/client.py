@@ -94,7 +94,16 @@ class HuggingFace:
 
     def _page(self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]) -> Page:
         """The page of the list at `place` that `params` select, or its first page without `params`."""
-        params = params or _params(query, lists[place])
+        listed = lists[place]
+        # `search` matches repo ids only; there is no search in cards.
+        params = params or [
+            *([("filter", "lora")] if listed.tagged else []),
+            *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
+            *([("search", query.text or "lora")] if query.text or not listed.tagged else []),
+            *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
+            ("limit", str(min(query.limit, MAX_LIMIT))),
+            *(("expand", name) for name in _EXPAND),
+        ]
         with map_huggingface_errors("its list of models"):
             response = self._get("/api/models", params)
             items = None if overfull(response.content) else response.json()
@@ -103,7 +112,7 @@ class HuggingFace:
         # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
         following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
         cursor = f"{place + 1}" if place + 1 < len(lists) else None
-        loras = (parse.lora(info, self._web) for info in _read_infos(items, lists[place].tagged))
+        loras = (parse.lora(info, self._web) for info in _read_infos(items, listed.tagged))
         return Page(
             hub=self.name,
             loras=filter_loras(loras, query),
@@ -221,18 +230,6 @@ def _lists(query: Query) -> tuple[_List, ...]:
         return tuple(_List(tagged=True, base=name) for name in names)
     by_name = not query.text or "lora" in query.text.lower()
     return (_List(tagged=True), _List(tagged=False)) if by_name else (_List(tagged=True),)
-
-
-def _params(query: Query, listed: _List) -> list[tuple[str, str]]:
-    """The hub's query for the first page of a list. `search` matches repo ids only; there is no search in cards."""
-    return [
-        *([("filter", "lora")] if listed.tagged else []),
-        *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
-        *([("search", query.text or "lora")] if query.text or not listed.tagged else []),
-        *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
-        ("limit", str(min(query.limit, MAX_LIMIT))),
-        *(("expand", name) for name in _EXPAND),
-    ]
 
 
 def _read_infos(items: list[Any], tagged: bool) -> Iterator[ModelInfo]:
