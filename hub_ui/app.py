@@ -27,29 +27,14 @@ from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.web.hub_images import HubImages, host_of
-from hub_ui.web.images import Images
+from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import format
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, script, widget
+from hub_ui.widgets.widget import act_data, read_script, widget
 
 STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
-# The theme is kept in the address by Gradio (?__theme=dark); the view must not wipe it.
-WRITE_ADDRESS = """(address) => {
-  const next = new URLSearchParams(address);
-  const theme = new URLSearchParams(location.search).get('__theme');
-  if (theme) { next.set('__theme', theme); }
-  const query = next.toString();
-  const now = new URLSearchParams(location.search).toString();
-  if (query !== now) {
-    const method = window.hubUiSeen ? 'pushState' : 'replaceState';
-    history[method](history.state, '', query ? '?' + query : location.pathname);
-  }
-  window.hubUiSeen = true;
-}"""
-
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
 # A queued event costs memory.
@@ -59,12 +44,13 @@ MOST_WAITING = 2000
 class Header:
     """The components above every page."""
 
-    def __init__(self, services: Services, render: Renderer, closed: Sequence[str]) -> None:
+    def __init__(self, services: Services, render: Renderer, view: gr.State, order: gr.State) -> None:
+        self.view, self.order, self.closed = view, order, list_closed_pages(services.policy)
         with gr.Row(elem_id="header"):
             self.nav = widget(
-                widgets_header.nav_html(render, "browse", closed=closed), elem_id="nav", script=script("nav")
+                widgets_header.nav_html(render, "browse", closed=self.closed), elem_id="nav", script=read_script("nav")
             )
-            self.downloads = widget(elem_id="downloads", script=script("drawer"))
+            self.downloads = widget(elem_id="downloads", script=read_script("drawer"))
             self.search = gr.Textbox(
                 label="Search",
                 show_label=False,
@@ -80,12 +66,12 @@ class Header:
 
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
-    policy, closed = services.policy, list_closed_pages(services.policy)
+    policy = services.policy
     app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         view, order = gr.State(None), gr.State(False)
-        header = Header(services, render, closed)
+        header = Header(services, render, view, order)
         drawer = downloads.Downloads(header.downloads)
         with gr.Row(elem_id="page-browse"):
             browse_page = page.BrowsePage(services, render, view=view, search=header.search, hubs=header.hubs)
@@ -119,24 +105,16 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, browse_page.level]
         app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
-        _connect(header, services, render, closed, view=view, order=order, sort=browse_page.sort, clickable=clickable)
+        connect(header, services, render, browse_page.sort, clickable)
     return app
 
 
-def _connect(
-    header: Header,
-    services: Services,
-    render: Renderer,
-    closed: Sequence[str],
-    *,
-    view: gr.State,
-    order: gr.State,
-    sort: gr.Dropdown,
-    clickable: Sequence[gr.HTML],
+def connect(
+    header: Header, services: Services, render: Renderer, sort: gr.Dropdown, clickable: Sequence[gr.HTML]
 ) -> None:
     def on_view(now: View) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html).
-        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=closed)
+        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed)
         return nav, now.query.text, now.query.sort, now.to_address()
 
     def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
@@ -146,10 +124,10 @@ def _connect(
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
             return apply_click(now, act, services.generation.default_weight)
 
-    changed = view.change(on_view, [view], [header.nav, header.search, sort, header.address], **QUIET)
-    changed.then(None, [header.address], None, js=WRITE_ADDRESS)
+    changed = header.view.change(on_view, [header.view], [header.nav, header.search, sort, header.address], **QUIET)
+    changed.then(None, [header.address], None, js=read_script("write_address"))
     for component in clickable:
-        component.act(on_click, [view], [view, order], **QUIET)
+        component.act(on_click, [header.view], [header.view, header.order], **QUIET)
 
 
 def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
@@ -224,13 +202,13 @@ def serving(
             footer_links=[],
             theme=theme(),
             css_paths=STYLES,
-            head="".join(f"<script>{script(name)}</script>" for name in ("arriving", "keyboard")),
+            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard")),
             mcp_server=False,
             max_threads=MOST_HANDLERS,
             max_file_size=limits.upload_bytes,
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
-                "routes": [hub_images.route(), Images(folder=folder).route()],
+                "routes": [hub_images.route(), GeneratedImages(folder=folder).route()],
             },
         )
         try:

@@ -22,7 +22,7 @@ from hub_ui.generate.memory import (
     batch_size,
     image_too_large,
     is_out_of_memory,
-    next_level,  # fmt: skip
+    next_level,
     release_memory,
 )
 from hub_ui.generate.previews import LatentPreviews

@@ -1,7 +1,8 @@
 """The middleware of a page: names it answers to, how often Gradio's queue looks, and which sessions it keeps.
 
 Whoever reaches the page may use it, so other web sites must not reach it through the browser: neither under a name of
-theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header)."""
+theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header).
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Only the routes that the page itself uses take a POST. Gradio has more of them (recordings, streams, functions of
 components, saved states), none of which hub-ui needs. Gradio's own checks of files differ from component to component
 (6.31): an image without `meta` is not checked at all, and is opened and converted before a handler sees it. So a
-request's body is checked as a whole, before Gradio reads it."""
+request's body is checked as a whole, before Gradio reads it.
+"""
 
 from __future__ import annotations
 

@@ -44,16 +44,6 @@ class Card:
     tint: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """`waiting` placeholders stand where cards of hubs that have not answered yet will come."""
-
-    cards: Sequence[Card]
-    waiting: int = 0
-    more: bool = False
-    note: str = ""
-
-
 def card(
     record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora", try_problem: str = ""
 ) -> Card:
@@ -105,5 +95,6 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     return None
 
 
-def html(render: Renderer, grid: Grid) -> str:
-    return render("cards", grid=grid)
+def cards_html(render: Renderer, cards: Sequence[Card], *, waiting: int = 0, more: bool = False, note: str = "") -> str:
+    """`waiting` placeholders stand where cards of hubs that have not answered yet will come."""
+    return render("cards", cards=cards, waiting=waiting, more=more, note=note)

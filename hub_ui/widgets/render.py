@@ -1,7 +1,8 @@
 """Templates -> HTML, with hubs' images under addresses of this page.
 
 Everything is escaped but Markup, which only detail.py makes of a stranger's text. No visitor's browser asks a host that
-a stranger named: images of hubs are fetched by the page's own server (web/hub_images.py)."""
+a stranger named: images of hubs are fetched by the page's own server (web/images.py).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui.widgets import format
 
-PATH = "hub-picture"
+HUB_IMAGE_PATH = "hub-picture"
 LONGEST = 4000
 
 
@@ -32,7 +33,7 @@ class ImageLinks:
         """Relative to the page, for an image that `hub` has named; empty for what is no web address."""
         if not is_web_address(url) or len(url) > LONGEST:
             return ""
-        return f"{PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
+        return f"{HUB_IMAGE_PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
 
     def read(self, query: Mapping[str, str]) -> tuple[str, str] | None:
         """The address and the hub that a link was made of; None for one that is not ours."""

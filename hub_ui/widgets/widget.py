@@ -12,41 +12,6 @@ from typing import Any
 
 import gradio as gr
 
-# Elements speak through attributes: data-act (click), data-input (a control's new value), data-copy (to the clipboard),
-# data-slide (a range that moves a CSS variable without asking the server).
-SCRIPT = """
-const act = (node, extra) => trigger('act', Object.assign({}, node.dataset, extra || {}));
-const copy = (node) => {
-  const done = () => { node.classList.add('copied'); setTimeout(() => node.classList.remove('copied'), 1200); };
-  const fallback = () => {
-    const area = document.createElement('textarea');
-    area.value = node.dataset.copy; document.body.appendChild(area); area.select();
-    document.execCommand('copy'); area.remove(); done();
-  };
-  if (!navigator.clipboard) { fallback(); return; }
-  navigator.clipboard.writeText(node.dataset.copy).then(done, fallback);
-};
-element.addEventListener('click', (event) => {
-  const copied = event.target.closest('[data-copy]');
-  if (copied) { event.preventDefault(); copy(copied); return; }
-  const node = event.target.closest('[data-act]');
-  const isForAnotherTab = node && node.href && (event.ctrlKey || event.metaKey || event.shiftKey);
-  if (node && !isForAnotherTab) { event.preventDefault(); act(node); }
-});
-element.addEventListener('change', (event) => {
-  const node = event.target.closest('[data-input]');
-  if (node) { act(node, { act: node.dataset.input, value: node.value }); }
-});
-element.addEventListener('input', (event) => {
-  const node = event.target.closest('[data-slide]');
-  if (node) {
-    node.closest('[data-slides]').style.setProperty('--at', node.value + '%');
-  }
-  const shown = event.target.closest('[data-shows]');
-  if (shown) { shown.parentElement.querySelector('output').value = Number(shown.value).toFixed(2); }
-});
-"""
-
 
 def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
     """`value` is finished HTML. The event `act` fires with the clicked element's data- attributes as its data.
@@ -58,13 +23,13 @@ def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
         value,
         html_template="${value}",
         css_template="",
-        js_on_load=SCRIPT + script,
+        js_on_load=read_script("widget") + script,
         apply_default_css=False,
         elem_id=elem_id,
     )
 
 
-def script(name: str) -> str:
+def read_script(name: str) -> str:
     """One of hub_ui/widgets/scripts, for a widget's `script`."""
     return (resources.files("hub_ui.widgets") / "scripts" / f"{name}.js").read_text(encoding="utf-8")
 

@@ -25,7 +25,7 @@ from hub_ui.services import Services
 from hub_ui.widgets import detail, format
 from hub_ui.widgets.detail import Keys
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, script, widget
+from hub_ui.widgets.widget import act_data, read_script, widget
 
 MOST_NAMED = 4
 READING = "Reading the file's header…"
@@ -40,7 +40,7 @@ class DetailPanel:
     def __init__(self, view: gr.State) -> None:
         self.view = view
         with gr.Column(elem_id="detail"):
-            self.panel = widget(elem_id="panel", script=script("panel"))
+            self.panel = widget(elem_id="panel", script=read_script("panel"))
             self.download = widget(elem_id="pulling")
 
 

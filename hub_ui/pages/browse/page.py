@@ -21,10 +21,11 @@ from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import cards, facets, header, query_summary
+from hub_ui.widgets import cards, header, query_summary
+from hub_ui.widgets import query_summary as widgets_query_summary
 from hub_ui.widgets.detail import Requirements
 from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, script, widget
+from hub_ui.widgets.widget import act_data, read_script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 SORTS: tuple[tuple[str, str], ...] = (
@@ -45,7 +46,7 @@ class BrowsePage:
     ) -> None:
         self.view, self.search, self.hubs = view, search, hubs
         demo = query_summary.demo_html(render, DEMO_BASE) if services.settings.demo else ""
-        self.facets = widget(elem_id="facets", script=script("facets"))
+        self.facets = widget(elem_id="facets", script=read_script("facets"))
         with gr.Column(elem_id="results"):
             self.demo = widget(demo, elem_id="demo")
             with gr.Row(elem_id="top"):
@@ -53,7 +54,7 @@ class BrowsePage:
                 self.sort = gr.Dropdown(
                     SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
                 )
-            self.grid = widget(elem_id="grid", script=script("grid"))
+            self.grid = widget(elem_id="grid", script=read_script("grid"))
         self.results = gr.State(None)
         # The secret only keeps the value readable after a restart; nothing secret is kept.
         self.level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
@@ -140,7 +141,7 @@ def show_headers(
 
 
 def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
-    counts = facets.FacetCounts(
+    counts = widgets_query_summary.FacetCounts(
         records=results.records,
         has_more=results.has_more,
         hits={status.hub: status.hits for status in results.statuses},
@@ -150,19 +151,19 @@ def paint(services: Services, render: Renderer, results: Results) -> tuple[Resul
         results,
         grid_html(services, render, results),
         query_summary.summary_html(render, results.query, len(results.records), has_more=results.has_more),
-        facets.facets_html(render, results.query, counts),
+        widgets_query_summary.facets_html(render, results.query, counts),
         header.hubs_html(render, results.statuses),
     )
 
 
 def grid_html(services: Services, render: Renderer, results: Results) -> str:
-    grid = cards.Grid(
-        cards=[card(services, record, results.query.nsfw) for record in results.records],
+    return cards.cards_html(
+        render,
+        [card(services, record, results.query.nsfw) for record in results.records],
         waiting=results.waiting,
         more=bool(results.cursors),
         note=results.note,
     )
-    return cards.html(render, grid)
 
 
 def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:

@@ -22,7 +22,7 @@ from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.widget import act_data, read_script, widget
 
 LARGEST_DICE = 2**32
 # One tab for each kind of comparison.
@@ -43,16 +43,6 @@ MAKE: dict[SheetKind, str] = {
 # The id stays in this tab, which finds its images again after a reload; a shared link has none.
 # The event's other inputs stay as they are.
 READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
-# On a phone the form fills the screen: scroll to the result.
-KEEP_GENERATION = """(id) => {
-  sessionStorage.setItem('hub-ui-generation', id);
-  const tabs = document.getElementById('tabs');
-  const {top, bottom} = tabs.getBoundingClientRect();
-  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  if (id && (top < 0 || bottom > innerHeight / 2)) {
-    tabs.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
-  }
-}"""
 TWO_LORAS = "Two LoRAs are compared here: add another one."
 
 
@@ -147,7 +137,7 @@ def _connect_generation(
     by_answer = answer.success(on_agree, [view, agreed, *inputs], outputs, **at_once)
     running = [by_order, by_click, by_answer]
     page.stop.click(on_stop, [page.generation], outputs, cancels=running, **QUIET)
-    page.generation.change(None, [page.generation], None, js=KEEP_GENERATION)
+    page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 
 
 def read_answer(view: View, base: str | None, clicked: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ def card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards.Card
 
 
 def html(*shown: Record, **fields: Any) -> str:
-    return cards.html(Renderer(), cards.Grid(cards=[card(one) for one in shown], **fields))
+    return cards.cards_html(Renderer(), [card(one) for one in shown], **fields)
 
 
 def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
@@ -100,14 +100,14 @@ def test_a_card_names_the_base_its_file_is_for() -> None:
 def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
     shown = cards.card(record(), ceiling="safe", in_library=lambda ref: True, what="llm-lora")
     assert shown.flag == cards.Flag(text="not for images", tone="warn")
-    assert 'data-act="try"' not in cards.html(Renderer(), cards.Grid(cards=[shown]))
+    assert 'data-act="try"' not in cards.cards_html(Renderer(), [shown])
 
 
 def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
     shown = cards.card(
         record(), ceiling="safe", in_library=lambda ref: False, try_problem="This LoRA needs FLUX.1 dev."
     )
-    page = cards.html(Renderer(), cards.Grid(cards=[shown]))
+    page = cards.cards_html(Renderer(), [shown])
     assert '<span title="This LoRA needs FLUX.1 dev.">Can’t be tried here</span>' in page
     assert 'data-act="try"' not in page
 

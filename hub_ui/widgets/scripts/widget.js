@@ -1,0 +1,32 @@
+// Elements speak through attributes: data-act (click), data-input (a control's new value), data-copy (to the clipboard),
+// data-slide (a range that moves a CSS variable without asking the server).
+const act = (node, extra) => trigger('act', Object.assign({}, node.dataset, extra || {}));
+const copy = (node) => {
+  const done = () => { node.classList.add('copied'); setTimeout(() => node.classList.remove('copied'), 1200); };
+  const fallback = () => {
+    const area = document.createElement('textarea');
+    area.value = node.dataset.copy; document.body.appendChild(area); area.select();
+    document.execCommand('copy'); area.remove(); done();
+  };
+  if (!navigator.clipboard) { fallback(); return; }
+  navigator.clipboard.writeText(node.dataset.copy).then(done, fallback);
+};
+element.addEventListener('click', (event) => {
+  const copied = event.target.closest('[data-copy]');
+  if (copied) { event.preventDefault(); copy(copied); return; }
+  const node = event.target.closest('[data-act]');
+  const isForAnotherTab = node && node.href && (event.ctrlKey || event.metaKey || event.shiftKey);
+  if (node && !isForAnotherTab) { event.preventDefault(); act(node); }
+});
+element.addEventListener('change', (event) => {
+  const node = event.target.closest('[data-input]');
+  if (node) { act(node, { act: node.dataset.input, value: node.value }); }
+});
+element.addEventListener('input', (event) => {
+  const node = event.target.closest('[data-slide]');
+  if (node) {
+    node.closest('[data-slides]').style.setProperty('--at', node.value + '%');
+  }
+  const shown = event.target.closest('[data-shows]');
+  if (shown) { shown.parentElement.querySelector('output').value = Number(shown.value).toFixed(2); }
+});
