@@ -21,7 +21,7 @@ from hub_ui.generate.control_image import ControlImage, choose_control
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
 from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
-from hub_ui.generate.lora.cache import LoraCache
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
     Device,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cachetools import LRUCache
 
-from hub_ui.generate.lora.cache import identity
+from hub_ui.generate.lora.load import identity
 from hub_ui.generate.request import GeneratedImage, LoraInput
 
 _BUDGET = 300_000_000

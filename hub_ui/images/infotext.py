@@ -62,7 +62,13 @@ def write(parameters: Infotext) -> str:
     lines = [_escape(parameters.prompt)]
     if parameters.negative.strip():
         lines.append(f"{NEGATIVE} {_escape(parameters.negative)}")
-    lines.append(", ".join(f"{name}: {_quote(value)}" for name, value in parameters.fields.items()))
+    settings = []
+    for name, value in parameters.fields.items():
+        # CivitAI looks for the bracket of a whole list or object, so those stay as they are.
+        is_json = value.startswith(("[", "{")) and "\n" not in value and _json_end(value, 0) == len(value)
+        special = re.search(r"[,:\n\r]", value) or value != value.strip() or value.startswith(('"', "[", "{"))
+        settings.append(f"{name}: {json.dumps(value, ensure_ascii=False) if special and not is_json else value}")
+    lines.append(", ".join(settings))
     return "\n".join(lines)
 
 
@@ -71,13 +77,6 @@ def _escape(prompt: str) -> str:
     lines = [line.strip() for line in _lines(prompt.strip())]
     safe = ("s" + line[1:] if line.startswith("Steps:") else line for line in lines)
     return "\n".join(safe).replace(NEGATIVE, NEGATIVE.lower())
-
-
-def _quote(value: str) -> str:
-    if value.startswith(("[", "{")) and "\n" not in value and _json_end(value, 0) == len(value):
-        return value  # CivitAI looks for the bracket of a list or object
-    special = re.search(r"[,:\n\r]", value) or value != value.strip() or value.startswith(('"', "[", "{"))
-    return json.dumps(value, ensure_ascii=False) if special else value
 
 
 def read(text: str) -> Infotext:

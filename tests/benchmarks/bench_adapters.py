@@ -30,7 +30,7 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.cache import LoraCache
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from tests.benchmarks import large_unet

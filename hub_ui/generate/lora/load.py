@@ -1,13 +1,16 @@
-"""A LoRA's .safetensors file in memory, and the patches that it is for one model."""
+"""A LoRA's .safetensors file in memory, the patches that it is for one model, and a cache of them."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
@@ -16,12 +19,10 @@ from connectors.weights.header import Header
 from connectors.weights.wan_experts import noise_of
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
-from hub_ui.generate.lora.cache import LoraPatches
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import ModuleKey, param_handles
-from hub_ui.generate.lora.patch import Module, Patch, Unfit, patches
-from hub_ui.generate.lora.scale import scales_of
+from hub_ui.generate.lora.patch import Module, Patch, Unfit, patches, scales_of
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
@@ -100,6 +101,21 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     return value.to(torch.bfloat16) if dtype.itemsize == 1 and dtype.is_floating_point else value
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoraPatches:
+    """A file as patches for one model. `inputs` are the modules whose inputs have to be expanded, and to how many.
+
+    `size` is in bytes of memory.
+    """
+
+    patches: Mapping[ModuleKey, tuple[Patch, ...]]
+    inputs: Mapping[ModuleKey, int]
+    applied: int
+    total: int
+    missed: tuple[Missed, ...]
+    size: int
+
+
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
     """Raises DoesNotFit for a file of which nothing would take effect: that would look like a weak LoRA."""
     file = read(adapter.path, adapter.title)
@@ -151,3 +167,41 @@ def is_for_low_noise(adapter: LoraInput, metadata: Mapping[str, str]) -> bool:
     """By the file's name, the model it was trained on, or its title: the first one that names a network."""
     names = (adapter.path.stem, metadata.get("ss_sd_model_name", ""), adapter.title)
     return next(filter(None, map(noise_of, names)), None) == "low"
+
+
+class LoraCache:
+    """Thread-safe. A file larger than the budget is kept too, alone, until the next one."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._files: LRUCache[Hashable, LoraPatches] = LRUCache(budget_bytes, lambda file: min(file.size, budget_bytes))
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> LoraPatches | None:
+        with self._lock:
+            return self._files.get(key)
+
+    def put(self, key: Hashable, value: LoraPatches) -> None:
+        with self._lock:
+            self._files[key] = value
+
+    def clear(self) -> None:
+        with self._lock:
+            self._files.clear()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @property
+    def size(self) -> int:
+        with self._lock:
+            return sum(file.size for file in self._files.values())
+
+
+def identity(adapter: LoraInput) -> Hashable:
+    """What a LoRA's bytes are known by: its hash, or else its path, with its size and time in case it was changed."""
+    name = adapter.sha256.lower() if adapter.sha256 is not None else str(adapter.path)
+    try:
+        stat = adapter.path.stat()
+    except OSError:
+        return name  # whoever reads the file raises
+    return name, stat.st_mtime_ns, stat.st_size

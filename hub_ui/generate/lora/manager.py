@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import DoesNotFit
 from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
-from hub_ui.generate.lora.cache import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.input_expansion import ExpandedInput, expand_input
-from hub_ui.generate.lora.load import load_patches
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
 from hub_ui.generate.lora.merge import Originals, saves_time
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, is_offloaded, model_of, param_handles
@@ -64,7 +63,14 @@ class AdapterManager:
         Raises DoesNotFit for a file of which nothing would take effect; then the old adapters stay.
         """
         start = time.perf_counter()
-        files = tuple(self._load(adapter) for adapter in adapters)
+        files = []
+        for adapter in adapters:
+            key = (identity(adapter), self._kind)
+            file = self._cache.get(key)
+            if file is None:
+                file = load_patches(adapter, self._parts, self._names)
+                self._cache.put(key, file)
+            files.append(file)
         self.disable()
         with self._disable_on_error():
             self._add(files)
@@ -171,15 +177,7 @@ class AdapterManager:
         if len(weights) != len(self._on):
             raise ValueError(f"{len(weights)} weights for {len(self._on)} adapters")
 
-    def _load(self, adapter: LoraInput) -> LoraPatches:
-        key = (identity(adapter), self._kind)
-        file = self._cache.get(key)
-        if file is None:
-            file = load_patches(adapter, self._parts, self._names)
-            self._cache.put(key, file)
-        return file
-
-    def _add(self, files: tuple[LoraPatches, ...]) -> None:
+    def _add(self, files: Sequence[LoraPatches]) -> None:
         inputs = {at: width for file in files for at, width in file.inputs.items()}
         for at, width in inputs.items():
             self._expanded.append(expand_input(self._parts, at, width))
@@ -195,7 +193,7 @@ class AdapterManager:
                             )
                         patch = patch.wider(inputs[at])
                     patches[at].append((number, patch))
-        self._on = files
+        self._on = tuple(files)
         self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:

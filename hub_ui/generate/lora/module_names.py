@@ -9,12 +9,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.lora.key_maps import stable_diffusion
+from hub_ui.generate.lora.key_maps import image, stable_diffusion, video
 from hub_ui.generate.lora.key_maps.stable_diffusion import EARLY, OPEN_CLIP, plain
-from hub_ui.generate.lora.key_maps.table import Entry, Table
-from hub_ui.generate.lora.key_maps.tables import TABLES, UNETS
+from hub_ui.generate.lora.key_maps.table import Entry, Table, table
 from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
+# The key map of each architecture. One without a row has diffusers' own names everywhere.
+TABLES: Mapping[str, Table] = {
+    architecture: table(rows)
+    for architecture, rows in {
+        "anima": video.COSMOS,
+        "auraflow": image.AURAFLOW,
+        "chroma": image.CHROMA,
+        "cosmos": video.COSMOS,
+        "flux1": image.FLUX1,
+        "flux2": image.FLUX2,
+        "flux3": image.FLUX3,
+        "framepack": video.HUNYUAN,
+        "hunyuan-image": video.HUNYUAN_IMAGE,
+        "hunyuan-video": video.HUNYUAN,
+        "hunyuan-video-1.5": video.HUNYUAN_VIDEO_15,
+        "ideogram4": image.IDEOGRAM4,
+        "krea2": image.KREA2,
+        "ltx-video": video.LTX,
+        "ltx-video-2": video.LTX2,
+        "lumina2": image.LUMINA2,
+        "minimax-h3": video.MINIMAX_H3,
+        "mochi": video.MOCHI,
+        "pixart": image.PIXART,
+        "qwen-image-2": image.QWEN_IMAGE_2,
+        "sana": image.SANA,
+        "sd3": image.SD3,
+        "wan": video.WAN,
+        "z-image": image.Z_IMAGE,
+    }.items()
+}
+# Those with the U-Net whose blocks have one running number in the original code.
+UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors", "tiny-shapes"))
 # The network that makes the image, by its name in diffusers' pipelines.
 _NETWORKS = ("transformer", "unet", "prior", "decoder", "transformer_2")
 # Networks beside it -> the prefixes that other programs give their layers.

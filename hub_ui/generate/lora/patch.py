@@ -2,20 +2,32 @@
 
 LowRankPatch   low-rank factors and a shift of the outputs, added while the module runs, with any weight for each row
 WeightPatch    everything else: a change of the module's weight, computed from the weight itself
+
+The scale of a layer is alpha / rank. Where a file has its alpha:
+
+    X.alpha                                a tensor of one value, beside the factors          kohya, LyCORIS, OneTrainer
+    __metadata__["lora_adapter_metadata"]  PEFT's LoraConfig as JSON, prefixed by component   diffusers since 0.34
+    __metadata__["alpha"]                  one number for all layers                          MiniMax-H3
+    nothing                                alpha is the rank, so the scale is 1
+
+A tensor counts more than metadata. The ss_* metadata of kohya's scripts is not used: it may be older than a resize, and
+in files without alpha tensors alpha is already part of the factors.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from math import prod
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from connectors.weights.key_formats import Part
 from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is_peft
 from hub_ui.generate.lora.algorithms import rank_of as rank_of_factors
 from hub_ui.generate.lora.modules import Layer, ParamHandle, Target
-from hub_ui.generate.lora.scale import Scales
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,7 +210,11 @@ def _low_rank_patch(factors: Factors, shape: Shape) -> LowRankPatch:
     rank, window = down.shape[0], shape[2:]
     core = (rank, rank, *window) if mid is None else tuple(mid.shape)
     inside = shape[1:] if mid is None else (shape[1], *(1 for _ in window))
-    if tuple(up.shape) != (shape[0], core[0]) or core[1:] != (rank, *window) or down.numel() != rank * prod(inside):
+    if (
+        tuple(up.shape) != (shape[0], core[0])
+        or core[1:] != (rank, *window)
+        or down.numel() != rank * math.prod(inside)
+    ):
         raise Unfit(_SIZES)
     return LowRankPatch(
         down=down.reshape(rank, *inside), up=up, mid=mid, scale=factors.scale, shift=_shift(factors, shape)
@@ -225,3 +241,89 @@ def _weight_patch(algorithm: str, factors: Factors, shape: Shape) -> WeightPatch
         except (RuntimeError, IndexError, ValueError) as error:
             raise Unfit(_SIZES) from error
     return patch
+
+
+# PEFT matches a pattern as a regular expression at the end of a module's name. Files are untrusted, and a repeat inside
+# a repeat can take forever, so such a pattern is ignored.
+_RISKY = re.compile(r"\)\s*[*+{?]|(?:[*+}].*){4}|\\[1-9]|\(\?")
+_LONGEST_PATTERN = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """PEFT's settings for one component of the pipeline. `patterns` of module names have an alpha of their own."""
+
+    alpha: float
+    patterns: Mapping[str, float] = field(default_factory=dict)
+    rank_stabilised: bool = False
+
+    def alpha_of(self, module: str) -> float:
+        """Matches as PEFT does: the whole name or its end after a dot, "^" only the beginning of the name."""
+        for pattern, alpha in self.patterns.items():
+            if module == pattern or module.endswith("." + pattern):
+                return alpha
+            if len(pattern) > _LONGEST_PATTERN or _RISKY.search(pattern):
+                continue
+            with suppress(re.error):
+                if re.match(rf"(.*\.)?({pattern})$", module):
+                    return alpha
+        return self.alpha
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scales:
+    """The settings in a file's metadata by component; "" stands for all of them."""
+
+    configs: Mapping[str, Config] = field(default_factory=dict)
+
+    def of(self, component: str, module: str, alpha: float | None, rank: int | None) -> float:
+        """`rank` is None where the algorithm has none, as a LoKr with two whole factors: then alpha means nothing."""
+        if rank is None:
+            return 1.0
+        if alpha is not None:
+            # kohya and LyCORIS take an alpha of 0 for the rank.
+            return alpha / rank if alpha else 1.0
+        config = self.configs.get(component) or self.configs.get("")
+        if config is None:
+            return 1.0
+        return config.alpha_of(module) / (math.sqrt(rank) if config.rank_stabilised else rank)
+
+
+def scales_of(metadata: Mapping[str, str]) -> Scales:
+    """Settings that make no sense are ignored."""
+    text = metadata.get("lora_adapter_metadata")
+    if text is None:
+        alpha = _number(metadata.get("alpha"))
+        return Scales(configs={"": Config(alpha=alpha)} if alpha is not None else {})
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return Scales()
+    # "transformer.lora_alpha": 8 and so on: the component is before the first dot.
+    components: dict[str, dict[str, Any]] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        component, dot, name = key.partition(".")
+        components.setdefault(component if dot else "", {})[name if dot else component] = value
+    configs: dict[str, Config] = {}
+    for component, fields in components.items():
+        alpha = _number(fields.get("lora_alpha", fields.get("alpha")))
+        if alpha is None:
+            continue
+        patterns = fields.get("alpha_pattern")
+        items = patterns.items() if isinstance(patterns, dict) else ()
+        configs[component] = Config(
+            alpha=alpha,
+            patterns={key: number for key, value in items if (number := _number(value)) is not None},
+            rank_stabilised=fields.get("use_rslora") is True,
+        )
+    return Scales(configs=configs)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

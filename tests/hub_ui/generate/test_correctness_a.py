@@ -18,7 +18,7 @@ import torch
 
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.cache import LoraCache
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.pipelines.algorithm_rows import ALGORITHMS

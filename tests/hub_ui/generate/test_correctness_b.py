@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.hooks import NotPerRow
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines import film_rows, image_rows, wan

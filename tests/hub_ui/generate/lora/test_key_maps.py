@@ -6,8 +6,7 @@ import pytest
 
 from hub_ui.generate.lora.key_maps.stable_diffusion import plain
 from hub_ui.generate.lora.key_maps.table import Entry, swap_halves, within
-from hub_ui.generate.lora.key_maps.tables import TABLES
-from hub_ui.generate.lora.module_names import flat
+from hub_ui.generate.lora.module_names import TABLES, flat
 from tests.hub_ui.generate.lora.naming import names
 
 _FLUX_DOUBLE = "transformer_blocks.18."

@@ -13,8 +13,7 @@ import pytest
 
 from hub_ui.generate.lora.key_maps import stable_diffusion
 from hub_ui.generate.lora.key_maps.table import Entry
-from hub_ui.generate.lora.key_maps.tables import TABLES
-from hub_ui.generate.lora.module_names import expand_rows, flat, modules_of, names_of
+from hub_ui.generate.lora.module_names import TABLES, expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
 from tests.accuracy.real_models import architecture_of, built
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights
-from hub_ui.generate.lora.load import is_for_low_noise, load_patches, read
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, is_for_low_noise, load_patches, read
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import components, model_of
 from tests.hub_ui.generate.building import adapter, save_kohya
@@ -171,3 +171,58 @@ def test_a_file_name_that_says_nothing_leaves_it_to_the_model_it_was_trained_on(
 
 def test_a_title_that_names_both_says_nothing() -> None:
     assert not is_for_low_noise(adapter(Path("boats.safetensors"), title="Boats (high noise and low noise)"), {})
+
+
+def lora_patches(size: int) -> LoraPatches:
+    return LoraPatches(patches={}, inputs={}, applied=1, total=1, missed=(), size=size)
+
+
+def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
+    cache = LoraCache(100)
+    for name in ("a", "b"):
+        cache.put(name, lora_patches(50))
+    cache.get("a")
+    cache.put("c", lora_patches(50))
+    assert [cache.get(name) is not None for name in ("a", "b", "c")] == [True, False, True]
+    assert cache.size == 100
+
+
+def test_a_file_larger_than_the_budget_is_kept_while_it_is_the_last() -> None:
+    cache = LoraCache(10)
+    cache.put("a", lora_patches(50))
+    cache.put("b", lora_patches(60))
+    assert (len(cache), cache.size) == (1, 60)
+
+
+def test_putting_again_replaces() -> None:
+    cache = LoraCache(100)
+    cache.put("a", lora_patches(50))
+    cache.put("a", lora_patches(70))
+    assert (len(cache), cache.size) == (1, 70)
+
+
+def test_a_hash_names_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    os.link(tmp_path / "a", tmp_path / "b")
+    one, other = (identity(adapter(tmp_path / name, sha256=hashed)) for name, hashed in (("a", "AB"), ("b", "ab")))
+    assert one == other
+
+
+def test_a_file_changed_after_it_was_hashed_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"1")
+    before = identity(adapter(path, sha256="ab" * 32))
+    path.write_bytes(b"22")
+    assert identity(adapter(path, sha256="ab" * 32)) != before
+
+
+def test_without_a_hash_a_file_is_what_lies_there_since_then(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"1")
+    before = identity(adapter(path))
+    path.write_bytes(b"22")
+    assert identity(adapter(path)) != before
+
+
+def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
+    assert identity(adapter(tmp_path / "gone.safetensors")) == str(tmp_path / "gone.safetensors")

@@ -15,8 +15,8 @@ from diffusers.hooks.group_offloading import apply_group_offloading
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import DoesNotFit
-from hub_ui.generate.lora.cache import LoraCache
 from hub_ui.generate.lora.hooks import NotPerRow
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import ParamHandle

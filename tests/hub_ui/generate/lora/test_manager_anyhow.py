@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from connectors.errors import HubUiError
 from hub_ui.generate.lora import hooks, merge, modules
 from hub_ui.generate.lora import manager as manager_module
-from hub_ui.generate.lora.cache import LoraCache
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
 from hub_ui.generate.request import LoraInput

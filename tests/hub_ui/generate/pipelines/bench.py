@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hub_ui.generate.lora.cache import LoraCache
+from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, load, plain
