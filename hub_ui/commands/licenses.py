@@ -12,7 +12,7 @@ from connectors.record import Claim
 from hub_ui import services
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.commands.options import LibraryOptions
-from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, permits
+from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal
 
@@ -23,7 +23,7 @@ _NAMES = 3
 class Licenses(LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
-            found = permits(built.library.entries(), lambda entry: _claims(built.catalog, entry))
+            found = summarize_licenses(built.library.entries(), lambda entry: _claims(built.catalog, entry))
         if terminal.json:
             terminal.document(_document(found))
         else:
@@ -44,17 +44,17 @@ def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
 def _document(found: LicenseSummary) -> dict[str, Any]:
     entries = [
         {
-            "ref": str(permit.entry.ref),
-            "title": permit.entry.title,
-            "license": permit.license,
-            "license_terms": permit.terms,
-            "base_model": permit.entry.base_model,
-            "base_license": permit.base,
-            "base_license_terms": permit.base_terms,
-            "permits": dict(permit.answers),
-            "conditions": list(permit.conditions),
+            "ref": str(one.entry.ref),
+            "title": one.entry.title,
+            "license": one.license,
+            "license_terms": one.terms,
+            "base_model": one.entry.base_model,
+            "base_license": one.base,
+            "base_license_terms": one.base_terms,
+            "permits": dict(one.answers),
+            "conditions": list(one.conditions),
         }
-        for permit in found.each
+        for one in found.each
     ]
     together = {
         question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}

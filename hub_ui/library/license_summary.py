@@ -29,7 +29,7 @@ _ANSWERS: Mapping[bool | None, Answer] = {True: "yes", False: "no", None: "unkno
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Permit:
+class EntryLicense:
     """`license` in the hub's words, `terms` in ours. `base` is the base model's own licence, which binds too."""
 
     entry: Entry
@@ -51,24 +51,24 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseSummary:
-    each: tuple[Permit, ...]
+    each: tuple[EntryLicense, ...]
     together: Mapping[Use, Verdict]
     conditions: tuple[str, ...]
 
 
-def permits(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
+def summarize_licenses(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
     """`claims` returns the claims of an entry beyond its lock file; there may be none."""
-    each = tuple(_permit(entry, tuple(claims(entry))) for entry in entries)
+    each = tuple(_entry_license(entry, tuple(claims(entry))) for entry in entries)
     together: dict[Use, Verdict] = {}
     for use in QUESTIONS:
-        answer = _strictest(permit.answers[use] for permit in each)
-        because = tuple(permit.entry for permit in each if permit.answers[use] == answer != "yes")
+        answer = _strictest(one.answers[use] for one in each)
+        because = tuple(one.entry for one in each if one.answers[use] == answer != "yes")
         together[use] = Verdict(answer=answer, because=because)
-    conditions = {condition for permit in each for condition in permit.conditions}
+    conditions = {condition for one in each for condition in one.conditions}
     return LicenseSummary(each=each, together=together, conditions=tuple(sorted(conditions)))
 
 
-def _permit(entry: Entry, claims: tuple[Claim, ...]) -> Permit:
+def _entry_license(entry: Entry, claims: tuple[Claim, ...]) -> EntryLicense:
     known = base_models.by_id(entry.base_model) if entry.base_model else None
     license = entry.license or best(claims, "license")
     terms = best(claims, "license_terms")
@@ -81,7 +81,7 @@ def _permit(entry: Entry, claims: tuple[Claim, ...]) -> Permit:
     # Without a known base model only the LoRA's own licence counts.
     if entry.base_model:
         licenses.append(base_permissions)
-    return Permit(
+    return EntryLicense(
         entry=entry,
         license=license,
         terms=terms,

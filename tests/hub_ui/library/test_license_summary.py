@@ -5,20 +5,20 @@ import pytest
 from connectors.claims.license import civitai_claims
 from connectors.record import Claim
 from connectors.ref import Ref
-from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, permits
+from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 
 HF = Ref.parse("huggingface:ada/ink@" + "1" * 40)
 
 
-def told(*entries: Entry, claims: tuple[Claim, ...] = ()) -> LicenseSummary:
-    return permits(entries, lambda _: claims)
+def summarize(*entries: Entry, claims: tuple[Claim, ...] = ()) -> LicenseSummary:
+    return summarize_licenses(entries, lambda _: claims)
 
 
 def answers(*entries: Entry, claims: tuple[Claim, ...] = ()) -> list[str]:
     """In the order of QUESTIONS: sell images, run as a service, sell, merge, no credit."""
-    return [verdict.answer for verdict in told(*entries, claims=claims).together.values()]
+    return [verdict.answer for verdict in summarize(*entries, claims=claims).together.values()]
 
 
 def boxes(**fields: object) -> str:
@@ -63,7 +63,7 @@ def test_a_base_model_of_unknown_terms_leaves_it_unknown() -> None:
 
 
 def test_a_set_permits_what_its_strictest_permits() -> None:
-    found = told(entry(license=ALL), entry(ref=HF, license="cc-by-nc-4.0"))
+    found = summarize(entry(license=ALL), entry(ref=HF, license="cc-by-nc-4.0"))
     assert [verdict.answer for verdict in found.together.values()] == ["no", "no", "no", "yes", "no"]
     assert [one.ref for one in found.together["sell_images"].because] == [HF]
     assert found.together["merge"].because == ()
@@ -81,7 +81,7 @@ def test_what_the_hub_said_of_the_terms_leads() -> None:
 
 
 def test_conditions_of_all_are_listed_once() -> None:
-    found = told(entry(ref=HF, license="openrail++"), entry(license=ALL, base_model="sd-1.5"))
+    found = summarize(entry(ref=HF, license="openrail++"), entry(license=ALL, base_model="sd-1.5"))
     assert found.conditions == ("harmful uses forbidden", "merges keep these terms")
 
 
