@@ -1,4 +1,4 @@
-// Whether mature pictures are shown without blur is this browser's own affair, and holds in its other tabs too.
+// Whether mature images are shown without blur is this browser's own affair, and holds in its other tabs too.
 const KEY = 'hub-ui-unblurred';
 const apply = () => {
   const chosen = localStorage.getItem(KEY) === 'yes';

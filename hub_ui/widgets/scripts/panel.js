@@ -1,4 +1,4 @@
-// The panel's pictures: arrows, wheel, swipe and keys step through them, a click shows one large.
+// The panel's images: arrows, wheel, swipe and keys step through them, a click shows one large.
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 const shown = new Set();
 let goal = 0;
@@ -14,7 +14,7 @@ const go = (index) => {
 const refresh = () => {
   const panel = element.querySelector('.detail');
   if (panel && panel.dataset.lora !== opened) {
-    // Another LoRA is read from its first picture on.
+    // Another LoRA is read from its first image on.
     if (strip()) { strip().scrollTo({ left: 0, behavior: 'instant' }); }
     goal = 0;
   }
@@ -30,10 +30,10 @@ const isHidden = (picture) => picture.classList.contains('blurred') && getComput
 // Outside of the panel, which is written anew while it stands open.
 const box = document.createElement('dialog');
 box.className = 'lightbox';
-box.setAttribute('aria-label', 'Picture');
-box.innerHTML = '<button data-do="close" aria-label="Close picture">✕</button>'
-  + '<button data-do="back" aria-label="Previous picture">‹</button><figure><img alt=""><figcaption></figcaption></figure>'
-  + '<button data-do="next" aria-label="Next picture">›</button>';
+box.setAttribute('aria-label', 'Image');
+box.innerHTML = '<button data-do="close" aria-label="Close image">✕</button>'
+  + '<button data-do="back" aria-label="Previous image">‹</button><figure><img alt=""><figcaption></figcaption></figure>'
+  + '<button data-do="next" aria-label="Next image">›</button>';
 element.closest('.gradio-container').append(box);
 let large = 0;
 const show = (index) => {
