@@ -18,7 +18,7 @@ from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import sidecars
 from hub_ui.library.export.diffusers_script import Base, snippet
 from hub_ui.library.export.sidecars import Subject, a1111, comfyui
-from hub_ui.library.export.write import Exported, Exporter
+from hub_ui.library.export.write import Exporter, ExportResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
@@ -51,7 +51,7 @@ class Export(LibraryOptions):
 def _write_sidecars(
     built: Services, entries: Sequence[Entry], tool: str, exporter: Exporter, terminal: Terminal
 ) -> None:
-    done: list[Exported] = []
+    done: list[ExportResult] = []
     missing = [entry for entry in entries if not built.library.path(entry).is_file()]
     for entry in entries:
         if entry not in missing:
@@ -129,7 +129,7 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base
     )
 
 
-def _item(done: Exported) -> dict[str, Any]:
+def _item(done: ExportResult) -> dict[str, Any]:
     return {
         "file": str(Path(done.path)),
         "state": done.state,

@@ -15,7 +15,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands.options import LibraryOptions, argument, error_json, flag, worst_exit_code
 from hub_ui.format import plural
-from hub_ui.library.identify import FindsByHash, Found, entry_of, local_entry
+from hub_ui.library.identify import FindsByHash, IdentifiedFile, entry_of, local_entry
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -76,7 +76,7 @@ class Import(LibraryOptions):
         return worst_exit_code(errors)
 
 
-def add_entries(built: Services, folder: Path, results: Sequence[Found]) -> dict[str, Entry]:
+def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
     """The new lock entries by the path of their file. Nothing is written for a folder outside the library."""
     library = built.library
     if not folder.is_relative_to(library.folder):
@@ -97,7 +97,7 @@ def add_entries(built: Services, folder: Path, results: Sequence[Found]) -> dict
     return {paths[entry.file]: entry for entry in library.adopt(entries)}
 
 
-def _item(found: Found, entry: Entry | None) -> dict[str, Any]:
+def _item(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
     """`ref` is the hub's if there is one, also of an edited copy; `entry` is what the library calls it now."""
     digests = found.digests
     ref = found.ref or (entry.ref if entry else None)
@@ -119,7 +119,7 @@ def _item(found: Found, entry: Entry | None) -> dict[str, Any]:
 
 
 def _print(
-    chosen: Settings, folder: Path, results: Sequence[Found], added: Mapping[str, Entry], terminal: Terminal
+    chosen: Settings, folder: Path, results: Sequence[IdentifiedFile], added: Mapping[str, Entry], terminal: Terminal
 ) -> None:
     rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
@@ -134,7 +134,7 @@ def _print(
         terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
 
 
-def _description(found: Found, entry: Entry | None) -> str:
+def _description(found: IdentifiedFile, entry: Entry | None) -> str:
     if entry is not None and entry.ref.hub == LOCAL:
         base = entry.base_model or entry.architecture or "an unknown base model"
         return f"{entry.title}  {entry.ref.lora}  (for {base}, on no hub that is known)"

@@ -56,7 +56,7 @@ class Sync(LibraryOptions):
         return worst_exit_code(result.error for result in results)
 
 
-def _item(library: Library, result: sync.Synced) -> dict[str, Any]:
+def _item(library: Library, result: sync.SyncResult) -> dict[str, Any]:
     return {
         **entry_json(library, result.entry),
         "sha256": result.entry.sha256,

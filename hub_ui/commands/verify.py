@@ -11,7 +11,7 @@ from connectors.ref import LOCAL
 from hub_ui.commands.options import LibraryOptions, entry_json
 from hub_ui.format import plural
 from hub_ui.library.library import Library
-from hub_ui.library.verify import Checked, check_all, foreign
+from hub_ui.library.verify import FileCheck, check_all, foreign
 from hub_ui.terminal import Terminal
 
 
@@ -21,7 +21,7 @@ class Verify(LibraryOptions):
         library = self.open_library()
         total = len(library.entries())
 
-        def on_progress(done: int, checked: Checked) -> None:
+        def on_progress(done: int, checked: FileCheck) -> None:
             terminal.progress(f"Checking: {done:,} of {total:,}  {checked.entry.title}", done / total)
 
         results = check_all(library, on_progress)
@@ -33,7 +33,7 @@ class Verify(LibraryOptions):
         return 0 if all(result.right for result in results) else IntegrityError.exit_code
 
 
-def _document(library: Library, results: Sequence[Checked], strangers: Sequence[str]) -> dict[str, Any]:
+def _document(library: Library, results: Sequence[FileCheck], strangers: Sequence[str]) -> dict[str, Any]:
     def files(state: str) -> list[str]:
         return [result.entry.file for result in results if result.state == state]
 
@@ -59,7 +59,7 @@ def _document(library: Library, results: Sequence[Checked], strangers: Sequence[
     }
 
 
-def _print(results: Sequence[Checked], strangers: Sequence[str], terminal: Terminal) -> None:
+def _print(results: Sequence[FileCheck], strangers: Sequence[str], terminal: Terminal) -> None:
     wrong = [result for result in results if not result.right]
     rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in strangers)]
     terminal.table(("STATE", "FILE"), rows)

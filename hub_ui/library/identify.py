@@ -60,7 +60,7 @@ class Digests:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class IdentifiedFile:
     """`path` is below the folder, with forward slashes. `facts` are the header's, of a file that has one."""
 
     path: str
@@ -87,7 +87,7 @@ class Identifier:
     by_hash: Callable[[str], tuple[Lora, Ref]] | None = None
     failure: Callable[[HubUiError], None] = lambda error: None
 
-    def run(self, folder: Path) -> Iterator[Found]:
+    def run(self, folder: Path) -> Iterator[IdentifiedFile]:
         """One result a file, in the order of their paths."""
         current = self
         paths = files_in(folder)
@@ -95,7 +95,7 @@ class Identifier:
             for path, read in zip(paths, pool.map(_try_digests, paths), strict=True):
                 name = path.relative_to(folder).as_posix()
                 if isinstance(read, HubUiError):
-                    yield Found(path=name, state="unread", error=read)
+                    yield IdentifiedFile(path=name, state="unread", error=read)
                     continue
                 try:
                     found = current._identify(name, read)
@@ -105,7 +105,7 @@ class Identifier:
                     found = current._identify(name, read)
                 yield current._with_facts(found, path, read)
 
-    def one(self, path: Path) -> Found:
+    def one(self, path: Path) -> IdentifiedFile:
         """A single file, wherever it lies. Raises what keeps it from being read."""
         read = _try_digests(path)
         if isinstance(read, HubUiError):
@@ -115,9 +115,11 @@ class Identifier:
             raise found.error
         return found
 
-    def _identify(self, name: str, read: Digests) -> Found:
+    def _identify(self, name: str, read: Digests) -> IdentifiedFile:
         entry = next((entry for entry in self.entries if entry.sha256 == read.sha256), None)
-        installed = Found(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
+        installed = (
+            IdentifiedFile(path=name, state="held", digests=read, ref=entry.ref, how="lock file") if entry else None
+        )
         # What no hub was known to have when it was entered may be found on one by now.
         if entry is not None and installed is not None and entry.ref.hub != LOCAL:
             return installed
@@ -125,7 +127,7 @@ class Identifier:
         found = next((match for match in matches if match is not None), None)
         if found is not None and (installed is None or found.state == "recognised"):
             return found
-        return installed or Found(path=name, state="unknown", digests=read)
+        return installed or IdentifiedFile(path=name, state="unknown", digests=read)
 
     def _candidates(self, read: Digests) -> Iterator[tuple[Lora, Ref, How]]:
         for ref in self.seen(read.sha256):
@@ -144,7 +146,7 @@ class Identifier:
                     lora, ref = self.by_hash(value)
                     yield lora, ref, how
 
-    def _with_facts(self, found: Found, path: Path, read: Digests) -> Found:
+    def _with_facts(self, found: IdentifiedFile, path: Path, read: Digests) -> IdentifiedFile:
         try:
             facts = self.inspect(path, read)
         except HubUiError as error:
@@ -153,7 +155,7 @@ class Identifier:
         return replace(found, facts=facts, record=record)
 
 
-def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | None:
+def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> IdentifiedFile | None:
     """None where the file that was found is stated to have other bytes, though its hash should say it has these."""
     version = lora.version(ref.version)
     file = version.find_file(ref) if version else None
@@ -162,7 +164,7 @@ def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> Found | 
     if not same and how != "AutoV3":
         return None
     state: IdentifyState = "recognised" if same else "edited"
-    return Found(path=name, state=state, digests=read, ref=ref, how=how, record=flatten(lora, version, file))
+    return IdentifiedFile(path=name, state=state, digests=read, ref=ref, how=how, record=flatten(lora, version, file))
 
 
 def facts_of(
@@ -212,28 +214,28 @@ def digests(path: Path) -> Digests:
     return Digests(size=place, sha256=whole.hexdigest(), tensors=tensors.hexdigest())
 
 
-def entry_of(found: Found, file: str, source: str) -> Entry | None:
+def entry_of(found: IdentifiedFile, file: str, source: str) -> Entry | None:
     """The entry of a file that is exactly a hub's; None for any other, or a name that no lock file may hold."""
     if found.state != "recognised" or found.record is None or found.ref is None or not is_safe_path(file):
         return None
     return _entry(found, file, found.ref, source)
 
 
-def local_entry(found: Found, file: str) -> Entry | None:
+def local_entry(found: IdentifiedFile, file: str) -> Entry | None:
     """The entry of a LoRA that is no hub's file, or no longer: an edited copy. None for what is no LoRA."""
     if found.state not in ("unknown", "edited") or found.facts is None or found.digests is None:
         return None
     return _entry(found, file) if found.facts.adapter.is_lora and is_safe_path(file) else None
 
 
-def entry_of_file(found: Found, entries: Iterable[Entry]) -> Entry:
+def entry_of_file(found: IdentifiedFile, entries: Iterable[Entry]) -> Entry:
     """What an entry would say of a file that needs none because it is only tried."""
     if found.state == "held" and (known := next((entry for entry in entries if entry.ref == found.ref), None)):
         return known
     return _entry(found, found.path, found.ref if found.state == "recognised" else None)
 
 
-def _entry(found: Found, file: str, ref: Ref | None = None, source: str = "") -> Entry:
+def _entry(found: IdentifiedFile, file: str, ref: Ref | None = None, source: str = "") -> Entry:
     """Without a ref of a hub, the entry has one of its own name and bytes."""
     record, read, stem = found.record, found.digests, PurePosixPath(file).stem
     about = record or (found.facts.adapter if found.facts else None)

@@ -85,14 +85,14 @@ MergeState = Literal["new", "here", "differs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Merged:
+class MergeResult:
     """`entry` is ours, or theirs with a file name that is free here."""
 
     entry: Entry
     state: MergeState
 
 
-def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Merged, ...]:
+def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[MergeResult, ...]:
     """One result for each of their entries, in the same order."""
     known = {entry.ref: entry for entry in ours}
     taken = [entry.file for entry in known.values()]
@@ -100,9 +100,9 @@ def merge(ours: Iterable[Entry], theirs: Iterable[Entry]) -> tuple[Merged, ...]:
     for entry in theirs:
         own = known.get(entry.ref)
         if own is not None:
-            results.append(Merged(entry=own, state="here" if own.sha256 == entry.sha256 else "differs"))
+            results.append(MergeResult(entry=own, state="here" if own.sha256 == entry.sha256 else "differs"))
             continue
         added = replace(entry, file=free_path(entry.file, entry.ref, taken))
         taken.append(added.file)
-        results.append(Merged(entry=added, state="new"))
+        results.append(MergeResult(entry=added, state="new"))
     return tuple(results)

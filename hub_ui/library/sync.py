@@ -31,7 +31,7 @@ SyncState = Literal["kept", "fetched", "replaced", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Synced:
+class SyncResult:
     """`source` is the ref the bytes came from, where that is not the entry's own."""
 
     entry: Entry
@@ -55,23 +55,23 @@ class Sync:
     on_progress: Callable[[Progress], None] | None = None
     explain: Callable[[HubUiError, Ref], HubUiError] = lambda error, ref: error
 
-    def run(self) -> Iterator[Synced]:
+    def run(self) -> Iterator[SyncResult]:
         """One result an entry, in the order of the lock file. A failure doesn't stop the others."""
         failures: dict[Origin, HubUiError] = {}
         for entry in self.library.entries():
             try:
                 yield self._sync(entry, failures)
             except HubUiError as error:
-                yield Synced(entry=entry, state="failed", error=self.explain(error, entry.ref))
+                yield SyncResult(entry=entry, state="failed", error=self.explain(error, entry.ref))
             except OSError as error:
-                yield Synced(entry=entry, state="failed", error=disk_message(error))
+                yield SyncResult(entry=entry, state="failed", error=disk_message(error))
 
-    def _sync(self, entry: Entry, failures: dict[Origin, HubUiError]) -> Synced:
+    def _sync(self, entry: Entry, failures: dict[Origin, HubUiError]) -> SyncResult:
         found = check(self.library, entry)
         if found.right:
             if self.frozen:
                 self._check_promise(entry, failures)
-            return Synced(entry=entry, state="kept")
+            return SyncResult(entry=entry, state="kept")
         # It can't be fetched again, so the file in its place, maybe its next version, keeps the name.
         if entry.ref.hub == LOCAL and not mirrors_of(entry, self.refs_of(entry.sha256)):
             raise missing_error(entry) if found.state == "missing" else content_error(entry)
@@ -84,7 +84,7 @@ class Sync:
         aside = [other for other in path.parent.iterdir() if number.fullmatch(other.name) and other.is_file()]
         for other in aside:
             other.unlink()
-        return Synced(entry=entry, state="replaced" if aside else "fetched", source=source)
+        return SyncResult(entry=entry, state="replaced" if aside else "fetched", source=source)
 
     def _check_promise(self, entry: Entry, failures: dict[Origin, HubUiError]) -> None:
         """A hub that is down or limits the rate is asked once, not for every file."""

@@ -24,7 +24,7 @@ _UNFINISHED = (".part", ".twin", ".new")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checked:
+class FileCheck:
     """`sha256` and `size` are the file's own, None where it could not be read."""
 
     entry: Entry
@@ -37,19 +37,19 @@ class Checked:
         return self.state == "right"
 
 
-def check(library: Library, entry: Entry) -> Checked:
+def check(library: Library, entry: Entry) -> FileCheck:
     path = library.path(entry)
     if not path.is_file():
-        return Checked(entry=entry, state="missing")
+        return FileCheck(entry=entry, state="missing")
     try:
         found = hash_of(path)
     except OSError:
-        return Checked(entry=entry, state="unreadable")
+        return FileCheck(entry=entry, state="unreadable")
     state: FileState = "right" if found.sha256 == entry.sha256 else "changed"
-    return Checked(entry=entry, state=state, sha256=found.sha256, size=found.size)
+    return FileCheck(entry=entry, state=state, sha256=found.sha256, size=found.size)
 
 
-def check_all(library: Library, on_progress: Callable[[int, Checked], None] | None = None) -> tuple[Checked, ...]:
+def check_all(library: Library, on_progress: Callable[[int, FileCheck], None] | None = None) -> tuple[FileCheck, ...]:
     """Every entry in the order of the lock file. `on_progress` gets how many are done and what the last one was."""
     results = []
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -44,7 +44,7 @@ class Sidecar:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exported:
+class ExportResult:
     path: Path
     state: ExportState
     entry: Entry | None = None
@@ -59,7 +59,7 @@ class Exporter:
         self._force = force
         self._ours = _read(self._listing)
 
-    def write(self, sidecars: Iterable[Sidecar]) -> list[Exported]:
+    def write(self, sidecars: Iterable[Sidecar]) -> list[ExportResult]:
         results = []
         for sidecar in sidecars:
             path = self._target / sidecar.file
@@ -67,18 +67,18 @@ class Exporter:
             names = (path.with_name(path.stem + suffix) for suffix in _IMAGES if suffix != ".png")
             other = next((name for name in names if name.exists()), None)
             if other is not None and sidecar.suffix == ".png" and not self._force:
-                results.append(Exported(path=other, state="kept", entry=sidecar.entry))
+                results.append(ExportResult(path=other, state="kept", entry=sidecar.entry))
             else:
                 state = self._put(path, sidecar.data, sidecar.facts)
-                results.append(Exported(path=path, state=state, entry=sidecar.entry))
+                results.append(ExportResult(path=path, state=state, entry=sidecar.entry))
         self._save()
         return results
 
-    def write_file(self, name: str, data: bytes) -> Exported:
+    def write_file(self, name: str, data: bytes) -> ExportResult:
         path = self._target / name
         state = self._put(path, data)
         self._save()
-        return Exported(path=path, state=state)
+        return ExportResult(path=path, state=state)
 
     def _put(self, path: Path, data: bytes, facts: frozenset[str] = frozenset()) -> ExportState:
         there = _hash(path.read_bytes()) if path.is_file() else None

@@ -10,7 +10,7 @@ import gradio as gr
 
 from connectors.errors import UsageError
 from hub_ui.library import lockfile
-from hub_ui.library.lock_diff import Merged, merge
+from hub_ui.library.lock_diff import MergeResult, merge
 from hub_ui.library.lockfile import Entry
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
@@ -70,7 +70,7 @@ def decode(data: bytes | None) -> str:
     return (data or b"")[:MOST_BYTES].decode(errors="replace")
 
 
-def read_lock(services: Services, text: str) -> tuple[Merged, ...]:
+def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
     if not (text or "").strip():
         raise UsageError("There is no lock file yet. Paste its text, or choose the file.")
     if len(text) > MOST_BYTES:
@@ -78,11 +78,11 @@ def read_lock(services: Services, text: str) -> tuple[Merged, ...]:
     return merge(services.library.entries(), lockfile.loads(text, "The lock file"))
 
 
-def new_entries(wanted: Sequence[Merged]) -> tuple[Entry, ...]:
+def new_entries(wanted: Sequence[MergeResult]) -> tuple[Entry, ...]:
     return tuple(found.entry for found in wanted if found.state == "new")
 
 
-def plan_html(render: Renderer, wanted: Sequence[Merged]) -> str:
+def plan_html(render: Renderer, wanted: Sequence[MergeResult]) -> str:
     counts = Counter(found.state for found in wanted)
     size = format.size(sum(entry.size for entry in new_entries(wanted)))
     parts = [f"{counts['new']:,} new, {size}" if counts["new"] else "Nothing new"]

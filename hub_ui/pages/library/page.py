@@ -18,7 +18,7 @@ from connectors.ref import Ref
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import check_for_updates
-from hub_ui.library.verify import Checked, check_all, foreign
+from hub_ui.library.verify import FileCheck, check_all, foreign
 from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.library import lock_import
 from hub_ui.pages.library.downloads import Downloads
@@ -220,7 +220,7 @@ def verify_files(services: Services, render: Renderer, found: CheckResults) -> I
     """Hashes every file again."""
     total = len(services.library.entries())
 
-    def work(on_progress: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> tuple[Checked, ...]:
+    def work(on_progress: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> tuple[FileCheck, ...]:
         return check_all(services.library, lambda done, checked: on_progress((done, checked)))
 
     yield Change(progress=widgets_result.progress_html(render, "Verifying…", None))
@@ -229,7 +229,7 @@ def verify_files(services: Services, render: Renderer, found: CheckResults) -> I
         try:
             done, checked = next(steps)
         except StopIteration as end:
-            results: tuple[Checked, ...] = end.value
+            results: tuple[FileCheck, ...] = end.value
             break
         if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
             last = time.monotonic()

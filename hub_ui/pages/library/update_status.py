@@ -11,7 +11,7 @@ from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus
-from hub_ui.library.verify import Checked
+from hub_ui.library.verify import FileCheck
 from hub_ui.widgets import format
 from hub_ui.widgets.library_list import ListQuery, Note
 
@@ -26,7 +26,7 @@ class CheckResults:
     `shown` is the entry whose path is shown, `asking` the one that is about to be removed.
     """
 
-    checked: Mapping[Ref, Checked] = field(default_factory=dict)
+    checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     said: str = ""
@@ -61,7 +61,7 @@ def gone_note(entry: Entry) -> Note:
     return Note(text=f"No longer on {origin_label(entry.ref.hub)}. Keep the file.", tone="problem")
 
 
-def _file_note(entry: Entry, checked: Checked | None, *, missing: bool) -> Note | None:
+def _file_note(entry: Entry, checked: FileCheck | None, *, missing: bool) -> Note | None:
     state = "missing" if missing else checked.state if checked else ""
     if entry.ref.hub == LOCAL and (missing or state == "changed"):
         what = "gone from the folder" if missing else "not what was entered any more"
@@ -113,7 +113,7 @@ def summary(entries: Sequence[Entry], *, missing: int, removed: int) -> str:
     )
 
 
-def verify_summary(checked: Iterable[Checked], foreign: Sequence[str]) -> str:
+def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
     counts = Counter(result.state for result in checked)
     wrong = [f"{counts[state]:,} {state}" for state in ("missing", "changed", "unreadable") if counts[state]]
     problems = ", ".join(wrong) or "nothing missing or changed"

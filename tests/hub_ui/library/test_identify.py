@@ -12,7 +12,7 @@ from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts, inspect_path
-from hub_ui.library.identify import Digests, Found, Identifier, digests, entry_of, files_in
+from hub_ui.library.identify import Digests, IdentifiedFile, Identifier, digests, entry_of, files_in
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import lora
 
@@ -59,7 +59,7 @@ def identify(
     entries: tuple[object, ...] = (),
     remembered: Lora | None = None,
     failures: list[HubUiError] | None = None,
-) -> list[Found]:
+) -> list[IdentifiedFile]:
     def inspect(path: Path, read: Digests) -> Facts:
         return inspect_path(path)
 

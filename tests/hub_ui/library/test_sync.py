@@ -11,7 +11,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sync import Sync, Synced, check_still_promised, set_aside
+from hub_ui.library.sync import Sync, SyncResult, check_still_promised, set_aside
 from tests.hub_ui.library.building import INK, download, entry, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host
 from tests.hub_ui.stand_ins import Hub, lora
@@ -149,7 +149,7 @@ class Gone(Hub):
 MIRROR = Ref.parse(f"huggingface:ada/ink-lines@{'a' * 40}#ink.safetensors")
 
 
-def sync_with_mirror(library: Library, held: Entry, mirror: Hub) -> Synced:
+def sync_with_mirror(library: Library, held: Entry, mirror: Hub) -> SyncResult:
     hubs: dict[str, Hub] = {"civitai": Gone(name="civitai"), "huggingface": mirror}
     job = Sync(library=library, connector=lambda name: hubs[name], refs_of=lambda sha: (held.ref, MIRROR))
     [done] = job.run()
