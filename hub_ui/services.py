@@ -68,7 +68,7 @@ def build(settings: Settings) -> Iterator[Services]:
 def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> Services:
     names = FileNameTemplate.parse(settings.names) if settings.names else None
     library = Library(
-        settings.library, settings.lock, manner=DownloadOptions(connections=settings.connections), names=names
+        settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
     lookup = Lookup(hubs, catalog, library, settings.policy, HubQueues())
     downloads = Downloads(settings, lookup, catalog, library)

@@ -136,15 +136,15 @@ class DirectHttp(requests.Session):
 
 
 @contextmanager
-def file_http(*, again: bool = True, public: Collection[str] | None = None) -> Iterator[DirectHttp]:
+def file_http(*, retry_reads: bool = True, public: Collection[str] | None = None) -> Iterator[DirectHttp]:
     """A session for files, which asks for the bytes as they are and tries no answer again.
 
-    `again`: what breaks off or runs out of time after it was sent is sent again; else that is for whoever asks.
+    `retry_reads`: a request that breaks off or times out after it was sent is sent again.
     `public`: only public addresses are reached, and these hosts; None reaches any address.
     """
     retry = Retry(
         total=2,
-        read=None if again else 0,
+        read=None if retry_reads else 0,
         backoff_factor=0.25,
         raise_on_status=False,
         # Else urllib3 would sit out a rate limit by itself, in silence.

@@ -205,6 +205,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     detail = detail_of(body)
     wait = retry_after(answer, detail)
     text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
+    until, now = moment(body.get("deadline")), datetime.now(UTC)
     row = next(row for row in (*EXCEPTIONS.get(hub, ()), *STATUSES) if row.matches(answer, text))
     message = row.message.format(
         label=hub_label(hub),
@@ -213,7 +214,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
         detail=detail,
         key=_key_advice(hub),
         when=when_again(wait),
-        until=_early_access(body),
+        until=early_access_note(until, now) if until and until > now else "It is in early access, or sold.",
     )
     return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
 
@@ -337,8 +338,3 @@ def when_again(seconds: float | None) -> str:
 
 def _key_advice(hub: Origin | None) -> str:
     return f"{HUBS[hub].add_key}, or check the one you gave." if hub in HUBS else "Download it there."
-
-
-def _early_access(body: Table) -> str:
-    until, now = moment(body.get("deadline")), datetime.now(UTC)
-    return early_access_note(until, now) if until and until > now else "It is in early access, or sold."

@@ -272,19 +272,19 @@ class RangedSource:
             # Nothing lies so far behind: either all came before, or the file is another one.
             match = _NO_SUCH_RANGE.fullmatch(content_range)
             if match is None or int(match[1]) != wanted.start or self.inside:
-                raise self._changed(" (416)")
+                raise self._file_changed(" (416)")
             end = wanted.start
             return RangeAnswer(response=response, start=end, stop=end, total=end, validator=wanted.validator)
         if status == 206:
             start, stop, total = self._read_range(content_range, wanted)
             # Some servers know ranges and not If-Range: what they say of the bytes has to do.
             if wanted.validator and validator and validator != wanted.validator:
-                raise self._changed()
+                raise self._file_changed()
             return RangeAnswer(response=response, start=start, stop=stop, total=total, validator=validator)
         if status != 200:
             raise self.bad_answer(f"gives an answer that is none to a download ({status}). Try again later.")
         if self.inside is not None:
-            raise self._changed()
+            raise self._file_changed()
         length = response.headers.get("Content-Length", "")
         size = int(length) if length.isascii() and length.isdigit() else None
         return RangeAnswer(response=response, start=0, stop=size, total=size, validator=validator, partial=False)
@@ -301,7 +301,7 @@ class RangedSource:
             raise self.bad_answer("answered with another part of the file than asked. Try again later.")
         return start, stop, total if size is None else size
 
-    def _changed(self, why: str = "") -> FileChanged:
+    def _file_changed(self, why: str = "") -> FileChanged:
         return FileChanged(f"{hub_label(self._hub)} has exchanged the file{why}. Try again.", hub=self._hub)
 
 

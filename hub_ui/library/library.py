@@ -52,11 +52,11 @@ class Library:
     """Several threads and several processes may use one library at once."""
 
     def __init__(
-        self, folder: Path, lock: Path, *, manner: DownloadOptions | None = None, names: FileNameTemplate | None = None
+        self, folder: Path, lock: Path, *, options: DownloadOptions | None = None, names: FileNameTemplate | None = None
     ) -> None:
         self.folder = folder
         self.lock = lock
-        self.manner = manner or DownloadOptions()
+        self.options = options or DownloadOptions()
         self.names = names or FileNameTemplate.parse(DEFAULT)
         self._known: tuple[tuple[int, int, int] | None, Lock] = (None, Lock())
 
@@ -260,9 +260,9 @@ class Library:
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
-                    fetched = http_download.fetch(download, part, meter, renew=renew, manner=self.manner)
+                    fetched = http_download.fetch(download, part, meter, renew=renew, options=self.options)
                 else:
-                    fetched = huggingface.fetch(download, part.path, meter, self.manner.retry)
+                    fetched = huggingface.fetch(download, part.path, meter, self.options.retry)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)
             meter.check()
@@ -273,7 +273,7 @@ class Library:
                 part.drop()
             raise
         finally:
-            part.rest()
+            part.close()
             drop_empty(part.path.parent, self.folder)
             drop_empty(near.parent, self.folder)
 
@@ -308,10 +308,10 @@ class Library:
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.prove(fetched.sha256, path.relative_to(self.folder).as_posix())
+            part.set_verified(fetched.sha256, path.relative_to(self.folder).as_posix())
             move(part.path, path)
             entry = known or self._enter(download, about, path, fetched)
-        part.settle()
+        part.remove_state()
         return entry
 
     def _state(self, ref: Ref) -> Path:

@@ -98,7 +98,7 @@ class Sync:
             download = connector.download(entry.ref)
             # A file at a commit: other bytes would be another commit.
             if isinstance(download, HttpDownload):
-                meter, retry = Meter(on_progress=self.on_progress), self.library.manner.retry
+                meter, retry = Meter(on_progress=self.on_progress), self.library.options.retry
                 found = _remote_sha256(download, lambda: connector.download(entry.ref), meter, retry)
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
@@ -176,7 +176,7 @@ def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: Re
     while True:
         digest = hashlib.sha256()
         try:
-            with file_http(again=False) as http, ExitStack() as after:
+            with file_http(retry_reads=False) as http, ExitStack() as after:
                 answer = source.open(http, Range(whole=True))
                 after.enter_context(answer.response)
                 meter.at(0, answer.total)

@@ -63,7 +63,7 @@ class HubImages:
 
     def fetch(self, url: str, hub: str) -> HubImage:
         """Raises one of our errors for what can't be fetched, and for what is no image."""
-        with file_http(public={self.hosts.get(hub, "")}, again=False) as http:
+        with file_http(public={self.hosts.get(hub, "")}, retry_reads=False) as http:
             return check_image(RangedSource(url).fetch(http, most=MOST_BYTES, seconds=SECONDS))
 
     async def answer(self, request: Request) -> Response:

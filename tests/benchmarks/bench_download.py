@@ -70,7 +70,7 @@ def held(file: Path) -> Figure:
 def pulled(url: str, folder: Path, number: int = 0) -> float:
     """Seconds for a file in the library, its entry written."""
     place = folder / f"library{number}"
-    library = Library(place, place / "loras.lock", manner=DownloadOptions(connections=CONNECTIONS))
+    library = Library(place, place / "loras.lock", options=DownloadOptions(connections=CONNECTIONS))
     begin = time.perf_counter()
     library.pull(download(url, ref=Ref.parse(f"civitai:1@2#{number + 1}")), record())
     took = time.perf_counter() - begin

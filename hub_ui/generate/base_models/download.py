@@ -251,7 +251,7 @@ def _ask_hub(asked: Asked, revision: str | None, source: Source) -> ModelInfo:
         raise download_errors.base_error(asked, error) from error
     # The hub describes a gated repo to everyone, and refuses its files only.
     if info.gated and source.token is None:
-        raise download_errors.gated_error(asked)
+        raise download_errors.access_error(asked)
     return info
 
 

@@ -38,7 +38,7 @@ def base_error(asked: Asked, error: Exception) -> HubUiError:
         )
     # An anonymous caller is not told whether a gated repo is there.
     if isinstance(error, hf.GatedRepoError) or (asked.gated and isinstance(error, hf.RepositoryNotFoundError)):
-        return gated_error(asked)
+        return access_error(asked)
     if isinstance(error, hf.RevisionNotFoundError):
         return NoBase(
             f"The commit of {asked.repo} that this version of the program uses is gone from Hugging Face. Choose "
@@ -59,7 +59,7 @@ def base_error(asked: Asked, error: Exception) -> HubUiError:
     )
 
 
-def gated_error(asked: Asked) -> Gated:
+def access_error(asked: Asked) -> Gated:
     page = f"https://huggingface.co/{asked.repo}"
     if asked.key:
         message = (

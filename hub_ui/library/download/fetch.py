@@ -19,13 +19,13 @@ def fetch(
     meter: Meter,
     *,
     renew: Renew | None = None,
-    manner: DownloadOptions | None = None,
+    options: DownloadOptions | None = None,
 ) -> Fetched:
     """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
     with Hasher(part) as hasher:
         transfer = Transfer(
             download=download, source=RangedSource.of(download, renew), part=part, meter=meter, hasher=hasher,
-            manner=manner or DownloadOptions(), watch=CancelWatcher(meter),
+            options=options or DownloadOptions(), watcher=CancelWatcher(meter),
         )  # fmt: skip
         tar.run(transfer) if download.in_tar else transfer.run()
         fetched = Fetched(size=part.bytes_done, sha256=hasher.finish(meter.check))

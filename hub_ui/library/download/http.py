@@ -1,4 +1,4 @@
-"""The bytes of one file from its address into its part, over one connection or several, until all have come."""
+"""One file from its address into its partial file, over one connection or several, until it is complete."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _MORE_SECONDS_ALONE = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadOptions:
-    """How files are fetched: several connections only for files of at least `wide` bytes, in pieces of `piece`."""
+    """Files of at least `parallel_from` bytes come over several connections, in pieces of `piece_size`."""
 
     connections: int = 4
-    wide: int = 64 * 1024 * 1024
-    piece: int = 16 * 1024 * 1024
+    parallel_from: int = 64 * 1024 * 1024
+    piece_size: int = 16 * 1024 * 1024
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -46,8 +46,8 @@ class Transfer:
     part: PartialFile
     meter: Meter
     hasher: Hasher
-    manner: DownloadOptions
-    watch: CancelWatcher
+    options: DownloadOptions
+    watcher: CancelWatcher
     _pieces: deque[tuple[int, int]] = field(default_factory=deque)
     _stop: threading.Event = field(default_factory=threading.Event)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
@@ -55,9 +55,9 @@ class Transfer:
     _whole: bool = False
 
     def run(self) -> None:
-        attempts = Attempts(self.manner.retry, self.meter.check)
+        attempts = Attempts(self.options.retry, self.meter.check)
         self.meter.at(self.part.bytes_done, self.part.size or self.download.size)
-        with self.watch.running():
+        with self.watcher.running():
             while not self.part.complete:
                 before = self.part.bytes_done
                 try:
@@ -98,14 +98,14 @@ class Transfer:
         return at
 
     def _fetch_missing(self) -> None:
-        """Asks for what is missing, and takes it until all has come or something breaks."""
+        """Requests what is missing, and writes it until the file is complete or something fails."""
         self._stop.clear()
         self._helpers_began = False
         start, stop = next(self.part.gaps())
         if not self._is_narrow():
-            stop = min(start + self.manner.piece, stop or start + self.manner.piece)
+            stop = min(start + self.options.piece_size, stop or start + self.options.piece_size)
         wanted = Range(start=start, stop=stop, validator=self.part.state.validator, whole=self._whole)
-        with file_http(again=False) as http:
+        with file_http(retry_reads=False) as http:
             answer = self.source.open(http, wanted)
             with answer.response:
                 self._accept(answer)
@@ -118,10 +118,10 @@ class Transfer:
         """Whether one connection does: for small files, and where the server has shown that it sends whole ones."""
         size = self.part.size or self.download.size
         left = None if size is None else size - self.part.bytes_done
-        return self._whole or self.manner.connections < 2 or (left is not None and left < self.manner.wide)
+        return self._whole or self.options.connections < 2 or (left is not None and left < self.options.parallel_from)
 
     def _accept(self, answer: RangeAnswer) -> None:
-        """Sees to it that the answer goes on with what is there already, or starts over."""
+        """Starts over unless the answer continues what is there already."""
         if self.part.bytes_done and (not answer.partial or not self._continues(answer)):
             self.restart()
             if answer.partial:
@@ -146,30 +146,30 @@ class Transfer:
             raise WrongHash(f"More bytes come than the {promised} promised. Nothing was kept.")
 
     def _spread(self, http: requests.Session, first: RangeAnswer) -> None:
-        """Several connections, each taking the next piece: so they stay near each other, and the hash near them.
+        """Several connections take one piece after another, so that they stay near each other and near the hash.
 
         The others begin only once the first has shown that it is not fast enough alone.
         """
         alone = threading.Event()
         self._pieces = deque(
-            (at, min(at + self.manner.piece, stop))
-            for start, stop in self._closed_gaps()
-            for at in range(max(start, first.stop or 0), stop, self.manner.piece)
+            (at, min(at + self.options.piece_size, stop))
+            for start, stop in self._missing_spans()
+            for at in range(max(start, first.stop or 0), stop, self.options.piece_size)
         )
-        with ThreadPoolExecutor(self.manner.connections, thread_name_prefix="pull") as pool:
-            others = [pool.submit(self._help, alone, self.part.bytes_done) for _ in range(self.manner.connections - 1)]
+        with ThreadPoolExecutor(self.options.connections, thread_name_prefix="pull") as pool:
+            others = [pool.submit(self._help, alone, self.part.bytes_done) for _ in range(self.options.connections - 1)]
             with self._stop_all_on_error():
                 self._take(first)
                 with self._choosing:
                     alone.set()
                     # If no other connection has begun, none will, and what is left is one piece.
                     if not self._helpers_began:
-                        self._pieces = deque(self._closed_gaps())
+                        self._pieces = deque(self._missing_spans())
                 self._take_pieces(http)
         for other in others:
             other.result()
 
-    def _closed_gaps(self) -> list[tuple[int, int]]:
+    def _missing_spans(self) -> list[tuple[int, int]]:
         """What has not come yet of a file whose size is known."""
         return [(start, stop) for start, stop in self.part.gaps() if stop is not None]
 
@@ -180,7 +180,7 @@ class Transfer:
             if not self._helpers_began and alone.is_set():
                 return
             self._helpers_began = True
-        with self._stop_all_on_error(), file_http(again=False) as http:
+        with self._stop_all_on_error(), file_http(retry_reads=False) as http:
             self._take_pieces(http)
 
     @contextmanager
@@ -204,10 +204,10 @@ class Transfer:
                 self._take(answer)
 
     def _take(self, answer: RangeAnswer) -> None:
-        """A short answer without a length ends the file where it ends."""
+        """Writes the answer's bytes. The end of an answer without a length is the end of the file."""
         at = answer.start
         if at != answer.stop:
-            with self.watch.over(answer.response):
+            with self.watcher.watch(answer.response):
                 at = self.write(self.source.chunks(answer), at, answer.stop)
         if self.part.size is None and answer.stop in (None, answer.start) and not self._stop.is_set():
             self.part.end(at)

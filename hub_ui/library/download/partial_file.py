@@ -1,7 +1,7 @@
-"""What has come of a file: a `.part` beside its target, and a small state file that says what it is for.
+"""A download that is not complete: a `.part` file beside its target, and a small state file that describes it.
 
-The state is written often and cheaply, always after the bytes it speaks of. So a process that is killed loses the last
-moments, and never takes bytes for there that are not.
+The state is written often, and always after the bytes that it describes. So a process that is killed loses only its
+last moments, and no state claims bytes that are not there.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Span = tuple[int, int]
 
 
 class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bytes are for. `address` is the lasting one, without anything that lets its bearer in."""
+    """Which file the bytes belong to. `address` is the lasting one, without any secret."""
 
     ref: str
     address: str
     sha256: str | None = None
 
     def allows(self, other: DownloadIdentity) -> bool:
-        """Whether bytes that came for `other` may be gone on with: a promised hash says more than an address."""
+        """Whether a download of `other` can be resumed as this one: a promised hash counts more than an address."""
         if self.ref != other.ref or (self.sha256 and other.sha256 and self.sha256 != other.sha256):
             return False
         return self.address == other.address or (self.sha256 is not None and self.sha256 == other.sha256)
@@ -73,12 +73,12 @@ class PartialFile:
     def __init__(self, place: Place, state: State) -> None:
         self.place = place
         self.state = state
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._saved = 0.0
 
     @classmethod
     def open(cls, place: Place, purpose: DownloadIdentity) -> PartialFile:
-        """With what an earlier pull left of the same bytes; anything else is dropped."""
+        """Resumes what an earlier pull left of the same file; anything else is deleted."""
         place.part.parent.mkdir(parents=True, exist_ok=True)
         place.state.parent.mkdir(parents=True, exist_ok=True)
         part = place.part.relative_to(place.folder).as_posix()
@@ -108,11 +108,11 @@ class PartialFile:
         return self.size is not None and self.end_of(0) >= self.size
 
     def end_of(self, at: int) -> int:
-        """Up to where bytes have come without a gap from `at` on."""
+        """The end of the bytes that are there without a gap from `at` on."""
         return next((stop for start, stop in self.state.spans if start <= at < stop), at)
 
     def gaps(self) -> Iterator[tuple[int, int | None]]:
-        """What has not come yet. The last one is open while the size is not known."""
+        """What is missing. The last gap has no end while the size is not known."""
         at = 0
         for start, stop in self.state.spans:
             if start > at:
@@ -132,51 +132,55 @@ class PartialFile:
         with self._lock:
             self.state.spans = _merge([*self.state.spans, (start, stop)])
             if time.monotonic() - self._saved >= _SECONDS_BETWEEN_SAVES:
-                self._save()
+                self.save()
 
     def begin(self, *, validator: str | None, size: int | None) -> None:
-        """Whose bytes those that come are."""
+        """What the server says of the file whose bytes follow."""
         with self._lock:
             self.state.validator, self.state.size = validator, size
-            self._save()
+            self.save()
 
     def set_inside(self, at: int, length: int) -> None:
         with self._lock:
             self.state.inside, self.state.size = (at, length), length
-            self._save()
+            self.save()
 
     def end(self, size: int) -> None:
-        """The server never said how long the file is; now it has ended."""
+        """Sets the size of a file whose server never said it, now that its bytes have ended."""
         with self._lock:
             self.state.size = size
 
     def restart(self) -> None:
-        """The bytes are another file's, or can't be gone on with."""
+        """Drops the bytes: they are another file's, or the download can't be resumed."""
         with self._lock:
             self.state = State(purpose=self.state.purpose, part=self.state.part)
             self.path.write_bytes(b"")
-            self._save()
+            self.save()
 
     def save(self) -> None:
         with self._lock:
-            self._save()
+            if self.state.purpose.sha256 is None and self.state.spans:
+                # Nothing but the bytes themselves can tell later whether a power cut took some of them.
+                self.sync()
+            write_state(self.place.state, self.state)
+            self._saved = time.monotonic()
 
-    def prove(self, sha256: str, target: str) -> None:
-        """The bytes are all there and right, and about to be renamed."""
+    def set_verified(self, sha256: str, target: str) -> None:
+        """The file is complete and checked, and about to be moved to `target`."""
         with self._lock:
             self.state.proved, self.state.target = sha256, target
-            self._save()
+            self.save()
 
     def sync(self) -> None:
         with self.path.open("r+b") as file:
             os.fsync(file.fileno())
 
-    def settle(self) -> None:
-        """The part is a file of the library now."""
+    def remove_state(self) -> None:
+        """Called once the file has its final name."""
         self.place.state.unlink(missing_ok=True)
 
-    def rest(self) -> None:
-        """At the end of a pull that may have failed: what came stays, and nothing stays of nothing."""
+    def close(self) -> None:
+        """At the end of a pull, also of one that failed: bytes are kept, a part without any is removed."""
         if not self.state.spans:
             self.drop()
         elif self.path.exists() and not self.state.proved:
@@ -184,14 +188,7 @@ class PartialFile:
 
     def drop(self) -> None:
         self.path.unlink(missing_ok=True)
-        self.settle()
-
-    def _save(self) -> None:
-        if self.state.purpose.sha256 is None and self.state.spans:
-            # Nothing but the bytes themselves can tell later whether a power cut took some of them.
-            self.sync()
-        write_state(self.place.state, self.state)
-        self._saved = time.monotonic()
+        self.remove_state()
 
 
 def read_state(path: Path) -> State | None:

@@ -116,7 +116,7 @@ class CancelWatcher:
         self._open: list[requests.Response] = []
 
     @contextmanager
-    def over(self, response: requests.Response) -> Iterator[None]:
+    def watch(self, response: requests.Response) -> Iterator[None]:
         with self._lock:
             self._open.append(response)
         try:
@@ -131,7 +131,7 @@ class CancelWatcher:
             yield
             return
         ended = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(ended,), name="cancelled?", daemon=True)
+        thread = threading.Thread(target=self._poll, args=(ended,), name="cancelled?", daemon=True)
         thread.start()
         try:
             yield
@@ -139,7 +139,7 @@ class CancelWatcher:
             ended.set()
             thread.join()
 
-    def _watch(self, ended: threading.Event) -> None:
+    def _poll(self, ended: threading.Event) -> None:
         while not ended.wait(_SECONDS_BETWEEN_LOOKS):
             if not self._meter.is_cancelled:
                 continue

@@ -83,7 +83,7 @@ def run(transfer: Transfer) -> None:
 
 def _find(transfer: Transfer) -> bool:
     """Writes down where in the tar the LoRA lies; False where that takes more than the server can do."""
-    attempts = Attempts(transfer.manner.retry, transfer.meter.check)
+    attempts = Attempts(transfer.options.retry, transfer.meter.check)
     while True:
         try:
             with file_http() as http:
@@ -103,13 +103,13 @@ def _find(transfer: Transfer) -> bool:
 
 def _stream(transfer: Transfer) -> None:
     """From the front, and after a failure from the front again: the bytes of a tar can't be gone on with."""
-    attempts = Attempts(transfer.manner.retry, transfer.meter.check)
+    attempts = Attempts(transfer.options.retry, transfer.meter.check)
     while True:
         transfer.restart()
         try:
-            with file_http(again=False) as http:
+            with file_http(retry_reads=False) as http:
                 answer = transfer.source.open(http, Range(whole=True))
-                with answer.response, transfer.watch.running(), transfer.watch.over(answer.response):
+                with answer.response, transfer.watcher.running(), transfer.watcher.watch(answer.response):
                     transfer.meter.at(0, answer.total)
                     check_space(transfer.part.path.parent, answer.total)
                     end = transfer.write(only_safetensors(transfer.source.chunks(answer)), 0, None)

@@ -24,4 +24,4 @@ def delivery() -> Iterator[Host]:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "loras", tmp_path / "loras.lock", manner=QUICK)
+    return Library(tmp_path / "loras", tmp_path / "loras.lock", options=QUICK)

@@ -29,8 +29,8 @@ DELIVERED = {"civitai": "/model/3001/", "huggingface": "/repos/maker/red/", "rep
 TOKENS: dict[HubName, str] = {"replicate": "r8_key"}
 
 
-def library_in(folder: Path, manner: DownloadOptions = QUICK) -> Library:
-    return Library(folder / "loras", folder / "loras.lock", manner=manner)
+def library_in(folder: Path, options: DownloadOptions = QUICK) -> Library:
+    return Library(folder / "loras", folder / "loras.lock", options=options)
 
 
 def connector_of(hubs: HubEndpoints, hub: HubName) -> Connector:

@@ -281,7 +281,7 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
 def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     assert once.partial_bytes(INK) == 100_000
@@ -291,7 +291,7 @@ def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> No
 
 def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
@@ -303,7 +303,7 @@ def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: 
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
     large = weights(200_000)
     hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1)))
+    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
     library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
@@ -390,5 +390,5 @@ def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
     with pytest.raises(errors.HubDown):
-        Library(library.folder, library.lock, manner=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
+        Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
     assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())

@@ -24,7 +24,7 @@ def part(tmp_path: Path) -> PartialFile:
 
 
 def fetched(asked: HttpDownload, part: PartialFile) -> Fetched:
-    return fetch(asked, part, Meter(), manner=QUICK)
+    return fetch(asked, part, Meter(), options=QUICK)
 
 
 def test_bytes_arrive_with_their_hash(hub: Host, part: PartialFile) -> None:

@@ -25,7 +25,7 @@ from tests.hub_ui.library.serving import Answer, Host, Ranged, redirect
 
 FILE = weights(200_000, b"\x05")
 ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
-WIDE = replace(QUICK, connections=3, wide=1, piece=20_000)
+WIDE = replace(QUICK, connections=3, parallel_from=1, piece_size=20_000)
 HALF = 100_000
 
 
@@ -39,8 +39,8 @@ def cut_short(hub: Host, part: PartialFile, asked: HttpDownload) -> None:
     assert isinstance(served, Ranged)
     hub.answers["/file"] = replace(served, cut=HALF)
     with pytest.raises(errors.HubDown):
-        fetch(asked, part, Meter(), manner=replace(ONE_TRY, connections=1))
-    part.rest()
+        fetch(asked, part, Meter(), options=replace(ONE_TRY, connections=1))
+    part.close()
     hub.answers["/file"] = served
     hub.seen.clear()
 
@@ -53,7 +53,7 @@ def file(hub: Host) -> HttpDownload:
 
 def test_a_cut_is_gone_on_from_with_if_range(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, cut=70_000)
-    got = fetch(file, a_part(tmp_path), Meter(), manner=replace(QUICK, connections=1))
+    got = fetch(file, a_part(tmp_path), Meter(), options=replace(QUICK, connections=1))
     assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
     assert asked_for(hub) == ["all", "bytes=70000-200077", "bytes=140000-200077"]
     assert [seen.headers.get("If-Range") for seen in hub.seen] == [None, '"one"', '"one"']
@@ -61,24 +61,24 @@ def test_a_cut_is_gone_on_from_with_if_range(hub: Host, tmp_path: Path, file: Ht
 
 def test_another_process_goes_on_from_the_part(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
-    got = fetch(file, a_part(tmp_path), Meter(), manner=QUICK)
+    got = fetch(file, a_part(tmp_path), Meter(), options=QUICK)
     assert got.sha256 == sha256(FILE)
     assert asked_for(hub) == ["bytes=100000-200077"]
 
 
 def test_a_part_that_is_whole_asks_nobody(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     first = a_part(tmp_path)
-    fetch(file, first, Meter(), manner=QUICK)
+    fetch(file, first, Meter(), options=QUICK)
     first.save()
     hub.seen.clear()
-    assert fetch(file, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(FILE)
     assert hub.seen == []
 
 
 def test_progress_tells_what_lay_there_before(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     seen: list[Progress] = []
-    fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), manner=QUICK)
+    fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
     assert (seen[0].kept, seen[0].total) == (HALF, len(FILE))
 
 
@@ -86,13 +86,13 @@ def test_another_tag_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) 
     cut_short(hub, a_part(tmp_path), file)
     other = weights(200_000, b"\x06")
     hub.answers["/file"] = Ranged(body=other, etag='"two"')
-    assert fetch(file, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(other)
+    assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(other)
 
 
 def test_a_server_that_ignores_ranges_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Answer(body=FILE, headers={"ETag": '"one"'})
-    assert fetch(file, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(FILE)
     assert len(hub.seen) == 1
 
 
@@ -100,14 +100,14 @@ def test_without_tag_and_hash_two_halves_are_never_joined(hub: Host, tmp_path: P
     hub.answers["/file"] = Ranged(body=FILE, etag=None)
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Ranged(body=weights(200_000, b"\x06"), etag=None)
-    assert fetch(file, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(weights(200_000, b"\x06"))
+    assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(weights(200_000, b"\x06"))
 
 
 def test_without_a_tag_a_promised_hash_proves_the_halves(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, etag=None)
     promised = replace(file, sha256=sha256(FILE))
     cut_short(hub, a_part(tmp_path, sha256=sha256(FILE)), promised)
-    assert fetch(promised, a_part(tmp_path, sha256=sha256(FILE)), Meter(), manner=QUICK).sha256 == sha256(FILE)
+    assert fetch(promised, a_part(tmp_path, sha256=sha256(FILE)), Meter(), options=QUICK).sha256 == sha256(FILE)
     assert asked_for(hub) == ["bytes=100000-200077"]
 
 
@@ -119,7 +119,7 @@ def test_another_promised_hash_drops_the_part(hub: Host, tmp_path: Path, file: H
 def test_a_file_that_got_shorter_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Ranged(body=weights(10))
-    assert fetch(file, a_part(tmp_path), Meter(), manner=QUICK).size == len(weights(10))
+    assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).size == len(weights(10))
 
 
 @pytest.mark.parametrize("place", ["bytes 5-200077/200078", "bytes 100000-200077/999999999", "nonsense"])
@@ -129,12 +129,12 @@ def test_a_part_from_another_place_is_never_written(hub: Host, tmp_path: Path, f
         status=206, body=FILE[HALF:], headers={"Content-Range": place, "ETag": '"one"'}
     )  # fmt: skip
     with pytest.raises(errors.NetworkError):
-        fetch(file, a_part(tmp_path), Meter(), manner=QUICK)
+        fetch(file, a_part(tmp_path), Meter(), options=QUICK)
 
 
 def test_several_connections_bring_one_file(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Slowly(body=FILE)
-    got = fetch(file, a_part(tmp_path), Meter(), manner=WIDE)
+    got = fetch(file, a_part(tmp_path), Meter(), options=WIDE)
     assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
     assert len(hub.seen) == 11
     assert a_part(tmp_path).path.read_bytes() == FILE
@@ -149,7 +149,7 @@ class Slowly(Ranged):
 
 def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Slowly(body=FILE, cut=9_000, cuts=3)
-    assert fetch(file, a_part(tmp_path), Meter(), manner=WIDE).sha256 == sha256(FILE)
+    assert fetch(file, a_part(tmp_path), Meter(), options=WIDE).sha256 == sha256(FILE)
 
 
 def test_gaps_are_known_to_the_next_process(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
@@ -162,7 +162,7 @@ def test_gaps_are_known_to_the_next_process(hub: Host, tmp_path: Path, file: Htt
     part.save()
     again = a_part(tmp_path)
     assert list(again.gaps()) == [(50_000, 120_000), (160_000, len(FILE))]
-    assert fetch(file, again, Meter(), manner=replace(QUICK, connections=1)).sha256 == sha256(FILE)
+    assert fetch(file, again, Meter(), options=replace(QUICK, connections=1)).sha256 == sha256(FILE)
     assert asked_for(hub) == ["bytes=50000-119999", "bytes=160000-200077"]
 
 
@@ -170,8 +170,8 @@ def test_a_cancelled_pull_goes_on_later(hub: Host, tmp_path: Path, file: HttpDow
     hub.answers["/file"] = Ranged(body=FILE, cut=HALF)
     part = a_part(tmp_path)
     with pytest.raises(PullCancelled, match="kept"):
-        fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done > 0), manner=QUICK)
-    part.rest()
+        fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done > 0), options=QUICK)
+    part.close()
     assert a_part(tmp_path).bytes_done == part.bytes_done > 0
 
 
@@ -182,7 +182,7 @@ def test_a_pull_that_waits_for_a_stalled_server_is_cancelled(hub: Host, tmp_path
     part = a_part(tmp_path)
     try:
         with pytest.raises(PullCancelled):
-            fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done >= HALF), manner=QUICK)
+            fetch(file, part, Meter(is_cancelled=lambda: part.bytes_done >= HALF), options=QUICK)
     finally:
         stalled.set()
 
@@ -198,7 +198,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, mon
             yield FILE[at : at + 1]
 
     with raw_server(pieces) as server, pytest.raises(errors.HubTimeout, match="Next to nothing"):
-        fetch(download(server.url + "/file"), a_part(tmp_path), Meter(), manner=ONE_TRY)
+        fetch(download(server.url + "/file"), a_part(tmp_path), Meter(), options=ONE_TRY)
 
 
 def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
@@ -206,7 +206,7 @@ def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: P
     place = {"Content-Range": "bytes 100000-200077/200078", "ETag": '"one"'}
     hub.answers["/file"] = Answer(status=206, headers=place, length=False)
     with pytest.raises(errors.HubDown, match="held nothing"):
-        fetch(file, a_part(tmp_path), Meter(), manner=QUICK)
+        fetch(file, a_part(tmp_path), Meter(), options=QUICK)
 
 
 def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
@@ -218,7 +218,7 @@ def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
     cut_short(hub, a_part(tmp_path), file)
     old = replace(file, url=delivery.url + "/old", source=hub.url + "/file")
     got = fetch(
-        old, a_part(tmp_path), Meter(), manner=QUICK, renew=lambda: replace(old, url=delivery.url + "/new")
+        old, a_part(tmp_path), Meter(), options=QUICK, renew=lambda: replace(old, url=delivery.url + "/new")
     )  # fmt: skip
     assert got.sha256 == sha256(FILE)
     assert [seen.path for seen in delivery.seen] == ["/old", "/new"]
@@ -228,7 +228,7 @@ def test_a_renewed_address_that_promises_other_bytes_is_refused(hub: Host, tmp_p
     old = replace(file, url=hub.url + "/old", source=file.url, sha256=sha256(FILE))
     hub.answers["/old"] = Answer(status=403)
     with pytest.raises(errors.WrongHash, match="other bytes"):
-        fetch(old, a_part(tmp_path), Meter(), manner=QUICK, renew=lambda: replace(file, sha256="b" * 64))
+        fetch(old, a_part(tmp_path), Meter(), options=QUICK, renew=lambda: replace(file, sha256="b" * 64))
 
 
 def test_the_key_stays_with_the_hub_on_every_request_of_a_resumed_pull(
@@ -237,7 +237,7 @@ def test_the_key_stays_with_the_hub_on_every_request_of_a_resumed_pull(
     delivery.answers["/signed"] = Ranged(body=FILE, cut=70_000)
     hub.answers["/go"] = redirect(delivery.url + "/signed")
     asked = download(hub.url + "/go", headers={"Authorization": "Bearer secret"})
-    fetch(asked, a_part(tmp_path), Meter(), manner=replace(QUICK, connections=1))
+    fetch(asked, a_part(tmp_path), Meter(), options=replace(QUICK, connections=1))
     assert [seen.headers.get("Authorization") for seen in hub.seen] == ["Bearer secret"]
     assert "secret" not in str([seen.headers for seen in delivery.seen])
     assert len(delivery.seen) == 3
@@ -247,12 +247,12 @@ def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Host, tmp_path: Path, f
     waits: list[float] = []
     limited = Answer(status=429, headers={"Retry-After": "7"})
     hub.answers["/file"] = lambda count: limited if count == 1 else Answer(body=FILE)
-    fetch(file, a_part(tmp_path), Meter(), manner=DownloadOptions(retry=RetryPolicy(pause=waits.append)))
+    fetch(file, a_part(tmp_path), Meter(), options=DownloadOptions(retry=RetryPolicy(pause=waits.append)))
     assert round(sum(waits), 1) == 7.0
 
 
 def test_one_that_asks_for_too_long_is_told(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Answer(status=429, headers={"Retry-After": "600"})
     with pytest.raises(errors.RateLimited, match="in 10 minutes") as raised:
-        fetch(file, a_part(tmp_path), Meter(), manner=DownloadOptions())
+        fetch(file, a_part(tmp_path), Meter(), options=DownloadOptions())
     assert (raised.value.retry_after, len(hub.seen)) == (600.0, 1)

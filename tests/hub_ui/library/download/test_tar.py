@@ -104,7 +104,7 @@ def packed(hub: Host) -> HttpDownload:
 
 def test_only_the_loras_own_bytes_are_fetched(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     seen: list[Progress] = []
-    got = fetch(packed, a_part(tmp_path), Meter(on_progress=seen.append), manner=QUICK)
+    got = fetch(packed, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
     assert (got.size, got.sha256) == (len(TAR_FILE), sha256(TAR_FILE))
     asked = [seen.headers["Range"] for seen in hub.seen]
     assert asked[-1] == f"bytes={AT}-{AT + len(TAR_FILE) - 1}"
@@ -113,7 +113,7 @@ def test_only_the_loras_own_bytes_are_fetched(hub: Host, tmp_path: Path, packed:
 
 def test_a_cut_is_gone_on_from_inside_the_tar(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
-    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(TAR_FILE)
+    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
     assert hub.seen[-1].headers["Range"] == f"bytes={AT + 300_000}-{AT + len(TAR_FILE) - 1}"
 
 
@@ -121,11 +121,11 @@ def test_another_process_does_not_look_for_it_again(hub: Host, tmp_path: Path, p
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
     part = a_part(tmp_path)
     with pytest.raises(errors.HubDown):
-        fetch(packed, part, Meter(), manner=DownloadOptions(retry=RetryPolicy(tries=1)))
-    part.rest()
+        fetch(packed, part, Meter(), options=DownloadOptions(retry=RetryPolicy(tries=1)))
+    part.close()
     hub.seen.clear()
     hub.answers["/tar"] = Ranged(body=TAR)
-    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(TAR_FILE)
+    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
     assert [seen.headers["Range"] for seen in hub.seen] == [f"bytes={AT + 150_000}-{AT + len(TAR_FILE) - 1}"]
 
 
@@ -133,11 +133,11 @@ def test_another_tar_is_taken_from_the_front(hub: Host, tmp_path: Path, packed: 
     hub.answers["/tar"] = Ranged(body=TAR, cut=150_000)
     part = a_part(tmp_path)
     with pytest.raises(errors.HubDown):
-        fetch(packed, part, Meter(), manner=DownloadOptions(retry=RetryPolicy(tries=1)))
-    part.rest()
+        fetch(packed, part, Meter(), options=DownloadOptions(retry=RetryPolicy(tries=1)))
+    part.close()
     other = weights(300_000, b"\x08")
     hub.answers["/tar"] = Ranged(body=tar({"lora.safetensors": other}), etag='"two"')
-    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(other)
+    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(other)
 
 
 def test_where_the_server_has_no_ranges_it_is_taken_out_while_the_tar_streams(
@@ -145,13 +145,13 @@ def test_where_the_server_has_no_ranges_it_is_taken_out_while_the_tar_streams(
 ) -> None:
     hub.answers["/tar"] = Answer(body=TAR)
     part = a_part(tmp_path)
-    assert fetch(packed, part, Meter(), manner=QUICK).sha256 == sha256(TAR_FILE)
+    assert fetch(packed, part, Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
     assert part.path.read_bytes() == TAR_FILE
 
 
 def test_a_cut_stream_begins_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = lambda count: Answer(body=TAR, cut=800_000 if count < 4 else None)
-    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(TAR_FILE)
+    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -178,7 +178,7 @@ def test_what_must_not_be_taken_is_not(
     body = tar(members, **fields)
     hub.answers["/tar"] = Ranged(body=body) if ranges else Answer(body=body)
     with pytest.raises(errors.NotWeights, match=why):
-        fetch(packed, a_part(tmp_path), Meter(), manner=QUICK)
+        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
     assert list(tmp_path.rglob("*.safetensors")) == []
 
 
@@ -191,9 +191,9 @@ def test_a_bomb_is_not_unpacked(hub: Host, tmp_path: Path, packed: HttpDownload,
         archive.addfile(member, io.BytesIO(bytes(10_000_000)))
     hub.answers["/tar"] = Ranged(body=out.getvalue()) if ranges else Answer(body=out.getvalue())
     with pytest.raises(errors.NotWeights, match="not a readable tar"):
-        fetch(packed, a_part(tmp_path), Meter(), manner=QUICK)
+        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
 
 
 def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Ranged(body=TAR, cut=10, cuts=1)
-    assert fetch(packed, a_part(tmp_path), Meter(), manner=QUICK).sha256 == sha256(TAR_FILE)
+    assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
