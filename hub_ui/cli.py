@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from connectors.errors import HubUiError, UsageError, suggestion
+from connectors.registry import HUBS
 from hub_ui.terminal import Terminal
 
 # What shells report for a program ended by SIGINT and by SIGPIPE.
@@ -41,8 +42,9 @@ _EPILOG = (
     "Face, unless a file or folder of that name is there.\n\n"
     "Exit codes: 0 done, 1 other, 2 usage, 3 needs a key or access, 4 not found, 5 network, 6 rate limited, "
     "7 integrity.\n\n"
-    "Environment: HUB_UI_HOME, HUB_UI_NAMES, HUB_UI_CONNECTIONS; the keys HF_TOKEN, CIVITAI_TOKEN, "
-    "REPLICATE_API_TOKEN; other hub addresses in HF_ENDPOINT, CIVITAI_ENDPOINT, REPLICATE_ENDPOINT."
+    "Environment: HUB_UI_HOME, HUB_UI_NAMES, HUB_UI_CONNECTIONS; the keys "
+    f"{', '.join(hub.token_variable for hub in HUBS.values())}; other hub addresses in "
+    f"{', '.join(hub.endpoint_variable for hub in HUBS.values())}."
 )
 
 

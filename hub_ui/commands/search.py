@@ -13,6 +13,7 @@ from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.query import Query
 from connectors.record import Record
+from connectors.registry import HUBS
 from hub_ui import services, settings
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.commands import options
@@ -24,7 +25,7 @@ from hub_ui.terminal import Terminal
 @dataclass(frozen=True, kw_only=True)
 class Search(JsonOption):
     text: Annotated[str, argument("TEXT", 'What to look for; "" lists everything.')]
-    hub: Annotated[list[str] | None, option("H", "civitai, huggingface or replicate.")] = None
+    hub: Annotated[list[str] | None, option("H", f"A hub: {', '.join(HUBS)}.")] = None
     base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
     kind: Annotated[list[str] | None, option("K", "character, style, concept, control...")] = None
     sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None

@@ -96,7 +96,7 @@ def _compare_version(entry: Entry, lora: Lora) -> UpdateStatus:
         newest = max(later, key=_age)
         return _update(entry, "newer", newest, newest.find_file(entry.ref) or newest.file)
     # Replicate lists one version only.
-    if own is None and entry.ref.hub == "civitai":
+    if own is None and entry.ref.hub != "replicate":
         return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
     return UpdateStatus(entry=entry, state="current")
 
