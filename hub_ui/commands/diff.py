@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 from hub_ui.commands.options import JsonOption, argument, check_lock
 from hub_ui.library.library import Library
-from hub_ui.library.lock_diff import difference, values
-from hub_ui.library.lockfile import Entry
+from hub_ui.library.lockfile import Entry, difference, values
 from hub_ui.terminal import Terminal
 
 

@@ -11,7 +11,7 @@ from connectors.ref import LOCAL
 from hub_ui.commands.options import LibraryOptions, entry_json
 from hub_ui.format import plural
 from hub_ui.library.library import Library
-from hub_ui.library.verify import FileCheck, check_all, foreign
+from hub_ui.library.sync import FileCheck, check_all, foreign
 from hub_ui.terminal import Terminal
 
 

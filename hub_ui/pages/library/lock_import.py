@@ -10,8 +10,7 @@ import gradio as gr
 
 from connectors.errors import UsageError
 from hub_ui.library import lockfile
-from hub_ui.library.lock_diff import MergeResult, merge
-from hub_ui.library.lockfile import Entry
+from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.services import Services

@@ -18,7 +18,7 @@ from connectors.ref import Ref
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import check_for_updates
-from hub_ui.library.verify import FileCheck, check_all, foreign
+from hub_ui.library.sync import FileCheck, check_all, foreign
 from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.library import lock_import
 from hub_ui.pages.library.downloads import Downloads

@@ -11,7 +11,7 @@ from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus
-from hub_ui.library.verify import FileCheck
+from hub_ui.library.sync import FileCheck
 from hub_ui.widgets import format
 from hub_ui.widgets.library_list import ListQuery, Note
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library.lock_diff import Difference, difference, merge, values
-from hub_ui.library.lockfile import Entry
+from hub_ui.library.lockfile import Difference, Entry, difference, merge, values
 from tests.hub_ui.library.building import INK, entry
 
 ONE, TWO = Ref.parse("civitai:1001@2001#3001"), Ref.parse("civitai:1001@2002#3002")

@@ -9,7 +9,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.verify import check, check_all, foreign
+from hub_ui.library.sync import check, check_all, foreign
 from tests.hub_ui.library.building import entry, sha256, weights
 
 FILE = weights()
