@@ -13,7 +13,8 @@ from hub_ui.downloads import Downloads
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step, spread, with_other_halves
+from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
+from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy
 from hub_ui.images.history import History
 from hub_ui.library.download.progress import Progress
@@ -91,8 +92,8 @@ class Generation:
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
             self._policy.check("use own files")
-        inputs = [load(ref, weight) for ref, weight in zip(refs, spread(weights, len(refs)), strict=True)]
-        return with_other_halves(inputs, self._downloads.other_half, load)
+        inputs = [load(ref, weight) for ref, weight in zip(refs, spread_weights(weights, len(refs)), strict=True)]
+        return add_other_halves(inputs, self._downloads.other_half, load)
 
     def _planned_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
         if isinstance(ref, Path):

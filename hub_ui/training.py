@@ -19,7 +19,7 @@ from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
 from connectors.replicate.trainings import Order, Trainings, lora_of, result_of, terms_of
-from hub_ui.generate.replicate_prices import format_range, training_price
+from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.services import Services
 

@@ -109,11 +109,11 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
 
 def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base | None:
     try:
-        chosen = base_models.choose(entry.architecture, entry.base_model, None)
+        chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
     except NoBase:
         return None
     # A few lines of diffusers can't run these: they come out of several repos, or need more than a prompt.
-    if chosen.film or chosen.modular or chosen.borrowed or chosen.checkpoint or chosen.needs_image:
+    if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
         return None
     return Base(
         source=chosen.source,

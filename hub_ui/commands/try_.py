@@ -21,8 +21,9 @@ from hub_ui.commands.try_options import TryOptions
 from hub_ui.format import plural, size
 from hub_ui.generate import base_models, comparison
 from hub_ui.generate.base_models import download
-from hub_ui.generate.base_models.download import Plan, Source
-from hub_ui.generate.request import GenerationRequest, GenerationResult
+from hub_ui.generate.base_models.download import DownloadPlan, Source
+from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.images.contact_sheet import contact
 from hub_ui.services import Services
@@ -47,7 +48,7 @@ class Try(TryOptions):
                 return 0
             made = _generate(built, plan, terminal, yes=self.yes)
         out = self.out or Path()
-        cells = [self.cells / f"{i:02}.png" for i in range(1, len(made.pictures) + 1)] if self.cells else []
+        cells = [self.cells / f"{i:02}.png" for i in range(1, len(made.images) + 1)] if self.cells else []
         try:
             save(made, out, cells)
         except OSError as error:
@@ -88,7 +89,9 @@ class Try(TryOptions):
             job = built.generation.plan(loras, self.weight or (), **fields)
         else:
             job = built.generation.request(loras, self.weight or (), on_progress=progress_callback(terminal), **fields)
-        sheet = comparison.of_kind(self.sheet or "one", job, prompts, self.weights_of or comparison.USUAL_STRIP)
+        sheet = comparison.make_comparison(
+            self.sheet or "one", job, prompts, self.weights_of or comparison.DEFAULT_SWEEP
+        )
         return TryPlan(job=job, sheet=sheet, place=self.on)
 
 
@@ -101,7 +104,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     fetch = None
     if plan.place == "local":
         first = plan.job.adapters[0] if plan.job.adapters else None
-        choice = base_models.choose(
+        choice = base_models.choose_base(
             first.architecture if first else None, first.base_model if first else None, plan.job.base
         )
         tokens, endpoints = built.settings.tokens, built.settings.endpoints
@@ -110,10 +113,10 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     if terminal.json:
         terminal.document(estimate_json(plan, sentence, fetch))
     elif fetch is not None and fetch.missing <= 0:
-        terminal.line(f"{fetch.choice.label} is on this disk: nothing has to be downloaded.")
+        terminal.line(f"{fetch.spec.label} is on this disk: nothing has to be downloaded.")
     elif fetch is not None:
         terminal.line(
-            f"{fetch.choice.label} would be downloaded first: {size(fetch.missing, precise=True)} from {fetch.repo}, "
+            f"{fetch.spec.label} would be downloaded first: {size(fetch.missing, precise=True)} from {fetch.repo}, "
             f"under {fetch.license or 'a licence that its page names'}."
         )
 
@@ -147,7 +150,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
 def save(made: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     with _write_whole(out) as part:
-        if len(made.pictures) == 1:
+        if len(made.images) == 1:
             png_metadata.save(made, 0, part)
         else:
             png_metadata.save_comparison(made, contact(made), part)
@@ -179,11 +182,11 @@ def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path 
     report = made.report
     terminal.line(str(out))
     facts = [
-        f"{len(made.pictures)} pictures" if len(made.pictures) > 1 else "",
+        f"{len(made.images)} pictures" if len(made.images) > 1 else "",
         f"seed {report.seed}",
         plural(report.steps, "step") if report.steps else "",
         report.sampler,
-        f"{sum(picture.seconds for picture in made.pictures):.1f} s",
+        f"{sum(picture.seconds for picture in made.images):.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
     if cells:
@@ -196,8 +199,8 @@ def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path 
 
 def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
     """`prompt` and the LoRAs' weights are those of the last image, which has everything on."""
-    report, last = made.report, made.sheet.cells[-1]
-    loras = zip(made.job.adapters, last.weights, strict=True)
+    report, last = made.report, made.comparison.cells[-1]
+    loras = zip(made.request.adapters, last.weights, strict=True)
     coverage = [
         {
             "title": one.title,
@@ -221,18 +224,18 @@ def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: 
         "height": report.height,
         "device": report.device,
         "place": report.place,
-        "seconds": round(sum(picture.seconds for picture in made.pictures), 3),
+        "seconds": round(sum(picture.seconds for picture in made.images), 3),
         "applied": sum(one.applied for one in report.coverage),
         "total": sum(one.total for one in report.coverage),
         "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
         "coverage": coverage,
         "notes": list(notes),
-        "sheet": None if made.sheet.kind == "one" else _sheet_json(made, cells),
+        "sheet": None if made.comparison.kind == "one" else _sheet_json(made, cells),
     }
 
 
 def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
-    sheet = made.sheet
+    sheet = made.comparison
     return {
         "kind": sheet.kind,
         "rows": list(sheet.rows),
@@ -249,7 +252,7 @@ def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]
     }
 
 
-def estimate_json(plan: TryPlan, sentence: str, fetch: Plan | None) -> dict[str, Any]:
+def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> dict[str, Any]:
     """The key `fetch` is null if nothing has to be downloaded."""
     return {
         "estimate": sentence,
@@ -258,7 +261,7 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: Plan | None) -> dict[str,
         "place": plan.place,
         "pictures": len(plan.sheet.cells),
         "fetch": {
-            "base": fetch.choice.label,
+            "base": fetch.spec.label,
             "repo": fetch.repo,
             "bytes": fetch.missing,
             "license": fetch.license,

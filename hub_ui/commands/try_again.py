@@ -15,7 +15,8 @@ from hub_ui.commands.interaction import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.result import GenerationResult
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import Provenance, sha256_of
@@ -36,7 +37,7 @@ class TryPlan:
     notes: tuple[str, ...] = ()
 
     def result_notes(self, made: GenerationResult) -> tuple[str, ...]:
-        changes = png_metadata.differences(self.stamp, made.job, made.report) if self.stamp else ()
+        changes = png_metadata.differences(self.stamp, made.request, made.report) if self.stamp else ()
         return tuple(dict.fromkeys([*self.notes, *changes, *made.report.notes]))
 
     def with_file_hashes(self) -> TryPlan:
@@ -106,7 +107,7 @@ def _plan_stamp(
         job = replace(job, base=options.base)
     place = "replicate" if on_replicate else "local"
     return TryPlan(
-        job=job, sheet=found.whole_comparison or comparison.one(job), place=place, stamp=found, notes=tuple(notes)
+        job=job, sheet=found.whole_comparison or comparison.single(job), place=place, stamp=found, notes=tuple(notes)
     )
 
 
@@ -143,7 +144,7 @@ def _plan_infotext(
     # An image of ours comes here if a site kept only what A1111 reads of it.
     if not found.fields.get("Version", "").startswith("hub-ui"):
         notes.append(OTHER_NOISE)
-    return TryPlan(job=job, sheet=comparison.one(job), place=options.on, notes=tuple(filter(None, notes)))
+    return TryPlan(job=job, sheet=comparison.single(job), place=options.on, notes=tuple(filter(None, notes)))
 
 
 def _find_lora(built: Services, lora: UsedLora) -> Ref | None:

@@ -11,7 +11,7 @@ from connectors.errors import UsageError
 from hub_ui.commands import options
 from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, flag, option
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.request import spread
+from hub_ui.generate.request import spread_weights
 
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 _IMAGE = "The image"
@@ -99,12 +99,12 @@ class TryOptions(LibraryOptions):
         if self.sampler and samplers.read(self.sampler) is None:
             raise UsageError(f"--sampler {self.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
         if self.base and self.on == "local":
-            base_models.check_name(self.base)
+            base_models.check_base_name(self.base)
         if self.control and not self.control.is_file():
             raise UsageError(f"--control {self.control}: there is no such file")
         if not self.again:
             self._check_sheet()
-            spread(self.weight or (), len(self.refs or ()))
+            spread_weights(self.weight or (), len(self.refs or ()))
 
     def _check_again(self, file: Path) -> None:
         # 0 is a number that was given, so nothing but None, or False of a flag, is absent.

@@ -20,8 +20,9 @@ from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
 from hub_ui.generate.pipeline_arguments import call_arguments, family, is_modular, output_images
 from hub_ui.generate.previews import LatentPreviews
-from hub_ui.generate.prompt_cache import PromptCache, Row
-from hub_ui.generate.request import GeneratedImage, LoraInput
+from hub_ui.generate.prompt_cache import PromptCache, PromptRow
+from hub_ui.generate.request import LoraInput
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
 # What pipelines raise for input they can't take: each has its own way to fail.
@@ -64,7 +65,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
 
     start = time.perf_counter()
     context.progress.start()
-    rows = [Row(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
+    rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
     with ExitStack() as stack:
         stack.enter_context(_set_weights(context, cells))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.rack, rows))

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from connectors.errors import PreviewError
 from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.request import GeneratedImage
+from hub_ui.generate.result import GeneratedImage
 
 _DARKEST = 2
 

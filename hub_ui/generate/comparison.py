@@ -1,22 +1,55 @@
-"""What is compared with what: cells that share one seed, one size and one base, and differ in one thing."""
+"""The prompt as used: trigger words are put in by themselves, because without them many LoRAs do nothing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from connectors.errors import UsageError
-from hub_ui.generate.prompt import add_words, remove_words, trigger_words
+from hub_ui.generate.request import GenerationRequest, LoraInput
 
-if TYPE_CHECKING:
-    from hub_ui.generate.request import GenerationRequest
 
-SheetKind = Literal["one", "pair", "strip", "trigger", "both", "grid"]
-USUAL_STRIP = (0.0, 0.3, 0.6, 0.9, 1.2)
-MOST_CELLS = 48
+def trigger_words(adapters: Sequence[LoraInput]) -> tuple[str, ...]:
+    """Those of all the LoRAs, each once, in their order."""
+    words = (_plain(word) for adapter in adapters for word in adapter.trigger_words)
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def add_words(prompt: str, words: Iterable[str]) -> str:
+    """Words that are not in the prompt yet go in front, each once, in the author's order."""
+    prompt = prompt.strip()
+    missing: list[str] = []
+    for word in map(_plain, words):
+        if word and not any(re.search(_pattern(word), text, re.IGNORECASE) for text in (prompt, *missing)):
+            missing.append(word)
+    return ", ".join([*missing, prompt] if prompt else missing)
+
+
+def remove_words(prompt: str, words: Iterable[str]) -> str:
+    """The same prompt with none of the words, and no comma left behind by them."""
+    for word in sorted(words, key=len, reverse=True):
+        prompt = re.sub(_pattern(word), "", prompt, flags=re.IGNORECASE)
+    parts = (" ".join(part.split()) for part in prompt.split(","))
+    return ", ".join(part for part in parts if part)
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.split()).strip(" ,")
+
+
+def _pattern(word: str) -> str:
+    """A whole word or phrase with any spaces between: "ink" is not in "drinking"."""
+    phrase = r"\s+".join(re.escape(part) for part in word.split())
+    return rf"(?<!\w){phrase}(?!\w)"
+
+
+ComparisonKind = Literal["one", "pair", "strip", "trigger", "both", "grid"]
+DEFAULT_SWEEP = (0.0, 0.3, 0.6, 0.9, 1.2)
+MAX_CELLS = 48
 _LONGEST_TITLE = 40
 
 
@@ -36,20 +69,20 @@ class Cell:
 class Comparison:
     """`cells` run row by row; there are as many as `rows` times `columns` have labels."""
 
-    kind: SheetKind
+    kind: ComparisonKind
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: tuple[Cell, ...]
 
 
-def one(request: GenerationRequest) -> Comparison:
+def single(request: GenerationRequest) -> Comparison:
     """A single image with all the LoRAs; of the base alone where there are none."""
     own = _own_weights(request)
     label = _name_loras(request, own) or "the base alone"
     return _one_row("one", Cell(label=label, prompt=prompt_as_used(request), weights=own))
 
 
-def pair(request: GenerationRequest) -> Comparison:
+def before_after(request: GenerationRequest) -> Comparison:
     """Without and with the LoRAs, under the same prompt."""
     _need_lora(request, "A pair needs a LoRA to leave out and put on. Choose one.")
     prompt, own = prompt_as_used(request), _own_weights(request)
@@ -60,18 +93,18 @@ def pair(request: GenerationRequest) -> Comparison:
     )
 
 
-def strip(request: GenerationRequest, weights: Sequence[float] = USUAL_STRIP, varied: int = 0) -> Comparison:
+def weight_sweep(request: GenerationRequest, weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0) -> Comparison:
     """One LoRA at several weights, the first unless `varied` says which; the others keep theirs."""
     _need_lora(request, "A strip needs a LoRA whose weight it can turn up. Choose one.")
     _check_weights(weights, 1)
     prompt = prompt_as_used(request)
     cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_with_weight(request, varied, w)) for w in weights)
     return Comparison(
-        kind="strip", rows=(title(request, varied),), columns=tuple(cell.label for cell in cells), cells=cells
+        kind="strip", rows=(sweep_title(request, varied),), columns=tuple(cell.label for cell in cells), cells=cells
     )
 
 
-def trigger(request: GenerationRequest) -> Comparison:
+def trigger_comparison(request: GenerationRequest) -> Comparison:
     """The LoRAs are on in both images; their trigger words are in the second prompt only."""
     _need_lora(request, "Trigger words belong to a LoRA. Choose one.")
     words = trigger_words(request.adapters)
@@ -85,9 +118,9 @@ def trigger(request: GenerationRequest) -> Comparison:
     )
 
 
-def both(request: GenerationRequest) -> Comparison:
+def lora_combinations(request: GenerationRequest) -> Comparison:
     """Two LoRAs: neither, one, the other, and both together."""
-    loras = places(request)
+    loras = lora_slices(request)
     if len(loras) != 2:
         raise UsageError(f"This comparison needs two LoRAs, and there are {len(loras)}. Choose two.")
     prompt, own, split = prompt_as_used(request), _own_weights(request), loras[0].stop
@@ -98,8 +131,8 @@ def both(request: GenerationRequest) -> Comparison:
     )
 
 
-def grid(
-    request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = USUAL_STRIP, varied: int = 0
+def prompt_grid(
+    request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0
 ) -> Comparison:
     """A row for each prompt, a column for each weight of one LoRA, the first unless `varied` says which."""
     _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
@@ -119,11 +152,11 @@ def grid(
     return Comparison(kind="grid", rows=rows, columns=tuple(f"{weight:g}" for weight in weights), cells=cells)
 
 
-def of_kind(
-    kind: SheetKind,
+def make_comparison(
+    kind: ComparisonKind,
     request: GenerationRequest,
     prompts: Sequence[str] = (),
-    weights: Sequence[float] = USUAL_STRIP,
+    weights: Sequence[float] = DEFAULT_SWEEP,
     varied: int = 0,
 ) -> Comparison:
     """The comparison of that name. `prompts` are a grid's rows, `weights` those of a strip or a grid.
@@ -131,10 +164,12 @@ def of_kind(
     `varied` is the position of the LoRA that has these weights.
     """
     if kind == "strip":
-        return strip(request, weights, varied)
+        return weight_sweep(request, weights, varied)
     if kind == "grid":
-        return grid(request, prompts, weights, varied)
-    return {"one": one, "pair": pair, "trigger": trigger, "both": both}[kind](request)
+        return prompt_grid(request, prompts, weights, varied)
+    return {"one": single, "pair": before_after, "trigger": trigger_comparison, "both": lora_combinations}[kind](
+        request
+    )
 
 
 def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str:
@@ -143,35 +178,35 @@ def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str
     return add_words(request.prompt if prompt is None else prompt, words)
 
 
-def steps(low: float, high: float, count: int) -> tuple[float, ...]:
+def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
     """`count` weights from `low` to `high` at equal distances."""
     if not math.isfinite(low) or not math.isfinite(high) or low >= high:
         raise UsageError("A strip goes from a lower weight to a higher one, such as 0 to 1.2.")
-    if not 2 <= count <= MOST_CELLS:
-        raise UsageError(f"A strip has 2 to {MOST_CELLS} pictures.")
+    if not 2 <= count <= MAX_CELLS:
+        raise UsageError(f"A strip has 2 to {MAX_CELLS} pictures.")
     return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
 
 
-def places(request: GenerationRequest) -> tuple[range, ...]:
+def lora_slices(request: GenerationRequest) -> tuple[range, ...]:
     """The positions of each LoRA's adapters: its own, and those that follow it."""
     starts = [i for i, adapter in enumerate(request.adapters) if not i or not adapter.follows]
     return tuple(range(*ends) for ends in pairwise([*starts, len(request.adapters)]))
 
 
-def varied(request: GenerationRequest, comparison: Comparison) -> int:
+def find_swept_lora(request: GenerationRequest, comparison: Comparison) -> int:
     """Which LoRA has another weight from cell to cell, counted from 0; of several, the first."""
-    several = (len({cell.weights[place.start] for cell in comparison.cells}) > 1 for place in places(request))
+    several = (len({cell.weights[place.start] for cell in comparison.cells}) > 1 for place in lora_slices(request))
     return next((i for i, found in enumerate(several) if found), 0)
 
 
-def title(request: GenerationRequest, varied: int = 0) -> str:
+def sweep_title(request: GenerationRequest, varied: int = 0) -> str:
     """ "Ink, with Paper 0.5": the LoRA whose weight is varied, and what the others keep."""
     others = _name_loras(request, _with_weight(request, varied, 0.0))
-    name = _shorten(request.adapters[places(request)[varied].start].title)
+    name = _shorten(request.adapters[lora_slices(request)[varied].start].title)
     return f"{name}, with {others}" if others else name
 
 
-def _one_row(kind: SheetKind, *cells: Cell) -> Comparison:
+def _one_row(kind: ComparisonKind, *cells: Cell) -> Comparison:
     return Comparison(kind=kind, rows=("",), columns=tuple(cell.label for cell in cells), cells=cells)
 
 
@@ -180,7 +215,7 @@ def _own_weights(request: GenerationRequest) -> tuple[float, ...]:
 
 
 def _with_weight(request: GenerationRequest, varied: int, weight: float) -> tuple[float, ...]:
-    own, changed = _own_weights(request), places(request)[varied]
+    own, changed = _own_weights(request), lora_slices(request)[varied]
     return (*own[: changed.start], *[weight] * len(changed), *own[changed.stop :])
 
 
@@ -192,9 +227,9 @@ def _need_lora(request: GenerationRequest, message: str) -> None:
 def _check_weights(weights: Sequence[float], rows: int) -> None:
     if not weights or not all(math.isfinite(weight) for weight in weights):
         raise UsageError("Weights are numbers such as 0, 0.5 and 1. Give at least one.")
-    if rows * len(weights) > MOST_CELLS:
+    if rows * len(weights) > MAX_CELLS:
         raise UsageError(
-            f"That would be {rows * len(weights)} pictures, and a sheet has room for {MOST_CELLS}. "
+            f"That would be {rows * len(weights)} pictures, and a sheet has room for {MAX_CELLS}. "
             "Take fewer weights or fewer prompts."
         )
 

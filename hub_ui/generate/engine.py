@@ -11,13 +11,13 @@ from pathlib import Path
 from connectors.errors import DoesNotFit, UsageError
 from hub_ui.format import size
 from hub_ui.generate import samplers
-from hub_ui.generate.base_models import PipelineSpec, choose
+from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
-from hub_ui.generate.control_image import ControlImage, choose_control
+from hub_ui.generate.control import ControlImage, choose_control
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
 from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
@@ -34,14 +34,8 @@ from hub_ui.generate.memory import (
     required_memory,
 )
 from hub_ui.generate.pipeline_arguments import family, truncation_notes, unused_notes
-from hub_ui.generate.request import (
-    GeneratedImage,
-    GenerationReport,
-    GenerationRequest,
-    GenerationResult,
-    IsCancelled,
-    OnProgress,
-)
+from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
 
 _SECONDS_BETWEEN_TRIES = 0.1
@@ -149,7 +143,7 @@ class Engine:
             notes=tuple(checks.notes),
             control=control.image,
         )
-        return GenerationResult(job=request, sheet=comparison, pictures=images, report=report)
+        return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
     def _generate_images(
         self,
@@ -200,7 +194,7 @@ class Engine:
         if self._loaded is not None and self._loaded.requested == requested:
             return self._loaded
         plan = plan_download(requested, self._source)
-        spec = plan.choice
+        spec = plan.spec
         # What the base in memory takes now will be free.
         check_memory(spec, choose_device(spec), required_memory(self._loaded.spec) if self._loaded else 0)
         check_download(plan, request.may_fetch)
@@ -255,9 +249,9 @@ def _choose_spec(request: GenerationRequest) -> PipelineSpec:
     if not request.adapters:
         if request.base is None:
             raise UsageError("There is neither a LoRA nor a base model to draw with. Choose one.")
-        return choose(None, None, request.base)
+        return choose_base(None, None, request.base)
     first = request.adapters[0]
-    spec = choose(first.architecture, first.base_model, request.base)
+    spec = choose_base(first.architecture, first.base_model, request.base)
     for adapter in request.adapters[1:]:
         if adapter.architecture not in (None, spec.architecture):
             raise DoesNotFit(

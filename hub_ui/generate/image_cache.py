@@ -10,15 +10,16 @@ from dataclasses import replace
 from cachetools import LRUCache
 
 from hub_ui.generate.lora.load import identity
-from hub_ui.generate.request import GeneratedImage, LoraInput
+from hub_ui.generate.request import LoraInput
+from hub_ui.generate.result import GeneratedImage
 
 _BUDGET = 300_000_000
 
 # Names of bytes and weights, those that change something only, in an order of their own.
-Effect = tuple[tuple[str, float], ...]
+LoraEffect = tuple[tuple[str, float], ...]
 
 
-def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> Effect:
+def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
     """What LoRAs at these weights do, whatever order they are in; one that is there twice counts with both."""
     total: defaultdict[str, float] = defaultdict(float)
     for adapter, weight in zip(adapters, weights, strict=True):

@@ -12,7 +12,7 @@ from hub_ui.generate.batch import BatchContext, choose_batch, generate_batch
 from hub_ui.generate.callbacks import ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.control_image import ControlImage
+from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
@@ -27,7 +27,8 @@ from hub_ui.generate.memory import (
 )
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
-from hub_ui.generate.request import GeneratedImage, GenerationRequest, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each cell and its image, as it is done.

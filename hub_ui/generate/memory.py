@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 
 from connectors.errors import PreviewError
-from hub_ui.generate.base_models import PipelineSpec, for_architecture
+from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
 from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -129,7 +129,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
     """Bases for the same LoRAs that take less memory, the largest first."""
     smaller = (
-        base for base in for_architecture(spec.architecture) if required_memory(base) < 0.9 * required_memory(spec)
+        base
+        for base in bases_for_architecture(spec.architecture)
+        if required_memory(base) < 0.9 * required_memory(spec)
     )
     return sorted(smaller, key=required_memory, reverse=True)
 

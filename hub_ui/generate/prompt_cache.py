@@ -16,7 +16,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from hub_ui.generate.callbacks import replace_attribute
-from hub_ui.generate.image_cache import Effect
+from hub_ui.generate.image_cache import LoraEffect
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
 
@@ -24,11 +24,11 @@ _BUDGET = 256_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class PromptRow:
     """The LoRAs of one image: their weights for the adapter manager, and their effect to know them by."""
 
     weights: tuple[float, ...]
-    effect: Effect
+    effect: LoraEffect
 
 
 class PromptCache:
@@ -38,7 +38,7 @@ class PromptCache:
         self._answers: LRUCache[str, Any] = LRUCache(budget, getsizeof=_bytes)
 
     @contextmanager
-    def share(self, pipe: Any, rack: AdapterManager, rows: Sequence[Row]) -> Iterator[None]:
+    def share(self, pipe: Any, rack: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
         """Meanwhile the pipeline's text encoders answer from here. They are as before after it."""
         with ExitStack() as stack:
             for name, part in components(pipe).items():
@@ -58,7 +58,7 @@ class _Encoder:
     name: str
     forward: Callable[..., Any]
     rack: AdapterManager
-    rows: Sequence[Row]
+    rows: Sequence[PromptRow]
 
     def encode(self, *args: Any, **kwargs: Any) -> Any:
         count = _count_texts(args, kwargs)
@@ -77,7 +77,7 @@ class _Encoder:
                 answers[key] = self._answer(key, row, own_args, own_kwargs)
         return _join([answers[key] for key in keys])
 
-    def _answer(self, key: str, row: Row | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         answer = self.cache.get(key)
         if answer is None:
             # Inside a batch of different weights this row's own count.

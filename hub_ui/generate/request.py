@@ -10,8 +10,6 @@ from PIL.Image import Image
 
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
-from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.coverage import Coverage
 
 
 class GenerationCancelled(PreviewError):
@@ -79,59 +77,11 @@ class Step:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class GeneratedImage:
-    """`frames` holds the whole clip where the base draws films; `image` is then its middle frame.
-
-    `seconds` is this picture's share of the run that made it, 0 when it was there already.
-    """
-
-    image: Image
-    seconds: float
-    frames: tuple[Image, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GenerationReport:
-    """How pictures came about. `coverage` has one entry for each LoRA of the job, in its order.
-
-    `base` is for people, `base_id` is what a Job takes to have the same base again, `base_revision` its commit.
-    `place` is where it ran: "local" or "replicate". `notes` are sentences worth reading: what could not be mapped, a
-    retry with less memory. `control` is the control picture as the network saw it.
-    """
-
-    base: str
-    base_id: str
-    device: str
-    coverage: tuple[Coverage, ...]
-    switch_seconds: float
-    seed: int
-    steps: int
-    guidance: float
-    width: int
-    height: int
-    sampler: str
-    base_revision: str | None = None
-    place: str = "local"
-    notes: tuple[str, ...] = ()
-    control: Image | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationResult:
-    """`pictures` are in the order of the sheet's cells. All come from one seed and the same first noise."""
-
-    job: GenerationRequest
-    sheet: Comparison
-    pictures: tuple[GeneratedImage, ...]
-    report: GenerationReport
-
-
 OnProgress = Callable[[Step], None]
 IsCancelled = Callable[[], bool]
 
 
-def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
+def spread_weights(weights: Sequence[float], count: int) -> Sequence[float | None]:
     """A weight for each of `count` LoRAs, None where the author's own is meant."""
     if not weights:
         return [None] * count
@@ -142,7 +92,7 @@ def spread(weights: Sequence[float], count: int) -> Sequence[float | None]:
     return list(weights)
 
 
-def with_other_halves(
+def add_other_halves(
     given: Sequence[LoraInput],
     other_half: Callable[[Ref], Ref | None],
     adapter: Callable[[Ref, float | None], LoraInput],

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from connectors.errors import UsageError
-from hub_ui.generate.base_models import PipelineSpec, by_id
-from hub_ui.generate.comparison import MOST_CELLS, Comparison
+from hub_ui.generate.base_models import PipelineSpec, base_by_id
+from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.policy import Policy
 
@@ -46,7 +46,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
         width=width,
         height=height,
         sampler=request.sampler,
-        frames=request.frames or (spec.film.frames if spec.film else 0),
+        frames=request.frames or (spec.video.frames if spec.video else 0),
     )
 
 
@@ -74,7 +74,7 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
         ),
         (_is_within(request.guidance, 0, 100), "Guidance is a number from 0 to 100, such as 7."),
         (_is_within(request.frames, 1, _MOST_FRAMES), f"A clip has 1 to {_MOST_FRAMES} frames."),
-        (1 <= cells <= MOST_CELLS, f"A sheet has 1 to {MOST_CELLS} pictures; this one has {cells}."),
+        (1 <= cells <= MAX_CELLS, f"A sheet has 1 to {MAX_CELLS} pictures; this one has {cells}."),
         (
             all(len(cell.weights) == len(request.adapters) for cell in comparison.cells),
             "Each picture needs one weight for each LoRA. Make the sheet again from the LoRAs chosen.",
@@ -94,7 +94,7 @@ def check_policy(policy: Policy, place: str, request: GenerationRequest, *, imag
     """Raises UsageError for what the policy does not allow, and for more than its bounds."""
     if place == "replicate":
         policy.check("run on Replicate")
-    check_base(policy, request.base)
+    check_base_policy(policy, request.base)
     policy.check_bounds(
         loras=len(request.adapters),
         images=images,
@@ -104,7 +104,7 @@ def check_policy(policy: Policy, place: str, request: GenerationRequest, *, imag
     )
 
 
-def check_base(policy: Policy, name: str | None) -> None:
+def check_base_policy(policy: Policy, name: str | None) -> None:
     """No stranger may look at folders of this computer, or fill its disk."""
-    if name and by_id(name.lower()) is None:
+    if name and base_by_id(name.lower()) is None:
         policy.check("open paths")

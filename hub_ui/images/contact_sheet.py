@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hub_ui.generate.request import GenerationResult
+from hub_ui.generate.result import GenerationResult
 
 _PAPER, _INK = (250, 250, 248), (24, 24, 28)
 _GAP = 12
@@ -16,8 +16,8 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def contact(made: GenerationResult) -> Image.Image:
-    sheet = made.sheet
-    width, height = made.pictures[0].image.size
+    sheet = made.comparison
+    width, height = made.images[0].image.size
     times = max(1, -(-_LEAST // width))
     width, height = width * times, height * times
     # Pillow brings this font, so it is the same everywhere.
@@ -36,7 +36,7 @@ def contact(made: GenerationResult) -> Image.Image:
     for lines, x, y in labels:
         for i, text in enumerate(lines):
             ink.text((x, y + i * line), text, fill=_INK, font=font)
-    for i, picture in enumerate(made.pictures):
+    for i, picture in enumerate(made.images):
         row, column = divmod(i, len(above))
         image = picture.image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
         paper.paste(image, (left + column * (width + _GAP), top + row * (height + _GAP)))

@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image, ImageSequence
 
 from connectors.errors import HubUiError, NotFound, UsageError
-from hub_ui.generate.request import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 
@@ -57,14 +57,14 @@ class History:
         hashes = png_metadata.lora_hashes(made)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for cell in range(len(made.pictures)):
+            for cell in range(len(made.images)):
                 path = self._folder / f"{name}-{cell + 1:02}.png"
                 part = path.with_suffix(".part")
                 png_metadata.save(made, cell, part, hashes)
                 part.replace(path)
             if made.report.control is not None:
                 made.report.control.save(self._control(name), format="PNG")
-            self._save_thumbnail(name, made.pictures[-1].image)
+            self._save_thumbnail(name, made.images[-1].image)
         except OSError as error:
             self.remove(name)
             raise HubUiError(

@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.request import GeneratedImage, GenerationReport, GenerationRequest, GenerationResult, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.images import infotext as a1111
 from hub_ui.images.infotext import Infotext
 from hub_ui.images.provenance import Provenance, from_json, library_versions, sha256_of, to_json
@@ -35,13 +36,13 @@ Hashes = Sequence[str | None]
 
 def save(made: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None) -> None:
     """Writes one image of the comparison as PNG. `hashes` is what `lora_hashes` returns, if it was called before."""
-    picture = made.pictures[cell]
+    picture = made.images[cell]
     info = _info(made, cell, hashes)
     if not picture.frames:
         picture.image.save(path, format="PNG", pnginfo=info)
         return
-    choice = base_models.by_id(made.report.base_id)
-    duration = 1000 // (choice.film.fps if choice and choice.film else _FRAMES_A_SECOND)
+    choice = base_models.base_by_id(made.report.base_id)
+    duration = 1000 // (choice.video.fps if choice and choice.video else _FRAMES_A_SECOND)
     first, *others = picture.frames
     first.save(path, format="PNG", save_all=True, append_images=others, duration=duration, loop=0, pnginfo=info)
 
@@ -53,21 +54,21 @@ def save_comparison(made: GenerationResult, image: Image.Image, path: Path, hash
 
 def lora_hashes(made: GenerationResult) -> list[str | None]:
     """The hash by which A1111 knows each LoRA's file. Reads the files."""
-    return [a1111.autov3(adapter.path) for adapter in made.job.adapters]
+    return [a1111.autov3(adapter.path) for adapter in made.request.adapters]
 
 
 def infotext_of(made: GenerationResult, at: int, hashes: Hashes | None = None) -> str:
     """The infotext of one image."""
     if hashes is None:
         hashes = lora_hashes(made)
-    report, weights = made.report, made.sheet.cells[at].weights
-    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in made.job.adapters]
+    report, weights = made.report, made.comparison.cells[at].weights
+    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in made.request.adapters]
     on = [i for i, weight in enumerate(weights) if weight]
-    prompt = " ".join([made.sheet.cells[at].prompt, *(a1111.tag(names[i], weights[i]) for i in on)])
+    prompt = " ".join([made.comparison.cells[at].prompt, *(a1111.tag(names[i], weights[i]) for i in on)])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
-        if (ref := made.job.adapters[i].ref).hub == "civitai" and ref.version
+        if (ref := made.request.adapters[i].ref).hub == "civitai" and ref.version
     ]
     sampler, schedule = samplers.parts(report.sampler)
     fields = {
@@ -86,7 +87,7 @@ def infotext_of(made: GenerationResult, at: int, hashes: Hashes | None = None) -
     return a1111.write(
         Infotext(
             prompt=prompt.strip(),
-            negative=made.job.negative,
+            negative=made.request.negative,
             fields={name: value for name, value in fields.items() if value},
         )
     )
@@ -96,7 +97,7 @@ def _info(made: GenerationResult, cell: int | None, hashes: Hashes | None) -> Pn
     info = PngInfo()
     info.add_itxt(KEY, json.dumps(to_json(made, cell)))
     # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
-    text = infotext_of(made, len(made.sheet.cells) - 1 if cell is None else cell, hashes)
+    text = infotext_of(made, len(made.comparison.cells) - 1 if cell is None else cell, hashes)
     # A command line can contain half a character, which can't be encoded.
     info.add_text(_INFOTEXT, text.encode("utf-8", "replace").decode("utf-8"))
     return info
@@ -178,7 +179,7 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
     }
     original = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
     job = original.job(lambda ref, _: loras[ref])
-    return GenerationResult(job=job, sheet=first.sheet, pictures=tuple(images), report=first.report)
+    return GenerationResult(request=job, comparison=first.sheet, images=tuple(images), report=first.report)
 
 
 def differences(provenance: Provenance, job: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:

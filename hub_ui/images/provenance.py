@@ -14,7 +14,8 @@ import msgspec
 
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationReport, GenerationRequest, GenerationResult, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.result import GenerationReport, GenerationResult
 
 _VERSION = 2
 _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
@@ -117,8 +118,8 @@ def library_versions() -> dict[str, str]:
 
 
 def to_json(made: GenerationResult, cell: int | None) -> dict[str, Any]:
-    job, report = made.job, made.report
-    shown = made.sheet.cells[-1 if cell is None else cell]
+    job, report = made.request, made.report
+    shown = made.comparison.cells[-1 if cell is None else cell]
     control = None
     if job.control is not None:
         control = ControlProvenance(kind=job.control_kind, name=job.control.name, sha256=sha256_of(job.control))
@@ -137,10 +138,10 @@ def to_json(made: GenerationResult, cell: int | None) -> dict[str, Any]:
         # As used, not as requested: which base is the default may change with the next release.
         "base": report.base_id or job.base,
         "sampler": job.sampler,
-        "frames": len(made.pictures[cell or 0].frames) or None,
+        "frames": len(made.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "libraries": library_versions() if report.place == "local" else {},
-        "sheet": msgspec.to_builtins(made.sheet),
+        "sheet": msgspec.to_builtins(made.comparison),
         "cell": cell,
         "report": {name: msgspec.to_builtins(getattr(report, name)) for name in _REPORT},
     }

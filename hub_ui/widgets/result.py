@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.comparison import SheetKind
+from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.coverage import Missed
 from hub_ui.widgets.render import Renderer
 
@@ -28,7 +28,7 @@ class Result:
     `varied` is the position of the LoRA that has several weights, `title` its name and what the others keep.
     """
 
-    kind: SheetKind
+    kind: ComparisonKind
     tiles: tuple[Tile, ...]
     width: int
     height: int
@@ -58,14 +58,14 @@ class Result:
         return [self.tiles[at : at + width] for at in range(0, len(self.tiles), width)]
 
 
-EMPTY: dict[SheetKind, str] = {
+EMPTY: dict[ComparisonKind, str] = {
     "pair": "Two images will appear here: the base alone, and with your LoRAs, from the same seed.",
     "strip": "A row of images will appear here: the LoRA at several weights, from the base alone to the full effect.",
     "trigger": "Two images will appear here, both with your LoRAs: without the trigger words, and with them.",
     "both": "Four images will appear here: the base alone, each of two LoRAs, and both together.",
     "grid": "A table of images will appear here: your prompts down, weights of the LoRA across.",
 }
-SEVERAL: dict[SheetKind, str] = {
+SEVERAL: dict[ComparisonKind, str] = {
     "strip": "A row of images will appear here: one LoRA at several weights, while the others keep theirs.",
     "grid": "A table of images will appear here: your prompts down, weights of one LoRA across, while the others keep "
     "theirs.",
@@ -76,7 +76,7 @@ def result_html(render: Renderer, result: Result) -> str:
     return render("result", r=result, indexed=list(enumerate(result.tiles)))
 
 
-def empty_result_html(render: Renderer, kind: SheetKind = "pair", *, several: bool = False) -> str:
+def empty_result_html(render: Renderer, kind: ComparisonKind = "pair", *, several: bool = False) -> str:
     """`several`: more than one LoRA is tried."""
     return render("result_empty", text=(SEVERAL if several else {}).get(kind, EMPTY[kind]))
 

@@ -120,7 +120,7 @@ def tiny_strip(path: Path, *, runs: int, steps: int) -> Figure:
 
     def together() -> float:
         asked = GenerationRequest(adapters=(lora,), prompt=PROMPT, seed=next(seeds), steps=steps)
-        return waited(partial(studio.generate, asked, comparison.strip(asked, WEIGHTS)))
+        return waited(partial(studio.generate, asked, comparison.weight_sweep(asked, WEIGHTS)))
 
     def one_by_one() -> None:
         for weight in WEIGHTS:

@@ -177,9 +177,9 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
         LoraInput(ref=ref, path=Path(), title="x", architecture="flux1", base_model="flux.1-dev") for ref in refs
     )
     job = GenerationRequest(adapters=adapters, prompt="a pier", control=pictures / "a.png")
-    made = place.generate(job, comparison.pair(job))
-    made.pictures[1].image.save(home / "drawn.png")
-    print(made.report, place.estimate(job, comparison.pair(job)).sentence)
+    made = place.generate(job, comparison.before_after(job))
+    made.images[1].image.save(home / "drawn.png")
+    print(made.report, place.estimate(job, comparison.before_after(job)).sentence)
     place.close()
 
 

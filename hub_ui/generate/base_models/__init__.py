@@ -6,11 +6,11 @@ choice.py        which one a LoRA is tried on, and a person's own repo, folder o
 """
 
 from hub_ui.generate.base_models.choose import BASES as BASES
-from hub_ui.generate.base_models.choose import by_id as by_id
-from hub_ui.generate.base_models.choose import check_name as check_name
-from hub_ui.generate.base_models.choose import choose as choose
-from hub_ui.generate.base_models.choose import for_architecture as for_architecture
-from hub_ui.generate.base_models.choose import resolve as resolve
+from hub_ui.generate.base_models.choose import base_by_id as base_by_id
+from hub_ui.generate.base_models.choose import bases_for_architecture as bases_for_architecture
+from hub_ui.generate.base_models.choose import check_base_name as check_base_name
+from hub_ui.generate.base_models.choose import choose_base as choose_base
+from hub_ui.generate.base_models.choose import resolve_base as resolve_base
 from hub_ui.generate.base_models.spec import Checkpoint as Checkpoint
 from hub_ui.generate.base_models.spec import PipelineSpec as PipelineSpec
 from hub_ui.generate.base_models.spec import SharedComponent as SharedComponent

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from connectors.claims import base_models
-from hub_ui.generate.base_models.choose import BASES, for_architecture
+from hub_ui.generate.base_models.choose import BASES, bases_for_architecture
 from hub_ui.generate.base_models.table import PACKAGED
 
 
 def table() -> str:
     lines = ["| LoRAs for | Default base model | Download | Others |", "| --- | --- | --- | --- |"]
     for architecture in dict.fromkeys(base.architecture for base in BASES):
-        first, *others = for_architecture(architecture)
+        first, *others = bases_for_architecture(architecture)
         ids = ", ".join(f"`{base.id}`" for base in others)
         name = base_models.architecture_label(architecture)
         size = f"{first.gigabytes:g} GB{', gated' if first.gated else ''}"
         download = "included" if first.source == str(PACKAGED) else size
-        lines.append(f"| {name}{' (video)' if first.film else ''} | `{first.id}` | {download} | {ids} |")
+        lines.append(f"| {name}{' (video)' if first.video else ''} | `{first.id}` | {download} | {ids} |")
     return "\n".join(lines)
 
 

@@ -1,16 +1,115 @@
-"""Which base model a LoRA is tried on: of its own lineage if we know one, else the main one of its architecture."""
+"""What a .safetensors file is that a person offers as a base: read from its header, as for LoRAs."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from connectors.errors import DoesNotFit, NoBase, UsageError, suggestion
+from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError, suggestion
+from connectors.weights.file_type import WORDS, structure_of
+from connectors.weights.header import FileReader, Header, Tensor, read_header
 from hub_ui.generate.base_models import repo_layout
-from hub_ui.generate.base_models.checkpoint import identify_checkpoint
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
 from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, PACKAGED
+
+_MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
+# The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.
+_PARTS: Mapping[str, str] = {
+    "first_stage_model.": "vae",
+    "vae.": "vae",
+    "cond_stage_model.": "text_encoder",
+    "conditioner.embedders.0.": "text_encoder",
+    "conditioner.embedders.1.": "text_encoder_2",
+    "text_encoders.clip_l.": "text_encoder",
+    "text_encoders.clip_g.": "text_encoder_2",
+}
+# FLUX has one encoder fewer than SD 3, so that T5 is its second.
+_T5 = "text_encoders.t5xxl."
+_T5_PART = {"sd3": "text_encoder_3", "flux1": "text_encoder_2"}
+_UNETS = ("sd1", "sd2", "sdxl")
+# Tensors beside the weights that say how to unpack them.
+_PACKED = (".absmax", ".quant_state", ".scale_weight", ".weight_scale", ".qweight", ".comfy_quant", "scaled_fp8")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointFacts:
+    """`brings` are the parts of a pipeline whose weights are in the file.
+
+    `size` is the id of a base of the same width, where widths differ within an architecture.
+    `guided`: FLUX that is told how closely to follow the prompt, as dev is and schnell is not.
+    `velocity`: a Stable Diffusion that predicts velocity; its file holds a tensor of that name to say so.
+    """
+
+    architecture: str
+    brings: frozenset[str]
+    size: str | None = None
+    guided: bool = True
+    velocity: bool = False
+
+
+def identify_checkpoint(path: Path) -> CheckpointFacts:
+    """Raises NoBase with the reason why a file is no base."""
+    if path.suffix.lower() != ".safetensors":
+        raise NoBase(
+            f"{path.name} is no safetensors file. Pickled checkpoints (.ckpt, .pt, .bin) can run code and are not "
+            "loaded. Look for a .safetensors version."
+        )
+    try:
+        with path.open("rb") as file:
+            header = read_header(FileReader(file))
+    except OSError as error:
+        raise NoBase(f"{path} can't be read: {error.strerror or error}. Check the name.") from error
+    except HubUiError as error:
+        raise NoBase(f"{path.name} can't be used as a base: {error.message}") from error
+    return identify_header(header, path.name)
+
+
+def identify_header(header: Header, name: str) -> CheckpointFacts:
+    tensors, what = header.tensors, structure_of(header.tensors).what
+    if what == "lora":
+        raise NoBase(
+            f"{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it "
+            "goes on."
+        )
+    if what not in ("checkpoint", "diffusion-model"):
+        raise NoBase(f"{name} is {WORDS[what]}, not a base model. Choose a checkpoint.")
+    if any(tensor.endswith(_PACKED) for tensor in tensors):
+        raise NoBase(f"{name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
+    found = structure_of(_lora_of_all_layers(tensors))
+    if len(found.architectures) != 1 and found.usual is None:
+        raise NoBase(
+            f"It can't be told which architecture {name} has; it may be newer than this program. Choose another base, "
+            "or one in diffusers' layout (--base FOLDER)."
+        )
+    architecture = found.usual or found.architectures[0]
+    prefixes = {**_PARTS, _T5: _T5_PART.get(architecture)}
+    parts = {part for start, part in prefixes.items() if part and any(tensor.startswith(start) for tensor in tensors)}
+    return CheckpointFacts(
+        architecture=architecture,
+        brings=frozenset({"unet" if architecture in _UNETS else "transformer", *parts}),
+        size=found.size,
+        guided=any("guidance_in." in tensor or "guidance_embedder." in tensor for tensor in tensors),
+        velocity="v_pred" in tensors,
+    )
+
+
+def _lora_of_all_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The header of a LoRA for all layers of the model: the rules that tell what a LoRA fits then tell what this is."""
+    halves: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        prefix = next((start for start in _MODEL if name.startswith(start)), "")
+        of_another_part = not prefix and name.startswith((_T5, *_PARTS))
+        if of_another_part or not name.endswith(".weight") or len(tensor.shape) not in (2, 4):
+            continue
+        layer = f"diffusion_model.{name.removeprefix(prefix).removesuffix('.weight')}"
+        outputs, *inputs = tensor.shape
+        up = (outputs, 1, *(1 for _ in inputs[1:]))
+        halves[f"{layer}.lora_A.weight"] = Tensor(dtype="F16", shape=(1, *inputs))
+        halves[f"{layer}.lora_B.weight"] = Tensor(dtype="F16", shape=up)
+    return halves
+
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
@@ -26,12 +125,12 @@ _SAME_PIPELINE = {
 }
 
 
-def choose(architecture: str | None, base_model: str | None, asked: str | None) -> PipelineSpec:
+def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> PipelineSpec:
     """The base for a LoRA of that architecture and lineage; `asked` is the person's own choice.
 
     Raises DoesNotFit when the person's choice has another architecture, NoBase when there is nothing to choose from.
     """
-    own = by_id(base_model) or next((base for base in BASES if base.lineage == base_model), None)
+    own = base_by_id(base_model) or next((base for base in BASES if base.lineage == base_model), None)
     architecture = architecture or (own.architecture if own else None)
     if asked:
         spec = _find_base(asked, architecture)
@@ -46,7 +145,7 @@ def choose(architecture: str | None, base_model: str | None, asked: str | None) 
         raise NoBase(f"{reason} Choose one yourself (--base, for example sdxl-1.0).")
     if own is not None and own.architecture == architecture:
         return own
-    if not (bases := for_architecture(architecture)):
+    if not (bases := bases_for_architecture(architecture)):
         raise NoBase(
             f"There is no base model here that can draw with LoRAs for {architecture}. It can be downloaded and used "
             "in another program."
@@ -54,12 +153,12 @@ def choose(architecture: str | None, base_model: str | None, asked: str | None) 
     return bases[0]
 
 
-def for_architecture(architecture: str | None) -> tuple[PipelineSpec, ...]:
+def bases_for_architecture(architecture: str | None) -> tuple[PipelineSpec, ...]:
     """What a person may choose from, the default first; everything while the architecture is unknown."""
     return tuple(base for base in BASES if architecture in (None, base.architecture))
 
 
-def by_id(name: str | None) -> PipelineSpec | None:
+def base_by_id(name: str | None) -> PipelineSpec | None:
     return next((base for base in BASES if base.id == name), None)
 
 
@@ -71,7 +170,7 @@ def _check_architecture(label: str, architecture: str, of_lora: str | None) -> N
         )
 
 
-def resolve(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
+def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
     """A person's own repo or folder, as its index describes it; the rows of the tables stay as they are.
 
     Raises DoesNotFit where it is of another architecture than assumed, NoBase where its pipeline is none of ours.
@@ -95,7 +194,7 @@ def _with_pipeline(index: repo_layout.Index) -> list[PipelineSpec]:
     return [base for base in BASES if base.pipeline == _SAME_PIPELINE.get(index.pipeline, index.pipeline)]
 
 
-def check_name(name: str) -> None:
+def check_base_name(name: str) -> None:
     """Raises UsageError for what can't be a base: no name of the tables, no repo, folder or checkpoint."""
     path = Path(name)
     if not (_listed_base(name) or _REPO.fullmatch(name) or path.is_dir() or _is_file(path)):
@@ -103,7 +202,7 @@ def check_name(name: str) -> None:
 
 
 def _no_such_base(name: str, architecture: str | None) -> str:
-    bases = for_architecture(architecture) or BASES
+    bases = bases_for_architecture(architecture) or BASES
     near = suggestion(name, (word for base in bases for word in (base.id, base.architecture)))
     others = near or f" Choose one of: {', '.join(base.id for base in bases)}."
     return f"“{name}” is no base model.{others} A repo OWNER/NAME, a folder or a .safetensors checkpoint will do, too."
@@ -121,7 +220,7 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
     """An id, an architecture, a known repo; or any repo, folder or checkpoint."""
     if (base := _listed_base(name)) is not None:
         return base
-    path, of_lora = Path(name), for_architecture(architecture) if architecture else ()
+    path, of_lora = Path(name), bases_for_architecture(architecture) if architecture else ()
     if _is_file(path):
         return _from_checkpoint(path)
     if path.is_dir():
@@ -131,7 +230,7 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
                 f"{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base."
             )
         same = [base for base in _with_pipeline(index) if base.source != str(PACKAGED)]
-        return resolve(replace(_own([*of_lora, *same, BASES[1]][0], str(path)), assumed=True), index)
+        return resolve_base(replace(_own([*of_lora, *same, BASES[1]][0], str(path)), assumed=True), index)
     if not _REPO.fullmatch(name):
         raise NoBase(_no_such_base(name, architecture))
     if architecture and not of_lora:
@@ -146,7 +245,9 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
     """A checkpoint in one file. What it leaves out comes from the base of the tables that it is most like."""
     found = identify_checkpoint(path)
     schnell = found.architecture == "flux1" and not found.guided
-    like = by_id("flux.1-schnell" if schnell else found.size) or next(iter(for_architecture(found.architecture)), None)
+    like = base_by_id("flux.1-schnell" if schnell else found.size) or next(
+        iter(bases_for_architecture(found.architecture)), None
+    )
     if like is None:
         raise NoBase(
             f"{path.name} is for {found.architecture}, which the preview can't draw with. Choose another base."

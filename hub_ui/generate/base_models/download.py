@@ -1,9 +1,4 @@
-"""Base models from the hub: a plan with sizes and licences first, then the download.
-
-plan_download -> check_download -> a person agrees -> download
-
-Files go to Hugging Face's own cache, at one commit, so that nothing is downloaded twice and other programs find it.
-"""
+"""Hugging Face's cache of downloads on this disk, which other programs fill and read too."""
 
 from __future__ import annotations
 
@@ -12,17 +7,75 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
-from huggingface_hub import DryRunFileInfo, HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import DryRunFileInfo, HfApi, get_cached_repo_tree, hf_hub_download, snapshot_download
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.errors import CachedRepoTreeNotFoundError
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.errors import NeedsFetching, NoBase
 from hub_ui.format import size
-from hub_ui.generate.base_models import PACKAGED, PipelineSpec, SharedComponent, download_errors, repo_layout, resolve
+from hub_ui.generate.base_models import (
+    PACKAGED,
+    PipelineSpec,
+    SharedComponent,
+    download_errors,
+    repo_layout,
+    resolve_base,
+)
 from hub_ui.generate.base_models.download_errors import FAILURES, Asked
-from hub_ui.generate.base_models.hub_cache import Cached
+
+
+class RepoCache:
+    """What the cache holds of one repo."""
+
+    def __init__(self, repo: str, cache: Path | None) -> None:
+        self.repo = repo
+        self.cache = Path(cache or HF_HUB_CACHE).expanduser().resolve()
+        self._folder = self.cache / repo_folder_name(repo_id=repo, repo_type="model")
+
+    def snapshot(self, revision: str) -> Path:
+        return self._folder / "snapshots" / revision
+
+    def commits(self) -> list[str]:
+        """Commits with any file: what `main` was when last asked for, then the newest."""
+        main = self._folder / "refs" / "main"
+        first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
+        found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
+        return [path.name for path in found]
+
+    def tree(self, revision: str) -> list[str] | None:
+        """The names of all files of a commit, as the hub listed them; None where an older client made the snapshot."""
+        try:
+            return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
+        except (CachedRepoTreeNotFoundError, OSError):
+            return None
+
+    def names(self, revision: str) -> list[str]:
+        """The names of the files of a snapshot that are on this disk."""
+        folder = self.snapshot(revision)
+        return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+    def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
+        """These files of a snapshot, without asking the hub; None unless all of them are on this disk."""
+        try:
+            return tuple(
+                hf_hub_download(
+                    self.repo, name, revision=revision, cache_dir=self.cache, local_files_only=True, dry_run=True
+                )
+                for name in names
+            )
+        except OSError:
+            return None
+
+    def free(self) -> int:
+        """Bytes of room on the disk that downloads go to."""
+        return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
+
 
 # Bytes that are downloaded without asking: a few seconds of a usual connection.
 _WITHOUT_ASKING = 1_000_000_000
@@ -42,7 +95,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class RepoDownload:
     """The files needed of one repo, at one commit. `part` is the pipeline's part that they are, None for the main one.
 
     `folder` is where that part lies in the repo.
@@ -58,27 +111,27 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """`choice` is the base asked for, as its own index describes it. No pieces: everything is in a folder already.
+class DownloadPlan:
+    """`spec` is the base asked for, as its own index describes it. No repos: everything is in a folder already.
 
     `bytes` is what the base takes, `present` how much of that is on this disk, `missing` the rest. `free` is the room.
     """
 
-    choice: PipelineSpec
-    pieces: tuple[Piece, ...] = ()
+    spec: PipelineSpec
+    repos: tuple[RepoDownload, ...] = ()
     free: int = 0
 
     @property
     def repo(self) -> str:
-        return self.pieces[0].repo if self.pieces else self.choice.source
+        return self.repos[0].repo if self.repos else self.spec.source
 
     @property
     def revision(self) -> str | None:
-        return self.pieces[0].revision if self.pieces else None
+        return self.repos[0].revision if self.repos else None
 
     @property
     def files(self) -> tuple[DryRunFileInfo, ...]:
-        return tuple(file for piece in self.pieces for file in piece.files)
+        return tuple(file for piece in self.repos for file in piece.files)
 
     @property
     def bytes(self) -> int:
@@ -95,15 +148,15 @@ class Plan:
     @property
     def license(self) -> str:
         """What the hub says, or our table where it says nothing."""
-        return "; ".join(dict.fromkeys(piece.license for piece in self.pieces if piece.license)) or self.choice.license
+        return "; ".join(dict.fromkeys(piece.license for piece in self.repos if piece.license)) or self.spec.license
 
     @property
     def gated(self) -> bool:
-        return any(piece.gated for piece in self.pieces)
+        return any(piece.gated for piece in self.repos)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fetched:
+class LocalBase:
     """A base on this disk. `parts` are folders of parts that are not in `folder`, by their names.
 
     `checkpoint` is the file whose weights replace those of some parts.
@@ -115,7 +168,7 @@ class Fetched:
     checkpoint: Path | None = None
 
 
-def plan_download(choice: PipelineSpec, source: Source) -> Plan:
+def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     """What is to be downloaded for a base. A base that is whole on this disk is planned without the hub.
 
     Raises NoBase for a repo that is no usable base, and errors of the hub.
@@ -123,14 +176,14 @@ def plan_download(choice: PipelineSpec, source: Source) -> Plan:
     folder = Path(choice.source)
     if folder.is_dir():
         index = repo_layout.read_index(folder)
-        return Plan(choice=resolve(choice, index) if index else choice)
+        return DownloadPlan(spec=resolve_base(choice, index) if index else choice)
     if choice.source == str(PACKAGED):
         raise NoBase("The tiny base model is not part of this installation. Install hub-ui from its wheel.")
     main, index = _plan_main(choice, source)
-    choice = resolve(choice, index) if index else choice
+    choice = resolve_base(choice, index) if index else choice
     elsewhere = index.parts.items() if index else ()
     shared = [
-        *choice.borrowed,
+        *choice.shared_components,
         *(
             SharedComponent(part=name, kind=part.kind, repo=part.repo, folder=part.folder)
             for name, part in elsewhere
@@ -138,14 +191,14 @@ def plan_download(choice: PipelineSpec, source: Source) -> Plan:
         ),
     ]
     pieces = (main, *(_plan_shared(each, choice, source) for each in shared), *_plan_checkpoint(choice, source))
-    return Plan(choice=choice, pieces=pieces, free=Cached(choice.source, source.cache).free())
+    return DownloadPlan(spec=choice, repos=pieces, free=RepoCache(choice.source, source.cache).free())
 
 
-def check_download(plan: Plan, may_fetch: bool) -> None:
+def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
     """Raises NeedsFetching for gigabytes that nobody agreed to yet, NoBase where they would not fit on the disk."""
     if plan.missing == 0:
         return
-    what = f"{plan.choice.label} ({size(plan.missing, precise=True)} from {plan.repo})"
+    what = f"{plan.spec.label} ({size(plan.missing, precise=True)} from {plan.repo})"
     free = size(plan.free, precise=True)
     if plan.missing + _SPARE > plan.free:
         raise NoBase(
@@ -158,7 +211,7 @@ def check_download(plan: Plan, may_fetch: bool) -> None:
     raise NeedsFetching(
         f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
         f"{free} are free on this disk. Agree to the download (--fetch), or choose another base.",
-        label=plan.choice.label,
+        label=plan.spec.label,
         repo=plan.repo,
         bytes=plan.missing,
         present=plan.present,
@@ -168,28 +221,26 @@ def check_download(plan: Plan, may_fetch: bool) -> None:
     )
 
 
-def download(plan: Plan, source: Source, on_bytes: Callable[[int], None]) -> Fetched:
+def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]) -> LocalBase:
     """Brings everything of the plan to this disk; an interrupted download goes on where it stopped.
 
     `on_bytes` gets the number of bytes that have come since the last call, and may raise to cancel.
     """
-    checkpoint = plan.choice.checkpoint
+    checkpoint = plan.spec.checkpoint
     file = Path(checkpoint.file) if checkpoint and checkpoint.repo is None else None
-    if not plan.pieces:
-        return Fetched(folder=Path(plan.choice.source), checkpoint=file)
-    folders = [_download_piece(piece, plan.choice, source, on_bytes) for piece in plan.pieces]
-    parts = {
-        piece.part: folder / piece.folder for piece, folder in zip(plan.pieces, folders, strict=True) if piece.part
-    }
+    if not plan.repos:
+        return LocalBase(folder=Path(plan.spec.source), checkpoint=file)
+    folders = [_download_piece(piece, plan.spec, source, on_bytes) for piece in plan.repos]
+    parts = {piece.part: folder / piece.folder for piece, folder in zip(plan.repos, folders, strict=True) if piece.part}
     if checkpoint and checkpoint.repo:
         file = folders[-1] / checkpoint.file
-    return Fetched(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
+    return LocalBase(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
 
 
-def _plan_main(choice: PipelineSpec, source: Source) -> tuple[Piece, repo_layout.Index | None]:
+def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
     """The base's own repo, and its index."""
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
-    cached = Cached(choice.source, source.cache)
+    cached = RepoCache(choice.source, source.cache)
     for revision in [choice.revision] if choice.revision else cached.commits():
         snapshot, tree = cached.snapshot(revision), cached.tree(revision)
         index = repo_layout.read_index(snapshot)
@@ -197,7 +248,7 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[Piece, repo_layout
             continue
         names = repo_layout.select_files(tree or cached.names(revision), index, choice.dtype, replaced_parts=brings)
         if files := cached.files(revision, names):
-            piece = Piece(repo=choice.source, revision=revision, files=files)
+            piece = RepoDownload(repo=choice.source, revision=revision, files=files)
             return replace(piece, license=choice.license, gated=choice.gated), index
     asked = _asked(choice.source, choice, source)
     info = _ask_hub(asked, choice.revision, source)
@@ -206,15 +257,15 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[Piece, repo_layout
     return _plan_files(asked, info, names, source, license=choice.license), index
 
 
-def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) -> Piece:
+def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) -> RepoDownload:
     """A part that lies in another repo."""
-    cached = Cached(shared.repo, source.cache)
+    cached = RepoCache(shared.repo, source.cache)
     for revision in [shared.revision] if shared.revision else cached.commits():
         names = repo_layout.select_part_files(
             cached.tree(revision) or (), shared.folder, choice.dtype, kind=shared.kind
         )
         if files := cached.files(revision, names):
-            piece = Piece(repo=shared.repo, revision=revision, files=files)
+            piece = RepoDownload(repo=shared.repo, revision=revision, files=files)
             return replace(piece, part=shared.part, folder=shared.folder)
     asked = _asked(shared.repo, choice, source)
     info = _ask_hub(asked, shared.revision, source)
@@ -225,15 +276,15 @@ def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) 
     return replace(_plan_files(asked, info, names, source), part=shared.part, folder=shared.folder)
 
 
-def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[Piece, ...]:
+def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, ...]:
     """The file on a hub that replaces some weights; a file of this disk takes nothing."""
     checkpoint = choice.checkpoint
     if checkpoint is None or checkpoint.repo is None:
         return ()
-    cached = Cached(checkpoint.repo, source.cache)
+    cached = RepoCache(checkpoint.repo, source.cache)
     for revision in [checkpoint.revision] if checkpoint.revision else cached.commits():
         if files := cached.files(revision, [checkpoint.file]):
-            return (Piece(repo=checkpoint.repo, revision=revision, files=files),)
+            return (RepoDownload(repo=checkpoint.repo, revision=revision, files=files),)
     asked = _asked(checkpoint.repo, choice, source)
     info = _ask_hub(asked, checkpoint.revision, source)
     return (_plan_files(asked, info, [checkpoint.file], source),)
@@ -276,7 +327,9 @@ def _fetch_index(asked: Asked, info: ModelInfo, source: Source) -> repo_layout.I
     return repo_layout.with_own_parts(index, asked.repo, names)
 
 
-def _plan_files(asked: Asked, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = "") -> Piece:
+def _plan_files(
+    asked: Asked, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = ""
+) -> RepoDownload:
     """Asks for each file's size, and so learns before the download whether this key gets it."""
     try:
         files = snapshot_download(
@@ -292,7 +345,7 @@ def _plan_files(asked: Asked, info: ModelInfo, names: Iterable[str], source: Sou
     card: Any = info.card_data or {}
     # "other" means that the name stands beside it.
     named = card.get("license_name") if card.get("license") == "other" else card.get("license")
-    return Piece(
+    return RepoDownload(
         repo=asked.repo,
         revision=str(info.sha),
         files=tuple(sorted(files, key=lambda file: file.filename)),
@@ -301,8 +354,8 @@ def _plan_files(asked: Asked, info: ModelInfo, names: Iterable[str], source: Sou
     )
 
 
-def _download_piece(piece: Piece, choice: PipelineSpec, source: Source, on_bytes: Callable[[int], None]) -> Path:
-    cached, names = Cached(piece.repo, source.cache), [file.filename for file in piece.files]
+def _download_piece(piece: RepoDownload, choice: PipelineSpec, source: Source, on_bytes: Callable[[int], None]) -> Path:
+    cached, names = RepoCache(piece.repo, source.cache), [file.filename for file in piece.files]
     if cached.files(piece.revision, names) is not None:
         return cached.snapshot(piece.revision)
     try:

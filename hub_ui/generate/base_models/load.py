@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from connectors.errors import NoBase
 from hub_ui.generate.base_models import repo_layout
-from hub_ui.generate.base_models.download import Fetched
+from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, move_to_device
 
@@ -73,11 +73,11 @@ FAILURES = (
 )  # fmt: skip
 
 
-def load_pipeline(choice: PipelineSpec, fetched: Fetched | Path, device: Device) -> Any:
+def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> Any:
     """The base in memory, on its device. Raises NoBase when diffusers can't make a pipeline of the files."""
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
-        fetched = Fetched(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
+        fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind = _pipeline_class(choice)
     _check_parts(choice, fetched)
     try:
@@ -112,7 +112,7 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
     return kind
 
 
-def _check_parts(choice: PipelineSpec, fetched: Fetched) -> None:
+def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
     """Names what is missing, in place of what diffusers stumbles over."""
     index = repo_layout.read_index(fetched.folder)
     if index is None:
@@ -126,7 +126,7 @@ def _check_parts(choice: PipelineSpec, fetched: Fetched) -> None:
         raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. {_advice(fetched)}")
 
 
-def _build(kind: Any, choice: PipelineSpec, fetched: Fetched, device: Device) -> Any:
+def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) -> Any:
     import diffusers
     import torch
     import transformers
@@ -135,10 +135,10 @@ def _build(kind: Any, choice: PipelineSpec, fetched: Fetched, device: Device) ->
     major, minor = diffusers.__version__.split(".")[:2]
     dtype, name = getattr(torch, device.dtype), "dtype" if (int(major), int(minor)) >= (0, 42) else "torch_dtype"
     options: dict[str, Any] = {name: dtype, "local_files_only": True}
-    if choice.modular:
+    if choice.is_modular:
         return _build_modular(kind, choice, fetched, options)
     parts: dict[str, Any] = {}
-    for shared in (shared for shared in choice.borrowed if shared.part in fetched.parts):
+    for shared in (shared for shared in choice.shared_components if shared.part in fetched.parts):
         has_weights = repo_layout.Part(library="transformers", kind=shared.kind).has_weights
         parts[shared.part] = getattr(transformers, shared.kind).from_pretrained(
             str(fetched.parts[shared.part]),
@@ -155,7 +155,7 @@ def _build(kind: Any, choice: PipelineSpec, fetched: Fetched, device: Device) ->
     return kind.from_pretrained(str(fetched.folder), use_safetensors=True, **parts, **options)
 
 
-def _build_modular(kind: Any, choice: PipelineSpec, fetched: Fetched, options: Mapping[str, Any]) -> Any:
+def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options: Mapping[str, Any]) -> Any:
     """diffusers reads the index first, and the parts in a second step. It only logs what fails there."""
     pipe = kind.from_pretrained(str(fetched.folder), local_files_only=True)
     where = {name: str(fetched.parts.get(name, fetched.folder)) for name in pipe.pretrained_component_names}
@@ -187,7 +187,7 @@ def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any
     return kind(**{key: value for key, value in {**pipe.scheduler.config, **options}.items() if key in known})
 
 
-def _advice(fetched: Fetched) -> str:
+def _advice(fetched: LocalBase) -> str:
     """Files in Hugging Face's cache count as downloaded, whatever became of them."""
     if fetched.revision is None:
         return "Choose another base."

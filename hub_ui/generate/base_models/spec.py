@@ -56,7 +56,7 @@ class PipelineSpec:
     `memory` is what a device needs to hold all parts at half precision and draw with them, in GB.
     `scheduler` replaces the one a repo ships, with `scheduler_options` over that one's settings.
     `dtype` is what the network can be trusted in on a GPU.
-    `film` is None for bases that draw pictures. `needs_image`: it changes a picture and can't draw without one.
+    `video` is None for bases that draw pictures. `needs_image`: it changes a picture and can't draw without one.
     `assumed`: it is a person's own, and nobody has looked yet what it holds; `architecture` is "" where no LoRA tells.
     """
 
@@ -78,14 +78,14 @@ class PipelineSpec:
     dtype: DType = "bfloat16"
     scheduler: str | None = None
     scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
-    film: VideoSpec | None = None
+    video: VideoSpec | None = None
     needs_image: bool = False
-    borrowed: tuple[SharedComponent, ...] = ()
+    shared_components: tuple[SharedComponent, ...] = ()
     checkpoint: Checkpoint | None = None
     assumed: bool = False
 
     @property
-    def modular(self) -> bool:
+    def is_modular(self) -> bool:
         """Assembled of diffusers' modular blocks: it is called for `.images` and guided by its guider."""
         return self.pipeline.endswith("ModularPipeline")
 

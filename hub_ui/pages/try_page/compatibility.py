@@ -20,11 +20,11 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
     """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a way out."""
-    generate_settings.check_base(services.policy, base)
+    generate_settings.check_base_policy(services.policy, base)
     _, facts = with_header_facts(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
-    choice = base_models.choose(record.architecture, record.base_model, base)
+    choice = base_models.choose_base(record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         raise NoBase(
             f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
@@ -53,8 +53,8 @@ def suggest_base(
     if first is None:
         return None
     try:
-        generate_settings.check_base(services.policy, settings.base)
-        return base_models.choose(first.architecture, first.base_model, settings.base or None)
+        generate_settings.check_base_policy(services.policy, settings.base)
+        return base_models.choose_base(first.architecture, first.base_model, settings.base or None)
     except HubUiError:
         return None
 

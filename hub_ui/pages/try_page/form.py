@@ -13,7 +13,7 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.comparison import USUAL_STRIP, SheetKind
+from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.pages.try_page.settings import (
@@ -34,7 +34,7 @@ from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.widget import widget
 
 DEFAULT_SEED = 417
-USUAL_WEIGHTS: dict[SheetKind, tuple[float, ...]] = {"strip": USUAL_STRIP, "grid": (0.0, 0.5, 1.0)}
+USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
 DEFAULT_STEPS = 20
 UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 HERE, THERE = "This computer", "Replicate"
@@ -274,9 +274,9 @@ def base_choice(
         return gr.update(choices=choices, value=settings.base), render("base", line=line, problem=True)
     line = f"{choice.steps} steps · {choice.width} × {choice.height}"
     # Nobody knows the size of a person's own base yet.
-    line += f" · {choice.gigabytes:g} GB on disk" if base_models.by_id(choice.id) else ""
+    line += f" · {choice.gigabytes:g} GB on disk" if base_models.base_by_id(choice.id) else ""
     return gr.update(choices=_choices(choice.architecture), value=choice.id), render("base", line=line, problem=False)
 
 
 def _choices(architecture: str | None) -> list[tuple[str, str]]:
-    return [(base.label, base.id) for base in base_models.for_architecture(architecture)]
+    return [(base.label, base.id) for base in base_models.bases_for_architecture(architecture)]

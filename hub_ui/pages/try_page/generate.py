@@ -13,7 +13,7 @@ import gradio as gr
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison, SheetKind
+from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
@@ -186,7 +186,7 @@ def resume(render: Renderer, generations: Generations, view: View, id_: str) -> 
         yield from _follow(render, generations, id_, download_subject(view, view.settings.base))
 
 
-def is_about(kind: SheetKind, refs: Iterable[str], view: View) -> bool:
+def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
     """Whether images belong to what is looked at: the same comparison, and one of its LoRAs at least."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
     return ("pair" if kind == "one" else kind) == view.settings.sheet and (
@@ -265,8 +265,8 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
 def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
     """Raises UsageError where the LoRAs at hand can't be compared so."""
     weights = settings.weights or USUAL_WEIGHTS.get(settings.sheet, ())
-    varied = min(settings.varied, max(0, len(comparison.places(job)) - 1))
-    return comparison.of_kind(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
+    varied = min(settings.varied, max(0, len(comparison.lora_slices(job)) - 1))
+    return comparison.make_comparison(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
 
 
 def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import UsageError
-from hub_ui.generate.comparison import SheetKind
+from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.pages.events import Done, Failed, run_work
 from hub_ui.widgets.result import Result
 
@@ -33,7 +33,7 @@ class GenerationSubject:
     `downloads` were started for it; `waits_for` are those and others that it needs.
     """
 
-    kind: SheetKind
+    kind: ComparisonKind
     refs: tuple[str, ...]
     downloads: tuple[int, ...] = ()
     waits_for: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from hub_ui.generate import comparison
-from hub_ui.generate.request import GenerationResult
+from hub_ui.generate.result import GenerationResult
 from hub_ui.images.history import HistoryEntry
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.try_page import image_files
@@ -89,10 +89,10 @@ def restore(services: Services, render: Renderer, view: View, clicked: dict[str,
 
 def view_of_result(view: View, made: GenerationResult) -> View:
     """The Try page as it was when these images were generated."""
-    job, report, varied = made.job, made.report, comparison.varied(made.job, made.sheet)
-    several = made.sheet.kind in ("strip", "grid")
-    at = comparison.places(job)[varied].start if several else 0
-    weights = tuple(dict.fromkeys(cell.weights[at] for cell in made.sheet.cells)) if several else ()
+    job, report, varied = made.request, made.report, comparison.find_swept_lora(made.request, made.comparison)
+    several = made.comparison.kind in ("strip", "grid")
+    at = comparison.lora_slices(job)[varied].start if several else 0
+    weights = tuple(dict.fromkeys(cell.weights[at] for cell in made.comparison.cells)) if several else ()
     settings = TrySettings(
         prompt=job.prompt,
         negative=job.negative,
@@ -103,8 +103,8 @@ def view_of_result(view: View, made: GenerationResult) -> View:
         base=report.base_id if report.place == "local" else "",
         sampler=job.sampler or "",
         use_trigger_words=job.use_trigger_words,
-        sheet=made.sheet.kind if made.sheet.kind != "one" else "pair",
-        prompts=made.sheet.rows[1:] if made.sheet.kind == "grid" else (),
+        sheet=made.comparison.kind if made.comparison.kind != "one" else "pair",
+        prompts=made.comparison.rows[1:] if made.comparison.kind == "grid" else (),
         place="replicate" if report.place == "replicate" else "local",
         weights=weights,
         varied=varied if weights else 0,

@@ -11,7 +11,7 @@ from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
 from PIL.Image import Image
 
 from hub_ui.generate import comparison
-from hub_ui.generate.request import GenerationResult
+from hub_ui.generate.result import GenerationResult
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.web.images import address
 from hub_ui.widgets import format
@@ -25,30 +25,30 @@ def result_of(made: GenerationResult, cache: str) -> Result:
     folder = Path(tempfile.mkdtemp(dir=cache))
     # Once for all of them: it reads each LoRA's whole file.
     hashes = png_metadata.lora_hashes(made)
-    report, last = made.report, len(made.pictures) - 1
-    files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(made.pictures) + 1)]
+    report, last = made.report, len(made.images) - 1
+    files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(made.images) + 1)]
     for index, file in enumerate(files):
         png_metadata.save(made, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
     png_metadata.save_comparison(made, contact_sheet.contact(made), sheet, hashes)
-    varied, places = comparison.varied(made.job, made.sheet), comparison.places(made.job)
+    varied, places = comparison.find_swept_lora(made.request, made.comparison), comparison.lora_slices(made.request)
     return Result(
-        kind=made.sheet.kind,
-        refs=tuple(str(made.job.adapters[place.start].ref) for place in places),
+        kind=made.comparison.kind,
+        refs=tuple(str(made.request.adapters[place.start].ref) for place in places),
         tiles=tuple(
             Tile(src=address(file), label=cell.label, weight=cell.weights[places[varied].start] if places else 0.0)
-            for file, cell in zip(files, made.sheet.cells, strict=True)
+            for file, cell in zip(files, made.comparison.cells, strict=True)
         ),
         right=last,
-        width=made.pictures[last].image.width,
-        height=made.pictures[last].image.height,
+        width=made.images[last].image.width,
+        height=made.images[last].image.height,
         proof=" · ".join(coverage.sentence() for coverage in report.coverage) or "no LoRA",
         whole=all(coverage.whole for coverage in report.coverage),
         detail=details(made),
         varied=varied,
-        title=comparison.title(made.job, varied) if made.sheet.kind in ("strip", "grid") else "",
-        rows=made.sheet.rows,
-        columns=made.sheet.columns,
+        title=comparison.sweep_title(made.request, varied) if made.comparison.kind in ("strip", "grid") else "",
+        rows=made.comparison.rows,
+        columns=made.comparison.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
         control=save_image(report.control, cache) if report.control is not None else "",
@@ -62,10 +62,10 @@ def result_of(made: GenerationResult, cache: str) -> Result:
 
 def details(made: GenerationResult) -> str:
     report = made.report
-    seconds = [picture.seconds for picture in made.pictures if picture.seconds]
+    seconds = [picture.seconds for picture in made.images if picture.seconds]
     each = f"{sum(seconds) / len(seconds):.1f} s an image" if seconds else "from the cache"
     # All of it is in the settings that can be copied.
-    prompt = format.visible(made.sheet.cells[-1].prompt)
+    prompt = format.visible(made.comparison.cells[-1].prompt)
     prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return (
         f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from connectors.errors import HubUiError, UsageError
-from hub_ui.generate.comparison import SheetKind
+from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import form, generate
@@ -26,14 +26,14 @@ from hub_ui.widgets.widget import act_data, read_script, widget
 
 LARGEST_DICE = 2**32
 # One tab for each kind of comparison.
-LABELS: dict[SheetKind, str] = {
+LABELS: dict[ComparisonKind, str] = {
     "pair": "Without / with",
     "strip": "Weights",
     "trigger": "Trigger on / off",
     "both": "A · B · both",
     "grid": "Grid",
 }
-MAKE: dict[SheetKind, str] = {
+MAKE: dict[ComparisonKind, str] = {
     "pair": "Make the pair",
     "strip": "Make the weight sweep",
     "trigger": "Make the pair",
@@ -185,7 +185,7 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
 def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
     """Tabs, the button's text, the result's HTML, and the result: it stays until another comparison is chosen."""
     kind = view.settings.sheet
-    closed: dict[SheetKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
+    closed: dict[ComparisonKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
     shown: tuple[Any, Any] = (gr.skip(), gr.skip())
     if last is None or not generate.is_about(last.kind, last.refs, view):
         shown = result.empty_result_html(render, kind, several=len(view.stack) > 1), None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 from connectors.errors import UsageError
-from hub_ui.generate.comparison import SheetKind
+from hub_ui.generate.comparison import ComparisonKind
 
 Value = TypeVar("Value")
 Place = Literal["local", "replicate"]
@@ -39,7 +39,7 @@ class TrySettings:
     base: str = ""
     sampler: str = ""
     use_trigger_words: bool = True
-    sheet: SheetKind = "pair"
+    sheet: ComparisonKind = "pair"
     prompts: tuple[str, ...] = ()
     place: Place = "local"
     weights: tuple[float, ...] = ()
@@ -120,8 +120,8 @@ def weights_of(text: str | None) -> tuple[float, ...]:
     raise UsageError(f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
 
 
-def sheet_kind(text: str) -> SheetKind:
-    return text if text in get_args(SheetKind) and text != "one" else "pair"  # type: ignore[return-value]
+def sheet_kind(text: str) -> ComparisonKind:
+    return text if text in get_args(ComparisonKind) and text != "one" else "pair"  # type: ignore[return-value]
 
 
 def _valid(parse: Callable[[str | None], Value], text: str | None) -> Value | None:

@@ -11,7 +11,8 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.coverage import Coverage, Missed
-from hub_ui.generate.request import GeneratedImage, GenerationReport, GenerationRequest, GenerationResult, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 
 INK = Ref.parse("civitai:1001@2001#3001")
 
@@ -48,10 +49,10 @@ def report(**fields: Any) -> GenerationReport:
 def made(asked: GenerationRequest | None = None, sheet: Comparison | None = None, **fields: Any) -> GenerationResult:
     """Each picture has its own colour."""
     asked = asked or job()
-    sheet = sheet or comparison.one(asked)
+    sheet = sheet or comparison.single(asked)
     pictures = tuple(
         GeneratedImage(image=Image.new("RGB", (32, 16), (10 * i, 100, 200)), seconds=1.0)
         for i in range(len(sheet.cells))
     )
-    values: dict[str, Any] = {"job": asked, "sheet": sheet, "pictures": pictures, "report": report()}
+    values: dict[str, Any] = {"request": asked, "comparison": sheet, "images": pictures, "report": report()}
     return GenerationResult(**{**values, **fields})

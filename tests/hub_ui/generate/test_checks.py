@@ -85,7 +85,7 @@ def test_an_all_black_picture_is_noted(studio: Engine, base: str, monkeypatch: p
 
     monkeypatch.setattr(AutoencoderKL, "decode", lambda *_args, **_kwargs: (torch.full((1, 3, 32, 32), -1.0),))
     asked = job(base=base)
-    assert studio.generate(asked, comparison.one(asked)).report.notes == (
+    assert studio.generate(asked, comparison.single(asked)).report.notes == (
         "The picture “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
     )
 
@@ -94,11 +94,11 @@ def test_loras_that_change_nothing_are_noted(studio: Engine, base: str, tmp_path
     path = save_kohya(tmp_path / "zeros.safetensors")
     save_file({name: value * (name[-9:] != "up.weight") for name, value in load_file(path).items()}, path)
     asked = job(adapter(path, title="Ink"), base=base)
-    assert studio.generate(asked, comparison.pair(asked)).report.notes == (
+    assert studio.generate(asked, comparison.before_after(asked)).report.notes == (
         "The picture “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
     )
     asked = job(adapter(save_kohya(tmp_path / "whole.safetensors")), base=base)
-    assert studio.generate(asked, comparison.pair(asked)).report.notes == ()
+    assert studio.generate(asked, comparison.before_after(asked)).report.notes == ()
 
 
 @pytest.mark.parametrize(("colour", "count"), [((0, 0, 0), 1), ((2, 1, 0), 1), ((0, 0, 9), 0)])

@@ -8,8 +8,58 @@ import pytest
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.comparison import Comparison, add_words, prompt_as_used, remove_words, trigger_words
 from hub_ui.generate.request import GenerationRequest, LoraInput
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words", "used"),
+    [
+        ("a cat", ["sks style"], "sks style, a cat"),
+        ("a cat, SKS  Style", ["sks style"], "a cat, SKS  Style"),
+        ("drinking a cup", ["ink"], "ink, drinking a cup"),
+        ("a cat", ["b", "a", "b"], "b, a cat"),
+        ("x", ["b", "a"], "b, a, x"),
+        ("x", ["ink drawing", "ink"], "ink drawing, x"),
+        ("", ["b"], "b"),
+        ("  ", [], ""),
+        ("a cat", [" , ", ""], "a cat"),
+        ("a (TOK:1.2)", ["TOK"], "a (TOK:1.2)"),
+        ("x", ["c++ (style)"], "c++ (style), x"),
+        ("絵 の 猫", ["猫"], "絵 の 猫"),
+    ],
+)
+def test_each_word_is_there_exactly_once(prompt: str, words: list[str], used: str) -> None:
+    assert add_words(prompt, words) == used
+
+
+def test_words_of_all_loras_go_in_unless_the_person_says_no() -> None:
+    adapters = tuple(
+        LoraInput(ref=None, path=Path("x"), title="x", trigger_words=words)  # type: ignore[arg-type]
+        for words in (("one",), ("two",))
+    )
+    assert prompt_as_used(GenerationRequest(adapters=adapters, prompt="a cat")) == "one, two, a cat"
+    assert prompt_as_used(GenerationRequest(adapters=adapters, prompt="a cat", use_trigger_words=False)) == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words", "left"),
+    [
+        ("sks style, a cat", ["sks style"], "a cat"),
+        ("a cat, SKS  Style", ["sks style"], "a cat"),
+        ("a sks cat", ["sks"], "a cat"),
+        ("drinking a cup", ["ink"], "drinking a cup"),
+        ("ink drawing, a cat", ["ink", "ink drawing"], "a cat"),
+        ("a cat", [], "a cat"),
+    ],
+)
+def test_words_are_taken_out_again(prompt: str, words: list[str], left: str) -> None:
+    assert remove_words(prompt, words) == left
+
+
+def test_each_word_of_all_loras_counts_once() -> None:
+    adapters = [LoraInput(ref=None, path=Path("x"), title="x", trigger_words=words) for words in (("a", " b,"), ("a",))]  # type: ignore[arg-type]
+    assert trigger_words(adapters) == ("a", "b")
 
 
 def lora(title: str = "Ink", **fields: Any) -> LoraInput:
@@ -29,80 +79,80 @@ def weights(sheet: Comparison) -> list[tuple[float, ...]]:
 
 
 def test_one_picture_has_all_the_loras() -> None:
-    sheet = comparison.one(job(INK, PAPER))
+    sheet = comparison.single(job(INK, PAPER))
     assert (sheet.columns, weights(sheet)) == (("Ink 0.8 + Paper 0.5",), [(0.8, 0.5)])
 
 
 def test_one_picture_without_loras_is_the_base() -> None:
-    assert comparison.one(job()).columns == ("the base alone",)
+    assert comparison.single(job()).columns == ("the base alone",)
 
 
 def test_a_pair_is_without_and_with() -> None:
-    sheet = comparison.pair(job(INK))
+    sheet = comparison.before_after(job(INK))
     assert (sheet.columns, weights(sheet)) == (("without", "with Ink 0.8"), [(0.0,), (0.8,)])
 
 
 def test_trigger_words_are_in_both_pictures_of_a_pair() -> None:
-    sheet = comparison.pair(job(lora(trigger_words=("sks style",))))
+    sheet = comparison.before_after(job(lora(trigger_words=("sks style",))))
     assert [cell.prompt for cell in sheet.cells] == ["sks style, a cat"] * 2
 
 
 def test_a_strip_turns_the_first_lora_up_and_leaves_the_others() -> None:
-    sheet = comparison.strip(job(INK, PAPER))
+    sheet = comparison.weight_sweep(job(INK, PAPER))
     assert weights(sheet) == [(0.0, 0.5), (0.3, 0.5), (0.6, 0.5), (0.9, 0.5), (1.2, 0.5)]
     assert (sheet.rows, sheet.columns) == (("Ink, with Paper 0.5",), ("0", "0.3", "0.6", "0.9", "1.2"))
 
 
 def test_any_lora_can_be_the_one_that_is_varied() -> None:
-    sheet = comparison.strip(job(INK, PAPER), (0.0, 1.0), varied=1)
-    assert (weights(sheet), sheet.rows, comparison.varied(job(INK, PAPER), sheet)) == (
+    sheet = comparison.weight_sweep(job(INK, PAPER), (0.0, 1.0), varied=1)
+    assert (weights(sheet), sheet.rows, comparison.find_swept_lora(job(INK, PAPER), sheet)) == (
         [(0.8, 0.0), (0.8, 1.0)],
         ("Paper, with Ink 0.8",),
         1,
     )
-    assert weights(comparison.grid(job(INK, PAPER), ["a cat"], (0.0, 1.0), varied=1)) == [(0.8, 0.0), (0.8, 1.0)]
+    assert weights(comparison.prompt_grid(job(INK, PAPER), ["a cat"], (0.0, 1.0), varied=1)) == [(0.8, 0.0), (0.8, 1.0)]
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "sks style, a cat", "a cat, SKS  style"])
 def test_the_trigger_word_is_in_the_second_prompt_only_whatever_was_typed(prompt: str) -> None:
-    sheet = comparison.trigger(job(lora(trigger_words=("sks style",)), prompt=prompt))
+    sheet = comparison.trigger_comparison(job(lora(trigger_words=("sks style",)), prompt=prompt))
     assert [cell.prompt for cell in sheet.cells] == ["a cat", "sks style, a cat"]
     assert (sheet.columns, weights(sheet)) == (("without “sks style”", "with “sks style”"), [(0.8,), (0.8,)])
 
 
 def test_two_loras_are_shown_apart_and_together() -> None:
-    sheet = comparison.both(job(INK, PAPER))
+    sheet = comparison.lora_combinations(job(INK, PAPER))
     assert sheet.columns == ("without", "Ink 0.8", "Paper 0.5", "Ink 0.8 + Paper 0.5")
     assert weights(sheet) == [(0, 0), (0.8, 0), (0, 0.5), (0.8, 0.5)]
 
 
 def test_a_grid_has_a_row_for_each_prompt_and_a_column_for_each_weight() -> None:
-    sheet = comparison.grid(job(lora(trigger_words=("sks",))), ["a cat", " ", "a  dog"], (0, 1))
+    sheet = comparison.prompt_grid(job(lora(trigger_words=("sks",))), ["a cat", " ", "a  dog"], (0, 1))
     assert (sheet.rows, sheet.columns) == (("a cat", "a dog"), ("0", "1"))
     assert [cell.prompt for cell in sheet.cells] == ["sks, a cat", "sks, a cat", "sks, a dog", "sks, a dog"]
     assert weights(sheet) == [(0,), (1,), (0,), (1,)]
 
 
 def test_steps_stand_at_equal_distances() -> None:
-    assert comparison.steps(0, 1.2, 5) == comparison.USUAL_STRIP
-    assert comparison.steps(-1, 1, 3) == (-1, 0, 1)
+    assert comparison.weight_range(0, 1.2, 5) == comparison.DEFAULT_SWEEP
+    assert comparison.weight_range(-1, 1, 3) == (-1, 0, 1)
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: comparison.pair(job()), "Choose one"),
-        (lambda: comparison.strip(job()), "Choose one"),
-        (lambda: comparison.grid(job(), ["a"]), "Choose one"),
-        (lambda: comparison.both(job(INK)), "Choose two"),
-        (lambda: comparison.both(job(INK, INK, INK)), "Choose two"),
-        (lambda: comparison.trigger(job(INK)), "Try a pair instead"),
-        (lambda: comparison.grid(job(INK), ["", " "]), "Write one in each line"),
-        (lambda: comparison.grid(job(INK), ["a"] * 10), "50 pictures, and a sheet has room for 48"),
-        (lambda: comparison.strip(job(INK), ()), "at least one"),
-        (lambda: comparison.strip(job(INK), (float("nan"),)), "such as 0, 0.5"),
-        (lambda: comparison.steps(1, 0, 3), "from a lower weight"),
-        (lambda: comparison.steps(0, 1, 1), "2 to 48"),
+        (lambda: comparison.before_after(job()), "Choose one"),
+        (lambda: comparison.weight_sweep(job()), "Choose one"),
+        (lambda: comparison.prompt_grid(job(), ["a"]), "Choose one"),
+        (lambda: comparison.lora_combinations(job(INK)), "Choose two"),
+        (lambda: comparison.lora_combinations(job(INK, INK, INK)), "Choose two"),
+        (lambda: comparison.trigger_comparison(job(INK)), "Try a pair instead"),
+        (lambda: comparison.prompt_grid(job(INK), ["", " "]), "Write one in each line"),
+        (lambda: comparison.prompt_grid(job(INK), ["a"] * 10), "50 pictures, and a sheet has room for 48"),
+        (lambda: comparison.weight_sweep(job(INK), ()), "at least one"),
+        (lambda: comparison.weight_sweep(job(INK), (float("nan"),)), "such as 0, 0.5"),
+        (lambda: comparison.weight_range(1, 0, 3), "from a lower weight"),
+        (lambda: comparison.weight_range(0, 1, 1), "2 to 48"),
     ],
 )
 def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -> None:
@@ -111,26 +161,31 @@ def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -
 
 
 def test_long_titles_are_cut_in_labels() -> None:
-    assert comparison.one(job(lora("x" * 60, weight=1))).columns == ("x" * 39 + "… 1",)
+    assert comparison.single(job(lora("x" * 60, weight=1))).columns == ("x" * 39 + "… 1",)
 
 
 @pytest.mark.parametrize("kind", ["one", "pair", "strip", "trigger", "grid"])
-def test_a_comparison_is_made_by_its_name(kind: comparison.SheetKind) -> None:
+def test_a_comparison_is_made_by_its_name(kind: comparison.ComparisonKind) -> None:
     asked = job(lora(trigger_words=("inkstyle",)))
-    assert comparison.of_kind(kind, asked, ("a boat",), (0.0, 1.0)).kind == kind
+    assert comparison.make_comparison(kind, asked, ("a boat",), (0.0, 1.0)).kind == kind
 
 
 HIGH, LOW = lora("Boats"), lora("Boats", follows=True)
 
 
 def test_a_lora_in_two_files_is_turned_up_as_one() -> None:
-    sheet = comparison.strip(job(HIGH, LOW, PAPER), (0.0, 0.6))
+    sheet = comparison.weight_sweep(job(HIGH, LOW, PAPER), (0.0, 0.6))
     assert (sheet.rows, weights(sheet)) == (("Boats, with Paper 0.5",), [(0.0, 0.0, 0.5), (0.6, 0.6, 0.5)])
-    assert weights(comparison.grid(job(HIGH, LOW), ["a"], (0.3,))) == [(0.3, 0.3)]
-    assert comparison.pair(job(HIGH, LOW)).columns == ("without", "with Boats 0.8")
+    assert weights(comparison.prompt_grid(job(HIGH, LOW), ["a"], (0.3,))) == [(0.3, 0.3)]
+    assert comparison.before_after(job(HIGH, LOW)).columns == ("without", "with Boats 0.8")
 
 
 def test_a_lora_in_two_files_is_one_of_two_that_are_compared() -> None:
-    assert weights(comparison.both(job(HIGH, LOW, PAPER))) == [(0, 0, 0), (0.8, 0.8, 0), (0, 0, 0.5), (0.8, 0.8, 0.5)]
+    assert weights(comparison.lora_combinations(job(HIGH, LOW, PAPER))) == [
+        (0, 0, 0),
+        (0.8, 0.8, 0),
+        (0, 0, 0.5),
+        (0.8, 0.8, 0.5),
+    ]
     with pytest.raises(UsageError, match="needs two LoRAs, and there are 1"):
-        comparison.both(job(HIGH, LOW))
+        comparison.lora_combinations(job(HIGH, LOW))

@@ -152,10 +152,10 @@ def test_a_sheet_shows_what_diffusers_alone_draws(row: Row, bench: Bench, tmp_pa
     fields = {"prompt": PROMPT, "seed": 0, "guidance": 4.0, "base": str(tiny.folder)}
     asked = job(adapter(path, architecture=row.base.architecture), **fields)
 
-    made = studio.generate(asked, comparison.pair(asked))
+    made = studio.generate(asked, comparison.before_after(asked))
 
     call = {"height": 32, "width": 32, "guidance_scale": 4.0, "output_type": "pt"}
     wanted = plain(tiny.theirs, replace(row.base, call=call), [path], [(0.0,), (1.0,)])
-    for picture, drawn in zip(made.pictures, wanted, strict=True):
+    for picture, drawn in zip(made.images, wanted, strict=True):
         pixels = torch.from_numpy(np.array(picture.image)).permute(2, 0, 1)
         assert (pixels - 255 * drawn[0]).abs().max() <= 1

@@ -121,8 +121,8 @@ def pixels(picture: Any) -> Pixels:
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     asked = job(name)
-    made = studio.generate(asked, comparison.grid(asked, PROMPTS, STRIP))
-    measured = np.array([CLAIMS[name](pixels(picture)) for picture in made.pictures]).reshape(len(PROMPTS), len(STRIP))
+    made = studio.generate(asked, comparison.prompt_grid(asked, PROMPTS, STRIP))
+    measured = np.array([CLAIMS[name](pixels(picture)) for picture in made.images]).reshape(len(PROMPTS), len(STRIP))
     mean = measured.mean(axis=0)
     assert (np.diff(mean) > 0).all(), f"{name}: {np.round(mean, 3)}"
 
@@ -132,7 +132,7 @@ def test_the_trigger_words_switch_the_effect_on(studio: Engine, name: str) -> No
     differences = []
     for prompt in PROMPTS:
         asked = job(name, prompt=prompt)
-        without, with_words = studio.generate(asked, comparison.trigger(asked)).pictures
+        without, with_words = studio.generate(asked, comparison.trigger_comparison(asked)).images
         differences.append(np.abs(pixels(without) - pixels(with_words)).mean())
     assert np.mean(differences) > 5
 

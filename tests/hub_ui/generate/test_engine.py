@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GeneratedImage, GenerationCancelled, GenerationResult, LoraInput, Step
+from hub_ui.generate.request import GenerationCancelled, LoraInput, Step
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 
 
@@ -37,19 +38,19 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def one(studio: Engine, *adapters: LoraInput, **fields: Any) -> GeneratedImage:
     asked = job(*adapters, **fields)
-    return studio.generate(asked, comparison.one(asked)).pictures[0]
+    return studio.generate(asked, comparison.single(asked)).images[0]
 
 
 def pair(studio: Engine, *adapters: LoraInput, **fields: Any) -> GenerationResult:
     asked = job(*adapters, **fields)
-    return studio.generate(asked, comparison.pair(asked))
+    return studio.generate(asked, comparison.before_after(asked))
 
 
 def strip(
-    studio: Engine, *adapters: LoraInput, weights: tuple[float, ...] = comparison.USUAL_STRIP, **fields: Any
+    studio: Engine, *adapters: LoraInput, weights: tuple[float, ...] = comparison.DEFAULT_SWEEP, **fields: Any
 ) -> GenerationResult:
     asked = job(*adapters, **fields)
-    return studio.generate(asked, comparison.strip(asked, weights))
+    return studio.generate(asked, comparison.weight_sweep(asked, weights))
 
 
 def pixels(picture: GeneratedImage) -> NDArray[np.int64]:
@@ -70,26 +71,26 @@ def apart(one: GeneratedImage, other: GeneratedImage) -> float:
 
 
 def test_a_pair_differs_by_the_lora_alone(studio: Engine, base: str, kohya: Path) -> None:
-    without, with_lora = pair(studio, adapter(kohya), base=base).pictures
+    without, with_lora = pair(studio, adapter(kohya), base=base).images
     assert without.image.size == (32, 32)
     assert apart(without, with_lora) > 2
 
 
 def test_weight_0_is_the_base_bit_for_bit(studio: Engine, base: str, kohya: Path) -> None:
-    without, with_lora = pair(studio, adapter(kohya, weight=0.0), base=base).pictures
+    without, with_lora = pair(studio, adapter(kohya, weight=0.0), base=base).images
     assert same(without, with_lora)
 
 
 def test_without_is_the_picture_of_the_base_alone(studio: Engine, base: str, kohya: Path) -> None:
     alone = one(studio, base=base)
     studio.close()
-    assert alike(alone, pair(studio, adapter(kohya), base=base).pictures[0])
+    assert alike(alone, pair(studio, adapter(kohya), base=base).images[0])
 
 
 def test_each_picture_of_a_batch_is_the_one_drawn_alone(studio: Engine, base: str, kohya: Path) -> None:
-    together = strip(studio, adapter(kohya), base=base).pictures
+    together = strip(studio, adapter(kohya), base=base).images
     studio.close()
-    for picture, weight in zip(together, comparison.USUAL_STRIP, strict=True):
+    for picture, weight in zip(together, comparison.DEFAULT_SWEEP, strict=True):
         assert alike(picture, one(studio, adapter(kohya, weight=weight), base=base))
 
 
@@ -97,17 +98,17 @@ def test_the_same_job_makes_the_same_pair_in_another_studio(studio: Engine, base
     first = pair(studio, adapter(kohya), base=base)
     studio.close()
     second = pair(studio, adapter(kohya), base=base)
-    assert all(map(same, first.pictures, second.pictures))
+    assert all(map(same, first.images, second.images))
 
 
 def test_another_seed_makes_another_pair(studio: Engine, base: str, kohya: Path) -> None:
     first = pair(studio, adapter(kohya), base=base)
     second = pair(studio, adapter(kohya), base=base, seed=8)
-    assert not same(first.pictures[0], second.pictures[0])
+    assert not same(first.images[0], second.images[0])
 
 
 def test_the_weight_turns_the_effect_up(studio: Engine, base: str, kohya: Path) -> None:
-    none, low, high = strip(studio, adapter(kohya), weights=(0.0, 0.2, 1.0), base=base).pictures
+    none, low, high = strip(studio, adapter(kohya), weights=(0.0, 0.2, 1.0), base=base).images
     assert 0 < apart(none, low) < apart(none, high)
 
 
@@ -123,8 +124,8 @@ def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn(
     runs.clear()
     second = strip(studio, adapter(kohya, weight=0.8), base=base)
     assert runs == [6, 6]
-    assert second.pictures[0].image is first.pictures[0].image
-    assert second.pictures[2].image is first.pictures[1].image
+    assert second.images[0].image is first.images[0].image
+    assert second.images[2].image is first.images[1].image
 
 
 def test_the_base_is_drawn_once_whatever_lora_is_tried(
@@ -140,7 +141,7 @@ def test_the_same_sheet_again_draws_nothing(studio: Engine, base: str, kohya: Pa
     strip(studio, adapter(kohya), base=base)
     runs.clear()
     again = strip(studio, adapter(kohya), base=base)
-    assert (runs, [picture.seconds for picture in again.pictures]) == ([], [0.0] * 5)
+    assert (runs, [picture.seconds for picture in again.images]) == ([], [0.0] * 5)
 
 
 @pytest.mark.parametrize("fields", [{"seed": 8}, {"steps": 3}, {"guidance": 3.0}, {"width": 48}, {"negative": "x"}])
@@ -155,47 +156,47 @@ def test_anything_else_that_changes_the_picture_draws_it_anew(
 
 def test_equal_cells_are_drawn_once(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
     made = strip(studio, adapter(kohya), weights=(0.5, 0.5, 0.5), base=base)
-    assert (runs, len(made.pictures)) == ([2, 2], 3)
+    assert (runs, len(made.images)) == ([2, 2], 3)
 
 
 def test_rows_of_a_grid_with_different_prompts_share_a_batch(
     studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:
     asked = job(adapter(kohya), base=base)
-    made = studio.generate(asked, comparison.grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
+    made = studio.generate(asked, comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0)))
     assert runs == [8, 8]
-    assert len({picture.image.tobytes() for picture in made.pictures}) == 4
+    assert len({picture.image.tobytes() for picture in made.images}) == 4
 
 
 def test_the_trigger_word_alone_makes_the_difference(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya, trigger_words=("sks",)), base=base)
-    made = studio.generate(asked, comparison.trigger(asked))
-    assert apart(*made.pictures) > 0
-    assert alike(made.pictures[1], one(studio, adapter(kohya, trigger_words=("sks",)), base=base))
+    made = studio.generate(asked, comparison.trigger_comparison(asked))
+    assert apart(*made.images) > 0
+    assert alike(made.images[1], one(studio, adapter(kohya, trigger_words=("sks",)), base=base))
 
 
 def test_two_loras_are_drawn_apart_and_together(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
     a, b = adapter(kohya), adapter(save_peft(tmp_path / "peft.safetensors", seed=5))
     asked = job(a, b, base=base)
-    made = studio.generate(asked, comparison.both(asked))
+    made = studio.generate(asked, comparison.lora_combinations(asked))
     studio.close()
-    assert alike(made.pictures[1], one(studio, a, base=base))
-    assert alike(made.pictures[2], one(studio, b, base=base))
-    assert alike(made.pictures[3], one(studio, a, b, base=base))
+    assert alike(made.images[1], one(studio, a, base=base))
+    assert alike(made.images[2], one(studio, b, base=base))
+    assert alike(made.images[3], one(studio, a, b, base=base))
 
 
 def test_loras_stack_and_their_order_does_not_matter(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
     both = adapter(kohya), adapter(save_peft(tmp_path / "peft.safetensors", seed=5), weight=0.5)
     asked = job(*both, base=base)
-    made = studio.generate(asked, comparison.one(asked))
+    made = studio.generate(asked, comparison.single(asked))
     assert [(found.applied, found.total) for found in made.report.coverage] == [(72, 72), (48, 48)]
     studio.close()
-    assert alike(made.pictures[0], one(studio, *reversed(both), base=base))
+    assert alike(made.images[0], one(studio, *reversed(both), base=base))
 
 
 def test_a_lora_of_the_text_encoder_counts_for_each_picture(studio: Engine, base: str, tmp_path: Path) -> None:
     lora = adapter(save_kohya(tmp_path / "text.safetensors", text=True))
-    together = strip(studio, lora, weights=(0.0, 1.0), base=base).pictures
+    together = strip(studio, lora, weights=(0.0, 1.0), base=base).images
     studio.close()
     assert alike(together[0], one(studio, base=base))
     assert alike(together[1], one(studio, lora, base=base))
@@ -211,15 +212,15 @@ def test_the_base_is_untouched_after_all_of_it(studio: Engine, base: str, kohya:
 
 def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya, sha256="ab" * 32), base=base)
-    before = studio.generate(asked, comparison.one(asked)).pictures[0]
+    before = studio.generate(asked, comparison.single(asked)).images[0]
     studio._image_cache.clear()
 
     def replace_it(step: Step) -> None:
         if step.stage == "Drawing":
             save_kohya(kohya, seed=9, rank=8)
 
-    first = studio.generate(asked, comparison.one(asked), on_progress=replace_it).pictures[0]
-    second = studio.generate(asked, comparison.one(asked)).pictures[0]
+    first = studio.generate(asked, comparison.single(asked), on_progress=replace_it).images[0]
+    second = studio.generate(asked, comparison.single(asked)).images[0]
     assert (same(first, before), same(second, before)) == (True, False)
 
 
@@ -234,7 +235,7 @@ def test_switching_reloads_nothing(studio: Engine, base: str, kohya: Path) -> No
     one(studio, adapter(kohya), base=base)
     stages: list[Step] = []
     asked = job(adapter(kohya, weight=0.3), base=base)
-    again = studio.generate(asked, comparison.one(asked), on_progress=stages.append)
+    again = studio.generate(asked, comparison.single(asked), on_progress=stages.append)
     assert "Loading" not in " ".join(step.stage for step in stages)
     assert again.report.switch_seconds > 0
 
@@ -243,7 +244,7 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
     asked = adapter(kohya, trigger_words=("sks",))
     made = pair(studio, asked, base=base, seed=3, steps=None, guidance=5.0, width=16, height=16)
     report = made.report
-    assert [cell.prompt for cell in made.sheet.cells] == ["sks, a red cat"] * 2
+    assert [cell.prompt for cell in made.comparison.cells] == ["sks, a red cat"] * 2
     assert (report.seed, report.steps, report.guidance, report.sampler, report.notes) == (3, 25, 5.0, "DDIM", ())
     assert (report.device, report.width, report.height, report.base) == ("CPU", 16, 16, base)
 
@@ -251,7 +252,7 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
     steps: list[Step] = []
     asked = job(adapter(kohya), base=base)
-    studio.generate(asked, comparison.pair(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.before_after(asked), on_progress=steps.append)
     assert [(step.stage, step.done, step.total) for step in steps] == [
         (f"Loading {base}", 0, 0),
         ("Putting the LoRA on", 0, 0),
@@ -262,7 +263,7 @@ def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
 def test_a_small_preview_comes_with_the_steps(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base)
-    studio.generate(asked, comparison.one(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
     sizes = [step.preview.size for step in steps if step.preview is not None]
     assert sizes == [(32, 32)]
 
@@ -276,7 +277,7 @@ def test_drawing_is_stopped_within_one_step(
     with pytest.raises(GenerationCancelled):
         studio.generate(
             asked,
-            comparison.one(asked),
+            comparison.single(asked),
             on_progress=steps.append,
             is_cancelled=lambda: len(runs) >= after and bool(steps),
         )
@@ -288,7 +289,7 @@ def test_after_a_stop_everything_is_as_before(studio: Engine, base: str, kohya: 
     asked = job(adapter(kohya), base=base, steps=20)
     runs.clear()
     with pytest.raises(GenerationCancelled):
-        studio.generate(asked, comparison.strip(asked), is_cancelled=lambda: len(runs) > 2)
+        studio.generate(asked, comparison.weight_sweep(asked), is_cancelled=lambda: len(runs) > 2)
     studio._image_cache.clear()
     assert same(one(studio, base=base), before)
 
@@ -300,12 +301,14 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
         entered.set()
         leave.wait(10)
 
-    first = threading.Thread(target=studio.generate, args=(asked, comparison.one(asked)), kwargs={"on_progress": hold})
+    first = threading.Thread(
+        target=studio.generate, args=(asked, comparison.single(asked)), kwargs={"on_progress": hold}
+    )
     first.start()
     entered.wait(10)
     with pytest.raises(GenerationCancelled):
         studio.generate(
-            asked, comparison.one(asked), on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True
+            asked, comparison.single(asked), on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True
         )
     leave.set()
     first.join()
@@ -320,13 +323,13 @@ def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base:
         leave.wait(10)
 
     first = threading.Thread(
-        target=lambda: made.append(studio.generate(asked, comparison.one(asked), on_progress=hold))
+        target=lambda: made.append(studio.generate(asked, comparison.single(asked), on_progress=hold))
     )
     closing = threading.Thread(target=studio.close)
     first.start()
     entered.wait(10)
     closing.start()
-    assert studio.estimate(asked, comparison.one(asked)).images == 1
+    assert studio.estimate(asked, comparison.single(asked)).images == 1
     leave.set()
     for thread in (first, closing):
         thread.join(10)
@@ -339,8 +342,8 @@ def test_what_a_report_raises_keeps_nobody_waiting(studio: Engine, base: str) ->
 
     asked = job(base=base)
     with pytest.raises(ConnectionResetError):
-        studio.generate(asked, comparison.one(asked), on_progress=gone)
-    assert studio.generate(asked, comparison.one(asked)).pictures
+        studio.generate(asked, comparison.single(asked), on_progress=gone)
+    assert studio.generate(asked, comparison.single(asked)).images
 
 
 @pytest.mark.parametrize("fields", [{"width": 48}, {"prefix": "lora_unet_nobody."}])
@@ -353,7 +356,7 @@ def test_a_lora_of_which_nothing_applies_is_refused(
         pair(studio, adapter(path), base=base)
     assert runs == []
     asked = job(base=base)
-    assert studio.generate(asked, comparison.one(asked)).report.coverage == ()
+    assert studio.generate(asked, comparison.single(asked)).report.coverage == ()
 
 
 def test_loras_of_two_architectures_do_not_go_together(studio: Engine, kohya: Path) -> None:
@@ -400,7 +403,7 @@ def test_a_weight_that_is_no_number_is_told(studio: Engine, base: str, kohya: Pa
 
 def test_a_sheet_of_another_job_is_told(studio: Engine, base: str, kohya: Path) -> None:
     with pytest.raises(UsageError, match="one weight for each LoRA"):
-        studio.generate(job(base=base), comparison.pair(job(adapter(kohya))))
+        studio.generate(job(base=base), comparison.before_after(job(adapter(kohya))))
 
 
 def test_sides_are_brought_to_what_latents_can_be_cut_into(studio: Engine, base: str) -> None:
@@ -414,22 +417,22 @@ def test_nothing_to_draw_with_is_told(studio: Engine) -> None:
 
 def test_a_time_is_told_before_and_measured_after(studio: Engine, base: str, kohya: Path) -> None:
     asked = job(adapter(kohya), base=base, steps=4)
-    before = studio.estimate(asked, comparison.strip(asked))
+    before = studio.estimate(asked, comparison.weight_sweep(asked))
     assert (before.images, before.measured, studio._loaded) == (5, False, None)
-    studio.generate(asked, comparison.pair(asked))
-    after = studio.estimate(asked, comparison.strip(asked))
+    studio.generate(asked, comparison.before_after(asked))
+    after = studio.estimate(asked, comparison.weight_sweep(asked))
     assert (after.images, after.measured) == (4, True)
 
 
 def test_a_sampler_is_followed_and_the_base_has_its_own_back(studio: Engine, base: str) -> None:
     asked = job(base=base, sampler="Euler a")
-    assert studio.generate(asked, comparison.one(asked)).report.sampler == "Euler a"
+    assert studio.generate(asked, comparison.single(asked)).report.sampler == "Euler a"
     asked = job(base=base)
-    assert studio.generate(asked, comparison.one(asked)).report.sampler == "DDIM"
+    assert studio.generate(asked, comparison.single(asked)).report.sampler == "DDIM"
 
 
 def test_a_sampler_that_calls_twice_for_a_step_is_counted_as_asked(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base, sampler="Heun", steps=3)
-    studio.generate(asked, comparison.one(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
     assert (steps[-1].done, steps[-1].total) == (3, 3)

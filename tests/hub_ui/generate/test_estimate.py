@@ -11,7 +11,7 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
-SD = base_models.choose("sd1", None, None)
+SD = base_models.choose_base("sd1", None, None)
 
 
 def settings(**fields: Any) -> ResolvedRequest:
@@ -57,7 +57,7 @@ def test_loading_the_base_counts() -> None:
 def test_a_larger_picture_and_base_take_longer() -> None:
     small = guess_timing(SD, settings(), 1e12).step
     assert guess_timing(SD, settings(width=1024), 1e12).step == pytest.approx(2 * small)
-    assert guess_timing(base_models.choose("sdxl", None, None), settings(), 1e12).step > 2 * small
+    assert guess_timing(base_models.choose_base("sdxl", None, None), settings(), 1e12).step > 2 * small
 
 
 def test_stable_diffusion_on_a_processor_is_guessed_within_reason() -> None:

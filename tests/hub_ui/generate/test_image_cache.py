@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from hub_ui.generate.image_cache import ImageCache, effect_key
-from hub_ui.generate.request import GeneratedImage
+from hub_ui.generate.result import GeneratedImage
 from tests.hub_ui.generate.building import adapter
 
 INK, PAPER = adapter(Path("a"), sha256="a" * 64), adapter(Path("b"), sha256="b" * 64)

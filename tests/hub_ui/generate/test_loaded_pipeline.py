@@ -14,7 +14,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.modules import ParamHandle
-from hub_ui.generate.request import GenerationResult
+from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.test_engine import alike, one, same
 
@@ -57,19 +57,19 @@ def kohya(tmp_path: Path) -> Path:
 
 def strip(studio: Engine, kohya: Path, base: str) -> GenerationResult:
     asked = job(adapter(kohya), base=base)
-    return studio.generate(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
+    return studio.generate(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
 
 
 @pytest.mark.parametrize("error", [OF_CUDA, OF_CPU, OF_MPS], ids=["cuda", "cpu", "mps"])
 def test_a_batch_that_is_too_large_is_drawn_one_by_one(
     studio: Engine, base: str, kohya: Path, memory: Memory, error: Exception
 ) -> None:
-    whole = strip(studio, kohya, base).pictures
+    whole = strip(studio, kohya, base).images
     studio.close()
     memory.fill(2, error)
     made = strip(studio, kohya, base)
     assert memory.runs == [6, *[2] * 6]
-    assert all(map(alike, made.pictures, whole))
+    assert all(map(alike, made.images, whole))
     assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
 
 
@@ -131,9 +131,9 @@ def test_a_lora_that_is_merged_is_tried_a_second_time_too(
     path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
     save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
     asked = job(adapter(path), base=base)
-    made = studio.generate(asked, comparison.one(asked))
+    made = studio.generate(asked, comparison.single(asked))
     assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
-    assert not same(made.pictures[0], before)
+    assert not same(made.images[0], before)
 
 
 def test_memory_that_runs_out_while_a_lora_is_read_is_told(

@@ -8,12 +8,12 @@ import torch
 
 from connectors.errors import PreviewError
 from hub_ui.generate import memory
-from hub_ui.generate.base_models import choose
+from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device, move_to_device
 from hub_ui.generate.settings import ResolvedRequest
 
-XL = choose("sdxl", None, None)
+XL = choose_base("sdxl", None, None)
 
 
 class Recorder:
@@ -75,7 +75,7 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (32_000_000_000, 32_000_000_000))
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
-    assert choose_device(choose(architecture, None, None)).dtype == dtype
+    assert choose_device(choose_base(architecture, None, None)).dtype == dtype
 
 
 @pytest.mark.parametrize("level", ["model_offload", "group_offload"])
@@ -92,12 +92,12 @@ def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) ->
 
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
-    choice = choose("sd1", None, base)
+    choice = choose_base("sd1", None, base)
     pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))
     assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-FLUX, SDXL = choose("flux1", None, None), choose("sdxl", None, None)
+FLUX, SDXL = choose_base("flux1", None, None), choose_base("sdxl", None, None)
 GIGABYTE = 1_000_000_000
 
 
@@ -162,12 +162,12 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose("qwen-image", None, None), settings(), device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), device())
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.image_too_large(choose("sd3", None, "sd-3.5-large"), settings(), device())
+    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), device())
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 

@@ -12,7 +12,8 @@ from connectors.errors import UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
-from hub_ui.generate.request import GeneratedImage, GenerationRequest, GenerationResult, Step
+from hub_ui.generate.request import GenerationRequest, Step
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines import anima, dits, flux, ltx_video, qwen_image, sana, wan, z_image
@@ -137,7 +138,7 @@ def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> Generat
         adapters=(adapter(path, architecture=row.base.architecture),), prompt="a red cat", steps=2, base=str(base),
         guidance=3.0, width=call.get("width", 32), height=call.get("height", 32), frames=call.get("num_frames"),
     )  # fmt: skip
-    return studio.generate(job, comparison.strip(job, (0.0, 0.5, 1.0)), on_progress=steps.append)
+    return studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)), on_progress=steps.append)
 
 
 def apart(one: GeneratedImage, other: GeneratedImage) -> float:
@@ -148,11 +149,11 @@ def apart(one: GeneratedImage, other: GeneratedImage) -> float:
 def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, save: Any) -> None:
     steps: list[Step] = []
     made = strip(studio, save, tmp_path, steps)
-    none, half, whole = made.pictures
+    none, half, whole = made.images
     assert [coverage.whole for coverage in made.report.coverage] == [True]
     assert 0.5 < apart(none, half) < apart(none, whole)
     assert (steps[-1].done, steps[-1].total) == (6, 6)
-    assert (len(none.frames) > 1) is (made.job.frames is not None)
+    assert (len(none.frames) > 1) is (made.request.frames is not None)
     assert any(step.preview for step in steps)
 
 
@@ -168,26 +169,26 @@ def control_job(folder: Path, **fields: Any) -> GenerationRequest:
 
 def test_a_control_lora_is_steered_by_its_picture(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path)
-    made = studio.generate(job, comparison.strip(job, (0.0, 0.5, 1.0)))
-    none, half, whole = made.pictures
+    made = studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)))
+    none, half, whole = made.images
     assert (apart(none, half) > 1, apart(none, whole) > 1, apart(half, whole) > 1) == (True, True, True)
     assert made.report.control is not None
     other = control_job(tmp_path, control_kind="ready")
-    assert apart(studio.generate(other, comparison.one(other)).pictures[0], whole) > 0
+    assert apart(studio.generate(other, comparison.single(other)).images[0], whole) > 0
 
 
 def test_the_base_beside_a_control_lora_is_the_base_alone(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path)
-    without = studio.generate(job, comparison.pair(job)).pictures[0]
+    without = studio.generate(job, comparison.before_after(job)).images[0]
     studio._image_cache.clear()
     alone = GenerationRequest(adapters=(), base=job.base, prompt="a red cat", steps=2, width=32, height=32)
-    assert apart(studio.generate(alone, comparison.one(alone)).pictures[0], without) == 0
+    assert apart(studio.generate(alone, comparison.single(alone)).images[0], without) == 0
 
 
 def test_a_control_lora_without_a_picture_says_what_to_do(studio: Engine, tmp_path: Path) -> None:
     job = control_job(tmp_path, control=None)
     with pytest.raises(UsageError, match="Choose one"):
-        studio.generate(job, comparison.pair(job))
+        studio.generate(job, comparison.before_after(job))
 
 
 def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_pa
     job = GenerationRequest(
         adapters=(), base=base, prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )
-    assert studio.generate(job, comparison.one(job)).report.notes == (
+    assert studio.generate(job, comparison.single(job)).report.notes == (
         "No LoRA here is steered by a picture, so the control picture was not used.",
     )
 
@@ -206,7 +207,7 @@ def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine
     job = GenerationRequest(
         adapters=(), base=str(base), prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )
-    made = studio.generate(job, comparison.one(job))
+    made = studio.generate(job, comparison.single(job))
     assert made.report.control is not None
     assert made.report.control.getpixel((0, 0)) == (200, 30, 30)
-    assert made.pictures[0].image.size == (32, 32)
+    assert made.images[0].image.size == (32, 32)

@@ -17,7 +17,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from hub_ui.generate.prompt_cache import PromptCache, Row
+from hub_ui.generate.prompt_cache import PromptCache, PromptRow
 
 SIZES = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 30}
 CAT, DOG = [1, 2, 3, 4], [1, 5, 6, 4]
@@ -63,8 +63,8 @@ def qwen() -> Any:
     return Qwen3Model(config(**SIZES, num_key_value_heads=1, head_dim=8))
 
 
-def rows(*weights: float) -> list[Row]:
-    return [Row(weights=(weight,), effect=(("a", weight),) if weight else ()) for weight in weights]
+def rows(*weights: float) -> list[PromptRow]:
+    return [PromptRow(weights=(weight,), effect=(("a", weight),) if weight else ()) for weight in weights]
 
 
 @contextmanager

@@ -134,16 +134,16 @@ def _sent(recorder: Recorder) -> list[dict[str, Any]]:
 
 def test_a_pair_runs_at_weight_0_and_at_the_lora_s_own(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(weight=0.8))
-    made = place.generate(job, comparison.pair(job))
+    made = place.generate(job, comparison.before_after(job))
     assert [asked["lora_scale"] for asked in _sent(recorder)] == [0.0, 0.8]
     assert {(asked["prompt"], asked["seed"]) for asked in _sent(recorder)} == {("FGHRBR, a pier", 7)}
-    first, second = (picture.image for picture in made.pictures)
+    first, second = (picture.image for picture in made.images)
     assert first.tobytes() != second.tobytes()
 
 
 def test_the_pinned_version_runs_whatever_is_the_latest(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(f"replicate:ada/tuned@{OLDER}"))
-    made = place.generate(job, comparison.one(job))
+    made = place.generate(job, comparison.single(job))
     bodies = [json.loads(request.body) for request in recorder.requests if request.method == "POST"]
     assert [body["version"] for body in bodies] == [OLDER]
     assert made.report.base_revision == OLDER
@@ -151,7 +151,7 @@ def test_the_pinned_version_runs_whatever_is_the_latest(place: ReplicateBackend,
 
 def test_the_report_says_where_and_with_what(place: ReplicateBackend) -> None:
     job = _job(width=512, height=512)
-    report = place.generate(job, comparison.one(job)).report
+    report = place.generate(job, comparison.single(job)).report
     assert (report.place, report.device, report.base) == ("replicate", "Replicate", "ada/tuned aaaaaaaa")
     assert (report.base_id, report.seed, report.steps, report.guidance) == (f"replicate:ada/tuned@{TUNED}", 7, 28, 3.0)
     assert report.coverage == ()
@@ -160,16 +160,16 @@ def test_the_report_says_where_and_with_what(place: ReplicateBackend) -> None:
 
 def test_what_the_report_calls_its_base_runs_the_same_again(place: ReplicateBackend) -> None:
     job = _job()
-    first = place.generate(job, comparison.one(job))
-    again = place.generate(_job(base=first.report.base_id), comparison.one(job))
-    assert again.pictures[0].image.tobytes() == first.pictures[0].image.tobytes()
+    first = place.generate(job, comparison.single(job))
+    again = place.generate(_job(base=first.report.base_id), comparison.single(job))
+    assert again.images[0].image.tobytes() == first.images[0].image.tobytes()
 
 
 def test_a_strip_is_drawn_in_order(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job()
-    made = place.generate(job, comparison.strip(job, (1.2, 0.0, 0.6)))
+    made = place.generate(job, comparison.weight_sweep(job, (1.2, 0.0, 0.6)))
     assert [asked["lora_scale"] for asked in _sent(recorder)] == [1.2, 0.0, 0.6]
-    different = [_difference(made.pictures[1].image, picture.image) for picture in made.pictures]
+    different = [_difference(made.images[1].image, picture.image) for picture in made.images]
     assert different[0] > different[2] > different[1] == 0
 
 
@@ -179,15 +179,15 @@ def _difference(one: Image.Image, other: Image.Image) -> int:
 
 def test_what_would_be_the_same_picture_is_paid_for_once(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job()
-    made = place.generate(job, comparison.strip(job, (4.0, 3.0, 3.0)))
+    made = place.generate(job, comparison.weight_sweep(job, (4.0, 3.0, 3.0)))
     assert len(_sent(recorder)) == 1
-    assert [picture.seconds > 0 for picture in made.pictures] == [True, False, False]
+    assert [picture.seconds > 0 for picture in made.images] == [True, False, False]
     assert "This model takes -1 to 3 for lora_scale: 4 became 3." in made.report.notes
 
 
 def test_a_second_flux_lora_goes_along(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(), _flux("civitai:1001@2001", weight=0.5))
-    place.generate(job, comparison.both(job))
+    place.generate(job, comparison.lora_combinations(job))
     sent = _sent(recorder)
     assert [(asked["lora_scale"], asked["extra_lora_scale"]) for asked in sent] == [(0, 0), (1, 0), (0, 0.5), (1, 0.5)]
     assert sent[0]["extra_lora"] == "https://civitai.com/api/download/models/2001?type=Model&format=SafeTensor"
@@ -195,7 +195,7 @@ def test_a_second_flux_lora_goes_along(place: ReplicateBackend, recorder: Record
 
 def test_a_flux_lora_of_another_hub_runs_on_the_official_runner(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"))
-    report = place.generate(job, comparison.one(job)).report
+    report = place.generate(job, comparison.single(job)).report
     (asked,) = _sent(recorder)
     assert asked["lora_weights"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
     assert asked["go_fast"] is False
@@ -205,19 +205,19 @@ def test_a_flux_lora_of_another_hub_runs_on_the_official_runner(place: Replicate
 
 def test_any_runner_can_be_named_as_the_base(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_flux(f"hf:ada/ink@{COMMIT}#ink.safetensors"), base="replicate:ada/runner")
-    report = place.generate(job, comparison.one(job)).report
+    report = place.generate(job, comparison.single(job)).report
     assert _sent(recorder)[0]["hf_lora"] == f"https://huggingface.co/ada/ink/resolve/{COMMIT}/ink.safetensors"
     assert report.base_id == f"replicate:ada/runner@{RUNNER}"
 
 
 def test_a_schnell_lora_has_its_own_runner(place: ReplicateBackend) -> None:
     job = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-schnell"))
-    assert place.generate(job, comparison.one(job)).report.base == "black-forest-labs/flux-schnell-lora"
+    assert place.generate(job, comparison.single(job)).report.base == "black-forest-labs/flux-schnell-lora"
 
 
 def test_an_sdxl_fine_tune_is_asked_in_its_own_words(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(f"replicate:ada/sdxl@{SDXL}"), negative="fog", sampler="DDIM", width=768, height=512)
-    report = place.generate(job, comparison.pair(job)).report
+    report = place.generate(job, comparison.before_after(job)).report
     asked = _sent(recorder)[0]
     assert (asked["negative_prompt"], asked["scheduler"], asked["width"], asked["height"]) == ("fog", "DDIM", 768, 512)
     assert (report.sampler, report.steps, report.guidance) == ("DDIM", 50, 7.5)
@@ -228,7 +228,7 @@ def test_a_control_picture_is_uploaded_for_a_model_that_takes_one(
     place: ReplicateBackend, recorder: Recorder, hubs: HubEndpoints
 ) -> None:
     job = _job(_adapter(f"replicate:ada/edges@{EDGES}"), control=RED)
-    place.generate(job, comparison.one(job))
+    place.generate(job, comparison.single(job))
     assert _sent(recorder)[0]["control_image"].startswith(f"{hubs.replicate}/v1/files/")
 
 
@@ -236,7 +236,7 @@ def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
     place: ReplicateBackend, recorder: Recorder
 ) -> None:
     job = _job(control=RED)
-    notes = place.generate(job, comparison.one(job)).report.notes
+    notes = place.generate(job, comparison.single(job)).report.notes
     assert "This model takes no control image; it was left out." in notes
     assert "/v1/files" not in [request.path for request in recorder.requests]
 
@@ -244,14 +244,14 @@ def test_a_control_picture_stays_here_where_the_model_has_no_use_for_it(
 def test_pictures_come_as_they_are_whatever_the_file(place: ReplicateBackend, recorder: Recorder) -> None:
     """The runners would answer WebP; they are asked for PNG. A model that can't choose answers as it does."""
     job = _job()
-    made = place.generate(job, comparison.one(job))
+    made = place.generate(job, comparison.single(job))
     assert _sent(recorder)[0]["output_format"] == "png"
-    assert (made.pictures[0].image.mode, made.pictures[0].image.format) == ("RGB", None)
+    assert (made.images[0].image.mode, made.images[0].image.format) == ("RGB", None)
 
 
 def test_how_far_it_is_is_told(place: ReplicateBackend) -> None:
     job, steps = _job(), list[Step]()
-    place.generate(job, comparison.pair(job), on_progress=steps.append)
+    place.generate(job, comparison.before_after(job), on_progress=steps.append)
     stages = [step.stage for step in steps]
     assert stages[0] == "Asking Replicate"
     assert "Waiting for a machine on Replicate, picture 1 of 2" in stages
@@ -261,7 +261,7 @@ def test_how_far_it_is_is_told(place: ReplicateBackend) -> None:
 
 def test_a_price_is_known_before_anything_runs(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job()
-    assert place.estimate(job, comparison.strip(job)).sentence == (
+    assert place.estimate(job, comparison.weight_sweep(job)).sentence == (
         "about 8 s and $0.011 to $0.012 an image, 5 images: $0.06"
     )
     assert _sent(recorder) == []
@@ -274,7 +274,7 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
         return any("picture 2 of 5" in step.stage for step in steps)
 
     with pytest.raises(GenerationCancelled, match="was cancelled there"):
-        place.generate(job, comparison.strip(job), on_progress=steps.append, is_cancelled=cancelled)
+        place.generate(job, comparison.weight_sweep(job), on_progress=steps.append, is_cancelled=cancelled)
     ended = [request.path for request in recorder.requests if request.path.endswith("/cancel")]
     assert len(_sent(recorder)) == 5
     assert len(set(ended)) == 4
@@ -283,7 +283,7 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
 def test_who_cancels_before_it_began_pays_nothing(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job()
     with pytest.raises(GenerationCancelled):
-        place.generate(job, comparison.one(job), is_cancelled=lambda: True)
+        place.generate(job, comparison.single(job), is_cancelled=lambda: True)
     assert _sent(recorder) == []
 
 
@@ -291,13 +291,13 @@ def test_a_failure_ends_what_else_was_begun(place: ReplicateBackend, hubs: HubEn
     hubs.faults.add(Fault(kind="status", status=404, match=r"/v1/predictions/\w+$", hub="replicate", skip=8))
     job = _job()
     with pytest.raises(NotFound):
-        place.generate(job, comparison.strip(job, tuple(i / 10 for i in range(12))))
+        place.generate(job, comparison.weight_sweep(job, tuple(i / 10 for i in range(12))))
     assert any(request.path.endswith("/cancel") for request in recorder.requests)
 
 
 def test_the_first_picture_s_failure_costs_no_others(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(use_trigger_words=False)
-    sheet = comparison.grid(job, ["nsfw", "a pier"], (0.0, 1.0))
+    sheet = comparison.prompt_grid(job, ["nsfw", "a pier"], (0.0, 1.0))
     with pytest.raises(PreviewError, match=r"its safety checker refused the picture\. Change the prompt or the seed"):
         place.generate(job, sheet)
     assert len(_sent(recorder)) == 1
@@ -307,14 +307,14 @@ def test_what_the_model_says_of_a_failure_is_told(place: ReplicateBackend, monke
     monkeypatch.setattr("hub_ui.generate.replicate.slot", lambda *_: "https://civitai.red/models/1")
     job = _job(_flux("civitai:1001@2001"))
     with pytest.raises(PreviewError, match=r"could not draw it: Failed to parse URL.*replicate\.com/p/"):
-        place.generate(job, comparison.one(job))
+        place.generate(job, comparison.single(job))
 
 
 def test_without_a_key_nothing_is_asked(hubs: HubEndpoints, recorder: Recorder) -> None:
     job = _job()
     for call in (_place(hubs, None).generate, _place(hubs, None).estimate):
         with pytest.raises(KeyRequired, match="Drawing on Replicate needs a key, and costs money there"):
-            call(job, comparison.one(job))
+            call(job, comparison.single(job))
     assert recorder.requests == ()
 
 
@@ -334,19 +334,19 @@ def test_refusals_are_told_with_what_to_do(
     hubs.faults.add(Fault(kind="status", match="/predictions$", hub="replicate", **fault))
     job = _job()
     with pytest.raises(error, match=words):
-        place.generate(job, comparison.one(job))
+        place.generate(job, comparison.single(job))
 
 
 def test_a_hub_that_asks_for_a_moment_gets_it(place: ReplicateBackend, hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="status", status=429, retry_after=1, match="/predictions", hub="replicate", times=2))
     job = _job()
-    assert len(place.generate(job, comparison.one(job)).pictures) == 1
+    assert len(place.generate(job, comparison.single(job)).images) == 1
 
 
 def test_a_picture_whose_bytes_break_off_is_fetched_again(place: ReplicateBackend, hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="cut", match="/xezq/", hub="delivery", after_bytes=50, times=2))
     job = _job()
-    assert len(place.generate(job, comparison.one(job)).pictures) == 1
+    assert len(place.generate(job, comparison.single(job)).images) == 1
 
 
 @pytest.mark.parametrize(
@@ -366,33 +366,34 @@ def test_what_can_t_run_there_is_told_before_it_costs(
     place: ReplicateBackend, recorder: Recorder, adapter: LoraInput, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        place.generate(_job(adapter), comparison.one(_job(adapter)))
+        place.generate(_job(adapter), comparison.single(_job(adapter)))
     assert _sent(recorder) == []
 
 
 def test_more_loras_than_there_is_room_for_are_told(place: ReplicateBackend) -> None:
     job = _job(_adapter(f"replicate:ada/sdxl@{SDXL}"), _flux("civitai:1001@2001"))
     with pytest.raises(UsageError, match="takes one LoRA at a time, not 2"):
-        place.generate(job, comparison.one(job))
+        place.generate(job, comparison.single(job))
 
 
 def test_a_file_behind_a_key_is_not_fetched_from_there(hubs: HubEndpoints) -> None:
     job = _job(_flux("civitai:1001@2001"))
     with pytest.raises(Gated, match="try it here instead"):
-        _place(hubs, access=lambda _: "gated").generate(job, comparison.one(job))
+        _place(hubs, access=lambda _: "gated").generate(job, comparison.single(job))
 
 
 def test_a_base_of_this_machine_means_nothing_there(place: ReplicateBackend) -> None:
     job = _job(base="sd-1.5")
     assert (
-        "On Replicate the base is ada/tuned's own, not sd-1.5." in place.generate(job, comparison.one(job)).report.notes
+        "On Replicate the base is ada/tuned's own, not sd-1.5."
+        in place.generate(job, comparison.single(job)).report.notes
     )
 
 
 def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_making.drawn_picture", lambda *_, **__: RED.read_bytes())
     job = _job()
-    notes = place.generate(job, comparison.pair(job)).report.notes
+    notes = place.generate(job, comparison.before_after(job)).report.notes
     assert "With and without the LoRA the pictures are the same: it has no effect there." in notes
 
 
@@ -406,7 +407,7 @@ def test_what_is_no_picture_is_told(
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_making.drawn_picture", lambda *_, **__: answer)
     job = _job()
     with pytest.raises(error, match=words):
-        place.generate(job, comparison.one(job))
+        place.generate(job, comparison.single(job))
 
 
 def test_a_picture_on_another_s_host_is_not_fetched(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,12 +416,12 @@ def test_a_picture_on_another_s_host_is_not_fetched(place: ReplicateBackend, mon
     )
     job = _job()
     with pytest.raises(BadAnswer, match="a host that isn't its own"):
-        place.generate(job, comparison.one(job))
+        place.generate(job, comparison.single(job))
 
 
 def test_the_key_goes_to_the_api_alone(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(), _flux("civitai:1001@2001", weight=0.5))
-    place.generate(job, comparison.both(job))
+    place.generate(job, comparison.lora_combinations(job))
     assert {request.origin for request in recorder.requests} == {"replicate", "delivery"}
     assert not any(KEY in request.text for request in recorder.requests if request.origin == "delivery")
     assert not any(KEY in request.target or KEY.encode() in request.body for request in recorder.requests)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.replicate.inputs import Input, Inputs, Runnable
-from hub_ui.generate.replicate_prices import Price, format_dollars, image_price, training_price
+from hub_ui.generate.replicate import Price, format_dollars, image_price, training_price
 
 
 def _inputs(*names: str) -> Inputs:

@@ -11,7 +11,7 @@ from tests.hub_ui.generate import making
 
 
 def test_a_size_that_no_pipeline_draws_is_told() -> None:
-    choice = base_models.choose("tiny-shapes", None, None)
+    choice = base_models.choose_base("tiny-shapes", None, None)
     asked = making.job(width=100, height=77)
     assert size_notes(asked, resolve_request(asked, choice)) == (
         "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77.",
@@ -26,6 +26,6 @@ def test_a_size_that_no_pipeline_draws_is_told() -> None:
 def test_a_seed_has_limits_and_they_are_named(seed: int) -> None:
     asked = making.job(seed=seed)
     with pytest.raises(UsageError, match=r"from 0 to 9223372036854775807"):
-        check_request(asked, comparison.one(asked))
+        check_request(asked, comparison.single(asked))
     asked = making.job(seed=2**63 - 1)
-    check_request(asked, comparison.one(asked))
+    check_request(asked, comparison.single(asked))

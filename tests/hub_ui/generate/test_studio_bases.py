@@ -12,7 +12,8 @@ from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationResult, Step
+from hub_ui.generate.request import Step
+from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
@@ -43,7 +44,7 @@ def lora(tmp_path: Path) -> Path:
 
 def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -> GenerationResult:
     asked = job(adapter(lora), base=base)
-    return studio.generate(asked, comparison.one(asked), on_progress=told.append if told is not None else None)
+    return studio.generate(asked, comparison.single(asked), on_progress=told.append if told is not None else None)
 
 
 def test_a_base_from_a_hub_draws_and_is_pinned_in_the_report(online: Engine, lora: Path) -> None:
@@ -83,7 +84,7 @@ def test_a_checkpoint_on_this_disk_draws(
     snapshot.symlink_to(wide)
     studio = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path / "cache"))
     asked = job(base=str(checkpoint))
-    made = studio.generate(asked, comparison.one(asked))
+    made = studio.generate(asked, comparison.single(asked))
     studio.close()
     assert (made.report.base, made.report.base_revision) == ("mine.safetensors", revision)
-    assert made.pictures[0].image.size == (32, 32)
+    assert made.images[0].image.size == (32, 32)

@@ -8,7 +8,8 @@ from PIL import Image
 
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GeneratedImage, GenerationReport, GenerationRequest, GenerationResult
+from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.images.contact_sheet import contact
 from tests.hub_ui.generate.test_comparison import lora
 
@@ -23,7 +24,7 @@ def made(sheet: Comparison, size: tuple[int, int] = (256, 128)) -> GenerationRes
     images = (Image.new("RGB", size, COLOURS[i % 4]) for i in range(len(sheet.cells)))
     pictures = tuple(GeneratedImage(image=image, seconds=0) for image in images)
     return GenerationResult(
-        job=GenerationRequest(adapters=(lora(),), prompt="a cat"), sheet=sheet, pictures=pictures, report=REPORT
+        request=GenerationRequest(adapters=(lora(),), prompt="a cat"), comparison=sheet, images=pictures, report=REPORT
     )
 
 
@@ -38,7 +39,7 @@ def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, in
 
 
 def test_pictures_stand_in_their_rows_and_columns() -> None:
-    paper = contact(made(comparison.grid(job(), ["a cat", "a dog"], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(job(), ["a cat", "a dog"], (0, 1))))
     red, green, blue = (area(paper, colour) for colour in COLOURS[:3])
     assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
     assert (green[0] > red[2], green[1] == red[1]) == (True, True)
@@ -46,7 +47,7 @@ def test_pictures_stand_in_their_rows_and_columns() -> None:
 
 
 def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
-    paper = contact(made(comparison.grid(job(), ["a cat", "a dog"], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(job(), ["a cat", "a dog"], (0, 1))))
     left, top, _, bottom = area(paper, COLOURS[0])
     above, beside = (np.asarray(paper.crop(box)) for box in ((left, 0, left + 256, top), (0, top, left, bottom)))
     assert (above.min() < 60, beside.min() < 60) == (True, True)
@@ -55,11 +56,11 @@ def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
 
 @pytest.mark.parametrize("prompt", ["a long prompt of many words " * 20, "x" * 500])
 def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
-    paper = contact(made(comparison.grid(job(), [prompt], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(job(), [prompt], (0, 1))))
     assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
 
 
 def test_tiny_pictures_are_shown_larger() -> None:
-    paper = contact(made(comparison.pair(job()), size=(32, 32)))
+    paper = contact(made(comparison.before_after(job()), size=(32, 32)))
     left, top, right, bottom = area(paper, COLOURS[0])
     assert (right - left, bottom - top) == (192, 192)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.request import GeneratedImage
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.images.history import History
 from tests.hub_ui.generate import making
 
@@ -30,7 +30,7 @@ def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail(tmp_path: Path) ->
 def test_a_sheet_is_one_entry(tmp_path: Path) -> None:
     asked = making.job()
     history = History(tmp_path)
-    history.add(making.made(asked, comparison.strip(asked, (0.0, 0.5, 1.0))))
+    history.add(making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0))))
     (kept,) = history.entries()
     assert [path.name.removeprefix(kept.id) for path in kept.paths] == ["-01.png", "-02.png", "-03.png"]
 
@@ -46,20 +46,22 @@ def test_the_newest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
 
 def test_a_sheet_comes_back_as_it_was_made(tmp_path: Path) -> None:
     asked = making.job(steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
-    made = making.made(asked, comparison.pair(asked), report=making.report(control=Image.new("RGB", (8, 8), "white")))
+    made = making.made(
+        asked, comparison.before_after(asked), report=making.report(control=Image.new("RGB", (8, 8), "white"))
+    )
     history = History(tmp_path)
     back = history.load(history.add(made).id)
-    assert (back.sheet, back.job.prompt) == (made.sheet, asked.prompt)
+    assert (back.comparison, back.request.prompt) == (made.comparison, asked.prompt)
     assert back.report.control is not None
-    for one, other in zip(back.pictures, made.pictures, strict=True):
+    for one, other in zip(back.images, made.images, strict=True):
         assert (np.asarray(one.image) == np.asarray(other.image)).all()
 
 
 def test_a_clip_comes_back_with_its_frames(tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     history = History(tmp_path)
-    made = making.made(pictures=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
-    (picture,) = history.load(history.add(made).id).pictures
+    made = making.made(images=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
+    (picture,) = history.load(history.add(made).id).images
     assert [frame.getpixel((0, 0)) for frame in picture.frames] == [(0, 0, 0), (60, 0, 0), (120, 0, 0), (180, 0, 0)]
 
 
@@ -98,7 +100,7 @@ def test_what_was_removed_is_told(tmp_path: Path) -> None:
 def test_half_a_sheet_is_told(tmp_path: Path) -> None:
     asked = making.job()
     history = History(tmp_path)
-    kept = history.add(making.made(asked, comparison.pair(asked)))
+    kept = history.add(making.made(asked, comparison.before_after(asked)))
     kept.paths[1].unlink()
     with pytest.raises(NotFound, match="Some of its pictures are gone"):
         history.load(kept.id)

@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import base_models, comparison
-from hub_ui.generate.request import GeneratedImage, GenerationRequest
+from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import Infotext
 from hub_ui.images.provenance import ControlProvenance
@@ -65,18 +66,18 @@ def test_refs_and_weights_are_read_back(tmp_path: Path) -> None:
 
 def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
     asked = making.job()
-    png_metadata.save(making.made(asked, comparison.pair(asked)), 0, tmp_path / "a.png")
+    png_metadata.save(making.made(asked, comparison.before_after(asked)), 0, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
     assert (read.weights, read.cell, read.whole_comparison) == ((0.0,), 0, None)
-    assert read.sheet == comparison.pair(asked)
+    assert read.sheet == comparison.before_after(asked)
 
 
 def test_a_sheet_as_one_picture_says_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
-    made = making.made(asked, comparison.strip(asked, (0.0, 0.5, 1.0)))
+    made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
     png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
-    assert read.whole_comparison == made.sheet
+    assert read.whole_comparison == made.comparison
     assert again(tmp_path / "a.png").width == 32
 
 
@@ -108,7 +109,7 @@ def test_other_programs_find_the_parameters(tmp_path: Path) -> None:
 
 def test_a_cell_without_loras_names_none() -> None:
     asked = making.job()
-    text = png_metadata.infotext_of(making.made(asked, comparison.pair(asked)), 0)
+    text = png_metadata.infotext_of(making.made(asked, comparison.before_after(asked)), 0)
     assert "lora" not in text.casefold()
 
 
@@ -128,20 +129,20 @@ def test_loras_of_other_hubs_are_no_resources_of_civitai() -> None:
 def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
     film = GeneratedImage(image=frames[2], frames=frames, seconds=1.0)
-    png_metadata.save(making.made(pictures=(film,)), 0, tmp_path / "a.png")
+    png_metadata.save(making.made(images=(film,)), 0, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert (getattr(image, "n_frames", 0), image.info["duration"]) == (4, 62)
     assert again(tmp_path / "a.png").frames == 4
 
 
 def test_a_base_knows_how_fast_its_clips_run(tmp_path: Path) -> None:
-    film = next(base for base in base_models.BASES if base.film)
+    film = next(base for base in base_models.BASES if base.video)
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(2))
     picture = GeneratedImage(image=frames[0], frames=frames, seconds=1.0)
-    png_metadata.save(making.made(pictures=(picture,), report=making.report(base_id=film.id)), 0, tmp_path / "a.png")
-    assert film.film is not None
+    png_metadata.save(making.made(images=(picture,), report=making.report(base_id=film.id)), 0, tmp_path / "a.png")
+    assert film.video is not None
     with Image.open(tmp_path / "a.png") as image:
-        assert image.info["duration"] == 1000 // film.film.fps
+        assert image.info["duration"] == 1000 // film.video.fps
 
 
 def test_letters_that_no_file_can_hold_cost_no_picture(tmp_path: Path) -> None:
@@ -207,20 +208,20 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
 
 def test_what_was_made_comes_back_from_its_pictures(tmp_path: Path) -> None:
     asked = making.job(sampler="euler", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5")
-    made = making.made(asked, comparison.pair(asked))
+    made = making.made(asked, comparison.before_after(asked))
     for cell in range(2):
         png_metadata.save(made, cell, tmp_path / f"{cell}.png")
-    back = png_metadata.restore([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.pictures)
+    back = png_metadata.restore([png_metadata.read(tmp_path / f"{cell}.png") for cell in range(2)], made.images)
     assert back is not None
-    assert (back.sheet, back.report, back.pictures) == (made.sheet, made.report, made.pictures)
-    assert back.job == replace(asked, adapters=(making.adapter(path=Path()),))
+    assert (back.comparison, back.report, back.images) == (made.comparison, made.report, made.images)
+    assert back.request == replace(asked, adapters=(making.adapter(path=Path()),))
 
 
 def test_half_a_sheet_is_not_made_up(tmp_path: Path) -> None:
     asked = making.job()
-    made = making.made(asked, comparison.pair(asked))
+    made = making.made(asked, comparison.before_after(asked))
     png_metadata.save(made, 0, tmp_path / "0.png")
-    assert png_metadata.restore([png_metadata.read(tmp_path / "0.png")], made.pictures[:1]) is None
+    assert png_metadata.restore([png_metadata.read(tmp_path / "0.png")], made.images[:1]) is None
 
 
 def test_a_picture_of_a1111_says_what_it_can(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_no_change_needs_no_words(tmp_path: Path) -> None:
 
 def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
-    png_metadata.save(making.made(asked, comparison.pair(asked)), 1, tmp_path / "a.png")
+    png_metadata.save(making.made(asked, comparison.before_after(asked)), 1, tmp_path / "a.png")
     (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
     assert note == "It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."
 

@@ -114,7 +114,7 @@ def test_an_estimate_on_replicate_is_refused(keyed: Visitor, recorder: Recorder)
     recorder.forget()
     job = GenerationRequest(adapters=(), prompt="a boat")
     with pytest.raises(UsageError, match="generates on its own computer only"):
-        keyed.services.generation.estimate(job, comparison.one(job), place="replicate")
+        keyed.services.generation.estimate(job, comparison.single(job), place="replicate")
     assert recorder.requests == ()
 
 
@@ -160,7 +160,7 @@ def given(**fields: Any) -> GenerationRequest:
 def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: GenerationRequest, said: str) -> None:
     for ask in (keyed.services.generation.generate, keyed.services.generation.estimate):
         with pytest.raises(UsageError, match=said):
-            ask(job, comparison.one(job))
+            ask(job, comparison.single(job))
 
 
 def test_a_visitor_tries_at_most_four_loras_at_once(keyed: Visitor) -> None:

@@ -17,10 +17,11 @@ from PIL import Image
 
 from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
-from hub_ui.generate.base_models.download import Plan
+from hub_ui.generate.base_models.download import DownloadPlan
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationRequest, GenerationResult
+from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from tests.hub_ui.commands.try_.images import LORAS, REF, Keyboard, generate, is_same
 from tests.hub_ui.generate.building import save_kohya
@@ -136,7 +137,7 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.Cap
 def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     base: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gated(*_: object) -> Plan:
+    def gated(*_: object) -> DownloadPlan:
         raise Gated("Agree to its licence first.", hub="huggingface")
 
     monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)

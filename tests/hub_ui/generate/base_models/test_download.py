@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import DoesNotFit, Gated, HubDown, HubUiError, KeyRequired, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, by_id, choose
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, base_by_id, choose_base
 from hub_ui.generate.base_models import download as base_models_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from tests.hub_ui.generate.base_hub import save_hub, text
@@ -53,7 +53,7 @@ def offline(source: Source) -> Source:
 
 
 def of(repo: str, **fields: Any) -> PipelineSpec:
-    return replace(choose("sd1", None, repo), **fields)
+    return replace(choose_base("sd1", None, repo), **fields)
 
 
 def silently(_count: int) -> None:
@@ -181,7 +181,7 @@ def test_a_gated_base_says_what_to_do(source: Source, token: str | None, said: s
 
 def test_a_gated_base_of_the_table_says_so_though_the_hub_hides_it(source: Source) -> None:
     with pytest.raises(Gated, match=r"open https://huggingface\.co/black-forest-labs/FLUX\.1-dev, agree"):
-        plan_download(choose("flux1", None, None), source)
+        plan_download(choose_base("flux1", None, None), source)
 
 
 def test_who_was_let_in_gets_a_gated_base(source: Source, hubs: HubEndpoints) -> None:
@@ -238,15 +238,15 @@ def failing(error: Exception) -> Callable[..., str]:
 
 
 def test_a_folder_takes_nothing(base: str, offline: Source) -> None:
-    planned = plan_download(choose("sd1", None, base), offline)
-    assert (planned.bytes, planned.pieces, planned.repo) == (0, (), base)
+    planned = plan_download(choose_base("sd1", None, base), offline)
+    assert (planned.bytes, planned.repos, planned.repo) == (0, (), base)
     assert download(planned, offline, silently).folder == Path(base)
 
 
 def test_parts_of_other_repos_are_fetched_from_there(source: Source, offline: Source) -> None:
-    choice = replace(by_id("anima") or of("maker/tiny"), source="maker/modular", revision=None)
+    choice = replace(base_by_id("anima") or of("maker/tiny"), source="maker/modular", revision=None)
     planned = plan_download(choice, source)
-    assert [(piece.repo, piece.part) for piece in planned.pieces] == [
+    assert [(piece.repo, piece.part) for piece in planned.repos] == [
         ("maker/modular", None),
         ("maker/tiny", "tokenizer"),
     ]
@@ -257,7 +257,9 @@ def test_parts_of_other_repos_are_fetched_from_there(source: Source, offline: So
 
 def test_parts_that_a_repo_leaves_out_are_borrowed(source: Source) -> None:
     llama = SharedComponent(part="text_encoder_4", kind="CLIPTextModel", repo="maker/tiny", folder="text_encoder")
-    fetched = download(plan_download(of("maker/tiny", assumed=False, borrowed=(llama,)), source), source, silently)
+    fetched = download(
+        plan_download(of("maker/tiny", assumed=False, shared_components=(llama,)), source), source, silently
+    )
     assert all_of(fetched.parts["text_encoder_4"]) == ["config.json", "model.safetensors"]
 
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from connectors.errors import NoBase, PreviewError
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose_base
 from hub_ui.generate.base_models import load as base_models_load
-from hub_ui.generate.base_models.download import Fetched, Source, download, plan_download
+from hub_ui.generate.base_models.download import LocalBase, Source, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.control_image import control_pipeline
+from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.memory import Device
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
@@ -41,10 +41,10 @@ def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def of(folder: Path | str, **fields: Any) -> PipelineSpec:
-    return replace(choose(None, None, str(folder)), **fields)
+    return replace(choose_base(None, None, str(folder)), **fields)
 
 
-def load_base(folder: Path | str, fetched: Fetched | None = None, **fields: Any) -> Any:
+def load_base(folder: Path | str, fetched: LocalBase | None = None, **fields: Any) -> Any:
     return load_pipeline(of(folder, **fields), fetched or Path(folder), CPU)
 
 
@@ -109,7 +109,7 @@ def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
     data = json.loads(index.read_text())
     data["vae"][2]["pretrained_model_name_or_path"] = "someone/else"
     index.write_text(json.dumps(data))
-    fetched = Fetched(folder=folder, parts={"vae": tmp_path / "vae"})
+    fetched = LocalBase(folder=folder, parts={"vae": tmp_path / "vae"})
     assert load_base(folder, fetched)(**DRAW, max_sequence_length=24).images[0].size == (32, 32)
 
 
@@ -123,8 +123,8 @@ def test_a_modular_pipeline_with_a_broken_part_is_told(tmp_path: Path) -> None:
 def test_a_borrowed_part_is_put_in(copy: Path, tmp_path: Path) -> None:
     (copy / "text_encoder").rename(tmp_path / "encoder")
     lent = SharedComponent(part="text_encoder", kind="CLIPTextModel", repo="someone/clip")
-    fetched = Fetched(folder=copy, parts={"text_encoder": tmp_path / "encoder"})
-    assert load_base(copy, fetched, borrowed=(lent,))(**DRAW).images[0].size == (32, 32)
+    fetched = LocalBase(folder=copy, parts={"text_encoder": tmp_path / "encoder"})
+    assert load_base(copy, fetched, shared_components=(lent,))(**DRAW).images[0].size == (32, 32)
 
 
 def remove(name: str) -> Callable[[Path], None]:
@@ -159,7 +159,7 @@ def test_a_damaged_download_says_what_to_delete(copy: Path, tmp_path: Path) -> N
     (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
     snapshot = tmp_path / "models--maker--tiny" / "snapshots" / ("1" * 40)
     snapshot.parent.mkdir(parents=True)
-    fetched = Fetched(folder=copy.rename(snapshot), revision="1" * 40)
+    fetched = LocalBase(folder=copy.rename(snapshot), revision="1" * 40)
     with pytest.raises(NoBase, match=r"Delete .*/models--maker--tiny to have it fetched again"):
         load_base(snapshot, fetched)
 
@@ -201,7 +201,7 @@ def source(hubs: HubEndpoints, tmp_path: Path) -> Source:
 
 def spec_of_single_file(path: Path) -> PipelineSpec:
     """As it is chosen, but that the rest comes from the local hub's copy of Stable Diffusion."""
-    return replace(choose("sd1", None, str(path)), source="maker/tiny", revision=None)
+    return replace(choose_base("sd1", None, str(path)), source="maker/tiny", revision=None)
 
 
 def drawn(pipe: Any) -> NDArray[np.uint8]:
@@ -213,7 +213,7 @@ def drawn(pipe: Any) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def reference(wide: Path) -> NDArray[np.uint8]:
     """What the model draws from its own folder."""
-    return drawn(load_pipeline(choose("sd1", None, str(wide)), wide, ON_CPU))
+    return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, ON_CPU))
 
 
 def silently(_count: int) -> None:
@@ -276,9 +276,10 @@ def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tuple[Path, Path]) -> None:
     folder, file = single_file_flux
     choice = replace(
-        choose("flux1", None, str(folder)), checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"}))
+        choose_base("flux1", None, str(folder)),
+        checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"})),
     )
-    pipe = load_pipeline(choice, Fetched(folder=folder, checkpoint=file), ON_CPU)
+    pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), ON_CPU)
     assert type(pipe).__name__ == "FluxPipeline"
     assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
     steered = control_pipeline(pipe, choice)
@@ -286,12 +287,14 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tup
 
 
 def test_a_checkpoint_is_put_on_a_folder_alone_too(wide: Path, checkpoint: Path) -> None:
-    choice = replace(choose("sd1", None, str(checkpoint)), source=str(wide))
+    choice = replace(choose_base("sd1", None, str(checkpoint)), source=str(wide))
     assert drawn(load_pipeline(choice, wide, ON_CPU)).shape == (32, 32, 3)
 
 
 def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
     path = save_checkpoint(wide, tmp_path / "vae.safetensors", ("vae",))
-    choice = replace(choose("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"})))
+    choice = replace(
+        choose_base("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"}))
+    )
     with pytest.raises(NoBase, match=r"vae\.safetensors has no network to draw with"):
         load_pipeline(choice, wide, ON_CPU)

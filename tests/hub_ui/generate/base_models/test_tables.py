@@ -41,12 +41,12 @@ def test_the_lineage_is_the_taxonomy_s_own(base: PipelineSpec) -> None:
 def test_the_pipeline_is_in_diffusers(base: PipelineSpec) -> None:
     assert hasattr(diffusers, base.pipeline)
     assert base.scheduler is None or hasattr(diffusers, base.scheduler)
-    assert all(hasattr(transformers, borrowed.kind) for borrowed in base.borrowed)
+    assert all(hasattr(transformers, borrowed.kind) for borrowed in base.shared_components)
 
 
 @each
 def test_a_commit_is_whole_or_left_out(base: PipelineSpec) -> None:
-    pins = [base.revision, *(borrowed.revision for borrowed in base.borrowed)]
+    pins = [base.revision, *(borrowed.revision for borrowed in base.shared_components)]
     pins += [base.checkpoint.revision] if base.checkpoint else []
     assert all(pin is None or re.fullmatch(r"[0-9a-f]{40}", pin) for pin in pins)
 
@@ -67,8 +67,8 @@ def test_the_licence_is_named(base: PipelineSpec) -> None:
 
 
 def test_films_have_a_length_and_pictures_none() -> None:
-    assert all(base.film is None for base in IMAGE_BASES)
-    assert all(base.film is not None and base.film.frames > 8 and base.film.fps >= 8 for base in FILM_BASES)
+    assert all(base.video is None for base in IMAGE_BASES)
+    assert all(base.video is not None and base.video.frames > 8 and base.video.fps >= 8 for base in FILM_BASES)
 
 
 def test_most_repos_are_pinned() -> None:

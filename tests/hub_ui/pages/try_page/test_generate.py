@@ -10,8 +10,9 @@ from PIL import Image
 
 from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
-from hub_ui.generate.comparison import Comparison, pair
-from hub_ui.generate.request import GenerationRequest, GenerationResult, LoraInput, Step
+from hub_ui.generate.comparison import Comparison, before_after
+from hub_ui.generate.request import GenerationRequest, LoraInput, Step
+from hub_ui.generate.result import GenerationResult
 from hub_ui.library.download.progress import PullCancelled
 from hub_ui.pages.try_page import generate
 from hub_ui.pages.try_page.form import FormValues
@@ -125,7 +126,7 @@ def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Servic
     hosted = with_settings(built, hosted=True)
     wanted = job(built, may_fetch=True)
     with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
-        hosted.generation.generate(wanted, pair(wanted))
+        hosted.generation.generate(wanted, before_after(wanted))
     assert [asked.may_fetch for asked in studio.jobs] == [False]
 
 
@@ -135,7 +136,7 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
     wanted = job(built, base=base)
     for ask in (hosted.generation.generate, hosted.generation.estimate):
         with pytest.raises(UsageError, match="bases of its list"):
-            ask(wanted, pair(wanted))
+            ask(wanted, before_after(wanted))
     assert studio.jobs == []
 
 

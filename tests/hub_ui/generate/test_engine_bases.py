@@ -1,0 +1,90 @@
+"""The studio on bases from a hub: fetched, agreed to, refused; and on a person's own checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.generate import comparison
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.request import Step
+from hub_ui.generate.result import GenerationResult
+from tests.hub_ui.generate.base_hub import save_hub
+from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.original import save_checkpoint, save_wide
+
+
+@pytest.fixture(scope="module")
+def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
+
+
+@pytest.fixture(scope="module")
+def hubs(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    with running_hubs(save_hub(tmp_path_factory.mktemp("data") / "hub", Path(base))) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def online(hubs: HubEndpoints, tmp_path: Path) -> Iterator[Engine]:
+    built = Engine(Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache"))
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def lora(tmp_path: Path) -> Path:
+    return save_kohya(tmp_path / "a.safetensors")
+
+
+def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -> GenerationResult:
+    asked = job(adapter(lora), base=base)
+    return studio.generate(asked, comparison.single(asked), on_progress=told.append if told is not None else None)
+
+
+def test_a_base_from_a_hub_draws_and_is_pinned_in_the_report(online: Engine, lora: Path) -> None:
+    told: list[Step] = []
+    report = one(online, lora, "maker/tiny", told).report
+    assert (report.base, report.base_id, report.coverage[0].whole) == ("maker/tiny", "maker/tiny", True)
+    assert len(report.base_revision or "") == 40
+    fetched = [step for step in told if step.stage.startswith("Fetching")]
+    assert fetched[-1].done == fetched[-1].total > 1_000_000
+
+
+def test_gigabytes_are_not_fetched_unasked(online: Engine, lora: Path) -> None:
+    with pytest.raises(NeedsFetching, match=r"2\.0 GB from maker/huge"):
+        one(online, lora, "maker/huge")
+
+
+def test_a_gated_base_and_one_of_another_architecture_are_told(online: Engine, lora: Path) -> None:
+    with pytest.raises(Gated, match="agree, and set HF_TOKEN"):
+        one(online, lora, "maker/gated")
+    with pytest.raises(DoesNotFit, match="maker/flux is flux1"):
+        one(online, lora, "maker/flux")
+
+
+def test_a_lora_given_as_the_base_is_told(online: Engine, lora: Path) -> None:
+    with pytest.raises(NoBase, match="is a LoRA: it changes a base model and is none itself"):
+        one(online, lora, str(lora))
+
+
+def test_a_checkpoint_on_this_disk_draws(
+    wide: Path, lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it leaves out is fetched from the real base's repo, which is a copy of the tiny one here."""
+    checkpoint = save_checkpoint(wide, tmp_path / "mine.safetensors")
+    revision = "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
+    snapshot = tmp_path / "cache" / "models--stable-diffusion-v1-5--stable-diffusion-v1-5" / "snapshots" / revision
+    snapshot.parent.mkdir(parents=True)
+    snapshot.symlink_to(wide)
+    studio = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path / "cache"))
+    asked = job(base=str(checkpoint))
+    made = studio.generate(asked, comparison.single(asked))
+    studio.close()
+    assert (made.report.base, made.report.base_revision) == ("mine.safetensors", revision)
+    assert made.images[0].image.size == (32, 32)
