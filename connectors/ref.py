@@ -65,11 +65,17 @@ class Ref:
     @staticmethod
     def parse(text: str) -> Ref:
         """Raises BadRef with examples of what is understood."""
-        text = text.strip()
-        ref = next(_parse(text), None)
-        if ref is None or not _is_valid(ref):
-            raise _bad_ref(text)
-        return ref
+        for ref in _parse(text.strip()):
+            form = ref_format(ref.hub)
+            version = form.version or form.pinned
+            if (
+                (ref.id or ref.version)
+                and form.id.fullmatch(ref.id)
+                and (ref.version is None or version.fullmatch(ref.version))
+                and (ref.file is None or (form.file and form.file.fullmatch(ref.file)))
+            ):
+                return ref
+        raise _bad_ref(text.strip())
 
 
 def local_ref(name: str, sha256: str) -> Ref:
@@ -137,16 +143,6 @@ def _parse_address(text: str) -> Iterator[Ref]:
             version = found.get("version") or found.get("version2") or query.get("modelVersionId")
             file = found.get("file") or query.get("fileId")
             yield Ref(hub=hub.name, id=found.get("id") or "", version=version, file=file)
-
-
-def _is_valid(ref: Ref) -> bool:
-    form = ref_format(ref.hub)
-    return (
-        form.id.fullmatch(ref.id) is not None
-        and bool(ref.id or ref.version)
-        and (ref.version is None or (form.version or form.pinned).fullmatch(ref.version) is not None)
-        and (ref.file is None or (form.file is not None and form.file.fullmatch(ref.file) is not None))
-    )
 
 
 def _bad_ref(text: str) -> BadRef:
