@@ -207,9 +207,9 @@ class Trainer:
         """Uploads and starts. It goes on there whatever happens here, and is paid for."""
         return self.trainings.start(order, pictures.zipped)
 
-    def follow(self, run: Run, told: Callable[[Step], None]) -> tuple[Run, Ref]:
+    def follow(self, run: Run, on_progress: Callable[[Step], None]) -> tuple[Run, Ref]:
         """Until it is over; what it made is in the catalog then. Raises HubUiError for one that made nothing."""
-        ended = self.trainings.runs.follow(run, on_progress=lambda now: told(step_of(now)))
+        ended = self.trainings.runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
         ref = result_of(ended)
         self._remember(ended, ref)
         return ended, ref

@@ -52,7 +52,7 @@ class Train(JsonOption):
                     terminal.line(f"Training {run.id}: {run.status}")
                 return 0
             run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
-            run, ref = trainer.follow(run, told=progress_callback(terminal))
+            run, ref = trainer.follow(run, on_progress=progress_callback(terminal))
         if terminal.json:
             terms = terms_of(run)
             terminal.document(

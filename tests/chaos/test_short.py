@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.queue_store import QueueStore
 from tests.chaos import wanted as hubs
@@ -49,7 +49,7 @@ def test_twenty_files_of_three_hubs_are_wanted_and_two_of_them_are_the_same_byte
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """One file wanted, and there."""
-    content = generated_safetensors(SPEC)
+    content = generate_safetensors(SPEC)
     path = tmp_path / "home"
     (path / "loras").mkdir(parents=True)
     (path / "loras" / "ink.safetensors").write_bytes(content.read(0, content.size))

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.ref import Origin, Ref
 from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 _KIB = 1024
 # The first of CivitAI and the first of Hugging Face are the same bytes.
@@ -84,7 +84,7 @@ def _timed(
     found: Sequence[tuple[Ref, str, Any]], random: Random, slow_seconds: tuple[float, float]
 ) -> Iterator[Wanted]:
     for number, (ref, place, spec) in enumerate(found):
-        content = generated_safetensors(spec)
+        content = generate_safetensors(spec)
         rate = int(content.size / random.uniform(*slow_seconds)) if number % 5 == 0 else None
         yield Wanted(ref=ref, hub=ref.hub, place=place, size=content.size, sha256=content.sha256, rate=rate)
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
 from hub_ui.demo.hubs.server import HubEndpoints
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 from hub_ui.library import lockfile
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied
@@ -23,7 +23,7 @@ _LAYER = {f"{_UP}.lora_down.weight": ["F16", [4, 2048]], f"{_UP}.lora_up.weight"
 
 
 def lora_bytes(seed: int = 1) -> bytes:
-    file = generated_safetensors({"tensors": _LAYER, "metadata": _NOTES, "seed": seed})
+    file = generate_safetensors({"tensors": _LAYER, "metadata": _NOTES, "seed": seed})
     return file.read(0, file.size)
 
 

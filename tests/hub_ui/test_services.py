@@ -16,7 +16,7 @@ from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 from hub_ui.generate.request import spread_weights
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
@@ -32,7 +32,7 @@ REF = Ref.parse("civitai:1001")
 FIRST = Ref.parse("civitai:1001@2001#3001")
 _UP = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 _SPEC = {"tensors": {f"{_UP}.lora_down.weight": ["F16", [4, 640]], f"{_UP}.lora_up.weight": ["F16", [640, 4]]}}
-_FILE = generated_safetensors(_SPEC)
+_FILE = generate_safetensors(_SPEC)
 SMALL = _FILE.read(0, _FILE.size)
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 

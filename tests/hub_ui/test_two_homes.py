@@ -18,7 +18,7 @@ import pytest
 from connectors.ref import HubName
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, copied, edited
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Hubs that serve one file each from the disk."""
     made = copied(tmp_path_factory.mktemp("two") / "hubs")
     for seed, (hub, (name, keys)) in enumerate(PLACES.items()):
-        content = generated_safetensors({**SPEC, "seed": seed})
+        content = generate_safetensors({**SPEC, "seed": seed})
         (made / hub).write_bytes(content.read(0, content.size))
         edited(made / name, *keys, value={"path": hub})
     return made
@@ -152,5 +152,5 @@ def missing(first: Home, second: Home) -> list[str]:
 
 
 def generated(hub: HubName) -> bytes:
-    content = generated_safetensors({**SPEC, "seed": list(PLACES).index(hub)})
+    content = generate_safetensors({**SPEC, "seed": list(PLACES).index(hub)})
     return content.read(0, content.size)

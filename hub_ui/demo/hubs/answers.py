@@ -25,7 +25,7 @@ class RefusalError(Exception):
         self.response = response
 
 
-async def refused(_request: Request, refusal: Exception) -> Response:
+async def answer_refusal(_request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, RefusalError)
     return refusal.response
 
@@ -67,7 +67,7 @@ def content_answer(
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/octet-stream",
 ) -> Response:
-    wanted = wanted_range(_valid_range(request, headers or {}), content.size)
+    wanted = parse_range(_valid_range(request, headers or {}), content.size)
     if wanted is _NOT_SATISFIABLE:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{content.size}"})
     part = wanted if wanted is not None else range(content.size)
@@ -86,7 +86,7 @@ def _valid_range(request: Request, headers: Mapping[str, str]) -> str | None:
     return request.headers.get("range") if condition in (None, headers.get("ETag")) else None
 
 
-def wanted_range(header: str | None, size: int) -> range | None:
+def parse_range(header: str | None, size: int) -> range | None:
     """The bytes a Range header asks for: None for all of them, an empty range where there are none.
 
     RFC 9110, section 14: a header that is not understood is ignored; several ranges are, too.

@@ -27,7 +27,7 @@ from hub_ui.demo.hubs.civitai_query import (
     sort_key,
     zod_refusal,
 )
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, measured
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, with_measures
 from hub_ui.demo.hubs.civitai_wire import air, model_by_id, model_in_list, version_alone
 from hub_ui.demo.hubs.cursors import keyset, natural, read_keyset
 from hub_ui.demo.hubs.delivery import Delivery
@@ -71,7 +71,7 @@ class CivitaiHub:
 
     def list_models(self, request: Request) -> Response:
         params = request.query_params
-        if ("favorites" in params or "hidden" in params) and not self._signed_in(request):
+        if ("favorites" in params or "hidden" in params) and not self._is_signed_in(request):
             return json_answer({"error": "Unauthorized"}, 401)
         query = parse_query(params, self.store.enums)
         if query.text and query.page is not None:
@@ -79,16 +79,18 @@ class CivitaiHub:
             return json_answer({"error": text}, 400)
         if (query.page or 1) * query.limit > 1000:
             return json_answer({"error": "You've requested too many pages, please use cursors instead"}, 429)
-        found, offset = self._found(query)
+        found, offset = self._find(query)
         page = found[offset : offset + query.limit]
         kept = [model for model in page if afterwards(model, query, self.now())] if query.text else page
         more = bool(page) and offset + len(page) < len(found)
         metadata = self._metadata(query, page[-1], offset + len(page)) if more else {}
         if query.page is not None:
             metadata |= {"currentPage": query.page, "pageSize": query.limit}
-        return self._cached(request, {"items": [self._listed(model, query) for model in kept], "metadata": metadata})
+        return self._cacheable_answer(
+            request, {"items": [self._list_item(model, query) for model in kept], "metadata": metadata}
+        )
 
-    def _found(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
+    def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
         """The models in order, and where the page begins. With a text only the index's own filters count here."""
         cursor = query.params.get("cursor")
         listed = [model for model in self.store.models.values() if in_index(model, query)]
@@ -104,7 +106,7 @@ class CivitaiHub:
             raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
         return ordered, offset
 
-    def _listed(self, model: Model, query: ModelQuery) -> Json:
+    def _list_item(self, model: Model, query: ModelQuery) -> Json:
         primary_only = query.params.get("primaryFileOnly") == "true"
         return model_in_list(model, self.store, all_levels=query.all_levels, primary_only=primary_only)
 
@@ -121,7 +123,7 @@ class CivitaiHub:
         model = self.store.models.get(number)
         if model is None or not model.is_open:
             return json_answer({"error": f"No model with id {number}"}, 404)
-        return self._cached(request, model_by_id(model, self.store))
+        return self._cacheable_answer(request, model_by_id(model, self.store))
 
     def version(self, request: Request) -> Response:
         text = request.path_params["version_id"]
@@ -132,13 +134,13 @@ class CivitaiHub:
         if natural(text) == 0:
             return json_answer({"error": "Missing modelVersionId"}, 400)
         model, version = self._version(_identifier(text))
-        return self._cached(request, version_alone(model, version, self.store))
+        return self._cacheable_answer(request, version_alone(model, version, self.store))
 
     def by_hash(self, request: Request) -> Response:
         found = self._by_hash(request.path_params["hash"])
         if found is None:
             return json_answer({"error": "Model not found"}, 404)
-        return self._cached(request, version_alone(*found, self.store))
+        return self._cacheable_answer(request, version_alone(*found, self.store))
 
     async def by_hashes(self, request: Request) -> Response:
         hashes = await _hashes(request, 100)
@@ -154,7 +156,7 @@ class CivitaiHub:
 
     def mini(self, request: Request) -> Response:
         model, version = self._version(_identifier(request.path_params["version_id"]))
-        files = measured(version, self.store.files)["files"]
+        files = with_measures(version, self.store.files)["files"]
         wanted = request.query_params.get("modelFileId")
         file = next(
             (each for each in files if str(each.get("id")) == wanted or (not wanted and each.get("primary"))), None
@@ -206,7 +208,7 @@ class CivitaiHub:
             for name, count in sorted(names.items())
             if name and wanted in name.lower()
         ]
-        return _paged(request, items, len(items))
+        return _paginate(request, items, len(items))
 
     def tags(self, request: Request) -> Response:
         names = {str(tag).lower() for model in self._open() for tag in model.data.get("tags") or []}
@@ -216,13 +218,13 @@ class CivitaiHub:
             for name in sorted(names)
             if wanted in name
         ]
-        return _paged(request, items, 0)
+        return _paginate(request, items, 0)
 
     def enums(self, _request: Request) -> Response:
         return json_answer(self.store.enums)
 
     def me(self, request: Request) -> Response:
-        if not self._signed_in(request):
+        if not self._is_signed_in(request):
             return json_answer({"error": "Unauthorized"}, 401)
         return json_answer({"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False})
 
@@ -257,13 +259,13 @@ class CivitaiHub:
     def _open(self) -> list[Model]:
         return [model for model in self.store.models.values() if model.is_open]
 
-    def _signed_in(self, request: Request) -> bool:
-        return self.store.access.signed_in("civitai", bearer(request) or request.query_params.get("token"))
+    def _is_signed_in(self, request: Request) -> bool:
+        return self.store.access.is_signed_in("civitai", bearer(request) or request.query_params.get("token"))
 
-    def _cached(self, request: Request, data: Any) -> Response:
+    def _cacheable_answer(self, request: Request, data: Any) -> Response:
         """Without a token the edge may keep an answer, so a change can be minutes late."""
         public = "public, s-maxage=300, stale-while-revalidate=150"
-        return json_answer(data, headers={"Cache-Control": "private" if self._signed_in(request) else public})
+        return json_answer(data, headers={"Cache-Control": "private" if self._is_signed_in(request) else public})
 
 
 def _identifier(text: str) -> int:
@@ -287,7 +289,7 @@ def _without_host(version: Json) -> Json:
     return {**version, "downloadUrl": undefined, "files": [{**f, "downloadUrl": undefined} for f in version["files"]]}
 
 
-def _paged(request: Request, items: list[Json], total: int) -> Response:
+def _paginate(request: Request, items: list[Json], total: int) -> Response:
     limit = number(request.query_params, "limit", 0, 200, 20) or len(items) or 1
     page = number(request.query_params, "page", 1, _INT4, 1)
     pages = -(-len(items) // limit)

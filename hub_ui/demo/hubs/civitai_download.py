@@ -40,13 +40,13 @@ class Downloads:
         if found is None or not found[0].is_open:
             raise _not_found()
         model, version = found
-        wire = _chosen(version.get("files") or [], request.query_params)
+        wire = _choose_file(version.get("files") or [], request.query_params)
         known = self.store.files.get(wire.get("id", 0)) if wire else None
         self._check(request, model, version, known)
         if wire is None or known is None:
             raise _not_found()
         key = f"/{model.data.get('userId', 0)}/model/{wire['id']}/{wire['name']}"
-        location = self.delivery.signed(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
+        location = self.delivery.sign(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
         return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
 
     def needs_login(self, version: Json, known: HubFile | None) -> bool:
@@ -62,14 +62,14 @@ class Downloads:
         if model.data.get("mode") == "TakenDown" or access == "removed":
             raise _not_found()
         token = bearer(request) or request.query_params.get("token")
-        signed_in = self.store.access.signed_in("civitai", token)
+        signed_in = self.store.access.is_signed_in("civitai", token)
         # The login comes first, so an anonymous caller learns nothing of early access.
         if not signed_in and (self.needs_login(version, known) or self.is_gated(version, known)):
             raise RefusalError(_login_answer(request))
         if access == "disabled" or version.get("usageControl", "Download") != "Download":
             raise RefusalError(json_answer({"error": "Unauthorized", "message": _DISABLED}, 401))
         names = (f"{model.id}@{version['id']}", str(model.id), str(version["id"]))
-        if self.is_gated(version, known) and not self.store.access.granted(token, *names):
+        if self.is_gated(version, known) and not self.store.access.is_granted(token, *names):
             raise RefusalError(self._gate_answer(request, model, version, access))
 
     def _gate_answer(self, request: Request, model: Model, version: Json, access: str | None) -> Response:
@@ -97,7 +97,7 @@ def _not_found() -> RefusalError:
     return RefusalError(json_answer({"error": "File not found"}, 404))
 
 
-def _chosen(files: list[Json], params: QueryParams) -> Json | None:
+def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
     """By `fileId`, or the primary file. Any other selector is compared with the primary and 404s on a mismatch."""
     if "fileId" in params:
         return next((file for file in files if str(file.get("id")) == params["fileId"]), None)

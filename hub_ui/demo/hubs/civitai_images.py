@@ -39,7 +39,7 @@ class Picture:
         return natural(stem) or 0
 
     @property
-    def created(self) -> str:
+    def creation_date(self) -> str:
         return str(self.version.get("publishedAt") or self.version.get("createdAt") or "")
 
 
@@ -54,9 +54,9 @@ def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Respo
     if any(base not in store.enums["BaseModel"] for base in bases):
         raise zod_refusal("baseModels", "invalid_union", "Invalid input")
     since = _since(params, now)
-    found = [each for each in _pictures(store) if each.created >= since and _wanted(each, params, bases)]
+    found = [each for each in _pictures(store) if each.creation_date >= since and _matches(each, params, bases)]
     if params.get("sort") in ("Newest", "Oldest"):
-        found.sort(key=lambda each: (each.created, each.id), reverse=params["sort"] == "Newest")
+        found.sort(key=lambda each: (each.creation_date, each.id), reverse=params["sort"] == "Newest")
     offset = number(params, "cursor", 0, 2**31, (page_number - 1) * limit)
     page = found[offset : offset + limit]
     metadata: Json = {"currentPage": page_number, "pageSize": limit} if uses_pages else {}
@@ -89,7 +89,7 @@ def _pictures(store: CivitaiStore) -> Iterator[Picture]:
                 yield Picture(model=model, version=version, image=image)
 
 
-def _wanted(picture: Picture, params: QueryParams, bases: list[str]) -> bool:
+def _matches(picture: Picture, params: QueryParams, bases: list[str]) -> bool:
     username = (picture.model.data.get("creator") or {}).get("username")
     return (
         bool(image_level(picture.image) & _levels(params))
@@ -130,7 +130,7 @@ def _item(picture: Picture, params: QueryParams) -> Json:
         "type": image.get("type", "image"),
         "nsfw": level > PG,
         "browsingLevel": level,
-        "createdAt": picture.created or None,
+        "createdAt": picture.creation_date or None,
         "postId": int(picture.version["id"]),
         "stats": stats,
         "meta": _meta(picture, params),

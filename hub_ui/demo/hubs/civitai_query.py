@@ -125,7 +125,7 @@ def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
         ),
         (not params.get("fromPlatform"), lambda: any(v.get("uploadType") == "Trained" for v in model.versions)),
         ("allowCommercialUse" not in params, lambda: not _uses(data).isdisjoint(params.getlist("allowCommercialUse"))),
-        (query.period is None, lambda: now - _published(model) <= timedelta(days=query.period or 0)),
+        (query.period is None, lambda: now - _publication_date(model) <= timedelta(days=query.period or 0)),
     )
     permitted = all(bool(data.get(name)) == (params[name] == "true") for name in _PERMISSIONS if name in params)
     return permitted and all(absent or holds() for absent, holds in checks)
@@ -148,7 +148,7 @@ def relevance(model: Model, words: Sequence[str]) -> int:
 def sort_key(query: ModelQuery) -> Callable[[Model], tuple[float, int]]:
     def key(model: Model) -> tuple[float, int]:
         if query.sort in ("Newest", "Oldest"):
-            at = _published(model).timestamp()
+            at = _publication_date(model).timestamp()
             return (at if query.sort == "Oldest" else -at, -model.id)
         return (-score(model, query.sort), -model.id)
 
@@ -173,7 +173,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _published(model: Model) -> datetime:
+def _publication_date(model: Model) -> datetime:
     dates = [version.get("publishedAt") or version.get("createdAt") for version in model.versions]
     known = [moment(date) for date in dates if date]
     return max(known) if known else moment("2023-01-01T00:00:00Z")

@@ -51,8 +51,8 @@ class CivitaiStore:
         Made when first asked for, because it reads every file whose hash the data leaves to the hub.
         """
         index: dict[str, list[tuple[Model, Json]]] = {}
-        for model, version in sorted(_versions(self.models.values()), key=_published):
-            files = measured(version, self.files)["files"]
+        for model, version in sorted(_versions(self.models.values()), key=_publication_date):
+            files = with_measures(version, self.files)["files"]
             for value in {
                 str(value).upper() for file in files for value in (file.get("hashes") or {}).values() if value
             }:
@@ -67,7 +67,7 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
     objects = {int(data["id"]): data for data in folder.objects("civitai_model_*.json") if "id" in data}
     for version in recorded.values():
         _adopt(objects, version)
-    deleted, ghosts = folder.deleted("civitai"), folder.ghosts("civitai")
+    deleted, ghosts = folder.deletions("civitai"), folder.ghosts("civitai")
     models = {
         number: Model(id=number, data=data, is_sample=_has_bytes(data, files), is_ghost=str(number) in ghosts)
         for number, data in objects.items()
@@ -83,24 +83,24 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
     )
 
 
-def measured(version: Json, files: Mapping[int, HubFile]) -> Json:
+def with_measures(version: Json, files: Mapping[int, HubFile]) -> Json:
     """The version with the hashes and sizes that its data leaves to the hub."""
     return {
         **version,
-        "files": [_measured_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []],
+        "files": [_measure_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []],
     }
 
 
-def _measured_file(file: Json, known: HubFile | None) -> Json:
+def _measure_file(file: Json, known: HubFile | None) -> Json:
     if known is None:
         return file
     filled = dict(file)
     if filled.get("sizeKB") in (None, _SIZE_KB):
         filled["sizeKB"] = known.content.size / 1024
-    return {**filled, "hashes": _measured_hashes(filled.get("hashes") or {}, known)}
+    return {**filled, "hashes": _measure_hashes(filled.get("hashes") or {}, known)}
 
 
-def _measured_hashes(hashes: Json, known: HubFile) -> Json:
+def _measure_hashes(hashes: Json, known: HubFile) -> Json:
     """Without those that a file of its size or format does not have."""
     if not any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
         return hashes
@@ -147,5 +147,5 @@ def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
     return ((model, version) for model in models for version in model.versions)
 
 
-def _published(pair: tuple[Model, Json]) -> str:
+def _publication_date(pair: tuple[Model, Json]) -> str:
     return str(pair[1].get("publishedAt") or "9")

@@ -6,7 +6,7 @@ here to what each endpoint of August 2026 shows.
 
 from typing import Any
 
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, measured
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, with_measures
 from hub_ui.demo.hubs.folder import Json
 
 PG, PG13, R, X, XXX = 1, 2, 4, 8, 16
@@ -36,7 +36,7 @@ def level_name(level: int) -> str:
 
 
 def model_in_list(model: Model, store: CivitaiStore, *, all_levels: bool, primary_only: bool) -> Json:
-    versions = [_listed_version(model, measured(version, store.files)) for version in model.versions]
+    versions = [_version_in_list(model, with_measures(version, store.files)) for version in model.versions]
     for version in versions:
         if not all_levels and version.get("images"):
             version["images"] = [image for image in version["images"] if image_level(image) & PG]
@@ -46,7 +46,7 @@ def model_in_list(model: Model, store: CivitaiStore, *, all_levels: bool, primar
 
 
 def model_by_id(model: Model, store: CivitaiStore) -> Json:
-    versions = [measured(version, store.files) for version in model.versions]
+    versions = [with_measures(version, store.files) for version in model.versions]
     if not model.is_sample:
         return {**model.data, "modelVersions": versions}
     return {**model.data, "modelVersions": [_version_in_model(version) for version in versions]}
@@ -56,10 +56,10 @@ def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
     """`/model-versions/:id` and by-hash: the version with its model's name beside it."""
     recorded = store.recorded_versions.get(int(version["id"]))
     if recorded is not None:
-        return {**recorded, "files": measured(recorded, store.files)["files"]}
+        return {**recorded, "files": with_measures(recorded, store.files)["files"]}
     data = model.data
     about = {key: data[key] for key in ("name", "type", "nsfw", "poi", "mode") if key in data}
-    shown = {**_version_defaults(version), **measured(version, store.files), "modelId": model.id, "model": about}
+    shown = {**_version_defaults(version), **with_measures(version, store.files), "modelId": model.id, "model": about}
     shown.setdefault("air", air(model, version))
     return _version_by_itself(shown) if model.is_sample else shown
 
@@ -76,7 +76,7 @@ def air(model: Model, version: Json) -> str:
     return f"urn:air:{ecosystem}:{kind}:civitai:{model.id}@{version['id']}"
 
 
-def _listed_version(model: Model, version: Json) -> Json:
+def _version_in_list(model: Model, version: Json) -> Json:
     if not model.is_sample:
         return dict(version)
     kept = {key: value for key, value in version.items() if key not in _ONLY_BY_VERSION}
@@ -96,13 +96,13 @@ def _version_in_model(version: Json) -> Json:
     kept = {key: value for key, value in version.items() if key not in dropped and value not in (None, [], {})}
     kept["covered"] = bool(version.get("supportsGeneration", True))
     kept["files"] = [{**file, "metadata": _present(file.get("metadata") or {})} for file in version.get("files") or []]
-    kept["images"] = [_stripped_image(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
+    kept["images"] = [_image_without(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
     return {**kept, "description": version.get("description")}
 
 
 def _version_by_itself(version: Json) -> Json:
     files = [_file_by_itself(file) for file in version.get("files") or []]
-    images = [_stripped_image(image, "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
+    images = [_image_without(image, "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
     stats = version.get("stats") or {}
     return {
         **{key: value for key, value in version.items() if key not in ("index", "flags", "supportsGeneration")},
@@ -136,7 +136,7 @@ def _version_defaults(version: Json) -> Json:
     }
 
 
-def _stripped_image(image: Json, *keys: str) -> Json:
+def _image_without(image: Json, *keys: str) -> Json:
     return {key: value for key, value in image.items() if key not in keys}
 
 

@@ -26,7 +26,7 @@ _MISSING = b"<Error><Code>NoSuchKey</Code></Error>"
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Addresses are handed out by `signed` and `public`; nothing else is served."""
+    """Addresses are handed out by `sign` and `public`; nothing else is served."""
 
     origin: str
     secret: bytes
@@ -34,7 +34,7 @@ class Delivery:
     signed_contents: dict[str, Content] = field(default_factory=dict)
     public_contents: dict[str, Content] = field(default_factory=dict)
 
-    def signed(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
+    def sign(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
         """An address good for `lifetime` seconds, whose answer has that Content-Disposition.
 
         Without content it is signed all the same, and answers 404.
@@ -92,5 +92,5 @@ def _refusal(status: int, body: bytes) -> Response:
     return Response(body, status, media_type="application/xml")
 
 
-def expired_answer() -> Response:
+def expiry_answer() -> Response:
     return _refusal(403, _EXPIRED)

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.demo.hubs.answers import html_answer, json_answer
-from hub_ui.demo.hubs.delivery import expired_answer
+from hub_ui.demo.hubs.delivery import expiry_answer
 
 Headers = list[tuple[bytes, bytes]]
 _HANG = 5.0
@@ -92,7 +92,7 @@ class Faults:
             self.clear()
         if request.method == "POST":
             try:
-                self.add(*_parsed(await request.body()))
+                self.add(*_parse(await request.body()))
             except (ValueError, TypeError, re.error) as error:
                 return json_answer({"error": str(error)}, 400)
         return json_answer([asdict(fault) for fault in self.coming()])
@@ -106,7 +106,7 @@ def _used(fault: Fault, hit: bool) -> Fault | None:
     return replace(fault, times=fault.times - 1) if fault.times > 1 else None
 
 
-def _parsed(body: bytes) -> Iterable[Fault]:
+def _parse(body: bytes) -> Iterable[Fault]:
     data: Any = json.loads(body)
     return [Fault(**item) for item in (data if isinstance(data, list) else [data])]
 
@@ -126,23 +126,23 @@ class Faulty:
             return
         query = scope["query_string"].decode("latin-1")
         for fault in self.faults.take(self.hub, scope["path"] + (f"?{query}" if query else "")):
-            if fault.kind == "latency" and not await self._waited(fault.seconds, receive):
+            if fault.kind == "latency" and not await self._wait(fault.seconds, receive):
                 return
             if (answer := _instead(fault, self.hub)) is not None:
                 await answer(scope, receive, send)
                 return
-            scope, send = _altered(fault, scope, send)
+            scope, send = _alter(fault, scope, send)
         with suppress(ConnectionAbortedError, ClientDisconnect):
             await self.app(scope, receive, send)
 
-    async def _waited(self, seconds: float, receive: Receive) -> bool:
+    async def _wait(self, seconds: float, receive: Receive) -> bool:
         """Whether anyone is still there after the wait.
 
         Watching for a client that leaves takes the request's body from the application, so only a hang does it.
         """
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(self.stopping.wait())]
         if seconds >= _HANG:
-            ends.append(asyncio.create_task(_left(receive)))
+            ends.append(asyncio.create_task(_wait_for_disconnect(receive)))
         done, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in pending:
             end.cancel()
@@ -150,7 +150,7 @@ class Faulty:
         return not done
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -161,7 +161,7 @@ def _instead(fault: Fault, hub: str) -> Response | None:
         return json_answer(fault.body or _error_body(fault.status, hub), fault.status, _retry_headers(fault, hub))
     if fault.kind == "html":
         return html_answer("Just a moment...", "Checking your browser before you go on.")
-    return expired_answer() if fault.kind == "expired" else None
+    return expiry_answer() if fault.kind == "expired" else None
 
 
 def _error_body(status: int, hub: str) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _retry_headers(fault: Fault, hub: str) -> dict[str, str]:
     return headers
 
 
-def _altered(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
+def _alter(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
     if fault.kind == "ignore_range":
         kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
         return {**scope, "headers": kept}, send
@@ -282,27 +282,27 @@ class _Truncated:
 
     send: Send
     size: int
-    _left: int = 0
+    _wait_for_disconnect: int = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = self._shortened(message)
+            message = self._shorten(message)
         elif body := message.get("body", b""):
-            message = {**message, "body": body[: self._left]}
-            self._left -= len(message["body"])
+            message = {**message, "body": body[: self._wait_for_disconnect]}
+            self._wait_for_disconnect -= len(message["body"])
         await self.send(message)
 
-    def _shortened(self, message: Message) -> Message:
+    def _shorten(self, message: Message) -> Message:
         headers = {name.lower(): value for name, value in message["headers"]}
         start, stop = 0, int(headers.get(b"content-length", b"0"))
         if message["status"] == 206:
             start, stop = (int(number) for number in re.findall(rb"[0-9]+", headers[b"content-range"])[:2])
             stop += 1
-        self._left = max(min(stop, self.size) - start, 0)
-        if message["status"] == 206 and self._left == 0:
+        self._wait_for_disconnect = max(min(stop, self.size) - start, 0)
+        if message["status"] == 206 and self._wait_for_disconnect == 0:
             headers[b"content-range"] = b"bytes */%d" % self.size
         elif message["status"] == 206:
-            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._left - 1, self.size)
-        headers[b"content-length"] = b"%d" % self._left
-        status = 416 if message["status"] == 206 and self._left == 0 else message["status"]
+            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._wait_for_disconnect - 1, self.size)
+        headers[b"content-length"] = b"%d" % self._wait_for_disconnect
+        status = 416 if message["status"] == 206 and self._wait_for_disconnect == 0 else message["status"]
         return {**message, "status": status, "headers": list(headers.items())}

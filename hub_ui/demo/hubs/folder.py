@@ -13,7 +13,7 @@ from typing import Any
 from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
 from hub_ui.demo.hubs.endpoints import Origins
 from hub_ui.demo.hubs.hashes import Digest, digest_of
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 Json = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent
@@ -48,10 +48,10 @@ class Access:
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def signed_in(self, hub: str, token: str | None) -> bool:
+    def is_signed_in(self, hub: str, token: str | None) -> bool:
         return bool(token) and (hub not in self.tokens or token in self.tokens[hub])
 
-    def granted(self, token: str | None, *names: str) -> bool:
+    def is_granted(self, token: str | None, *names: str) -> bool:
         return bool(token) and not self.grants.get(token or "", frozenset()).isdisjoint(names)
 
 
@@ -109,7 +109,7 @@ class DataFolder:
             grants={token: frozenset(map(str, names)) for token, names in raw.get("grants", {}).items()},
         )
 
-    def deleted(self, hub: str) -> frozenset[str]:
+    def deletions(self, hub: str) -> frozenset[str]:
         """Gone from lists and from everywhere else."""
         return frozenset(map(str, self.optional("deleted.json", {}).get(hub, [])))
 
@@ -129,7 +129,7 @@ class DataFolder:
             table = spec["safetensors"]
             if isinstance(table, str):
                 table = json.loads(gzip.decompress(inside(self.path, table).read_bytes()))
-            return generated_safetensors(table)
+            return generate_safetensors(table)
         if "text" in spec:
             return InMemory(data=str(spec["text"]).encode())
         raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")

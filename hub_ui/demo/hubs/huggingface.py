@@ -116,7 +116,7 @@ class HuggingFaceHub:
     async def paths_info(self, request: Request) -> Response:
         repo = self._repo(request)
         commit = self._commit(repo, request.path_params["revision"])
-        paths, expand = await _wanted_paths(request)
+        paths, expand = await _read_paths(request)
         # In a thread, because a file's hash may have to be computed first.
         return json_answer(await run_in_threadpool(_entries_at, commit, paths, expand))
 
@@ -141,7 +141,7 @@ class HuggingFaceHub:
     def _redirect(self, repo: Repo, commit: Commit, file: RepoFile) -> Response:
         key = f"/repos/{repo.id}/{file.sha256}"
         disposition = inline(file.path.rpartition("/")[2])
-        location = self.delivery.signed(key, file.content, disposition, lifetime=_LINK_LIFETIME)
+        location = self.delivery.sign(key, file.content, disposition, lifetime=_LINK_LIFETIME)
         headers = {**_commit_header(commit), "X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"'}
         headers |= {"ETag": f'"{file.oid}"', "Accept-Ranges": "bytes", "Content-Disposition": disposition}
         return RedirectResponse(location, 302, headers)
@@ -180,14 +180,14 @@ class HuggingFaceHub:
 
     def _check_token(self, request: Request) -> None:
         token = bearer(request)
-        if token and not self.store.access.signed_in("huggingface", token):
+        if token and not self.store.access.is_signed_in("huggingface", token):
             raise _refusal(401, "Invalid credentials in Authorization header")
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":
             raise _refusal(403, "Access to this resource is disabled.")
         token = bearer(request)
-        if not repo.gated or self.store.access.granted(token, repo.id):
+        if not repo.gated or self.store.access.is_granted(token, repo.id):
             return
         restricted = f"Access to model {repo.id} is restricted"
         if not token:
@@ -204,7 +204,7 @@ def _paging(query: QueryParams) -> tuple[int, int]:
     return offset, min(limit, _MAX_PAGE)
 
 
-async def _wanted_paths(request: Request) -> tuple[list[str], bool]:
+async def _read_paths(request: Request) -> tuple[list[str], bool]:
     if request.headers.get("content-type", "").startswith("application/json"):
         body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
         return [str(path) for path in body.get("paths") or []], bool(body.get("expand"))

@@ -20,7 +20,7 @@ _TRUE = ("true", "1", "True")
 def list_item(repo: Repo, query: QueryParams) -> Json:
     info = _with_files(repo, repo.commits[0])
     if "expand" in query:
-        return _expanded(repo, info, query.getlist("expand"))
+        return _expand(repo, info, query.getlist("expand"))
     keys = list(_LIST_KEYS)
     keys += _FULL_KEYS if query.get("full") in _TRUE else ()
     keys += ["cardData"] if query.get("cardData") in _TRUE else []
@@ -34,7 +34,7 @@ def list_item(repo: Repo, query: QueryParams) -> Json:
 def full_info(repo: Repo, commit: Commit, query: QueryParams) -> Json:
     info = _with_files(repo, commit)
     if "expand" in query:
-        return _expanded(repo, info, query.getlist("expand"))
+        return _expand(repo, info, query.getlist("expand"))
     if query.get("blobs") in _TRUE:
         info["siblings"] = [_sibling_with_blob(file) for file in commit.files.values()]
     if query.get("securityStatus") in _TRUE:
@@ -52,7 +52,7 @@ def _with_files(repo: Repo, commit: Commit) -> Json:
     return {**repo.info, "sha": commit.sha, "gated": gated, "disabled": disabled, "siblings": siblings}
 
 
-def _expanded(repo: Repo, info: Json, keys: Iterable[str]) -> Json:
+def _expand(repo: Repo, info: Json, keys: Iterable[str]) -> Json:
     bases = base_models(repo.info.get("cardData") or {})
     known = {**info, **({"baseModels": bases} if bases else {})}
     known.setdefault("usedStorage", sum(file.size for file in repo.commits[0].files.values()))

@@ -109,7 +109,7 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
         )
         for name in dict.fromkeys([*infos, *cards, *histories, *listed])
     )
-    deleted, ghosts = folder.deleted("huggingface"), folder.ghosts("huggingface")
+    deleted, ghosts = folder.deletions("huggingface"), folder.ghosts("huggingface")
     repos = (_repo(folder, each, each.name in ghosts) for each in known if each.name not in deleted)
     return HuggingFaceStore(repos={repo.id: repo for repo in repos}, access=folder.access)
 
@@ -144,7 +144,7 @@ def _repo(folder: DataFolder, known: _Known, is_ghost: bool) -> Repo:
     commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(known, files),)
     return Repo(
         id=known.name,
-        info={**_described(known, commits[0]), **known.info, "sha": commits[0].sha},
+        info={**_describe(known, commits[0]), **known.info, "sha": commits[0].sha},
         commits=commits,
         refs={**dict(_refs(entries)), **known.history.get("refs", {})},
         access=known.listed.get("access") or next((file.access for file in files.values() if file.access), None),
@@ -188,7 +188,7 @@ def _stable_hex(*parts: bytes) -> str:
     return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()
 
 
-def _described(known: _Known, newest: Commit) -> Json:
+def _describe(known: _Known, newest: Commit) -> Json:
     """What the Hub says about a repository of which only files are known."""
     name, readme = known.name, newest.files.get(CARD)
     written = readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else ""

@@ -29,7 +29,7 @@ def picture_routes(data: Path) -> list[BaseRoute]:
     return [Route("/pictures/{name:path}", picture)]
 
 
-def drawn_picture(
+def draw_picture(
     prompt: str, *, seed: object = None, lora: str = "", strength: float = 0.0, side: int = 192, form: str = "png"
 ) -> bytes:
     """Ground and horizon come of prompt and seed, and are the same for the same ones.

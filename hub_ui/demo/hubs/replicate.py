@@ -20,7 +20,7 @@ from hub_ui.demo.hubs.replicate_runs import Runs
 from hub_ui.demo.hubs.replicate_schema import problems, refusal_of
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name
 from hub_ui.demo.hubs.replicate_stream import stream_answer
-from hub_ui.demo.hubs.tar import trained_model
+from hub_ui.demo.hubs.tar import model_tar
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
@@ -103,16 +103,16 @@ class ReplicateHub:
     def publish(self) -> None:
         """Puts the tar of every fine-tune at its lasting address on the delivery origin."""
         for name, file in self.store.weights.items():
-            self.delivery.public(tar_path(name), trained_model(file.content))
+            self.delivery.public(tar_path(name), model_tar(file.content))
 
     async def models(self, request: Request) -> Response:
         params = request.query_params
         # The JavaScript client sends the text in quotes, as JSON.
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else params.get("query", "")
-        models = _found(list(self.store.models.values()), text)
+        models = _find(list(self.store.models.values()), text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
-        models.sort(key=lambda model: _created(model, by), reverse=params.get("sort_direction", "desc") != "asc")
+        models.sort(key=lambda model: _creation_date(model, by), reverse=params.get("sort_direction", "desc") != "asc")
         return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:
@@ -120,7 +120,7 @@ class ReplicateHub:
         limit = natural(request.query_params.get("limit", "20"))
         if limit is None or not 1 <= limit <= 50:
             raise _refusal(400, "limit must be between 1 and 50")
-        found = _found(list(self.store.models.values()), text)[:limit]
+        found = _find(list(self.store.models.values()), text)[:limit]
         metadata: Json = {"generated_description": None, "tags": [], "score": 1.0}
         models = [{"model": model, "metadata": metadata} for model in found]
         return json_answer({"query": text, "models": models, "collections": [], "pages": []})
@@ -253,7 +253,7 @@ class ReplicateHub:
             model=trainer,
             version=request.path_params["version"],
             inputs=inputs,
-            output=lambda run_id: self.making.trained(run_id, destination, version, inputs),
+            output=lambda run_id: self.making.train(run_id, destination, version, inputs),
             finished=False,
             error=self.making.training_failure(inputs),
             logs=self.making.training_logs(version, inputs),
@@ -267,7 +267,7 @@ class ReplicateHub:
         file = self.store.weights.get(f"{name}:{version}")
         if file is None or file.access == "removed":
             return html_answer("Not found", "There are no weights here.", 404)
-        return RedirectResponse(self.delivery.public(tar_path(f"{name}:{version}"), trained_model(file.content)), 302)
+        return RedirectResponse(self.delivery.public(tar_path(f"{name}:{version}"), model_tar(file.content)), 302)
 
     def page(self, request: Request) -> Response:
         model = self._model(request)
@@ -302,7 +302,7 @@ class ReplicateHub:
         return model
 
     def _run_routes(self, runs: Runs) -> list[BaseRoute]:
-        async def listed(request: Request) -> Response:
+        async def list_all(request: Request) -> Response:
             return self._page(request, runs.all())
 
         async def one(request: Request) -> Response:
@@ -313,13 +313,13 @@ class ReplicateHub:
 
         path = f"/v1/{runs.kind}"
         one_path = path + "/{run_id}"
-        return [self._api(path, listed), self._api(one_path, one), self._api(one_path + "/cancel", cancel, "POST")]
+        return [self._api(path, list_all), self._api(one_path, one), self._api(one_path + "/cancel", cancel, "POST")]
 
     def _api(self, path: str, handler: Handler, *methods: str) -> Route:
         """A route of the API: every call needs a token, public lists included."""
 
         async def endpoint(request: Request) -> Response:
-            if not self.store.access.signed_in("replicate", bearer(request)):
+            if not self.store.access.is_signed_in("replicate", bearer(request)):
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
             self.trainings.settle()
@@ -352,16 +352,16 @@ async def _body(request: Request) -> Json:
     return body
 
 
-def _found(models: list[Json], text: str) -> list[Json]:
+def _find(models: list[Json], text: str) -> list[Json]:
     words = text.lower().split()
-    return [model for model in models if all(word in _searched(model) for word in words)]
+    return [model for model in models if all(word in _search_text(model) for word in words)]
 
 
-def _searched(model: Json) -> str:
+def _search_text(model: Json) -> str:
     return f"{full_name(model)} {model.get('description') or ''}".lower()
 
 
-def _created(model: Json, of: str) -> str:
+def _creation_date(model: Json, of: str) -> str:
     dated = (model.get(of) if of else model) or {}
     return str(dated.get("created_at") or "")
 

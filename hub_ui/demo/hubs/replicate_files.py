@@ -38,9 +38,9 @@ class Files:
             raw = await part.read(MOST_BYTES)
             if len(raw) >= MOST_BYTES:
                 return None
-            return self._kept(part.filename or "file", part.content_type or "application/octet-stream", raw)
+            return self._keep(part.filename or "file", part.content_type or "application/octet-stream", raw)
 
-    def _kept(self, name: str, content_type: str, raw: bytes) -> Json:
+    def _keep(self, name: str, content_type: str, raw: bytes) -> Json:
         file_id = base64.urlsafe_b64encode(secrets.token_bytes(27)).decode()
         content, now = InMemory(data=raw), datetime.fromtimestamp(time.time(), UTC)
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()

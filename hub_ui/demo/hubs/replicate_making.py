@@ -12,14 +12,14 @@ from typing import Any
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.pictures import drawn_picture
+from hub_ui.demo.hubs.pictures import draw_picture
 from hub_ui.demo.hubs.replicate_files import Files
-from hub_ui.demo.hubs.replicate_official import RUNNER, TRAINER, loads, tuned_version
+from hub_ui.demo.hubs.replicate_official import RUNNER, TRAINER, fine_tune_version, loads
 from hub_ui.demo.hubs.replicate_runs import bars
-from hub_ui.demo.hubs.replicate_schema import understood
+from hub_ui.demo.hubs.replicate_schema import read_inputs
 from hub_ui.demo.hubs.replicate_store import ReplicateStore
-from hub_ui.demo.hubs.tar import trained_model
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.tar import model_tar
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
 _UNREAD = (
@@ -40,27 +40,27 @@ class Making:
 
     def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
         """As many as asked for, in the file format asked for; a model that has no such input answers PNG."""
-        told = self._told(version, inputs)
+        told = self._inputs(version, inputs)
         form, prompt = _read(told, "output_format", "png"), _read(told, "prompt", "")
         lora = _read(told, "lora_weights", "") or _read(told, "hf_lora", "") or model
         strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
         urls = []
         for number in range(min(int(_number(told, "num_outputs", 1)), _MOST_PICTURES)):
             seed = int(_number(told, "seed", 0)) + number if "seed" in told else None
-            data = drawn_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
+            data = draw_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
             urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
         return urls
 
     def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
         """What goes wrong once the model runs, though its input was of the right form."""
-        told = self._told(version, inputs)
+        told = self._inputs(version, inputs)
         if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
         unsafe = re.search(r"\bnsfw\b", _read(told, "prompt", ""), re.IGNORECASE)
         return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
 
     def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        told = self._told(version, inputs)
+        told = self._inputs(version, inputs)
         return [f"Using seed: {told.get('seed', 0)}", *bars(max(int(_number(told, "num_inference_steps", 20)), 1))]
 
     def training_failure(self, inputs: Json) -> str | None:
@@ -75,17 +75,17 @@ class Making:
             return "input_images must be a zip file"
 
     def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
-        steps = int(_number(self._told(trainer, inputs, "TrainingInput"), "steps", 1000))
+        steps = int(_number(self._inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
         zipped = self.files.of(inputs.get("input_images"))
         count = zipped.data.count(b"PK\x01\x02") if zipped else 0
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
         return [*start, *bars(max(steps, 1), name="flux_train_replicate: ")]
 
-    def trained(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
+    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
         """A new version of the destination, which from now on is its latest, with weights of the rank asked for."""
-        told = self._told(trainer, inputs, "TrainingInput")
+        told = self._inputs(trainer, inputs, "TrainingInput")
         rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
-        lora = generated_safetensors(
+        lora = generate_safetensors(
             {
                 "tensors": {
                     f"{_LAYER}.lora_A.weight": ["F16", [rank, _WIDTH]],
@@ -95,16 +95,16 @@ class Making:
             }
         )
         version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
-        version = tuned_version(version_id, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), trainer)
+        version = fine_tune_version(version_id, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), trainer)
         self.store.add_version(destination, version, HubFile(content=lora))
-        tar = trained_model(lora)
+        tar = model_tar(lora)
         self.delivery.public(tar_path(f"{destination}:{version_id}"), tar)
         weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", tar)
         return {"version": f"{destination}:{version_id}", "weights": weights}
 
-    def _told(self, version: Mapping[str, Any] | None, inputs: Json, schema: str = "Input") -> Json:
+    def _inputs(self, version: Mapping[str, Any] | None, inputs: Json, schema: str = "Input") -> Json:
         stand_in = self.store.unlisted[RUNNER if schema == "Input" else TRAINER]["latest_version"]
-        return understood(version, inputs, otherwise=stand_in, schema=schema)
+        return read_inputs(version, inputs, otherwise=stand_in, schema=schema)
 
 
 def _read(told: Json, name: str, otherwise: str) -> str:

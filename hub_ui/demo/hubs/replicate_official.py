@@ -63,7 +63,7 @@ def loads(address: object) -> bool:
     return isinstance(address, str) and any(form.fullmatch(address) for form in _LOADED)
 
 
-def tuned_version(version_id: str, made: str, trainer: Mapping[str, Any]) -> Json:
+def fine_tune_version(version_id: str, made: str, trainer: Mapping[str, Any]) -> Json:
     """What a training makes takes the inputs of its trainer, and trains nothing."""
     schema = trainer.get("openapi_schema") or {}
     schemas = (schema.get("components") or {}).get("schemas") or {}

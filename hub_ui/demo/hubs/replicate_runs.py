@@ -83,7 +83,7 @@ class Runs:
             worked = (self.now() - run.made) / self.seconds
             if run.data["status"] in _OVER or worked < _STARTING_FOR:
                 return run.data
-            return self._working(run, worked) if worked < 1 else self._ended(run)
+            return self._working(run, worked) if worked < 1 else self._end(run)
 
     def settle(self) -> None:
         """Ends those whose time has come, so that what they make is there before anyone asks about the run itself."""
@@ -111,10 +111,10 @@ class Runs:
     def _working(self, run: Run, worked: float) -> Json:
         shown = run.logs[: int(len(run.logs) * worked)]
         started = _timestamp(run.made + self.seconds * _STARTING_FOR)
-        return {**run.data, "status": "processing", "started_at": started, "logs": _joined(shown)}
+        return {**run.data, "status": "processing", "started_at": started, "logs": _join(shown)}
 
-    def _ended(self, run: Run) -> Json:
-        end = {**run.data, "logs": _joined(run.logs), **self._times(run)}
+    def _end(self, run: Run) -> Json:
+        end = {**run.data, "logs": _join(run.logs), **self._times(run)}
         if run.error is not None:
             end |= {"status": "failed", "error": run.error}
         else:
@@ -138,7 +138,7 @@ def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
     ]
 
 
-def _joined(lines: Sequence[str]) -> str:
+def _join(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -48,7 +48,7 @@ def problems(version: Mapping[str, Any] | None, inputs: object, schema: str = "I
     return found
 
 
-def understood(
+def read_inputs(
     version: Mapping[str, Any] | None, inputs: Json, *, otherwise: Mapping[str, Any], schema: str = "Input"
 ) -> Json:
     """What a model reads: the inputs that its schema knows, and the defaults of the others.

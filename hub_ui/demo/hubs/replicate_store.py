@@ -54,7 +54,7 @@ class ReplicateStore:
 
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
-    deleted = folder.deleted("replicate")
+    deleted = folder.deletions("replicate")
     recorded = [model for model in _models(folder) if full_name(model) not in deleted]
     # Later recordings of a model replace earlier ones; the versions of all stay readable.
     models = {full_name(model): model for model in recorded}

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from hub_ui.demo.hubs.answers import RefusalError, refused
+from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.delivery import Delivery
@@ -59,7 +59,7 @@ def running_hubs(
     `run_seconds`, and so does a training.
     """
     with ExitStack() as stack:
-        sockets = {name: stack.enter_context(_bound(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
+        sockets = {name: stack.enter_context(_bind(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
         urls = {name: f"http://{host}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
         endpoints = HubEndpoints(
             huggingface=urls["huggingface"],
@@ -68,7 +68,7 @@ def running_hubs(
             delivery=urls["delivery"],
         )
         apps = hub_apps(data, endpoints, run_seconds=run_seconds)
-        stack.enter_context(_served(apps, sockets, endpoints.faults, around or _nothing_around))
+        stack.enter_context(_run_servers(apps, sockets, endpoints.faults, around or _nothing_around))
         yield endpoints
 
 
@@ -105,10 +105,10 @@ def _replicate(folder: DataFolder, delivery: Delivery, origin: str, seconds: flo
 
 
 def _app(routes: Sequence[BaseRoute]) -> ASGIApp:
-    return Starlette(routes=routes, exception_handlers={RefusalError: refused})
+    return Starlette(routes=routes, exception_handlers={RefusalError: answer_refusal})
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     # With the protocol named, asyncio sets TCP_NODELAY; without, every answer waits some 40 ms for an acknowledgement.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -121,7 +121,7 @@ def _nothing_around(_name: str, app: ASGIApp) -> ASGIApp:
 
 
 @contextmanager
-def _served(
+def _run_servers(
     apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults, around: Around
 ) -> Iterator[None]:
     running = _Running(apps=apps, sockets=sockets, faults=faults, around=around)

@@ -12,7 +12,7 @@ _BESIDE_IT = {
 }
 
 
-def trained_model(lora: Content) -> Content:
+def model_tar(lora: Content) -> Content:
     return tar_of({**{name: InMemory(data=data) for name, data in _BESIDE_IT.items()}, LORA_MEMBER: lora})
 
 

@@ -50,7 +50,7 @@ class Noise:
         return (self.pattern * max(repeats, 0))[start - first : stop - first]
 
 
-def generated_safetensors(spec: Mapping[str, Any]) -> Content:
+def generate_safetensors(spec: Mapping[str, Any]) -> Content:
     """A file from `{"tensors": {name: [dtype, shape]}, "metadata": {}, "seed": int, "scalars": {name: number}}`."""
     tensors: Mapping[str, Sequence[Any]] = spec["tensors"]
     scalars: Mapping[str, float] = spec.get("scalars", {})

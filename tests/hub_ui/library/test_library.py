@@ -12,7 +12,7 @@ from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.http.retry import RetryPolicy
 from connectors.ref import Ref
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, State, write_state
@@ -378,7 +378,7 @@ def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: Http
 
 def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Host) -> None:
     spec = {"tensors": {f"{BLOCK}.lora_down.weight": ["F16", [4, 768]], f"{BLOCK}.lora_up.weight": ["F16", [640, 4]]}}
-    content = generated_safetensors({**spec, "metadata": {"modelspec.trigger_phrase": "inkstyle"}})
+    content = generate_safetensors({**spec, "metadata": {"modelspec.trigger_phrase": "inkstyle"}})
     hub.answers["/file"] = Answer(body=content.read(0, content.size))
     unsaid = record(architecture=None, base_model=None, trigger_words=())
     got = library.pull(download(hub.url + "/file"), unsaid)

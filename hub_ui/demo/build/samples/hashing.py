@@ -13,7 +13,7 @@ from hub_ui.demo.build.samples.digests import recipe
 from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Weights
 from hub_ui.demo.hubs.hashes import Digest, digest_of
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 PICTURES = Path(__file__).parents[2] / "data" / "samples" / "pictures"
 
@@ -26,7 +26,7 @@ def made_up() -> dict[str, Weights]:
 
 
 def digest(weights: Weights) -> Digest:
-    return digest_of(generated_safetensors(spec(weights)))
+    return digest_of(generate_safetensors(spec(weights)))
 
 
 def blurhash_of(path: Path) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from hub_ui.demo.hubs.answers import attachment, inline, wanted_range
+from hub_ui.demo.hubs.answers import attachment, inline, parse_range
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from hub_ui.demo.hubs.answers import attachment, inline, wanted_range
     ],
 )
 def test_a_range_header_means_these_bytes_of_a_hundred(header: str | None, expected: range | None) -> None:
-    assert wanted_range(header, 100) == expected
+    assert parse_range(header, 100) == expected
 
 
 def test_a_file_name_is_sent_as_each_hub_writes_it() -> None:

@@ -91,7 +91,7 @@ def test_a_client_that_leaves_a_large_file_leaves_no_trace(
 def test_a_signature_is_bound_to_path_and_time() -> None:
     clock = [1000.0]
     delivery = Delivery(origin="http://d", secret=b"s", now=lambda: clock[0])
-    first = delivery.signed("/a", InMemory(data=b"a"), "a", lifetime=60)
+    first = delivery.sign("/a", InMemory(data=b"a"), "a", lifetime=60)
     clock[0] = 2000.0
-    assert delivery.signed("/a", None, "a", lifetime=60) != first
-    assert delivery.signed("/b", None, "a", lifetime=60).rpartition("=")[2] != first.rpartition("=")[2]
+    assert delivery.sign("/a", None, "a", lifetime=60) != first
+    assert delivery.sign("/b", None, "a", lifetime=60).rpartition("=")[2] != first.rpartition("=")[2]

@@ -17,15 +17,15 @@ def folder(path: Path) -> DataFolder:
 def test_an_empty_folder_has_nothing_and_lets_everybody_sign_in(tmp_path: Path) -> None:
     empty = folder(tmp_path)
     assert empty.files == {}
-    assert empty.access.signed_in("civitai", "anything")
-    assert not empty.access.signed_in("civitai", None)
-    assert not empty.access.granted("anything", "OWNER/NAME")
+    assert empty.access.is_signed_in("civitai", "anything")
+    assert not empty.access.is_signed_in("civitai", None)
+    assert not empty.access.is_granted("anything", "OWNER/NAME")
 
 
 def test_only_listed_tokens_sign_in_and_only_granted_ones_pass() -> None:
     access = Access(tokens={"civitai": frozenset({"good"})}, grants={"good": frozenset({"a/b"})})
-    assert [access.signed_in("civitai", token) for token in ("good", "bad")] == [True, False]
-    assert [access.granted("good", name) for name in ("a/b", "a/c")] == [True, False]
+    assert [access.is_signed_in("civitai", token) for token in ("good", "bad")] == [True, False]
+    assert [access.is_granted("good", name) for name in ("a/b", "a/c")] == [True, False]
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "missing", "."])

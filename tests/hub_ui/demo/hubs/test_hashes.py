@@ -3,7 +3,7 @@ import zlib
 
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.hashes import civitai_hashes, digest_of
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
 LARGE = {"tensors": {"a": ["F32", [600, 1024]]}, "seed": 1}
@@ -23,20 +23,20 @@ def test_text_has_the_hashes_that_other_tools_give_it() -> None:
 
 
 def test_a_safetensors_file_is_also_known_by_its_tensors_alone() -> None:
-    content = generated_safetensors(SMALL)
+    content = generate_safetensors(SMALL)
     tensors = content.read(content.size - 8, content.size)
     assert civitai_hashes(digest_of(content))["AutoV3"] == hashlib.sha256(tensors).hexdigest()[:12].upper()
 
 
 def test_a_file_of_two_megabytes_has_the_oldest_hash_too() -> None:
-    content = generated_safetensors(LARGE)
+    content = generate_safetensors(LARGE)
     part = content.read(0x100000, 0x110000)
     assert civitai_hashes(digest_of(content))["AutoV1"] == hashlib.sha256(part).hexdigest()[:8].upper()
-    assert "AutoV1" not in civitai_hashes(digest_of(generated_safetensors(SMALL)))
+    assert "AutoV1" not in civitai_hashes(digest_of(generate_safetensors(SMALL)))
 
 
 def test_the_hashes_are_of_all_bytes_wherever_the_header_ends() -> None:
-    content = generated_safetensors(LARGE)
+    content = generate_safetensors(LARGE)
     whole, digest = content.read(0, content.size), digest_of(content)
     assert (digest.sha256, digest.crc32) == (hashlib.sha256(whole).hexdigest(), f"{zlib.crc32(whole):08x}")
 

@@ -4,7 +4,7 @@ import pytest
 import requests
 from PIL import Image
 
-from hub_ui.demo.hubs.pictures import drawn_picture
+from hub_ui.demo.hubs.pictures import draw_picture
 from hub_ui.demo.hubs.server import HubEndpoints
 
 
@@ -24,14 +24,14 @@ def test_only_pictures_are_served(hubs: HubEndpoints, name: str) -> None:
 
 
 def test_the_same_prompt_and_seed_give_the_same_picture() -> None:
-    one = drawn_picture("a house", seed=7)
-    assert one == drawn_picture("a house", seed=7)
-    assert len({one, drawn_picture("a tree", seed=7), drawn_picture("a house", seed=8)}) == 3
+    one = draw_picture("a house", seed=7)
+    assert one == draw_picture("a house", seed=7)
+    assert len({one, draw_picture("a tree", seed=7), draw_picture("a house", seed=8)}) == 3
 
 
 def test_a_stronger_lora_shows_more_and_none_shows_nothing() -> None:
     def changed(strength: float) -> int:
-        plain, shown = (pixels(drawn_picture("a house", lora="maker/x", strength=s)) for s in (0.0, strength))
+        plain, shown = (pixels(draw_picture("a house", lora="maker/x", strength=s)) for s in (0.0, strength))
         return sum(before != after for before, after in zip(plain, shown, strict=True))
 
     assert changed(0.0) == 0
@@ -44,4 +44,4 @@ def pixels(picture: bytes) -> bytes:
 
 @pytest.mark.parametrize(("form", "start"), [("png", b"\x89PNG"), ("webp", b"RIFF"), ("jpg", b"\xff\xd8")])
 def test_a_picture_comes_in_the_format_asked_for(form: str, start: bytes) -> None:
-    assert drawn_picture("a house", form=form).startswith(start)
+    assert draw_picture("a house", form=form).startswith(start)

@@ -2,7 +2,7 @@ import pytest
 
 from connectors.replicate.trainings import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_official
-from hub_ui.demo.hubs.replicate_official import loads, official, tuned_version
+from hub_ui.demo.hubs.replicate_official import fine_tune_version, loads, official
 
 
 def test_the_trainer_is_the_one_that_is_asked_for() -> None:
@@ -19,7 +19,7 @@ def test_the_runners_are_official_and_the_trainer_is_not() -> None:
 
 
 def test_a_trained_version_trains_nothing() -> None:
-    version = tuned_version("a" * 64, "2026-08-01T10:00:00Z", official()[TRAINER]["latest_version"])
+    version = fine_tune_version("a" * 64, "2026-08-01T10:00:00Z", official()[TRAINER]["latest_version"])
     schemas = version["openapi_schema"]["components"]["schemas"]
     assert "TrainingInput" not in schemas
     assert "replicate_weights" in schemas["Input"]["properties"]

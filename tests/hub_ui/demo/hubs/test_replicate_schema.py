@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.replicate_schema import problems, refusal_of, understood
+from hub_ui.demo.hubs.replicate_schema import problems, read_inputs, refusal_of
 
 SCHEMAS = {
     "Input": {
@@ -68,12 +68,12 @@ def test_the_inputs_together_must_be_an_object() -> None:
 
 
 def test_a_model_reads_what_its_schema_knows() -> None:
-    told = understood(VERSION, {"prompt": "x", "num_outputs": "many", "scale": "1"}, otherwise={})
+    told = read_inputs(VERSION, {"prompt": "x", "num_outputs": "many", "scale": "1"}, otherwise={})
     assert told == {"prompt": "x", "steps": 28}
 
 
 def test_another_schema_stands_in_for_one_that_was_not_recorded() -> None:
-    assert understood({"openapi_schema": None}, {"fast": True, "steps": "x"}, otherwise=VERSION) == {"fast": True}
+    assert read_inputs({"openapi_schema": None}, {"fast": True, "steps": "x"}, otherwise=VERSION) == {"fast": True}
 
 
 def test_a_refusal_lists_each_field() -> None:

@@ -2,11 +2,11 @@ import io
 import tarfile
 
 from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.tar import trained_model
+from hub_ui.demo.hubs.tar import model_tar
 
 
 def test_a_tar_put_together_is_read_by_tarfile() -> None:
-    tar = trained_model(InMemory(data=b"weights"))
+    tar = model_tar(InMemory(data=b"weights"))
     with tarfile.open(fileobj=io.BytesIO(tar.read(0, tar.size))) as opened:
         member = opened.extractfile("output/flux_train_replicate/lora.safetensors")
         assert member is not None
@@ -15,4 +15,4 @@ def test_a_tar_put_together_is_read_by_tarfile() -> None:
 
 
 def test_a_tar_is_padded_to_a_whole_record() -> None:
-    assert trained_model(InMemory(data=b"weights")).size == 10240
+    assert model_tar(InMemory(data=b"weights")).size == 10240

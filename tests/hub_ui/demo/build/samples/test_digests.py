@@ -6,7 +6,7 @@ from hub_ui.demo.build.samples.hashing import digest, made_up
 from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Weights
 from hub_ui.demo.hubs.hashes import header_bytes
-from hub_ui.demo.hubs.weights import generated_safetensors
+from hub_ui.demo.hubs.weights import generate_safetensors
 
 WEIGHTS = Weights(network="z-image", layout="ai-toolkit", rank=2, seed=5)
 
@@ -18,7 +18,7 @@ def test_every_made_up_file_is_in_the_table() -> None:
 def test_the_table_knows_the_headers_as_they_are_made_now() -> None:
     known = known_digests()
     for name, weights in made_up().items():
-        content = generated_safetensors(spec(weights))
+        content = generate_safetensors(spec(weights))
         assert content.size == known[name].size, name
         assert hashlib.sha256(header_bytes(content)).hexdigest() == known[name].header, name
 

@@ -130,7 +130,7 @@ def test_one_repository_holds_a_dozen_loras(huggingface: HuggingFaceStore) -> No
 def test_a_gated_repository_keeps_its_files_back(data: DataFolder, huggingface: HuggingFaceStore) -> None:
     repo = huggingface.repos["hollowpine/court-astronomer"]
     assert repo.gated
-    assert data.access.granted("demo-granted", repo.id)
+    assert data.access.is_granted("demo-granted", repo.id)
 
 
 def test_what_is_deleted_still_haunts_the_lists(data: DataFolder, huggingface: HuggingFaceStore) -> None:
