@@ -1,4 +1,7 @@
-"""The prompt as used: trigger words are put in by themselves, because without them many LoRAs do nothing."""
+"""What is compared with what: cells that share one seed, one size and one base, and differ in one thing.
+
+Trigger words are put into the prompts by themselves, because without them many LoRAs do nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Drawing with a control image: control LoRAs look at one beside the noise, and some bases change one into another."""
+"""Control images: made of an image that a person gives (edges, depth, a pose), and the pipeline that takes them.
+
+Edges are made here, by OpenCV. Depth and poses need a network of their own, which is read from Hugging Face's cache
+and never downloaded. An image that is a control image already passes through.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a run on Replicate will cost, roughly, before it is started.
+"""Images generated on Replicate: the same requests and comparisons as with the local engine, and their prices.
+
+A fine-tune of Replicate runs as its pinned version. FLUX LoRAs of other hubs go through Replicate's official runner.
 
 Most models are paid by the second of the hardware they run on; the prices are those of replicate.com/pricing, as it was
 stored in 2025 (FLUX fine-tunes run on H100s, it says there). Which hardware a model runs on the API does not tell, so

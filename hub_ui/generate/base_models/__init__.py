@@ -1,8 +1,9 @@
-"""Base models: a table of what LoRAs can be tried on, and the choice among them.
+"""Base models: a table of what LoRAs can be tried on, the choice among them, their download and loading.
 
-base_choice.py   one of them, as data
-image.py film.py the rows; how to add one stands in image.py
-choice.py        which one a LoRA is tried on, and a person's own repo, folder or checkpoint
+spec.py         one of them, as data; table.py: the rows, and how to add one
+choose.py       which one a LoRA is tried on, and a person's own repo, folder or checkpoint
+download.py     what a base would take, then its files in Hugging Face's cache; repo_layout.py: which files those are
+load.py         those files -> diffusers' pipeline
 """
 
 from hub_ui.generate.base_models.choose import BASES as BASES

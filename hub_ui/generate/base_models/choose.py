@@ -1,4 +1,7 @@
-"""What a .safetensors file is that a person offers as a base: read from its header, as for LoRAs."""
+"""Which base model a LoRA is tried on: of its own lineage if we know one, else the main one of its architecture.
+
+A person's own repo, folder or checkpoint is taken for the base of the table that it is most like.
+"""
 
 from __future__ import annotations
 

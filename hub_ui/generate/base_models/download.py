@@ -1,4 +1,9 @@
-"""Hugging Face's cache of downloads on this disk, which other programs fill and read too."""
+"""Base models from the hub: a plan with sizes and licences first, then the download.
+
+plan_download -> check_download -> a person agrees -> download
+
+Files go to Hugging Face's own cache, at one commit, so that nothing is downloaded twice and other programs find it.
+"""
 
 from __future__ import annotations
 
