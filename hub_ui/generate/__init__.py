@@ -9,7 +9,7 @@
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
     control.py           control images; samplers.py: other programs' sampler names -> schedulers
-    callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN and black images
+    callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
     prompt_cache.py image_cache.py   what need not be computed twice
     replicate.py         the same requests on Replicate, and for how much
 
