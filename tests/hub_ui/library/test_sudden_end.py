@@ -62,7 +62,7 @@ def test_leftovers_of_a_pull_that_ended_after_it_wrote_its_entry_are_deleted(
 ) -> None:
     library = library_in(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(PartialFile, "settle", lambda _: None)
+        patch.setattr(PartialFile, "remove_state", lambda _: None)
         entry = pull(hubs, hub, library)
     assert len(list(library.folder.glob(".hub-ui/*.json"))) == 1
     assert library.find_installed(entry.ref) == entry == pull(hubs, hub, library)
