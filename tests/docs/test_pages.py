@@ -45,6 +45,12 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.parametrize("name", [*PAGES, "CONTRIBUTING.md", "connectors/ADDING_A_HUB.md"])
+def test_every_path_of_the_source_that_is_named_is_there(name: str) -> None:
+    paths = re.findall(r"`((?:connectors|hub_ui|tests|docs)/[\w/.]+)`", (ROOT / name).read_text(encoding="utf-8"))
+    assert [path for path in paths if "examplehub" not in path and not (ROOT / path).exists()] == []
+
+
 def test_the_pictures_are_small() -> None:
     pictures = [ROOT / link for link in LINK.findall(TEXTS["README.md"]) if link.startswith("docs/images/")]
     assert len(pictures) == 2
