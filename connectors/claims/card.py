@@ -203,8 +203,10 @@ def _own_name(repo: str) -> str:
 
 
 def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
+    plain = (tag for tag in tags if ":" not in tag and tag.casefold() not in _GENERIC and identify(tag) is not None)
+    bases = (tag for tag in plain if tag.casefold() in _UNMISTAKABLE or re.search(r"[-\d ]", tag))
     ways: tuple[tuple[Iterable[str], Source, str], ...] = (
-        (filter(_is_base, tags), "tag", "tags: "),
+        (bases, "tag", "tags: "),
         ((match["name"].strip() for match in _LINE.finditer(body)), "card", "card: base model "),
         ((match["name"] for match in _WEIGHTS_FOR.finditer(body)), "card", "card: weights for "),
         ((match["name"] for match in _LOADED.finditer(body)), "card", "card: from_pretrained "),
@@ -216,9 +218,3 @@ def _body_claims(tags: Iterable[str], body: str) -> tuple[Claim, ...]:
             name = next(iter(known.values()))
             return base_claims(name, source, f"{where}{name}")
     return ()
-
-
-def _is_base(tag: str) -> bool:
-    folded = tag.casefold()
-    telling = any(char.isdigit() or char in "- " for char in folded) or folded in _UNMISTAKABLE
-    return telling and ":" not in tag and folded not in _GENERIC and identify(tag) is not None

@@ -1,10 +1,14 @@
-"""Resolves claims to values: a record's fields are the best claims of the LoRA, version and file."""
+"""Resolves claims to values: a record's fields are the best claims of the LoRA, version and file.
+
+A Wan LoRA may be two files, one for each of two experts, for high and for low noise.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from connectors.claims import base_models
 from connectors.errors import NotFound
@@ -58,7 +62,17 @@ def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
 def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
     """ "CivitAI says SDXL 1.0, the file is FLUX.1." One for each of `conflicts`, in its order."""
     claims = tuple(claims)
-    return tuple(_sentence(claims, field, hub) for field in conflicts(claims))
+    found = []
+    for field in conflicts(claims):
+        top = best_claim(claims, field)
+        if top is not None and field == "what":
+            file = {str(what): words for what, words in WORDS.items()}.get(str(top.value), "something else")
+            found.append(f"{origin_label(hub)} lists it as a LoRA, the file is {file}.")
+        elif top is not None:
+            statements = [_statement(claims, claim, hub) for claim in contradicting(claims, field)]
+            sentence = f"{' and '.join(dict.fromkeys(statements))}, {_statement(claims, top, hub)}."
+            found.append(sentence[:1].upper() + sentence[1:])
+    return tuple(found)
 
 
 def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
@@ -100,18 +114,6 @@ def _are_related(one_id: str, other_id: str) -> bool:
     is_parent = one.id in (two.id, _PARENTS.get(two.id)) or two.id == _PARENTS.get(one.id)
     is_variant = one.id.startswith(two.id) or two.id.startswith(one.id)
     return is_parent or is_variant or not _GENERAL.isdisjoint((one.id, two.id))
-
-
-def _sentence(claims: tuple[Claim, ...], field: str, hub: Origin) -> str:
-    top = best_claim(claims, field)
-    if top is None:
-        return ""
-    if field == "what":
-        found = {str(what): words for what, words in WORDS.items()}.get(str(top.value), "something else")
-        return f"{origin_label(hub)} lists it as a LoRA, the file is {found}."
-    statements = [_statement(claims, claim, hub) for claim in contradicting(claims, field)]
-    sentence = f"{' and '.join(dict.fromkeys(statements))}, {_statement(claims, top, hub)}."
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
@@ -203,23 +205,57 @@ def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...
     return (*proofs, *(claim for claim in claims if claim.source != "header"))
 
 
-def _weight_range(claims: tuple[Claim, ...]) -> tuple[float, float] | None:
-    """The range of the recommended weight, which is its low end: the high end is claimed at the same place."""
-    low = best_claim(claims, "weight")
-    place = ("weight_high", low.source, low.where) if low else None
-    high = next((c.value for c in claims if (c.field, c.source, c.where) == place), None)
-    return (low.value, high) if low and isinstance(low.value, float) and isinstance(high, float) else None
-
-
 def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     """The fields of a Record that come from claims, the claims, and their conflicts."""
     likely = possible(claims)
     fields = {name: best(likely, name) for name in CLAIMED_FIELDS}
+    # The recommended weight is the low end of a range whose high end is claimed at the same place.
+    low = best_claim(claims, "weight")
+    place = ("weight_high", low.source, low.where) if low else None
+    high = next((c.value for c in claims if (c.field, c.source, c.where) == place), None)
+    is_range = low and isinstance(low.value, float) and isinstance(high, float)
     return {
         **fields,
         "trigger_words": fields["trigger_words"] or (),
-        "weight_range": _weight_range(claims),
+        "weight_range": (low.value, high) if low and is_range else None,
         "claims": claims,
         "conflicts": conflicts(claims),
         "conflict_sentences": sentences(claims, hub),
     }
+
+
+# "nightbus_wan22_low_noise", "LowNoise", "boats-low"; not a style that is called "low poly".
+_NOISE = re.compile(r"(high|low)(?=[ _.-]?noise)|(?<=[ _.-])(high|low)$", re.IGNORECASE)
+
+
+def noise_of(name: str) -> Literal["high", "low"] | None:
+    """The expert that a file, version or title names; None where it names neither or both."""
+    found = {(noise or end).lower() for noise, end in _NOISE.findall(name.removesuffix(".safetensors"))}
+    return None if len(found) != 1 else "high" if "high" in found else "low"
+
+
+def other_half(lora: Lora, ref: Ref) -> Ref | None:
+    """The file for the other expert of a Wan LoRA, if exactly one has the same name except for the noise.
+
+    On Hugging Face both lie in one repo. On CivitAI they are two files of one version, or two versions.
+    """
+    version = lora.version(ref.version)
+    file = next((file for file in version.files if file.ref == ref), None) if version else None
+    if version is None or file is None or flatten(lora, version, file).architecture != "wan":
+        return None
+    name, others = file.name, [(other.name, other.ref) for other in _weights(version)]
+    if noise_of(name) is None:
+        name = version.name
+        others = [(other.name, files[0].ref) for other in lora.versions if len(files := _weights(other)) == 1]
+    noise = noise_of(name)
+    wanted = (_without_noise(name), "low" if noise == "high" else "high")
+    found = [ref for other, ref in others if (_without_noise(other), noise_of(other)) == wanted]
+    return found[0] if noise is not None and len(found) == 1 else None
+
+
+def _weights(version: Version) -> list[WeightFile]:
+    return [file for file in version.files if file.format == "safetensors"]
+
+
+def _without_noise(name: str) -> str:
+    return _NOISE.sub("*", name.removesuffix(".safetensors")).casefold()

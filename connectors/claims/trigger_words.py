@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from connectors.record import Claim, Source
 
@@ -218,7 +218,14 @@ def _sentences(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     matches = [match for match in pattern.finditer(text) if not _is_denial(match)]
-    if words := split_all(word for match in matches for word in _words_of(match.groupdict())):
+    found: list[str] = []
+    for groups in (match.groupdict() for match in matches):
+        # Quoted and upper-case words are certain; a plain word may be part of a sentence about words.
+        if "plain" not in groups:
+            found += _quotes(groups["words"]) or (groups["words"],)
+        elif not _PREDICATE.fullmatch(groups["plain"]):
+            found += _plain(groups["plain"])
+    if words := split_all(found):
         yield words, " ".join(matches[0][0].split())[:80]
 
 
@@ -228,13 +235,6 @@ def _is_denial(match: re.Match[str]) -> bool:
         return True
     line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
     return match[0].lower().lstrip().startswith(('use "', "use “")) and _SETTING.search(line) is not None
-
-
-def _words_of(groups: Mapping[str, str]) -> tuple[str, ...]:
-    """Quoted and upper-case words are certain; a plain word may be part of a sentence about words."""
-    if "plain" not in groups:
-        return _quotes(groups["words"]) or (groups["words"],)
-    return () if _PREDICATE.fullmatch(groups["plain"]) else _plain(groups["plain"])
 
 
 def _quotes(text: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from huggingface_hub import ModelCardData, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
 
 from connectors.claims import card, kind, license, nsfw, strength, trigger_words
-from connectors.claims import card as claims_card
 from connectors.claims.availability import huggingface_availability
 from connectors.claims.card import CardByFile, disagrees, split_by_file
 from connectors.claims.resolve import best
@@ -74,7 +73,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         access=availability.access,
         versions=(version,) if version.ref.pinned else (),
         claims=(
-            *claims_card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),
+            *card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),
             *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
             *availability.claims(),
             *mature,

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connectors.weights import networks
-from connectors.weights.layers import LayerShapes
-from connectors.weights.networks import STREAM_INPUTS, possible
+from connectors.weights.networks import STREAM_INPUTS, LayerShapes, possible
 
 Fits = Callable[[LayerShapes], bool]
 
@@ -63,11 +62,6 @@ def _any(*words: str) -> Fits:
 def _wide(width: int, last: str = "", words: str = "") -> Fits:
     """Layers of this input width, whose names hold `words` and end in one of `last`."""
     return lambda seen: width in seen.widths(words, last)
-
-
-def _out(width: int, last: str) -> Fits:
-    """Layers of this output width, whose names end in one of `last`."""
-    return lambda seen: width in seen.outputs(last)
 
 
 def _ends(container: str, last: str) -> Fits:
@@ -327,7 +321,14 @@ RULES: tuple[Rule, ...] = (
     _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _any("\nadaln_single_"))),
     # DiT has no cross-attention, Latte gates its MLPs, Sana has convolutions in them.
     _rule(
-        "pixart", _DIT, _all(_dit(1152, "attn1"), _any("_ff_net_"), _any("_attn2_"), _not(_out(9216, "ff_net_0_proj")))
+        "pixart",
+        _DIT,
+        _all(
+            _dit(1152, "attn1"),
+            _any("_ff_net_"),
+            _any("_attn2_"),
+            lambda seen: 9216 not in seen.outputs("ff_net_0_proj"),
+        ),
     ),
     _rule("pixart sana", _DIT, _all(_dit(1152, "attn1"), _any("attn2_"))),
     # `layers` and `blocks`: networks in their own names.

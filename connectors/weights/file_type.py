@@ -17,8 +17,7 @@ from connectors.weights.algorithm import Alpha, algorithm_of, alpha_of, ranks_of
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
 from connectors.weights.key_formats import Layers, Named, Part, format_of, name, sort
-from connectors.weights.layers import LayerShapes
-from connectors.weights.networks import size_of
+from connectors.weights.networks import LayerShapes, size_of
 
 What = Literal[
     "lora", "llm-lora", "vision-lora", "checkpoint", "diffusion-model", "vae", "text-encoder", "llm", "embedding",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tarfile import BLOCKSIZE
@@ -90,7 +89,17 @@ def inspect_path(path: Path, layouts: Layouts | None = None) -> Facts:
 
 def inspect_url(url: str) -> Facts:
     """Any web address of a .safetensors, or of a tar that holds one."""
-    address, headers = _split_login(url)
+    try:
+        parts = urlsplit(url)
+        host, known = parts.netloc.rpartition("@")[2], parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(f"“{url[:120]}” is no web address that could be read.")
+    # Name and password go to the address's own origin alone, as a header.
+    address = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    headers = {"Authorization": f"Basic {b64encode(login).decode()}"} if parts.username else {}
     with file_http() as http:
         reader = HttpReader(http, RangedSource(address, headers=headers, retry=_RETRY))
         return _facts(TarMember(reader) if is_tar(reader.read(0, FIRST_READ)) else reader)
@@ -117,20 +126,6 @@ def _facts(source: RangeReader, layouts: Layouts | None = None) -> Facts:
     structure, header = (layouts or Layouts()).read(read_raw(source), source.size)
     found = lora_facts.from_structure(structure, header, SparingReader(source))
     return Facts(adapter=found, size=source.size, bytes_read=source.bytes_read, requests=source.requests)
-
-
-def _split_login(url: str) -> tuple[str, Mapping[str, str]]:
-    """The address without name and password, which go to its own origin alone, as a header."""
-    try:
-        parts = urlsplit(url)
-        host, known = parts.netloc.rpartition("@")[2], parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        known = False
-    if not known:
-        raise UsageError(f"“{url[:120]}” is no web address that could be read.")
-    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    headers = {"Authorization": f"Basic {b64encode(login).decode()}"} if parts.username else {}
-    return urlunsplit((parts.scheme, host, parts.path, parts.query, "")), headers
 
 
 class SparingReader:

@@ -114,7 +114,13 @@ def members(blocks: Blocks, at: int = 0, most: int = _MAX_HEADERS) -> Iterator[t
             extended |= _read_extended(member, blocks.read(at, member.size))
             at += _round_up(member.size)
             continue
-        yield _extend(member, extended), at
+        member.name = extended.get("GNU.sparse.name") or extended.get("path") or member.name
+        size = extended.get("size", "")
+        if size.isascii() and size.isdigit() and len(size) < 19:
+            member.size = int(size)
+        if any(key.startswith("GNU.sparse.") for key in extended):
+            member.sparse = b""  # what issparse() asks for
+        yield member, at
         extended = {}
         # As tarfile skips them: links, folders and devices have no bytes, whatever size they claim.
         if member.isreg() or member.type not in tarfile.SUPPORTED_TYPES:
@@ -138,16 +144,6 @@ def _read_extended(member: tarfile.TarInfo, data: bytes) -> dict[str, str]:
         found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
         data = data[length:]
     return found
-
-
-def _extend(member: tarfile.TarInfo, extended: dict[str, str]) -> tarfile.TarInfo:
-    member.name = extended.get("GNU.sparse.name") or extended.get("path") or member.name
-    size = extended.get("size", "")
-    if size.isascii() and size.isdigit() and len(size) < 19:
-        member.size = int(size)
-    if any(key.startswith("GNU.sparse.") for key in extended):
-        member.sparse = b""  # what issparse() asks for
-    return member
 
 
 def _round_up(size: int) -> int:

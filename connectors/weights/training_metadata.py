@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.claims import trigger_words
-from connectors.claims import trigger_words as claims_trigger_words
 from connectors.claims.base_models import by_id, identify
 from connectors.http.json_fields import number
 
@@ -186,7 +185,7 @@ def _architecture(base: str) -> str | None:
 def words(metadata: Metadata) -> tuple[tuple[str, ...], str] | None:
     """Trigger words in the author's own fields, then the names of dataset folders ("10_sks person")."""
     hint = metadata.get("modelspec.usage_hint", "")[:_MAX_HINT]
-    claims = claims_trigger_words.card_claims(hint, "usage hint") if "trigger" in hint.casefold() else ()
+    claims = trigger_words.card_claims(hint, "usage hint") if "trigger" in hint.casefold() else ()
     value = claims[0].value if claims else ()
     return (
         _words_of(metadata, "modelspec.trigger_phrase", "trigger_phrase")

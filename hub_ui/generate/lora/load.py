@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from connectors.claims.resolve import noise_of
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
 from connectors.weights.header import Header
-from connectors.weights.wan_experts import noise_of
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import map_keys

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.claims import base_models
+from connectors.claims.base_model import LICENSES, OTHER_REPOS
 from connectors.claims.base_models import (
     _NAMED,
     ARCHITECTURES,
@@ -34,6 +35,12 @@ Wan Video 2.5 T2V|Wan Video 2.5 I2V|Wan Image 2.7|Wan Video 2.7|ZImageTurbo|ZIma
 ACE Audio|PolyGen|Tripo|Hunyuan3D
 """
 NAMES = [name for line in CIVITAI.split("\n") for name in line.split("|") if name]
+
+
+def test_licences_and_further_repos_are_of_listed_models_and_each_has_one_licence() -> None:
+    with_license = [model_id for models in LICENSES.values() for model_id in models.split()]
+    assert len(with_license) == len(set(with_license))
+    assert all(by_id(model_id) for model_id in (*with_license, *OTHER_REPOS))
 
 
 def test_all_of_civitais_names_are_there() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connectors.weights.key_formats import name, sort
-from connectors.weights.layers import LayerShapes
-from connectors.weights.networks import NETWORKS, possible
-from tests.connectors.weights.building import lora, tensors
+from connectors.weights.networks import NETWORKS, LayerShapes, possible
+from tests.connectors.weights.building import Shapes, lora, tensors
 
 
 def evidence(layers: str) -> LayerShapes:
@@ -46,3 +45,145 @@ def test_a_network_has_one_row_for_each_size() -> None:
 def test_all_sizes_of_an_architecture_name_the_same_containers() -> None:
     named = {network.architecture: set(network.blocks) for network in NETWORKS}
     assert [network for network in NETWORKS if set(network.blocks) != named[network.architecture]] == []
+
+
+LAYER = "lora_unet_layers_0_attention_to_q"
+
+
+def seen(shapes: Shapes) -> LayerShapes:
+    layers = sort(tensors(shapes))
+    return LayerShapes(name(tuple(dict.fromkeys(layer for part in layers.parts.values() for layer in part))), layers)
+
+
+def written(layers: str, style: str = "kohya") -> LayerShapes:
+    return seen(lora(layers, style=style))
+
+
+def parts(found: Shapes) -> LayerShapes:
+    return seen({f"{LAYER}.{part}": shape for part, shape in found.items()})
+
+
+def test_containers_are_what_stands_before_the_first_number() -> None:
+    found = written("double_blocks.0..1.img_attn.qkv 8>8,single_blocks.0.linear1 8>8,img_in 8>8")
+    assert found.containers == {"double_blocks", "single_blocks", "img_in"}
+
+
+def test_a_name_that_is_a_number_has_a_container_of_its_own() -> None:
+    assert seen({"unet:0:down": (4, 320), "unet:1:down": (4, 768)}).containers == {"#"}
+
+
+def test_a_word_matches_anywhere_or_at_the_beginning() -> None:
+    found = written("double_blocks.0.img_attn.qkv 8>8")
+    assert (found.has("img_attn"), found.has("\ndouble_blocks_0"), found.has("qkv\n")) == (True, True, True)
+    assert (found.has("\nimg_attn"), found.has("txt_attn"), found.has("double\n")) == (False, False, False)
+    assert (found.matches(r"\n[a-z]+_blocks_\d_img"), found.matches(r"blocks_1")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("container", "last"), [("single_blocks", 39), ("double_blocks", 7), ("blocks", -1), ("single", -1), ("img", -1)]
+)
+def test_the_last_block_is_the_highest_number(container: str, last: int) -> None:
+    found = written("single_blocks.39.linear1 8>8,single_blocks.4.linear1 8>8,double_blocks.7.img_mlp.0 8>8,img_in 8>8")
+    assert found.last(container) == last
+
+
+def test_widths_are_those_of_the_matching_layers() -> None:
+    found = written("blocks.0.attn.to_q 64>8,blocks.0.attn.to_k 32>8,blocks.0.ff 16>8,refiner.0.attn.to_q 4>8")
+    assert found.widths() == {64, 32, 16, 4}
+    assert (found.widths(last="to_q,to_k"), found.widths("refiner", "to_q")) == ({64, 32, 4}, {4})
+    assert found.widths("nothing") == set()
+
+
+def test_a_convolutions_width_is_its_channels() -> None:
+    found = written("down_blocks.0.resnets.0.conv1 320>640:3,down_blocks.0.proj_in 320>320:1,mid_block.proj_in 8>8")
+    assert found.widths(last="conv1") == {320}
+    assert (found.is_convolution("proj_in"), found.is_convolution("conv2")) == (True, False)
+    assert not written("mid_block.proj_in 8>8").is_convolution("proj_in")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"lora_down.weight": (16, 3840), "lora_up.weight": (11520, 16)},
+        {"lora_A.weight": (16, 3840)},
+        {"hada_w1_a": (11520, 16), "hada_w1_b": (16, 3840)},
+        {"lokr_w1": (16, 32), "lokr_w2": (240, 120)},
+        {"lokr_w1": (16, 32), "lokr_w2_a": (240, 8), "lokr_w2_b": (8, 120)},
+        {"lokr_w1_a": (16, 4), "lokr_w1_b": (4, 32), "lokr_w2": (240, 120)},
+        {"lokr_w1_a": (16, 4), "lokr_w1_b": (4, 32), "lokr_w2_a": (240, 8), "lokr_w2_b": (8, 120)},
+        {"a1.weight": (3840, 16), "a2.weight": (16, 3840)},
+        {"diff": (11520, 3840), "diff_b": (11520,)},
+        {"oft_R.weight": (120, 496)},
+        {"oft_R.weight": (1, 7370880)},
+        {"oft_blocks": (60, 64, 64)},
+        {"oft_diag": (60, 64, 64)},
+        {"oft_blocks": (3, 60, 64, 64)},
+    ],
+)
+def test_the_width_is_read_whatever_the_algorithm(found: Shapes) -> None:
+    assert parts(found).widths(last="attention_to_q") == {3840}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"lora_up.weight": (3840, 16)},
+        {"lora_down.weight": (3840,)},
+        {"lora_down.weight": ()},
+        {"lokr_w1": (16, 32)},
+        {"lokr_w1": (32,), "lokr_w2": (240, 120)},
+        {"diff_b": (3840,)},
+        {"oft_blocks": (3840,)},
+        {"ia3_l": (3840,)},
+        {"alpha": ()},
+    ],
+)
+def test_no_width_is_made_up(found: Shapes) -> None:
+    assert parts(found).widths() == set()
+
+
+def test_outputs_are_read_from_the_second_half() -> None:
+    found = written("single_blocks.0.linear1 3072>27648,single_blocks.0.linear2 12288>3072")
+    assert (found.outputs("linear1"), found.outputs("linear1,linear2"), found.outputs("x")) == (
+        {27648},
+        {27648, 3072},
+        set(),
+    )
+
+
+def test_text_encoders_are_separate_from_the_model() -> None:
+    one = lora("text_model.encoder.layers.0.mlp.fc1 768>3072", style="kohya-te1")
+    two = lora("text_model.encoder.layers.0.mlp.fc1 1280>5120", style="kohya-te2")
+    found = seen({**one, **two})
+    assert (found.encoder_widths(), found.encoder_widths("2_text_model")) == ({768, 1280}, {1280})
+    assert (found.encoders_have("2_text_model"), found.encoders_begin("lora_te_")) == (True, False)
+    assert (found.widths(), found.containers, found.has("text_model")) == (set(), frozenset(), False)
+
+
+def test_blocks_are_counted_in_their_own_container() -> None:
+    found = written("blocks.0..2.attn.to_q 8>8,blocks.7 8>8,llm_adapter.blocks.4.attn.to_q 8>8,blocks.99999.x 8>8")
+    assert sorted(found.blocks("blocks")) == [0, 1, 2, 7]
+    assert (sorted(found.blocks("llm_adapter_blocks")), sorted(found.blocks("layers"))) == ([4], [])
+
+
+def test_the_widths_of_blocks_leave_out_what_stands_elsewhere() -> None:
+    found = written("blocks.0.attn.to_q 64>8,blocks.0.ff 16>8,llm_adapter.blocks.0.attn.to_q 32>8,to_q 4>8")
+    assert (found.block_widths("blocks", "to_q"), found.block_widths("layers", "to_q")) == ({64}, set())
+
+
+def test_an_excerpt_has_more_halves_than_layers() -> None:
+    halves = lora("blocks.0..2.attn.to_q 8>8")
+    assert not seen(halves).is_excerpt
+    assert seen({name: shape for name, shape in halves.items() if "up" not in name}).is_excerpt
+
+
+@pytest.mark.parametrize("style", ["kohya", "peft", "ai-toolkit"])
+def test_the_writer_of_names_is_known(style: str) -> None:
+    assert written("blocks.0.to_q 8>8", style).formats == {style}
+
+
+def test_ia3_shows_a_width_in_a_text_encoders_attention_alone() -> None:
+    names = ("self_attn_k_proj", "mlp_fc1")
+    layers = {f"lora_te_text_model_encoder_layers_0_{name}": 768 if name != "mlp_fc1" else 3072 for name in names}
+    shapes: Shapes = {f"{layer}.weight": (width,) for layer, width in layers.items()}
+    assert seen({**shapes, **{f"{layer}.on_input": () for layer in layers}}).encoder_widths() == {768}
