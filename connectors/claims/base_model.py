@@ -1,9 +1,11 @@
-"""One base model, a lineage on an architecture, with the licences of all and their further repos."""
+"""The table of base models: lineages on an architecture, how each is called, and its licence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from connectors.claims.base_model_repos import OTHER_REPOS, REPOS
 
 # Base models by licence; that of the others is not known.
 LICENSES: Mapping[str, str] = {
@@ -53,144 +55,6 @@ LICENSES: Mapping[str, str] = {
     "Alibaba Wan / Tongyi Wanxiang Terms of Service": "wan-2.5-t2v wan-2.5-i2v wan-2.7 wan-image-2.7",
 }
 _LICENSE_OF = {model_id: license for license, models in LICENSES.items() for model_id in models.split()}
-# Repos that are recognised by their whole name only: searching by each costs a request; some are called like a style.
-OTHER_REPOS: Mapping[str, str] = {
-    "sd-1.4": "duongna/stable-diffusion-v1-4-flax CompVis/stable-diffusion-v1-1 CompVis/stable-diffusion-v1-2 "
-    "CompVis/stable-diffusion-v1-3 apple/coreml-stable-diffusion-v1-4 hakurei/waifu-diffusion",
-    "sd-1.5": "botp/stable-diffusion-v1-5-inpainting Lykon/dreamshaper-7 stablediffusionapi/deliberate-v2 "
-    "SG161222/Realistic_Vision_V2.0 Uminosachi/realisticVisionV51_v51VAE-inpainting emilianJR/CyberRealistic_V3 "
-    "frankjoshua/toonyou_beta6 frankjoshua/icbinpICantBelieveIts_v8 danbrown/RevAnimated-v1-2-2 "
-    "dreamlike-art/dreamlike-photoreal-2.0 ogkalu/Comic-Diffusion mhdang/dpo-sd1.5-text2image-v1 "
-    "timbrooks/instruct-pix2pix nitrosocke/elden-ring-diffusion kohbanye/pixel-art-style "
-    "AIML-TUDA/stable-diffusion-safe lambdalabs/sd-image-variations-diffusers monadical-labs/minecraft-preview "
-    "longlian/lmd_plus masterful/gligen-1-4-generation-text-box iczaw/prompt-diffusion-diffusers "
-    "XCLIU/instaflow_0_9B_from_sd_1_5 Junglerally/Digital-Diffusion wavymulder/Analog-Diffusion "
-    "nitrosocke/Ghibli-Diffusion nitrosocke/mo-di-diffusion",
-    "sd-2.0-768": "stabilityai/stable-diffusion-2-0 stabilityai/stable-diffusion-2-depth "
-    "stabilityai/stable-diffusion-2-inpainting sd2-community/stable-diffusion-2-inpainting "
-    "sd2-community/stable-diffusion-2-depth",
-    "sd-2.1-768": "stabilityai/stable-diffusion-v2-1 ptx0/pseudo-journey-v2 bghira/pseudo-journey-v2 "
-    "bghira/pseudo-flex-v2 stabilityai/sd-turbo",
-    "sdxl-1.0": "diffusers/stable-diffusion-xl-1.0-inpainting-0.1 OzzyGT/RealVisXL_V4.0_inpainting "
-    "wangqixun/YamerMIX_v8 stabilityai/cosxl stabilityai/japanese-stable-diffusion-xl mhdang/dpo-sdxl-text2image-v1 "
-    "bghira/terminus-xl-velocity-v2 a-r-r-o-w/dreamshaper-xl-turbo diffusers/sdxl-instructpix2pix-768 "
-    "ptx0/terminus-xl-gamma-v1",
-    "sdxl-distilled": "latent-consistency/lcm-ssd-1b",
-    "kolors": "terminusresearch/kwai-kolors-1.0",
-    "sdxl-refiner": "stabilityai/stable-diffusion-xl-refiner-0.9 bghira/terminus-xl-refiner",
-    "sd-3": "CaptainZZZ/sd3-instructpix2pix BleachNick/SD3_UltraEdit_freeform",
-    "flux.1-dev": "black-forest-labs/FLUX.1-Redux-dev terminusresearch/fluxbooru-v0.3 "
-    "VisualCloze/VisualClozePipeline-384 XLabs-AI/flux-RealismLora",
-    "flux.1-schnell": "jimmycarter/LibreFlux-SimpleTuner jimmycarter/LibreFLUX",
-    "flux.2-dev": "diffusers/flux2-bnb-4bit-modular",
-    "anima": "CalamitousFelicitousness/Anima-sdnext-diffusers "
-    "CalamitousFelicitousness/Anima-Preview-2-sdnext-diffusers "
-    "CalamitousFelicitousness/Anima-Preview-3-sdnext-diffusers",
-    "auraflow": "AuraDiffusion/auradiffusion-v0.1a0",
-    "cogview4": "THUDM/CogView4-6B-Control zai-org/CogView4-6B-Control",
-    "ernie": "rootonchair/ERNIE-Image-Turbo-nunchaku-lite-nvfp4",
-    "hunyuan-1": "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled "
-    "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled XCLiu/HunyuanDiT-0523",
-    "hunyuan-image": "hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers "
-    "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
-    "ideogram-4": "ideogram-ai/ideogram-v4",
-    "boogu": "SimpleTuner/Boogu-Image-0.1-Turbo Boogu/Boogu-Image-0.1-Turbo",
-    "lumina-2": "terminusresearch/neta-lumina-v1",
-    "mageflow": "microsoft/Mage-Flow-Edit-Turbo microsoft/Mage-Flow-Turbo",
-    "pixart-alpha": "PixArt-alpha/PixArt-LCM-XL-2-1024-MS PixArt-alpha/PixArt-XL-2-256x256",
-    "pixart-sigma": "PixArt-alpha/PixArt-Sigma-XL-2-512-MS PixArt-alpha/PixArt-Sigma-XL-2-2K-MS "
-    "PixArt-alpha/pixart_sigma_sdxlvae_T5_diffusers terminusresearch/pixart-900m-1024-ft-v0.6 "
-    "terminusresearch/pixart-900m-1024-ft-v0.7-stage1",
-    "qwen-image": "Qwen/QwenImage-20B",
-    "sana": "Efficient-Large-Model/SANA1.5_4.8B_1024px_diffusers Efficient-Large-Model/Sana_1600M_512px_diffusers "
-    "Efficient-Large-Model/Sana_600M_1024px_diffusers Efficient-Large-Model/Sana_600M_512px_diffusers "
-    "Efficient-Large-Model/Sana_1600M_2Kpx_BF16_diffusers Efficient-Large-Model/Sana_1600M_4Kpx_BF16_diffusers "
-    "Efficient-Large-Model/Sana_1600M_1024px_MultiLing_diffusers terminusresearch/sana-1.6b-1024px "
-    "Efficient-Large-Model/Sana_1600M_512px_MultiLing_diffusers "
-    "Efficient-Large-Model/Sana_Sprint_0.6B_1024px_diffusers Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers",
-    "z-image-turbo": "ostris/Z-Image-De-Turbo",
-    "z-image": "TONGYI-Lab/Z-Image-Edit TONGYI-Lab/Z-Image-Omni INCModel/Z-Image-W4A16-AutoRound",
-    "deepfloyd-if": "DeepFloyd/IF-II-L-v1.0 DeepFloyd/IF-II-M-v1.0",
-    "f-lite": "Freepik/F-Lite-Texture",
-    "joy-image": "jdopensource/JoyAI-Image-Edit-Plus-Diffusers jdopensource/JoyAI-Image-Edit",
-    "kandinsky-2": "kandinsky-community/kandinsky-2-2-prior kandinsky-community/kandinsky-2-1-prior "
-    "kandinsky-community/kandinsky-2-1-inpaint kandinsky-community/kandinsky-2-2-decoder-inpaint "
-    "kandinsky-community/kandinsky-2-2-controlnet-depth",
-    "longcat-image": "meituan-longcat/LongCat-Image-Edit-Turbo",
-    "lumina-next": "Alpha-VLLM/Lumina-Next-T2I",
-    "prx": "Photoroom/prx-256-t2i-sft Photoroom/prx-512-t2i-sft-distilled Photoroom/prx-512-t2i-dc-ae "
-    "Photoroom/prx-512-t2i-dc-ae-sft Photoroom/prx-512-t2i-dc-ae-sft-distilled Photoroom/prx-1024-t2i-beta",
-    "wuerstchen": "warp-ai/WuerstchenCombinedPipeline",
-    "karlo": "kakaobrain/karlo-v1-alpha-image-variations",
-    "cogvideox": "THUDM/CogVideoX-5b-I2V THUDM/CogVideoX1.5-5B-I2V zai-org/CogVideoX-5b-I2V "
-    "zai-org/CogVideoX1.5-5B-I2V BestWishYsh/ConsisID-preview alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose",
-    "hunyuan-video": "lllyasviel/FramePack_F1_I2V_HY_20250503 Kijai/HunyuanVideo_comfy "
-    "kohya-ss/HunyuanVideo-fp8_e4m3fn-unofficial Skywork/SkyReels-V1-Hunyuan-I2V Skywork/SkyReels-V1-Hunyuan-T2V "
-    "Kijai/SkyReels-V1-Hunyuan_comfy hunyuanvideo-community/HunyuanVideo-I2V-33ch",
-    "hunyuan-video-1.5": "hunyuanvideo-community/HunyuanVideo-1.5-480p_i2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-480p_t2v hunyuanvideo-community/HunyuanVideo-1.5-720p_i2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-720p_t2v hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_t2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v_distilled "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v_distilled "
-    "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v_distilled",
-    "ltx-video": "Lightricks/LTX-Video-0.9.1 diffusers/LTX-Video-0.9.0 diffusers/LTX-Video-0.9.1 "
-    "a-r-r-o-w/LTX-Video-0.9.1-diffusers Lightricks/LTX-Video-0.9.8-dev",
-    "ltx-2": "rootonchair/LTX-2-19b-distilled Lightricks/LTX-2-19b-distilled",
-    "ltx-2.3": "diffusers/LTX-2.3-Distilled-Diffusers",
-    "mochi": "Comfy-Org/mochi_preview_repackaged",
-    "minimax-h3": "Kijai/MiniMax-H3-experimental joyfox/MiniMax-H3-Turbo lightx2v/Minimax-h3-Turbo "
-    "rzgar/minimax_h3_fl2va_fp8_e4m3fn Abiray/Minimax-H3-nvfp4-INT4-INT8-Convrot",
-    "wan": "Wan-AI/Wan2.2-Animate-2-14B-Diffusers Kijai/WanVideo_comfy QuantStack/Wan2.1_14B_VACE-GGUF "
-    "alibaba-pai/Wan2.2-VACE-Fun-A14B MeiGen-AI/InfiniteTalk nvidia/ChronoEdit-14B-Diffusers krea/krea-realtime-video "
-    "aidealab/AnimeGen-T2V Skywork/SkyReels-V2-DF-1.3B-540P Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers "
-    "Skywork/SkyReels-V2-DF-1.3B-720P-Diffusers Skywork/SkyReels-V2-DF-14B-540P "
-    "Skywork/SkyReels-V2-DF-14B-540P-Diffusers Skywork/SkyReels-V2-DF-14B-720P "
-    "Skywork/SkyReels-V2-DF-14B-720P-Diffusers Skywork/SkyReels-V2-I2V-1.3B-540P "
-    "Skywork/SkyReels-V2-I2V-1.3B-540P-Diffusers Skywork/SkyReels-V2-I2V-14B-540P "
-    "Skywork/SkyReels-V2-I2V-14B-540P-Diffusers Skywork/SkyReels-V2-I2V-14B-720P "
-    "Skywork/SkyReels-V2-I2V-14B-720P-Diffusers Skywork/SkyReels-V2-T2V-14B-540P "
-    "Skywork/SkyReels-V2-T2V-14B-540P-Diffusers Skywork/SkyReels-V2-T2V-14B-720P "
-    "Skywork/SkyReels-V2-T2V-14B-720P-Diffusers nvidia/AnyFlow-Wan2.1-T2V-1.3B-Diffusers "
-    "nvidia/AnyFlow-Wan2.1-T2V-14B-Diffusers nvidia/AnyFlow-FAR-Wan2.1-1.3B-Diffusers "
-    "nvidia/AnyFlow-FAR-Wan2.1-14B-Diffusers BestWishYsh/Helios-Base BestWishYsh/Helios-Mid "
-    "BestWishYsh/Helios-Distilled",
-    "wan-2.1-t2v-1.3b": "StevenZhang/Wan2.1-T2V-1.3B-Diff",
-    "wan-2.1-t2v-14b": "StevenZhang/Wan2.1-T2V-14B-Diff",
-    "wan-2.1-i2v-14b-480p": "StevenZhang/Wan2.1-I2V-14B-480P-Diff",
-    "wan-2.1-i2v-14b-720p": "StevenZhang/Wan2.1-I2V-14B-720P-Diff",
-    "wan-2.2-ti2v-5b": "decart-ai/Lucy-Edit-Dev decart-ai/Lucy-Edit-1.1-Dev "
-    "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers",
-    "wan-2.2-i2v-a14b": "Wan-AI/Wan2.2-I2V-14B-Diffusers",
-    "cosmos": "nvidia/Cosmos-Predict2-2B-Video2World nvidia/Cosmos-Predict2-14B-Video2World "
-    "nvidia/Cosmos-Predict2.5-14B nvidia/Cosmos-Transfer2.5-2B nvidia/Cosmos-1.0-Diffusion-7B-Text2World "
-    "nvidia/Cosmos-1.0-Diffusion-7B-Video2World nvidia/Cosmos-1.0-Diffusion-14B-Text2World "
-    "nvidia/Cosmos-1.0-Diffusion-14B-Video2World",
-    "cosmos-3": "nvidia/Cosmos3-Edge nvidia/Cosmos3-Super-Image2Video",
-    "easyanimate": "alibaba-pai/EasyAnimateV5.1-12b-zh-Control alibaba-pai/EasyAnimateV5.1-12b-zh-Control-Camera",
-    "kandinsky-5": "kandinskylab/Kandinsky-5.0-I2I-Lite-sft-Diffusers "
-    "kandinskylab/Kandinsky-5.0-I2I-Lite-pretrain-Diffusers kandinskylab/Kandinsky-5.0-T2I-Lite-pretrain-Diffusers "
-    "kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s-Diffusers kandinskylab/Kandinsky-5.0-I2V-Pro-sft-5s "
-    "kandinskylab/Kandinsky-5.0-I2V-Lite-5s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Lite-sft-10s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Lite-pretrain-5s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Lite-pretrain-10s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Lite-nocfg-5s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Lite-nocfg-10s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Lite-distilled16steps-5s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Lite-distilled16steps-10s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s "
-    "kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s kandinskylab/Kandinsky-5.0-T2V-Pro-sft-10s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-5s-Diffusers "
-    "kandinskylab/Kandinsky-5.0-T2V-Pro-pretrain-10s-Diffusers kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s",
-    "modelscope-t2v": "cerspense/zeroscope_v2_576w cerspense/zeroscope_v2_XL",
-    "sana-video": "Efficient-Large-Model/SANA-Video_2B_480p Efficient-Large-Model/SANA-Video_2B_720p_diffusers",
-    "ace-step-1.5": "ACE-Step/acestep-v15-sft ACE-Step/acestep-v15-turbo ACE-Step/acestep-v15-turbo-diffusers",
-    "ace-step-1.5-xl": "ACE-Step/acestep-v15-xl-turbo ACE-Step/acestep-v15-xl-turbo-diffusers "
-    "ACE-Step/acestep-v15-xl-sft",
-    "audioldm-2": "cvssp/audioldm2-large cvssp/audioldm2-music anhnct/audioldm2_gigaspeech anhnct/audioldm2_ljspeech",
-    "stable-audio-3": "stabilityai/stable-audio-3-medium-base",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,17 +75,212 @@ class BaseModel:
     license: str | None = None
 
 
-def row(
-    model_id: str, label: str, architecture: str | None = None, civitai: str = "", repos: str = "", aliases: str = ""
-) -> BaseModel:
-    """A row of the table: names are separated by commas, repos by spaces."""
+def _row(model_id: str, label: str, architecture: str | None = None, civitai: str = "", aliases: str = "") -> BaseModel:
+    """Names are separated by commas."""
     return BaseModel(
         id=model_id,
         label=label,
         architecture=architecture,
         civitai=tuple(civitai.split(", ")) if civitai else (),
-        repos=tuple(repos.split()),
+        repos=tuple(REPOS.get(model_id, "").split()),
         also=tuple(OTHER_REPOS.get(model_id, "").split()),
         aliases=tuple(aliases.split(", ")) if aliases else (),
         license=_LICENSE_OF.get(model_id),
     )
+
+
+BASE_MODELS: tuple[BaseModel, ...] = (
+    # The demo's own base, small enough to draw on a CPU in seconds.
+    _row("tiny-shapes", "Tiny Shapes", "tiny-shapes", civitai="Tiny Shapes"),
+    # Stable Diffusion 1 and 2
+    _row("sd-1.4", "SD 1.4", "sd1", civitai="SD 1.4"),
+    _row(
+        "sd-1.5",
+        "SD 1.5",
+        "sd1",
+        civitai="SD 1.5",
+        aliases="sd1, sd1.x, sd v1.5, sd_v1, stable diffusion 1.5, stable diffusion 1, stable-diffusion-v1, "
+        "stable diffusion",
+    ),
+    _row("sd-1.5-lcm", "SD 1.5 LCM", "sd1", civitai="SD 1.5 LCM"),
+    _row("sd-1.5-hyper", "SD 1.5 Hyper", "sd1", civitai="SD 1.5 Hyper"),
+    _row("sd-2.0", "SD 2.0", "sd2", civitai="SD 2.0"),
+    _row("sd-2.0-768", "SD 2.0 768", "sd2", civitai="SD 2.0 768", aliases="sd2, sd2.x, sd_v2"),
+    _row("sd-2.1", "SD 2.1", "sd2", civitai="SD 2.1"),
+    _row("sd-2.1-768", "SD 2.1 768", "sd2", civitai="SD 2.1 768", aliases="sd_v2_v"),
+    _row("sd-2.1-unclip", "SD 2.1 unCLIP", "sd2", civitai="SD 2.1 Unclip"),
+    # Stable Diffusion XL and what was trained from it
+    _row("sdxl-0.9", "SDXL 0.9", "sdxl", civitai="SDXL 0.9"),
+    _row(
+        "sdxl-1.0",
+        "SDXL 1.0",
+        "sdxl",
+        civitai="SDXL 1.0",
+        aliases="sdxl base, sdxl 1, stable diffusion xl, sdxl_base_v1-0, stable-diffusion-xl-v1-base",
+    ),
+    _row("sdxl-1.0-lcm", "SDXL 1.0 LCM", "sdxl", civitai="SDXL 1.0 LCM"),
+    _row("sdxl-lightning", "SDXL Lightning", "sdxl", civitai="SDXL Lightning"),
+    _row("sdxl-hyper", "SDXL Hyper", "sdxl", civitai="SDXL Hyper"),
+    _row("sdxl-turbo", "SDXL Turbo", "sdxl", civitai="SDXL Turbo"),
+    # Distilled SDXL drops blocks of the network, so SDXL LoRAs don't fit it.
+    _row("sdxl-distilled", "SDXL Distilled", "ssd-1b", civitai="SDXL Distilled"),
+    _row("pony", "Pony", "sdxl", civitai="Pony", aliases="pony v6, ponyxl, pdxl, pony diffusion"),
+    _row("illustrious", "Illustrious", "sdxl", civitai="Illustrious", aliases="illustrious xl, ilxl, wai-illustrious"),
+    _row("noobai", "NoobAI", "sdxl", civitai="NoobAI", aliases="noobai xl, noob"),
+    _row("animagine-xl", "Animagine XL", "sdxl", aliases="animagine"),
+    _row("kolors", "Kolors", "sdxl", civitai="Kolors"),
+    _row("playground-v2", "Playground v2", "sdxl", civitai="Playground v2"),
+    _row("sdxl-refiner", "SDXL Refiner", "sdxl-refiner"),
+    _row("sd-x4-upscaler", "SD x4 Upscaler", "sd-x4-upscaler"),
+    # Stable Diffusion 3
+    _row("sd-3", "SD 3", "sd3", civitai="SD 3", aliases="stable diffusion 3"),
+    _row("sd-3.5", "SD 3.5", "sd3", civitai="SD 3.5", aliases="stable diffusion 3.5"),
+    _row("sd-3.5-large", "SD 3.5 Large", "sd3", civitai="SD 3.5 Large"),
+    _row("sd-3.5-large-turbo", "SD 3.5 Large Turbo", "sd3", civitai="SD 3.5 Large Turbo"),
+    _row("sd-3.5-medium", "SD 3.5 Medium", "sd3", civitai="SD 3.5 Medium"),
+    _row("stable-cascade", "Stable Cascade", "stable-cascade", civitai="Stable Cascade"),
+    # FLUX.1
+    _row("flux.1-dev", "FLUX.1 dev", "flux1", civitai="Flux.1 D", aliases="flux, flux1, flux dev, flux.1 dev fp8"),
+    _row("flux.1-schnell", "FLUX.1 schnell", "flux1", civitai="Flux.1 S", aliases="flux schnell"),
+    _row(
+        "flux.1-kontext",
+        "FLUX.1 Kontext",
+        "flux1",
+        civitai="Flux.1 Kontext",
+        aliases="flux kontext, kontext, flux kontext dev",
+    ),
+    _row("flux.1-krea", "FLUX.1 Krea", "flux1", civitai="Flux.1 Krea", aliases="flux krea, flux krea dev"),
+    _row("flux.1-fill", "FLUX.1 Fill", "flux1"),
+    _row("flux.1-canny", "FLUX.1 Canny", "flux1"),
+    _row("flux.1-depth", "FLUX.1 Depth", "flux1"),
+    _row("flex.1", "Flex.1", "flux1"),
+    _row("flex.2", "Flex.2", "flux1"),
+    # FLUX.2
+    _row("flux.2-dev", "FLUX.2 dev", "flux2", civitai="Flux.2 D", aliases="flux2"),
+    _row("flux.2-klein-9b", "FLUX.2 Klein 9B", "flux2", civitai="Flux.2 Klein 9B"),
+    _row("flux.2-klein-9b-base", "FLUX.2 Klein 9B base", "flux2", civitai="Flux.2 Klein 9B-base"),
+    _row("flux.2-klein-4b", "FLUX.2 Klein 4B", "flux2", civitai="Flux.2 Klein 4B", aliases="flux2 klein"),
+    _row("flux.2-klein-4b-base", "FLUX.2 Klein 4B base", "flux2", civitai="Flux.2 Klein 4B-base"),
+    # Other networks for images
+    _row("anima", "Anima", "anima", civitai="Anima"),
+    _row("auraflow", "AuraFlow", "auraflow", civitai="AuraFlow"),
+    _row("pony-v7", "Pony V7", "auraflow", civitai="Pony V7"),
+    _row("chroma", "Chroma", "chroma", civitai="Chroma"),
+    _row("cogview4", "CogView4", "cogview4"),
+    _row("ernie", "ERNIE-Image", "ernie", civitai="Ernie", aliases="ernie turbo"),
+    _row("hidream", "HiDream", "hidream", civitai="HiDream", aliases="hidream i1"),
+    _row("hidream-o1", "HiDream-O1", "hidream-o1", civitai="HiDream-O1"),
+    _row("hunyuan-1", "Hunyuan-DiT", "hunyuan-dit", civitai="Hunyuan 1"),
+    _row("hunyuan-image", "HunyuanImage 2.1", "hunyuan-image"),
+    _row("ideogram-4", "Ideogram 4.0", "ideogram4", civitai="Ideogram 4.0"),
+    _row("boogu", "Boogu", "boogu", civitai="Boogu"),
+    _row("krea-2", "Krea 2", "krea2", civitai="Krea 2"),
+    _row("lens", "Lens", "lens", civitai="Lens"),
+    _row("lumina-2", "Lumina 2", "lumina2", civitai="Lumina", aliases="lumina image 2"),
+    _row("mageflow", "MageFlow", "mageflow", civitai="MageFlow"),
+    _row("omnigen2", "OmniGen2", "omnigen2"),
+    _row("pixart-alpha", "PixArt-α", "pixart", civitai="PixArt a", aliases="pixart"),
+    _row("pixart-sigma", "PixArt-Σ", "pixart", civitai="PixArt E"),
+    _row("qwen-image", "Qwen-Image", "qwen-image", civitai="Qwen", aliases="qwen image 1"),
+    _row("qwen-image-edit", "Qwen-Image-Edit", "qwen-image", aliases="qwen edit, qwen image edit plus"),
+    _row("qwen-image-layered", "Qwen-Image-Layered", "qwen-image", aliases="qwen layered"),
+    _row("qwen-image-2", "Qwen-Image 2", "qwen-image-2", civitai="Qwen 2"),
+    _row("qwen-image-3", "Qwen-Image 3", "qwen-image-3", civitai="Qwen 3"),
+    _row("sana", "Sana", "sana"),
+    _row("z-image-turbo", "Z-Image Turbo", "z-image", civitai="ZImageTurbo", aliases="zit"),
+    _row("z-image", "Z-Image", "z-image", civitai="ZImageBase"),
+    _row("zeta-chroma", "Zeta-Chroma", "z-image"),
+    # Networks beyond CivitAI's list
+    _row("bria", "Bria 3.2", "bria"),
+    _row("bria-fibo", "Bria FIBO", "bria-fibo"),
+    _row("cogview3", "CogView3-Plus", "cogview3"),
+    _row("deepfloyd-if", "DeepFloyd IF", "deepfloyd-if"),
+    _row("amused", "aMUSEd", "amused"),
+    _row("dit", "DiT", "dit"),
+    _row("dreamlite", "DreamLite", "dreamlite"),
+    _row("f-lite", "F Lite", "f-lite"),
+    _row("flux.3", "FLUX.3", "flux3"),
+    _row("glm-image", "GLM-Image", "glm-image"),
+    _row("joy-image", "JoyAI Image", "joy-image"),
+    _row("kandinsky-2", "Kandinsky 2", "kandinsky2"),
+    _row("kandinsky-3", "Kandinsky 3", "kandinsky3"),
+    _row("longcat-image", "LongCat-Image", "longcat-image"),
+    _row("lumina-next", "Lumina-Next", "lumina-next"),
+    _row("nucleus-image", "Nucleus-Image", "nucleus-image"),
+    _row("omnigen", "OmniGen", "omnigen"),
+    _row("ovis-image", "Ovis-Image", "ovis-image"),
+    _row("prx", "PRX", "prx"),
+    _row("prx-pixel", "PRX Pixel", "prx"),
+    _row("wuerstchen", "Würstchen", "wuerstchen"),
+    _row("karlo", "Karlo", "unclip"),
+    _row("zlab-i1", "ZLab i1", "zlab-i1"),
+    _row("cogvideox", "CogVideoX", "cogvideox", civitai="CogVideoX", aliases="cogvideo"),
+    _row("hunyuan-video", "HunyuanVideo", "hunyuan-video", civitai="Hunyuan Video", aliases="hunyuan, hyv"),
+    _row("hunyuan-video-1.5", "HunyuanVideo 1.5", "hunyuan-video-1.5"),
+    _row("ltx-video", "LTX-Video", "ltx-video", civitai="LTXV", aliases="ltx, ltxv 0.9"),
+    _row("ltx-2", "LTX-2", "ltx-video-2", civitai="LTXV2"),
+    _row("ltx-2.3", "LTX-2.3", "ltx-video-2", civitai="LTXV 2.3"),
+    _row("ltx-2.5", "LTX-2.5", "ltx-video-2"),
+    _row("mochi", "Mochi", "mochi", civitai="Mochi", aliases="mochi 1"),
+    _row("minimax-h3", "MiniMax H3", "minimax-h3", civitai="MiniMax H3"),
+    _row("svd", "SVD", "svd", civitai="SVD"),
+    _row("svd-xt", "SVD XT", "svd", civitai="SVD XT"),
+    # Wan
+    _row("wan", "Wan Video", "wan", civitai="Wan Video", aliases="wan21, wan video 2.1, wan22"),
+    _row("wan-2.1-t2v-1.3b", "Wan 2.1 T2V 1.3B", "wan", civitai="Wan Video 1.3B t2v"),
+    _row("wan-2.1-t2v-14b", "Wan 2.1 T2V 14B", "wan", civitai="Wan Video 14B t2v"),
+    _row("wan-2.1-i2v-14b-480p", "Wan 2.1 I2V 14B 480p", "wan", civitai="Wan Video 14B i2v 480p"),
+    _row("wan-2.1-i2v-14b-720p", "Wan 2.1 I2V 14B 720p", "wan", civitai="Wan Video 14B i2v 720p"),
+    _row("wan-2.2-ti2v-5b", "Wan 2.2 TI2V 5B", "wan", civitai="Wan Video 2.2 TI2V-5B"),
+    _row("wan-2.2-i2v-a14b", "Wan 2.2 I2V A14B", "wan", civitai="Wan Video 2.2 I2V-A14B"),
+    _row("wan-2.2-t2v-a14b", "Wan 2.2 T2V A14B", "wan", civitai="Wan Video 2.2 T2V-A14B"),
+    # Networks for videos beyond CivitAI's list
+    _row("allegro", "Allegro", "allegro"),
+    _row("cosmos", "Cosmos", "cosmos", aliases="cosmos predict 2"),
+    _row("cosmos-3", "Cosmos 3", "cosmos3"),
+    _row("easyanimate", "EasyAnimate", "easyanimate"),
+    _row("kandinsky-5", "Kandinsky 5", "kandinsky5", aliases="kandinsky 5.0"),
+    _row("kandinsky-6", "Kandinsky 6", "kandinsky6"),
+    _row("latte", "Latte", "latte"),
+    _row("longcat-video", "LongCat-Video", "longcat-video"),
+    _row("modelscope-t2v", "ModelScope T2V", "modelscope-t2v"),
+    _row("i2vgen-xl", "I2VGen-XL", "i2vgen-xl"),
+    _row("motif-video", "Motif-Video", "motif-video"),
+    _row("sana-video", "SANA-Video", "sana-video"),
+    # Sound
+    _row("ace-step", "ACE-Step", "ace-step", civitai="ACE Audio"),
+    _row("ace-step-1.5", "ACE-Step 1.5", "ace-step"),
+    _row("ace-step-1.5-xl", "ACE-Step 1.5 XL", "ace-step"),
+    _row("audioldm-2", "AudioLDM 2", "audioldm2"),
+    _row("longcat-audio", "LongCat-AudioDiT", "longcat-audio"),
+    _row("minimax-music-3", "MiniMax Music 3", "minimax-music3"),
+    _row("stable-audio", "Stable Audio Open", "stable-audio"),
+    _row("stable-audio-3", "Stable Audio 3", "stable-audio-3"),
+    # 3D
+    _row("hunyuan3d", "Hunyuan3D", "hunyuan3d", civitai="Hunyuan3D"),
+    # Services: CivitAI lists them, but no weights are published, so nothing can be downloaded for them.
+    _row("flux-3-video", "FLUX.3 Video", civitai="Flux 3 Video"),
+    _row("grok", "Grok", civitai="Grok"),
+    _row("happyhorse", "HappyHorse", civitai="HappyHorse"),
+    _row("imagen4", "Imagen 4", civitai="Imagen4"),
+    _row("kling", "Kling", civitai="Kling"),
+    _row("mai", "MAI", civitai="MAI"),
+    _row("nano-banana", "Nano Banana", civitai="Nano Banana"),
+    _row("odor", "ODOR", civitai="ODOR"),
+    _row("openai", "OpenAI", civitai="OpenAI"),
+    _row("polygen", "PolyGen", civitai="PolyGen"),
+    _row("reve", "Reve", civitai="Reve"),
+    _row("seedance", "Seedance", civitai="Seedance"),
+    _row("seedream", "Seedream", civitai="Seedream"),
+    _row("sora-2", "Sora 2", civitai="Sora 2"),
+    _row("tripo", "Tripo", civitai="Tripo"),
+    _row("veo-3", "Veo 3", civitai="Veo 3"),
+    _row("vidu-q1", "Vidu Q1", civitai="Vidu Q1"),
+    _row("wan-2.5-t2v", "Wan 2.5 T2V", civitai="Wan Video 2.5 T2V"),
+    _row("wan-2.5-i2v", "Wan 2.5 I2V", civitai="Wan Video 2.5 I2V"),
+    _row("wan-2.7", "Wan 2.7", civitai="Wan Video 2.7"),
+    _row("wan-image-2.7", "Wan Image 2.7", civitai="Wan Image 2.7"),
+    # No base model at all: what authors choose when theirs isn't listed, and post-processing.
+    _row("other", "Other", civitai="Other"),
+    _row("upscaler", "Upscaler", civitai="Upscaler"),
+)

@@ -11,13 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from connectors.claims.base_model import BaseModel
-from connectors.claims.base_models_image import IMAGE_MODELS
-from connectors.claims.base_models_video import OTHER_MODELS
+from connectors.claims.base_model import BASE_MODELS, BaseModel
 from connectors.record import Claim, Source
 from connectors.registry import HubName
 
-BASE_MODELS: tuple[BaseModel, ...] = (*IMAGE_MODELS, *OTHER_MODELS)
 _BY_ID: Mapping[str, BaseModel] = {model.id: model for model in BASE_MODELS}
 # Display names. An architecture is called like its first base model, except for these.
 ARCHITECTURES: Mapping[str, str] = {

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from connectors.claims import base_models
-from connectors.claims.base_model import LICENSES, OTHER_REPOS
+from connectors.claims.base_model import BASE_MODELS, LICENSES
+from connectors.claims.base_model_repos import OTHER_REPOS, REPOS
 from connectors.claims.base_models import (
     _NAMED,
     ARCHITECTURES,
@@ -37,10 +38,10 @@ ACE Audio|PolyGen|Tripo|Hunyuan3D
 NAMES = [name for line in CIVITAI.split("\n") for name in line.split("|") if name]
 
 
-def test_licences_and_further_repos_are_of_listed_models_and_each_has_one_licence() -> None:
+def test_licences_and_repos_are_of_listed_models_and_each_has_one_licence() -> None:
     with_license = [model_id for models in LICENSES.values() for model_id in models.split()]
     assert len(with_license) == len(set(with_license))
-    assert all(by_id(model_id) for model_id in (*with_license, *OTHER_REPOS))
+    assert all(by_id(model_id) for model_id in (*with_license, *REPOS, *OTHER_REPOS))
 
 
 def test_all_of_civitais_names_are_there() -> None:
@@ -99,14 +100,14 @@ def test_an_unlisted_name_is_not_guessed(name: str) -> None:
 
 
 def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
-    models = base_models.BASE_MODELS
+    models = BASE_MODELS
     names = [base_models.spelling_key(name) for model in models for name in {*model.civitai, *model.repos, *model.also}]
     assert len({model.id for model in models}) == len(models)
     assert len(set(names)) == len(names)
 
 
 def test_every_architecture_has_a_name_for_people() -> None:
-    used = {model.architecture for model in base_models.BASE_MODELS if model.architecture}
+    used = {model.architecture for model in BASE_MODELS if model.architecture}
     assert used == set(ARCHITECTURES)
 
 
