@@ -16,9 +16,8 @@ from connectors.record import Lora, Record, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
-from hub_ui.library.identify import Identifier, facts_of
+from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
-from hub_ui.library.local_files import LocalFiles
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import explain, open_mirrors
 from hub_ui.policy import Policy

@@ -4,27 +4,120 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
 from connectors.filter import limit_nsfw
 from connectors.query import Query
-from connectors.record import Lora, Nsfw, WeightFile, within
+from connectors.record import Access, Claim, Example, Lora, Nsfw, Version, WeightFile, highest, within
 from connectors.ref import Ref
-from hub_ui.catalog import codec, search
+from hub_ui.catalog import search
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
-from hub_ui.catalog.merge import merge
 from hub_ui.catalog.row import UNDER, record_for_bases
-from hub_ui.catalog.search import BaseCount, Counts, Facets, Hits, Plan, SearchResult, plan
-from hub_ui.catalog.store import Store
+from hub_ui.catalog.search import BaseCount, Counts, Facets, SearchResult, plan
+from hub_ui.catalog.store import Store, decode, encode
 
 _LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def merge(old: Lora, new: Lora) -> Lora:
+    """What is known of a LoRA after a listing or a `get`, which arrive in any order and say more or less.
+
+    A value that is given replaces the old one. Versions and files are never dropped, since a lock file may name them;
+    the hub's order comes first. A source's claims replace its earlier ones about the same fields. From an answer that
+    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed.
+    """
+    is_thinner = _detail(new) < _detail(old)
+    return replace(
+        new,
+        title=new.title or old.title,
+        url=new.url or old.url,
+        creator=new.creator or old.creator,
+        description=new.description or old.description,
+        description_format=new.description_format if new.description else old.description_format,
+        nsfw=_nsfw(old.nsfw, new.nsfw, is_thinner),
+        downloads=old.downloads if new.downloads is None else new.downloads,
+        likes=old.likes if new.likes is None else new.likes,
+        updated_at=new.updated_at or old.updated_at,
+        tags=new.tags or old.tags,
+        access=_access(old.access, new.access, is_thinner),
+        versions=_union(old.versions, new.versions, lambda version: version.ref.version, _version),
+        claims=_claims(old.claims, new.claims),
+    )
+
+
+def _version(old: Version, new: Version) -> Version:
+    def merge_files(old: WeightFile, new: WeightFile) -> WeightFile:
+        return replace(
+            new,
+            size=old.size if new.size is None else new.size,
+            sha256=new.sha256 or old.sha256,
+            primary=new.primary or old.primary,
+            claims=_claims(old.claims, new.claims),
+        )
+
+    def merge_examples(old: Example, new: Example) -> Example:
+        nsfw = _nsfw(old.nsfw, new.nsfw, True)
+        return replace(new, prompt=new.prompt or old.prompt, params=new.params or old.params, nsfw=nsfw)
+
+    is_thinner = _version_detail(new) < _version_detail(old)
+    old_files, examples = old.files, new.examples
+    # At most one file stays primary: the one the newest answer points out, if it points one out.
+    if any(file.primary for file in new.files):
+        old_files = tuple(replace(file, primary=False) for file in old_files)
+    if is_thinner or not examples:
+        examples = _union(old.examples, examples, lambda example: example.url, merge_examples)
+    return replace(
+        new,
+        name=new.name or old.name,
+        updated_at=new.updated_at or old.updated_at,
+        access=_access(old.access, new.access, is_thinner),
+        access_note=new.access_note or (old.access_note if is_thinner else None),
+        files=_union(old_files, new.files, lambda file: file.ref.file or file.name, merge_files),
+        examples=examples,
+        claims=_claims(old.claims, new.claims),
+    )
+
+
+def _claims(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    answers = {(claim.field, claim.source) for claim in new}
+    return (*new, *(claim for claim in old if (claim.field, claim.source) not in answers))
+
+
+def _nsfw(old: Nsfw | None, new: Nsfw | None, is_thinner: bool) -> Nsfw | None:
+    """A listing shows the tame images only, so what it leaves out is no reason to call a LoRA tamer."""
+    if old is None or new is None:
+        return new or old
+    return highest((new, old)) if is_thinner else new
+
+
+def _access(old: Access, new: Access, is_thinner: bool) -> Access:
+    return old if is_thinner and new == "open" and old != "removed" else new
+
+
+def _union(
+    old: tuple[_T, ...], new: tuple[_T, ...], key: Callable[[_T], Hashable], merge_two: Callable[[_T, _T], _T]
+) -> tuple[_T, ...]:
+    by_key = {key(item): item for item in reversed(old)}
+    new_keys = {key(item) for item in new}
+    merged = (merge_two(by_key[key(item)], item) if key(item) in by_key else item for item in new)
+    return (*merged, *(item for item in old if key(item) not in new_keys))
+
+
+def _detail(lora: Lora) -> int:
+    """How much it says, counted: enough to tell a listing from a `get`."""
+    return bool(lora.description) + len(lora.claims) + sum(1 + _version_detail(version) for version in lora.versions)
+
+
+def _version_detail(version: Version) -> int:
+    return len(version.claims) + len(version.examples) + sum(1 + len(file.claims) for file in version.files)
 
 
 class Catalog:
@@ -52,7 +145,7 @@ class Catalog:
         self._store.close()
 
     def add(self, loras: Iterable[Lora], *, at: datetime | None = None) -> int:
-        """Returns how many were new or said something new. What was known stays where they say less (see merge.py)."""
+        """Returns how many were new or said something new. What was known stays where they say less (see merge)."""
         given = tuple(loras)
         changed = 0
         if given:
@@ -60,7 +153,7 @@ class Catalog:
                 for lora in given:
                     stored = writing.document(lora.ref)
                     known = _decode(stored)
-                    document = codec.encode(merged := merge(known, lora) if known else lora)
+                    document = encode(merged := merge(known, lora) if known else lora)
                     if document == stored:
                         writing.update_seen(lora.ref, at)
                     else:
@@ -71,24 +164,20 @@ class Catalog:
     def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
         """`loras` of a list, once added, with everything else that is known of them, up to the level `ceiling`.
 
-        A list says less than a LoRA's own page: Hugging Face's leaves out the text of the cards, with the trigger words
-        and weights in it. What was opened before is known without a request.
+        A list says less than a LoRA's own page: Hugging Face's lacks the cards with the trigger words and weights.
         """
         documents = ((lora, self._store.document(lora.ref)) for lora in loras)
-        return limit_nsfw((codec.decode(document) if document else lora for lora, document in documents), ceiling)
+        return limit_nsfw((decode(document) if document else lora for lora, document in documents), ceiling)
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
         document = self._store.document(ref)
         if document is None:
             raise _not_found(ref)
-        return codec.decode(document)
+        return decode(document)
 
     def file(self, ref: Ref) -> WeightFile:
-        """The file `ref` names; the main one of its version, or of the default version, where it names none.
-
-        Raises NotFound.
-        """
+        """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""
         _, file = self.lora(ref).resolve(ref)
         if file is None:
             raise _not_found(ref)
@@ -109,7 +198,7 @@ class Catalog:
             else:
                 versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
                 lora = replace(lora, versions=tuple(versions))
-            writing.put(lora, codec.encode(lora))
+            writing.put(lora, encode(lora))
 
     def remember_facts(self, sha256: str, facts_json: str) -> None:
         with self._store.writing() as writing:
@@ -123,7 +212,18 @@ class Catalog:
 
         Images above the query's level are left out.
         """
-        hits = self._find(plan(query, offset))
+        wanted, hits = plan(query, offset), None
+        if self._index is not None:
+            try:
+                hits = self._index.find(self._store, wanted)
+            except IndexBusy:
+                _LOG.info("Another process is writing the search index; this search goes without it.")
+            except IndexBroken as error:
+                _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
+                self._index = None
+        if hits is None:
+            phrases = search.phrases(wanted)
+            hits = search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
         documents = self._store.documents(hits.ids)
         loras = filter(None, (_decode(documents.get(row_id)) for row_id in hits.ids))
         records = (record_for_bases(lora, query.bases) for lora in loras)
@@ -143,18 +243,6 @@ class Catalog:
             ),
         )
 
-    def _find(self, plan: Plan) -> Hits:
-        if self._index is not None:
-            try:
-                return self._index.find(self._store, plan)
-            except IndexBusy:
-                _LOG.info("Another process is writing the search index; this search goes without it.")
-            except IndexBroken as error:
-                _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
-                self._index = None
-        phrases = search.phrases(plan)
-        return search.find(() if phrases is None else self._store.rows_with(phrases), plan)
-
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
     """Under which names the facts of a file are remembered: by its bytes, and by its ref where those are unknown.
@@ -168,7 +256,7 @@ def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
 def _decode(document: str | None) -> Lora | None:
     """None for an entry that can't be read. It is replaced when its LoRA is added again."""
     try:
-        return None if document is None else codec.decode(document)
+        return None if document is None else decode(document)
     except HubUiError as error:
         _LOG.warning("%s", error.message)
         return None

@@ -67,6 +67,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._pointer = folder / "current.json"
         self._lock = threading.Lock()
         self._opened: tuple[_Current, tantivy.Index] | None = None
         self._tried = ""
@@ -167,10 +168,6 @@ class Index:
         new.replace(self._pointer)
         writer.wait_merging_threads()
 
-    @property
-    def _pointer(self) -> Path:
-        return self._folder / "current.json"
-
 
 @cache
 def _schema() -> tantivy.Schema:
@@ -247,19 +244,17 @@ def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
 def _terms_query(terms: Terms | None, place: Place) -> tantivy.Query:
     if terms is None:
         return tantivy.Query.all_query()
-    queries = []
-    for phrase, open_end in phrases_at(terms, place):
-        queries.append(_any_of([_phrase(field, phrase, open_end) for field in place.fields]))
+
+    def query(field: str, phrase: Sequence[str], open_end: bool) -> tantivy.Query:
+        if open_end:
+            # A word holds letters and digits only (see row.py), so it means itself in a pattern too.
+            return tantivy.Query.regex_query(_schema(), field, f"{phrase[0]}.*")
+        if len(phrase) == 1:
+            return _term(field, phrase[0])
+        return tantivy.Query.phrase_query(_schema(), field, list(phrase))
+
+    queries = [_any_of([query(name, *phrase) for name in place.fields]) for phrase in phrases_at(terms, place)]
     return _all_of(queries or [_any_of([])])
-
-
-def _phrase(field: str, phrase: Sequence[str], open_end: bool) -> tantivy.Query:
-    if open_end:
-        # A word holds letters and digits only (see row.py), so it means itself in a pattern too.
-        return tantivy.Query.regex_query(_schema(), field, f"{phrase[0]}.*")
-    if len(phrase) == 1:
-        return _term(field, phrase[0])
-    return tantivy.Query.phrase_query(_schema(), field, list(phrase))
 
 
 def _filters(plan: Plan, *, but: Facet | None = None) -> list[tantivy.Query]:

@@ -80,7 +80,7 @@ def phrase(of: tuple[str, ...], *, open_end: bool = False) -> str:
 
 
 def without_markup(text: str) -> str:
-    """A description's words without its HTML tags. For searching only: nothing shown comes from here."""
+    """For searching only: nothing shown comes from here."""
     return _TAG.sub(" ", text)
 
 

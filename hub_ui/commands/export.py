@@ -17,8 +17,7 @@ from hub_ui.generate import base_models
 from hub_ui.library.disk import disk_errors_as_messages
 from hub_ui.library.export import sidecars
 from hub_ui.library.export.diffusers_script import Base, snippet
-from hub_ui.library.export.sidecars import Subject, a1111, comfyui
-from hub_ui.library.export.write import Exporter, ExportResult
+from hub_ui.library.export.sidecars import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal

@@ -18,7 +18,7 @@ from hub_ui.commands.options import (
     worst_exit_code,
 )
 from hub_ui.library.disk import disk_errors_as_messages, drop_empty
-from hub_ui.library.export.write import drop
+from hub_ui.library.export.sidecars import drop
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal

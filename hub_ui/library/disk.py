@@ -45,6 +45,13 @@ def holds_bytes(path: Path, sha256: str) -> bool:
     return path.is_file() and hash_of(path).sha256 == sha256.lower()
 
 
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Everything below it that is no folder, without what is hidden."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
+
+
 def link(source: Path, target: Path) -> bool:
     """A hard link; False where the file system has none."""
     try:

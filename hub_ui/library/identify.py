@@ -1,4 +1,4 @@
-"""Identifies LoRA files on a disk by their bytes. Nothing is written, moved or renamed.
+"""Identifies LoRA files on a disk by their bytes, and serves those that no hub has. No file is written or moved.
 
 A file is a hub's if its SHA-256 is: it is looked up in the library's lock file, then in the catalog, then on CivitAI,
 which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy: its metadata was changed.
@@ -15,13 +15,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
-from connectors.claims.resolve import flatten, record_with_header
-from connectors.errors import AccessError, BadHeader, HubUiError, NetworkError, NotFound, NotWeights, RateLimited
-from connectors.record import Lora, Record
+from connectors.claims.resolve import flatten, record_with_header, with_header
+from connectors.connector import Download
+from connectors.errors import (
+    AccessError,
+    BadHeader,
+    HubUiError,
+    NetworkError,
+    NotFound,
+    NotWeights,
+    RateLimited,
+    WrongHash,
+)
+from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
+from connectors.registry import origin_label
 from connectors.weights.header import header_length
 from connectors.weights.inspect import Facts, decode_facts, inspect_path
+from hub_ui.library.disk import visible_files
 from hub_ui.library.file_names import SUFFIX, is_safe_path
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
@@ -123,10 +136,17 @@ class Identifier:
         # What no hub was known to have when it was entered may be found on one by now.
         if entry is not None and installed is not None and entry.ref.hub != LOCAL:
             return installed
-        matches = (_match(name, read, lora, ref, how) for lora, ref, how in self._candidates(read))
-        found = next((match for match in matches if match is not None), None)
-        if found is not None and (installed is None or found.state == "recognised"):
-            return found
+        for lora, ref, how in self._candidates(read):
+            version = lora.version(ref.version)
+            file = version.find_file(ref) if version else None
+            same = (file.sha256 if file else None) in ((read.sha256,) if how == "AutoV3" else (read.sha256, None))
+            # Other bytes than the hash promised: only AutoV3, of the tensors alone, may find an edited copy.
+            if same or how == "AutoV3":
+                if installed is not None and not same:
+                    break
+                record = flatten(lora, version, file)
+                state: IdentifyState = "recognised" if same else "edited"
+                return IdentifiedFile(path=name, state=state, digests=read, ref=ref, how=how, record=record)
         return installed or IdentifiedFile(path=name, state="unknown", digests=read)
 
     def _candidates(self, read: Digests) -> Iterator[tuple[Lora, Ref, How]]:
@@ -155,18 +175,6 @@ class Identifier:
         return replace(found, facts=facts, record=record)
 
 
-def _match(name: str, read: Digests, lora: Lora, ref: Ref, how: How) -> IdentifiedFile | None:
-    """None where the file that was found is stated to have other bytes, though its hash should say it has these."""
-    version = lora.version(ref.version)
-    file = version.find_file(ref) if version else None
-    stated = file.sha256 if file else None
-    same = stated == read.sha256 or (stated is None and how != "AutoV3")
-    if not same and how != "AutoV3":
-        return None
-    state: IdentifyState = "recognised" if same else "edited"
-    return IdentifiedFile(path=name, state=state, digests=read, ref=ref, how=how, record=flatten(lora, version, file))
-
-
 def facts_of(
     path: Path, read: Digests, stored: Callable[[str], str | None], remember: Callable[[str, str], None]
 ) -> Facts:
@@ -181,10 +189,7 @@ def facts_of(
 
 def files_in(folder: Path) -> list[Path]:
     """Weight files of any format, sorted; hidden folders hold none, and a pipe would be waited for without end."""
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, n) for n in names if n.lower().endswith((SUFFIX, *_OLDER)) and not n.startswith(".")]
+    found = (path for path in visible_files(folder) if path.name.lower().endswith((SUFFIX, *_OLDER)))
     return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
 
@@ -252,4 +257,68 @@ def _entry(found: IdentifiedFile, file: str, ref: Ref | None = None, source: str
         trigger_words=about.trigger_words if about else (),
         weight=record.weight if record else None,
         license=record.license if record else None,
+    )
+
+
+_CLAIM_FIELDS = ("base_model", "architecture", "trigger_words", "weight", "license")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFiles:
+    """A LoRA source that knows the lock entry and the header of each file."""
+
+    library: Library
+    label: str = origin_label(LOCAL)
+
+    def get(self, ref: Ref) -> Lora:
+        entry = self._entry(ref)
+        path = self.library.path(entry)
+        file = WeightFile(ref=entry.ref, name=path.name, size=entry.size, sha256=entry.sha256, primary=True)
+        version = Version(ref=entry.ref, name=entry.sha256[:12], files=(file,))
+        # What the person may have written into the lock file; of the rest, the file's own header leads.
+        claims = tuple(
+            Claim(field=name, value=value, source="hub", where="lock file")
+            for name in _CLAIM_FIELDS
+            if (value := getattr(entry, name)) not in (None, ())
+        )
+        lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=claims)
+        return with_header(lora, entry.ref, inspect_path(path).adapter) if path.is_file() else lora
+
+    def pin(self, ref: Ref) -> Ref:
+        return self._entry(ref).ref
+
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        return self.locate(ref)
+
+    def locate(self, ref: Ref) -> Download:
+        """Always raises: no hub has the file."""
+        entry = self._entry(ref)
+        raise content_error(entry) if self.library.path(entry).is_file() else missing_error(entry)
+
+    def _entry(self, ref: Ref) -> Entry:
+        # The name may differ here: the hash identifies the file.
+        found = [entry for entry in self.library.entries() if entry.answers_to(ref) or entry.sha256 == ref.version]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            # Raises what says so.
+            return self.library.entry(ref)
+        bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
+        raise NotFound(
+            f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "
+            f"Put it below {self.library.folder} and run: hub-ui import {self.library.folder}"
+        )
+
+
+def content_error(entry: Entry) -> WrongHash:
+    return WrongHash(
+        f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
+        "is. If it is meant to be so, enter it anew with hub-ui import."
+    )
+
+
+def missing_error(entry: Entry) -> NotFound:
+    return NotFound(
+        f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
+        f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'
     )

@@ -104,10 +104,9 @@ class Library:
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
-        A file already there with the right bytes is returned without asking anyone, and bytes that lie here under
-        another ref are not fetched again. Pulls of one ref, or of the same bytes, that run at the same time wait for
-        each other and fetch once. Whatever goes wrong, no wrong file gets the final name. An unfinished file is kept
-        as a part for the next pull, also after PullCancelled, unless its bytes are wrong; `forget` deletes it.
+        Bytes that are in the library already, under this ref or another, are not fetched again. Concurrent pulls of
+        one ref or of the same bytes wait for each other and fetch once. No wrong file ever gets the final name. An
+        unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
 
         `about` names the file and fills in its entry. `renew` returns the same download with a new address when a
         signed one has expired. Raises UsageError for a file of more than `most` bytes.
@@ -210,12 +209,12 @@ class Library:
 
     def _is_right(self, entry: Entry) -> bool:
         """Also drops what a pull left behind if it was ended just after it wrote the entry."""
-        right = holds_bytes(self.path(entry), entry.sha256)
-        if right:
-            # Leftovers that can't be deleted do no harm.
-            with suppress(OSError):
-                self._drop(entry.ref)
-        return right
+        if not holds_bytes(self.path(entry), entry.sha256):
+            return False
+        # Leftovers that can't be deleted do no harm.
+        with suppress(OSError):
+            self._drop(entry.ref)
+        return True
 
     def _entry_of(self, ref: Ref) -> Entry | None:
         return next((entry for entry in self.entries() if entry.ref == ref), None)

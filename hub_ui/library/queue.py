@@ -22,8 +22,7 @@ from connectors.errors import HubUiError, NotFound, RateLimited
 from connectors.ref import Origin, Ref
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.queue_plan import QueueLimits, SpeedMeter, may_start, next_up, seconds_until
-from hub_ui.library.queue_store import ANY, QueueStore, Row
+from hub_ui.library.queue_store import ANY, QueueLimits, QueueStore, Row, SpeedMeter, may_start, next_up, seconds_until
 
 _LOG = logging.getLogger(__name__)
 # How often to look at what other processes wrote, and whether they still run.

@@ -19,12 +19,12 @@ from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource, Renew
 from connectors.http.retry import Attempts, RetryPolicy
 from connectors.ref import LOCAL, Origin, Ref
-from hub_ui.library.disk import disk_message, hash_of
+from hub_ui.library.disk import disk_message, hash_of, visible_files
 from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.download.tar import only_safetensors
 from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.identify import content_error, missing_error
 from hub_ui.library.library import Library
-from hub_ui.library.local_files import content_error, missing_error
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import mirrors_of, pull_from_mirror
 
@@ -74,30 +74,24 @@ def check_all(library: Library, on_progress: Callable[[int, FileCheck], None] | 
 
 
 def foreign(library: Library) -> tuple[str, ...]:
-    """Files in the folder that no entry names, sorted.
-
-    Except those beside a weight file with its name (images, metadata of other programs), hidden files, parts of
-    downloads and the lock file.
-    """
+    """Visible files that no entry names, sorted, without sidecars, parts of downloads and the lock file."""
     files = {entry.file.casefold() for entry in library.entries()}
     stems = {name.removesuffix(SUFFIX) for name in files}
-    found = []
-    for root, folders, names in os.walk(library.folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(root, name) for name in names if not name.startswith("."))
-        found += [path.relative_to(library.folder).as_posix() for path in paths if path != library.lock]
+    paths = (path for path in visible_files(library.folder) if path != library.lock)
+    found = [path.relative_to(library.folder).as_posix() for path in paths]
+
+    def is_sidecar(path: PurePosixPath) -> bool:
+        """Such as `ink.preview.png` and `ink.json` of `ink.safetensors`."""
+        prefixes = {path.name.rsplit(".", dots)[0] for dots in range(1, path.name.count(".") + 1)}
+        return any(str(path.with_name(prefix)) in stems for prefix in prefixes if prefix)
+
     return tuple(
-        sorted(name for name in found if name.casefold() not in files and not _belongs(name.casefold(), stems))
+        name
+        for name in sorted(found)
+        if (key := name.casefold()) not in files
+        and not key.endswith(_UNFINISHED)
+        and (_WEIGHTS.search(key) or not is_sidecar(PurePosixPath(key)))
     )
-
-
-def _belongs(name: str, stems: set[str]) -> bool:
-    """`ink.preview.png` belongs to `ink.safetensors`, and so does `ink.json`; another weight file belongs to none."""
-    if name.endswith(_UNFINISHED):
-        return True
-    path = PurePosixPath(name)
-    prefixes = {path.name.rsplit(".", dots)[0] for dots in range(1, path.name.count(".") + 1)}
-    return not _WEIGHTS.search(name) and any(str(path.with_name(prefix)) in stems for prefix in prefixes if prefix)
 
 
 # "kept": it was there and right. With `error`, "failed": what is at its place then is nothing, or the right bytes.
@@ -152,7 +146,18 @@ class Sync:
         path = self.library.path(entry)
         if found.state != "missing":
             set_aside(path)
-        source = self._fetch(entry)
+        source = None
+
+        def download(ref: Ref = entry.ref) -> Download:
+            return self.connector(ref.hub).download(ref)
+
+        try:
+            self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
+        except (NotFound, AccessError):
+            refs = self.refs_of(entry.sha256)
+            source = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)
+            if source is None:
+                raise
         # Including those of earlier runs that could not fetch the right file.
         number = re.compile(re.escape(f"{path.name}.changed") + "[0-9]*")
         aside = [other for other in path.parent.iterdir() if number.fullmatch(other.name) and other.is_file()]
@@ -179,22 +184,6 @@ class Sync:
         except (HubDown, HubTimeout, RateLimited) as error:
             failures[hub] = error
             raise
-
-    def _fetch(self, entry: Entry) -> Ref | None:
-        """Returns the mirror that the file came from, None where it is its own hub."""
-
-        def download(ref: Ref = entry.ref) -> Download:
-            return self.connector(ref.hub).download(ref)
-
-        try:
-            self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
-        except (NotFound, AccessError):
-            refs = self.refs_of(entry.sha256)
-            mirror = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)
-            if mirror is None:
-                raise
-            return mirror
-        return None
 
 
 def set_aside(path: Path) -> Path:

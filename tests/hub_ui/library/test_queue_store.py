@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from connectors.errors import HubUiError
-from hub_ui.library.queue_store import QueueStore
+from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
+from connectors.ref import Ref
+from hub_ui.library.queue_store import QueueLimits, QueueStore, Row, SpeedMeter, next_up, seconds_until
+from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 
 
 @pytest.fixture
@@ -83,3 +86,104 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None
     with pytest.raises(HubUiError, match="written by a newer hub-ui"):
         QueueStore(path)
     assert list(path.parent.glob("*damaged*")) == []
+
+
+def row(ref: Ref = A, **fields: Any) -> Row:
+    values: dict[str, Any] = {
+        "id": 1, "ref": str(ref), "title": "Ink lines", "state": "waiting", "done": 0, "total": None, "best": 0,
+        "error_name": None, "error_message": None, "attempts": 0, "not_before": 0.0,
+    }  # fmt: skip
+    return Row(**{**values, **fields})
+
+
+def refs(rows: list[Row]) -> list[str]:
+    return [found.ref for found in rows]
+
+
+def test_first_come_first_served() -> None:
+    assert refs(next_up([row(A), row(B), row(C)], set(), {}, 0.0, QueueLimits())) == [str(A), str(B)]
+
+
+def test_a_busy_hub_is_stepped_over() -> None:
+    assert refs(next_up([row(C), row(HF)], {A, B}, {}, 0.0, QueueLimits())) == [str(HF)]
+
+
+def test_nothing_starts_while_all_workers_are_busy() -> None:
+    assert next_up([row(HF)], {A, B, C}, {}, 0.0, QueueLimits()) == []
+
+
+def test_one_whose_time_has_not_come_waits() -> None:
+    later = row(A, not_before=50.0)
+    assert next_up([later], set(), {}, 49.0, QueueLimits()) == []
+    assert next_up([later], set(), {}, 50.0, QueueLimits()) == [later]
+
+
+def test_a_hub_on_hold_keeps_only_its_own_waiting() -> None:
+    assert refs(next_up([row(A), row(HF)], set(), {"civitai": 50.0}, 49.0, QueueLimits())) == [str(HF)]
+
+
+def test_the_next_look_is_when_the_first_may_start() -> None:
+    assert seconds_until([row(A, not_before=70.0), row(HF, not_before=60.0)], {}, 50.0) == 10.0
+    assert seconds_until([row(A)], {}, 50.0) is None
+
+
+@pytest.mark.parametrize(
+    ("attempts", "jitter", "seconds"), [(1, 1.0, 2.0), (1, 0.0, 1.0), (3, 1.0, 8.0), (4, 0.5, 12.0)]
+)
+def test_waits_grow_and_are_spread(attempts: int, jitter: float, seconds: float) -> None:
+    assert QueueLimits().next_try(attempts, HubTimeout("Slow."), jitter) == seconds
+
+
+def test_no_hub_is_given_more_than_an_hour() -> None:
+    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=99_999_999), 0.0) == 3600.0
+
+
+def test_a_hub_is_given_the_time_it_asks_for_and_never_less() -> None:
+    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=90), 0.0) == 90.0
+    assert QueueLimits().next_try(4, RateLimited("Wait.", retry_after=1), 1.0) == 16.0
+
+
+@pytest.mark.parametrize("error", [Gated("Ask."), HubUiError("The disk is full.")])
+def test_what_time_does_not_mend_is_not_tried_again(error: HubUiError) -> None:
+    assert QueueLimits().next_try(1, error, 1.0) is None
+
+
+def test_five_tries_are_enough() -> None:
+    assert QueueLimits().next_try(5, BadAnswer("What?"), 1.0) is None
+
+
+def test_bytes_of_an_earlier_try_are_not_speed() -> None:
+    clock = Moved()
+    pace = SpeedMeter(clock.now)
+    pace.update(1_000_000)
+    clock.advance(1)
+    pace.update(1_000_500)
+    assert pace.rate() == 500.0
+
+
+def test_a_speed_is_smooth() -> None:
+    clock = Moved()
+    pace = SpeedMeter(clock.now)
+    for done in (0, 100, 200, 1200):
+        pace.update(done)
+        clock.advance(1)
+    assert 100.0 < (pace.rate() or 0.0) < 1000.0
+
+
+def test_a_speed_falls_while_nothing_comes() -> None:
+    clock = Moved()
+    pace = SpeedMeter(clock.now)
+    pace.update(0)
+    clock.advance(1)
+    pace.update(1000)
+    clock.advance(10)
+    assert pace.rate() == 0.0
+
+
+def test_a_start_from_the_front_is_no_negative_speed() -> None:
+    clock = Moved()
+    pace = SpeedMeter(clock.now)
+    for done in (5000, 0, 100):
+        pace.update(done)
+        clock.advance(1)
+    assert (pace.rate() or 0.0) >= 0.0
