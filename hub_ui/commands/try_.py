@@ -25,7 +25,7 @@ from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
-from hub_ui.images.contact_sheet import contact
+from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 

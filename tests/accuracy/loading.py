@@ -21,9 +21,8 @@ from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import knows, map_keys
-from hub_ui.generate.lora.layers import HALF, layers_of, matrix
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import KeyMapping, Layer, MappedLayer, Shape, param_handles
+from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix, param_handles
 from hub_ui.generate.lora.patch import Module, Unfit, patches, scales_of
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 

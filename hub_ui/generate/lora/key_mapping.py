@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub_ui.generate.coverage import Missed
-from hub_ui.generate.lora.cloneofsimo_order import is_numbered, targets_by_number
-from hub_ui.generate.lora.key_maps.stable_diffusion import plain
-from hub_ui.generate.lora.layers import Size, layers_of, matrix, size_of
+from hub_ui.generate.lora.key_maps.stable_diffusion import is_numbered, plain, targets_by_number
 from hub_ui.generate.lora.module_names import Names, by_head, flat
-from hub_ui.generate.lora.modules import KeyMapping, Layer, MappedLayer, Shape, Target, Targets
+from hub_ui.generate.lora.modules import (
+    KeyMapping,
+    Layer,
+    MappedLayer,
+    Shape,
+    Size,
+    Target,
+    Targets,
+    layers_of,
+    matrix,
+    size_of,
+)
 
 # What trainers put before the name of a layer, in any order and number.
 _WRAPPERS = re.compile(

@@ -17,9 +17,8 @@ from connectors.errors import DoesNotFit
 from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
-from hub_ui.generate.lora.input_expansion import ExpandedInput, expand_input
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
-from hub_ui.generate.lora.merge import Originals, saves_time
+from hub_ui.generate.lora.merge import ExpandedInput, Originals, expand_input, saves_time
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, is_offloaded, model_of, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hub_ui.generate.lora.modules import ParamHandle
+from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
 
 WeightedPatch = tuple[Patch, float]
 
@@ -95,3 +96,41 @@ def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
     merging = outputs * inputs * (rank + _WRITING)
     adding = (inputs + outputs) * rank * _TOKENS * steps
     return merging <= adding
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpandedInput:
+    """A module with more inputs than its own; it stays the same object, so that offloading follows.
+
+    `weight` is its own one. `config` is the network's before it was changed, None where it was not.
+    """
+
+    network: Any
+    param: ParamHandle
+    weight: Tensor
+    config: Any
+
+    def restore(self) -> None:
+        layer: Any = self.param.module
+        self.param.write(self.weight)
+        layer.in_features = self.weight.shape[1]
+        if self.config is not None:
+            self.network._internal_dict = self.config
+
+
+def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> ExpandedInput:
+    import torch
+
+    network: Any = parts[at[0]]
+    param = param_handles(network, at[1])["weight"]
+    layer: Any = param.module
+    weight = param.read()
+    with torch.inference_mode(False), torch.no_grad():
+        param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))
+    layer.in_features = inputs
+    config = getattr(network, "config", None)
+    if getattr(config, "in_channels", None) != weight.shape[1]:
+        return ExpandedInput(network=network, param=param, weight=weight, config=None)
+    # From this the pipeline computes how many channels the noise has.
+    network.register_to_config(in_channels=inputs)
+    return ExpandedInput(network=network, param=param, weight=weight, config=config)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.lora.key_maps import image, stable_diffusion, video
+from hub_ui.generate.lora.key_maps import Entry, Table, image, stable_diffusion, table, video
 from hub_ui.generate.lora.key_maps.stable_diffusion import EARLY, OPEN_CLIP, plain
-from hub_ui.generate.lora.key_maps.table import Entry, Table, table
 from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
 # The key map of each architecture. One without a row has diffusers' own names everywhere.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
-from connectors.weights.key_formats import Part
+from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.coverage import Missed
+from hub_ui.generate.lora.algorithms import formula_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -153,3 +156,163 @@ def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
     if last not in dict(holder.named_parameters(recurse=False)):
         raise AttributeError(name)
     return {"weight": ParamHandle(module=holder, name=last)}
+
+
+EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"
+HALF = "of layers whose other half is missing in the file"
+STRAY = "that no LoRA algorithm has"
+EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
+# Control LoRAs of FLUX contain the norms of attention, in the names of Black Forest Labs or of diffusers.
+_NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kind:
+    """The parts of an algorithm's layers; of each group in `needs`, one set has to be complete."""
+
+    algorithm: str
+    parts: frozenset[Part]
+    needs: tuple[tuple[frozenset[Part], ...], ...]
+
+
+def _kind(algorithm: str, parts: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
+    groups = tuple(tuple(frozenset(some) for some in group) for group in needs)
+    return _Kind(algorithm=algorithm, parts=frozenset(parts), needs=groups)
+
+
+_KINDS: tuple[_Kind, ...] = (
+    _kind("lora", ("down", "up", "mid", "up_bias"), (("down", "up"),)),
+    _kind(
+        "loha",
+        ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"),
+        (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),),
+    ),
+    _kind(
+        "lokr",
+        ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"),
+        (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b")),
+        (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b")),
+    ),
+    _kind("oft", ("oft", "scale"), (("oft",),)),
+    _kind("glora", ("a1", "a2", "b1", "b2"), (("a1", "a2", "b1", "b2"),)),
+    _kind("ia3", ("ia3", "on_input"), (("ia3",),)),
+    _kind("diff", ("diff", "diff_b"), (("diff",), ("diff_b",))),
+    _kind("norm", ("w_norm", "b_norm"), (("w_norm",), ("b_norm",))),
+    _kind("set", ("set",), (("set",),)),
+)
+# They say something about a layer, and belong to the first algorithm that patches it.
+_SHARED: frozenset[Part] = frozenset(("alpha", "magnitude", "reshape"))
+# Stored as they are, without a strength of their own.
+_VALUES = ("diff", "norm", "set")
+
+
+def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Missed, ...]]:
+    """The layers of a file, and the tensors that belong to none. Together they are all of the file."""
+    sorted_names = sort({name: name for name in shapes})
+    by_layer: dict[str, dict[Part, str]] = {}
+    for part, names in sorted_names.parts.items():
+        for name, key in names.items():
+            by_layer.setdefault(name, {})[part] = key
+    layers: list[Layer] = []
+    missed: dict[str, list[str]] = {}
+    for name, keys in by_layer.items():
+        rest = dict(keys)
+        for layer in _layers(name, keys, shapes):
+            layers.append(layer)
+            rest = {part: key for part, key in rest.items() if part not in layer.keys}
+        for part, key in sorted(rest.items(), key=lambda pair: pair[0] in _SHARED):
+            missed.setdefault(STRAY if part == "vision" else EXPERT if part == "expert" else HALF, []).append(key)
+    others = set(sorted_names.others)
+    known = {key for keys in by_layer.values() for key in keys.values()}
+    for key in shapes:
+        if key in known:
+            continue
+        if _NORM.search(key):
+            layers.append(Layer(name=key.rpartition(".")[0], algorithm="set", keys={"set": key}))
+        else:
+            missed.setdefault(STRAY if key in others else EMBEDDING, []).append(key)
+    return tuple(layers), tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items())
+
+
+def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) -> Iterator[Layer]:
+    shared = {part: key for part, key in keys.items() if part in _SHARED}
+    for kind in _KINDS:
+        own = {part: key for part, key in keys.items() if part in kind.parts}
+        if not own or not all(any(some <= own.keys() for some in group) for group in kind.needs):
+            continue
+        alone = kind.algorithm not in _VALUES or len(keys) == len(own) + len(shared)
+        taken, shared = (shared, {}) if alone else ({}, shared)
+        algorithm = "boft" if kind.algorithm == "oft" and len(shapes[own["oft"]]) == 4 else kind.algorithm
+        yield Layer(name=name, algorithm=algorithm, keys={**own, **taken}, dora="magnitude" in taken)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """Outputs and inputs of a weight as a matrix, which counts a kernel's window; None where the factors don't say."""
+
+    outputs: int | None = None
+    inputs: int | None = None
+
+    def fits(self, shape: Shape) -> bool:
+        """`shape` is a weight's: outputs first."""
+        outputs, inputs = matrix(shape)
+        return self.outputs in (None, outputs) and self.inputs in (None, inputs)
+
+    def __str__(self) -> str:
+        return f"{'?' if self.outputs is None else self.outputs} x {'?' if self.inputs is None else self.inputs}"
+
+
+def matrix(shape: Shape) -> tuple[int, int]:
+    """A weight's shape as a matrix. A norm's weight has one number for each output."""
+    return (shape[0], prod(shape[1:])) if shape else (1, 1)
+
+
+def size_of(layer: Layer, shapes: Mapping[str, Shape]) -> Size | None:
+    """None where a factor has fewer axes than its algorithm needs, so that the layer can't be used."""
+    try:
+        return _size(formula_of(layer.algorithm, layer.keys), {part: shapes[key] for part, key in layer.keys.items()})
+    except (IndexError, ZeroDivisionError):
+        return None
+
+
+def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
+    match formula:
+        case "lora":
+            window = prod(parts["mid"][2:]) if "mid" in parts else 1
+            return Size(outputs=parts["up"][0], inputs=parts["down"][1] * prod(parts["down"][2:]) * window)
+        case "loha" if "hada_t1" in parts:
+            return Size(outputs=parts["hada_w1_a"][1], inputs=parts["hada_w1_b"][1] * prod(parts["hada_t1"][2:]))
+        case "loha":
+            return Size(outputs=parts["hada_w1_a"][0], inputs=prod(parts["hada_w1_b"][1:]))
+        case "lokr":
+            first = parts["lokr_w1"] if "lokr_w1" in parts else (parts["lokr_w1_a"][0], parts["lokr_w1_b"][1])
+            if "lokr_w2" in parts:
+                second = parts["lokr_w2"][0], parts["lokr_w2"][1] * prod(parts["lokr_w2"][2:])
+            elif "lokr_t2" in parts:
+                second = parts["lokr_w2_a"][1], parts["lokr_w2_b"][1] * prod(parts["lokr_t2"][2:])
+            else:
+                second = parts["lokr_w2_a"][0], prod(parts["lokr_w2_b"][1:])
+            return Size(outputs=first[0] * second[0], inputs=first[1] * second[1])
+        case "oft" | "boft":
+            return Size(outputs=parts["oft"][-3] * parts["oft"][-1])
+        case "oft of PEFT":
+            # The upper triangles of the blocks.
+            blocks = parts["oft"]
+            return Size(inputs=blocks[0] * ((1 + isqrt(1 + 8 * blocks[1])) // 2))
+        case "boft of PEFT":
+            outputs = parts["scale"][0] if "scale" in parts else None
+            return Size(inputs=parts["oft"][-3] * parts["oft"][-1], outputs=outputs)
+        case "glora":
+            return Size(outputs=parts["b1"][0], inputs=prod(parts["b2"][1:]))
+        case "ia3":
+            shape = parts["ia3"]
+            if "on_input" in parts:
+                return Size()  # the file says which side it scales in a value, not in a shape
+            return Size(outputs=shape[0]) if len(shape) > 1 and shape[1] == 1 < shape[0] else Size(inputs=shape[-1])
+        case "diff" | "set" if "diff" in parts or "set" in parts:
+            outputs, inputs = matrix(parts["diff"] if "diff" in parts else parts["set"])
+            return Size(outputs=outputs, inputs=inputs)
+    return Size(outputs=next(parts[part] for part in _VECTORS if part in parts)[0])
+
+
+_VECTORS: tuple[Part, ...] = ("diff_b", "w_norm", "b_norm")

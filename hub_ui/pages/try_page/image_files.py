@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
-from hub_ui.images import contact_sheet, png_metadata
+from hub_ui.images import png_metadata
 from hub_ui.web.images import address
 from hub_ui.widgets import format
 from hub_ui.widgets.result import Result, Tile
@@ -30,7 +30,7 @@ def result_of(made: GenerationResult, cache: str) -> Result:
     for index, file in enumerate(files):
         png_metadata.save(made, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
-    png_metadata.save_comparison(made, contact_sheet.contact(made), sheet, hashes)
+    png_metadata.save_comparison(made, png_metadata.contact(made), sheet, hashes)
     varied, places = comparison.find_swept_lora(made.request, made.comparison), comparison.lora_slices(made.request)
     return Result(
         kind=made.comparison.kind,

@@ -6,48 +6,41 @@ Lumina-Image 2, Z-Image, Krea 2, Qwen-Image 2, Ideogram 4, Sana and PixArt.
 
 from __future__ import annotations
 
-from hub_ui.generate.lora.key_maps.table import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
+from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 
-_QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
-_ADDED_QKV = ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj")
+QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
+ADDED_QKV = ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj")
 _DOUBLE_ATTENTION: Rows = {
-    "img_attn.qkv": _QKV,
+    "img_attn.qkv": QKV,
     "img_attn.proj": "attn.to_out.0",
-    "img_attn.norm.query_norm": "attn.norm_q",
-    "img_attn.norm.key_norm": "attn.norm_k",
-    "txt_attn.qkv": _ADDED_QKV,
+    "img_attn.norm.{query,key}_norm": "attn.norm_{q,k}",
+    "txt_attn.qkv": ADDED_QKV,
     "txt_attn.proj": "attn.to_add_out",
-    "txt_attn.norm.query_norm": "attn.norm_added_q",
-    "txt_attn.norm.key_norm": "attn.norm_added_k",
+    "txt_attn.norm.{query,key}_norm": "attn.norm_added_{q,k}",
 }
-_NORMS: Rows = {"norm.query_norm": "attn.norm_q", "norm.key_norm": "attn.norm_k"}
+_NORMS: Rows = {"norm.{query,key}_norm": "attn.norm_{q,k}"}
 FLUX_DOUBLE: Rows = {
-    "img_mod.lin": "norm1.linear",
-    "txt_mod.lin": "norm1_context.linear",
+    "{img,txt}_mod.lin": "{norm1,norm1_context}.linear",
     **_DOUBLE_ATTENTION,
-    "img_mlp.0": "ff.net.0.proj",
-    "img_mlp.2": "ff.net.2",
-    "txt_mlp.0": "ff_context.net.0.proj",
-    "txt_mlp.2": "ff_context.net.2",
+    "img_mlp.{0,2}": "ff.net.{0.proj,2}",
+    "txt_mlp.{0,2}": "ff_context.net.{0.proj,2}",
     # XLabs: 1 is the stream of the image, 2 that of the text.
-    "qkv_lora1": _QKV,
-    "proj_lora1": "attn.to_out.0",
-    "qkv_lora2": _ADDED_QKV,
-    "proj_lora2": "attn.to_add_out",
+    "qkv_lora1": QKV,
+    "qkv_lora2": ADDED_QKV,
+    "proj_lora{1,2}": "attn.{to_out.0,to_add_out}",
 }
 _FLUX1_SINGLE: Rows = {
     "modulation.lin": "norm.linear",
-    "linear1": (*_QKV, "proj_mlp"),
+    "linear1": (*QKV, "proj_mlp"),
     "linear2": "proj_out",
     **_NORMS,
-    "qkv": _QKV,
+    "qkv": QKV,
     "proj": "proj_out",
 }
 CHROMA: Rows = {
     **within("double_blocks.{}", "transformer_blocks.{}", FLUX_DOUBLE),
     **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX1_SINGLE),
-    "img_in": "x_embedder",
-    "txt_in": "context_embedder",
+    "{img,txt}_in": "{x,context}_embedder",
     "final_layer.linear": "proj_out",
     **within_each(("distilled_guidance_layer.layers.{}",), IN_OUT),
 }
@@ -60,52 +53,42 @@ FLUX1: Rows = {
     "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
 # Some exports cut the first letters off diffusers' names.
-_CUT_OFF = (*_QKV, *_ADDED_QKV, "attn.to_out.0", "attn.to_add_out", "ff.linear_in", "ff.linear_out",
+_CUT_OFF = (*QKV, *ADDED_QKV, "attn.to_out.0", "attn.to_add_out", "ff.linear_in", "ff.linear_out",
             "ff_context.linear_in", "ff_context.linear_out")  # fmt: skip
+_FLUX2_SINGLE: Rows = {"linear{1,2}": "attn.{to_qkv_mlp_proj,to_out}", **_NORMS}
 FLUX2: Rows = {
     **within("double_blocks.{}", "transformer_blocks.{}", _DOUBLE_ATTENTION),
-    **within("double_blocks.{}.img_mlp", "transformer_blocks.{}.ff", {"0": "linear_in", "2": "linear_out"}),
-    **within("double_blocks.{}.txt_mlp", "transformer_blocks.{}.ff_context", {"0": "linear_in", "2": "linear_out"}),
-    **within(
-        "single_blocks.{}",
-        "single_transformer_blocks.{}",
-        {"linear1": "attn.to_qkv_mlp_proj", "linear2": "attn.to_out", **_NORMS},
-    ),
-    "img_in": "x_embedder",
-    "txt_in": "context_embedder",
+    **within("double_blocks.{}.img_mlp", "transformer_blocks.{}.ff", {"{0,2}": "linear_{in,out}"}),
+    **within("double_blocks.{}.txt_mlp", "transformer_blocks.{}.ff_context", {"{0,2}": "linear_{in,out}"}),
+    **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX2_SINGLE),
+    "{img,txt}_in": "{x,context}_embedder",
     **within("time_in", "time_guidance_embed.timestep_embedder", IN_OUT),
     **within("guidance_in", "time_guidance_embed.guidance_embedder", IN_OUT),
-    "double_stream_modulation_img.lin": "double_stream_modulation_img.linear",
-    "double_stream_modulation_txt.lin": "double_stream_modulation_txt.linear",
+    "double_stream_modulation_{img,txt}.lin": "double_stream_modulation_{img,txt}.linear",
     "single_stream_modulation.lin": "single_stream_modulation.linear",
     "final_layer.linear": "proj_out",
     "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
     **within("sformer_blocks.{}", "transformer_blocks.{}", {name: name for name in _CUT_OFF}),
 }
 _FLUX3_BLOCK: Rows = {
-    "q_proj": "attn.to_q",
-    "k_proj": "attn.to_k",
-    "v_proj": "attn.to_v",
+    "{q,k,v}_proj": "attn.to_{q,k,v}",
     "attn_out": "attn.to_out.0",
     **_NORMS,
-    "mlp_in": "ff.linear_in",
-    "mlp_out": "ff.linear_out",
+    "mlp_{in,out}": "ff.linear_{in,out}",
 }
-_MODES = ("image", "image_cond")
+
 FLUX3: Rows = {
-    **within_each(tuple(f"mode_blocks.{mode}.{{}}" for mode in _MODES), _FLUX3_BLOCK),
+    **within_each(("mode_blocks.image.{}", "mode_blocks.image_cond.{}", "txt_mode_blocks.{}"), _FLUX3_BLOCK),
     **within("content_mode_blocks.image.{}", "mode_blocks.image.{}", _FLUX3_BLOCK),
     **within("content_mode_blocks.image_cond.{}", "mode_blocks.image_cond.{}", _FLUX3_BLOCK),
-    **within("txt_mode_blocks.{}", "txt_mode_blocks.{}", _FLUX3_BLOCK),
     **within("single_blocks.{}", "single_transformer_blocks.{}", _FLUX3_BLOCK),
-    **{f"emb_in.{mode}": f"x_embedders.{mode}" for mode in _MODES},
+    "emb_in.{image,image_cond}": "x_embedders.{image,image_cond}",
     "txt_in": "context_embedder",
     **within("time_in", "timestep_embedder", IN_OUT),
-    **{
-        f"{stage}_stream_modulations.{mode}.lin": f"{stage}_stream_modulations.{mode}.linear"
-        for stage in ("early", "single")
-        for mode in (*_MODES, "txt")
-    },
+    **within_each(
+        ("early_stream_modulations", "single_stream_modulations"),
+        {"{image,image_cond,txt}.lin": "{image,image_cond,txt}.linear"},
+    ),
     "final_layer.image.linear": "proj_out",
     "final_layer.image.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
@@ -114,16 +97,13 @@ SD3: Rows = {
         "joint_blocks.{}.x_block",
         "transformer_blocks.{}",
         {
-            "attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+            "attn.qkv": QKV,
             "attn.proj": "attn.to_out.0",
-            "attn.ln_q": "attn.norm_q",
-            "attn.ln_k": "attn.norm_k",
+            "attn.ln_{q,k}": "attn.norm_{q,k}",
             "attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
             "attn2.proj": "attn2.to_out.0",
-            "attn2.ln_q": "attn2.norm_q",
-            "attn2.ln_k": "attn2.norm_k",
-            "mlp.fc1": "ff.net.0.proj",
-            "mlp.fc2": "ff.net.2",
+            "attn2.ln_{q,k}": "attn2.norm_{q,k}",
+            "mlp.fc{1,2}": "ff.net.{0.proj,2}",
             "adaLN_modulation.1": "norm1.linear",
         },
     ),
@@ -131,12 +111,10 @@ SD3: Rows = {
         "joint_blocks.{}.context_block",
         "transformer_blocks.{}",
         {
-            "attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+            "attn.qkv": ADDED_QKV,
             "attn.proj": "attn.to_add_out",
-            "attn.ln_q": "attn.norm_added_q",
-            "attn.ln_k": "attn.norm_added_k",
-            "mlp.fc1": "ff_context.net.0.proj",
-            "mlp.fc2": "ff_context.net.2",
+            "attn.ln_{q,k}": "attn.norm_added_{q,k}",
+            "mlp.fc{1,2}": "ff_context.net.{0.proj,2}",
             # The last block only shifts and scales, and does it in the other order.
             "adaLN_modulation.1": swap_halves("norm1_context.linear", "two"),
         },
@@ -147,7 +125,7 @@ SD3: Rows = {
     "final_layer.linear": "proj_out",
     "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
-_AURAFLOW_MLP: Rows = {"c_fc1": "linear_1", "c_fc2": "linear_2", "c_proj": "out_projection"}
+_AURAFLOW_MLP: Rows = {"c_fc{1,2}": "linear_{1,2}", "c_proj": "out_projection"}
 AURAFLOW: Rows = {
     **within(
         "double_layers.{}",
@@ -155,15 +133,9 @@ AURAFLOW: Rows = {
         {
             **within("mlpX", "ff", _AURAFLOW_MLP),
             **within("mlpC", "ff_context", _AURAFLOW_MLP),
-            "modX.1": "norm1.linear",
-            "modC.1": "norm1_context.linear",
-            "attn.w2q": "attn.to_q",
-            "attn.w2k": "attn.to_k",
-            "attn.w2v": "attn.to_v",
-            "attn.w2o": "attn.to_out.0",
-            "attn.w1q": "attn.add_q_proj",
-            "attn.w1k": "attn.add_k_proj",
-            "attn.w1v": "attn.add_v_proj",
+            "mod{X,C}.1": "{norm1,norm1_context}.linear",
+            "attn.w2{q,k,v,o}": "attn.to_{q,k,v,out.0}",
+            "attn.w1{q,k,v}": "attn.add_{q,k,v}_proj",
             "attn.w1o": "attn.to_add_out",
         },
     ),
@@ -173,10 +145,7 @@ AURAFLOW: Rows = {
         {
             **within("mlp", "ff", _AURAFLOW_MLP),
             "modCX.1": "norm1.linear",
-            "attn.w1q": "attn.to_q",
-            "attn.w1k": "attn.to_k",
-            "attn.w1v": "attn.to_v",
-            "attn.w1o": "attn.to_out.0",
+            "attn.w1{q,k,v,o}": "attn.to_{q,k,v,out.0}",
         },
     ),
     **within("t_embedder.mlp", "time_step_proj", MLP),
@@ -193,22 +162,18 @@ LUMINA2: Rows = {
         _STACKS,
         {
             # k and v have fewer heads than q, so they are narrower.
-            "attention.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+            "attention.qkv": QKV,
             "attention.out": "attn.to_out.0",
-            **{f"attention.{name}": f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0")},
-            "attention.q_norm": "attn.norm_q",
-            "attention.k_norm": "attn.norm_k",
-            "feed_forward.w1": "feed_forward.linear_1",
-            "feed_forward.w2": "feed_forward.linear_2",
-            "feed_forward.w3": "feed_forward.linear_3",
+            "attention.to_{q,k,v,out.0}": "attn.to_{q,k,v,out.0}",
+            "attention.{q,k}_norm": "attn.norm_{q,k}",
+            "feed_forward.w{1,2,3}": "feed_forward.linear_{1,2,3}",
             "attention_norm2": "norm2",
         },
     ),
     **within_each(_STACKS[:2], {"adaLN_modulation.1": "norm1.linear", "attention_norm1": "norm1.norm"}),
     "context_refiner.{}.attention_norm1": "context_refiner.{}.norm1",
     **within("t_embedder.mlp", "time_caption_embed.timestep_embedder", MLP),
-    "cap_embedder.0": "time_caption_embed.caption_embedder.0",
-    "cap_embedder.1": "time_caption_embed.caption_embedder.1",
+    "cap_embedder.{0,1}": "time_caption_embed.caption_embedder.{0,1}",
     "final_layer.adaLN_modulation.1": "norm_out.linear_1",
     "final_layer.linear": "norm_out.linear_2",
 }
@@ -218,33 +183,22 @@ Z_IMAGE: Rows = {
         {
             "qkv": ("to_q", "to_k", "to_v"),
             "out": "to_out.0",
-            "q_norm": "norm_q",
-            "k_norm": "norm_k",
+            "{q,k}_norm": "norm_{q,k}",
             # Written with dots where the name has underscores.
-            "to.q": "to_q",
-            "to.k": "to_k",
-            "to.v": "to_v",
+            "to.{q,k,v}": "to_{q,k,v}",
         },
     ),
     "x_embedder": "all_x_embedder.2-1",
-    "final_layer.linear": "all_final_layer.2-1.linear",
-    "final_layer.adaLN_modulation.1": "all_final_layer.2-1.adaLN_modulation.1",
+    "final_layer.{linear,adaLN_modulation.1}": "all_final_layer.2-1.{linear,adaLN_modulation.1}",
 }
 
 
 _KREA2_BLOCK: Rows = {
-    "attn.wq": "attn.to_q",
-    "attn.wk": "attn.to_k",
-    "attn.wv": "attn.to_v",
-    "attn.wo": "attn.to_out.0",
+    "attn.w{q,k,v,o}": "attn.to_{q,k,v,out.0}",
     "attn.gate": "attn.to_gate",
-    "attn.qknorm.qnorm": "attn.norm_q",
-    "attn.qknorm.knorm": "attn.norm_k",
-    "mlp.gate": "ff.gate",
-    "mlp.up": "ff.up",
-    "mlp.down": "ff.down",
-    "prenorm": "norm1",
-    "postnorm": "norm2",
+    "attn.qknorm.{q,k}norm": "attn.norm_{q,k}",
+    "mlp.{gate,up,down}": "ff.{gate,up,down}",
+    "{pre,post}norm": "norm{1,2}",
 }
 KREA2: Rows = {
     **within("blocks.{}", "transformer_blocks.{}", _KREA2_BLOCK),
@@ -252,18 +206,12 @@ KREA2: Rows = {
     **within("txtfusion.refiner_blocks.{}", "text_fusion.refiner_blocks.{}", _KREA2_BLOCK),
     "txtfusion.projector": "text_fusion.projector",
     "first": "img_in",
-    "last.linear": "final_layer.linear",
-    "last.norm": "final_layer.norm",
+    "last.{linear,norm}": "final_layer.{linear,norm}",
     **within("tmlp", "time_embed", MLP),
     "tproj.1": "time_mod_proj",
-    **within("txtmlp", "txt_in", {"0": "norm", "1": "linear_1", "3": "linear_2"}),
+    **within("txtmlp", "txt_in", {"{0,1,3}": "{norm,linear_1,linear_2}"}),
 }
-QWEN_IMAGE_2: Rows = {
-    "transformer_blocks.{}.img_mlp.gate_up": (
-        "transformer_blocks.{}.img_mlp.gate_layer",
-        "transformer_blocks.{}.img_mlp.proj",
-    ),
-}
+QWEN_IMAGE_2: Rows = within_each(("transformer_blocks.{}.img_mlp",), {"gate_up": ("gate_layer", "proj")})
 IDEOGRAM4: Rows = within_each(("layers.{}.attention",), {"qkv": ("to_q", "to_k", "to_v"), "o": "to_out.0"})
 _LINEAR_ATTENTION: Rows = {
     "attn.qkv": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
@@ -273,16 +221,8 @@ _LINEAR_ATTENTION: Rows = {
     "cross_attn.proj": "attn2.to_out.0",
 }
 SANA: Rows = {
-    **within(
-        "blocks.{}",
-        "transformer_blocks.{}",
-        {
-            **_LINEAR_ATTENTION,
-            "mlp.inverted_conv.conv": "ff.conv_inverted",
-            "mlp.depth_conv.conv": "ff.conv_depth",
-            "mlp.point_conv.conv": "ff.conv_point",
-        },
-    ),
+    **within("blocks.{}", "transformer_blocks.{}", _LINEAR_ATTENTION),
+    "blocks.{}.mlp.{inverted,depth,point}_conv.conv": "transformer_blocks.{}.ff.conv_{inverted,depth,point}",
     "x_embedder.proj": "patch_embed.proj",
     **within("t_embedder.mlp", "time_embed.emb.timestep_embedder", MLP),
     "t_block.1": "time_embed.linear",
@@ -291,11 +231,8 @@ SANA: Rows = {
     "final_layer.linear": "proj_out",
 }
 PIXART: Rows = {
-    **within(
-        "blocks.{}",
-        "transformer_blocks.{}",
-        {**_LINEAR_ATTENTION, "mlp.fc1": "ff.net.0.proj", "mlp.fc2": "ff.net.2"},
-    ),
+    **within("blocks.{}", "transformer_blocks.{}", _LINEAR_ATTENTION),
+    "blocks.{}.mlp.fc{1,2}": "transformer_blocks.{}.ff.net.{0.proj,2}",
     "x_embedder.proj": "pos_embed.proj",
     **within("t_embedder.mlp", "adaln_single.emb.timestep_embedder", MLP),
     **within("csize_embedder.mlp", "adaln_single.emb.resolution_embedder", MLP),

@@ -7,9 +7,10 @@ is depends on the number of resnets in a block, so this key map is made from the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from hub_ui.generate.lora.key_maps.table import Table, table, within
+from hub_ui.generate.lora.key_maps import Table, table, within, within_each
+from hub_ui.generate.lora.modules import Shape, Target
 
 _TOP = {
     "conv_in": "input_blocks.0.0",
@@ -75,20 +76,14 @@ OPEN_CLIP: Table = {
         {
             "attn.in_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
             "attn.out_proj": "self_attn.out_proj",
-            "mlp.c_fc": "mlp.fc1",
-            "mlp.c_proj": "mlp.fc2",
-            "ln_1": "layer_norm1",
-            "ln_2": "layer_norm2",
+            "mlp.{c_fc,c_proj}": "mlp.{fc1,fc2}",
+            "ln_{1,2}": "layer_norm{1,2}",
         },
     ),
     **table({"ln_final": "final_layer_norm"}),
 }
 # The names of attention's layers in diffusers of early 2023.
-EARLY: Table = within(
-    "encoder.layers.{}.self_attn",
-    "encoder.layers.{}.self_attn",
-    {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"},
-)
+EARLY: Table = within_each(("encoder.layers.{}.self_attn",), {"to_{q,k,v,out}": "{q,k,v,out}_proj"})
 # Newer versions of transformers have dropped `text_model.` from one class and not from the other.
 _ENCODER_WRAPPERS = re.compile(r"^(?:(?:text_model|language_model|model|transformer)[._])+")
 
@@ -96,3 +91,39 @@ _ENCODER_WRAPPERS = re.compile(r"^(?:(?:text_model|language_model|model|transfor
 def plain(name: str) -> str:
     """A layer's name, in a file or in a model, without the wrappers around the encoder's own stack."""
     return _ENCODER_WRAPPERS.sub("", name)
+
+
+_NUMBERED = re.compile(r"(?:unet|text_encoder):\d+")
+# Component -> its blocks, and the layers of each.
+_ORDER = {
+    "unet": (
+        re.compile(r".+\.transformer_blocks\.\d+"),
+        ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "ff.net.0.proj",
+         "attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
+    ),
+    "text_encoder": (
+        re.compile(r".*encoder\.layers\.\d+"),
+        ("self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj"),
+    ),
+}  # fmt: skip
+_SIDES = ("down_blocks", "up_blocks", "mid_block")
+
+
+def is_numbered(layer: str) -> bool:
+    return _NUMBERED.fullmatch(layer) is not None
+
+
+def targets_by_number(sizes: Mapping[str, Mapping[str, Shape]]) -> dict[str, Target]:
+    """The layers by name, such as "unet:0". The caller has to check their sizes."""
+    targets: dict[str, Target] = {}
+    for component, (pattern, layers) in _ORDER.items():
+        blocks = {match.group() for module in sizes.get(component, {}) if (match := pattern.match(module))}
+        modules = (f"{block}.{layer}" for block in sorted(blocks, key=_position) for layer in layers)
+        for number, module in enumerate(modules):
+            targets[f"{component}:{number}"] = Target(component=component, module=module)
+    return targets
+
+
+def _position(block: str) -> tuple[int, ...]:
+    side = next((number for number, name in enumerate(_SIDES) if block.startswith(name)), 0)
+    return (side, *map(int, re.findall(r"\d+", block)))

@@ -6,71 +6,55 @@ Cosmos-Predict2, and Anima, which makes images but is built on it.
 
 from __future__ import annotations
 
-from hub_ui.generate.lora.key_maps.image import FLUX_DOUBLE
-from hub_ui.generate.lora.key_maps.table import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
+from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
+from hub_ui.generate.lora.key_maps.image import ADDED_QKV, FLUX_DOUBLE, QKV
 
-_HUNYUAN_QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
 _HUNYUAN_DOUBLE: Rows = {
-    "img_mod.linear": "norm1.linear",
-    "txt_mod.linear": "norm1_context.linear",
-    "img_attn_qkv": _HUNYUAN_QKV,
-    "img_attn_q": "attn.to_q",
-    "img_attn_k": "attn.to_k",
-    "img_attn_v": "attn.to_v",
-    "img_attn_q_norm": "attn.norm_q",
-    "img_attn_k_norm": "attn.norm_k",
+    "{img,txt}_mod.linear": "{norm1,norm1_context}.linear",
+    "img_attn_qkv": QKV,
+    "img_attn_{q,k,v}": "attn.to_{q,k,v}",
+    "img_attn_{q,k}_norm": "attn.norm_{q,k}",
     "img_attn_proj": "attn.to_out.0",
-    "txt_attn_qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
-    "txt_attn_q": "attn.add_q_proj",
-    "txt_attn_k": "attn.add_k_proj",
-    "txt_attn_v": "attn.add_v_proj",
-    "txt_attn_q_norm": "attn.norm_added_q",
-    "txt_attn_k_norm": "attn.norm_added_k",
+    "txt_attn_qkv": ADDED_QKV,
+    "txt_attn_{q,k,v}": "attn.add_{q,k,v}_proj",
+    "txt_attn_{q,k}_norm": "attn.norm_added_{q,k}",
     "txt_attn_proj": "attn.to_add_out",
-    "img_mlp.fc1": "ff.net.0.proj",
-    "img_mlp.fc2": "ff.net.2",
-    "txt_mlp.fc1": "ff_context.net.0.proj",
-    "txt_mlp.fc2": "ff_context.net.2",
+    "img_mlp.fc{1,2}": "ff.net.{0.proj,2}",
+    "txt_mlp.fc{1,2}": "ff_context.net.{0.proj,2}",
     # ComfyUI builds them of FLUX's blocks.
     **FLUX_DOUBLE,
 }
 _HUNYUAN_SINGLE: Rows = {
-    "linear1": (*_HUNYUAN_QKV, "proj_mlp"),
+    "linear1": (*QKV, "proj_mlp"),
     "linear2": "proj_out",
     # HunyuanImage keeps them apart.
-    "linear1_q": "attn.to_q",
-    "linear1_k": "attn.to_k",
-    "linear1_v": "attn.to_v",
+    "linear1_{q,k,v}": "attn.to_{q,k,v}",
     "linear1_mlp": "proj_mlp",
     "linear2.fc": "proj_out",
-    "q_norm": "attn.norm_q",
-    "k_norm": "attn.norm_k",
+    "{q,k}_norm": "attn.norm_{q,k}",
     "modulation.linear": "norm.linear",
     "modulation.lin": "norm.linear",
 }
 _HUNYUAN_REFINER: Rows = {
-    "self_attn_qkv": _HUNYUAN_QKV,
-    "self_attn_q": "attn.to_q",
-    "self_attn_k": "attn.to_k",
-    "self_attn_v": "attn.to_v",
+    "self_attn_qkv": QKV,
+    "self_attn_{q,k,v}": "attn.to_{q,k,v}",
     "self_attn_proj": "attn.to_out.0",
-    "self_attn.qkv": _HUNYUAN_QKV,
+    "self_attn.qkv": QKV,
     "self_attn.proj": "attn.to_out.0",
-    "norm1": "norm1",
-    "norm2": "norm2",
-    "mlp.fc1": "ff.net.0.proj",
-    "mlp.fc2": "ff.net.2",
-    "mlp.0": "ff.net.0.proj",
-    "mlp.2": "ff.net.2",
+    "norm{1,2}": "norm{1,2}",
+    "mlp.fc{1,2}": "ff.net.{0.proj,2}",
+    "mlp.{0,2}": "ff.net.{0.proj,2}",
     "adaLN_modulation.1": "norm_out.linear",
 }
 
 
+_SAME: Rows = {"linear_{1,2}": "linear_{1,2}"}
+
+
 def _embedder(name: str, module: str, official: Rows | None = None) -> Rows:
     """Two linear layers, in the names of Tencent's modules (the official ones first) and of ComfyUI's."""
-    mlp = {f"mlp.{layer}": ours for layer, ours in MLP.items()}
-    same = {ours: ours for ours in ("linear_1", "linear_2")}
-    return {**within(name, module, official or mlp), **within(name, module, {**mlp, **IN_OUT, **same})}
+    mlp = {"mlp.{0,2}": "linear_{1,2}"}
+    return {**within(name, module, official or mlp), **within(name, module, {**mlp, **IN_OUT, **_SAME})}
 
 
 HUNYUAN: Rows = {
@@ -83,11 +67,7 @@ HUNYUAN: Rows = {
     ),
     "txt_in.input_embedder": "context_embedder.proj_in",
     **_embedder("txt_in.t_embedder", "context_embedder.time_text_embed.timestep_embedder"),
-    **_embedder(
-        "txt_in.c_embedder",
-        "context_embedder.time_text_embed.text_embedder",
-        {"linear_1": "linear_1", "linear_2": "linear_2"},
-    ),
+    **_embedder("txt_in.c_embedder", "context_embedder.time_text_embed.text_embedder", _SAME),
     "img_in.proj": "x_embedder.proj",
     "byt5_in.layernorm": "context_embedder_2.norm",
     **within("byt5_in", "context_embedder_2", {**FC, "fc3": "linear_3"}),
@@ -107,24 +87,16 @@ HUNYUAN_IMAGE: Rows = {
 HUNYUAN_VIDEO_15: Rows = {
     **HUNYUAN,
     **_embedder("time_in", "time_embed.timestep_embedder"),
-    **within("vision_in.proj", "image_embedder", {"0": "norm_in", "1": "linear_1", "3": "linear_2", "4": "norm_out"}),
+    **within("vision_in.proj", "image_embedder", {"{0,1,3,4}": "{norm_in,linear_1,linear_2,norm_out}"}),
     "cond_type_embedding": "cond_type_embed",
 }
 
 
-_WAN_ATTENTION: Rows = {
-    "q": "to_q",
-    "k": "to_k",
-    "v": "to_v",
-    "o": "to_out.0",
-    "norm_q": "norm_q",
-    "norm_k": "norm_k",
-}
+_WAN_ATTENTION: Rows = {"{q,k,v,o}": "to_{q,k,v,out.0}", "norm_{q,k}": "norm_{q,k}"}
 _WAN_BLOCK: Rows = {
     **within("self_attn", "attn1", _WAN_ATTENTION),
     **within("cross_attn", "attn2", _WAN_ATTENTION),
-    "ffn.0": "ffn.net.0.proj",
-    "ffn.2": "ffn.net.2",
+    "ffn.{0,2}": "ffn.net.{0.proj,2}",
 }
 WAN: Rows = {
     **within_each(
@@ -132,28 +104,21 @@ WAN: Rows = {
         {
             **_WAN_BLOCK,
             # The image that a video begins with.
-            "cross_attn.k_img": "attn2.add_k_proj",
-            "cross_attn.v_img": "attn2.add_v_proj",
+            "cross_attn.{k,v}_img": "attn2.add_{k,v}_proj",
             "cross_attn.norm_k_img": "attn2.norm_added_k",
             # Their second and third norm are the third and second here; the third has no weight.
             "norm3": "norm2",
             "modulation": "scale_shift_table",
         },
     ),
-    **within_each(("vace_blocks.{}",), {**_WAN_BLOCK, "before_proj": "proj_in", "after_proj": "proj_out"}),
+    **within_each(("vace_blocks.{}",), {**_WAN_BLOCK, "{before,after}_proj": "proj_{in,out}"}),
     **within("time_embedding", "condition_embedder.time_embedder", MLP),
     "time_projection.1": "condition_embedder.time_proj",
     **within("text_embedding", "condition_embedder.text_embedder", MLP),
     **within(
         "img_emb",
         "condition_embedder.image_embedder",
-        {
-            "proj.0": "norm1",
-            "proj.1": "ff.net.0.proj",
-            "proj.3": "ff.net.2",
-            "proj.4": "norm2",
-            "emb_pos": "pos_embed",
-        },
+        {"proj.{0,4}": "norm{1,2}", "proj.{1,3}": "ff.net.{0.proj,2}", "emb_pos": "pos_embed"},
     ),
     "head.head": "proj_out",
     "head.modulation": "scale_shift_table",
@@ -161,13 +126,13 @@ WAN: Rows = {
 
 
 _LTX_ATTENTIONS = ("attn1", "attn2", "audio_attn1", "audio_attn2", "audio_to_video_attn", "video_to_audio_attn")
-_ADALN: Rows = {name: name for name in ("emb.timestep_embedder.linear_1", "emb.timestep_embedder.linear_2", "linear")}
+_ADALN: Rows = {"emb.timestep_embedder.linear_{1,2}": "emb.timestep_embedder.linear_{1,2}", "linear": "linear"}
 LTX: Rows = {
     "patchify_proj": "proj_in",
     **within("adaln_single", "time_embed", _ADALN),
     **within_each(
         tuple(f"transformer_blocks.{{}}.{attention}" for attention in _LTX_ATTENTIONS),
-        {"q_norm": "norm_q", "k_norm": "norm_k"},
+        {"{q,k}_norm": "norm_{q,k}"},
     ),
 }
 LTX2: Rows = {
@@ -180,37 +145,25 @@ LTX2: Rows = {
     **within("av_ca_v2a_gate_adaln_single", "av_cross_attn_audio_v2a_gate", _ADALN),
     **within("prompt_adaln_single", "prompt_adaln", _ADALN),
     **within("audio_prompt_adaln_single", "audio_prompt_adaln", _ADALN),
-    **within(
-        "transformer_blocks.{}",
-        "transformer_blocks.{}",
-        {
-            "scale_shift_table_a2v_ca_video": "video_a2v_cross_attn_scale_shift_table",
-            "scale_shift_table_a2v_ca_audio": "audio_a2v_cross_attn_scale_shift_table",
-        },
+    **within_each(
+        ("transformer_blocks.{}",),
+        {"scale_shift_table_a2v_ca_{video,audio}": "{video,audio}_a2v_cross_attn_scale_shift_table"},
     ),
 }
 
 
-_COSMOS_ATTENTION: Rows = {
-    "q_proj": "to_q",
-    "k_proj": "to_k",
-    "v_proj": "to_v",
-    "output_proj": "to_out.0",
-    "q_norm": "norm_q",
-    "k_norm": "norm_k",
-}
-_TWO_LINEAR: Rows = {"1": "linear_1", "2": "linear_2"}
+_COSMOS_ATTENTION: Rows = {"{q,k,v,output}_proj": "to_{q,k,v,out.0}", "{q,k}_norm": "norm_{q,k}"}
+_TWO_LINEAR: Rows = {"{1,2}": "linear_{1,2}"}
 COSMOS: Rows = {
     **within("blocks.{}.self_attn", "transformer_blocks.{}.attn1", _COSMOS_ATTENTION),
     **within("blocks.{}.cross_attn", "transformer_blocks.{}.attn2", _COSMOS_ATTENTION),
     **within("blocks.{}.adaln_modulation_self_attn", "transformer_blocks.{}.norm1", _TWO_LINEAR),
     **within("blocks.{}.adaln_modulation_cross_attn", "transformer_blocks.{}.norm2", _TWO_LINEAR),
     **within("blocks.{}.adaln_modulation_mlp", "transformer_blocks.{}.norm3", _TWO_LINEAR),
-    **within("blocks.{}.mlp", "transformer_blocks.{}.ff.net", {"layer1": "0.proj", "layer2": "2"}),
+    **within("blocks.{}.mlp", "transformer_blocks.{}.ff.net", {"layer{1,2}": "{0.proj,2}"}),
     **within("final_layer.adaln_modulation", "norm_out", _TWO_LINEAR),
     "x_embedder.proj.1": "patch_embed.proj",
-    "t_embedder.1.linear_1": "time_embed.t_embedder.linear_1",
-    "t_embedder.1.linear_2": "time_embed.t_embedder.linear_2",
+    "t_embedder.1.linear_{1,2}": "time_embed.t_embedder.linear_{1,2}",
     "t_embedding_norm": "time_embed.norm",
     "final_layer.linear": "proj_out",
 }
@@ -219,16 +172,12 @@ MOCHI: Rows = {
         "blocks.{}",
         "transformer_blocks.{}",
         {
-            "mod_x": "norm1.linear",
-            "mod_y": "norm1_context.linear",
+            "mod_{x,y}": "{norm1,norm1_context}.linear",
             "attn.qkv_x": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
             "attn.qkv_y": ("attn1.add_q_proj", "attn1.add_k_proj", "attn1.add_v_proj"),
-            "attn.proj_x": "attn1.to_out.0",
-            "attn.proj_y": "attn1.to_add_out",
-            "attn.q_norm_x": "attn1.norm_q",
-            "attn.k_norm_x": "attn1.norm_k",
-            "attn.q_norm_y": "attn1.norm_added_q",
-            "attn.k_norm_y": "attn1.norm_added_k",
+            "attn.proj_{x,y}": "attn1.{to_out.0,to_add_out}",
+            "attn.{q,k}_norm_x": "attn1.norm_{q,k}",
+            "attn.{q,k}_norm_y": "attn1.norm_added_{q,k}",
             # Gate and value of the activation change places.
             "mlp_x.w1": swap_halves("ff.net.0.proj"),
             "mlp_x.w2": "ff.net.2",
@@ -240,16 +189,15 @@ MOCHI: Rows = {
     "blocks.47.mod_y": "transformer_blocks.47.norm1_context.linear_1",
     "x_embedder.proj": "patch_embed.proj",
     **within("t_embedder.mlp", "time_embed.timestep_embedder", MLP),
-    **within("t5_y_embedder", "time_embed.pooler", {name: name for name in ("to_kv", "to_q", "to_out")}),
+    **within("t5_y_embedder", "time_embed.pooler", {"to_{kv,q,out}": "to_{kv,q,out}"}),
     "t5_yproj": "time_embed.caption_proj",
     "final_layer.linear": "proj_out",
     "final_layer.mod": swap_halves("norm_out.linear"),
 }
 _MINIMAX_BLOCK: Rows = {
-    "attn.qkv_proj": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "attn.qkv_proj": QKV,
     "attn.out_proj": "attn.to_out.0",
-    "attn.q_norm": "attn.norm_q",
-    "attn.k_norm": "attn.norm_k",
+    "attn.{q,k}_norm": "attn.norm_{q,k}",
     # Gate and value there, value and gate here.
     "mlp.fc1": swap_halves("ff.net.0.proj"),
     "mlp.fc2": "ff.net.2",
@@ -258,13 +206,9 @@ MINIMAX_H3: Rows = {
     **within("blocks.{}", "transformer_blocks.{}", _MINIMAX_BLOCK),
     **within("token_refiner.blocks.{}", "token_refiner.refiner_blocks.{}", _MINIMAX_BLOCK),
     "blocks.{}.adaln_proj.linear": "transformer_blocks.{}.adaln_proj.linear",
-    "video_patch_proj": "proj_in",
-    "audio_patch_proj": "audio_proj_in",
+    "{video,audio}_patch_proj": "{proj_in,audio_proj_in}",
     "condition_proj": "context_embedder",
-    "time_embedder.proj_in": "time_embedder.linear_1",
-    "time_embedder.proj_out": "time_embedder.linear_2",
-    "final_layer.norm": "norm_out.norm",
-    "final_layer.adaln_proj.linear": "norm_out.linear",
-    "final_layer.video_out": "proj_out",
-    "final_layer.audio_out": "audio_proj_out",
+    "time_embedder.proj_{in,out}": "time_embedder.linear_{1,2}",
+    "final_layer.{norm,adaln_proj.linear}": "norm_out.{norm,linear}",
+    "final_layer.{video,audio}_out": "{proj_out,audio_proj_out}",
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hub_ui.generate.lora.key_maps import Entry, swap_halves, within
 from hub_ui.generate.lora.key_maps.stable_diffusion import plain
-from hub_ui.generate.lora.key_maps.table import Entry, swap_halves, within
 from hub_ui.generate.lora.module_names import TABLES, flat
 from tests.hub_ui.generate.lora.naming import names
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub_ui.generate.lora.key_maps import stable_diffusion
-from hub_ui.generate.lora.key_maps.table import Entry
+from hub_ui.generate.lora.key_maps import Entry, stable_diffusion
 from hub_ui.generate.lora.module_names import TABLES, expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
 from tests.accuracy.real_models import architecture_of, built

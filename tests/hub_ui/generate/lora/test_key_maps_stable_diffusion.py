@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hub_ui.generate.lora.cloneofsimo_order import is_numbered, targets_by_number
+from hub_ui.generate.lora.key_maps.stable_diffusion import is_numbered, targets_by_number
 from hub_ui.generate.lora.modules import Model, Shape
 from tests.hub_ui.generate.lora.naming import map_keys, modules, reasons
 
