@@ -227,7 +227,7 @@ class Engine:
     def _unload(self) -> None:
         if self._loaded is not None:
             device = self._loaded.device
-            self._loaded.rack.close()
+            self._loaded.rack.disable()
             self._loaded = None
             release_memory(device)
 

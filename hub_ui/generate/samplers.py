@@ -79,12 +79,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler(name="DPM++ 3M", scheduler=_MULTI, options={**_PP, "solver_order": 3}),
     Sampler(name="DPM++ 3M SDE", scheduler=_MULTI, options={**_SDE, "solver_order": 3}),
     Sampler(name="DPM++ 2S", scheduler=_SINGLE, options={**_PP, "solver_order": 2}, also=("dpmsolversinglestep",)),
-    Sampler(
-        name="DPM++ 2S a",
-        scheduler=_SINGLE,
-        options={**_PP, "solver_order": 2},
-        near=_NO_NOISE,
-    ),
+    Sampler(name="DPM++ 2S a", scheduler=_SINGLE, options={**_PP, "solver_order": 2}, near=_NO_NOISE),
     Sampler(
         name="DPM++ SDE",
         scheduler=_SINGLE,
@@ -153,24 +148,20 @@ def own(pipe: Any) -> str:
     config, kind = dict(getattr(pipe.scheduler, "config", {})), type(pipe.scheduler).__name__
     if _is_flow(pipe):
         return "Euler" if kind == "FlowMatchEulerDiscreteScheduler" else kind
-    fitting = [sampler for sampler in SAMPLERS if sampler.scheduler == kind]
-    if not fitting:
+    samplers = [sampler for sampler in SAMPLERS if sampler.scheduler == kind]
+    if not samplers:
         return kind
-    exact = (
-        sampler
-        for sampler in fitting
-        if all(config.get(name) == sampler.options.get(name, config.get(name)) for name in _TELLING)
-    )
+    # The options by which samplers of one class differ.
+    differ = ("algorithm_type", "solver_order")
+    exact = (s for s in samplers if all(config.get(key) == s.options.get(key, config.get(key)) for key in differ))
     spacing = next((s for s in SPACINGS for key in s.options if key in _SIGMAS and config.get(key)), None)
-    return Choice(sampler=next(exact, fitting[0]), spacing=spacing).name
-
-
-# The options by which samplers of one class differ.
-_TELLING = ("algorithm_type", "solver_order")
+    return Choice(sampler=next(exact, samplers[0]), spacing=spacing).name
 
 
 def use(pipe: Any, name: str) -> str | None:
     """Gives the pipeline this sampler, if it can. Returns what differs from the name, as sentences."""
+    import diffusers
+
     choice = read(name)
     if choice is None:
         return f"“{name[:_LONGEST]}” is no sampler of diffusers: the base's own, {own(pipe)}, was used."
@@ -179,14 +170,20 @@ def use(pipe: Any, name: str) -> str | None:
             return None
         return f"This base matches flows and keeps its own sampler, {own(pipe)}: {choice.name} was not used."
     sampler, spacing = choice.sampler, choice.spacing
-    scheduler, problem = _scheduler(choice, pipe.scheduler)
-    if scheduler is None:
-        return f"{choice.name} needs {problem}: the base's own sampler, {own(pipe)}, was used."
-    pipe.scheduler = scheduler
+    kind, has_scipy = getattr(diffusers, sampler.scheduler, None), find_spec("scipy") is not None
+    if kind is None or (sampler.scheduler == "LMSDiscreteScheduler" and not has_scipy):
+        package = "scipy (pip install scipy)" if kind else "a newer diffusers (pip install -U diffusers)"
+        return f"{choice.name} needs {package}: the base's own sampler, {own(pipe)}, was used."
+    known = inspect.signature(kind.__init__).parameters
+    options = spacing.options if spacing else {}
+    fits = all(key in known for key in options) and ("use_beta_sigmas" not in options or has_scipy)
+    # The noise that the network was trained with stays; the settings of a sampler are its own.
+    config = {key: value for key, value in pipe.scheduler.config.items() if key in known and key not in _OF_THE_METHOD}
+    pipe.scheduler = kind.from_config({**config, **sampler.options, **(options if fits else {})})
     notes = []
     if sampler.near:
         notes.append(f"{sampler.name} is not in diffusers: the nearest was used, {sampler.near}.")
-    if problem and spacing:
+    if spacing and not fits:
         notes.append(f"{sampler.name} takes no {spacing.name} spacing in diffusers: it was drawn with its own.")
     if choice.unread:
         notes.append(f"“{choice.unread}” is no spacing of diffusers: {sampler.name} was drawn with its own.")
@@ -201,23 +198,6 @@ def using(pipe: Any, name: str | None) -> Iterator[str | None]:
         yield use(pipe, name) if name else None
     finally:
         pipe.scheduler = before
-
-
-def _scheduler(choice: Choice, before: Any) -> tuple[Any, str]:
-    """A new scheduler, and the name of the schedule if it takes none such; or None, and the package that it needs."""
-    import diffusers
-
-    kind = getattr(diffusers, choice.sampler.scheduler, None)
-    has_scipy = find_spec("scipy") is not None
-    if kind is None or (choice.sampler.scheduler == "LMSDiscreteScheduler" and not has_scipy):
-        return None, "scipy (pip install scipy)" if kind else "a newer diffusers (pip install -U diffusers)"
-    known = inspect.signature(kind.__init__).parameters
-    spacing = choice.spacing.options if choice.spacing else {}
-    fits = all(key in known for key in spacing) and ("use_beta_sigmas" not in spacing or has_scipy)
-    # The noise that the network was trained with stays; the settings of a sampler are its own.
-    config = {key: value for key, value in before.config.items() if key in known and key not in _OF_THE_METHOD}
-    scheduler = kind.from_config({**config, **choice.sampler.options, **(spacing if fits else {})})
-    return scheduler, "" if fits or choice.spacing is None else choice.spacing.name
 
 
 def _is_flow(pipe: Any) -> bool:

@@ -121,7 +121,7 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         frames=_whole(said["frames"], 1, _MOST_FRAMES),
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
         scale=_number(said["scale"], -10, 10),
-        unmapped=tuple(dict.fromkeys([*unmapped, *_out_of_range(said), *_without_counterpart(fields)])),
+        unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields)])),
     )
 
 
@@ -156,18 +156,6 @@ def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
     sides = match.groups() if match else (said["width"], said["height"])
     width, height = (_whole(side, 1, _LONGEST_SIDE) for side in sides)
     return (width, height) if width and height else (None, None)
-
-
-def _out_of_range(said: Mapping[str, str | None]) -> Iterator[str]:
-    """Numbers that no pipeline here takes. A seed of -1 means any."""
-    if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
-        yield f"{said['steps'][:20]} steps"
-    if said["guidance"] and _number(said["guidance"], 0, 100) is None:
-        yield f"CFG scale {said['guidance'][:20]}"
-    if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
-        yield f"seed {said['seed'][:30]}"
-    if said["size"] and None in _size(said):
-        yield f"size {said['size'][:20]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,7 +208,17 @@ _WHOLE = ("Model", "VAE", "image", "Eta", "Hires upscale")
 _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
 
 
-def _without_counterpart(fields: Mapping[str, str]) -> Iterator[str]:
+def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) -> Iterator[str]:
+    """Numbers that no pipeline here takes, and settings that have no counterpart."""
+    if said["steps"] and _whole(said["steps"], 1, _MOST_STEPS) is None:
+        yield f"{said['steps'][:20]} steps"
+    if said["guidance"] and _number(said["guidance"], 0, 100) is None:
+        yield f"CFG scale {said['guidance'][:20]}"
+    # A seed of -1 means any.
+    if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
+        yield f"seed {said['seed'][:30]}"
+    if said["size"] and None in _size(said):
+        yield f"size {said['size'][:20]}"
     for rule in _RULES:
         # "Model" is a whole name: "Model hash" is another setting.
         is_whole = rule.begins in _WHOLE

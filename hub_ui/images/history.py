@@ -70,14 +70,14 @@ class History:
             raise HubUiError(
                 f"The picture could not be kept in {self._folder}: {error.strerror or error}. Save it yourself."
             ) from error
-        for old in self._ids()[self._most :]:
+        for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
         return self._entry(name)
 
     def entries(self, limit: int = _MOST) -> list[HistoryEntry]:
         """Newest first. What can't be read is skipped."""
         found: list[HistoryEntry] = []
-        for name in self._ids():
+        for name in reversed(self._files()):
             with suppress(UsageError, NotFound):
                 found.append(self._entry(name))
             if len(found) >= limit:
@@ -99,7 +99,7 @@ class History:
         """Removes an entry's files; it is no error if they are gone already."""
         if not _ID.fullmatch(name):
             return
-        for path in (*self._files(name), self._control(name), self._thumbnail(name)):
+        for path in (*self._files().get(name, ()), self._control(name), self._thumbnail(name)):
             with suppress(OSError):
                 path.unlink()
 
@@ -109,19 +109,13 @@ class History:
     def _thumbnail(self, name: str) -> Path:
         return self._folder / "small" / f"{name}.webp"
 
-    def _matches(self) -> list[re.Match[str]]:
-        try:
-            return [match for match in map(_FILE.fullmatch, os.listdir(self._folder)) if match]
-        except OSError:
-            return []
-
-    def _ids(self) -> list[str]:
-        return sorted({match["id"] for match in self._matches()}, reverse=True)
-
-    def _files(self, name: str) -> list[Path]:
-        return [
-            self._folder / file for file in sorted(match.string for match in self._matches() if match["id"] == name)
-        ]
+    def _files(self) -> dict[str, list[Path]]:
+        """The images of each entry in the order of the cells; the oldest entry comes first."""
+        files: dict[str, list[Path]] = {}
+        with suppress(OSError):
+            for match in filter(None, map(_FILE.fullmatch, sorted(os.listdir(self._folder)))):
+                files.setdefault(match["id"], []).append(self._folder / match.string)
+        return files
 
     def _save_thumbnail(self, name: str, image: Image.Image) -> None:
         path = self._thumbnail(name)
@@ -132,7 +126,7 @@ class History:
 
     def _entry(self, name: str) -> HistoryEntry:
         match = _ID.fullmatch(name)
-        paths = tuple(self._files(name)) if match else ()
+        paths = tuple(self._files().get(name, ()))
         if match is None or not paths:
             raise NotFound(GONE)
         try:

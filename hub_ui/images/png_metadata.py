@@ -146,17 +146,13 @@ def _texts(path: Path) -> dict[str, str]:
         raise UsageError(f"{path.name} can't be read as a picture.") from error
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
     if isinstance(comment, bytes):
-        found.setdefault(_INFOTEXT, _decode_comment(comment))
+        # EXIF names the encoding in eight bytes. A1111 writes big-endian UTF-16; read as such, others' has no "Steps:".
+        text = comment.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")
+        if comment.startswith(b"UNICODE\x00"):
+            text = comment[8:].decode("utf-16-be", "replace")
+            text = text if "Steps:" in text else comment[8:].decode("utf-16-le", "replace")
+        found.setdefault(_INFOTEXT, text)
     return found
-
-
-def _decode_comment(data: bytes) -> str:
-    """EXIF names the encoding in eight bytes; A1111 writes big-endian UTF-16."""
-    if data.startswith(b"UNICODE\x00"):
-        text = data[8:].decode("utf-16-be", "replace")
-        # Others write it as little-endian, in which no "Steps:" is found.
-        return text if "Steps:" in text else data[8:].decode("utf-16-le", "replace")
-    return data.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")
 
 
 def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage]) -> GenerationResult | None:
@@ -215,8 +211,6 @@ _GAP = 12
 _LEAST = 192
 _LINES = 6
 
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 
 def contact(made: GenerationResult) -> Image.Image:
     sheet = made.comparison
@@ -246,7 +240,7 @@ def contact(made: GenerationResult) -> Image.Image:
     return paper
 
 
-def _wrap(text: str, width: int, font: _Font) -> list[str]:
+def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
     """Lines of at most this width. A word that is too long is cut, and so is everything after the last line."""
     lines = [""]
     for word in text.split():

@@ -23,7 +23,7 @@ from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import knows, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix, param_handles
-from hub_ui.generate.lora.patch import Module, Unfit, patches, scales_of
+from hub_ui.generate.lora.patch import Module, Unfit, configs_of, patches
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _load_patches(shapes: Mapping[str, Shape], metadata: Mapping[str, str], netw
             for target in each.targets:
                 params = param_handles(network.parts[target.component], target.module)
                 module = Module(shape=network.names.size(target), params=params)
-                patches(each.layer, target, module, tensors, scales_of(metadata))
+                patches(each.layer, target, module, tensors, configs_of(metadata))
             placed.append(each)
         except (Unfit, Inseparable) as refused:
             missed.append(Missed(reason=str(refused.args[0]), keys=tuple(each.layer.keys.values())))

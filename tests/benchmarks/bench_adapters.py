@@ -88,7 +88,7 @@ def switching(pipe: Any, paths: list[Path], name: str, *, runs: int) -> Figure:
         manager.set_adapters(turn)
     # The second side wraps the layers, so the first one is measured before it.
     ours = [seconds(partial(manager.set_adapters, turn)) for turn in turns * max(runs, 3)]
-    manager.close()
+    manager.disable()
     pipe.load_lora_weights(str(paths[0]))
     others = [seconds(partial(_reloaded, pipe, path)) for path in paths[::-1] * runs]
     pipe.unload_lora_weights()
@@ -159,7 +159,7 @@ def large_strip(pipe: Any, path: Path, *, runs: int, size: int = STRIP, steps: i
 
     draw(pipe, size, 1)
     ours, other = interleaved(partial(seconds, together), partial(seconds, one_by_one), runs=runs)
-    manager.close()
+    manager.disable()
     name = f"strip of {len(WEIGHTS)} weights, {steps} steps at {size} pixels, large UNet"
     return Figure(name=name, ours=ours, other=other, against="five calls", target=1.0)
 

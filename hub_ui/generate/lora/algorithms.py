@@ -321,10 +321,6 @@ def delta_of(algorithm: str, factors: Factors, weight: Tensor) -> Tensor:
 
 def rank_of(factors: Factors) -> int | None:
     """What alpha is divided by; None where the algorithm has no rank."""
-    return next((factors.parts[part].shape[axis] for part, axis in _RANKS if factors.has(part)), None)
-
-
-# LoKr with two whole factors has no rank. Where both are decomposed, LyCORIS counts the rank of the second.
-_RANKS: tuple[tuple[Part, int], ...] = (
-    ("down", 0), ("hada_t1", 0), ("hada_w1_b", 0), ("lokr_w2_b", 0), ("lokr_w1_b", 0), ("a2", 0),
-)  # fmt: skip
+    # LoKr with two whole factors has no rank. Where both are decomposed, LyCORIS counts the rank of the second.
+    ranked: tuple[Part, ...] = ("down", "hada_t1", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2")
+    return next((len(factors.parts[part]) for part in ranked if factors.has(part)), None)

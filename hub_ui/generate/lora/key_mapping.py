@@ -65,7 +65,7 @@ def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = Fal
         except _NoTarget as failure:
             failures.setdefault(failure.reason, []).append((failure, layer))
             continue
-        if low_noise and "transformer_2" in names.components:
+        if low_noise and "transformer_2" in names.sizes:
             targets = tuple(
                 replace(target, component="transformer_2") if target.component == "transformer" else target
                 for target in targets
@@ -109,9 +109,10 @@ def _targets_by_number(layers: Sequence[Layer], shapes: Mapping[str, Shape], nam
     targets = targets_by_number(names.sizes) if numbered else {}
     for layer in numbered:
         target, size = targets.get(layer.name), size_of(layer, shapes)
-        if target is None or size is None or target.module not in names.sizes[target.component]:
+        if target is None or size is None:
             return {}
-        if not size.fits(names.size(target)):
+        shape = names.sizes[target.component].get(target.module)
+        if shape is None or not size.fits(shape):
             return {}
     return targets
 
@@ -187,7 +188,7 @@ def _encoder_targets(found: _Found, number: int, size: Size, names: Names) -> Ta
     if fitting:
         return next((each for each in fitting if each in own), fitting[0])
     label = f"text encoder {number}" if number else "the text encoder"
-    if not any(name == component or (not number and name.startswith(component)) for name in names.components):
+    if not any(name == component or (not number and name.startswith(component)) for name in names.sizes):
         raise _NoTarget(f"of {label}, which this base does not have")
     if not found.candidates:
         raise _NoTarget(f"of layers that {label} of this base does not have", found.name)

@@ -22,7 +22,7 @@ from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import ModuleKey, param_handles
-from hub_ui.generate.lora.patch import Module, Patch, Unfit, patches, scales_of
+from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     file = read(adapter.path, adapter.title)
     shapes = {name: tuple(tensor.shape) for name, tensor in file.tensors.items()}
     mapping = map_keys(shapes, names, low_noise=is_for_low_noise(adapter, file.metadata))
-    scales = scales_of(file.metadata)
+    configs = configs_of(file.metadata)
     found: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
     missed: defaultdict[str, list[str]] = defaultdict(list)
@@ -135,7 +135,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             for target in mapped.targets:
                 # The shape is that of the model as it was loaded: another LoRA may have expanded it since.
                 module = Module(shape=names.size(target), params=param_handles(parts[target.component], target.module))
-                new.append((target, patches(mapped.layer, target, module, file.tensors, scales)))
+                new.append((target, patches(mapped.layer, target, module, file.tensors, configs)))
         except (Unfit, Inseparable) as error:
             missed[str(error.args[0])] += mapped.layer.keys.values()
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
-from hub_ui.generate.lora.merge import ExpandedInput, Originals, expand_input, saves_time
+from hub_ui.generate.lora.merge import Originals, expand_input, saves_time
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, is_offloaded, model_of, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
@@ -54,7 +54,7 @@ class AdapterManager:
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
         self._merging: frozenset[ModuleKey] = frozenset()
         self._originals = Originals()
-        self._expanded: list[ExpandedInput] = []
+        self._input_restorers: list[Callable[[], None]] = []
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Replaces the adapters by these, with their weights. The base is not loaded again.
@@ -91,19 +91,16 @@ class AdapterManager:
         """Restores the base, until adapters are set again."""
         self._remove_hooks()
         self._originals.restore_all()
-        for expanded in reversed(self._expanded):
-            expanded.restore()
-        self._expanded.clear()
+        for restore in reversed(self._input_restorers):
+            restore()
+        self._input_restorers.clear()
         self._on, self._patches, self._merging = (), {}, frozenset()
         self._weights.set(())
-
-    def close(self) -> None:
-        self.disable()
 
     @property
     def needs_control_image(self) -> bool:
         """Whether the network's input is expanded, so that it needs a control image."""
-        return bool(self._expanded)
+        return bool(self._input_restorers)
 
     @property
     def components(self) -> frozenset[str]:
@@ -113,8 +110,8 @@ class AdapterManager:
     @property
     def supports_row_weights(self) -> bool:
         """Whether each image of a batch can have weights of its own."""
-        live = all(isinstance(patch, LowRankPatch) for patches in self._patches.values() for _, patch in patches)
-        return live and not self._merging
+        patches = (patch for some in self._patches.values() for _, patch in some)
+        return not self._merging and all(isinstance(patch, LowRankPatch) for patch in patches)
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
@@ -179,7 +176,7 @@ class AdapterManager:
     def _add(self, files: Sequence[LoraPatches]) -> None:
         inputs = {at: width for file in files for at, width in file.inputs.items()}
         for at, width in inputs.items():
-            self._expanded.append(expand_input(self._parts, at, width))
+            self._input_restorers.append(expand_input(self._parts, at, width))
         patches: defaultdict[ModuleKey, list[tuple[int, Patch]]] = defaultdict(list)
         for number, file in enumerate(files):
             for at, some in file.patches.items():

@@ -1,9 +1,9 @@
-"""Patches merged into a module's weights, which are restored bit for bit afterwards; and where merging saves time."""
+"""What is written into a module and restored bit for bit afterwards: merged patches, and more inputs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,39 +98,31 @@ def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
     return merging <= adding
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpandedInput:
-    """A module with more inputs than its own; it stays the same object, so that offloading follows.
+def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> Callable[[], None]:
+    """Gives a layer more inputs, for a control LoRA. Returns the function that restores the old layer.
 
-    `weight` is its own one. `config` is the network's before it was changed, None where it was not.
+    A control LoRA for FLUX gives `x_embedder` 128 inputs in place of 64: the control image is put beside the noise. The
+    new inputs have the weight 0, so that the network alone behaves as before. The module stays the same object, so that
+    offloading follows.
     """
-
-    network: Any
-    param: ParamHandle
-    weight: Tensor
-    config: Any
-
-    def restore(self) -> None:
-        layer: Any = self.param.module
-        self.param.write(self.weight)
-        layer.in_features = self.weight.shape[1]
-        if self.config is not None:
-            self.network._internal_dict = self.config
-
-
-def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> ExpandedInput:
     import torch
 
     network: Any = parts[at[0]]
     param = param_handles(network, at[1])["weight"]
     layer: Any = param.module
-    weight = param.read()
+    weight, config = param.read(), getattr(network, "config", None)
+    is_configured = getattr(config, "in_channels", None) == weight.shape[1]
     with torch.inference_mode(False), torch.no_grad():
         param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))
     layer.in_features = inputs
-    config = getattr(network, "config", None)
-    if getattr(config, "in_channels", None) != weight.shape[1]:
-        return ExpandedInput(network=network, param=param, weight=weight, config=None)
-    # From this the pipeline computes how many channels the noise has.
-    network.register_to_config(in_channels=inputs)
-    return ExpandedInput(network=network, param=param, weight=weight, config=config)
+    if is_configured:
+        # From this the pipeline computes how many channels the noise has.
+        network.register_to_config(in_channels=inputs)
+
+    def restore() -> None:
+        param.write(weight)
+        layer.in_features = weight.shape[1]
+        if is_configured:
+            network._internal_dict = config
+
+    return restore

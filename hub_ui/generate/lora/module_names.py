@@ -68,10 +68,6 @@ class Names:
     encoders: Mapping[str, tuple[Targets, ...]]
     sizes: Mapping[str, Mapping[str, Shape]]
 
-    @property
-    def components(self) -> tuple[str, ...]:
-        return tuple(self.sizes)
-
     def size(self, target: Target) -> Shape:
         return self.sizes[target.component][target.module]
 
@@ -100,11 +96,11 @@ def modules_of(parameters: Mapping[str, Shape]) -> dict[str, Shape]:
     }
 
 
-def expand_rows(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str, Entry]]:
+def expand_rows(table: Table, modules: Iterable[str]) -> Iterator[tuple[str, Entry]]:
     """Every row of a table, once for every block that the model has."""
     # The numbers after the beginning of a name: "transformer_blocks." -> 0, 1, 2.
     blocks: dict[str, dict[str, None]] = {}
-    for name in sizes:
+    for name in modules:
         words = name.split(".")
         for at, word in enumerate(words):
             if at and word.isdecimal():
@@ -114,8 +110,8 @@ def expand_rows(table: Table, sizes: Mapping[str, Shape]) -> Iterator[tuple[str,
             yield original, entry
             continue
         for number in blocks.get(entry.modules[0].partition("{}")[0], ()):
-            modules = tuple(module.replace("{}", number) for module in entry.modules)
-            yield original.replace("{}", number), Entry(modules=modules, swap=entry.swap)
+            names = tuple(module.replace("{}", number) for module in entry.modules)
+            yield original.replace("{}", number), replace(entry, modules=names)
 
 
 def _spellings(
@@ -171,12 +167,10 @@ def _encoders(components: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[
         if not component.startswith("text_encoder"):
             continue
         own = {plain(module): module for module in sizes}
-        spellings: dict[str, Targets] = {
-            name: (Target(component=component, module=module),) for name, module in own.items()
-        }
-        for original, entry in expand_rows(
-            {**OPEN_CLIP, **EARLY}, {name: sizes[module] for name, module in own.items()}
-        ):
+        spellings: dict[str, Targets] = {}
+        for name, module in own.items():
+            spellings[name] = (Target(component=component, module=module),)
+        for original, entry in expand_rows({**OPEN_CLIP, **EARLY}, own):
             if all(module in own for module in entry.modules):
                 modules = tuple(own[module] for module in entry.modules)
                 spellings[original] = _targets(component, Entry(modules=modules), sizes)

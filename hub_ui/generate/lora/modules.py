@@ -204,6 +204,7 @@ _KINDS: tuple[_Kind, ...] = (
 _SHARED: frozenset[Part] = frozenset(("alpha", "magnitude", "reshape"))
 # Stored as they are, without a strength of their own.
 _VALUES = ("diff", "norm", "set")
+_VECTORS: tuple[Part, ...] = ("diff_b", "w_norm", "b_norm")
 
 
 def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Missed, ...]]:
@@ -313,6 +314,3 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
             outputs, inputs = matrix(parts["diff"] if "diff" in parts else parts["set"])
             return Size(outputs=outputs, inputs=inputs)
     return Size(outputs=next(parts[part] for part in _VECTORS if part in parts)[0])
-
-
-_VECTORS: tuple[Part, ...] = ("diff_b", "w_norm", "b_norm")

@@ -153,9 +153,11 @@ def _matrix_modules() -> tuple[type, ...]:
     return nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d
 
 
-def patches(layer: Layer, target: Target, module: Module, tensors: Mapping[str, Tensor], scales: Scales) -> list[Patch]:
-    """What the target's module gains from a layer. Raises Unfit or Inseparable."""
-    factors = _factors(layer, target, tensors, scales)
+def patches(
+    layer: Layer, target: Target, module: Module, tensors: Mapping[str, Tensor], configs: Configs
+) -> list[Patch]:
+    """Raises Unfit or Inseparable."""
+    factors = _factors(layer, target, tensors, configs)
     inputs = module.shape[1:2] if target.inputs is None else (target.inputs,)
     shape = (*module.shape[:1], *inputs, *module.shape[2:])
     try:
@@ -165,8 +167,7 @@ def patches(layer: Layer, target: Target, module: Module, tensors: Mapping[str, 
             return [_weight_patch(layer.algorithm, factors, shape)]
         found: list[Patch] = []
         if factors.has("diff"):
-            only = replace(factors, parts={"diff": factors.parts["diff"]})
-            found.append(_weight_patch("diff", only, shape))
+            found.append(_weight_patch("diff", replace(factors, parts={"diff": factors.parts["diff"]}), shape))
         if factors.has("diff_b"):
             # A module without a bias can have one added to its outputs.
             if not module.takes_shift:
@@ -179,15 +180,15 @@ def patches(layer: Layer, target: Target, module: Module, tensors: Mapping[str, 
         raise Unfit(_SIZES) from error
 
 
-# Single numbers about a layer, and the size of its weight: no factors.
+# Single numbers about a layer.
 _NUMBERS: frozenset[Part] = frozenset(("alpha", "on_input"))
-_NO_FACTORS: frozenset[Part] = _NUMBERS | {"reshape"}
 # The differences of a norm are differences like any other.
 _SAME_AS: Mapping[Part, Part] = {"w_norm": "diff", "b_norm": "diff_b"}
 
 
-def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], scales: Scales) -> Factors:
-    values = {_SAME_AS.get(part, part): tensors[key] for part, key in layer.keys.items() if part not in _NO_FACTORS}
+def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], configs: Configs) -> Factors:
+    no_factors = _NUMBERS | {"reshape"}
+    values = {_SAME_AS.get(part, part): tensors[key] for part, key in layer.keys.items() if part not in no_factors}
     for value in values.values():
         if not value.numel():
             raise Unfit("of layers without any numbers in them")
@@ -201,7 +202,7 @@ def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], scales
             raise Unfit("with an alpha that is more than one number")
         numbers[part] = float(tensor.reshape(()).item())
     alpha, on_input = numbers.get("alpha"), bool(numbers.get("on_input"))
-    scale = scales.of(target.component, target.module, alpha, rank_of_factors(factors))
+    scale = scale_of(configs, target, alpha, rank_of_factors(factors))
     return replace(factors, scale=scale, alpha=alpha, on_input=on_input)
 
 
@@ -270,35 +271,33 @@ class Config:
         return self.alpha
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scales:
-    """The settings in a file's metadata by component; "" stands for all of them."""
-
-    configs: Mapping[str, Config] = field(default_factory=dict)
-
-    def of(self, component: str, module: str, alpha: float | None, rank: int | None) -> float:
-        """`rank` is None where the algorithm has none, as a LoKr with two whole factors: then alpha means nothing."""
-        if rank is None:
-            return 1.0
-        if alpha is not None:
-            # kohya and LyCORIS take an alpha of 0 for the rank.
-            return alpha / rank if alpha else 1.0
-        config = self.configs.get(component) or self.configs.get("")
-        if config is None:
-            return 1.0
-        return config.alpha_of(module) / (math.sqrt(rank) if config.rank_stabilised else rank)
+# By component; "" stands for all of them.
+Configs = Mapping[str, Config]
 
 
-def scales_of(metadata: Mapping[str, str]) -> Scales:
-    """Settings that make no sense are ignored."""
+def scale_of(configs: Configs, target: Target, alpha: float | None, rank: int | None) -> float:
+    """`rank` is None where the algorithm has none, as a LoKr with two whole factors: then alpha means nothing."""
+    if rank is None:
+        return 1.0
+    if alpha is not None:
+        # kohya and LyCORIS take an alpha of 0 for the rank.
+        return alpha / rank if alpha else 1.0
+    config = configs.get(target.component) or configs.get("")
+    if config is None:
+        return 1.0
+    return config.alpha_of(target.module) / (math.sqrt(rank) if config.rank_stabilised else rank)
+
+
+def configs_of(metadata: Mapping[str, str]) -> Configs:
+    """The settings in a file's metadata. Those that make no sense are ignored."""
     text = metadata.get("lora_adapter_metadata")
     if text is None:
         alpha = _number(metadata.get("alpha"))
-        return Scales(configs={"": Config(alpha=alpha)} if alpha is not None else {})
+        return {"": Config(alpha=alpha)} if alpha is not None else {}
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
-        return Scales()
+        return {}
     # "transformer.lora_alpha": 8 and so on: the component is before the first dot.
     components: dict[str, dict[str, Any]] = {}
     for key, value in values.items() if isinstance(values, dict) else ():
@@ -316,7 +315,7 @@ def scales_of(metadata: Mapping[str, str]) -> Scales:
             patterns={key: number for key, value in items if (number := _number(value)) is not None},
             rank_stabilised=fields.get("use_rslora") is True,
         )
-    return Scales(configs=configs)
+    return configs
 
 
 def _number(value: object) -> float | None:

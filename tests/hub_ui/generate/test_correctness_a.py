@@ -133,7 +133,7 @@ def on(tiny: Tiny, paths: list[Path], cache: LoraCache) -> Iterator[AdapterManag
     rack = AdapterManager(tiny.ours, tiny.base.architecture, cache)
     rack.set_adapters([adapter(path) for path in paths])
     yield rack
-    rack.close()
+    rack.disable()
 
 
 def twice(base: Base) -> dict[str, Any]:

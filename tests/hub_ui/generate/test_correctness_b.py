@@ -56,7 +56,7 @@ def racked(tiny: Tiny, paths: Sequence[Path], cache: LoraCache | None = None) ->
         assert [coverage.sentence() for coverage in covered if not coverage.whole] == []
         yield rack
     finally:
-        rack.close()
+        rack.disable()
 
 
 def covered_in_full(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> bool:

@@ -92,33 +92,27 @@ FLUX3: Rows = {
     "final_layer.image.linear": "proj_out",
     "final_layer.image.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
+_SD3_IMAGE: Rows = {
+    "attn.qkv": QKV,
+    "attn.proj": "attn.to_out.0",
+    "attn.ln_{q,k}": "attn.norm_{q,k}",
+    "attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
+    "attn2.proj": "attn2.to_out.0",
+    "attn2.ln_{q,k}": "attn2.norm_{q,k}",
+    "mlp.fc{1,2}": "ff.net.{0.proj,2}",
+    "adaLN_modulation.1": "norm1.linear",
+}
+_SD3_TEXT: Rows = {
+    "attn.qkv": ADDED_QKV,
+    "attn.proj": "attn.to_add_out",
+    "attn.ln_{q,k}": "attn.norm_added_{q,k}",
+    "mlp.fc{1,2}": "ff_context.net.{0.proj,2}",
+    # The last block only shifts and scales, and does it in the other order.
+    "adaLN_modulation.1": swap_halves("norm1_context.linear", "two"),
+}
 SD3: Rows = {
-    **within(
-        "joint_blocks.{}.x_block",
-        "transformer_blocks.{}",
-        {
-            "attn.qkv": QKV,
-            "attn.proj": "attn.to_out.0",
-            "attn.ln_{q,k}": "attn.norm_{q,k}",
-            "attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
-            "attn2.proj": "attn2.to_out.0",
-            "attn2.ln_{q,k}": "attn2.norm_{q,k}",
-            "mlp.fc{1,2}": "ff.net.{0.proj,2}",
-            "adaLN_modulation.1": "norm1.linear",
-        },
-    ),
-    **within(
-        "joint_blocks.{}.context_block",
-        "transformer_blocks.{}",
-        {
-            "attn.qkv": ADDED_QKV,
-            "attn.proj": "attn.to_add_out",
-            "attn.ln_{q,k}": "attn.norm_added_{q,k}",
-            "mlp.fc{1,2}": "ff_context.net.{0.proj,2}",
-            # The last block only shifts and scales, and does it in the other order.
-            "adaLN_modulation.1": swap_halves("norm1_context.linear", "two"),
-        },
-    ),
+    **within("joint_blocks.{}.x_block", "transformer_blocks.{}", _SD3_IMAGE),
+    **within("joint_blocks.{}.context_block", "transformer_blocks.{}", _SD3_TEXT),
     "x_embedder.proj": "pos_embed.proj",
     **within("t_embedder.mlp", "time_text_embed.timestep_embedder", MLP),
     **within("y_embedder.mlp", "time_text_embed.text_embedder", MLP),
@@ -126,28 +120,22 @@ SD3: Rows = {
     "final_layer.adaLN_modulation.1": swap_halves("norm_out.linear"),
 }
 _AURAFLOW_MLP: Rows = {"c_fc{1,2}": "linear_{1,2}", "c_proj": "out_projection"}
+_AURAFLOW_DOUBLE: Rows = {
+    **within("mlpX", "ff", _AURAFLOW_MLP),
+    **within("mlpC", "ff_context", _AURAFLOW_MLP),
+    "mod{X,C}.1": "{norm1,norm1_context}.linear",
+    "attn.w2{q,k,v,o}": "attn.to_{q,k,v,out.0}",
+    "attn.w1{q,k,v}": "attn.add_{q,k,v}_proj",
+    "attn.w1o": "attn.to_add_out",
+}
+_AURAFLOW_SINGLE: Rows = {
+    **within("mlp", "ff", _AURAFLOW_MLP),
+    "modCX.1": "norm1.linear",
+    "attn.w1{q,k,v,o}": "attn.to_{q,k,v,out.0}",
+}
 AURAFLOW: Rows = {
-    **within(
-        "double_layers.{}",
-        "joint_transformer_blocks.{}",
-        {
-            **within("mlpX", "ff", _AURAFLOW_MLP),
-            **within("mlpC", "ff_context", _AURAFLOW_MLP),
-            "mod{X,C}.1": "{norm1,norm1_context}.linear",
-            "attn.w2{q,k,v,o}": "attn.to_{q,k,v,out.0}",
-            "attn.w1{q,k,v}": "attn.add_{q,k,v}_proj",
-            "attn.w1o": "attn.to_add_out",
-        },
-    ),
-    **within(
-        "single_layers.{}",
-        "single_transformer_blocks.{}",
-        {
-            **within("mlp", "ff", _AURAFLOW_MLP),
-            "modCX.1": "norm1.linear",
-            "attn.w1{q,k,v,o}": "attn.to_{q,k,v,out.0}",
-        },
-    ),
+    **within("double_layers.{}", "joint_transformer_blocks.{}", _AURAFLOW_DOUBLE),
+    **within("single_layers.{}", "single_transformer_blocks.{}", _AURAFLOW_SINGLE),
     **within("t_embedder.mlp", "time_step_proj", MLP),
     "cond_seq_linear": "context_embedder",
     "init_x_linear": "pos_embed.proj",
@@ -157,19 +145,17 @@ AURAFLOW: Rows = {
 
 
 _STACKS = ("layers.{}", "noise_refiner.{}", "context_refiner.{}")
+_LUMINA2_BLOCK: Rows = {
+    # k and v have fewer heads than q, so they are narrower.
+    "attention.qkv": QKV,
+    "attention.out": "attn.to_out.0",
+    "attention.to_{q,k,v,out.0}": "attn.to_{q,k,v,out.0}",
+    "attention.{q,k}_norm": "attn.norm_{q,k}",
+    "feed_forward.w{1,2,3}": "feed_forward.linear_{1,2,3}",
+    "attention_norm2": "norm2",
+}
 LUMINA2: Rows = {
-    **within_each(
-        _STACKS,
-        {
-            # k and v have fewer heads than q, so they are narrower.
-            "attention.qkv": QKV,
-            "attention.out": "attn.to_out.0",
-            "attention.to_{q,k,v,out.0}": "attn.to_{q,k,v,out.0}",
-            "attention.{q,k}_norm": "attn.norm_{q,k}",
-            "feed_forward.w{1,2,3}": "feed_forward.linear_{1,2,3}",
-            "attention_norm2": "norm2",
-        },
-    ),
+    **within_each(_STACKS, _LUMINA2_BLOCK),
     **within_each(_STACKS[:2], {"adaLN_modulation.1": "norm1.linear", "attention_norm1": "norm1.norm"}),
     "context_refiner.{}.attention_norm1": "context_refiner.{}.norm1",
     **within("t_embedder.mlp", "time_caption_embed.timestep_embedder", MLP),
@@ -177,17 +163,15 @@ LUMINA2: Rows = {
     "final_layer.adaLN_modulation.1": "norm_out.linear_1",
     "final_layer.linear": "norm_out.linear_2",
 }
+_Z_IMAGE_ATTENTION: Rows = {
+    "qkv": ("to_q", "to_k", "to_v"),
+    "out": "to_out.0",
+    "{q,k}_norm": "norm_{q,k}",
+    # Written with dots where the name has underscores.
+    "to.{q,k,v}": "to_{q,k,v}",
+}
 Z_IMAGE: Rows = {
-    **within_each(
-        tuple(f"{stack}.attention" for stack in _STACKS),
-        {
-            "qkv": ("to_q", "to_k", "to_v"),
-            "out": "to_out.0",
-            "{q,k}_norm": "norm_{q,k}",
-            # Written with dots where the name has underscores.
-            "to.{q,k,v}": "to_{q,k,v}",
-        },
-    ),
+    **within_each(tuple(f"{stack}.attention" for stack in _STACKS), _Z_IMAGE_ATTENTION),
     "x_embedder": "all_x_embedder.2-1",
     "final_layer.{linear,adaLN_modulation.1}": "all_final_layer.2-1.{linear,adaLN_modulation.1}",
 }

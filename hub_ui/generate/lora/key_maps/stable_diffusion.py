@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from hub_ui.generate.lora.key_maps import Table, table, within, within_each
+from hub_ui.generate.lora.key_maps import Rows, Table, table, within, within_each
 from hub_ui.generate.lora.modules import Shape, Target
 
 _TOP = {
@@ -69,17 +69,14 @@ def _original(match: re.Match[str], resnets: int, has_attention: bool) -> str:
 
 
 # Rows for the names that `plain` makes of those of transformers.
+_OPEN_CLIP_BLOCK: Rows = {
+    "attn.in_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.{c_fc,c_proj}": "mlp.{fc1,fc2}",
+    "ln_{1,2}": "layer_norm{1,2}",
+}
 OPEN_CLIP: Table = {
-    **within(
-        "resblocks.{}",
-        "encoder.layers.{}",
-        {
-            "attn.in_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            "attn.out_proj": "self_attn.out_proj",
-            "mlp.{c_fc,c_proj}": "mlp.{fc1,fc2}",
-            "ln_{1,2}": "layer_norm{1,2}",
-        },
-    ),
+    **within("resblocks.{}", "encoder.layers.{}", _OPEN_CLIP_BLOCK),
     **table({"ln_final": "final_layer_norm"}),
 }
 # The names of attention's layers in diffusers of early 2023.

@@ -98,19 +98,17 @@ _WAN_BLOCK: Rows = {
     **within("cross_attn", "attn2", _WAN_ATTENTION),
     "ffn.{0,2}": "ffn.net.{0.proj,2}",
 }
+_WAN_MAIN_BLOCK: Rows = {
+    **_WAN_BLOCK,
+    # The image that a video begins with.
+    "cross_attn.{k,v}_img": "attn2.add_{k,v}_proj",
+    "cross_attn.norm_k_img": "attn2.norm_added_k",
+    # Their second and third norm are the third and second here; the third has no weight.
+    "norm3": "norm2",
+    "modulation": "scale_shift_table",
+}
 WAN: Rows = {
-    **within_each(
-        ("blocks.{}",),
-        {
-            **_WAN_BLOCK,
-            # The image that a video begins with.
-            "cross_attn.{k,v}_img": "attn2.add_{k,v}_proj",
-            "cross_attn.norm_k_img": "attn2.norm_added_k",
-            # Their second and third norm are the third and second here; the third has no weight.
-            "norm3": "norm2",
-            "modulation": "scale_shift_table",
-        },
-    ),
+    **within_each(("blocks.{}",), _WAN_MAIN_BLOCK),
     **within_each(("vace_blocks.{}",), {**_WAN_BLOCK, "{before,after}_proj": "proj_{in,out}"}),
     **within("time_embedding", "condition_embedder.time_embedder", MLP),
     "time_projection.1": "condition_embedder.time_proj",
@@ -167,24 +165,21 @@ COSMOS: Rows = {
     "t_embedding_norm": "time_embed.norm",
     "final_layer.linear": "proj_out",
 }
+_MOCHI_BLOCK: Rows = {
+    "mod_{x,y}": "{norm1,norm1_context}.linear",
+    "attn.qkv_x": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
+    "attn.qkv_y": ("attn1.add_q_proj", "attn1.add_k_proj", "attn1.add_v_proj"),
+    "attn.proj_{x,y}": "attn1.{to_out.0,to_add_out}",
+    "attn.{q,k}_norm_x": "attn1.norm_{q,k}",
+    "attn.{q,k}_norm_y": "attn1.norm_added_{q,k}",
+    # Gate and value of the activation change places.
+    "mlp_x.w1": swap_halves("ff.net.0.proj"),
+    "mlp_x.w2": "ff.net.2",
+    "mlp_y.w1": swap_halves("ff_context.net.0.proj"),
+    "mlp_y.w2": "ff_context.net.2",
+}
 MOCHI: Rows = {
-    **within(
-        "blocks.{}",
-        "transformer_blocks.{}",
-        {
-            "mod_{x,y}": "{norm1,norm1_context}.linear",
-            "attn.qkv_x": ("attn1.to_q", "attn1.to_k", "attn1.to_v"),
-            "attn.qkv_y": ("attn1.add_q_proj", "attn1.add_k_proj", "attn1.add_v_proj"),
-            "attn.proj_{x,y}": "attn1.{to_out.0,to_add_out}",
-            "attn.{q,k}_norm_x": "attn1.norm_{q,k}",
-            "attn.{q,k}_norm_y": "attn1.norm_added_{q,k}",
-            # Gate and value of the activation change places.
-            "mlp_x.w1": swap_halves("ff.net.0.proj"),
-            "mlp_x.w2": "ff.net.2",
-            "mlp_y.w1": swap_halves("ff_context.net.0.proj"),
-            "mlp_y.w2": "ff_context.net.2",
-        },
-    ),
+    **within("blocks.{}", "transformer_blocks.{}", _MOCHI_BLOCK),
     # The last block has no gate for the text, and so a module of another name.
     "blocks.47.mod_y": "transformer_blocks.47.norm1_context.linear_1",
     "x_embedder.proj": "patch_embed.proj",

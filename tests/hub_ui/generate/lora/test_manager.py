@@ -46,7 +46,7 @@ def pipe(shared: Any) -> Iterator[Any]:
 def manager(pipe: Any) -> Iterator[AdapterManager]:
     built = AdapterManager(pipe, "sd1", LoraCache(100 * MEGABYTE))
     yield built
-    built.close()
+    built.disable()
 
 
 def state(pipe: Any) -> dict[str, torch.Tensor]:
@@ -356,7 +356,7 @@ def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
         live = pipe.transformer.x_embedder(x)
         with manager.merge():
             close(pipe.transformer.x_embedder(x), live)
-    manager.close()
+    manager.disable()
 
 
 @pytest.fixture(autouse=True)

@@ -152,7 +152,7 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
             self.tried(self.manager.disable, failure)
 
         def teardown(self) -> None:
-            self.manager.close()
+            self.manager.disable()
             assert everything(pipe) == before
             for name, part in components(pipe).items():
                 assert all(torch.equal(value, values[name][at]) for at, value in part.state_dict().items())

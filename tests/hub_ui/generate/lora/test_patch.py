@@ -11,7 +11,7 @@ from peft.utils.other import get_pattern_key
 from torch import nn
 
 from hub_ui.generate.lora.modules import Layer, Target, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Module, Patch, Scales, Unfit, patches, scales_of
+from hub_ui.generate.lora.patch import LowRankPatch, Module, Patch, Unfit, configs_of, patches, scale_of
 
 
 def made(module: nn.Module, algorithm: str = "lora", name: str = "it", **parts: torch.Tensor) -> list[Patch]:
@@ -19,7 +19,7 @@ def made(module: nn.Module, algorithm: str = "lora", name: str = "it", **parts: 
     layer = Layer(name="x", algorithm=algorithm, keys={part: part for part in parts})  # type: ignore[misc]
     params = param_handles(nn.ModuleDict({"it": module}), name)
     whole = Module(shape=tuple(params["weight"].read().shape), params=params)
-    return patches(layer, Target(component="unet", module=name), whole, parts, Scales())
+    return patches(layer, Target(component="unet", module=name), whole, parts, {})
 
 
 @pytest.mark.parametrize("alpha", [{}, {"alpha": torch.tensor(4.0)}])
@@ -67,7 +67,7 @@ def test_what_gives_other_numbers_than_its_rows_takes_no_bias() -> None:
 
 
 def scale(metadata: dict[str, str], module: str = "a.to_q", alpha: float | None = None, rank: int | None = 8) -> float:
-    return scales_of(metadata).of("unet", module, alpha, rank)
+    return scale_of(configs_of(metadata), Target(component="unet", module=module), alpha, rank)
 
 
 def written(**fields: Any) -> dict[str, str]:

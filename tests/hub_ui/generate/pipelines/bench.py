@@ -77,7 +77,7 @@ def by_manager(
             made[row] = _drawn(manager, tiny, merged)
         return made
     finally:
-        manager.close()
+        manager.disable()
         assert same_networks(before, snapshot(tiny.ours)), "the base is not what it was"
 
 
