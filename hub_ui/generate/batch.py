@@ -38,7 +38,7 @@ class BatchContext:
     """Everything that all the batches of a comparison have in common."""
 
     pipe: Any
-    rack: AdapterManager
+    manager: AdapterManager
     adapters: Sequence[LoraInput]
     settings: ResolvedRequest
     progress: ProgressTracker
@@ -51,7 +51,7 @@ class BatchContext:
 def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> Sequence[Cell]:
     """Up to `size` of the cells that wait, of one prompt where prompts can't be mixed."""
     kind = family(type(context.pipe).__name__)
-    if not kind.lists or (kind.edits and context.control is not None) or not context.rack.supports_row_weights:
+    if not kind.lists or (kind.edits and context.control is not None) or not context.manager.supports_row_weights:
         return waiting[:1]
     return [cell for cell in waiting if kind.padded or cell.prompt == waiting[0].prompt][:size]
 
@@ -68,7 +68,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
     with ExitStack() as stack:
         stack.enter_context(_set_weights(context, cells))
-        stack.enter_context(context.prompt_cache.share(context.pipe, context.rack, rows))
+        stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
         stack.enter_context(_follow_steps(context, len(cells)))
         stack.enter_context(context.checks.watch_decoding(context.pipe))
         # Pipelines of blocks keep the guidance in a part of their own.
@@ -113,11 +113,11 @@ def _set_weights(context: BatchContext, cells: Sequence[Cell]) -> Iterator[None]
     """The LoRAs of each row at its own weights; merged into the base, where that pays, for a single setting."""
     weights = [cell.weights for cell in cells]
     if len(set(weights)) > 1:
-        with context.rack.row_weights(weights):
+        with context.manager.row_weights(weights):
             yield
         return
-    context.rack.set_weights(weights[0])
-    with context.rack.merge(context.settings.steps):
+    context.manager.set_weights(weights[0])
+    with context.manager.merge(context.settings.steps):
         yield
 
 

@@ -219,7 +219,7 @@ class Engine:
             revision=fetched.revision,
             device=device,
             pipe=pipe,
-            rack=AdapterManager(pipe, spec.architecture, self._lora_cache),
+            manager=AdapterManager(pipe, spec.architecture, self._lora_cache),
             level=initial_level(spec, device),
         )
         return self._loaded
@@ -227,7 +227,7 @@ class Engine:
     def _unload(self) -> None:
         if self._loaded is not None:
             device = self._loaded.device
-            self._loaded.rack.disable()
+            self._loaded.manager.disable()
             self._loaded = None
             release_memory(device)
 

@@ -47,7 +47,7 @@ class LoadedPipeline:
     revision: str | None
     device: Device
     pipe: Any
-    rack: AdapterManager
+    manager: AdapterManager
     level: OffloadLevel
     batches: bool = True
     prompt_cache: PromptCache = field(default_factory=PromptCache)
@@ -55,7 +55,7 @@ class LoadedPipeline:
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Without any weight yet: each batch brings its own, and is tried again with less where memory runs out."""
-        return self.rack.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
+        return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 
     def generate(
         self,
@@ -69,7 +69,7 @@ class LoadedPipeline:
         """The cells and their images, as they are done. The request's LoRAs are on."""
         context = BatchContext(
             pipe=control.pipe,
-            rack=self.rack,
+            manager=self.manager,
             adapters=request.adapters,
             settings=settings,
             progress=progress,
@@ -78,10 +78,10 @@ class LoadedPipeline:
             checks=checks,
             control=control.image,
         )
-        plain = [cell for cell in cells if self.rack.needs_control_image and not any(cell.weights)]
+        plain = [cell for cell in cells if self.manager.needs_control_image and not any(cell.weights)]
         if plain:
             # With the base's own narrow input, as it draws when no control LoRA is on.
-            self.rack.disable()
+            self.manager.disable()
             without_loras = {replace(cell, weights=()): cell for cell in plain}
             try:
                 plain_context = replace(context, pipe=self.pipe, adapters=(), control=None)

@@ -38,12 +38,12 @@ class PromptCache:
         self._answers: LRUCache[str, Any] = LRUCache(budget, getsizeof=_bytes)
 
     @contextmanager
-    def share(self, pipe: Any, rack: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
+    def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
         """Meanwhile the pipeline's text encoders answer from here. They are as before after it."""
         with ExitStack() as stack:
             for name, part in components(pipe).items():
                 if name.startswith("text_encoder"):
-                    encoder = _Encoder(cache=self._answers, name=name, forward=part.forward, rack=rack, rows=rows)
+                    encoder = _Encoder(cache=self._answers, name=name, forward=part.forward, manager=manager, rows=rows)
                     # What a forward takes is read off its signature in places.
                     forward = functools.wraps(part.forward)(functools.partial(encoder.encode))
                     stack.enter_context(replace_attribute(part, "forward", forward))
@@ -57,12 +57,12 @@ class _Encoder:
     cache: LRUCache[str, Any]
     name: str
     forward: Callable[..., Any]
-    rack: AdapterManager
+    manager: AdapterManager
     rows: Sequence[PromptRow]
 
     def encode(self, *args: Any, **kwargs: Any) -> Any:
         count = _count_texts(args, kwargs)
-        is_changed = self.name in self.rack.components
+        is_changed = self.name in self.manager.components
         if count is None or (is_changed and count % len(self.rows)):
             return self.forward(*args, **kwargs)
         answers: dict[str, Any] = {}
@@ -82,7 +82,7 @@ class _Encoder:
         if answer is None:
             # Inside a batch of different weights this row's own count.
             is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
-            with self.rack.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
+            with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
                 answer = _without_cache(self.forward(*args, **kwargs))
             if _bytes(answer) <= self.cache.maxsize:
                 self.cache[key] = answer

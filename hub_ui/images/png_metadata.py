@@ -1,7 +1,8 @@
 """Provenance and infotext of an image in its PNG, written and read back, so that the image can be made again.
 
 Two text chunks: `parameters`, which A1111, ComfyUI's savers and CivitAI read, and our own JSON, which has everything. A
-video is saved as an animated PNG: it is lossless, browsers play it, and it has the same chunks.
+video is saved as an animated PNG: it is lossless, browsers play it, and it has the same chunks. A whole comparison is
+saved as one image, the contact sheet, with labels above its columns and left of its rows.
 """
 
 from __future__ import annotations

@@ -84,9 +84,15 @@ class Hook:
             self._move(x)
         if self._version != self.weights.version:
             self._apply_weights()
-        row_weights, shift = None, self._shift
-        if self.weights.rows is not None:
-            row_weights, shift = self._batch_weights(len(x) if x.dim() > 1 else 0)
+        row_weights, shift, rows = None, self._shift, self.weights.rows
+        if rows is not None:
+            batch = len(x) if x.dim() > 1 else 0
+            # With guidance, the module sees the rows of all images twice.
+            if batch not in (len(rows), 2 * len(rows)):
+                raise NotPerRow("These LoRAs can't take several weights in one batch. Draw the pictures one by one.")
+            if batch not in self._by_batch:
+                self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
+            row_weights, shift = self._by_batch[batch]
         if self._up is not None:
             products = [_product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
             inner = _concatenate(products, 1 if self.channels_second else -1)
@@ -119,15 +125,6 @@ class Hook:
             columns = columns * weights
         self._up = None if self._ups is None else (self._ups.float() * columns).to(self._device_and_type[1])
         self._version = self.weights.version
-
-    def _batch_weights(self, batch: int) -> tuple[Tensor, Tensor | None]:
-        """`_per_rank` for a batch: with guidance, the module sees the rows of all images twice."""
-        if batch not in self._by_batch:
-            rows = self.weights.rows or ()
-            if batch not in (len(rows), 2 * len(rows)):
-                raise NotPerRow("These LoRAs can't take several weights in one batch. Draw the pictures one by one.")
-            self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
-        return self._by_batch[batch]
 
     def _per_rank(self, rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor | None]:
         """The weight of every rank, [rows, ranks] in float32, and the sum of the shifts, [rows, outputs]."""

@@ -118,10 +118,10 @@ def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench,
     paths = [row.make(tiny.theirs, seed).save(tmp_path / f"{seed}.safetensors") for seed in (1, 2)]
     rows = [list(weights) for weights in (STACKED, OFF)]
 
-    with on(tiny, paths, bench.cache) as rack:
-        rack.set_weights(STACKED)
+    with on(tiny, paths, bench.cache) as manager:
+        manager.set_weights(STACKED)
         alone = draw(tiny.ours, tiny.base)
-        with rack.row_weights(rows):
+        with manager.row_weights(rows):
             first, second = draw(tiny.ours, tiny.base, **twice(tiny.base))
 
     assert (first - alone[0]).abs().max() < TOLERANCE
@@ -130,10 +130,10 @@ def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench,
 
 @contextmanager
 def on(tiny: Tiny, paths: list[Path], cache: LoraCache) -> Iterator[AdapterManager]:
-    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache)
-    rack.set_adapters([adapter(path) for path in paths])
-    yield rack
-    rack.disable()
+    manager = AdapterManager(tiny.ours, tiny.base.architecture, cache)
+    manager.set_adapters([adapter(path) for path in paths])
+    yield manager
+    manager.disable()
 
 
 def twice(base: Base) -> dict[str, Any]:

@@ -48,20 +48,20 @@ def written(row: Row, tiny: Tiny, folder: Path) -> tuple[list[File], list[Path]]
 
 
 @contextmanager
-def racked(tiny: Tiny, paths: Sequence[Path], cache: LoraCache | None = None) -> Iterator[AdapterManager]:
+def with_adapters(tiny: Tiny, paths: Sequence[Path], cache: LoraCache | None = None) -> Iterator[AdapterManager]:
     """All tensors of all files take effect, or it fails."""
-    rack = AdapterManager(tiny.ours, tiny.base.architecture, cache or LoraCache(2**28))
+    manager = AdapterManager(tiny.ours, tiny.base.architecture, cache or LoraCache(2**28))
     try:
-        covered = rack.set_adapters([adapter(path) for path in paths]).coverage
+        covered = manager.set_adapters([adapter(path) for path in paths]).coverage
         assert [coverage.sentence() for coverage in covered if not coverage.whole] == []
-        yield rack
+        yield manager
     finally:
-        rack.disable()
+        manager.disable()
 
 
 def covered_in_full(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> bool:
-    with racked(tiny, paths, cache) as rack:
-        return not rack.needs_control_image
+    with with_adapters(tiny, paths, cache) as manager:
+        return not manager.needs_control_image
 
 
 def distance(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -97,20 +97,20 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
     """With PEFT it does: there the second one's magnitude turns what the first one has made."""
     tiny = bench.tiny(image_rows.DORA.base)
     _, paths = written(image_rows.DORA, tiny, tmp_path)
-    with racked(tiny, paths) as rack:
-        rack.set_weights((0.7, -0.4))
+    with with_adapters(tiny, paths) as manager:
+        manager.set_weights((0.7, -0.4))
         one_way = draw(tiny.ours, tiny.base)
-    with racked(tiny, paths[::-1]) as rack:
-        rack.set_weights((-0.4, 0.7))
+    with with_adapters(tiny, paths[::-1]) as manager:
+        manager.set_weights((-0.4, 0.7))
         assert distance(draw(tiny.ours, tiny.base), one_way) < TOLERANCE
 
 
 @pytest.mark.parametrize("row", ONE_EACH, ids=str)
 def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
-    with racked(tiny, written(row, tiny, tmp_path)[1]) as rack:
+    with with_adapters(tiny, written(row, tiny, tmp_path)[1]) as manager:
         beside = draw(tiny.ours, tiny.base)
-        with rack.merge():
+        with manager.merge():
             assert distance(draw(tiny.ours, tiny.base), beside) < TOLERANCE
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 
@@ -122,10 +122,10 @@ FLATTENED = {"HiDreamImagePipeline", "Krea2Pipeline", "ZImagePipeline"}
 @pytest.mark.parametrize("row", ONE_EACH, ids=str)
 def test_pictures_of_one_batch_have_their_own_weights_or_it_is_refused(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
-    with racked(tiny, written(row, tiny, tmp_path)[1][:1]) as rack:
+    with with_adapters(tiny, written(row, tiny, tmp_path)[1][:1]) as manager:
         whole = draw(tiny.ours, tiny.base)
         try:
-            with rack.row_weights([[0.0], [1.0]]):
+            with manager.row_weights([[0.0], [1.0]]):
                 without, with_it = two(tiny)
         except NotPerRow:
             assert row.base.pipeline in FLATTENED
@@ -151,5 +151,5 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
     file = lora(spelled(wan.ORIGINAL, "diffusion_model.", component=network), PEFT)(tiny.theirs, 1)
     meant = by_hand(tiny.theirs, tiny.base, [file], [[1.0]])[0]
     assert distance(meant, tiny.drawn) > 0.1
-    with racked(tiny, [file.save(tmp_path / f"{name}.safetensors")]):
+    with with_adapters(tiny, [file.save(tmp_path / f"{name}.safetensors")]):
         assert distance(draw(tiny.ours, tiny.base), meant) < TOLERANCE

@@ -43,7 +43,7 @@ class Rack:
         yield
 
 
-def rack(*components: str) -> Any:
+def manager(*components: str) -> Any:
     return Rack(*components)
 
 
@@ -73,7 +73,7 @@ def counted(pipe: Pipe, given: Any = None, *weights: float, texts: PromptCache |
     runs: list[int] = []
     inner = next(part for part in pipe.text_encoder.modules() if isinstance(part, nn.Linear))
     seen = inner.register_forward_hook(lambda _part, args, _out: runs.append(len(args[0])))
-    with torch.inference_mode(), (texts or PromptCache()).share(pipe, given or rack(), rows(*weights or (0.0,))):
+    with torch.inference_mode(), (texts or PromptCache()).share(pipe, given or manager(), rows(*weights or (0.0,))):
         yield runs
     seen.remove()
 
@@ -127,14 +127,14 @@ def test_what_a_pipeline_writes_into_an_answer_does_not_stay() -> None:
 
 
 def test_weights_do_not_matter_to_an_encoder_without_loras() -> None:
-    pipe, told = Pipe(clip()), rack("unet")
+    pipe, told = Pipe(clip()), manager("unet")
     with counted(pipe, told, 0.0, 0.5, 1.0) as runs:
         pipe.text_encoder(torch.tensor([CAT, CAT, CAT]))
     assert (runs, told.told) == ([1], [])
 
 
 def test_each_weight_is_read_for_itself_where_loras_change_the_encoder() -> None:
-    pipe, told = Pipe(clip()), rack("text_encoder")
+    pipe, told = Pipe(clip()), manager("text_encoder")
     with counted(pipe, told, 0.0, 0.5, 0.5) as runs:
         pipe.text_encoder(torch.tensor([DOG, DOG, DOG, CAT, CAT, CAT]))
     assert (runs, told.told) == ([1] * 4, [[(0.0,)], [(0.5,)], [(0.0,)], [(0.5,)]])
@@ -159,7 +159,7 @@ def test_only_the_latest_answers_are_kept() -> None:
 def test_the_encoder_is_as_before_afterwards() -> None:
     pipe = Pipe(clip())
     stopped = RuntimeError("stopped")
-    with pytest.raises(RuntimeError, match="stopped"), PromptCache().share(pipe, rack(), rows(0.0)):
+    with pytest.raises(RuntimeError, match="stopped"), PromptCache().share(pipe, manager(), rows(0.0)):
         raise stopped if "forward" in vars(pipe.text_encoder) else AssertionError
     assert "forward" not in vars(pipe.text_encoder)
 
@@ -185,7 +185,7 @@ class Threefold(nn.Module):
 
 def test_texts_that_stand_in_the_second_place_are_joined_there() -> None:
     pipe = Pipe(ByPlace())
-    with PromptCache().share(pipe, rack(), rows(0.0)):
+    with PromptCache().share(pipe, manager(), rows(0.0)):
         together = pipe.text_encoder(torch.tensor([CAT, DOG]))[0]
     assert together.shape == (4, 2, 2)
     assert together[:, 1, 0].tolist() == DOG
@@ -193,7 +193,7 @@ def test_texts_that_stand_in_the_second_place_are_joined_there() -> None:
 
 def test_positions_in_three_directions_are_no_texts() -> None:
     pipe = Pipe(Threefold())
-    with PromptCache().share(pipe, rack(), rows(0.0)):
+    with PromptCache().share(pipe, manager(), rows(0.0)):
         pipe.text_encoder(torch.tensor([CAT, DOG, CAT]), position_ids=torch.zeros(3, 3, 4))
     assert pipe.text_encoder.seen == [(1, 4, 3, 1, 4)] * 2
 

@@ -2,6 +2,10 @@
 
 There the blocks have one running number: `input_blocks.4.1` is the attention of the fourth. Which block of diffusers it
 is depends on the number of resnets in a block, so this key map is made from the model.
+
+cloneofsimo/lora has no names: it numbers the layers it patches, in the order in which PyTorch walks the model of late
+2022. There an attention has q, k, v and its output; a transformer block has its self-attention, the first half of its
+feed-forward, then the cross-attention; and the middle of a U-Net comes after its up blocks.
 """
 
 from __future__ import annotations
