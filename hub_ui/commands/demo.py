@@ -15,7 +15,7 @@ from hub_ui.commands.hubs import DataFolder, hub_data
 from hub_ui.commands.options import flag
 from hub_ui.commands.serve import AppPort
 from hub_ui.commands.serving import check_port, stop_signals, wait
-from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal

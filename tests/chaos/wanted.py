@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 
 from connectors.ref import Origin, Ref
+from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.weights import generate_safetensors
 
 _KIB = 1024
 # The first of CivitAI and the first of Hugging Face are the same bytes.

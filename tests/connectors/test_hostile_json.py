@@ -18,7 +18,7 @@ from connectors.record import Lora
 from connectors.replicate import parse as replicate_parse
 from connectors.replicate import runs, trainings
 from connectors.replicate.inputs import InputRequest, fill, inputs_of
-from hub_ui.demo.hubs.replicate_official import official
+from hub_ui.demo.hubs.replicate_store import official
 from tests.connectors.building import (
     HASH,
     NOW,

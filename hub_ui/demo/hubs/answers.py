@@ -1,6 +1,10 @@
 """Answers the three hubs have in common: JSON, bytes with ranges, pages."""
 
+from __future__ import annotations
+
 import asyncio
+import base64
+import binascii
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -122,3 +126,38 @@ def inline(filename: str) -> str:
 def _quotable(filename: str) -> str:
     """A name that cannot end its quotes or its header."""
     return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in filename)
+
+
+_MARK = "o:"
+_DIGITS = 18
+
+
+def natural(text: str | None) -> int | None:
+    """The number that a parameter says, None for anything else. What has more digits than any id is no number."""
+    return int(text) if text and text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def opaque(offset: int) -> str:
+    return base64.urlsafe_b64encode(f"{_MARK}{offset}".encode()).decode()
+
+
+def read_opaque(cursor: str | None) -> int | None:
+    """The offset in a cursor of `opaque`, 0 for none, None for a cursor that is not one of ours."""
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode()).decode()
+    except (binascii.Error, UnicodeError):
+        return None
+    return natural(text.removeprefix(_MARK)) if text.startswith(_MARK) else None
+
+
+def keyset(score: int, model_id: int, offset: int) -> str:
+    """CivitAI's browse cursor: the sort value and ids joined by bars."""
+    return f"{score}|{model_id}|{offset}"
+
+
+def read_keyset(cursor: str | None) -> int | None:
+    if not cursor:
+        return 0
+    return natural(cursor.rsplit("|", 1)[-1])

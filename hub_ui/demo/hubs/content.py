@@ -1,12 +1,22 @@
 """What a hub serves as a file: bytes of a known length that can be read from anywhere."""
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Iterator
+import json
+import math
+import random
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from blake3 import blake3
 
 CHUNK = 256 * 1024
 
@@ -98,3 +108,191 @@ class Joined:
             for part, (begin, end) in zip(self.parts, pairwise(self._bounds), strict=True)
             if begin < stop and start < end
         )
+
+
+# Source: civitai/model-scanner, HashTask.cs. A file shorter than twice the offset has no AutoV1.
+_AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
+# What safetensors itself takes for a header at most.
+_MAX_HEADER = 100_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest:
+    """Hexadecimal, in lower case. `header` and `tensors` are the two parts of a safetensors file.
+
+    Of any other file `header` is the hash of nothing and `tensors` is None.
+    """
+
+    size: int
+    sha256: str
+    header: str
+    tensors: str | None
+    crc32: str
+    blake3: str
+    auto_v1: str | None
+
+
+def digest_of(content: Content) -> Digest:
+    start = header_bytes(content)
+    whole, tensors, crc32, tree = hashlib.sha256(start), hashlib.sha256(), zlib.crc32(start), blake3(start)
+    for chunk in chunks(content, len(start)):
+        whole.update(chunk)
+        tensors.update(chunk)
+        tree.update(chunk)
+        crc32 = zlib.crc32(chunk, crc32)
+    return Digest(
+        size=content.size,
+        sha256=whole.hexdigest(),
+        header=hashlib.sha256(start).hexdigest(),
+        tensors=tensors.hexdigest() if start else None,
+        crc32=f"{crc32:08x}",
+        blake3=tree.hexdigest(),
+        auto_v1=_auto_v1(content),
+    )
+
+
+def header_bytes(content: Content) -> bytes:
+    """A safetensors file's header with the eight bytes of its length; nothing where the file is of another format."""
+    length = int.from_bytes(content.read(0, 8), "little")
+    fits = 0 < length <= min(content.size - 8, _MAX_HEADER)
+    start = content.read(0, 8 + length) if fits else b""
+    return start if start[8:9] == b"{" else b""
+
+
+def civitai_hashes(digest: Digest) -> dict[str, str]:
+    """By CivitAI's names, in upper case. Only a safetensors file has an AutoV3."""
+    found = {
+        "AutoV1": digest.auto_v1,
+        "AutoV2": digest.sha256[:10],
+        "SHA256": digest.sha256,
+        "CRC32": digest.crc32,
+        "BLAKE3": digest.blake3,
+        "AutoV3": digest.tensors and digest.tensors[:12],
+    }
+    return {name: value.upper() for name, value in found.items() if value}
+
+
+def _auto_v1(content: Content) -> str | None:
+    if content.size < 2 * _AUTO_V1_AT:
+        return None
+    return hashlib.sha256(content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES)).hexdigest()[:8]
+
+
+DTYPE_BYTES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+    "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
+}  # fmt: skip
+# Which bits of a random element survive and which are set, so that every float is finite and as small as a weight is.
+_FLOAT_BITS = {
+    "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
+    "F32": (0x81FFFFFF, 0x3C000000), "F64": (0x801FFFFFFFFFFFFF, 0x3F80000000000000),
+}  # fmt: skip
+_SCALAR_FORMATS = {
+    "F16": "<e", "F32": "<f", "F64": "<d", "I8": "<b", "U8": "<B", "I16": "<h", "U16": "<H", "I32": "<i", "U32": "<I",
+    "I64": "<q", "U64": "<Q", "BOOL": "<?",
+}  # fmt: skip
+# A multiple of every element size. Tensors repeat it, so a gigabyte streams at the speed of copying memory.
+_PATTERN_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """`size` bytes of a repeating pattern: small finite numbers of one dtype."""
+
+    pattern: bytes
+    size: int
+
+    @cached_property
+    def sha256(self) -> str:
+        return digest(self)
+
+    def read(self, start: int, stop: int) -> bytes:
+        stop = min(stop, self.size)
+        first = start - start % len(self.pattern)
+        repeats = -(-(stop - first) // len(self.pattern))
+        return (self.pattern * max(repeats, 0))[start - first : stop - first]
+
+
+def generate_safetensors(spec: Mapping[str, Any]) -> Content:
+    """A file from `{"tensors": {name: [dtype, shape]}, "metadata": {}, "seed": int, "scalars": {name: number}}`."""
+    tensors: Mapping[str, Sequence[Any]] = spec["tensors"]
+    scalars: Mapping[str, float] = spec.get("scalars", {})
+    seed = int(spec.get("seed", 0))
+    patterns = {dtype: _pattern(dtype, seed) for dtype in sorted({str(dtype) for dtype, _ in tensors.values()})}
+    header = InMemory(data=_header(tensors, spec.get("metadata") or {}))
+    body = tuple(_tensor(dtype, shape, scalars.get(name), patterns[dtype]) for name, (dtype, shape) in tensors.items())
+    return Joined(parts=(header, *body))
+
+
+def _header(tensors: Mapping[str, Sequence[Any]], metadata: Mapping[str, str]) -> bytes:
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for name, (dtype, shape) in tensors.items():
+        end = at + _tensor_bytes(dtype, shape)
+        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    padded = text + b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(padded)) + padded
+
+
+def _tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
+    return DTYPE_BYTES[dtype] * math.prod(shape)
+
+
+def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
+    if value is None:
+        return Noise(pattern=pattern, size=_tensor_bytes(dtype, shape))
+    return InMemory(data=_number(dtype, value) * math.prod(shape))
+
+
+def _number(dtype: str, value: float) -> bytes:
+    if dtype == "BF16":
+        return struct.pack("<f", value)[2:]
+    kind = _SCALAR_FORMATS[dtype]
+    return struct.pack(kind, value if dtype in {"F16", "F32", "F64"} else int(value))
+
+
+def _pattern(dtype: str, seed: int) -> bytes:
+    noise = random.Random(f"{seed}:{dtype}").randbytes(_PATTERN_BYTES)
+    if dtype == "BOOL":
+        return bytes(byte & 1 for byte in noise)
+    if dtype not in _FLOAT_BITS:
+        return noise
+    keep, always = _FLOAT_BITS[dtype]
+    elements = _PATTERN_BYTES // DTYPE_BYTES[dtype]
+    return _every(noise, keep, always, elements, DTYPE_BYTES[dtype])
+
+
+def _every(noise: bytes, keep: int, always: int, elements: int, width: int) -> bytes:
+    """Each element masked, done on the whole pattern as one integer because a Python loop would take a second."""
+    whole = int.from_bytes(noise, "little")
+    keep_all = int.from_bytes(keep.to_bytes(width, "little") * elements, "little")
+    always_all = int.from_bytes(always.to_bytes(width, "little") * elements, "little")
+    return ((whole & keep_all) | always_all).to_bytes(len(noise), "little")
+
+
+LORA_MEMBER = "output/flux_train_replicate/lora.safetensors"
+_BESIDE_IT = {
+    "output/flux_train_replicate/config.yaml": b"job: extension\nconfig:\n  name: flux_train_replicate\n",
+    "output/flux_train_replicate/captions/0.txt": b"a photo in the style of TOK\n",
+}
+
+
+def model_tar(lora: Content) -> Content:
+    return tar_of({**{name: InMemory(data=data) for name, data in _BESIDE_IT.items()}, LORA_MEMBER: lora})
+
+
+def tar_of(members: Mapping[str, Content]) -> Content:
+    parts: list[Content] = []
+    for name, content in members.items():
+        parts += [_tar_header(name, content.size), content, InMemory(data=b"\0" * (-content.size % tarfile.BLOCKSIZE))]
+    end = sum(part.size for part in parts) + 2 * tarfile.BLOCKSIZE
+    parts.append(InMemory(data=b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
+    return Joined(parts=tuple(parts))
+
+
+def _tar_header(name: str, size: int) -> Content:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return InMemory(data=info.tobuf(format=tarfile.USTAR_FORMAT))

@@ -1,5 +1,7 @@
 """The data folder: recordings and sample objects as files, one naming rule for each kind."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import re
@@ -10,10 +12,35 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
-from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.hashes import Digest, digest_of
-from hub_ui.demo.hubs.weights import generate_safetensors
+from hub_ui.demo.hubs.content import Content, Digest, InMemory, OnDisk, digest_of, generate_safetensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origins:
+    """One origin a hub, and one that stands for the hubs' content delivery networks.
+
+    They differ in their port, so a client that keeps its token on a redirect to `delivery` leaks it, as it would on
+    the real hubs.
+    """
+
+    huggingface: str
+    civitai: str
+    replicate: str
+    delivery: str
+
+    def as_env(self) -> dict[str, str]:
+        return {
+            "HF_ENDPOINT": self.huggingface,
+            "CIVITAI_ENDPOINT": self.civitai,
+            "REPLICATE_ENDPOINT": self.replicate,
+        }
+
+    def fill(self, text: str) -> str:
+        """Sample data names the origins by placeholders, because ports are only known once the hubs run."""
+        for name, url in {**self.as_env(), "DELIVERY": self.delivery}.items():
+            text = text.replace("{" + name + "}", url)
+        return text
+
 
 Json = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent

@@ -10,17 +10,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, content_answer, html_answer, json_answer, json_body
-from hub_ui.demo.hubs.cursors import natural, opaque, read_opaque
+from hub_ui.demo.hubs.answers import (
+    RefusalError,
+    bearer,
+    content_answer,
+    html_answer,
+    json_answer,
+    json_body,
+    natural,
+    opaque,
+    read_opaque,
+)
+from hub_ui.demo.hubs.content import model_tar
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.replicate_files import Files
-from hub_ui.demo.hubs.replicate_making import Making, tar_path
-from hub_ui.demo.hubs.replicate_runs import Runs
-from hub_ui.demo.hubs.replicate_schema import problems, refusal_of
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name
-from hub_ui.demo.hubs.replicate_stream import stream_answer
-from hub_ui.demo.hubs.tar import model_tar
+from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs, stream_answer, tar_path
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems, refusal_of
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}

@@ -1,10 +1,167 @@
 """Replicate models, versions, predictions and trainings of a data folder."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from hub_ui.demo.hubs.answers import json_answer
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
-from hub_ui.demo.hubs.replicate_official import official
+
+TRAINER = "ostris/flux-dev-lora-trainer"
+RUNNER = "black-forest-labs/flux-dev-lora"
+TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
+_MADE = "2024-10-15T00:00:00.000000Z"
+_RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
+_FORMATS = ("webp", "jpg", "png")
+_URI: Json = {"type": "string", "format": "uri"}
+_TEXT: Json = {"type": "string"}
+# What a runner makes an address of a LoRA into something to download from.
+_LOADED = (
+    re.compile(r"(https?://)?huggingface\.co/[^/]+/[^/]+(/[^/]+\.safetensors)?/?"),
+    re.compile(r"(https?://)?civitai\.com/models/\d+(/[^/?]+)?/?"),
+    re.compile(r"https?://civitai\.com/api/download/models/.*"),
+    re.compile(r"https?://.*\.safetensors(\?.*)?"),
+    re.compile(r"(https?://replicate\.com/)?[^/:]+/[^/]+(/(versions/)?[^/]+)?/?"),
+    re.compile(r"https?://replicate\.delivery/.*\.tar"),
+    re.compile(r"data:.*", re.DOTALL),
+)
+
+
+def official() -> dict[str, Json]:
+    runner = {
+        **_common("guidance", go_fast=True),
+        "lora_weights": _TEXT,
+        "lora_scale": _number(1, -1, 3),
+        "extra_lora": _TEXT,
+        "extra_lora_scale": _number(1, -1, 3),
+    }
+    tuned = {
+        **_common("guidance_scale", go_fast=False),
+        "model": _choice("model", "dev"),
+        "width": {"type": "integer", "minimum": 256, "maximum": 1440},
+        "height": {"type": "integer", "minimum": 256, "maximum": 1440},
+        "lora_scale": _number(1, -1, 3),
+        "replicate_weights": _TEXT,
+        "extra_lora": _TEXT,
+        "extra_lora_scale": _number(1, -1, 3),
+    }
+    schnell = {**runner, "num_inference_steps": {"type": "integer", "default": 4, "minimum": 1, "maximum": 4}}
+    return {
+        RUNNER: _model(RUNNER, "a" * 63 + "1", _schemas(runner)),
+        "black-forest-labs/flux-schnell-lora": _model(
+            "black-forest-labs/flux-schnell-lora", "a" * 63 + "2", _schemas(schnell)
+        ),
+        TRAINER: _model(TRAINER, TRAINER_VERSION, {**_schemas(tuned, "custom"), "TrainingInput": _TRAINING}),
+    }
+
+
+def loads(address: object) -> bool:
+    """Whether a runner finds a LoRA in that text. It does not read the mature domain civitai.red."""
+    return isinstance(address, str) and any(form.fullmatch(address) for form in _LOADED)
+
+
+def fine_tune_version(version_id: str, made: str, trainer: Mapping[str, Any]) -> Json:
+    """What a training makes takes the inputs of its trainer, and trains nothing."""
+    schema = trainer.get("openapi_schema") or {}
+    schemas = (schema.get("components") or {}).get("schemas") or {}
+    kept = {name: value for name, value in schemas.items() if not name.startswith("Training")}
+    return {
+        "id": version_id,
+        "created_at": made,
+        "cog_version": trainer.get("cog_version"),
+        "openapi_schema": {**schema, "components": {"schemas": kept}},
+    }
+
+
+def _common(guidance: str, *, go_fast: bool) -> Json:
+    return {
+        "prompt": _TEXT,
+        "image": _URI,
+        "aspect_ratio": _choice("aspect_ratio", "1:1"),
+        "num_outputs": {"type": "integer", "default": 1, "minimum": 1, "maximum": 4},
+        "num_inference_steps": {"type": "integer", "default": 28, "minimum": 1, "maximum": 50},
+        guidance: _number(3, 0, 10),
+        "seed": {"type": "integer"},
+        "output_format": _choice("output_format", "webp"),
+        "megapixels": _choice("megapixels", "1"),
+        "go_fast": {"type": "boolean", "default": go_fast},
+        "disable_safety_checker": {"type": "boolean", "default": False},
+    }
+
+
+def _choice(name: str, default: str) -> Json:
+    return {"allOf": [{"$ref": f"#/components/schemas/{name}"}], "default": default}
+
+
+def _number(default: float, least: float, most: float) -> Json:
+    return {"type": "number", "default": default, "minimum": least, "maximum": most}
+
+
+def _schemas(inputs: Json, *more_ratios: str) -> Json:
+    numbered = {name: {**value, "x-order": order} for order, (name, value) in enumerate(inputs.items())}
+    return {
+        "Input": {"type": "object", "title": "Input", "required": ["prompt"], "properties": numbered},
+        "Output": {"type": "array", "items": _URI, "title": "Output"},
+        "aspect_ratio": _enum("aspect_ratio", (*_RATIOS, *more_ratios)),
+        "output_format": _enum("output_format", _FORMATS),
+        "megapixels": _enum("megapixels", ("1", "0.25")),
+        **({"model": _enum("model", ("dev", "schnell"))} if "model" in inputs else {}),
+    }
+
+
+def _enum(name: str, choices: Sequence[str]) -> Json:
+    return {"enum": list(choices), "type": "string", "title": name}
+
+
+def _model(name: str, version: str, schemas: Json) -> Json:
+    owner, _, short = name.partition("/")
+    example = {"input": {"prompt": "a lighthouse"}, "output": None, "metrics": {"predict_time": 2.8, "total_time": 2.9}}
+    return {
+        "url": f"https://replicate.com/{name}",
+        "owner": owner,
+        "name": short,
+        "description": None,
+        "visibility": "public",
+        "is_official": name != TRAINER,
+        "github_url": f"https://github.com/{name}",
+        "paper_url": None,
+        "license_url": None,
+        "run_count": 1_000_000,
+        "cover_image_url": None,
+        "default_example": {**example, "id": version[:26], "status": "succeeded", "model": name, "version": version},
+        "latest_version": {
+            "id": version,
+            "created_at": _MADE,
+            "cog_version": "0.9.20",
+            "openapi_schema": {"openapi": "3.0.2", "components": {"schemas": schemas}},
+        },
+    }
+
+
+_TRAINING: Json = {
+    "type": "object",
+    "title": "TrainingInput",
+    "required": ["input_images"],
+    "properties": {
+        "input_images": _URI,
+        "trigger_word": {"type": "string", "default": "TOK"},
+        "autocaption": {"type": "boolean", "default": True},
+        "steps": {"type": "integer", "default": 1000, "minimum": 3, "maximum": 6000},
+        "lora_rank": {"type": "integer", "default": 16, "minimum": 1, "maximum": 128},
+        "learning_rate": {"type": "number", "default": 0.0004},
+        "batch_size": {"type": "integer", "default": 1},
+        "resolution": {"type": "string", "default": "512,768,1024"},
+        "caption_dropout_rate": _number(0.05, 0, 1),
+        "optimizer": {"type": "string", "default": "adamw8bit"},
+    },
+}
+
 
 _HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
 _PROGRESS = {"starting": 0, "processing": 1}
@@ -132,3 +289,109 @@ def _collections(folder: DataFolder) -> Iterator[Json]:
     listed = folder.optional("replicate_collections_list.json", {"results": []})["results"]
     short = {data["slug"]: {**data, "models": []} for data in listed}
     yield from {**short, **full}.values()
+
+
+# The wording is the one of gojsonschema, seen in Replicate's answers.
+_BOUNDS: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
+    ("minimum", "number_gte", "Must be greater than or equal to {}", lambda value, least: value >= least),
+    ("maximum", "number_lte", "Must be less than or equal to {}", lambda value, most: value <= most),
+    ("minLength", "string_gte", "String length must be greater than or equal to {}", lambda text, n: len(text) >= n),
+    ("maxLength", "string_lte", "String length must be less than or equal to {}", lambda text, n: len(text) <= n),
+    ("pattern", "pattern", "Does not match pattern '{}'", lambda text, pattern: bool(re.search(pattern, text))),
+    ("minItems", "array_min_items", "Array must have at least {} items", lambda items, n: len(items) >= n),
+    ("maxItems", "array_max_items", "Array must have at most {} items", lambda items, n: len(items) <= n),
+)
+_BOUNDED: Mapping[str, type | tuple[type, ...]] = {
+    "minimum": (int, float), "maximum": (int, float), "minLength": str, "maxLength": str, "pattern": str,
+    "minItems": list, "maxItems": list,
+}  # fmt: skip
+Problem = tuple[str, str, str]
+
+
+def schemas_of(version: Mapping[str, Any] | None) -> Json:
+    schema: Json = (version or {}).get("openapi_schema") or {}
+    found: Json = (schema.get("components") or {}).get("schemas") or {}
+    return found
+
+
+def problems(version: Mapping[str, Any] | None, inputs: object, schema: str = "Input") -> list[Problem]:
+    """What is wrong with each field: its kind, where, and a sentence. Inputs that the model doesn't know are let by."""
+    if not isinstance(inputs, dict):
+        return [_wrong_type("input", "object", inputs)]
+    schemas = schemas_of(version)
+    wanted = schemas.get(schema) or {}
+    missing = [name for name in wanted.get("required") or [] if name not in inputs]
+    known = wanted.get("properties") or {}
+    found = [("required", "input", f"{name} is required") for name in missing]
+    for name, value in inputs.items():
+        if name in known:
+            found += _wrong(f"input.{name}", known[name], value, schemas)
+    return found
+
+
+def read_inputs(
+    version: Mapping[str, Any] | None, inputs: Json, *, otherwise: Mapping[str, Any], schema: str = "Input"
+) -> Json:
+    """What a model reads: the inputs that its schema knows, and the defaults of the others.
+
+    A recording may lack the schema; then the one of the version `otherwise` stands in for it.
+    """
+    schemas = schemas_of(version if schema in schemas_of(version) else otherwise)
+    fields = schemas[schema].get("properties") or {}
+    given = {**{name: field.get("default") for name, field in fields.items()}, **inputs}
+    return {
+        name: value
+        for name, value in given.items()
+        if name in fields and value is not None and not any(_wrong(name, fields[name], value, schemas))
+    }
+
+
+def _wrong(where: str, field: Json, value: Any, schemas: Json) -> Iterator[Problem]:
+    for part in [field, *(field.get("allOf") or [])]:
+        field = {**schemas.get(str(part.get("$ref")).rpartition("/")[2], {}), **field}
+    kind = field.get("type")
+    if value is None and field.get("nullable"):
+        return
+    if kind is not None and kind not in _kinds(value):
+        yield _wrong_type(where, kind, value)
+        return
+    if field.get("enum") and value not in field["enum"]:
+        listed = ", ".join(f'"{choice}"' for choice in field["enum"])
+        yield "enum", where, f"{where.rpartition('.')[2]} must be one of the following: {listed}"
+    for keyword, code, text, holds in _BOUNDS:
+        if keyword in field and isinstance(value, _BOUNDED[keyword]) and not holds(value, field[keyword]):
+            yield code, where, text.format(field[keyword])
+    if field.get("format") == "uri" and isinstance(value, str) and not _is_uri(value):
+        yield "format", where, "Does not match format 'uri'"
+    for number, item in enumerate(value if isinstance(value, list) else []):
+        yield from _wrong(f"{where}.{number}", field.get("items") or {}, item, schemas)
+
+
+def _wrong_type(where: str, expected: str, value: object) -> Problem:
+    return "invalid_type", where, f"Invalid type. Expected: {expected}, given: {_kinds(value)[0]}"
+
+
+def _kinds(value: object) -> tuple[str, ...]:
+    """The JSON types that a value has, the narrowest first: 2.0 is an integer, too."""
+    if isinstance(value, bool) or value is None:
+        return ("null",) if value is None else ("boolean",)
+    if isinstance(value, int | float):
+        return ("integer", "number") if float(value).is_integer() else ("number",)
+    return ("string",) if isinstance(value, str) else ("array",) if isinstance(value, list) else ("object",)
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        return bool(urlsplit(text).scheme) and "\\" not in text
+    except ValueError:
+        return False
+
+
+def refusal_of(found: list[Problem]) -> Response:
+    body = {
+        "title": "Input validation failed",
+        "detail": "".join(f"- {where}: {text}\n" for _, where, text in found),
+        "status": 422,
+        "invalid_fields": [{"type": kind, "field": where, "description": text} for kind, where, text in found],
+    }
+    return json_answer(body, 422, {"Content-Type": "application/problem+json"})

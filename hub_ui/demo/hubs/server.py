@@ -17,17 +17,13 @@ from starlette.types import ASGIApp
 from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import load_civitai
-from hub_ui.demo.hubs.delivery import Delivery
-from hub_ui.demo.hubs.endpoints import Origins
+from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.faults import Faults, Faulty
-from hub_ui.demo.hubs.folder import DataFolder
+from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
-from hub_ui.demo.hubs.pictures import picture_routes
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_files import Files
-from hub_ui.demo.hubs.replicate_making import Making
-from hub_ui.demo.hubs.replicate_runs import SECONDS, Runs
+from hub_ui.demo.hubs.replicate_runs import SECONDS, Files, Making, Runs
 from hub_ui.demo.hubs.replicate_store import load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")

@@ -9,8 +9,7 @@ from connectors.errors import DoesNotFit, DownloadsDisabled, Gated, HubUiError, 
 from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Inputs, fill, inputs_of, runnable_of, runner, slot
-from hub_ui.demo.hubs.replicate_official import loads, official
-from hub_ui.demo.hubs.replicate_schema import problems
+from hub_ui.demo.hubs.replicate_store import loads, official, problems
 from tests.connectors.conftest import RECORDINGS
 
 SLOT = "https://huggingface.co/ada/ink/resolve/x/ink.safetensors"

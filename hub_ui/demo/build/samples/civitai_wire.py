@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_ui.demo.build.samples.sample import File, Json, Picture, Release, Sample
 from hub_ui.demo.build.samples.times import iso_milliseconds, stable_number, stamp
-from hub_ui.demo.hubs.hashes import Digest, civitai_hashes
+from hub_ui.demo.hubs.content import Digest, civitai_hashes
 
 _FORMATS = {".safetensors": "SafeTensor", ".pt": "PickleTensor"}
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from hub_ui.demo.build.samples.sample import Weights
-from hub_ui.demo.hubs.hashes import Digest
+from hub_ui.demo.hubs.content import Digest
 
 TABLE = Path(__file__).with_name("digests.json")
 

@@ -12,8 +12,7 @@ from hub_ui.demo.build.samples.catalogue import SAMPLES
 from hub_ui.demo.build.samples.digests import recipe
 from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Weights
-from hub_ui.demo.hubs.hashes import Digest, digest_of
-from hub_ui.demo.hubs.weights import generate_safetensors
+from hub_ui.demo.hubs.content import Digest, digest_of, generate_safetensors
 
 PICTURES = Path(__file__).parents[2] / "data" / "samples" / "pictures"
 

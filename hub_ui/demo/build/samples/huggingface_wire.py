@@ -5,7 +5,7 @@ from datetime import date
 from hub_ui.demo.build.samples.cards import card, front_matter, picture_paths
 from hub_ui.demo.build.samples.sample import Json, Release, Sample
 from hub_ui.demo.build.samples.times import iso_milliseconds, stable_hex, stamp
-from hub_ui.demo.hubs.cards import hub_tags
+from hub_ui.demo.hubs.huggingface_store import hub_tags
 
 ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 

@@ -23,9 +23,8 @@ from hub_ui.demo.build.samples.drawing.canvas import HEIGHT, WIDTH
 from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Archive, Content, File, Hub, Json, Release, Sample, Trained, Weights
 from hub_ui.demo.build.samples.trained import WEIGHTS, TrainedLora, trained_loras
-from hub_ui.demo.hubs.content import InMemory, OnDisk
+from hub_ui.demo.hubs.content import Digest, InMemory, OnDisk, digest_of
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.hashes import Digest, digest_of
 
 DRAWN = SAMPLES / "pictures"
 # The hubs count the dates of the samples from this day to the day on which they are served.

@@ -1,6 +1,8 @@
+from __future__ import annotations
+
 import pytest
 
-from hub_ui.demo.hubs.answers import attachment, inline, parse_range
+from hub_ui.demo.hubs.answers import attachment, inline, keyset, opaque, parse_range, read_keyset, read_opaque
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,18 @@ def test_a_file_name_ends_neither_its_quotes_nor_its_header(name: str) -> None:
     assert sent.count('"') == 2
     assert sent.isprintable()
     assert "\\" not in sent
+
+
+def test_cursors_lead_back_to_their_offset() -> None:
+    assert read_opaque(opaque(25)) == 25
+    assert read_keyset(keyset(75363, 932023, 40)) == 40
+
+
+def test_no_cursor_is_the_beginning() -> None:
+    assert read_opaque(None) == read_opaque("") == read_keyset(None) == 0
+
+
+@pytest.mark.parametrize("cursor", ["!", "bm90IG91cnM=", "é", "bzotMQ=="])
+def test_what_is_no_cursor_of_ours_is_told_apart(cursor: str) -> None:
+    assert read_opaque(cursor) is None
+    assert read_keyset(cursor) is None

@@ -1,10 +1,13 @@
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, load_civitai
-from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.folder import DataFolder
+import pytest
+
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, air, image_level, level_name, load_civitai
+from hub_ui.demo.hubs.folder import DataFolder, Origins
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 VERSION = {"id": 20, "modelId": 2, "name": "v1", "model": {"name": "Two", "type": "LoCon", "nsfw": True}, "files": []}
@@ -50,3 +53,37 @@ def test_a_hash_that_two_versions_share_finds_the_oldest_first(tmp_path: Path) -
     versions = [{"id": n, "publishedAt": f"202{n}-01-01", "files": files} for n in (5, 4)]
     store = load(tmp_path, civitai_model_1={"id": 1, "name": "x", "modelVersions": versions})
     assert [version["id"] for _, version in store.by_hash["AB"]] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"nsfwLevel": 4}, 4),
+        ({"nsfw": "None"}, 1),
+        ({"nsfw": "Soft"}, 2),
+        ({"nsfw": "X"}, 8),
+        ({"nsfw": False}, 1),
+        ({"nsfw": True}, 8),
+        ({}, 1),
+        ({"nsfw": "None", "nsfwLevel": 2}, 2),
+    ],
+)
+def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], expected: int) -> None:
+    assert image_level(image) == expected
+
+
+def test_a_level_has_the_name_of_its_lowest_bit() -> None:
+    assert [level_name(level) for level in (1, 2, 4, 8, 16, 0)] == ["None", "Soft", "Mature", "X", "X", "None"]
+
+
+@pytest.mark.parametrize(
+    ("base", "kind", "expected"),
+    [
+        ("Pony", "LORA", "urn:air:sdxl:lora:civitai:1@2"),
+        ("SD 1.5", "LoCon", "urn:air:sd1:lycoris:civitai:1@2"),
+        ("Flux.1 D", "DoRA", "urn:air:flux1:dora:civitai:1@2"),
+        ("Krea 2", "Wildcards", "urn:air:krea2:unknown:civitai:1@2"),
+    ],
+)
+def test_an_air_names_the_root_ecosystem(base: str, kind: str, expected: str) -> None:
+    assert air(Model(id=1, data={"type": kind}), {"id": 2, "baseModel": base}) == expected

@@ -1,6 +1,29 @@
-from pathlib import Path
+from __future__ import annotations
 
-from hub_ui.demo.hubs.content import InMemory, Joined, OnDisk, chunks, git_blob_id
+import hashlib
+import io
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from hub_ui.demo.hubs.content import (
+    DTYPE_BYTES,
+    Content,
+    InMemory,
+    Joined,
+    OnDisk,
+    chunks,
+    civitai_hashes,
+    digest_of,
+    generate_safetensors,
+    git_blob_id,
+    model_tar,
+)
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -30,3 +53,109 @@ def test_chunks_cover_exactly_the_part_asked_for() -> None:
 
 def test_a_blob_has_the_name_that_git_gives_it() -> None:
     assert git_blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
+LARGE = {"tensors": {"a": ["F32", [600, 1024]]}, "seed": 1}
+
+
+def hashes(data: bytes) -> dict[str, str]:
+    return civitai_hashes(digest_of(InMemory(data=data)))
+
+
+def test_text_has_the_hashes_that_other_tools_give_it() -> None:
+    assert hashes(b"abc") == {
+        "AutoV2": "BA7816BF8F",
+        "SHA256": "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+        "CRC32": "352441C2",
+        "BLAKE3": "6437B3AC38465133FFB63B75273A8DB548C558465D79DB03FD359C6CD5BD9D85",
+    }
+
+
+def test_a_safetensors_file_is_also_known_by_its_tensors_alone() -> None:
+    content = generate_safetensors(SMALL)
+    tensors = content.read(content.size - 8, content.size)
+    assert civitai_hashes(digest_of(content))["AutoV3"] == hashlib.sha256(tensors).hexdigest()[:12].upper()
+
+
+def test_a_file_of_two_megabytes_has_the_oldest_hash_too() -> None:
+    content = generate_safetensors(LARGE)
+    part = content.read(0x100000, 0x110000)
+    assert civitai_hashes(digest_of(content))["AutoV1"] == hashlib.sha256(part).hexdigest()[:8].upper()
+    assert "AutoV1" not in civitai_hashes(digest_of(generate_safetensors(SMALL)))
+
+
+def test_the_hashes_are_of_all_bytes_wherever_the_header_ends() -> None:
+    content = generate_safetensors(LARGE)
+    whole, digest = content.read(0, content.size), digest_of(content)
+    assert (digest.sha256, digest.crc32) == (hashlib.sha256(whole).hexdigest(), f"{zlib.crc32(whole):08x}")
+
+
+def test_a_zip_is_no_safetensors_file_whatever_its_first_bytes_say() -> None:
+    assert digest_of(InMemory(data=b"PK\x03\x04" + bytes(100))).tensors is None
+    assert digest_of(InMemory(data=(4).to_bytes(8, "little") + b"none")).tensors is None
+
+
+SPEC: dict[str, Any] = {
+    "tensors": {"a.lora_down.weight": ["F16", [4, 32]], "a.alpha": ["BF16", []], "step": ["I64", []]},
+    "metadata": {"ss_network_dim": "4"},
+    "seed": 7,
+    "scalars": {"a.alpha": 2.5, "step": 900},
+}
+
+
+def whole(content: Content) -> bytes:
+    return content.read(0, content.size)
+
+
+def test_a_generated_file_is_a_safetensors_file() -> None:
+    tensors = load(whole(generate_safetensors(SPEC)))
+    assert tensors["a.lora_down.weight"].shape == (4, 32)
+    assert tensors["a.alpha"].item() == 2.5
+    assert tensors["step"].item() == 900
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
+    once, again, other = (generate_safetensors({**SPEC, "seed": seed}).sha256 for seed in (7, 7, 8))
+    assert once == again == "66cb5fca3aeece12ef09910c6c75afa6693aab3c70943eae29f41d44b36a1363"
+    assert other != once
+
+
+def test_the_known_sha256_is_the_one_of_the_bytes() -> None:
+    content = generate_safetensors(SPEC)
+    assert content.sha256 == hashlib.sha256(whole(content)).hexdigest()
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 8), (5, 300), (199, 200), (250, 10_000)])
+def test_any_range_is_a_slice_of_the_whole(start: int, stop: int) -> None:
+    content = generate_safetensors(SPEC)
+    assert content.read(start, stop) == whole(content)[start:stop]
+
+
+@pytest.mark.parametrize("dtype", sorted(set(DTYPE_BYTES) - {"U16", "U32", "U64"}))
+def test_every_kind_of_number_is_finite_and_small(dtype: str) -> None:
+    content = generate_safetensors({"tensors": {"x": [dtype, [1000]]}, "seed": 1})
+    values = load(whole(content))["x"].to(torch.float64)
+    assert bool(torch.isfinite(values).all())
+    if dtype.startswith(("F", "BF")):
+        assert 0 < float(values.abs().max()) < 1
+
+
+@pytest.mark.timeout(30)
+def test_a_gigabyte_is_not_made_until_it_is_read() -> None:
+    content = generate_safetensors({"tensors": {"x": ["BF16", [16384, 32768]]}, "seed": 1})
+    assert content.size > 2**30
+    assert len(content.read(2**29, 2**29 + 1000)) == 1000
+
+
+def test_a_tar_put_together_is_read_by_tarfile() -> None:
+    tar = model_tar(InMemory(data=b"weights"))
+    with tarfile.open(fileobj=io.BytesIO(tar.read(0, tar.size))) as opened:
+        member = opened.extractfile("output/flux_train_replicate/lora.safetensors")
+        assert member is not None
+        assert member.read() == b"weights"
+        assert "output/flux_train_replicate/config.yaml" in opened.getnames()
+
+
+def test_a_tar_is_padded_to_a_whole_record() -> None:
+    assert model_tar(InMemory(data=b"weights")).size == 10240

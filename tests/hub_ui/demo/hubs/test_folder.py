@@ -1,11 +1,12 @@
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.folder import Access, DataFolder, DataFolderError, inside
+from hub_ui.demo.hubs.folder import Access, DataFolder, DataFolderError, Origins, inside
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 
@@ -71,3 +72,18 @@ def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
 def test_a_text_keeps_its_line_ends(tmp_path: Path) -> None:
     (tmp_path / "card.md").write_bytes(b"a\r\nb\n")
     assert folder(tmp_path).text(tmp_path / "card.md") == "a\r\nb\n"
+
+
+ORIGINS_ENDPOINTS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
+
+
+def test_the_environment_names_the_three_hubs() -> None:
+    assert ORIGINS_ENDPOINTS.as_env() == {
+        "HF_ENDPOINT": "http://h",
+        "CIVITAI_ENDPOINT": "http://c",
+        "REPLICATE_ENDPOINT": "http://r",
+    }
+
+
+def test_placeholders_become_origins_and_other_braces_stay() -> None:
+    assert ORIGINS_ENDPOINTS.fill("{DELIVERY}/x {CIVITAI_ENDPOINT} {other} {}") == "http://d/x http://c {other} {}"

@@ -1,9 +1,22 @@
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from PIL import Image
 
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.replicate_runs import Runs, bars
+from hub_ui.demo.hubs.replicate_store import TRAINER, TRAINER_VERSION
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 RECORDED: Json = {"id": "old", "status": "processing", "created_at": "2024-01-01T00:00:00Z"}
 
@@ -103,3 +116,216 @@ def test_a_bar_is_drawn_as_tqdm_does() -> None:
         "100%|██████████| 4/4 [00:01<00:01]",
     ]
     assert len(bars(1_000, name="train: ")) == 51
+
+
+TOKEN = {"Authorization": "Bearer r8_local"}
+
+
+def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
+    return requests.request(method, f"{hubs.replicate}/v1/files{path}", headers=TOKEN, timeout=5, **arguments)
+
+
+@pytest.fixture
+def uploaded(hubs: HubEndpoints) -> dict[str, Any]:
+    answer = call(hubs, "POST", "", files={"content": ("a.zip", b"PK\r\n\0end", "application/zip")})
+    assert answer.status_code == 201
+    data: dict[str, Any] = answer.json()
+    return data
+
+
+def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
+    assert (uploaded["name"], uploaded["content_type"], uploaded["size"]) == ("a.zip", "application/zip", 8)
+    assert uploaded["urls"]["get"] == f"{hubs.replicate}/v1/files/{uploaded['id']}"
+    assert uploaded["checksums"]["md5"] == uploaded["etag"]
+    assert call(hubs, "GET", f"/{uploaded['id']}").json() == uploaded
+
+
+def test_its_bytes_need_the_key(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
+    assert call(hubs, "GET", f"/{uploaded['id']}/download").content == b"PK\r\n\0end"
+    url = f"{hubs.replicate}/v1/files/{uploaded['id']}/download"
+    assert requests.get(url, timeout=5).status_code == 401
+
+
+def test_files_are_listed_newest_first_and_deleted(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
+    assert call(hubs, "GET", "").json()["results"][0]["id"] == uploaded["id"]
+    assert call(hubs, "DELETE", f"/{uploaded['id']}").status_code == 204
+    for path in (f"/{uploaded['id']}", f"/{uploaded['id']}/download"):
+        assert call(hubs, "GET", path).status_code == 404
+
+
+def test_what_is_no_form_with_a_file_is_refused(hubs: HubEndpoints) -> None:
+    assert call(hubs, "POST", "", json={"content": "x"}).status_code == 400
+    assert call(hubs, "POST", "", data={"content": "x"}).status_code == 400
+
+
+TOKEN_REPLICATE_MAKING = {"Authorization": "Bearer r8_local"}
+RUNNER = "models/black-forest-labs/flux-dev-lora/predictions"
+LORA = "https://civitai.com/api/download/models/2001"
+
+
+@pytest.fixture
+def own(data: Path) -> Iterator[HubEndpoints]:
+    """Hubs of this test's own: a training changes what others find."""
+    with running_hubs(data, run_seconds=0.02) as hubs:
+        yield hubs
+
+
+def call_of_replicate_making(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
+    headers = {**TOKEN_REPLICATE_MAKING, **arguments.pop("headers", {})}
+    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=5, **arguments)
+
+
+def drawn(hubs: HubEndpoints, path: str = RUNNER, **inputs: Any) -> dict[str, Any]:
+    pinned = {"version": inputs.pop("version")} if "version" in inputs else {}
+    body = {**pinned, "input": {"prompt": "a pier", "lora_weights": LORA, **inputs}}
+    answer = call_of_replicate_making(hubs, "POST", path, json=body, headers={"Prefer": "wait"})
+    assert answer.status_code == 201
+    data: dict[str, Any] = answer.json()
+    return data
+
+
+def pixels(run: dict[str, Any]) -> bytes:
+    return Image.open(io.BytesIO(requests.get(run["output"][0], timeout=5).content)).convert("RGB").tobytes()
+
+
+def test_a_picture_shows_how_strong_the_lora_was(hubs: HubEndpoints) -> None:
+    common: dict[str, Any] = {"seed": 7, "output_format": "png"}
+    none, some, more = (pixels(drawn(hubs, lora_scale=scale, **common)) for scale in (0, 0.5, 1.0))
+    assert none == pixels(drawn(hubs, lora_scale=0, lora_weights="maker/other", **common))
+    assert len({none, some, more}) == 3
+
+
+def test_pictures_come_in_the_model_s_own_format_unless_asked(hubs: HubEndpoints) -> None:
+    assert drawn(hubs)["output"][0].endswith("/out-0.webp")
+    assert drawn(hubs, output_format="jpg", num_outputs=2)["output"][1].endswith("/out-1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error"),
+    [
+        ({"lora_weights": "https://civitai.red/models/1"}, "Failed to parse URL"),
+        ({"prompt": "something nsfw"}, "NSFW content detected"),
+    ],
+)
+def test_a_run_may_fail_though_its_input_was_of_the_right_form(
+    hubs: HubEndpoints, inputs: dict[str, Any], error: str
+) -> None:
+    run = drawn(hubs, **inputs)
+    assert (run["status"], run["output"]) == ("failed", None)
+    assert run["error"].startswith(error)
+
+
+def test_a_bar_in_the_logs_runs_to_the_steps_asked_for(hubs: HubEndpoints) -> None:
+    assert "100%|██████████| 9/9" in drawn(hubs, num_inference_steps=9)["logs"]
+
+
+def test_an_input_that_breaks_the_schema_is_refused(hubs: HubEndpoints) -> None:
+    answer = call_of_replicate_making(hubs, "POST", RUNNER, json={"input": {"lora_scale": 9}})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "- input: prompt is required\n- input.lora_scale: Must be less than or equal to 3\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["num_outputs", "seed", "num_inference_steps", "prompt", "lora_scale", "output_format"]
+)
+@pytest.mark.parametrize(
+    "value", ["many", -1, 2.5, 10**12, None, True, ["a"], {"a": 1}, "", "\ud800", float("nan"), 1e999]
+)
+def test_no_input_of_a_run_breaks_what_comes_after_it(hubs: HubEndpoints, name: str, value: Any) -> None:
+    """Not on a fine-tune that knows the input, nor on one that doesn't."""
+    for path, pinned in ((RUNNER, {}), ("predictions", {"version": "a" * 64})):
+        body = json.dumps({**pinned, "input": {"prompt": "a pier", name: value}})
+        headers = {"Prefer": "wait", "Content-Type": "application/json"}
+        assert call_of_replicate_making(hubs, "POST", path, data=body, headers=headers).status_code in (201, 400, 422)
+    listed = call_of_replicate_making(hubs, "GET", "predictions")
+    assert listed.status_code == 200
+    assert {run["status"] for run in listed.json()["results"]} <= {"starting", "processing", "succeeded", "failed"}
+
+
+@pytest.mark.parametrize("inputs", ["text", ["prompt"], None, 3])
+def test_inputs_that_are_no_object_are_refused(hubs: HubEndpoints, inputs: Any) -> None:
+    answer = call_of_replicate_making(hubs, "POST", RUNNER, json={"input": inputs})
+    assert (answer.status_code, answer.json()["invalid_fields"][0]["field"]) == (422, "input")
+
+
+@pytest.mark.parametrize("name", ["lora_rank", "steps"])
+def test_no_input_of_a_training_breaks_what_comes_after_it(own: HubEndpoints, name: str) -> None:
+    """The trainer here was recorded without a schema for trainings."""
+    path = f"models/maker/trainer/versions/{'b' * 64}/trainings"
+    call_of_replicate_making(own, "POST", path, json={"destination": "maker/tuned", "input": {name: "many"}})
+    while call_of_replicate_making(own, "GET", "trainings").json()["results"][0]["status"] in (
+        "starting",
+        "processing",
+    ):
+        time.sleep(0.01)
+    assert call_of_replicate_making(own, "GET", "models/maker/tuned").status_code == 200
+
+
+def trained(hubs: HubEndpoints, destination: str, **inputs: Any) -> dict[str, Any]:
+    body = {"destination": destination, "input": {"input_images": "https://x.invalid/a.zip", **inputs}}
+    started = call_of_replicate_making(
+        hubs, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body
+    )
+    assert started.status_code == 201
+    time.sleep(0.05)
+    data: dict[str, Any] = call_of_replicate_making(hubs, "GET", f"trainings/{started.json()['id']}").json()
+    return data
+
+
+def test_a_training_makes_a_version_that_runs_and_can_be_downloaded(own: HubEndpoints) -> None:
+    output = trained(own, "maker/tuned", lora_rank=4, steps=30)["output"]
+    name, _, version = output["version"].partition(":")
+    assert call_of_replicate_making(own, "GET", f"models/{name}").json()["latest_version"]["id"] == version
+    assert call_of_replicate_making(own, "GET", f"models/{name}/versions").json()["results"][0]["id"] == version
+    assert drawn(own, "predictions", version=version)["version"] == version
+    tar = requests.get(f"{own.replicate}/{name}/versions/{version}/_weights", timeout=5).content
+    assert tar == requests.get(output["weights"], timeout=5).content
+    assert rank_in(tar) == 4
+
+
+def rank_in(tar: bytes) -> int:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        member = opened.extractfile("output/flux_train_replicate/lora.safetensors")
+        assert member is not None
+        raw = member.read()
+    header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
+    return int(next(entry["shape"][0] for name, entry in header.items() if name.endswith("lora_A.weight")))
+
+
+def test_the_version_is_there_before_anyone_asks_about_the_training(own: HubEndpoints) -> None:
+    before = call_of_replicate_making(own, "GET", "models/maker/tuned").json()["latest_version"]["id"]
+    body = {"destination": "maker/tuned", "input": {"input_images": "https://x.invalid/a.zip"}}
+    call_of_replicate_making(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
+    time.sleep(0.05)
+    assert call_of_replicate_making(own, "GET", "models/maker/tuned").json()["latest_version"]["id"] != before
+
+
+@pytest.mark.parametrize("inputs", [{"lora_rank": 129}, {"steps": 2}, {"autocaption": "yes"}])
+def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, Any]) -> None:
+    body = {"destination": "maker/tuned", "input": {"input_images": "https://x.invalid/a.zip", **inputs}}
+    answer = call_of_replicate_making(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
+    assert (answer.status_code, answer.json()["title"]) == (422, "Input validation failed")
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        ({"owner": "local", "name": "new"}, 201),
+        ({"owner": "stranger", "name": "new"}, 403),
+        ({"owner": "maker", "name": "tuned"}, 409),
+        ({"owner": "local", "name": "new", "hardware": "abacus"}, 422),
+        ({"owner": "local"}, 422),
+        ({"owner": "local", "name": "new", "description": 5}, 422),
+        ({"owner": "local", "name": "new", "latest_version": "x", "description": None}, 201),
+    ],
+)
+def test_a_model_is_made_for_oneself_and_once(own: HubEndpoints, model: dict[str, str], status: int) -> None:
+    answer = call_of_replicate_making(
+        own, "POST", "models", json={"visibility": "private", "hardware": "gpu-t4", **model}
+    )
+    assert answer.status_code == status
+    if status == 201:
+        assert call_of_replicate_making(own, "GET", "models/local/new").json() == answer.json()
+        assert call_of_replicate_making(own, "GET", "models").status_code == 200

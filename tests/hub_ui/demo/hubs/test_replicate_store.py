@@ -1,10 +1,24 @@
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.folder import DataFolder
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
+import pytest
+
+from connectors.replicate.trainings import TRAINER, TRAINER_VERSION
+from hub_ui.demo.hubs import replicate_store
+from hub_ui.demo.hubs.folder import DataFolder, Origins
+from hub_ui.demo.hubs.replicate_store import (
+    ReplicateStore,
+    fine_tune_version,
+    load_replicate,
+    loads,
+    official,
+    problems,
+    read_inputs,
+    refusal_of,
+)
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 
@@ -51,3 +65,126 @@ def test_a_version_belongs_to_the_model_that_ran_it_or_says_so(tmp_path: Path) -
 def test_of_several_recordings_of_a_run_the_furthest_counts(tmp_path: Path) -> None:
     runs = {f"replicate_prediction_p_{status}": {"id": "p", "status": status} for status in ("canceled", "starting")}
     assert load(tmp_path, **runs).predictions["p"]["status"] == "canceled"
+
+
+def test_the_trainer_is_the_one_that_is_asked_for() -> None:
+    assert (replicate_store.TRAINER, replicate_store.TRAINER_VERSION) == (TRAINER, TRAINER_VERSION)
+    assert official()[TRAINER]["latest_version"]["id"] == TRAINER_VERSION
+
+
+def test_the_runners_are_official_and_the_trainer_is_not() -> None:
+    assert {name: model["is_official"] for name, model in official().items()} == {
+        "black-forest-labs/flux-dev-lora": True,
+        "black-forest-labs/flux-schnell-lora": True,
+        "ostris/flux-dev-lora-trainer": False,
+    }
+
+
+def test_a_trained_version_trains_nothing() -> None:
+    version = fine_tune_version("a" * 64, "2026-08-01T10:00:00Z", official()[TRAINER]["latest_version"])
+    schemas = version["openapi_schema"]["components"]["schemas"]
+    assert "TrainingInput" not in schemas
+    assert "replicate_weights" in schemas["Input"]["properties"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "maker/tuned",
+        "maker/tuned/" + "a" * 64,
+        "https://replicate.com/maker/tuned/versions/" + "a" * 64,
+        "huggingface.co/ada/ink",
+        "https://huggingface.co/ada/ink/ink.safetensors",
+        "https://huggingface.co/ada/ink/resolve/main/deep/ink.safetensors",
+        "https://civitai.com/models/1001/ink",
+        "https://civitai.com/api/download/models/2001?type=Model",
+        "https://replicate.delivery/x/trained_model.tar",
+        "data:application/x-tar;base64,AA==",
+    ],
+)
+def test_a_runner_loads_what_it_knows_the_form_of(address: str) -> None:
+    assert loads(address)
+
+
+@pytest.mark.parametrize("address", ["", "ink", 7, None, "https://civitai.red/models/1001", "https://x.org/ink.ckpt"])
+def test_a_runner_loads_nothing_else(address: object) -> None:
+    assert not loads(address)
+
+
+SCHEMAS = {
+    "Input": {
+        "required": ["prompt"],
+        "properties": {
+            "prompt": {"type": "string"},
+            "steps": {"type": "integer", "minimum": 1, "maximum": 50, "default": 28},
+            "scale": {"type": "number"},
+            "fast": {"type": "boolean"},
+            "ratio": {"allOf": [{"$ref": "#/components/schemas/ratio"}]},
+            "name": {"type": "string", "minLength": 2, "maxLength": 4, "pattern": "^[a-z]*$"},
+            "image": {"type": "string", "format": "uri"},
+            "loras": {"type": "array", "maxItems": 2, "items": {"type": "string"}},
+            "seed": {"type": "integer", "nullable": True},
+        },
+    },
+    "ratio": {"type": "string", "enum": ["1:1", "2:3"]},
+}
+VERSION = {"openapi_schema": {"components": {"schemas": SCHEMAS}}}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ({}, None),
+        ({"steps": 50, "scale": 1, "fast": True, "ratio": "2:3", "unknown": 1}, None),
+        ({"steps": 51}, "Must be less than or equal to 50"),
+        ({"steps": 0}, "Must be greater than or equal to 1"),
+        ({"steps": 2.5}, "Invalid type. Expected: integer, given: number"),
+        ({"steps": "many"}, "Invalid type. Expected: integer, given: string"),
+        ({"steps": None}, "Invalid type. Expected: integer, given: null"),
+        ({"steps": 2.0, "seed": None}, None),
+        ({"scale": "1"}, "Invalid type. Expected: number, given: string"),
+        ({"scale": True}, "Invalid type. Expected: number, given: boolean"),
+        ({"fast": 1}, "Invalid type. Expected: boolean, given: integer"),
+        ({"ratio": "3:2"}, 'ratio must be one of the following: "1:1", "2:3"'),
+        ({"ratio": ["2:3"]}, "Invalid type. Expected: string, given: array"),
+        ({"name": "a"}, "String length must be greater than or equal to 2"),
+        ({"name": "abcde"}, "String length must be less than or equal to 4"),
+        ({"name": "AB"}, "Does not match pattern '^[a-z]*$'"),
+        ({"image": "a picture"}, "Does not match format 'uri'"),
+        ({"image": "data:image/png;base64,"}, None),
+        ({"loras": ["a", 2]}, "Invalid type. Expected: string, given: integer"),
+        ({"loras": ["a", "b", "c"]}, "Array must have at most 2 items"),
+    ],
+)
+def test_an_input_is_held_against_its_schema(inputs: dict[str, Any], text: str | None) -> None:
+    found = problems(VERSION, {"prompt": "x", **inputs})
+    assert [words for _, _, words in found] == ([text] if text else [])
+
+
+def test_what_is_required_is_missed() -> None:
+    assert problems(VERSION, {}) == [("required", "input", "prompt is required")]
+
+
+def test_a_version_without_a_schema_takes_anything() -> None:
+    assert problems({"openapi_schema": None}, {"a": 1}) == problems(None, {}) == []
+
+
+def test_the_inputs_together_must_be_an_object() -> None:
+    assert problems(VERSION, ["x"]) == [("invalid_type", "input", "Invalid type. Expected: object, given: array")]
+
+
+def test_a_model_reads_what_its_schema_knows() -> None:
+    told = read_inputs(VERSION, {"prompt": "x", "num_outputs": "many", "scale": "1"}, otherwise={})
+    assert told == {"prompt": "x", "steps": 28}
+
+
+def test_another_schema_stands_in_for_one_that_was_not_recorded() -> None:
+    assert read_inputs({"openapi_schema": None}, {"fast": True, "steps": "x"}, otherwise=VERSION) == {"fast": True}
+
+
+def test_a_refusal_lists_each_field() -> None:
+    answer = refusal_of([("number_lte", "input.steps", "Too many"), ("required", "input", "prompt is required")])
+    body = json.loads(bytes(answer.body))
+    assert (answer.status_code, body["title"]) == (422, "Input validation failed")
+    assert body["detail"] == "- input.steps: Too many\n- input: prompt is required\n"
+    assert body["invalid_fields"][0] == {"type": "number_lte", "field": "input.steps", "description": "Too many"}

@@ -3,7 +3,7 @@ from typing import Any
 
 from hub_ui.demo.build.samples.civitai_wire import Drawn, Known, model_object
 from hub_ui.demo.build.samples.sample import PG, PG13, File, Json, Picture, R, Text
-from hub_ui.demo.hubs.hashes import Digest
+from hub_ui.demo.hubs.content import Digest
 from tests.hub_ui.demo.build.samples.builders import release, sample
 
 DIGEST = Digest(

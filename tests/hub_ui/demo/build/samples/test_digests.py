@@ -5,8 +5,7 @@ from hub_ui.demo.build.samples.digests import known_digests, recipe
 from hub_ui.demo.build.samples.hashing import digest, made_up
 from hub_ui.demo.build.samples.headers import spec
 from hub_ui.demo.build.samples.sample import Weights
-from hub_ui.demo.hubs.hashes import header_bytes
-from hub_ui.demo.hubs.weights import generate_safetensors
+from hub_ui.demo.hubs.content import generate_safetensors, header_bytes
 
 WEIGHTS = Weights(network="z-image", layout="ai-toolkit", rank=2, seed=5)
 

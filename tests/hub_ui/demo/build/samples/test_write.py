@@ -12,8 +12,7 @@ from hub_ui.demo.build.samples import write_samples
 from hub_ui.demo.build.samples.sample import Json
 from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.endpoints import Origins
-from hub_ui.demo.hubs.folder import SAMPLES, DataFolder
+from hub_ui.demo.hubs.folder import SAMPLES, DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import load_replicate
 
