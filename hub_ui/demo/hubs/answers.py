@@ -71,7 +71,10 @@ def content_answer(
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/octet-stream",
 ) -> Response:
-    wanted = parse_range(_valid_range(request, headers or {}), content.size)
+    # A range is of no use where `If-Range` names another state of the file than the one that is here.
+    condition = request.headers.get("if-range")
+    header = request.headers.get("range") if condition in (None, (headers or {}).get("ETag")) else None
+    wanted = parse_range(header, content.size)
     if wanted is _NOT_SATISFIABLE:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{content.size}"})
     part = wanted if wanted is not None else range(content.size)
@@ -82,12 +85,6 @@ def content_answer(
     if request.method == "HEAD":
         return Response(None, status, sent, media_type)
     return StreamingResponse(_stream(content, part), status, sent, media_type)
-
-
-def _valid_range(request: Request, headers: Mapping[str, str]) -> str | None:
-    """The Range header, unless `If-Range` names another state of the file than the one that is here."""
-    condition = request.headers.get("if-range")
-    return request.headers.get("range") if condition in (None, headers.get("ETag")) else None
 
 
 def parse_range(header: str | None, size: int) -> range | None:

@@ -1,4 +1,7 @@
-"""CivitAI's wire format: `/api/v1` and downloads."""
+"""CivitAI's wire format: `/api/v1` and downloads.
+
+Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,7 @@ from hub_ui.demo.hubs.civitai_store import (
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import HubFile, Json
 
+_INT4 = 2**31 - 1
 _BROWSERS = ("mozilla", "chrome", "safari", "firefox", "opera", "edge")
 _DISABLED = "The creator of this asset has disabled downloads on this file"
 _LOGIN = "The creator of this asset requires you to be logged in to download it"
@@ -143,19 +147,12 @@ def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
     return primary if all(str(known[key]) == value for key, value in asked.items()) else None
 
 
-_INT4 = 2**31 - 1
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CivitaiHub:
     store: CivitaiStore
     delivery: Delivery
     origin: str
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def routes(self) -> list[BaseRoute]:
         read = partial(Route, methods=["GET"])
@@ -196,9 +193,11 @@ class CivitaiHub:
         metadata = self._metadata(query, page[-1], offset + len(page)) if more else {}
         if query.page is not None:
             metadata |= {"currentPage": query.page, "pageSize": query.limit}
-        return self._cacheable_answer(
-            request, {"items": [self._list_item(model, query) for model in kept], "metadata": metadata}
-        )
+        primary_only = query.params.get("primaryFileOnly") == "true"
+        items = [
+            model_in_list(model, self.store, all_levels=query.all_levels, primary_only=primary_only) for model in kept
+        ]
+        return self._cacheable_answer(request, {"items": items, "metadata": metadata})
 
     def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
         """The models in order, and where the page begins. With a text only the index's own filters count here."""
@@ -215,10 +214,6 @@ class CivitaiHub:
         if offset is None:
             raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
         return ordered, offset
-
-    def _list_item(self, model: Model, query: ModelQuery) -> Json:
-        primary_only = query.params.get("primaryFileOnly") == "true"
-        return model_in_list(model, self.store, all_levels=query.all_levels, primary_only=primary_only)
 
     def _metadata(self, query: ModelQuery, last: Model, offset: int) -> Json:
         cursor = str(offset) if query.text else keyset(score(last, query.sort), last.id, offset)
@@ -273,12 +268,9 @@ class CivitaiHub:
         )
         if file is None:
             return json_answer({"error": "Missing model file"}, 404)
-        return json_answer(self._mini(model, version, file))
-
-    def _mini(self, model: Model, version: Json, file: Json) -> Json:
         downloads = self._downloads()
         known = self.store.files.get(file.get("id", 0))
-        return {
+        answer = {
             "air": version.get("air") or air(model, version),
             "versionName": version.get("name"),
             "modelName": model.data.get("name"),
@@ -302,6 +294,7 @@ class CivitaiHub:
             "fees": [],
             "payoutEnabled": False,
         }
+        return json_answer(answer)
 
     def images(self, request: Request) -> Response:
         return images_answer(request, self.store, self.now())
@@ -363,7 +356,6 @@ class CivitaiHub:
         return next((pair for pair in self.store.by_hash.get(value.upper(), []) if pair[0].is_open), None)
 
     def _by_hashes(self, hashes: Sequence[str]) -> list[tuple[str, tuple[Model, Json]]]:
-        """Misses are dropped silently."""
         return [(value, pair) for value in hashes if (pair := self._by_hash(value))]
 
     def _open(self) -> list[Model]:

@@ -203,8 +203,8 @@ def _version_ids(model: Model) -> set[str]:
     return {str(version["id"]) for version in model.versions}
 
 
-_CIVITAI_IMAGES_SORTS = ("Most Reactions", "Most Comments", "Most Collected", "Newest", "Oldest", "Random")
-_CHOICES = {"sort": _CIVITAI_IMAGES_SORTS, "period": tuple(PERIODS), "type": ("image", "video", "audio")}
+_IMAGE_SORTS = ("Most Reactions", "Most Comments", "Most Collected", "Newest", "Oldest", "Random")
+_CHOICES = {"sort": _IMAGE_SORTS, "period": tuple(PERIODS), "type": ("image", "video", "audio")}
 _IDENTIFIERS = ("postId", "modelId", "modelVersionId", "imageId", "userId")
 _TRUE_LEVELS = {"true": 31, "false": PG, "": PG}
 
@@ -238,7 +238,8 @@ def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Respo
     bases = [base for base in params.get("baseModels", "").split(",") if base]
     if any(base not in store.enums["BaseModel"] for base in bases):
         raise zod_refusal("baseModels", "invalid_union", "Invalid input")
-    since = _since(params, now)
+    days = PERIODS[params.get("period", "AllTime")]
+    since = "" if days is None else (now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
     found = [each for each in _pictures(store) if each.creation_date >= since and _matches(each, params, bases)]
     if params.get("sort") in ("Newest", "Oldest"):
         found.sort(key=lambda each: (each.creation_date, each.id), reverse=params["sort"] == "Newest")
@@ -260,11 +261,6 @@ def _check(params: QueryParams) -> None:
         number(params, name, 0, 2**63, 0)
     if any(natural(tag) is None for tag in params.get("tags", "0").split(",")):
         raise zod_refusal("tags", "invalid_type", "tags should be a number array")
-
-
-def _since(params: QueryParams, now: datetime) -> str:
-    days = PERIODS[params.get("period", "AllTime")]
-    return "" if days is None else (now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _pictures(store: CivitaiStore) -> Iterator[Picture]:

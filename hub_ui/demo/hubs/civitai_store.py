@@ -1,4 +1,8 @@
-"""CivitAI models of a data folder, found by model, version, file and hash."""
+"""CivitAI models of a data folder, found by model, version, file and hash, in the shape of each endpoint.
+
+Recordings keep the shape they were recorded in. Sample objects are written once, with everything in them, and are cut
+here to what each endpoint of August 2026 shows.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +58,9 @@ class CivitaiStore:
         Made when first asked for, because it reads every file whose hash the data leaves to the hub.
         """
         index: dict[str, list[tuple[Model, Json]]] = {}
-        for model, version in sorted(_versions(self.models.values()), key=_publication_date):
+        for model, version in sorted(
+            _versions(self.models.values()), key=lambda pair: str(pair[1].get("publishedAt") or "9")
+        ):
             files = with_measures(version, self.files)["files"]
             for value in {
                 str(value).upper() for file in files for value in (file.get("hashes") or {}).values() if value
@@ -66,7 +72,12 @@ class CivitaiStore:
 def load_civitai(folder: DataFolder) -> CivitaiStore:
     specs: Json = folder.files.get("civitai", {})
     files = {int(file_id): folder.hub_file(spec) for file_id, spec in specs.items()}
-    recorded = {int(data["id"]): data for data in _version_objects(folder)}
+    recorded = {
+        int(data["id"]): data
+        for pattern in ("civitai_info_sidecar_*.json", "civitai_version_*.json")
+        for data in folder.objects(pattern)
+        if "modelId" in data and "id" in data
+    }
     objects = {int(data["id"]): data for data in folder.objects("civitai_model_*.json") if "id" in data}
     for version in recorded.values():
         _adopt(objects, version)
@@ -112,33 +123,25 @@ def _measure_hashes(hashes: Json, known: HubFile) -> Json:
     return {name: value for name, value in filled.items() if not _LEFT_OPEN.fullmatch(str(value))}
 
 
-def _version_objects(folder: DataFolder) -> Iterator[Json]:
-    for pattern in ("civitai_info_sidecar_*.json", "civitai_version_*.json"):
-        yield from (data for data in folder.objects(pattern) if "modelId" in data and "id" in data)
-
-
 def _adopt(objects: dict[int, Json], version: Json) -> None:
     """A recorded version becomes part of its model, or a model of its own."""
     number = int(version["modelId"])
     shown = {key: value for key, value in version.items() if key != "model"}
-    model = objects.setdefault(number, {**_model_of(version), "modelVersions": []})
+    about = version.get("model") or {}
+    new = {
+        "id": number,
+        "name": about.get("name", f"Model {number}"),
+        "description": None,
+        "type": about.get("type", "LORA"),
+        "poi": about.get("poi", False),
+        "nsfw": about.get("nsfw", False),
+        "tags": [],
+        "stats": dict(version.get("stats") or {}),
+        "modelVersions": [],
+    }
+    model = objects.setdefault(number, new)
     if all(int(each["id"]) != int(version["id"]) for each in model["modelVersions"]):
         model["modelVersions"] = [*model["modelVersions"], shown]
-
-
-def _model_of(version: Json) -> Json:
-    stats = version.get("stats") or {}
-    model = version.get("model") or {}
-    return {
-        "id": int(version["modelId"]),
-        "name": model.get("name", f"Model {version['modelId']}"),
-        "description": None,
-        "type": model.get("type", "LORA"),
-        "poi": model.get("poi", False),
-        "nsfw": model.get("nsfw", False),
-        "tags": [],
-        "stats": dict(stats),
-    }
 
 
 def _has_bytes(data: Json, files: Mapping[int, HubFile]) -> bool:
@@ -148,10 +151,6 @@ def _has_bytes(data: Json, files: Mapping[int, HubFile]) -> bool:
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
     return ((model, version) for model in models for version in model.versions)
-
-
-def _publication_date(pair: tuple[Model, Json]) -> str:
-    return str(pair[1].get("publishedAt") or "9")
 
 
 PG, PG13, R, X, XXX = 1, 2, 4, 8, 16

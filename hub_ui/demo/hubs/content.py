@@ -1,4 +1,4 @@
-"""What a hub serves as a file: bytes of a known length that can be read from anywhere."""
+"""What a hub serves as a file: bytes of a known length that can be read from anywhere, their hashes, and generated weights."""
 
 from __future__ import annotations
 
@@ -243,14 +243,11 @@ def _tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
         return Noise(pattern=pattern, size=_tensor_bytes(dtype, shape))
-    return InMemory(data=_number(dtype, value) * math.prod(shape))
-
-
-def _number(dtype: str, value: float) -> bytes:
     if dtype == "BF16":
-        return struct.pack("<f", value)[2:]
-    kind = _SCALAR_FORMATS[dtype]
-    return struct.pack(kind, value if dtype in {"F16", "F32", "F64"} else int(value))
+        element = struct.pack("<f", value)[2:]
+    else:
+        element = struct.pack(_SCALAR_FORMATS[dtype], value if dtype in {"F16", "F32", "F64"} else int(value))
+    return InMemory(data=element * math.prod(shape))
 
 
 def _pattern(dtype: str, seed: int) -> bytes:
@@ -259,17 +256,13 @@ def _pattern(dtype: str, seed: int) -> bytes:
         return bytes(byte & 1 for byte in noise)
     if dtype not in _FLOAT_BITS:
         return noise
-    keep, always = _FLOAT_BITS[dtype]
-    elements = _PATTERN_BYTES // DTYPE_BYTES[dtype]
-    return _every(noise, keep, always, elements, DTYPE_BYTES[dtype])
-
-
-def _every(noise: bytes, keep: int, always: int, elements: int, width: int) -> bytes:
-    """Each element masked, done on the whole pattern as one integer because a Python loop would take a second."""
-    whole = int.from_bytes(noise, "little")
-    keep_all = int.from_bytes(keep.to_bytes(width, "little") * elements, "little")
-    always_all = int.from_bytes(always.to_bytes(width, "little") * elements, "little")
-    return ((whole & keep_all) | always_all).to_bytes(len(noise), "little")
+    width = DTYPE_BYTES[dtype]
+    # The whole pattern is masked as one integer, because a Python loop over its elements would take a second.
+    keep, always = (
+        int.from_bytes(bits.to_bytes(width, "little") * (_PATTERN_BYTES // width), "little")
+        for bits in _FLOAT_BITS[dtype]
+    )
+    return ((int.from_bytes(noise, "little") & keep) | always).to_bytes(_PATTERN_BYTES, "little")
 
 
 LORA_MEMBER = "output/flux_train_replicate/lora.safetensors"
@@ -286,13 +279,10 @@ def model_tar(lora: Content) -> Content:
 def tar_of(members: Mapping[str, Content]) -> Content:
     parts: list[Content] = []
     for name, content in members.items():
-        parts += [_tar_header(name, content.size), content, InMemory(data=b"\0" * (-content.size % tarfile.BLOCKSIZE))]
+        info = tarfile.TarInfo(name)
+        info.size = content.size
+        padding = InMemory(data=b"\0" * (-content.size % tarfile.BLOCKSIZE))
+        parts += [InMemory(data=info.tobuf(format=tarfile.USTAR_FORMAT)), content, padding]
     end = sum(part.size for part in parts) + 2 * tarfile.BLOCKSIZE
     parts.append(InMemory(data=b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
     return Joined(parts=tuple(parts))
-
-
-def _tar_header(name: str, size: int) -> Content:
-    info = tarfile.TarInfo(name)
-    info.size = size
-    return InMemory(data=info.tobuf(format=tarfile.USTAR_FORMAT))

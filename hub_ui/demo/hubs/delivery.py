@@ -69,9 +69,6 @@ class Delivery:
         path = str(request.scope["path"])
         if path in self.public_contents:
             return content_answer(request, self.public_contents[path], _headers(path))
-        return self._serve_signed(request, path)
-
-    def _serve_signed(self, request: Request, path: str) -> Response:
         query = request.query_params
         date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
         signature = query.get("X-Amz-Signature", "").encode()

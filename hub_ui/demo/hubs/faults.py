@@ -7,7 +7,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
@@ -92,7 +91,8 @@ class Faults:
             self.clear()
         if request.method == "POST":
             try:
-                self.add(*_parse(await request.body()))
+                data: Any = json.loads(await request.body())
+                self.add(*(Fault(**item) for item in (data if isinstance(data, list) else [data])))
             except (ValueError, TypeError, re.error) as error:
                 return json_answer({"error": str(error)}, 400)
         return json_answer([asdict(fault) for fault in self.coming()])
@@ -104,11 +104,6 @@ def _used(fault: Fault, hit: bool) -> Fault | None:
     if not hit or fault.times is None:
         return fault
     return replace(fault, times=fault.times - 1) if fault.times > 1 else None
-
-
-def _parse(body: bytes) -> Iterable[Fault]:
-    data: Any = json.loads(body)
-    return [Fault(**item) for item in (data if isinstance(data, list) else [data])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,12 +263,9 @@ class _Slow:
             last = at + step >= len(body)
             piece = {**message, "body": body[at : at + step], "more_body": not last or message.get("more_body", False)}
             await self.send(piece if body else message)
-            await self._rest(len(body[at : at + step]))
-
-    async def _rest(self, count: int) -> None:
-        now = time.monotonic()
-        self._until = max(self._until, now) + count / self.rate
-        await asyncio.sleep(self._until - now)
+            now = time.monotonic()
+            self._until = max(self._until, now) + len(body[at : at + step]) / self.rate
+            await asyncio.sleep(self._until - now)
 
 
 @dataclass(kw_only=True)
@@ -282,14 +274,14 @@ class _Truncated:
 
     send: Send
     size: int
-    _wait_for_disconnect: int = 0
+    _left: int = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             message = self._shorten(message)
         elif body := message.get("body", b""):
-            message = {**message, "body": body[: self._wait_for_disconnect]}
-            self._wait_for_disconnect -= len(message["body"])
+            message = {**message, "body": body[: self._left]}
+            self._left -= len(message["body"])
         await self.send(message)
 
     def _shorten(self, message: Message) -> Message:
@@ -298,11 +290,11 @@ class _Truncated:
         if message["status"] == 206:
             start, stop = (int(number) for number in re.findall(rb"[0-9]+", headers[b"content-range"])[:2])
             stop += 1
-        self._wait_for_disconnect = max(min(stop, self.size) - start, 0)
-        if message["status"] == 206 and self._wait_for_disconnect == 0:
+        self._left = max(min(stop, self.size) - start, 0)
+        if message["status"] == 206 and self._left == 0:
             headers[b"content-range"] = b"bytes */%d" % self.size
         elif message["status"] == 206:
-            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._wait_for_disconnect - 1, self.size)
-        headers[b"content-length"] = b"%d" % self._wait_for_disconnect
-        status = 416 if message["status"] == 206 and self._wait_for_disconnect == 0 else message["status"]
+            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._left - 1, self.size)
+        headers[b"content-length"] = b"%d" % self._left
+        status = 416 if message["status"] == 206 and self._left == 0 else message["status"]
         return {**message, "status": status, "headers": list(headers.items())}

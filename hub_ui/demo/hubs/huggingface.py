@@ -239,7 +239,9 @@ class HuggingFaceHub:
         if file.content is None:
             raise _refusal(404, "Entry not found", "EntryNotFound")
         headers = {**_commit_header(commit), "ETag": f'"{file.oid}"'}
-        return content_answer(request, file.content, headers, _media_type(file.path))
+        guessed = mimetypes.guess_type(file.path)[0] or ""
+        media_type = guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
+        return content_answer(request, file.content, headers, media_type)
 
     def raw(self, request: Request) -> Response:
         _, commit, file = self._file(request)
@@ -327,11 +329,6 @@ async def _read_paths(request: Request) -> tuple[list[str], bool]:
 def _entries_at(commit: Commit, paths: Iterable[str], expand: bool) -> list[Json]:
     known = {each if isinstance(each, str) else each.path: each for each in tree_entries(commit, "", recursive=True)}
     return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
-
-
-def _media_type(path: str) -> str:
-    guessed = mimetypes.guess_type(path)[0] or ""
-    return guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
 
 
 def _commit_header(commit: Commit) -> dict[str, str]:

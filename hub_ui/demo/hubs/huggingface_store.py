@@ -1,10 +1,10 @@
-"""Hugging Face repositories of a data folder."""
+"""Hugging Face repositories of a data folder, with their cards and the filters of `/api/models`."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -202,11 +202,15 @@ def _repo(folder: DataFolder, known: _Known, is_ghost: bool) -> Repo:
     entries = known.history.get("commits", [])
     files = {path: folder.hub_file(spec) for path, spec in known.listed.items() if isinstance(spec, dict)}
     commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(known, files),)
+    refs = {str(name): str(entry["sha"]) for entry in entries for name in entry.get("refs", [])}
     return Repo(
         id=known.name,
         info={**_describe(known, commits[0]), **known.info, "sha": commits[0].sha},
         commits=commits,
-        refs={**dict(_refs(entries)), **known.history.get("refs", {})},
+        refs={
+            **{str(name): str(entry["sha"]) for entry in entries for name in entry.get("refs", [])},
+            **known.history.get("refs", {}),
+        },
         access=known.listed.get("access") or next((file.access for file in files.values() if file.access), None),
         is_ghost=is_ghost,
     )
@@ -218,12 +222,6 @@ def _commit(folder: DataFolder, entry: Json) -> Commit:
         files[CARD] = InMemory(data=str(entry["readme"]).encode())
     title = str(entry.get("title", "Upload folder using huggingface_hub"))
     return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files.items()))
-
-
-def _refs(entries: Iterable[Json]) -> Iterator[tuple[str, str]]:
-    for entry in entries:
-        for name in entry.get("refs", []):
-            yield str(name), str(entry["sha"])
 
 
 def _only_commit(known: _Known, files: Mapping[str, HubFile]) -> Commit:
@@ -328,11 +326,6 @@ def _has_tags(repo: Repo, values: Sequence[str]) -> bool:
     return all(part.lower() in tags for value in values for part in value.split(",") if part)
 
 
-def _is_named(repo: Repo, values: Sequence[str]) -> bool:
-    """The search reads the id only."""
-    return all(word in repo.id.lower() for word in values[-1].lower().split())
-
-
 def _is_gated(repo: Repo, values: Sequence[str]) -> bool:
     wanted = values[-1]
     if wanted in ("auto", "manual"):
@@ -378,7 +371,8 @@ def _bounds(text: str) -> tuple[float, float] | None:
 
 _FILTERS: Mapping[str, Callable[[Repo, Sequence[str]], bool]] = {
     "filter": _has_tags,
-    "search": _is_named,
+    # The search reads the id only.
+    "search": lambda repo, values: all(word in repo.id.lower() for word in values[-1].lower().split()),
     "author": lambda repo, values: values[-1].lower() == repo.author.lower(),
     "pipeline_tag": lambda repo, values: repo.info.get("pipeline_tag") == values[-1],
     "gated": _is_gated,

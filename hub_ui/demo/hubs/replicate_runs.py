@@ -169,7 +169,10 @@ _REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
 
 
 def stream_answer(run: Callable[[], Json | None]) -> Response:
-    """`run` tells the prediction as it is now."""
+    """A prediction as server-sent events. `run` returns the prediction as it is now.
+
+    Source: replicate.com/docs/topics/predictions/streaming: events `output`, `error` and `done`.
+    """
     headers = {"Cache-Control": "no-store"}
     return StreamingResponse(_events(run), headers=headers, media_type="text/event-stream")
 

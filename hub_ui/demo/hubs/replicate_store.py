@@ -1,4 +1,4 @@
-"""Replicate models, versions, predictions and trainings of a data folder."""
+"""Replicate models, versions, predictions and trainings of a data folder, and the check of inputs by a schema."""
 
 from __future__ import annotations
 

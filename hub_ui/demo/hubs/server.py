@@ -64,7 +64,7 @@ def running_hubs(
             delivery=urls["delivery"],
         )
         apps = hub_apps(data, endpoints, run_seconds=run_seconds)
-        stack.enter_context(_run_servers(apps, sockets, endpoints.faults, around or _nothing_around))
+        stack.enter_context(_run_servers(apps, sockets, endpoints.faults, around or (lambda _name, app: app)))
         yield endpoints
 
 
@@ -110,10 +110,6 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     return bound
-
-
-def _nothing_around(_name: str, app: ASGIApp) -> ASGIApp:
-    return app
 
 
 @contextmanager

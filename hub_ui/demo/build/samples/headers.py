@@ -28,7 +28,7 @@ _AI_TOOLKIT_NAMES = {"flux1": "flux1", "qwen-image": "qwen_image", "wan": "wan_2
 
 
 def spec(weights: Weights) -> Json:
-    """The file as the local hubs generate it (see demo/hubs/weights.py)."""
+    """The file as the local hubs generate it (see demo/hubs/content.py)."""
     tensors = {name: [weights.dtype, shape] for name, shape in _tensors(weights)}
     alphas = {name: weights.alpha for name in tensors if name.endswith(".alpha")}
     return {"tensors": tensors, "metadata": _metadata(weights), "seed": weights.seed, "scalars": alphas}

@@ -108,7 +108,7 @@ def test_a_written_relation_wins() -> None:
 COMMIT = Commit(sha="1" * 40, date="2026-01-01T00:00:00.000Z", title="x", files={})
 SERVED = {"inferenceProviderMapping": {"fal-ai": {"status": "live"}, "replicate": {"status": "error"}}}
 LISTED = {"inferenceProviderMapping": [{"provider": "fal-ai", "status": "live"}]}
-LORA_HUGGINGFACE_QUERY = {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
+DIFFUSERS_LORA = {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
 
 
 def repo(name: str, access: str | None = None, **info: object) -> Repo:
@@ -151,10 +151,10 @@ def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
         ({"gated": "auto"}, "gated=true", True),
         ({"gated": "auto"}, "gated=auto", True),
         ({"gated": "auto"}, "gated=manual", False),
-        (LORA_HUGGINGFACE_QUERY, "filter=text-to-image&filter=diffusers&pipeline_tag=text-to-image", True),
-        (LORA_HUGGINGFACE_QUERY, "apps=drawthings", True),
-        (LORA_HUGGINGFACE_QUERY, "apps=ollama&apps=diffusionbee", True),
-        (LORA_HUGGINGFACE_QUERY, "apps=ollama", False),
+        (DIFFUSERS_LORA, "filter=text-to-image&filter=diffusers&pipeline_tag=text-to-image", True),
+        (DIFFUSERS_LORA, "apps=drawthings", True),
+        (DIFFUSERS_LORA, "apps=ollama&apps=diffusionbee", True),
+        (DIFFUSERS_LORA, "apps=ollama", False),
         ({}, "apps=drawthings", False),
         (SERVED, "inference=warm", True),
         (SERVED, "inference_provider=all", True),
