@@ -3,8 +3,6 @@
 Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

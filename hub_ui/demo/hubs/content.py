@@ -1,4 +1,4 @@
-"""What a hub serves as a file: bytes of a known length that can be read from anywhere, their hashes, and generated weights."""
+"""What a hub serves as a file: bytes of a known length that can be read from anywhere, and its hashes."""
 
 from __future__ import annotations
 

@@ -207,10 +207,7 @@ def _repo(folder: DataFolder, known: _Known, is_ghost: bool) -> Repo:
         id=known.name,
         info={**_describe(known, commits[0]), **known.info, "sha": commits[0].sha},
         commits=commits,
-        refs={
-            **{str(name): str(entry["sha"]) for entry in entries for name in entry.get("refs", [])},
-            **known.history.get("refs", {}),
-        },
+        refs={**refs, **known.history.get("refs", {})},
         access=known.listed.get("access") or next((file.access for file in files.values() if file.access), None),
         is_ghost=is_ghost,
     )
