@@ -8,7 +8,8 @@ from typing import Protocol
 
 from connectors.query import Page, Query
 from connectors.record import Lora
-from connectors.ref import HubName, Ref
+from connectors.ref import LOCAL, HubName, Ref
+from connectors.registry import ref_format
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,10 +61,6 @@ class LoraSource(Protocol):
         """Fetches the LoRA with every version and file. Raises NotFound when it is gone."""
         ...
 
-    def pin(self, ref: Ref) -> Ref:
-        """Resolves `ref` to a pinned version and a file. A branch or tag becomes the commit that it names now."""
-        ...
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Finds the bytes of a pinned ref. Raises AccessError when the hub refuses them.
 
@@ -85,3 +82,15 @@ class Connector(LoraSource, Protocol):
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """Fetches one page. It may have fewer LoRAs than the limit: what the hub can't filter is filtered here."""
         ...
+
+
+def pin(source: LoraSource, ref: Ref) -> Ref:
+    """Resolves `ref` to a pinned version and a file, without a request where it names both.
+
+    A branch or tag becomes the commit that it names now. Raises NotFound as `Lora.resolve` does.
+    """
+    has_file = ref.file is not None or ref_format(ref.hub).file is None
+    # A local file may be in the library under another name: its hash identifies it.
+    if ref.hub != LOCAL and ref.id and ref.is_pinned and has_file:
+        return ref
+    return source.get(ref).pin(ref)

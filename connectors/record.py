@@ -134,7 +134,7 @@ class Lora:
 
         The file is None if the version has no files. Raises NotFound if there is no such version or file.
         """
-        version = self.version(ref.version if ref.pinned else None)
+        version = self.version(ref.version if ref.is_pinned else None)
         if version is None:
             missing = f"no version {ref.version}" if ref.version else "no version to download"
             raise NotFound(f"“{self.title}” has {missing}. See {self.url}", hub=self.hub, url=self.url)

@@ -50,7 +50,7 @@ class Ref:
         return f"{self.hub}:{self.id}{version}{file}"
 
     @property
-    def pinned(self) -> bool:
+    def is_pinned(self) -> bool:
         """Whether the version names bytes that can't change under the same name."""
         return self.version is not None and is_pinned_version(self.hub, self.version)
 

@@ -144,6 +144,8 @@ _REPLICATE = Hub(
     ref=RefFormat(
         id=re.compile(rf"{NAME}/{NAME}"),
         pinned=_SHA256,
+        # A version has one file.
+        file=None,
         addresses=(
             # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
             re.compile(

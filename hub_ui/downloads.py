@@ -77,7 +77,7 @@ class Downloads:
             lora = self._lookup.fetch(ref)
         except (NetworkError, RateLimited) as error:
             # A pinned file may still come from a hub whose API is down. The newest version is not known then.
-            if not ref.pinned:
+            if not ref.is_pinned:
                 raise
             lora = self._lookup.remembered(ref, error)
         pinned = lora.pin(ref)
@@ -107,7 +107,7 @@ class Downloads:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:
             return self.queue.add(ref, title)
-        named = record.file.ref if ref.pinned and record.file is not None else ref
+        named = record.file.ref if ref.is_pinned and record.file is not None else ref
         return self.queue.add(named, title or record.title)
 
     def _pull_task(self, ref: Ref, on_progress: OnProgress, is_cancelled: IsCancelled) -> Entry:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from connectors.connector import pin
 from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
@@ -105,7 +106,7 @@ class Generation:
         if weight is None:
             weight = 1.0 if record.weight is None else record.weight
         return LoraInput(
-            ref=record.ref if record.ref.pinned else self._lookup.connector(ref.hub).pin(ref),
+            ref=record.ref if record.ref.is_pinned else pin(self._lookup.connector(ref.hub), ref),
             path=Path(),
             title=record.title,
             weight=weight,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from connectors import federation
 from connectors.claims.resolve import record_of, with_header
-from connectors.connector import Connector, LoraSource
+from connectors.connector import Connector, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.query import Query
@@ -118,7 +118,7 @@ class Lookup:
 
     def inspect(self, ref: Ref) -> Facts:
         """What the file itself proves: as known, else from its header, which is read once and then remembered."""
-        pinned = self.connector(ref.hub).pin(ref)
+        pinned = pin(self.connector(ref.hub), ref)
         try:
             keys = facts_keys(pinned, self._catalog.file(pinned).sha256)
         except NotFound:

@@ -44,10 +44,6 @@ class VisitorConnector:
         with refusals_for_visitors(self.label):
             return self.connector.get(ref)
 
-    def pin(self, ref: Ref) -> Ref:
-        with refusals_for_visitors(self.label):
-            return self.connector.pin(ref)
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         with refusals_for_visitors(self.label):
             found = self.connector.download(ref, lora)

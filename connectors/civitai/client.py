@@ -105,9 +105,6 @@ class CivitAI:
         file = next((file for file in version.files if file.ref.file in ids), None)
         return lora, file.ref if file else version.ref
 
-    def pin(self, ref: Ref) -> Ref:
-        return ref if ref.id and ref.pinned and ref.file else self.get(ref).pin(ref)
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub for the URL of the bytes, so that a refusal shows here and the key is sent to the hub alone.
 

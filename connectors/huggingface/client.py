@@ -19,7 +19,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from connectors.claims.base_models import spellings
-from connectors.connector import Download, HubDownload
+from connectors.connector import Download, HubDownload, pin
 from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.filter import filter_loras
 from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, same_site
@@ -135,35 +135,27 @@ class HuggingFace:
         with map_huggingface_errors(f"card of {ref.id}"):
             return parse.lora(info, self._web, card)
 
-    def pin(self, ref: Ref) -> Ref:
-        return ref if ref.pinned and ref.file else self._check_file(self.get(ref).pin(ref))
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""
-        ref = self._check_file(lora.pin(ref)) if lora else self.pin(ref)
-        commit, path = ref.version or "", ref.file or ""
-        url = hf_hub_url(ref.id, path, revision=commit, endpoint=self._web)
-        with map_huggingface_errors(f"{ref.id}/{path}"):
+        place = self.locate(lora.pin(ref) if lora else pin(self, ref))
+        url = hf_hub_url(place.repo, place.path, revision=place.commit, endpoint=self._web)
+        with map_huggingface_errors(f"{place.repo}/{place.path}"):
             found = get_hf_file_metadata(url, token=self.endpoint.token or False, timeout=READ_SECONDS)
         # Only LFS and Xet files have their SHA-256 as ETag; a small file's is git's own.
-        return replace(self.locate(ref), size=found.size, sha256=sha256(found.etag))
+        return replace(place, size=found.size, sha256=sha256(found.etag))
 
     def locate(self, ref: Ref) -> HubDownload:
-        path = ref.file or ""
+        if ref.file is None:
+            raise NotFound(f"Hugging Face lists no weight file of {ref.id} at this commit.", hub=self.name)
         return HubDownload(
             ref=ref,
-            name=path.rpartition("/")[2],
+            name=ref.file.rpartition("/")[2],
             endpoint=self._web,
             repo=ref.id,
             commit=ref.version or "",
-            path=path,
+            path=ref.file,
             token=self.endpoint.token,
         )
-
-    def _check_file(self, ref: Ref) -> Ref:
-        if ref.file is None:
-            raise NotFound(f"Hugging Face lists no weight file of {ref.id} at this commit.", hub=self.name)
-        return ref
 
     def _get(self, path: str, params: Table | Iterable[tuple[str, str]]) -> httpx2.Response:
         """The whole answer, its status checked, its size capped. Redirects are followed within the hub's own site."""

@@ -71,7 +71,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         updated_at=updated,
         tags=tags,
         access=availability.access,
-        versions=(version,) if version.ref.pinned else (),
+        versions=(version,) if version.ref.is_pinned else (),
         claims=(
             *card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),
             *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),

@@ -54,10 +54,6 @@ class Replicate:
             raise BadAnswer(f"Replicate answered about {ref.id} without a model.", hub=self.name)
         return lora
 
-    def pin(self, ref: Ref) -> Ref:
-        ref = ref.at(ref.version)
-        return ref if ref.pinned else self.get(ref).pin(ref)
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """The tar of the weights, at the URL that Replicate's own predictor loads fine-tunes from.
 
@@ -65,7 +61,7 @@ class Replicate:
         host; an endpoint of one's own has both in one place.
         """
         lora = lora or self.get(ref)
-        version, file = lora.resolve(ref.at(ref.version))
+        version, file = lora.resolve(ref)
         if file is None:
             raise DownloadsDisabled(f"{lora.title} has no weights to download. {version.access_note}", hub=self.name)
         return self._tar(version.ref, file.name)

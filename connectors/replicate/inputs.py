@@ -327,7 +327,7 @@ def slot(ref: Ref, access: Access = "open") -> str:
     """
     if ref.hub == LOCAL:
         raise UsageError(f"“{ref.id}” is a file of this computer, which Replicate can't fetch. Try it here instead.")
-    if not ref.pinned:
+    if not ref.is_pinned:
         raise UsageError(f"{ref} names no version. Choose one, so that the same file runs there.")
     if access != "open":
         error, message = _REFUSALS.get(access, _NO_DOWNLOAD)

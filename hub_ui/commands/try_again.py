@@ -8,6 +8,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from connectors.connector import pin
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights, UsageError
 from connectors.ref import Ref
 from connectors.weights import inspect
@@ -154,7 +155,7 @@ def _find_lora(built: Services, lora: UsedLora) -> Ref | None:
         # It is gone, or the hub can't be asked: its name and hash may still be known.
         with suppress(HubUiError):
             held = built.downloads.find_installed(ref)
-            return held.ref if held else built.lookup.connector("civitai").pin(ref)
+            return held.ref if held else pin(built.lookup.connector("civitai"), ref)
     for entry in built.library.entries():
         same_name = Path(entry.file).stem.casefold() == lora.name.casefold()
         if same_name or (lora.hash and entry.sha256.startswith(lora.hash)):

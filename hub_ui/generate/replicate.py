@@ -337,7 +337,7 @@ def _choose_model(request: GenerationRequest) -> Ref:
         raise UsageError("There is no LoRA to draw with. Choose one.")
     first = request.adapters[0]
     if first.ref.hub == "replicate":
-        if not first.ref.pinned:
+        if not first.ref.is_pinned:
             raise UsageError(f"{first.ref} names no version. Choose one, so that the same bytes run each time.")
         return first.ref
     for adapter in request.adapters[1:]:

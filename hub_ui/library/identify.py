@@ -153,7 +153,7 @@ class Identifier:
         for ref in self.seen(read.sha256):
             with suppress(NotFound):
                 lora = self.lora(ref)
-                if ref.pinned:
+                if ref.is_pinned:
                     yield lora, ref, "catalog"
         hashes: tuple[tuple[How, str | None], ...] = (
             ("SHA256", read.sha256.upper()),
@@ -283,9 +283,6 @@ class LocalFiles:
         )
         lora = Lora(ref=entry.ref.lora, title=entry.title, url="", versions=(version,), claims=claims)
         return with_header(lora, entry.ref, inspect_path(path).adapter) if path.is_file() else lora
-
-    def pin(self, ref: Ref) -> Ref:
-        return self._entry(ref).ref
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         return self.locate(ref)

@@ -111,7 +111,7 @@ class Library:
         `about` names the file and fills in its entry. `renew` returns the same download with a new address when a
         signed one has expired. Raises UsageError for a file of more than `most` bytes.
         """
-        if not download.ref.pinned:
+        if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
         meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled, most=most)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
@@ -124,7 +124,7 @@ class Library:
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks no hub."""
-        entry = self._entry_of(ref) if ref.pinned else None
+        entry = self._entry_of(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
     @disk_errors_as_messages()

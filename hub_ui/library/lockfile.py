@@ -210,7 +210,7 @@ class _Reader:
             raise self._error(number, "ref", f"can't be read: {error.message.rstrip('.')}") from error
         words, weight, is_local = values["trigger_words"] or [], values["weight"], ref.hub == LOCAL
         for key, is_wrong, what in (
-            ("ref", not ref.pinned, "names no fixed version"),
+            ("ref", not ref.is_pinned, "names no fixed version"),
             ("file", not is_safe_path(values["file"]), "is no safetensors file inside the library folder"),
             ("size", values["size"] < 0, "is below zero"),
             ("sha256", not _SHA256.fullmatch(values["sha256"]), "is not 64 lower-case hexadecimal digits"),

@@ -25,7 +25,7 @@ def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> 
 
 def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:
     """Those of `refs`, all that have the entry's bytes, that its file can be fetched from."""
-    return [ref for ref in refs if ref != entry.ref and ref.pinned]
+    return [ref for ref in refs if ref != entry.ref and ref.is_pinned]
 
 
 def pull_from_mirror(

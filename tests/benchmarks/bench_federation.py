@@ -46,9 +46,6 @@ class SlowHub:
     def get(self, ref: Ref) -> Lora:
         raise NotFound(f"{ref} is not here")
 
-    def pin(self, ref: Ref) -> Ref:
-        return ref
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotFound(f"{ref} is not here")
 

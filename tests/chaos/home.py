@@ -124,7 +124,7 @@ class Home:
 
     def _check_entry(self, entry: Entry) -> None:
         known = next((each for each in self.wanted if entry.answers_to(each.ref)), None)
-        if known is None or (entry.size, entry.sha256) != (known.size, known.sha256) or not entry.ref.pinned:
+        if known is None or (entry.size, entry.sha256) != (known.size, known.sha256) or not entry.ref.is_pinned:
             raise Broken(f"the lock file says of {entry.ref} what is not so: {entry}")
         path = self.library / entry.file
         if not path.is_file() or self._sha256(path) != entry.sha256:

@@ -49,9 +49,6 @@ class ExampleHub:
     def get(self, ref: Ref) -> Lora:
         return parse(table(self._session.json(f"/loras/{ref.id}")))
 
-    def pin(self, ref: Ref) -> Ref:
-        return ref if ref.pinned and ref.file else self.get(ref).pin(ref)
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         return self.locate((lora or self.get(ref)).pin(ref))
 

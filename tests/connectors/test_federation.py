@@ -47,9 +47,6 @@ class Told:
     def get(self, ref: Ref) -> Lora:
         raise NotImplementedError
 
-    def pin(self, ref: Ref) -> Ref:
-        raise NotImplementedError
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ import requests
 import connectors
 from connectors import federation
 from connectors.claims.resolve import flatten
-from connectors.connector import Connector, HttpDownload
+from connectors.connector import Connector, HttpDownload, pin
 from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.query import Query
 from connectors.ref import HubName
@@ -84,7 +84,7 @@ def test_a_safe_search_shows_nothing_stronger(hubs: HubEndpoints) -> None:
 def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
     civitai = _built(hubs, civitai="any")[0]
     ref = next(lora.ref for lora in civitai.search(Query()).loras if flatten(lora).access == "open")
-    download = civitai.download(civitai.pin(ref))
+    download = civitai.download(pin(civitai, ref))
     assert isinstance(download, HttpDownload)
     assert download.url.startswith(hubs.delivery)
     assert dict(download.headers) == {}

@@ -16,7 +16,7 @@ import connectors
 from connectors import federation
 from connectors.civitai import parse
 from connectors.claims.resolve import flatten
-from connectors.connector import Connector
+from connectors.connector import Connector, pin
 from connectors.errors import AccessError, NotFound
 from connectors.huggingface import parse as huggingface_parse
 from connectors.query import Query
@@ -151,6 +151,6 @@ def test_every_listed_lora_opens_pins_and_says_where_its_bytes_are(recorded_hubs
         connector = by_name[lora.hub]
         _is_complete(connector.get(lora.ref))
         with suppress(AccessError, NotFound):
-            pinned = connector.pin(lora.ref)
-            assert pinned.pinned
+            pinned = pin(connector, lora.ref)
+            assert pinned.is_pinned
             assert connector.download(pinned).ref == pinned

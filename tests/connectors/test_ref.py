@@ -130,7 +130,7 @@ def test_a_refusal_shows_no_control_characters_and_no_novel() -> None:
     ],
 )
 def test_only_what_can_t_change_is_pinned(text: str, pinned: bool) -> None:
-    assert Ref.parse(text).pinned is pinned
+    assert Ref.parse(text).is_pinned is pinned
 
 
 def test_a_ref_can_be_moved_to_a_version_and_back() -> None:
@@ -157,7 +157,7 @@ def test_every_file_of_a_repo_survives_printing(name: str, file: str) -> None:
 @given(st.text())
 def test_any_file_name_makes_a_ref_that_is_read_back(name: str) -> None:
     ref = local_ref(name, HASH)
-    assert ref.pinned
+    assert ref.is_pinned
     assert Ref.parse(str(ref)) == ref
 
 

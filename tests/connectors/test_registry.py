@@ -56,11 +56,11 @@ def test_a_hub_is_named_in_every_place_of_the_steps(hub: HubName) -> None:
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_connector_has_the_name_the_label_and_the_five_methods(hub: HubName) -> None:
+def test_a_connector_has_the_name_the_label_and_the_four_methods(hub: HubName) -> None:
     kind = pkgutil.resolve_name(HUBS[hub].connector)
     assert kind.__module__.startswith(f"connectors.{hub}")
     assert kind(Endpoint(hub=hub, label=HUBS[hub].label, url="http://127.0.0.1:1")).label == HUBS[hub].label
-    for method in ("search", "get", "pin", "download", "locate"):
+    for method in ("search", "get", "download", "locate"):
         ours, theirs = inspect.signature(getattr(kind, method)), inspect.signature(getattr(Connector, method))
         assert list(ours.parameters) == list(theirs.parameters)
 
@@ -74,7 +74,7 @@ def test_a_connector_is_built_from_an_endpoint_and_asks_nothing(hub: HubName) ->
 @pytest.mark.parametrize("hub", HUBS)
 def test_a_pinned_ref_of_the_hub_survives_printing(hub: HubName) -> None:
     parsed = Ref.parse(EXAMPLES[hub])
-    assert (str(parsed), parsed.hub, parsed.pinned) == (EXAMPLES[hub], hub, True)
+    assert (str(parsed), parsed.hub, parsed.is_pinned) == (EXAMPLES[hub], hub, True)
 
 
 def test_building_takes_the_hubs_that_have_an_address_with_their_keys() -> None:

@@ -24,7 +24,7 @@ from urllib3 import HTTPResponse
 
 import connectors
 from connectors.claims.resolve import flatten
-from connectors.connector import Connector
+from connectors.connector import Connector, pin
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref, is_id
@@ -94,7 +94,7 @@ def _id(answer: Any, key: str, otherwise: str) -> str:
 
 def _huggingface(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
     ref = Ref(hub="huggingface", id="sundayprint/risograph-weekend")
-    hubs["huggingface"].pin(ref)
+    pin(hubs["huggingface"], ref)
     return [hubs["huggingface"].get(ref)]
 
 

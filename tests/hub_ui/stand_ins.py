@@ -42,9 +42,6 @@ class Hub:
                 return lora
         raise NotFound(f"no {ref}", hub=self.name)
 
-    def pin(self, ref: Ref) -> Ref:
-        return self.get(ref).pin(ref)
-
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         return self.locate(ref)
 

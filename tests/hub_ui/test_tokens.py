@@ -21,7 +21,7 @@ import requests
 from PIL import Image
 
 import connectors
-from connectors.connector import HubDownload
+from connectors.connector import HubDownload, pin
 from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import HubName, Ref
@@ -184,7 +184,7 @@ def on_replicate(home: Path, hubs: HubEndpoints) -> None:
 
 
 def _trained(hubs: HubEndpoints) -> str | None:
-    return connectors.build({"replicate": hubs.replicate}, KEYS)[0].pin(Ref.parse("replicate:local/fog")).version
+    return pin(connectors.build({"replicate": hubs.replicate}, KEYS)[0], Ref.parse("replicate:local/fog")).version
 
 
 def on_bad_days(folder: Path, hubs: HubEndpoints) -> None:

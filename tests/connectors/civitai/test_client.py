@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.civitai.client import CivitAI
-from connectors.connector import HttpDownload
+from connectors.connector import HttpDownload, pin
 from connectors.errors import (
     BadAnswer,
     DownloadsDisabled,
@@ -189,17 +189,17 @@ def test_a_checkpoint_is_no_lora(server: Hub) -> None:
 
 @pytest.mark.parametrize("text", ["civitai:4128", "civitai:@41280", "civitai:4128@41280"])
 def test_pinning_names_version_and_file(server: Hub, text: str) -> None:
-    assert _holding(server).pin(Ref.parse(text)) == PIN
+    assert pin(_holding(server), Ref.parse(text)) == PIN
 
 
 def test_a_pinned_file_needs_no_request(server: Hub) -> None:
-    assert CivitAI(server.endpoint("civitai")).pin(PIN) == PIN
+    assert pin(CivitAI(server.endpoint("civitai")), PIN) == PIN
     assert server.asked == []
 
 
 def test_pinning_a_file_that_is_not_there_is_not_found(server: Hub) -> None:
     with pytest.raises(NotFound):
-        _holding(server).pin(Ref.parse("civitai:4128#7"))
+        pin(_holding(server), Ref.parse("civitai:4128#7"))
 
 
 def test_a_download_is_asked_for_by_file_and_its_target_taken(server: Hub, elsewhere: Hub) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.connector import HubDownload
+from connectors.connector import HubDownload, pin
 from connectors.errors import BadAnswer, Gated, HubDown, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.huggingface.client import HuggingFace
 from connectors.query import Query
@@ -198,17 +198,17 @@ def test_a_repo_without_a_card_is_not_asked_for_one(server: Hub) -> None:
 def test_a_branch_is_resolved_and_never_kept(server: Hub) -> None:
     connector = _holding(server)
     server.answers[f"{MODEL}/revision/refs%2Fpr%2F1"] = said(huggingface_item())
-    assert connector.pin(REF.at("refs/pr/1")) == PIN
+    assert pin(connector, REF.at("refs/pr/1")) == PIN
 
 
 def test_a_pinned_file_needs_no_request(server: Hub) -> None:
-    assert HuggingFace(server.endpoint("huggingface")).pin(PIN) == PIN
+    assert pin(HuggingFace(server.endpoint("huggingface")), PIN) == PIN
     assert server.asked == []
 
 
 def test_pinning_a_file_that_is_not_there_is_not_found(server: Hub) -> None:
     with pytest.raises(NotFound, match="no file other"):
-        _holding(server).pin(REF.at(None, "other.safetensors"))
+        pin(_holding(server), REF.at(None, "other.safetensors"))
 
 
 def test_a_download_knows_size_and_hash_before_a_byte_is_fetched(server: Hub, elsewhere: Hub) -> None:

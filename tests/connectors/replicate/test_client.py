@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.connector import HttpDownload
+from connectors.connector import HttpDownload, pin
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.http.session import Endpoint
 from connectors.query import Query
@@ -29,7 +29,7 @@ def _listing(server: Hub, *models: Any, following: str | None = None) -> Replica
 
 def test_without_a_key_nothing_is_asked(server: Hub) -> None:
     connector = _connector(server, token=None)
-    for call in (lambda: connector.search(Query()), lambda: connector.get(REF), lambda: connector.pin(REF)):
+    for call in (lambda: connector.search(Query()), lambda: connector.get(REF), lambda: pin(connector, REF)):
         with pytest.raises(KeyRequired, match="Replicate wants a key for every call"):
             call()
     assert server.asked == []
@@ -122,18 +122,18 @@ def test_an_older_version_is_shown_as_it_was(server: Hub) -> None:
 
 def test_pinning_takes_the_latest_version(server: Hub) -> None:
     server.answers[MODEL] = said(replicate_model())
-    assert _connector(server).pin(REF) == REF.at(HASH)
+    assert pin(_connector(server), REF) == REF.at(HASH)
 
 
 def test_a_pinned_version_needs_no_request(server: Hub) -> None:
-    assert _connector(server).pin(REF.at(HASH)) == REF.at(HASH)
+    assert pin(_connector(server), REF.at(HASH)) == REF.at(HASH)
     assert server.asked == []
 
 
 def test_a_model_without_versions_has_nothing_to_pin(server: Hub) -> None:
     server.answers[MODEL] = said(replicate_model(latest_version=None))
     with pytest.raises(NotFound):
-        _connector(server).pin(REF)
+        pin(_connector(server), REF)
 
 
 def test_the_weights_are_a_tar_at_the_hubs_own_address(server: Hub) -> None:

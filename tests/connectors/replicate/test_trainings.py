@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from connectors.claims.resolve import flatten
+from connectors.connector import pin
 from connectors.errors import KeyRequired, Paid, UsageError
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
@@ -65,7 +66,7 @@ def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints
     ref = ref_of(trainings.runs.follow(trainings.start(_order(), _zip())))
     assert ref is not None
     hub = Replicate(_endpoint(hubs))
-    assert hub.pin(Ref.parse("replicate:local/fog")) == ref
+    assert pin(hub, Ref.parse("replicate:local/fog")) == ref
     assert flatten(hub.get(ref)).trigger_words == ("FGHRBR",)
     tar = f"{hubs.replicate}/local/fog/versions/{ref.version}/_weights"
     assert requests.head(tar, allow_redirects=True, timeout=5).status_code == 200

@@ -60,7 +60,7 @@ def test_pictures_become_a_lora_and_its_ref_is_printed(hubs: HubEndpoints, line:
         50,
     )
     assert said["ref"].startswith("replicate:local/fog@")
-    assert Ref.parse(said["ref"]).pinned
+    assert Ref.parse(said["ref"]).is_pinned
 
 
 def test_the_new_lora_is_in_the_catalog_with_what_was_asked_for(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import connectors
-from connectors.connector import Connector
+from connectors.connector import Connector, pin
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library.download.http import DownloadOptions
@@ -51,7 +51,7 @@ def pull(
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Entry:
     connector = connector_of(hubs, hub)
-    pinned = connector.pin(Ref.parse(REFS[hub]))
+    pinned = pin(connector, Ref.parse(REFS[hub]))
     download = connector.download(pinned)
     return library.pull(
         download,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors import errors
+from connectors.connector import pin
 from connectors.http.retry import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.faults import Fault
@@ -76,7 +77,7 @@ def begun(start: str, hubs: HubEndpoints, hub: HubName, folder: Path) -> Library
             pull(hubs, hub, first)
         hubs.faults.clear()
         # huggingface_hub keeps what came in its own cache.
-        kept = first.partial_bytes(connector_of(hubs, hub).pin(Ref.parse(REFS[hub])))
+        kept = first.partial_bytes(pin(connector_of(hubs, hub), Ref.parse(REFS[hub])))
         assert (weights_in(first), kept) == ([], 0 if hub == "huggingface" else 900)
     return library_in(folder)
 

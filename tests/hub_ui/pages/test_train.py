@@ -81,7 +81,7 @@ def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: 
     made = steps[-1][0]
     ref = Ref.parse(made.split('data-ref="')[1].split('"')[0])
     lora = trainer.services.catalog.lora(ref)
-    assert (ref.id, ref.pinned) == ("local/boat", True)
+    assert (ref.id, ref.is_pinned) == ("local/boat", True)
     assert "BOATX" in record_of(lora, ref).trigger_words
 
 
