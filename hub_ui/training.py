@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
-from connectors.replicate.trainings import Order, Trainings, lora_of, result_of, terms_of
+from connectors.replicate.trainings import Order, list_running, lora_of, start_training, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.services import Services
@@ -62,16 +62,8 @@ class _Item:
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _ImageFacts:
-    """An image's shorter side, and whether the camera wrote into it where that was."""
-
-    side: int
-    has_place: bool
-
-
 def training_set(path: Path) -> TrainingSet:
-    """Of a folder, or a zip of one. Raises UsageError for what could not be trained on."""
+    """Reads a folder, or a zip of one. Raises UsageError for what could not be trained on."""
     items = list(_read_folder(path) if path.is_dir() else _read_zip(path))
     images = [item for item in items if item.suffix in FORMATS]
     texts = {item.stem: item for item in items if item.suffix == _CAPTION}
@@ -80,7 +72,7 @@ def training_set(path: Path) -> TrainingSet:
             f"{path} holds {len(images)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
             f"They may be {', '.join(FORMATS)}."
         )
-    facts = [_check_image(item) for item in images]
+    headers = [_check_image(item) for item in images]
     captions = [texts.get(item.stem) for item in images]
     zipped = _pack(images, captions)
     if len(zipped) >= MOST_UPLOADED:
@@ -88,12 +80,24 @@ def training_set(path: Path) -> TrainingSet:
             f"The pictures have {len(zipped) // 2**20} MB together; Replicate takes less than 100. Make them smaller."
         )
     count = sum(caption is not None for caption in captions)
-    notes = tuple(_notes(facts, left_out=len(items) - len(images) - count))
-    return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=notes)
+    places = sum(has_place for _, has_place in headers)
+    small = sum(side < _SMALL_SIDE for side, _ in headers)
+    left_out = len(items) - len(images) - count
+    notes = (
+        (len(images) < _USUAL, f"{len(images)} pictures are few: {_USUAL} or more train better."),
+        (
+            places,
+            f"Pictures that say where they were taken: {places}. That goes along; take it out first if it is private.",
+        ),
+        (small, f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."),
+        (left_out, f"Left out, as they are neither pictures nor captions of one: {left_out} files."),
+    )
+    shown = tuple(note for applies, note in notes if applies)
+    return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
 
 
 def _read_folder(folder: Path) -> Iterator[_Item]:
-    """Files directly in it. Links are left alone: they may lead anywhere."""
+    """The files directly in it. Links are left alone: they may lead anywhere."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
     files = [path for path in files if not _is_litter(path.name)]
     _check_size(folder, len(files), sum(path.stat().st_size for path in files if _is_used(path.suffix)))
@@ -141,23 +145,26 @@ def _check_size(path: Path, files: int, size: int) -> None:
         raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
 
 
-def _check_image(item: _Item) -> _ImageFacts:
-    """All of it is decoded: a damaged image would fail on Replicate, after it was paid for."""
+def _check_image(item: _Item) -> tuple[int, bool]:
+    """Its shorter side, and whether it says where it was taken.
+
+    All of it is decoded: a damaged image would fail on Replicate, after it was paid for.
+    """
     try:
         with Image.open(io.BytesIO(item.data)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
             image.load()
-            facts = _ImageFacts(side=min(image.size), has_place=bool(image.getexif().get_ifd(_GPS)))
+            side, has_place = min(image.size), bool(image.getexif().get_ifd(_GPS))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
-    if facts.side < _LEAST_SIDE:
-        raise UsageError(f"“{item.name[:80]}” is only {facts.side} pixels wide or high. Take it out.")
-    return facts
+    if side < _LEAST_SIDE:
+        raise UsageError(f"“{item.name[:80]}” is only {side} pixels wide or high. Take it out.")
+    return side, has_place
 
 
 def _pack(images: Sequence[_Item], captions: Sequence[_Item | None]) -> bytes:
-    """Numbered, since names mean nothing to the trainer and may be private. The same images give the same zip."""
+    """Numbers the files, since names mean nothing to the trainer and may be private. Equal images make equal zips."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as zipped:
         for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
@@ -172,17 +179,6 @@ def _pack(images: Sequence[_Item], captions: Sequence[_Item | None]) -> bytes:
     return data.getvalue()
 
 
-def _notes(facts: Sequence[_ImageFacts], left_out: int) -> Iterator[str]:
-    if len(facts) < _USUAL:
-        yield f"{len(facts)} pictures are few: {_USUAL} or more train better."
-    if places := sum(each.has_place for each in facts):
-        yield f"Pictures that say where they were taken: {places}. That goes along; take it out first if it is private."
-    if small := sum(each.side < _SMALL_SIDE for each in facts):
-        yield f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."
-    if left_out:
-        yield f"Left out, as they are neither pictures nor captions of one: {left_out} files."
-
-
 def _is_used(suffix: str) -> bool:
     return suffix.lower() in (*FORMATS, _CAPTION)
 
@@ -191,65 +187,55 @@ def _is_litter(name: str) -> bool:
     return any(part in _LITTER or part.startswith("._") for part in PurePosixPath(name).parts)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Trainer:
-    services: Services
-    trainings: Trainings = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "trainings", Trainings(runs=Runs(self.services.replicate)))
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._runs = Runs(services.replicate)
 
     def need_key(self) -> None:
         """Raises KeyRequired with what to do."""
-        self.trainings.runs.need_key("Training a LoRA")
+        self._runs.need_key("Training a LoRA")
 
-    def start(self, order: Order, pictures: TrainingSet) -> Run:
-        """Uploads and starts. It goes on there whatever happens here, and is paid for."""
-        return self.trainings.start(order, pictures.zipped)
+    def start(self, order: Order, images: TrainingSet) -> Run:
+        """Uploads the images and starts. From then on the training is paid for, whatever happens here."""
+        return start_training(self._runs, order, images.zipped)
 
     def follow(self, run: Run, on_progress: Callable[[Step], None]) -> tuple[Run, Ref]:
-        """Until it is over; what it made is in the catalog then. Raises HubUiError for one that made nothing."""
-        ended = self.trainings.runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
-        ref = result_of(ended)
-        self._remember(ended, ref)
-        return ended, ref
-
-    def get(self, run_id: str) -> Run:
-        return self.trainings.runs.get("trainings", run_id)
-
-    def cancel(self, run_id: str) -> Run:
-        return self.trainings.runs.cancel(self.trainings.runs.get("trainings", run_id))
-
-    def under_way(self) -> tuple[Run, ...]:
-        return self.trainings.under_way()
-
-    def close(self) -> None:
-        self.trainings.runs.close()
-
-    def _remember(self, ended: Run, ref: Ref) -> None:
-        """With what its owner asked for, which no one else can know, and what the hub says of it now."""
-        lora = lora_of(ended)
-        if lora is not None:
-            self.services.catalog.add([lora])
-        # What the training itself says is there, and enough.
+        """Waits until the training is over, and adds its LoRA to the catalog. Raises HubUiError if it made none."""
+        run = self._runs.follow(run, on_progress=lambda now: on_progress(step_of(now)))
+        lora = lora_of(run)
+        ref = lora.versions[0].ref
+        # The training itself knows what its owner wanted; what the hub says now is added where it answers.
+        self.services.catalog.add([lora])
         with suppress(HubUiError):
             self.services.lookup.get(ref)
+        return run, ref
+
+    def get(self, run_id: str) -> Run:
+        return self._runs.get("trainings", run_id)
+
+    def cancel(self, run_id: str) -> Run:
+        return self._runs.cancel(self.get(run_id))
+
+    def list_running(self) -> tuple[Run, ...]:
+        return list_running(self._runs)
+
+    def close(self) -> None:
+        self._runs.close()
 
 
-def price(order: Order, pictures: TrainingSet) -> str:
+def price(order: Order, images: TrainingSet) -> str:
     """What is sent, how long it takes, and what it costs, before anything is sent."""
     expected = training_price(order.steps)
     minutes, cost = round((expected.seconds or 0) / 60), format_range(expected.low or 0, expected.high or 0)
     return (
-        f"{pictures.images} pictures, {pictures.captions} with a caption: {order.steps} steps at rank {order.rank} "
+        f"{images.images} pictures, {images.captions} with a caption: {order.steps} steps at rank {order.rank} "
         f"take about {minutes} minutes on Replicate and cost about {cost}."
     )
 
 
-def step_of(now: Run) -> Step:
-    if now.status == "starting":
+def step_of(run: Run) -> Step:
+    if run.status == "starting":
         return Step(stage="Waiting for a machine on Replicate", done=0, total=0)
-    steps = terms_of(now).steps
-    if now.progress is None or not steps:
-        return Step(stage="Training on Replicate", done=0, total=0)
-    return Step(stage="Training on Replicate", done=round(now.progress * steps), total=steps)
+    total = 0 if run.progress is None else terms_of(run).steps or 0
+    return Step(stage="Training on Replicate", done=round((run.progress or 0) * total), total=total)

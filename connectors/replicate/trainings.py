@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.http.json_fields import count, table, tables, text
 from connectors.record import Lora
-from connectors.ref import Ref, is_id
+from connectors.ref import is_id
 from connectors.replicate import parse
-from connectors.replicate.runs import UNDER_WAY, IsCancelled, Run, Runs
+from connectors.replicate.runs import UNDER_WAY, Run, Runs
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
@@ -53,62 +52,45 @@ class Terms:
     steps: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trainings:
-    runs: Runs
-    trainer: ClassVar[str] = TRAINER
-    version: ClassVar[str] = TRAINER_VERSION
-
-    def start(self, order: Order, zipped: bytes, *, is_cancelled: IsCancelled | None = None) -> Run:
-        """Creates the model if there is none, uploads the images and starts the training."""
-        self.runs.need_key("Training a LoRA")
-        order.check()
-        try:
-            self.runs.model(order.destination)
-        except NotFound:
-            # A new model is private, since the images may show people.
-            owner, _, name = order.destination.partition("/")
-            model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
-            self.runs.json("/v1/models", method="POST", json=model)
-        inputs = {
-            "input_images": self.runs.upload("pictures.zip", zipped, "application/zip"),
-            "trigger_word": order.trigger_word,
-            "lora_rank": order.rank,
-            "steps": order.steps,
-            "autocaption": order.captions,
-        }
-        body = {"destination": order.destination, "input": inputs}
-        path = f"/v1/models/{self.trainer}/versions/{self.version}/trainings"
-        return self.runs.start("trainings", path, body, is_cancelled=is_cancelled)
-
-    def under_way(self) -> tuple[Run, ...]:
-        """Trainings of this key that are not over, newest first."""
-        listed = tables(self.runs.json("/v1/trainings").get("results"))
-        ids = (text(each.get("id"), 64) for each in listed if text(each.get("status")) in UNDER_WAY)
-        found = (self.runs.get("trainings", run_id) for run_id in ids if run_id)
-        return tuple(run for run in found if not run.over)
+def start_training(runs: Runs, order: Order, zipped: bytes) -> Run:
+    """Creates the model if there is none, uploads the images and starts the training."""
+    runs.need_key("Training a LoRA")
+    order.check()
+    try:
+        runs.model(order.destination)
+    except NotFound:
+        # A new model is private, since the images may show people.
+        owner, _, name = order.destination.partition("/")
+        model = {"owner": owner, "name": name, "visibility": "private", "hardware": _HARDWARE}
+        runs.json("/v1/models", method="POST", json=model)
+    inputs = {
+        "input_images": runs.upload("pictures.zip", zipped, "application/zip"),
+        "trigger_word": order.trigger_word,
+        "lora_rank": order.rank,
+        "steps": order.steps,
+        "autocaption": order.captions,
+    }
+    path = f"/v1/models/{TRAINER}/versions/{TRAINER_VERSION}/trainings"
+    return runs.start("trainings", path, {"destination": order.destination, "input": inputs})
 
 
-def lora_of(run: Run) -> Lora | None:
-    """The LoRA that a finished training made, with its settings as claims; None if there is none yet."""
-    return parse.lora_of_training(run.data)
+def list_running(runs: Runs) -> tuple[Run, ...]:
+    """Trainings of this key that are not over, newest first."""
+    listed = tables(runs.json("/v1/trainings").get("results"))
+    ids = (text(each.get("id"), 64) for each in listed if text(each.get("status")) in UNDER_WAY)
+    found = (runs.get("trainings", run_id) for run_id in ids if run_id)
+    return tuple(run for run in found if not run.over)
 
 
-def ref_of(run: Run) -> Ref | None:
-    lora = lora_of(run)
-    version = lora.version(None) if lora else None
-    return version.ref if version else None
-
-
-def result_of(ended: Run) -> Ref:
-    """The version that a training made. Raises HubUiError with Replicate's reason if there is none."""
-    ref = ref_of(ended)
-    if ref is not None and ended.status == "succeeded":
-        return ref
-    if ended.status in ("canceled", "aborted"):
-        raise HubUiError(f"Training {ended.id} was cancelled. Start it again to have its LoRA.", hub="replicate")
-    said = " ".join((ended.error or "it doesn't say why").split())[:400].rstrip(".")
-    raise HubUiError(f"Training {ended.id} failed: {said}. https://replicate.com/p/{ended.id}", hub="replicate")
+def lora_of(run: Run) -> Lora:
+    """The LoRA of a training, with its settings as claims. Raises HubUiError with the reason if it made none."""
+    lora = parse.lora_of_training(run.data)
+    if lora is not None and lora.versions and run.status == "succeeded":
+        return lora
+    if run.status in ("canceled", "aborted"):
+        raise HubUiError(f"Training {run.id} was cancelled. Start it again to have its LoRA.", hub="replicate")
+    reason = " ".join((run.error or "it doesn't say why").split())[:400].rstrip(".")
+    raise HubUiError(f"Training {run.id} failed: {reason}. https://replicate.com/p/{run.id}", hub="replicate")
 
 
 def terms_of(run: Run) -> Terms:

@@ -43,7 +43,7 @@ class Train(JsonOption):
         if self.follow and self.cancel:
             raise UsageError("Either --follow or --cancel a training.")
         chosen = settings.from_environment(os.environ)
-        with services.build(chosen) as built, closing(Trainer(services=built)) as trainer:
+        with services.build(chosen) as built, closing(Trainer(built)) as trainer:
             if self.cancel:
                 run = trainer.cancel(self.cancel)
                 if terminal.json:

@@ -45,7 +45,7 @@ class TrainPage:
 
 
 def connect(page: TrainPage, services: Services, render: Renderer) -> None:
-    trainer = Trainer(services=services)
+    trainer = Trainer(services)
 
     def on_view(now: View) -> Any:
         return list_html(trainer, render) if now.page == "train" else gr.skip()
@@ -138,6 +138,6 @@ def handle_click(trainer: Trainer, render: Renderer, act: dict[str, Any]) -> Ite
 def list_html(trainer: Trainer, render: Renderer) -> str:
     """The trainings under way with this key, or why they can't be listed."""
     try:
-        return render("training_list", runs=trainer.under_way(), problem="")
+        return render("training_list", runs=trainer.list_running(), problem="")
     except HubUiError as error:
         return render("training_list", runs=(), problem=error.message)

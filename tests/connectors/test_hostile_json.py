@@ -109,7 +109,7 @@ def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> N
         assert path in (("id",), ("status",))
         return
     assert run.progress is None or 0 <= run.progress <= 1
-    _is_fine(trainings.lora_of(run))
+    _is_fine(replicate_parse.lora_of_training(run.data))
     trainings.terms_of(run)
 
 

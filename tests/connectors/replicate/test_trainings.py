@@ -13,12 +13,13 @@ import requests
 
 from connectors.claims.resolve import flatten
 from connectors.connector import pin
-from connectors.errors import KeyRequired, Paid, UsageError
+from connectors.errors import HubUiError, KeyRequired, Paid, UsageError
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
+from connectors.replicate import parse
 from connectors.replicate.client import Replicate
 from connectors.replicate.runs import PollInterval, Run, Runs
-from connectors.replicate.trainings import TRAINER_VERSION, Order, Trainings, lora_of, ref_of, terms_of
+from connectors.replicate.trainings import TRAINER_VERSION, Order, list_running, lora_of, start_training, terms_of
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
@@ -35,8 +36,8 @@ def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
     return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=token)
 
 
-def _trainings(hubs: HubEndpoints, **fields: Any) -> Trainings:
-    return Trainings(runs=Runs(_endpoint(hubs, **fields), poll=PollInterval(first=0.02, most=0.05)))
+def _runs(hubs: HubEndpoints, **fields: Any) -> Runs:
+    return Runs(_endpoint(hubs, **fields), poll=PollInterval(first=0.02, most=0.05))
 
 
 def _zip() -> bytes:
@@ -52,19 +53,17 @@ def _order(**fields: Any) -> Order:
 
 
 def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    ended = trainings.runs.follow(trainings.start(_order(), _zip()))
+    runs = _runs(hubs)
+    ended = runs.follow(start_training(runs, _order(), _zip()))
     lora = lora_of(ended)
-    assert lora is not None
     record = flatten(lora)
     assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 8)
-    assert str(ref_of(ended)).startswith("replicate:local/fog@")
+    assert str(lora.versions[0].ref).startswith("replicate:local/fog@")
 
 
 def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    ref = ref_of(trainings.runs.follow(trainings.start(_order(), _zip())))
-    assert ref is not None
+    runs = _runs(hubs)
+    ref = lora_of(runs.follow(start_training(runs, _order(), _zip()))).versions[0].ref
     hub = Replicate(_endpoint(hubs))
     assert pin(hub, Ref.parse("replicate:local/fog")) == ref
     assert flatten(hub.get(ref)).trigger_words == ("FGHRBR",)
@@ -73,14 +72,14 @@ def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints
 
 
 def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    refs = {ref_of(trainings.runs.follow(trainings.start(_order(), _zip()))) for _ in range(2)}
+    runs = _runs(hubs)
+    refs = {lora_of(runs.follow(start_training(runs, _order(), _zip()))).versions[0].ref for _ in range(2)}
     assert len(refs) == 2
-    assert trainings.runs.model("local/fog")["visibility"] == "private"
+    assert runs.model("local/fog")["visibility"] == "private"
 
 
 def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
-    run = _trainings(hubs).start(_order(captions=False), _zip())
+    run = start_training(_runs(hubs), _order(captions=False), _zip())
     asked = dict(run.data["input"])
     assert asked.pop("input_images").startswith(f"{hubs.replicate}/v1/files/")
     assert asked == {"trigger_word": "FGHRBR", "lora_rank": 8, "steps": 100, "autocaption": False}
@@ -88,40 +87,42 @@ def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
 
 
 def test_progress_is_heard_on_the_way(hubs: HubEndpoints) -> None:
-    trainings, heard = _trainings(hubs), list[float]()
-    started = trainings.start(_order(), _zip())
-    trainings.runs.follow(started, on_progress=lambda run: heard.append(run.progress or 0.0))
+    runs, heard = _runs(hubs), list[float]()
+    started = start_training(runs, _order(), _zip())
+    runs.follow(started, on_progress=lambda run: heard.append(run.progress or 0.0))
     assert heard == sorted(heard)
     assert any(0 < progress < 1 for progress in heard)
 
 
 def test_a_cancelled_training_makes_nothing(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    ended = trainings.runs.follow(trainings.start(_order(), _zip()), is_cancelled=lambda: True)
-    assert (ended.status, lora_of(ended), ref_of(ended)) == ("canceled", None, None)
-    assert trainings.runs.model("local/fog")["latest_version"] is None
+    runs = _runs(hubs)
+    ended = runs.follow(start_training(runs, _order(), _zip()), is_cancelled=lambda: True)
+    assert (ended.status, parse.lora_of_training(ended.data)) == ("canceled", None)
+    with pytest.raises(HubUiError, match="was cancelled"):
+        lora_of(ended)
+    assert runs.model("local/fog")["latest_version"] is None
 
 
 def test_pictures_that_are_no_zip_fail_there(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    ended = trainings.runs.follow(trainings.start(_order(), b"no zip"))
+    runs = _runs(hubs)
+    ended = runs.follow(start_training(runs, _order(), b"no zip"))
     assert (ended.status, ended.error) == ("failed", "input_images must be a zip file")
 
 
 def test_another_s_place_is_refused(hubs: HubEndpoints) -> None:
     with pytest.raises(KeyRequired, match="You do not have permission to create a model for that owner"):
-        _trainings(hubs).start(_order(destination="stranger/fog"), _zip())
+        start_training(_runs(hubs), _order(destination="stranger/fog"), _zip())
 
 
 def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
     hubs.faults.add(Fault(kind="status", status=402, match="/trainings$", hub="replicate"))
     with pytest.raises(Paid, match="wants credit"):
-        _trainings(hubs).start(_order(), _zip())
+        start_training(_runs(hubs), _order(), _zip())
 
 
 def test_without_a_key_nothing_begins(hubs: HubEndpoints) -> None:
     with pytest.raises(KeyRequired, match="Training a LoRA on Replicate needs a key"):
-        _trainings(hubs, token=None).start(_order(), _zip())
+        start_training(_runs(hubs, token=None), _order(), _zip())
 
 
 @pytest.mark.parametrize(
@@ -143,12 +144,13 @@ def test_an_order_that_can_t_be_met_is_told_first(fields: dict[str, Any], words:
 
 
 def test_trainings_that_are_not_over_are_listed(hubs: HubEndpoints) -> None:
-    trainings = _trainings(hubs)
-    started = trainings.start(_order(), _zip())
-    assert [run.id for run in trainings.under_way()] in ([started.id], [])
-    trainings.runs.follow(started)
-    assert trainings.under_way() == ()
+    runs = _runs(hubs)
+    started = start_training(runs, _order(), _zip())
+    assert [run.id for run in list_running(runs)] in ([started.id], [])
+    runs.follow(started)
+    assert list_running(runs) == ()
 
 
 def test_an_unfinished_training_names_no_lora() -> None:
-    assert ref_of(Run(kind="trainings", id="a", status="processing")) is None
+    with pytest.raises(HubUiError, match="it doesn't say why"):
+        lora_of(Run(kind="trainings", id="a", status="processing"))

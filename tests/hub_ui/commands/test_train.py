@@ -14,7 +14,7 @@ from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import Run, Runs
-from connectors.replicate.trainings import Order, Trainings
+from connectors.replicate.trainings import Order, start_training
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.demo.hubs.faults import Fault
@@ -122,7 +122,7 @@ def test_a_training_is_cancelled_by_its_id(
     # Long enough to be running still when it is cancelled, however slow the machine.
     with answering(copied(tmp_path / "long"), monkeypatch, run_seconds=600) as hubs:
         endpoint = Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token="r8_test")
-        started = Trainings(runs=Runs(endpoint)).start(order, training_set(Path(pictures)).zipped)
+        started = start_training(Runs(endpoint), order, training_set(Path(pictures)).zipped)
         assert line("train", "--cancel", started.id) == (0, {"id": started.id, "status": "canceled"})
         code, said = line("train", "--follow", started.id)
     assert (code, said["message"]) == (

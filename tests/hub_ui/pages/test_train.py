@@ -50,12 +50,12 @@ def lasting(data: Path, tmp_path: Path) -> Iterator[Trainer]:
         running_hubs(data, run_seconds=600) as hubs,
         services.build(demo_settings(home, home / "loras", hubs)) as built,
     ):
-        yield Trainer(services=built)
+        yield Trainer(built)
 
 
 @pytest.fixture
 def trainer(online: Services) -> Trainer:
-    return Trainer(services=online)
+    return Trainer(online)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_price_is_told_before_anything_is_sent(trainer: Trainer, pictures: s
     said, start = train.check_images(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
     assert "3 pictures, 0 with a caption: 1000 steps at rank 8 take about" in said
     assert start == gr.update(visible=True)
-    assert trainer.under_way() == ()
+    assert trainer.list_running() == ()
 
 
 def test_a_training_ends_with_a_lora_in_the_catalog(trainer: Trainer, pictures: str) -> None:
@@ -102,7 +102,7 @@ def test_what_is_missing_is_told_with_the_next_step(trainer: Trainer, values: tu
 def test_a_training_can_be_cancelled_from_the_list(lasting: Trainer, pictures: str) -> None:
     steps = train.start_training(lasting, RENDER, (pictures, "local/boat", "BOATX", 8, 6000))
     [next(steps), next(steps)]
-    [run] = lasting.under_way()
+    [run] = lasting.list_running()
     assert f'data-id="{run.id}"' in train.list_html(lasting, RENDER)
     list(train.handle_click(lasting, RENDER, {"act": "cancel", "id": run.id}))
     with pytest.raises(HubUiError, match="was cancelled"):
@@ -111,12 +111,12 @@ def test_a_training_can_be_cancelled_from_the_list(lasting: Trainer, pictures: s
 
 def test_without_a_key_the_page_says_where_to_get_one(online: Services) -> None:
     keyless = with_settings(online, tokens={})
-    assert "REPLICATE_API_TOKEN" in train.list_html(Trainer(services=keyless), RENDER)
+    assert "REPLICATE_API_TOKEN" in train.list_html(Trainer(keyless), RENDER)
     with pytest.raises(KeyRequired):
-        train.check_images(Trainer(services=keyless), RENDER, (None, "", "", 8, 1000))
+        train.check_images(Trainer(keyless), RENDER, (None, "", "", 8, 1000))
 
 
 def test_strangers_train_nothing(online: Services, pictures: str) -> None:
-    hosted = Trainer(services=with_settings(online, hosted=True))
+    hosted = Trainer(with_settings(online, hosted=True))
     with pytest.raises(UsageError, match="A shared page trains nothing"):
         train.check_images(hosted, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
