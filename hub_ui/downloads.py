@@ -32,7 +32,9 @@ class Downloads:
         self._catalog = catalog
         self._library = library
         self._policy: Policy = settings.policy
-        self._room = VisitorLibrary.of(library, settings.policy.bounds)
+        bounds = settings.policy.bounds
+        # A library of its owner's own grows as they like.
+        self._room = VisitorLibrary(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
         self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
 
     def find_installed(self, ref: Ref) -> Entry | None:

@@ -88,12 +88,18 @@ def from_environment(
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
     folder = library or home / "loras"
+    # A key read from a file may end with a line break.
+    tokens = {name: token for name, hub in HUBS.items() if (token := environ.get(hub.token_variable, "").strip())}
+    for name, token in tokens.items():
+        if _UNPRINTABLE.search(token) or not token.isascii():
+            # The message does not show the key.
+            raise UsageError(f"{HUBS[name].token_variable} holds characters that no key has. Copy the key again.")
     return Settings(
         home=home,
         library=folder,
         lock=lock or folder / "loras.lock",
         endpoints={name: _endpoint(environ, hub.endpoint_variable, hub.endpoint) for name, hub in HUBS.items()},
-        tokens={name: token for name, hub in HUBS.items() if (token := _token(environ, hub.token_variable))},
+        tokens=tokens,
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
@@ -113,14 +119,6 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:
     if not usable or _UNPRINTABLE.search(url):
         raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {usual}, or unset it.")
     return url.rstrip("/")
-
-
-def _token(environ: Mapping[str, str], name: str) -> str:
-    """Strips the line break of a key read from a file. The message of an error does not show the key."""
-    token = environ.get(name, "").strip()
-    if _UNPRINTABLE.search(token) or not token.isascii():
-        raise UsageError(f"{name} holds characters that no key has. Copy the key again.")
-    return token
 
 
 def _printable(value: str) -> str:

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Self
 
 from huggingface_hub import hf_hub_url
 
@@ -16,25 +14,18 @@ from connectors.connector import Connector, Download, HttpDownload
 from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFound, UsageError
 from connectors.query import Page, Query
 from connectors.record import Lora
-from connectors.ref import HubName, Ref
+from connectors.ref import Ref
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.policy import Bounds
 
 
-@dataclass(frozen=True)
 class VisitorConnector:
     """What the hub says to someone without a key. `connector` must have none."""
 
-    connector: Connector
-
-    @property
-    def name(self) -> HubName:
-        return self.connector.name
-
-    @property
-    def label(self) -> str:
-        return self.connector.label
+    def __init__(self, connector: Connector) -> None:
+        self.connector = connector
+        self.name = connector.name
+        self.label = connector.label
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         with refusals_for_visitors(self.label):
@@ -101,11 +92,6 @@ class VisitorLibrary:
         self._used: dict[Ref, float] = {}
         self._coming: dict[Ref, int] = {}
         self._lock = threading.Lock()
-
-    @classmethod
-    def of(cls, library: Library, bounds: Bounds | None) -> Self | None:
-        """None where a library grows as its owner likes."""
-        return cls(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
 
     def use(self, ref: Ref) -> None:
         self._used[ref] = self._clock()

@@ -126,7 +126,12 @@ class CivitAI:
             raise Paid(f"“{lora.title}” is not free yet. {version.access_note} See {lora.url}", hub=self.name)
         own = self._address(file.ref)
         url = self._session.target(own.removeprefix(self._web)) or own
-        self._check_target(url, lora)
+        place = urlsplit(url)
+        # The hub redirects what it takes for a browser to a web page instead of refusing with an error.
+        if place.netloc == urlsplit(self._web).netloc and not place.path.startswith("/api/"):
+            if place.path.startswith("/login") or "download-auth" in parse_qs(place.query).get("reason", []):
+                raise key_required("civitai")
+            raise Paid(f"CivitAI wants you to open {lora.url} for this.", hub=self.name, url=lora.url)
         return HttpDownload(
             ref=file.ref,
             name=file.name,
@@ -144,15 +149,6 @@ class CivitAI:
     def _address(self, ref: Ref) -> str:
         selector = f"?fileId={ref.file}" if ref.file else ""
         return f"{self._web}/api/download/models/{ref.version}{selector}"
-
-    def _check_target(self, url: str, lora: Lora) -> None:
-        """The hub redirects what it takes for a browser to a web page instead of refusing with an error."""
-        place = urlsplit(url)
-        if place.netloc != urlsplit(self._web).netloc or place.path.startswith("/api/"):
-            return
-        if place.path.startswith("/login") or "download-auth" in parse_qs(place.query).get("reason", []):
-            raise key_required("civitai")
-        raise Paid(f"CivitAI wants you to open {lora.url} for this.", hub=self.name, url=lora.url)
 
     def _fetch(self, kind: Literal["models", "model-versions"], number: str) -> Table:
         # For a number over 32 bits the hub answers 400 (models) or 500 (versions).

@@ -43,7 +43,7 @@ class Replicate:
         model = table(self._session.json(f"/v1/models/{ref.id}"))
         if ref.version and ref.version != text(table(model.get("latest_version")).get("id")):
             version = table(self._session.json(f"/v1/models/{ref.id}/versions/{ref.version}"))
-            model = parse.with_version(model, version)
+            model = {**model, "latest_version": version}
         if model.get("visibility") == "private":
             # A private model belongs to the key, and so does its training, which may add claims.
             with suppress(HubUiError):
@@ -64,12 +64,10 @@ class Replicate:
         version, file = lora.resolve(ref)
         if file is None:
             raise DownloadsDisabled(f"{lora.title} has no weights to download. {version.access_note}", hub=self.name)
-        return self._tar(version.ref, file.name)
+        return self.locate(version.ref)
 
     def locate(self, ref: Ref) -> Download:
-        return self._tar(ref, f"{ref.id.rpartition('/')[2]}.safetensors")
-
-    def _tar(self, ref: Ref, name: str) -> HttpDownload:
+        name = f"{ref.id.rpartition('/')[2]}.safetensors"
         web = _WEB if urlsplit(self._origin).hostname == _API_HOST else self._origin
         url = f"{web}/{ref.id}/versions/{ref.version}/_weights"
         return HttpDownload(ref=ref, name=name, url=url, headers=self._session.auth(url), in_tar=True)

@@ -35,7 +35,6 @@ _SCALES, _SECOND_SCALES = ("lora_scale", "lora_strength"), ("extra_lora_scale",)
 _LISTS = (("hf_loras", "lora_scales"), ("loras", "lora_scales"), ("lora_urls", "lora_scales"))
 _GUIDANCE = ("guidance_scale", "guidance")
 _STEPS = ("num_inference_steps", "steps")
-_CONTROL = ("control_image",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +171,7 @@ def fill(inputs: Inputs, request: InputRequest) -> Filled:
             put("scheduler", scheduler)
     _put_loras(filling, request)
     if request.control is not None:
-        put(inputs.first(_CONTROL), request.control, "This model takes no control image; it was left out.")
+        put("control_image", request.control, "This model takes no control image; it was left out.")
     # One lossless image, reproducible: `go_fast` ignores the seed and strengthens LoRAs by half.
     put("num_outputs", 1)
     put("go_fast", False)
@@ -189,7 +188,8 @@ def _put_size(filling: _Filling, request: InputRequest) -> None:
     width, height = (max(_WIDTH_STEP, side - side % _WIDTH_STEP) for side in sides)
     inputs = filling.inputs
     shapes = inputs.known["aspect_ratio"].choices if "aspect_ratio" in inputs else ()
-    ratios = {shape: ratio for shape in shapes if (ratio := _ratio(shape)) is not None}
+    parts = {shape: [number(part) or 0.0 for part in shape.split(":")] for shape in shapes if shape.count(":") == 1}
+    ratios = {shape: across / down for shape, (across, down) in parts.items() if across > 0 and down > 0}
     if "width" in inputs and "height" in inputs and ("custom" in shapes or "aspect_ratio" not in inputs):
         if "custom" in shapes:
             filling.put("aspect_ratio", "custom")
@@ -206,12 +206,6 @@ def _put_size(filling: _Filling, request: InputRequest) -> None:
             filling.notes.append(f"This model knows shapes, not sizes: {width} × {height} became {shape}.")
     else:
         filling.notes.append("This model doesn't let one choose the image's size.")
-
-
-def _ratio(shape: str) -> float | None:
-    across, _, down = shape.partition(":")
-    first, second = number(across), number(down)
-    return first / second if first and second and first > 0 and second > 0 else None
 
 
 def _put_loras(filling: _Filling, request: InputRequest) -> None:
@@ -278,27 +272,15 @@ def runnable_of(model: Table, version: Table) -> Runnable:
     )
 
 
-# The official runners of LoRAs, by base model. They are run by name: Replicate keeps their versions to itself.
-RUNNERS: Mapping[str, str] = {
-    "flux.1-dev": "black-forest-labs/flux-dev-lora",
-    "flux.1-krea": "black-forest-labs/flux-dev-lora",
-    "flux.1-schnell": "black-forest-labs/flux-schnell-lora",
-}
-_USUAL = "black-forest-labs/flux-dev-lora"
+# The official runners of LoRAs are run by name: Replicate keeps their versions to itself.
+_RUNNER, _SCHNELL_RUNNER = "black-forest-labs/flux-dev-lora", "black-forest-labs/flux-schnell-lora"
 # A key is sent to its own hub only, so Replicate can't fetch what needs one.
+_NEEDS_KEY = "Replicate would need your key for it: try it here instead."
+_NOT_FREE = "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it."
 _REFUSALS: Mapping[Access, tuple[type[AccessError], str]] = {
-    "login": (
-        KeyRequired,
-        "This file is for signed-in people. Replicate would need your key for it: try it here instead.",
-    ),
-    "gated": (
-        Gated,
-        "The author grants access one by one. Replicate would need your key for it: try it here instead.",
-    ),
-    "paid": (
-        Paid,
-        "This file has to be bought or waited for, so Replicate can't fetch it. Try it here once you have it.",
-    ),
+    "login": (KeyRequired, f"This file is for signed-in people. {_NEEDS_KEY}"),
+    "gated": (Gated, f"The author grants access one by one. {_NEEDS_KEY}"),
+    "paid": (Paid, _NOT_FREE),
 }
 _NO_DOWNLOAD = (DownloadsDisabled, "This file can't be downloaded, so Replicate can't fetch it either.")
 _OTHER_INPUTS = ("flux.1-kontext", "flux.1-fill", "flux.1-canny", "flux.1-depth")
@@ -307,7 +289,7 @@ _OTHER_INPUTS = ("flux.1-kontext", "flux.1-fill", "flux.1-canny", "flux.1-depth"
 def runner(architecture: str | None, base_model: str | None) -> str:
     """The official runner for a LoRA of another hub. Raises DoesNotFit where there is none."""
     if architecture == "flux1" and base_model not in _OTHER_INPUTS:
-        return RUNNERS.get(base_model or "", _USUAL)
+        return _SCHNELL_RUNNER if base_model == "flux.1-schnell" else _RUNNER
     if base_model in _OTHER_INPUTS:
         raise DoesNotFit(
             "This LoRA needs an image to work on, which Replicate's runner for LoRAs does not take. Try it here."

@@ -197,7 +197,7 @@ def lora(data: Table) -> Lora | None:
     mature = nsfw.text_claims((), said)
     level = nsfw.level_of(mature)
     access: Access = "open" if has_weights(model) else "generation-only"
-    versions: tuple[Version, ...] = ()
+    version = None
     if (version_id := text(model.version.get("id"))) and is_pinned_version("replicate", version_id):
         here = ref.at(version_id)
         weights = WeightFile(ref=here, name=f"{model.name}.safetensors", primary=True)
@@ -210,7 +210,6 @@ def lora(data: Table) -> Lora | None:
             files=(weights,) if access == "open" else (),
             examples=tuple(_examples(model, level)),
         )
-        versions = (version,)
     return Lora(
         ref=ref,
         title=model.name,
@@ -220,16 +219,11 @@ def lora(data: Table) -> Lora | None:
         description_format="text",
         nsfw=level,
         downloads=count(data.get("run_count")),
-        updated_at=versions[0].updated_at if versions else when(data.get("created_at")),
+        updated_at=version.updated_at if version else when(data.get("created_at")),
         access=access,
-        versions=versions,
+        versions=(version,) if version else (),
         claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature),
     )
-
-
-def with_version(data: Table, version: Table) -> dict[str, object]:
-    """The model at another of its versions."""
-    return {**data, "latest_version": version}
 
 
 def with_training(data: Table, trainings: Iterable[Table]) -> Table:

@@ -171,7 +171,12 @@ class Runs:
     def fetch(self, url: str) -> bytes:
         """An output's bytes. The key goes along to the API's own origin only, and no other host's redirect is taken."""
         if url.startswith("data:"):
-            return _read_data_uri(url)
+            # The API's own size limit holds for what it sends inline.
+            head, _, body = url.partition(",")
+            try:
+                return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
+            except ValueError as error:
+                raise BadAnswer("Replicate sent a file that can't be read. Try again.", hub="replicate") from error
         self._check_host(url)
         source = RangedSource(url, headers=self._session.auth(url), hub="replicate", allow=self._check_host)
         with file_http() as http:
@@ -251,15 +256,6 @@ def fraction(logs: str, steps: float | None) -> float | None:
         return min(done / total, 1.0) if total else None
     percents = [int(found["percent"]) for found in _PERCENT.finditer(logs)] if not _BAR.search(logs) else []
     return min(percents[-1], 100) / 100 if percents else None
-
-
-def _read_data_uri(url: str) -> bytes:
-    """The API's own size limit holds for what it sends inline."""
-    head, _, body = url.partition(",")
-    try:
-        return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
-    except ValueError as error:
-        raise BadAnswer("Replicate sent a file that can't be read. Try again.", hub="replicate") from error
 
 
 def _check_model(model: str) -> str:
