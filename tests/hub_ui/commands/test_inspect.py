@@ -127,7 +127,7 @@ def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, hub_ui: 
     hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
     code, out, err = hub_ui("show civitai:4128 --json")
     assert (code, json.loads(out)["rank"], err.count("\n")) == (0, None, 1)
-    assert err.startswith("The file's own header is not among the facts: The hub sends whole files only")
+    assert err.startswith("The file's own header is not among the facts: CivitAI sends whole files only")
 
 
 @pytest.mark.parametrize(
