@@ -15,9 +15,9 @@ import gradio as gr
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
-from hub_ui.pages import settings, train
+from connectors.registry import HUBS
+from hub_ui.pages import train
 from hub_ui.pages.browse import detail, page
-from hub_ui.pages.browse import detail as browse_detail
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import downloads
@@ -31,8 +31,7 @@ from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import format
 from hub_ui.widgets import header as widgets_header
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, read_script, widget
+from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
@@ -87,14 +86,14 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             if train_page is None:
                 build_closed_page(render, "train")
         with gr.Column(elem_id="page-settings"):
-            widget(settings.html(services, render), elem_id="settings")
+            widget(settings_html(services, render), elem_id="settings")
 
         page.connect(browse_page, services, render, reader)
         detail.connect(panel, drawer, services, render)
         try_page_page.connect(try_page, drawer, services, render, generations)
         if policy.allows("keep history"):
             history.connect(try_page, services, render)
-        browse_detail.connect_examples(panel.panel, try_page, services, render)
+        detail.connect_examples(panel.panel, try_page, services, render)
         clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer]
         if train_page is not None:
             train.connect(train_page, services, render)
@@ -166,6 +165,19 @@ def stack_message(services: Services, view: View, ref: Ref) -> str:
     others = len(view.without_lora(str(ref)).stack)
     beside = f", beside {others} other{'s' if others > 1 else ''}" if others else ""
     return f"“{html.escape(title)}” is on the Try page now{beside}."
+
+
+def settings_html(services: Services, render: Renderer) -> str:
+    """Which hubs, keys and folders are in use. Read-only: keys come from the environment, never from the page."""
+    settings = services.settings
+    rows = [
+        {"hub": HUBS[name], "endpoint": endpoint, "has_key": name in settings.tokens}
+        for name, endpoint in sorted(settings.endpoints.items())
+    ]
+    # Visitors of a shared page have no business with its owner's folders.
+    own = settings.policy.allows("open paths")
+    places = (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", settings.catalog)) if own else ()
+    return render("settings", rows=rows, places=places, keys=settings.policy.allows("use keys"))
 
 
 def theme() -> gr.themes.Base:

@@ -81,7 +81,7 @@ class Downloads:
             # A pinned file may still come from a hub whose API is down. The newest version is not known then.
             if not ref.is_pinned:
                 raise
-            lora = self._lookup.remembered(ref, error)
+            lora = self._lookup.recall(ref, error)
         pinned = lora.pin(ref)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed

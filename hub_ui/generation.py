@@ -62,7 +62,7 @@ class Generation:
 
     def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
         """The same without any file: enough to say how long it takes, and to run it on Replicate."""
-        return GenerationRequest(adapters=self._inputs(refs, weights, self._planned_input), **fields)
+        return GenerationRequest(adapters=self._inputs(refs, weights, self._plan_input), **fields)
 
     def inputs(
         self,
@@ -96,13 +96,13 @@ class Generation:
         inputs = [load(ref, weight) for ref, weight in zip(refs, spread_weights(weights, len(refs)), strict=True)]
         return add_other_halves(inputs, self._downloads.other_half, load)
 
-    def _planned_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
+    def _plan_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
         if isinstance(ref, Path):
             return self._file_input(ref, weight)
         entry = self._downloads.find_installed(ref)
         if entry is not None:
             return self._entry_input(entry, weight)
-        record = self._lookup.known_record(ref) or self._lookup.record(ref)
+        record = self._lookup.find_record(ref) or self._lookup.record(ref)
         if weight is None:
             weight = 1.0 if record.weight is None else record.weight
         return LoraInput(
@@ -136,7 +136,7 @@ class Generation:
 
     def default_weight(self, ref: Ref) -> float:
         """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
-        known = self._downloads.find_installed(ref) or self._lookup.known_record(ref)
+        known = self._downloads.find_installed(ref) or self._lookup.find_record(ref)
         return 1.0 if known is None or known.weight is None else max(-1.0, min(2.0, known.weight))
 
     def generate(
@@ -177,5 +177,5 @@ class Generation:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
         if not refs or not self._policy.allows("run on Replicate") or not self._settings.tokens.get("replicate"):
             return False
-        records = [self._lookup.known_record(ref) for ref in refs if ref.hub != "replicate"]
+        records = [self._lookup.find_record(ref) for ref in refs if ref.hub != "replicate"]
         return all(record is not None and record.architecture == "flux1" for record in records)

@@ -65,9 +65,9 @@ class Lookup:
         try:
             lora = self.fetch(ref)
         except NotFound:
-            lora = self._removed(ref)
+            lora = self._recall_removed(ref)
         except (NetworkError, RateLimited) as error:
-            lora = self.remembered(ref, error)
+            lora = self.recall(ref, error)
         return self.with_known_headers(lora)
 
     def fetch(self, ref: Ref) -> Lora:
@@ -82,14 +82,14 @@ class Lookup:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
         return record_of(self.get(ref), ref)
 
-    def known_record(self, ref: Ref) -> Record | None:
+    def find_record(self, ref: Ref) -> Record | None:
         """The same without asking anyone; None for a LoRA that was never seen."""
         try:
             return record_of(self._catalog.lora(ref.lora), ref)
         except NotFound:
             return None
 
-    def remembered(self, ref: Ref, error: HubUiError) -> Lora:
+    def recall(self, ref: Ref, error: HubUiError) -> Lora:
         """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
         try:
             known = self._catalog.lora(ref)
@@ -99,10 +99,10 @@ class Lookup:
             raise error
         return known
 
-    def _removed(self, ref: Ref) -> Lora:
+    def _recall_removed(self, ref: Ref) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
         missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
-        self.remembered(ref, missing)
+        self.recall(ref, missing)
         only_version = False
         if ref.version:
             # A hub that can't say whether only the version is gone does not make us drop the whole.
@@ -125,7 +125,7 @@ class Lookup:
             keys = facts_keys(pinned, None)
         # Whoever asks for the same file meanwhile waits for the answer instead of reading it too.
         with self._locks[hash(pinned) % len(self._locks)]:
-            known = self._known_facts(keys)
+            known = self._find_facts(keys)
             if known is not None:
                 return known
             entry = next((entry for entry in self._library.entries() if entry.ref == pinned), None)
@@ -137,14 +137,14 @@ class Lookup:
             self._add_header(pinned, facts)
         return facts
 
-    def known_facts(self, file: WeightFile) -> Facts | None:
+    def find_facts(self, file: WeightFile) -> Facts | None:
         """The same without asking anyone: None if its header was never read."""
-        return self._known_facts(facts_keys(file.ref, file.sha256))
+        return self._find_facts(facts_keys(file.ref, file.sha256))
 
     def with_known_headers(self, lora: Lora) -> Lora:
         """With what the headers of its files prove, of those that were ever read."""
         for file in [file for version in lora.versions for file in version.files]:
-            known = self.known_facts(file)
+            known = self.find_facts(file)
             if known is not None:
                 lora = with_header(lora, file.ref, known.adapter)
         return lora
@@ -153,7 +153,7 @@ class Lookup:
         """What an installed file's header says is known from now on, also under its ref where no hub names its hash."""
         keys = facts_keys(entry.ref, entry.sha256)
         try:
-            facts = self._known_facts(keys) or inspect_path(self._library.path(entry))
+            facts = self._find_facts(keys) or inspect_path(self._library.path(entry))
         # It is whole and has a readable header; that is what a pull promises.
         except HubUiError:
             return
@@ -161,7 +161,7 @@ class Lookup:
             self._catalog.remember_facts(key, facts.encode())
         self._add_header(entry.ref, facts)
 
-    def _known_facts(self, keys: Iterable[str]) -> Facts | None:
+    def _find_facts(self, keys: Iterable[str]) -> Facts | None:
         stored = (self._catalog.facts(key) for key in keys)
         return next(filter(None, (decode_facts(text) for text in stored if text is not None)), None)
 

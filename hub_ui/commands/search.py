@@ -79,7 +79,7 @@ def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequen
     records = []
     for lora in built.catalog.complete(answer.loras, query.nsfw):
         record = flatten(lora)
-        facts = built.lookup.known_facts(record.file) if record.file else None
+        facts = built.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     return records, answer.failures
 

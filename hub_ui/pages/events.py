@@ -16,8 +16,7 @@ from cachetools import LRUCache
 
 from connectors.errors import HubUiError
 from hub_ui.policy import PAGES, REFUSALS, Action, Policy
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import widget
+from hub_ui.widgets.render import Renderer, widget
 
 Result = TypeVar("Result")
 # Options of every event on the page: no public endpoint, no overlay on what is being read.

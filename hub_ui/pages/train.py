@@ -18,8 +18,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.training import Trainer, price, training_set
 from hub_ui.widgets import result
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.render import Renderer, act_data, widget
 
 
 class TrainPage:

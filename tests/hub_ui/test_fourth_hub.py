@@ -12,8 +12,7 @@ from connectors.errors import BadQuery, BadRef
 from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui import cli, services
-from hub_ui.pages import settings
+from hub_ui import app, cli, services
 from hub_ui.pages.browse import detail, page, results
 from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.view import View
@@ -81,7 +80,7 @@ def test_the_panel_opens_it(built: Services) -> None:
 
 
 def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.Hub, built: Services) -> None:
-    html = settings.html(built, Renderer())
+    html = app.settings_html(built, Renderer())
     assert "Example Hub" in html
     assert server.url in html
     assert "EXAMPLEHUB_TOKEN" in html

@@ -246,7 +246,7 @@ def test_the_same_bytes_under_another_ref_are_not_read_again(built: Services, hu
     built.lookup.get(REF)
     built.lookup.inspect(REF)
     twin = WeightFile(ref=Ref.parse("hf:ada/twin@" + "a" * 40), name="twin.safetensors", sha256=SHA.upper())
-    known = built.lookup.known_facts(twin)
+    known = built.lookup.find_facts(twin)
     assert known is not None
     assert known.adapter.rank == 4
 
@@ -263,13 +263,13 @@ def test_refs_that_differ_in_letter_case_are_different_files(built: Services, se
     built.lookup.inspect(FIRST)
     upper, lower = (WeightFile(ref=REF.at("2001", name), name="ink.safetensors") for name in ("A", "a"))
     built.catalog.remember_facts(facts_keys(upper.ref, None)[0], built.lookup.inspect(FIRST).encode())
-    assert (built.lookup.known_facts(upper) is None, built.lookup.known_facts(lower) is None) == (False, True)
+    assert (built.lookup.find_facts(upper) is None, built.lookup.find_facts(lower) is None) == (False, True)
 
 
 @pytest.mark.parametrize("text", ["{", '{"read_as":0}', "null"])
 def test_stored_facts_that_are_damaged_or_old_are_read_anew(built: Services, server: Server, text: str) -> None:
     built.catalog.remember_facts(facts_keys(FIRST, None)[0], text)
-    assert built.lookup.known_facts(WeightFile(ref=FIRST, name="ink.safetensors")) is None
+    assert built.lookup.find_facts(WeightFile(ref=FIRST, name="ink.safetensors")) is None
     assert built.lookup.inspect(FIRST).requests == 1
 
 

@@ -19,13 +19,11 @@ from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.try_page.page import TryPage
-from hub_ui.pages.try_page.settings import TrySettings, prompt_text
-from hub_ui.pages.view import StackedLora, View, clamp_weight
+from hub_ui.pages.view import StackedLora, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.services import Services
 from hub_ui.widgets import detail, format
 from hub_ui.widgets.detail import Keys
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, read_script, widget
+from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 MOST_NAMED = 4
 READING = "Reading the file's header…"
@@ -90,7 +88,7 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
     """The panel, and once more when its file's header has been read for it."""
     _, file = detail.version_and_file(lora, ref)
-    if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.known_facts(file) is not None:
+    if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.find_facts(file) is not None:
         yield lora_html(services, render, view, lora, ref)
         return
     yield lora_html(services, render, view, lora, ref, state=READING)
@@ -121,7 +119,7 @@ def lora_html(
 ) -> str:
     """`facts` are those just read; without them, those read before."""
     _, file = detail.version_and_file(lora, ref)
-    facts = facts or (services.lookup.known_facts(file) if file else None)
+    facts = facts or (services.lookup.find_facts(file) if file else None)
     shown = detail.detail(
         lora,
         ref,

@@ -49,7 +49,7 @@ class HeaderReader:
         if file is None or file.format != "safetensors" or record.access != "open":
             return False
         since_failure = time.monotonic() - self._failed.get(file.ref, -AGAIN_AFTER_SECONDS)
-        return since_failure >= AGAIN_AFTER_SECONDS and self.services.lookup.known_facts(file) is None
+        return since_failure >= AGAIN_AFTER_SECONDS and self.services.lookup.find_facts(file) is None
 
     def read(self, records: Sequence[Record], is_cancelled: Callable[[], bool]) -> Iterator[int]:
         """Yields how many more are known, several at a time. Ends after the last one, a cancel, or PATIENCE_SECONDS.
@@ -133,5 +133,5 @@ class HeaderReader:
 
 def with_header_facts(services: Services, record: Record) -> tuple[Record, Facts | None]:
     """`record` with what its file says, if that was ever read. Nothing is read for it here."""
-    facts = services.lookup.known_facts(record.file) if record.file else None
+    facts = services.lookup.find_facts(record.file) if record.file else None
     return (record if facts is None else record_with_header(record, facts.adapter)), facts

@@ -22,10 +22,8 @@ from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, header, query_summary
-from hub_ui.widgets import query_summary as widgets_query_summary
 from hub_ui.widgets.detail import Requirements
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, read_script, widget
+from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 SORTS: tuple[tuple[str, str], ...] = (
@@ -141,7 +139,7 @@ def show_headers(
 
 
 def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
-    counts = widgets_query_summary.FacetCounts(
+    counts = query_summary.FacetCounts(
         records=results.records,
         has_more=results.has_more,
         hits={status.hub: status.hits for status in results.statuses},
@@ -151,7 +149,7 @@ def paint(services: Services, render: Renderer, results: Results) -> tuple[Resul
         results,
         grid_html(services, render, results),
         query_summary.summary_html(render, results.query, len(results.records), has_more=results.has_more),
-        widgets_query_summary.facets_html(render, results.query, counts),
+        query_summary.facets_html(render, results.query, counts),
         header.hubs_html(render, results.statuses),
     )
 

@@ -19,8 +19,7 @@ from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.render import Renderer, act_data, widget
 
 SECONDS = 1.0
 # While every download waits for its time.

@@ -16,8 +16,7 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.services import Services
 from hub_ui.widgets import format
 from hub_ui.widgets.library_list import Tone
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.render import Renderer, act_data, widget
 
 MOST_BYTES = 5_000_000
 STATES: dict[str, tuple[str, Tone]] = {

@@ -25,11 +25,9 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.library.update_status import CheckResults, notes, summary, update_summary, verify_summary
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import cards, format, library_list
-from hub_ui.widgets import result as widgets_result
+from hub_ui.widgets import cards, format, library_list, result
 from hub_ui.widgets.library_list import PAGE_SIZE, ListPage, ListQuery
-from hub_ui.widgets.render import Renderer, address
-from hub_ui.widgets.widget import act_data, widget
+from hub_ui.widgets.render import Renderer, act_data, address, widget
 
 UNKNOWN = "unknown"
 Order = Callable[[Entry], Any]
@@ -223,7 +221,7 @@ def verify_files(services: Services, render: Renderer, found: CheckResults) -> I
     def work(on_progress: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> tuple[FileCheck, ...]:
         return check_all(services.library, lambda done, checked: on_progress((done, checked)))
 
-    yield Change(progress=widgets_result.progress_html(render, "Verifying…", None))
+    yield Change(progress=result.progress_html(render, "Verifying…", None))
     steps, last = run_in_thread(work), 0.0
     while True:
         try:
@@ -234,9 +232,9 @@ def verify_files(services: Services, render: Renderer, found: CheckResults) -> I
         if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
             last = time.monotonic()
             line = f"Verified {done:,} of {total:,}: {format.visible(checked.entry.title)}"
-            yield Change(progress=widgets_result.progress_html(render, line, done / total))
+            yield Change(progress=result.progress_html(render, line, done / total))
     strangers = foreign(services.library)
-    by_ref = {result.entry.ref: result for result in results}
+    by_ref = {checked.entry.ref: checked for checked in results}
     said = verify_summary(results, strangers)
     yield Change(found=replace(found, checked=by_ref, foreign=strangers, said=said), progress="")
 
@@ -250,11 +248,11 @@ def check_updates(services: Services, render: Renderer, found: CheckResults) -> 
         services.catalog.add([lora])
         return lora
 
-    yield Change(progress=widgets_result.progress_html(render, "Asking the hubs…", None))
+    yield Change(progress=result.progress_html(render, "Asking the hubs…", None))
     for number, standing in enumerate(check_for_updates(entries, get), 1):
         by_ref[standing.entry.ref] = standing
         line = f"Asked about {number:,} of {len(entries):,}: {format.visible(standing.entry.title)}"
-        yield Change(progress=widgets_result.progress_html(render, line, number / len(entries)))
+        yield Change(progress=result.progress_html(render, line, number / len(entries)))
     yield Change(found=replace(found, standing=by_ref, said=update_summary(by_ref.values())), progress="")
 
 

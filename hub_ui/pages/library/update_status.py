@@ -49,7 +49,7 @@ def notes(
         COMING if entry.ref in coming else _file_note(entry, found.checked.get(entry.ref), missing=missing),
         _update_note(entry, found.standing.get(entry.ref), coming, in_library),
     ]
-    gone = gone_note(entry)
+    gone = removal_note(entry)
     if removed and gone not in shown:
         shown.append(gone)
     if found.asking == str(entry.ref) and entry.ref.hub == LOCAL:
@@ -57,7 +57,7 @@ def notes(
     return tuple(note for note in shown if note is not None)
 
 
-def gone_note(entry: Entry) -> Note:
+def removal_note(entry: Entry) -> Note:
     return Note(text=f"No longer on {origin_label(entry.ref.hub)}. Keep the file.", tone="problem")
 
 
@@ -94,7 +94,7 @@ def _update_note(
     if standing.state == "failed" and standing.error is not None:
         return Note(text=standing.error.message, tone="problem")
     if standing.state == "gone" and standing.note is None:
-        return gone_note(entry)
+        return removal_note(entry)
     reason = format.visible(standing.note)
     if standing.state == "replaced":
         reason += " Yours is kept; remove it first to get the new one."

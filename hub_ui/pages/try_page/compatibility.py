@@ -10,7 +10,7 @@ from connectors.record import Record
 from hub_ui.generate import base_models
 from hub_ui.generate import settings as generate_settings
 from hub_ui.pages.browse.header_reader import with_header_facts
-from hub_ui.pages.try_page.settings import TrySettings
+from hub_ui.pages.view import TrySettings
 from hub_ui.services import Services
 from hub_ui.widgets import cards, detail, format
 

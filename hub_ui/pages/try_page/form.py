@@ -16,10 +16,11 @@ from hub_ui.generate import base_models, samplers
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
-from hub_ui.pages.try_page.settings import (
+from hub_ui.pages.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
     TrySettings,
+    View,
     prompt_text,
     rows_of,
     size_of,
@@ -27,11 +28,9 @@ from hub_ui.pages.try_page.settings import (
     weights_of,
     weights_text,
 )
-from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, format
-from hub_ui.widgets.render import Renderer, address
-from hub_ui.widgets.widget import widget
+from hub_ui.widgets.render import Renderer, address, widget
 
 DEFAULT_SEED = 417
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}

@@ -21,11 +21,9 @@ from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
 from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject
-from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import View
+from hub_ui.pages.view import TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer, format, result
-from hub_ui.widgets import result as widgets_result
 from hub_ui.widgets.render import Renderer
 
 IsCancelled = Callable[[], bool]
@@ -146,7 +144,7 @@ def generate(
     """
     if not order.view.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
-    yield Updates(progress=widgets_result.progress_html(render, "Starting…", None), question="", stop=SHOW, order=False)
+    yield Updates(progress=result.progress_html(render, "Starting…", None), question="", stop=SHOW, order=False)
     fetches = PendingDownloads()
     if order.settings.place == "local":
         check_bases(services, order.view.refs, order.settings.base)
@@ -201,7 +199,7 @@ def loras(refs: Iterable[str]) -> frozenset[Ref]:
 
 def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
     """Each step repeats everything: of steps in quick succession, Gradio's page (6.31) takes over only the last."""
-    line = widgets_result.progress_html(render, "Starting…", None)
+    line = result.progress_html(render, "Starting…", None)
     try:
         for step in generations.follow(id_, beat=BEAT_SECONDS):
             if isinstance(step, result.Result):
@@ -272,10 +270,10 @@ def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
 def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:
     text, fraction = progress_text(step)
     if not isinstance(step, Step):
-        return widgets_result.progress_html(render, text, fraction)
+        return result.progress_html(render, text, fraction)
     left = f"about {format.duration(step.seconds_left)} left" if step.seconds_left is not None else ""
     preview = image_files.data_url(step.preview) if step.preview is not None else ""
-    return widgets_result.progress_html(render, text, fraction, preview=preview, left=left)
+    return result.progress_html(render, text, fraction, preview=preview, left=left)
 
 
 def progress_text(step: Progress | Step | DownloadWait) -> tuple[str, float | None]:

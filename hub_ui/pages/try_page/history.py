@@ -14,12 +14,10 @@ from hub_ui.images.history import HistoryEntry
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.page import LABELS, TryPage
-from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import format, result
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.widget import act_data
+from hub_ui.widgets.render import Renderer, act_data
 
 MOST = 24
 

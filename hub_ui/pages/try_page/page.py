@@ -16,13 +16,11 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
-from hub_ui.pages.try_page.settings import sheet_kind
-from hub_ui.pages.view import View
+from hub_ui.pages.view import View, sheet_kind
 from hub_ui.services import Services
 from hub_ui.widgets import result
-from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 from hub_ui.widgets.result import Result
-from hub_ui.widgets.widget import act_data, read_script, widget
 
 LARGEST_DICE = 2**32
 # One tab for each kind of comparison.

@@ -10,8 +10,7 @@ from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.pages.try_page import form
 from hub_ui.pages.try_page.form import FormSource
-from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version

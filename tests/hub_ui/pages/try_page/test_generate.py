@@ -18,8 +18,7 @@ from hub_ui.pages.try_page import generate
 from hub_ui.pages.try_page.form import FormValues
 from hub_ui.pages.try_page.generate import DownloadWait, PendingDownloads, TryOrder
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject
-from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile

@@ -9,8 +9,7 @@ import pytest
 from connectors.errors import UsageError
 from hub_ui.pages.try_page import page
 from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, FormSource
-from hub_ui.pages.try_page.settings import TrySettings
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer
