@@ -16,6 +16,7 @@ import gradio as gr
 from connectors.errors import NotFound
 from connectors.ref import Ref
 from connectors.registry import HUBS
+from hub_ui import format
 from hub_ui.pages import train
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
@@ -29,7 +30,6 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.middleware import AllowedHosts, middleware
-from hub_ui.widgets import format
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 

@@ -1,4 +1,4 @@
-"""The command line: the list of the commands, and how each of them ends. They are in hub_ui/commands, one a file."""
+"""The command line: the list of the commands, and their exit codes. The commands are in hub_ui/commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _EPILOG = (
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """`target` is the class of the command, as `module:Class` below hub_ui.commands."""
+    """`target` is the class of the command, as `module:Class` below hub_ui.commands. Its fields are its options."""
 
     target: str
     panel: str
@@ -59,18 +59,18 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
-    "demo": Entry(target="demo:Demo", panel=_APP, help="Try everything: no account, no internet, no GPU."),
+    "demo": Entry(target="serve:Demo", panel=_APP, help="Try everything: no account, no internet, no GPU."),
     "hubs": Entry(target="hubs:Hubs", panel=_APP, help="Run only the local hubs of the demo."),
     "serve": Entry(target="serve:Serve", panel=_APP, help="Start the app on the real hubs."),
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
     "show": Entry(target="show:Show", panel=_FIND, help="Show everything known about one LoRA."),
     "inspect": Entry(target="inspect:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
-    "pull": Entry(target="pull:Pull", panel=_LIBRARY, help="Download into the library, pinned."),
-    "sync": Entry(target="sync:Sync", panel=_LIBRARY, help="Make the library match its lock file."),
-    "verify": Entry(target="verify:Verify", panel=_LIBRARY, help="Hash every file: missing, changed, foreign."),
-    "outdated": Entry(target="outdated:Outdated", panel=_LIBRARY, help="List newer versions and what is gone."),
-    "remove": Entry(target="remove:Remove", panel=_LIBRARY, help="Take LoRAs out of the library."),
-    "diff": Entry(target="diff:Diff", panel=_LIBRARY, help="Compare two lock files."),
+    "pull": Entry(target="library:Pull", panel=_LIBRARY, help="Download into the library, pinned."),
+    "sync": Entry(target="library:Sync", panel=_LIBRARY, help="Make the library match its lock file."),
+    "verify": Entry(target="library:Verify", panel=_LIBRARY, help="Hash every file: missing, changed, foreign."),
+    "outdated": Entry(target="library:Outdated", panel=_LIBRARY, help="List newer versions and what is gone."),
+    "remove": Entry(target="library:Remove", panel=_LIBRARY, help="Take LoRAs out of the library."),
+    "diff": Entry(target="library:Diff", panel=_LIBRARY, help="Compare two lock files."),
     "licenses": Entry(target="licenses:Licenses", panel=_LIBRARY, help="Show what the licences permit together."),
     "export": Entry(target="export:Export", panel=_LIBRARY, help="Write metadata for other programs."),
     "import": Entry(target="import_:Import", panel=_LIBRARY, help="Identify LoRAs that are on the disk already."),

@@ -1,9 +1,11 @@
-"""Sizes, counts, times and plurals as people read them, in the terminal and on the page."""
+"""Numbers, sizes, times and hub text as people read them, in the terminal and on the page."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
+
+from connectors.registry import HUBS, origin_label
 
 # Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
 # private use, line and paragraph separators.
@@ -16,6 +18,29 @@ _AGES: tuple[tuple[int, str], ...] = (
     (3600, "hour"),
     (60, "minute"),
 )
+KIND_PLURALS: dict[str, str] = {
+    "character": "characters",
+    "style": "styles",
+    "concept": "concepts",
+    "control": "controls",
+    "tool": "tools",
+}
+SOURCE_WORDS: dict[str, str] = {
+    "header": "the file itself",
+    "card": "model card",
+    "tag": "a tag",
+    "size": "estimated",
+    "example": "an example",
+}
+ACCESS_FLAGS: dict[str, str] = {
+    "login": "needs a key",
+    "gated": "gated",
+    "paid": "early access",
+    "generation-only": "hub only",
+    "archived": "archived",
+    "removed": "removed",
+}
+LONGEST_TITLE = 300
 
 
 def clean(text: str) -> str:
@@ -74,3 +99,38 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
         if (number := int(seconds // length)) >= 1:
             return f"{plural(number, name)} ago"
     return "just now"
+
+
+def at_least(number: int, *, more: bool) -> str:
+    """How many are there, a plus behind it while there may be more; empty for "0+", which says nothing."""
+    if not more:
+        return f"{number:,}"
+    return f"{number:,}+" if number else ""
+
+
+def source(name: str, hub: str) -> str:
+    """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
+    if name == "hub":
+        return origin_label(hub)
+    return HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name]
+
+
+def visible(text: str | None) -> str:
+    """Hub text without control characters and direction overrides, which could dress one name up as another."""
+    return "".join(c for c in text or "" if unicodedata.category(c) not in ("Cc", "Cf") or c in "\u200d\ufe0f").strip()
+
+
+def title(text: str | None) -> str:
+    """Hub text as a heading: some names are books, and browsers take seconds to break a word of that length."""
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_TITLE else f"{shown[:LONGEST_TITLE]}…"
+
+
+def join(*parts: str) -> str:
+    """Those that are not empty, with a middle dot between them."""
+    return " · ".join(part for part in parts if part)
+
+
+def sentences(*parts: str) -> str:
+    """Those that are not empty, as one text."""
+    return " ".join(part for part in parts if part)

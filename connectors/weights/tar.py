@@ -16,7 +16,9 @@ from connectors.weights.header import FIRST_READ, RangeReader
 _BLOCK = tarfile.BLOCKSIZE
 # A tar of a trainer holds a handful of small members beside the LoRA, or its training images.
 _MAX_HEADERS = 1_000
+_MAX_STREAMED = 10_000
 _MAX_HOPS = 8
+_CHUNK = 1024 * 1024
 _MAX_LONG_NAME = 64 * 1024
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE, *_PAX)
@@ -165,3 +167,52 @@ class _Blocks:
                 raise NotWeights("The LoRA lies behind too many other files of the archive. It is not looked for.")
             data = self._tar.read(at, at + max(count, FIRST_READ))[:count]
         return data
+
+
+def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes of the tar's only .safetensors. Raises NotWeights for none, for a second one, and for a broken tar.
+
+    Only plain tars are read: one that is compressed could unpack to any size.
+    """
+    stream = _Chunks(chunks)
+    found = False
+    for member, start in members(stream, most=_MAX_STREAMED):
+        if not is_weights(member):
+            continue
+        if found:
+            raise NotWeights("The archive holds several LoRA files, and nothing says which one is meant.")
+        found = True
+        for at in range(start, start + member.size, _CHUNK):
+            count = min(_CHUNK, start + member.size - at)
+            data = stream.read(at, count)
+            if len(data) < count:
+                raise NotWeights("The archive breaks off in the middle of the LoRA. It was not kept; pull it again.")
+            yield data
+    if not found:
+        raise NotWeights("The archive holds no safetensors file. It was not kept.")
+
+
+class _Chunks:
+    """Chunks read forwards, by their place in the whole."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = memoryview(b"")
+        self._at = 0
+
+    def read(self, at: int, count: int) -> bytes:
+        """Up to `count` bytes from `at` on, which lies behind all that was read before."""
+        while self._at < at and self._next(at - self._at):
+            pass
+        parts: list[memoryview] = []
+        while count > 0 and (part := self._next(count)):
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def _next(self, most: int) -> memoryview:
+        if not self._chunk:
+            self._chunk = memoryview(next(self._chunks, b""))
+        part, self._chunk = self._chunk[:most], self._chunk[most:]
+        self._at += len(part)
+        return part

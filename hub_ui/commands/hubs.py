@@ -1,16 +1,22 @@
-"""hub-ui hubs: only the local hubs, for other programs to talk to."""
+"""hub-ui hubs: only the local hubs, for other programs; and what `demo`, `hubs` and `serve` share."""
 
 from __future__ import annotations
 
+import errno
 import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
-from connectors.errors import UsageError
+from connectors.errors import HubUiError, UsageError
 from hub_ui.commands import options
 from hub_ui.commands.options import option
-from hub_ui.commands.serving import check_port, stop_signals, wait
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.terminal import Terminal
@@ -18,6 +24,7 @@ from hub_ui.terminal import Terminal
 DataFolder = Annotated[Path | None, option("DIR", "Recorded hub answers to serve in place of the samples.")]
 # Hugging Face, CivitAI, Replicate and the delivery of files, in a row.
 _PORTS = 4
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +48,48 @@ def hub_data(folder: Path | None) -> Path:
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder")
     return folder or SAMPLES
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """The event is set by Ctrl-C and by SIGTERM. Both mean that all went well."""
+    stop = threading.Event()
+
+    def set_stop(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def wait(stop: threading.Event) -> None:
+    """In short steps: on Windows a lock is not interrupted by Ctrl-C."""
+    while not stop.wait(0.2):
+        pass
+
+
+def check_port(host: str, port: int | None) -> None:
+    """Raises HubUiError if nothing can listen there. Without a port a free one is taken, and nothing is checked.
+
+    Gradio's message would name a variable and a function that nobody here has to know.
+    """
+    if not port:
+        return
+    if port > _LAST_PORT:
+        raise UsageError(f"There is no port {port}: {_LAST_PORT} is the last one. Choose another with --port.")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise HubUiError(
+                f"Port {port} is in use by another program. Choose another one with --port, or leave --port out to "
+                "take the first free one."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise HubUiError(f"Port {port} may not be used by you. Choose one above 1023 with --port.") from error
+        raise UsageError(f"This computer can't listen on {host}, port {port}: {error.strerror or error}.") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
 from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
-from hub_ui.commands.options import LibraryOptions, argument, error_json, flag, worst_exit_code
+from hub_ui.commands.options import LibraryOptions, argument, count_states, error_json, flag, worst_exit_code
 from hub_ui.format import plural
 from hub_ui.library.identify import FindsByHash, IdentifiedFile, entry_of, local_entry
 from hub_ui.library.library import Library, source_of
@@ -114,7 +113,7 @@ def _item(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
         "facts": found.facts.to_json() if found.facts else None,
-        **(error_json(found.error) if found.error else {}),
+        **error_json(found.error),
     }
 
 
@@ -123,9 +122,8 @@ def _print(
 ) -> None:
     rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
-    counts = Counter(found.state for found in results)
-    parts = [f"{number:,} {state}" for state, number in counts.items()]
-    terminal.line(f"{plural(len(results), 'file')}: {', '.join(parts) or 'no weights'}.")
+    states = count_states(found.state for found in results) or "no weights"
+    terminal.line(f"{plural(len(results), 'file')}: {states}.")
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
     elif not folder.is_relative_to(chosen.library) and any(

@@ -4,10 +4,11 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from typer.models import ArgumentInfo, OptionInfo
@@ -43,14 +44,6 @@ def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
 
 
 Json = Annotated[bool, flag("--json", "Print one JSON document on standard output.")]
-Refs = Annotated[list[str], argument("REF", "A web address, or HUB:ID.")]
-
-
-class Command(Protocol):
-    """The fields of a command are its options, read by typer."""
-
-    def run(self, terminal: Terminal) -> int:
-        """Returns the exit code. Raises HubUiError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +78,16 @@ def entry_json(library: Library, entry: Entry) -> dict[str, Any]:
     return {"ref": str(entry.ref), "title": entry.title, "file": entry.file, "path": str(library.path(entry))}
 
 
-def error_json(error: HubUiError) -> dict[str, Any]:
-    return {"error": error.name, "message": error.message}
+def error_json(error: HubUiError | None) -> dict[str, Any]:
+    return {} if error is None else {"error": error.name, "message": error.message}
+
+
+def count_states(states: Iterable[str]) -> str:
+    return ", ".join(f"{number:,} {state}" for state, number in Counter(states).items())
 
 
 def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -> list[T | HubUiError]:
-    """One that fails does not keep the others from being done: its error is told, and stands in its place."""
+    """The result of each action; an error is printed, takes the place of the result, and does not stop the others."""
     results: list[T | HubUiError] = []
     for name in names:
         try:

@@ -32,9 +32,9 @@ from hub_ui.library.disk import (
     replace_file,
     stamp,
 )
-from hub_ui.library.download import fetch as http_download
+from hub_ui.library.download import http as http_download
 from hub_ui.library.download import huggingface
-from hub_ui.library.download.fetch import check_promise
+from hub_ui.library.download.hasher import check_promise
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place, part_of, read_state
 from hub_ui.library.download.progress import Meter, Progress

@@ -19,9 +19,9 @@ from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource, Renew
 from connectors.http.retry import Attempts, RetryPolicy
 from connectors.ref import LOCAL, Origin, Ref
+from connectors.weights.tar import only_safetensors
 from hub_ui.library.disk import disk_message, hash_of, visible_files
 from hub_ui.library.download.progress import Meter, Progress
-from hub_ui.library.download.tar import only_safetensors
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import content_error, missing_error
 from hub_ui.library.library import Library

@@ -9,7 +9,7 @@ from connectors.claims import base_models
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
 from connectors.weights.file_type import What
-from hub_ui.widgets import format
+from hub_ui import format
 from hub_ui.widgets.render import Renderer, address
 
 

@@ -19,7 +19,8 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL, HubName, origin_label
 from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
-from hub_ui.widgets import fact_rows, format
+from hub_ui import format
+from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.render import Renderer, address
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.ref import Ref
+from hub_ui import format
 from hub_ui.library.queue import Task
-from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer, address
 
 TRIES = 5

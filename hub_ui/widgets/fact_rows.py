@@ -10,7 +10,7 @@ from connectors.claims.resolve import best_claim, contradicting
 from connectors.record import Claim, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.widgets import format
+from hub_ui import format
 from hub_ui.widgets.cards import base_label
 
 MOST_RANKS = 4

@@ -10,7 +10,7 @@ from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui.widgets import format
+from hub_ui import format
 from hub_ui.widgets.render import Renderer
 
 PAGES: tuple[tuple[str, str], ...] = (

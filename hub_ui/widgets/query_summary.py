@@ -15,8 +15,8 @@ from connectors.claims import base_models
 from connectors.query import Query
 from connectors.record import Kind, Nsfw, Record, within
 from connectors.registry import HUBS
+from hub_ui import format
 from hub_ui.catalog.search import BaseCount
-from hub_ui.widgets import format
 from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: dict[Nsfw, str] = {

@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
-from hub_ui.widgets import format
+from hub_ui import format
 
 HUB_IMAGE_PATH = "hub-picture"
 LONGEST = 4000

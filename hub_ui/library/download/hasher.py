@@ -1,4 +1,4 @@
-"""The sha256 of a part, computed from front to back in a thread of its own while others write it."""
+"""The sha256 of a part, computed in a thread of its own while others write it, and the checks of the bytes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from connectors.errors import BadHeader, NotWeights
+from connectors.errors import BadHeader, NotWeights, WrongHash
 from connectors.weights.header import FileReader, header_length, read_header
+from hub_ui.library.disk import Fetched
 from hub_ui.library.download.partial_file import PartialFile
 
 _CHUNK = 1024 * 1024
@@ -137,3 +138,14 @@ def _errors_as_not_weights() -> Iterator[None]:
         yield
     except (NotWeights, BadHeader) as error:
         raise NotWeights(f"{error.message} It was not kept.") from error
+
+
+def check_promise(fetched: Fetched, size: int | None, sha256: str | None) -> None:
+    """Raises WrongHash unless the bytes are the ones promised. A size alone counts only where there is no hash."""
+    if sha256 is not None and fetched.sha256 != sha256.lower():
+        raise WrongHash(
+            f"The bytes that came (sha256 {fetched.sha256[:12]}…) are not the ones promised ({sha256[:12]}…). "
+            "Nothing was kept; pull it again, and if it happens twice, don't use this file."
+        )
+    if sha256 is None and size is not None and fetched.size != size:
+        raise WrongHash(f"{fetched.size} bytes came where {size} were promised. Nothing was kept; pull it again.")

@@ -1,4 +1,7 @@
-"""One file from its address into its partial file, over one connection or several, until it is complete."""
+"""An HttpDownload into its partial file: over one connection or several, resumed, hashed while it comes, and checked.
+
+Of a tar only the .safetensors comes. Nothing is ever written under a member's own name.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from dataclasses import dataclass, field
 import requests
 
 from connectors.connector import HttpDownload
-from connectors.errors import BadAnswer, HubDown, HubUiError, WrongHash
+from connectors.errors import BadAnswer, HubDown, HubUiError, NotWeights, WrongHash
 from connectors.http.adapter import file_http
-from connectors.http.ranges import FileChanged, Range, RangeAnswer, RangedSource
+from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, RangedSource, Renew
 from connectors.http.retry import Attempts, RetryPolicy
-from hub_ui.library.disk import check_space, write_all
-from hub_ui.library.download.hasher import Hasher, check_start
+from connectors.weights.tar import TarMember, only_safetensors
+from hub_ui.library.disk import Fetched, check_space, write_all
+from hub_ui.library.download.hasher import Hasher, check_file, check_promise, check_start
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import CancelWatcher, Meter
 
@@ -37,6 +41,27 @@ class DownloadOptions:
     parallel_from: int = 64 * 1024 * 1024
     piece_size: int = 16 * 1024 * 1024
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+def fetch(
+    download: HttpDownload,
+    part: PartialFile,
+    meter: Meter,
+    *,
+    renew: Renew | None = None,
+    options: DownloadOptions | None = None,
+) -> Fetched:
+    """Fills the part with the file and checks it. Raises one of our errors; what came is then kept in the part."""
+    with Hasher(part) as hasher:
+        transfer = Transfer(
+            download=download, source=RangedSource.of(download, renew), part=part, meter=meter, hasher=hasher,
+            options=options or DownloadOptions(), watcher=CancelWatcher(meter),
+        )  # fmt: skip
+        _run_in_tar(transfer) if download.in_tar else transfer.run()
+        fetched = Fetched(size=part.bytes_done, sha256=hasher.finish(meter.check))
+    check_promise(fetched, download.size, download.sha256)
+    check_file(part.path)
+    return fetched
 
 
 @dataclass(kw_only=True)
@@ -223,3 +248,58 @@ def _check_first_bytes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     check_start(head)
     yield head
     yield from chunks
+
+
+def _run_in_tar(transfer: Transfer) -> None:
+    """Fills the transfer's part with the only .safetensors of the tar."""
+    part = transfer.part
+    if part.complete:
+        return None
+    if part.state.inside is None and not _find_in_tar(transfer):
+        return _stream_tar(transfer)
+    transfer.source.inside = part.state.inside
+    try:
+        transfer.run()
+    except FileChanged:
+        # Another tar than the part began with, or a server that forgot how to send parts of it.
+        transfer.source.inside = None
+        _stream_tar(transfer)
+
+
+def _find_in_tar(transfer: Transfer) -> bool:
+    """Writes down where in the tar the LoRA lies; False where that takes more than the server can do."""
+    attempts = Attempts(transfer.options.retry, transfer.meter.check)
+    while True:
+        try:
+            with file_http() as http:
+                source = RangedSource.of(transfer.download, retry=RetryPolicy(tries=3, first=0.1))
+                member = TarMember(HttpReader(http, source))
+                if not member.is_alone():
+                    raise NotWeights("The archive holds several LoRA files, and nothing says which one is meant.")
+        except BadAnswer:
+            return False
+        except HubUiError as error:
+            attempts.wait(error, 0)
+        else:
+            transfer.restart()
+            transfer.part.set_inside(member.start, member.size or 0)
+            return True
+
+
+def _stream_tar(transfer: Transfer) -> None:
+    """From the front, and after a failure from the front again: the bytes of a tar can't be gone on with."""
+    attempts = Attempts(transfer.options.retry, transfer.meter.check)
+    while True:
+        transfer.restart()
+        try:
+            with file_http(retry_reads=False) as http:
+                answer = transfer.source.open(http, Range(whole=True))
+                with answer.response, transfer.watcher.running(), transfer.watcher.watch(answer.response):
+                    transfer.meter.at(0, answer.total)
+                    check_space(transfer.part.path.parent, answer.total)
+                    end = transfer.write(only_safetensors(transfer.source.chunks(answer)), 0, None)
+            return transfer.part.end(end)
+        except HubUiError as error:
+            bytes_done = transfer.part.bytes_done
+            transfer.restart()
+            attempts.wait(error, bytes_done)

@@ -18,8 +18,7 @@ from connectors.errors import HubUiError, IntegrityError, WrongHash
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.retry import Attempts, RetryPolicy
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy
-from hub_ui.library.download.fetch import check_promise
-from hub_ui.library.download.hasher import check_file
+from hub_ui.library.download.hasher import check_file, check_promise
 from hub_ui.library.download.progress import Meter
 
 _MOST_TRIES = 2

@@ -13,6 +13,7 @@ from connectors.errors import HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
+from hub_ui import format
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
@@ -21,7 +22,7 @@ from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.try_page.page import TryPage
 from hub_ui.pages.view import StackedLora, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.services import Services
-from hub_ui.widgets import detail, format
+from hub_ui.widgets import detail
 from hub_ui.widgets.detail import Keys
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 

@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from connectors.errors import UsageError
+from hub_ui import format
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.services import Services
-from hub_ui.widgets import format
 from hub_ui.widgets.library_list import Tone
 from hub_ui.widgets.render import Renderer, act_data, widget
 

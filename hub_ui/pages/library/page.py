@@ -15,6 +15,7 @@ from connectors.claims.resolve import record_of
 from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record
 from connectors.ref import Ref
+from hub_ui import format
 from hub_ui.library.disk import reveal
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import check_for_updates
@@ -25,7 +26,7 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.library.update_status import CheckResults, notes, summary, update_summary, verify_summary
 from hub_ui.pages.view import View
 from hub_ui.services import Services
-from hub_ui.widgets import cards, format, library_list, result
+from hub_ui.widgets import cards, library_list, result
 from hub_ui.widgets.library_list import PAGE_SIZE, ListPage, ListQuery
 from hub_ui.widgets.render import Renderer, act_data, address, widget
 

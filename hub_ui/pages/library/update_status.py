@@ -9,10 +9,10 @@ from functools import partial
 
 from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
+from hub_ui import format
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus
 from hub_ui.library.sync import FileCheck
-from hub_ui.widgets import format
 from hub_ui.widgets.library_list import ListQuery, Note
 
 FOR_GOOD = Note(text="No hub is known to have it: the file would be gone for good.", tone="problem")

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
+from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate import settings as generate_settings
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.view import TrySettings
 from hub_ui.services import Services
-from hub_ui.widgets import cards, detail, format
+from hub_ui.widgets import cards, detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 _LORA_TAG = re.compile(r"<lora:[^>]*>")

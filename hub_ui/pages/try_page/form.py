@@ -12,6 +12,7 @@ from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
+from hub_ui import format
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
 from hub_ui.pages.browse.header_reader import with_header_facts
@@ -29,7 +30,7 @@ from hub_ui.pages.view import (
     weights_text,
 )
 from hub_ui.services import Services
-from hub_ui.widgets import cards, format
+from hub_ui.widgets import cards
 from hub_ui.widgets.render import Renderer, address, widget
 
 DEFAULT_SEED = 417

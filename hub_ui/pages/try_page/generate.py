@@ -12,6 +12,7 @@ import gradio as gr
 
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
+from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.request import GenerationRequest, Step
@@ -23,7 +24,7 @@ from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject
 from hub_ui.pages.view import TrySettings, View
 from hub_ui.services import Services
-from hub_ui.widgets import drawer, format, result
+from hub_ui.widgets import drawer, result
 from hub_ui.widgets.render import Renderer
 
 IsCancelled = Callable[[], bool]

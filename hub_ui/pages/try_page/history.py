@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images.history import HistoryEntry
@@ -16,7 +17,7 @@ from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
-from hub_ui.widgets import format, result
+from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data
 
 MOST = 24

@@ -10,11 +10,11 @@ from pathlib import Path
 from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
 from PIL.Image import Image
 
+from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.web.images import address
-from hub_ui.widgets import format
 from hub_ui.widgets.result import Result, Tile
 
 LONGEST_SHOWN = 200

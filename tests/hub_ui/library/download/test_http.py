@@ -15,8 +15,7 @@ from connectors.connector import HttpDownload
 from connectors.http import ranges
 from connectors.http.retry import RetryPolicy
 from hub_ui.library.disk import Fetched
-from hub_ui.library.download.fetch import fetch
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server

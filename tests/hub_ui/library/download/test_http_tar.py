@@ -11,10 +11,9 @@ from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.errors import NotWeights
 from connectors.http.retry import RetryPolicy
-from hub_ui.library.download.fetch import fetch
-from hub_ui.library.download.http import DownloadOptions
+from connectors.weights.tar import only_safetensors
+from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.progress import Meter, Progress
-from hub_ui.library.download.tar import only_safetensors
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 

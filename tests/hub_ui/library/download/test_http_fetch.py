@@ -8,7 +8,7 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from hub_ui.library.disk import Fetched
-from hub_ui.library.download.fetch import fetch
+from hub_ui.library.download.http import fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
