@@ -50,7 +50,7 @@ FAILURES = (transport.RequestException, HTTPError, ValueError)
 _LONGEST_DETAIL = 600
 _MINUTES_FROM = 120.0
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
-_BROKE_OFF = "The connection broke off in the middle. Try again."
+BROKE_OFF = "The connection broke off in the middle. Try again."
 _UNREACHABLE = "{label} can't be reached. Check the connection and try again."
 _UNREADABLE = "{label} answered in a way we can't read. Is its address right?"
 _GATED = "The author grants access to {what} one by one. Ask for it on its own page, then add your key (HF_TOKEN)."
@@ -160,7 +160,7 @@ CONNECTIONS: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
         "{label} did not answer in time. Try again.",
     ),
     ((transport.TooManyRedirects,), BadAnswer, "{label} sends this request in circles. Try again later."),
-    ((transport.ChunkedEncodingError,), HubDown, _BROKE_OFF),
+    ((transport.ChunkedEncodingError,), HubDown, BROKE_OFF),
     (
         (transport.InvalidURL, transport.MissingSchema, transport.InvalidSchema),
         HubDown,

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
@@ -20,8 +19,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
-from connectors.http.adapter import CONNECT_SECONDS, READ_SECONDS, file_http, read_capped
-from connectors.http.errors import FAILURES, connection_error, download_error, hub_label
+from connectors.http.adapter import ANSWER_SECONDS, CONNECT_SECONDS, READ_SECONDS, file_http, read_capped
+from connectors.http.errors import BROKE_OFF, FAILURES, connection_error, download_error, hub_label
 from connectors.http.retry import RetryPolicy
 from connectors.ref import Origin
 
@@ -30,8 +29,6 @@ Renew = Callable[[], Download]
 _CHUNK = 1024 * 1024
 _MAX_REDIRECTS = 8
 _MAX_ERROR_BYTES = 64 * 1024
-# For one small body in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
-_BODY_SECONDS = 60.0
 # A slow line brings this much a minute; a server that means to hold us up sends a byte now and then.
 _WINDOW_SECONDS = 60.0
 _LEAST_BYTES = 16 * 1024
@@ -164,17 +161,17 @@ class RangedSource:
         except ReadTimeoutError as error:
             raise HubTimeout("The answer stopped arriving. Try again.", hub=self._hub) from error
         except (HTTPError, OSError) as error:
-            raise self._broke_off() from error
+            raise HubDown(BROKE_OFF, hub=self._hub) from error
 
     def read(self, answer: RangeAnswer, most: int, *, seconds: float | None = None) -> bytes:
         """The body of a small answer, cut after `most` bytes. It may take 60 seconds in all, or as many as given."""
-        data, deadline = bytearray(), time.monotonic() + (seconds or _BODY_SECONDS)
+        data, deadline = bytearray(), time.monotonic() + (seconds or ANSWER_SECONDS)
         for chunk in self.chunks(answer, most):
             data += chunk
             if time.monotonic() > deadline:
                 raise HubTimeout("The answer takes too long to arrive. Try again.", hub=self._hub)
         if answer.stop is not None and len(data) < min(most, answer.stop - answer.start):
-            raise self._broke_off()
+            raise HubDown(BROKE_OFF, hub=self._hub)
         return bytes(data)
 
     def fetch(self, http: requests.Session, *, most: int, seconds: float | None = None) -> bytes:
@@ -188,9 +185,6 @@ class RangedSource:
 
     def bad_answer(self, what: str) -> BadAnswer:
         return BadAnswer(f"{hub_label(self._hub)} {what}", hub=self._hub)
-
-    def _broke_off(self) -> HubDown:
-        return HubDown("The connection broke off in the middle. Try again.", hub=self._hub)
 
     def _request(self, http: requests.Session, wanted: Range) -> requests.Response:
         while True:
@@ -228,12 +222,19 @@ class RangedSource:
         """The first answer that is no redirect, and the address it came from."""
         given, private = self._given
         ranged = wanted.headers(self.inside[0] if self.inside else 0)
+
+        def get() -> requests.Response:
+            headers = {**(private if _origin(url) == _origin(given) else {}), **ranged}
+            response = http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
+            retries = getattr(response.raw, "retries", None)
+            self.requests += 1 + (len(retries.history) if retries is not None else 0)
+            return response
+
         for _ in range(_MAX_REDIRECTS):
             if self._allow is not None:
                 self._allow(url)
-            headers = {**(private if _origin(url) == _origin(given) else {}), **ranged}
             try:
-                response = self._retry.send(partial(self._get, http, url, headers))
+                response = self._retry.send(get)
                 location = response.headers.get("Location") if response.is_redirect else None
                 if location is None:
                     return response, url
@@ -242,12 +243,6 @@ class RangedSource:
             except FAILURES as error:
                 raise connection_error(error, self._hub) from error
         raise connection_error(requests.TooManyRedirects(), self._hub)
-
-    def _get(self, http: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
-        response = http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
-        retries = getattr(response.raw, "retries", None)
-        self.requests += 1 + (len(retries.history) if retries is not None else 0)
-        return response
 
     def _refusal(self, response: requests.Response, *, redirected: bool) -> HubUiError | None:
         if response.status_code == 416:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
 from connectors.record import Claim
 from hub_ui import services
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.commands.options import LibraryOptions
 from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
@@ -23,44 +21,40 @@ _NAMES = 3
 class Licenses(LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
-            found = summarize_licenses(built.library.entries(), lambda entry: _claims(built.catalog, entry))
-        if terminal.json:
-            terminal.document(_document(found))
-        else:
+
+            def claims(entry: Entry) -> Iterable[Claim]:
+                """What the hub said when it was last asked; a lock file from elsewhere may name unknown LoRAs."""
+                try:
+                    lora = built.catalog.lora(entry.ref)
+                except NotFound:
+                    return ()
+                version = lora.version(entry.ref.version)
+                return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
+
+            found = summarize_licenses(built.library.entries(), claims)
+        if not terminal.json:
             _print(found, terminal)
-        return 0
-
-
-def _claims(catalog: Catalog, entry: Entry) -> Iterable[Claim]:
-    """What the hub said when it was last asked; a lock file from elsewhere may hold what was never seen here."""
-    try:
-        lora = catalog.lora(entry.ref)
-    except NotFound:
-        return ()
-    version = lora.version(entry.ref.version)
-    return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
-
-
-def _document(found: LicenseSummary) -> dict[str, Any]:
-    entries = [
-        {
-            "ref": str(one.entry.ref),
-            "title": one.entry.title,
-            "license": one.license,
-            "license_terms": one.terms,
-            "base_model": one.entry.base_model,
-            "base_license": one.base,
-            "base_license_terms": one.base_terms,
-            "permits": dict(one.answers),
-            "conditions": list(one.conditions),
+            return 0
+        entries = [
+            {
+                "ref": str(one.entry.ref),
+                "title": one.entry.title,
+                "license": one.license,
+                "license_terms": one.terms,
+                "base_model": one.entry.base_model,
+                "base_license": one.base,
+                "base_license_terms": one.base_terms,
+                "permits": dict(one.answers),
+                "conditions": list(one.conditions),
+            }
+            for one in found.each
+        ]
+        together = {
+            question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
+            for question, verdict in found.together.items()
         }
-        for one in found.each
-    ]
-    together = {
-        question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
-        for question, verdict in found.together.items()
-    }
-    return {"entries": entries, "together": together, "conditions": list(found.conditions)}
+        terminal.document({"entries": entries, "together": together, "conditions": list(found.conditions)})
+        return 0
 
 
 def _print(found: LicenseSummary, terminal: Terminal) -> None:

@@ -46,8 +46,13 @@ class Search(JsonOption):
             limit=self.limit,
             nsfw=self.nsfw,
         )
+        records: Sequence[Record]
+        failures: Sequence[HubUiError]
         with services.build(settings.from_environment(os.environ)) as built:
-            records, failures = search_catalog(built, query) if self.offline else search_hubs(built, query)
+            if self.offline:
+                records, failures = built.catalog.search(query).records, ()
+            else:
+                records, failures = search_hubs(built, query)
             unknown = _unknown_bases(built.catalog, query.bases)
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")
@@ -66,10 +71,6 @@ class Search(JsonOption):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
         return exit_code(failures, hubs=hubs, found=bool(records))
-
-
-def search_catalog(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
-    return built.catalog.search(query).records, ()
 
 
 def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:

@@ -64,7 +64,29 @@ def version_json(version: Version) -> dict[str, Any]:
 
 
 def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
-    terminal.facts(_facts(record))
+    numbers = (
+        ("rank", record.rank),
+        ("alpha", None if record.alpha is None else f"{record.alpha:g}"),
+        ("weight", record.weight_text),
+    )
+    terminal.facts(
+        [
+            ("title", record.title),
+            ("by", record.creator),
+            ("ref", str(record.ref)),
+            ("address", record.url),
+            ("base model", record.base_model or record.raw_base_model),
+            ("architecture", record.architecture),
+            ("kind", record.kind),
+            ("trigger words", ", ".join(record.trigger_words)),
+            ("strength", " ".join(f"{name} {value}" for name, value in numbers if value)),
+            ("file", f"{record.file.name} {size(record.file.size, precise=True)}" if record.file else None),
+            ("licence", record.license),
+            ("access", record.access),
+            ("content", record.nsfw or "unknown"),
+            ("conflicts", " ".join(record.conflict_sentences)),
+        ]
+    )
     for version in lora.versions:
         terminal.line()
         terminal.line(f"{version.name}  {version.updated_at or ''}  {version.access}  {version.ref}")
@@ -75,27 +97,3 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
     for claim in distinct(record.claims):
         value = ", ".join(claim.value) if isinstance(claim.value, tuple) else claim.value
         terminal.line(f"{claim.field} = {value}  ({claim.source}: {claim.where})")
-
-
-def _facts(record: Record) -> list[tuple[str, str | None]]:
-    numbers = (
-        ("rank", record.rank),
-        ("alpha", None if record.alpha is None else f"{record.alpha:g}"),
-        ("weight", record.weight_text),
-    )
-    return [
-        ("title", record.title),
-        ("by", record.creator),
-        ("ref", str(record.ref)),
-        ("address", record.url),
-        ("base model", record.base_model or record.raw_base_model),
-        ("architecture", record.architecture),
-        ("kind", record.kind),
-        ("trigger words", ", ".join(record.trigger_words)),
-        ("strength", " ".join(f"{name} {value}" for name, value in numbers if value)),
-        ("file", f"{record.file.name} {size(record.file.size, precise=True)}" if record.file else None),
-        ("licence", record.license),
-        ("access", record.access),
-        ("content", record.nsfw or "unknown"),
-        ("conflicts", " ".join(record.conflict_sentences)),
-    ]

@@ -1,4 +1,4 @@
-"""Ends connections that wait for bytes once their pull is cancelled: a stalled server would hold it for its timeout."""
+"""The progress of a pull, and its end once it is cancelled."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import requests
 from connectors.errors import HubUiError, UsageError
 
 _SECONDS_BETWEEN_REPORTS = 0.1
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class PullCancelled(HubUiError):
@@ -104,11 +105,8 @@ class Meter:
             self._on_progress(Progress(done=self._done, total=self.total, seconds=seconds, kept=self._kept or 0))
 
 
-_SECONDS_BETWEEN_LOOKS = 0.2
-
-
 class CancelWatcher:
-    """The answers of one pull that are being read."""
+    """Ends the answers that are being read once the pull is cancelled: a stalled server would hold it long."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -131,21 +129,22 @@ class CancelWatcher:
             yield
             return
         ended = threading.Event()
-        thread = threading.Thread(target=self._poll, args=(ended,), name="cancelled?", daemon=True)
+
+        def poll() -> None:
+            while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+                if not self._meter.is_cancelled:
+                    continue
+                with self._lock:
+                    for response in self._open:
+                        # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have
+                        # been read to its end already, or not be able to.
+                        with suppress(OSError, RuntimeError, ValueError):
+                            response.raw.shutdown()
+
+        thread = threading.Thread(target=poll, name="cancelled?", daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended.set()
             thread.join()
-
-    def _poll(self, ended: threading.Event) -> None:
-        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-            if not self._meter.is_cancelled:
-                continue
-            with self._lock:
-                for response in self._open:
-                    # Whoever reads gets an end in place of bytes, and then asks the meter. The answer may have been
-                    # read to its end already, or not be able to.
-                    with suppress(OSError, RuntimeError, ValueError):
-                        response.raw.shutdown()

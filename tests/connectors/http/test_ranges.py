@@ -262,7 +262,7 @@ def test_a_compressed_answer_is_refused(server: Hub, http: requests.Session) -> 
 def test_an_answer_that_never_ends_is_given_up(
     server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "_BODY_SECONDS", -1.0)
+    monkeypatch.setattr(ranges, "ANSWER_SECONDS", -1.0)
     server.answers["/f"] = parts()
     with pytest.raises(errors.HubTimeout):
         reader(http, server.url + "/f").read(0, 10)
