@@ -64,7 +64,7 @@ COMMANDS: dict[str, Entry] = {
     "serve": Entry(target="serve:Serve", panel=_APP, help="Start the app on the real hubs."),
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
     "show": Entry(target="show:Show", panel=_FIND, help="Show everything known about one LoRA."),
-    "inspect": Entry(target="inspect:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
+    "inspect": Entry(target="show:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
     "pull": Entry(target="library:Pull", panel=_LIBRARY, help="Download into the library, pinned."),
     "sync": Entry(target="library:Sync", panel=_LIBRARY, help="Make the library match its lock file."),
     "verify": Entry(target="library:Verify", panel=_LIBRARY, help="Hash every file: missing, changed, foreign."),

@@ -92,11 +92,7 @@ STATUSES = (
     Row(NotFound, "{label} does not have {what} (any more). {detail}", (404,)),
     Row(NotFound, "Its author has archived it: {label} does not have {what} any more.", (410,)),
     Row(RateLimited, "{label} asks to slow down. Try again {when}. {detail}", (429,)),
-    Row(
-        RegionBlocked,
-        "{label} does not serve your region. Look for the same LoRA on another hub. {detail}",
-        (451,),
-    ),
+    Row(RegionBlocked, "{label} does not serve your region. Look for the same LoRA on another hub. {detail}", (451,)),
     Row(HubDown, "{label} has a fault of its own ({status}). Try again in a minute.", range(500, 600)),
     Row(BadAnswer, "{label} refused the request ({status}). {detail}"),
 )
@@ -125,11 +121,7 @@ _HUGGING_FACE = (
     Row(NotFound, _NO_REPO.replace("{what}", "such repository"), code="RepoNotFound"),
 )
 _REPLICATE = (
-    Row(
-        Paid,
-        "Replicate wants credit before it runs anything: replicate.com/account/billing. {detail}",
-        (402,),
-    ),
+    Row(Paid, "Replicate wants credit before it runs anything: replicate.com/account/billing. {detail}", (402,)),
     # An account without a way to pay is told the same as one that asks for a version that is not there.
     Row(
         NotFound,

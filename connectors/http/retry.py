@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+
+import requests
 
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 
@@ -13,16 +14,6 @@ from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 TRANSIENT_STATUSES = (500, 502, 503, 504, 524)
 TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
 _SECONDS_BETWEEN_CHECKS = 0.1
-
-
-class Response(Protocol):
-    @property
-    def status_code(self) -> int: ...
-
-    def close(self) -> None: ...
-
-
-R = TypeVar("R", bound=Response)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +37,7 @@ class RetryPolicy:
             return None
         return max(self.first * (1 << (failures - 1)), requested)
 
-    def send(self, request: Callable[[], R]) -> R:
+    def send(self, request: Callable[[], requests.Response]) -> requests.Response:
         """The first response without a transient status, else the last one. Bodies of the others are left unread."""
         for attempt in range(1, self.tries):
             response = request()

@@ -129,8 +129,4 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base
 
 
 def _item(done: ExportResult) -> dict[str, Any]:
-    return {
-        "file": str(Path(done.path)),
-        "state": done.state,
-        "ref": str(done.entry.ref) if done.entry else None,
-    }
+    return {"file": str(Path(done.path)), "state": done.state, "ref": str(done.entry.ref) if done.entry else None}

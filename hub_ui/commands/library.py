@@ -101,8 +101,7 @@ def _lock_entry_json(built: Services, entry: Entry) -> dict[str, Any]:
 @dataclass(frozen=True, kw_only=True)
 class Sync(LibraryOptions):
     frozen: Annotated[
-        bool,
-        flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here."),
+        bool, flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here.")
     ] = False
 
     def run(self, terminal: Terminal) -> int:

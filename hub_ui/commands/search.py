@@ -31,8 +31,7 @@ class Search(JsonOption):
     sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None
     limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
     nsfw: Annotated[
-        str,
-        option("LEVEL", "At most safe (what is rated so), soft (also what nobody has rated), mature or explicit."),
+        str, option("LEVEL", "At most safe (what is rated so), soft (also what nobody has rated), mature or explicit.")
     ] = "soft"
     offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
 
@@ -61,9 +60,11 @@ class Search(JsonOption):
         for sentence in unknown:
             terminal.note(f"hub-ui: {sentence}")
         if terminal.json:
-            terminal.document(
-                {"results": [record.to_json() for record in records], "failures": [failure_json(f) for f in failures]}
-            )
+            errors = [
+                {"hub": each.hub, "error": each.name, "message": each.message, "retry_after": each.retry_after}
+                for each in failures
+            ]
+            terminal.document({"results": [record.to_json() for record in records], "failures": errors})
         else:
             _print(records, terminal)
         hubs = len(set(query.hubs or (connector.name for connector in built.connectors)))
@@ -92,15 +93,6 @@ def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
         return 0
     down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
     return max(failure.exit_code for failure in down or failures)
-
-
-def failure_json(failure: HubUiError) -> dict[str, object]:
-    return {
-        "hub": failure.hub,
-        "error": failure.name,
-        "message": failure.message,
-        "retry_after": failure.retry_after,
-    }
 
 
 def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:

@@ -19,10 +19,7 @@ from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal
 
-AppPort = Annotated[
-    int | None,
-    option("P", "The app's port. Default: the first free one from 7860.", options.port),
-]
+AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", options.port)]
 # How long the local Replicate works at an image or a training: long enough to see how far it is, and to stop it.
 _RUN_SECONDS = 4.0
 # The local Replicate answers like the real one: nothing without a key. Any key will do.
@@ -32,8 +29,7 @@ _REPLICATE_KEY = "r8_demo"
 @dataclass(frozen=True, kw_only=True)
 class Serve:
     host: Annotated[
-        str | None,
-        option("H", "The address to listen on. Default: 127.0.0.1, or every one with --hosted."),
+        str | None, option("H", "The address to listen on. Default: 127.0.0.1, or every one with --hosted.")
     ] = None
     port: AppPort = None
     hosted: Annotated[bool, flag("--hosted", "For strangers: no downloads into this computer's library.")] = False

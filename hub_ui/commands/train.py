@@ -22,13 +22,11 @@ from hub_ui.training import Trainer, price, training_set
 
 @dataclass(frozen=True, kw_only=True)
 class Train(JsonOption):
-    pictures: Annotated[
-        Path | None,
-        argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one."),
-    ] = None
+    pictures: Annotated[Path | None, argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")] = (
+        None
+    )
     destination: Annotated[
-        str | None,
-        option("OWNER/NAME", "Your model on Replicate. A new one is created, private."),
+        str | None, option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
     ] = None
     trigger: Annotated[str | None, option("WORD", "A word that is no real one; it will call the LoRA.")] = None
     rank: Annotated[int, option("N", "1 to 128.", options.count)] = 16

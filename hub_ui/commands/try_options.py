@@ -28,8 +28,7 @@ _SHEETS = (
 @dataclass(frozen=True, kw_only=True)
 class TryOptions(LibraryOptions):
     refs: Annotated[
-        list[str] | None,
-        argument("REF|PATH", "A web address, HUB:ID, or a .safetensors; pulled if it isn't here."),
+        list[str] | None, argument("REF|PATH", "A web address, HUB:ID, or a .safetensors; pulled if it isn't here.")
     ] = None
     out: Annotated[Path | None, option("FILE.png", "Where it goes. A video becomes an animated PNG.")] = None
     again: Annotated[Path | None, option("FILE.png", "Generate the image of that file once more.")] = None
@@ -61,8 +60,7 @@ class TryOptions(LibraryOptions):
     ] = None
 
     sheet: Annotated[
-        Literal["pair", "strip", "trigger", "both", "grid"] | None,
-        option(None, _SHEETS, panel=_COMPARISON),
+        Literal["pair", "strip", "trigger", "both", "grid"] | None, option(None, _SHEETS, panel=_COMPARISON)
     ] = None
     weights_of: Annotated[
         Weights | None, option("W,W...", "Of a strip or grid. Default: 0 to 1.2.", options.weights, _COMPARISON)
