@@ -20,7 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_ui.demo.hubs.answers import html_answer, json_answer
 from hub_ui.demo.hubs.delivery import expiry_answer
 
-Headers = list[tuple[bytes, bytes]]
 _HANG = 5.0
 KINDS = ("latency", "slow", "status", "cut", "truncated", "html", "ignore_range", "wrong_bytes", "etag", "expired")
 _OTHER_ETAG = b'"exchanged"'
@@ -28,12 +27,11 @@ _OTHER_ETAG = b'"exchanged"'
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """`match` is searched in the path with its query. `times` counts the requests it hits; None is every one.
-    The first `skip` requests are let by.
+    """`match` is searched in the path with its query. Of the requests it hits, the first `skip` pass and the next
+    `times` (None: all) have the fault.
 
-    A `body` replaces the error that the hub would send with a `status`. `slow` sends at most `bytes_per_second`;
-    `truncated` sends a file that is whole by its headers and ends after `after_bytes`; `etag` sends the same bytes as
-    if the file had been exchanged.
+    A `body` replaces the hub's own error; `truncated` sends a file that is whole by its headers and ends after
+    `after_bytes`; `etag` sends the same bytes as if the file had been exchanged.
     """
 
     kind: str
@@ -135,9 +133,14 @@ class Faulty:
 
         Watching for a client that leaves takes the request's body from the application, so only a hang does it.
         """
+
+        async def disconnect() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(self.stopping.wait())]
         if seconds >= _HANG:
-            ends.append(asyncio.create_task(_wait_for_disconnect(receive)))
+            ends.append(asyncio.create_task(disconnect()))
         done, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in pending:
             end.cancel()
@@ -145,18 +148,21 @@ class Faulty:
         return not done
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def _instead(fault: Fault, hub: str) -> Response | None:
     """The answer a fault gives in place of the hub's own, if it does."""
-    if fault.kind == "status":
-        return json_answer(fault.body or _error_body(fault.status, hub), fault.status, _retry_headers(fault, hub))
     if fault.kind == "html":
         return html_answer("Just a moment...", "Checking your browser before you go on.")
-    return expiry_answer() if fault.kind == "expired" else None
+    if fault.kind == "expired":
+        return expiry_answer()
+    if fault.kind != "status":
+        return None
+    headers = {}
+    if fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
+        if hub == "huggingface":
+            headers["RateLimit"] = f'"api";r=0;t={fault.retry_after}'
+            headers["RateLimit-Policy"] = '"fixed window";"api";q=500;w=300'
+    return json_answer(fault.body or _error_body(fault.status, hub), fault.status, headers)
 
 
 def _error_body(status: int, hub: str) -> dict[str, Any]:
@@ -171,130 +177,109 @@ def _error_body(status: int, hub: str) -> dict[str, Any]:
     return {"error": text}
 
 
-def _retry_headers(fault: Fault, hub: str) -> dict[str, str]:
-    if fault.retry_after is None:
-        return {}
-    headers = {"Retry-After": str(fault.retry_after)}
-    if hub == "huggingface":
-        headers["RateLimit"] = f'"api";r=0;t={fault.retry_after}'
-        headers["RateLimit-Policy"] = '"fixed window";"api";q=500;w=300'
-    return headers
-
-
 def _alter(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
+    headers = {name.lower(): value for name, value in scope["headers"]}
     if fault.kind == "ignore_range":
-        kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
-        return {**scope, "headers": kept}, send
-    if fault.kind == "cut":
-        return scope, _Cut(send=send, left=fault.after_bytes)
-    if fault.kind == "wrong_bytes":
-        return scope, _WrongBytes(send=send)
-    if fault.kind == "slow":
-        return scope, _Slow(send=send, rate=fault.bytes_per_second)
-    if fault.kind == "truncated":
-        return scope, _Truncated(send=send, size=fault.after_bytes)
+        return _without(scope, b"range"), send
     if fault.kind == "etag":
-        return {**scope, "headers": _for_other_etag(scope["headers"])}, _OtherEtag(send=send)
-    return scope, send
+        # Who asks for a part of the file that was there before gets the new one whole.
+        is_other = headers.get(b"if-range", _OTHER_ETAG) != _OTHER_ETAG
+        return _without(scope, b"if-range", *([b"range"] if is_other else [])), _exchange_etag(send)
+    if fault.kind == "cut":
+        return scope, _cut(send, fault.after_bytes)
+    if fault.kind == "wrong_bytes":
+        return scope, _change_bytes(send)
+    if fault.kind == "slow":
+        return scope, _slow_down(send, fault.bytes_per_second)
+    return scope, _truncate(send, fault.after_bytes) if fault.kind == "truncated" else send
 
 
-def _for_other_etag(headers: Headers) -> Headers:
-    """Who asks for a part of the file that was there before gets the new one whole."""
-    condition = next((value for name, value in headers if name.lower() == b"if-range"), _OTHER_ETAG)
-    dropped = (b"if-range",) if condition == _OTHER_ETAG else (b"if-range", b"range")
-    return [(name, value) for name, value in headers if name.lower() not in dropped]
+def _without(message: Any, *names: bytes) -> Any:
+    """A scope or a message without some of its headers."""
+    return {**message, "headers": [(name, value) for name, value in message["headers"] if name.lower() not in names]}
 
 
-@dataclass(kw_only=True)
-class _Cut:
+def _cut(send: Send, left: int) -> Send:
     """Passes on `left` bytes of the body and then nothing: the server sees an unfinished answer and hangs up."""
 
-    send: Send
-    left: int
-
-    async def __call__(self, message: Message) -> None:
+    async def cut(message: Message) -> None:
+        nonlocal left
         body = message.get("body", b"")
-        if message["type"] != "http.response.body" or (len(body) <= self.left and message.get("more_body")):
-            self.left -= len(body)
-            await self.send(message)
-        elif self.left >= 0:
-            await self.send({"type": "http.response.body", "body": body[: self.left], "more_body": True})
-            self.left = -1
+        if message["type"] != "http.response.body" or (len(body) <= left and message.get("more_body")):
+            left -= len(body)
+            await send(message)
+        elif left >= 0:
+            await send({"type": "http.response.body", "body": body[:left], "more_body": True})
+            left = -1
         else:
             raise ConnectionAbortedError
 
+    return cut
 
-@dataclass(kw_only=True)
-class _WrongBytes:
+
+def _change_bytes(send: Send) -> Send:
     """Changes the last byte of each piece of the body: the length stays, the sha256 does not."""
 
-    send: Send
-
-    async def __call__(self, message: Message) -> None:
+    async def change(message: Message) -> None:
         if body := message.get("body", b""):
             message = {**message, "body": body[:-1] + bytes([body[-1] ^ 0xFF])}
-        await self.send(message)
+        await send(message)
+
+    return change
 
 
-@dataclass(kw_only=True)
-class _OtherEtag:
-    send: Send
-
-    async def __call__(self, message: Message) -> None:
+def _exchange_etag(send: Send) -> Send:
+    async def exchange(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [(name, value) for name, value in message["headers"] if name.lower() != b"etag"]
-            message = {**message, "headers": [*kept, (b"etag", _OTHER_ETAG)]}
-        await self.send(message)
+            message = _without(message, b"etag")
+            message["headers"].append((b"etag", _OTHER_ETAG))
+        await send(message)
+
+    return exchange
 
 
-@dataclass(kw_only=True)
-class _Slow:
+def _slow_down(send: Send, rate: int) -> Send:
     """As a server that allows each connection so many bytes a second."""
+    until = 0.0
 
-    send: Send
-    rate: int
-    _until: float = 0.0
-
-    async def __call__(self, message: Message) -> None:
+    async def slow_down(message: Message) -> None:
+        nonlocal until
         body = message.get("body", b"")
         # In pieces of a tenth of a second, so that bytes come steadily.
-        step = max(self.rate // 10, 1)
+        step = max(rate // 10, 1)
         for at in range(0, len(body) or 1, step):
             last = at + step >= len(body)
             piece = {**message, "body": body[at : at + step], "more_body": not last or message.get("more_body", False)}
-            await self.send(piece if body else message)
+            await send(piece if body else message)
             now = time.monotonic()
-            self._until = max(self._until, now) + len(body[at : at + step]) / self.rate
-            await asyncio.sleep(self._until - now)
+            until = max(until, now) + len(body[at : at + step]) / rate
+            await asyncio.sleep(until - now)
+
+    return slow_down
 
 
-@dataclass(kw_only=True)
-class _Truncated:
+def _truncate(send: Send, size: int) -> Send:
     """The file as if it had only `size` bytes: the lengths in the headers are those of the short one."""
+    left = 0
 
-    send: Send
-    size: int
-    _left: int = 0
-
-    async def __call__(self, message: Message) -> None:
+    async def truncate(message: Message) -> None:
+        nonlocal left
         if message["type"] == "http.response.start":
-            message = self._shorten(message)
+            headers, status = {name.lower(): value for name, value in message["headers"]}, message["status"]
+            start, stop = 0, int(headers.get(b"content-length", b"0"))
+            if status == 206:
+                start, last = (int(number) for number in re.findall(rb"[0-9]+", headers[b"content-range"])[:2])
+                stop = last + 1
+            left = max(min(stop, size) - start, 0)
+            if status == 206 and left:
+                headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + left - 1, size)
+            elif status == 206:
+                headers[b"content-range"], status = b"bytes */%d" % size, 416
+            headers[b"content-length"] = b"%d" % left
+            message = {**message, "status": status, "headers": list(headers.items())}
         elif body := message.get("body", b""):
-            message = {**message, "body": body[: self._left]}
-            self._left -= len(message["body"])
-        await self.send(message)
+            message = {**message, "body": body[:left]}
+            left -= len(message["body"])
+        await send(message)
 
-    def _shorten(self, message: Message) -> Message:
-        headers = {name.lower(): value for name, value in message["headers"]}
-        start, stop = 0, int(headers.get(b"content-length", b"0"))
-        if message["status"] == 206:
-            start, stop = (int(number) for number in re.findall(rb"[0-9]+", headers[b"content-range"])[:2])
-            stop += 1
-        self._left = max(min(stop, self.size) - start, 0)
-        if message["status"] == 206 and self._left == 0:
-            headers[b"content-range"] = b"bytes */%d" % self.size
-        elif message["status"] == 206:
-            headers[b"content-range"] = b"bytes %d-%d/%d" % (start, start + self._left - 1, self.size)
-        headers[b"content-length"] = b"%d" % self._left
-        status = 416 if message["status"] == 206 and self._left == 0 else message["status"]
-        return {**message, "status": status, "headers": list(headers.items())}
+    return truncate

@@ -66,7 +66,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 class ReplicateHub:
     store: ReplicateStore
     delivery: Delivery
-    origin: str
     predictions: Runs
     trainings: Runs
     files: Files

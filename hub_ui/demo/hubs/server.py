@@ -4,14 +4,13 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
@@ -36,7 +35,7 @@ Around = Callable[[str, ASGIApp], ASGIApp]
 class HubEndpoints(Origins):
     """Where the running hubs answer, and the faults they are asked for."""
 
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults
 
 
 @contextmanager
@@ -57,12 +56,7 @@ def running_hubs(
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_bind(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
         urls = {name: f"http://{host}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
-        endpoints = HubEndpoints(
-            huggingface=urls["huggingface"],
-            civitai=urls["civitai"],
-            replicate=urls["replicate"],
-            delivery=urls["delivery"],
-        )
+        endpoints = HubEndpoints(**urls, faults=Faults())
         apps = hub_apps(data, endpoints, run_seconds=run_seconds)
         stack.enter_context(_run_servers(apps, sockets, endpoints.faults, around or (lambda _name, app: app)))
         yield endpoints
@@ -74,34 +68,23 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
     delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
     huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
-    replicate = _replicate(folder, delivery, endpoints.replicate, run_seconds)
-    # Faults are asked for on any origin, because another process is told only the hubs' own.
-    everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
-    return {
-        "huggingface": _app([*everywhere, *huggingface.routes()]),
-        "civitai": _app([*everywhere, *civitai.routes()]),
-        "replicate": _app([*everywhere, *replicate.routes()]),
-        "delivery": _app([*everywhere, *delivery.routes()]),
-    }
-
-
-def _replicate(folder: DataFolder, delivery: Delivery, origin: str, seconds: float) -> ReplicateHub:
-    store, files = load_replicate(folder), Files(origin=origin)
-    hub = ReplicateHub(
+    origin, store, files = endpoints.replicate, load_replicate(folder), Files(origin=endpoints.replicate)
+    replicate = ReplicateHub(
         store=store,
         delivery=delivery,
-        origin=origin,
-        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions), seconds=seconds),
-        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings), seconds=seconds),
+        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions), seconds=run_seconds),
+        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings), seconds=run_seconds),
         files=files,
         making=Making(store=store, delivery=delivery, files=files),
     )
-    hub.publish()
-    return hub
-
-
-def _app(routes: Sequence[BaseRoute]) -> ASGIApp:
-    return Starlette(routes=routes, exception_handlers={RefusalError: answer_refusal})
+    replicate.publish()
+    # Faults are asked for on any origin, because another process is told only the hubs' own.
+    everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
+    routes = (huggingface.routes(), civitai.routes(), replicate.routes(), delivery.routes())
+    return {
+        name: Starlette(routes=[*everywhere, *own], exception_handlers={RefusalError: answer_refusal})
+        for name, own in zip(NAMES, routes, strict=True)
+    }
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -116,51 +99,35 @@ def _bind(host: str, port: int) -> socket.socket:
 def _run_servers(
     apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults, around: Around
 ) -> Iterator[None]:
-    running = _Running(apps=apps, sockets=sockets, faults=faults, around=around)
-    thread = threading.Thread(target=running.run, name="local-hubs", daemon=True)
-    thread.start()
-    try:
-        if not running.started.wait(_START_WITHIN):
-            raise TimeoutError("the local hubs did not start")
-        yield
-    finally:
-        running.stop()
-        thread.join()
+    """Runs the servers of all origins on one event loop, in a thread of their own."""
+    started, stop = threading.Event(), threading.Event()
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Running:
-    """The servers of all origins on one event loop, in a thread of their own."""
-
-    apps: Mapping[str, ASGIApp]
-    sockets: Mapping[str, socket.socket]
-    faults: Faults
-    around: Around
-    started: threading.Event = field(default_factory=threading.Event)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        asyncio.run(self._serve())
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    async def _serve(self) -> None:
+    async def serve() -> None:
         stopping = asyncio.Event()
         servers = {
-            name: _server(self.around(name, Faulty(app=app, hub=name, faults=self.faults, stopping=stopping)))
-            for name, app in self.apps.items()
+            name: _server(around(name, Faulty(app=app, hub=name, faults=faults, stopping=stopping)))
+            for name, app in apps.items()
         }
-        tasks = [asyncio.create_task(server.serve(sockets=[self.sockets[name]])) for name, server in servers.items()]
-        while not all(server.started for server in servers.values()) and not self._stop.is_set():
+        tasks = [asyncio.create_task(server.serve(sockets=[sockets[name]])) for name, server in servers.items()]
+        while not all(server.started for server in servers.values()) and not stop.is_set():
             await asyncio.sleep(0.01)
-        self.started.set()
-        while not self._stop.is_set():
+        started.set()
+        while not stop.is_set():
             await asyncio.sleep(0.05)
         stopping.set()
         for server in servers.values():
             server.should_exit = True
         await asyncio.gather(*tasks)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="local-hubs", daemon=True)
+    thread.start()
+    try:
+        if not started.wait(_START_WITHIN):
+            raise TimeoutError("the local hubs did not start")
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
