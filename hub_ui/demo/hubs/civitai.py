@@ -61,75 +61,21 @@ _EARLY = "This asset is in Early Access. You can use Buzz access it now!"
 _LIFETIME = 86400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Downloads:
-    store: CivitaiStore
-    delivery: Delivery
-    now: Callable[[], datetime]
-
-    def answer(self, request: Request) -> Response:
-        number = natural(request.path_params["version_id"])
-        if number is None:
-            return json_answer({"error": "Invalid modelVersionId"}, 400)
-        found = self.store.by_version.get(number)
-        if found is None or not found[0].is_open:
-            raise _not_found()
-        model, version = found
-        wire = _choose_file(version.get("files") or [], request.query_params)
-        known = self.store.files.get(wire.get("id", 0)) if wire else None
-        self._check(request, model, version, known)
-        if wire is None or known is None:
-            raise _not_found()
-        key = f"/{model.data.get('userId', 0)}/model/{wire['id']}/{wire['name']}"
-        location = self.delivery.sign(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
-        return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
-
-    def needs_login(self, version: Json, known: HubFile | None) -> bool:
-        return bool(version.get("requireAuth")) or (known is not None and known.access in ("login", "gated", "paid"))
-
-    def is_gated(self, version: Json, known: HubFile | None) -> bool:
-        return is_paid(version, self.now()) or (known is not None and known.access in ("gated", "paid"))
-
-    def _check(self, request: Request, model: Model, version: Json, known: HubFile | None) -> None:
-        access = known.access if known else None
-        if model.data.get("mode") == "Archived" or access == "archived":
-            raise RefusalError(json_answer({"error": "Model archived, not available for download"}, 410))
-        if model.data.get("mode") == "TakenDown" or access == "removed":
-            raise _not_found()
-        token = bearer(request) or request.query_params.get("token")
-        signed_in = self.store.access.is_signed_in("civitai", token)
-        # The login comes first, so an anonymous caller learns nothing of early access.
-        if not signed_in and (self.needs_login(version, known) or self.is_gated(version, known)):
-            raise RefusalError(_login_answer(request))
-        if access == "disabled" or version.get("usageControl", "Download") != "Download":
-            raise RefusalError(json_answer({"error": "Unauthorized", "message": _DISABLED}, 401))
-        names = (f"{model.id}@{version['id']}", str(model.id), str(version["id"]))
-        if self.is_gated(version, known) and not self.store.access.is_granted(token, *names):
-            raise RefusalError(self._gate_answer(request, model, version, access))
-
-    def _gate_answer(self, request: Request, model: Model, version: Json, access: str | None) -> Response:
-        if access == "gated":
-            return json_answer({"error": "You do not have access to download this file"}, 403)
-        if looks_like_browser(request):
-            return RedirectResponse(f"/models/{model.id}?modelVersionId={version['id']}", 307)
-        ends = (version.get("paidAccess") or {}).get("endsAt")
-        return json_answer({"error": "Early Access", **({"deadline": ends} if ends else {}), "message": _EARLY}, 403)
+def _needs_login(version: Json, known: HubFile | None) -> bool:
+    return bool(version.get("requireAuth")) or (known is not None and known.access in ("login", "gated", "paid"))
 
 
-def looks_like_browser(request: Request) -> bool:
+def _is_browser(request: Request) -> bool:
     agent = request.headers.get("user-agent", "").lower()
     return any(name in agent for name in _BROWSERS)
 
 
-def _login_answer(request: Request) -> Response:
-    if looks_like_browser(request):
-        back = quote(request.url.path, safe="")
-        return RedirectResponse(f"/login?returnUrl={back}&reason=download-auth", 307)
-    return json_answer({"error": "Unauthorized", "message": _LOGIN}, 401)
+def _token(request: Request) -> str | None:
+    return bearer(request) or request.query_params.get("token")
 
 
-def _not_found() -> RefusalError:
-    return RefusalError(json_answer({"error": "File not found"}, 404))
+def _not_found(text: str) -> RefusalError:
+    return RefusalError(json_answer({"error": text}, 404))
 
 
 def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
@@ -188,13 +134,17 @@ class CivitaiHub:
         page = found[offset : offset + query.limit]
         kept = [model for model in page if afterwards(model, query, self.now())] if query.text else page
         more = bool(page) and offset + len(page) < len(found)
-        metadata = self._metadata(query, page[-1], offset + len(page)) if more else {}
+        metadata: Json = {}
+        if more:
+            end = offset + len(page)
+            cursor = str(end) if query.text else keyset(score(page[-1], query.sort), page[-1].id, end)
+            rest = [(key, value) for key, value in params.multi_items() if key not in ("cursor", "token")]
+            link = f"{self.origin}/api/v1/models?{urlencode([*rest, ('cursor', cursor)])}"
+            metadata = {"nextCursor": cursor, "nextPage": link}
         if query.page is not None:
             metadata |= {"currentPage": query.page, "pageSize": query.limit}
-        primary_only = query.params.get("primaryFileOnly") == "true"
-        items = [
-            model_in_list(model, self.store, all_levels=query.all_levels, primary_only=primary_only) for model in kept
-        ]
+        primary_only = params.get("primaryFileOnly") == "true"
+        items = [model_in_list(each, self.store, query.all_levels, primary_only) for each in kept]
         return self._cacheable_answer(request, {"items": items, "metadata": metadata})
 
     def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
@@ -213,14 +163,6 @@ class CivitaiHub:
             raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
         return ordered, offset
 
-    def _metadata(self, query: ModelQuery, last: Model, offset: int) -> Json:
-        cursor = str(offset) if query.text else keyset(score(last, query.sort), last.id, offset)
-        kept = [(key, value) for key, value in query.params.multi_items() if key not in ("cursor", "token")]
-        return {
-            "nextCursor": cursor,
-            "nextPage": f"{self.origin}/api/v1/models?{urlencode([*kept, ('cursor', cursor)])}",
-        }
-
     def model(self, request: Request) -> Response:
         number = _identifier(request.path_params["model_id"])
         model = self.store.models.get(number)
@@ -231,9 +173,8 @@ class CivitaiHub:
     def version(self, request: Request) -> Response:
         text = request.path_params["version_id"]
         if (natural(text) or 0) > _INT4:
-            return json_answer(
-                {"message": "An unexpected error occurred", "error": "out of range for type integer"}, 500
-            )
+            error = {"message": "An unexpected error occurred", "error": "out of range for type integer"}
+            return json_answer(error, 500)
         if natural(text) == 0:
             return json_answer({"error": "Missing modelVersionId"}, 400)
         model, version = self._version(_identifier(text))
@@ -242,13 +183,17 @@ class CivitaiHub:
     def by_hash(self, request: Request) -> Response:
         found = self._by_hash(request.path_params["hash"])
         if found is None:
-            return json_answer({"error": "Model not found"}, 404)
+            raise _not_found("Model not found")
         return self._cacheable_answer(request, version_alone(*found, self.store))
 
     async def by_hashes(self, request: Request) -> Response:
-        hashes = await _hashes(request, 100)
-        found = [pair for _, pair in await run_in_threadpool(self._by_hashes, hashes)]
-        return json_answer([_without_host(version_alone(*pair, self.store)) for pair in found])
+        hashes, answers = await _hashes(request, 100), []
+        for _, pair in await run_in_threadpool(self._by_hashes, hashes):
+            version = version_alone(*pair, self.store)
+            # The bulk lookup builds its addresses from a header that is never there.
+            address = {"downloadUrl": f"https://undefined/api/download/models/{version['id']}"}
+            answers.append({**version, **address, "files": [{**file, **address} for file in version["files"]]})
+        return json_answer(answers)
 
     async def ids_by_hashes(self, request: Request) -> Response:
         hashes = await _hashes(request, 10_000)
@@ -261,12 +206,10 @@ class CivitaiHub:
         model, version = self._version(_identifier(request.path_params["version_id"]))
         files = with_measures(version, self.store.files)["files"]
         wanted = request.query_params.get("modelFileId")
-        file = next(
-            (each for each in files if str(each.get("id")) == wanted or (not wanted and each.get("primary"))), None
-        )
+        matching = (f for f in files if str(f.get("id")) == wanted or (not wanted and f.get("primary")))
+        file = next(matching, None)
         if file is None:
-            return json_answer({"error": "Missing model file"}, 404)
-        downloads = self._downloads()
+            raise _not_found("Missing model file")
         known = self.store.files.get(file.get("id", 0))
         answer = {
             "air": version.get("air") or air(model, version),
@@ -284,8 +227,8 @@ class CivitaiHub:
             "format": (file.get("metadata") or {}).get("format"),
             "canGenerate": bool(model.data.get("supportsGeneration")),
             "isFeatured": False,
-            "requireAuth": downloads.needs_login(version, known),
-            "checkPermission": downloads.is_gated(version, known),
+            "requireAuth": _needs_login(version, known),
+            "checkPermission": self._is_gated(version, known),
             "additionalResourceCharge": False,
             "minor": bool(model.data.get("minor")),
             "sfwOnly": bool(model.data.get("sfwOnly")),
@@ -300,12 +243,9 @@ class CivitaiHub:
     def creators(self, request: Request) -> Response:
         names = Counter(str((model.data.get("creator") or {}).get("username") or "") for model in self._open())
         wanted = request.query_params.get("query", "").lower()
+        link = f"{self.origin}/api/v1/models?"
         items = [
-            {
-                "username": name,
-                "modelCount": count,
-                "link": f"{self.origin}/api/v1/models?{urlencode({'username': name})}",
-            }
+            {"username": name, "modelCount": count, "link": link + urlencode({"username": name})}
             for name, count in sorted(names.items())
             if name and wanted in name.lower()
         ]
@@ -330,7 +270,46 @@ class CivitaiHub:
         return json_answer({"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False})
 
     def download(self, request: Request) -> Response:
-        return self._downloads().answer(request)
+        number = natural(request.path_params["version_id"])
+        if number is None:
+            return json_answer({"error": "Invalid modelVersionId"}, 400)
+        model, version = self._version(number, "File not found")
+        wire = _choose_file(version.get("files") or [], request.query_params)
+        known = self.store.files.get(wire.get("id", 0)) if wire else None
+        self._check_download(request, model, version, known)
+        if wire is None or known is None:
+            raise _not_found("File not found")
+        key = f"/{model.data.get('userId', 0)}/model/{wire['id']}/{wire['name']}"
+        location = self.delivery.sign(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
+        return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
+
+    def _check_download(self, request: Request, model: Model, version: Json, known: HubFile | None) -> None:
+        access = known.access if known else None
+        if model.data.get("mode") == "Archived" or access == "archived":
+            raise RefusalError(json_answer({"error": "Model archived, not available for download"}, 410))
+        if model.data.get("mode") == "TakenDown" or access == "removed":
+            raise _not_found("File not found")
+        # The login comes first, so an anonymous caller learns nothing of early access.
+        if not self._is_signed_in(request) and (_needs_login(version, known) or self._is_gated(version, known)):
+            if _is_browser(request):
+                back = quote(request.url.path, safe="")
+                raise RefusalError(RedirectResponse(f"/login?returnUrl={back}&reason=download-auth", 307))
+            raise RefusalError(json_answer({"error": "Unauthorized", "message": _LOGIN}, 401))
+        if access == "disabled" or version.get("usageControl", "Download") != "Download":
+            raise RefusalError(json_answer({"error": "Unauthorized", "message": _DISABLED}, 401))
+        names = (f"{model.id}@{version['id']}", str(model.id), str(version["id"]))
+        if not self._is_gated(version, known) or self.store.access.is_granted(_token(request), *names):
+            return
+        if access == "gated":
+            raise RefusalError(json_answer({"error": "You do not have access to download this file"}, 403))
+        if _is_browser(request):
+            raise RefusalError(RedirectResponse(f"/models/{model.id}?modelVersionId={version['id']}", 307))
+        ends = (version.get("paidAccess") or {}).get("endsAt")
+        deadline = {"deadline": ends} if ends else {}
+        raise RefusalError(json_answer({"error": "Early Access", **deadline, "message": _EARLY}, 403))
+
+    def _is_gated(self, version: Json, known: HubFile | None) -> bool:
+        return is_paid(version, self.now()) or (known is not None and known.access in ("gated", "paid"))
 
     def login_page(self, _request: Request) -> Response:
         return html_answer("Login", "Sign in to download this file.")
@@ -341,13 +320,10 @@ class CivitaiHub:
             return html_answer("Not found", "The model you are looking for does not exist.", 404)
         return html_answer(f"Model {model.id}", "This page stands for the model's page on CivitAI.")
 
-    def _downloads(self) -> Downloads:
-        return Downloads(store=self.store, delivery=self.delivery, now=self.now)
-
-    def _version(self, version_id: int) -> tuple[Model, Json]:
+    def _version(self, version_id: int, missing: str = "Model not found") -> tuple[Model, Json]:
         found = self.store.by_version.get(version_id)
         if found is None or not found[0].is_open:
-            raise RefusalError(json_answer({"error": "Model not found"}, 404))
+            raise _not_found(missing)
         return found
 
     def _by_hash(self, value: str) -> tuple[Model, Json] | None:
@@ -360,7 +336,7 @@ class CivitaiHub:
         return [model for model in self.store.models.values() if model.is_open]
 
     def _is_signed_in(self, request: Request) -> bool:
-        return self.store.access.is_signed_in("civitai", bearer(request) or request.query_params.get("token"))
+        return self.store.access.is_signed_in("civitai", _token(request))
 
     def _cacheable_answer(self, request: Request, data: Any) -> Response:
         """Without a token the edge may keep an answer, so a change can be minutes late."""
@@ -381,12 +357,6 @@ async def _hashes(request: Request, most: int) -> list[str]:
     if len(data) > most:
         raise refusal
     return [str(value) for value in data]
-
-
-def _without_host(version: Json) -> Json:
-    """The bulk lookup builds its addresses from a header that is never there."""
-    undefined = f"https://undefined/api/download/models/{version['id']}"
-    return {**version, "downloadUrl": undefined, "files": [{**f, "downloadUrl": undefined} for f in version["files"]]}
 
 
 def _paginate(request: Request, items: list[Json], total: int) -> Response:

@@ -179,7 +179,7 @@ def level_name(level: int) -> str:
     return _LEVEL_NAMES.get(level & -level if level else PG, "X")
 
 
-def model_in_list(model: Model, store: CivitaiStore, *, all_levels: bool, primary_only: bool) -> Json:
+def model_in_list(model: Model, store: CivitaiStore, all_levels: bool, primary_only: bool) -> Json:
     versions = [_version_in_list(model, with_measures(version, store.files)) for version in model.versions]
     for version in versions:
         if not all_levels and version.get("images"):
