@@ -86,7 +86,7 @@ class Clock:
 
 
 @dataclass(kw_only=True, eq=False)
-class _Job:
+class _ActiveDownload:
     """A download that runs in this process; with `drop`, the cleanup of a cancelled one."""
 
     row: Row
@@ -129,7 +129,7 @@ class Queue:
         self._most_failed = most_failed
         self._changed = threading.Condition(threading.RLock())
         self._opened: QueueStore | None = None
-        self._jobs: dict[int, _Job] = {}
+        self._active: dict[int, _ActiveDownload] = {}
         self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -151,7 +151,7 @@ class Queue:
             self._thread.join()
         with self._changed:
             self._thread, self._stopping = None, False
-            if self._opened is not None and not self._jobs:
+            if self._opened is not None and not self._active:
                 self._opened.close()
                 self._opened = None
 
@@ -226,10 +226,10 @@ class Queue:
             self._changed.notify_all()
 
     def _task(self, row: Row) -> Task:
-        ref, job = Ref.parse(row.ref), self._jobs.get(row.id)
+        ref, active = Ref.parse(row.ref), self._active.get(row.id)
         done, total, speed = row.done, row.total, None
-        if job is not None and row.state == "running" and not job.drop:
-            done, total, speed = job.done, job.total, job.pace.rate()
+        if active is not None and row.state == "running" and not active.drop:
+            done, total, speed = active.done, active.total, active.pace.rate()
         start = may_start(row, ref, self._holds)
         state: Any = row.state
         error = None
@@ -257,11 +257,11 @@ class Queue:
             with self._changed:
                 while not self._stopping:
                     self._clock.wait(self._changed, self._step(ownership))
-                for job in self._jobs.values():
-                    job.stop.set()
+                for active in self._active.values():
+                    active.stop.set()
                 # Waiting releases the lock, so that they can record how far they came.
                 until = time.monotonic() + _STOP_SECONDS
-                while self._jobs and (left := until - time.monotonic()) > 0:
+                while self._active and (left := until - time.monotonic()) > 0:
                     self._changed.wait(left)
         finally:
             self._owner = False
@@ -289,63 +289,63 @@ class Queue:
     def _start_next(self) -> float:
         rows = self._store.rows(("waiting", "running", "cancelled"))
         running = {row.id for row in rows if row.state == "running"}
-        for job in self._jobs.values():
-            if job.row.id not in running and not job.drop:
-                job.stop.set()
-        idle = [row for row in rows if row.id not in self._jobs]
+        for active in self._active.values():
+            if active.row.id not in running and not active.drop:
+                active.stop.set()
+        idle = [row for row in rows if row.id not in self._active]
         for row in idle:
             if row.state == "cancelled":
                 self._launch(row, drop=True)
-        # "running" without a job: its outcome could not be recorded.
+        # "running" without an active download: its outcome could not be recorded.
         waiting = [row for row in idle if row.state != "cancelled"]
-        now, refs = self._clock.now(), {job.ref for job in self._jobs.values() if not job.drop}
+        now, refs = self._clock.now(), {active.ref for active in self._active.values() if not active.drop}
         for row in next_up(waiting, refs, self._holds, now, self._limits):
             if self._store.move(row.id, "running", only_from=("waiting", "running")):
                 self._launch(row)
         return min(_POLL_SECONDS, seconds_until(waiting, self._holds, now) or _POLL_SECONDS)
 
     def _launch(self, row: Row, *, drop: bool = False) -> None:
-        job = _Job(row=row, ref=Ref.parse(row.ref), pace=SpeedMeter(self._clock.now), drop=drop)
-        job.done, job.total = row.done, row.total
-        self._jobs[row.id] = job
-        threading.Thread(target=self._run, args=(job,), name=f"queue-{row.id}", daemon=True).start()
+        active = _ActiveDownload(row=row, ref=Ref.parse(row.ref), pace=SpeedMeter(self._clock.now), drop=drop)
+        active.done, active.total = row.done, row.total
+        self._active[row.id] = active
+        threading.Thread(target=self._run, args=(active,), name=f"queue-{row.id}", daemon=True).start()
 
-    def _run(self, job: _Job) -> None:
+    def _run(self, active: _ActiveDownload) -> None:
         # None: a bug in hub-ui, which the thread's excepthook reports.
         outcome: Entry | HubUiError | None = None
         try:
-            if not job.drop:
-                outcome = self._pull(job.ref, lambda progress: self._update(job, progress), job.stop.is_set)
+            if not active.drop:
+                outcome = self._pull(active.ref, lambda progress: self._update(active, progress), active.stop.is_set)
             elif self._forget is not None:
-                self._forget(job.ref)
+                self._forget(active.ref)
         except HubUiError as error:
             outcome = error
-            if job.drop:
-                _LOG.warning("What has come of %s could not be dropped: %s", job.ref, error)
+            if active.drop:
+                _LOG.warning("What has come of %s could not be dropped: %s", active.ref, error)
         finally:
             with self._changed:
                 try:
-                    self._record(job, outcome)
+                    self._record(active, outcome)
                 except HubUiError as error:
-                    _LOG.warning("The queue can't note how %s ended: %s", job.ref, error)
+                    _LOG.warning("The queue can't note how %s ended: %s", active.ref, error)
                 finally:
-                    del self._jobs[job.row.id]
+                    del self._active[active.row.id]
                     self._changed.notify_all()
 
-    def _update(self, job: _Job, progress: Progress) -> None:
-        job.done, job.total = progress.done, progress.total
-        job.best = max(job.best, progress.done)
-        job.pace.update(progress.done)
+    def _update(self, active: _ActiveDownload, progress: Progress) -> None:
+        active.done, active.total = progress.done, progress.total
+        active.best = max(active.best, progress.done)
+        active.pace.update(progress.done)
         now = self._clock.now()
-        if abs(now - job.saved) >= _SECONDS_BETWEEN_SAVES:
-            job.saved = now
+        if abs(now - active.saved) >= _SECONDS_BETWEEN_SAVES:
+            active.saved = now
             # The download goes on even if its progress can't be saved now.
             with suppress(HubUiError):
-                self._store.progress(job.row.id, progress.done, progress.total)
+                self._store.progress(active.row.id, progress.done, progress.total)
 
-    def _record(self, job: _Job, outcome: Entry | HubUiError | None) -> None:
-        store, id_ = self._store, job.row.id
-        if job.drop:
+    def _record(self, active: _ActiveDownload, outcome: Entry | HubUiError | None) -> None:
+        store, id_ = self._store, active.row.id
+        if active.drop:
             store.delete(id_, only_from=("cancelled",))
         elif isinstance(outcome, Entry):
             # It is complete, even if someone paused it at the last moment.
@@ -353,29 +353,29 @@ class Queue:
             store.move(id_, "done", only_from=("running", "waiting", "paused"), fresh=True, **whole)
             store.prune("done", _MAX_DONE)
         elif isinstance(outcome, PullCancelled):
-            store.progress(id_, job.done, job.total)
+            store.progress(id_, active.done, active.total)
             # Still "running": this process ends, and nobody paused it.
             store.move(id_, "waiting", only_from=("running",))
         else:
-            self._record_failure(job, outcome or HubUiError(_FAULT))
+            self._record_failure(active, outcome or HubUiError(_FAULT))
 
-    def _record_failure(self, job: _Job, error: HubUiError) -> None:
-        attempts = 1 if job.best > job.row.best else job.row.attempts + 1
+    def _record_failure(self, active: _ActiveDownload, error: HubUiError) -> None:
+        attempts = 1 if active.best > active.row.best else active.row.attempts + 1
         wait = self._limits.next_try(attempts, error, self._jitter())
         not_before = 0.0 if wait is None else self._clock.now() + wait
         if wait is not None and isinstance(error, RateLimited) and error.retry_after:
-            self._hold(job.ref.hub, not_before)
+            self._hold(active.ref.hub, not_before)
         self._store.move(
-            job.row.id,
+            active.row.id,
             "failed" if wait is None else "waiting",
             only_from=("running",),
             error_name=error.name,
             error_message=error.message,
             attempts=attempts,
             not_before=not_before,
-            best=max(job.best, job.row.best),
-            done=job.done,
-            total=job.total,
+            best=max(active.best, active.row.best),
+            done=active.done,
+            total=active.total,
         )
         self._store.prune("failed", self._most_failed)
 

@@ -83,7 +83,7 @@ def test_importing_loads_neither_torch_nor_diffusers(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["hub_ui.cli", *(f"hub_ui.commands.{name}" for name in ("search", "show", "library", "export"))],
+    ["hub_ui.cli", *(f"hub_ui.commands.{name}" for name in ("search", "show", "inspect", "pull", "sync", "export"))],
 )
 def test_the_command_line_starts_without_gradio(module: str) -> None:
     assert "gradio" not in loaded_by(f"import {module}")

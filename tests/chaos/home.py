@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import stamp
-from hub_ui.library.download.partial_file import State, part_of, read_state
+from hub_ui.library.download.partial_file import PartState, part_of, read_state
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue_store import QueueStore, Row
 from tests.chaos.wanted import Wanted
@@ -139,14 +139,14 @@ class Home:
             found[path.relative_to(self.library).as_posix()] = stamp(path) or (0, 0, 0)
         return found
 
-    def _states(self) -> Iterator[State]:
+    def _states(self) -> Iterator[PartState]:
         for path in self.library.glob(".hub-ui/*.json"):
             state = read_state(path)
             part = part_of(self.library, state) if state else None
             if state is not None and part is not None and part.exists():
                 yield state
 
-    def _kept_of(self, each: Wanted, whole: set[str], states: Sequence[State]) -> int:
+    def _kept_of(self, each: Wanted, whole: set[str], states: Sequence[PartState]) -> int:
         cached = each.hub == "huggingface" and any(self.cache.glob(f"*/blobs/{each.sha256}"))
         if each.sha256 in whole or cached:
             return each.size
@@ -180,7 +180,7 @@ class Home:
                 raise Broken(f"{path} is still held by someone") from error
 
 
-def _is_for(state: State, each: Wanted) -> bool:
+def _is_for(state: PartState, each: Wanted) -> bool:
     return Ref.parse(state.purpose.ref).lora == each.ref.lora
 
 

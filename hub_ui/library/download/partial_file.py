@@ -40,7 +40,7 @@ class DownloadIdentity(msgspec.Struct, frozen=True, kw_only=True):
         return self.address == other.address or (self.sha256 is not None and self.sha256 == other.sha256)
 
 
-class State(msgspec.Struct, kw_only=True):
+class PartState(msgspec.Struct, kw_only=True):
     """`validator` is the ETag or the date of the bytes, `size` the file's, both as the server says.
 
     `inside` is where the file begins in what the server has, and how long it is: a tar. `proved` is the sha256 of a
@@ -70,7 +70,7 @@ class Place:
 class PartialFile:
     """Several threads may write at different places of it at once."""
 
-    def __init__(self, place: Place, state: State) -> None:
+    def __init__(self, place: Place, state: PartState) -> None:
         self.place = place
         self.state = state
         self._lock = threading.RLock()
@@ -89,7 +89,7 @@ class PartialFile:
         if old is not None and old.exists():
             old.unlink()
         place.part.unlink(missing_ok=True)
-        return cls(place, State(purpose=purpose, part=part))
+        return cls(place, PartState(purpose=purpose, part=part))
 
     @property
     def path(self) -> Path:
@@ -153,7 +153,7 @@ class PartialFile:
     def restart(self) -> None:
         """Drops the bytes: they are another file's, or the download can't be resumed."""
         with self._lock:
-            self.state = State(purpose=self.state.purpose, part=self.state.part)
+            self.state = PartState(purpose=self.state.purpose, part=self.state.part)
             self.path.write_bytes(b"")
             self.save()
 
@@ -191,10 +191,10 @@ class PartialFile:
         self.remove_state()
 
 
-def read_state(path: Path) -> State | None:
+def read_state(path: Path) -> PartState | None:
     """None where there is none, or none that can be read: a part without a state is worth nothing."""
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
+        state = msgspec.json.decode(path.read_bytes(), type=PartState)
     except (OSError, msgspec.MsgspecError, RecursionError):
         return None
     spans = state.spans
@@ -202,20 +202,20 @@ def read_state(path: Path) -> State | None:
     return state if state.read_as == _READ_AS and in_order else None
 
 
-def write_state(path: Path, state: State) -> None:
+def write_state(path: Path, state: PartState) -> None:
     new = path.with_suffix(".new")
     new.write_bytes(msgspec.json.encode(state))
     os.replace(new, path)
 
 
-def part_of(folder: Path, state: State) -> Path | None:
+def part_of(folder: Path, state: PartState) -> Path | None:
     """The part a state speaks of. A state file may come from anyone: it must not name what is none of ours."""
     place = PurePosixPath(state.part)
     inside = not place.is_absolute() and ".." not in place.parts and "\\" not in state.part and ":" not in state.part
     return folder / place if inside and place.suffix == SUFFIX else None
 
 
-def _move_bytes(state: State, old: Path, new: Path) -> bool:
+def _move_bytes(state: PartState, old: Path, new: Path) -> bool:
     """Whether the bytes are there, and now lie where they should: the target may have another name since."""
     try:
         if old.stat().st_size < (state.spans[-1][1] if state.spans else 0):

@@ -15,7 +15,7 @@ from connectors.ref import Ref
 from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, State, write_state
+from hub_ui.library.download.partial_file import DownloadIdentity, PartState, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
@@ -369,7 +369,7 @@ def test_a_damaged_state_file_costs_the_part_and_nothing_else(library: Library, 
 def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: HttpDownload) -> None:
     stranger = library.folder.parent / "stranger.part"
     stranger.write_bytes(b"mine")
-    state = State(purpose=DownloadIdentity(ref=str(INK), address="x"), part="../stranger.part")
+    state = PartState(purpose=DownloadIdentity(ref=str(INK), address="x"), part="../stranger.part")
     (library.folder / ".hub-ui").mkdir(parents=True)
     write_state(library.folder / ".hub-ui/38fcb4edb5bb.json", state)
     library.pull(ink, record())

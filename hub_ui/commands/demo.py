@@ -1,0 +1,64 @@
+"""hub-ui demo: the local hubs and the app on them. No account, no internet, no GPU."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from hub_ui import services, settings
+from hub_ui.app import serving
+from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
+from hub_ui.commands.options import flag
+from hub_ui.commands.serve import AppPort
+from hub_ui.demo.hubs.folder import Origins
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.settings import Settings
+from hub_ui.terminal import Terminal
+
+# How long the local Replicate works at an image or a training: long enough to see how far it is, and to stop it.
+_RUN_SECONDS = 4.0
+
+# The local Replicate answers like the real one: nothing without a key. Any key will do.
+_REPLICATE_KEY = "r8_demo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    port: AppPort = None
+    data: DataFolder = None
+    no_browser: Annotated[bool, flag("--no-browser", "Print the address without opening it.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        home = settings.from_environment(os.environ).home
+        data = hub_data(self.data)
+        check_port("127.0.0.1", self.port)
+        (home / "demo").mkdir(parents=True, exist_ok=True)
+        with (
+            stop_signals() as stop,
+            running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
+            # The hubs take new ports every time, so what is remembered of them is good for one run only.
+            tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
+            services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,
+            serving(built, port=self.port, open_browser=not self.no_browser) as url,
+        ):
+            terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
+            terminal.out.flush()
+            wait(stop)
+            # Gradio's server has switched on uvicorn's log, which would now tell of every connection that is cut.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        return 0
+
+
+def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
+    return Settings(
+        home=home,
+        library=library,
+        lock=library / "loras.lock",
+        endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
+        tokens={"replicate": _REPLICATE_KEY},
+        demo=True,
+    )

@@ -1,0 +1,82 @@
+"""hub-ui pull: files into the library, each pinned in its lock file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from connectors.ref import Ref
+from hub_ui import services, settings
+from hub_ui.commands.interaction import progress_callback
+from hub_ui.commands.options import (
+    LibraryOptions,
+    argument,
+    option,
+    parse_ref,
+    print_json_results,
+    try_each,
+    worst_exit_code,
+)
+from hub_ui.library.lockfile import Entry
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pull(LibraryOptions):
+    refs: Annotated[list[str], argument("REF", "A web address, or HUB:ID.")]
+    names: Annotated[
+        str | None, option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}.")
+    ] = None
+
+    def run(self, terminal: Terminal) -> int:
+        refs = [parse_ref(text) for text in self.refs]
+        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
+        with services.build(chosen) as built:
+
+            def pull(ref: Ref) -> Entry:
+                entry = built.downloads.pull(ref, on_progress=progress_callback(terminal))
+                facts = built.lookup.inspect(entry.ref).adapter
+                if not facts.is_lora:
+                    warnings = " ".join(facts.warnings)
+                    terminal.note(f"{entry.ref}: {warnings} It is in the library, and can't be tried here.")
+                if _other_half(built, entry) is not None:
+                    terminal.note(
+                        f"“{entry.title}” is two files, for much noise and for little: both are in the library."
+                    )
+                return entry
+
+            def to_json(entry: Entry) -> dict[str, Any]:
+                half = _other_half(built, entry)
+                return {**_lock_entry_json(built, entry), "other_half": _lock_entry_json(built, half) if half else None}
+
+            results = try_each(refs, pull, terminal)
+            if terminal.json:
+                print_json_results(results, to_json, terminal)
+            else:
+                entries = [entry for entry in results if isinstance(entry, Entry)]
+                both = [half for entry in entries for half in (entry, _other_half(built, entry)) if half is not None]
+                terminal.lines(str(built.library.path(entry)) for entry in dict.fromkeys(both))
+        return worst_exit_code(results)
+
+
+def _other_half(built: Services, entry: Entry) -> Entry | None:
+    half = built.downloads.other_half(entry.ref)
+    return built.downloads.find_installed(half) if half is not None else None
+
+
+def _lock_entry_json(built: Services, entry: Entry) -> dict[str, Any]:
+    return {
+        "ref": str(entry.ref),
+        "title": entry.title,
+        "path": str(built.library.path(entry)),
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "base_model": entry.base_model,
+        "architecture": entry.architecture,
+        "trigger_words": list(entry.trigger_words),
+        "weight": entry.weight,
+        "license": entry.license,
+        "source": entry.source or None,
+    }
