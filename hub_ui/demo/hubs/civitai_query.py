@@ -5,7 +5,7 @@ Source: civitai, src/server/schema/model.schema.ts and src/server/services/model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,9 +28,13 @@ _SORTS = {
     "Oldest": (),
 }
 _PERMISSIONS = ("allowNoCredit", "allowDerivatives", "allowDifferentLicense")
-_USES = ("None", "Image", "RentCivit", "Rent", "Sell")
-_CHECKPOINT_TYPES = ("Trained", "Merge")
 PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
+_MODEL_CHOICES = {
+    "sort": tuple(_SORTS),
+    "period": tuple(PERIODS),
+    "checkpointType": ("Trained", "Merge"),
+    "allowCommercialUse": ("None", "Image", "RentCivit", "Rent", "Sell"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +58,11 @@ class ModelQuery:
 def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQuery:
     """The query, or a refusal with the zod error object that CivitAI sends."""
     types = params.getlist("types")
-    for kind in types:
-        if kind not in enums["ModelType"]:
-            raise zod_refusal("types", "invalid_union", "Invalid input")
-    if params.get("sort", "Highest Rated") not in _SORTS or params.get("period", "AllTime") not in PERIODS:
-        raise zod_refusal(
-            "sort" if params.get("sort") not in (None, *_SORTS) else "period", "invalid_value", "Invalid option"
-        )
-    if params.get("checkpointType", "Trained") not in _CHECKPOINT_TYPES:
-        raise zod_refusal("checkpointType", "invalid_value", "Invalid option")
-    if not set(params.getlist("allowCommercialUse")) <= set(_USES):
-        raise zod_refusal("allowCommercialUse", "invalid_value", "Invalid option")
+    if not set(types) <= set(enums["ModelType"]):
+        raise zod_refusal("types", "invalid_union", "Invalid input")
+    for name, choices in _MODEL_CHOICES.items():
+        if not set(params.getlist(name)) <= set(choices):
+            raise zod_refusal(name, "invalid_value", "Invalid option")
     if params.get("nsfw", "true") not in ("true", "false", ""):
         raise zod_refusal("nsfw", "invalid_type", "Invalid input: expected boolean")
     return ModelQuery(
@@ -112,21 +110,23 @@ def in_index(model: Model, query: ModelQuery) -> bool:
 def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
     """The filters that apply to a page of hits once it is there, which is how a page comes out short or empty."""
     params, data = query.params, model.data
+    bases = {str(version.get("baseModel")) for version in model.versions}
+    ids = {str(version["id"]) for version in model.versions}
+    # A list; until late 2023 one word.
+    uses = data.get("allowCommercialUse") or []
+    uses = {uses} if isinstance(uses, str) else set(map(str, uses))
     checks: tuple[tuple[bool, Callable[[], bool]], ...] = (
         ("tag" not in params, lambda: params["tag"].lower() in map(str.lower, data.get("tags") or [])),
         ("username" not in params, lambda: _slug(params["username"]) == _slug(_creator(data))),
-        ("baseModels" not in params, lambda: not _base_models(model).isdisjoint(params.getlist("baseModels"))),
+        ("baseModels" not in params, lambda: not bases.isdisjoint(params.getlist("baseModels"))),
         # z.coerce.boolean: any text that is not empty is true, "false" included.
         (not params.get("supportsGeneration"), lambda: data.get("supportsGeneration", True) is True),
         (not params.get("archived"), lambda: data.get("mode") == "Archived"),
         (not params.get("earlyAccess"), lambda: any(is_paid(version, now) for version in model.versions)),
         ("ids" not in params, lambda: str(model.id) in params["ids"].split(",")),
-        (
-            "modelVersionIds" not in params,
-            lambda: not _version_ids(model).isdisjoint(params["modelVersionIds"].split(",")),
-        ),
+        ("modelVersionIds" not in params, lambda: not ids.isdisjoint(params["modelVersionIds"].split(","))),
         (not params.get("fromPlatform"), lambda: any(v.get("uploadType") == "Trained" for v in model.versions)),
-        ("allowCommercialUse" not in params, lambda: not _uses(data).isdisjoint(params.getlist("allowCommercialUse"))),
+        ("allowCommercialUse" not in params, lambda: not uses.isdisjoint(params.getlist("allowCommercialUse"))),
         (query.period is None, lambda: now - _publication_date(model) <= timedelta(days=query.period or 0)),
     )
     permitted = all(bool(data.get(name)) == (params[name] == "true") for name in _PERMISSIONS if name in params)
@@ -185,42 +185,28 @@ def _creator(data: Json) -> str:
     return str((data.get("creator") or {}).get("username") or "")
 
 
-def _uses(data: Json) -> set[str]:
-    """A list; until late 2023 one word."""
-    uses = data.get("allowCommercialUse") or []
-    return {uses} if isinstance(uses, str) else set(map(str, uses))
-
-
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-def _base_models(model: Model) -> set[str]:
-    return {str(version.get("baseModel")) for version in model.versions}
-
-
-def _version_ids(model: Model) -> set[str]:
-    return {str(version["id"]) for version in model.versions}
-
-
 _IMAGE_SORTS = ("Most Reactions", "Most Comments", "Most Collected", "Newest", "Oldest", "Random")
-_CHOICES = {"sort": _IMAGE_SORTS, "period": tuple(PERIODS), "type": ("image", "video", "audio")}
-_IDENTIFIERS = ("postId", "modelId", "modelVersionId", "imageId", "userId")
+_IMAGE_CHOICES = {"sort": _IMAGE_SORTS, "period": tuple(PERIODS), "type": ("image", "video", "audio")}
+_REACTIONS = ("cryCount", "laughCount", "likeCount", "dislikeCount", "heartCount", "commentCount")
 _TRUE_LEVELS = {"true": 31, "false": PG, "": PG}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class ListedImage:
     model: Model
     version: Json
-    image: Json
+    data: Json
 
     @property
     def id(self) -> int:
         """The image's id, or the last part of its address where the recording has none."""
-        if "id" in self.image:
-            return int(self.image["id"])
-        stem = str(self.image.get("url", "")).rpartition("/")[2].partition(".")[0]
+        if "id" in self.data:
+            return int(self.data["id"])
+        stem = str(self.data.get("url", "")).rpartition("/")[2].partition(".")[0]
         return natural(stem) or 0
 
     @property
@@ -230,7 +216,13 @@ class Picture:
 
 def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Response:
     params = request.query_params
-    _check(params)
+    for name, choices in _IMAGE_CHOICES.items():
+        if params.get(name, choices[0]) not in choices:
+            raise zod_refusal(name, "invalid_value", "Invalid option")
+    for name in ("postId", "modelId", "modelVersionId", "imageId", "userId"):
+        number(params, name, 0, 2**63, 0)
+    if any(natural(tag) is None for tag in params.get("tags", "0").split(",")):
+        raise zod_refusal("tags", "invalid_type", "tags should be a number array")
     limit, page_number = number(params, "limit", 0, 200, 100), number(params, "page", 1, 2**31, 1)
     uses_pages = "page" in params and "cursor" not in params
     if uses_pages and page_number * limit > 1000:
@@ -240,7 +232,14 @@ def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Respo
         raise zod_refusal("baseModels", "invalid_union", "Invalid input")
     days = PERIODS[params.get("period", "AllTime")]
     since = "" if days is None else (now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
-    found = [each for each in _pictures(store) if each.creation_date >= since and _matches(each, params, bases)]
+    found = [
+        image
+        for model in sorted(store.models.values(), key=lambda model: -model.id)
+        for version in (model.versions if model.is_open else [])
+        for data in version.get("images") or []
+        if (image := ListedImage(model=model, version=version, data=data)).creation_date >= since
+        and _matches(image, params, bases)
+    ]
     if params.get("sort") in ("Newest", "Oldest"):
         found.sort(key=lambda each: (each.creation_date, each.id), reverse=params["sort"] == "Newest")
     offset = number(params, "cursor", 0, 2**31, (page_number - 1) * limit)
@@ -250,41 +249,27 @@ def images_answer(request: Request, store: CivitaiStore, now: datetime) -> Respo
         following = str(offset + len(page))
         onwards: Json = {"page": page_number + 1} if uses_pages else {"cursor": following}
         metadata |= {"nextCursor": following, "nextPage": str(request.url.include_query_params(**onwards))}
-    return json_answer({"items": [_item(picture, params) for picture in page], "metadata": metadata})
+    return json_answer({"items": [_item(image, params) for image in page], "metadata": metadata})
 
 
-def _check(params: QueryParams) -> None:
-    for name, choices in _CHOICES.items():
-        if params.get(name, choices[0]) not in choices:
-            raise zod_refusal(name, "invalid_value", "Invalid option")
-    for name in _IDENTIFIERS:
-        number(params, name, 0, 2**63, 0)
-    if any(natural(tag) is None for tag in params.get("tags", "0").split(",")):
-        raise zod_refusal("tags", "invalid_type", "tags should be a number array")
-
-
-def _pictures(store: CivitaiStore) -> Iterator[Picture]:
-    for model in sorted(store.models.values(), key=lambda model: -model.id):
-        for version in model.versions if model.is_open else []:
-            for image in version.get("images") or []:
-                yield Picture(model=model, version=version, image=image)
-
-
-def _matches(picture: Picture, params: QueryParams, bases: list[str]) -> bool:
-    username = (picture.model.data.get("creator") or {}).get("username")
+def _matches(image: ListedImage, params: QueryParams, bases: list[str]) -> bool:
+    model, version, data = image.model, image.version, image.data
+    fields = {
+        "modelId": model.id,
+        "modelVersionId": version["id"],
+        "imageId": image.id,
+        "postId": version["id"],
+        "userId": model.data.get("userId"),
+        "type": data.get("type", "image"),
+    }
     return (
-        bool(image_level(picture.image) & _levels(params))
-        and params.get("modelId") in (None, str(picture.model.id))
-        and params.get("modelVersionId") in (None, str(picture.version["id"]))
-        and params.get("imageId") in (None, str(picture.id))
-        and params.get("postId") in (None, str(picture.version["id"]))
-        and params.get("userId") in (None, str(picture.model.data.get("userId")))
-        # No picture here has a tag.
+        bool(image_level(data) & _levels(params))
+        and all(params.get(name) in (None, str(value)) for name, value in fields.items())
+        # No image here has a tag.
         and "tags" not in params
-        and params.get("username") in (None, username)
-        and params.get("type") in (None, picture.image.get("type", "image"))
-        and (not bases or picture.version.get("baseModel") in bases)
-        and (not params.get("requiringMeta") or bool(picture.image.get("meta")))
+        and params.get("username") in (None, (model.data.get("creator") or {}).get("username"))
+        and (not bases or version.get("baseModel") in bases)
+        and (not params.get("requiringMeta") or bool(data.get("meta")))
     )
 
 
@@ -298,35 +283,25 @@ def _levels(params: QueryParams) -> int:
     return levels[text]
 
 
-def _item(picture: Picture, params: QueryParams) -> Json:
-    image, level = picture.image, image_level(picture.image)
-    stats = {key: 0 for key in ("cryCount", "laughCount", "likeCount", "dislikeCount", "heartCount", "commentCount")}
+def _item(image: ListedImage, params: QueryParams) -> Json:
+    data, level = image.data, image_level(image.data)
+    # Wrapped with the image's id for one image or one model, unless `flatMeta` says not to.
+    is_wrapped = "imageId" in params or ("modelId" in params and "modelVersionId" not in params)
+    meta = data.get("meta") if params.get("withMeta") == "true" else None
+    if params.get("withMeta") == "true" and is_wrapped and params.get("flatMeta") != "true":
+        meta = {"id": image.id, "meta": meta}
     return {
-        "id": picture.id,
-        "url": image.get("url"),
-        "hash": image.get("hash"),
-        "width": image.get("width"),
-        "height": image.get("height"),
+        "id": image.id,
+        **{key: data.get(key) for key in ("url", "hash", "width", "height")},
         "nsfwLevel": level_name(level),
-        "type": image.get("type", "image"),
+        "type": data.get("type", "image"),
         "nsfw": level > PG,
         "browsingLevel": level,
-        "createdAt": picture.creation_date or None,
-        "postId": int(picture.version["id"]),
-        "stats": stats,
-        "meta": _meta(picture, params),
-        "username": (picture.model.data.get("creator") or {}).get("username"),
-        "baseModel": picture.version.get("baseModel"),
-        "modelVersionIds": [picture.version["id"]],
+        "createdAt": image.creation_date or None,
+        "postId": int(image.version["id"]),
+        "stats": dict.fromkeys(_REACTIONS, 0),
+        "meta": meta,
+        "username": (image.model.data.get("creator") or {}).get("username"),
+        "baseModel": image.version.get("baseModel"),
+        "modelVersionIds": [image.version["id"]],
     }
-
-
-def _meta(picture: Picture, params: QueryParams) -> Json | None:
-    """Null unless asked for; wrapped with the image's id for one image or one model, unless `flatMeta` says not to."""
-    meta: Json | None = picture.image.get("meta")
-    if params.get("withMeta") != "true":
-        return None
-    wrapped = "imageId" in params or ("modelId" in params and "modelVersionId" not in params)
-    if wrapped and params.get("flatMeta") != "true":
-        return {"id": picture.id, "meta": meta}
-    return meta

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hub_ui.demo.hubs.content import civitai_hashes
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
@@ -58,13 +57,10 @@ class CivitaiStore:
         Made when first asked for, because it reads every file whose hash the data leaves to the hub.
         """
         index: dict[str, list[tuple[Model, Json]]] = {}
-        for model, version in sorted(
-            _versions(self.models.values()), key=lambda pair: str(pair[1].get("publishedAt") or "9")
-        ):
-            files = with_measures(version, self.files)["files"]
-            for value in {
-                str(value).upper() for file in files for value in (file.get("hashes") or {}).values() if value
-            }:
+        pairs = _versions(self.models.values())
+        for model, version in sorted(pairs, key=lambda pair: str(pair[1].get("publishedAt") or "9")):
+            hashes = [file.get("hashes") or {} for file in with_measures(version, self.files)["files"]]
+            for value in {str(value).upper() for each in hashes for value in each.values() if value}:
                 index.setdefault(value, []).append((model, version))
         return index
 
@@ -83,7 +79,12 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
         _adopt(objects, version)
     deleted, ghosts = folder.deletions("civitai"), folder.ghosts("civitai")
     models = {
-        number: Model(id=number, data=data, is_sample=_has_bytes(data, files), is_ghost=str(number) in ghosts)
+        number: Model(
+            id=number,
+            data=data,
+            is_sample=any(f.get("id") in files for v in data.get("modelVersions") or [] for f in v.get("files") or []),
+            is_ghost=str(number) in ghosts,
+        )
         for number, data in objects.items()
         if str(number) not in deleted
     }
@@ -99,10 +100,8 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
 
 def with_measures(version: Json, files: Mapping[int, HubFile]) -> Json:
     """The version with the hashes and sizes that its data leaves to the hub."""
-    return {
-        **version,
-        "files": [_measure_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []],
-    }
+    filled = [_measure_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []]
+    return {**version, "files": filled}
 
 
 def _measure_file(file: Json, known: HubFile | None) -> Json:
@@ -111,16 +110,13 @@ def _measure_file(file: Json, known: HubFile | None) -> Json:
     filled = dict(file)
     if filled.get("sizeKB") in (None, _SIZE_KB):
         filled["sizeKB"] = known.content.size / 1024
-    return {**filled, "hashes": _measure_hashes(filled.get("hashes") or {}, known)}
-
-
-def _measure_hashes(hashes: Json, known: HubFile) -> Json:
-    """Without those that a file of its size or format does not have."""
-    if not any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
-        return hashes
-    found = {f"{{{name.upper()}}}": value for name, value in civitai_hashes(known.digest).items()}
-    filled = {name: found.get(value, value) for name, value in hashes.items()}
-    return {name: value for name, value in filled.items() if not _LEFT_OPEN.fullmatch(str(value))}
+    hashes = filled.get("hashes") or {}
+    if any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
+        found = {f"{{{name.upper()}}}": value for name, value in civitai_hashes(known.digest).items()}
+        hashes = {name: found.get(value, value) for name, value in hashes.items()}
+        # A file of its size or format does not have those that are still open.
+        hashes = {name: value for name, value in hashes.items() if not _LEFT_OPEN.fullmatch(str(value))}
+    return {**filled, "hashes": hashes}
 
 
 def _adopt(objects: dict[int, Json], version: Json) -> None:
@@ -142,11 +138,6 @@ def _adopt(objects: dict[int, Json], version: Json) -> None:
     model = objects.setdefault(number, new)
     if all(int(each["id"]) != int(version["id"]) for each in model["modelVersions"]):
         model["modelVersions"] = [*model["modelVersions"], shown]
-
-
-def _has_bytes(data: Json, files: Mapping[int, HubFile]) -> bool:
-    versions = data.get("modelVersions") or []
-    return any(file.get("id") in files for version in versions for file in version.get("files") or [])
 
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
@@ -213,9 +204,8 @@ def air(model: Model, version: Json) -> str:
     base = str(version.get("baseModel", "")).lower()
     roots = {"pony": "sdxl", "illustrious": "sdxl", "noobai": "sdxl", "sdxl": "sdxl", "sd 1": "sd1", "sd 2": "sd2"}
     roots |= {"flux.1": "flux1", "flux.2": "flux2"}
-    ecosystem = next(
-        (root for start, root in roots.items() if base.startswith(start)), base.replace(" ", "") or "other"
-    )
+    own = base.replace(" ", "") or "other"
+    ecosystem = next((root for start, root in roots.items() if base.startswith(start)), own)
     kind = _AIR_TYPES.get(str(model.data.get("type")), "unknown")
     return f"urn:air:{ecosystem}:{kind}:civitai:{model.id}@{version['id']}"
 
@@ -223,45 +213,47 @@ def air(model: Model, version: Json) -> str:
 def _version_in_list(model: Model, version: Json) -> Json:
     if not model.is_sample:
         return dict(version)
-    kept = {key: value for key, value in version.items() if key not in _ONLY_BY_VERSION}
-    images = [_without_meta(image) for image in version.get("images") or []]
+    kept = _without(version, *_ONLY_BY_VERSION)
+    images = []
+    for image in version.get("images") or []:
+        # The list has flags in place of the generation data.
+        flags: Json = dict.fromkeys(("onSite", "minor", "poi"), False)
+        meta = image.get("meta") or {}
+        flags |= {"hasMeta": bool(meta), "hasPositivePrompt": bool(meta.get("prompt")), "remixOfId": None}
+        images.append({**flags, **_without(image, "meta")})
     return {**kept, "trainedWords": version.get("trainedWords") or [], "images": images}
-
-
-def _without_meta(image: Json) -> Json:
-    """The list has flags in place of the generation data."""
-    meta = image.get("meta") or {}
-    flags = {"hasMeta": bool(meta), "hasPositivePrompt": bool(meta.get("prompt")), "onSite": False, "remixOfId": None}
-    return {**flags, "minor": False, "poi": False, **{key: value for key, value in image.items() if key != "meta"}}
 
 
 def _version_in_model(version: Json) -> Json:
     dropped = (*(key for key in _ONLY_BY_VERSION if key not in ("createdAt", "status")), "supportsGeneration")
     kept = {key: value for key, value in version.items() if key not in dropped and value not in (None, [], {})}
     kept["covered"] = bool(version.get("supportsGeneration", True))
-    kept["files"] = [{**file, "metadata": _present(file.get("metadata") or {})} for file in version.get("files") or []]
-    kept["images"] = [_image_without(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
+    kept["files"] = [
+        {
+            **file,
+            "metadata": {key: value for key, value in (file.get("metadata") or {}).items() if value not in (None, "")},
+        }
+        for file in version.get("files") or []
+    ]
+    kept["images"] = [_without(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
     return {**kept, "description": version.get("description")}
 
 
 def _version_by_itself(version: Json) -> Json:
-    files = [_file_by_itself(file) for file in version.get("files") or []]
-    images = [_image_without(image, "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
+    files = []
+    for file in version.get("files") or []:
+        metadata = {key: (file.get("metadata") or {}).get(key) for key in ("format", "size", "fp")}
+        primary = bool(file.get("primary"))
+        files.append({**_without(file, "overrideName"), "metadata": metadata, "primary": primary})
+    images = [_without(image, "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
     stats = version.get("stats") or {}
     return {
-        **{key: value for key, value in version.items() if key not in ("index", "flags", "supportsGeneration")},
+        **_without(version, "index", "flags", "supportsGeneration"),
         "trainedWords": version.get("trainedWords") or [],
         "stats": {key: stats.get(key) for key in ("downloadCount", "thumbsUpCount")},
         "files": files,
         "images": [{**image, "meta": image.get("meta")} for image in images[:10]],
     }
-
-
-def _file_by_itself(file: Json) -> Json:
-    metadata = file.get("metadata") or {}
-    kept = {key: value for key, value in file.items() if key != "overrideName"}
-    known = {key: metadata.get(key) for key in ("format", "size", "fp")}
-    return {**kept, "metadata": known, "primary": bool(file.get("primary"))}
 
 
 def _version_defaults(version: Json) -> Json:
@@ -280,9 +272,5 @@ def _version_defaults(version: Json) -> Json:
     }
 
 
-def _image_without(image: Json, *keys: str) -> Json:
-    return {key: value for key, value in image.items() if key not in keys}
-
-
-def _present(values: dict[str, Any]) -> Json:
-    return {key: value for key, value in values.items() if value not in (None, "")}
+def _without(data: Json, *keys: str) -> Json:
+    return {key: value for key, value in data.items() if key not in keys}
