@@ -24,8 +24,8 @@ from hub_ui.demo.hubs.answers import (
 from hub_ui.demo.hubs.content import model_tar
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs, stream_answer, tar_path
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems, refusal_of
+from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs, Uploaded, stream_answer, tar_path
+from hub_ui.demo.hubs.replicate_store import EMPTY_MODEL, ReplicateStore, full_name, problems, refusal_of
 
 _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
@@ -33,21 +33,6 @@ _WAIT = re.compile(r"\bwait\b(=\d+)?")
 _ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
 # No webhook is ever called; the key has the form of a real one.
 _WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"local hub, local hub, local").decode()
-_EMPTY_MODEL: Json = {
-    "url": "",
-    "owner": "",
-    "name": "",
-    "description": None,
-    "visibility": "private",
-    "is_official": False,
-    "github_url": None,
-    "paper_url": None,
-    "license_url": None,
-    "run_count": 0,
-    "cover_image_url": None,
-    "default_example": None,
-    "latest_version": None,
-}
 _MODEL_FIELDS = (
     "owner", "name", "visibility", "hardware", "description", "github_url", "paper_url", "license_url",
     "cover_image_url",
@@ -79,10 +64,10 @@ class ReplicateHub:
             self._api("/v1/search", self.search),
             self._api("/v1/collections", self.collections),
             self._api("/v1/collections/{slug}", self.collection),
-            self._api("/v1/account", self.account),
-            self._api("/v1/hardware", self.hardware),
+            self._constant("/v1/account", _ACCOUNT),
+            self._constant("/v1/hardware", list(self.store.hardware)),
             self._api("/v1/deployments", self.deployments),
-            self._api("/v1/webhooks/default/secret", self.webhook_secret),
+            self._constant("/v1/webhooks/default/secret", {"key": _WEBHOOK_SECRET}),
             self._api(model, self.model),
             self._api(model + "/readme", self.readme),
             self._api(model + "/examples", self.examples),
@@ -105,7 +90,7 @@ class ReplicateHub:
         ]
 
     def publish(self) -> None:
-        """Puts the tar of every fine-tune at its lasting address on the delivery origin."""
+        """Puts the tar of every fine-tune at its lasting address."""
         for name, file in self.store.weights.items():
             self.delivery.public(tar_path(name), model_tar(file.content))
 
@@ -114,9 +99,13 @@ class ReplicateHub:
         # The JavaScript client sends the text in quotes, as JSON.
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else params.get("query", "")
-        models = _find(list(self.store.models.values()), text)
+        models = self._find(text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
-        models.sort(key=lambda model: _creation_date(model, by), reverse=params.get("sort_direction", "desc") != "asc")
+
+        def date(model: Json) -> str:
+            return str(((model.get(by) if by else model) or {}).get("created_at") or "")
+
+        models.sort(key=date, reverse=params.get("sort_direction", "desc") != "asc")
         return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:
@@ -124,9 +113,8 @@ class ReplicateHub:
         limit = natural(request.query_params.get("limit", "20"))
         if limit is None or not 1 <= limit <= 50:
             raise _refusal(400, "limit must be between 1 and 50")
-        found = _find(list(self.store.models.values()), text)[:limit]
         metadata: Json = {"generated_description": None, "tags": [], "score": 1.0}
-        models = [{"model": model, "metadata": metadata} for model in found]
+        models = [{"model": model, "metadata": metadata} for model in self._find(text)[:limit]]
         return json_answer({"query": text, "models": models, "collections": [], "pages": []})
 
     async def model(self, request: Request) -> Response:
@@ -146,10 +134,7 @@ class ReplicateHub:
         return self._page(request, sorted(versions, key=lambda version: str(version["created_at"]), reverse=True))
 
     async def version(self, request: Request) -> Response:
-        version = self.store.version(full_name(self._model(request)), request.path_params["version"])
-        if version is None:
-            raise _not_found()
-        return json_answer(version)
+        return _or_not_found(self.store.version(full_name(self._model(request)), request.path_params["version"]))
 
     async def collections(self, request: Request) -> Response:
         brief = [{key: value for key, value in each.items() if key != "models"} for each in self.store.collections]
@@ -163,25 +148,16 @@ class ReplicateHub:
         named = (self.store.model(each) if isinstance(each, str) else each for each in found["models"])
         return json_answer({**found, "models": [model for model in named if model is not None]})
 
-    async def account(self, _request: Request) -> Response:
-        return json_answer(_ACCOUNT)
-
-    async def hardware(self, _request: Request) -> Response:
-        return json_answer(list(self.store.hardware))
-
     async def deployments(self, request: Request) -> Response:
         """The account here has none."""
         return self._page(request, [])
-
-    async def webhook_secret(self, _request: Request) -> Response:
-        return json_answer({"key": _WEBHOOK_SECRET})
 
     async def create_model(self, request: Request) -> Response:
         """Nobody makes models for others; the account here owns whatever the data folder brings."""
         body = await _body(request)
         if wrong := problems(_MODEL_VERSION, body):
             raise RefusalError(refusal_of(wrong))
-        model = {**_EMPTY_MODEL, **{key: body[key] for key in _MODEL_FIELDS if key in body and key != "hardware"}}
+        model = {**EMPTY_MODEL, **{key: body[key] for key in _MODEL_FIELDS if key in body and key != "hardware"}}
         model["url"] = f"https://replicate.com/{full_name(model)}"
         if body["owner"] not in {_ACCOUNT["username"], *(str(each["owner"]) for each in self.store.models.values())}:
             raise _refusal(403, "You do not have permission to create a model for that owner.", "Forbidden")
@@ -193,28 +169,30 @@ class ReplicateHub:
         return json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:
-        taken = await self.files.take(request)
-        if taken is None:
+        data = await self.files.add(request)
+        if data is None:
             raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
-        return json_answer(taken, 201)
+        return json_answer(data, 201)
 
     async def list_files(self, request: Request) -> Response:
         return self._page(request, self.files.all())
 
     async def file(self, request: Request) -> Response:
-        held = self.files.held.get(request.path_params["file_id"])
-        if held is None:
-            raise _not_found()
+        file = self._file(request)
         if request.method == "DELETE":
-            del self.files.held[request.path_params["file_id"]]
+            del self.files.uploaded[file.data["id"]]
             return Response(status_code=204)
-        return json_answer(held.data)
+        return json_answer(file.data)
 
     async def file_bytes(self, request: Request) -> Response:
-        held = self.files.held.get(request.path_params["file_id"])
-        if held is None:
+        file = self._file(request)
+        return content_answer(request, file.content, media_type=str(file.data["content_type"]))
+
+    def _file(self, request: Request) -> Uploaded:
+        file = self.files.uploaded.get(request.path_params["file_id"])
+        if file is None:
             raise _not_found()
-        return content_answer(request, held.content, media_type=str(held.data["content_type"]))
+        return file
 
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
@@ -266,8 +244,12 @@ class ReplicateHub:
 
     def weights(self, request: Request) -> Response:
         self.trainings.settle()
-        name = f"{request.path_params['owner']}/{request.path_params['name']}"
-        version = request.path_params.get("version") or self._latest_weights(name)
+        name = full_name(request.path_params)
+        version = request.path_params.get("version")
+        if version is None:
+            versions = [key.partition(":")[2] for key in self.store.weights if key.startswith(f"{name}:")]
+            latest = (self.store.models.get(name, {}).get("latest_version") or {}).get("id")
+            version = latest if latest in versions else next(iter(versions), None)
         file = self.store.weights.get(f"{name}:{version}")
         if file is None or file.access == "removed":
             return html_answer("Not found", "There are no weights here.", 404)
@@ -277,20 +259,15 @@ class ReplicateHub:
         model = self._model(request)
         return html_answer(full_name(model), "This page stands for the model's page on Replicate.")
 
-    def _latest_weights(self, name: str) -> str | None:
-        latest = (self.store.models.get(name, {}).get("latest_version") or {}).get("id")
-        held = [key.partition(":")[2] for key in self.store.weights if key.startswith(f"{name}:")]
-        return latest if latest in held else next(iter(held), None)
-
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
         """The model and version of a prediction. Only official models run without a version."""
         named = body.get("version", "")
         if "owner" in request.path_params or (isinstance(named, str) and self.store.model(named) is not None):
-            asked = self._model(request) if "owner" in request.path_params else self.store.model(named) or {}
+            found = self._model(request) if "owner" in request.path_params else self.store.model(named) or {}
             # Older recordings don't say of a model whether it is official.
-            if asked.get("is_official") is False:
+            if found.get("is_official") is False:
                 raise _not_found()
-            return full_name(asked), "hidden"
+            return full_name(found), "hidden"
         model, _, version = str(named).rpartition(":")
         model = model or self.store.model_of(version) or ""
         if self.store.version(model, version) is None:
@@ -299,7 +276,7 @@ class ReplicateHub:
         return model, version
 
     def _model(self, request: Request) -> Json:
-        name = f"{request.path_params['owner']}/{request.path_params['name']}"
+        name = full_name(request.path_params)
         model = self.store.model(name)
         if model is None or name in self.store.ghosts:
             raise _not_found()
@@ -318,6 +295,19 @@ class ReplicateHub:
         path = f"/v1/{runs.kind}"
         one_path = path + "/{run_id}"
         return [self._api(path, list_all), self._api(one_path, one), self._api(one_path + "/cancel", cancel, "POST")]
+
+    def _constant(self, path: str, data: Any) -> Route:
+        async def constant(_request: Request) -> Response:
+            return json_answer(data)
+
+        return self._api(path, constant)
+
+    def _find(self, text: str) -> list[Json]:
+        def matches(model: Json) -> bool:
+            searched = f"{full_name(model)} {model.get('description') or ''}".lower()
+            return all(word in searched for word in text.lower().split())
+
+        return list(filter(matches, self.store.models.values()))
 
     def _api(self, path: str, handler: Handler, *methods: str) -> Route:
         """A route of the API: every call needs a token, public lists included."""
@@ -343,31 +333,14 @@ class ReplicateHub:
         def link(at: int) -> str:
             return str(request.url.include_query_params(cursor=opaque(at), **({"query": query} if query else {})))
 
-        answer = {
-            "previous": link(max(offset - size, 0)) if offset else None,
-            "next": link(offset + size) if offset + size < len(items) else None,
-            "results": list(items[offset : offset + size]),
-        }
-        return json_answer(answer)
+        before = link(max(offset - size, 0)) if offset else None
+        after = link(offset + size) if offset + size < len(items) else None
+        return json_answer({"previous": before, "next": after, "results": list(items[offset : offset + size])})
 
 
 async def _body(request: Request) -> Json:
     body: Json = await json_body(request, dict, _refusal(400, "JSON parse error").response)
     return body
-
-
-def _find(models: list[Json], text: str) -> list[Json]:
-    words = text.lower().split()
-    return [model for model in models if all(word in _search_text(model) for word in words)]
-
-
-def _search_text(model: Json) -> str:
-    return f"{full_name(model)} {model.get('description') or ''}".lower()
-
-
-def _creation_date(model: Json, of: str) -> str:
-    dated = (model.get(of) if of else model) or {}
-    return str(dated.get("created_at") or "")
 
 
 def _or_not_found(data: Json | None) -> Response:

@@ -12,7 +12,7 @@ import secrets
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import RLock
@@ -69,6 +69,9 @@ class Runs:
         """With an `error` it fails. `finished`: it is over at once, as for a client that waits."""
         run_id = "".join(secrets.choice("abcdefghjkmnpqrstvwxyz0123456789") for _ in range(26))
         url = f"{self.origin}/v1/{self.kind}/{run_id}"
+        urls = {"get": url, "cancel": f"{url}/cancel"}
+        if self.kind == "predictions":
+            urls |= {"stream": f"{self.origin}/v1/streams/{run_id}", "web": f"https://replicate.com/p/{run_id}"}
         data = {
             "id": run_id,
             "model": model,
@@ -80,18 +83,12 @@ class Runs:
             "error": None,
             "status": "starting",
             "created_at": _timestamp(self.now()),
-            "urls": self._urls(run_id, url),
+            "urls": urls,
         }
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
             self.made[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
         return self.get(run_id) or data
-
-    def _urls(self, run_id: str, url: str) -> Json:
-        urls = {"get": url, "cancel": f"{url}/cancel"}
-        if self.kind == "predictions":
-            urls |= {"stream": f"{self.origin}/v1/streams/{run_id}", "web": f"https://replicate.com/p/{run_id}"}
-        return urls
 
     def get(self, run_id: str) -> Json | None:
         with self._lock:
@@ -101,7 +98,11 @@ class Runs:
             worked = (self.now() - run.made) / self.seconds
             if run.data["status"] in _OVER or worked < _STARTING_FOR:
                 return run.data
-            return self._working(run, worked) if worked < 1 else self._end(run)
+            if worked >= 1:
+                return self._end(run)
+            logs = _join(run.logs[: int(len(run.logs) * worked)])
+            started = _timestamp(run.made + self.seconds * _STARTING_FOR)
+            return {**run.data, "status": "processing", "started_at": started, "logs": logs}
 
     def settle(self) -> None:
         """Ends those whose time has come, so that what they make is there before anyone asks about the run itself."""
@@ -116,7 +117,7 @@ class Runs:
                 return data
             canceled = {**data, "status": "canceled", "completed_at": _timestamp(self.now())}
             if run_id in self.made:
-                self._keep(self.made[run_id], canceled)
+                self.made[run_id] = replace(self.made[run_id], data=canceled)
             else:
                 self.recorded[run_id] = canceled
             return canceled
@@ -126,26 +127,16 @@ class Runs:
         found = [self.get(run_id) for run_id in {**self.recorded, **self.made}]
         return sorted((data for data in found if data), key=lambda data: str(data["created_at"]), reverse=True)
 
-    def _working(self, run: Run, worked: float) -> Json:
-        shown = run.logs[: int(len(run.logs) * worked)]
-        started = _timestamp(run.made + self.seconds * _STARTING_FOR)
-        return {**run.data, "status": "processing", "started_at": started, "logs": _join(shown)}
-
     def _end(self, run: Run) -> Json:
-        end = {**run.data, "logs": _join(run.logs), **self._times(run)}
+        times = {"started_at": _timestamp(run.made), "completed_at": _timestamp(run.made + self.seconds)}
+        metrics = {"predict_time": self.seconds, "total_time": self.seconds}
+        end = {**run.data, "logs": _join(run.logs), **times, "metrics": metrics}
         if run.error is not None:
             end |= {"status": "failed", "error": run.error}
         else:
             end |= {"status": "succeeded", "output": run.output(run.data["id"])}
-        self._keep(run, end)
+        self.made[end["id"]] = replace(run, data=end)
         return end
-
-    def _keep(self, run: Run, data: Json) -> None:
-        self.made[data["id"]] = Run(data=data, output=run.output, error=run.error, logs=run.logs, made=run.made)
-
-    def _times(self, run: Run) -> Json:
-        times = {"started_at": _timestamp(run.made), "completed_at": _timestamp(run.made + self.seconds)}
-        return {**times, "metrics": {"predict_time": self.seconds, "total_time": self.seconds}}
 
 
 def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
@@ -169,7 +160,7 @@ _REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
 
 
 def stream_answer(run: Callable[[], Json | None]) -> Response:
-    """A prediction as server-sent events. `run` returns the prediction as it is now.
+    """A prediction, as `run` returns it now, as server-sent events.
 
     Source: replicate.com/docs/topics/predictions/streaming: events `output`, `error` and `done`.
     """
@@ -211,9 +202,9 @@ class Uploaded:
 @dataclass(frozen=True, kw_only=True)
 class Files:
     origin: str
-    held: dict[str, Uploaded] = field(default_factory=dict)
+    uploaded: dict[str, Uploaded] = field(default_factory=dict)
 
-    async def take(self, request: Request) -> Json | None:
+    async def add(self, request: Request) -> Json | None:
         """From a multipart body, its part `content`; None for any other body, or one that is too large."""
         # Starlette reads forms with python-multipart, which comes with Gradio.
         async with request.form(max_part_size=MOST_BYTES) as form:
@@ -223,9 +214,7 @@ class Files:
             raw = await part.read(MOST_BYTES)
             if len(raw) >= MOST_BYTES:
                 return None
-            return self._keep(part.filename or "file", part.content_type or "application/octet-stream", raw)
-
-    def _keep(self, name: str, content_type: str, raw: bytes) -> Json:
+            name, content_type = part.filename or "file", part.content_type or "application/octet-stream"
         file_id = base64.urlsafe_b64encode(secrets.token_bytes(27)).decode()
         content, now = InMemory(data=raw), datetime.fromtimestamp(time.time(), UTC)
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
@@ -241,17 +230,17 @@ class Files:
             "expires_at": (now + _KEPT_FOR).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             "urls": {"get": f"{self.origin}/v1/files/{file_id}"},
         }
-        self.held[file_id] = Uploaded(data=data, content=content)
+        self.uploaded[file_id] = Uploaded(data=data, content=content)
         return data
 
     def all(self) -> list[Json]:
-        return [uploaded.data for uploaded in reversed(self.held.values())]
+        return [file.data for file in reversed(self.uploaded.values())]
 
     def of(self, url: object) -> InMemory | None:
         """The bytes of a file that an input names by its address here."""
         prefix = f"{self.origin}/v1/files/"
-        uploaded = self.held.get(str(url).removeprefix(prefix)) if str(url).startswith(prefix) else None
-        return uploaded.content if uploaded else None
+        file = self.uploaded.get(str(url).removeprefix(prefix)) if str(url).startswith(prefix) else None
+        return file.content if file else None
 
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")

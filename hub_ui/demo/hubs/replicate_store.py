@@ -15,10 +15,26 @@ from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 RUNNER = "black-forest-labs/flux-dev-lora"
+_SCHNELL = "black-forest-labs/flux-schnell-lora"
 TRAINER_VERSION = "e440909d3512c31646ee2e0c7d6f6f4923224863a6a10c494606e79fb5844497"
 _MADE = "2024-10-15T00:00:00.000000Z"
 _RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
 _FORMATS = ("webp", "jpg", "png")
+EMPTY_MODEL: Json = {
+    "url": "",
+    "owner": "",
+    "name": "",
+    "description": None,
+    "visibility": "private",
+    "is_official": False,
+    "github_url": None,
+    "paper_url": None,
+    "license_url": None,
+    "run_count": 0,
+    "cover_image_url": None,
+    "default_example": None,
+    "latest_version": None,
+}
 _URI: Json = {"type": "string", "format": "uri"}
 _TEXT: Json = {"type": "string"}
 # What a runner makes an address of a LoRA into something to download from.
@@ -34,29 +50,21 @@ _LOADED = (
 
 
 def official() -> dict[str, Json]:
-    runner = {
-        **_common("guidance", go_fast=True),
-        "lora_weights": _TEXT,
-        "lora_scale": _number(1, -1, 3),
-        "extra_lora": _TEXT,
-        "extra_lora_scale": _number(1, -1, 3),
-    }
+    strength = _number(1, -1, 3)
+    extra = {"extra_lora": _TEXT, "extra_lora_scale": strength}
+    runner = {**_common("guidance", go_fast=True), "lora_weights": _TEXT, "lora_scale": strength, **extra}
     tuned = {
         **_common("guidance_scale", go_fast=False),
         "model": _choice("model", "dev"),
-        "width": {"type": "integer", "minimum": 256, "maximum": 1440},
-        "height": {"type": "integer", "minimum": 256, "maximum": 1440},
-        "lora_scale": _number(1, -1, 3),
+        **{side: {"type": "integer", "minimum": 256, "maximum": 1440} for side in ("width", "height")},
+        "lora_scale": strength,
         "replicate_weights": _TEXT,
-        "extra_lora": _TEXT,
-        "extra_lora_scale": _number(1, -1, 3),
+        **extra,
     }
     schnell = {**runner, "num_inference_steps": {"type": "integer", "default": 4, "minimum": 1, "maximum": 4}}
     return {
         RUNNER: _model(RUNNER, "a" * 63 + "1", _schemas(runner)),
-        "black-forest-labs/flux-schnell-lora": _model(
-            "black-forest-labs/flux-schnell-lora", "a" * 63 + "2", _schemas(schnell)
-        ),
+        _SCHNELL: _model(_SCHNELL, "a" * 63 + "2", _schemas(schnell)),
         TRAINER: _model(TRAINER, TRAINER_VERSION, {**_schemas(tuned, "custom"), "TrainingInput": _TRAINING}),
     }
 
@@ -123,17 +131,14 @@ def _model(name: str, version: str, schemas: Json) -> Json:
     owner, _, short = name.partition("/")
     example = {"input": {"prompt": "a lighthouse"}, "output": None, "metrics": {"predict_time": 2.8, "total_time": 2.9}}
     return {
+        **EMPTY_MODEL,
         "url": f"https://replicate.com/{name}",
         "owner": owner,
         "name": short,
-        "description": None,
         "visibility": "public",
         "is_official": name != TRAINER,
         "github_url": f"https://github.com/{name}",
-        "paper_url": None,
-        "license_url": None,
         "run_count": 1_000_000,
-        "cover_image_url": None,
         "default_example": {**example, "id": version[:26], "status": "succeeded", "model": name, "version": version},
         "latest_version": {
             "id": version,
@@ -217,6 +222,9 @@ def load_replicate(folder: DataFolder) -> ReplicateStore:
     models = {full_name(model): model for model in recorded}
     predictions = _latest(folder.objects("replicate_prediction_*.json"))
     trainings = _latest(folder.objects("replicate_training*.json"))
+    pages = folder.optional("replicate_collections_list.json", {"results": []})["results"]
+    listed = {data["slug"]: {**data, "models": []} for data in pages}
+    full = {data["slug"]: data for data in folder.objects("replicate_collection_*.json")}
     versions, loose = _versions(folder, recorded, [*predictions.values(), *trainings.values()], models)
     return ReplicateStore(
         models=models,
@@ -224,7 +232,7 @@ def load_replicate(folder: DataFolder) -> ReplicateStore:
         loose_versions=loose,
         predictions=predictions,
         trainings=trainings,
-        collections=tuple(_collections(folder)),
+        collections=tuple({**listed, **full}.values()),
         hardware=tuple(folder.optional("replicate_hardware_list.json", _HARDWARE)),
         weights={name: folder.hub_file(spec) for name, spec in folder.files.get("replicate", {}).items()},
         access=folder.access,
@@ -232,7 +240,7 @@ def load_replicate(folder: DataFolder) -> ReplicateStore:
     )
 
 
-def full_name(model: Json) -> str:
+def full_name(model: Mapping[str, Any]) -> str:
     return f"{model['owner']}/{model['name']}"
 
 
@@ -256,14 +264,9 @@ def _latest(objects: Iterable[Json]) -> dict[str, Json]:
     for data in objects:
         if "id" not in data:
             continue
-        before = found.get(str(data["id"]))
-        if before is None or _progress(data) >= _progress(before):
-            found[str(data["id"])] = data
+        run_id = str(data["id"])
+        found[run_id] = max(data, found.get(run_id, data), key=lambda run: _PROGRESS.get(str(run.get("status")), 2))
     return found
-
-
-def _progress(data: Json) -> int:
-    return _PROGRESS.get(str(data.get("status")), 2)
 
 
 def _versions(
@@ -282,13 +285,6 @@ def _versions(
         shown = {key: value for key, value in version.items() if key != "model"}
         owned.get(str(name), loose)[str(version["id"])] = shown
     return owned, loose
-
-
-def _collections(folder: DataFolder) -> Iterator[Json]:
-    full = {data["slug"]: data for data in folder.objects("replicate_collection_*.json")}
-    listed = folder.optional("replicate_collections_list.json", {"results": []})["results"]
-    short = {data["slug"]: {**data, "models": []} for data in listed}
-    yield from {**short, **full}.values()
 
 
 # The wording is the one of gojsonschema, seen in Replicate's answers.
