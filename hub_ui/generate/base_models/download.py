@@ -32,7 +32,7 @@ from hub_ui.generate.base_models import (
     repo_layout,
     resolve_base,
 )
-from hub_ui.generate.base_models.download_errors import FAILURES, Asked
+from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
 
 
 class RepoCache:
@@ -255,11 +255,11 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
         if files := cached.files(revision, names):
             piece = RepoDownload(repo=choice.source, revision=revision, files=files)
             return replace(piece, license=choice.license, gated=choice.gated), index
-    asked = _asked(choice.source, choice, source)
-    info = _ask_hub(asked, choice.revision, source)
-    index = _fetch_index(asked, info, source)
+    query = _query(choice.source, choice, source)
+    info = _ask_hub(query, choice.revision, source)
+    index = _fetch_index(query, info, source)
     names = repo_layout.select_files(_names(info), index, choice.dtype, replaced_parts=brings)
-    return _plan_files(asked, info, names, source, license=choice.license), index
+    return _plan_files(query, info, names, source, license=choice.license), index
 
 
 def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) -> RepoDownload:
@@ -272,13 +272,13 @@ def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) 
         if files := cached.files(revision, names):
             piece = RepoDownload(repo=shared.repo, revision=revision, files=files)
             return replace(piece, part=shared.part, folder=shared.folder)
-    asked = _asked(shared.repo, choice, source)
-    info = _ask_hub(asked, shared.revision, source)
+    query = _query(shared.repo, choice, source)
+    info = _ask_hub(query, shared.revision, source)
     names = repo_layout.select_part_files(_names(info), shared.folder, choice.dtype, kind=shared.kind)
     if not names:
         part = shared.part.replace("_", " ")
         raise NoBase(f"{shared.repo} has no {part} for {choice.label}. Choose another base.")
-    return replace(_plan_files(asked, info, names, source), part=shared.part, folder=shared.folder)
+    return replace(_plan_files(query, info, names, source), part=shared.part, folder=shared.folder)
 
 
 def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, ...]:
@@ -290,24 +290,24 @@ def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload
     for revision in [checkpoint.revision] if checkpoint.revision else cached.commits():
         if files := cached.files(revision, [checkpoint.file]):
             return (RepoDownload(repo=checkpoint.repo, revision=revision, files=files),)
-    asked = _asked(checkpoint.repo, choice, source)
-    info = _ask_hub(asked, checkpoint.revision, source)
-    return (_plan_files(asked, info, [checkpoint.file], source),)
+    query = _query(checkpoint.repo, choice, source)
+    info = _ask_hub(query, checkpoint.revision, source)
+    return (_plan_files(query, info, [checkpoint.file], source),)
 
 
-def _asked(repo: str, choice: PipelineSpec, source: Source) -> Asked:
+def _query(repo: str, choice: PipelineSpec, source: Source) -> RepoQuery:
     gated = choice.gated and repo == choice.source
-    return Asked(label=choice.label, repo=repo, gated=gated, key=source.token is not None, endpoint=source.endpoint)
+    return RepoQuery(label=choice.label, repo=repo, gated=gated, key=source.token is not None, endpoint=source.endpoint)
 
 
-def _ask_hub(asked: Asked, revision: str | None, source: Source) -> ModelInfo:
+def _ask_hub(query: RepoQuery, revision: str | None, source: Source) -> ModelInfo:
     try:
-        info = HfApi(endpoint=source.endpoint, token=source.token or False).model_info(asked.repo, revision=revision)
+        info = HfApi(endpoint=source.endpoint, token=source.token or False).model_info(query.repo, revision=revision)
     except FAILURES as error:
-        raise download_errors.base_error(asked, error) from error
+        raise download_errors.base_error(query, error) from error
     # The hub describes a gated repo to everyone, and refuses its files only.
     if info.gated and source.token is None:
-        raise download_errors.access_error(asked)
+        raise download_errors.access_error(query)
     return info
 
 
@@ -315,30 +315,30 @@ def _names(info: ModelInfo) -> list[str]:
     return [sibling.rfilename for sibling in info.siblings or ()]
 
 
-def _fetch_index(asked: Asked, info: ModelInfo, source: Source) -> repo_layout.Index | None:
+def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layout.Index | None:
     """None where the repo has none."""
     names = _names(info)
     name = next((name for name in repo_layout.INDEXES if name in names), None)
     if name is None:
         return None
     try:
-        path = hf_hub_download(asked.repo, name, revision=info.sha, **_options(source))
+        path = hf_hub_download(query.repo, name, revision=info.sha, **_options(source))
     except FAILURES as error:
-        raise download_errors.base_error(asked, error) from error
+        raise download_errors.base_error(query, error) from error
     try:
         index = repo_layout.parse_index(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
-        raise NoBase(f"{asked.repo}'s {name} can't be read. Choose another base.") from error
-    return repo_layout.with_own_parts(index, asked.repo, names)
+        raise NoBase(f"{query.repo}'s {name} can't be read. Choose another base.") from error
+    return repo_layout.with_own_parts(index, query.repo, names)
 
 
 def _plan_files(
-    asked: Asked, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = ""
+    query: RepoQuery, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = ""
 ) -> RepoDownload:
     """Asks for each file's size, and so learns before the download whether this key gets it."""
     try:
         files = snapshot_download(
-            asked.repo,
+            query.repo,
             revision=info.sha,
             allow_patterns=[glob.escape(name) for name in names],
             tqdm_class=_progress_bar(lambda _count: None),
@@ -346,12 +346,12 @@ def _plan_files(
             **_options(source),
         )
     except FAILURES as error:
-        raise download_errors.base_error(asked, error) from error
+        raise download_errors.base_error(query, error) from error
     card: Any = info.card_data or {}
     # "other" means that the name stands beside it.
     named = card.get("license_name") if card.get("license") == "other" else card.get("license")
     return RepoDownload(
-        repo=asked.repo,
+        repo=query.repo,
         revision=str(info.sha),
         files=tuple(sorted(files, key=lambda file: file.filename)),
         license=named if isinstance(named, str) else license,
@@ -373,7 +373,7 @@ def _download_piece(piece: RepoDownload, choice: PipelineSpec, source: Source, o
         )
     except FAILURES as error:
         raise download_errors.base_error(
-            replace(_asked(piece.repo, choice, source), gated=piece.gated), error
+            replace(_query(piece.repo, choice, source), gated=piece.gated), error
         ) from error
     return Path(folder)
 

@@ -18,8 +18,8 @@ FAILURES = (hf.HfHubHTTPError, hf.EntryNotFoundError, hf.OfflineModeIsEnabled, h
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """What was asked for, and where. `gated`: our table says that people must agree first. `key`: there is a token."""
+class RepoQuery:
+    """The repo that is asked for, and where. `gated`: our table says that people must agree first. `key`: there is a token."""
 
     label: str
     repo: str
@@ -28,47 +28,47 @@ class Asked:
     endpoint: str = HUGGING_FACE
 
 
-def base_error(asked: Asked, error: Exception) -> HubUiError:
+def base_error(query: RepoQuery, error: Exception) -> HubUiError:
     """`error` is one of FAILURES."""
     if isinstance(error, OSError) and type(error) in _OF_THIS_DISK:
         if error.errno == errno.ENOSPC:
-            return NoBase(f"The disk is full, and {asked.label} is not whole yet. Make room and try again: it goes on.")
+            return NoBase(f"The disk is full, and {query.label} is not whole yet. Make room and try again: it goes on.")
         return NoBase(
-            f"{asked.label} can't be kept on this disk ({error.strerror}). Check Hugging Face's cache folder (HF_HOME)."
+            f"{query.label} can't be kept on this disk ({error.strerror}). Check Hugging Face's cache folder (HF_HOME)."
         )
     # An anonymous caller is not told whether a gated repo is there.
-    if isinstance(error, hf.GatedRepoError) or (asked.gated and isinstance(error, hf.RepositoryNotFoundError)):
-        return access_error(asked)
+    if isinstance(error, hf.GatedRepoError) or (query.gated and isinstance(error, hf.RepositoryNotFoundError)):
+        return access_error(query)
     if isinstance(error, hf.RevisionNotFoundError):
         return NoBase(
-            f"The commit of {asked.repo} that this version of the program uses is gone from Hugging Face. Choose "
+            f"The commit of {query.repo} that this version of the program uses is gone from Hugging Face. Choose "
             "another base, or update hub-ui."
         )
     if isinstance(error, hf.RemoteEntryNotFoundError):
-        return NoBase(f"A file of {asked.repo} is gone from Hugging Face. Choose another base, or update hub-ui.")
+        return NoBase(f"A file of {query.repo} is gone from Hugging Face. Choose another base, or update hub-ui.")
     if not isinstance(error, hf.RepositoryNotFoundError):
-        found = huggingface_error(error, asked.label)
-        message = f"{asked.label} could not be fetched: {found.message} What is there is kept."
+        found = huggingface_error(error, query.label)
+        message = f"{query.label} could not be fetched: {found.message} What is there is kept."
         return type(found)(message, hub=found.hub, retry_after=found.retry_after)
-    if asked.endpoint == HUGGING_FACE:
-        return NoBase(f"There is no base model {asked.repo} on Hugging Face, or not for you. Choose another base.")
+    if query.endpoint == HUGGING_FACE:
+        return NoBase(f"There is no base model {query.repo} on Hugging Face, or not for you. Choose another base.")
     # A mirror, or the local hub of the demo, has only what was put there.
     return NoBase(
-        f"There is no base model {asked.repo} at {asked.endpoint}, which HF_ENDPOINT names in place of Hugging Face. "
+        f"There is no base model {query.repo} at {query.endpoint}, which HF_ENDPOINT names in place of Hugging Face. "
         "Choose another base, or unset HF_ENDPOINT."
     )
 
 
-def access_error(asked: Asked) -> Gated:
-    page = f"https://huggingface.co/{asked.repo}"
-    if asked.key:
+def access_error(query: RepoQuery) -> Gated:
+    page = f"https://huggingface.co/{query.repo}"
+    if query.key:
         message = (
-            f"Hugging Face doesn't give out {asked.label} for your key yet: open {page} signed in as the key's owner "
+            f"Hugging Face doesn't give out {query.label} for your key yet: open {page} signed in as the key's owner "
             "and agree to its licence (some authors answer by hand), then try again; or choose another base."
         )
     else:
         message = (
-            f"{asked.label} is given out after you agree to its licence: open {page}, agree, and set HF_TOKEN to a key "
+            f"{query.label} is given out after you agree to its licence: open {page}, agree, and set HF_TOKEN to a key "
             "of yours; or choose another base."
         )
     return Gated(message, hub="huggingface", url=page)
