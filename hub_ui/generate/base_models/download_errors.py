@@ -19,7 +19,7 @@ FAILURES = (hf.HfHubHTTPError, hf.EntryNotFoundError, hf.OfflineModeIsEnabled, h
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepoQuery:
-    """The repo that is asked for, and where. `gated`: our table says that people must agree first. `key`: there is a token."""
+    """The repo asked for, and where. `gated`: our table says that people must agree first. `key`: there is a token."""
 
     label: str
     repo: str
