@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import PurePosixPath
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +33,7 @@ from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
+    TRUE,
     Commit,
     HuggingFaceStore,
     Repo,
@@ -42,23 +44,21 @@ from hub_ui.demo.hubs.huggingface_store import (
     sort_key,
 )
 
+T = TypeVar("T")
 _LIST_KEYS = (
     "_id", "id", "likes", "trendingScore", "private", "downloads", "tags", "pipeline_tag", "library_name", "createdAt",
     "modelId",
 )  # fmt: skip
 _FULL_KEYS = ("author", "gated", "lastModified", "sha", "siblings", "disabled")
 _SCANNED = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
-_TRUE = ("true", "1", "True")
 
 
 def list_item(repo: Repo, query: QueryParams) -> Json:
     info = _with_files(repo, repo.commits[0])
     if "expand" in query:
         return _expand(repo, info, query.getlist("expand"))
-    keys = list(_LIST_KEYS)
-    keys += _FULL_KEYS if query.get("full") in _TRUE else ()
-    keys += ["cardData"] if query.get("cardData") in _TRUE else []
-    keys += ["config"] if query.get("config") in _TRUE else []
+    keys = [*_LIST_KEYS, *(_FULL_KEYS if query.get("full") in TRUE else ())]
+    keys += [key for key in ("cardData", "config") if query.get(key) in TRUE]
     item = {key: info[key] for key in keys if key in info}
     if "siblings" in item:
         item["siblings"] = [{"rfilename": each["rfilename"]} for each in item["siblings"]]
@@ -69,9 +69,9 @@ def full_info(repo: Repo, commit: Commit, query: QueryParams) -> Json:
     info = _with_files(repo, commit)
     if "expand" in query:
         return _expand(repo, info, query.getlist("expand"))
-    if query.get("blobs") in _TRUE:
+    if query.get("blobs") in TRUE:
         info["siblings"] = [_sibling_with_blob(file) for file in commit.files.values()]
-    if query.get("securityStatus") in _TRUE:
+    if query.get("securityStatus") in TRUE:
         info["securityRepoStatus"] = {"scansDone": True, "filesWithIssues": []}
     return info
 
@@ -97,19 +97,17 @@ def _sibling_with_blob(file: RepoFile) -> Json:
     if file.content is None:
         return {"rfilename": file.path, **file.recorded}
     lfs = {"sha256": file.sha256, "size": file.size, "pointerSize": len(file.pointer)} if file.is_lfs else None
-    entry = {"rfilename": file.path, "size": file.size, "blobId": file.oid}
-    return {**entry, "lfs": lfs} if lfs else entry
+    return {"rfilename": file.path, "size": file.size, "blobId": file.oid, **({"lfs": lfs} if lfs else {})}
 
 
 def tree_entries(commit: Commit, under: str, *, recursive: bool) -> list[RepoFile | str]:
     """Files, and folders as their paths, below the folder `under`."""
     prefix = f"{under}/" if under else ""
     files = [file for path, file in commit.files.items() if path.startswith(prefix)]
-    folders = {
-        folder for file in files for folder in _folders(file.path) if folder.startswith(prefix) and folder != under
-    }
-    entries: list[RepoFile | str] = [*sorted(folders), *files]
-    return [entry for entry in entries if recursive or "/" not in _path(entry)[len(prefix) :]]
+    parents = {str(folder) for file in files for folder in PurePosixPath(file.path).parents}
+    folders = sorted(folder for folder in parents if folder.startswith(prefix) and folder not in (under, "."))
+    entries: dict[str, RepoFile | str] = {folder: folder for folder in folders} | {file.path: file for file in files}
+    return [entry for path, entry in entries.items() if recursive or "/" not in path[len(prefix) :]]
 
 
 def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
@@ -123,15 +121,6 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
         shown["lastCommit"] = {"id": commit.sha, "title": commit.title, "date": commit.date}
         shown |= {"securityFileStatus": _SCANNED} if shown["type"] == "file" else {}
     return shown
-
-
-def _path(entry: RepoFile | str) -> str:
-    return entry if isinstance(entry, str) else entry.path
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 _ORIGIN = "https://huggingface.co"
@@ -168,20 +157,16 @@ class HuggingFaceHub:
         query = request.query_params
         if text := problem(query):
             raise _refusal(400, text)
-        offset, limit = _paging(query)
         found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
-        page = found[offset : offset + limit]
-        more = bool(page) and offset + len(page) < len(found)
-        return json_answer([list_item(repo, query) for repo in page], headers=_next(request, query, offset, page, more))
+        return _page_answer(request, found, lambda repo: list_item(repo, query))
 
     def who_am_i(self, request: Request) -> Response:
         self._check_token(request)
         if not bearer(request):
             raise _refusal(401, "Invalid username or password.")
         token = {"type": "access_token", "accessToken": {"displayName": "local", "role": "read"}}
-        return json_answer(
-            {"type": "user", "id": "0" * 24, "name": "local", "fullname": "Local", "orgs": [], "auth": token}
-        )
+        user = {"type": "user", "id": "0" * 24, "name": "local", "fullname": "Local", "orgs": [], "auth": token}
+        return json_answer(user)
 
     def model_info(self, request: Request) -> Response:
         repo = self._repo(request)
@@ -205,40 +190,51 @@ class HuggingFaceHub:
         repo = self._repo(request)
         newest = self._commit(repo, request.path_params["revision"])
         since = repo.commits[repo.commits.index(newest) :]
-        authors = [{"user": repo.author}]
-        return json_answer(
-            [{"id": c.sha, "title": c.title, "message": "", "authors": authors, "date": c.date} for c in since],
-            headers={"X-Total-Count": str(len(since))},
-        )
+        same = {"message": "", "authors": [{"user": repo.author}]}
+        answer = [{"id": commit.sha, "title": commit.title, **same, "date": commit.date} for commit in since]
+        return json_answer(answer, headers={"X-Total-Count": str(len(since))})
 
     def tree(self, request: Request) -> Response:
         repo = self._repo(request)
         commit, path = self._split(repo, request.path_params["rest"])
         query = request.query_params
-        entries = tree_entries(commit, path, recursive=query.get("recursive") in ("true", "1", "True"))
+        entries = tree_entries(commit, path, recursive=query.get("recursive") in TRUE)
         if path and not entries:
             raise _refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
-        offset, limit = _paging(query)
-        page = entries[offset : offset + limit]
-        more = bool(page) and offset + len(page) < len(entries)
-        expand = query.get("expand") in ("true", "1", "True")
-        answer = [tree_entry(each, commit, expand=expand) for each in page]
-        return json_answer(answer, headers=_next(request, query, offset, page, more))
+        return _page_answer(
+            request, entries, lambda entry: tree_entry(entry, commit, expand=query.get("expand") in TRUE)
+        )
 
     async def paths_info(self, request: Request) -> Response:
         repo = self._repo(request)
         commit = self._commit(repo, request.path_params["revision"])
-        paths, expand = await _read_paths(request)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
+            paths, expand = [str(path) for path in body.get("paths") or []], bool(body.get("expand"))
+        else:
+            form = await request.form()
+            paths = [str(path) for path in form.getlist("paths")]
+            expand = str(form.get("expand")).lower() in ("true", "1")
+
+        def entries() -> list[Json]:
+            tree = tree_entries(commit, "", recursive=True)
+            known = {each if isinstance(each, str) else each.path: each for each in tree}
+            return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
+
         # In a thread, because a file's hash may have to be computed first.
-        return json_answer(await run_in_threadpool(_entries_at, commit, paths, expand))
+        return json_answer(await run_in_threadpool(entries))
 
     def resolve(self, request: Request) -> Response:
         repo, commit, file = self._file(request)
+        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"'}
         if file.is_lfs:
-            return self._redirect(repo, commit, file)
+            disposition = inline(file.path.rpartition("/")[2])
+            key = f"/repos/{repo.id}/{file.sha256}"
+            location = self.delivery.sign(key, file.content, disposition, lifetime=_LINK_LIFETIME)
+            linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"}
+            return RedirectResponse(location, 302, {**headers, **linked, "Content-Disposition": disposition})
         if file.content is None:
             raise _refusal(404, "Entry not found", "EntryNotFound")
-        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"'}
         guessed = mimetypes.guess_type(file.path)[0] or ""
         media_type = guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
         return content_answer(request, file.content, headers, media_type)
@@ -251,14 +247,6 @@ class HuggingFaceHub:
     def page(self, request: Request) -> Response:
         repo = self._repo(request)
         return html_answer(repo.id, "This page stands for the model's page on the Hub.")
-
-    def _redirect(self, repo: Repo, commit: Commit, file: RepoFile) -> Response:
-        key = f"/repos/{repo.id}/{file.sha256}"
-        disposition = inline(file.path.rpartition("/")[2])
-        location = self.delivery.sign(key, file.content, disposition, lifetime=_LINK_LIFETIME)
-        headers = {**_commit_header(commit), "X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"'}
-        headers |= {"ETag": f'"{file.oid}"', "Accept-Ranges": "bytes", "Content-Disposition": disposition}
-        return RedirectResponse(location, 302, headers)
 
     def _file(self, request: Request) -> tuple[Repo, Commit, RepoFile]:
         repo = self._repo(request)
@@ -311,37 +299,23 @@ class HuggingFaceHub:
         raise _refusal(403, text, "GatedRepo")
 
 
-def _paging(query: QueryParams) -> tuple[int, int]:
+def _page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
+    """One page, with a Link header built from the address that was called, as the Hub does it."""
+    query = request.query_params
     offset, limit = read_opaque(query.get("cursor")), natural(query.get("limit", str(_MAX_PAGE)))
     if offset is None or limit is None:
         raise _refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
-    return offset, min(limit, _MAX_PAGE)
-
-
-async def _read_paths(request: Request) -> tuple[list[str], bool]:
-    if request.headers.get("content-type", "").startswith("application/json"):
-        body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
-        return [str(path) for path in body.get("paths") or []], bool(body.get("expand"))
-    form = await request.form()
-    return [str(path) for path in form.getlist("paths")], str(form.get("expand")).lower() in ("true", "1")
-
-
-def _entries_at(commit: Commit, paths: Iterable[str], expand: bool) -> list[Json]:
-    known = {each if isinstance(each, str) else each.path: each for each in tree_entries(commit, "", recursive=True)}
-    return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
+    page = items[offset : offset + min(limit, _MAX_PAGE)]
+    end, headers = offset + len(page), {}
+    if page and end < len(items):
+        kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
+        following = request.url.replace(query=urlencode([*kept, ("cursor", opaque(end))]))
+        headers["Link"] = f'<{following}>; rel="next"'
+    return json_answer([show(item) for item in page], headers=headers)
 
 
 def _commit_header(commit: Commit) -> dict[str, str]:
     return {"X-Repo-Commit": commit.sha}
-
-
-def _next(request: Request, query: QueryParams, offset: int, page: Iterable[Any], more: bool) -> dict[str, str]:
-    """The Link header, built from the address that was called, as the Hub does it."""
-    if not more:
-        return {}
-    kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
-    kept.append(("cursor", opaque(offset + len(list(page)))))
-    return {"Link": f'<{request.url.replace(query=urlencode(kept))}>; rel="next"'}
 
 
 def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:

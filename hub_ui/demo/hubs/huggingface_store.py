@@ -39,7 +39,8 @@ def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
     Source: hub-docs, docs/hub/model-cards.md: `base_model` becomes `base_model:X` and, with the relation written or
     inferred, `base_model:adapter:X`.
     """
-    tags = [*_texts(data.get("library_name")), *_formats(files), *_texts(data.get("pipeline_tag"))]
+    formats = ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
+    tags = [*_texts(data.get("library_name")), *formats, *_texts(data.get("pipeline_tag"))]
     tags += _texts(data.get("tags"))
     bases = _texts(data.get("base_model"))
     tags += [f"dataset:{name}" for name in _texts(data.get("datasets"))] + _texts(data.get("language"))
@@ -158,20 +159,22 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
     cards = {_repo_id(path.stem): path for path in sorted(folder.path.glob("hf_readme_*.md"))}
     histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
     listed: Json = folder.files.get("huggingface", {})
-    known = (
-        _Known(
+    deleted, ghosts = folder.deletions("huggingface"), folder.ghosts("huggingface")
+    repos = {}
+    for name in dict.fromkeys([*infos, *cards, *histories, *listed]):
+        if name in deleted:
+            continue
+        history = histories.get(name) or listed.get(name, {}).get("revisions") or []
+        known = _Known(
             name=name,
             info=infos.get(name, {}),
             card=folder.text(cards[name]) if name in cards else None,
             card_hash=_stable_hex(name.encode(), cards[name].read_bytes()) if name in cards else None,
-            history=_history(histories.get(name) or listed.get(name, {}).get("revisions") or []),
+            history=history if isinstance(history, dict) else {"commits": history},
             listed=listed.get(name, {}),
         )
-        for name in dict.fromkeys([*infos, *cards, *histories, *listed])
-    )
-    deleted, ghosts = folder.deletions("huggingface"), folder.ghosts("huggingface")
-    repos = (_repo(folder, each, each.name in ghosts) for each in known if each.name not in deleted)
-    return HuggingFaceStore(repos={repo.id: repo for repo in repos}, access=folder.access)
+        repos[name] = _repo(folder, known, name in ghosts)
+    return HuggingFaceStore(repos=repos, access=folder.access)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,10 +190,6 @@ class _Known:
     card_hash: str | None
     history: Json
     listed: Json
-
-
-def _history(data: Any) -> Json:
-    return data if isinstance(data, dict) else {"commits": data}
 
 
 def _repo_id(stem: str) -> str:
@@ -227,9 +226,8 @@ def _only_commit(known: _Known, files: Mapping[str, HubFile]) -> Commit:
     if known.card is not None:
         contents.setdefault(CARD, InMemory(data=known.card.encode()))
     missing = {path: RepoFile(path=path, recorded=each) for path, each in recorded.items() if path not in contents}
-    sha = (
-        known.info.get("sha") or known.card_hash or _stable_hex(known.name.encode(), *map(str.encode, sorted(contents)))
-    )
+    names = (known.name, *sorted(contents))
+    sha = known.info.get("sha") or known.card_hash or _stable_hex(*map(str.encode, names))
     date = str(known.info.get("lastModified") or _RECORDED_AT)
     both = {**missing, **_repo_files(contents.items())}
     return Commit(sha=sha, date=date, title="Upload model", files=dict(sorted(both.items())))
@@ -249,24 +247,19 @@ def _describe(known: _Known, newest: Commit) -> Json:
     written = readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else ""
     text = written if known.history.get("commits") else known.card or written
     data = front_matter(text)
-    described = {
+    return {
         "_id": _stable_hex(name.encode())[:24],
         "id": name,
         "modelId": name,
         "author": name.partition("/")[0],
         "lastModified": newest.date,
         "createdAt": newest.date,
-        "private": False,
-        "disabled": False,
-        "gated": False,
-        "likes": 0,
-        "downloads": 0,
-        "trendingScore": 0,
+        **dict.fromkeys(("private", "disabled", "gated"), False),
+        **dict.fromkeys(("likes", "downloads", "trendingScore"), 0),
         "tags": hub_tags(data, newest.files),
         "cardData": data,
+        **{key: data[key] for key in ("library_name", "pipeline_tag") if data.get(key)},
     }
-    optional = {key: data[key] for key in ("library_name", "pipeline_tag") if data.get(key)}
-    return {**described, **optional}
 
 
 # The Hub sorts downwards only.
@@ -277,7 +270,7 @@ EXPANDED = frozenset({
     "library_name", "likes", "mask_token", "model-index", "pipeline_tag", "private", "resourceGroup", "safetensors",
     "sha", "siblings", "spaces", "tags", "transformersInfo", "trendingScore", "usedStorage", "widgetData",
 })  # fmt: skip
-_TRUE = ("true", "1", "True")
+TRUE = ("true", "1", "True")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _BOUND = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,15})?)([KMBT]?)")
 
@@ -327,7 +320,7 @@ def _is_gated(repo: Repo, values: Sequence[str]) -> bool:
     wanted = values[-1]
     if wanted in ("auto", "manual"):
         return bool((repo.info.get("gated") or ("manual" if repo.gated else False)) == wanted)
-    return repo.gated == (wanted.lower() in _TRUE)
+    return repo.gated == (wanted.lower() in TRUE)
 
 
 def _runs_in(repo: Repo, values: Sequence[str]) -> bool:
@@ -342,11 +335,6 @@ def _providers(repo: Repo) -> set[str]:
     mapping = repo.info.get("inferenceProviderMapping") or {}
     entries = mapping.items() if isinstance(mapping, dict) else ((each.get("provider"), each) for each in mapping)
     return {str(name) for name, entry in entries if entry.get("status") == "live"}
-
-
-def _is_served_by(repo: Repo, values: Sequence[str]) -> bool:
-    providers = _providers(repo)
-    return bool(providers) if "all" in values else not providers.isdisjoint(values)
 
 
 def _has_size(repo: Repo, values: Sequence[str]) -> bool:
@@ -375,6 +363,8 @@ _FILTERS: Mapping[str, Callable[[Repo, Sequence[str]], bool]] = {
     "gated": _is_gated,
     "apps": _runs_in,
     "inference": lambda repo, values: values[-1] == "warm" and bool(_providers(repo)),
-    "inference_provider": _is_served_by,
+    "inference_provider": lambda repo, values: bool(
+        _providers(repo) if "all" in values else _providers(repo) & {*values}
+    ),
     "num_parameters": _has_size,
 }
