@@ -77,14 +77,20 @@ def content_answer(
     wanted = parse_range(header, content.size)
     if wanted is _NOT_SATISFIABLE:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{content.size}"})
-    part = wanted if wanted is not None else range(content.size)
+    status, part = (200, range(content.size)) if wanted is None else (206, wanted)
     sent = {"Accept-Ranges": "bytes", "Content-Length": str(len(part)), **(headers or {})}
     if wanted is not None:
         sent["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
-    status = 200 if wanted is None else 206
     if request.method == "HEAD":
         return Response(None, status, sent, media_type)
-    return StreamingResponse(_stream(content, part), status, sent, media_type)
+
+    async def stream() -> AsyncIterator[bytes]:
+        for chunk in chunks(content, part.start, part.stop):
+            yield chunk
+            # Lets the server see that a client has left, and serve the others, in the middle of a large file.
+            await asyncio.sleep(0)
+
+    return StreamingResponse(stream(), status, sent, media_type)
 
 
 def parse_range(header: str | None, size: int) -> range | None:
@@ -99,13 +105,6 @@ def parse_range(header: str | None, size: int) -> range | None:
     start = int(first) if first else max(size - int(last), 0)
     stop = min(int(last) + 1, size) if first and last else size
     return range(start, stop) if start < stop else _NOT_SATISFIABLE
-
-
-async def _stream(content: Content, part: range) -> AsyncIterator[bytes]:
-    for chunk in chunks(content, part.start, part.stop):
-        yield chunk
-        # Lets the server see that a client has left, and serve the others, in the middle of a large file.
-        await asyncio.sleep(0)
 
 
 def attachment(filename: str) -> str:
@@ -155,6 +154,4 @@ def keyset(score: int, model_id: int, offset: int) -> str:
 
 
 def read_keyset(cursor: str | None) -> int | None:
-    if not cursor:
-        return 0
-    return natural(cursor.rsplit("|", 1)[-1])
+    return natural(cursor.rsplit("|", 1)[-1]) if cursor else 0

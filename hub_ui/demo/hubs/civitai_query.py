@@ -148,13 +148,10 @@ def relevance(model: Model, words: Sequence[str]) -> int:
 
 
 def sort_key(query: ModelQuery) -> Callable[[Model], tuple[float, int]]:
-    def key(model: Model) -> tuple[float, int]:
-        if query.sort in ("Newest", "Oldest"):
-            at = _publication_date(model).timestamp()
-            return (at if query.sort == "Oldest" else -at, -model.id)
-        return (-score(model, query.sort), -model.id)
-
-    return key
+    if query.sort in ("Newest", "Oldest"):
+        sign = 1 if query.sort == "Oldest" else -1
+        return lambda model: (sign * _publication_date(model).timestamp(), -model.id)
+    return lambda model: (-score(model, query.sort), -model.id)
 
 
 def score(model: Model, sort: str) -> int:

@@ -140,6 +140,7 @@ def digest_of(content: Content) -> Digest:
         tensors.update(chunk)
         tree.update(chunk)
         crc32 = zlib.crc32(chunk, crc32)
+    v1 = content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES) if content.size >= 2 * _AUTO_V1_AT else None
     return Digest(
         size=content.size,
         sha256=whole.hexdigest(),
@@ -147,7 +148,7 @@ def digest_of(content: Content) -> Digest:
         tensors=tensors.hexdigest() if start else None,
         crc32=f"{crc32:08x}",
         blake3=tree.hexdigest(),
-        auto_v1=_auto_v1(content),
+        auto_v1=hashlib.sha256(v1).hexdigest()[:8] if v1 else None,
     )
 
 
@@ -170,12 +171,6 @@ def civitai_hashes(digest: Digest) -> dict[str, str]:
         "AutoV3": digest.tensors and digest.tensors[:12],
     }
     return {name: value.upper() for name, value in found.items() if value}
-
-
-def _auto_v1(content: Content) -> str | None:
-    if content.size < 2 * _AUTO_V1_AT:
-        return None
-    return hashlib.sha256(content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES)).hexdigest()[:8]
 
 
 DTYPE_BYTES = {
@@ -219,30 +214,21 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
     scalars: Mapping[str, float] = spec.get("scalars", {})
     seed = int(spec.get("seed", 0))
     patterns = {dtype: _pattern(dtype, seed) for dtype in sorted({str(dtype) for dtype, _ in tensors.values()})}
-    header = InMemory(data=_header(tensors, spec.get("metadata") or {}))
-    body = tuple(_tensor(dtype, shape, scalars.get(name), patterns[dtype]) for name, (dtype, shape) in tensors.items())
-    return Joined(parts=(header, *body))
-
-
-def _header(tensors: Mapping[str, Sequence[Any]], metadata: Mapping[str, str]) -> bytes:
-    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    header: dict[str, Any] = {"__metadata__": dict(spec["metadata"])} if spec.get("metadata") else {}
+    body: list[Content] = []
     at = 0
     for name, (dtype, shape) in tensors.items():
-        end = at + _tensor_bytes(dtype, shape)
-        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
-        at = end
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    padded = text + b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(padded)) + padded
-
-
-def _tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
-    return DTYPE_BYTES[dtype] * math.prod(shape)
+        body.append(_tensor(dtype, shape, scalars.get(name), patterns[dtype]))
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + body[-1].size]}
+        at += body[-1].size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return Joined(parts=(InMemory(data=struct.pack("<Q", len(text)) + text), *body))
 
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return Noise(pattern=pattern, size=_tensor_bytes(dtype, shape))
+        return Noise(pattern=pattern, size=DTYPE_BYTES[dtype] * math.prod(shape))
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
@@ -266,14 +252,14 @@ def _pattern(dtype: str, seed: int) -> bytes:
 
 
 LORA_MEMBER = "output/flux_train_replicate/lora.safetensors"
-_BESIDE_IT = {
+_OTHER_MEMBERS = {
     "output/flux_train_replicate/config.yaml": b"job: extension\nconfig:\n  name: flux_train_replicate\n",
     "output/flux_train_replicate/captions/0.txt": b"a photo in the style of TOK\n",
 }
 
 
 def model_tar(lora: Content) -> Content:
-    return tar_of({**{name: InMemory(data=data) for name, data in _BESIDE_IT.items()}, LORA_MEMBER: lora})
+    return tar_of({**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora})
 
 
 def tar_of(members: Mapping[str, Content]) -> Content:

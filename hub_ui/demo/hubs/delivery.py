@@ -123,7 +123,8 @@ def draw_picture(
     On them shines what the LoRA adds: the larger the stronger it is, of one colour for each LoRA, nothing at 0. A
     negative strength shades in place of shining.
     """
-    ground, horizon = (_pale(colour) for colour in _colours(f"{prompt}\n{seed}"))
+    vivid = _colours(f"{prompt}\n{seed}")
+    ground, horizon = (((red + 460) // 3, (green + 460) // 3, (blue + 460) // 3) for red, green, blue in vivid)
     image = Image.new("RGB", (side, side), ground)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, side * 2 // 3, side, side), fill=horizon)
@@ -134,11 +135,6 @@ def draw_picture(
     written = io.BytesIO()
     image.save(written, format=_FORMATS.get(form, "PNG"))
     return written.getvalue()
-
-
-def _pale(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    red, green, blue = ((part + 2 * 230) // 3 for part in colour)
-    return red, green, blue
 
 
 def _colours(text: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

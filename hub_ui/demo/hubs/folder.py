@@ -19,8 +19,7 @@ from hub_ui.demo.hubs.content import Content, Digest, InMemory, OnDisk, digest_o
 class Origins:
     """One origin a hub, and one that stands for the hubs' content delivery networks.
 
-    They differ in their port, so a client that keeps its token on a redirect to `delivery` leaks it, as it would on
-    the real hubs.
+    Their ports differ: a client that keeps its token on a redirect to `delivery` leaks it, as on the real hubs.
     """
 
     huggingface: str
@@ -145,21 +144,21 @@ class DataFolder:
         return frozenset(map(str, self.optional("deleted.json", {}).get("ghosts", {}).get(hub, [])))
 
     def hub_file(self, spec: Mapping[str, Any]) -> HubFile:
-        return HubFile(content=self._content(spec), access=spec.get("access"))
-
-    def _content(self, spec: Mapping[str, Any]) -> Content:
+        content: Content
         if "path" in spec:
-            return OnDisk(path=inside(self.path, spec["path"]))
-        if "package" in spec:
-            return OnDisk(path=inside(PACKAGE, spec["package"]))
-        if "safetensors" in spec:
+            content = OnDisk(path=inside(self.path, spec["path"]))
+        elif "package" in spec:
+            content = OnDisk(path=inside(PACKAGE, spec["package"]))
+        elif "safetensors" in spec:
             table = spec["safetensors"]
             if isinstance(table, str):
                 table = json.loads(gzip.decompress(inside(self.path, table).read_bytes()))
-            return generate_safetensors(table)
-        if "text" in spec:
-            return InMemory(data=str(spec["text"]).encode())
-        raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")
+            content = generate_safetensors(table)
+        elif "text" in spec:
+            content = InMemory(data=str(spec["text"]).encode())
+        else:
+            raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")
+        return HubFile(content=content, access=spec.get("access"))
 
 
 def inside(folder: Path, name: str) -> Path:
