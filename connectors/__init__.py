@@ -1,7 +1,5 @@
 """Connectors: hubs in, records out. They know no Gradio, no SQLite and no torch."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Mapping
 

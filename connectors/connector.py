@@ -1,7 +1,5 @@
 """The interface of a hub's connector, and what it returns for a download."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol

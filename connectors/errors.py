@@ -28,8 +28,6 @@
 The number is the exit code of the command line (see DESIGN's contracts).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Searches all hubs at once and yields each page as it arrives. One hub's failure costs its own results only."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import queue

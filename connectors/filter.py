@@ -1,7 +1,5 @@
 """Filters a hub's answer by the parts of a query that the hub can't apply itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

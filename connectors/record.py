@@ -4,8 +4,6 @@ A connector turns a hub's answer into a Lora once; nothing past the connectors e
 program gets is a Record: one weight file of one version, flattened, every field its best claim (see claims/resolve.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -4,8 +4,6 @@ Everything else reads these rows: a hub with a row is searched, shown, pinned an
 ADDING_A_HUB.md explains how to write one.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

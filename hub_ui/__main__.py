@@ -1,7 +1,5 @@
 """Where the program `hub-ui` and `python -m hub_ui` begin."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from importlib import import_module

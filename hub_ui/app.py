@@ -1,7 +1,5 @@
 """The page: a header, five pages, and the address bar that holds the view."""
 
-from __future__ import annotations
-
 import html
 import os
 import tempfile

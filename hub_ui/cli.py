@@ -1,7 +1,5 @@
 """The command line: the list of the commands, and their exit codes. The commands are in hub_ui/commands."""
 
-from __future__ import annotations
-
 import io
 import os
 import pkgutil

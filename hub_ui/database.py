@@ -1,7 +1,5 @@
 """SQLite files that several processes may open at once: opening, migrations, transactions, damage."""
 
-from __future__ import annotations
-
 import logging
 import sqlite3
 import time

@@ -1,7 +1,5 @@
 """Downloads into the library: now, or by the queue; of a LoRA in two files, both."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
 

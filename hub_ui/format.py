@@ -1,7 +1,5 @@
 """Numbers, sizes, times and hub text as people read them, in the terminal and on the page."""
 
-from __future__ import annotations
-
 import unicodedata
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Generation: from refs or files with weights to images, on this computer or on Replicate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

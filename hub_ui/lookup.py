@@ -1,7 +1,5 @@
 """What is known of LoRAs: asked of the hubs, remembered in the catalog, proved by the headers of their files."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

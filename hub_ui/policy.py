@@ -4,8 +4,6 @@ A hosted page is open to strangers. Nothing of its owner's is theirs: no keys, n
 things are another's.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args
 

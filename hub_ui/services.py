@@ -1,7 +1,5 @@
 """The object graph: everything that a run needs, built once and passed down."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

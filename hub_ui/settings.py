@@ -1,7 +1,5 @@
 """Settings from the environment: folders, endpoints, keys. They are read once and passed down."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What the command line prints: text for people or one JSON document, never a hub's control characters or markup."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO

@@ -1,7 +1,5 @@
 """LoRAs trained on Replicate: from pictures and a price to a new version in the catalog."""
 
-from __future__ import annotations
-
 import io
 import lzma
 import stat

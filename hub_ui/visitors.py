@@ -1,7 +1,5 @@
 """What visitors of a shared page meet in place of its owner's hubs and library. See policy.py for what they may do."""
 
-from __future__ import annotations
-
 import shutil
 import threading
 import time

@@ -1,7 +1,5 @@
 """CivitAI: the largest community collection, with a public API that needs no key for searching."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime

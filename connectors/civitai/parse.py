@@ -1,7 +1,5 @@
 """CivitAI's JSON to a Lora, in every shape from 2023 to 2026: of the list, by-id and version endpoints."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

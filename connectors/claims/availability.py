@@ -1,7 +1,5 @@
 """Whether a file can be downloaded: every way CivitAI has said so over the years, and Hugging Face's gates."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

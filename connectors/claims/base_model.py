@@ -1,7 +1,5 @@
 """The table of base models: lineages on an architecture, how each is called, and its licence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The repos of base models on Hugging Face."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 # By which LoRAs are searched; the author's own stands first.

@@ -5,8 +5,6 @@ its name without the owner, then without the endings that quantised and converte
 passes through as written.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache

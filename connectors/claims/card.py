@@ -1,7 +1,5 @@
 """A Hugging Face model card, YAML front matter and Markdown: its base model, and the words of each of its files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a LoRA is for, its kind, from the words that hubs and authors use; and the tags about its content."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 

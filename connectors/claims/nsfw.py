@@ -3,8 +3,6 @@
 An unknown value counts as the strongest level: hubs add levels at the strong end.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from itertools import chain

@@ -3,8 +3,6 @@
 A Wan LoRA may be two files, one for each of two experts, for high and for low noise.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import replace

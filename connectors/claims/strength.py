@@ -5,8 +5,6 @@ recommends it. A limit ("keep under 0.8"), a warning ("1.0 is too strong"), a nu
 setting or of the training says nothing.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

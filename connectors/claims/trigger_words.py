@@ -1,7 +1,5 @@
 """Trigger words: from authors' lists, from the text of cards and descriptions, and hints from example prompts."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections import Counter

@@ -4,8 +4,6 @@ requests' timeout runs anew with every byte, so a server that sends a header byt
 for ever, holds a request as long as it likes. And whoever chooses an address may choose one of this network.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -4,8 +4,6 @@ STATUSES holds for every server, EXCEPTIONS for the answers by which a hub means
 CONNECTIONS for requests that got no answer, and HUGGING_FACE for what huggingface_hub raises.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping

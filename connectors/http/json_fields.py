@@ -3,8 +3,6 @@
 Hubs change shapes without notice and anyone may publish on them, so a wrong type is an absent value, never a crash.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

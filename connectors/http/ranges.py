@@ -3,8 +3,6 @@
 Servers need not honour Range: RFC 9110, 13.1.5 (If-Range) and 14 say what their answers mean.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import time

@@ -1,7 +1,5 @@
 """How often a request is sent again before its failure is reported."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

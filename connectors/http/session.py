@@ -1,7 +1,5 @@
 """One requests session a hub: user agent, timeouts, retries, and a key that never leaves its host."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

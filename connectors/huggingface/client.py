@@ -1,7 +1,5 @@
 """Hugging Face, through huggingface_hub's public interface. The hub's unit is a repo at a commit."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """huggingface_hub's ModelInfo and a model card to a Lora. One repo may have dozens of LoRA files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, urljoin

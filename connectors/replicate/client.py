@@ -1,7 +1,5 @@
 """Replicate: models that people trained there. Every request needs a key, a search too."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 

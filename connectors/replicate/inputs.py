@@ -3,8 +3,6 @@
 `fill` puts what a person wants into a model's inputs, and says in a sentence what the model has no place for.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Replicate's JSON to a Lora. Replicate has no type for LoRAs, so a model's inputs tell what it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

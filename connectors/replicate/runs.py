@@ -4,8 +4,6 @@ A run costs money from when it was accepted. So what starts one is sent once and
 says that it took nothing (429); and what asks about one is patient, because the run goes on meanwhile.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable, Mapping

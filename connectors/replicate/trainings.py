@@ -1,7 +1,5 @@
 """Trainings on Replicate: a LoRA for FLUX.1 [dev] from a zip of images becomes a new version of one's own model."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

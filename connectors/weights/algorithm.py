@@ -4,8 +4,6 @@ kohya, LyCORIS and OneTrainer store alpha as a scalar tensor for every layer, wh
 without one has the scale 1.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections import Counter

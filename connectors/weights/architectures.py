@@ -6,8 +6,6 @@ only the file's metadata may pick one of them. Names and widths are those of the
 BFL flux, kohya-ss, musubi-tuner) with "." written as "_".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

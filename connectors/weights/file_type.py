@@ -5,8 +5,6 @@ tensors, and a folder holds many of them: `Layouts` keeps the structure of each 
 a hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence

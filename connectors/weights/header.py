@@ -4,8 +4,6 @@ The format: https://github.com/huggingface/safetensors (README, "Format"). Every
 parsed by msgspec straight into typed tensors, and whatever that leaves in doubt is parsed again, slowly and strictly.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

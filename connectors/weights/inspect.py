@@ -1,7 +1,5 @@
 """FACTS about one weight file, wherever it lies, read from its header and never from its body."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path

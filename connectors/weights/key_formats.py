@@ -4,8 +4,6 @@ The same layer is `lora_unet_double_blocks_0_img_attn_qkv` to kohya, `diffusion_
 ai-toolkit. Here both become `double_blocks_0_img_attn_qkv`, so that one rule about an architecture holds for all.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence

@@ -4,8 +4,6 @@ Sources of the rules: the code that writes such files (kohya-ss/sd-scripts, LyCO
 OneTrainer, musubi-tuner). What tensors show is believed over what metadata says (see training.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

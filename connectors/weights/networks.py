@@ -4,8 +4,6 @@ Newer networks take over the names of an older one's layers and change its size.
 but not its size is for another, even one that nobody has heard of here.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence

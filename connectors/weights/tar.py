@@ -3,8 +3,6 @@
 Only plain tars: ustar, with GNU's and pax's long names. A compressed one can't be read in parts.
 """
 
-from __future__ import annotations
-
 import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath

@@ -5,8 +5,6 @@ Metadata is text that someone's script wrote, and some scripts write the same fo
 architecture that the tensors show, or pick among those they leave, but never contradict them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """The catalog of every LoRA that the hubs have listed so far: added as hubs answer, found by ref or by search."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

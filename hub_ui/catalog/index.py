@@ -7,8 +7,6 @@ another process never sees half an index, and whatever is wrong with the old one
 Tantivy raises ValueError for nearly everything, damage and a busy lock included.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """The values that the catalog finds a LoRA by, computed once when it is added."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """hub-ui demo: the local hubs and the app on them. No account, no internet, no GPU."""
 
-from __future__ import annotations
-
 import logging
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """hub-ui diff: compares two lock files."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """hub-ui export: what other programs read about a LoRA, written beside its file because the person asked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache

@@ -1,7 +1,5 @@
 """hub-ui hubs: only the local hubs, for other programs; and what `demo`, `hubs` and `serve` share."""
 
-from __future__ import annotations
-
 import errno
 import json
 import signal

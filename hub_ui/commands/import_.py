@@ -1,7 +1,5 @@
 """hub-ui import: LoRAs that are on the disk already, identified by their bytes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """hub-ui inspect: what weight files prove about themselves, read from their headers alone."""
 
-from __future__ import annotations
-
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """With the person at the keyboard: questions about money and gigabytes, progress, and Ctrl-C."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """hub-ui licenses: what the library's licences permit, one by one and all together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

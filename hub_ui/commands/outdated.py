@@ -1,7 +1,5 @@
 """hub-ui outdated: what the hubs have in place of what the library holds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from connectors.record import Lora

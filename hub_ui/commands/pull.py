@@ -1,7 +1,5 @@
 """hub-ui pull: files into the library, each pinned in its lock file."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """hub-ui remove: LoRAs out of the lock file, and their files off the disk."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """hub-ui search: all hubs at once, or what was seen before."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """hub-ui serve: the app on the real hubs."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,7 +1,5 @@
 """hub-ui show: everything known about one LoRA, and who said it."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Annotated, Any

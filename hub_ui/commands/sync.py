@@ -1,7 +1,5 @@
 """hub-ui sync: makes the library match its lock file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

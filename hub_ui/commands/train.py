@@ -1,7 +1,5 @@
 """hub-ui train: a LoRA trained on Replicate from a folder or zip of images, and the ref of what came of it."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 from dataclasses import dataclass

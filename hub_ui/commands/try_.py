@@ -1,7 +1,5 @@
 """hub-ui try: images with LoRAs applied, one or a whole comparison, or generated again from what a file says."""
 
-from __future__ import annotations
-
 import os
 import random
 import secrets

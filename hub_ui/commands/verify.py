@@ -1,7 +1,5 @@
 """hub-ui verify: hashes every file of the library."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

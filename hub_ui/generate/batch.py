@@ -1,7 +1,5 @@
 """One call of the pipeline for one cell or for several at once, from one seed and the same first noise for each."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """The steps of a run, followed at the scheduler, which all pipelines have: the one way to count and to stop in each."""
 
-from __future__ import annotations
-
 import functools
 import time
 from collections.abc import Callable, Iterator

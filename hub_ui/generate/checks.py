@@ -1,7 +1,5 @@
 """Checks of what a pipeline makes: half precision overflows to NaN, and the image is black."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

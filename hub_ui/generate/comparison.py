@@ -3,8 +3,6 @@
 Trigger words are put into the prompts by themselves, because without them many LoRAs do nothing.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Sequence

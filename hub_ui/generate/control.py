@@ -4,8 +4,6 @@ Edges are made here, by OpenCV. Depth and poses need a network of their own, whi
 and never downloaded. An image that is a control image already passes through.
 """
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from collections.abc import Callable, Mapping

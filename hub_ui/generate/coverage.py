@@ -1,7 +1,5 @@
 """How much of a LoRA file takes effect on a base, and why the rest does not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """One base model in memory, LoRAs switched on it, comparisons generated one after the other."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import closing, contextmanager

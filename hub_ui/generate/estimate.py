@@ -1,7 +1,5 @@
 """How long a comparison will take: as it took before, or roughly, by the size of the base and the device's speed."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Images that were generated already: two cells of a comparison that ask for the same share one image."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Hashable, Sequence

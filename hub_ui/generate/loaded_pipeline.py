@@ -1,7 +1,5 @@
 """A base in memory with its LoRAs, and how images are generated with it: pipeline, batches, memory."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any

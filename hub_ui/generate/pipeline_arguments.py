@@ -1,7 +1,5 @@
 """What each family of pipelines calls what we ask of it, and what it hands back."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A small rough image of latents, for any base: which colour each channel stands for is learned from its images."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Each row of a batch is looked up, and computed if need be, on its own: the same 
 alone.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,8 +8,6 @@ the answer is a range. Official models have a price for an image, which the API 
 and [schnell]'s (replicate.com/black-forest-labs, 2026) are the lower ends here, the upper ones an allowance of ours.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import mimetypes

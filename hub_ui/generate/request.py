@@ -1,7 +1,5 @@
 """What is asked of the preview, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

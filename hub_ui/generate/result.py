@@ -1,7 +1,5 @@
 """What is generated: the images, and how they came about."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from PIL.Image import Image

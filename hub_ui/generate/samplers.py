@@ -6,8 +6,6 @@ diffusers' own class names. They are for networks that predict noise or velocity
 scheduler they were trained with.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """A request with every default filled in, and what of a request no pipeline could generate."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Settings that have no counterpart here are reported, never dropped silently.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

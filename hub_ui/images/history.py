@@ -7,8 +7,6 @@
 The folder is the user's own: files with other names are left alone, damaged ones are skipped.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

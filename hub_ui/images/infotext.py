@@ -11,8 +11,6 @@ after the file's header, so edited metadata doesn't matter. CivitAI reads them (
 civitai/civitai), and `Civitai resources`, which contain version ids.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -5,8 +5,6 @@ video is saved as an animated PNG: it is lossless, browsers play it, and it has 
 saved as one image, the contact sheet, with labels above its columns and left of its rows.
 """
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Sequence

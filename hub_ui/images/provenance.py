@@ -1,7 +1,5 @@
 """Provenance: everything an image was made from, as data and as the JSON in its PNG."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Files and folders: hashes, links, renames that survive a power cut, free space, and the file manager."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

@@ -4,8 +4,6 @@ A file is a hub's if its SHA-256 is: it is looked up in the library's lock file,
 which finds files by hash. A file that shares only the tensors (AutoV3) is an edited copy: its metadata was changed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The library: a folder of LoRA files and the lock file that describes it."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -3,8 +3,6 @@
 A summary to choose by, and no legal advice. What no licence says is unknown, and no permission.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -22,8 +22,6 @@ out. Keys that this version does not know are kept, after those it knows: rewrit
 wrote. A version "1.x" is read as version 1 with such keys; any other version is refused.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib

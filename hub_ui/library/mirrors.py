@@ -1,7 +1,5 @@
 """Files that a hub refuses: mirrors, which are other refs of the same bytes, and the next step for a person."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 

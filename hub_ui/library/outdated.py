@@ -1,7 +1,5 @@
 """Compares the library's LoRAs with their hubs: newer versions, silently replaced files, LoRAs that are gone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -4,8 +4,6 @@ Its tasks are in SQLite. Any process may add to it and read it; the one that hol
 when that one ends, another may go on. A thread decides what starts, and each download has a thread of its own.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import threading

@@ -4,8 +4,6 @@ Several processes may have it open. Every change is one statement that names the
 concurrent changes can't undo each other.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections import Counter

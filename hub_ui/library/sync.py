@@ -1,7 +1,5 @@
 """Checks the folder against the lock file, and makes it what the lock file says: `check_all` and `Sync`."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

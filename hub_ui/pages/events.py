@@ -1,7 +1,5 @@
 """Between our code and Gradio: errors become messages, callbacks become steps that a page can show."""
 
-from __future__ import annotations
-
 import html
 import itertools
 import queue

@@ -1,7 +1,5 @@
 """The Train page: a LoRA of one's own images, trained on Replicate, and the trainings under way there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 No address tells of this computer's folders. Why hubs' images are fetched here: widgets/render.py.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import warnings

@@ -4,8 +4,6 @@ Whoever reaches the page may use it, so other web sites must not reach it throug
 theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header).
 """
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import socket

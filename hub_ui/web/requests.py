@@ -6,8 +6,6 @@ components, saved states), none of which hub-ui needs. Gradio's own checks of fi
 request's body is checked as a whole, before Gradio reads it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

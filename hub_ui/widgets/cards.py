@@ -1,7 +1,5 @@
 """The grid of results: one card a LoRA, image first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

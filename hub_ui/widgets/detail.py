@@ -1,7 +1,5 @@
 """The panel that opens beside the list: what a LoRA is, where each statement comes from, and what to do with it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

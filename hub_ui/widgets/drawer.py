@@ -1,7 +1,5 @@
 """The downloads drawer and its button in the header: what comes, how fast, and what can be done about it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The rows of "What it is": each value with its source, both sides of a contradiction, and what only the file tells."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

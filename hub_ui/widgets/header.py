@@ -1,7 +1,5 @@
 """The header: name, pages, and how the hubs are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

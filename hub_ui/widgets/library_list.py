@@ -1,7 +1,5 @@
 """The library as a list: what is on disk, pinned, and notes about each file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

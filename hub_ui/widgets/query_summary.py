@@ -4,8 +4,6 @@ A filter's number counts the cards that are shown, and is left out where it can'
 can be removed.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -8,8 +8,6 @@ title containing `${...}` would run as code even where `{{ }}` escaped it. There
 template of Gradio's: Jinja2 fills everything here, and the browser only receives the finished value.
 """
 
-from __future__ import annotations
-
 import hmac
 import secrets
 from collections.abc import Mapping

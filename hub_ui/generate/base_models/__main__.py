@@ -1,7 +1,5 @@
 """`python -m hub_ui.generate.base_models` prints the table of base models in docs/base-models.md."""
 
-from __future__ import annotations
-
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import BASES, bases_for_architecture
 from hub_ui.generate.base_models.table import PACKAGED

@@ -3,8 +3,6 @@
 A person's own repo, folder or checkpoint is taken for the base of the table that it is most like.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

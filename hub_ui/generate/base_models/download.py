@@ -5,8 +5,6 @@ plan_download -> check_download -> a person agrees -> download
 Files go to Hugging Face's own cache, at one commit, so that nothing is downloaded twice and other programs find it.
 """
 
-from __future__ import annotations
-
 import glob
 import json
 from collections.abc import Callable, Iterable, Mapping

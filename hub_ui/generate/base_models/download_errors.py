@@ -1,7 +1,5 @@
 """What Hugging Face's client raises while a base model is looked up or fetched, as sentences for a person."""
 
-from __future__ import annotations
-
 import errno
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A base model from files on this disk to a pipeline in memory. Only safetensors are loaded."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How many parameters a base has, counted in the headers of its files."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

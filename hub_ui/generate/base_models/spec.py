@@ -1,7 +1,5 @@
 """One base model that previews can be drawn with. The rows are in image.py and film.py."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """The base model that comes with this package."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which modules of a model the layers of a file patch, and why the others patch none."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

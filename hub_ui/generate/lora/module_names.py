@@ -4,8 +4,6 @@ Files write names with dots or with underscores, and may spell the same module i
 with underscores only, which is unambiguous: no network has two modules that differ in nothing else (this is tested).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """The sha256 of a part, computed in a thread of its own while others write it, and the checks of the bytes."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Callable, Iterator

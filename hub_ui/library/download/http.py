@@ -3,8 +3,6 @@
 Of a tar only the .safetensors comes. Nothing is ever written under a member's own name.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Iterator

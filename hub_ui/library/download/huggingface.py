@@ -1,7 +1,5 @@
 """A HubDownload through huggingface_hub and its cache, then a hard link (or a copy) into the library."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import suppress
 from dataclasses import replace

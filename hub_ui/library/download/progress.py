@@ -1,7 +1,5 @@
 """The progress of a pull, and its end once it is cancelled."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

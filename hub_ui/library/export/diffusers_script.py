@@ -1,7 +1,5 @@
 """A Python script that loads the library's LoRAs on their base models with diffusers, every one pinned."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

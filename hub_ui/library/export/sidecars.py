@@ -1,7 +1,5 @@
 """The sidecars that AUTOMATIC1111, Forge and ComfyUI's LoRA Manager read. Foreign files are never overwritten."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """The detail panel: one LoRA beside the list, what can be done with it, and its example images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads the headers of the cards in view, a few at a time, in the background, while the page still shows them."""
 
-from __future__ import annotations
-
 import queue
 import threading
 import time

@@ -1,7 +1,5 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace

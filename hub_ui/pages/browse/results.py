@@ -1,7 +1,5 @@
 """A search as the page sees it: results that grow as each hub answers. No Gradio in here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest

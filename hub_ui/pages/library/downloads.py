@@ -3,8 +3,6 @@
 The page asks for news only while something is under way, and only what changed is sent back.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

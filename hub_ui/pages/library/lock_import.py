@@ -1,7 +1,5 @@
 """Import another library's lock file: pasted or uploaded, shown, then downloaded by the queue."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

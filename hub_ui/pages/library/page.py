@@ -1,7 +1,5 @@
 """The Library page: what is on disk, with its exact version and checksum, and whether it is up to date."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the Library page says about each file: whether it is intact, and whether its hub has a newer version."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Which base model the LoRAs of the Try page run on, and which prompt suits them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """From the filled form to images on the page: downloads first, then the comparison, with progress on the way."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The id is a secret of the browser that started it.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time

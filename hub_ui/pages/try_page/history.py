@@ -1,7 +1,5 @@
 """The history beside the result: a click brings back an entry's settings and images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any

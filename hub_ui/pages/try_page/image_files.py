@@ -1,7 +1,5 @@
 """Generated images as the page shows them: each a file on this server, with its metadata and its line of proof."""
 
-from __future__ import annotations
-
 import base64
 import io
 import tempfile

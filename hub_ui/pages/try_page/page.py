@@ -1,7 +1,5 @@
 """The Try page: LoRAs with their weights, the comparison made with them, and the history."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import replace

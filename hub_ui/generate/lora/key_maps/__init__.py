@@ -5,8 +5,6 @@ facts are those of diffusers' converters (loaders/single_file_utils.py, loaders/
 networks' own code.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

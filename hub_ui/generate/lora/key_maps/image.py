@@ -4,8 +4,6 @@ FLUX.1, Chroma, FLUX.2 and FLUX.3 (Black Forest Labs, and XLabs' attention proce
 Lumina-Image 2, Z-Image, Krea 2, Qwen-Image 2, Ideogram 4, Sana and PixArt.
 """
 
-from __future__ import annotations
-
 from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 
 QKV = ("attn.to_q", "attn.to_k", "attn.to_v")

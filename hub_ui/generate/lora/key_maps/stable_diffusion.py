@@ -8,8 +8,6 @@ cloneofsimo/lora has no names: it numbers the layers it patches, in the order in
 feed-forward, then the cross-attention; and the middle of a U-Net comes after its up blocks.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 

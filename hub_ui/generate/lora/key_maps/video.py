@@ -4,8 +4,6 @@ HunyuanVideo and its kin (Tencent, and ComfyUI), LTX-Video and LTX-2, Wan 2.1 an
 Cosmos-Predict2, and Anima, which makes images but is built on it.
 """
 
-from __future__ import annotations
-
 from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 from hub_ui.generate.lora.key_maps.image import ADDED_QKV, FLUX_DOUBLE, QKV
 
