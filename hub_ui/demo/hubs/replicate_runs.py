@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from threading import RLock
 from typing import Any
 
@@ -155,7 +154,7 @@ def _timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-_ASKED_EVERY = 0.02
+_POLL_SECONDS = 0.02
 _REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
 
 
@@ -164,29 +163,25 @@ def stream_answer(run: Callable[[], Json | None]) -> Response:
 
     Source: replicate.com/docs/topics/predictions/streaming: events `output`, `error` and `done`.
     """
-    headers = {"Cache-Control": "no-store"}
-    return StreamingResponse(_events(run), headers=headers, media_type="text/event-stream")
 
+    async def events() -> AsyncIterator[str]:
+        while (data := run()) is not None and data["status"] in ("starting", "processing"):
+            await asyncio.sleep(_POLL_SECONDS)
+        if data is None:
+            return
+        outputs = data.get("output")
+        listed = outputs if isinstance(outputs, list) else [] if outputs is None else [outputs]
+        found: list[tuple[str, Any]] = [("output", output) for output in listed]
+        if data["status"] == "failed":
+            found.append(("error", {"detail": data.get("error")}))
+        reason = _REASONS.get(data["status"])
+        found.append(("done", {"reason": reason} if reason else {}))
+        for number, (kind, value) in enumerate(found):
+            text = value if isinstance(value, str) else json.dumps(value)
+            lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+            yield f"event: {kind}\nid: {number}:0\n{lines}\n"
 
-async def _events(run: Callable[[], Json | None]) -> AsyncIterator[str]:
-    while (data := run()) is not None and data["status"] in ("starting", "processing"):
-        await asyncio.sleep(_ASKED_EVERY)
-    if data is None:
-        return
-    numbers = count()
-    outputs = data.get("output")
-    for output in outputs if isinstance(outputs, list) else [] if outputs is None else [outputs]:
-        yield _event("output", next(numbers), output)
-    if data["status"] == "failed":
-        yield _event("error", next(numbers), {"detail": data.get("error")})
-    reason = _REASONS.get(data["status"])
-    yield _event("done", next(numbers), {"reason": reason} if reason else {})
-
-
-def _event(kind: str, number: int, data: Any) -> str:
-    text = data if isinstance(data, str) else json.dumps(data)
-    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return f"event: {kind}\nid: {number}:0\n{lines}\n"
+    return StreamingResponse(events(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
 
 
 MOST_BYTES = 100 * 1024 * 1024

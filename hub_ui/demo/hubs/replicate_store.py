@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -217,13 +218,17 @@ class ReplicateStore:
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
     deleted = folder.deletions("replicate")
-    recorded = [model for model in _models(folder) if full_name(model) not in deleted]
-    # Later recordings of a model replace earlier ones; the versions of all stay readable.
+    # Later recordings of a model replace earlier ones, and those of one model what a list says of it; the versions of
+    # all stay readable.
+    patterns = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
+    pages = [page.get("results") or page.get("models") or [] for each in patterns for page in folder.objects(each)]
+    found = [*chain.from_iterable(pages), *folder.objects("replicate_model_*.json")]
+    recorded = [model for model in found if _is_model(model) and full_name(model) not in deleted]
     models = {full_name(model): model for model in recorded}
     predictions = _latest(folder.objects("replicate_prediction_*.json"))
     trainings = _latest(folder.objects("replicate_training*.json"))
-    pages = folder.optional("replicate_collections_list.json", {"results": []})["results"]
-    listed = {data["slug"]: {**data, "models": []} for data in pages}
+    collections = folder.optional("replicate_collections_list.json", {"results": []})["results"]
+    listed = {data["slug"]: {**data, "models": []} for data in collections}
     full = {data["slug"]: data for data in folder.objects("replicate_collection_*.json")}
     versions, loose = _versions(folder, recorded, [*predictions.values(), *trainings.values()], models)
     return ReplicateStore(
@@ -242,15 +247,6 @@ def load_replicate(folder: DataFolder) -> ReplicateStore:
 
 def full_name(model: Mapping[str, Any]) -> str:
     return f"{model['owner']}/{model['name']}"
-
-
-def _models(folder: DataFolder) -> Iterator[Json]:
-    """Lists first, so that a recording of one model replaces what a list says of it."""
-    pages = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
-    for pattern in pages:
-        for page in folder.objects(pattern):
-            yield from filter(_is_model, page.get("results") or page.get("models") or [])
-    yield from filter(_is_model, folder.objects("replicate_model_*.json"))
 
 
 def _is_model(data: object) -> bool:
