@@ -151,6 +151,15 @@ _ONLY_BY_VERSION = (
     "createdAt", "updatedAt", "status", "air", "modelId", "model", "uploadType", "usageControl", "trainingStatus",
     "trainingDetails", "licensingFee",
 )  # fmt: skip
+_VERSION_DEFAULTS: Json = {
+    "status": "Published",
+    "baseModelType": None,
+    "description": None,
+    "uploadType": "Created",
+    "usageControl": "Download",
+    "paidAccess": None,
+    "trainedWords": [],
+}
 _ONLY_IN_LIST = ("hasMeta", "hasPositivePrompt", "onSite", "remixOfId", "minor", "poi")
 _AIR_TYPES = {"LORA": "lora", "LoCon": "lycoris", "DoRA": "dora", "Checkpoint": "checkpoint"}
 
@@ -194,7 +203,14 @@ def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
         return {**recorded, "files": with_measures(recorded, store.files)["files"]}
     data = model.data
     about = {key: data[key] for key in ("name", "type", "nsfw", "poi", "mode") if key in data}
-    shown = {**_version_defaults(version), **with_measures(version, store.files), "modelId": model.id, "model": about}
+    published = version.get("publishedAt") or version.get("createdAt") or "2023-01-01T00:00:00.000Z"
+    shown = {
+        **dict.fromkeys(("createdAt", "updatedAt", "publishedAt"), published),
+        **_VERSION_DEFAULTS,
+        **with_measures(version, store.files),
+        "modelId": model.id,
+        "model": about,
+    }
     shown.setdefault("air", air(model, version))
     return _version_by_itself(shown) if model.is_sample else shown
 
@@ -253,22 +269,6 @@ def _version_by_itself(version: Json) -> Json:
         "stats": {key: stats.get(key) for key in ("downloadCount", "thumbsUpCount")},
         "files": files,
         "images": [{**image, "meta": image.get("meta")} for image in images[:10]],
-    }
-
-
-def _version_defaults(version: Json) -> Json:
-    published = version.get("publishedAt") or version.get("createdAt") or "2023-01-01T00:00:00.000Z"
-    return {
-        "createdAt": version.get("createdAt", published),
-        "updatedAt": version.get("updatedAt", published),
-        "status": "Published",
-        "publishedAt": published,
-        "baseModelType": None,
-        "description": None,
-        "uploadType": "Created",
-        "usageControl": "Download",
-        "paidAccess": None,
-        "trainedWords": [],
     }
 
 

@@ -118,10 +118,7 @@ _MAX_HEADER = 100_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Digest:
-    """Hexadecimal, in lower case. `header` and `tensors` are the two parts of a safetensors file.
-
-    Of any other file `header` is the hash of nothing and `tensors` is None.
-    """
+    """Hexadecimal, in lower case. Of a file other than safetensors `header` hashes nothing and `tensors` is None."""
 
     size: int
     sha256: str

@@ -42,10 +42,7 @@ class Delivery:
     public_contents: dict[str, Content] = field(default_factory=dict)
 
     def sign(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
-        """An address good for `lifetime` seconds, whose answer has that Content-Disposition.
-
-        Without content it is signed all the same, and answers 404.
-        """
+        """An address good for `lifetime` seconds, which answers 404 where there is no content."""
         if content is not None:
             self.signed_contents[path] = content
         query = {

@@ -54,10 +54,7 @@ class DataFolderError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class HubFile:
-    """A file with bytes behind it, and what stands between it and whoever asks.
-
-    `access` is None, "login", "gated", "paid", "disabled", "removed" or "archived".
-    """
+    """A file; its `access` is None, "login", "gated", "paid", "disabled", "removed" or "archived"."""
 
     content: Content
     access: str | None = None
