@@ -37,7 +37,7 @@ os._exit(0)
 HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
 EMPTY_HELP = """
 import typer
-import connectors.errors, connectors.suggestion, hub_ui.terminal
+import connectors.errors, connectors.registry, hub_ui.terminal
 app = typer.Typer()
 @app.callback()
 def options():
