@@ -1,4 +1,4 @@
-"""One call of the pipeline for one cell or for several at once, from one seed and the same first noise for each."""
+"""One call of the pipeline for one or several cells, all from one seed and the same initial noise."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
-# What pipelines raise for input they can't take: each has its own way to fail.
+# What pipelines raise for unsupported input; they have no common error.
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
 
 
@@ -33,7 +33,7 @@ class TakesNoLists(NotPerRow):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchContext:
-    """Everything that all the batches of a comparison have in common."""
+    """What all batches of a comparison have in common."""
 
     pipe: Any
     manager: AdapterManager
@@ -47,7 +47,7 @@ class BatchContext:
 
 
 def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> Sequence[Cell]:
-    """Up to `size` of the cells that wait, of one prompt where prompts can't be mixed."""
+    """Up to `size` of the waiting cells; of one prompt where prompts can't be mixed."""
     kind = family(type(context.pipe).__name__)
     if not kind.lists or (kind.edits and context.control is not None) or not context.manager.supports_row_weights:
         return waiting[:1]
@@ -55,10 +55,7 @@ def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> S
 
 
 def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[GeneratedImage]:
-    """The images of these cells, in one call.
-
-    Raises NotPerRow where these LoRAs can't have another weight in each row, and what torch raises when memory is out.
-    """
+    """Raises NotPerRow where LoRAs can't have different weights in one batch, and torch's errors when memory is out."""
     import torch
 
     start = time.perf_counter()
@@ -88,7 +85,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
 def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...]]:
     import torch
 
-    # The seed's noise is drawn on the CPU, so that it is the same on every device, and in every row.
+    # The noise is sampled on the CPU, so that it is the same on every device and in every row.
     noise = [torch.Generator("cpu").manual_seed(context.settings.seed) for _ in cells]
     call = call_arguments(context.pipe, context.settings, [cell.prompt for cell in cells], context.control)
     try:

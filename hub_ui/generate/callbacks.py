@@ -1,4 +1,4 @@
-"""The steps of a run, followed at the scheduler, which all pipelines have: the one way to count and to stop in each."""
+"""Counts steps and cancels at the scheduler, which all pipelines have."""
 
 import functools
 import time
@@ -14,9 +14,9 @@ from hub_ui.generate.request import GenerationCancelled, IsCancelled, OnProgress
 
 @contextmanager
 def watch_steps(pipe: Any, before: Callable[[], None], after: Callable[[int, int, Any], None]) -> Iterator[None]:
-    """Calls `before` ahead of each step of the scheduler, and `after` with its number, how many there are, the latents.
+    """Calls `before` ahead of each scheduler step, then `after` with its number, their count and the latents.
 
-    Schedulers of second order are called twice for most steps, and say so by the length of their timesteps.
+    Second-order schedulers are called twice for most steps; the length of their timesteps counts these calls.
     """
     scheduler = pipe.scheduler
     original, done = scheduler.step, 0
@@ -38,10 +38,7 @@ def watch_steps(pipe: Any, before: Callable[[], None], after: Callable[[int, int
 
 @contextmanager
 def replace_attribute(thing: Any, name: str, value: Any) -> Iterator[None]:
-    """Another value for an attribute of one object; what the object itself held before is back after, or nothing.
-
-    Offloading puts its own `forward` in when a run ends, and that one stays.
-    """
+    """Sets an attribute of one object for a while. A `forward` that offloading sets when a run ends stays."""
     own, before = name in vars(thing), vars(thing).get(name)
     setattr(thing, name, value)
     try:
@@ -56,7 +53,7 @@ def replace_attribute(thing: Any, name: str, value: Any) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Callbacks:
-    """Who follows a generation, and may stop it."""
+    """Functions that follow a generation, and may stop it."""
 
     on_progress: OnProgress | None = None
     is_cancelled: IsCancelled | None = None
@@ -72,10 +69,7 @@ class Callbacks:
 
 @dataclass(kw_only=True, slots=True)
 class ProgressTracker:
-    """The progress of a whole comparison by steps, over all the batches it takes.
-
-    `rows` is how many images are still to be generated at the start, `steps` what each of them takes.
-    """
+    """Progress of a comparison over all its batches: `rows` images are still to be generated, with `steps` each."""
 
     callbacks: Callbacks
     rows: int
@@ -89,7 +83,6 @@ class ProgressTracker:
     _last: float = 0.0
 
     def start(self) -> None:
-        """A batch begins."""
         self.callbacks.raise_if_cancelled()
         self._last = self.clock()
         self._report(0, 0.0, None)
@@ -108,24 +101,23 @@ class ProgressTracker:
         self._report(rows, self.steps * done / total, preview)
 
     def finish(self, rows: int) -> None:
-        """A batch is done."""
         self._done += rows
         self._other_time += self.clock() - self._last
         self.callbacks.raise_if_cancelled()
 
     @property
     def step_seconds(self) -> float | None:
-        """What one step of one image takes; None before there were two."""
+        """Seconds for one step of one image; None before two steps."""
         return self._step_time / self._row_steps if self._row_steps else None
 
     @property
     def rest_seconds(self) -> float:
-        """What one image takes beside its steps: its text, its decoding."""
+        """Seconds for one image besides its steps: text encoding and decoding."""
         first = (self.step_seconds or 0.0) * self._started
         return max(0.0, self._other_time - first) / max(1, self._done)
 
     def _report(self, rows: int, steps: float, preview: Image | None) -> None:
-        """A batch of `rows` is at that step. Its images advance together, so a person counts the steps of all."""
+        """Reports a batch of `rows` at that step. Its images advance together, so the steps of all are counted."""
         done, total = self._done * self.steps + rows * steps, self.rows * self.steps
         if self.callbacks.on_progress is None:
             return

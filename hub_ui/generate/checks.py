@@ -1,4 +1,4 @@
-"""Checks of what a pipeline makes: half precision overflows to NaN, and the image is black."""
+"""Checks generated images: half precision can overflow to NaN, which makes an image black."""
 
 import functools
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ _DARKEST = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputChecks:
-    """`notes` gathers what a person should know about how the images came about."""
+    """`notes` collects what a user should know about the images."""
 
     notes: list[str] = field(default_factory=list)
 
     def check_latents(self, latents: Any) -> None:
-        """Raises PreviewError when a step brought anything but numbers: every later step would be for nothing."""
+        """Raises PreviewError for latents that are not finite, because the later steps would be wasted."""
         import torch
 
         if not bool(torch.isfinite(latents).all()):
@@ -31,7 +31,7 @@ class OutputChecks:
 
     @contextmanager
     def watch_decoding(self, pipe: Any) -> Iterator[None]:
-        """Meanwhile the VAE decodes once more in full precision what overflows in half precision."""
+        """Within it, the VAE decodes again in full precision what overflows in half precision."""
         import torch
 
         vae: Any = getattr(pipe, "vae", None)
@@ -62,7 +62,7 @@ class OutputChecks:
             yield
 
     def check_image(self, image: Image, label: str) -> None:
-        """Notes an image in which nothing can be seen."""
+        """Notes an image that is black."""
         brightest = max(high for _, high in image.convert("RGB").getextrema())  # type: ignore[misc]
         if brightest <= _DARKEST:
             self.note(
@@ -70,7 +70,7 @@ class OutputChecks:
             )
 
     def check_effect(self, cell: Cell, image: GeneratedImage, base: GeneratedImage | None) -> None:
-        """Notes LoRAs that are on and change nothing: some files hold nothing but zeros."""
+        """Notes LoRAs that change nothing: some files hold only zeros."""
         if any(cell.weights) and base is not None and image.image.tobytes() == base.image.tobytes():
             self.note(
                 f"The picture “{cell.label}” is the one without LoRAs, pixel for pixel: here they change nothing."

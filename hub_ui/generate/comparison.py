@@ -1,7 +1,4 @@
-"""What is compared with what: cells that share one seed, one size and one base, and differ in one thing.
-
-Trigger words are put into the prompts by themselves, because without them many LoRAs do nothing.
-"""
+"""Comparisons: cells with the same seed, size and base that differ in one thing. Trigger words are added to prompts."""
 
 import math
 import re
@@ -15,13 +12,13 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 
 
 def trigger_words(adapters: Sequence[LoraInput]) -> tuple[str, ...]:
-    """Those of all the LoRAs, each once, in their order."""
+    """The words of all LoRAs, each once, in order."""
     words = (_plain(word) for adapter in adapters for word in adapter.trigger_words)
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def add_words(prompt: str, words: Iterable[str]) -> str:
-    """Words that are not in the prompt yet go in front, each once, in the author's order."""
+    """Puts missing words in front of the prompt, each once, in the author's order."""
     prompt = prompt.strip()
     missing: list[str] = []
     for word in map(_plain, words):
@@ -31,7 +28,7 @@ def add_words(prompt: str, words: Iterable[str]) -> str:
 
 
 def remove_words(prompt: str, words: Iterable[str]) -> str:
-    """The same prompt with none of the words, and no comma left behind by them."""
+    """The prompt without the words and the commas after them."""
     for word in sorted(words, key=len, reverse=True):
         prompt = re.sub(_pattern(word), "", prompt, flags=re.IGNORECASE)
     parts = (" ".join(part.split()) for part in prompt.split(","))
@@ -56,10 +53,7 @@ _LONGEST_TITLE = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One image. `prompt` is as used, trigger words included; `weights` has one for each LoRA of the request.
-
-    All weights 0 is the base alone.
-    """
+    """One image. `prompt` includes trigger words; `weights` has one for each LoRA. All weights 0 is the base alone."""
 
     label: str
     prompt: str
@@ -106,7 +100,7 @@ def weight_sweep(request: GenerationRequest, weights: Sequence[float] = DEFAULT_
 
 
 def trigger_comparison(request: GenerationRequest) -> Comparison:
-    """The LoRAs are on in both images; their trigger words are in the second prompt only."""
+    """The LoRAs are on in both images; only the second prompt has their trigger words."""
     _need_lora(request, "Trigger words belong to a LoRA. Choose one.")
     words = trigger_words(request.adapters)
     if not words:
@@ -160,10 +154,7 @@ def make_comparison(
     weights: Sequence[float] = DEFAULT_SWEEP,
     varied: int = 0,
 ) -> Comparison:
-    """The comparison of that name. `prompts` are a grid's rows, `weights` those of a strip or a grid.
-
-    `varied` is the position of the LoRA that has these weights.
-    """
+    """`prompts` are a grid's rows; `weights` are those of the LoRA at position `varied` in a sweep or a grid."""
     if kind == "strip":
         return weight_sweep(request, weights, varied)
     if kind == "grid":
@@ -174,13 +165,13 @@ def make_comparison(
 
 
 def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str:
-    """The request's prompt, or another in its place, with the trigger words if they are wanted."""
+    """The given prompt, else the request's, with the trigger words if they are wanted."""
     words = trigger_words(request.adapters) if request.use_trigger_words else ()
     return add_words(request.prompt if prompt is None else prompt, words)
 
 
 def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
-    """`count` weights from `low` to `high` at equal distances."""
+    """`count` evenly spaced weights from `low` to `high`."""
     if not math.isfinite(low) or not math.isfinite(high) or low >= high:
         raise UsageError("A strip goes from a lower weight to a higher one, such as 0 to 1.2.")
     if not 2 <= count <= MAX_CELLS:
@@ -189,19 +180,19 @@ def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
 
 
 def lora_slices(request: GenerationRequest) -> tuple[range, ...]:
-    """The positions of each LoRA's adapters: its own, and those that follow it."""
+    """The positions of each LoRA's adapters, with those that follow it."""
     starts = [i for i, adapter in enumerate(request.adapters) if not i or not adapter.follows]
     return tuple(range(*ends) for ends in pairwise([*starts, len(request.adapters)]))
 
 
 def find_swept_lora(request: GenerationRequest, comparison: Comparison) -> int:
-    """Which LoRA has another weight from cell to cell, counted from 0; of several, the first."""
+    """The position of the first LoRA whose weight varies between cells, counted from 0."""
     several = (len({cell.weights[place.start] for cell in comparison.cells}) > 1 for place in lora_slices(request))
     return next((i for i, found in enumerate(several) if found), 0)
 
 
 def sweep_title(request: GenerationRequest, varied: int = 0) -> str:
-    """ "Ink, with Paper 0.5": the LoRA whose weight is varied, and what the others keep."""
+    """ "Ink, with Paper 0.5": the LoRA whose weight varies, and the constant weights of the others."""
     others = _name_loras(request, _with_weight(request, varied, 0.0))
     name = _shorten(request.adapters[lora_slices(request)[varied].start].title)
     return f"{name}, with {others}" if others else name

@@ -1,7 +1,6 @@
-"""Control images: made of an image that a person gives (edges, depth, a pose), and the pipeline that takes them.
+"""Control images (edges, depth, a pose) and the pipelines that take them.
 
-Edges are made here, by OpenCV. Depth and poses need a network of their own, which is read from Hugging Face's cache
-and never downloaded. An image that is a control image already passes through.
+OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, which is never downloaded.
 """
 
 import inspect
@@ -29,7 +28,7 @@ from hub_ui.generate.settings import ResolvedRequest
 _INPUT = (192, 256)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CONFIDENCE = 0.3
-# COCO's joints by number (5 and 6 are the shoulders); 17 is the neck, which COCO lacks and OpenPose draws.
+# COCO's joints by number (5 and 6 are the shoulders); 17 is OpenPose's neck, which COCO lacks.
 _LIMBS = (
     (17, 6), (17, 5), (6, 8), (8, 10), (5, 7), (7, 9), (17, 12), (12, 14), (14, 16), (17, 11), (11, 13), (13, 15),
     (17, 0), (0, 2), (2, 4), (0, 1), (1, 3),
@@ -44,7 +43,7 @@ Joint = tuple[float, float] | None
 
 
 def find_pose(image: Image.Image, folder: Path) -> tuple[Image.Image, bool]:
-    """The skeleton of one person in the image, by the network in `folder`, and whether anybody was found."""
+    """The skeleton of one person, estimated by the network in `folder`, and whether anyone was found."""
     import torch
     from transformers import VitPoseForPoseEstimation
 
@@ -57,7 +56,7 @@ def find_pose(image: Image.Image, folder: Path) -> tuple[Image.Image, bool]:
 
 
 def find_joints(heat: NDArray[np.float64], size: tuple[int, int]) -> list[Joint]:
-    """Where each map is hottest, in pixels of an image of that size, which was fitted into the network's input."""
+    """The maximum of each map, in pixels of an image of that size, which was fitted into the network's input."""
     _, rows, columns = heat.shape
     scale = min(_INPUT[0] / size[0], _INPUT[1] / size[1])
     left, top = ((seen - side * scale) / 2 for seen, side in zip(_INPUT, size, strict=True))
@@ -86,7 +85,7 @@ def draw_skeleton(joints: list[Joint], size: tuple[int, int]) -> Image.Image:
 
 
 def normalize(image: Image.Image) -> NDArray[np.float64]:
-    """A batch of one (1, 3, height, width), as networks that were trained on ImageNet take it."""
+    """A batch of one (1, 3, height, width) in ImageNet's normalization."""
     values = np.asarray(image, dtype=np.float64) / 255
     return np.asarray(((values - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None], dtype=np.float64)
 
@@ -94,7 +93,7 @@ def normalize(image: Image.Image) -> NDArray[np.float64]:
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _MOST_BYTES = 100 * 1024 * 1024
 _MOST_PIXELS = 80_000_000
-# Only a cut that takes more than this share of a side away is worth a word.
+# A smaller cut of a side is not worth a note.
 _WORTH_SAYING = 0.02
 # The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
 _EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
@@ -124,10 +123,7 @@ POSE = Helper(label="ViTPose base", repo="usyd-community/vitpose-base-simple", m
 def prepare_control_image(
     request: GenerationRequest, width: int, height: int, cache: Path | None = None
 ) -> tuple[Image.Image, tuple[str, ...]]:
-    """The control image as the network is to see it, in that size, and notes for the person.
-
-    `cache` is Hugging Face's, None for the usual one. Raises UsageError for a file that is no usable image.
-    """
+    """Returns the control image in that size, and notes. Raises UsageError for an unusable file."""
     if request.control is None:
         raise UsageError("A control LoRA is steered by a picture. Choose one (--control FILE).")
     make = _MAKERS.get(request.control_kind)
@@ -183,9 +179,9 @@ def _to_grey(values: NDArray[np.float64]) -> Image.Image:
 
 
 def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[str]]:
-    """White edges on black. The image itself sets how much contrast makes an edge, so that dim ones have some too."""
+    """White edges on black. Thresholds follow the image's own contrast, so that dim images have edges too."""
     gray = cv2.GaussianBlur(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY), (3, 3), 0)
-    # As Canny itself measures it.
+    # As Canny measures contrast.
     across, down = (np.abs(cv2.Sobel(gray, cv2.CV_64F, *way)) for way in ((1, 0), (0, 1)))
     strong = float(np.clip(np.quantile(across + down, 1 - _EDGES), _LEAST_CONTRAST, _MOST_CONTRAST))
     edges = cv2.Canny(gray, strong * _WEAK, strong)
@@ -239,7 +235,7 @@ def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlImage:
-    """`pipe` draws with the control image; it is the base's own pipeline where there is none."""
+    """`pipe` takes the control image; without one it is the base's own pipeline."""
 
     pipe: Any
     image: Image.Image | None = None

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Missed:
-    """Tensors of a file, by their names in it, that go nowhere for one and the same reason.
-
-    `reason` completes the sentence "48 tensors ...": "of text encoder 2, which this base does not have".
-    """
+    """Tensors that go nowhere for one `reason`, which completes "48 tensors ..."."""
 
     reason: str
     keys: tuple[str, ...]

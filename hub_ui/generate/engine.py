@@ -1,4 +1,4 @@
-"""One base model in memory, LoRAs switched on it, comparisons generated one after the other."""
+"""Keeps one base model in memory, switches LoRAs on it, and generates one comparison after another."""
 
 import threading
 from collections.abc import Hashable, Iterator
@@ -41,7 +41,7 @@ _CACHE_BYTES = 2_000_000_000
 
 
 class Engine:
-    """Generates one comparison at a time; who comes meanwhile waits, and may give up waiting."""
+    """Generates one comparison at a time; other callers wait, and may cancel."""
 
     def __init__(self, source: Source, timings: Path | None = None) -> None:
         self._source = source
@@ -60,7 +60,7 @@ class Engine:
         on_progress: OnProgress | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> GenerationResult:
-        """Every cell of the comparison, from the request's seed. Equal cells, and known images, are not made again."""
+        """Generates every cell from the request's seed. Equal cells and cached images are not generated again."""
         check_request(request, comparison)
         callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         with self._exclusively(callbacks):
@@ -77,7 +77,7 @@ class Engine:
                 raise image_too_large(loaded.spec, resolve_request(request, loaded.spec), loaded.device) from error
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
-        """How long it would take, without loading the base or waiting for anyone."""
+        """Estimates the time without loading the base or waiting for other requests."""
         check_request(request, comparison)
         spec, loaded = _choose_spec(request), self._loaded
         if loaded is not None and loaded.requested == spec:
@@ -100,7 +100,7 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Gives the memory back."""
+        """Frees the memory."""
         with self._lock:
             self._unload()
             self._lora_cache.clear()
@@ -156,7 +156,7 @@ class Engine:
         def key(cell: Cell) -> Hashable:
             return _image_key(loaded.spec, loaded.device, settings, request, cell)
 
-        # Asked for once: a file that is replaced meanwhile has another key, and was not generated with.
+        # Computed once: a file that is replaced during generation has another key, and was not used.
         keys = {cell: key(cell) for cell in comparison.cells}
         images = {key: image for key in keys.values() if (image := self._image_cache.get(key)) is not None}
         wanted = {key: cell for cell, key in keys.items() if key not in images}
@@ -187,13 +187,13 @@ class Engine:
             self._lock.release()
 
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
-        """The base that the request's LoRAs need, kept if it is the one in memory."""
+        """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested = _choose_spec(request)
         if self._loaded is not None and self._loaded.requested == requested:
             return self._loaded
         plan = plan_download(requested, self._source)
         spec = plan.spec
-        # What the base in memory takes now will be free.
+        # The memory of the current base will be free by then.
         check_memory(spec, choose_device(spec), required_memory(self._loaded.spec) if self._loaded else 0)
         check_download(plan, request.may_fetch)
         done, total = 0, plan.missing
@@ -202,7 +202,7 @@ class Engine:
             nonlocal done
             callbacks.raise_if_cancelled()
             done += count
-            # What a download starts over with counts twice: never show more than all of it.
+            # Restarted downloads count bytes twice: never show more than all of it.
             callbacks.report(f"Fetching {spec.label} ({size(total, precise=True)})", min(done, total), total)
 
         fetched = download(plan, self._source, on_bytes)
@@ -243,7 +243,7 @@ def _image_key(
 
 
 def _choose_spec(request: GenerationRequest) -> PipelineSpec:
-    """One base that all the LoRAs fit."""
+    """One base that fits all the LoRAs."""
     if not request.adapters:
         if request.base is None:
             raise UsageError("There is neither a LoRA nor a base model to draw with. Choose one.")

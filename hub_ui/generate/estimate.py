@@ -1,4 +1,4 @@
-"""How long a comparison will take: as it took before, or roughly, by the size of the base and the device's speed."""
+"""Estimates the time of a comparison from earlier timings, or else from the base's size and the device's speed."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-# More than this on a CPU, and a person should hear that it is not worth waiting for.
+# Above this on a CPU, users are warned.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
 # Operations for each weight and each square of 16 by 16 pixels: networks that go down to coarser grids need fewer.
@@ -30,7 +30,7 @@ _GUIDED_IN_ONE_RUN = ("Flux", "HunyuanVideo")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """`images` are those still to be generated. `measured`: this base was timed here before, at this size."""
+    """`images` are those still to be generated. `measured`: there is a timing of this base here, at this size."""
 
     seconds: float
     images: int
@@ -40,14 +40,14 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """Seconds for one image: each step, and all the rest of it."""
+    """Seconds for one image: each step, and everything else."""
 
     step: float
     rest: float
 
 
 class Timings:
-    """What was measured, kept in a small JSON file. One that is damaged counts as empty."""
+    """Timings in a small JSON file. A damaged file counts as empty."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -62,7 +62,7 @@ class Timings:
         return self._known.get(key)
 
     def put(self, key: str, timing: Timing) -> None:
-        """Where the file can't be written, the timing is known while the program runs."""
+        """If the file can't be written, the timing lasts as long as the program."""
         self._known.pop(key, None)
         self._known[key] = timing
         while len(self._known) > _MOST_KEPT:
@@ -72,7 +72,7 @@ class Timings:
         data = {key: {"step": round(one.step, 5), "rest": round(one.rest, 5)} for key, one in self._known.items()}
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # In one go, so that another program never reads half of it.
+            # Atomic, so that another program never reads half of it.
             new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
             new.write_text(json.dumps(data, indent=1), encoding="utf-8")
             new.replace(self._path)
@@ -93,7 +93,7 @@ def estimate_time(
     speed: float,
     load: bool,
 ) -> Estimate:
-    """`speed` is the device's, in operations a second; `load`: the base has to be brought into memory first."""
+    """`speed` is in operations a second; `load`: the base is not in memory yet."""
     timing = known or guess_timing(spec, settings, speed)
     seconds = images * (settings.steps * timing.step + timing.rest)
     if load and images:
@@ -112,7 +112,7 @@ def estimate_time(
 
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
-    """Before any image was generated with this base here."""
+    """The timing without any measurement on this device."""
     squares = settings.width * settings.height / 256 * max(1, math.ceil(settings.frames / 4))
     factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
     runs = 2 if settings.guidance > 1 and not spec.pipeline.startswith(_GUIDED_IN_ONE_RUN) else 1

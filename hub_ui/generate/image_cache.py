@@ -1,4 +1,4 @@
-"""Images that were generated already: two cells of a comparison that ask for the same share one image."""
+"""A cache of generated images: equal cells of a comparison share one image."""
 
 import threading
 from collections import defaultdict
@@ -18,7 +18,7 @@ LoraEffect = tuple[tuple[str, float], ...]
 
 
 def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
-    """What LoRAs at these weights do, whatever order they are in; one that is there twice counts with both."""
+    """Identifies the effect of LoRAs at these weights in any order; a LoRA that is there twice counts with both."""
     total: defaultdict[str, float] = defaultdict(float)
     for adapter, weight in zip(adapters, weights, strict=True):
         total[str(identity(adapter))] += weight
@@ -26,7 +26,7 @@ def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraE
 
 
 class ImageCache:
-    """The latest images, up to `budget` bytes of pixels. Estimates look here while others are generated."""
+    """The latest images, up to `budget` bytes of pixels. Estimates read it from other threads."""
 
     def __init__(self, budget: int = _BUDGET) -> None:
         self._images: LRUCache[Hashable, GeneratedImage] = LRUCache(budget, getsizeof=_bytes)
@@ -37,7 +37,7 @@ class ImageCache:
             return self._images.get(key)
 
     def put(self, key: Hashable, image: GeneratedImage) -> None:
-        """Asked for again it takes no time. What is larger than the whole budget is not kept."""
+        """An image larger than the whole budget is not kept."""
         with self._lock:
             if _bytes(image) <= self._images.maxsize:
                 self._images[key] = replace(image, seconds=0.0)

@@ -29,16 +29,13 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
-# Each cell and its image, as it is done.
+# Called with each cell and its image.
 Images = Generator[tuple[Cell, GeneratedImage], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`spec` is `requested` as its own files describe it. The rest was learnt while generating.
-
-    `batches`: whether several images at once have never failed for another reason than memory.
-    """
+    """`spec` is `requested` as its own files describe it. `batches` is false after a failure that wasn't of memory."""
 
     requested: PipelineSpec
     spec: PipelineSpec
@@ -52,7 +49,7 @@ class LoadedPipeline:
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
-        """Without any weight yet: each batch brings its own, and is tried again with less where memory runs out."""
+        """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 
     def generate(
@@ -64,7 +61,7 @@ class LoadedPipeline:
         progress: ProgressTracker,
         checks: OutputChecks,
     ) -> Images:
-        """The cells and their images, as they are done. The request's LoRAs are on."""
+        """Yields the cells with their images. The request's LoRAs are on."""
         context = BatchContext(
             pipe=control.pipe,
             manager=self.manager,
@@ -78,7 +75,7 @@ class LoadedPipeline:
         )
         plain = [cell for cell in cells if self.manager.needs_control_image and not any(cell.weights)]
         if plain:
-            # With the base's own narrow input, as it draws when no control LoRA is on.
+            # With the base's own narrow input, as without a control LoRA.
             self.manager.disable()
             without_loras = {replace(cell, weights=()): cell for cell in plain}
             try:
@@ -119,7 +116,7 @@ class LoadedPipeline:
             waiting = [cell for cell in waiting if cell not in batch]
 
     def _use_less_memory(self, context: BatchContext, size: int) -> bool:
-        """After a batch of that size did not fit; whether there is anything left to try."""
+        """Called after a batch of that size did not fit; returns whether a retry makes sense."""
         release_memory(self.device)
         lower = next_level(self.level, self.device)
         if lower is None and size == 1:

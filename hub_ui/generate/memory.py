@@ -1,4 +1,4 @@
-"""Where images are made: CUDA, Apple's MPS, or the CPU."""
+"""Memory and devices (CUDA, Apple's MPS, the CPU), and the offload level for a base."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _SAID_BY_TORCH = ("out of memory", "not enough memory", "can't allocate memory",
 
 
 def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
-    """Bytes that the base takes on a device in that precision, one image in the making included."""
+    """Bytes that the base takes on a device in that precision, with one image in progress."""
     parameters = count_parameters(Path(spec.source))
     half = parameters * 2 * 7 // 6 or round((spec.memory or spec.gigabytes * 7 / 6 + 1) * _GIGABYTE)
     return half * (2 if dtype == "float32" else 1)
@@ -137,10 +137,7 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
 
 
 def check_memory(spec: PipelineSpec, device: Device, spare: int = 0) -> None:
-    """Raises PreviewError for a base that this computer can't even hold: it would stand still for minutes, and fail.
-
-    `spare` is how many bytes will be free by then beside those that are free now.
-    """
+    """Raises PreviewError for a base that doesn't fit into memory, where `spare` more bytes will be free."""
     free, required = available_memory(), required_memory(spec, device.dtype)
     if device.kind == "cpu" and required > free + spare:
         raise PreviewError(

@@ -1,4 +1,4 @@
-"""What each family of pipelines calls what we ask of it, and what it hands back."""
+"""The arguments and outputs of each family of pipelines."""
 
 import inspect
 from collections.abc import Sequence
@@ -12,11 +12,10 @@ from hub_ui.generate.settings import ResolvedRequest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """Pipelines whose class has a name that starts so. `blank` stands in for a missing negative prompt.
+    """Pipelines whose class name begins with `name`. `blank` replaces a missing negative prompt.
 
-    `padded`: prompts of any length become embeddings of one length, so that different prompts may share a batch and
-    each still gets what it would get alone. `lists`: whether it takes several prompts at once at all. `edits`: it can
-    be given an image to change.
+    `padded`: all embeddings have one length, so different prompts can share a batch without changing the images.
+    `lists`: it takes several prompts at once. `edits`: it can take an image to change.
     """
 
     name: str
@@ -70,7 +69,7 @@ def call_names(pipe: Any) -> frozenset[str]:
 def call_arguments(
     pipe: Any, settings: ResolvedRequest, prompts: Sequence[str], control: Image | None = None
 ) -> dict[str, Any]:
-    """What of the settings this pipeline's call takes, for one prompt or for several at once."""
+    """The arguments of the pipeline's call for these settings, for one prompt or several."""
     kind, names = family(type(pipe).__name__), call_names(pipe)
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
@@ -95,7 +94,7 @@ def call_arguments(
 
 
 def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
-    """What was asked for and this pipeline has no use for."""
+    """Notes on settings that this pipeline ignores."""
     names, notes = call_names(pipe), []
     # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
@@ -107,10 +106,7 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
 
 
 def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
-    """What of the prompts is past the end of what CLIP reads.
-
-    Only where CLIP is all there is: beside it, T5 and its kin read hundreds of words.
-    """
+    """Notes on prompt text beyond CLIP's limit, for pipelines without a longer encoder such as T5."""
     tokenizers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
     if not tokenizers or not all(type(each).__name__.startswith("CLIPTokenizer") for each in tokenizers):
         return []

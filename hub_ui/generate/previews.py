@@ -1,4 +1,4 @@
-"""A small rough image of latents, for any base: which colour each channel stands for is learned from its images."""
+"""A small rough image of latents, whose colours are fitted to the finished images of the same base."""
 
 import math
 import time
@@ -63,10 +63,7 @@ class LatentPreviews:
 
 
 def to_pixels(latents: Any, settings: ResolvedRequest) -> Any:
-    """Channels by rows by columns of the last image, the middle frame of a video; None for a form not known.
-
-    Packed latents are a list of patches, row by row.
-    """
+    """Channels by rows by columns of the last image, or the middle frame of a video; None for an unknown form."""
     last = latents[-1].detach()
     if last.ndim == 4:
         last = last[:, last.shape[1] // 2]

@@ -1,8 +1,4 @@
-"""Prompt embeddings are computed once: text encoders answer what they were asked before from memory.
-
-Each row of a batch is looked up, and computed if need be, on its own: the same bits as when its image is generated
-alone.
-"""
+"""Caches prompt embeddings. Each row is computed on its own, so it has the same bits as outside a batch."""
 
 import functools
 import hashlib
@@ -30,14 +26,14 @@ class PromptRow:
 
 
 class PromptCache:
-    """Answers of one base's text encoders, the latest `budget` bytes of them."""
+    """The answers of one base's text encoders, up to `budget` bytes."""
 
     def __init__(self, budget: int = _BUDGET) -> None:
         self._answers: LRUCache[str, Any] = LRUCache(budget, getsizeof=_bytes)
 
     @contextmanager
     def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
-        """Meanwhile the pipeline's text encoders answer from here. They are as before after it."""
+        """Within it, the pipeline's text encoders answer from the cache."""
         with ExitStack() as stack:
             for name, part in components(pipe).items():
                 if name.startswith("text_encoder"):
@@ -88,7 +84,7 @@ class _Encoder:
 
 
 def _count_texts(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
-    """How many texts are asked for; None where a call can't be taken apart into rows."""
+    """How many texts the call has; None where a call can't be split into rows."""
     import torch
 
     named = [*(("", value) for value in args), *kwargs.items()]
@@ -140,7 +136,7 @@ def _without_cache(answer: Any) -> Any:
 
 
 def _join(answers: Sequence[Any]) -> Any:
-    """Rows put together again, copied: pipelines may write into what they get."""
+    """Joins rows as a copy: pipelines may write into it."""
     import torch
 
     first = answers[0]

@@ -59,7 +59,7 @@ _TRAINING_SPREAD = (0.7, 1.3)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """For one image: `seconds`, and dollars from `low` to `high`. None where nobody knows how long it takes."""
+    """For one image: `seconds`, and dollars from `low` to `high`. None where the time is unknown."""
 
     seconds: float | None
     low: float | None
@@ -128,7 +128,7 @@ class _Model:
 
 
 class ReplicateBackend:
-    """`access` is what stands before the file of another hub's LoRA: what needs a key can't be fetched there."""
+    """`access` guards files of another hub's LoRA: Replicate can't fetch those that need a key."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class ReplicateBackend:
         self._runs.close()
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Price:
-        """Asks only what the model is; nothing is started."""
+        """Reads only the model's facts; nothing is started."""
         check_request(request, comparison)
         model = self._find_model(request)
         inputs = self._fill_inputs(request, comparison, model, None)
@@ -254,7 +254,7 @@ class ReplicateBackend:
 
 @dataclass(frozen=True, kw_only=True)
 class _Predictions:
-    """The runs of one comparison. None is left running there when one fails or somebody cancels."""
+    """The runs of one comparison. All are cancelled when one fails or the user cancels."""
 
     runs: Runs
     model: _Model
@@ -323,7 +323,7 @@ def _reason(run: Run) -> str:
 
 
 def _key(inputs: Filled) -> str:
-    """Cells that ask for the same share one run."""
+    """Equal cells share one run."""
     return json.dumps(inputs.values, sort_keys=True, default=str)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of the preview, and what it answers."""
+"""Requests for images, and their progress."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,15 +11,14 @@ from connectors.ref import Ref
 
 
 class GenerationCancelled(PreviewError):
-    """The person stopped it between two steps."""
+    """The user stopped it between two steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraInput:
-    """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; it may be negative or above 1.
+    """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; others are allowed.
 
-    `sha256` is of the bytes as they were hashed once; None where nobody has. `follows`: it is the other half of the
-    LoRA before it, and takes that one's weight wherever weights are compared.
+    `sha256` may be None if unknown. `follows`: the other half of the LoRA before it, with the same weight.
     """
 
     ref: Ref
@@ -35,13 +34,11 @@ class LoraInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
-    """None leaves a value to the base model's own default. `base` is a base model id, a repo, a folder, or a
-    .safetensors checkpoint.
+    """None means the base's default. `base` is a base model id, a repo, a folder, or a .safetensors checkpoint.
 
-    `sampler` is a name of preview/samplers.py. `control` is a picture to steer by; `control_kind` says what is to be
-    made of it ("canny", "depth", "pose"), "ready" for a picture that is a control picture already.
-    `frames` is the length of a clip, for bases that draw films. `may_fetch`: whether a base that is not on this disk
-    may be downloaded, which can be tens of gigabytes.
+    `sampler` is a name of generate/samplers.py. `control` is an image; `control_kind` is the conversion ("canny",
+    "depth", "pose"), or "ready" for a finished control image. `frames` is the length of a clip. `may_fetch` allows the
+    download of a missing base, which can be tens of gigabytes.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -63,10 +60,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """`done` of `total` parts of one stage; a total of 0 means that nobody knows.
-
-    `preview` is a small rough picture of what is coming, `seconds_left` an estimate for everything that was asked.
-    """
+    """`done` of `total` (0: unknown). `preview` is a small image, `seconds_left` an estimate for the whole request."""
 
     stage: str
     done: int
@@ -95,7 +89,7 @@ def add_other_halves(
     other_half: Callable[[Ref], Ref | None],
     adapter: Callable[[Ref, float | None], LoraInput],
 ) -> tuple[LoraInput, ...]:
-    """After each LoRA that is two files comes the other one, with the same weight, unless it was given itself."""
+    """Inserts the other file of each two-file LoRA after it, with the same weight, unless it is given already."""
     whole: list[LoraInput] = []
     for one in given:
         whole.append(one)

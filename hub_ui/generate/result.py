@@ -1,4 +1,4 @@
-"""What is generated: the images, and how they came about."""
+"""Generated images and their report."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,7 @@ from hub_ui.generate.request import GenerationRequest
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
-    """`frames` holds the whole clip where the base draws films; `image` is then its middle frame.
-
-    `seconds` is this picture's share of the run that made it, 0 when it was there already.
-    """
+    """`frames` holds a video's clip, and `image` its middle frame; `seconds` is 0 for an image from the cache."""
 
     image: Image
     seconds: float
@@ -23,11 +20,10 @@ class GeneratedImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationReport:
-    """How pictures came about. `coverage` has one entry for each LoRA of the job, in its order.
+    """How images were made. `coverage` has one entry for each LoRA of the request, in order.
 
-    `base` is for people, `base_id` is what a Job takes to have the same base again, `base_revision` its commit.
-    `place` is where it ran: "local" or "replicate". `notes` are sentences worth reading: what could not be mapped, a
-    retry with less memory. `control` is the control picture as the network saw it.
+    `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit. `place` is "local" or
+    "replicate". `notes` are sentences for the user. `control` is the control image as the network saw it.
     """
 
     base: str
@@ -49,7 +45,7 @@ class GenerationReport:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationResult:
-    """`images` are in the order of the sheet's cells. All come from one seed and the same first noise."""
+    """`images` are in the order of the comparison's cells, from one seed and the same initial noise."""
 
     request: GenerationRequest
     comparison: Comparison

@@ -18,10 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampler:
-    """`name` is A1111's; `also` are the names in other programs, as `_plain` spells them.
-
-    `near` says what differs where diffusers has no scheduler that does exactly the same.
-    """
+    """`name` is A1111's; `also` are other programs' as `_plain` spells them; `near` says how diffusers' differs."""
 
     name: str
     scheduler: str

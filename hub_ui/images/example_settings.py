@@ -1,7 +1,4 @@
-"""The settings of an existing image, to make one like it: of a hub's example, or of a file of A1111 or the like.
-
-Settings that have no counterpart here are reported, never dropped silently.
-"""
+"""The settings of an existing image, of a hub's example or an A1111 file. Those without a counterpart are reported."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -158,10 +155,7 @@ def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rule:
-    """How to report the settings whose names begin with `begins`; `{}` is the value of the first one.
-
-    `unless` are the values that change nothing.
-    """
+    """Reports settings whose names begin with `begins`; `{}` is the first value. `unless` values change nothing."""
 
     begins: str
     words: str

@@ -31,10 +31,7 @@ GONE = "That picture is no longer kept. Make it again."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
-    """`at` is in seconds since 1970, `paths` are in the order of the cells, `provenance` is that of the first one.
-
-    `thumbnail` is a small WebP of the last one, which has the LoRAs on.
-    """
+    """`at` is in seconds since 1970, `paths` follow the cells, `thumbnail` is a small WebP of the last image."""
 
     id: str
     at: float

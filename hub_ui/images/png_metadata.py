@@ -1,8 +1,7 @@
-"""Provenance and infotext of an image in its PNG, written and read back, so that the image can be made again.
+"""Writes and reads provenance and infotext in PNG files.
 
-Two text chunks: `parameters`, which A1111, ComfyUI's savers and CivitAI read, and our own JSON, which has everything. A
-video is saved as an animated PNG: it is lossless, browsers play it, and it has the same chunks. A whole comparison is
-saved as one image, the contact sheet, with labels above its columns and left of its rows.
+The text chunk `parameters` is for A1111, ComfyUI and CivitAI; our own JSON has everything. A video is a lossless
+animated PNG with the same chunks. A contact sheet is one image with labels above its columns and left of its rows.
 """
 
 import json
@@ -199,7 +198,7 @@ def differences(provenance: Provenance, job: GenerationRequest, report: Generati
     if before and before.device != report.device:
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
     if provenance.cell is not None and provenance.sheet is not None and len(provenance.sheet.cells) > 1:
-        # Cells are drawn in batches, whose sums round differently: measured, one pixel in 10,000 by one shade of 256.
+        # Batches round sums differently: measured, one pixel in 10,000 by one shade of 256.
         found.append("It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade.")
     return tuple(found)
 

@@ -45,10 +45,8 @@ class ControlProvenance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """`prompt` is as used and `typed` as written. Version 1 has only the latter, and `use_trigger_words`.
-
-    `typed_with_words`: whether trigger words were added to `typed`. `sampler` is the requested one, None for the base's
-    own. `cell` is the image's position in `sheet`, None for all of it in one image.
+    """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
+    base's own. `cell` is the image's position in `sheet`, None for a contact sheet.
     """
 
     loras: tuple[LoraProvenance, ...]

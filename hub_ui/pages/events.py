@@ -24,10 +24,7 @@ MOST_PAGES = 10_000
 
 
 class Turns:
-    """The current request of each page. A later one takes the turn, and an earlier one may update no more.
-
-    Gradio's own `cancels` (6.31) ends an event at every trigger, not only at those that change the query.
-    """
+    """The current request of each page, the only one that may update it: Gradio's `cancels` (6.31) ends too much."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -91,11 +88,10 @@ class Failed:
 def run_in_thread(
     work: Callable[[Callable[[Any], None], Callable[[], bool]], Result], *, beat: float | None = None
 ) -> Generator[Any, None, Result]:
-    """Runs `work(on_progress, is_cancelled)` in a thread; yields what it reports and returns its result.
+    """Runs `work(on_progress, is_cancelled)` in a thread; yields its progress and returns its result.
 
-    Gradio can stop only generators, and only between two steps (6.31): closing this one makes `is_cancelled()` true,
-    and the work ends itself. With a `beat`, in seconds, None is yielded where nothing was reported for so long;
-    without it, a stop waits for the next step, and Gradio drops a new start of the same event in that time.
+    Closing the generator makes `is_cancelled()` true. With a `beat` in seconds, None is yielded after so long without
+    progress; without it, a stop waits for the next step, and Gradio (6.31) drops a restart of the event meanwhile.
     """
     steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()

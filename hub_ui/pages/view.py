@@ -29,10 +29,7 @@ _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrySettings:
-    """None and empty texts leave a value to the base model. `prompts` are the further rows of a grid.
-
-    `weights` are those of a weight sweep or a grid, of the LoRA at the position `varied`; none are the usual ones.
-    """
+    """None and "" mean the base's default. `prompts` are a grid's further rows, `weights` those of LoRA `varied`."""
 
     prompt: str = ""
     negative: str = ""
@@ -195,10 +192,7 @@ class View:
 
     @staticmethod
     def from_address(query_string: str, usual: object = None) -> View:
-        """Reads what `to_address` writes. What can't be understood is left out, the rest still counts.
-
-        `usual` is the level of mature images where the address names none.
-        """
+        """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
         given = parse_qs(query_string, max_num_fields=100) if len(query_string) < LONGEST_ADDRESS else {}
         if "nsfw" not in given and isinstance(usual, str):
             given["nsfw"] = [usual]

@@ -1,7 +1,4 @@
-"""The images that the page serves: those it has made, and those of hubs, which its own server fetches.
-
-No address tells of this computer's folders. Why hubs' images are fetched here: widgets/render.py.
-"""
+"""Serves generated images, and hubs' images that this server fetches. No address reveals this computer's folders."""
 
 import asyncio
 import io

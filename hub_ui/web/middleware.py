@@ -1,7 +1,6 @@
-"""The middleware of a page: names it answers to, how often Gradio's queue looks, and which sessions it keeps.
+"""Middleware of a page: host names, queue polling, and sessions.
 
-Whoever reaches the page may use it, so other web sites must not reach it through the browser: neither under a name of
-theirs that resolves to this computer (DNS rebinding), nor from a page of theirs (the Origin header).
+Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin header).
 """
 
 import asyncio
@@ -39,9 +38,8 @@ IDLE_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class AllowedHosts:
-    """`names` are those that the owner has named; `own` the names of this computer.
-
-    An IP address is always a name of the computer itself: no one else's page has one of ours as its host.
+    """`names` are set by the owner, `own` are this computer's. IP addresses always pass: no other site has ours as
+    host.
     """
 
     names: frozenset[str] = frozenset()

@@ -1,9 +1,7 @@
-"""What the page's requests may hold: how much, which files, and how many may wait.
+"""Limits of the page's requests: their size, their files, and how many may wait.
 
-Only the routes that the page itself uses take a POST. Gradio has more of them (recordings, streams, functions of
-components, saved states), none of which hub-ui needs. Gradio's own checks of files differ from component to component
-(6.31): an image without `meta` is not checked at all, and is opened and converted before a handler sees it. So a
-request's body is checked as a whole, before Gradio reads it.
+Only routes that the page uses take a POST. Gradio's checks differ by component (6.31), and an image without `meta` is
+opened unchecked, so each request's body is checked as a whole before Gradio reads it.
 """
 
 import json
@@ -109,10 +107,9 @@ class PendingRequests:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRules:
-    """`uploaded` knows the files that came by an upload, and `folder` is where they lie.
+    """`uploaded` tests for an uploaded file, `folder` holds them; `waiting` counts for a session.
 
-    `waiting` counts for a page's session; `generates` says of an event's number whether it makes images.
-    `forget_sessions` is called with every event.
+    `generates`: whether an event's number makes images. `forget_sessions` is called with every event.
     """
 
     limits: WebLimits

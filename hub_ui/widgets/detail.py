@@ -162,10 +162,7 @@ class Requirements:
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """`obstacle` keeps the file from being downloaded, `caution` may.
-
-    `refused`: the file is no LoRA. `state` says how much of the file was read.
-    """
+    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA; `state`: how much was read."""
 
     lora: Lora
     version: Version | None

@@ -24,10 +24,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryItem:
-    """A row of the list. `image` is an address. `path` is shown where a person asked for it.
-
-    `asking`: the row asks whether to remove the file.
-    """
+    """A row of the list. `image` is an address; `path` is shown on request; `asking`: the row asks about removal."""
 
     entry: Entry
     base: str
@@ -71,10 +68,7 @@ class ListPage:
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryList:
-    """`count` is of all entries, `items` are those of this page, `summary` is counts and bytes.
-
-    `sorts` are labels of orders. `foreign` are files that no entry names. `text` is the lock file's own.
-    """
+    """`count` is of all entries, `items` of this page; `foreign` files have no entry; `text` is the lock file's own."""
 
     items: Sequence[LibraryItem]
     count: int

@@ -1,8 +1,4 @@
-"""The query as filters on the left, and as a sentence: "41 LoRAs for FLUX.1 that are styles and mention ink".
-
-A filter's number counts the cards that are shown, and is left out where it can't be known. Every part of the sentence
-can be removed.
-"""
+"""The query as filters, and as a sentence with removable parts: "41 LoRAs for FLUX.1 that mention ink"."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,10 +76,7 @@ def _option(
 
 
 def base_options(query: Query, listed: FacetCounts) -> Iterator[Option]:
-    """Base models follow their architecture; one that is all its architecture has is not named twice.
-
-    Bases that no card is for are left out, once these are all the cards there are.
-    """
+    """Base models after their architecture, without repetition; once all cards are known, only bases with cards."""
     # Many cards are for the same base, and are looked at once.
     made_for = Counter((r.base_model, r.architecture, r.raw_base_model) for r in listed.records)
 

@@ -1,11 +1,7 @@
-"""Templates -> HTML, with hubs' images under addresses of this page.
+"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped.
 
-Everything is escaped but Markup, which only detail.py makes of a stranger's text. No visitor's browser asks a host that
-a stranger named: images of hubs are fetched by the page's own server (web/images.py).
-
-Gradio fills `html_template` with Handlebars and then evaluates the *result* as a JavaScript template literal, so a
-title containing `${...}` would run as code even where `{{ }}` escaped it. Therefore no text of ours goes through a
-template of Gradio's: Jinja2 fills everything here, and the browser only receives the finished value.
+Gradio evaluates a filled `html_template` as a JavaScript template literal, so `${...}` in a title would run as code. So
+Jinja2 fills all templates here, and the browser receives the finished HTML.
 """
 
 import hmac
@@ -95,10 +91,8 @@ def address(url: str | None) -> str:
 
 
 def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
-    """`value` is finished HTML. The event `act` fires with the clicked element's data- attributes as its data.
-
-    `script` runs once more than what every widget does; it may call `trigger('act', {...})` itself.
-    A function, not a subclass: Gradio writes a .pyi file beside every subclass of a component (6.31).
+    """`value` is finished HTML; the event `act` carries the clicked element's data- attributes. `script` may call
+    `trigger('act', {...})`. A function, since Gradio (6.31) writes a .pyi file for each component subclass.
     """
     return gr.HTML(
         value,

@@ -21,11 +21,11 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """`refs` are its LoRAs; `left` and `right` number the two tiles under the slider; a grid has `rows` and `columns`.
+    """`left` and `right` number the tiles under the slider; a grid has `rows` and `columns`; `refs` are its LoRAs.
 
-    `proof` says how much of the files took effect, `whole` whether all of it did. `saves` are addresses of files to
-    keep: what to call the link, where it leads, the file's name. `settings` is what "copy settings" copies.
-    `varied` is the position of the LoRA that has several weights, `title` its name and what the others keep.
+    `proof` says how much of the files took effect, `whole` whether all did. `saves` are (link text, address, file
+    name). `settings` is for "copy settings". `varied` is the position of the varied LoRA, `title` names it and the
+    others' weights.
     """
 
     kind: ComparisonKind

@@ -1,10 +1,4 @@
-"""Base models: a table of what LoRAs can be tried on, the choice among them, their download and loading.
-
-spec.py         one of them, as data; table.py: the rows, and how to add one
-choose.py       which one a LoRA is tried on, and a person's own repo, folder or checkpoint
-download.py     what a base would take, then its files in Hugging Face's cache; repo_layout.py: which files those are
-load.py         those files -> diffusers' pipeline
-"""
+"""Base models: the table of those that LoRAs run on, the choice among them, their download and loading."""
 
 from hub_ui.generate.base_models.choose import BASES as BASES
 from hub_ui.generate.base_models.choose import base_by_id as base_by_id

@@ -1,7 +1,4 @@
-"""Which base model a LoRA is tried on: of its own lineage if we know one, else the main one of its architecture.
-
-A person's own repo, folder or checkpoint is taken for the base of the table that it is most like.
-"""
+"""Chooses the base model for a LoRA: one of its own lineage if we know one, else the main one of its architecture."""
 
 import re
 from collections.abc import Mapping
@@ -38,9 +35,8 @@ _PACKED = (".absmax", ".quant_state", ".scale_weight", ".weight_scale", ".qweigh
 class CheckpointFacts:
     """`brings` are the parts of a pipeline whose weights are in the file.
 
-    `size` is the id of a base of the same width, where widths differ within an architecture.
-    `guided`: FLUX that is told how closely to follow the prompt, as dev is and schnell is not.
-    `velocity`: a Stable Diffusion that predicts velocity; its file holds a tensor of that name to say so.
+    `size` is the id of a base of the same width, where widths differ within an architecture. `guided` is true for FLUX
+    with a guidance input (dev), `velocity` for a Stable Diffusion that predicts velocity.
     """
 
     architecture: str
@@ -51,7 +47,7 @@ class CheckpointFacts:
 
 
 def identify_checkpoint(path: Path) -> CheckpointFacts:
-    """Raises NoBase with the reason why a file is no base."""
+    """Raises NoBase with the reason when a file is no base."""
     if path.suffix.lower() != ".safetensors":
         raise NoBase(
             f"{path.name} is no safetensors file. Pickled checkpoints (.ckpt, .pt, .bin) can run code and are not "
@@ -97,7 +93,7 @@ def identify_header(header: Header, name: str) -> CheckpointFacts:
 
 
 def _lora_of_all_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The header of a LoRA for all layers of the model: the rules that tell what a LoRA fits then tell what this is."""
+    """The header of a LoRA for all layers of the model, so that the rules for LoRAs identify the model too."""
     halves: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         prefix = next((start for start in _MODEL if name.startswith(start)), "")
@@ -117,7 +113,7 @@ _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 BASES: tuple[PipelineSpec, ...] = (*IMAGE_BASES, *FILM_BASES)
 _VELOCITY = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-# Pipelines that draw like one of the table's and take the same LoRAs.
+# Pipelines that take the same LoRAs as one of the table's and make the same kind of image.
 _SAME_PIPELINE = {
     "LatentConsistencyModelPipeline": "StableDiffusionPipeline",
     "StableDiffusionImg2ImgPipeline": "StableDiffusionPipeline",
@@ -127,10 +123,7 @@ _SAME_PIPELINE = {
 
 
 def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> PipelineSpec:
-    """The base for a LoRA of that architecture and lineage; `asked` is the person's own choice.
-
-    Raises DoesNotFit when the person's choice has another architecture, NoBase when there is nothing to choose from.
-    """
+    """`asked` is the user's own choice. Raises DoesNotFit if its architecture differs, NoBase if there is no base."""
     own = base_by_id(base_model) or next((base for base in BASES if base.lineage == base_model), None)
     architecture = architecture or (own.architecture if own else None)
     if asked:
@@ -155,7 +148,7 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
 
 
 def bases_for_architecture(architecture: str | None) -> tuple[PipelineSpec, ...]:
-    """What a person may choose from, the default first; everything while the architecture is unknown."""
+    """The bases to choose from, the default first; all of them while the architecture is unknown."""
     return tuple(base for base in BASES if architecture in (None, base.architecture))
 
 
@@ -172,10 +165,7 @@ def _check_architecture(label: str, architecture: str, of_lora: str | None) -> N
 
 
 def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
-    """A person's own repo or folder, as its index describes it; the rows of the tables stay as they are.
-
-    Raises DoesNotFit where it is of another architecture than assumed, NoBase where its pipeline is none of ours.
-    """
+    """A user's own base as its index describes it. Raises DoesNotFit (architecture) or NoBase (pipeline)."""
     if not spec.assumed:
         return spec
     bases = _with_pipeline(index)
@@ -196,7 +186,7 @@ def _with_pipeline(index: repo_layout.Index) -> list[PipelineSpec]:
 
 
 def check_base_name(name: str) -> None:
-    """Raises UsageError for what can't be a base: no name of the tables, no repo, folder or checkpoint."""
+    """Raises UsageError for a name that is in no table and is no repo, folder or checkpoint."""
     path = Path(name)
     if not (_listed_base(name) or _REPO.fullmatch(name) or path.is_dir() or _is_file(path)):
         raise UsageError(_no_such_base(name, None))
@@ -243,7 +233,7 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
 
 
 def _from_checkpoint(path: Path) -> PipelineSpec:
-    """A checkpoint in one file. What it leaves out comes from the base of the tables that it is most like."""
+    """A checkpoint in one file. The parts it lacks come from the most similar base of the table."""
     found = identify_checkpoint(path)
     schnell = found.architecture == "flux1" and not found.guided
     like = base_by_id("flux.1-schnell" if schnell else found.size) or next(
@@ -265,7 +255,7 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
 
 
 def _own(like: PipelineSpec, source: str, pipeline: str | None = None) -> PipelineSpec:
-    """A person's own base with the settings of one it is like. Nothing is known of its commit, licence or gate."""
+    """A user's own base with the settings of a similar one. Its commit, licence and gate are unknown."""
     return replace(
         like,
         id=source,

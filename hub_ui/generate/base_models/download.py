@@ -1,9 +1,4 @@
-"""Base models from the hub: a plan with sizes and licences first, then the download.
-
-plan_download -> check_download -> a person agrees -> download
-
-Files go to Hugging Face's own cache, at one commit, so that nothing is downloaded twice and other programs find it.
-"""
+"""Downloads base models to Hugging Face's cache at one commit, after a plan with sizes and licences."""
 
 import glob
 import json
@@ -34,7 +29,7 @@ from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
 
 
 class RepoCache:
-    """What the cache holds of one repo."""
+    """The cached files of one repo."""
 
     def __init__(self, repo: str, cache: Path | None) -> None:
         self.repo = repo
@@ -45,7 +40,7 @@ class RepoCache:
         return self._folder / "snapshots" / revision
 
     def commits(self) -> list[str]:
-        """Commits with any file: what `main` was when last asked for, then the newest."""
+        """Commits with any file: the last known `main` first, then the newest."""
         main = self._folder / "refs" / "main"
         first = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
         found = sorted(self._folder.glob("snapshots/*"), key=lambda path: (path.name != first, -path.stat().st_mtime))
@@ -64,7 +59,7 @@ class RepoCache:
         return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
     def files(self, revision: str, names: Iterable[str]) -> tuple[DryRunFileInfo, ...] | None:
-        """These files of a snapshot, without asking the hub; None unless all of them are on this disk."""
+        """These files of a snapshot, without a request to the hub; None unless all of them are on this disk."""
         try:
             return tuple(
                 hf_hub_download(
@@ -76,15 +71,15 @@ class RepoCache:
             return None
 
     def free(self) -> int:
-        """Bytes of room on the disk that downloads go to."""
+        """Free bytes on the disk that downloads go to."""
         return disk_usage(next(path for path in (self.cache, *self.cache.parents) if path.exists())).free
 
 
-# Bytes that are downloaded without asking: a few seconds of a usual connection.
+# Bytes that are downloaded without confirmation: a few seconds on a usual connection.
 _WITHOUT_ASKING = 1_000_000_000
 # Less than this is settings, which were read for the plan.
 _WORTH_A_WORD = 50_000_000
-# Bytes to leave free beside a download, for everything else that the computer does meanwhile.
+# Bytes to leave free beside a download, for other programs.
 _SPARE = 1_000_000_000
 
 
@@ -99,10 +94,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepoDownload:
-    """The files needed of one repo, at one commit. `part` is the pipeline's part that they are, None for the main one.
-
-    `folder` is where that part lies in the repo.
-    """
+    """The files needed of one repo at one commit: all of the base, or a `part` of the pipeline in `folder`."""
 
     repo: str
     revision: str
@@ -115,9 +107,8 @@ class RepoDownload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadPlan:
-    """`spec` is the base asked for, as its own index describes it. No repos: everything is in a folder already.
-
-    `bytes` is what the base takes, `present` how much of that is on this disk, `missing` the rest. `free` is the room.
+    """`spec` is the base as its own index describes it. No repos: everything is in a folder. In bytes: `bytes` is the
+    base's size, `present` is on this disk, `missing` is not, `free` is the room.
     """
 
     spec: PipelineSpec
@@ -160,10 +151,7 @@ class DownloadPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBase:
-    """A base on this disk. `parts` are folders of parts that are not in `folder`, by their names.
-
-    `checkpoint` is the file whose weights replace those of some parts.
-    """
+    """`parts` are folders of parts outside `folder`, by name; weights in `checkpoint` replace those of some parts."""
 
     folder: Path
     revision: str | None = None
@@ -172,10 +160,7 @@ class LocalBase:
 
 
 def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
-    """What is to be downloaded for a base. A base that is whole on this disk is planned without the hub.
-
-    Raises NoBase for a repo that is no usable base, and errors of the hub.
-    """
+    """Needs no hub if the whole base is on this disk. Raises NoBase for an unusable repo, and the hub's errors."""
     folder = Path(choice.source)
     if folder.is_dir():
         index = repo_layout.read_index(folder)
@@ -198,7 +183,7 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
 
 
 def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
-    """Raises NeedsFetching for gigabytes that nobody agreed to yet, NoBase where they would not fit on the disk."""
+    """Raises NeedsFetching for a large download without the user's consent, NoBase if it would not fit on the disk."""
     if plan.missing == 0:
         return
     what = f"{plan.spec.label} ({size(plan.missing, precise=True)} from {plan.repo})"
@@ -225,10 +210,7 @@ def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
 
 
 def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]) -> LocalBase:
-    """Brings everything of the plan to this disk; an interrupted download goes on where it stopped.
-
-    `on_bytes` gets the number of bytes that have come since the last call, and may raise to cancel.
-    """
+    """Resumes an interrupted download. `on_bytes` gets the bytes since its last call, and may raise to cancel."""
     checkpoint = plan.spec.checkpoint
     file = Path(checkpoint.file) if checkpoint and checkpoint.repo is None else None
     if not plan.repos:
@@ -241,7 +223,7 @@ def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]
 
 
 def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
-    """The base's own repo, and its index."""
+    """The base's own repo and its index."""
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     cached = RepoCache(choice.source, source.cache)
     for revision in [choice.revision] if choice.revision else cached.commits():
@@ -261,7 +243,7 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
 
 
 def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) -> RepoDownload:
-    """A part that lies in another repo."""
+    """A part in another repo."""
     cached = RepoCache(shared.repo, source.cache)
     for revision in [shared.revision] if shared.revision else cached.commits():
         names = repo_layout.select_part_files(
@@ -280,7 +262,7 @@ def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) 
 
 
 def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, ...]:
-    """The file on a hub that replaces some weights; a file of this disk takes nothing."""
+    """The file on a hub that replaces some weights; a local file needs no download."""
     checkpoint = choice.checkpoint
     if checkpoint is None or checkpoint.repo is None:
         return ()
@@ -333,7 +315,7 @@ def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layo
 def _plan_files(
     query: RepoQuery, info: ModelInfo, names: Iterable[str], source: Source, *, license: str = ""
 ) -> RepoDownload:
-    """Asks for each file's size, and so learns before the download whether this key gets it."""
+    """Asks for each file's size, which shows before the download whether this key may read it."""
     try:
         files = snapshot_download(
             query.repo,
@@ -382,7 +364,7 @@ def _options(source: Source) -> dict[str, Any]:
 
 def _progress_bar(on_bytes: Callable[[int], None]) -> type[tqdm]:
     class Bar(tqdm):
-        """Calls back instead of drawing. Other bars count files, and compressed bytes as they come over the line."""
+        """Calls back instead of printing. Other bars count files, and compressed bytes in transfer."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self._counts_bytes = kwargs.get("unit") == "B" and kwargs.get("desc") != "Downloading bytes"

@@ -1,4 +1,4 @@
-"""What Hugging Face's client raises while a base model is looked up or fetched, as sentences for a person."""
+"""Turns the errors of Hugging Face's client for base models into messages."""
 
 import errno
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FAILURES = (hf.HfHubHTTPError, hf.EntryNotFoundError, hf.OfflineModeIsEnabled, h
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RepoQuery:
-    """The repo asked for, and where. `gated`: our table says that people must agree first. `key`: there is a token."""
+    """The repo and its hub. `gated`: our table says that users must accept terms first. `key`: there is a token."""
 
     label: str
     repo: str
@@ -34,7 +34,7 @@ def base_error(query: RepoQuery, error: Exception) -> HubUiError:
         return NoBase(
             f"{query.label} can't be kept on this disk ({error.strerror}). Check Hugging Face's cache folder (HF_HOME)."
         )
-    # An anonymous caller is not told whether a gated repo is there.
+    # The hub doesn't tell an anonymous caller whether a gated repo exists.
     if isinstance(error, hf.GatedRepoError) or (query.gated and isinstance(error, hf.RepositoryNotFoundError)):
         return access_error(query)
     if isinstance(error, hf.RevisionNotFoundError):

@@ -1,4 +1,4 @@
-"""A base model from files on this disk to a pipeline in memory. Only safetensors are loaded."""
+"""Loads a base model from files on this disk into memory. Only safetensors are loaded."""
 
 import inspect
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _NETWORKS = ("unet", "transformer")
 def load_single_file(
     kind: Any, choice: PipelineSpec, folder: Path, file: Path, parts: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Any:
-    """A pipeline of class `kind`. `folder` has everything but the weights in `file`, `parts` are loaded already."""
+    """A pipeline of class `kind`. `folder` has everything but the weights in `file`; `parts` are loaded already."""
     index = repo_layout.read_index(folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
@@ -72,7 +72,7 @@ FAILURES = (
 
 
 def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> Any:
-    """The base in memory, on its device. Raises NoBase when diffusers can't make a pipeline of the files."""
+    """Returns the base on its device. Raises NoBase when diffusers can't build a pipeline from the files."""
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
@@ -95,7 +95,7 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
 def _pipeline_class(choice: PipelineSpec) -> Any:
     from transformers.utils import logging
 
-    # Progress bars on stderr and advice for programmers would end up between the lines of our own commands.
+    # Progress bars and warnings on stderr would end up between the lines of our own commands.
     of_transformers: Any = logging  # untyped
     of_transformers.set_verbosity_error()
     of_transformers.disable_progress_bar()
@@ -111,7 +111,7 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
 
 
 def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
-    """Names what is missing, in place of what diffusers stumbles over."""
+    """Names what is missing, because diffusers' own errors don't."""
     index = repo_layout.read_index(fetched.folder)
     if index is None:
         raise NoBase(
@@ -186,7 +186,7 @@ def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any
 
 
 def _advice(fetched: LocalBase) -> str:
-    """Files in Hugging Face's cache count as downloaded, whatever became of them."""
+    """What to do about files in Hugging Face's cache, which counts even damaged files as downloaded."""
     if fetched.revision is None:
         return "Choose another base."
     return f"Delete {fetched.folder.parents[1]} to have it fetched again, or choose another base."

@@ -1,4 +1,4 @@
-"""How many parameters a base has, counted in the headers of its files."""
+"""Which files of a base model's repo are needed, and how many parameters they hold."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def count_parameters(folder: Path, *parts: str) -> int:
 
 
 INDEXES = ("model_index.json", "modular_model_index.json")
-# The checker is left out: it is a gigabyte, and rates what a person asked to see on their own machine.
+# The safety checker is left out: it is a gigabyte, and users generate on their own machine.
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 # Classes of parts that are settings and vocabularies only.
@@ -111,10 +111,9 @@ def _parse_part(value: Any) -> Part | None:
 def select_files(
     files: Iterable[str], index: Index | None, dtype: str, *, replaced_parts: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
-    """The settings of all parts, and each part's weights once: half precision where there is one, and no pickles.
+    """Settings of all parts, and each part's weights once: half precision if there is one, no pickles.
 
-    Without an `index` every folder counts as a part. The weights of `replaced_parts` come from another file. Raises
-    NoBase for a repo that can't be used.
+    Without an `index` every folder is a part. Weights of `replaced_parts` come from another file. Raises NoBase.
     """
     texts, weights = list[str](), dict[str, list[str]]()
     for path in map(PurePosixPath, files):
@@ -150,13 +149,13 @@ def select_part_files(files: Iterable[str], folder: str, dtype: str, *, kind: st
 
 
 def choose_variant(weights: Iterable[str], dtype: str) -> str | None:
-    """What diffusers is to ask for: it falls back to the plain files for parts that have no such variant."""
+    """The variant to request from diffusers, which falls back to the plain files for parts without it."""
     there = {_variant(name) for name in weights}
     return next((variant for variant in _VARIANTS.get(dtype, ()) if variant in there), None)
 
 
 def missing_parts(folder: Path, index: Index, replaced_parts: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """Parts of the index that are not, or not whole, in a folder."""
+    """Parts of the index that are missing from a folder, or incomplete."""
     return tuple(
         name
         for name, part in index.parts.items()

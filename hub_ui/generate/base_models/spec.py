@@ -1,4 +1,4 @@
-"""One base model that previews can be drawn with. The rows are in image.py and film.py."""
+"""One base model; the rows are in table.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ DType = Literal["bfloat16", "float16"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoSpec:
-    """The clip a base draws unless told otherwise: short, since every frame costs as much as a picture."""
+    """The default clip of a base. It is short, since every frame costs as much as an image."""
 
     frames: int
     fps: int
@@ -19,10 +19,7 @@ class VideoSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SharedComponent:
-    """A part of the pipeline that its own repo leaves out. `kind` is a class of transformers.
-
-    `folder` is where it lies in the other repo.
-    """
+    """A part of the pipeline from `folder` of another repo. `kind` is a class of transformers."""
 
     part: str
     kind: str
@@ -33,10 +30,7 @@ class SharedComponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """Weights in one .safetensors file, which replace those of the parts it `brings`.
-
-    `file` is a path on this disk; with a `repo`, the name of a file there.
-    """
+    """A .safetensors file (local, or in `repo`) whose weights replace those of the parts it `brings`."""
 
     file: str
     brings: frozenset[str]
@@ -48,14 +42,12 @@ class Checkpoint:
 class PipelineSpec:
     """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
 
-    `lineage` is the id in connectors.claims.base_models whose LoRAs go on this base by preference.
-    `revision` is the pinned commit; where it is None, the one that is found at the first download is kept to.
-    `gigabytes` is what is fetched (10^9 bytes); it is shown until the hub has told the exact size.
-    `memory` is what a device needs to hold all parts at half precision and draw with them, in GB.
-    `scheduler` replaces the one a repo ships, with `scheduler_options` over that one's settings.
-    `dtype` is what the network can be trusted in on a GPU.
-    `video` is None for bases that draw pictures. `needs_image`: it changes a picture and can't draw without one.
-    `assumed`: it is a person's own, and nobody has looked yet what it holds; `architecture` is "" where no LoRA tells.
+    `lineage` is the id in connectors.claims.base_models whose LoRAs prefer this base. `revision` is the pinned commit;
+    None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes), `memory` what a
+    device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
+    `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
+    images. `needs_image`: it edits an image. `assumed`: a user's own base that has not been read yet; its
+    `architecture` may be "".
     """
 
     id: str
@@ -84,7 +76,7 @@ class PipelineSpec:
 
     @property
     def is_modular(self) -> bool:
-        """Assembled of diffusers' modular blocks: it is called for `.images` and guided by its guider."""
+        """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
         return self.pipeline.endswith("ModularPipeline")
 
     @property
@@ -103,10 +95,7 @@ def base(
     gigabytes: float,
     **more: Any,
 ) -> PipelineSpec:
-    """A row of the tables, with the taxonomy's licence unless one is given.
-
-    Without `memory`: the files as they are, a sixth more for what is in the making, and a gigabyte for the rest.
-    """
+    """A row with its taxonomy's licence; `memory` defaults to 7/6 of the files' size and a gigabyte."""
     fields = {"lineage": id, "memory": round(gigabytes * 7 / 6 + 1, 1), **more}
     known = base_models.by_id(fields["lineage"])
     fields.setdefault("license", (known.license if known else None) or "")

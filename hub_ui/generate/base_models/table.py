@@ -1,4 +1,4 @@
-"""The base model that comes with this package."""
+"""The table of base models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ _SDXL_NOISE: Mapping[str, object] = {
     "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
     "prediction_type": "epsilon", "timestep_spacing": "leading", "steps_offset": 1,
 }  # fmt: skip
-# HiDream reads prompts with Llama too, and its repos leave Llama out. This copy of it asks nobody to agree first.
+# HiDream needs Llama for prompts, and its repos leave Llama out. This copy of it is not gated.
 _LLAMA, _LLAMA_AT = "unsloth/Meta-Llama-3.1-8B-Instruct", "a2856192dd7c25b842431f39c179a6c2c2f627d1"
 _OF_LLAMA = (
     SharedComponent(part="text_encoder_4", kind="LlamaForCausalLM", repo=_LLAMA, revision=_LLAMA_AT),
@@ -50,7 +50,7 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
         "sdxl-1.0", "SDXL 1.0", "sdxl", f"{_SAI}/stable-diffusion-xl-base-1.0", _XL, steps=25, guidance=7.0,
         gigabytes=6.9, dtype="float16", revision="462165984030d82259a11f4367a4eed129e94a7b",
     ),
-    # The repo's own scheduler (EDM) does not match how the model was trained: it draws noise only.
+    # With the repo's own scheduler (EDM), which does not match the training, the output is only noise.
     base(
         "pony", "Pony V6", "sdxl", "stablediffusionapi/pony-diffusion-v6-xl", _XL, steps=25, guidance=7.0,
         gigabytes=6.9, dtype="float16", scheduler="EulerAncestralDiscreteScheduler", scheduler_options=_SDXL_NOISE,

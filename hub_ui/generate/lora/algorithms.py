@@ -30,9 +30,9 @@ _MIXED_ROWS = "that turn the outputs of several layers into each other, which th
 class Factors:
     """The tensors of one layer of a file, in float32.
 
-    `keys` are their names in the file: PEFT and LyCORIS use some of the same parts with different meanings.
-    `rows` are the outputs to keep, None for all. `scale` is alpha / rank; `alpha` also bounds a rotation.
-    `on_input` says which side an IA3 of LyCORIS scales.
+    `keys` are their names in the file: PEFT and LyCORIS use some parts with different meanings. `rows` are the outputs
+    to keep (None: all). `scale` is alpha / rank; `alpha` also bounds a rotation. `on_input` is the side an IA3 of
+    LyCORIS scales.
     """
 
     parts: Mapping[Part, Tensor]
@@ -77,7 +77,7 @@ def lora(factors: Factors, weight: Tensor) -> Tensor:
 def loha(factors: Factors, weight: Tensor) -> Tensor:
     """D = scale * (w1_a @ w1_b) * (w2_a @ w2_b), elementwise (FedPara, https://arxiv.org/abs/2108.06098).
 
-    With cores `t1` and `t2`, each half is a Tucker product whose outer factors are written [rank, out], [rank, in].
+    With cores `t1`, `t2`, each half is a Tucker product with outer factors [rank, out], [rank, in].
     """
     if factors.has("hada_t1"):
         first = _tucker(factors.parts["hada_t1"], factors.flat("hada_w1_a").T, factors.flat("hada_w1_b").T)
@@ -146,10 +146,7 @@ def _gain(factors: Factors) -> Tensor:
 
 
 def _over_inputs(factors: Factors, outputs: int) -> bool:
-    """Whether an IA3 scales the inputs.
-
-    For convolutions PEFT stores either side as [1, n, 1, 1]; where n is the size of both, the outputs are assumed.
-    """
+    """Whether an IA3 scales the inputs. PEFT stores convolutions as [1, n, 1, 1]; if both sides are n, outputs."""
     values = factors.parts["ia3"]
     if not is_peft(factors.keys, "ia3"):
         return factors.on_input
@@ -170,10 +167,8 @@ def formula_of(algorithm: str, keys: Mapping[Part, str]) -> str:
 
 
 def oft(factors: Factors, weight: Tensor) -> Tensor:
-    """W' = R W, where R rotates blocks of neighbouring outputs (Qiu et al. 2023, https://arxiv.org/abs/2306.07280).
-
-    As kohya's networks.oft and LyCORIS store it. Raises Inseparable where a block reaches over two of a fused layer's
-    parts.
+    """W' = R W, where R rotates blocks of neighbouring outputs (Qiu et al. 2023, https://arxiv.org/abs/2306.07280), as
+    kohya and LyCORIS store it. Raises Inseparable where a block spans two parts of a fused layer.
     """
     blocks, size = _rotation(factors), factors.parts["oft"].shape[-1]
     if factors.rows is not None:

@@ -1,7 +1,4 @@
-"""Low-rank patches that are added to a module's outputs while it runs: y + weight * (up(down(x)) + shift).
-
-A module has one hook, however many LoRAs patch it: their factors are concatenated into one `down` and one `up`.
-"""
+"""Low-rank patches added to a module's outputs: y + weight * (up(down(x)) + shift), by one hook for all LoRAs."""
 
 from __future__ import annotations
 
@@ -26,10 +23,7 @@ class NotPerRow(PreviewError):
 
 @dataclass(kw_only=True)
 class AdapterWeights:
-    """The weights that all hooks of a pipeline read: one for each LoRA, or one row of them for each image of a batch.
-
-    `version` counts the changes, so that a hook knows when its factors are out of date.
-    """
+    """The weights that all hooks read: one for each LoRA, or one row for each image. `version` counts changes."""
 
     weights: tuple[float, ...] = ()
     rows: tuple[tuple[float, ...], ...] | None = None
@@ -87,7 +81,7 @@ class Hook:
         row_weights, shift, rows = None, self._shift, self.weights.rows
         if rows is not None:
             batch = len(x) if x.dim() > 1 else 0
-            # With guidance, the module sees the rows of all images twice.
+            # With guidance, the batch has each image's row twice.
             if batch not in (len(rows), 2 * len(rows)):
                 raise NotPerRow("These LoRAs can't take several weights in one batch. Draw the pictures one by one.")
             if batch not in self._by_batch:

@@ -48,10 +48,8 @@ class _NoTarget(Exception):
 
 
 def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = False) -> KeyMapping:
-    """Finds the targets of a file's layers. Every tensor is in a mapped layer, or missed with a reason.
-
-    Wan 2.2 has two networks, for high and low noise, with the same names and shapes. A layer goes to the first one
-    unless `low_noise`.
+    """Every tensor is in a mapped layer, or missed with a reason. Wan 2.2 has two networks with the same names: a layer
+    goes to the first one unless `low_noise`.
     """
     layers, missed = layers_of(shapes)
     numbered = _targets_by_number(layers, shapes, names)
@@ -82,11 +80,7 @@ def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = Fal
 
 
 def _without_duplicates(mapped: Sequence[MappedLayer]) -> dict[int, MappedLayer]:
-    """The layers by their positions, each target of an algorithm once.
-
-    Some files hold a fused layer and its parts too, or a layer in two spellings. The one with the fewest targets wins,
-    and of several the first.
-    """
+    """Layers by position, each target once: of a fused layer and its parts, the one with the fewest targets wins."""
     taken: set[tuple[str, str, str]] = set()
     unique: dict[int, MappedLayer] = {}
     for number, each in sorted(enumerate(mapped), key=lambda pair: len(pair[1].targets)):
@@ -147,10 +141,7 @@ def _targets(layer: Layer, shapes: Mapping[str, Shape], names: Names, numbered: 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Found:
-    """The candidates for a layer's name. `encoder` is the number of its text encoder, 0 if the file doesn't say.
-
-    `encoder` is None for the network that makes the image; then there is one candidate at most.
-    """
+    """Candidates for a layer's name. `encoder` numbers its text encoder: 0 if unknown, None for the network."""
 
     name: str
     candidates: tuple[Targets, ...]

@@ -65,10 +65,7 @@ def read(path: Path, title: str) -> Weights:
 
 
 def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
-    """The header, and all data after it. A checkpoint of many gigabytes is refused before its data is read.
-
-    The data is copied, not mapped: a file replaced meanwhile would change the images, or crash the process.
-    """
+    """The header and a copy of all data, which outlasts a replaced file. Refuses huge files before reading."""
     try:
         with path.open("rb") as file:
             size, length = os.fstat(file.fileno()).st_size, headers.header_length(file.read(9))
@@ -103,10 +100,7 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraPatches:
-    """A file as patches for one model. `inputs` are the modules whose inputs have to be expanded, and to how many.
-
-    `size` is in bytes of memory.
-    """
+    """A file as patches for one model. `inputs` maps modules to their expanded inputs; `size` is in bytes of memory."""
 
     patches: Mapping[ModuleKey, tuple[Patch, ...]]
     inputs: Mapping[ModuleKey, int]
@@ -117,7 +111,7 @@ class LoraPatches:
 
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
-    """Raises DoesNotFit for a file of which nothing would take effect: that would look like a weak LoRA."""
+    """Raises DoesNotFit for a file that has no effect at all, which would look like a weak LoRA."""
     file = read(adapter.path, adapter.title)
     shapes = {name: tuple(tensor.shape) for name, tensor in file.tensors.items()}
     mapping = map_keys(shapes, names, low_noise=is_for_low_noise(adapter, file.metadata))

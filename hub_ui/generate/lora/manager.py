@@ -1,8 +1,4 @@
-"""The LoRAs of a loaded pipeline: read once, switched and weighted without reloading, every tensor accounted for.
-
-Low-rank patches are added while the modules run, so a weight changes at once and each image of a batch can have its
-own. All other patches are merged: the module gets a new weight, and its own is kept for later.
-"""
+"""The LoRAs of a loaded pipeline. Low-rank patches are added while modules run; others are merged into weights."""
 
 from __future__ import annotations
 
@@ -57,10 +53,7 @@ class AdapterManager:
         self._input_restorers: list[Callable[[], None]] = []
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
-        """Replaces the adapters by these, with their weights. The base is not loaded again.
-
-        Raises DoesNotFit for a file of which nothing would take effect; then the old adapters stay.
-        """
+        """Replaces all adapters. Raises DoesNotFit for a file without effect, and then keeps the old ones."""
         start = time.perf_counter()
         files = []
         for adapter in adapters:
@@ -115,10 +108,7 @@ class AdapterManager:
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
-        """Within it, image i of a batch has weights[i], one for each adapter.
-
-        Raises NotPerRow, and so may the pipeline while it runs.
-        """
+        """Within it, image i of a batch has weights[i], one for each adapter. May raise NotPerRow at any time."""
         if not self.supports_row_weights:
             raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
         for row in weights:
@@ -149,10 +139,7 @@ class AdapterManager:
         self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
 
     def _worth_merging(self, steps: int | None) -> frozenset[ModuleKey]:
-        """Where merging saves time, as long as there is memory for the original weights.
-
-        Merging into offloaded weights is slow, so those are left out.
-        """
+        """The modules where merging saves time and original weights fit into memory; offloaded ones are too slow."""
         chosen: set[ModuleKey] = set()
         free: dict[str, int] = {}
         here = {name for name, part in self._parts.items() if not is_offloaded(part)}
@@ -235,7 +222,7 @@ class AdapterManager:
 
     @contextmanager
     def _disable_on_error(self) -> Iterator[None]:
-        """With half of the adapters on, the image would be one that nobody asked for."""
+        """Half of the adapters would make an image that was not requested."""
         with ExitStack() as undo:
             undo.callback(self.disable)
             yield

@@ -86,10 +86,7 @@ _WRITING = 40
 
 
 def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
-    """Whether merging a low-rank patch takes less time than adding it in each of so many steps; None means many.
-
-    Merging computes out * in products of the rank once and writes them, adding computes (in + out) for each token.
-    """
+    """Whether merging a low-rank patch is faster than adding it in each of so many steps; None means many."""
     if steps is None or len(shape) < 2:
         return True
     outputs, inputs = shape[0], math.prod(shape[1:])
@@ -99,11 +96,10 @@ def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
 
 
 def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> Callable[[], None]:
-    """Gives a layer more inputs, for a control LoRA. Returns the function that restores the old layer.
+    """Gives a layer more inputs for a control LoRA, and returns the function that restores it.
 
-    A control LoRA for FLUX gives `x_embedder` 128 inputs in place of 64: the control image is put beside the noise. The
-    new inputs have the weight 0, so that the network alone behaves as before. The module stays the same object, so that
-    offloading follows.
+    FLUX's `x_embedder` gets 128 inputs in place of 64, with weight 0 for the new ones. The module object stays the
+    same.
     """
     import torch
 

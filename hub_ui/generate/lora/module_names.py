@@ -1,8 +1,4 @@
-"""The names that a model's modules have in files: its own and those of the original code.
-
-Files write names with dots or with underscores, and may spell the same module in several ways. So every name is stored
-with underscores only, which is unambiguous: no network has two modules that differ in nothing else (this is tested).
-"""
+"""The names of a model's modules in files, diffusers' and the original code's, with underscores only."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -55,10 +51,9 @@ _SIDE_NETWORKS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Names:
-    """The modules of one model by name, with underscores only. Built once for each model.
+    """A model's modules by name, with underscores only. `network` has those of all components but text encoders.
 
-    `network` has those of all components but the text encoders. A name may be in several `encoders`, which are in the
-    order of the pipeline. `sizes` are the shapes of the modules' weights by component.
+    A name may be in several `encoders`, in pipeline order. `sizes` are the weights' shapes by component.
     """
 
     architecture: str

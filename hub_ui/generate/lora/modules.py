@@ -25,9 +25,9 @@ ModuleKey = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
-    """One layer of a file. `name` is the beginning that its tensors' names share, `keys` are their full names.
+    """One layer of a file. `name` is the common prefix of its tensors, `keys` are their full names.
 
-    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set; `dora` when there is a magnitude.
+    `algorithm` is lora, loha, lokr, oft, boft, ia3, glora, diff, norm or set; `dora` if there is a magnitude.
     """
 
     name: str
@@ -98,11 +98,7 @@ def model_of(pipe: Any) -> Model:
 
 @dataclass(frozen=True, kw_only=True)
 class ParamHandle:
-    """One parameter of a module. Its values can be read and written wherever they are.
-
-    While accelerate or diffusers keep a module's weights elsewhere (sequential offload), the parameter itself is empty
-    and its values are in a mapping of the module's hook.
-    """
+    """One parameter of a module, readable and writable even while accelerate or diffusers offload its values."""
 
     module: nn.Module
     name: str
@@ -137,10 +133,7 @@ def is_offloaded(part: nn.Module) -> bool:
 
 
 def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
-    """The "weight" and "bias" of the module of this name, or the bare parameter of this name as "weight".
-
-    Raises AttributeError where there is neither.
-    """
+    """The "weight" and "bias" of a module, or a bare parameter as "weight". Raises AttributeError for neither."""
     try:
         module = part.get_submodule(name)
     except AttributeError:

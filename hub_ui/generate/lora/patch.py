@@ -43,10 +43,9 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LowRankPatch:
-    """At weight 1: `scale` times `up` times `mid` times `down` of the inputs, plus `shift`.
+    """At weight 1: `scale` * `up` @ `mid` @ `down` of the inputs, plus `shift`.
 
-    `down` is [rank, inputs, window], with a 1 x 1 window where there is a `mid` [rank, rank, window]; `up` is
-    [outputs, rank], `shift` [outputs]. `down` and `up` are None where there is only a shift.
+    `down` is [rank, inputs, window], `mid` [rank, rank, window], `up` [outputs, rank], `shift` [outputs].
     """
 
     down: Tensor | None

@@ -50,10 +50,7 @@ class HeaderReader:
         return since_failure >= AGAIN_AFTER_SECONDS and self.services.lookup.find_facts(file) is None
 
     def read(self, records: Sequence[Record], is_cancelled: Callable[[], bool]) -> Iterator[int]:
-        """Yields how many more are known, several at a time. Ends after the last one, a cancel, or PATIENCE_SECONDS.
-
-        Those that come close together are yielded as one: the page is updated once for them.
-        """
+        """Yields how many more are known, in groups. Ends after the last one, a cancel, or PATIENCE_SECONDS."""
         stop = threading.Event()
         results: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
         running = self._start(self.unread(records), stop, results)

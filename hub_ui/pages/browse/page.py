@@ -175,10 +175,7 @@ def with_sort(view: View, sort: str) -> View:
 
 
 def choose_filter(view: View, act: dict[str, Any]) -> tuple[View, Any]:
-    """The view after a click on a filter, and the level of mature images if that was chosen.
-
-    Only a person's own choice is remembered: a link must not change what their browser shows from then on.
-    """
+    """The view after a click on a filter, and the level of mature images if the click chose it."""
     then = apply_filter(view, act)
     return then, then.query.nsfw if act.get("act") == "nsfw" else gr.skip()
 

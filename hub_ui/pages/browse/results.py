@@ -30,9 +30,9 @@ VALUES: Mapping[Sort, Callable[[Record], tuple[int, str]]] = {
 class Results:
     """`records` are shown, in the order of the query over all hubs.
 
-    `pending` have come too, but a hub's next page may hold some that belong before them. The first `since` records
-    were shown when the next page was asked for, and stay in place. `turn` is the page's at that time (edge.Turns).
-    `bases` are the base models to choose from. `cut`: the catalog has more than is shown.
+    `pending` wait because a hub's next page may hold earlier ones. The first `since` records stay in place while the
+    next page loads. `turn` is the page's at that time (events.Turns). `bases` are the base models to choose from.
+    `cut`: the catalog has more.
     """
 
     query: Query
@@ -59,10 +59,7 @@ class Results:
 def search(
     services: Services, query: Query, turn: int = 0, is_touched: Callable[[], bool] = lambda: False
 ) -> Iterator[Results]:
-    """The first one is empty, the next ones come with each hub's answer.
-
-    Cards move into their places as answers come, until the person has touched the page (`is_touched`).
-    """
+    """Empty at first, then one for each hub's answer. Cards move until the user touches the page (`is_touched`)."""
     hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     now = with_bases(services, now)

@@ -1,7 +1,4 @@
-"""The downloads drawer: a button in the header, the list behind it, and a line in the detail panel.
-
-The page asks for news only while something is under way, and only what changed is sent back.
-"""
+"""The downloads drawer, its button, and a line in the detail panel. The page polls only during downloads."""
 
 import time
 from collections.abc import Sequence

@@ -19,10 +19,7 @@ COMING = Note(text="It is being downloaded.")
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResults:
-    """Kept for one open page: results of checks hold until the next check. `said` sums the last one up.
-
-    `shown` is the entry whose path is shown, `asking` the one that is about to be removed.
-    """
+    """Results of checks on one open page. `said` is a summary, `shown` shows its path, `asking` may be removed."""
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)

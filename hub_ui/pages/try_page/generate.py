@@ -137,9 +137,8 @@ def generate(
     cache: str,
     page: str = "",
 ) -> Iterator[Any]:
-    """Yields `Updates`. The generation goes on when the page is closed; its id leads back to it (see `resume`).
-
-    `cache`: Gradio's served folder. `requested` counts the downloads asked for. `page` is the page's session.
+    """Yields `Updates`. The generation goes on when the page is closed; its id leads back to it (see `resume`). `cache`
+    is Gradio's served folder, `requested` counts requested downloads, `page` is the page's session.
     """
     if not order.view.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")

@@ -1,7 +1,4 @@
-"""Generations outlive the page that started them: after a reload, the id leads back to its generation.
-
-The id is a secret of the browser that started it.
-"""
+"""Generations outlive their page: after a reload, the id, a secret of the browser, leads back to its generation."""
 
 import secrets
 import threading
@@ -26,10 +23,7 @@ Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSubject:
-    """What a generation is about: which comparison, of which LoRAs.
-
-    `downloads` were started for it; `waits_for` are those and others that it needs.
-    """
+    """The comparison and its LoRAs. It started `downloads`, and needs all of `waits_for`."""
 
     kind: ComparisonKind
     refs: tuple[str, ...]
@@ -39,10 +33,7 @@ class GenerationSubject:
 
 @dataclass(kw_only=True, eq=False)
 class _Generation:
-    """`page` is the session of the page that started it, and `seen` when a page last looked.
-
-    `step` is the last one that the work reported, `count` how many there were.
-    """
+    """`page` is the session that started it, `seen` the last look, `step` the last of `count` steps."""
 
     id: str
     page: str
@@ -109,10 +100,7 @@ class Generations:
             return found.subject if found is not None else None
 
     def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
-        """The last step and those that come, None where nothing came for `beat` seconds, then the Result.
-
-        What failed is raised once, and then forgotten. One that somebody stops ends without a result.
-        """
+        """Yields the steps from the last one, None after `beat` quiet seconds, then the Result. Raises once."""
         with self._lock:
             made = self._kept.get(id_)
         count = 0

@@ -43,11 +43,10 @@ TWO_LORAS = "Two LoRAs are compared here: add another one."
 
 
 class TryPage:
-    """The components, in the order of the page.
+    """The components. `order` is true right after "Download & try", which then generates without another click.
 
-    `order` is true right after "Download & try": the pair is then made without another click. Right after loading
-    it is the id of the generation that this tab was at before, or empty. `shown` is what the form was filled in for,
-    `kept` the Result on the stage.
+    After loading it is the id of this tab's earlier generation, or empty. `shown` is the form's source, `kept` the
+    Result.
     """
 
     def __init__(self, render: Renderer, *, view: gr.State, order: gr.State) -> None:

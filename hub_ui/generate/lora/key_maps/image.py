@@ -1,8 +1,4 @@
-"""The networks that make images, in the names of their own code.
-
-FLUX.1, Chroma, FLUX.2 and FLUX.3 (Black Forest Labs, and XLabs' attention processors), Stable Diffusion 3, AuraFlow,
-Lumina-Image 2, Z-Image, Krea 2, Qwen-Image 2, Ideogram 4, Sana and PixArt.
-"""
+"""Key maps of image networks: FLUX.1 to 3, Chroma, Stable Diffusion 3, AuraFlow, Lumina, Z-Image, Krea 2 and others."""
 
 from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 

@@ -1,8 +1,4 @@
-"""The networks that make videos, in the names of their own code.
-
-HunyuanVideo and its kin (Tencent, and ComfyUI), LTX-Video and LTX-2, Wan 2.1 and 2.2, Mochi, MiniMax-H3,
-Cosmos-Predict2, and Anima, which makes images but is built on it.
-"""
+"""Key maps of video networks: HunyuanVideo, LTX-Video, Wan, Mochi, MiniMax-H3, Cosmos-Predict2, and Anima (images)."""
 
 from hub_ui.generate.lora.key_maps import FC, IN_OUT, MLP, Rows, swap_halves, within, within_each
 from hub_ui.generate.lora.key_maps.image import ADDED_QKV, FLUX_DOUBLE, QKV
