@@ -60,10 +60,7 @@ class LoraSource(Protocol):
         ...
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Finds the bytes of a pinned ref. Raises AccessError when the hub refuses them.
-
-        With `lora`, as `get` returned it, the hub is not asked about the LoRA again.
-        """
+        """Finds the bytes of a pinned ref; `lora`, as `get` returned it, saves a request. Raises AccessError."""
         ...
 
     def locate(self, ref: Ref) -> Download:
@@ -83,10 +80,7 @@ class Connector(LoraSource, Protocol):
 
 
 def pin(source: LoraSource, ref: Ref) -> Ref:
-    """Resolves `ref` to a pinned version and a file, without a request where it names both.
-
-    A branch or tag becomes the commit that it names now. Raises NotFound as `Lora.resolve` does.
-    """
+    """Resolves `ref` to a pinned version and file, without a request if it names both. Raises NotFound."""
     has_file = ref.file is not None or ref_format(ref.hub).file is None
     # A local file may be in the library under another name: its hash identifies it.
     if ref.hub != LOCAL and ref.id and ref.is_pinned and has_file:

@@ -144,10 +144,7 @@ class NoBase(PreviewError):
 
 
 class NeedsFetching(NoBase):
-    """A large download is needed first. Once a person agrees, the same request is made again.
-
-    `bytes` are still to come, `present` are on this disk already, `free` is the room left on it.
-    """
+    """A large download needs a person's consent. `bytes` are to come, `present` are on disk, `free` is room left."""
 
     def __init__(
         self, message: str, *, label: str, repo: str, bytes: int, present: int, free: int, license: str, gated: bool

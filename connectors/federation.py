@@ -140,10 +140,7 @@ def _ask(
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:
-    """Reads every hub's pages until it has returned `query.limit` LoRAs, ends, fails, or has no more matches for long.
-
-    A LoRA may be on two pages of a hub, whose lists change while they are read; it counts once.
-    """
+    """Reads pages until each hub has `query.limit` distinct LoRAs, ends, fails, or has no match for many pages."""
     found: dict[HubName, dict[Ref, Lora]] = {}
     barren: dict[HubName, int] = {}
     failures: list[HubUiError] = []

@@ -45,10 +45,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """An image the hub shows for a version. `params` are generation parameters as plain JSON values.
-
-    `nsfw` is the image's own level, None where nobody rated it.
-    """
+    """An image of a version. `params` are generation parameters as plain JSON; `nsfw` is None where nobody rated it."""
 
     url: str
     prompt: str | None = None
@@ -128,10 +125,7 @@ class Lora:
         return next((v for v in self.versions if v.ref.version == version_id), None)
 
     def resolve(self, ref: Ref) -> tuple[Version, WeightFile | None]:
-        """The version and file that `ref` names, or the default ones where it names none or only a branch or tag.
-
-        The file is None if the version has no files. Raises NotFound if there is no such version or file.
-        """
+        """The version and file that `ref` names, or the defaults; the file may be None. Raises NotFound."""
         version = self.version(ref.version if ref.is_pinned else None)
         if version is None:
             missing = f"no version {ref.version}" if ref.version else "no version to download"
@@ -224,10 +218,7 @@ def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
 
 
 def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """Removes repeated claims: one that a source makes in several places is returned once, with all of them.
-
-    Hubs make tags out of what a card or field says, so a tag that agrees with one of them is such a repetition too.
-    """
+    """Merges repeated claims into one with all its places. A tag that agrees with a card or field is a repetition."""
     found: dict[tuple[str, Value, Source], list[str]] = {}
     for claim in sorted(claims, key=lambda claim: claim.source == "tag"):
         sources = ("card", "hub") if claim.source == "tag" else ()
@@ -241,19 +232,12 @@ def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 
 
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether an image of `level` may be shown to a person who asked for at most `ceiling`.
-
-    One that nobody rated is shown from "soft" on: it may be harmless, but nobody says that it is safe.
-    """
+    """Whether an image of `level` may be shown at `ceiling`. An unrated one is shown from "soft" on."""
     return _strength(level) <= _strength(ceiling)
 
 
 def may_list(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether a LoRA of `level` may be listed for a person who asked for at most `ceiling`.
-
-    One that nobody rated is always listed, since Hugging Face and Replicate rate next to nothing; its images are
-    shown as `within` says.
-    """
+    """Whether a LoRA of `level` may be listed at `ceiling`. An unrated one always is, since most are unrated."""
     return level is None or within(level, ceiling)
 
 

@@ -1,8 +1,4 @@
-"""One row for each hub: its endpoint, its key, the format of its refs, and the class of its connector.
-
-Everything else reads these rows: a hub with a row is searched, shown, pinned and downloaded like the others.
-ADDING_A_HUB.md explains how to write one.
-"""
+"""One row for each hub: its endpoint, key, ref format and connector. ADDING_A_HUB.md explains how to write one."""
 
 import re
 from dataclasses import dataclass

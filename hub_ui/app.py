@@ -133,10 +133,7 @@ def load_view(generation: str, level: object, request: gr.Request) -> tuple[View
 
 
 def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
-    """The view after a click anywhere in the frame, and whether a pair is ordered with it.
-
-    `usual` knows the weight that a LoRA is meant for.
-    """
+    """The view after a click in the frame, and whether a pair is ordered. `usual` gives a LoRA's own weight."""
     name = act.get("act")
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
@@ -233,10 +230,7 @@ def serving(
 
 @contextmanager
 def _gradio_settings() -> Iterator[Path]:
-    """Gradio reads these from the environment: no analytics, and a folder of this page alone for what is uploaded.
-
-    Its usual folder is open to everyone on this computer, and is never emptied.
-    """
+    """Sets Gradio's environment: no analytics, and no upload folder that is open to everyone on this computer."""
     before = os.environ.get("GRADIO_TEMP_DIR")
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()

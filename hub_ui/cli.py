@@ -125,10 +125,7 @@ def _options(
 
 
 def parse(words: Sequence[str]) -> Any:
-    """The command with its options, ready to run; an exit code once --help or --version is printed.
-
-    Raises UsageError.
-    """
+    """The command with its options, or an exit code after --help and --version. Raises UsageError."""
     app = typer.Typer(cls=LazyGroup, epilog=escape(_EPILOG))
     app.callback()(_options)
     try:

@@ -52,10 +52,7 @@ class Downloads:
     def pull(
         self, ref: Ref, *, on_progress: OnProgress | None = None, is_cancelled: IsCancelled | None = None
     ) -> Entry:
-        """Pins `ref` and brings its file into the library. What lies there already asks nobody.
-
-        Raises the hub's error, with what else can be done about a refusal.
-        """
+        """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives."""
         entry = self._library.find_installed(ref) or self._pull_file(ref, on_progress, is_cancelled)
         half = self.other_half(entry.ref)
         if half is not None and self._library.find_installed(half) is None:

@@ -56,10 +56,7 @@ class Lookup:
             yield answer
 
     def get(self, ref: Ref) -> Lora:
-        """The LoRA as its hub has it now; as remembered while the hub can't answer or once it is gone there.
-
-        Headers that were ever read lead. Raises the hub's error for a LoRA that was never seen.
-        """
+        """The LoRA as its hub has it now, or as remembered. Raises the hub's error for one that was never seen."""
         try:
             lora = self.fetch(ref)
         except NotFound:
@@ -172,10 +169,7 @@ class Lookup:
         self._catalog.add([with_header(known, pinned, facts.adapter)])
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
-        """A refusal with what else can be done: the LoRA's page, its other versions, open mirrors of the file.
-
-        A LoRA that was never seen is asked about once. Any other error comes back as it is.
-        """
+        """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
         if not isinstance(error, NotFound | AccessError):
             return error
         try:

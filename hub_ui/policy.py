@@ -1,8 +1,4 @@
-"""What the visitors of a page may do: everything on one's own computer, little on a page that is shared.
-
-A hosted page is open to strangers. Nothing of its owner's is theirs: no keys, no folders, no money; and no visitor's
-things are another's.
-"""
+"""What visitors may do: all on one's own computer; on a shared page no keys, folders, money or others' things."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -51,9 +47,7 @@ class WebLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """The most that a visitor may ask for at once. `downloads` are those of all visitors that are not done yet,
-    `lora_bytes` is the largest file that is fetched to be tried, and `folder_bytes` what all the fetched ones may take.
-    """
+    """The most that a visitor may use: `downloads` not done yet (of all visitors), and sizes in bytes."""
 
     loras: int
     images: int

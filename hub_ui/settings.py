@@ -70,10 +70,7 @@ def from_environment(
     hosted: bool = False,
     names: str | None = None,
 ) -> Settings:
-    """The lock file is in the library folder unless `lock` names another.
-
-    Raises UsageError with the name of a variable that has an invalid value.
-    """
+    """The lock file is in the library folder unless `lock` names another. Raises UsageError for an invalid variable."""
     connections = environ.get("HUB_UI_CONNECTIONS") or "4"
     if not (re.fullmatch("[0-9]{1,2}", connections) and 1 <= int(connections) <= 16):
         raise UsageError(

@@ -144,10 +144,7 @@ def _check_size(path: Path, files: int, size: int) -> None:
 
 
 def _check_image(item: _Item) -> tuple[int, bool]:
-    """Its shorter side, and whether it says where it was taken.
-
-    All of it is decoded: a damaged image would fail on Replicate, after it was paid for.
-    """
+    """Its shorter side, and whether it has a GPS position. Decodes all: a damaged image would fail after payment."""
     try:
         with Image.open(io.BytesIO(item.data)) as image:
             if image.width * image.height > _MOST_PIXELS:

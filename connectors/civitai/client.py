@@ -77,8 +77,7 @@ class CivitAI:
         self._check_owner(alone, ref)
         listed = tables(model.get("modelVersions"))
         if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
-            # Prompts and usage are in a version's own answer only. In a restricted region a version without a safe
-            # image is hidden, though its model isn't.
+            # Prompts and usage are in a version's own answer only. Some regions hide a version without a safe image.
             with suppress(NotFound):
                 alone = self._fetch("model-versions", str(first))
         complete = parse.with_version(model, alone) if alone else model
@@ -87,8 +86,7 @@ class CivitAI:
     def by_hash(self, value: str) -> tuple[Lora, Ref]:
         """The LoRA with the one version that has a file with this hash, and the file's ref. Raises NotFound.
 
-        `value` is any of the hub's hashes: SHA256, AutoV2 (its first 10 digits), or AutoV3 (the first 12 digits of the
-        SHA-256 of what follows the header).
+        `value` is a SHA256, AutoV2 (its first 10 digits) or AutoV3 (first 12 digits of the SHA-256 after the header).
         """
         alone = table(self._session.json(f"/api/v1/model-versions/by-hash/{quote(value, safe='')}"))
         lora = parse.lora_of_version(alone, self._web, datetime.now(UTC))
@@ -104,10 +102,9 @@ class CivitAI:
         return lora, file.ref if file else version.ref
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        """Asks the hub for the URL of the bytes, so that a refusal shows here and the key is sent to the hub alone.
+        """Finds the URL of the bytes by `fileId`, so that a refusal shows here and the key is sent to the hub alone.
 
-        The hub's own `downloadUrl`s are not used: those with type and format answer 404 for some files, and one
-        endpoint writes a host named "undefined" into them. `fileId` always selects.
+        The hub's `downloadUrl`s are not used: some answer 404, and one endpoint writes the host "undefined" into them.
         """
         if lora is None and ref.version:
             lora = self._read_version(self._fetch("model-versions", ref.version), ref)

@@ -78,10 +78,7 @@ def architecture_label(architecture: str) -> str:
 
 
 def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
-    """How `hub` spells a base model, or all base models of an architecture: the values of its filter.
-
-    An unlisted name is returned as written: the hub may know it.
-    """
+    """How `hub` spells a base model or an architecture's base models, for its filter; an unlisted name as written."""
     models = _find(id_or_architecture)
     names: Mapping[HubName, Iterable[str]] = {
         "civitai": (name for model in models for name in model.civitai),

@@ -230,7 +230,6 @@ def _link_claims(front: Table) -> Iterator[Claim]:
         boxes = {key: {"True": True, "False": False}.get(value.capitalize(), value) for key, value in query.items()}
         uses = boxes.get("allowCommercialUse")
         if isinstance(uses, str):
-            # One word, or several with commas between them.
             boxes["allowCommercialUse"] = f"{{{uses.strip('{}')}}}" if "," in uses else uses.strip("{}")
         if permissions := str(_civitai_permissions(boxes)):
             where = "card front matter: license_link"

@@ -1,7 +1,4 @@
-"""NSFW levels, in the three forms that CivitAI has used and the one of Hugging Face.
-
-An unknown value counts as the strongest level: hubs add levels at the strong end.
-"""
+"""NSFW levels of CivitAI (three forms) and Hugging Face. Unknown ones count as strongest, where hubs add levels."""
 
 import re
 from collections.abc import Iterable
@@ -51,10 +48,9 @@ def levels(bits: int) -> tuple[Nsfw, ...]:
 
 
 def lora_level(model: Table, images: Iterable[Nsfw | None]) -> Nsfw | None:
-    """The strongest level that its author, CivitAI or one of its images gives a LoRA.
+    """The strongest level that a LoRA's author, CivitAI or one of its images gives it.
 
-    `nsfwLevel`, of a model and of each version, is the OR over images. `nsfw: true` is the author's word; `false` is
-    no statement, for many such models carry explicit images.
+    CivitAI's `nsfwLevel` is the OR over images. `nsfw: false` is no statement: many such models have explicit images.
     """
     author, hub = _ratings(model)
     # The hub's own level covers the images that it has not listed, or not rated one by one.
@@ -72,10 +68,7 @@ def _ratings(model: Table) -> tuple[tuple[Nsfw, ...], dict[str, tuple[Nsfw, ...]
 
 
 def text_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
-    """Hugging Face's own tag, the tags that authors use beside it, and a text that says it.
-
-    `texts` are names, descriptions and examples' prompts, each with where it stands.
-    """
+    """The level that Hugging Face's tag, authors' tags, or `texts` state: (text, where it stands) pairs."""
     of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS)
     of_texts = (f"{where}: {found[0]}" for text, where in texts if (found := _MATURE_WORD.search(text[:20_000])))
     where = next(chain(of_tags, of_texts), None)

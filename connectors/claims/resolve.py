@@ -1,7 +1,4 @@
-"""Resolves claims to values: a record's fields are the best claims of the LoRA, version and file.
-
-A Wan LoRA may be two files, one for each of two experts, for high and for low noise.
-"""
+"""Resolves claims to values: a record's fields are the best claims of the LoRA, version and file."""
 
 import re
 from collections.abc import Iterable
@@ -36,8 +33,7 @@ def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
     return min(stated, key=lambda claim: order.index(claim.source), default=None)
 
 
-# Fields whose values exclude each other; two lists of trigger words do not. "what" is claimed by the header of a file
-# that is no LoRA, though a hub lists it as one.
+# Fields whose values exclude each other. "what" is claimed by the header of a file that is no LoRA but listed as one.
 EXCLUSIVE: tuple[str, ...] = ("what", "architecture", "base_model", "rank", "algorithm")
 # Names that hubs and training scripts give to everything on an architecture; a narrower name is no contradiction.
 _GENERAL = frozenset(
@@ -76,8 +72,7 @@ def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
 def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
     """The claims that contradict the believed one, most trusted first.
 
-    A source that says the believed value too contradicts nobody: a card may list two bases that a LoRA was tried on.
-    Nor do hints: a tag is somebody's shorthand, and an example shows one use of many.
+    Not hints (tags, examples), nor a source that also says the believed value: a card may list two bases.
     """
     of_field = [claim for claim in claims if claim.field == field]
     top = best_claim(of_field, field)
@@ -132,10 +127,7 @@ def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
 
 
 def with_header(lora: Lora, ref: Ref, facts: LoraFacts) -> Lora:
-    """Adds the claims of a file's header, before all others; `ref` selects the file as in `Lora.resolve`.
-
-    They replace those of an earlier reading. A `ref` that names no file of `lora` changes nothing.
-    """
+    """Adds the claims of a file's header before all others, in place of an earlier reading, if `ref` names a file."""
     try:
         version, file = lora.resolve(ref)
     except NotFound:
@@ -159,10 +151,7 @@ def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
 
 
 def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None = None) -> Record:
-    """The Record of one file of one version; by default the default version's main file.
-
-    A LoRA may have neither (an archived CivitAI model, a Replicate model without versions): it is still a Record.
-    """
+    """The Record of one file of one version, by default the default version's main file. Either may be missing."""
     version = version or lora.version(None)
     file = file or (version.file if version else None)
     claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
@@ -184,10 +173,7 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
 
 
 def record_of(lora: Lora, ref: Ref) -> Record:
-    """The Record of the version and file that `ref` names, by default the first version's main one.
-
-    Raises NotFound as `Lora.resolve` does, except for a LoRA without versions, which is a Record too.
-    """
+    """The Record of the version and file that `ref` names. Raises NotFound, except for a LoRA without versions."""
     return flatten(lora, *lora.resolve(ref)) if lora.versions or ref.version else flatten(lora)
 
 
@@ -233,9 +219,9 @@ def noise_of(name: str) -> Literal["high", "low"] | None:
 
 
 def other_half(lora: Lora, ref: Ref) -> Ref | None:
-    """The file for the other expert of a Wan LoRA, if exactly one has the same name except for the noise.
+    """The file for a Wan LoRA's other expert, if exactly one has the same name except for the noise.
 
-    On Hugging Face both lie in one repo. On CivitAI they are two files of one version, or two versions.
+    On Hugging Face both are in one repo. On CivitAI they are two files of one version, or two versions.
     """
     version = lora.version(ref.version)
     file = next((file for file in version.files if file.ref == ref), None) if version else None

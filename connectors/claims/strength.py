@@ -1,8 +1,6 @@
 """The weight that an author recommends in a text, or uses in example prompts.
 
-A text is read clause by clause, since it names many numbers: one counts where the clause is about a LoRA's strength and
-recommends it. A limit ("keep under 0.8"), a warning ("1.0 is too strong"), a number of another version, of another
-setting or of the training says nothing.
+A number counts if its clause recommends it for a LoRA's strength: no limit, warning, or number of another thing.
 """
 
 import re

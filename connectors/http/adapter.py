@@ -115,11 +115,7 @@ class _Bounded(HTTPConnection):
 
 
 class DirectHttp(requests.Session):
-    """A session that follows nothing, and adds no login of ~/.netrc. Proxies of the environment stay honoured.
-
-    requests reads the whole body of a redirect before it follows, however long a stranger makes it; so whoever asks
-    follows on their own.
-    """
+    """A session that follows no redirect, whose body requests would read whole, and uses no login of ~/.netrc."""
 
     def __init__(self, adapter: BoundedAdapter) -> None:
         super().__init__()
@@ -181,10 +177,7 @@ def same_site(url: str, following: str) -> bool:
 
 
 def read_capped(response: requests.Response, most: int) -> None:
-    """Fills `response.content`; a body over `most` bytes is cut one byte later: then it is no JSON any more.
-
-    Raises requests' Timeout for a body that is not whole after `ANSWER_SECONDS`, ConnectionError where it breaks off.
-    """
+    """Fills `response.content`, cut one byte past `most`. Raises Timeout after `ANSWER_SECONDS`, ConnectionError."""
     body, deadline, late = bytearray(), time.monotonic() + ANSWER_SECONDS, False
     try:
         while not late and (left := most + 1 - len(body)) > 0:

@@ -216,10 +216,7 @@ def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
-    """The error in the answer to a download, None if its body may be the file.
-
-    `redirected`: the answer is not the hub's own, but of an address that the hub gave.
-    """
+    """The error in a download's answer, None if the body may be the file. `redirected`: another host answered."""
     if not response.ok:
         if response.status_code == 403 and redirected:
             return HubDown(_DELIVERY.format(label=hub_label(hub)), hub=hub)
@@ -246,10 +243,7 @@ def connection_error(error: Exception, hub: Origin | None, *, url: str = "what i
 
 @contextmanager
 def map_huggingface_errors(what: str, *, endpoint: str = "") -> Iterator[None]:
-    """Inside it, whatever huggingface_hub raises about `what` (a repo, a file) leaves as one of our errors.
-
-    With `endpoint`, a refusal by another host is not taken for the hub's.
-    """
+    """Maps what huggingface_hub raises about `what` to our errors. `endpoint` tells the hub's refusals from others'."""
     try:
         yield
     except _OF_HUGGING_FACE as error:

@@ -1,7 +1,4 @@
-"""Reads hub JSON once, at the edge: every helper takes any value and gives a plain one back, or nothing.
-
-Hubs change shapes without notice and anyone may publish on them, so a wrong type is an absent value, never a crash.
-"""
+"""Reads hub JSON at the edge: each helper takes any value, and a value of the wrong type counts as absent."""
 
 import math
 import re

@@ -129,10 +129,7 @@ class RangedSource:
         )
 
     def open(self, http: requests.Session, wanted: Range) -> RangeAnswer:
-        """The answer that carries the bytes. `http` must follow and retry nothing by itself.
-
-        Raises FileChanged, or what a refusal means.
-        """
+        """The answer with the bytes. `http` must not redirect or retry. Raises FileChanged, or what a refusal means."""
         with ExitStack() as undo:
             response = self._request(http, wanted)
             undo.callback(response.close)
@@ -354,11 +351,7 @@ class HttpReader:
 
 
 def fetch_public(url: str, *, hosts: Collection[str], most: int) -> bytes:
-    """A small file at an address that a hub or a card names, asked for without any key.
-
-    Only public addresses are reached, at each redirect anew, and `hosts`: those of the hubs' own endpoints. Raises one
-    of our errors, for more than `most` bytes too.
-    """
+    """Fetches a small file without a key, from a public address or `hosts`. Raises HubUiError, also over `most`."""
     with file_http(public=hosts) as http:
         return RangedSource(url).fetch(http, most=most)
 

@@ -73,10 +73,7 @@ class Session:
         return response
 
     def target(self, path: str, params: Params = None) -> str | None:
-        """Where the hub redirects a GET of `path`, without following; None if it has the bytes itself.
-
-        Of an answer that is no refusal no body is read: it may be gigabytes.
-        """
+        """Where the hub redirects a GET of `path`, None if it has the bytes itself. Only a refusal's body is read."""
         try:
             with self._request("GET", self.endpoint.url.rstrip("/") + path, params=params) as response:
                 if not response.ok:

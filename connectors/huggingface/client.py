@@ -193,10 +193,7 @@ class HuggingFace:
 
 
 def _read_capped(answer: httpx2.Response) -> httpx2.Response:
-    """Reads the body up to a limit. A longer one is cut off, which makes it invalid JSON instead of filling memory.
-
-    The body of a redirect is not read.
-    """
+    """Reads the body up to a limit; a longer one is cut off and so invalid JSON. A redirect's body is not read."""
     body, deadline = bytearray(), time.monotonic() + ANSWER_SECONDS
     for chunk in () if answer.has_redirect_location else answer.iter_bytes():
         body += chunk

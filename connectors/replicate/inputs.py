@@ -1,7 +1,4 @@
-"""The inputs of a model on Replicate. Each model has its own, so a request is matched with the model's schema.
-
-`fill` puts what a person wants into a model's inputs, and says in a sentence what the model has no place for.
-"""
+"""Matches a request with the inputs of a model on Replicate, and names what the model has no input for."""
 
 import math
 from collections.abc import Mapping, Sequence

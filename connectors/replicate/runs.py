@@ -1,7 +1,6 @@
 """Runs on Replicate, which are predictions or trainings: start, follow and cancel them, and fetch their files.
 
-A run costs money from when it was accepted. So what starts one is sent once and never again by itself, unless the hub
-says that it took nothing (429); and what asks about one is patient, because the run goes on meanwhile.
+A run costs money once accepted, so it is sent only once unless the hub says 429; queries about it are patient.
 """
 
 import base64
@@ -37,10 +36,7 @@ _MOST_FETCHED = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """The last known state of a prediction or training. `progress` is 0 to 1, or None if its logs have none.
-
-    `output` holds addresses (or data: URIs) in order; what a training made is in `data` only.
-    """
+    """The last known state of a run. `progress` is 0 to 1 or None, `output` holds addresses or data: URIs in order."""
 
     kind: Kind
     id: str
@@ -144,10 +140,7 @@ class Runs:
         is_cancelled: IsCancelled | None = None,
         stale: bool = False,
     ) -> Run:
-        """Waits until the run is over, and reports each state on the way. Cancelling returns it as cancelled.
-
-        The state of a `stale` run is out of date: it is asked for at once, and not reported.
-        """
+        """Waits until the run is over, reporting each state but a `stale` one. Cancelling returns it as cancelled."""
         pause, failures = 0.0 if stale else self._poll.first, 0
         while not run.over:
             if on_progress is not None and pause:

@@ -74,10 +74,7 @@ def _has_convolutions(layers: Layers) -> bool:
 
 
 def refine_algorithm(algorithm: str | None, norms: bool, metadata: Metadata) -> str | None:
-    """LyCORIS trains LoCon without convolutions too, when its preset leaves them out; then it adds norms.
-
-    Its DyLoRA is a LoRA of every layer, trained so that it can be cut to a lower rank.
-    """
+    """Names LyCORIS's LoCon without convolutions, which adds norms, and DyLoRA, which can be cut to a lower rank."""
     name = training_metadata.json_object(metadata, "ss_network_args").get("algo")
     if name == "dylora" and algorithm == "locon":
         return "lora"

@@ -1,8 +1,6 @@
 """What the tensors of a file prove without its metadata: its type, and the structure of a LoRA.
 
-Finding the structure is the slow part of an inspection. Files of one trainer, rank and base have identical tables of
-tensors, and a folder holds many of them: `Layouts` keeps the structure of each table, so that the next such file costs
-a hash.
+`Layouts` caches the structure by the hash of the table of tensors, which files of one trainer and base share.
 """
 
 import hashlib

@@ -59,10 +59,7 @@ class Tensor(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """`data_start` is where the first tensor's bytes begin, `extent` how many they are in all.
-
-    `size` is the file's, None if nobody said.
-    """
+    """`data_start` is where the first tensor's bytes begin, `extent` their number, `size` the file's or None."""
 
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)

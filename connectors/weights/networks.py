@@ -1,7 +1,6 @@
 """Published sizes of networks, the width of the hidden state and the number of blocks, and rules about U-Nets.
 
-Newer networks take over the names of an older one's layers and change its size. So a file that has a network's names
-but not its size is for another, even one that nobody has heard of here.
+A file with a network's layer names but not its size is for another one, maybe a newer one unknown here.
 """
 
 import math

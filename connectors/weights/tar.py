@@ -1,7 +1,4 @@
-"""The .safetensors inside a tar as a file of its own: members are found by their headers, and skipped unread.
-
-Only plain tars: ustar, with GNU's and pax's long names. A compressed one can't be read in parts.
-"""
+"""Reads the .safetensors inside a plain tar (ustar, with GNU's and pax's long names); other members are skipped."""
 
 import tarfile
 from collections.abc import Iterator
@@ -168,10 +165,7 @@ class _Blocks:
 
 
 def only_safetensors(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes of the tar's only .safetensors. Raises NotWeights for none, for a second one, and for a broken tar.
-
-    Only plain tars are read: one that is compressed could unpack to any size.
-    """
+    """The bytes of a plain tar's only .safetensors. Raises NotWeights for none, a second one, or a broken tar."""
     stream = _Chunks(chunks)
     found = False
     for member, start in members(stream, most=_MAX_STREAMED):

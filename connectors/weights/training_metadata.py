@@ -158,10 +158,7 @@ def is_telling(base: str, where: str) -> bool:
 
 
 def find_architecture(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:
-    """The one of several possible architectures that the metadata names, and where.
-
-    The trainer's name of the network is trusted more than the name of a checkpoint.
-    """
+    """The one of the `architectures` that the metadata names, and where; a network's name precedes a checkpoint's."""
     ranked = sorted(base_models(metadata), key=lambda pair: "ss_base_model_version" not in pair[1])
     named = ((_architecture(base), where) for base, where in ranked)
     return next(((name, where) for name, where in named if name is not None and name in architectures), None)

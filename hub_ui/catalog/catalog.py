@@ -160,10 +160,7 @@ class Catalog:
         return changed
 
     def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
-        """`loras` of a list, once added, with everything else that is known of them, up to the level `ceiling`.
-
-        A list says less than a LoRA's own page: Hugging Face's lacks the cards with the trigger words and weights.
-        """
+        """Listed `loras`, once added, with all that is known of them up to `ceiling`: a list says less than a page."""
         documents = ((lora, self._store.document(lora.ref)) for lora in loras)
         return limit_nsfw((decode(document) if document else lora for lora, document in documents), ceiling)
 
@@ -206,10 +203,7 @@ class Catalog:
         return self._store.facts(sha256.lower())
 
     def search(self, query: Query, *, offset: int = 0) -> SearchResult:
-        """One page from `offset` on. With a base filter, each Record is of the first file that is for such a base.
-
-        Images above the query's level are left out.
-        """
+        """One page from `offset` on, without images above the query's level. A base filter picks each Record's file."""
         wanted, hits = plan(query, offset), None
         if self._index is not None:
             try:
@@ -243,10 +237,7 @@ class Catalog:
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
-    """Under which names the facts of a file are remembered: by its bytes, and by its ref where those are unknown.
-
-    The ref is hashed because these names don't tell letter case apart, while paths of a repo do.
-    """
+    """The keys of a file's facts: its SHA-256, or its ref, hashed because keys don't tell letter case apart."""
     by_ref = f"ref:{hashlib.sha256(str(ref).encode()).hexdigest()}"
     return (sha256, by_ref) if sha256 else (by_ref,)
 

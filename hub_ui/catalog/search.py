@@ -27,11 +27,7 @@ class BaseCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facets:
-    """How many LoRAs each choice would show with the query's other filters as they are.
-
-    A facet ignores its own filter, so the alternatives to what is chosen stay visible with their counts. A LoRA with
-    versions for two base models counts under both, and is found under both.
-    """
+    """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several bases."""
 
     hubs: Mapping[str, int] = field(default_factory=dict)
     bases: tuple[BaseCount, ...] = ()

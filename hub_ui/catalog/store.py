@@ -261,10 +261,7 @@ VERSION = 1
 
 
 def encode(lora: Lora) -> str:
-    """As JSON from which `decode` makes the same LoRA, lone surrogates and number types included.
-
-    msgspec has no JSON for lone surrogates, which hubs do send.
-    """
+    """As JSON that `decode` reads back the same, lone surrogates included, which msgspec has no JSON for."""
     return json.dumps({"v": VERSION, **_to_json(lora)}, separators=(",", ":"), default=_to_json)
 
 

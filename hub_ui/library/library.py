@@ -164,11 +164,7 @@ class Library:
 
     @disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-        """Adds entries for files that are in the folder already. A ref or file that has an entry is left as it is.
-
-        But an entry that names no hub is replaced by a new one for the same file: the file was found on a hub, or
-        trained again.
-        """
+        """Adds entries for files in the folder. A known ref or file keeps its entry, unless that one names no hub."""
         wanted = tuple(entries)
         new: list[Entry] = []
         if not wanted:

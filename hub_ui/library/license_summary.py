@@ -1,7 +1,4 @@
-"""What a set of LoRAs permits: for each entry its licence and its base model's, for all together the strictest.
-
-A summary to choose by, and no legal advice. What no licence says is unknown, and no permission.
-"""
+"""What a set of LoRAs and their base models permit at most; the unknown is not permitted. No legal advice."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

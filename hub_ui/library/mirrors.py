@@ -35,10 +35,7 @@ def pull_from_mirror(
     on_progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Ref | None:
-    """Fetches an entry's file from the first mirror that hands it out, and returns that mirror.
-
-    None where there is no such mirror. Raises NetworkError or RateLimited where one may still hand it out later.
-    """
+    """Fetches an entry's file from a mirror, and returns that mirror or None. Raises NetworkError or RateLimited."""
     failure: HubUiError | None = None
     for mirror in mirrors_of(entry, refs):
 

@@ -38,10 +38,7 @@ Pull = Callable[[Ref, Report, Callable[[], bool]], Entry]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why it failed, last time: `name` is the error's class, `message` a sentence with the next step.
-
-    The error's URL is left out: it may be signed.
-    """
+    """Why it failed last: `name` is the error's class, `message` a sentence without the URL, which may be signed."""
 
     name: str
     message: str
@@ -114,10 +111,7 @@ class Queue:
         jitter: Callable[[], float] = random.random,
         most_failed: int = 200,
     ) -> None:
-        """`forget` deletes the partial file of a ref. `jitter` gives numbers in 0..1.
-
-        Only the last `most_failed` failed tasks are kept: on a shared page nobody removes them.
-        """
+        """`forget` deletes a ref's partial file, `jitter` gives 0..1. The last `most_failed` failed tasks are kept."""
         self.path = path
         self._pull = pull
         self._forget = forget

@@ -193,10 +193,7 @@ def set_aside(path: Path) -> Path:
 
 
 def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
-    """Whether the hub promises any bytes at all under the entry's ref.
-
-    Raises WrongHash where it now promises other ones, NotFound where it has none.
-    """
+    """Whether the hub promises any bytes under the entry's ref. Raises WrongHash for other ones, NotFound for none."""
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
         raise NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)

@@ -169,10 +169,7 @@ class Transfer:
             raise WrongHash(f"More bytes come than the {promised} promised. Nothing was kept.")
 
     def _spread(self, http: requests.Session, first: RangeAnswer) -> None:
-        """Several connections take one piece after another, so that they stay near each other and near the hash.
-
-        The others begin only once the first has shown that it is not fast enough alone.
-        """
+        """Several connections take one piece after another, once the first has proved not fast enough alone."""
         alone = threading.Event()
         self._pieces = deque(
             (at, min(at + self.options.piece_size, stop))

@@ -38,10 +38,7 @@ def fetch(download: HubDownload, part: Path, meter: Meter, retry: RetryPolicy | 
 
 
 def sweep(download: HubDownload) -> None:
-    """Takes away what killed processes left of this file in the cache: huggingface_hub never goes on with it.
-
-    It holds its own lock of a file while it downloads, so what lies there while the lock is free is nobody's.
-    """
+    """Removes what killed processes left of this file in the cache, unless huggingface_hub holds the file's lock."""
     cache, folder = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=download.repo, repo_type="model")
     left = list((cache / folder / "blobs").glob(f"{download.sha256}*.incomplete")) if download.sha256 else []
     if left:

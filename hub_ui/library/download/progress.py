@@ -20,10 +20,7 @@ class PullCancelled(HubUiError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """`done` and `total` in bytes; `total` is None while nobody has said. `seconds` since the pull began.
-
-    `kept` of the bytes lay here before it began: they tell nothing about its speed.
-    """
+    """`done` and `total` (or None) in bytes, `kept` of which were here before; `seconds` since the pull began."""
 
     done: int
     total: int | None
@@ -36,10 +33,7 @@ class Progress:
 
 
 class Meter:
-    """Counts bytes of one pull, reports a few times a second, and raises PullCancelled once asked to.
-
-    Several threads may count at once; `on_progress` and `is_cancelled` are called by one at a time.
-    """
+    """Counts a pull's bytes from several threads, calls its callbacks from one at a time, and raises PullCancelled."""
 
     def __init__(
         self,

@@ -35,9 +35,9 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """Where diffusers loads a base model from. `settings` are for the pipeline's call, `scheduler` replaces its own.
+    """Where diffusers loads a base from. `settings` are for the pipeline's call, `scheduler` replaces its own.
 
-    `revision` is the commit of a repo, None for a folder and for a repo whose hub did not answer.
+    `revision` is a repo's commit, None for a folder or a repo whose hub did not answer.
     """
 
     source: str
