@@ -1,4 +1,4 @@
-"""hub-ui demo: the local hubs and the app on them. No account, no internet, no GPU."""
+"""hub-ui demo: the app on the local hubs, without an account, internet or GPU."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal
 
-# How long the local Replicate works at an image or a training: long enough to see how far it is, and to stop it.
+# Seconds per run on the local Replicate: long enough to see the progress and to cancel.
 _RUN_SECONDS = 4.0
 
-# The local Replicate answers like the real one: nothing without a key. Any key will do.
+# The local Replicate needs a key, and accepts any.
 _REPLICATE_KEY = "r8_demo"
 
 
@@ -38,7 +38,7 @@ class Demo:
         with (
             stop_signals() as stop,
             running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
-            # The hubs take new ports every time, so what is remembered of them is good for one run only.
+            # The hubs use new ports every time, so the cache is valid for one run only.
             tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
             services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,
             serving(built, port=self.port, open_browser=not self.no_browser) as url,
@@ -46,7 +46,7 @@ class Demo:
             terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
             terminal.out.flush()
             wait(stop)
-            # Gradio's server has switched on uvicorn's log, which would now tell of every connection that is cut.
+            # Gradio enables uvicorn's log, which would report every closed connection.
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         return 0
 

@@ -51,7 +51,7 @@ class Diff(JsonOption):
 
 
 def _read_entries(path: Path) -> tuple[Entry, ...]:
-    """The entries of a lock file, or of the one in a library folder."""
+    """Reads a lock file, or the one in a library folder."""
     lock = path / "loras.lock" if path.is_dir() else path
     check_lock(lock)
     return Library(lock.parent, lock).entries()

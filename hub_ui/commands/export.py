@@ -1,4 +1,4 @@
-"""hub-ui export: what other programs read about a LoRA, written beside its file because the person asked."""
+"""hub-ui export: writes sidecars for other programs beside a LoRA's file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -68,7 +68,7 @@ def _write_sidecars(
 def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter | None, terminal: Terminal) -> None:
     @cache
     def find_commit(repo: str) -> str | None:
-        """The commit that a base model's repo is at now. The base stays unpinned without it, and that is noted."""
+        """The current commit of a base model's repo. If None, the base is not pinned and a note says so."""
         if Path(repo).is_dir():
             return None
         try:
@@ -87,7 +87,7 @@ def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter 
 
 
 def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
-    """From the catalog, else from the hub. Without the hub or the example image the rest is exported."""
+    """From the catalog, else from the hub. A missing hub or example image is no error."""
     subject = Subject(entry=entry, path=built.library.path(entry))
     try:
         try:
@@ -109,7 +109,7 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base
         chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
     except NoBase:
         return None
-    # A few lines of diffusers can't run these: they come out of several repos, or need more than a prompt.
+    # A short diffusers script cannot run bases that need several repos or more than a prompt.
     if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
         return None
     return Base(

@@ -1,4 +1,4 @@
-"""hub-ui hubs: only the local hubs, for other programs; and what `demo`, `hubs` and `serve` share."""
+"""hub-ui hubs: the local hubs for other programs, and the code that `demo`, `hubs` and `serve` share."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.terminal import Terminal
 
 DataFolder = Annotated[Path | None, option("DIR", "Recorded hub answers to serve in place of the samples.")]
-# Hugging Face, CivitAI, Replicate and the delivery of files, in a row.
+# Hugging Face, CivitAI, Replicate and the delivery use consecutive ports.
 _PORTS = 4
 _LAST_PORT = 65_535
 
@@ -35,14 +35,14 @@ class Hubs:
         for place in range(_PORTS if self.port else 0):
             check_port("127.0.0.1", self.port + place)
         with stop_signals() as stop, running_hubs(folder, port=self.port) as endpoints:
-            # One line, at once: the program that started us reads the addresses from it.
+            # One line, flushed: the calling program reads the URLs from it.
             print(json.dumps(endpoints.as_env()), file=terminal.out, flush=True)
             wait(stop)
         return 0
 
 
 def hub_data(folder: Path | None) -> Path:
-    """The samples without a `folder`. Raises UsageError for one that is not there."""
+    """Defaults to the samples. Raises UsageError if `folder` does not exist."""
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--data {folder}: no such folder")
     return folder or SAMPLES
@@ -50,7 +50,7 @@ def hub_data(folder: Path | None) -> Path:
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """The event is set by Ctrl-C and by SIGTERM. Both mean that all went well."""
+    """Ctrl-C and SIGTERM set the event. Both are a normal exit."""
     stop = threading.Event()
 
     def set_stop(signum: int, frame: FrameType | None) -> None:
@@ -65,16 +65,13 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 def wait(stop: threading.Event) -> None:
-    """In short steps: on Windows a lock is not interrupted by Ctrl-C."""
+    """In short steps, because on Windows Ctrl-C does not interrupt a lock."""
     while not stop.wait(0.2):
         pass
 
 
 def check_port(host: str, port: int | None) -> None:
-    """Raises HubUiError if nothing can listen there. Without a port a free one is taken, and nothing is checked.
-
-    Gradio's message would name a variable and a function that nobody here has to know.
-    """
+    """Raises HubUiError if the port is not available; Gradio's own message names its internals."""
     if not port:
         return
     if port > _LAST_PORT:

@@ -1,4 +1,4 @@
-"""hub-ui import: LoRAs that are on the disk already, identified by their bytes."""
+"""hub-ui import: identifies LoRA files on disk by their hashes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Import(LibraryOptions):
     offline: Annotated[bool, flag("--offline", "Ask no hub, look in what was seen before only.")] = False
 
     def settings(self) -> Settings:
-        """With a lock file named and no library, the folder itself is the library that the lock file describes."""
+        """With a lock file but no library, the folder itself is the library."""
         library = self.library or (self.folder if self.lock else None)
         return settings.from_environment(os.environ, library=library and library.absolute(), lock=self.lock)
 
@@ -47,7 +47,7 @@ class Import(LibraryOptions):
                 lora, ref = hubs[0].by_hash(value)
                 built.catalog.add([lora])
                 try:
-                    # The answer holds one version, and nothing of what the author permits.
+                    # The lookup by hash returns one version, without the permissions.
                     return built.lookup.get(ref), ref
                 except HubUiError:
                     return lora, ref
@@ -74,7 +74,7 @@ class Import(LibraryOptions):
 
 
 def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
-    """The new lock entries by the path of their file. Nothing is written for a folder outside the library."""
+    """The new lock entries by file path. A folder outside the library is left unchanged."""
     library = built.library
     if not folder.is_relative_to(library.folder):
         return {}
@@ -89,13 +89,13 @@ def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]
         if entry is not None:
             entries.append(entry)
     if library.lock.parent != library.folder:
-        # A library keeps other writers out by files in its folder, and this one is the person's own.
+        # A library puts its write lock into its folder, but this folder belongs to the user.
         library = Library(built.settings.home, library.lock)
     return {paths[entry.file]: entry for entry in library.adopt(entries)}
 
 
 def _item(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
-    """`ref` is the hub's if there is one, also of an edited copy; `entry` is what the library calls it now."""
+    """`ref` is the hub's, also for an edited copy; `entry` is the ref in the library."""
     digests = found.digests
     ref = found.ref or (entry.ref if entry else None)
     return {

@@ -1,4 +1,4 @@
-"""hub-ui inspect: what weight files prove about themselves, read from their headers alone."""
+"""hub-ui inspect: facts from the headers of weight files."""
 
 import os
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ class Inspect(JsonOption):
 
             @cache
             def build() -> Services:
-                """Only for a ref: a file on disk is read even without the catalog and the hubs."""
+                """Only for a ref: files on disk need neither the catalog nor the hubs."""
                 return stack.enter_context(services.build(settings.from_environment(os.environ)))
 
             def inspect(text: str) -> Facts:
@@ -51,7 +51,7 @@ class Inspect(JsonOption):
 
 
 def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
-    """Names and values for people; an unknown value is None."""
+    """Names and values; an unknown value is None."""
     adapter = facts.adapter
     ranks = ", ".join(f"{rank} in {layers}" for rank, layers in adapter.ranks.items())
     read = "nothing: known from before"

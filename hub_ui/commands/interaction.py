@@ -1,4 +1,4 @@
-"""With the person at the keyboard: questions about money and gigabytes, progress, and Ctrl-C."""
+"""Interaction with the user: confirmations of payments and large downloads, progress, and Ctrl-C."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ _LARGEST_COUNT = 10_000
 
 
 def can_answer(terminal: Terminal) -> bool:
-    """Whether a person sits there. With --json a program reads, and nobody else can agree to anything."""
+    """False with --json too, because then a program reads the output."""
     return not terminal.json and sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -30,7 +30,7 @@ def confirm(question: str, terminal: Terminal) -> bool:
 
 
 def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
-    """Raises UsageError unless a person agrees, now or beforehand with --yes."""
+    """Raises UsageError unless the user agrees or has passed --yes."""
     if yes:
         return
     if not can_answer(terminal):
@@ -52,7 +52,7 @@ def describe_progress(now: Progress | Step) -> str:
         return f"Downloading: {size(now.done, precise=True)}{total}"
     if not now.total:
         return f"{now.stage}…"
-    # Bytes, which nobody wants to read in full.
+    # Bytes, shown in larger units.
     if now.total > _LARGEST_COUNT:
         return f"{now.stage}: {now.done * 100 // now.total} %"
     return f"{now.stage}: {now.done} of {now.total}"
@@ -60,10 +60,7 @@ def describe_progress(now: Progress | Step) -> str:
 
 @contextmanager
 def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Yields whether Ctrl-C was pressed, for threads, which it does not reach. It interrupts the main thread as ever.
-
-    Without it, a download in threads would go on to its end before the program may end.
-    """
+    """Yields `is_cancelled` for threads, which Ctrl-C does not reach. The main thread is interrupted as usual."""
     pressed = threading.Event()
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
@@ -71,7 +68,7 @@ def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    # A program that ignores it, or has a handler of its own, keeps to that.
+    # If the program ignores SIGINT or has its own handler, keep that.
     if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
         yield pressed.is_set
         return

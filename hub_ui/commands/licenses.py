@@ -1,4 +1,4 @@
-"""hub-ui licenses: what the library's licences permit, one by one and all together."""
+"""hub-ui licenses: what each licence in the library permits, and what all permit together."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Licenses(LibraryOptions):
         with services.build(self.settings()) as built:
 
             def claims(entry: Entry) -> Iterable[Claim]:
-                """What the hub said when it was last asked; a lock file from elsewhere may name unknown LoRAs."""
+                """From the catalog, which may not know the LoRAs of a lock file from elsewhere."""
                 try:
                     lora = built.catalog.lora(entry.ref)
                 except NotFound:

@@ -1,6 +1,6 @@
-"""What commands share: their common options, the types of values, and what a word on the command line names."""
+"""Common options of the commands, and parsers for their values."""
 
-# No postponed annotations: typer reads those of a base class in the module of the subclass.
+# No postponed annotations: typer evaluates those of a base class in the subclass's module.
 
 import math
 import os
@@ -38,7 +38,7 @@ def option(
 
 
 def flag(name: str, help: str, panel: str | None = None) -> OptionInfo:
-    """Without the --no-NAME that typer would add."""
+    """A flag without the --no-NAME that typer adds."""
     info: OptionInfo = typer.Option(name, help=help, rich_help_panel=panel)
     return info
 
@@ -48,7 +48,7 @@ Json = Annotated[bool, flag("--json", "Print one JSON document on standard outpu
 
 @dataclass(frozen=True, kw_only=True)
 class JsonOption:
-    """Every command that prints data. The terminal knows of `json` before the options are read."""
+    """For every command that prints data. The terminal reads --json before typer does."""
 
     json: Json = False
 
@@ -59,7 +59,7 @@ class LibraryOptions(JsonOption):
     lock: Annotated[Path | None, option("FILE", "The lock file. Default: loras.lock in the library.")] = None
 
     def settings(self) -> Settings:
-        """Raises NotFound if there is no lock file."""
+        """Raises NotFound without a lock file."""
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
         check_lock(chosen.lock)
         return chosen
@@ -87,7 +87,7 @@ def count_states(states: Iterable[str]) -> str:
 
 
 def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -> list[T | HubUiError]:
-    """The result of each action; an error is printed, takes the place of the result, and does not stop the others."""
+    """Prints each error and returns it instead of the result; the other actions still run."""
     results: list[T | HubUiError] = []
     for name in names:
         try:
@@ -99,13 +99,13 @@ def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -
 
 
 def print_json_results(results: Sequence[T | HubUiError], to_json: Callable[[T], Any], terminal: Terminal) -> None:
-    """One object for one thing, else a list."""
+    """One result is printed as an object, several as a list."""
     items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
     terminal.document(items[0] if len(items) == 1 else items)
 
 
 def worst_exit_code(results: Iterable[object]) -> int:
-    """The highest of those that are errors, so that wrong bytes lead."""
+    """The highest exit code of the errors, so that wrong bytes take precedence."""
     return max((result.exit_code for result in results if isinstance(result, HubUiError)), default=0)
 
 
@@ -117,7 +117,7 @@ class Size(NamedTuple):
 
 
 class Weights(tuple[float, ...]):
-    """Of one option; typer takes a plain tuple for several values."""
+    """The weights in one option. Typer treats a plain tuple as several values."""
 
 
 def whole_number(least: int, most: int) -> Callable[[str | int], int]:
@@ -160,10 +160,7 @@ port = whole_number(0, 65_535)
 
 
 def parse_source(text: str) -> Path | Ref | str:
-    """A file that is there, else a ref, its web address included, else any other web address, else a file's name.
-
-    Raises BadRef for what is none of these.
-    """
+    """An existing file, a ref or its URL, any other URL, or a file name, in this order. Raises BadRef otherwise."""
     path = Path(text)
     if os.path.exists(text):
         _check_folder(text)
@@ -179,7 +176,7 @@ def parse_source(text: str) -> Path | Ref | str:
 
 
 def parse_lora(text: str) -> Path | Ref:
-    """What can be tried: a ref, or a file that is there."""
+    """An existing file, or a ref."""
     source = parse_source(text)
     if isinstance(source, str):
         raise BadRef(f"{text} is no address of a LoRA's page. Download the file, and name it here.")
@@ -191,7 +188,7 @@ def parse_lora(text: str) -> Path | Ref:
 
 
 def parse_ref(text: str) -> Ref:
-    """Raises BadRef for a path that is there too, even if a repo has the same name."""
+    """Raises BadRef for an existing path too, even if a repo has the same name."""
     if not os.path.exists(text):
         return Ref.parse(text)
     _check_folder(text)

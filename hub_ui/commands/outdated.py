@@ -1,4 +1,4 @@
-"""hub-ui outdated: what the hubs have in place of what the library holds."""
+"""hub-ui outdated: newer versions of the LoRAs in the library."""
 
 from dataclasses import dataclass
 

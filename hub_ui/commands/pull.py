@@ -1,4 +1,4 @@
-"""hub-ui pull: files into the library, each pinned in its lock file."""
+"""hub-ui pull: downloads files into the library and pins them in its lock file."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""hub-ui remove: LoRAs out of the lock file, and their files off the disk."""
+"""hub-ui remove: removes LoRAs from the lock file, and their files from disk."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -40,7 +40,7 @@ class Remove(LibraryOptions):
             entry = library.remove(ref, keep_file=self.keep_file)
             if not self.keep_file:
                 with disk_errors_as_messages():
-                    # What `export` wrote beside the file goes with it; what someone changed since stays.
+                    # Removes the unchanged files of `export` too, and keeps those that were edited.
                     drop(library.folder, entry)
                     drop_empty(library.path(entry).parent, library.folder)
             return entry

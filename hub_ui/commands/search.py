@@ -1,4 +1,4 @@
-"""hub-ui search: all hubs at once, or what was seen before."""
+"""hub-ui search: searches all hubs, or the local catalog."""
 
 import os
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Search(JsonOption):
 
 
 def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
-    """Facts from file headers that were read before take precedence. A search reads none."""
+    """Facts from file headers read earlier take precedence. The search itself reads no headers."""
     answer = federation.collect(built.connectors, query)
     built.catalog.add(answer.loras)
     records = []
@@ -85,7 +85,7 @@ def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequen
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
-    """0 once a hub has answered. A hub without its key counts only if no other hub was searched."""
+    """0 if any hub answered. A missing key is an error only if no other hub was searched."""
     silent = {failure.hub for failure in failures}
     if found or len(silent) < hubs:
         return 0
@@ -94,11 +94,7 @@ def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
 
 
 def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
-    """A sentence for each base that is neither in our tables nor of any LoRA seen so far.
-
-    Hubs add base models every week, so a name that is not in the tables is searched for as it is written. Whether it
-    is a mistake is known only once the hubs have answered.
-    """
+    """Messages on unknown base models. Called after the search, because hubs add base models every week."""
     unlisted = [base for base in bases if not base_models.is_listed(base)]
     if not unlisted:
         return []

@@ -1,4 +1,4 @@
-"""hub-ui show: everything known about one LoRA, and who said it."""
+"""hub-ui show: everything known about one LoRA, with sources."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hub_ui.commands.options import JsonOption, argument, parse_ref
 from hub_ui.format import size
 from hub_ui.terminal import Terminal
 
-# Files that nobody can have any more, or never could.
+# Files that cannot be downloaded.
 _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 

@@ -1,4 +1,4 @@
-"""hub-ui train: a LoRA trained on Replicate from a folder or zip of images, and the ref of what came of it."""
+"""hub-ui train: trains a LoRA on Replicate from a folder or zip of images."""
 
 import os
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""hub-ui try: images with LoRAs applied, one or a whole comparison, or generated again from what a file says."""
+"""hub-ui try: generates images or comparisons with LoRAs, or repeats the request stored in an image."""
 
 import os
 import random
@@ -58,7 +58,7 @@ class Try(TryOptions):
         if terminal.json:
             terminal.document(result_json(made, out, notes, cells))
         else:
-            # What was known before stands above the progress: it may be a reason to stop.
+            # Before the progress, because a note may be a reason to cancel.
             _print(made, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
         return 0
 
@@ -81,7 +81,7 @@ class Try(TryOptions):
             "use_trigger_words": not self.no_trigger_words,
             "may_fetch": self.fetch,
         }
-        # Replicate and an estimate need no file.
+        # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         if self.on != "local" or (self.estimate and missing):
             job = built.generation.plan(loras, self.weight or (), **fields)
@@ -94,9 +94,9 @@ class Try(TryOptions):
 
 
 def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
-    """Generates and downloads nothing."""
+    """Neither generates nor downloads."""
     sentence = built.generation.estimate(plan.job, plan.sheet, place=plan.place)
-    # How long it takes is known even if the base can't be had.
+    # The time is known even if the base cannot be downloaded.
     if not terminal.json:
         terminal.line(sentence)
     fetch = None
@@ -122,7 +122,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
 def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) -> GenerationResult:
     for note in () if terminal.json else plan.notes:
         terminal.note(note)
-    # Without an estimate, the reason is told when the image is generated.
+    # If the estimate fails, generation reports the reason.
     with suppress(HubUiError):
         terminal.note(built.generation.estimate(plan.job, plan.sheet, place=plan.place))
     if plan.place == "replicate":
@@ -163,14 +163,14 @@ def save(made: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
 
 @contextmanager
 def _write_whole(path: Path) -> Iterator[Path]:
-    """The file is there whole, or as it was before: it is written beside its place, and moved there at the end."""
+    """Writes a temporary file beside `path` and renames it at the end, so that `path` is never incomplete."""
     target = path.resolve()
     part = target.with_name(f".{secrets.token_hex(6)}.part")
     try:
         yield part
         part.replace(target)
     except OSError as error:
-        # The name of a part means nothing to anyone.
+        # The user does not know the temporary name.
         raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
@@ -196,7 +196,7 @@ def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path 
 
 
 def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
-    """`prompt` and the LoRAs' weights are those of the last image, which has everything on."""
+    """`prompt` and the weights are those of the last image, which has all LoRAs on."""
     report, last = made.report, made.comparison.cells[-1]
     loras = zip(made.request.adapters, last.weights, strict=True)
     coverage = [
@@ -251,7 +251,7 @@ def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]
 
 
 def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> dict[str, Any]:
-    """The key `fetch` is null if nothing has to be downloaded."""
+    """`fetch` is null if nothing has to be downloaded."""
     return {
         "estimate": sentence,
         "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.job.adapters],

@@ -1,4 +1,4 @@
-"""hub-ui try --again: the request that an image says it came from, written by hub-ui or by A1111 and its kin."""
+"""hub-ui try --again: reads the request stored in an image by hub-ui, A1111 or similar programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHER_NOISE = "Another program made it, and its seeds stand for other noise: exp
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TryPlan:
-    """What is generated. `stamp` is what it is generated again from, `notes` what could not be taken over."""
+    """`stamp` is the stored request to repeat; `notes` list what could not be applied."""
 
     job: GenerationRequest
     sheet: Comparison
@@ -42,11 +42,8 @@ class TryPlan:
         return tuple(dict.fromkeys([*self.notes, *changes, *made.report.notes]))
 
     def with_file_hashes(self) -> TryPlan:
-        """With the hashes of the files on this disk, and a note on each that differs from what the lock file pins.
-
-        Raises HubUiError for a file that is no LoRA for images, before anyone looks for a base for it.
-        """
-        # Replicate uses the hub's file, whatever lies here.
+        """Notes files that differ from the lock file. Raises HubUiError for a file that is no LoRA for images."""
+        # Replicate uses the hub's file, not the local one.
         if self.place != "local":
             return self
         for adapter in self.job.adapters:
@@ -103,7 +100,7 @@ def _plan_stamp(
                 notes.append(f"{control.name} is not the picture that steered it then: its bytes are others.")
     job = replace(found.job(adapter, control), may_fetch=options.fetch)
     if options.base:
-        # The base of then may be a folder that is gone, or that lies on somebody else's disk.
+        # The base may be a folder that was deleted or is on another computer.
         notes.append(f"It was made on {found.base}, and this one on {options.base}.")
         job = replace(job, base=options.base)
     place = "replicate" if on_replicate else "local"
@@ -118,7 +115,7 @@ def _plan_infotext(
     taken = example_settings.of_text(found)
     loras = [(lora, _find_lora(built, lora)) for lora in taken.loras]
     refs = [ref for _, ref in loras if ref is not None]
-    # A1111 takes 1 if the prompt gives no weight.
+    # The default of A1111.
     weights = [1.0 if lora.weight is None else lora.weight for lora, ref in loras if ref is not None]
     if not refs and not options.base:
         why = f"None of the LoRAs that {file.name} names could be found here or by their hashes"
@@ -142,17 +139,17 @@ def _plan_infotext(
         for lora, ref in loras
         if ref is None
     ]
-    # An image of ours comes here if a site kept only what A1111 reads of it.
+    # A hub-ui image too, if a site kept only the A1111 parameters.
     if not found.fields.get("Version", "").startswith("hub-ui"):
         notes.append(OTHER_NOISE)
     return TryPlan(job=job, sheet=comparison.single(job), place=options.on, notes=tuple(filter(None, notes)))
 
 
 def _find_lora(built: Services, lora: UsedLora) -> Ref | None:
-    """By CivitAI's id, in the library, in the catalog, then by asking the hubs that find files by their hash."""
+    """By CivitAI id, then in the library, in the catalog and on the hubs, by hash."""
     if lora.version is not None:
         ref = Ref(hub="civitai", id="", version=lora.version)
-        # It is gone, or the hub can't be asked: its name and hash may still be known.
+        # Deleted or the hub is down; the name and hash may still match.
         with suppress(HubUiError):
             held = built.downloads.find_installed(ref)
             return held.ref if held else pin(built.lookup.connector("civitai"), ref)
@@ -168,7 +165,7 @@ def _find_lora(built: Services, lora: UsedLora) -> Ref | None:
         if isinstance(hub, FindsByHash):
             try:
                 found, ref = hub.by_hash(lora.hash)
-            # A hub that can't be asked costs this LoRA only, and that is said.
+            # A failed hub affects only this LoRA and is reported.
             except HubUiError:
                 return None
             built.catalog.add([found])

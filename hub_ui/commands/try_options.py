@@ -1,6 +1,6 @@
-"""The options of hub-ui try, and the checks that need more than one of them."""
+"""The options of hub-ui try, and the checks of their combinations."""
 
-# No postponed annotations: typer reads those of a base class in the module of the subclass.
+# No postponed annotations: typer evaluates those of a base class in the subclass's module.
 
 import os
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ class TryOptions(LibraryOptions):
     ] = False
 
     def check(self) -> None:
-        """Raises UsageError before a download that may take minutes."""
+        """Raises UsageError, before any long download."""
         if self.again:
             self._check_again(self.again)
         elif not self.refs or not self.prompt:
@@ -105,7 +105,7 @@ class TryOptions(LibraryOptions):
             spread_weights(self.weight or (), len(self.refs or ()))
 
     def _check_again(self, file: Path) -> None:
-        # 0 is a number that was given, so nothing but None, or False of a flag, is absent.
+        # 0 is a value; only None, or False for a flag, means absent.
         of_the_file = (
             self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
             self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
@@ -130,7 +130,7 @@ class TryOptions(LibraryOptions):
             raise UsageError(f"--cells {self.cells}: there is no folder {self.cells.absolute().parent}")
 
     def weight_warnings(self) -> tuple[str, ...]:
-        """About weights that no page offers: nothing forbids them, and little good comes of them."""
+        """Warns of valid weights that rarely give good images."""
         far = {w for w in (*(self.weight or ()), *(self.weights_of or ())) if not LEAST_WEIGHT <= w <= MOST_WEIGHT}
         return tuple(
             f"Weight {weight:g} is far from usual: 1 is the full effect, most LoRAs are made for 0.3 to 1, and beyond "

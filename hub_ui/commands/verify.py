@@ -1,4 +1,4 @@
-"""hub-ui verify: hashes every file of the library."""
+"""hub-ui verify: checks the hash of every file in the library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

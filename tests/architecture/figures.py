@@ -1,4 +1,4 @@
-"""How much source there is, and how it is cut: the figures of the house, and the limits that hold them."""
+"""Size and structure of the source, with limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.architecture.sources import Function, Source
 
-# Runs of so many equal lines, imports and blank lines aside, stand nowhere twice.
+# Repeated runs of this many lines count, without imports and blank lines.
 REPEATED_LINES = 12
 _IRREGULAR = frozenset(
     [
@@ -68,7 +68,7 @@ _IRREGULAR = frozenset(
         "borrowed",
     ]
 )
-# They end like participles and are none.
+# Words that end like participles but are not.
 _NO_PARTICIPLES = frozenset(
     ["embed", "exceed", "feed", "hundred", "need", "proceed", "seed", "shed", "shared", "speed", "succeed"]
 )
@@ -76,7 +76,7 @@ _NO_PARTICIPLES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """`most` is the limit. `found` names what counts, for a figure that counts single places."""
+    """`most` is the limit. `found` lists the places that count, if the figure counts places."""
 
     name: str
     value: float
@@ -88,7 +88,7 @@ class Figure:
 
 
 def figures(sources: Sequence[Source]) -> list[Figure]:
-    """Of the shipped source: connectors and hub_ui without demo/build."""
+    """For the shipped source: connectors and hub_ui without demo/build."""
     shipped = [source for source in sources if source.is_shipped]
     functions = [(source, function) for source in shipped for function in source.functions]
     once = [place(source, function) for source in shipped for function in called_once(source)]
@@ -119,7 +119,7 @@ def length(function: Function) -> int:
 
 
 def called_once(source: Source) -> list[Function]:
-    """Private functions and methods that their module names once."""
+    """Private functions and methods that are referenced once in their module."""
     named = Counter(
         node.id if isinstance(node, ast.Name) else node.attr
         for node in ast.walk(source.tree)
@@ -139,7 +139,7 @@ def is_participle(name: str) -> bool:
 
 
 def repetitions(sources: Sequence[Source]) -> list[list[str]]:
-    """Where the same run of lines stands, for those that stand more than once."""
+    """The places of each run of lines that occurs more than once."""
     places: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for source in sources:
         lines = [
@@ -154,7 +154,7 @@ def repetitions(sources: Sequence[Source]) -> list[list[str]]:
 
 
 def broad_excepts(source: Source) -> Iterator[int]:
-    """Lines of handlers that swallow every exception. One that cleans up and raises again swallows nothing."""
+    """Lines of handlers that catch every exception and do not raise it again."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or any(

@@ -1,4 +1,4 @@
-"""The shipped sources, parsed: what the tests of this folder look at."""
+"""The shipped sources, parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 ROOT = Path(__file__).resolve().parents[2]
-# How the demo's data was made: not in the wheel.
+# Not in the wheel.
 BUILD = ROOT / "hub_ui" / "demo" / "build"
 HEAVY = {"torch", "diffusers", "peft", "transformers", "accelerate", "torchvision"}
 
@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """`inside`: the import stands in a function. `typed`: it is for type checkers only."""
+    """`inside`: the import is in a function. `typed`: it is for type checkers only."""
 
     source: str
     target: str

@@ -1,4 +1,4 @@
-"""Who imports whom, and what loads when."""
+"""Dependencies between modules, and lazy imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from connectors.registry import HUBS
 from tests.architecture.sources import HEAVY, ROOT, Import, imports, read_sources
 
-# Imports point to a lower number. Parts with the same number don't know each other.
+# Modules import only from lower numbers, never from the same number.
 LAYERS = {
     "connectors": 0,
     "hub_ui.policy": 1,
@@ -72,7 +72,7 @@ def test_no_import_hides_in_a_function_but_of_torch_and_its_kin() -> None:
     assert [str(i) for i in IMPORTS if i.inside and not i.is_heavy] == []
 
 
-# Connectors are imported once they are used.
+# Connectors are imported on first use.
 CLIENTS = [hub.connector.partition(":")[0] for hub in HUBS.values()]
 
 
@@ -90,14 +90,14 @@ def test_the_command_line_starts_without_gradio(module: str) -> None:
 
 
 def loaded_by(statement: str) -> set[str]:
-    """The top packages in memory after a statement, in a Python of its own."""
+    """The top-level packages loaded by a statement in a new Python process."""
     script = f"import sys; {statement}; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports for type checkers count: whoever reads one module of a circle has to read them all."""
+    """Imports for type checkers count, because the modules of a circle can only be read together."""
     modules = {source.module for source in SOURCES}
     graph = {
         module: {own for found in IMPORTS if found.source == module for own in _modules_of(found.target, modules)}

@@ -1,4 +1,4 @@
-"""Words that this project once had for things that have names of their own: none of them comes back."""
+"""Names must use the standard words instead of those listed here."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ FUNCTIONS = frozenset(
 
 
 def names(source: Source) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each name that a module gives, and the old words that it must not be."""
+    """The names that a module defines, each with the words it must not use."""
     yield source.module.rpartition(".")[2], MODULES
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ClassDef):

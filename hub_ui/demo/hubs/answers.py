@@ -1,6 +1,4 @@
-"""Answers the three hubs have in common: JSON, bytes with ranges, pages."""
-
-from __future__ import annotations
+"""Responses that the three hubs share: JSON, byte ranges and pagination."""
 
 import asyncio
 import base64
@@ -22,7 +20,7 @@ _NOT_SATISFIABLE = range(0)
 
 
 class RefusalError(Exception):
-    """Raised inside a route to answer with `response` at once."""
+    """Ends a route with `response`."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status_code)
@@ -45,16 +43,13 @@ def html_answer(title: str, text: str, status: int = 200) -> Response:
 
 
 def bearer(request: Request) -> str | None:
-    """The value after the first space, whatever the scheme, as all three hubs read it."""
+    """The token after the first space. Like the hubs, it accepts any scheme."""
     _scheme, _space, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None
 
 
 async def json_body(request: Request, kind: type[T], otherwise: Response) -> T:
-    """The body as a JSON value of that kind, or the hub's refusal.
-
-    Python reads more than JSON is, such as NaN or half a surrogate pair, which no answer could repeat.
-    """
+    """Raises RefusalError for NaN and lone surrogates too, which Python parses but no JSON response can contain."""
     try:
         data = json.loads(await request.body())
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
@@ -71,7 +66,7 @@ def content_answer(
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/octet-stream",
 ) -> Response:
-    # A range is of no use where `If-Range` names another state of the file than the one that is here.
+    # A range applies only if `If-Range` matches the current ETag.
     condition = request.headers.get("if-range")
     header = request.headers.get("range") if condition in (None, (headers or {}).get("ETag")) else None
     wanted = parse_range(header, content.size)
@@ -87,17 +82,14 @@ def content_answer(
     async def stream() -> AsyncIterator[bytes]:
         for chunk in chunks(content, part.start, part.stop):
             yield chunk
-            # Lets the server see that a client has left, and serve the others, in the middle of a large file.
+            # Lets the server notice a disconnect and serve other clients during a large file.
             await asyncio.sleep(0)
 
     return StreamingResponse(stream(), status, sent, media_type)
 
 
 def parse_range(header: str | None, size: int) -> range | None:
-    """The bytes a Range header asks for: None for all of them, an empty range where there are none.
-
-    RFC 9110, section 14: a header that is not understood is ignored; several ranges are, too.
-    """
+    """None for the whole file. Invalid headers and multiple ranges are ignored, as in RFC 9110, section 14."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if not match or match.group(0) == "bytes=-":
         return None
@@ -108,19 +100,19 @@ def parse_range(header: str | None, size: int) -> range | None:
 
 
 def attachment(filename: str) -> str:
-    """As CivitAI has its storage send it: the name alone, in UTF-8 whatever is in it."""
+    """The header of CivitAI's storage: only the plain `filename`, in raw UTF-8."""
     return f'attachment; filename="{_quotable(filename)}"'
 
 
 def inline(filename: str) -> str:
-    """As the Hugging Face Hub and its CDN send it."""
+    """The header of the Hugging Face Hub and its CDN."""
     name = _quotable(filename)
     plain = name.encode("ascii", "replace").decode()
     return f"inline; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
 
 
 def _quotable(filename: str) -> str:
-    """A name that cannot end its quotes or its header."""
+    """The name without characters that would end the quotes or the header."""
     return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in filename)
 
 
@@ -129,7 +121,7 @@ _DIGITS = 18
 
 
 def natural(text: str | None) -> int | None:
-    """The number that a parameter says, None for anything else. What has more digits than any id is no number."""
+    """A non-negative integer, or None for other text and for numbers longer than any id."""
     return int(text) if text and text.isdecimal() and len(text) <= _DIGITS else None
 
 
@@ -138,7 +130,7 @@ def opaque(offset: int) -> str:
 
 
 def read_opaque(cursor: str | None) -> int | None:
-    """The offset in a cursor of `opaque`, 0 for none, None for a cursor that is not one of ours."""
+    """The offset in a cursor made by `opaque`: 0 without a cursor, None for an invalid one."""
     if not cursor:
         return 0
     try:

@@ -1,7 +1,4 @@
-"""CivitAI's wire format: `/api/v1` and downloads.
-
-Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026.
-"""
+"""CivitAI's API. Source: civitai, src/pages/api/download/models/[modelVersionId].ts, August 2026."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -79,7 +76,7 @@ def _not_found(text: str) -> RefusalError:
 
 
 def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
-    """By `fileId`, or the primary file. Any other selector is compared with the primary and 404s on a mismatch."""
+    """The file with `fileId`, else the primary file, or None if another selector does not match it."""
     if "fileId" in params:
         return next((file for file in files if str(file.get("id")) == params["fileId"]), None)
     primary = next((file for file in files if file.get("primary")), files[0] if files else None)
@@ -148,7 +145,7 @@ class CivitaiHub:
         return self._cacheable_answer(request, {"items": items, "metadata": metadata})
 
     def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
-        """The models in order, and where the page begins. With a text only the index's own filters count here."""
+        """The sorted models and the page's offset. A text search applies only the index's own filters here."""
         cursor = query.params.get("cursor")
         listed = [model for model in self.store.models.values() if in_index(model, query)]
         if query.text:
@@ -190,7 +187,7 @@ class CivitaiHub:
         hashes, answers = await _hashes(request, 100), []
         for _, pair in await run_in_threadpool(self._by_hashes, hashes):
             version = version_alone(*pair, self.store)
-            # The bulk lookup builds its addresses from a header that is never there.
+            # The real bulk lookup builds its URLs from a header that is never sent.
             address = {"downloadUrl": f"https://undefined/api/download/models/{version['id']}"}
             answers.append({**version, **address, "files": [{**file, **address} for file in version["files"]]})
         return json_answer(answers)
@@ -289,7 +286,7 @@ class CivitaiHub:
             raise RefusalError(json_answer({"error": "Model archived, not available for download"}, 410))
         if model.data.get("mode") == "TakenDown" or access == "removed":
             raise _not_found("File not found")
-        # The login comes first, so an anonymous caller learns nothing of early access.
+        # The login is checked first, so anonymous callers cannot see early access.
         if not self._is_signed_in(request) and (_needs_login(version, known) or self._is_gated(version, known)):
             if _is_browser(request):
                 back = quote(request.url.path, safe="")
@@ -339,7 +336,7 @@ class CivitaiHub:
         return self.store.access.is_signed_in("civitai", _token(request))
 
     def _cacheable_answer(self, request: Request, data: Any) -> Response:
-        """Without a token the edge may keep an answer, so a change can be minutes late."""
+        """The CDN caches anonymous responses, so changes can appear minutes late."""
         public = "public, s-maxage=300, stale-while-revalidate=150"
         return json_answer(data, headers={"Cache-Control": "private" if self._is_signed_in(request) else public})
 

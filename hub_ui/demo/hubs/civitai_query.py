@@ -1,9 +1,4 @@
-"""What `/api/v1/models` makes of its parameters, its traps included.
-
-Source: civitai, src/server/schema/model.schema.ts and src/server/services/model-search.service.ts, August 2026.
-"""
-
-from __future__ import annotations
+"""The parameters of `/api/v1/models`. Source: civitai, model.schema.ts and model-search.service.ts, August 2026."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +51,7 @@ class ModelQuery:
 
 
 def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQuery:
-    """The query, or a refusal with the zod error object that CivitAI sends."""
+    """Raises RefusalError with the zod error object that CivitAI sends."""
     types = params.getlist("types")
     if not set(types) <= set(enums["ModelType"]):
         raise zod_refusal("types", "invalid_union", "Invalid input")
@@ -86,13 +81,13 @@ def number(params: QueryParams, name: str, least: int, most: int, otherwise: int
 
 
 def zod_refusal(path: str, code: str, message: str) -> RefusalError:
-    """The error is an object here, where other endpoints send a text."""
+    """Here `error` is an object; other endpoints send a string."""
     issues = [{"code": code, "path": [path], "message": message}]
     return RefusalError(json_answer({"error": {"name": "ZodError", "issues": issues, "message": message}}, 400))
 
 
 def is_listed(model: Model, query: ModelQuery) -> bool:
-    """What holds for every list: no real people, no minors at all levels, and by default only PG."""
+    """The rules of every list: no real people, only PG by default, and no minors if all levels are requested."""
     data = model.data
     if data.get("poi") or data.get("availability") in ("Unsearchable", "Private"):
         return False
@@ -103,23 +98,23 @@ def is_listed(model: Model, query: ModelQuery) -> bool:
 
 
 def in_index(model: Model, query: ModelQuery) -> bool:
-    """The filters that the search index applies itself."""
+    """The filters that the search index applies."""
     return is_listed(model, query) and (not query.types or model.data.get("type") in query.types)
 
 
 def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
-    """The filters that apply to a page of hits once it is there, which is how a page comes out short or empty."""
+    """The filters applied to each page of results after the search, so a page can be short or empty."""
     params, data = query.params, model.data
     bases = {str(version.get("baseModel")) for version in model.versions}
     ids = {str(version["id"]) for version in model.versions}
-    # A list; until late 2023 one word.
+    # A string until late 2023, then a list.
     uses = data.get("allowCommercialUse") or []
     uses = {uses} if isinstance(uses, str) else set(map(str, uses))
     checks: tuple[tuple[bool, Callable[[], bool]], ...] = (
         ("tag" not in params, lambda: params["tag"].lower() in map(str.lower, data.get("tags") or [])),
         ("username" not in params, lambda: _slug(params["username"]) == _slug(_creator(data))),
         ("baseModels" not in params, lambda: not bases.isdisjoint(params.getlist("baseModels"))),
-        # z.coerce.boolean: any text that is not empty is true, "false" included.
+        # z.coerce.boolean: any non-empty text is true, even "false".
         (not params.get("supportsGeneration"), lambda: data.get("supportsGeneration", True) is True),
         (not params.get("archived"), lambda: data.get("mode") == "Archived"),
         (not params.get("earlyAccess"), lambda: any(is_paid(version, now) for version in model.versions)),
@@ -134,7 +129,7 @@ def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
 
 
 def relevance(model: Model, words: Sequence[str]) -> int:
-    """0 where a word is in none of the searched fields; a word in the name counts most."""
+    """0 if a word is in no searched field. Words in the name count most."""
     data = model.data
     trained = [word for version in model.versions for word in version.get("trainedWords") or []]
     fields = (
@@ -162,7 +157,7 @@ def score(model: Model, sort: str) -> int:
 
 
 def is_paid(version: Json, now: datetime) -> bool:
-    """Gated since 30 July 2026: `paidAccess` is there, and permanent or not yet over."""
+    """The version has a `paidAccess` that is permanent or has not expired (since 30 July 2026)."""
     paid = version.get("paidAccess") or {}
     ends = paid.get("endsAt")
     return bool(paid.get("permanent") or (ends and moment(ends) > now))
@@ -200,7 +195,7 @@ class ListedImage:
 
     @property
     def id(self) -> int:
-        """The image's id, or the last part of its address where the recording has none."""
+        """The id, or the last part of the URL if the recording has none."""
         if "id" in self.data:
             return int(self.data["id"])
         stem = str(self.data.get("url", "")).rpartition("/")[2].partition(".")[0]
@@ -262,7 +257,7 @@ def _matches(image: ListedImage, params: QueryParams, bases: list[str]) -> bool:
     return (
         bool(image_level(data) & _levels(params))
         and all(params.get(name) in (None, str(value)) for name, value in fields.items())
-        # No image here has a tag.
+        # Images have no tags here.
         and "tags" not in params
         and params.get("username") in (None, (model.data.get("creator") or {}).get("username"))
         and (not bases or version.get("baseModel") in bases)
@@ -282,7 +277,7 @@ def _levels(params: QueryParams) -> int:
 
 def _item(image: ListedImage, params: QueryParams) -> Json:
     data, level = image.data, image_level(image.data)
-    # Wrapped with the image's id for one image or one model, unless `flatMeta` says not to.
+    # For one image or one model, `meta` is nested beside the image's id unless `flatMeta` is set.
     is_wrapped = "imageId" in params or ("modelId" in params and "modelVersionId" not in params)
     meta = data.get("meta") if params.get("withMeta") == "true" else None
     if params.get("withMeta") == "true" and is_wrapped and params.get("flatMeta") != "true":

@@ -1,10 +1,4 @@
-"""CivitAI models of a data folder, found by model, version, file and hash, in the shape of each endpoint.
-
-Recordings keep the shape they were recorded in. Sample objects are written once, with everything in them, and are cut
-here to what each endpoint of August 2026 shows.
-"""
-
-from __future__ import annotations
+"""CivitAI's models. Recordings keep their fields; samples get the fields of each endpoint of August 2026."""
 
 import json
 import re
@@ -17,14 +11,14 @@ from hub_ui.demo.hubs.content import civitai_hashes
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
 _ENUMS = Path(__file__).with_name("civitai_enums.json")
-# Sample files may leave their hashes and size to the hub, which has the bytes.
+# Placeholders in sample files for hashes and sizes, which are computed from the bytes.
 _LEFT_OPEN = re.compile(r"\{[A-Z0-9]+\}")
 _SIZE_KB = "{SIZEKB}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model object as it lies in the data folder. `is_sample` marks one whose bytes the hub can serve."""
+    """A model object of the data folder. The hub can serve the files of an `is_sample` model."""
 
     id: int
     data: Json
@@ -37,7 +31,7 @@ class Model:
 
     @property
     def is_open(self) -> bool:
-        """Real people's models, and those that are gone, answer 404."""
+        """False for models of real people and for deleted ones, which return 404."""
         return not (self.data.get("poi") or self.is_ghost)
 
 
@@ -52,10 +46,7 @@ class CivitaiStore:
 
     @cached_property
     def by_hash(self) -> Mapping[str, list[tuple[Model, Json]]]:
-        """Every kind of hash, upper case, to the versions that have it, the oldest first.
-
-        Made when first asked for, because it reads every file whose hash the data leaves to the hub.
-        """
+        """Upper-case hashes of all types to their versions, oldest first. Computed lazily because it reads files."""
         index: dict[str, list[tuple[Model, Json]]] = {}
         pairs = _versions(self.models.values())
         for model, version in sorted(pairs, key=lambda pair: str(pair[1].get("publishedAt") or "9")):
@@ -99,7 +90,7 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
 
 
 def with_measures(version: Json, files: Mapping[int, HubFile]) -> Json:
-    """The version with the hashes and sizes that its data leaves to the hub."""
+    """Fills in the hashes and sizes that the data folder leaves open."""
     filled = [_measure_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []]
     return {**version, "files": filled}
 
@@ -114,13 +105,13 @@ def _measure_file(file: Json, known: HubFile | None) -> Json:
     if any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
         found = {f"{{{name.upper()}}}": value for name, value in civitai_hashes(known.digest).items()}
         hashes = {name: found.get(value, value) for name, value in hashes.items()}
-        # A file of its size or format does not have those that are still open.
+        # Files of some sizes and formats have no such hash.
         hashes = {name: value for name, value in hashes.items() if not _LEFT_OPEN.fullmatch(str(value))}
     return {**filled, "hashes": hashes}
 
 
 def _adopt(objects: dict[int, Json], version: Json) -> None:
-    """A recorded version becomes part of its model, or a model of its own."""
+    """Adds a recorded version to its model, or creates the model."""
     number = int(version["modelId"])
     shown = {key: value for key, value in version.items() if key != "model"}
     about = version.get("model") or {}
@@ -165,7 +156,7 @@ _AIR_TYPES = {"LORA": "lora", "LoCon": "lycoris", "DoRA": "dora", "Checkpoint": 
 
 
 def image_level(image: Json) -> int:
-    """The bitmask. Until January 2024 an image carried a word or a boolean instead."""
+    """The level as a bitmask. Until January 2024 images had a word or a boolean instead."""
     level = image.get("nsfwLevel")
     if isinstance(level, int) and level:
         return level
@@ -197,7 +188,7 @@ def model_by_id(model: Model, store: CivitaiStore) -> Json:
 
 
 def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
-    """`/model-versions/:id` and by-hash: the version with its model's name beside it."""
+    """The version with its model's name, as in `/model-versions/:id` and by-hash."""
     recorded = store.recorded_versions.get(int(version["id"]))
     if recorded is not None:
         return {**recorded, "files": with_measures(recorded, store.files)["files"]}
@@ -216,7 +207,7 @@ def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
 
 
 def air(model: Model, version: Json) -> str:
-    """The AIR, whose ecosystem is a root: Pony and Illustrious are `sdxl`. Source: civitai, src/shared/utils/air.ts."""
+    """The AIR, with `sdxl` for Pony and Illustrious. Source: civitai, src/shared/utils/air.ts."""
     base = str(version.get("baseModel", "")).lower()
     roots = {"pony": "sdxl", "illustrious": "sdxl", "noobai": "sdxl", "sdxl": "sdxl", "sd 1": "sd1", "sd 2": "sd2"}
     roots |= {"flux.1": "flux1", "flux.2": "flux2"}
@@ -232,7 +223,7 @@ def _version_in_list(model: Model, version: Json) -> Json:
     kept = _without(version, *_ONLY_BY_VERSION)
     images = []
     for image in version.get("images") or []:
-        # The list has flags in place of the generation data.
+        # The list has flags instead of the generation data.
         flags: Json = dict.fromkeys(("onSite", "minor", "poi"), False)
         meta = image.get("meta") or {}
         flags |= {"hasMeta": bool(meta), "hasPositivePrompt": bool(meta.get("prompt")), "remixOfId": None}

@@ -1,6 +1,4 @@
-"""What a hub serves as a file: bytes of a known length that can be read from anywhere, and its hashes."""
-
-from __future__ import annotations
+"""Content that a hub serves: bytes of a known size, readable from any offset, and their hashes."""
 
 import hashlib
 import json
@@ -43,7 +41,7 @@ def digest(content: Content) -> str:
 
 
 def git_blob_id(data: bytes) -> str:
-    """The name git gives a blob, which the Hugging Face Hub shows as `oid` and as a small file's ETag."""
+    """The git blob id: the Hugging Face Hub's `oid`, and the ETag of a small file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
@@ -83,7 +81,7 @@ class OnDisk:
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """Several contents one after the other: a tar is headers, members and padding."""
+    """Concatenated contents, such as the headers, members and padding of a tar."""
 
     parts: tuple[Content, ...]
 
@@ -110,15 +108,15 @@ class Joined:
         )
 
 
-# Source: civitai/model-scanner, HashTask.cs. A file shorter than twice the offset has no AutoV1.
+# Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
 _AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
-# What safetensors itself takes for a header at most.
+# The limit of the safetensors library.
 _MAX_HEADER = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digest:
-    """Hexadecimal, in lower case. Of a file other than safetensors `header` hashes nothing and `tensors` is None."""
+    """Lower-case hex. For other formats than safetensors, `header` hashes no bytes and `tensors` is None."""
 
     size: int
     sha256: str
@@ -150,7 +148,7 @@ def digest_of(content: Content) -> Digest:
 
 
 def header_bytes(content: Content) -> bytes:
-    """A safetensors file's header with the eight bytes of its length; nothing where the file is of another format."""
+    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
     length = int.from_bytes(content.read(0, 8), "little")
     fits = 0 < length <= min(content.size - 8, _MAX_HEADER)
     start = content.read(0, 8 + length) if fits else b""
@@ -158,7 +156,7 @@ def header_bytes(content: Content) -> bytes:
 
 
 def civitai_hashes(digest: Digest) -> dict[str, str]:
-    """By CivitAI's names, in upper case. Only a safetensors file has an AutoV3."""
+    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3."""
     found = {
         "AutoV1": digest.auto_v1,
         "AutoV2": digest.sha256[:10],
@@ -174,7 +172,7 @@ DTYPE_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
-# Which bits of a random element survive and which are set, so that every float is finite and as small as a weight is.
+# Bits of a random element to keep and to set, so that every float is finite and as small as a weight.
 _FLOAT_BITS = {
     "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
     "F32": (0x81FFFFFF, 0x3C000000), "F64": (0x801FFFFFFFFFFFFF, 0x3F80000000000000),
@@ -183,13 +181,13 @@ _SCALAR_FORMATS = {
     "F16": "<e", "F32": "<f", "F64": "<d", "I8": "<b", "U8": "<B", "I16": "<h", "U16": "<H", "I32": "<i", "U32": "<I",
     "I64": "<q", "U64": "<Q", "BOOL": "<?",
 }  # fmt: skip
-# A multiple of every element size. Tensors repeat it, so a gigabyte streams at the speed of copying memory.
+# A multiple of every element size. Tensors repeat the pattern, which is as fast as copying memory.
 _PATTERN_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """`size` bytes of a repeating pattern: small finite numbers of one dtype."""
+    """A repeating pattern of small finite numbers."""
 
     pattern: bytes
     size: int
@@ -240,7 +238,7 @@ def _pattern(dtype: str, seed: int) -> bytes:
     if dtype not in _FLOAT_BITS:
         return noise
     width = DTYPE_BYTES[dtype]
-    # The whole pattern is masked as one integer, because a Python loop over its elements would take a second.
+    # One large integer, because a Python loop over the elements takes a second.
     keep, always = (
         int.from_bytes(bits.to_bytes(width, "little") * (_PATTERN_BYTES // width), "little")
         for bits in _FLOAT_BITS[dtype]

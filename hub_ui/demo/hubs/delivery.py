@@ -1,9 +1,4 @@
-"""The origin that hands out bytes: signed addresses that expire, public addresses, pictures.
-
-It stands for Cloudflare R2 and Backblaze B2 (CivitAI), the Hub's CDN and replicate.delivery.
-"""
-
-from __future__ import annotations
+"""Signed and public URLs of files, as on CivitAI's R2 and B2 storage, the Hub's CDN and replicate.delivery."""
 
 import hashlib
 import hmac
@@ -33,7 +28,7 @@ _MISSING = b"<Error><Code>NoSuchKey</Code></Error>"
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Addresses are handed out by `sign` and `public`; nothing else is served."""
+    """Serves only the URLs made by `sign` and `public`."""
 
     origin: str
     secret: bytes
@@ -42,7 +37,7 @@ class Delivery:
     public_contents: dict[str, Content] = field(default_factory=dict)
 
     def sign(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
-        """An address good for `lifetime` seconds, which answers 404 where there is no content."""
+        """A URL valid for `lifetime` seconds. Without content it returns 404."""
         if content is not None:
             self.signed_contents[path] = content
         query = {
@@ -75,7 +70,7 @@ class Delivery:
             return _refusal(403, _EXPIRED)
         if path not in self.signed_contents:
             return _refusal(404, _MISSING)
-        # Starlette writes headers in Latin-1; the storages send the UTF-8 of the name.
+        # Starlette encodes headers as Latin-1; the storages send UTF-8.
         disposition = query.get("response-content-disposition", "attachment").encode().decode("latin-1")
         headers = {**_headers(path), "Content-Disposition": disposition}
         return content_answer(request, self.signed_contents[path], headers)
@@ -85,7 +80,7 @@ class Delivery:
 
 
 def _headers(path: str) -> dict[str, str]:
-    """The CDN's ETag is its own, never the sha256 of the file."""
+    """The CDN's ETag is not the file's sha256."""
     return {"ETag": '"' + hashlib.md5(path.encode(), usedforsecurity=False).hexdigest() + '"'}
 
 
@@ -115,11 +110,7 @@ def picture_routes(data: Path) -> list[BaseRoute]:
 def draw_picture(
     prompt: str, *, seed: object = None, lora: str = "", strength: float = 0.0, side: int = 192, form: str = "png"
 ) -> bytes:
-    """Ground and horizon come of prompt and seed, and are the same for the same ones.
-
-    On them shines what the LoRA adds: the larger the stronger it is, of one colour for each LoRA, nothing at 0. A
-    negative strength shades in place of shining.
-    """
+    """Prompt and seed set the background, the LoRA a disc: its colour, its size by strength, black if negative."""
     vivid = _colours(f"{prompt}\n{seed}")
     ground, horizon = (((red + 460) // 3, (green + 460) // 3, (blue + 460) // 3) for red, green, blue in vivid)
     image = Image.new("RGB", (side, side), ground)

@@ -1,7 +1,4 @@
-"""Faults on request: what the real hubs do on a bad day, for whoever asks.
-
-`POST /faults` on any origin takes one fault or a list, `GET` lists those still to come, `DELETE` takes them all back.
-"""
+"""Faults of the real hubs on request: `POST /faults` on any origin adds, `GET` lists and `DELETE` removes them."""
 
 import asyncio
 import json
@@ -27,11 +24,9 @@ _OTHER_ETAG = b'"exchanged"'
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """`match` is searched in the path with its query. Of the requests it hits, the first `skip` pass and the next
-    `times` (None: all) have the fault.
+    """Of the requests whose path and query contain `match`, `skip` pass and the next `times` (None: all) fail.
 
-    A `body` replaces the hub's own error; `truncated` sends a file that is whole by its headers and ends after
-    `after_bytes`; `etag` sends the same bytes as if the file had been exchanged.
+    `body` replaces the hub's error. `truncated` cuts file and headers to `after_bytes`; `etag` changes only the ETag.
     """
 
     kind: str
@@ -57,7 +52,7 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Faults:
-    """The faults still to come. Safe to use from any thread."""
+    """The pending faults. Thread-safe."""
 
     _coming: list[Fault] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
@@ -75,7 +70,7 @@ class Faults:
             return tuple(self._coming)
 
     def take(self, hub: str, path: str) -> tuple[Fault, ...]:
-        """The faults that hit this request, each used up once."""
+        """The faults that apply to this request. Each one is counted as used."""
         with self._lock:
             matching = [fault for fault in self._coming if fault.hits(hub, path)]
             self._coming[:] = [left for fault in self._coming if (left := _used(fault, fault in matching)) is not None]
@@ -106,7 +101,7 @@ def _used(fault: Fault, hit: bool) -> Fault | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Faulty:
-    """An origin with the faults of `faults` in front of it. `stopping` ends every wait, so that a stop is quick."""
+    """Applies `faults` to the requests of an origin. `stopping` ends every wait at once."""
 
     app: ASGIApp
     hub: str
@@ -129,10 +124,7 @@ class Faulty:
             await self.app(scope, receive, send)
 
     async def _wait(self, seconds: float, receive: Receive) -> bool:
-        """Whether anyone is still there after the wait.
-
-        Watching for a client that leaves takes the request's body from the application, so only a hang does it.
-        """
+        """Whether the client is still connected. Only a hang checks, because the check consumes the request body."""
 
         async def disconnect() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -149,7 +141,7 @@ class Faulty:
 
 
 def _instead(fault: Fault, hub: str) -> Response | None:
-    """The answer a fault gives in place of the hub's own, if it does."""
+    """The response that replaces the hub's own, if any."""
     if fault.kind == "html":
         return html_answer("Just a moment...", "Checking your browser before you go on.")
     if fault.kind == "expired":
@@ -182,7 +174,7 @@ def _alter(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
     if fault.kind == "ignore_range":
         return _without(scope, b"range"), send
     if fault.kind == "etag":
-        # Who asks for a part of the file that was there before gets the new one whole.
+        # A range request with the old ETag gets the whole new file.
         is_other = headers.get(b"if-range", _OTHER_ETAG) != _OTHER_ETAG
         return _without(scope, b"if-range", *([b"range"] if is_other else [])), _exchange_etag(send)
     if fault.kind == "cut":
@@ -195,12 +187,12 @@ def _alter(fault: Fault, scope: Scope, send: Send) -> tuple[Scope, Send]:
 
 
 def _without(message: Any, *names: bytes) -> Any:
-    """A scope or a message without some of its headers."""
+    """The scope or message without these headers."""
     return {**message, "headers": [(name, value) for name, value in message["headers"] if name.lower() not in names]}
 
 
 def _cut(send: Send, left: int) -> Send:
-    """Passes on `left` bytes of the body and then nothing: the server sees an unfinished answer and hangs up."""
+    """Sends only `left` bytes of the body, so the server closes the unfinished response."""
 
     async def cut(message: Message) -> None:
         nonlocal left
@@ -218,7 +210,7 @@ def _cut(send: Send, left: int) -> Send:
 
 
 def _change_bytes(send: Send) -> Send:
-    """Changes the last byte of each piece of the body: the length stays, the sha256 does not."""
+    """Changes the last byte of each chunk: same length, different sha256."""
 
     async def change(message: Message) -> None:
         if body := message.get("body", b""):
@@ -239,13 +231,13 @@ def _exchange_etag(send: Send) -> Send:
 
 
 def _slow_down(send: Send, rate: int) -> Send:
-    """As a server that allows each connection so many bytes a second."""
+    """Limits the connection to `rate` bytes a second."""
     until = 0.0
 
     async def slow_down(message: Message) -> None:
         nonlocal until
         body = message.get("body", b"")
-        # In pieces of a tenth of a second, so that bytes come steadily.
+        # Ten chunks a second keep the stream steady.
         step = max(rate // 10, 1)
         for at in range(0, len(body) or 1, step):
             last = at + step >= len(body)
@@ -259,7 +251,7 @@ def _slow_down(send: Send, rate: int) -> Send:
 
 
 def _truncate(send: Send, size: int) -> Send:
-    """The file as if it had only `size` bytes: the lengths in the headers are those of the short one."""
+    """Sends the first `size` bytes as if they were the whole file, with matching headers."""
     left = 0
 
     async def truncate(message: Message) -> None:

@@ -1,6 +1,4 @@
-"""The data folder: recordings and sample objects as files, one naming rule for each kind."""
-
-from __future__ import annotations
+"""The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files."""
 
 import gzip
 import json
@@ -17,10 +15,7 @@ from hub_ui.demo.hubs.content import Content, Digest, InMemory, OnDisk, digest_o
 
 @dataclass(frozen=True, kw_only=True)
 class Origins:
-    """One origin a hub, and one that stands for the hubs' content delivery networks.
-
-    Their ports differ: a client that keeps its token on a redirect to `delivery` leaks it, as on the real hubs.
-    """
+    """A client that keeps its token on a redirect to `delivery`, the hubs' CDN, leaks it as on the real hubs."""
 
     huggingface: str
     civitai: str
@@ -35,7 +30,7 @@ class Origins:
         }
 
     def fill(self, text: str) -> str:
-        """Sample data names the origins by placeholders, because ports are only known once the hubs run."""
+        """Replaces the placeholders for origins, whose ports are known only once the hubs run."""
         for name, url in {**self.as_env(), "DELIVERY": self.delivery}.items():
             text = text.replace("{" + name + "}", url)
         return text
@@ -43,18 +38,18 @@ class Origins:
 
 Json = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent
-# What `hub-ui demo` serves; demo/build/samples writes it.
+# Written by demo/build/samples.
 SAMPLES = PACKAGE / "data" / "samples"
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d(?=T\d\d:\d\d)")
 
 
 class DataFolderError(ValueError):
-    """The data folder says something that cannot be served."""
+    """The data folder is invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubFile:
-    """A file; its `access` is None, "login", "gated", "paid", "disabled", "removed" or "archived"."""
+    """`access` is None, "login", "gated", "paid", "disabled", "removed" or "archived"."""
 
     content: Content
     access: str | None = None
@@ -66,7 +61,7 @@ class HubFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may sign in and who was let in. Without a list of tokens any non-empty token is a valid sign-in."""
+    """The valid tokens and what each may access. Without a list, any non-empty token is valid."""
 
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -80,14 +75,14 @@ class Access:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFolder:
-    """`today` is the day to which the dates of samples are moved."""
+    """Sample dates are shifted to `today`."""
 
     path: Path
     origins: Origins
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def text(self, path: Path) -> str:
-        """The text with the origins filled in, its line ends as they are."""
+        """The text with the origins filled in. Line endings are unchanged."""
         text = self.origins.fill(path.read_bytes().decode("utf-8"))
         if not self.age:
             return text
@@ -95,7 +90,7 @@ class DataFolder:
 
     @cached_property
     def age(self) -> timedelta:
-        """How long ago samples were written, whose dates count back from that day; zero for recordings."""
+        """The time by which sample dates are shifted. Zero for recordings."""
         path = self.path / "dates.json"
         if not path.is_file():
             return timedelta()
@@ -112,7 +107,7 @@ class DataFolder:
             yield path, self.json(path)
 
     def objects(self, pattern: str) -> Iterator[Json]:
-        """The files of that name that hold one JSON object, in the order of their names."""
+        """The matching files that contain one JSON object, sorted by name."""
         return (data for _, data in self.each(pattern) if isinstance(data, dict))
 
     def optional(self, name: str, otherwise: Any) -> Any:
@@ -133,11 +128,11 @@ class DataFolder:
         )
 
     def deletions(self, hub: str) -> frozenset[str]:
-        """Gone from lists and from everywhere else."""
+        """Deleted everywhere, lists included."""
         return frozenset(map(str, self.optional("deleted.json", {}).get(hub, [])))
 
     def ghosts(self, hub: str) -> frozenset[str]:
-        """Still in lists, as on a page that a cache kept, but gone when opened."""
+        """Deleted but still in lists, as on a cached page."""
         return frozenset(map(str, self.optional("deleted.json", {}).get("ghosts", {}).get(hub, [])))
 
     def hub_file(self, spec: Mapping[str, Any]) -> HubFile:
@@ -159,7 +154,7 @@ class DataFolder:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """`name` inside `folder`, or an error: a data folder from elsewhere must not serve the rest of the disk."""
+    """Raises DataFolderError for a path outside `folder`: a foreign data folder must not serve the rest of the disk."""
     try:
         path = (folder / name).resolve()
         is_file = path.is_file()

@@ -1,6 +1,4 @@
-"""The Hugging Face Hub's wire format: what huggingface_hub and plain clients ask about models."""
-
-from __future__ import annotations
+"""The model endpoints of the Hugging Face Hub that huggingface_hub and plain HTTP clients call."""
 
 import mimetypes
 from collections.abc import Callable, Iterable, Sequence
@@ -101,7 +99,7 @@ def _sibling_with_blob(file: RepoFile) -> Json:
 
 
 def tree_entries(commit: Commit, under: str, *, recursive: bool) -> list[RepoFile | str]:
-    """Files, and folders as their paths, below the folder `under`."""
+    """Files, and the paths of folders, below `under`."""
     prefix = f"{under}/" if under else ""
     files = [file for path, file in commit.files.items() if path.startswith(prefix)]
     parents = {str(folder) for file in files for folder in PurePosixPath(file.path).parents}
@@ -221,7 +219,7 @@ class HuggingFaceHub:
             known = {each if isinstance(each, str) else each.path: each for each in tree}
             return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
 
-        # In a thread, because a file's hash may have to be computed first.
+        # In a thread, because it may have to hash the file.
         return json_answer(await run_in_threadpool(entries))
 
     def resolve(self, request: Request) -> Response:
@@ -258,7 +256,7 @@ class HuggingFaceHub:
         return repo, commit, commit.files[path]
 
     def _split(self, repo: Repo, rest: str) -> tuple[Commit, str]:
-        """`REVISION/PATH`: a revision may hold slashes (`refs/pr/1`), and arrives with them unquoted."""
+        """Splits `REVISION/PATH`. A revision may contain unquoted slashes (`refs/pr/1`)."""
         names = [name for name in repo.refs if rest == name or rest.startswith(name + "/")]
         parts = rest.split("/")
         revision = max(names, key=len) if names else "/".join(parts[: 3 if parts[0] == "refs" else 1])
@@ -268,7 +266,7 @@ class HuggingFaceHub:
         self._check_token(request)
         repo = self.store.repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
         if repo is None or repo.is_ghost or repo.access == "removed":
-            # The Hub does not tell an anonymous caller whether a repository is missing or private.
+            # For anonymous callers, missing and private repositories look the same.
             if not bearer(request):
                 raise _refusal(401, "Invalid username or password.", "RepoNotFound")
             raise _refusal(404, "Repository not found", "RepoNotFound")
@@ -300,7 +298,7 @@ class HuggingFaceHub:
 
 
 def _page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
-    """One page, with a Link header built from the address that was called, as the Hub does it."""
+    """One page, with a Link header built from the request URL, as on the Hub."""
     query = request.query_params
     offset, limit = read_opaque(query.get("cursor")), natural(query.get("limit", str(_MAX_PAGE)))
     if offset is None or limit is None:
@@ -319,7 +317,7 @@ def _commit_header(commit: Commit) -> dict[str, str]:
 
 
 def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
-    # A path may hold what a header cannot.
+    # Paths may contain characters that are invalid in headers.
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text.strip())
     sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}
     if "Entry not found" in text:

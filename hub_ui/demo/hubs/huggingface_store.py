@@ -1,6 +1,4 @@
-"""Hugging Face repositories of a data folder, with their cards and the filters of `/api/models`."""
-
-from __future__ import annotations
+"""Hugging Face repositories and model cards of a data folder, and the filters of `/api/models`."""
 
 import hashlib
 import re
@@ -16,8 +14,7 @@ from starlette.datastructures import QueryParams
 from hub_ui.demo.hubs.content import CHUNK, Content, InMemory, git_blob_id
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
-# Only at the start: cards use `---` for rules further down as well. A card of the diffusers scripts begins with a
-# blank line.
+# Only at the start, where diffusers scripts leave a blank line: further down `---` is a horizontal rule.
 _FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
@@ -34,11 +31,7 @@ def front_matter(card: str) -> Json:
 
 
 def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
-    """The tags of a model, in the Hub's order.
-
-    Source: hub-docs, docs/hub/model-cards.md: `base_model` becomes `base_model:X` and, with the relation written or
-    inferred, `base_model:adapter:X`.
-    """
+    """In the Hub's order, with `base_model:X` and `base_model:adapter:X`. Source: hub-docs, docs/hub/model-cards.md."""
     formats = ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
     tags = [*_texts(data.get("library_name")), *formats, *_texts(data.get("pipeline_tag"))]
     tags += _texts(data.get("tags"))
@@ -57,7 +50,7 @@ def relation(data: Json) -> str:
 
 
 def base_models(data: Json) -> Json | None:
-    """The `baseModels` field of `expand=baseModels`."""
+    """The field of `expand=baseModels`."""
     bases = _texts(data.get("base_model"))
     return {"relation": relation(data), "models": [{"id": base} for base in bases]} if bases else None
 
@@ -79,7 +72,7 @@ _LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx
 
 @dataclass(frozen=True, kw_only=True)
 class RepoFile:
-    """A file of a commit. A recording often names files whose bytes are not there: `content` is None then."""
+    """A file of a commit. `content` is None if a recording lists the file without its bytes."""
 
     path: str
     content: Content | None = None
@@ -102,7 +95,7 @@ class RepoFile:
 
     @property
     def pointer(self) -> bytes:
-        """What git holds in place of a large file. Source: the Git LFS specification, version 1."""
+        """The Git LFS pointer. Source: the Git LFS specification, version 1."""
         return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
 
     @cached_property
@@ -124,7 +117,7 @@ class Commit:
 
 @dataclass(frozen=True, kw_only=True)
 class Repo:
-    """`commits` run from the newest; the first is `main`."""
+    """`commits` are newest first; the first is `main`."""
 
     id: str
     info: Json
@@ -179,10 +172,7 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """What the data folder's files say of one repository.
-
-    `card_hash` is taken before the origins are filled in, so that a commit is the same whatever the ports are.
-    """
+    """The files on one repository. `card_hash` ignores the origins, so that commits do not depend on ports."""
 
     name: str
     info: Json
@@ -242,7 +232,7 @@ def _stable_hex(*parts: bytes) -> str:
 
 
 def _describe(known: _Known, newest: Commit) -> Json:
-    """What the Hub says about a repository of which only files are known."""
+    """The model object of a repository of which only files are known."""
     name, readme = known.name, newest.files.get(CARD)
     written = readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else ""
     text = written if known.history.get("commits") else known.card or written
@@ -262,7 +252,7 @@ def _describe(known: _Known, newest: Commit) -> Json:
     }
 
 
-# The Hub sorts downwards only.
+# The Hub sorts in descending order only.
 SORTS = ("createdAt", "downloads", "lastModified", "likes", "trendingScore")
 EXPANDED = frozenset({
     "author", "baseModels", "cardData", "childrenModelCount", "config", "createdAt", "disabled", "downloads",
@@ -276,7 +266,7 @@ _BOUND = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,15})?)([KMBT]?)")
 
 
 def problem(query: QueryParams) -> str | None:
-    """What the Hub refuses, rather than to answer with a list of something else."""
+    """The error message for parameters that the Hub rejects."""
     if query.get("sort", SORTS[0]) not in SORTS:
         return f"Invalid sort parameter: {query['sort']}"
     unknown = [name for name in query.getlist("expand") if name not in EXPANDED]
@@ -290,14 +280,14 @@ def problem(query: QueryParams) -> str | None:
 
 
 def matches(repo: Repo, query: QueryParams) -> bool:
-    """Different filters are ANDed. Of the repeatable ones `filter` is ANDed too, and the others ORed."""
+    """Filters are ANDed. So are several values of `filter`; those of other filters are ORed."""
     if repo.access == "removed" and not repo.is_ghost:
         return False
     return all(holds(repo, query.getlist(name)) for name, holds in _FILTERS.items() if name in query)
 
 
 def sort_key(query: QueryParams) -> Callable[[Repo], Any]:
-    """The key that puts the highest first, by `trendingScore` unless told."""
+    """A descending sort key, `trendingScore` by default."""
     field = query.get("sort", "trendingScore")
 
     def key(repo: Repo) -> tuple[float, str]:
@@ -310,7 +300,7 @@ def sort_key(query: QueryParams) -> Callable[[Repo], Any]:
 
 
 def _has_tags(repo: Repo, values: Sequence[str]) -> bool:
-    """Task and library count as tags, whether or not they are among them."""
+    """Task and library count as tags too."""
     known = [*repo.info.get("tags", []), repo.info.get("pipeline_tag"), repo.info.get("library_name")]
     tags = {str(tag).lower() for tag in known if tag}
     return all(part.lower() in tags for value in values for part in value.split(",") if part)
@@ -324,14 +314,14 @@ def _is_gated(repo: Repo, values: Sequence[str]) -> bool:
 
 
 def _runs_in(repo: Repo, values: Sequence[str]) -> bool:
-    """Of the apps that the Hub knows, these open LoRAs. Source: huggingface.js, packages/tasks/src/local-apps.ts."""
+    """The Hub's apps that open LoRAs. Source: huggingface.js, packages/tasks/src/local-apps.ts."""
     is_picture, is_lora = repo.info.get("pipeline_tag") == "text-to-image", "lora" in repo.info.get("tags", [])
     apps = {"diffusionbee": is_picture, "drawthings": is_picture or is_lora, "jellybox": is_picture or is_lora}
     return repo.info.get("library_name") == "diffusers" and any(apps.get(name, False) for name in values)
 
 
 def _providers(repo: Repo) -> set[str]:
-    """Who serves it now. The mapping is an object by provider for one model, and a list in lists."""
+    """The live inference providers. The mapping is an object for one model, an array in lists."""
     mapping = repo.info.get("inferenceProviderMapping") or {}
     entries = mapping.items() if isinstance(mapping, dict) else ((each.get("provider"), each) for each in mapping)
     return {str(name) for name, entry in entries if entry.get("status") == "live"}
@@ -356,7 +346,7 @@ def _bounds(text: str) -> tuple[float, float] | None:
 
 _FILTERS: Mapping[str, Callable[[Repo, Sequence[str]], bool]] = {
     "filter": _has_tags,
-    # The search reads the id only.
+    # The Hub searches only the id.
     "search": lambda repo, values: all(word in repo.id.lower() for word in values[-1].lower().split()),
     "author": lambda repo, values: values[-1].lower() == repo.author.lower(),
     "pipeline_tag": lambda repo, values: repo.info.get("pipeline_tag") == values[-1],

@@ -1,4 +1,4 @@
-"""Replicate's wire format: models, versions, predictions, trainings, and the public weights of a fine-tune."""
+"""Replicate's API: models, versions, predictions, trainings and the public weights of fine-tunes."""
 
 import base64
 import re
@@ -31,7 +31,7 @@ _PAGE = 25
 _HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
 _WAIT = re.compile(r"\bwait\b(=\d+)?")
 _ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
-# No webhook is ever called; the key has the form of a real one.
+# In the format of a real secret; no webhook is ever called.
 _WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"local hub, local hub, local").decode()
 _MODEL_FIELDS = (
     "owner", "name", "visibility", "hardware", "description", "github_url", "paper_url", "license_url",
@@ -42,7 +42,7 @@ _MODEL_INPUT: Json = {
     "properties": {name: {"type": "string", "nullable": position > 3} for position, name in enumerate(_MODEL_FIELDS)},
 }
 _MODEL_VERSION: Json = {"openapi_schema": {"components": {"schemas": {"Input": _MODEL_INPUT}}}}
-# What can be named when a model is made, whatever a recording of the list has.
+# Valid for a new model, even if a recorded list lacks it.
 _HARDWARE = {"cpu", "gpu-t4", "gpu-l40s", "gpu-a100-large", "gpu-h100"}
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -82,7 +82,7 @@ class ReplicateHub:
             self._api("/v1/files/{file_id}/download", self.file_bytes),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
-            # Streams lie on another host than the API, whose addresses nobody guesses; they ask for no token.
+            # No token: the real streams are on another host, at URLs that cannot be guessed.
             Route("/v1/streams/{run_id}", self.stream, methods=["GET"]),
             Route("/{owner}/{name}/_weights", self.weights, methods=["GET"]),
             Route("/{owner}/{name}/versions/{version}/_weights", self.weights, methods=["GET"]),
@@ -90,13 +90,13 @@ class ReplicateHub:
         ]
 
     def publish(self) -> None:
-        """Puts the tar of every fine-tune at its lasting address."""
+        """Serves the tar of every fine-tune at its permanent URL."""
         for name, file in self.store.weights.items():
             self.delivery.public(tar_path(name), model_tar(file.content))
 
     async def models(self, request: Request) -> Response:
         params = request.query_params
-        # The JavaScript client sends the text in quotes, as JSON.
+        # The JavaScript client sends a JSON string.
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else params.get("query", "")
         models = self._find(text)
@@ -149,11 +149,11 @@ class ReplicateHub:
         return json_answer({**found, "models": [model for model in named if model is not None]})
 
     async def deployments(self, request: Request) -> Response:
-        """The account here has none."""
+        """Always empty."""
         return self._page(request, [])
 
     async def create_model(self, request: Request) -> Response:
-        """Nobody makes models for others; the account here owns whatever the data folder brings."""
+        """Only for the local account, which owns all models of the data folder."""
         body = await _body(request)
         if wrong := problems(_MODEL_VERSION, body):
             raise RefusalError(refusal_of(wrong))
@@ -260,11 +260,11 @@ class ReplicateHub:
         return html_answer(full_name(model), "This page stands for the model's page on Replicate.")
 
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
-        """The model and version of a prediction. Only official models run without a version."""
+        """The model and version to run. Only official models run without a version."""
         named = body.get("version", "")
         if "owner" in request.path_params or (isinstance(named, str) and self.store.model(named) is not None):
             found = self._model(request) if "owner" in request.path_params else self.store.model(named) or {}
-            # Older recordings don't say of a model whether it is official.
+            # Older recordings lack `is_official`.
             if found.get("is_official") is False:
                 raise _not_found()
             return full_name(found), "hidden"
@@ -310,7 +310,7 @@ class ReplicateHub:
         return list(filter(matches, self.store.models.values()))
 
     def _api(self, path: str, handler: Handler, *methods: str) -> Route:
-        """A route of the API: every call needs a token, public lists included."""
+        """Every API route needs a token, public lists too."""
 
         async def endpoint(request: Request) -> Response:
             if not self.store.access.is_signed_in("replicate", bearer(request)):
@@ -325,7 +325,7 @@ class ReplicateHub:
         return Route(path, endpoint, methods=list(methods) or ["GET"])
 
     def _page(self, request: Request, items: Sequence[Json], size: int = _PAGE, query: str = "") -> Response:
-        """One page. The text of a search goes into the cursor's address, because a GET follows a QUERY."""
+        """The next page's URL contains the search text, because clients follow a QUERY with a GET."""
         offset = read_opaque(request.query_params.get("cursor"))
         if offset is None:
             raise _refusal(400, "Invalid cursor")

@@ -1,6 +1,4 @@
-"""Predictions and trainings of the local hub: each starts, works for a moment with a bar in its logs, and is over."""
-
-from __future__ import annotations
+"""Simulated predictions and trainings, with a progress bar in their logs."""
 
 import asyncio
 import base64
@@ -33,7 +31,7 @@ _OVER = ("succeeded", "failed", "canceled", "aborted")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """`output` is asked for once, when the run ends well: a run that was cancelled has made nothing."""
+    """`output` is called once, when the run succeeds; a cancelled run has no output."""
 
     data: Json
     output: Callable[[str], object]
@@ -44,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """Runs of one kind, `predictions` or `trainings`: the recorded ones, and those made since."""
+    """Recorded and new runs of one `kind`, `predictions` or `trainings`."""
 
     kind: str
     origin: str
@@ -65,7 +63,7 @@ class Runs:
         error: str | None = None,
         logs: Sequence[str] = (),
     ) -> Json:
-        """With an `error` it fails. `finished`: it is over at once, as for a client that waits."""
+        """The run fails with `error`. A `finished` run ends at once, as for a client that waits."""
         run_id = "".join(secrets.choice("abcdefghjkmnpqrstvwxyz0123456789") for _ in range(26))
         url = f"{self.origin}/v1/{self.kind}/{run_id}"
         urls = {"get": url, "cancel": f"{url}/cancel"}
@@ -104,12 +102,12 @@ class Runs:
             return {**run.data, "status": "processing", "started_at": started, "logs": logs}
 
     def settle(self) -> None:
-        """Ends those whose time has come, so that what they make is there before anyone asks about the run itself."""
+        """Ends all runs that are due, so that their output exists before clients request the run."""
         for run_id in list(self.made):
             self.get(run_id)
 
     def cancel(self, run_id: str) -> Json | None:
-        """A run that is over stays as it is."""
+        """A run that has ended is unchanged."""
         with self._lock:
             data = self.get(run_id)
             if data is None or data["status"] in _OVER:
@@ -122,7 +120,7 @@ class Runs:
             return canceled
 
     def all(self) -> list[Json]:
-        """The newest first."""
+        """Newest first."""
         found = [self.get(run_id) for run_id in {**self.recorded, **self.made}]
         return sorted((data for data in found if data), key=lambda data: str(data["created_at"]), reverse=True)
 
@@ -139,7 +137,7 @@ class Runs:
 
 
 def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
-    """Lines of a bar as tqdm draws it, at most `shown` of them."""
+    """At most `shown` lines of a tqdm progress bar."""
     at = sorted({round(steps * i / min(steps, shown)) for i in range(min(steps, shown) + 1)})
     return [
         f"{name}{done * 100 // steps:3d}%|{'█' * (done * 10 // steps):<10}| {done}/{steps} [00:01<00:01]" for done in at
@@ -159,10 +157,7 @@ _REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
 
 
 def stream_answer(run: Callable[[], Json | None]) -> Response:
-    """A prediction, as `run` returns it now, as server-sent events.
-
-    Source: replicate.com/docs/topics/predictions/streaming: events `output`, `error` and `done`.
-    """
+    """Server-sent events `output`, `error` and `done`. Source: replicate.com/docs/topics/predictions/streaming."""
 
     async def events() -> AsyncIterator[str]:
         while (data := run()) is not None and data["status"] in ("starting", "processing"):
@@ -200,8 +195,8 @@ class Files:
     uploaded: dict[str, Uploaded] = field(default_factory=dict)
 
     async def add(self, request: Request) -> Json | None:
-        """From a multipart body, its part `content`; None for any other body, or one that is too large."""
-        # Starlette reads forms with python-multipart, which comes with Gradio.
+        """Stores the multipart part `content`. None for any other body, or one that is too large."""
+        # Starlette needs python-multipart here, which Gradio installs.
         async with request.form(max_part_size=MOST_BYTES) as form:
             part = form.get("content")
             if not isinstance(part, UploadFile):
@@ -232,7 +227,7 @@ class Files:
         return [file.data for file in reversed(self.uploaded.values())]
 
     def of(self, url: object) -> InMemory | None:
-        """The bytes of a file that an input names by its address here."""
+        """The uploaded file with that URL."""
         prefix = f"{self.origin}/v1/files/"
         file = self.uploaded.get(str(url).removeprefix(prefix)) if str(url).startswith(prefix) else None
         return file.content if file else None
@@ -244,7 +239,7 @@ _UNREAD = (
 )
 _UNSAFE = "NSFW content detected. Try running it again, or try a different prompt."
 _WIDTH = 3072
-# Where a schema sets no bounds.
+# Used if a schema has no bounds.
 _MOST_PICTURES, _MOST_RANK = 16, 128
 _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
@@ -256,7 +251,7 @@ class Making:
     files: Files
 
     def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        """As many as asked for, in the file format asked for; a model that has no such input answers PNG."""
+        """The URLs of the images. Models without an `output_format` return PNG."""
         told = self._inputs(version, inputs)
         form, prompt = _read(told, "output_format", "png"), _read(told, "prompt", "")
         lora = _read(told, "lora_weights", "") or _read(told, "hf_lora", "") or model
@@ -269,7 +264,7 @@ class Making:
         return urls
 
     def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
-        """What goes wrong once the model runs, though its input was of the right form."""
+        """The error of a run whose input passed the schema."""
         told = self._inputs(version, inputs)
         if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
@@ -281,7 +276,7 @@ class Making:
         return [f"Using seed: {told.get('seed', 0)}", *bars(max(int(_number(told, "num_inference_steps", 20)), 1))]
 
     def training_failure(self, inputs: Json) -> str | None:
-        """Only of pictures that lie here: an address elsewhere is not asked."""
+        """Checks only uploaded files; other URLs are not requested."""
         zipped = self.files.of(inputs.get("input_images"))
         if zipped is None:
             return None
@@ -299,7 +294,7 @@ class Making:
         return [*start, *bars(max(steps, 1), name="flux_train_replicate: ")]
 
     def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
-        """A new version of the destination, which from now on is its latest, with weights of the rank asked for."""
+        """Adds the destination's latest version, with weights of rank `lora_rank`."""
         told = self._inputs(trainer, inputs, "TrainingInput")
         rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generate_safetensors(
@@ -325,7 +320,7 @@ class Making:
 
 
 def _read(told: Json, name: str, otherwise: str) -> str:
-    """A model may have an input of that name and of another type."""
+    """A model may define this input with another type."""
     value = told.get(name)
     return value if isinstance(value, str) else otherwise
 
@@ -336,5 +331,5 @@ def _number(told: Json, name: str, otherwise: float) -> float:
 
 
 def tar_path(name: str) -> str:
-    """`OWNER/NAME:HASH` -> the tar's address on the delivery origin."""
+    """The path of `OWNER/NAME:HASH` on the delivery origin."""
     return f"/replicate/{name.replace(':', '/')}/trained_model.tar"

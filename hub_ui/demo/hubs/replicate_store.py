@@ -1,6 +1,4 @@
-"""Replicate models, versions, predictions and trainings of a data folder, and the check of inputs by a schema."""
-
-from __future__ import annotations
+"""Replicate's models, versions, predictions and trainings, and the validation of inputs by schema."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +36,7 @@ EMPTY_MODEL: Json = {
 }
 _URI: Json = {"type": "string", "format": "uri"}
 _TEXT: Json = {"type": "string"}
-# What a runner makes an address of a LoRA into something to download from.
+# The LoRA URLs that a runner can download.
 _LOADED = (
     re.compile(r"(https?://)?huggingface\.co/[^/]+/[^/]+(/[^/]+\.safetensors)?/?"),
     re.compile(r"(https?://)?civitai\.com/models/\d+(/[^/?]+)?/?"),
@@ -71,12 +69,12 @@ def official() -> dict[str, Json]:
 
 
 def loads(address: object) -> bool:
-    """Whether a runner finds a LoRA in that text. It does not read the mature domain civitai.red."""
+    """Whether a runner can download a LoRA from this URL. It rejects the mature domain civitai.red."""
     return isinstance(address, str) and any(form.fullmatch(address) for form in _LOADED)
 
 
 def fine_tune_version(version_id: str, made: str, trainer: Mapping[str, Any]) -> Json:
-    """What a training makes takes the inputs of its trainer, and trains nothing."""
+    """The version that a training creates. It has the trainer's inputs but cannot train."""
     schema = trainer.get("openapi_schema") or {}
     schemas = (schema.get("components") or {}).get("schemas") or {}
     kept = {name: value for name, value in schemas.items() if not name.startswith("Training")}
@@ -175,7 +173,7 @@ _PROGRESS = {"starting": 0, "processing": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicateStore:
-    """`models` by `owner/name`. The account of the local hub owns them all, so private ones are listed, too."""
+    """`models` by `owner/name`. The local account owns them all, so private ones are listed too."""
 
     models: dict[str, Json]
     versions: dict[str, dict[str, Json]]
@@ -197,7 +195,7 @@ class ReplicateStore:
         return latest if latest.get("id") == version_id else self.loose_versions.get(version_id)
 
     def model(self, name: str) -> Json | None:
-        """Also one that is in no list."""
+        """Also finds unlisted models."""
         return self.models.get(name) or self.unlisted.get(name)
 
     def model_of(self, version_id: str) -> str | None:
@@ -210,7 +208,7 @@ class ReplicateStore:
         self.versions[full_name(model)] = {}
 
     def add_version(self, name: str, version: Json, weights: HubFile) -> None:
-        """As the latest of a model."""
+        """Adds the latest version of a model."""
         self.models[name] = {**self.models[name], "latest_version": version}
         self.versions.setdefault(name, {})[str(version["id"])] = version
         self.weights[f"{name}:{version['id']}"] = weights
@@ -218,8 +216,7 @@ class ReplicateStore:
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
     deleted = folder.deletions("replicate")
-    # Later recordings of a model replace earlier ones, and those of one model what a list says of it; the versions of
-    # all stay readable.
+    # Later recordings of a model replace earlier ones and list entries; the versions of all remain available.
     patterns = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
     pages = [page.get("results") or page.get("models") or [] for each in patterns for page in folder.objects(each)]
     found = [*chain.from_iterable(pages), *folder.objects("replicate_model_*.json")]
@@ -250,12 +247,12 @@ def full_name(model: Mapping[str, Any]) -> str:
 
 
 def _is_model(data: object) -> bool:
-    """A collection may name its models instead."""
+    """A collection may contain names instead of model objects."""
     return isinstance(data, dict) and bool(data.get("owner") and data.get("name"))
 
 
 def _latest(objects: Iterable[Json]) -> dict[str, Json]:
-    """Of several recordings of one id, the one that came furthest."""
+    """For each id, the recording with the most progress."""
     found: dict[str, Json] = {}
     for data in objects:
         if "id" not in data:
@@ -268,7 +265,7 @@ def _latest(objects: Iterable[Json]) -> dict[str, Json]:
 def _versions(
     folder: DataFolder, models: list[Json], runs: list[Json], known: Mapping[str, Json]
 ) -> tuple[dict[str, dict[str, Json]], Mapping[str, Json]]:
-    """The versions of each model, and those of which no recording says whose they are."""
+    """The versions by model, and the versions whose model is unknown."""
     owned: dict[str, dict[str, Json]] = {name: {} for name in known}
     for model in models:
         if version := model.get("latest_version"):
@@ -283,7 +280,7 @@ def _versions(
     return owned, loose
 
 
-# The wording is the one of gojsonschema, seen in Replicate's answers.
+# The messages of gojsonschema, which Replicate returns.
 _BOUNDS: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
     ("minimum", "number_gte", "Must be greater than or equal to {}", lambda value, least: value >= least),
     ("maximum", "number_lte", "Must be less than or equal to {}", lambda value, most: value <= most),
@@ -307,7 +304,7 @@ def schemas_of(version: Mapping[str, Any] | None) -> Json:
 
 
 def problems(version: Mapping[str, Any] | None, inputs: object, schema: str = "Input") -> list[Problem]:
-    """What is wrong with each field: its kind, where, and a sentence. Inputs that the model doesn't know are let by."""
+    """The kind, field and message of each validation error. Unknown inputs are ignored."""
     if not isinstance(inputs, dict):
         return [_wrong_type("input", "object", inputs)]
     schemas = schemas_of(version)
@@ -324,10 +321,7 @@ def problems(version: Mapping[str, Any] | None, inputs: object, schema: str = "I
 def read_inputs(
     version: Mapping[str, Any] | None, inputs: Json, *, otherwise: Mapping[str, Any], schema: str = "Input"
 ) -> Json:
-    """What a model reads: the inputs that its schema knows, and the defaults of the others.
-
-    A recording may lack the schema; then the one of the version `otherwise` stands in for it.
-    """
+    """The known inputs, with defaults. The schema of `otherwise` is used if a recording has none."""
     schemas = schemas_of(version if schema in schemas_of(version) else otherwise)
     fields = schemas[schema].get("properties") or {}
     given = {**{name: field.get("default") for name, field in fields.items()}, **inputs}
@@ -364,7 +358,7 @@ def _wrong_type(where: str, expected: str, value: object) -> Problem:
 
 
 def _kinds(value: object) -> tuple[str, ...]:
-    """The JSON types that a value has, the narrowest first: 2.0 is an integer, too."""
+    """The JSON types of a value, narrowest first: 2.0 is also an integer."""
     if isinstance(value, bool) or value is None:
         return ("null",) if value is None else ("boolean",)
     if isinstance(value, int | float):

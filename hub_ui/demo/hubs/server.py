@@ -1,4 +1,4 @@
-"""The local hubs as running servers: three hubs and their delivery, each an origin of its own on loopback."""
+"""Runs the three local hubs and their delivery origin on loopback, each on its own port."""
 
 import asyncio
 import secrets
@@ -27,13 +27,13 @@ from hub_ui.demo.hubs.replicate_store import load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0
-# Puts something in front of an origin, which it is told by name.
+# Wraps the application of an origin, by name.
 Around = Callable[[str, ASGIApp], ASGIApp]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubEndpoints(Origins):
-    """Where the running hubs answer, and the faults they are asked for."""
+    """The origins of the running hubs, and their pending faults."""
 
     faults: Faults
 
@@ -47,11 +47,9 @@ def running_hubs(
     around: Around | None = None,
     run_seconds: float = SECONDS,
 ) -> Iterator[HubEndpoints]:
-    """Serves the hubs from `data` until the block ends.
+    """Hugging Face uses `port` (0: free ports); CivitAI, Replicate and the delivery use the next three.
 
-    A `port` other than 0 is Hugging Face's; CivitAI, Replicate and the delivery take the three after it. `around` sees
-    every request as it comes in and every answer as it leaves, faults included. A prediction on Replicate takes
-    `run_seconds`, and so does a training.
+    `around` wraps each origin, outside its faults. Predictions and trainings on Replicate take `run_seconds`.
     """
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_bind(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
@@ -63,7 +61,7 @@ def running_hubs(
 
 
 def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECONDS) -> Mapping[str, ASGIApp]:
-    """The four applications, without any fault in front of them."""
+    """The four applications, without faults."""
     folder = DataFolder(path=data, origins=endpoints)
     delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
     huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
@@ -78,7 +76,7 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
         making=Making(store=store, delivery=delivery, files=files),
     )
     replicate.publish()
-    # Faults are asked for on any origin, because another process is told only the hubs' own.
+    # Every origin serves `/faults`, because other processes know only the hubs' URLs.
     everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
     routes = (huggingface.routes(), civitai.routes(), replicate.routes(), delivery.routes())
     return {
@@ -88,7 +86,7 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    # With the protocol named, asyncio sets TCP_NODELAY; without, every answer waits some 40 ms for an acknowledgement.
+    # asyncio sets TCP_NODELAY only with IPPROTO_TCP; otherwise responses wait about 40 ms for an ACK.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
@@ -99,7 +97,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def _run_servers(
     apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults, around: Around
 ) -> Iterator[None]:
-    """Runs the servers of all origins on one event loop, in a thread of their own."""
+    """Runs all servers on one event loop in one thread."""
     started, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
@@ -131,7 +129,7 @@ def _run_servers(
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
-    """Quiet, because a cut connection is a fault that was asked for; and quick to stop."""
+    """Without logs, because `cut` faults close connections on purpose, and quick to stop."""
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="critical", log_config=None,
         timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,
