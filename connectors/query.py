@@ -65,8 +65,7 @@ def _one_of(value: str, allowed: tuple[str, ...], what: str) -> Any:
 class Page:
     """One hub's answer. `cursor` is opaque and continues the same query at the same hub; None is the end.
 
-    A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None where a hub
-    does not count.
+    A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None if a hub doesn't count.
     """
 
     hub: HubName

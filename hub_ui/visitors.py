@@ -105,7 +105,7 @@ class VisitorLibrary:
 
     @contextmanager
     def reserve(self, ref: Ref, size: int | None) -> Iterator[None]:
-        """While the block runs, room for `size` bytes is kept; None where nobody knows the size yet.
+        """Reserves room for `size` bytes while the block runs; None if the size is unknown.
 
         Raises UsageError for a file that is too large, and HubUiError while there is no room.
         """

@@ -33,7 +33,8 @@ def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
     return min(stated, key=lambda claim: order.index(claim.source), default=None)
 
 
-# Fields whose values exclude each other. "what" is claimed by the header of a file that is no LoRA but listed as one.
+# Fields whose values exclude each other; two lists of trigger words do not. "what" is claimed by the header of a file
+# that is no LoRA, though a hub lists it as one.
 EXCLUSIVE: tuple[str, ...] = ("what", "architecture", "base_model", "rank", "algorithm")
 # Names that hubs and training scripts give to everything on an architecture; a narrower name is no contradiction.
 _GENERAL = frozenset(

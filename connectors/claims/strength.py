@@ -1,6 +1,7 @@
 """The weight that an author recommends in a text, or uses in example prompts.
 
-A number counts if its clause recommends it for a LoRA's strength: no limit, warning, or number of another thing.
+A number counts only if its clause recommends it as a LoRA's strength. Limits, warnings, and numbers of other settings
+or of the training don't count.
 """
 
 import re

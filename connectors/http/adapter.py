@@ -115,7 +115,7 @@ class _Bounded(HTTPConnection):
 
 
 class DirectHttp(requests.Session):
-    """A session that follows no redirect, whose body requests would read whole, and uses no login of ~/.netrc."""
+    """A session without redirects, whose bodies requests would read whole, and without logins of ~/.netrc."""
 
     def __init__(self, adapter: BoundedAdapter) -> None:
         super().__init__()

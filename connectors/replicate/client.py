@@ -55,8 +55,7 @@ class Replicate:
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """The tar of the weights, at the URL that Replicate's own predictor loads fine-tunes from.
 
-        It is not in the API's documentation, but public, and needs no key. It lies on the website, not on the API's
-        host; an endpoint of one's own has both in one place.
+        The URL is public but undocumented. It is on the website, or on the endpoint's host where that is another.
         """
         lora = lora or self.get(ref)
         version, file = lora.resolve(ref)

@@ -114,9 +114,9 @@ def read(data: Table) -> Model | None:
 
 
 def is_lora(data: Table) -> bool:
-    """Whether a listing shows the model: a fine-tune, or something that makes images or videos with LoRAs.
+    """Whether the model is a fine-tune, or makes images or videos with LoRAs.
 
-    What trains, converts or merges LoRAs is none, nor what writes text, nor a base model that can be fine-tuned.
+    Models that train, convert or merge LoRAs or write text are not listed, nor base models that can be fine-tuned.
     """
     model = read(data)
     if model is None or is_fine_tune(model):

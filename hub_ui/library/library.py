@@ -164,7 +164,7 @@ class Library:
 
     @disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-        """Adds entries for files in the folder. A known ref or file keeps its entry, unless that one names no hub."""
+        """Adds entries for files in the folder. A ref or file that has an entry keeps it, unless it is a local one."""
         wanted = tuple(entries)
         new: list[Entry] = []
         if not wanted:
