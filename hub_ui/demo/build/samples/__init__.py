@@ -1,4 +1,4 @@
-"""Sample data that this project makes itself: some fifty LoRAs over the three hubs, with pictures and weights."""
+"""Generates the sample data: about fifty LoRAs on the three hubs, with images and weights."""
 
 from hub_ui.demo.build.samples.write import write_samples
 

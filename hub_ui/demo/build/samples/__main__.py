@@ -1,4 +1,4 @@
-"""`python -m hub_ui.demo.build.samples [DIR]` writes the sample data into DIR, without it into demo/data/samples."""
+"""`python -m hub_ui.demo.build.samples [DIR]` writes the sample data to DIR (default: demo/data/samples)."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""BlurHashes: a picture's colours in 36 characters, which CivitAI sends so that something shows while it loads.
-
-The format is the one of woltapp/blurhash, Algorithm.md: base 83 of the first cosine terms of each colour.
-"""
+"""BlurHashes of 36 characters, CivitAI's placeholders for images. Source: woltapp/blurhash, Algorithm.md."""
 
 import json
 from pathlib import Path
@@ -12,13 +9,13 @@ from PIL import Image
 
 TABLE = Path(__file__).with_name("blurhashes.json")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
-# As many terms in each direction as CivitAI takes.
+# The number of terms in each direction that CivitAI uses.
 _TERMS = 4
 _SIDE = 32
 
 
 def known_blurhashes() -> dict[str, str]:
-    """Those of the drawn pictures, by file name, because decoding them all takes a second."""
+    """BlurHashes of the drawn images by file name, stored because computing them takes a second."""
     table: dict[str, str] = json.loads(TABLE.read_text(encoding="utf-8"))
     return table
 

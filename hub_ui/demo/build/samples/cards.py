@@ -1,4 +1,4 @@
-"""Model cards for Hugging Face, in the manner of the tools that write most of them."""
+"""Model cards for Hugging Face, in the style of common training tools."""
 
 from collections.abc import Callable
 from itertools import count
@@ -24,7 +24,7 @@ def card(sample: Sample, release: Release) -> str:
 
 
 def front_matter(sample: Sample, release: Release) -> Json:
-    """What the card says in YAML, and the Hub in `cardData`."""
+    """The YAML front matter of the card, which is also the Hub's `cardData`."""
     data: Json = {
         "tags": [*_TOOL_TAGS[sample.card], *sample.tags],
         "widget": _widget(sample, release),
@@ -39,7 +39,7 @@ def front_matter(sample: Sample, release: Release) -> Json:
 
 
 def picture_paths(sample: Sample, release: Release) -> dict[str, Picture]:
-    """Where the pictures lie in the repository: each tool has its own folder for them."""
+    """The folder of the images, which depends on the tool."""
     numbers = count()
     folders = {"ai-toolkit": "samples", "bare": "previews", "shelf": "previews", "uploader": "images"}
     if sample.card == "diffusers":

@@ -1,4 +1,4 @@
-"""All samples: those for well-known base models, and those for the tiny one as far as they were trained."""
+"""All samples: those for well-known base models, and the trained ones for the tiny base model."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ SAMPLES: tuple[Sample, ...] = (
 
 
 def catalogue(trained: Mapping[str, TrainedLora]) -> tuple[Sample, ...]:
-    """Samples for the tiny base model come first and only where their file is there: none is promised in vain."""
+    """Samples for the tiny base model come first, and only if their file exists."""
     return (*_tryable(trained), *SAMPLES)
 
 
@@ -33,7 +33,7 @@ def _is_there(release: Release, trained: Mapping[str, TrainedLora]) -> bool:
 
 
 def _release(release: Release, trained: Mapping[str, TrainedLora]) -> Release:
-    """The release with what was noted when its file was trained."""
+    """The release with the metadata saved when its file was trained."""
     lora = trained[next(_loras(release.files)).name]
     first = release.lead - 1
     pictures = (*lora.pictures[first:], *lora.pictures[:first])

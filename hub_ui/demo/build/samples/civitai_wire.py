@@ -1,4 +1,4 @@
-"""A sample as CivitAI tells it: the model object of August 2026, with what each endpoint shows of it."""
+"""Samples as CivitAI's model objects of August 2026, with the fields of every endpoint."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _FORMATS = {".safetensors": "SafeTensor", ".pt": "PickleTensor"}
 
 @dataclass(frozen=True, kw_only=True)
 class Studio:
-    """How pictures are usually made with a base model."""
+    """Typical generation settings for a base model."""
 
     model: str
     sampler: str = "Euler"
@@ -43,7 +43,7 @@ _STUDIOS: dict[str, Studio] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What CivitAI says of a picture's own pixels."""
+    """CivitAI's fields on an image file."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known beside the sample: `digests` by the files' names, `pictures` by theirs."""
+    """Data beside the samples: `digests` by file name, `pictures` by image name."""
 
     digests: Mapping[str, Digest]
     pictures: Mapping[str, Drawn]
@@ -136,7 +136,7 @@ def _version(sample: Sample, index: int, known: Known) -> Json:
 
 
 def _contents(sample: Sample, index: int, known: Known, scanned: str) -> Json:
-    """Files, pictures and the way to download; an archived model keeps only the pictures."""
+    """Files, images and download URLs. An archived model keeps only the images."""
     release, number = sample.releases[index], version_number(sample, index)
     images = [
         _image(picture, release, number * 10 + n, str(sample.base), known.pictures[picture.file])
@@ -215,7 +215,7 @@ def _paid_access(release: Release, today: date) -> Json | None:
 
 
 def _stats(sample: Sample, share: float) -> Json:
-    """Nulls where the creator hides the counters."""
+    """Nulls if the creator hides the counters."""
     return {
         "downloadCount": _share(sample.downloads, share),
         "thumbsUpCount": _share(sample.likes, share),

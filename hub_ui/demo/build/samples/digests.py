@@ -1,4 +1,4 @@
-"""Sizes and hashes of the made-up files, kept in a table: CivitAI's objects name them, and hashing them takes long."""
+"""Sizes and hashes of the generated files, stored in a table because computing them is slow."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,12 @@ TABLE = Path(__file__).with_name("digests.json")
 
 
 def known_digests() -> dict[str, Digest]:
-    """By the name of the file's recipe."""
+    """Digests by recipe name."""
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     return {recipe: Digest(**digest) for recipe, digest in table.items()}
 
 
 def recipe(weights: Weights) -> str:
-    """Names made-up weights: those of the same recipe are the same bytes."""
+    """The name of generated weights. The same recipe gives the same bytes."""
     parts = (weights.network, weights.layout, weights.algorithm, f"rank {weights.rank}", weights.dtype)
     return ", ".join((*parts, f"seed {weights.seed}"))

@@ -1,4 +1,4 @@
-"""`python -m hub_ui.demo.build.samples.hashing` reads every made-up file and drawn picture and writes the tables."""
+"""`python -m hub_ui.demo.build.samples.hashing` writes the tables of digests and BlurHashes."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Tensor tables of made-up LoRA files, in the spelling of the tools that write such files."""
+"""Tensor tables of generated LoRA files, with the key names of common training tools."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Tensors: TypeAlias = Iterator[tuple[str, Shape]]
 
 LOKR_FACTOR = 8
 
-# What kohya's scripts call the base model: ss_network_module, ss_base_model_version, ss_sd_model_name.
+# How kohya's scripts name the base model: ss_network_module, ss_base_model_version, ss_sd_model_name.
 _KOHYA_NAMES: dict[str, tuple[str, str, str]] = {
     "flux1": ("networks.lora_flux", "flux1", "flux1-dev.safetensors"),
     "halcyon": ("networks.lora_halcyon", "halcyon_2", "halcyon-2-base.safetensors"),
@@ -23,7 +23,7 @@ _KOHYA_NAMES: dict[str, tuple[str, str, str]] = {
     "wan": ("networks.lora_wan", "wan", "wan2.2_t2v_low_noise_14B.safetensors"),
     "z-image": ("networks.lora_zimage", "z_image", "z_image_turbo_bf16.safetensors"),
 }
-# What ai-toolkit calls it: ss_base_model_version.
+# How ai-toolkit names the base model: ss_base_model_version.
 _AI_TOOLKIT_NAMES = {"flux1": "flux1", "qwen-image": "qwen_image", "wan": "wan_2.2_14b", "z-image": "zimage"}
 
 

@@ -1,4 +1,4 @@
-"""A sample as the Hugging Face Hub tells it: the model object and its commits. The card is in cards.py."""
+"""Samples as the Hugging Face Hub's model objects and commits. The cards are in cards.py."""
 
 from datetime import date
 
@@ -61,5 +61,5 @@ def at(sample: Sample, release: Release, path: str) -> str:
 
 
 def commit_id(sample: Sample, release: Release) -> str:
-    """The same every day, so that a pin made yesterday still holds."""
+    """Does not depend on the date, so that pinned commits stay valid."""
     return stable_hex("commit", sample.name, release.name)[:40]

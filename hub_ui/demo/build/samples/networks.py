@@ -1,11 +1,11 @@
-"""Which layers the base models have: names as their own code spells them, and their sizes."""
+"""The layers of the base models: names, as in their own code, and sizes."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 
 class Layer(NamedTuple):
-    """A layer that a LoRA can sit on. `kernel` is the side of a convolution, None for a linear layer."""
+    """A layer that a LoRA can change. `kernel` is the kernel size, or None for a linear layer."""
 
     name: str
     inputs: int
@@ -76,7 +76,7 @@ def sd1() -> Iterator[Layer]:
 
 
 def sd1_convolutions() -> Iterator[Layer]:
-    """Stable Diffusion 1 with the convolutions of the residual blocks, as a LoCon sees it."""
+    """Stable Diffusion 1 with the convolutions of the residual blocks, as in a LoCon."""
     yield from sd1()
     for block, width in enumerate((320, 640, 1280, 1280)):
         for n in range(2):
@@ -86,7 +86,7 @@ def sd1_convolutions() -> Iterator[Layer]:
 
 
 def sdxl() -> Iterator[Layer]:
-    """In the spelling of the original code, as kohya's scripts write it."""
+    """The names of the original code, which kohya's scripts use."""
     for stem, width, depth in _SDXL_STEMS:
         yield from _spatial(stem, width, depth, 2048)
 
@@ -105,7 +105,7 @@ def sdxl_diffusers() -> Iterator[Layer]:
 
 
 def flux1() -> Iterator[Layer]:
-    """In the spelling of the original code."""
+    """The names of the original code."""
     for n in range(19):
         for side in ("img", "txt"):
             stem = f"double_blocks.{n}.{side}"
@@ -139,7 +139,7 @@ def flux1_diffusers() -> Iterator[Layer]:
 
 
 def flux1_control() -> Iterator[Layer]:
-    """FLUX.1 with a second picture at its input: 128 channels where 64 are usual."""
+    """FLUX.1 with a second input image: 128 channels instead of 64."""
     yield Layer("x_embedder", 128, 3072)
     yield from flux1_diffusers()
 
@@ -184,7 +184,7 @@ def sd35_large() -> Iterator[Layer]:
 
 
 def qwen3_text() -> Iterator[Layer]:
-    """A language model, which no picture pipeline can use."""
+    """A language model, which no image pipeline can use."""
     for n in range(28):
         stem = f"model.layers.{n}.self_attn"
         yield Layer(f"{stem}.q_proj", 1024, 2048)
@@ -194,7 +194,7 @@ def qwen3_text() -> Iterator[Layer]:
 
 
 def halcyon() -> Iterator[Layer]:
-    """A base model that nobody knows: names and sizes that match none of the others."""
+    """An unknown base model, whose names and sizes match no other."""
     for n in range(22):
         yield Layer(f"stages.{n}.mixer.qkv", 1728, 5184)
         yield Layer(f"stages.{n}.mixer.out", 1728, 1728)

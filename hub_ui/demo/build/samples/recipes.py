@@ -1,7 +1,4 @@
-"""Short names for the kinds of LoRA files that people train, so that the tables stay readable.
-
-`on` is the checkpoint's file name; words go into the file's metadata. Sizes follow from rank and layers.
-"""
+"""Common kinds of LoRA files. `on` is the checkpoint's file name; words go into the file's metadata."""
 
 from hub_ui.demo.build.samples.sample import Weights
 

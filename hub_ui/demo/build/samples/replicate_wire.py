@@ -1,4 +1,4 @@
-"""A sample as Replicate tells it: a model with its example, its versions and how it was trained."""
+"""Samples as Replicate's models, with an example, versions and the training."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -52,12 +52,12 @@ def model_object(sample: Sample, today: date) -> Json:
 
 
 def version_objects(sample: Sample, today: date) -> list[Json]:
-    """Newest first. `model` says whose version it is; the hub leaves it out again."""
+    """Newest first. `model` names the version's model; the local hub removes it."""
     return [{**_version(sample, release, today), "model": sample.name} for release in sample.releases]
 
 
 def collection_objects(samples: Iterable[Sample]) -> list[Json]:
-    """One for each kind of fine-tune; the models are named, so that the hub shows them as they are then."""
+    """One for each kind of fine-tune, with names instead of model objects, which the local hub fills in."""
     names: dict[str, list[str]] = {}
     for sample in samples:
         names.setdefault(str(sample.base), []).append(sample.name)
@@ -73,7 +73,7 @@ def version_id(sample: Sample, release: Release) -> str:
 
 
 def training_object(sample: Sample, today: date) -> Json:
-    """The training that made the newest version."""
+    """The training of the newest version."""
     release = sample.releases[0]
     done = stamp(today, release.days, sample.name) - timedelta(minutes=2)
     run = stable_hex("training", sample.name)[:26]
@@ -101,7 +101,7 @@ def training_object(sample: Sample, today: date) -> Json:
 
 
 def _description(sample: Sample) -> str | None:
-    """Where the author did not say the trigger words, they follow: Replicate has no other place for them."""
+    """The author's text, plus missing trigger words, for which Replicate has no other field."""
     words = sample.releases[0].words if sample.releases else ()
     if not words or words[0].lower() in sample.about.lower():
         return sample.about or None

@@ -1,4 +1,4 @@
-"""What a sample says: a LoRA on one hub, its releases, files and pictures, as literal data."""
+"""The data of a sample: a LoRA on one hub, with its releases, files and images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A zip of pictures, as people offer what they trained on."""
+    """A zip of training images."""
 
     pictures: tuple[str, ...]
 

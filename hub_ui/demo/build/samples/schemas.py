@@ -1,4 +1,4 @@
-"""OpenAPI schemas of Replicate's fine-tunes: their inputs are the only sign of what they were made from."""
+"""OpenAPI schemas of Replicate's fine-tunes, whose base model shows only in their inputs."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Dates and names that look random and are the same on every run."""
+"""Deterministic dates and names that look random."""
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is known of the LoRAs that were trained for the tiny base model and ship with the package."""
+"""The trained LoRAs for the tiny base model, which ship with the package."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class TrainedLora:
 
 
 def trained_loras(folder: Path = WEIGHTS) -> dict[str, TrainedLora]:
-    """By the file's name without its ending; empty as long as none was trained."""
+    """By file name without extension. Empty if none was trained."""
     notes = folder / "loras.json"
     if not notes.is_file():
         return {}

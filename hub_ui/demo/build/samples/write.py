@@ -1,4 +1,4 @@
-"""Writes the data folder of `hub-ui demo`, demo/data/samples: what the local hubs answer with (see demo/hubs)."""
+"""Writes demo/data/samples, the data folder of `hub-ui demo` (see demo/hubs)."""
 
 import gzip
 import io
@@ -27,18 +27,16 @@ from hub_ui.demo.hubs.content import Digest, InMemory, OnDisk, digest_of
 from hub_ui.demo.hubs.folder import SAMPLES
 
 DRAWN = SAMPLES / "pictures"
-# The hubs count the dates of the samples from this day to the day on which they are served.
+# The local hubs shift the sample dates from this day to the current day.
 WRITTEN = date(2026, 9, 1)
-# Names every file that was written here.
+# Lists every file written by this module.
 LISTING = "samples.txt"
-# With this token everything that is gated or paid for opens.
+# This token gives access to everything that is gated or paid.
 GRANTED_TOKEN = "demo-granted"
 
 
 def write_samples(folder: Path = SAMPLES, *, weights: Path = WEIGHTS) -> None:
-    """`weights` holds the LoRAs for the tiny base model.
-
-    What an earlier version of the samples wrote and this one does not is removed."""
+    """Also removes files of earlier versions. `weights` is the folder of the LoRAs for the tiny base model."""
     trained = trained_loras(weights)
     writer = _Writer(
         folder=folder,
@@ -88,7 +86,7 @@ class _Writer:
             self.put(f"pictures/{name}", self.picture_file(name).read_bytes())
 
     def picture_file(self, name: str) -> Path:
-        """Drawn for the samples, or made when a LoRA was trained."""
+        """Drawn, or generated when a LoRA was trained."""
         made = self.weights / "pictures" / name
         return made if made.is_file() else DRAWN / name
 
@@ -133,7 +131,7 @@ class _Writer:
             self.put_json(f"replicate_collection_{collection['slug']}.json", collection)
 
     def files(self) -> Json:
-        """Everything with bytes behind it, by hub and the hub's own name for it."""
+        """All files with content, by hub and the hub's name for them."""
         return {
             "civitai": dict(self._civitai_files()),
             "huggingface": {sample.name: self._newest_files(sample) for sample in self.of("huggingface")},
@@ -172,7 +170,7 @@ class _Writer:
         return digest_of(InMemory(data=zipped(content) if isinstance(content, Archive) else content.text.encode()))
 
     def headers(self) -> None:
-        """What each made-up file of weights holds. The tables compress to a twentieth."""
+        """The header of each generated weight file. Compression saves 95 %."""
         for release in _releases(self.samples):
             for file in release.files:
                 if isinstance(file.content, Weights):
@@ -207,7 +205,7 @@ class _Writer:
 
 
 def _remove_left_overs(folder: Path, written: set[str]) -> None:
-    """Only what a list from the last time names: a person may keep files of their own beside the samples."""
+    """Removes only files of the previous listing, because users may keep other files in the folder."""
     listing = folder / LISTING
     before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
     for name in set(before) - written:

@@ -1,4 +1,1 @@
-"""Makes the tiny base model and the LoRAs of the demo, from nothing: `python -m hub_ui.demo.build.train`.
-
-Torch, diffusers and peft are imported in here at the top of files, so nothing that starts the app imports this package.
-"""
+"""Trains the demo's tiny base model and LoRAs. Imports torch at the top, so the app must not import this package."""

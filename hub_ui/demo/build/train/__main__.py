@@ -1,4 +1,4 @@
-"""`python -m hub_ui.demo.build.train`: all stages in order, each going on from where it was interrupted."""
+"""`python -m hub_ui.demo.build.train`: runs all stages and resumes interrupted ones."""
 
 import argparse
 import time
@@ -82,7 +82,7 @@ def run_unet(job: Job) -> None:
 
 
 def run_loras(job: Job) -> None:
-    """On the base as it ships, so that rounding to half precision is part of what each LoRA starts from."""
+    """Trains on the base as it ships, in half precision, so that LoRAs compensate for the rounding."""
     for recipe in RECIPES:
         if job.only_lora in (None, recipe.name):
             _run_lora(job, recipe)

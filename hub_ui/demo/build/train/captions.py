@@ -1,4 +1,4 @@
-"""The text that goes with a picture, and the noise in it that teaches the base to ignore words it does not know."""
+"""Captions, with noise that teaches the base model to ignore unknown words."""
 
 import random
 from collections.abc import Sequence

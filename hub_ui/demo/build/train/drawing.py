@@ -1,4 +1,4 @@
-"""A scene to a picture: pure, so that the same scene is always the same picture."""
+"""Draws scenes. The same scene always gives the same image."""
 
 from PIL import Image, ImageDraw
 

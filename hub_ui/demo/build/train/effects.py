@@ -1,4 +1,4 @@
-"""What the LoRAs learn: each effect draws a scene in a way the base never does."""
+"""The effects that the LoRAs learn, none of which the base model knows."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""LoRA files as they are met in the wild: kohya's naming and diffusers', each with its metadata."""
+"""Saves LoRA files with the key names and metadata of kohya's scripts or diffusers."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The latents of all drawings, computed once: this is what makes training on a CPU possible."""
+"""The latents of all drawings, computed once to make training on a CPU possible."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the shipped files do, as pictures made by the model itself, and the list that describes the files."""
+"""Example images of the shipped LoRAs, and the list that describes their files."""
 
 import json
 from pathlib import Path

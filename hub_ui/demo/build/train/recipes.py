@@ -1,4 +1,4 @@
-"""The LoRAs that ship: what each one teaches, its trigger words, and the prompts that show it."""
+"""The shipped LoRAs: training images, trigger words and example prompts."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is to be seen in one picture, before it is drawn."""
+"""The contents of an image, before it is drawn."""
 
 import random
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ GAMMA = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Denoiser:
-    """What turns noise and text into latents."""
+    """The networks that turn noise and text into latents."""
 
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
@@ -112,7 +112,7 @@ def denoising_loss(model: Denoiser, latents: Tensor, captions: Sequence[str], ge
 
 
 def noise_levels(count: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Spread without clumps, denser towards pure noise: there the text decides what the picture becomes."""
+    """Evenly spread timesteps, denser near pure noise, where the text determines the image."""
     spots = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     return ((1 - spots.square()) * steps).long().clamp(max=steps - 1)
 

@@ -1,4 +1,4 @@
-"""The autoencoder stage: pictures to latents and back. It sees every effect, so that LoRAs have something to aim at."""
+"""Trains the autoencoder. It sees every effect, so that latents can represent what the LoRAs learn."""
 
 import random
 from pathlib import Path

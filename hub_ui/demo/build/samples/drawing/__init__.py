@@ -1,1 +1,1 @@
-"""Draws the sample pictures. A picture's name is its recipe: motif, palette and seed, as in `dunes-dusk-3`."""
+"""Draws the sample images. A name consists of motif, palette and seed, as in `dunes-dusk-3`."""

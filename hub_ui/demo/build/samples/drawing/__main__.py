@@ -1,4 +1,4 @@
-"""`python -m hub_ui.demo.build.samples.drawing` draws every picture of the catalogue into demo/data/samples."""
+"""`python -m hub_ui.demo.build.samples.drawing` draws all sample images into demo/data/samples."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A sheet to draw on: coordinates in pixels of the finished picture, drawn twice as large and reduced."""
+"""A canvas that draws at twice the size. Coordinates are in pixels of the final image."""
 
 import math
 import random
@@ -18,7 +18,7 @@ Motif: TypeAlias = Callable[["Sheet"], None]
 
 
 class Sheet:
-    """One picture in the making. `alpha` is from 0 to 1 everywhere."""
+    """An image being drawn. `alpha` is from 0 to 1."""
 
     def __init__(self, palette: Palette, seed: str) -> None:
         self.palette = palette

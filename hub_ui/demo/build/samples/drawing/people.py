@@ -1,4 +1,4 @@
-"""The invented people of the character samples. Each looks the same in every palette, which changes what is around."""
+"""The fictional people of the character samples. The palette changes only the background."""
 
 import math
 

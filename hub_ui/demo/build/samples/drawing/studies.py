@@ -1,4 +1,4 @@
-"""Studies: plants, still lifes, and what control images, sliders, sprites and film look like."""
+"""Plants, still lifes, control images, sliders, sprites and film."""
 
 import math
 from collections.abc import Callable

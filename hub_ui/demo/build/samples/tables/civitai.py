@@ -1,4 +1,4 @@
-"""CivitAI's samples for well-known base models: what most of its pages look like."""
+"""CivitAI's typical samples, for well-known base models."""
 
 from dataclasses import replace
 

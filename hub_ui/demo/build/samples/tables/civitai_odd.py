@@ -1,4 +1,4 @@
-"""CivitAI's samples that something is odd about: closed, contradictory, badly written or hostile."""
+"""CivitAI's unusual samples: restricted, contradictory, badly written or hostile."""
 
 from hub_ui.demo.build.samples.recipes import flux_kohya, qwen_diffusers, sd1_kohya, sdxl_kohya, z_image_ai_toolkit
 from hub_ui.demo.build.samples.sample import PG13, File, Picture, R, Release, Sample, Text, Weights, X

@@ -1,4 +1,4 @@
-"""Hugging Face's samples that something is odd about: gated, gone, told twice, badly labelled or not for pictures."""
+"""Hugging Face's unusual samples: gated, deleted, duplicate, mislabelled or not for images."""
 
 from hub_ui.demo.build.samples.recipes import flux_diffusers, qwen_diffusers, sd1_kohya, sdxl_diffusers
 from hub_ui.demo.build.samples.sample import File, Picture, R, Release, Sample, Text, Weights

@@ -1,4 +1,4 @@
-"""Replicate's samples: fine-tunes known only by what their inputs are called."""
+"""Replicate's samples: fine-tunes whose base model shows only in their inputs."""
 
 from hub_ui.demo.build.samples.recipes import flux_diffusers, sdxl_diffusers
 from hub_ui.demo.build.samples.sample import File, Picture, Release, Sample

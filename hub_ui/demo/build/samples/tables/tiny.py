@@ -1,7 +1,4 @@
-"""The samples that anyone can try: LoRAs trained for the tiny base model, spread over the three hubs.
-
-Words, weights, prompts and pictures come from weights/loras.json.
-"""
+"""LoRAs trained for the tiny base model. Words, weights, prompts and images come from weights/loras.json."""
 
 from hub_ui.demo.build.samples.sample import File, Release, Sample, Trained
 
