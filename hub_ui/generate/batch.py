@@ -105,7 +105,7 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
 
 @contextmanager
 def _set_weights(context: BatchContext, cells: Sequence[Cell]) -> Iterator[None]:
-    """The LoRAs of each row at its own weights; merged into the base, where that pays, for a single setting."""
+    """The LoRAs of each row at its own weights; merged into the base where that is faster, for a single setting."""
     weights = [cell.weights for cell in cells]
     if len(set(weights)) > 1:
         with context.manager.row_weights(weights):

@@ -88,9 +88,9 @@ class ProgressTracker:
         self._report(0, 0.0, None)
 
     def step(self, rows: int, done: int, total: int, preview: Image | None = None) -> None:
-        """`done` of `total` calls for a batch of `rows`."""
+        """Reports `done` of `total` calls for a batch of `rows`."""
         now = self.clock()
-        # The first one comes with the reading of the text.
+        # The first step includes the text encoding.
         if done > 1:
             self._step_time += now - self._last
             self._row_steps += rows * self.steps / total

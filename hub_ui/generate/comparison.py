@@ -40,7 +40,7 @@ def _plain(word: str) -> str:
 
 
 def _pattern(word: str) -> str:
-    """A whole word or phrase with any spaces between: "ink" is not in "drinking"."""
+    """Matches a whole word or phrase with any spaces between: "ink" is not in "drinking"."""
     phrase = r"\s+".join(re.escape(part) for part in word.split())
     return rf"(?<!\w){phrase}(?!\w)"
 
@@ -62,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """`cells` run row by row; there are as many as `rows` times `columns` have labels."""
+    """`cells` are in row order; `rows` and `columns` are labels."""
 
     kind: ComparisonKind
     rows: tuple[str, ...]
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def single(request: GenerationRequest) -> Comparison:
-    """A single image with all the LoRAs; of the base alone where there are none."""
+    """One image with all the LoRAs, or of the base alone without any."""
     own = _own_weights(request)
     label = _name_loras(request, own) or "the base alone"
     return _one_row("one", Cell(label=label, prompt=prompt_as_used(request), weights=own))
@@ -89,7 +89,7 @@ def before_after(request: GenerationRequest) -> Comparison:
 
 
 def weight_sweep(request: GenerationRequest, weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0) -> Comparison:
-    """One LoRA at several weights, the first unless `varied` says which; the others keep theirs."""
+    """One LoRA (the first unless `varied` says which) at several weights; the others keep theirs."""
     _need_lora(request, "A strip needs a LoRA whose weight it can turn up. Choose one.")
     _check_weights(weights, 1)
     prompt = prompt_as_used(request)
@@ -129,7 +129,7 @@ def lora_combinations(request: GenerationRequest) -> Comparison:
 def prompt_grid(
     request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0
 ) -> Comparison:
-    """A row for each prompt, a column for each weight of one LoRA, the first unless `varied` says which."""
+    """A row for each prompt, a column for each weight of one LoRA (the first unless `varied` says which)."""
     _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
     rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
     if not rows:
@@ -227,7 +227,7 @@ def _check_weights(weights: Sequence[float], rows: int) -> None:
 
 
 def _name_loras(request: GenerationRequest, weights: Sequence[float]) -> str:
-    """ "Ink 0.8 + Paper 0.5", without those that are off, and each LoRA once though it be two files."""
+    """ "Ink 0.8 + Paper 0.5", without weights of 0; a LoRA of two files counts once."""
     used = ((adapter, weight) for adapter, weight in zip(request.adapters, weights, strict=True) if weight)
     return " + ".join(f"{_shorten(adapter.title)} {weight:g}" for adapter, weight in used if not adapter.follows)
 

@@ -142,7 +142,7 @@ def prepare_control_image(
 
 
 def _open_image(path: Path) -> tuple[Image.Image, list[str]]:
-    """Upright, in RGB, without transparency. Raises UsageError for what is no image, or far too large."""
+    """The image upright, in RGB, without transparency. Raises UsageError for other files and for very large images."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UsageError(f"{path.name} is too large for a control picture. Make it smaller first.")
@@ -171,7 +171,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_grey(values: NDArray[np.float64]) -> Image.Image:
-    """From black to white, whatever the range of the numbers is."""
+    """Scales any range of numbers to black and white."""
     finite = np.nan_to_num(values, posinf=0.0, neginf=0.0)
     low, high = float(finite.min()), float(finite.max())
     scaled = (finite - low) * (255.0 / (high - low)) if high > low else np.zeros_like(finite)
@@ -190,7 +190,7 @@ def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[s
 
 
 def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
-    """Near is bright, as Depth Anything measures it and the control LoRAs were trained on."""
+    """Near is bright, as in Depth Anything and in the training of control LoRAs."""
     folder = _find_model(DEPTH, "depth", cache)
     import torch
     from transformers import AutoModelForDepthEstimation
@@ -251,7 +251,7 @@ def choose_control(
     control: bool,
     cache: Path | None,
 ) -> ControlImage:
-    """`control`: the LoRAs that are on need a control image. Raises UsageError where an image is needed and missing."""
+    """`control`: the active LoRAs need a control image. Raises UsageError if a needed image is missing."""
     edits = family(type(pipe).__name__).edits
     if request.control is None and not control:
         if spec.needs_image:
@@ -268,7 +268,7 @@ def choose_control(
 
 
 def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
-    """A pipeline of the same parts, with an input for a control image."""
+    """A pipeline of the same parts with an input for a control image."""
     import diffusers
 
     kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}ControlPipeline", None)

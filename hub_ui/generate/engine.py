@@ -66,12 +66,12 @@ class Engine:
         with self._exclusively(callbacks):
             loaded = self._load(request, callbacks)
             try:
-                # First the LoRAs: a file that doesn't fit must not cost an image.
+                # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report("Putting the LoRA on")
                 switched = loaded.set_adapters(request.adapters)
                 return self._generate(loaded, switched, request, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
-                # Outside of the batches, which are tried twice.
+                # Outside of the batches, which may be repeated.
                 if not is_out_of_memory(error):
                     raise
                 raise image_too_large(loaded.spec, resolve_request(request, loaded.spec), loaded.device) from error
@@ -161,7 +161,7 @@ class Engine:
         images = {key: image for key in keys.values() if (image := self._image_cache.get(key)) is not None}
         wanted = {key: cell for cell, key in keys.items() if key not in images}
         progress = ProgressTracker(callbacks=callbacks, rows=len(wanted), steps=settings.steps)
-        # Closed at once, whatever is raised: what it has to put back must not meet the next one's images.
+        # Closed at once, whatever is raised: it restores parameters, which must not affect the next images.
         with closing(loaded.generate(request, list(wanted.values()), control, settings, progress, checks)) as coming:
             for cell, image in coming:
                 checks.check_image(image.image, cell.label)

@@ -17,14 +17,14 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 # Above this on a CPU, users are warned.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
-# Operations for each weight and each square of 16 by 16 pixels: networks that go down to coarser grids need fewer.
+# Operations for each weight and each 16 x 16 pixel square: networks with coarser grids need fewer.
 _OPERATIONS = {"StableDiffusion": 0.7, "Kolors": 0.7, "": 1.2}
-# Of a repo's bytes, those of the network that is run in every step; the others read the text.
+# The network's share of a repo's bytes, without the text encoders.
 _SHARE_OF_NETWORK = 0.7
-# What networks reach of what large matrices reach.
+# The networks' throughput relative to large matrix products.
 _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
-# Their guidance is an input, not a second run.
+# Their guidance is an input, so there is no second run.
 _GUIDED_IN_ONE_RUN = ("Flux", "HunyuanVideo")
 
 
@@ -122,7 +122,7 @@ def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) ->
 
 
 def measure_speed(device: Device) -> float:
-    """Operations a second, by a product of two matrices that takes a few hundredths of a second."""
+    """Operations a second, measured by a matrix product of a few hundredths of a second."""
     import torch
 
     side = 1024 if device.kind == "cpu" else 4096

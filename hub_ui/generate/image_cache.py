@@ -13,7 +13,7 @@ from hub_ui.generate.result import GeneratedImage
 
 _BUDGET = 300_000_000
 
-# Names of bytes and weights, those that change something only, in an order of their own.
+# The names of bytes with their weights, sorted, without those that change nothing.
 LoraEffect = tuple[tuple[str, float], ...]
 
 

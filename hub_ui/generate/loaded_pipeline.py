@@ -1,4 +1,4 @@
-"""A base in memory with its LoRAs, and how images are generated with it: pipeline, batches, memory."""
+"""A base in memory with its LoRAs: pipeline, batches, and memory."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,7 +87,7 @@ class LoadedPipeline:
         yield from self._generate(context, [cell for cell in cells if cell not in plain])
 
     def _generate(self, context: BatchContext, cells: Sequence[Cell]) -> Images:
-        """In batches as large as memory allows; a batch that did not fit is tried once more with less memory."""
+        """Uses batches as large as memory allows; a batch that did not fit is repeated with less memory."""
         size, has_less_memory = 1, False
         if self.batches:
             free = memory.free_memory(self.device.kind)
@@ -107,7 +107,7 @@ class LoadedPipeline:
                     raise
                 is_full = True
             if is_full:
-                # Outside of the handler: the error keeps alive what filled the memory.
+                # Outside of the handler, because the error keeps the memory alive.
                 if has_less_memory or not self._use_less_memory(context, len(batch)):
                     raise image_too_large(self.spec, context.settings, self.device)
                 has_less_memory, size = True, 1
@@ -124,7 +124,7 @@ class LoadedPipeline:
         if lower is not None:
             apply_level(self.pipe, self.device, lower)
             self.level = lower
-        # Merging them may have been what had no room; then they are off.
+        # Merging them may have run out of memory; then they are off.
         self.set_adapters(context.adapters)
         context.checks.note("Memory ran out once. It was drawn one by one then, with less of it.")
         return True

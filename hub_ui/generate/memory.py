@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def total_memory() -> int:
-    """Bytes of memory that this computer has."""
+    """The computer's memory in bytes."""
     return int(psutil.virtual_memory().total)
 
 
 def available_memory() -> int:
-    """Bytes of this computer's memory that are free, or would be at once."""
+    """The bytes of this computer's memory that are free, or can be freed at once."""
     return int(psutil.virtual_memory().available)
 
 
 def free_memory(kind: str) -> int:
-    """Bytes to be had on a device now, by torch's name for it; what torch holds in reserve counts as free."""
+    """Free bytes on a device, by torch's name for it; torch's own reserve counts as free."""
     import torch
 
     if kind == "cuda":
@@ -48,7 +48,7 @@ _LEVELS: dict[str, tuple[OffloadLevel, ...]] = {
     "cpu": ("whole", "tiled"),
 }
 _GIGABYTE = 1_000_000_000
-# The largest part of a base, of all its parts: what must fit when one part at a time is on the device.
+# The share of a base in its largest part, which must fit when one part at a time is on the device.
 _LARGEST_PART = 0.75
 # A rough figure for one image of a batch while it is denoised, of a network of SDXL's size in half precision.
 _BYTES_A_PIXEL = 2400
@@ -65,7 +65,7 @@ def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
 
 
 def initial_level(spec: PipelineSpec, device: Device) -> OffloadLevel:
-    """The offload level to begin with, by the base's size and the memory that is free."""
+    """The first offload level for the base's size and the free memory."""
     if device.kind != "cuda" or device.free_bytes is None:
         return "whole"
     required = required_memory(spec, device.dtype)
@@ -75,17 +75,17 @@ def initial_level(spec: PipelineSpec, device: Device) -> OffloadLevel:
 
 
 def next_level(level: OffloadLevel, device: Device) -> OffloadLevel | None:
-    """The one that takes less memory, None after the last."""
+    """The level that takes less memory; None after the last."""
     levels = _LEVELS[device.kind]
     return levels[levels.index(level) + 1] if level in levels[:-1] else None
 
 
 def apply_level(pipe: Any, device: Device, level: OffloadLevel) -> None:
-    """Brings a pipeline to that level. Images of one batch are decoded one after the other at each of them."""
+    """Sets a pipeline to a level. Every level decodes the images of a batch one by one."""
     _call(getattr(pipe, "vae", None), "enable_slicing")
     if level != "whole":
         _call(getattr(pipe, "vae", None), "enable_tiling")
-    # Pipelines of blocks can't be offloaded part by part.
+    # Modular pipelines can't be offloaded part by part.
     if level not in ("model_offload", "group_offload") or not hasattr(pipe, "enable_model_cpu_offload"):
         pipe.to(device.kind)
         return
@@ -107,18 +107,18 @@ def _call(thing: Any, name: str) -> None:
 
 
 def batch_size(settings: ResolvedRequest, device: Device, level: OffloadLevel, free: int) -> int:
-    """How many images at once fit into so many free bytes."""
+    """How many images fit into so many free bytes."""
     if level != "whole":
         return 1
     width = 1 if device.dtype in ("float16", "bfloat16") else 2
-    # Autoencoders of videos make one of every four frames or more.
+    # Video autoencoders make one latent frame of four frames or more.
     frames = max(1, math.ceil(settings.frames / 4))
     row = settings.width * settings.height * frames * _BYTES_A_PIXEL * width
     return max(1, min(_LARGEST_BATCH, int(free * _SHARE_OF_FREE) // row))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; other devices say it in a RuntimeError, Python and numpy in a MemoryError."""
+    """CUDA has a class for it; other devices raise a RuntimeError, Python and numpy a MemoryError."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -175,7 +175,7 @@ def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Devic
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """`label` is for people; `kind` and `dtype` are torch's names."""
+    """`label` is for display; `kind` and `dtype` are torch's names."""
 
     label: str
     kind: str
@@ -184,13 +184,13 @@ class Device:
 
 
 def choose_device(spec: PipelineSpec) -> Device:
-    """The fastest device there is, and the precision that the base can be trusted in there."""
+    """The fastest device, and the precision that the base supports there."""
     import torch
 
     if torch.cuda.is_available():
         free, _total = torch.cuda.mem_get_info()
         dtype: str = spec.dtype
-        # Emulated it takes several times as long.
+        # Emulation takes several times as long.
         if not torch.cuda.is_bf16_supported(including_emulation=False):
             # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits.
             fits = required_memory(spec, "float32") <= free
@@ -198,30 +198,30 @@ def choose_device(spec: PipelineSpec) -> Device:
         return Device(label=torch.cuda.get_device_name(), kind="cuda", dtype=dtype, free_bytes=free)
     if torch.backends.mps.is_available():
         return Device(label="Apple GPU", kind="mps", dtype=spec.dtype)
-    # Processors are slow with half precision, but slower still where the disk has to stand in for memory. Not by what
-    # is free just now: the same image has to come out again tomorrow.
+    # CPUs are slow with half precision, but slower when they swap. Total memory decides, not free memory: the same
+    # request must give the same image tomorrow.
     is_large = required_memory(spec, "float32") > total_memory()
     return Device(label="CPU", kind="cpu", dtype="bfloat16" if is_large else "float32")
 
 
 def move_to_device(pipe: Any, device: Device, spec: PipelineSpec) -> None:
-    """Moves a pipeline to the device, or sets it to be offloaded part by part where the whole has no room."""
+    """Moves a pipeline to the device, or offloads it part by part if it does not fit."""
     apply_level(pipe, device, initial_level(spec, device))
     if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
-        # Without it, MPS hands back wrong images or none when memory runs out; slices keep its peaks low.
+        # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
     if device.kind == "cpu":
         import torch
 
-        # Convolutions on a CPU are up to three times faster in this layout. Networks for videos have convolutions over
-        # time too, which have no such layout.
+        # Convolutions on a CPU are up to three times faster in this layout. Video networks have 3D convolutions too,
+        # which have no such layout.
         for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
             if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
                 part.to(memory_format=torch.channels_last)
 
 
 def release_memory(device: Device) -> None:
-    """Gives the memory of a dropped pipeline back."""
+    """Frees the memory of a dropped pipeline."""
     import torch
 
     gc.collect()

@@ -34,7 +34,7 @@ FAMILIES = (
     Family(name="Flux", padded=True),
     Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
     Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
-    # Its guidance works only against a negative prompt, be it blank.
+    # Its guidance works only against a negative prompt, even a blank one.
     Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
     Family(name="PixArt", padded=True),
     Family(name="Kolors", padded=True),
@@ -44,23 +44,23 @@ FAMILIES = (
     Family(name="HunyuanVideo"),
     Family(name=""),
 )
-# Sizes as asked, not the nearest of a list; and no cleaning of prompts, for which more packages are needed.
+# The requested size, not the nearest of a list; and no cleaning of prompts, which needs more packages.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
 _LONGEST_LOST = 60
 
 
 def family(pipeline: str) -> Family:
-    """By the name of the pipeline's class."""
+    """Finds a family by the name of the pipeline's class."""
     return next(family for family in FAMILIES if pipeline.startswith(family.name))
 
 
 def is_modular(pipe: Any) -> bool:
-    """Pipelines built of blocks: they keep their guidance in a part of their own, and are asked for their output."""
+    """Pipelines of modular blocks: a guider holds their guidance, and the call names its output."""
     return hasattr(pipe, "blocks") and hasattr(pipe, "load_components")
 
 
 def call_names(pipe: Any) -> frozenset[str]:
-    """The names of the arguments of its call."""
+    """The names of the call's arguments."""
     if is_modular(pipe):
         return frozenset(each.name for each in pipe.blocks.inputs if each.name)
     return frozenset(inspect.signature(type(pipe).__call__).parameters)
@@ -74,19 +74,19 @@ def call_arguments(
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
     wanted: dict[str, Any] = {
-        # A single prompt goes in as in everybody's own scripts.
+        # A single prompt is passed as a string, as in other people's scripts.
         "prompt": list(prompts) if len(prompts) > 1 else prompts[0],
         "negative_prompt": negatives if len(negatives) > 1 else negatives[0],
         "num_inference_steps": settings.steps,
         kind.guidance: settings.guidance,
         "width": settings.width,
         "height": settings.height,
-        # Kontext takes this for the size, and what was asked for as its shape.
+        # Kontext takes this for the size, and width and height for the aspect ratio.
         "max_area": settings.width * settings.height,
         "num_frames": settings.frames or None,
         "control_image": control,
         "image": control if kind.edits else None,
-        # Videos come as arrays otherwise.
+        # Videos are arrays by default.
         "output_type": "pil",
         **_FIXED,
     }
@@ -96,7 +96,7 @@ def call_arguments(
 def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     """Notes on settings that this pipeline ignores."""
     names, notes = call_names(pipe), []
-    # Beside a guidance of another kind, a negative prompt takes part only when the real one is turned up.
+    # With another kind of guidance, a negative prompt works only when the true guidance is above 1.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
     if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
         notes.append("This base does not use a negative prompt; it was left out.")
@@ -113,7 +113,7 @@ def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
     for prompt in prompts:
         tokens, most = tokenizers[0](prompt).input_ids, tokenizers[0].model_max_length
         if len(tokens) > most:
-            # Its first and last are marks of their own.
+            # The first and last token are markers.
             lost = tokenizers[0].decode(tokens[most - 1 : -1]).strip()
             shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
             words = most // 4 * 3
@@ -122,7 +122,7 @@ def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
 
 
 def output_images(output: Any) -> list[tuple[Image, ...]]:
-    """One entry a prompt: a single image, or the frames of a video."""
+    """One entry for each prompt: a single image, or the frames of a video."""
     frames = getattr(output, "frames", None)
     if frames is not None:
         return [tuple(video) for video in frames]

@@ -12,16 +12,16 @@ from PIL.Image import Image, Resampling, fromarray
 from hub_ui.generate.settings import ResolvedRequest
 
 _LARGEST = 256
-# A preview may cost a twentieth of the time that went by since the last one.
+# A latent preview may take a twentieth of the time since the last one.
 _SHARE = 20
 _PAUSE_SECONDS = 0.25
-# Enough points to fit some dozens of channels, and little enough for a few milliseconds.
+# Enough points to fit dozens of channels in a few milliseconds.
 _POINTS = 4096
 
 
 @dataclass(kw_only=True, slots=True)
 class LatentPreviews:
-    """Keeps one fit for the base in memory. Before its first image there are grey previews only."""
+    """Keeps one fit for the base in memory. Before its first image, latent previews are grey."""
 
     clock: Callable[[], float] = time.perf_counter
     _fit: Any = None
@@ -30,7 +30,7 @@ class LatentPreviews:
     _cost: float = 0.0
 
     def preview(self, latents: Any, settings: ResolvedRequest, *, last: bool) -> Image | None:
-        """An image of the last row, or None where the latents can't be read or it is too soon for another."""
+        """An image of the last row; None where latents can't be decoded or the last one is too recent."""
         start = self.clock()
         if last and self._fit is None:
             self._last = to_pixels(latents, settings)
@@ -43,7 +43,7 @@ class LatentPreviews:
         return image
 
     def learn(self, image: Image) -> None:
-        """From a finished image, and the latents it was made of."""
+        """Fits colours to a finished image and its latents."""
         if self._fit is None and self._last is not None:
             self._fit = _fit_colours(self._last, image)
         self._last = None
@@ -76,9 +76,9 @@ def to_pixels(latents: Any, settings: ResolvedRequest) -> Any:
 
 
 def _unpack(patches: Any, settings: ResolvedRequest) -> Any:
-    """The list is as long as rows times columns, times frames for a video; None where that does not come out even."""
+    """The length is rows times columns, times frames for a video; None where that does not divide evenly."""
     width, height = settings.width, settings.height
-    # Networks for videos make one frame of latents of eight, of four, or of each.
+    # Video networks make one latent frame of eight, four, or one frame.
     several = settings.frames > 1
     for frames in [(settings.frames - 1) // each + 1 for each in (8, 4, 1)] if several else [1]:
         each, left = divmod(len(patches), frames)
@@ -92,12 +92,12 @@ def _unpack(patches: Any, settings: ResolvedRequest) -> Any:
 
 
 def _fit_colours(pixels: Any, image: Image) -> Any:
-    """The matrix that brings channels (and a one) nearest to the image's colours, by least squares."""
+    """The least-squares matrix from channels (and a one) to the image's colours."""
     channels, rows, columns = pixels.shape
     colours = np.asarray(image.convert("RGB").resize((columns, rows), Resampling.BOX), dtype=np.float32) / 255
     known = _with_one(pixels)
     every = max(1, len(known) // _POINTS)
-    # A little weight on small numbers keeps channels that hardly vary from deciding anything.
+    # A small ridge keeps channels with little variance from deciding anything.
     ridge = 1e-3 * np.eye(channels + 1, dtype=np.float32) * len(known[::every])
     left = known[::every].T @ known[::every] + ridge
     return np.linalg.solve(left, known[::every].T @ colours.reshape(-1, 3)[::every])

@@ -19,7 +19,7 @@ _BUDGET = 256_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptRow:
-    """The LoRAs of one image: their weights for the adapter manager, and their effect to know them by."""
+    """The LoRAs of one image: their weights, and their effect as the cache key."""
 
     weights: tuple[float, ...]
     effect: LoraEffect
@@ -74,7 +74,7 @@ class _Encoder:
     def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         answer = self.cache.get(key)
         if answer is None:
-            # Inside a batch of different weights this row's own count.
+            # Within a batch of different weights, this row's own weights count.
             is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
             with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
                 answer = _without_cache(self.forward(*args, **kwargs))
@@ -97,7 +97,7 @@ def _count_texts(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
 
 
 def _row_axis(name: str, tensor: Any) -> int:
-    """Where the rows of an input are counted. Positions in width, height and time come before them."""
+    """The axis of an input's rows; position ids in width, height and time come before it."""
     return 1 if name == "position_ids" and tensor.ndim == 3 else 0
 
 
@@ -124,7 +124,7 @@ def _key(encoder: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str
 
 
 def _without_cache(answer: Any) -> Any:
-    """Tensors only: a language model's cache of keys and values takes more room than all the rest."""
+    """Tensors only: a language model's key-value cache takes more memory than all the rest."""
     import torch
 
     if isinstance(answer, Mapping):

@@ -1,11 +1,9 @@
-"""Images generated on Replicate: the same requests and comparisons as with the local engine, and their prices.
+"""Images generated on Replicate, and their prices.
 
-A fine-tune of Replicate runs as its pinned version. FLUX LoRAs of other hubs go through Replicate's official runner.
-
-Most models are paid by the second of the hardware they run on; the prices are those of replicate.com/pricing, as it was
-stored in 2025 (FLUX fine-tunes run on H100s, it says there). Which hardware a model runs on the API does not tell, so
-the answer is a range. Official models have a price for an image, which the API does not tell either: FLUX.1 [dev]'s
-and [schnell]'s (replicate.com/black-forest-labs, 2026) are the lower ends here, the upper ones an allowance of ours.
+Fine-tunes of Replicate run as pinned versions, FLUX LoRAs of other hubs on Replicate's official runner. Most models
+cost the seconds of their hardware (replicate.com/pricing, 2025, which runs FLUX fine-tunes on H100s). The API doesn't
+name the hardware, so an estimate is a range. Official models have a price per image: the lower ends here are those of
+FLUX.1 [dev] and [schnell] (replicate.com/black-forest-labs, 2026), and the upper ends are our own allowance.
 """
 
 import io
@@ -31,7 +29,7 @@ from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCa
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request
 
-# Dollars a second.
+# Dollars per second.
 HARDWARE: Mapping[str, float] = {
     "cpu": 0.000100,
     "gpu-t4": 0.000225,
@@ -41,18 +39,18 @@ HARDWARE: Mapping[str, float] = {
     "gpu-a100-large": 0.001400,
     "gpu-h100": 0.001525,
 }
-# Dollars an image, from and to.
+# Dollars per image, lowest and highest.
 _OFFICIAL: Mapping[str, tuple[float, float]] = {
     "black-forest-labs/flux-dev-lora": (0.025, 0.04),
     "black-forest-labs/flux-schnell-lora": (0.003, 0.02),
 }
-# By the inputs that a trainer leaves: what its fine-tunes run on.
+# By the inputs of a trainer: the hardware of its fine-tunes.
 _RUN_ON: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
     (frozenset({"replicate_weights", "extra_lora"}), ("gpu-a100-large", "gpu-h100")),
     (frozenset({"replicate_weights", "scheduler"}), ("gpu-a40-large", "gpu-a100-large")),
 )
 _ANY = ("gpu-t4", "gpu-h100")
-# A training of 1500 steps took 1675 seconds, the writing of captions included.
+# A training of 1500 steps took 1675 seconds, including captions.
 _TRAINING_START, _TRAINING_STEP = 100.0, 1.05
 _TRAINING_SPREAD = (0.7, 1.3)
 
@@ -103,23 +101,23 @@ def format_range(low: float, high: float, *, digits: int | None = None) -> str:
 
 
 def format_dollars(amount: float, digits: int | None = None) -> str:
-    """To the cent, or to a tenth of a cent where it is less than two."""
+    """Rounded to the cent, below two cents to a tenth of a cent."""
     places = digits if digits is not None else 2 if amount >= 0.02 else 3
     return f"${max(amount, 10**-places):.{places}f}"
 
 
-# Under way at once, once the first image has shown that the model takes what it is asked.
+# Started together once the first image has succeeded.
 _AT_ONCE = 4
 _DOWNLOADS = 3
 _MOST_PIXELS = 64_000_000
 _VIDEOS = (".mp4", ".webm", ".mov")
-# What the trainer of HunyuanVideo leaves.
+# The inputs of HunyuanVideo's trainer.
 _VIDEO_INPUTS = ("lora_url", "lora_strength", "replicate_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Model:
-    """What runs: `version` None is an official model, run by name. `own`: its weights are the request's first LoRA."""
+    """What runs: `version` None is an official model. `own`: its weights are the request's first LoRA."""
 
     name: str
     version: str | None
@@ -160,12 +158,12 @@ class ReplicateBackend:
         on_progress: OnProgress | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> GenerationResult:
-        """As Engine.generate. Cancelling ends the runs there, too."""
+        """As Engine.generate. Cancelling also ends the runs on Replicate."""
         callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         check_request(request, comparison)
         callbacks.report("Asking Replicate")
         model = self._find_model(request)
-        # A control image that the model has no use for stays here; `fill` says so.
+        # A control image that the model ignores is not sent; `fill` says so.
         control = None if request.control is None else ""
         if request.control is not None and "control_image" in model.what.inputs:
             kind = mimetypes.guess_type(request.control.name)[0] or "image/png"
@@ -176,7 +174,7 @@ class ReplicateBackend:
         runs = predictions.run_all(dict(zip(keys, inputs, strict=True)))
         callbacks.report("Fetching the pictures")
         images = {key: self._download_image(run) for key, run in runs.items()}
-        # The first cell of several that ask for the same has the time that it took.
+        # Of equal cells, the first has the time of the run.
         pictures = tuple(
             GeneratedImage(image=images[key], seconds=(runs[key].seconds or 0.0) if key not in keys[:i] else 0.0)
             for i, key in enumerate(keys)
@@ -190,7 +188,7 @@ class ReplicateBackend:
         ref = _choose_model(request)
         what = runnable(self._runs, ref.id, ref.version)
         page = f"https://replicate.com/{ref.id}"
-        # What would cost money and end without an image.
+        # Requests that would cost money without giving an image.
         if not what.inputs.known:
             raise PreviewError(f"Replicate doesn't say what {ref.id} takes. Run it on its page: {page}")
         examples = (url.partition("?")[0].lower() for url in what.example)
@@ -202,7 +200,7 @@ class ReplicateBackend:
         own = first is not None and (first.hub, first.id) == ("replicate", ref.id)
         if own and what.inputs.takes_loras and "replicate_weights" not in what.inputs:
             raise DoesNotFit(f"{ref.id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.")
-        # Only official models run by their name; their versions are kept from everyone.
+        # Only official models run by name; their versions are not public.
         version = ref.version or (None if what.official else what.newest)
         return _Model(name=ref.id, version=version, what=what, own=own)
 
@@ -233,7 +231,7 @@ class ReplicateBackend:
         return [fill(model.what.inputs, wish) for wish in wishes]
 
     def _download_image(self, run: Run) -> Image.Image:
-        """As plain pixels, whatever format the model wrote."""
+        """Converts the image to plain pixels, whatever its format."""
         if not run.output:
             raise PreviewError("Replicate finished without a picture. Try again, or another seed.", hub="replicate")
         try:
@@ -245,7 +243,7 @@ class ReplicateBackend:
             raise PreviewError("What Replicate sent is no picture that can be shown here.", hub="replicate") from error
 
     def _download(self, url: str) -> bytes:
-        """It is paid for: a line that breaks off is not the end of it."""
+        """Retries a broken connection: the image is paid for."""
         for _ in range(_DOWNLOADS - 1):
             with suppress(HubDown, HubTimeout):
                 return self._runs.fetch(url)
@@ -261,7 +259,7 @@ class _Predictions:
     callbacks: Callbacks
 
     def run_all(self, inputs: Mapping[str, Filled]) -> dict[str, Run]:
-        """The first alone: if the model refuses or fails, the others cost nothing."""
+        """Runs the first alone: if the model refuses or fails, the others cost nothing."""
         keys, done = list(inputs), dict[str, Run]()
         for group in (keys[:1], *(keys[at : at + _AT_ONCE] for at in range(1, len(keys), _AT_ONCE))):
             started = dict[str, Run]()
@@ -272,7 +270,7 @@ class _Predictions:
                     which = f", picture {place} of {len(keys)}" if len(keys) > 1 else ""
                     started[key] = self._follow(started[key], which, stale=key != group[0])
             finally:
-                # Only after a failure is one not over. That failure is what is told, and not one to cancel.
+                # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
                 for run in started.values():
                     with suppress(HubUiError):
                         if not run.over:
@@ -292,7 +290,7 @@ class _Predictions:
             raise
 
     def _follow(self, run: Run, which: str, *, stale: bool) -> Run:
-        """`which` says which image of several it is."""
+        """`which` names one image of several in messages."""
 
         def report(now: Run) -> None:
             if now.status == "starting":
@@ -328,7 +326,7 @@ def _key(inputs: Filled) -> str:
 
 
 def _choose_model(request: GenerationRequest) -> Ref:
-    """As named by the request's base, else the first LoRA itself, else the official runner of its base model."""
+    """The request's base, else the first LoRA itself, else the official runner of its base model."""
     if request.base is not None and request.base.startswith("replicate:"):
         return Ref.parse(request.base)
     if not request.adapters:
@@ -346,7 +344,7 @@ def _choose_model(request: GenerationRequest) -> Ref:
 def _report(
     request: GenerationRequest, model: _Model, values: Mapping[str, object], image: Image.Image, notes: tuple[str, ...]
 ) -> GenerationReport:
-    """Steps and the like are those that were asked for, else the model's own defaults."""
+    """Steps and other settings are the requested ones, else the model's defaults."""
     defaults = {name: known.default for name, known in model.what.inputs.known.items()}
     used = {**defaults, **values}
 

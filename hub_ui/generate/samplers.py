@@ -98,16 +98,16 @@ SPACINGS: tuple[SigmaSchedule, ...] = (
     SigmaSchedule(name="DDIM", options={"timestep_spacing": "leading"}, also=("ddim uniform", "leading")),
     SigmaSchedule(name="Uniform", options={"timestep_spacing": "linspace"}, also=("normal", "linspace")),
 )
-# Not a schedule: the program chose one itself.
+# Not a schedule: the program chose it automatically.
 _AUTOMATIC = ("", "automatic", "default", "undefined", "none")
 _SIGMAS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas")
-# Settings of one sampler: the next one starts from its own defaults.
+# Settings of one sampler, which the next one must not inherit.
 _OF_THE_METHOD = (*_SIGMAS, "algorithm_type", "solver_order", "solver_type", "final_sigmas_type", "skip_prk_steps")
 _LONGEST = 100
 
 
 def read(name: str, schedule: str | None = None) -> Choice | None:
-    """The sampler and the schedule of a name, the schedule in it or beside it; None for what diffusers lacks."""
+    """The sampler and the schedule in a name or beside it; None for what diffusers lacks."""
     plain = _plain(name)
     wanted = _plain(schedule or "")
     beside = None if wanted in _AUTOMATIC else next((s for s in SPACINGS if _is_named(s, wanted)), None)
@@ -124,7 +124,7 @@ def read(name: str, schedule: str | None = None) -> Choice | None:
 
 
 def names() -> tuple[str, ...]:
-    """The choices for a person, by A1111's names."""
+    """A1111's names of the samplers that users can choose."""
     karras = ("DPM++ 2M", "DPM++ 2M SDE", "DPM++ SDE", "Euler", "DPM2")
     choices = ((each.name, f"{each.name} Karras") if each.name in karras else (each.name,) for each in SAMPLERS)
     return tuple(chain.from_iterable(choices))
@@ -139,7 +139,7 @@ def parts(name: str) -> tuple[str, str | None]:
 
 
 def own(pipe: Any) -> str:
-    """A1111's name for the scheduler of a pipeline, or else the name of its class."""
+    """A1111's name for a pipeline's scheduler, or else the scheduler's class name."""
     config, kind = dict(getattr(pipe.scheduler, "config", {})), type(pipe.scheduler).__name__
     if _is_flow(pipe):
         return "Euler" if kind == "FlowMatchEulerDiscreteScheduler" else kind
@@ -154,7 +154,7 @@ def own(pipe: Any) -> str:
 
 
 def use(pipe: Any, name: str) -> str | None:
-    """Gives the pipeline this sampler, if it can. Returns what differs from the name, as sentences."""
+    """Sets this sampler if possible. Returns its differences from the name, as sentences."""
     import diffusers
 
     choice = read(name)
@@ -172,7 +172,7 @@ def use(pipe: Any, name: str) -> str | None:
     known = inspect.signature(kind.__init__).parameters
     options = spacing.options if spacing else {}
     fits = all(key in known for key in options) and ("use_beta_sigmas" not in options or has_scipy)
-    # The noise that the network was trained with stays; the settings of a sampler are its own.
+    # The noise schedule of the training stays; the sampler's settings are its own.
     config = {key: value for key, value in pipe.scheduler.config.items() if key in known and key not in _OF_THE_METHOD}
     pipe.scheduler = kind.from_config({**config, **sampler.options, **(options if fits else {})})
     notes = []
@@ -187,7 +187,7 @@ def use(pipe: Any, name: str) -> str | None:
 
 @contextmanager
 def using(pipe: Any, name: str | None) -> Iterator[str | None]:
-    """The same for a while; None keeps the base's own."""
+    """Sets the sampler within a block; None keeps the base's own."""
     before = pipe.scheduler
     try:
         yield use(pipe, name) if name else None
@@ -196,7 +196,7 @@ def using(pipe: Any, name: str | None) -> Iterator[str | None]:
 
 
 def _is_flow(pipe: Any) -> bool:
-    """Also true for EDM's schedulers: networks trained with those make only noise with any other."""
+    """Also true for EDM's schedulers: with any other, networks trained with those make only noise."""
     config, kind = dict(getattr(pipe.scheduler, "config", {})), type(pipe.scheduler).__name__
     return (
         "Flow" in kind

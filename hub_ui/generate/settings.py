@@ -1,4 +1,4 @@
-"""A request with every default filled in, and what of a request no pipeline could generate."""
+"""A request with all defaults filled in, and its validation."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.policy import Policy
 
-# What latents of all the pipelines here can be cut into.
+# The sides must be multiples of this for the latents of all pipelines here.
 _GRID = 16
 _LONGEST_SIDE = 4096
 _MOST_STEPS = 500
@@ -19,7 +19,7 @@ _LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedRequest:
-    """What all the cells of a comparison share. `sampler` None is the base's own; `frames` 0 is a still image."""
+    """The settings that all cells share. `sampler` None is the base's own; `frames` 0 is a still image."""
 
     negative: str
     seed: int
@@ -49,7 +49,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
 
 
 def size_notes(request: GenerationRequest, settings: ResolvedRequest) -> tuple[str, ...]:
-    """That an image gets another size than was asked for."""
+    """A note when the image gets another size than the requested one."""
     asked = request.width or settings.width, request.height or settings.height
     size = settings.width, settings.height
     if asked == size:
@@ -58,7 +58,7 @@ def size_notes(request: GenerationRequest, settings: ResolvedRequest) -> tuple[s
 
 
 def check_request(request: GenerationRequest, comparison: Comparison) -> None:
-    """Raises UsageError for what no pipeline could generate, or not within a lifetime."""
+    """Raises UsageError for values that no pipeline supports, or that would take too long."""
     weights = [weight for cell in comparison.cells for weight in cell.weights]
     weights += [adapter.weight for adapter in request.adapters]
     cells = len(comparison.cells)
@@ -84,12 +84,12 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
 
 
 def _is_within(value: float | None, least: float, most: float) -> bool:
-    """None is the base's own, which is always fine."""
+    """None is the base's default, which is always valid."""
     return value is None or least <= value <= most
 
 
 def check_policy(policy: Policy, place: str, request: GenerationRequest, *, images: int) -> None:
-    """Raises UsageError for what the policy does not allow, and for more than its bounds."""
+    """Raises UsageError for what the policy forbids, or above its limits."""
     if place == "replicate":
         policy.check("run on Replicate")
     check_base_policy(policy, request.base)
@@ -103,6 +103,6 @@ def check_policy(policy: Policy, place: str, request: GenerationRequest, *, imag
 
 
 def check_base_policy(policy: Policy, name: str | None) -> None:
-    """No stranger may look at folders of this computer, or fill its disk."""
+    """Keeps visitors from reading folders of this computer and from filling its disk."""
     if name and base_by_id(name.lower()) is None:
         policy.check("open paths")

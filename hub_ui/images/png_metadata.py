@@ -177,7 +177,7 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
 
 
 def differences(provenance: Provenance, job: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:
-    """Why an image made again may differ from the one with this provenance, in one sentence each."""
+    """Sentences on why an image made again may differ from the one with this provenance."""
     before, here = provenance.report, library_versions() if report.place == "local" else {}
     found = [
         f"“{adapter.title}” is not the file that the picture was made with: its bytes are others."

@@ -21,7 +21,7 @@ _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraProvenance:
-    """`weight` is the one of this image, `asked` the LoRA's full one."""
+    """`weight` is that of this image, `asked` the LoRA's full weight."""
 
     ref: Ref
     weight: float
@@ -83,7 +83,7 @@ class Provenance:
         return self.sheet if self.cell is None else None
 
     def job(self, adapter: Callable[[Ref, float], LoraInput], control: Path | None = None) -> GenerationRequest:
-        """The request to make the image again. `adapter` finds the file of a pinned ref."""
+        """The request to generate the image again. `adapter` finds the file of a pinned ref."""
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
         return GenerationRequest(
@@ -105,7 +105,7 @@ class Provenance:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide how an image comes out."""
+    """The versions of the libraries that affect an image."""
     versions: dict[str, str] = {}
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -131,7 +131,7 @@ def to_json(made: GenerationResult, cell: int | None) -> dict[str, Any]:
         "guidance": report.guidance,
         "width": report.width,
         "height": report.height,
-        # As used, not as requested: which base is the default may change with the next release.
+        # As used, not as requested: the default base may change with the next release.
         "base": report.base_id or job.base,
         "sampler": job.sampler,
         "frames": len(made.images[cell or 0].frames) or None,
@@ -192,6 +192,6 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         raise ValueError("a sheet with other cells than rows and columns")
     if provenance.cell is not None and not 0 <= provenance.cell < len(sheet.cells):
         raise ValueError(f"cell {provenance.cell}")
-    # A name with a folder in it would be looked for there.
+    # A name with a folder in it would be looked up there.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)
     return replace(provenance, use_trigger_words=False, control=control)

@@ -1,1 +1,1 @@
-"""One file a page: its components, their events, and plain handler functions."""
+"""One file for each page: its components, their events, and plain handler functions."""

@@ -1,4 +1,4 @@
-"""Between our code and Gradio: errors become messages, callbacks become steps that a page can show."""
+"""Between our code and Gradio: errors become messages, callbacks become updates of a page."""
 
 import html
 import itertools
@@ -17,7 +17,7 @@ from hub_ui.policy import PAGES, REFUSALS, Action, Policy
 from hub_ui.widgets.render import Renderer, widget
 
 Result = TypeVar("Result")
-# Options of every event on the page: no public endpoint, no overlay on what is being read.
+# Options of every event on the page: no public endpoint, no overlay on the content.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 MOST_PAGES = 10_000
@@ -43,7 +43,7 @@ class Turns:
             return self._now.get(request.session_hash or "") == turn
 
     def touch(self, request: gr.Request) -> None:
-        """The person has scrolled or clicked: what they see must stay where it is."""
+        """Records that the user has scrolled or clicked: visible cards must stay in place."""
         page = request.session_hash or ""
         with self._lock:
             if page in self._now:
@@ -67,11 +67,11 @@ def while_current(steps: Iterable[Any], is_current: Callable[[], bool], nothing:
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """Turns our errors into Gradio's message to the person. Anything else is a bug and is raised."""
+    """Shows our errors as Gradio's messages. Anything else is a bug and is raised."""
     try:
         yield
     except HubUiError as error:
-        # Gradio shows the message as HTML, and it may hold names from files and people.
+        # Gradio shows the message as HTML, and it may contain text from files and hubs.
         raise gr.Error(html.escape(error.message, quote=False), duration=30, print_exception=False) from error
 
 
@@ -112,7 +112,7 @@ def run_in_thread(
 
 
 def run_work(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
-    """Puts what the work reports, and in the end a Done or a Failed."""
+    """Puts the work's progress, and at the end a Done or a Failed."""
     try:
         put(Done(result=work(put, is_cancelled)))
     # Raised again in the page's own thread, where it is shown or logged.

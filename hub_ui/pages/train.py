@@ -64,13 +64,13 @@ def connect(page: TrainPage, services: Services, render: Renderer) -> None:
     page.look.click(on_look, page.fields, [page.said, page.start], **QUIET)
     page.start.click(on_start, page.fields, outputs, concurrency_limit=None, **QUIET)
     page.under_way.act(on_click, None, outputs, concurrency_limit=None, **QUIET)
-    # The price was of other values: it has to be looked at again.
+    # The price was for other values, so it must be computed again.
     for field in page.fields:
         field.change(lambda: ("", gr.update(visible=False)), None, [page.said, page.start], **QUIET)
 
 
 def order_of(values: tuple[Any, ...]) -> tuple[Order, Path]:
-    """Raises UsageError for what can't be trained."""
+    """Raises UsageError for invalid values."""
     images, destination, trigger, rank, steps = values
     if not images:
         raise UsageError("Choose a zip of images first: 10 to 20 of the same thing, from several sides.")
@@ -85,7 +85,7 @@ def order_of(values: tuple[Any, ...]) -> tuple[Order, Path]:
 
 
 def check_images(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) -> tuple[str, Any]:
-    """What is in the zip and what the training would cost; nothing is sent yet."""
+    """The zip's contents and the price of the training; nothing is sent yet."""
     trainer.services.policy.check("train")
     trainer.need_key()
     order, path = order_of(values)
@@ -94,7 +94,7 @@ def check_images(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) ->
 
 
 def start_training(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) -> Iterator[Any]:
-    """Updates of progress, list and start button, until the LoRA is there."""
+    """Updates of progress, list and start button, until the training has ended."""
     trainer.services.policy.check("train")
     order, path = order_of(values)
     images = training_set(path)
@@ -103,7 +103,7 @@ def start_training(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) 
 
 
 def follow_training(trainer: Trainer, render: Renderer, run: Run) -> Iterator[Any]:
-    """The training goes on when this page is left; its row in the list brings it back."""
+    """The training continues when this page is closed; its row in the list brings it back."""
     listed = list_html(trainer, render)
     steps = run_in_thread(lambda on_progress, _is_cancelled: trainer.follow(run, on_progress))
     while True:
@@ -120,7 +120,7 @@ def follow_training(trainer: Trainer, render: Renderer, run: Run) -> Iterator[An
 
 
 def handle_click(trainer: Trainer, render: Renderer, act: dict[str, Any]) -> Iterator[Any]:
-    """Follow or cancel one of the list."""
+    """Follows or cancels a training of the list."""
     trainer.services.policy.check("train")
     run_id = str(act.get("id", ""))
     if act.get("act") == "follow":

@@ -1,4 +1,4 @@
-"""View: what a person looks at, as one value. The address bar holds exactly this, so a link can be shared."""
+"""The state of the page as one value. The address bar holds exactly this, so that links can be shared."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TrySettings:
     varied: int = 0
 
     def to_pairs(self) -> list[tuple[str, str]]:
-        """Names and values of an address; what is as usual is left out."""
+        """Names and values for an address, without the defaults."""
         size = "" if self.size is None else size_text(self.size)
         named: list[tuple[str, Any]] = [
             ("prompt", self.prompt), ("negative", self.negative), ("seed", self.seed), ("steps", self.steps),
@@ -61,7 +61,7 @@ class TrySettings:
 
     @staticmethod
     def from_pairs(given: Mapping[str, Sequence[str]]) -> TrySettings:
-        """Reads what `to_pairs` writes. What can't be understood is left out."""
+        """Reads what `to_pairs` writes. Invalid values are left out."""
         one = {name: values[0] for name, values in given.items() if values}
         guidance = one.get("cfg", "")
         return TrySettings(
@@ -83,7 +83,7 @@ class TrySettings:
 
 
 def prompt_text(value: object) -> str:
-    """On one line, as the tokenizers read it anyway."""
+    """On one line, as tokenizers read it anyway."""
     return " ".join(str(value or "").split())[:LONGEST_PROMPT]
 
 
@@ -142,7 +142,7 @@ def _name(text: str | None) -> str:
 
 PageName = Literal["browse", "try", "library", "train", "settings"]
 PAGE_SIZE = 24
-# What servers take at most; prompts in many scripts need nine characters for one.
+# The usual limit of servers; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
 FACETS = ("hubs", "bases", "kinds")
 
@@ -157,7 +157,7 @@ class StackedLora:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`open` is the ref whose detail panel stands open, empty for none."""
+    """`open` is the ref of the open detail panel, empty for none."""
 
     page: PageName = "browse"
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
@@ -174,11 +174,11 @@ class View:
         return tuple(s.weight for s in self.stack)
 
     def to_address(self) -> str:
-        """The query string, shortest form, without the question mark."""
+        """The shortest query string, without the question mark."""
         q = self.query
         pairs: list[tuple[str, str]] = []
         if self.page != "browse":
-            # Not "page": Gradio takes that for the name of a page of its own, and fails.
+            # Not "page", which Gradio takes for the name of one of its own pages, and fails.
             pairs.append(("view", self.page))
         pairs += [("q", q.text)] if q.text else []
         pairs += [("hub", hub) for hub in q.hubs]
@@ -212,7 +212,7 @@ class View:
         return replace(self, page="browse", open="", query=replace(self.query, **changes))
 
     def toggle_filter(self, facet: str, value: str) -> View:
-        """`value` added to a facet, or taken away if it was there. Raises BadQuery for what no facet has."""
+        """Adds `value` to a facet, or removes it. Raises BadQuery for an unknown value."""
         if facet not in FACETS:
             raise BadQuery(f"There is no filter called “{facet[:40]}”.")
         now: tuple[str, ...] = getattr(self.query, facet)
@@ -243,7 +243,7 @@ def clamp_weight(weight: float) -> float:
 
 
 def _query(given: Mapping[str, Sequence[str]]) -> Query:
-    """Each filter is read alone, so that one bad value does not empty the others."""
+    """Reads each filter alone, so that an invalid value does not empty the others."""
     query = Query.of(given.get("q", [""])[0], bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
     for filter_, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
         values = tuple(given.get(name, []))
@@ -261,7 +261,7 @@ def _ref(text: str) -> str:
 
 
 def _parse_lora(text: str) -> StackedLora | None:
-    """None for what names no LoRA."""
+    """None for an invalid ref."""
     name, star, weight = text.rpartition("*")
     try:
         ref, number = _ref(name if star else text), float(weight) if star else 1.0

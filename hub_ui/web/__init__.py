@@ -1,1 +1,1 @@
-"""What stands between the network and the page: ASGI middleware and routes. Knows no component of the page."""
+"""ASGI middleware and routes between the network and the page. Knows no component of the page."""

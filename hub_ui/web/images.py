@@ -19,20 +19,20 @@ from connectors.http.adapter import file_http
 from connectors.http.ranges import RangedSource
 from hub_ui.widgets.render import HUB_IMAGE_PATH, ImageLinks
 
-# Gradio's own threads are not to wait for hosts that are slow.
+# Gradio's own threads must not wait for slow hosts.
 AT_ONCE = 16
 SECONDS = 20.0
 MOST_BYTES = 24 * 1024 * 1024
 MOST_PIXELS = 100_000_000
-# An SVG may hold code, so that none is passed on.
+# An SVG may contain code, so none is served.
 FORMAT_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
-# In place of one that can't be had: a browser's own sign for it is a torn page.
+# Replaces a missing image, for which browsers show a broken one.
 MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
 <rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
 <path d="m34 86 52-52"/></svg>"""
 IMAGES_PATH = "images"
-# The folder holds uploads too, and those of strangers may be anything.
+# The folder also holds visitors' uploads, which may be anything.
 SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
 
@@ -44,7 +44,7 @@ class HubImage:
 
 @dataclass(frozen=True, kw_only=True)
 class HubImages:
-    """`hosts` are those of the hubs. A hub on this network may show images of its own host, which nobody else may."""
+    """`hosts` are the hubs' image hosts. Only a hub on this network may use its own host too."""
 
     links: ImageLinks
     hosts: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def host_of(endpoint: str) -> str:
 
 
 def check_image(data: bytes) -> HubImage:
-    """Its type is read from its bytes. Raises BadAnswer for what is none of FORMAT_TYPES."""
+    """The type comes from the bytes. Raises BadAnswer for what is none of FORMAT_TYPES."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -92,7 +92,7 @@ def check_image(data: bytes) -> HubImage:
 
 
 def address(path: Path) -> str:
-    """Of an image in a folder of its own below the page's. Relative, so that it works behind a proxy's path too."""
+    """The address of an image in a subfolder. It is relative, so that it works behind a proxy's path."""
     return f"{IMAGES_PATH}/{path.parent.name}/{path.name}"
 
 
@@ -115,9 +115,9 @@ class GeneratedImages:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether it is a file of the folder itself: no link out of it, and no step up."""
+    """Whether it is a file within the folder, without links or ".." out of it."""
     try:
         return path.is_file() and path.resolve() == path and path.is_relative_to(folder)
-    # A name that no file can have.
+    # A name that is invalid for files.
     except (OSError, ValueError):
         return False

@@ -26,12 +26,12 @@ from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestR
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
-# Of all pages, open ones among them: those that were used longest ago go first.
+# Including open pages: those unused for longest go first.
 MOST = 1000
-# A computer that slept finds its page as it was.
+# After the computer's sleep, pages are as they were.
 KEPT = timedelta(hours=1)
 _BETWEEN = timedelta(minutes=1)
-# Seconds between two looks. Gradio's own number (6.31) is the one for while people are there.
+# Seconds between two polls. Gradio's default (6.31) applies while the page is in use.
 IN_USE_SECONDS = 0.001
 IDLE_SECONDS = 0.2
 
@@ -46,7 +46,7 @@ class AllowedHosts:
     own: frozenset[str] = field(default_factory=lambda: own_names())
 
     def check(self, headers: Headers) -> None:
-        """Raises Refused for a request under a name that is not ours, or from another web site's page."""
+        """Raises Refused for a foreign host name, and for requests from other web sites' pages."""
         name, port = host_of(f"//{headers.get('host', '')}")
         if name not in self.names and name not in self.own and not is_ip_address(name):
             raise Refused(
@@ -61,7 +61,7 @@ class AllowedHosts:
         asking, asking_port = host_of(f"//{rest}")
         usual = _PORTS.get(scheme)
         is_same = asking == name and (asking_port or usual) == (port or usual)
-        # A proxy may have changed the Host, so that the names that the owner has named count too.
+        # A proxy may have changed the Host, so the owner's names are allowed too.
         if usual is None or not (asking in self.names or is_same):
             raise Refused(
                 f"Another web page ({origin[:100]}) asked for this, and hub-ui answers its own page only. If that "
@@ -72,7 +72,7 @@ class AllowedHosts:
 
 @dataclass(frozen=True)
 class HostCheck:
-    """ASGI middleware that checks every route, those of Gradio too."""
+    """ASGI middleware that checks every route, including Gradio's."""
 
     app: ASGIApp
     hosts: AllowedHosts
@@ -93,7 +93,7 @@ def own_names() -> frozenset[str]:
 
 
 def host_of(address: str) -> tuple[str, int | None]:
-    """Name and port of an address; an empty name for what is none."""
+    """Name and port of an address; the name is empty for an invalid one."""
     try:
         parts = urlsplit(address)
         return (parts.hostname or "").rstrip("."), parts.port
@@ -110,17 +110,17 @@ def is_ip_address(name: str) -> bool:
 
 
 class Sessions:
-    """Any thread may call `sweep`, as often as it likes."""
+    """Any thread may call `sweep` at any rate."""
 
     def __init__(self, holder: Callable[[], StateHolder], clock: Callable[[], datetime] = datetime.now) -> None:
-        """`holder` gives Gradio's own, which is there once the page is served."""
+        """`holder` returns Gradio's own, which exists once the page is served."""
         self._holder = holder
         self._clock = clock
         self._swept = clock()
         self._lock = threading.Lock()
 
     def sweep(self) -> None:
-        """Forgets the pages that were left, once a minute at most."""
+        """Forgets closed pages, at most once a minute."""
         with self._lock:
             now = self._clock()
             if now - self._swept < _BETWEEN:
@@ -136,7 +136,7 @@ class Sessions:
 
 @dataclass
 class QueuePolling:
-    """ASGI middleware: the queue looks often for `in_use` seconds after each request, and seldom else."""
+    """ASGI middleware that polls often for `in_use` seconds after each request, and seldom otherwise."""
 
     app: ASGIApp
     queue: Queue
@@ -161,22 +161,22 @@ class QueuePolling:
 
 
 class Running(Protocol):
-    """The generations that are not done yet. `concurrency_id` is that of the events that start them."""
+    """The generations that are not done. `concurrency_id` is that of the events that start them."""
 
     concurrency_id: str
 
     def running(self, page: str | None = None) -> int:
-        """How many of one page, by its session; without one, of all pages."""
+        """The number for one session, or for all pages."""
 
 
 def middleware(
     app: gr.Blocks, *, hosts: AllowedHosts | None, limits: WebLimits, folder: Path, generations: Running
 ) -> list[Middleware]:
-    """`hosts` None: the page answers to every name. `folder` is where Gradio keeps what is uploaded."""
+    """`hosts` None allows every name. `folder` is Gradio's upload folder."""
     app.state_session_capacity = MOST
 
     def waiting(session: str) -> PendingRequests:
-        # Gradio (6.31) has no public name for the requests that have no answer yet.
+        # Gradio (6.31) has no public name for unanswered requests.
         events, own = app._queue.pending_event_ids_session.get(session, ()), generations.running(session)
         return PendingRequests(queued=generations.running(), own_queued=own, events=len(events))
 

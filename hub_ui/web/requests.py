@@ -25,13 +25,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_ui.policy import WebLimits
 
 _NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
-# What Pillow says of damaged and hostile files, while it reads their headers.
+# What Pillow raises for damaged and hostile files while it reads their headers.
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOAD_ROUTE = "/gradio_api/upload"
 _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
-# Gradio would fetch another server's file for whoever asks. A drive of Windows has one letter.
+# Gradio would fetch another server's file for anyone. A Windows drive has one letter.
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _SPARE_BYTES = 500_000_000
 _NO_REQUEST = "This is no request of the page. Load the page again."
@@ -51,12 +51,12 @@ class Refused(Exception):
 
 
 def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) -> None:
-    """Raises Refused for a file of `data` that was not uploaded, or has more pixels than may be opened."""
+    """Raises Refused for a file of `data` that was not uploaded or has too many pixels."""
     for file in files_in(data):
         path, url = file.get("path"), file.get("url")
         if not isinstance(path, str) or not uploaded(path):
             raise Refused(_NOT_UPLOADED, 403)
-        # The page names a file's address on this server beside its path. Any other address leads elsewhere.
+        # The page sends a file's address on this server with its path. Any other address is foreign.
         is_own = isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(f"file={path}")
         if url is not None and not is_own:
             raise Refused(_NOT_UPLOADED, 403)
@@ -76,7 +76,7 @@ def files_in(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_pixels(path: Path, most_pixels: int) -> None:
-    """Reads the header alone. What is no image has no pixels."""
+    """Reads the header alone. A file that is no image passes."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise Refused(_NOT_UPLOADED, 403)
@@ -98,7 +98,7 @@ def check_pixels(path: Path, most_pixels: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingRequests:
-    """The generations of all pages that are not done, those of this one, and its unanswered requests."""
+    """The unfinished generations of all pages and of this one, and its unanswered requests."""
 
     queued: int
     own_queued: int
@@ -162,7 +162,7 @@ class RequestCheck:
         await self.app(scope, receive, send)
 
     async def check(self, scope: Scope, receive: Receive) -> Receive:
-        """What the app may receive in place of the request."""
+        """Returns a `receive` for the app, with the checked body."""
         path = str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             if _CLOSED.match(path) or _FETCHED.match(path):
@@ -189,7 +189,7 @@ class RequestCheck:
 
 
 def sweep(folder: Path, before: float) -> None:
-    """Removes images and uploads, incomplete ones too, that were last changed before a time."""
+    """Removes images and uploads last changed before a time, including incomplete ones."""
     for path in folder.glob("**/*"):
         with suppress(OSError):
             if path.is_file() and path.stat().st_mtime < before:
@@ -213,7 +213,7 @@ def limit_body(headers: Headers, receive: Receive, most: int) -> Receive:
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
-    """The whole body. Raises Refused for one of more than `most` bytes."""
+    """The whole body. Raises Refused for more than `most` bytes."""
     data, more = bytearray(), True
     while more:
         message = await receive()

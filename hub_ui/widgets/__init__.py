@@ -1,1 +1,1 @@
-"""Pieces of page that Gradio lacks. Each file: a frozen model, how it is made from records, and its HTML."""
+"""Components that Gradio lacks. Each file has a frozen model, its construction from records, and its HTML."""

@@ -1,4 +1,4 @@
-"""The grid of results: one card a LoRA, image first."""
+"""The grid of results: one card for each LoRA, image first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NO_LORA = Flag(text="file is no LoRA", tone="warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`usable`: its file is a LoRA, as far as that is known. `try_problem` says why it can't be tried here."""
+    """`usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be tried here."""
 
     record: Record
     title: str
@@ -65,12 +65,12 @@ def card(
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
-    """The first still image that is mild enough."""
+    """The first still image within the level of mature images."""
     return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
 
 
 def base_label(record: Record) -> str:
-    """What it is for: the base model, else the architecture that its file shows."""
+    """The base model, else the architecture of its file."""
     if record.base_model:
         return format.visible(base_models.label(record.base_model))
     if record.architecture and ("architecture" in record.conflicts or not record.raw_base_model):
@@ -94,5 +94,5 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
 
 
 def cards_html(render: Renderer, cards: Sequence[Card], *, waiting: int = 0, more: bool = False, note: str = "") -> str:
-    """`waiting` placeholders stand where cards of hubs that have not answered yet will come."""
+    """`waiting` is the number of placeholders for hubs that have not answered yet."""
     return render("cards", cards=cards, waiting=waiting, more=more, note=note)

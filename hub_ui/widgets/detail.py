@@ -1,4 +1,4 @@
-"""The panel that opens beside the list: what a LoRA is, where each statement comes from, and what to do with it."""
+"""The detail panel: what a LoRA is, the source of each fact, and the actions."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,15 +22,15 @@ from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.render import Renderer, address
 
-# Who looks at the page: its owner, somebody who tries the demo, or a visitor of a shared page.
+# Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "shared"]
-# Nothing changes these but the hub.
+# Only the hub can change these.
 CLOSED: dict[Access, str] = {
     "generation-only": "The author allows generation on the hub only; there is nothing to download.",
     "archived": "The hub keeps the page but no files.",
     "removed": "The hub no longer has this. What was seen of it stays here.",
 }
-# Said where the hub gives no reason of its own.
+# Used where the hub gives no reason.
 REASONS: dict[Access, str] = {
     "login": "{hub} hands this file to people with a key.",
     "gated": "Its author grants access one by one, on the hub's page.",
@@ -46,7 +46,7 @@ WHERE_A_KEY_GOES: dict[Place, str] = {
     "demo": "The demo has no key. `hub-ui serve` takes one from {variable}.",
     "shared": "A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}.",
 }
-# Some twenty printed pages. Brackets without end take Markdown readers a time that grows with the square.
+# About twenty printed pages. Unclosed brackets take Markdown parsers quadratic time.
 LONGEST = 40_000
 MORE = "<p>There is more of it on the hub.</p>"
 _TAGS = {
@@ -55,8 +55,8 @@ _TAGS = {
 }  # fmt: skip
 _HEADING = re.compile(r"<(/?)h([1-6])>")
 _MARKUP = re.compile(r"(<[^>]*>)")
-# An entity is one letter. Longer words than this get places to break at, without which a line as long as a book takes
-# the browser many seconds.
+# An entity is one letter. Longer words get break points, because a line as long as a book takes the browser many
+# seconds.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 MAX_IMAGES = 8
 MAX_FILES = 40
@@ -64,7 +64,7 @@ MAX_FILES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The hubs that a key is at hand for; none for the visitors of a shared page."""
+    """The hubs with a key; none for visitors of a shared page."""
 
     hubs: frozenset[HubName] = frozenset()
     place: Place = "own"
@@ -72,7 +72,7 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class Availability:
-    """`obstacle` keeps the file from being downloaded here; `caution` may."""
+    """`obstacle` prevents a download; `caution` may."""
 
     obstacle: str = ""
     caution: str = ""
@@ -134,7 +134,7 @@ def _to_html(text: str, kind: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A version or a file that can be opened instead of the present one."""
+    """A version or a file to open instead of the current one."""
 
     ref: str
     name: str
@@ -144,7 +144,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class GalleryImage:
-    """An image of the hub's. `index` is its place among the record's images, `usable` if settings came with it."""
+    """An image of the hub. `index` is its position in the record, `usable`: it has settings."""
 
     index: int
     example: Example
@@ -153,7 +153,7 @@ class GalleryImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Requirements:
-    """What trying it takes, in a sentence. `closed`: it can't be tried here. `unfit`: not beside others either."""
+    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
 
     text: str = ""
     closed: bool = False
@@ -253,7 +253,7 @@ def shots(record: Record, ceiling: Nsfw) -> Iterator[GalleryImage]:
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
-    """What `ref` names; the default version, and its main file, where it names none or one that is not there."""
+    """The version and file of `ref`; the default version and its main file if they are missing."""
     version = lora.version(ref.version) or lora.version(None)
     return version, (version.find_file(ref) or version.file) if version else None
 

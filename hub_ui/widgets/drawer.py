@@ -1,4 +1,4 @@
-"""The downloads drawer and its button in the header: what comes, how fast, and what can be done about it."""
+"""The downloads drawer and its button in the header: progress, speed, and actions."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,16 +11,16 @@ from hub_ui.library.queue import Task
 from hub_ui.widgets.render import Renderer, address
 
 TRIES = 5
-# A lock file may bring hundreds: no page is sent all of them every second.
+# A lock file may add hundreds, too many to send to a page every second.
 MOST_ROWS = 60
 ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
-# What only the hub's own page can mend.
+# Only the hub's own page can fix these.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
 Tone = Literal["", "good", "trouble"]
 # The address of a LoRA's page, empty where it is not known.
 PageOf = Callable[[Ref], str]
 Button = tuple[str, str]
-# What may be asked of a task, by its state: (act, what the button says).
+# The actions of a task by its state: (act, button label).
 PAUSE: Button = ("pause", "Pause")
 RESUME: Button = ("resume", "Resume")
 RETRY: Button = ("retry", "Try again")
@@ -41,7 +41,7 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadRow:
-    """`percent` is None while nobody knows the length; `moving` is what has a bar."""
+    """`percent` is None for an unknown length; `moving` has a bar."""
 
     task: Task
     title: str
@@ -117,7 +117,7 @@ def html(render: Renderer, tasks: Sequence[Task], now: float, page_of: PageOf) -
 
 
 def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
-    """What runs, what wants somebody, what comes next, and what is done, the latest first."""
+    """Running, then waiting for the user, then queued, then done, the latest first."""
     return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
@@ -127,7 +127,7 @@ def button_html(render: Renderer, tasks: Sequence[Task]) -> str:
 
 
 def line_html(render: Renderer, task: Task | None, now: float, page_of: PageOf) -> str:
-    """The download of what stands open, in its panel; empty when there is nothing to tell."""
+    """The download of the open LoRA; empty when there is nothing to show."""
     if task is None or task.state == "done":
         return ""
     return render("drawer_line", row=row(task, now, page_of))

@@ -1,4 +1,4 @@
-"""The rows of "What it is": each value with its source, both sides of a contradiction, and what only the file tells."""
+"""The rows of "What it is": each value with its source, contradictions, and facts from the file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ LICENCE: tuple[tuple[str, str, str], ...] = (
 
 
 def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
-    """What nobody said has no row."""
+    """Unknown facts have no row."""
     adapter = facts.adapter if facts is not None and facts.adapter.is_lora else None
     claims, license_ = ([claim_fact(record, adapter, *row) for row in table] for table in (CLAIMED, LICENCE))
     header = header_facts(adapter) if adapter is not None else ()

@@ -1,4 +1,4 @@
-"""The header: name, pages, and how the hubs are."""
+"""The header: name, pages, and the hubs' status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -68,7 +68,7 @@ def error_status(hub: HubName, error: HubUiError) -> HubStatus:
 
 
 def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:
-    """`closed` pages have no link: they are not for whoever looks at this page."""
+    """`closed` pages have no link, because this user may not open them."""
     return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed)
 
 

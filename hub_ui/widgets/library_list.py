@@ -1,4 +1,4 @@
-"""The library as a list: what is on disk, pinned, and notes about each file."""
+"""The library as a list: pinned files on disk, with notes about each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Tone = Literal["good", "problem", ""]
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """One thing to know about an entry; `act` is what can be done about it, with `ref`, on a button saying `button`."""
+    """A note about an entry; `button` labels an action `act` with `ref`."""
 
     text: str
     tone: Tone = ""
@@ -37,7 +37,7 @@ class LibraryItem:
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """What is looked for. `base` and `kind` are empty for all of them. `number` counts pages from 0."""
+    """The search. `base` and `kind` are empty for all. `number` counts pages from 0."""
 
     text: str = ""
     sort: str = "name"
@@ -48,7 +48,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPage:
-    """One page of what was found. `bases` and `kinds` are what there is to filter by, of all entries."""
+    """One page of results. `bases` and `kinds` are the filter values of all entries."""
 
     entries: tuple[Entry, ...]
     found: int
@@ -62,7 +62,7 @@ class ListPage:
 
     @property
     def first(self) -> int:
-        """Of its entries, counted from 1."""
+        """The number of its first entry, counted from 1."""
         return self.number * PAGE_SIZE + 1
 
 

@@ -69,7 +69,7 @@ def groups(query: Query, listed: FacetCounts) -> list[Group]:
 def _option(
     chosen: tuple[str, ...], listed: FacetCounts, value: str, label: str, count: int, *, inner: bool = False
 ) -> Option:
-    """A filter leaves out the cards of its other values: how many those would bring is not known."""
+    """A filter excludes the cards of its other values, so their counts are unknown."""
     on = value in chosen
     number = "" if chosen and not on else format.at_least(count, more=listed.has_more)
     return Option(value=value, label=label, count=number, on=on, inner=inner)
@@ -77,7 +77,7 @@ def _option(
 
 def base_options(query: Query, listed: FacetCounts) -> Iterator[Option]:
     """Base models after their architecture, without repetition; once all cards are known, only bases with cards."""
-    # Many cards are for the same base, and are looked at once.
+    # Many cards share a base, which is looked up once.
     made_for = Counter((r.base_model, r.architecture, r.raw_base_model) for r in listed.records)
 
     def count(base: BaseCount) -> int:
@@ -116,7 +116,7 @@ class Part:
 
 
 def parts(query: Query, *, one: bool = False) -> list[Part]:
-    """`one`: the verbs and nouns agree with a single LoRA."""
+    """`one`: verbs and nouns are singular."""
     found: list[Part] = []
     for facet, lead, label in (
         ("hubs", "on", lambda v: HUBS[v].label),
@@ -137,12 +137,12 @@ def base_name(value: str) -> str:
 
 
 def summary_html(render: Renderer, query: Query, shown: int, *, has_more: bool = False) -> str:
-    """`shown` is the number of cards, with `has_more` the least there are."""
+    """`shown` is the number of cards, a minimum if `has_more`."""
     one = shown == 1 and not has_more
     number = format.at_least(shown, more=has_more) or "…"
     return render("query_summary", number=number, one=one, parts=parts(query, one=one))
 
 
 def demo_html(render: Renderer, base: str) -> str:
-    """What a demo is, and what can be tried in it: LoRAs for the `base` that it brings."""
+    """Describes the demo and what can be tried in it: LoRAs for its `base`."""
     return render("demo", base=base)

@@ -25,18 +25,18 @@ LONGEST = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class ImageLinks:
-    """Links are signed, so that the page fetches what it showed itself and nothing else."""
+    """Links are signed, so that the server fetches only addresses that it has shown."""
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def link(self, url: str, hub: str) -> str:
-        """Relative to the page, for an image that `hub` has named; empty for what is no web address."""
+        """A relative link for an image of `hub`; empty for what is no web address."""
         if not is_web_address(url) or len(url) > LONGEST:
             return ""
         return f"{HUB_IMAGE_PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
 
     def read(self, query: Mapping[str, str]) -> tuple[str, str] | None:
-        """The address and the hub that a link was made of; None for one that is not ours."""
+        """The address and the hub of a link; None for an invalid signature."""
         url, hub = query.get("url", ""), query.get("hub", "")
         return (url, hub) if hmac.compare_digest(self._signature(url, hub), query.get("signed", "")) else None
 
@@ -81,7 +81,7 @@ class Renderer:
         return self._environment.get_template(f"{template}.html").render(**values)
 
     def image_url(self, url: str, ref: Ref | str) -> str:
-        """The page's own address of an image that the LoRA `ref` shows."""
+        """This server's address for an image of the LoRA `ref`."""
         return self.links.link(url, str(ref).partition(":")[0])
 
 

@@ -1,4 +1,4 @@
-"""A generation's images: two with a slider between them, a row or a table of them, and a line of proof."""
+"""A generation's images: two with a slider, a row or a grid of them, and how much of the files took effect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub_ui.widgets.render import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One image by its address. `weight` is that of the LoRA that is varied, which a click takes into the form."""
+    """One image by its address. `weight` is the varied LoRA's, which a click copies to the form."""
 
     src: str
     label: str
@@ -49,7 +49,7 @@ class Result:
     title: str = ""
 
     def showing(self, index: int) -> Result:
-        """With another tile on the right side of the slider."""
+        """With another tile on the right of the slider."""
         return replace(self, right=index) if 0 <= index < len(self.tiles) else self
 
     @property

@@ -174,7 +174,7 @@ def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
             f"{spec.label} is for diffusers' {index.pipeline or 'unnamed pipeline'}, which the preview can't draw "
             "with. Choose another base."
         )
-    # SD 1 and SD 2 share a class; their LoRAs tell which was meant. Without one it is not the demo's base.
+    # SD 1 and SD 2 share a class; the LoRA shows which is meant. Without one it is not the demo's base.
     same = [base for base in bases if base.architecture == spec.architecture]
     like = (same or [base for base in bases if base.source != str(PACKAGED)])[0]
     _check_architecture(spec.label, like.architecture, spec.architecture or None)

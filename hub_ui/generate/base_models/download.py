@@ -47,14 +47,14 @@ class RepoCache:
         return [path.name for path in found]
 
     def tree(self, revision: str) -> list[str] | None:
-        """The names of all files of a commit, as the hub listed them; None where an older client made the snapshot."""
+        """The file names of a commit on the hub; None where an older client made the snapshot."""
         try:
             return [file.path for file in get_cached_repo_tree(self.repo, revision=revision, cache_dir=self.cache)]
         except (CachedRepoTreeNotFoundError, OSError):
             return None
 
     def names(self, revision: str) -> list[str]:
-        """The names of the files of a snapshot that are on this disk."""
+        """The file names of a snapshot on this disk."""
         folder = self.snapshot(revision)
         return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
@@ -85,7 +85,7 @@ _SPARE = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Where base models are downloaded from. The token goes to this endpoint only. `cache` None is the usual one."""
+    """The hub for base models. The token goes to this endpoint only. `cache` None is the default cache."""
 
     endpoint: str
     token: str | None

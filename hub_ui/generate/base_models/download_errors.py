@@ -50,7 +50,7 @@ def base_error(query: RepoQuery, error: Exception) -> HubUiError:
         return type(found)(message, hub=found.hub, retry_after=found.retry_after)
     if query.endpoint == HUGGING_FACE:
         return NoBase(f"There is no base model {query.repo} on Hugging Face, or not for you. Choose another base.")
-    # A mirror, or the local hub of the demo, has only what was put there.
+    # A mirror, and the demo's local hub, have only some of the repos.
     return NoBase(
         f"There is no base model {query.repo} at {query.endpoint}, which HF_ENDPOINT names in place of Hugging Face. "
         "Choose another base, or unset HF_ENDPOINT."

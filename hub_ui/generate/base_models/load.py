@@ -177,7 +177,7 @@ def _variant_option(choice: PipelineSpec, folder: Path) -> dict[str, str]:
 
 
 def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any:
-    """Our own scheduler in place of the repo's, with its settings where the table says nothing else."""
+    """Replaces the repo's scheduler, keeping its settings where the table has none."""
     import diffusers
 
     kind = getattr(diffusers, name)

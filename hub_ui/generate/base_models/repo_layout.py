@@ -43,7 +43,7 @@ _VARIANTS: Mapping[str, tuple[str, ...]] = {"bfloat16": ("bf16", "fp16"), "float
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A part as the index names it. `repo` and `folder` say where it is when it is not in this repo, under its name."""
+    """A part as the index names it. `repo` and `folder` say where it is, if not in this repo under its name."""
 
     library: str
     kind: str
@@ -64,7 +64,7 @@ class Index:
 
 
 def read_index(folder: Path) -> Index | None:
-    """None where there is no index, or one that can't be read."""
+    """None for a missing or unreadable index."""
     for name in INDEXES:
         try:
             index = parse_index(json.loads((folder / name).read_text(encoding="utf-8")))
@@ -83,7 +83,7 @@ def parse_index(data: Any) -> Index:
 
 
 def with_own_parts(index: Index, repo: str, names: Iterable[str]) -> Index:
-    """Counts all parts that the repo itself holds as its own: the index of a copy still names the original's."""
+    """Treats all parts in the repo as its own: the index of a copy still names the original repo."""
     folders = {PurePosixPath(name).parts[0] for name in names if "/" in name}
     parts = {
         name: replace(part, repo=None, folder="") if part.repo == repo or name in folders else part

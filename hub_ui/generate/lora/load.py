@@ -1,4 +1,4 @@
-"""A LoRA's .safetensors file in memory, the patches that it is for one model, and a cache of them."""
+"""Reads a LoRA's .safetensors file, makes its patches for one model, and caches them."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
 
 
 def is_for_low_noise(adapter: LoraInput, metadata: Mapping[str, str]) -> bool:
-    """By the file's name, the model it was trained on, or its title: the first one that names a network."""
+    """Decides by the file's name, the model it was trained on, or its title: the first that names a network."""
     names = (adapter.path.stem, metadata.get("ss_sd_model_name", ""), adapter.title)
     return next(filter(None, map(noise_of, names)), None) == "low"
 
@@ -192,7 +192,7 @@ class LoraCache:
 
 
 def identity(adapter: LoraInput) -> Hashable:
-    """What a LoRA's bytes are known by: its hash, or else its path, with its size and time in case it was changed."""
+    """The file's hash or else its path, with its modification time and size."""
     name = adapter.sha256.lower() if adapter.sha256 is not None else str(adapter.path)
     try:
         stat = adapter.path.stat()

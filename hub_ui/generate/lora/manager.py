@@ -108,7 +108,7 @@ class AdapterManager:
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
-        """Within it, image i of a batch has weights[i], one for each adapter. May raise NotPerRow at any time."""
+        """Within it, image i of a batch has weights[i], one for each adapter. Raises NotPerRow, as may the pipeline."""
         if not self.supports_row_weights:
             raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
         for row in weights:

@@ -32,7 +32,7 @@ UNREAD = "The file's header could not be read."
 
 
 class DetailPanel:
-    """`download` is the line below the panel that shows how far its download is."""
+    """`download` is the line below the panel with the progress of its download."""
 
     def __init__(self, view: gr.State) -> None:
         self.view = view
@@ -59,7 +59,7 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
     def on_arrived(now: View) -> Any:
         return (now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
-    # "multiple": what is opened next does not wait for a slow hub or file.
+    # "multiple": opening another LoRA does not wait for a slow hub or file.
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     view.change(on_view, [view, opened], [page.panel, opened], **opening)
     page.panel.act(on_pull, [downloads.requested], [downloads.requested], trigger_mode="multiple", **QUIET)
@@ -67,7 +67,7 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
 
 
 def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
-    """First what the catalog knows, at once; then what the hub says now; then what the file itself says."""
+    """Yields what the catalog knows, then what the hub says now, then what the file says."""
     if not view.open:
         yield "", ""
         return
@@ -85,7 +85,7 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 
 
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
-    """The panel, and once more when its file's header has been read for it."""
+    """The panel, and again once its file's header has been read."""
     _, file = detail.version_and_file(lora, ref)
     if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.find_facts(file) is not None:
         yield lora_html(services, render, view, lora, ref)
@@ -116,7 +116,7 @@ def lora_html(
     facts: Facts | None = None,
     state: str = "",
 ) -> str:
-    """`facts` are those just read; without them, those read before."""
+    """`facts` are those just read; without them, those in the catalog."""
     _, file = detail.version_and_file(lora, ref)
     facts = facts or (services.lookup.find_facts(file) if file else None)
     shown = detail.detail(
@@ -141,7 +141,7 @@ def keys(services: Services) -> Keys:
 
 
 def pull(services: Services, act: dict[str, Any]) -> bool:
-    """Queues the download; returns whether the click asked for it."""
+    """Queues the download; returns whether the click requested it."""
     if act.get("act") != "pull":
         return False
     services.policy.check("pull")

@@ -1,4 +1,4 @@
-"""Reads the headers of the cards in view, a few at a time, in the background, while the page still shows them."""
+"""Reads the headers of the visible cards in the background, a few at a time."""
 
 import queue
 import threading
@@ -17,7 +17,7 @@ from hub_ui.services import Services
 MOST_CARDS = 24
 AT_ONCE = 2
 PATIENCE_SECONDS = 30.0
-# What could not be read is not tried again with every search.
+# Files that failed are not read again with every search.
 AGAIN_AFTER_SECONDS = 600.0
 MOST_FAILED = 10_000
 _LOOK_SECONDS = 0.2
@@ -26,7 +26,7 @@ _UPDATE_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderReader:
-    """One for the whole app: however many people look, a hub is asked for AT_ONCE headers at a time."""
+    """One for the whole app: any number of visitors causes at most AT_ONCE requests at a time."""
 
     services: Services
     _gates: dict[Origin, threading.Semaphore] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class HeaderReader:
             self._gates[connector.name] = threading.Semaphore(AT_ONCE)
 
     def unread(self, records: Sequence[Record]) -> list[Record]:
-        """Those whose file can be read here and was not."""
+        """Those whose file can be read here and has not been."""
         return [record for record in records[:MOST_CARDS] if self._is_unread(record)]
 
     def _is_unread(self, record: Record) -> bool:
@@ -73,7 +73,7 @@ class HeaderReader:
             stop.set()
 
     def close(self) -> None:
-        """Waits for what is being read: the catalog it is written to closes next."""
+        """Waits for the running reads, because their catalog closes next."""
         self._closed.set()
         for thread in tuple(self._threads):
             thread.join(PATIENCE_SECONDS)
@@ -93,7 +93,7 @@ class HeaderReader:
         return len(threads)
 
     def _work(self, waiting: deque[Record], stop: threading.Event, results: queue.SimpleQueue[bool | None]) -> None:
-        """Puts whether each header is known now, and None in the end."""
+        """Puts whether each header is known now, and None at the end."""
         try:
             while waiting and not stop.is_set() and not self._closed.is_set():
                 try:
@@ -102,7 +102,7 @@ class HeaderReader:
                     return
                 results.put(self._read_one(record, stop))
         except (RateLimited, HubDown, HubTimeout):
-            # The hub has enough for now. The other thread finds out at its next file.
+            # The hub limits requests. The other thread finds out at its next file.
             return
         finally:
             results.put(None)
@@ -110,7 +110,7 @@ class HeaderReader:
 
     def _read_one(self, record: Record, stop: threading.Event) -> bool:
         with self._gates[record.hub]:
-            # While it waited at the gate, it may have been cancelled, or read for somebody else.
+            # While waiting for the limit, it may have been cancelled, or another thread may have read it.
             if stop.is_set() or self._closed.is_set() or not self._is_unread(record):
                 return False
             try:
@@ -127,6 +127,6 @@ class HeaderReader:
 
 
 def with_header_facts(services: Services, record: Record) -> tuple[Record, Facts | None]:
-    """`record` with what its file says, if that was ever read. Nothing is read for it here."""
+    """`record` with its file's facts, if they were ever read. Reads nothing itself."""
     facts = services.lookup.find_facts(record.file) if record.file else None
     return (record if facts is None else record_with_header(record, facts.adapter)), facts

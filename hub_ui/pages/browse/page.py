@@ -30,7 +30,7 @@ SORTS: tuple[tuple[str, str], ...] = (
     ("Most liked", "likes"),
     ("Newest", "newest"),
 )
-# What the package brings: hub_ui/generate/base_models/table.py.
+# The bundled bases: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
 
 
@@ -86,7 +86,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             return then, then.query.text
 
     searched = view.change(on_view, [view, page.results], outputs, concurrency_limit=None, **QUIET)
-    # A new query ends the running search: a hub that hangs must not hold up the next one.
+    # A new query ends the running search, so that a hanging hub can't delay it.
     new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
     for clickable in (page.facets, page.sentence, page.demo):
         clickable.act(on_facets, [view], [view, page.level], **new_query)
@@ -94,7 +94,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     page.sort.input(with_sort, [view, page.sort], [view], **new_query)
     more = page.grid.act(on_more, [page.results], outputs, concurrency_limit=None, **QUIET)
     if services.settings.read_headers:
-        # "always_last": cards that arrive while headers are read get their own reading right after.
+        # "always_last": cards that arrive during a reading are read right after it.
         for event in (searched, more):
             event.then(
                 on_headers, [page.results], [page.grid], trigger_mode="always_last", concurrency_limit=8, **QUIET
@@ -102,7 +102,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 
 
 def show(services: Services, render: Renderer, view: View | None, turns: Turns, request: gr.Request) -> Iterator[Any]:
-    """Updates of each stage of the search; none when there is no new query."""
+    """Updates for each part of the search; none when there is no new query."""
     if view is None:
         yield (gr.skip(),) * 5
         return
@@ -207,7 +207,7 @@ def parse_name(services: Services, text: str) -> Ref | None:
     try:
         return Ref.parse(text)
     except BadRef:
-        # Written like this it was meant as the name of one LoRA, even where it names none.
+        # This spelling means one LoRA by name, even if none has it.
         named = _PREFIX.fullmatch(text)
         is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
         if named and (is_name or find_origin(named["prefix"]) in HUBS):
@@ -216,7 +216,7 @@ def parse_name(services: Services, text: str) -> Ref | None:
 
 
 def find_by_name(services: Services, name: str) -> Ref | None:
-    """OWNER/NAME may be two words of a search as well, so a hub has to know it."""
+    """OWNER/NAME may also be two search words, so a hub has to know it."""
     bare = Ref.parse(name)
     for hub in HUBS:
         if not is_id(hub, bare.id):

@@ -1,4 +1,4 @@
-"""A search as the page sees it: results that grow as each hub answers. No Gradio in here."""
+"""A search as the page sees it: results that grow with each hub's answer. Knows no Gradio."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,7 +52,7 @@ class Results:
 
     @property
     def has_more(self) -> bool:
-        """Whether these are not all there are, as far as the hubs that answered know."""
+        """Whether there are more, as far as the hubs that answered know."""
         return bool(self.cursors or self.waiting or self.cut)
 
 
@@ -74,7 +74,7 @@ def search(
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
-    """The next cards: hubs are asked for their next page until a card comes, or no hub has more."""
+    """The next cards: requests the hubs' next pages until a card comes, or no hub has more."""
     now = replace(now, turn=turn, since=len(now.records), note="")
     for _ in range(MAX_BARREN_ROUNDS):
         cursors = {hub: now.cursors[hub] for hub in next_hubs(now)}
@@ -116,7 +116,7 @@ def merge_answer(now: Results, answer: Answer, *, keep: int = 0) -> Results:
 def split_by_place(
     pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]
 ) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """In order: those whose place is final, and those that a hub's next page may still put others before."""
+    """In order: those in their final place, and those that a hub's next page may still precede."""
     if sort not in VALUES:
         return interleave(pool), ()
     value = VALUES[sort]
@@ -135,7 +135,7 @@ def interleave(pool: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def lowest_values(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) -> dict[HubName, tuple[int, str]]:
-    """How far down each hub with a next page has been read."""
+    """The lowest value of `sort` read so far, for each hub with a next page."""
     value = VALUES[sort]
     return {
         hub: min(value(record) for record in pool if record.hub == hub)
@@ -154,7 +154,7 @@ def next_hubs(now: Results) -> tuple[HubName, ...]:
 
 
 def with_counts(now: Results) -> Results:
-    """Each hub's number counts its cards, and a plus says that more are to be had."""
+    """Each hub's number counts its cards; a plus means that there are more."""
     open_ended = {*now.cursors, *(record.hub for record in now.pending)}
     shown = [record.hub for record in now.records]
     statuses = (with_hits(s, shown.count(s.hub), more=s.hub in open_ended) for s in now.statuses)
@@ -162,13 +162,13 @@ def with_counts(now: Results) -> Results:
 
 
 def with_bases(services: Services, now: Results) -> Results:
-    """With the base models seen so far for the present question."""
+    """With the base models seen so far for this query."""
     found = services.catalog.search(replace(now.query, limit=1))
     return replace(now, bases=found.facets.bases)
 
 
 def from_catalog(services: Services, now: Results) -> Results:
-    """What the catalog has, when the hubs gave nothing; a note says so only if there is something."""
+    """The catalog's records when the hubs gave nothing; a note says so only if there are any."""
     found = services.catalog.search(replace(now.query, limit=MOST_REMEMBERED))
     every_hub_failed = all(status.state != "good" for status in now.statuses)
     if found.records and every_hub_failed:

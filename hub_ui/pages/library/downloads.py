@@ -17,14 +17,14 @@ from hub_ui.widgets import drawer
 from hub_ui.widgets.render import Renderer, act_data, widget
 
 SECONDS = 1.0
-# While every download waits for its time.
+# While all downloads wait to start.
 CALM_SECONDS = 5.0
 ACTS = ("pause", "resume", "retry", "cancel")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawerContent:
-    """What a page shows. `ended` are the ids of downloads that are done or failed; None before the first look."""
+    """What a page shows. `ended` are the ids of finished or failed downloads; None before the first poll."""
 
     button: str = ""
     drawer: str = ""
@@ -34,7 +34,7 @@ class DrawerContent:
 
 
 class Downloads:
-    """Whoever adds a download increments `requested`; `arrived` is incremented when one has ended."""
+    """`requested` is incremented for each added download, `arrived` for each that has ended."""
 
     def __init__(self, button: gr.HTML) -> None:
         self.button = button
@@ -46,7 +46,7 @@ class Downloads:
 def connect(
     app: gr.Blocks, page: Downloads, services: Services, render: Renderer, *, view: gr.State, line: gr.HTML
 ) -> None:
-    """A hosted page shows nothing: visitors don't see each other's downloads."""
+    """A hosted page shows nothing, because visitors must not see each other's downloads."""
     if not services.policy.allows("pull"):
         return
     seen = gr.State(DrawerContent())
@@ -62,7 +62,7 @@ def connect(
 
     inputs = [view, seen, page.arrived]
     outputs = [page.button, page.drawer, line, page.timer, seen, page.arrived]
-    # One after the other: if two overtook each other, the older one would stay on the page.
+    # One after the other, so that an older update can't replace a newer one.
     in_turn: dict[str, Any] = {"concurrency_id": "downloads", "concurrency_limit": 1, **QUIET}
     app.load(on_look, inputs, outputs, **in_turn)
     page.timer.tick(on_look, inputs, outputs, **in_turn)
@@ -73,7 +73,7 @@ def connect(
 
 
 def apply_click(queue: Queue, clicked: dict[str, Any]) -> None:
-    """A button of a download, or of the whole list. Clicks of other pages are ignored."""
+    """Handles a button of one download or of the whole list. Clicks of other pages are ignored."""
     name = str(clicked.get("act", ""))
     if name == "clear":
         queue.clear()
@@ -89,7 +89,7 @@ def apply_click(queue: Queue, clicked: dict[str, Any]) -> None:
 
 
 def refresh(services: Services, render: Renderer, view: View, seen: DrawerContent, arrived: int) -> Any:
-    """What changed since `seen`, and nothing else: button, drawer, line, timer, what is seen now, what arrived."""
+    """Only what changed since `seen`: button, drawer, line, timer, the new `seen`, and `arrived`."""
     tasks, at = services.queue.tasks(), time.time()
 
     def page_of(ref: Ref) -> str:
@@ -118,14 +118,14 @@ def refresh(services: Services, render: Renderer, view: View, seen: DrawerConten
 
 
 def poll_seconds(tasks: Sequence[Task]) -> float:
-    """Between two looks; 0 while there is nothing to look at."""
+    """Seconds between two polls; 0 stops polling."""
     if any(task.state == "running" or (task.state == "waiting" and task.not_before is None) for task in tasks):
         return SECONDS
     return CALM_SECONDS if any(task.state == "waiting" for task in tasks) else 0.0
 
 
 def find_open_task(tasks: Sequence[Task], view: View) -> Task | None:
-    """The download of what stands open, if there is one; the latest, if there are several."""
+    """The latest download of the open LoRA, if there is one."""
     if not view.open:
         return None
     ref = Ref.parse(view.open)
@@ -133,6 +133,6 @@ def find_open_task(tasks: Sequence[Task], view: View) -> Task | None:
 
 
 def may_be_same_file(one: Ref, other: Ref) -> bool:
-    """What only one of them names does not tell them apart."""
+    """Versions and files that only one of them names are ignored."""
     versions, files = {one.version, other.version} - {None}, {one.file, other.file} - {None}
     return one.lora == other.lora and len(versions) < 2 and len(files) < 2

@@ -25,7 +25,7 @@ STATES: dict[str, tuple[str, Tone]] = {
 
 
 class LockImport:
-    """`wanted` holds the entries that wait for a yes."""
+    """`wanted` holds the entries that await confirmation."""
 
     def __init__(self) -> None:
         with gr.Column(elem_id="import", visible=False) as self.box:
@@ -42,7 +42,7 @@ class LockImport:
 
 
 def connect(page: LockImport, downloads: Downloads, services: Services, render: Renderer) -> Any:
-    """Returns the event after which the library may hold more."""
+    """Returns the event after which the library may have more files."""
 
     def on_look(text: str) -> Any:
         with errors_as_messages():
@@ -87,7 +87,7 @@ def plan_html(render: Renderer, wanted: Sequence[MergeResult]) -> str:
 
 
 def import_entries(services: Services, wanted: Sequence[Entry]) -> int:
-    """Pins them here, byte for byte, and queues their downloads."""
+    """Pins the entries unchanged, and queues their downloads."""
     adopted = services.library.adopt(wanted)
     for entry in adopted:
         services.queue.add(entry.ref, entry.title)

@@ -1,4 +1,4 @@
-"""The Library page: what is on disk, with its exact version and checksum, and whether it is up to date."""
+"""The Library page: files on disk with exact version and checksum, and whether they are up to date."""
 
 import os
 import time
@@ -37,14 +37,14 @@ ORDERS: Mapping[str, tuple[str, Order]] = {
     "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
 }
 _SECONDS_BETWEEN_STEPS = 0.2
-# A longer lock file is not copied from the page: it would travel with every change of it.
+# A longer lock file is not shown for copying: it would be sent with every change of the page.
 LONGEST_COPIED = 100_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogInfo:
-    """What the catalog knows of an entry. `image` is an address, and `removed` says that its hub took it down."""
+    """What the catalog knows of an entry. `image` is an address; `removed`: its hub took it down."""
 
     kind: str = ""
     image: str = ""
@@ -52,7 +52,7 @@ class CatalogInfo:
 
 
 def change_look(look: ListQuery, name: str, value: str) -> ListQuery:
-    """Raises UsageError for what is no control of the list. A changed control leads back to the first page."""
+    """Raises UsageError for an unknown control. A changed control leads back to the first page."""
     if name == "page":
         return replace(look, number=int(value) if value.isascii() and value.isdigit() else 0)
     if name not in ("text", "sort", "base", "kind") or (name == "sort" and value not in ORDERS):
@@ -93,7 +93,7 @@ def kind_label(entry: Entry, known: Mapping[Ref, CatalogInfo]) -> str:
 
 
 def catalog_info(services: Services, ref: Ref) -> CatalogInfo:
-    """As the catalog remembers it from the last time its hub was asked."""
+    """Reads the catalog only, not the hub."""
     try:
         lora = services.catalog.lora(ref)
     except NotFound:
@@ -121,7 +121,7 @@ class LibraryPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a click changes; the rest stays as it is. `requested`: downloads were added."""
+    """The changes after a click; the rest stays. `requested`: downloads were added."""
 
     view: Any = None
     found: CheckResults | None = None
@@ -132,7 +132,7 @@ class Change:
 
 def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer) -> None:
     view = page.view
-    # The catalog is asked about thousands of entries once a visit, not at each word that is searched for.
+    # The catalog is read for thousands of entries once a visit, not at each search.
     memory: dict[Ref, CatalogInfo] = {}
 
     def on_view(now: View, found: CheckResults) -> Any:
@@ -156,14 +156,14 @@ def connect(page: LibraryPage, downloads: Downloads, services: Services, render:
     view.change(on_view, [view, page.found], [page.shelf], **QUIET)
     downloads.arrived.change(on_view, [view, page.found], [page.shelf], **QUIET)
     outputs = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.requested]
-    # "multiple": a long check keeps nobody from removing or trying meanwhile.
+    # "multiple": a long check blocks no other click.
     page.shelf.act(on_act, [page.found, view, downloads.requested], outputs, trigger_mode="multiple", **QUIET)
     imported = lock_import.connect(page.lock, downloads, services, render)
     imported.then(on_view, [view, page.found], [page.shelf], **QUIET)
 
 
 def is_local(request: gr.Request) -> bool:
-    """Whether the page is looked at on this machine: opening a window elsewhere helps nobody."""
+    """Whether the browser runs on this machine: a file manager elsewhere would help nobody."""
     host = request.client.host if request and request.client else ""
     return host in LOOPBACK and not request.headers.get("x-forwarded-for")
 
@@ -192,7 +192,7 @@ def handle_click(
 
 
 def handle_entry_click(services: Services, found: CheckResults, name: str, ref: Ref, local: bool) -> Change:
-    """A button in the row of one entry."""
+    """Handles a button in an entry's row."""
     if name == "remove":
         return Change(found=replace(found, asking=str(ref)))
     if name == "keep":
@@ -239,7 +239,7 @@ def verify_files(services: Services, render: Renderer, found: CheckResults) -> I
 
 
 def check_updates(services: Services, render: Renderer, found: CheckResults) -> Iterator[Change]:
-    """Asks every hub for newer versions of what is here."""
+    """Asks every hub for newer versions of the library's files."""
     entries, by_ref = services.library.entries(), {}
 
     def get(ref: Ref) -> Lora:

@@ -19,7 +19,7 @@ COMING = Note(text="It is being downloaded.")
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResults:
-    """Results of checks on one open page. `said` is a summary, `shown` shows its path, `asking` may be removed."""
+    """Checks on one open page, with the summary `said`. `shown` has its path shown; `asking` is to be removed."""
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
@@ -39,7 +39,7 @@ def notes(
     removed: bool,
     in_library: Callable[[Ref], bool],
 ) -> tuple[Note, ...]:
-    """The most pressing first. `coming` are the refs that are being downloaded."""
+    """The most urgent first. `coming` are the refs that are downloading."""
     shown = [
         COMING if entry.ref in coming else _file_note(entry, found.checked.get(entry.ref), missing=missing),
         _update_note(entry, found.standing.get(entry.ref), coming, in_library),
@@ -97,7 +97,7 @@ def _update_note(
 
 
 def summary(entries: Sequence[Entry], *, missing: int, removed: int) -> str:
-    """Bytes that several entries share count once: they lie on the disk once."""
+    """Bytes that several entries share count once."""
     sizes = {entry.sha256: entry.size for entry in entries}
     return format.join(
         format.plural(len(entries), "LoRA"),

@@ -1,4 +1,4 @@
-"""Which base model the LoRAs of the Try page run on, and which prompt suits them."""
+"""The base model for the LoRAs of the Try page, and a prompt for them."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
-    """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a way out."""
+    """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
     generate_settings.check_base_policy(services.policy, base)
     _, facts = with_header_facts(services, record)
     if facts is not None and not facts.adapter.is_lora:
@@ -33,7 +33,7 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
 
 
 def compatibility_problem(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
-    """Why this LoRA runs on no base here, or not on the base that the others use; empty when it does."""
+    """Why this LoRA runs on no base here, or not on the others' base; empty when it does."""
     try:
         choose_base(services, record)
     except HubUiError as error:
@@ -47,7 +47,7 @@ def compatibility_problem(services: Services, record: Record, beside: base_model
 def suggest_base(
     services: Services, settings: TrySettings, records: Sequence[Record | None]
 ) -> base_models.PipelineSpec | None:
-    """The base whose steps and size the form suggests; None while there is none to suggest."""
+    """The base for the form's default steps and size; None if there is none."""
     first = next((record for record in records if record is not None), None)
     if first is None:
         return None
@@ -59,7 +59,7 @@ def suggest_base(
 
 
 def suggest_prompt(records: Sequence[Record | None]) -> str:
-    """The first prompt an example was made with, without the tags other tools read."""
+    """The prompt of the first example that has one, without the tags of other programs."""
     for record in records:
         for example in record.images if record else ():
             text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
@@ -69,7 +69,7 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
 
 
 def requirements(services: Services, record: Record) -> detail.Requirements:
-    """What trying it takes, or why it can't be tried."""
+    """The requirements for trying it, or why it can't be tried."""
     try:
         choice = choose_base(services, record)
     except HubUiError as error:
@@ -92,5 +92,5 @@ def no_base_text(services: Services, record: Record) -> str:
     reason = "Nothing says which base model it was made for."
     if made_for:
         reason = f"It was made for “{made_for}”, which is no base model known here."
-    # A person may know the base nevertheless.
+    # The user may know the base nevertheless.
     return reason if services.settings.demo else f"{reason} Add it to the stack, then choose a base on the Try page."

@@ -72,7 +72,7 @@ class Form:
         self.place = gr.Radio(label="Run on", choices=[HERE, THERE], value=HERE, visible=False, elem_id="place")
 
     def _build_advanced(self) -> None:
-        """What most people leave as it is."""
+        """The settings that most users leave alone."""
         with gr.Accordion("More", open=False, elem_id="more"):
             self.negative = gr.Textbox(
                 label="Negative prompt", lines=2, max_length=LONGEST_PROMPT, placeholder="What should not be in it?"
@@ -107,7 +107,7 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class FormValues:
-    """What the form holds when something is asked for."""
+    """The form's values at a click."""
 
     settings: TrySettings
     control: str | None = None
@@ -115,7 +115,7 @@ class FormValues:
 
 
 def read_form(view: View, values: Sequence[Any]) -> FormValues:
-    """`values` are those of `Form.fields`. Raises UsageError for a size or a seed that is none."""
+    """`values` are those of `Form.fields`. Raises UsageError for an invalid size or seed."""
     prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind, weights, varied = values
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
@@ -139,7 +139,7 @@ def read_form(view: View, values: Sequence[Any]) -> FormValues:
 
 
 def read_form_for_new_base(view: View, values: Sequence[Any]) -> TrySettings:
-    """What is written, but for what another base has its own values of: steps, size and guidance."""
+    """The form's values except those that depend on the base: steps, size and guidance."""
     prompt, rows, base, seed, _steps, _size, negative, _guidance, *others = values
     return read_form(view, (prompt, rows, str(base or "")[:300], seed, None, "", negative, None, *others)).settings
 
@@ -153,13 +153,13 @@ class FormSource:
 
     @staticmethod
     def of(view: View) -> FormSource:
-        """Only what is typed into fields: a click on a tab must not undo what a person has written."""
+        """Only what fills fields: a click on a tab must not undo the user's input."""
         typed = replace(view.settings, use_trigger_words=True, sheet="pair")
         return FormSource(refs=tuple(s.ref for s in view.stack), settings=typed)
 
 
 def show(services: Services, render: Renderer, view: View, before: FormSource) -> tuple[Any, ...]:
-    """Updates of `Form.outputs` for the LoRAs of `view`, and what the form is filled in for now."""
+    """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source."""
     if view.page != "try":
         return (gr.skip(),) * 16
     settings, now = view.settings, FormSource.of(view)
@@ -176,7 +176,7 @@ def show(services: Services, render: Renderer, view: View, before: FormSource) -
         render("trigger_chips", words=words_, used=settings.use_trigger_words),
         *base_choice(services, render, settings, records),
         field_update("\n".join(settings.prompts), changed, visible=settings.sheet == "grid"),
-        # What was chosen stays while nothing else changes.
+        # The user's choice stays while nothing else changes.
         field_update(place, changed or not can_run_there, visible=can_run_there),
         field_update(
             weights_text(settings.weights),
@@ -202,7 +202,7 @@ def field_update(value: Any, changed: bool, **properties: Any) -> Any:
 def field_values(
     settings: TrySettings, records: Sequence[Record | None], choice: base_models.PipelineSpec | None
 ) -> tuple[Any, ...]:
-    """Prompt, seed, steps, size, negative prompt, guidance, sampler: as wished, else as the base suggests."""
+    """Prompt, seed, steps, size, negative prompt, guidance, sampler: from `view`, else the base's defaults."""
     size = settings.size or ((choice.width, choice.height) if choice else None)
     return (
         settings.prompt or suggest_prompt(records),
@@ -216,7 +216,7 @@ def field_values(
 
 
 def find_record(services: Services, ref: Ref) -> Record | None:
-    """The record behind a ref, remembered or asked for; None leaves the row to say so."""
+    """The record of a ref, from the catalog or its hub; None if it can't be found."""
     try:
         return with_header_facts(services, record_of(services.catalog.lora(ref.lora), ref))[0]
     except NotFound:
@@ -229,7 +229,7 @@ def find_record(services: Services, ref: Ref) -> Record | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StackItem:
-    """A LoRA of the stack. `problem` is a sentence when it can't be used with the others."""
+    """A LoRA of the stack. `problem` says why it can't be used with the others."""
 
     ref: str
     title: str
@@ -267,13 +267,13 @@ def base_choice(
     try:
         choice = choose_base(services, first, settings.base or None)
     except HubUiError as error:
-        # A problem of the LoRA itself stands in its row already.
+        # The row of a LoRA shows its own problem already.
         unfit = bool(compatibility_problem(services, first))
         choices = [] if unfit else _choices(first.architecture)
         line = "No base model for this LoRA here" if unfit else error.message
         return gr.update(choices=choices, value=settings.base), render("base", line=line, problem=True)
     line = f"{choice.steps} steps · {choice.width} × {choice.height}"
-    # Nobody knows the size of a person's own base yet.
+    # The size of a user's own base is unknown.
     line += f" · {choice.gigabytes:g} GB on disk" if base_models.base_by_id(choice.id) else ""
     return gr.update(choices=_choices(choice.architecture), value=choice.id), render("base", line=line, problem=False)
 

@@ -1,4 +1,4 @@
-"""From the filled form to images on the page: downloads first, then the comparison, with progress on the way."""
+"""From the form to images on the page: downloads first, then the comparison, with progress."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,11 +27,11 @@ from hub_ui.widgets.render import Renderer
 
 IsCancelled = Callable[[], bool]
 LOOK_SECONDS = 0.4
-# A hub that asks for more than this is not waited for with the page.
+# A longer rate limit of a hub is an error here.
 PATIENCE_SECONDS = 30.0
 SAME = gr.skip()
 SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
-# Loading a base reports nothing for a while.
+# Loading a base reports no progress for a while.
 BEAT_SECONDS = 0.4
 STOPPED = "Stopped. Nothing was changed."
 DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
@@ -39,7 +39,7 @@ DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadWait:
-    """What a generation waits for, in a line for the page, and how far that is."""
+    """A download that a generation waits for, as a line of text and a fraction."""
 
     text: str
     fraction: float | None = None
@@ -47,14 +47,14 @@ class DownloadWait:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingDownloads:
-    """Downloads that a generation waits for; `own` are those that it has put into the queue, and may pause."""
+    """The downloads that a generation waits for; `own` are those it queued, and may pause."""
 
     tasks: tuple[Task, ...] = ()
     own: tuple[int, ...] = ()
 
 
 def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
-    """Queues what is not here yet; it is downloaded whether the page stays open or not."""
+    """Queues missing files; the downloads continue when the page is closed."""
     missing = [ref for ref in refs if services.downloads.find_installed(ref) is None]
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
     tasks = tuple(services.downloads.enqueue(ref) for ref in missing)
@@ -64,7 +64,7 @@ def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
 def wait_for_downloads(
     queue: Queue, fetches: PendingDownloads, on_progress: Callable[[DownloadWait], None], is_cancelled: IsCancelled
 ) -> None:
-    """Returns once all of them are in the library. A cancelled wait leaves the downloads as they are."""
+    """Returns when all are in the library. Cancelling the wait leaves the downloads as they are."""
     for task in fetches.tasks:
         for wait in follow_download(queue, task):
             if is_cancelled():
@@ -73,7 +73,7 @@ def wait_for_downloads(
 
 
 def follow_download(queue: Queue, task: Task) -> Iterator[DownloadWait]:
-    """Yields how far a download is, until it is done. Raises what keeps it from being done soon."""
+    """Yields a download's progress until it is done. Raises an error if it can't be done soon."""
     while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
         at = time.time()
         if now.state == "paused":
@@ -87,14 +87,14 @@ def follow_download(queue: Queue, task: Task) -> Iterator[DownloadWait]:
 
 
 def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
-    """Before anything is downloaded for nothing."""
+    """Checks the bases before any download."""
     for record in filter(None, (find_record(services, ref) for ref in refs)):
         choose_base(services, record, base or None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TryOrder:
-    """What is to be generated, and whether gigabytes of a base may be downloaded for it."""
+    """A request to generate, and whether gigabytes of a base may be downloaded for it."""
 
     view: View
     filled: FormValues
@@ -110,7 +110,7 @@ class TryOrder:
 
 
 class Updates(NamedTuple):
-    """Of the event's outputs, in their order. `order` False: it is carried out now, and must not be again."""
+    """Updates of the event's outputs, in order. `order` False: it is running, and must not start again."""
 
     progress: Any = SAME
     result: Any = SAME
@@ -123,7 +123,7 @@ class Updates(NamedTuple):
 
 
 def download_subject(view: View, base: str | None) -> str:
-    """What somebody who agrees to a download agrees to."""
+    """What a confirmation of a download is about."""
     return " ".join((str(base or "").strip(), *(s.ref for s in view.stack)))
 
 
@@ -175,7 +175,7 @@ def generate(
 
 
 def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:
-    """The generation of this tab before it was loaded again, if it is about what the address names."""
+    """This tab's generation from before a reload, if it is about the LoRAs of the address."""
     found = generations.find(id_)
     yield Updates(order=False)
     if found is not None and is_about(found.kind, found.refs, view):
@@ -183,7 +183,7 @@ def resume(render: Renderer, generations: Generations, view: View, id_: str) -> 
 
 
 def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
-    """Whether images belong to what is looked at: the same comparison, and one of its LoRAs at least."""
+    """Whether images belong to the view: the same comparison, and at least one of its LoRAs."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
     return ("pair" if kind == "one" else kind) == view.settings.sheet and (
         not mine or not now or not mine.isdisjoint(now)
@@ -191,12 +191,12 @@ def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
 
 
 def loras(refs: Iterable[str]) -> frozenset[Ref]:
-    """Whichever version and file of them."""
+    """The LoRAs without version and file."""
     return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
 def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
-    """Each step repeats everything: of steps in quick succession, Gradio's page (6.31) takes over only the last."""
+    """Each update is complete: of updates in quick succession, Gradio's page (6.31) applies only the last."""
     line = result.progress_html(render, "Starting…", None)
     try:
         for step in generations.follow(id_, beat=BEAT_SECONDS):
@@ -214,10 +214,10 @@ def _follow(render: Renderer, generations: Generations, id_: str, subject: str) 
 
 
 def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
-    """Its downloads end too, unless another generation waits for them; those of others go on."""
+    """Also stops its downloads, unless another generation waits for them."""
     found = generations.stop(id_)
     alone = [task for task in found.downloads if not generations.is_awaited(task)] if found else []
-    # What has come is kept for whoever can resume it.
+    # Results so far are kept for a later `resume`.
     may_resume = services.policy.allows("pull")
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
@@ -226,7 +226,7 @@ def stop(services: Services, render: Renderer, generations: Generations, id_: st
 
 
 def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
-    """A failure leaves no progress, no question and no Stop button behind."""
+    """After a failure, removes progress, question and Stop button."""
     try:
         yield from steps
     except HubUiError:
@@ -235,7 +235,7 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
 
 
 def estimate(services: Services, order: TryOrder) -> str:
-    """How long it will take, and what it costs where it runs for money."""
+    """The time, and the price where generation costs money."""
     job = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
     return services.generation.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
 
@@ -259,7 +259,7 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
 
 
 def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
-    """Raises UsageError where the LoRAs at hand can't be compared so."""
+    """Raises UsageError for LoRAs that can't be compared this way."""
     weights = settings.weights or USUAL_WEIGHTS.get(settings.sheet, ())
     varied = min(settings.varied, max(0, len(comparison.lora_slices(job)) - 1))
     return comparison.make_comparison(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
@@ -275,7 +275,7 @@ def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:
 
 
 def progress_text(step: Progress | Step | DownloadWait) -> tuple[str, float | None]:
-    """A line about a step, and how far it is, from 0 to 1."""
+    """A line of text about a step, and its fraction from 0 to 1."""
     if isinstance(step, DownloadWait):
         return step.text, step.fraction
     if isinstance(step, Progress):

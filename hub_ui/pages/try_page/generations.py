@@ -16,7 +16,7 @@ MOST_RUNNING = 12
 MOST_KEPT = 50
 KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
-# A step of a large base on a slow computer, or the loading of one, can't be ended in the middle.
+# A step on a slow computer, or the loading of a base, can't be interrupted.
 CLOSE_SECONDS = 30.0
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
@@ -47,12 +47,12 @@ class _Generation:
 
 
 class Generations:
-    """Any thread may call any method. A result is kept for an hour, and the last fifty at most."""
+    """Thread-safe. Keeps results for an hour, and at most the last fifty."""
 
     concurrency_id = "generations"
 
     def __init__(self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        """`hosted`: what no page has looked at for a minute ends, as a visitor who left needs no images."""
+        """`hosted`: a generation ends after a minute without a page that follows it."""
         self._hosted = hosted
         self._clock = clock
         self._lock = threading.Lock()
@@ -89,18 +89,18 @@ class Generations:
         return made.id
 
     def running(self, page: str | None = None) -> int:
-        """How many are not done yet, of one page's session or of all."""
+        """How many are not done yet, of one session or of all."""
         return sum(made.outcome is None and (page is None or made.page == page) for made in list(self._kept.values()))
 
     def find(self, id_: str) -> GenerationSubject | None:
-        """What it is about; None for one that is not kept (any more)."""
+        """The subject; None for an id that is not kept."""
         with self._lock:
             self._prune()
             found = self._kept.get(id_)
             return found.subject if found is not None else None
 
     def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
-        """Yields the steps from the last one, None after `beat` quiet seconds, then the Result. Raises once."""
+        """Yields steps from the last one on, None after `beat` quiet seconds, then the Result. Raises failures once."""
         with self._lock:
             made = self._kept.get(id_)
         count = 0
@@ -122,7 +122,7 @@ class Generations:
             yield step if new else None
 
     def stop(self, id_: str) -> GenerationSubject | None:
-        """Ends it between two steps, and forgets it. Returns what it was about."""
+        """Ends it between two steps, and forgets it. Returns its subject."""
         made = self._forget(id_)
         if made is None:
             return None
@@ -133,12 +133,12 @@ class Generations:
         return made.subject
 
     def is_awaited(self, download: int) -> bool:
-        """Whether somebody's generation still waits for it."""
+        """Whether a generation still waits for it."""
         kept = list(self._kept.values())
         return any(made.outcome is None and download in made.subject.waits_for for made in kept)
 
     def close(self) -> None:
-        """Ends all of them, and waits until they have: a process that ends while torch works is aborted."""
+        """Ends all and waits for them: a process that exits while torch computes is aborted."""
         for id_ in list(self._kept):
             self.stop(id_)
         until = time.monotonic() + CLOSE_SECONDS

@@ -22,7 +22,7 @@ MOST = 24
 
 
 def connect(page: TryPage, services: Services, render: Renderer) -> None:
-    """Painted when the Try page is opened, and again after each result. Visitors don't see each other's images."""
+    """Rendered when the Try page opens and after each result. Visitors don't see each other's images."""
     cache = page.history.GRADIO_CACHE
 
     def on_view(now: View) -> Any:
@@ -38,7 +38,7 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
 
 
 def history_html(services: Services, render: Renderer, cache: str) -> str:
-    """What was made several times with the same settings appears once."""
+    """Repeated results with the same settings appear once."""
     entries: list[HistoryItem] = []
     seen: list[Any] = []
     for kept in services.history.entries(2 * MOST):
@@ -54,7 +54,7 @@ def history_html(services: Services, render: Renderer, cache: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryItem:
-    """`id` is what a click sends back, `thumbnail` an address on this page's own server."""
+    """`id` is what a click sends back, `thumbnail` an address on this server."""
 
     id: str
     title: str
@@ -75,7 +75,7 @@ def _entry(kept: HistoryEntry, cache: str) -> HistoryItem:
 
 
 def restore(services: Services, render: Renderer, view: View, clicked: dict[str, Any], cache: str) -> Any:
-    """The view, the result, and its HTML, as they were."""
+    """The view, the result, and its HTML of that time."""
     services.policy.check("keep history")
     if clicked.get("act") != "again":
         return (gr.skip(),) * 3
@@ -85,7 +85,7 @@ def restore(services: Services, render: Renderer, view: View, clicked: dict[str,
 
 
 def view_of_result(view: View, made: GenerationResult) -> View:
-    """The Try page as it was when these images were generated."""
+    """The Try page with the settings of these images."""
     job, report, varied = made.request, made.report, comparison.find_swept_lora(made.request, made.comparison)
     several = made.comparison.kind in ("strip", "grid")
     at = comparison.lora_slices(job)[varied].start if several else 0

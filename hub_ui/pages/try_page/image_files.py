@@ -1,4 +1,4 @@
-"""Generated images as the page shows them: each a file on this server, with its metadata and its line of proof."""
+"""Generated images on the page: each is a file on this server, with its metadata."""
 
 import base64
 import io
@@ -19,9 +19,9 @@ LONGEST_SHOWN = 200
 
 
 def result_of(made: GenerationResult, cache: str) -> Result:
-    """Every saved image holds how it was made. `cache` is Gradio's folder of served files."""
+    """Every saved image has its provenance. `cache` is Gradio's folder of served files."""
     folder = Path(tempfile.mkdtemp(dir=cache))
-    # Once for all of them: it reads each LoRA's whole file.
+    # Once for all images, because it reads each LoRA's whole file.
     hashes = png_metadata.lora_hashes(made)
     report, last = made.report, len(made.images) - 1
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(made.images) + 1)]
@@ -62,7 +62,7 @@ def details(made: GenerationResult) -> str:
     report = made.report
     seconds = [picture.seconds for picture in made.images if picture.seconds]
     each = f"{sum(seconds) / len(seconds):.1f} s an image" if seconds else "from the cache"
-    # All of it is in the settings that can be copied.
+    # The settings for copying have all of it.
     prompt = format.visible(made.comparison.cells[-1].prompt)
     prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return (
@@ -72,14 +72,14 @@ def details(made: GenerationResult) -> str:
 
 
 def data_url(image: Image) -> str:
-    """Within the page: a latent preview needs no file on the disk."""
+    """A data URL: a latent preview needs no file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def save_image(image: Image, cache: str) -> str:
-    """Its address; the page serves what lies in its folder (see web/images.py)."""
+    """Returns its address; the page serves the files of its folder (see web/images.py)."""
     return address(Path(save_pil_to_cache(image, cache, format="png")))
 
 

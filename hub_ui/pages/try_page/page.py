@@ -36,8 +36,8 @@ MAKE: dict[ComparisonKind, str] = {
     "both": "Make all four",
     "grid": "Make the grid",
 }
-# The id stays in this tab, which finds its images again after a reload; a shared link has none.
-# The event's other inputs stay as they are.
+# The id stays in this tab, which finds its images after a reload; a shared link has none. The event's other inputs stay
+# as they are.
 READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
 TWO_LORAS = "Two LoRAs are compared here: add another one."
 
@@ -86,7 +86,7 @@ def connect(
 def _connect_generation(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations, filled: Any
 ) -> None:
-    """Started by "Download & try", the button, or agreeing to a download; found again after the page is reloaded."""
+    """Starts by "Download & try", the button, or a confirmed download; resumes after a reload."""
     view, agreed = page.view, gr.State("")
 
     def run(steps: Iterator[Any]) -> Iterator[Any]:
@@ -124,7 +124,7 @@ def _connect_generation(
 
     outputs = [*page.generation_outputs, downloads.requested]
     inputs = [downloads.requested, *page.form.fields]
-    # Generations queue for the engine: one that waits must not hold up other pages.
+    # Generations queue for the engine: a waiting one must not block other pages.
     at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
     by_order = filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
     by_click = page.make.click(on_make, [view, *inputs], outputs, **at_once)
@@ -136,7 +136,7 @@ def _connect_generation(
 
 
 def read_answer(view: View, base: str | None, clicked: dict[str, Any]) -> str:
-    """ "fetch"; "ask" again where something else is chosen by now than what the question was about; else empty."""
+    """ "fetch"; "ask" again if the selection has changed since the question; else empty."""
     if clicked.get("act") != "fetch":
         return ""
     return "fetch" if clicked.get("subject") == generate.download_subject(view, base) else "ask"
@@ -167,7 +167,7 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
     page.form.base.input(on_base, [view, *fields], [view], **QUIET)
-    # The address holds what is being made, so that the link, and the page when it is loaded again, name the same.
+    # The address has the current settings, so that the link and a reload name the same images.
     page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
     estimated = (
         page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
@@ -178,7 +178,7 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
 
 
 def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
-    """Tabs, the button's text, the result's HTML, and the result: it stays until another comparison is chosen."""
+    """Tabs, the button's text, the result's HTML, and the result, which stays until the comparison changes."""
     kind = view.settings.sheet
     closed: dict[ComparisonKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
     shown: tuple[Any, Any] = (gr.skip(), gr.skip())
@@ -188,7 +188,7 @@ def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[An
 
 
 def store_settings(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The view with the form's settings, so that a link to it makes the same images."""
+    """The view with the form's settings, so that its link makes the same images."""
     try:
         now = replace(view, settings=form.read_form(view, values).settings)
     except HubUiError:
@@ -213,13 +213,13 @@ def apply_click(view: View, clicked: dict[str, Any]) -> View:
 
 
 def select_tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """The image comes under the slider, and its weight, in a weight sweep, into the form."""
+    """Shows the image under the slider; in a weight sweep its weight goes into the form."""
     index = str(clicked.get("index", ""))
     if last is None or clicked.get("act") != "tile" or not index.isdigit():
         return (gr.skip(),) * 3
     now = last.showing(int(index))
     varied = generate.loras(last.refs[last.varied : last.varied + 1])
-    # A weight sweep of a LoRA that was taken away says nothing about the weight of the next one.
+    # A weight sweep of a removed LoRA says nothing about the weight of the next one.
     mine = next((s for s in view.stack if generate.loras([s.ref]) == varied), None)
     changes = last.kind == "strip" and mine is not None
     then = view.with_weight(mine.ref, now.tiles[now.right].weight) if mine and changes else gr.skip()
@@ -227,7 +227,7 @@ def select_tile(render: Renderer, view: View, last: Result | None, clicked: dict
 
 
 def estimate_html(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:
-    """How long it will take, or what is wrong with a field; empty while neither is known."""
+    """The expected time, or a problem with a field; empty while neither is known."""
     if view.page != "try" or not view.stack:
         return ""
     try:
