@@ -1,4 +1,17 @@
-"""From LoRA files to images that record how they were made.
+"""From a LoRA on this disk to images that say how they were made.
 
-torch and diffusers are imported in functions only, so that the app starts without waiting for them.
+    request.py           what is asked (GenerationRequest); result.py: images and a report
+    comparison.py        which cells are compared, with trigger words in their prompts
+    base_models/         which base carries the LoRA, its download and its pipeline
+    settings.py          the base's own numbers where none are given, and what can't be generated
+    engine.py            one base in memory, one comparison at a time; estimate.py: how long it will take
+    loaded_pipeline.py   cells -> batches that fit into memory (memory.py) -> batch.py, one call of the pipeline
+    pipeline_arguments.py what each family of pipelines calls its arguments
+    lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
+    control.py           control images; samplers.py: other programs' sampler names -> schedulers
+    callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
+    prompt_cache.py image_cache.py   what need not be computed twice
+    replicate.py         the same requests on Replicate, and for how much
+
+torch and diffusers are imported inside functions only: starting the app must not wait for them.
 """
