@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -35,7 +35,7 @@ Around = Callable[[str, ASGIApp], ASGIApp]
 class HubEndpoints(Origins):
     """The origins of the running hubs, and their pending faults."""
 
-    faults: Faults
+    faults: Faults = field(default_factory=Faults)
 
 
 @contextmanager
