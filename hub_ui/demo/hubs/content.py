@@ -1,11 +1,13 @@
 """Content that a hub serves: bytes of a known size, readable from any offset, and their hashes."""
 
 import hashlib
+import io
 import json
 import math
 import random
 import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,17 +205,41 @@ class Noise:
         return (self.pattern * max(repeats, 0))[start - first : stop - first]
 
 
+def zip_archive(paths: Sequence[Path]) -> Content:
+    """The files by their own names, stored: the same bytes on every run."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in paths:
+            archive.writestr(zipfile.ZipInfo(path.name, (2024, 1, 1, 0, 0, 0)), path.read_bytes())
+    return InMemory(data=buffer.getvalue())
+
+
+def expand_tensors(blocks: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The `tensors` of a spec from `[{"repeat": [first, stop], "tensors": {"blocks.{}.up": [dtype, shape]}}]`."""
+    return {
+        name.replace("{}", str(number)): entry
+        for block in blocks
+        for number in range(*block.get("repeat", (0, 1)))
+        for name, entry in block["tensors"].items()
+    }
+
+
 def generate_safetensors(spec: Mapping[str, Any]) -> Content:
-    """A file from `{"tensors": {name: [dtype, shape]}, "metadata": {}, "seed": int, "scalars": {name: number}}`."""
+    """A file from `{"tensors": {name: [dtype, shape]}, "metadata": {}, "seed": int, "scalars": {name: number}}`.
+
+    A scalar's name may be `*` and the end of many names, such as `*.alpha`. All other tensors are noise.
+    """
     tensors: Mapping[str, Sequence[Any]] = spec["tensors"]
     scalars: Mapping[str, float] = spec.get("scalars", {})
+    endings = {name[1:]: value for name, value in scalars.items() if name.startswith("*")}
     seed = int(spec.get("seed", 0))
     patterns = {dtype: _pattern(dtype, seed) for dtype in sorted({str(dtype) for dtype, _ in tensors.values()})}
     header: dict[str, Any] = {"__metadata__": dict(spec["metadata"])} if spec.get("metadata") else {}
     body: list[Content] = []
     at = 0
     for name, (dtype, shape) in tensors.items():
-        body.append(_tensor(dtype, shape, scalars.get(name), patterns[dtype]))
+        by_ending = next((value for ending, value in endings.items() if name.endswith(ending)), None)
+        body.append(_tensor(dtype, shape, scalars.get(name, by_ending), patterns[dtype]))
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + body[-1].size]}
         at += body[-1].size
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,6 +1,5 @@
 """The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files."""
 
-import gzip
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.content import Content, Digest, InMemory, OnDisk, digest_of, generate_safetensors
+from hub_ui.demo.hubs.content import (
+    Content,
+    Digest,
+    InMemory,
+    OnDisk,
+    digest_of,
+    expand_tensors,
+    generate_safetensors,
+    zip_archive,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +150,16 @@ class DataFolder:
         elif "package" in spec:
             content = OnDisk(path=inside(PACKAGE, spec["package"]))
         elif "safetensors" in spec:
-            table = spec["safetensors"]
-            if isinstance(table, str):
-                table = json.loads(gzip.decompress(inside(self.path, table).read_bytes()))
-            content = generate_safetensors(table)
+            header = spec["safetensors"]
+            if isinstance(header["tensors"], str):
+                header = {**header, "tensors": expand_tensors(self.json(inside(self.path, header["tensors"])))}
+            content = generate_safetensors(header)
+        elif "zip" in spec:
+            content = zip_archive([inside(self.path, name) for name in spec["zip"]])
         elif "text" in spec:
             content = InMemory(data=str(spec["text"]).encode())
         else:
-            raise DataFolderError(f"a file needs one of path, package, safetensors or text, not {sorted(spec)}")
+            raise DataFolderError(f"a file needs one of path, package, safetensors, zip or text, not {sorted(spec)}")
         return HubFile(content=content, access=spec.get("access"))
 
 

@@ -19,3 +19,9 @@ def recipe(weights: Weights) -> str:
     """The name of generated weights. The same recipe gives the same bytes."""
     parts = (weights.network, weights.layout, weights.algorithm, f"rank {weights.rank}", weights.dtype)
     return ", ".join((*parts, f"seed {weights.seed}"))
+
+
+def layout(weights: Weights) -> str:
+    """The name of the tensors of generated weights: names, dtypes and shapes, without their values."""
+    parts = (weights.network, weights.layout, weights.algorithm, f"rank {weights.rank}", weights.dtype)
+    return " ".join((*parts, *weights.encoders, *weights.only))

@@ -1,8 +1,11 @@
 """Tensor tables of generated LoRA files, with the key names of common training tools."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from itertools import takewhile
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from hub_ui.demo.build.samples.networks import NETWORKS, Layer, clip_g, clip_l
 from hub_ui.demo.build.samples.sample import Json, Weights
@@ -11,6 +14,7 @@ Shape: TypeAlias = list[int]
 Tensors: TypeAlias = Iterator[tuple[str, Shape]]
 
 LOKR_FACTOR = 8
+_NUMBER = re.compile(r"(?<=[._])\d+(?=[._])")
 
 # How kohya's scripts name the base model: ss_network_module, ss_base_model_version, ss_sd_model_name.
 _KOHYA_NAMES: dict[str, tuple[str, str, str]] = {
@@ -30,8 +34,46 @@ _AI_TOOLKIT_NAMES = {"flux1": "flux1", "qwen-image": "qwen_image", "wan": "wan_2
 def spec(weights: Weights) -> Json:
     """The file as the local hubs generate it (see demo/hubs/content.py)."""
     tensors = {name: [weights.dtype, shape] for name, shape in _tensors(weights)}
-    alphas = {name: weights.alpha for name in tensors if name.endswith(".alpha")}
-    return {"tensors": tensors, "metadata": _metadata(weights), "seed": weights.seed, "scalars": alphas}
+    scalars = {} if weights.alpha is None else {"*.alpha": weights.alpha}
+    return {"tensors": tensors, "metadata": _metadata(weights), "seed": weights.seed, "scalars": scalars}
+
+
+def fold_tensors(tensors: Json) -> list[Json]:
+    """Numbered blocks that repeat written once, for content.expand_tensors to read."""
+    rows = list(tensors.items())
+    blocks: list[Json] = []
+    at = 0
+    while at < len(rows):
+        stop, block = max(
+            (_repeat(rows, at, number) for number in _NUMBER.finditer(rows[at][0])), default=(at, {}), key=itemgetter(0)
+        )
+        if stop > at:
+            blocks.append(block)
+            at = stop
+            continue
+        if not blocks or "repeat" in blocks[-1]:
+            blocks.append({"tensors": {}})
+        blocks[-1]["tensors"][rows[at][0]] = rows[at][1]
+        at += 1
+    return blocks
+
+
+def _repeat(rows: list[tuple[str, Any]], at: int, number: re.Match[str]) -> tuple[int, Json]:
+    """The end of a run of equal blocks that count up in this place of their names, and the block; `at` for no run."""
+    head, first = number.string[: number.start()], int(number.group())
+
+    def block(start: int, count: int) -> list[tuple[str, Any]]:
+        prefix = f"{head}{count}"
+        found = takewhile(lambda row: re.match(rf"{re.escape(prefix)}[._]", row[0]), rows[start:])
+        return [(name.removeprefix(prefix), entry) for name, entry in found]
+
+    pattern = block(at, first)
+    stop, count = at + len(pattern), first + 1
+    while pattern and block(stop, count) == pattern:
+        stop, count = stop + len(pattern), count + 1
+    if count == first + 1:
+        return at, {}
+    return stop, {"repeat": [first, count], "tensors": {f"{head}{{}}{tail}": entry for tail, entry in pattern}}
 
 
 def _tensors(weights: Weights) -> Tensors:

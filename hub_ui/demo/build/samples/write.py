@@ -1,10 +1,7 @@
 """Writes demo/data/samples, the data folder of `hub-ui demo` (see demo/hubs)."""
 
-import gzip
-import io
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,12 +15,12 @@ from hub_ui.demo.build.samples import civitai_wire, huggingface_wire, replicate_
 from hub_ui.demo.build.samples.blurhash import blurhash, known_blurhashes
 from hub_ui.demo.build.samples.cards import card, picture_paths
 from hub_ui.demo.build.samples.catalogue import catalogue
-from hub_ui.demo.build.samples.digests import known_digests, recipe
+from hub_ui.demo.build.samples.digests import known_digests, layout, recipe
 from hub_ui.demo.build.samples.drawing.canvas import HEIGHT, WIDTH
-from hub_ui.demo.build.samples.headers import spec
+from hub_ui.demo.build.samples.headers import fold_tensors, spec
 from hub_ui.demo.build.samples.sample import Archive, Content, File, Hub, Json, Release, Sample, Trained, Weights
 from hub_ui.demo.build.samples.trained import WEIGHTS, TrainedLora, trained_loras
-from hub_ui.demo.hubs.content import Digest, InMemory, OnDisk, digest_of
+from hub_ui.demo.hubs.content import Digest, InMemory, OnDisk, digest_of, zip_archive
 from hub_ui.demo.hubs.folder import SAMPLES
 
 DRAWN = SAMPLES / "pictures"
@@ -47,11 +44,10 @@ def write_samples(folder: Path = SAMPLES, *, weights: Path = WEIGHTS) -> None:
         digests=known_digests(),
     )
     writer.pictures()
-    writer.archives()
     writer.civitai()
     writer.huggingface()
     writer.replicate()
-    writer.headers()
+    writer.tensor_tables()
     writer.put_json("files.json", writer.files())
     writer.put_json("dates.json", {"written": WRITTEN.isoformat()})
     writer.put_json("deleted.json", {"ghosts": {hub: list(writer.ghosts(hub)) for hub in ("civitai", "huggingface")}})
@@ -95,12 +91,6 @@ class _Writer:
         releases, known = _releases(self.samples), known_blurhashes()
         names = {picture.file for release in releases for picture in release.pictures}
         return {name: _drawn(self.picture_file(name), known.get(name)) for name in sorted(names)}
-
-    def archives(self) -> None:
-        for release in _releases(self.samples):
-            for file in release.files:
-                if isinstance(file.content, Archive):
-                    self.put(f"archives/{file.name}", zipped(file.content))
 
     def civitai(self) -> None:
         for sample in self.of("civitai"):
@@ -155,9 +145,9 @@ class _Writer:
         if isinstance(content, Trained):
             data: Json = {"package": f"data/weights/loras/{content.name}.safetensors"}
         elif isinstance(content, Weights):
-            data = {"safetensors": header_file(content)}
+            data = {"safetensors": {**spec(content), "tensors": tensor_file(content)}}
         elif isinstance(content, Archive):
-            data = {"path": f"archives/{file.name}"}
+            data = {"zip": [f"pictures/{name}.webp" for name in content.pictures]}
         else:
             data = {"text": content.text}
         return {**data, "access": file.access} if file.access else data
@@ -167,15 +157,22 @@ class _Writer:
             return self.digests[recipe(content)]
         if isinstance(content, Trained):
             return digest_of(OnDisk(path=self.trained[content.name].path))
-        return digest_of(InMemory(data=zipped(content) if isinstance(content, Archive) else content.text.encode()))
+        if isinstance(content, Archive):
+            return digest_of(zip_archive([DRAWN / f"{name}.webp" for name in content.pictures]))
+        return digest_of(InMemory(data=content.text.encode()))
 
-    def headers(self) -> None:
-        """The header of each generated weight file. Compression saves 95 %."""
+    def tensor_tables(self) -> None:
+        """The tensors of generated files. Those that differ only in seed and metadata share a table."""
+        tables: dict[str, str] = {}
         for release in _releases(self.samples):
             for file in release.files:
                 if isinstance(file.content, Weights):
-                    table = json.dumps(spec(file.content), ensure_ascii=False).encode()
-                    self.put(header_file(file.content), gzip.compress(table, mtime=0))
+                    name = tensor_file(file.content)
+                    text = _table_text(fold_tensors(spec(file.content)["tensors"]))
+                    if tables.setdefault(name, text) != text:
+                        raise ValueError(f"{name} names two different tables")
+        for name, text in tables.items():
+            self.put(name, text.encode())
 
     def ghosts(self, hub: Hub) -> Iterator[str]:
         return (str(sample.id or sample.name) for sample in self.of(hub) if sample.deleted)
@@ -213,18 +210,17 @@ def _remove_left_overs(folder: Path, written: set[str]) -> None:
     listing.write_text("".join(f"{name}\n" for name in sorted(written)), encoding="utf-8")
 
 
-def header_file(weights: Weights) -> str:
-    return f"headers/{re.sub(r'[^A-Za-z0-9.]+', '-', recipe(weights))}.json.gz"
+def tensor_file(weights: Weights) -> str:
+    return f"tensors/{re.sub(r'[^A-Za-z0-9.]+', '-', layout(weights))}.json"
 
 
-def zipped(archive: Archive) -> bytes:
-    """The same bytes on every run."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as packed:
-        for name in archive.pictures:
-            entry = zipfile.ZipInfo(f"{name}.webp", (2024, 1, 1, 0, 0, 0))
-            packed.writestr(entry, (DRAWN / f"{name}.webp").read_bytes())
-    return buffer.getvalue()
+def _table_text(blocks: Iterable[Json]) -> str:
+    parts = []
+    for block in blocks:
+        repeat = f'"repeat": {json.dumps(block["repeat"])}, ' if "repeat" in block else ""
+        lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in block["tensors"].items())
+        parts.append(f'{{{repeat}"tensors": {{\n{lines}\n}}}}')
+    return "[" + ",\n".join(parts) + "]\n"
 
 
 def _releases(samples: Iterable[Sample]) -> Iterator[Release]:

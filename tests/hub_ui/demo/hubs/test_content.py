@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import tarfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,7 @@ from hub_ui.demo.hubs.content import (
     chunks,
     civitai_hashes,
     digest_of,
+    expand_tensors,
     generate_safetensors,
     git_blob_id,
     model_tar,
@@ -159,3 +161,17 @@ def test_a_tar_put_together_is_read_by_tarfile() -> None:
 
 def test_a_tar_is_padded_to_a_whole_record() -> None:
     assert model_tar(InMemory(data=b"weights")).size == 10240
+
+
+def test_repeated_blocks_of_a_table_are_written_out() -> None:
+    blocks: list[dict[str, Any]] = [
+        {"repeat": [0, 2], "tensors": {"blocks.{}.up": ["F16", [4]], "blocks.{}.down": ["F16", [2]]}},
+        {"tensors": {"out.up": ["F16", [1]]}},
+    ]
+    assert list(expand_tensors(blocks)) == ["blocks.0.up", "blocks.0.down", "blocks.1.up", "blocks.1.down", "out.up"]
+
+
+def test_a_scalar_may_be_named_by_its_ending() -> None:
+    spec = {"tensors": {"a.alpha": ["F32", []], "b.alpha": ["F32", []]}, "scalars": {"*.alpha": 2.0, "b.alpha": 4.0}}
+    content = generate_safetensors(spec)
+    assert content.read(content.size - 8, content.size) == struct.pack("<ff", 2.0, 4.0)

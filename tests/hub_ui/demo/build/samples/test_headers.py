@@ -1,8 +1,11 @@
 import json
 from typing import Any
 
-from hub_ui.demo.build.samples.headers import spec
-from hub_ui.demo.build.samples.sample import Weights
+import pytest
+
+from hub_ui.demo.build.samples.headers import fold_tensors, spec
+from hub_ui.demo.build.samples.sample import Layout, Weights
+from hub_ui.demo.hubs.content import expand_tensors
 
 
 def tensors(**said: Any) -> dict[str, list[Any]]:
@@ -67,7 +70,7 @@ def test_a_dora_has_magnitudes() -> None:
 def test_alphas_are_numbers_without_a_shape() -> None:
     made = spec(Weights(network="flux1", layout="kohya", rank=4, alpha=2))
     assert made["tensors"]["lora_unet_double_blocks_0_img_attn_qkv.alpha"] == ["BF16", []]
-    assert made["scalars"]["lora_unet_double_blocks_0_img_attn_qkv.alpha"] == 2
+    assert made["scalars"] == {"*.alpha": 2}
 
 
 def test_kohya_notes_base_rank_and_words() -> None:
@@ -90,3 +93,11 @@ def test_diffusers_notes_the_adapter() -> None:
 
 def test_a_silent_file_notes_nothing() -> None:
     assert spec(Weights(network="sdxl", layout="kohya", rank=4, silent=True))["metadata"] == {}
+
+
+@pytest.mark.parametrize(("network", "layout"), [("flux1", "kohya"), ("sdxl", "diffusers"), ("wan 14b", "kohya")])
+def test_a_folded_table_is_written_out_again_as_it_was(network: str, layout: Layout) -> None:
+    table = spec(Weights(network=network, layout=layout, rank=4, alpha=2))["tensors"]
+    blocks = fold_tensors(table)
+    assert len(blocks) < len(table) / 10
+    assert list(expand_tensors(blocks).items()) == list(table.items())
