@@ -19,7 +19,7 @@ REFUSALS: dict[Action, str] = {
     "train": "A shared page trains nothing. Run hub-ui on your own computer to train with a key of your own.",
     "run on Replicate": "A shared page generates on its own computer only.",
     "fetch bases": "This shared page does not have {what} on its disk. Choose another base, " + _AT_HOME,
-    "open paths": f"A shared page draws with the bases of its list. Choose one of those, {_AT_HOME}",
+    "open paths": f"A shared page generates with the bases of its list. Choose one of those, {_AT_HOME}",
     "use own files": f"A shared page tries what hubs have. Choose one of their LoRAs, {_AT_HOME}",
     "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
 }

@@ -1,4 +1,4 @@
-"""LoRAs trained on Replicate: from pictures and a price to a new version in the catalog."""
+"""LoRAs trained on Replicate: from images and a price to a new version in the catalog."""
 
 import io
 import lzma
@@ -67,7 +67,7 @@ def training_set(path: Path) -> TrainingSet:
     texts = {item.stem: item for item in items if item.suffix == _CAPTION}
     if len(images) < _LEAST:
         raise UsageError(
-            f"{path} holds {len(images)} pictures; at least {_LEAST} are needed, and {_USUAL} or more are better. "
+            f"{path} holds {len(images)} images; at least {_LEAST} are needed, and {_USUAL} or more are better. "
             f"They may be {', '.join(FORMATS)}."
         )
     headers = [_check_image(item) for item in images]
@@ -82,13 +82,13 @@ def training_set(path: Path) -> TrainingSet:
     small = sum(side < _SMALL_SIDE for side, _ in headers)
     left_out = len(items) - len(images) - count
     notes = (
-        (len(images) < _USUAL, f"{len(images)} pictures are few: {_USUAL} or more train better."),
+        (len(images) < _USUAL, f"{len(images)} images are few: {_USUAL} or more train better."),
         (
             places,
-            f"Pictures that say where they were taken: {places}. That goes along; take it out first if it is private.",
+            f"Images that say where they were taken: {places}. That goes along; take it out first if it is private.",
         ),
-        (small, f"Pictures smaller than {_SMALL_SIDE} pixels: {small}. They train badly."),
-        (left_out, f"Left out, as they are neither pictures nor captions of one: {left_out} files."),
+        (small, f"Images smaller than {_SMALL_SIDE} pixels: {small}. They train badly."),
+        (left_out, f"Left out, as they are neither images nor captions of one: {left_out} files."),
     )
     shown = tuple(note for applies, note in notes if applies)
     return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
@@ -120,11 +120,9 @@ def _read_zip(path: Path) -> Iterator[_Item]:
 def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
-        raise UsageError(
-            f"{path} is no plain zip of pictures: “{info.filename[:80]}” leads out of it. Nothing was sent."
-        )
+        raise UsageError(f"{path} is no plain zip of images: “{info.filename[:80]}” leads out of it. Nothing was sent.")
     if info.flag_bits & 0x1:
-        raise UsageError(f"{path} is locked with a password. Pack the pictures without one.")
+        raise UsageError(f"{path} is locked with a password. Pack the images without one.")
     data = b""
     if _is_used(name.suffix):
         with opened.open(info) as member:
@@ -152,7 +150,7 @@ def _check_image(item: _Item) -> tuple[int, bool]:
             image.load()
             side, has_place = min(image.size), bool(image.getexif().get_ifd(_GPS))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"“{item.name[:80]}” can't be read as a picture. Take it out, or save it again.") from error
+        raise UsageError(f"“{item.name[:80]}” can't be read as an image. Take it out, or save it again.") from error
     if side < _LEAST_SIDE:
         raise UsageError(f"“{item.name[:80]}” is only {side} pixels wide or high. Take it out.")
     return side, has_place
@@ -224,7 +222,7 @@ def price(order: Order, images: TrainingSet) -> str:
     expected = training_price(order.steps)
     minutes, cost = round((expected.seconds or 0) / 60), format_range(expected.low or 0, expected.high or 0)
     return (
-        f"{images.images} pictures, {images.captions} with a caption: {order.steps} steps at rank {order.rank} "
+        f"{images.images} images, {images.captions} with a caption: {order.steps} steps at rank {order.rank} "
         f"take about {minutes} minutes on Replicate and cost about {cost}."
     )
 

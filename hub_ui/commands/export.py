@@ -100,7 +100,7 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
         if subject.example is not None:
             subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.hub_hosts))
     except HubUiError as error:
-        terminal.note(f"{entry.ref}: without a picture: {error.message}")
+        terminal.note(f"{entry.ref}: without an image: {error.message}")
     return subject if subject.image else replace(subject, example=None)
 
 

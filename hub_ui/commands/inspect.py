@@ -68,7 +68,7 @@ def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
         ("alpha", f"{adapter.alpha:g}  ({adapter.alpha_source})" if adapter.alpha is not None else None),
         ("strength at 1", f"{adapter.scale:g}" if adapter.scale is not None and adapter.is_lora else None),
         ("text encoder", "changed too" if adapter.text_encoder else None),
-        ("control", "yes: it takes a control picture" if adapter.control else None),
+        ("control", "yes: it takes a control image" if adapter.control else None),
         ("trigger words", ", ".join(adapter.trigger_words)),
         ("tensors", str(adapter.tensors)),
         ("size", size(facts.size, precise=True)),

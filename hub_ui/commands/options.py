@@ -193,8 +193,8 @@ def parse_ref(text: str) -> Ref:
         return Ref.parse(text)
     _check_folder(text)
     raise BadRef(
-        f"{text} is on this computer, and a REF is wanted here. hub-ui inspect says what a file is, hub-ui try draws "
-        "with it, and hub-ui import enters the files of a folder into the library."
+        f"{text} is on this computer, and a REF is wanted here. hub-ui inspect says what a file is, hub-ui try "
+        "generates with it, and hub-ui import enters the files of a folder into the library."
     )
 
 

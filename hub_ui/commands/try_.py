@@ -51,7 +51,7 @@ class Try(TryOptions):
             save(made, out, cells)
         except OSError as error:
             raise HubUiError(
-                f"{error.filename or out} can't be written: {error.strerror or error}. Pictures drawn lately are in "
+                f"{error.filename or out} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
         notes = plan.result_notes(made)
@@ -126,7 +126,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
     with suppress(HubUiError):
         terminal.note(built.generation.estimate(plan.job, plan.sheet, place=plan.place))
     if plan.place == "replicate":
-        confirm_payment("Drawing on Replicate", terminal, yes=yes)
+        confirm_payment("Generating on Replicate", terminal, yes=yes)
     on_progress = progress_callback(terminal)
     with watch_ctrl_c() as is_cancelled:
 
@@ -180,15 +180,15 @@ def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path 
     report = made.report
     terminal.line(str(out))
     facts = [
-        f"{len(made.images)} pictures" if len(made.images) > 1 else "",
+        f"{len(made.images)} images" if len(made.images) > 1 else "",
         f"seed {report.seed}",
         plural(report.steps, "step") if report.steps else "",
         report.sampler,
-        f"{sum(picture.seconds for picture in made.images):.1f} s",
+        f"{sum(image.seconds for image in made.images):.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
     if cells:
-        terminal.note(f"Each picture by itself: {cells}")
+        terminal.note(f"Each image by itself: {cells}")
     for coverage in report.coverage:
         terminal.note(f"{coverage.title}: {coverage.sentence()}")
     for note in notes:

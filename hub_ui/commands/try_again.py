@@ -92,12 +92,12 @@ def _plan_stamp(
         control = options.control or file.parent / found.control.name
         if not control.is_file():
             raise UsageError(
-                f"{file.name} was steered by {found.control.name}, which does not lie beside it. Name that picture "
+                f"{file.name} was steered by {found.control.name}, which does not lie beside it. Name that image "
                 "with --control FILE."
             )
         with control.open("rb") as stream:
             if found.control.sha256 not in (None, file_digest(stream, "sha256").hexdigest()):
-                notes.append(f"{control.name} is not the picture that steered it then: its bytes are others.")
+                notes.append(f"{control.name} is not the image that steered it then: its bytes are others.")
     job = replace(found.job(adapter, control), may_fetch=options.fetch)
     if options.base:
         # The base may be a folder that was deleted or is on another computer.

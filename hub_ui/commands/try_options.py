@@ -63,7 +63,7 @@ class TryOptions(LibraryOptions):
         Literal["pair", "strip", "trigger", "both", "grid"] | None, option(None, _SHEETS, panel=_COMPARISON)
     ] = None
     weights_of: Annotated[
-        Weights | None, option("W,W...", "Of a strip or grid. Default: 0 to 1.2.", options.weights, _COMPARISON)
+        Weights | None, option("W,W...", "Of a weight sweep or grid. Default: 0 to 1.2.", options.weights, _COMPARISON)
     ] = None
     cells: Annotated[Path | None, option("DIR", "Also write each image of the sheet there.", panel=_COMPARISON)] = None
 
@@ -123,7 +123,7 @@ class TryOptions(LibraryOptions):
         if self.cells is None:
             return
         if not self.sheet:
-            raise UsageError("--cells goes with --sheet: it is where each of its pictures is written.")
+            raise UsageError("--cells goes with --sheet: it is where each of its images is written.")
         if self.cells.exists() and not self.cells.is_dir():
             raise UsageError(f"--cells {self.cells}: this is a file. Name a folder.")
         if not self.cells.absolute().parent.is_dir():
@@ -134,7 +134,7 @@ class TryOptions(LibraryOptions):
         far = {w for w in (*(self.weight or ()), *(self.weights_of or ())) if not LEAST_WEIGHT <= w <= MOST_WEIGHT}
         return tuple(
             f"Weight {weight:g} is far from usual: 1 is the full effect, most LoRAs are made for 0.3 to 1, and beyond "
-            f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g} pictures fall apart."
+            f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g} images fall apart."
             for weight in sorted(far)
         )
 

@@ -97,9 +97,9 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
             raise
         reason = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
         if len(cells) > 1:
-            raise TakesNoLists(f"This base draws one picture at a time ({reason}).") from error
+            raise TakesNoLists(f"This base generates one image at a time ({reason}).") from error
         raise PreviewError(
-            f"This base model can't draw this ({reason}). Try another size, fewer changes, or another base."
+            f"This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
         ) from error
 
 

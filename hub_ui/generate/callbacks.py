@@ -122,5 +122,5 @@ class ProgressTracker:
         if self.callbacks.on_progress is None:
             return
         left = None if self.step_seconds is None else self.step_seconds * max(0.0, total - done)
-        name = "Drawing" if self.rows == 1 else f"Drawing {self.rows} pictures"
+        name = "Generating" if self.rows == 1 else f"Generating {self.rows} images"
         self.callbacks.on_progress(Step(stage=name, done=round(done), total=total, preview=preview, seconds_left=left))

@@ -66,15 +66,13 @@ class OutputChecks:
         brightest = max(high for _, high in image.convert("RGB").getextrema())  # type: ignore[misc]
         if brightest <= _DARKEST:
             self.note(
-                f"The picture “{label}” is all black. If the prompt did not ask for that, try another weight or seed."
+                f"The image “{label}” is all black. If the prompt did not ask for that, try another weight or seed."
             )
 
     def check_effect(self, cell: Cell, image: GeneratedImage, base: GeneratedImage | None) -> None:
         """Notes LoRAs that change nothing: some files hold only zeros."""
         if any(cell.weights) and base is not None and image.image.tobytes() == base.image.tobytes():
-            self.note(
-                f"The picture “{cell.label}” is the one without LoRAs, pixel for pixel: here they change nothing."
-            )
+            self.note(f"The image “{cell.label}” is the one without LoRAs, pixel for pixel: here they change nothing.")
 
     def note(self, note: str) -> None:
         if note not in self.notes:
@@ -93,5 +91,5 @@ def _overflow_error(part: str, dtype: Any, step: str) -> PreviewError:
     if name == "float16":
         half = " Numbers this large do not fit into half precision: use a base in bfloat16 or float32."
     return PreviewError(
-        f"{part} came to values that are no numbers ({name}), so there is no picture.{half} {step}, then try again."
+        f"{part} came to values that are no numbers ({name}), so there is no image.{half} {step}, then try again."
     )

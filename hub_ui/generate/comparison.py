@@ -175,7 +175,7 @@ def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
     if not math.isfinite(low) or not math.isfinite(high) or low >= high:
         raise UsageError("A strip goes from a lower weight to a higher one, such as 0 to 1.2.")
     if not 2 <= count <= MAX_CELLS:
-        raise UsageError(f"A strip has 2 to {MAX_CELLS} pictures.")
+        raise UsageError(f"A weight sweep has 2 to {MAX_CELLS} images.")
     return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
 
 
@@ -221,7 +221,7 @@ def _check_weights(weights: Sequence[float], rows: int) -> None:
         raise UsageError("Weights are numbers such as 0, 0.5 and 1. Give at least one.")
     if rows * len(weights) > MAX_CELLS:
         raise UsageError(
-            f"That would be {rows * len(weights)} pictures, and a sheet has room for {MAX_CELLS}. "
+            f"That would be {rows * len(weights)} images, and a comparison has room for {MAX_CELLS}. "
             "Take fewer weights or fewer prompts."
         )
 

@@ -125,18 +125,16 @@ def prepare_control_image(
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Returns the control image in that size, and notes. Raises UsageError for an unusable file."""
     if request.control is None:
-        raise UsageError("A control LoRA is steered by a picture. Choose one (--control FILE).")
+        raise UsageError("A control LoRA is steered by an image. Choose one (--control FILE).")
     make = _MAKERS.get(request.control_kind)
     if make is None:
-        raise UsageError(
-            f"“{request.control_kind}” is no kind of control picture. Choose one of: {', '.join(_MAKERS)}."
-        )
+        raise UsageError(f"“{request.control_kind}” is no kind of control image. Choose one of: {', '.join(_MAKERS)}.")
     image, notes = _open_image(request.control)
     scale = max(width / image.width, height / image.height)
     lost = 1 - min(width / (image.width * scale), height / (image.height * scale))
     if lost > _WORTH_SAYING:
         sides = "left and right" if image.width * scale - width > image.height * scale - height else "top and bottom"
-        notes.append(f"The control picture was cut {sides} to fit {width} x {height}.")
+        notes.append(f"The control image was cut {sides} to fit {width} x {height}.")
     control, more = make(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), cache)
     return control, (*notes, *more)
 
@@ -145,7 +143,7 @@ def _open_image(path: Path) -> tuple[Image.Image, list[str]]:
     """The image upright, in RGB, without transparency. Raises UsageError for other files and for very large images."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path.name} is too large for a control picture. Make it smaller first.")
+            raise UsageError(f"{path.name} is too large for a control image. Make it smaller first.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
@@ -155,9 +153,9 @@ def _open_image(path: Path) -> tuple[Image.Image, list[str]]:
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image)), notes
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UsageError(f"{path.name} has too many pixels for a control picture. Make it smaller first.") from error
+        raise UsageError(f"{path.name} has too many pixels for a control image. Make it smaller first.") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UsageError(f"{path.name} can't be read as a picture. Give a PNG, JPEG or WebP.") from error
+        raise UsageError(f"{path.name} can't be read as an image. Give a PNG, JPEG or WebP.") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -185,7 +183,7 @@ def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[s
     across, down = (np.abs(cv2.Sobel(gray, cv2.CV_64F, *way)) for way in ((1, 0), (0, 1)))
     strong = float(np.clip(np.quantile(across + down, 1 - _EDGES), _LEAST_CONTRAST, _MOST_CONTRAST))
     edges = cv2.Canny(gray, strong * _WEAK, strong)
-    notes = [] if edges.any() else ["No edges were found in the control picture, so it steers nothing."]
+    notes = [] if edges.any() else ["No edges were found in the control image, so it steers nothing."]
     return Image.fromarray(np.asarray(edges, dtype=np.uint8)).convert("RGB"), notes
 
 
@@ -209,8 +207,8 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
     skeleton, anybody = find_pose(image, _find_model(POSE, "pose", cache))
-    nobody = [] if anybody else ["Nobody was found in the control picture, so it steers nothing."]
-    return skeleton, [f"The pose is from {POSE.label}, which takes the picture for one person's.", *nobody]
+    nobody = [] if anybody else ["Nobody was found in the control image, so it steers nothing."]
+    return skeleton, [f"The pose is from {POSE.label}, which takes the image for one person's.", *nobody]
 
 
 _MAKERS: Mapping[str, Callable[[Image.Image, Path | None], tuple[Image.Image, list[str]]]] = {
@@ -227,8 +225,8 @@ def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
         if (folder / "model.safetensors").is_file():
             return folder
     raise PreviewError(
-        f"A {kind} picture is made by {helper.label} ({helper.megabytes} MB, {helper.license}), which is not on this "
-        f"disk. Fetch it with “hf download {helper.repo}”, or give a {kind} picture that is ready "
+        f"A {kind} image is made by {helper.label} ({helper.megabytes} MB, {helper.license}), which is not on this "
+        f"disk. Fetch it with “hf download {helper.repo}”, or give a {kind} image that is ready "
         "(--control-kind ready)."
     )
 
@@ -255,13 +253,13 @@ def choose_control(
     edits = family(type(pipe).__name__).edits
     if request.control is None and not control:
         if spec.needs_image:
-            raise UsageError(f"{spec.label} changes a picture, and there is none. Choose one (--control FILE).")
+            raise UsageError(f"{spec.label} changes an image, and there is none. Choose one (--control FILE).")
         return ControlImage(pipe=pipe)
     if not control and edits:
         # What is to be changed is the image itself, not its edges.
         request = replace(request, control_kind="ready")
     elif not control and "control_image" not in call_names(pipe):
-        note = "No LoRA here is steered by a picture, so the control picture was not used."
+        note = "No LoRA here is steered by an image, so the control image was not used."
         return ControlImage(pipe=pipe, notes=(note,))
     image, notes = prepare_control_image(request, settings.width, settings.height, cache)
     return ControlImage(pipe=control_pipeline(pipe, spec) if control else pipe, image=image, notes=notes)
@@ -274,7 +272,7 @@ def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
     kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}ControlPipeline", None)
     if kind is None:
         raise PreviewError(
-            f"{spec.label} has no input for a control picture here. Choose a base that does, for example flux.1-dev."
+            f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev."
         )
     takes = inspect.signature(kind.__init__).parameters
     with_control = kind(**{name: part for name, part in pipe.components.items() if name in takes})

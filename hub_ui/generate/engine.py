@@ -178,7 +178,7 @@ class Engine:
     @contextmanager
     def _exclusively(self, callbacks: Callbacks) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
-            callbacks.report("Waiting for another picture")
+            callbacks.report("Waiting for another image")
             while not self._lock.acquire(timeout=_SECONDS_BETWEEN_TRIES):
                 callbacks.raise_if_cancelled()
         try:
@@ -246,7 +246,7 @@ def _choose_spec(request: GenerationRequest) -> PipelineSpec:
     """One base that fits all the LoRAs."""
     if not request.adapters:
         if request.base is None:
-            raise UsageError("There is neither a LoRA nor a base model to draw with. Choose one.")
+            raise UsageError("There is neither a LoRA nor a base model to generate with. Choose one.")
         return choose_base(None, None, request.base)
     first = request.adapters[0]
     spec = choose_base(first.architecture, first.base_model, request.base)

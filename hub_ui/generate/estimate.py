@@ -101,7 +101,7 @@ def estimate_time(
     count = _NUMBERS[images] if images < len(_NUMBERS) else str(images)
     time_ = f"{format_duration(seconds)} for {count} image{'s' if images > 1 else ''} on this {device.label}"
     if not images:
-        sentence = "at once: all of it was drawn before"
+        sentence = "at once: all of it is in the cache"
     elif device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
         sentence = f"about {time_}: this base is not meant for a CPU"
     elif known is not None:

@@ -126,5 +126,5 @@ class LoadedPipeline:
             self.level = lower
         # Merging them may have run out of memory; then they are off.
         self.set_adapters(context.adapters)
-        context.checks.note("Memory ran out once. It was drawn one by one then, with less of it.")
+        context.checks.note("Memory ran out once. It was generated one by one then, with less of it.")
         return True

@@ -101,7 +101,7 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
         notes.append("This base does not use a negative prompt; it was left out.")
     if settings.frames and "num_frames" not in names:
-        notes.append("This base draws pictures that stand still; the number of frames was left out.")
+        notes.append("This base generates images that stand still; the number of frames was left out.")
     return notes
 
 

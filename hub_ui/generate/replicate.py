@@ -172,7 +172,7 @@ class ReplicateBackend:
         keys = [_key(each) for each in inputs]
         predictions = _Predictions(runs=self._runs, model=model, callbacks=callbacks)
         runs = predictions.run_all(dict(zip(keys, inputs, strict=True)))
-        callbacks.report("Fetching the pictures")
+        callbacks.report("Fetching the images")
         images = {key: self._download_image(run) for key, run in runs.items()}
         # Of equal cells, the first has the time of the run.
         pictures = tuple(
@@ -184,7 +184,7 @@ class ReplicateBackend:
         return GenerationResult(request=request, comparison=comparison, images=pictures, report=report)
 
     def _find_model(self, request: GenerationRequest) -> _Model:
-        self._runs.need_key("Drawing")
+        self._runs.need_key("Generating")
         ref = _choose_model(request)
         what = runnable(self._runs, ref.id, ref.version)
         page = f"https://replicate.com/{ref.id}"
@@ -194,7 +194,7 @@ class ReplicateBackend:
         examples = (url.partition("?")[0].lower() for url in what.example)
         if all(name in what.inputs for name in _VIDEO_INPUTS) or any(url.endswith(_VIDEOS) for url in examples):
             raise PreviewError(
-                f"{ref.id} makes films, which can't be shown from Replicate yet. Run it on its page: {page}"
+                f"{ref.id} makes videos, which can't be shown from Replicate yet. Run it on its page: {page}"
             )
         first = request.adapters[0].ref if request.adapters else None
         own = first is not None and (first.hub, first.id) == ("replicate", ref.id)
@@ -233,14 +233,14 @@ class ReplicateBackend:
     def _download_image(self, run: Run) -> Image.Image:
         """Converts the image to plain pixels, whatever its format."""
         if not run.output:
-            raise PreviewError("Replicate finished without a picture. Try again, or another seed.", hub="replicate")
+            raise PreviewError("Replicate finished without an image. Try again, or another seed.", hub="replicate")
         try:
             with Image.open(io.BytesIO(self._download(run.output[0]))) as image:
                 if image.width * image.height > _MOST_PIXELS:
-                    raise PreviewError("Replicate's picture is too large to show.", hub="replicate")
+                    raise PreviewError("Replicate's image is too large to show.", hub="replicate")
                 return image.convert("RGB")
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise PreviewError("What Replicate sent is no picture that can be shown here.", hub="replicate") from error
+            raise PreviewError("What Replicate sent is no image that can be shown here.", hub="replicate") from error
 
     def _download(self, url: str) -> bytes:
         """Retries a broken connection: the image is paid for."""
@@ -267,7 +267,7 @@ class _Predictions:
                 for key in group:
                     started[key] = self._start(inputs[key])
                 for place, key in enumerate(group, len(done) + 1):
-                    which = f", picture {place} of {len(keys)}" if len(keys) > 1 else ""
+                    which = f", image {place} of {len(keys)}" if len(keys) > 1 else ""
                     started[key] = self._follow(started[key], which, stale=key != group[0])
             finally:
                 # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
@@ -296,15 +296,15 @@ class _Predictions:
             if now.status == "starting":
                 self.callbacks.report(f"Waiting for a machine on Replicate{which}")
             elif now.progress is None:
-                self.callbacks.report(f"Drawing on Replicate{which}")
+                self.callbacks.report(f"Generating on Replicate{which}")
             else:
-                self.callbacks.report(f"Drawing on Replicate{which}", round(now.progress * 100), 100)
+                self.callbacks.report(f"Generating on Replicate{which}", round(now.progress * 100), 100)
 
         run = self.runs.follow(run, on_progress=report, is_cancelled=self.callbacks.is_cancelled, stale=stale)
         if run.status in ("canceled", "aborted"):
             raise _cancelled()
         if run.status == "failed":
-            raise PreviewError(f"Replicate could not draw it: {_reason(run)}", hub="replicate")
+            raise PreviewError(f"Replicate could not generate it: {_reason(run)}", hub="replicate")
         return run
 
 
@@ -315,7 +315,7 @@ def _cancelled() -> GenerationCancelled:
 def _reason(run: Run) -> str:
     reason = " ".join((run.error or "").split())[:400]
     if "nsfw" in reason.lower():
-        return "its safety checker refused the picture. Change the prompt or the seed."
+        return "its safety checker refused the image. Change the prompt or the seed."
     reason = reason or "it doesn't say why"
     return f"{reason.rstrip('.')}. Its page there tells more: https://replicate.com/p/{run.id}"
 
@@ -330,7 +330,7 @@ def _choose_model(request: GenerationRequest) -> Ref:
     if request.base is not None and request.base.startswith("replicate:"):
         return Ref.parse(request.base)
     if not request.adapters:
-        raise UsageError("There is no LoRA to draw with. Choose one.")
+        raise UsageError("There is no LoRA to generate with. Choose one.")
     first = request.adapters[0]
     if first.ref.hub == "replicate":
         if not first.ref.is_pinned:
@@ -386,7 +386,7 @@ def _notes(
     if with_loras:
         yield "Replicate doesn't say how much of the LoRA takes effect."
     if any(base_alone.get(prompt) == pixels for prompt, pixels in with_loras):
-        yield "With and without the LoRA the pictures are the same: it has no effect there."
+        yield "With and without the LoRA the images are the same: it has no effect there."
     # The SDXL trainer learns words beside the LoRA, which `lora_scale` does not reach.
     if model.own and "refine" in model.what.inputs and base_alone:
         yield "The base alone is not quite the base: this model's trained words act at weight 0, too."

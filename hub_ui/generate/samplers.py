@@ -179,9 +179,9 @@ def use(pipe: Any, name: str) -> str | None:
     if sampler.near:
         notes.append(f"{sampler.name} is not in diffusers: the nearest was used, {sampler.near}.")
     if spacing and not fits:
-        notes.append(f"{sampler.name} takes no {spacing.name} spacing in diffusers: it was drawn with its own.")
+        notes.append(f"{sampler.name} takes no {spacing.name} spacing in diffusers: it was generated with its own.")
     if choice.unread:
-        notes.append(f"“{choice.unread}” is no spacing of diffusers: {sampler.name} was drawn with its own.")
+        notes.append(f"“{choice.unread}” is no spacing of diffusers: {sampler.name} was generated with its own.")
     return " ".join(notes) or None
 
 

@@ -68,14 +68,14 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
         (_is_within(request.steps, 1, _MOST_STEPS), f"Choose between 1 and {_MOST_STEPS} steps."),
         (
             all(_is_within(side or None, 1, _LONGEST_SIDE) for side in (request.width, request.height)),
-            f"A picture's sides go up to {_LONGEST_SIDE} pixels.",
+            f"An image's sides go up to {_LONGEST_SIDE} pixels.",
         ),
         (_is_within(request.guidance, 0, 100), "Guidance is a number from 0 to 100, such as 7."),
         (_is_within(request.frames, 1, _MOST_FRAMES), f"A clip has 1 to {_MOST_FRAMES} frames."),
-        (1 <= cells <= MAX_CELLS, f"A sheet has 1 to {MAX_CELLS} pictures; this one has {cells}."),
+        (1 <= cells <= MAX_CELLS, f"A comparison has 1 to {MAX_CELLS} images; this one has {cells}."),
         (
             all(len(cell.weights) == len(request.adapters) for cell in comparison.cells),
-            "Each picture needs one weight for each LoRA. Make the sheet again from the LoRAs chosen.",
+            "Each image needs one weight for each LoRA. Make the comparison again from the LoRAs chosen.",
         ),
     )
     for holds, message in rules:

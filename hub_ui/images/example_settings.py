@@ -164,7 +164,7 @@ class _Rule:
 
 _OFF = ("", "0", "0.0", "False", "None", "none", "Disabled")
 _RULES: tuple[_Rule, ...] = (
-    _Rule(begins="ADetailer", words="ADetailer, which draws faces again"),
+    _Rule(begins="ADetailer", words="ADetailer, which generates faces again"),
     _Rule(begins="Hires upscale", words="Hires upscale {}", unless=(*_OFF, "1")),
     _Rule(begins="Hires resize", words="Hires resize {}", unless=_OFF),
     _Rule(begins="Ultimate SD upscale", words="Ultimate SD upscale"),
@@ -172,9 +172,9 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(begins="clipSkip", words="clip skip {}", unless=("", "0", "1")),
     _Rule(begins="ControlNet", words="ControlNet"),
     _Rule(begins="controlNets", words="ControlNet", unless=("[]",)),
-    _Rule(begins="control_image", words="its control picture"),
-    _Rule(begins="image", words="the picture it was drawn over"),
-    _Rule(begins="Mask blur", words="the mask it was drawn into"),
+    _Rule(begins="control_image", words="its control image"),
+    _Rule(begins="image", words="the image it was generated over"),
+    _Rule(begins="Mask blur", words="the mask it was generated into"),
     _Rule(begins="Variation seed strength", words="variation seed strength {}", unless=_OFF),
     _Rule(begins="Seed resize", words="seed resized {}", unless=("0x0", "-1x-1", *_OFF)),
     _Rule(begins="ENSD", words="ENSD {}", unless=_OFF),
@@ -220,7 +220,7 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
             yield rule.words.format(value.strip()[:60])
     # Hires fix starts from its own image, and has its own rule.
     if fields.get("Denoising strength", "") not in _OFF and not any(name.startswith("Hires") for name in fields):
-        yield f"the picture it was drawn over (denoising strength {fields['Denoising strength'][:20]})"
+        yield f"the image it was generated over (denoising strength {fields['Denoising strength'][:20]})"
     known = (*(name for names in _NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])

@@ -26,7 +26,7 @@ _ID = re.compile(r"(?P<second>\d{8}-\d{6})-(?P<ms>\d{3})-[0-9a-f]{6}")
 _FILE = re.compile(rf"(?P<id>{_ID.pattern})-(?P<cell>\d\d)\.png")
 _MOST = 200
 _THUMBNAIL = 320
-GONE = "That picture is no longer kept. Make it again."
+GONE = "That image is no longer kept. Make it again."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class History:
         except OSError as error:
             self.remove(name)
             raise HubUiError(
-                f"The picture could not be kept in {self._folder}: {error.strerror or error}. Save it yourself."
+                f"The image could not be kept in {self._folder}: {error.strerror or error}. Save it yourself."
             ) from error
         for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
@@ -85,7 +85,7 @@ class History:
         provenances = [png_metadata.read(path) for path in entry.paths]
         result = png_metadata.restore(provenances, [_read_picture(path) for path in entry.paths])
         if result is None:
-            raise NotFound(f"Some of its pictures are gone. {GONE}")
+            raise NotFound(f"Some of its images are gone. {GONE}")
         if not self._control(name).is_file():
             return result
         return replace(result, report=replace(result.report, control=_read_picture(self._control(name)).image))
@@ -149,5 +149,5 @@ def _read_picture(path: Path) -> GeneratedImage:
         with Image.open(path) as image:
             frames = tuple(frame.convert("RGB") for frame in ImageSequence.Iterator(image))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UsageError(f"{path.name} can't be read as a picture.") from error
+        raise UsageError(f"{path.name} can't be read as an image.") from error
     return GeneratedImage(image=frames[len(frames) // 2], frames=frames if len(frames) > 1 else (), seconds=0.0)

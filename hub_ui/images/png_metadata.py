@@ -141,7 +141,7 @@ def _texts(path: Path) -> dict[str, str]:
                 texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
                 comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, *_BOMBS) as error:
-        raise UsageError(f"{path.name} can't be read as a picture.") from error
+        raise UsageError(f"{path.name} can't be read as an image.") from error
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
     if isinstance(comment, bytes):
         # EXIF names the encoding in eight bytes. A1111 writes big-endian UTF-16; read as such, others' has no "Steps:".
@@ -180,7 +180,7 @@ def differences(provenance: Provenance, job: GenerationRequest, report: Generati
     """Sentences on why an image made again may differ from the one with this provenance."""
     before, here = provenance.report, library_versions() if report.place == "local" else {}
     found = [
-        f"“{adapter.title}” is not the file that the picture was made with: its bytes are others."
+        f"“{adapter.title}” is not the file that the image was made with: its bytes are others."
         for lora, adapter in zip(provenance.loras, job.adapters, strict=False)
         if lora.sha256 and (adapter.sha256 or sha256_of(adapter.path)) != lora.sha256
     ]
@@ -199,7 +199,7 @@ def differences(provenance: Provenance, job: GenerationRequest, report: Generati
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
     if provenance.cell is not None and provenance.sheet is not None and len(provenance.sheet.cells) > 1:
         # Batches round sums differently: measured, one pixel in 10,000 by one shade of 256.
-        found.append("It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade.")
+        found.append("It was generated in one batch with others; alone, a pixel may differ by a shade.")
     return tuple(found)
 
 

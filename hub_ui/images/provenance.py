@@ -189,7 +189,7 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         or not 0 < len(sheet.cells) == len(sheet.rows) * len(sheet.columns)
         or any(len(cell.weights) != len(provenance.loras) for cell in sheet.cells)
     ):
-        raise ValueError("a sheet with other cells than rows and columns")
+        raise ValueError("a comparison with other cells than rows and columns")
     if provenance.cell is not None and not 0 <= provenance.cell < len(sheet.cells):
         raise ValueError(f"cell {provenance.cell}")
     # A name with a folder in it would be looked up there.

@@ -98,7 +98,7 @@ PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
 
 
 def come_to_rest(page: Page) -> None:
-    """Waits for pictures, and for Gradio's own first events; its network is never idle."""
+    """Waits for images, and for Gradio's own first events; its network is never idle."""
     page.wait_for_function(AT_REST, timeout=WAIT)
     expect(page).not_to_have_url(re.compile("^about:"))
     page.wait_for_timeout(300)

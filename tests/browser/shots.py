@@ -1,4 +1,4 @@
-"""Pictures of every page, both themes, desktop and phone: `python -m tests.browser.shots FOLDER`."""
+"""Images of every page, both themes, desktop and phone: `python -m tests.browser.shots FOLDER`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sheet(page: Page, tab: str) -> None:
 
 
 def snap(page: Page, path: Path, *, whole: bool = False) -> None:
-    """Waits for pictures first: a page half loaded shows nothing of its design. (Gradio's network is never idle.)"""
+    """Waits for images first: a page half loaded shows nothing of its design. (Gradio's network is never idle.)"""
     page.wait_for_function(SEEN_PICTURES_ARE_THERE)
     page.wait_for_timeout(500)
     page.evaluate("scrollTo(0, 0)")

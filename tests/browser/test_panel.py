@@ -1,4 +1,4 @@
-"""The panel of one LoRA in a real browser: its pictures, its words, and files that want a key."""
+"""The panel of one LoRA in a real browser: its images, its words, and files that want a key."""
 
 from __future__ import annotations
 

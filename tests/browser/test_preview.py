@@ -323,7 +323,7 @@ def test_two_pages_at_once_take_turns_and_each_gets_its_own(stage: Demo, refs: t
     make(page)
     expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
     make(other)
-    expect(other.locator("#progress")).to_contain_text("Waiting for another picture")
+    expect(other.locator("#progress")).to_contain_text("Waiting for another image")
     expect(page.locator(".proof")).to_contain_text("seed 51", timeout=SECONDS)
     expect(other.locator(".proof")).to_contain_text("seed 52", timeout=SECONDS)
 
@@ -392,7 +392,7 @@ def test_strangers_get_no_history_and_no_folder_of_this_machine(
     hosted: Demo, refs: tuple[Ref, ...], page: Page
 ) -> None:
     page.goto(address(hosted, refs[0], on="/etc"))
-    expect(page.locator("#base")).to_contain_text("A shared page draws with the bases of its list.")
+    expect(page.locator("#base")).to_contain_text("A shared page generates with the bases of its list.")
     make(page)
-    expect(toast(page)).to_contain_text("A shared page draws with the bases of its list.")
+    expect(toast(page)).to_contain_text("A shared page generates with the bases of its list.")
     expect(page.locator("#history")).to_have_text("")

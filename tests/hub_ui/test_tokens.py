@@ -162,7 +162,7 @@ def said(words: list[str]) -> None:
 
 
 def on_replicate(home: Path, hubs: HubEndpoints) -> None:
-    """A LoRA that is trained there, and a picture drawn with it and one of another hub: neither key goes along."""
+    """A LoRA that is trained there, and an image generated with it and one of another hub: neither key goes along."""
     pictures = home / "pictures"
     pictures.mkdir()
     for name in ("a.png", "b.png"):

@@ -55,7 +55,7 @@ def test_nothing_else_goes_along_and_it_is_said(tmp_path: Path) -> None:
     (folder / "link.png").symlink_to(folder / "a.png")
     made = training_set(folder)
     assert list(_packed(made.zipped)) == ["0000.png", "0001.jpg"]
-    assert "Left out, as they are neither pictures nor captions of one: 2 files." in made.notes
+    assert "Left out, as they are neither images nor captions of one: 2 files." in made.notes
 
 
 def test_the_same_pictures_give_the_same_zip(tmp_path: Path) -> None:
@@ -159,15 +159,15 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_one_picture_is_too_few(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds 1 pictures; at least 2"):
+    with pytest.raises(UsageError, match="holds 1 images; at least 2"):
         training_set(_zip(tmp_path / "a.zip", {"a.png": _picture(), "b.gif": b"GIF"}))
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\x89PNG\r\n\x1a\nrest", "can't be read as a picture"),
-        (_picture()[:-200], "can't be read as a picture"),
+        (b"\x89PNG\r\n\x1a\nrest", "can't be read as an image"),
+        (_picture()[:-200], "can't be read as an image"),
         (_picture(side=20), "only 20 pixels"),
     ],
 )
@@ -186,12 +186,12 @@ def test_a_picture_that_says_where_it_was_taken_is_warned_of(tmp_path: Path) -> 
     exif.get_ifd(0x8825)[1] = "N"
     Image.new("RGB", (520, 520)).save(written, format="JPEG", exif=exif)
     notes = training_set(_folder(tmp_path / "set", c__jpg=written.getvalue())).notes
-    assert notes[1].startswith("Pictures that say where they were taken: 1.")
+    assert notes[1].startswith("Images that say where they were taken: 1.")
 
 
 def test_few_and_small_pictures_are_warned_of(tmp_path: Path) -> None:
     notes = training_set(_folder(tmp_path / "set", c__png=_picture(side=300))).notes
     assert notes == (
-        "3 pictures are few: 10 or more train better.",
-        "Pictures smaller than 512 pixels: 1. They train badly.",
+        "3 images are few: 10 or more train better.",
+        "Images smaller than 512 pixels: 1. They train badly.",
     )

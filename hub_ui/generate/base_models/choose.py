@@ -141,8 +141,8 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
         return own
     if not (bases := bases_for_architecture(architecture)):
         raise NoBase(
-            f"There is no base model here that can draw with LoRAs for {architecture}. It can be downloaded and used "
-            "in another program."
+            f"There is no base model here that can generate with LoRAs for {architecture}. It can be downloaded "
+            "and used in another program."
         )
     return bases[0]
 
@@ -171,7 +171,7 @@ def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
     bases = _with_pipeline(index)
     if not bases:
         raise NoBase(
-            f"{spec.label} is for diffusers' {index.pipeline or 'unnamed pipeline'}, which the preview can't draw "
+            f"{spec.label} is for diffusers' {index.pipeline or 'unnamed pipeline'}, which hub-ui can't generate "
             "with. Choose another base."
         )
     # SD 1 and SD 2 share a class; the LoRA shows which is meant. Without one it is not the demo's base.
@@ -226,8 +226,8 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
         raise NoBase(_no_such_base(name, architecture))
     if architecture and not of_lora:
         raise NoBase(
-            f"There is no base model here that can draw with LoRAs for {architecture}, so {name} can't be used. Use "
-            "the LoRA in another program."
+            f"There is no base model here that can generate with LoRAs for {architecture}, so {name} can't be used. "
+            "Use the LoRA in another program."
         )
     return replace(_own([*of_lora, BASES[1]][0], name), architecture=architecture or "", assumed=True)
 
@@ -240,9 +240,7 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
         iter(bases_for_architecture(found.architecture)), None
     )
     if like is None:
-        raise NoBase(
-            f"{path.name} is for {found.architecture}, which the preview can't draw with. Choose another base."
-        )
+        raise NoBase(f"{path.name} is for {found.architecture}, which hub-ui can't generate with. Choose another base.")
     return replace(
         like,
         id=str(path),

@@ -25,7 +25,7 @@ def load_single_file(
     if index is None:
         raise NoBase(f"{folder} holds no model_index.json. Choose another base.")
     if brings.isdisjoint(_NETWORKS):
-        raise NoBase(f"{file.name} has no network to draw with. Choose another checkpoint.")
+        raise NoBase(f"{file.name} has no network to generate with. Choose another checkpoint.")
     rest = {
         name: _load_part(part, folder / name, choice, options)
         for name, part in index.parts.items()

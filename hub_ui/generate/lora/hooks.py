@@ -83,7 +83,7 @@ class Hook:
             batch = len(x) if x.dim() > 1 else 0
             # With guidance, the batch has each image's row twice.
             if batch not in (len(rows), 2 * len(rows)):
-                raise NotPerRow("These LoRAs can't take several weights in one batch. Draw the pictures one by one.")
+                raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
             if batch not in self._by_batch:
                 self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
             row_weights, shift = self._by_batch[batch]

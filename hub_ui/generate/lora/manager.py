@@ -110,7 +110,7 @@ class AdapterManager:
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
         """Within it, image i of a batch has weights[i], one for each adapter. Raises NotPerRow, as may the pipeline."""
         if not self.supports_row_weights:
-            raise NotPerRow("These LoRAs change weights as a whole. Draw the pictures one by one.")
+            raise NotPerRow("These LoRAs change weights as a whole. Generate the images one by one.")
         for row in weights:
             self._check(row)
         before, outer = self._weights.weights, self._weights.rows

@@ -312,8 +312,8 @@ def test_every_recorded_run_is_read() -> None:
 def test_a_missing_key_is_told_with_where_to_get_one() -> None:
     runs = _runs(Hub("http://127.0.0.1:1"), token=None)
     with pytest.raises(KeyRequired) as caught:
-        runs.need_key("Drawing")
+        runs.need_key("Generating")
     assert caught.value.message == (
-        "Drawing on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN, from "
+        "Generating on Replicate needs a key, and costs money there. Add a key (REPLICATE_API_TOKEN, from "
         "replicate.com/account/api-tokens)."
     )

@@ -1,4 +1,4 @@
-"""hub-ui export on the local hubs: the files other programs read, and a Python file that draws."""
+"""hub-ui export on the local hubs: the files other programs read, and a Python file that generates."""
 
 from __future__ import annotations
 

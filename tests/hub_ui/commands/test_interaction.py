@@ -8,4 +8,4 @@ def test_bytes_are_told_as_a_share() -> None:
     assert describe_progress(Step(stage="Fetching SDXL (6.9 GB)", done=1_380_000_000, total=6_900_000_000)) == (
         "Fetching SDXL (6.9 GB): 20 %"
     )
-    assert describe_progress(Step(stage="Drawing", done=3, total=20)) == "Drawing: 3 of 20"
+    assert describe_progress(Step(stage="Generating", done=3, total=20)) == "Generating: 3 of 20"

@@ -1,4 +1,4 @@
-"""Made pictures without a pipeline: for what is done with them afterwards."""
+"""Generated images without a pipeline: for what is done with them afterwards."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def report(**fields: Any) -> GenerationReport:
 
 
 def made(asked: GenerationRequest | None = None, sheet: Comparison | None = None, **fields: Any) -> GenerationResult:
-    """Each picture has its own colour."""
+    """Each image has its own colour."""
     asked = asked or job()
     sheet = sheet or comparison.single(asked)
     pictures = tuple(

@@ -82,7 +82,7 @@ def test_steps_are_told_over_all_the_pictures() -> None:
         going.step(rows, 2, 2)
         going.finish(rows)
     assert [(step.stage, step.done, step.total) for step in steps] == [
-        ("Drawing 3 pictures", done, 6) for done in (0, 2, 4, 4, 5, 6)
+        ("Generating 3 images", done, 6) for done in (0, 2, 4, 4, 5, 6)
     ]
 
 

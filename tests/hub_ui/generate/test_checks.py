@@ -59,7 +59,7 @@ def test_latents_that_are_no_numbers_are_told_with_the_reason_and_the_next_step(
     with pytest.raises(PreviewError) as raised:
         OutputChecks().check_latents(torch.full((1, 4, 2, 2), float("nan"), dtype=torch.float16))
     assert raised.value.message == (
-        "The network came to values that are no numbers (float16), so there is no picture. Numbers this large do not "
+        "The network came to values that are no numbers (float16), so there is no image. Numbers this large do not "
         "fit into half precision: use a base in bfloat16 or float32. Turn the weight or the guidance down, then try "
         "again."
     )
@@ -86,7 +86,7 @@ def test_an_all_black_picture_is_noted(studio: Engine, base: str, monkeypatch: p
     monkeypatch.setattr(AutoencoderKL, "decode", lambda *_args, **_kwargs: (torch.full((1, 3, 32, 32), -1.0),))
     asked = job(base=base)
     assert studio.generate(asked, comparison.single(asked)).report.notes == (
-        "The picture “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
+        "The image “the base alone” is all black. If the prompt did not ask for that, try another weight or seed.",
     )
 
 
@@ -95,7 +95,7 @@ def test_loras_that_change_nothing_are_noted(studio: Engine, base: str, tmp_path
     save_file({name: value * (name[-9:] != "up.weight") for name, value in load_file(path).items()}, path)
     asked = job(adapter(path, title="Ink"), base=base)
     assert studio.generate(asked, comparison.before_after(asked)).report.notes == (
-        "The picture “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
+        "The image “with Ink 1” is the one without LoRAs, pixel for pixel: here they change nothing.",
     )
     asked = job(adapter(save_kohya(tmp_path / "whole.safetensors")), base=base)
     assert studio.generate(asked, comparison.before_after(asked)).report.notes == ()

@@ -85,15 +85,15 @@ def test_edges_are_white_on_black_also_of_dim_pictures(tmp_path: Path, ink: str,
 def test_a_picture_without_edges_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "a.png")
     _, notes = prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
-    assert notes == ("No edges were found in the control picture, so it steers nothing.",)
+    assert notes == ("No edges were found in the control image, so it steers nothing.",)
 
 
 @pytest.mark.parametrize(
     ("size", "notes"),
     [
         ((64, 64), ()),
-        ((128, 64), ("The control picture was cut left and right to fit 64 x 64.",)),
-        ((64, 128), ("The control picture was cut top and bottom to fit 64 x 64.",)),
+        ((128, 64), ("The control image was cut left and right to fit 64 x 64.",)),
+        ((64, 128), ("The control image was cut top and bottom to fit 64 x 64.",)),
     ],
 )
 def test_it_is_brought_to_the_size_of_what_is_drawn(
@@ -144,20 +144,20 @@ def test_of_a_film_its_first_frame_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a\xff\xff", b"\xff\xd8\xff\xe0"])
 def test_what_is_no_picture_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(UsageError, match=r"a\.png can't be read as a picture\. Give a PNG, JPEG or WebP\."):
+    with pytest.raises(UsageError, match=r"a\.png can't be read as an image\. Give a PNG, JPEG or WebP\."):
         prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="has too many pixels for a control picture"):
+    with pytest.raises(UsageError, match="has too many pixels for a control image"):
         prepare_control_image(asked(tmp_path / "a.png"), 64, 64)
 
 
 def test_none_and_an_unknown_kind_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"steered by a picture\. Choose one"):
+    with pytest.raises(UsageError, match=r"steered by an image\. Choose one"):
         prepare_control_image(asked(None), 64, 64)
-    with pytest.raises(UsageError, match=r"“scribble” is no kind of control picture\. Choose one of: canny, depth"):
+    with pytest.raises(UsageError, match=r"“scribble” is no kind of control image\. Choose one of: canny, depth"):
         prepare_control_image(asked(square(tmp_path / "a.png"), "scribble"), 64, 64)
 
 
@@ -165,11 +165,11 @@ def test_a_network_that_is_not_here_is_named_with_how_to_get_it(tmp_path: Path) 
     with pytest.raises(PreviewError) as told:
         prepare_control_image(asked(square(tmp_path / "a.png"), "depth"), 64, 64, tmp_path / "cache")
     assert told.value.message == (
-        "A depth picture is made by Depth Anything V2 Small (99 MB, Apache-2.0), which is not on this disk. Fetch it "
-        "with “hf download depth-anything/Depth-Anything-V2-Small-hf”, or give a depth picture that is ready "
+        "A depth image is made by Depth Anything V2 Small (99 MB, Apache-2.0), which is not on this disk. Fetch it "
+        "with “hf download depth-anything/Depth-Anything-V2-Small-hf”, or give a depth image that is ready "
         "(--control-kind ready)."
     )
-    with pytest.raises(PreviewError, match="A pose picture is made by ViTPose base"):
+    with pytest.raises(PreviewError, match="A pose image is made by ViTPose base"):
         prepare_control_image(asked(square(tmp_path / "a.png"), "pose"), 64, 64, tmp_path / "cache")
 
 
@@ -198,4 +198,4 @@ def test_a_pose_is_made_by_the_network_on_this_disk(tmp_path: Path) -> None:
     cached(tmp_path / "cache", control.POSE, TRANSFORMERS.VitPoseForPoseEstimation(config))
     made, notes = prepare_control_image(asked(square(tmp_path / "a.png"), "pose"), 64, 48, tmp_path / "cache")
     assert made.size == (64, 48)
-    assert "The pose is from ViTPose base, which takes the picture for one person's." in notes
+    assert "The pose is from ViTPose base, which takes the image for one person's." in notes

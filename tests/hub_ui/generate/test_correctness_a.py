@@ -1,4 +1,4 @@
-"""Drawing with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
+"""Generating with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
 
 One row for each format of an architecture, in pipelines/*_rows.py: UNets, Stable Diffusion 3, FLUX.1, Chroma, PixArt,
 AuraFlow and CogView4. Latents in float32, for weights 0, 0.5 and 1 and for two LoRAs at once.
@@ -137,7 +137,7 @@ def on(tiny: Tiny, paths: list[Path], cache: LoraCache) -> Iterator[AdapterManag
 
 
 def twice(base: Base) -> dict[str, Any]:
-    """Two pictures in one call, from the same noise: its texts, and tensors of one row, once for each."""
+    """Two images in one call, from the same noise: its texts, and tensors of one row, once for each."""
     call = {"prompt": PROMPT, **base.call}
     doubled: dict[str, Any] = {"generator": [torch.Generator().manual_seed(0) for _ in range(2)]}
     doubled |= {key: [value] * 2 for key, value in call.items() if isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""Drawing with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
+"""Generating with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
 
 One row for each format of an architecture, in pipelines/image_rows.py and film_rows.py: FLUX.2, Qwen-Image, Z-Image,
 Lumina 2, Sana, HiDream, Anima, Krea 2; Wan, LTX-Video, HunyuanVideo.
@@ -135,7 +135,7 @@ def test_pictures_of_one_batch_have_their_own_weights_or_it_is_refused(row: Row,
 
 
 def two(tiny: Tiny) -> torch.Tensor:
-    """A batch of two pictures from the same noise."""
+    """A batch of two images from the same noise."""
     words = {"negative_prompt": [tiny.base.call["negative_prompt"]] * 2} if "negative_prompt" in tiny.base.call else {}
     noise = [torch.Generator().manual_seed(0) for _ in range(2)]
     return draw(tiny.ours, tiny.base, prompt=["a red cat"] * 2, generator=noise, **words)

@@ -75,7 +75,7 @@ def greyness(picture: Pixels) -> float:
 
 
 def flakes(picture: Pixels) -> float:
-    """How rough the picture is from row to row."""
+    """How rough the image is from row to row."""
     return float(np.abs(np.diff(picture.mean(-1), axis=0)).mean())
 
 

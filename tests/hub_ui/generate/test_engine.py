@@ -24,7 +24,7 @@ def kohya(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each run of a UNet has, two for each picture: guidance runs it without the prompt too."""
+    """How many rows each run of a UNet has, two for each image: guidance runs it without the prompt too."""
     counts: list[int] = []
     forward = UNet2DConditionModel.forward
 
@@ -62,7 +62,7 @@ def same(one: GeneratedImage, other: GeneratedImage) -> bool:
 
 
 def alike(one: GeneratedImage, other: GeneratedImage) -> bool:
-    """Rows of a batch are summed up in another order than a picture alone: a shade of one colour at most."""
+    """Rows of a batch are summed up in another order than an image alone: a shade of one colour at most."""
     return int(np.abs(pixels(one) - pixels(other)).max()) <= 1
 
 
@@ -216,7 +216,7 @@ def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: E
     studio._image_cache.clear()
 
     def replace_it(step: Step) -> None:
-        if step.stage == "Drawing":
+        if step.stage == "Generating":
             save_kohya(kohya, seed=9, rank=8)
 
     first = studio.generate(asked, comparison.single(asked), on_progress=replace_it).images[0]
@@ -256,7 +256,7 @@ def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
     assert [(step.stage, step.done, step.total) for step in steps] == [
         (f"Loading {base}", 0, 0),
         ("Putting the LoRA on", 0, 0),
-        *(("Drawing 2 pictures", done, 4) for done in (0, 2, 4)),
+        *(("Generating 2 images", done, 4) for done in (0, 2, 4)),
     ]
 
 
@@ -312,7 +312,7 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
         )
     leave.set()
     first.join()
-    assert seen == ["Waiting for another picture"]
+    assert seen == ["Waiting for another image"]
 
 
 def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base: str) -> None:

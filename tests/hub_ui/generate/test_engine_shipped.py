@@ -1,4 +1,4 @@
-"""The weights that ship with the demo: the base draws, and each LoRA shows."""
+"""The weights that ship with the demo: the base generates, and each LoRA shows."""
 
 from __future__ import annotations
 

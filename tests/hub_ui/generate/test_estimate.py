@@ -33,7 +33,7 @@ def sentence(images: int, step: float, **fields: Any) -> str:
         (1, 0.01, "about a second for one image on this CPU"),
         (25, 0.5, "about 4 min for 25 images on this CPU"),
         (2, 180.0, "about 2 h for two images on this CPU: this base is not meant for a CPU"),
-        (0, 1.0, "at once: all of it was drawn before"),
+        (0, 1.0, "at once: all of it is in the cache"),
     ],
 )
 def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Memory that runs out while drawing: what is tried then, what is told, and that nothing is left changed."""
+"""Memory that runs out while generating: what is tried then, what is told, and that nothing is left changed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_batch_that_is_too_large_is_drawn_one_by_one(
     made = strip(studio, kohya, base)
     assert memory.runs == [6, *[2] * 6]
     assert all(map(alike, made.images, whole))
-    assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
+    assert made.report.notes == ("Memory ran out once. It was generated one by one then, with less of it.",)
 
 
 def test_then_the_vae_decodes_piece_by_piece(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
@@ -132,7 +132,7 @@ def test_a_lora_that_is_merged_is_tried_a_second_time_too(
     save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
     asked = job(adapter(path), base=base)
     made = studio.generate(asked, comparison.single(asked))
-    assert made.report.notes == ("Memory ran out once. It was drawn one by one then, with less of it.",)
+    assert made.report.notes == ("Memory ran out once. It was generated one by one then, with less of it.",)
     assert not same(made.images[0], before)
 
 
@@ -149,7 +149,7 @@ def test_memory_that_runs_out_while_a_lora_is_read_is_told(
 
 def test_an_error_that_is_none_of_memory_is_told_once(studio: Engine, base: str, memory: Memory) -> None:
     memory.fill(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-    with pytest.raises(PreviewError, match=r"can't draw this \(mat1 and mat2"):
+    with pytest.raises(PreviewError, match=r"can't generate this \(mat1 and mat2"):
         one(studio, base=base)
     assert memory.runs == [2]
 

@@ -41,7 +41,7 @@ class Plain:
 
 class WanPipeline:
     def __call__(self, prompt: str, negative_prompt: str, num_frames: int, output_type: str) -> None:
-        """A pipeline that draws films."""
+        """A pipeline that generates videos."""
 
 
 class FluxPipeline:
@@ -87,7 +87,7 @@ def test_a_negative_prompt_that_has_no_effect_is_said(pipe: Any, count: int) -> 
 def test_frames_on_a_base_for_still_pictures_are_said() -> None:
     values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
     (said,) = unused_notes(QwenImagePipeline(), ResolvedRequest(**{**values, "frames": 9}))
-    assert said == "This base draws pictures that stand still; the number of frames was left out."
+    assert said == "This base generates images that stand still; the number of frames was left out."
     assert unused_notes(WanPipeline(), ResolvedRequest(**{**values, "frames": 9})) == []
 
 
@@ -197,7 +197,7 @@ def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_pa
         adapters=(), base=base, prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )
     assert studio.generate(job, comparison.single(job)).report.notes == (
-        "No LoRA here is steered by a picture, so the control picture was not used.",
+        "No LoRA here is steered by an image, so the control image was not used.",
     )
 
 

@@ -45,7 +45,7 @@ def test_a_packed_list_runs_row_by_row_and_a_clip_shows_its_middle() -> None:
 
 
 def picture_of(pixels: torch.Tensor, mix: torch.Tensor) -> Image.Image:
-    """A picture whose colours are that mix of the channels."""
+    """An image whose colours are that mix of the channels."""
     colours = (torch.einsum("chw,ck->hwk", pixels, mix) * 20 + 128).clamp(0, 255).byte().numpy()
     return Image.fromarray(colours).resize((64, 32), Image.Resampling.NEAREST)
 

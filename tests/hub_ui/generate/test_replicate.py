@@ -1,4 +1,4 @@
-"""Drawing on the local Replicate, over HTTP."""
+"""Generating on the local Replicate, over HTTP."""
 
 from __future__ import annotations
 
@@ -254,9 +254,9 @@ def test_how_far_it_is_is_told(place: ReplicateBackend) -> None:
     place.generate(job, comparison.before_after(job), on_progress=steps.append)
     stages = [step.stage for step in steps]
     assert stages[0] == "Asking Replicate"
-    assert "Waiting for a machine on Replicate, picture 1 of 2" in stages
-    assert any(0 < step.done < step.total == 100 for step in steps if step.stage.startswith("Drawing on Replicate"))
-    assert stages[-1] == "Fetching the pictures"
+    assert "Waiting for a machine on Replicate, image 1 of 2" in stages
+    assert any(0 < step.done < step.total == 100 for step in steps if step.stage.startswith("Generating on Replicate"))
+    assert stages[-1] == "Fetching the images"
 
 
 def test_a_price_is_known_before_anything_runs(place: ReplicateBackend, recorder: Recorder) -> None:
@@ -271,7 +271,7 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
     job, steps = _job(), list[Step]()
 
     def cancelled() -> bool:
-        return any("picture 2 of 5" in step.stage for step in steps)
+        return any("image 2 of 5" in step.stage for step in steps)
 
     with pytest.raises(GenerationCancelled, match="was cancelled there"):
         place.generate(job, comparison.weight_sweep(job), on_progress=steps.append, is_cancelled=cancelled)
@@ -298,7 +298,7 @@ def test_a_failure_ends_what_else_was_begun(place: ReplicateBackend, hubs: HubEn
 def test_the_first_picture_s_failure_costs_no_others(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(use_trigger_words=False)
     sheet = comparison.prompt_grid(job, ["nsfw", "a pier"], (0.0, 1.0))
-    with pytest.raises(PreviewError, match=r"its safety checker refused the picture\. Change the prompt or the seed"):
+    with pytest.raises(PreviewError, match=r"its safety checker refused the image\. Change the prompt or the seed"):
         place.generate(job, sheet)
     assert len(_sent(recorder)) == 1
 
@@ -306,14 +306,14 @@ def test_the_first_picture_s_failure_costs_no_others(place: ReplicateBackend, re
 def test_what_the_model_says_of_a_failure_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.replicate.slot", lambda *_: "https://civitai.red/models/1")
     job = _job(_flux("civitai:1001@2001"))
-    with pytest.raises(PreviewError, match=r"could not draw it: Failed to parse URL.*replicate\.com/p/"):
+    with pytest.raises(PreviewError, match=r"could not generate it: Failed to parse URL.*replicate\.com/p/"):
         place.generate(job, comparison.single(job))
 
 
 def test_without_a_key_nothing_is_asked(hubs: HubEndpoints, recorder: Recorder) -> None:
     job = _job()
     for call in (_place(hubs, None).generate, _place(hubs, None).estimate):
-        with pytest.raises(KeyRequired, match="Drawing on Replicate needs a key, and costs money there"):
+        with pytest.raises(KeyRequired, match="Generating on Replicate needs a key, and costs money there"):
             call(job, comparison.single(job))
     assert recorder.requests == ()
 
@@ -354,7 +354,7 @@ def test_a_picture_whose_bytes_break_off_is_fetched_again(place: ReplicateBacken
     [
         (_adapter("replicate:ada/tuned"), UsageError, "names no version"),
         (_adapter("replicate:ada/gone@" + "0" * 64), NotFound, "does not have this"),
-        (_adapter(f"replicate:ada/film@{FILM}"), PreviewError, "makes films"),
+        (_adapter(f"replicate:ada/film@{FILM}"), PreviewError, "makes videos"),
         (_adapter(f"replicate:ada/bare@{BARE}"), PreviewError, "doesn't say what ada/bare takes"),
         (_adapter(f"replicate:ada/runner@{RUNNER}"), DoesNotFit, "runs other people's LoRAs"),
         (_adapter("replicate:black-forest-labs/flux-dev-lora@" + "a" * 63 + "1"), DoesNotFit, "is none itself"),
@@ -394,12 +394,12 @@ def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pyt
     monkeypatch.setattr("hub_ui.demo.hubs.replicate_runs.draw_picture", lambda *_, **__: RED.read_bytes())
     job = _job()
     notes = place.generate(job, comparison.before_after(job)).report.notes
-    assert "With and without the LoRA the pictures are the same: it has no effect there." in notes
+    assert "With and without the LoRA the images are the same: it has no effect there." in notes
 
 
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
-    [(b"<html>", PreviewError, "no picture that can be shown"), (b"", PreviewError, "no picture")],
+    [(b"<html>", PreviewError, "no image that can be shown"), (b"", PreviewError, "no image")],
 )
 def test_what_is_no_picture_is_told(
     place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, error: type[Exception], words: str

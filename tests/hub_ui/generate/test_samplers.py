@@ -103,7 +103,7 @@ def test_a_schedule_beside_the_sampler_is_read(sampler: str, schedule: str, expe
     ("name", "note"),
     [
         ("DPM adaptive", "“DPM adaptive” is no sampler of diffusers: the base's own, DDIM, was used."),
-        ("Euler a Karras", "Euler a takes no Karras spacing in diffusers: it was drawn with its own."),
+        ("Euler a Karras", "Euler a takes no Karras spacing in diffusers: it was generated with its own."),
         (
             "DPM++ SDE",
             "DPM++ SDE is not in diffusers: the nearest was used, with a solver of another kind.",

@@ -39,7 +39,7 @@ def test_a_picture_of_civitai_gives_its_settings() -> None:
         prompt="a cat, sharp", negative="blurry", seed=2735602534, steps=28, guidance=7.5, sampler="DPM++ 2M Karras",
         width=512, height=768, loras=(UsedLora(name="ink", weight=0.8, hash="1861fe1b6fd4"),),
         unmapped=(
-            "the emphasis on words, such as (word:1.2)", "ADetailer, which draws faces again", "Hires upscale 2",
+            "the emphasis on words, such as (word:1.2)", "ADetailer, which generates faces again", "Hires upscale 2",
             "clip skip 2", "the checkpoint “dreamy_v3”",
         ),
     )  # fmt: skip
@@ -109,9 +109,9 @@ def test_a_lora_is_known_by_id_bytes_or_name(lora: UsedLora, same: bool) -> None
     [
         ({"sampler": "DPM adaptive"}, "the sampler “DPM adaptive”"),
         ({"Sampler": "Euler", "Schedule type": "Align Your Steps"}, "the schedule type “Align Your Steps”"),
-        ({"Denoising strength": "0.4"}, "the picture it was drawn over (denoising strength 0.4)"),
+        ({"Denoising strength": "0.4"}, "the image it was generated over (denoising strength 0.4)"),
         ({"VAE": "kl-f8", "VAE hash": "1"}, "the VAE “kl-f8”"),
-        ({"image": "https://replicate.delivery/a.png"}, "the picture it was drawn over"),
+        ({"image": "https://replicate.delivery/a.png"}, "the image it was generated over"),
         ({"Regional Prompter Active": "True"}, "Regional Prompter Active True"),
         ({"steps": 9999}, "9999 steps"),
         ({"cfgScale": -3}, "CFG scale -3"),

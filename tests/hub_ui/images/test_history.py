@@ -93,7 +93,7 @@ def test_what_was_removed_is_told(tmp_path: Path) -> None:
     kept = history.add(making.made())
     history.remove(kept.id)
     assert (history.entries(), files(tmp_path), files(tmp_path / "small")) == ([], [], [])
-    with pytest.raises(NotFound, match="That picture is no longer kept"):
+    with pytest.raises(NotFound, match="That image is no longer kept"):
         history.load(kept.id)
 
 
@@ -102,7 +102,7 @@ def test_half_a_sheet_is_told(tmp_path: Path) -> None:
     history = History(tmp_path)
     kept = history.add(making.made(asked, comparison.before_after(asked)))
     kept.paths[1].unlink()
-    with pytest.raises(NotFound, match="Some of its pictures are gone"):
+    with pytest.raises(NotFound, match="Some of its images are gone"):
         history.load(kept.id)
 
 
@@ -111,7 +111,7 @@ def test_a_damaged_picture_is_told(tmp_path: Path) -> None:
     kept = history.add(making.made())
     data = kept.paths[0].read_bytes()
     kept.paths[0].write_bytes(data[: data.index(b"IDAT") + 4])
-    with pytest.raises(UsageError, match="can't be read as a picture"):
+    with pytest.raises(UsageError, match="can't be read as an image"):
         history.load(kept.id)
 
 

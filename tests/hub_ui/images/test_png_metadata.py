@@ -257,13 +257,15 @@ def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.before_after(asked)), 1, tmp_path / "a.png")
     (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
-    assert note == "It was drawn together with others of a sheet; drawn alone, a pixel may differ by a shade."
+    assert (
+        note == "It was generated in one batch with others; alone, a pixel may differ by a shade."
+    )
 
 
 @pytest.mark.parametrize(
     ("lora", "report", "libraries", "said"),
     [
-        ({"sha256": "b" * 64}, {}, {}, "“Ink” is not the file that the picture was made with: its bytes are others."),
+        ({"sha256": "b" * 64}, {}, {}, "“Ink” is not the file that the image was made with: its bytes are others."),
         (
             {},
             {"base_revision": "b" * 40},
@@ -316,15 +318,15 @@ def test_pictures_of_others_say_nothing(tmp_path: Path) -> None:
         png_metadata.read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
 def test_files_that_are_no_pictures_are_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(UsageError, match="as a picture"):
+    with pytest.raises(UsageError, match="as an image"):
         png_metadata.read(tmp_path / "a.png")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="as a picture"):
+    with pytest.raises(UsageError, match="as an image"):
         png_metadata.read(tmp_path / "nobody.png")
 
 

@@ -1,4 +1,4 @@
-"""Services on a stand-in hub with two LoRAs: one for FLUX.1, one for the demo's own base, with an example picture."""
+"""Services on a stand-in hub with two LoRAs: one for FLUX.1, one for the demo's own base, with an example image."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def pictures(tmp_path: Path) -> str:
 
 def test_the_price_is_told_before_anything_is_sent(trainer: Trainer, pictures: str) -> None:
     said, start = train.check_images(trainer, RENDER, (pictures, "local/boat", "BOATX", 8, 1000))
-    assert "3 pictures, 0 with a caption: 1000 steps at rank 8 take about" in said
+    assert "3 images, 0 with a caption: 1000 steps at rank 8 take about" in said
     assert start == gr.update(visible=True)
     assert trainer.list_running() == ()
 

@@ -154,7 +154,7 @@ def given(**fields: Any) -> GenerationRequest:
         (given(steps=500), "at most 60 steps at once, not 500"),
         (given(width=4096, height=64), "at most 1,536 pixels a side at once, not 4,096"),
         (given(frames=257), "at most 33 frames at once, not 257"),
-        (given(base="/etc"), "A shared page draws with the bases of its list."),
+        (given(base="/etc"), "A shared page generates with the bases of its list."),
     ],
 )
 def test_a_visitor_asks_for_no_more_than_the_bounds(keyed: Visitor, job: GenerationRequest, said: str) -> None:

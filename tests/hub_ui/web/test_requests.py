@@ -28,7 +28,7 @@ def png(width: int = 8, height: int = 8) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A picture of one bit a pixel, all black."""
+    """An image of one bit a pixel, all black."""
     row = zlib.compress(b"\0" * ((side // 8 + 2) * side), 9)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", row), (b"IEND", b""))

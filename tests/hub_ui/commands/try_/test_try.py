@@ -187,7 +187,7 @@ def test_gigabytes_are_fetched_only_when_a_person_agrees(
 def test_a_picture_that_steers_nothing_is_told(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
     made = generate(tmp_path / "a.png", base, capsys, "--control", str(tmp_path / "pose.png"))
-    assert made["notes"] == ["No LoRA here is steered by a picture, so the control picture was not used."]
+    assert made["notes"] == ["No LoRA here is steered by an image, so the control image was not used."]
     assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
 
 
@@ -245,7 +245,7 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     assert cli.main([*words, "--out", str(out)]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == (
-        f"hub-ui: {out} can't be written: No space left on device. Pictures drawn lately are in {home / 'pictures'}."
+        f"hub-ui: {out} can't be written: No space left on device. Images generated lately are in {home / 'pictures'}."
     )
     assert (out.read_bytes(), [*tmp_path.glob(".*")]) == (b"old", [])
     assert len([*(home / "pictures").glob("*.png")]) == 2
@@ -268,7 +268,7 @@ def test_replicate_makes_it_with_the_price_first(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (None, "Drawing on Replicate costs money. Add --yes to start it without being asked."),
+        (None, "Generating on Replicate costs money. Add --yes to start it without being asked."),
         ("n", "Not started. Nothing was sent, and nothing is paid."),
     ],
 )

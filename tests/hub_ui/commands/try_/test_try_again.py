@@ -71,7 +71,7 @@ def test_a_changed_file_is_told_when_it_is_made_again(
     assert notes == [
         "“Ink” is not what the lock file pins: its bytes were changed on this disk. hub-ui sync brings the right ones "
         "back.",
-        "“Ink” is not the file that the picture was made with: its bytes are others.",
+        "“Ink” is not the file that the image was made with: its bytes are others.",
     ]
     assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
 
@@ -90,7 +90,7 @@ def test_the_picture_that_steered_has_to_lie_beside_the_file(
     (tmp_path / "pose.png").unlink()
     assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 2
     assert capsys.readouterr().err.strip() == (
-        "hub-ui: a.png was steered by pose.png, which does not lie beside it. Name that picture with --control FILE."
+        "hub-ui: a.png was steered by pose.png, which does not lie beside it. Name that image with --control FILE."
     )
 
 

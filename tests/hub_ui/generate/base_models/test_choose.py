@@ -254,7 +254,7 @@ def test_a_folder_without_an_index_is_no_base(tmp_path: Path) -> None:
 def test_a_repo_of_a_pipeline_that_draws_nothing_is_told() -> None:
     assumed = choose_base("sd1", None, "someone/upscaler")
     index = repo_layout.Index(pipeline="StableDiffusionUpscalePipeline", parts={})
-    with pytest.raises(NoBase, match="for diffusers' StableDiffusionUpscalePipeline, which the preview can't draw"):
+    with pytest.raises(NoBase, match="for diffusers' StableDiffusionUpscalePipeline, which hub-ui can't generate"):
         resolve_base(assumed, index)
 
 
@@ -272,9 +272,9 @@ def test_a_base_of_another_architecture_does_not_fit() -> None:
     ("architecture", "asked", "said"),
     [
         (None, None, "Choose one yourself"),
-        ("svd", None, "no base model here that can draw with LoRAs for svd"),
+        ("svd", None, "no base model here that can generate with LoRAs for svd"),
         ("sdxl", "what?", "Choose one of: sdxl-1.0, pony"),
-        ("svd", "someone/svd", "draw with LoRAs for svd, so someone/svd can't be used"),
+        ("svd", "someone/svd", "generate with LoRAs for svd, so someone/svd can't be used"),
         ("sd1", "gone.safetensors", "gone.safetensors can't be read: No such file"),
         ("sd1", "old.ckpt", "Pickled checkpoints"),
     ],

@@ -89,7 +89,7 @@ def test_flux_takes_a_control_picture_when_asked(flux: Path) -> None:
 
 
 def test_a_base_without_a_control_input_is_told(base: str) -> None:
-    with pytest.raises(PreviewError, match="no input for a control picture"):
+    with pytest.raises(PreviewError, match="no input for a control image"):
         control_pipeline(load_base(base), of(base))
 
 
@@ -212,7 +212,7 @@ def drawn(pipe: Any) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def reference(wide: Path) -> NDArray[np.uint8]:
-    """What the model draws from its own folder."""
+    """What the model generates from its own folder."""
     return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, ON_CPU))
 
 
@@ -296,5 +296,5 @@ def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
     choice = replace(
         choose_base("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"}))
     )
-    with pytest.raises(NoBase, match=r"vae\.safetensors has no network to draw with"):
+    with pytest.raises(NoBase, match=r"vae\.safetensors has no network to generate with"):
         load_pipeline(choice, wide, ON_CPU)

@@ -1,4 +1,4 @@
-"""LoRAs on a tiny Stable Diffusion: what the pipeline draws is compared, not what the manager believes."""
+"""LoRAs on a tiny Stable Diffusion: what the pipeline generates is compared, not what the manager believes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def state(pipe: Any) -> dict[str, torch.Tensor]:
 
 
 def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
-    """Latents of one seed, once for each picture."""
+    """Latents of one seed, once for each image."""
     with torch.inference_mode():
         latents: torch.Tensor = pipe(
             ["a red cat"] * pictures, num_inference_steps=1, width=32, height=32, output_type="latent",

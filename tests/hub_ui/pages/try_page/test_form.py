@@ -116,7 +116,7 @@ def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Servi
 @pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
 def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
     built = with_settings(built, hosted=True)
-    assert "A shared page draws with the bases of its list." in show(built, view("civitai:2", base=base))[LINE]
+    assert "A shared page generates with the bases of its list." in show(built, view("civitai:2", base=base))[LINE]
 
 
 def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:

@@ -246,7 +246,7 @@ def test_an_id_that_nobody_knows_leads_to_nothing(generations: Generations) -> N
 
 
 def test_a_first_look_is_part_of_the_page_and_no_file() -> None:
-    step = Step(stage="Drawing", done=1, total=4, preview=Image.new("RGB", (2, 2)), seconds_left=90)
+    step = Step(stage="Generating", done=1, total=4, preview=Image.new("RGB", (2, 2)), seconds_left=90)
     html = generate.step_html(Renderer(), step)
     assert 'src="data:image/png;base64,' in html
     assert "about 1 min 30 s left" in html
