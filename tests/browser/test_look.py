@@ -37,3 +37,18 @@ def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page, wi
     page.evaluate("document.querySelectorAll('.hubs .said').forEach((said) => { said.textContent = '12.3 s'; })")
     ends = page.locator(".hub").evaluate_all("(hubs) => hubs.map((hub) => hub.getBoundingClientRect().right)")
     assert max(ends) <= page.evaluate("document.documentElement.clientWidth")
+
+
+def test_a_long_path_leaves_room_for_its_name_on_a_phone(demo: str, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{demo}?view=settings&__theme=light")
+    name = page.locator("#settings td", has_text="Lock file")
+    expect(name).to_be_visible()
+    places = name.evaluate(
+        """(cell) => [cell, cell.nextElementSibling].map((each) => {
+            const range = document.createRange();
+            range.selectNodeContents(each);
+            return range.getBoundingClientRect();
+        })"""
+    )
+    assert places[0]["right"] <= places[1]["left"]
