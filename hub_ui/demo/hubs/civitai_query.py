@@ -252,7 +252,7 @@ def _matches(image: ListedImage, params: QueryParams, bases: list[str]) -> bool:
         "imageId": image.id,
         "postId": version["id"],
         "userId": model.data.get("userId"),
-        "type": data.get("type", "image"),
+        "type": data.get("type") or "image",
     }
     return (
         bool(image_level(data) & _levels(params))
@@ -286,7 +286,7 @@ def _item(image: ListedImage, params: QueryParams) -> Json:
         "id": image.id,
         **{key: data.get(key) for key in ("url", "hash", "width", "height")},
         "nsfwLevel": level_name(level),
-        "type": data.get("type", "image"),
+        "type": data.get("type") or "image",
         "nsfw": level > PG,
         "browsingLevel": level,
         "createdAt": image.creation_date or None,

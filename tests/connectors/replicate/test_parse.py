@@ -291,5 +291,5 @@ def test_the_training_of_another_version_is_none_of_its() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "text", [], {"trigger_word": []}, {"lora_rank": "many"}, {"lora_rank": -1}])
-def test_a_wrong_type_is_an_absent_value_of_replicate_training(wrong: object) -> None:
+def test_a_wrong_type_in_a_training_is_an_absent_value(wrong: object) -> None:
     assert flatten(of_replicate(training=_training(input=wrong))).rank is None

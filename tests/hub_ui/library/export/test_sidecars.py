@@ -120,7 +120,7 @@ def image_bytes(kind: str = "WEBP", side: int = 1024, mode: str = "RGB") -> byte
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG", "PNG", "GIF"])
-def test_a_image_becomes_a_small_png(kind: str) -> None:
+def test_an_image_becomes_a_small_png(kind: str) -> None:
     made = as_png(image_bytes(kind))
     with Image.open(io.BytesIO(made)) as image:
         assert (image.format, image.size, image.info) == ("PNG", (768, 384), {})
@@ -132,7 +132,7 @@ def test_what_is_no_image_raises_our_error(data: bytes) -> None:
         as_png(data)
 
 
-def test_a_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
+def test_an_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
     hub.answers["/1"] = redirect(delivery.url + "/1.webp")
     delivery.answers["/1.webp"] = Answer(body=image_bytes(side=64))
     with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), {"127.0.0.1"}))) as image:
@@ -142,12 +142,12 @@ def test_a_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> N
 @pytest.mark.parametrize(
     ("url", "error"), [("/none", NotFound), ("http://hub.invalid/1", HubUiError), ("http://[", HubUiError)]
 )
-def test_a_image_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
+def test_an_image_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
     with pytest.raises(error):
         fetch(Example(url=url if "://" in url else hub.url + url), {"127.0.0.1"})
 
 
-def test_a_image_of_this_network_is_not_fetched(hub: Host) -> None:
+def test_an_image_of_this_network_is_not_fetched(hub: Host) -> None:
     hub.answers["/1"] = Answer(body=image_bytes(side=64))
     with pytest.raises(BadAnswer, match="own network"):
         fetch(Example(url=hub.url + "/1"), ())
@@ -222,7 +222,7 @@ def test_a_lost_listing_makes_everything_someone_elses(library: Library, beside:
 
 
 @pytest.mark.parametrize("name", ["ink.preview.png", "ink.jpg", "ink.webp"])
-def test_a_image_someone_chose_is_not_joined_by_another(library: Library, beside: Path, name: str) -> None:
+def test_an_image_someone_chose_is_not_joined_by_another(library: Library, beside: Path, name: str) -> None:
     beside.with_name(name).write_bytes(b"mine")
     assert write(library, PICTURE) == ["kept"]
     assert not beside.with_name("ink.png").exists()
