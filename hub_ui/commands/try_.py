@@ -44,22 +44,22 @@ class Try(TryOptions):
             if self.estimate:
                 _print_estimate(built, plan, terminal)
                 return 0
-            made = _generate(built, plan, terminal, yes=self.yes)
+            result = _generate(built, plan, terminal, yes=self.yes)
         out = self.out or Path()
-        cells = [self.cells / f"{i:02}.png" for i in range(1, len(made.images) + 1)] if self.cells else []
+        cells = [self.cells / f"{i:02}.png" for i in range(1, len(result.images) + 1)] if self.cells else []
         try:
-            save(made, out, cells)
+            save(result, out, cells)
         except OSError as error:
             raise HubUiError(
                 f"{error.filename or out} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
-        notes = plan.result_notes(made)
+        notes = plan.result_notes(result)
         if terminal.json:
-            terminal.document(result_json(made, out, notes, cells))
+            terminal.document(result_json(result, out, notes, cells))
         else:
             # Before the progress, because a note may be a reason to cancel.
-            _print(made, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
+            _print(result, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
         return 0
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
@@ -84,26 +84,28 @@ class Try(TryOptions):
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         if self.on != "local" or (self.estimate and missing):
-            job = built.generation.plan(loras, self.weight or (), **fields)
+            request = built.generation.plan(loras, self.weight or (), **fields)
         else:
-            job = built.generation.request(loras, self.weight or (), on_progress=progress_callback(terminal), **fields)
+            request = built.generation.request(
+                loras, self.weight or (), on_progress=progress_callback(terminal), **fields
+            )
         sheet = comparison.make_comparison(
-            self.sheet or "one", job, prompts, self.weights_of or comparison.DEFAULT_SWEEP
+            self.sheet or "one", request, prompts, self.weights_of or comparison.DEFAULT_SWEEP
         )
-        return TryPlan(job=job, sheet=sheet, place=self.on)
+        return TryPlan(request=request, comparison=sheet, place=self.on)
 
 
 def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     """Neither generates nor downloads."""
-    sentence = built.generation.estimate(plan.job, plan.sheet, place=plan.place)
+    sentence = built.generation.estimate(plan.request, plan.comparison, place=plan.place)
     # The time is known even if the base cannot be downloaded.
     if not terminal.json:
         terminal.line(sentence)
     fetch = None
     if plan.place == "local":
-        first = plan.job.adapters[0] if plan.job.adapters else None
+        first = plan.request.adapters[0] if plan.request.adapters else None
         choice = base_models.choose_base(
-            first.architecture if first else None, first.base_model if first else None, plan.job.base
+            first.architecture if first else None, first.base_model if first else None, plan.request.base
         )
         tokens, endpoints = built.settings.tokens, built.settings.endpoints
         source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
@@ -124,7 +126,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
         terminal.note(note)
     # If the estimate fails, generation reports the reason.
     with suppress(HubUiError):
-        terminal.note(built.generation.estimate(plan.job, plan.sheet, place=plan.place))
+        terminal.note(built.generation.estimate(plan.request, plan.comparison, place=plan.place))
     if plan.place == "replicate":
         confirm_payment("Generating on Replicate", terminal, yes=yes)
     on_progress = progress_callback(terminal)
@@ -132,33 +134,33 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
         def generate(request: GenerationRequest) -> GenerationResult:
             return built.generation.generate(
-                request, plan.sheet, place=plan.place, on_progress=on_progress, is_cancelled=is_cancelled
+                request, plan.comparison, place=plan.place, on_progress=on_progress, is_cancelled=is_cancelled
             )
 
         try:
-            return generate(plan.job)
+            return generate(plan.request)
         except NeedsFetching as error:
             if not can_answer(terminal):
                 raise
             terminal.note(f"hub-ui: {error.message}")
             if not confirm("Download it now?", terminal):
                 raise
-            return generate(replace(plan.job, may_fetch=True))
+            return generate(replace(plan.request, may_fetch=True))
 
 
-def save(made: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
+def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     with _write_whole(out) as part:
-        if len(made.images) == 1:
-            png_metadata.save(made, 0, part)
+        if len(result.images) == 1:
+            png_metadata.save(result, 0, part)
         else:
-            png_metadata.save_comparison(made, contact(made), part)
+            png_metadata.save_comparison(result, contact(result), part)
     if not cells:
         return
     cells[0].parent.mkdir(exist_ok=True)
-    hashes = png_metadata.lora_hashes(made)
+    hashes = png_metadata.lora_hashes(result)
     for i, cell in enumerate(cells):
         with _write_whole(cell) as part:
-            png_metadata.save(made, i, part, hashes)
+            png_metadata.save(result, i, part, hashes)
 
 
 @contextmanager
@@ -176,15 +178,15 @@ def _write_whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path | None, terminal: Terminal) -> None:
-    report = made.report
+def _print(result: GenerationResult, out: Path, notes: Sequence[str], cells: Path | None, terminal: Terminal) -> None:
+    report = result.report
     terminal.line(str(out))
     facts = [
-        f"{len(made.images)} images" if len(made.images) > 1 else "",
+        f"{len(result.images)} images" if len(result.images) > 1 else "",
         f"seed {report.seed}",
         plural(report.steps, "step") if report.steps else "",
         report.sampler,
-        f"{sum(image.seconds for image in made.images):.1f} s",
+        f"{sum(image.seconds for image in result.images):.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
     if cells:
@@ -195,10 +197,10 @@ def _print(made: GenerationResult, out: Path, notes: Sequence[str], cells: Path 
         terminal.note(note)
 
 
-def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
+def result_json(result: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
     """`prompt` and the weights are those of the last image, which has all LoRAs on."""
-    report, last = made.report, made.comparison.cells[-1]
-    loras = zip(made.request.adapters, last.weights, strict=True)
+    report, last = result.report, result.comparison.cells[-1]
+    loras = zip(result.request.adapters, last.weights, strict=True)
     coverage = [
         {
             "title": one.title,
@@ -222,22 +224,22 @@ def result_json(made: GenerationResult, out: Path, notes: Sequence[str], cells: 
         "height": report.height,
         "device": report.device,
         "place": report.place,
-        "seconds": round(sum(picture.seconds for picture in made.images), 3),
+        "seconds": round(sum(picture.seconds for picture in result.images), 3),
         "applied": sum(one.applied for one in report.coverage),
         "total": sum(one.total for one in report.coverage),
         "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
         "coverage": coverage,
         "notes": list(notes),
-        "sheet": None if made.comparison.kind == "one" else _sheet_json(made, cells),
+        "sheet": None if result.comparison.kind == "one" else _sheet_json(result, cells),
     }
 
 
-def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
-    sheet = made.comparison
+def _sheet_json(result: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
+    comparison = result.comparison
     return {
-        "kind": sheet.kind,
-        "rows": list(sheet.rows),
-        "columns": list(sheet.columns),
+        "kind": comparison.kind,
+        "rows": list(comparison.rows),
+        "columns": list(comparison.columns),
         "cells": [
             {
                 "label": cell.label,
@@ -245,7 +247,7 @@ def _sheet_json(made: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]
                 "weights": list(cell.weights),
                 "out": str(cells[i]) if cells else None,
             }
-            for i, cell in enumerate(sheet.cells)
+            for i, cell in enumerate(comparison.cells)
         ],
     }
 
@@ -254,10 +256,10 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
     """`fetch` is null if nothing has to be downloaded."""
     return {
         "estimate": sentence,
-        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.job.adapters],
+        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.request.adapters],
         "notes": list(plan.notes),
         "place": plan.place,
-        "pictures": len(plan.sheet.cells),
+        "pictures": len(plan.comparison.cells),
         "fetch": {
             "base": fetch.spec.label,
             "repo": fetch.repo,

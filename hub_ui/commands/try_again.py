@@ -29,27 +29,27 @@ OTHER_NOISE = "Another program made it, and its seeds stand for other noise: exp
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TryPlan:
-    """`stamp` is the stored request to repeat; `notes` list what could not be applied."""
+    """`provenance` is the stored request to repeat; `notes` list what could not be applied."""
 
-    job: GenerationRequest
-    sheet: Comparison
+    request: GenerationRequest
+    comparison: Comparison
     place: str
-    stamp: Provenance | None = None
+    provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
 
-    def result_notes(self, made: GenerationResult) -> tuple[str, ...]:
-        changes = png_metadata.differences(self.stamp, made.request, made.report) if self.stamp else ()
-        return tuple(dict.fromkeys([*self.notes, *changes, *made.report.notes]))
+    def result_notes(self, result: GenerationResult) -> tuple[str, ...]:
+        changes = png_metadata.differences(self.provenance, result.request, result.report) if self.provenance else ()
+        return tuple(dict.fromkeys([*self.notes, *changes, *result.report.notes]))
 
     def with_file_hashes(self) -> TryPlan:
         """Notes files that differ from the lock file. Raises HubUiError for a file that is no LoRA for images."""
         # Replicate uses the hub's file, not the local one.
         if self.place != "local":
             return self
-        for adapter in self.job.adapters:
+        for adapter in self.request.adapters:
             if adapter.path.is_file():
                 _check_file(adapter)
-        hashes = [(adapter, sha256_of(adapter.path)) for adapter in self.job.adapters]
+        hashes = [(adapter, sha256_of(adapter.path)) for adapter in self.request.adapters]
         changes = [
             f"“{adapter.title}” is not what the lock file pins: its bytes were changed on this disk. "
             "hub-ui sync brings the right ones back."
@@ -57,7 +57,7 @@ class TryPlan:
             if sha256 not in (None, adapter.sha256)
         ]
         adapters = tuple(replace(adapter, sha256=sha256 or adapter.sha256) for adapter, sha256 in hashes)
-        return replace(self, job=replace(self.job, adapters=adapters), notes=(*self.notes, *changes))
+        return replace(self, request=replace(self.request, adapters=adapters), notes=(*self.notes, *changes))
 
 
 def _check_file(adapter: LoraInput) -> None:
@@ -74,10 +74,10 @@ def plan_again(built: Services, options: TryOptions, file: Path, on_progress: Pr
     found = png_metadata.read_any(file)
     if isinstance(found, Infotext):
         return _plan_infotext(built, found, options, file, on_progress)
-    return _plan_stamp(built, found, options, file, on_progress)
+    return _plan_provenance(built, found, options, file, on_progress)
 
 
-def _plan_stamp(
+def _plan_provenance(
     built: Services, found: Provenance, options: TryOptions, file: Path, on_progress: ProgressCallback
 ) -> TryPlan:
     on_replicate = options.on == "replicate" or (found.report and found.report.place == "replicate")
@@ -98,14 +98,18 @@ def _plan_stamp(
         with control.open("rb") as stream:
             if found.control.sha256 not in (None, file_digest(stream, "sha256").hexdigest()):
                 notes.append(f"{control.name} is not the image that steered it then: its bytes are others.")
-    job = replace(found.job(adapter, control), may_fetch=options.fetch)
+    request = replace(found.job(adapter, control), may_fetch=options.fetch)
     if options.base:
         # The base may be a folder that was deleted or is on another computer.
         notes.append(f"It was made on {found.base}, and this one on {options.base}.")
-        job = replace(job, base=options.base)
+        request = replace(request, base=options.base)
     place = "replicate" if on_replicate else "local"
     return TryPlan(
-        job=job, sheet=found.whole_comparison or comparison.single(job), place=place, stamp=found, notes=tuple(notes)
+        request=request,
+        comparison=found.whole_comparison or comparison.single(request),
+        place=place,
+        provenance=found,
+        notes=tuple(notes),
     )
 
 
@@ -130,9 +134,9 @@ def _plan_infotext(
         "control_kind": options.control_kind,
     }  # fmt: skip
     if options.on != "local" or (options.estimate and None in map(built.downloads.find_installed, refs)):
-        job = built.generation.plan(refs, weights, **fields)
+        request = built.generation.plan(refs, weights, **fields)
     else:
-        job = built.generation.request(refs, weights, on_progress=on_progress, **fields)
+        request = built.generation.request(refs, weights, on_progress=on_progress, **fields)
     notes = [taken.sentence()] if taken.unmapped else []
     notes += [
         f"“{lora.name}” could not be found here{' or by its hash' if lora.hash else ''}: it was left out."
@@ -142,7 +146,9 @@ def _plan_infotext(
     # A hub-ui image too, if a site kept only the A1111 parameters.
     if not found.fields.get("Version", "").startswith("hub-ui"):
         notes.append(OTHER_NOISE)
-    return TryPlan(job=job, sheet=comparison.single(job), place=options.on, notes=tuple(filter(None, notes)))
+    return TryPlan(
+        request=request, comparison=comparison.single(request), place=options.on, notes=tuple(filter(None, notes))
+    )
 
 
 def _find_lora(built: Services, lora: UsedLora) -> Ref | None:

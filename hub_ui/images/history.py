@@ -45,21 +45,21 @@ class History:
         self._folder = folder
         self._most = most
 
-    def add(self, made: GenerationResult) -> HistoryEntry:
+    def add(self, result: GenerationResult) -> HistoryEntry:
         """Saves the images of a comparison, and removes the oldest ones beyond the limit."""
         now = datetime.now(UTC)
         name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
-        hashes = png_metadata.lora_hashes(made)
+        hashes = png_metadata.lora_hashes(result)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for cell in range(len(made.images)):
+            for cell in range(len(result.images)):
                 path = self._folder / f"{name}-{cell + 1:02}.png"
                 part = path.with_suffix(".part")
-                png_metadata.save(made, cell, part, hashes)
+                png_metadata.save(result, cell, part, hashes)
                 part.replace(path)
-            if made.report.control is not None:
-                made.report.control.save(self._control(name), format="PNG")
-            self._save_thumbnail(name, made.images[-1].image)
+            if result.report.control is not None:
+                result.report.control.save(self._control(name), format="PNG")
+            self._save_thumbnail(name, result.images[-1].image)
         except OSError as error:
             self.remove(name)
             raise HubUiError(

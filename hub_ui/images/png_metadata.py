@@ -32,41 +32,41 @@ NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it
 Hashes = Sequence[str | None]
 
 
-def save(made: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None) -> None:
+def save(result: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None) -> None:
     """Writes one image of the comparison as PNG. `hashes` is what `lora_hashes` returns, if it was called before."""
-    picture = made.images[cell]
-    info = _info(made, cell, hashes)
+    picture = result.images[cell]
+    info = _info(result, cell, hashes)
     if not picture.frames:
         picture.image.save(path, format="PNG", pnginfo=info)
         return
-    choice = base_models.base_by_id(made.report.base_id)
+    choice = base_models.base_by_id(result.report.base_id)
     duration = 1000 // (choice.video.fps if choice and choice.video else _FRAMES_A_SECOND)
     first, *others = picture.frames
     first.save(path, format="PNG", save_all=True, append_images=others, duration=duration, loop=0, pnginfo=info)
 
 
-def save_comparison(made: GenerationResult, image: Image.Image, path: Path, hashes: Hashes | None = None) -> None:
+def save_comparison(result: GenerationResult, image: Image.Image, path: Path, hashes: Hashes | None = None) -> None:
     """Writes the whole comparison, which `image` shows, with everything to make all of it again."""
-    image.save(path, format="PNG", pnginfo=_info(made, None, hashes))
+    image.save(path, format="PNG", pnginfo=_info(result, None, hashes))
 
 
-def lora_hashes(made: GenerationResult) -> list[str | None]:
+def lora_hashes(result: GenerationResult) -> list[str | None]:
     """The hash by which A1111 knows each LoRA's file. Reads the files."""
-    return [a1111.autov3(adapter.path) for adapter in made.request.adapters]
+    return [a1111.autov3(adapter.path) for adapter in result.request.adapters]
 
 
-def infotext_of(made: GenerationResult, at: int, hashes: Hashes | None = None) -> str:
+def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None) -> str:
     """The infotext of one image."""
     if hashes is None:
-        hashes = lora_hashes(made)
-    report, weights = made.report, made.comparison.cells[at].weights
-    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in made.request.adapters]
+        hashes = lora_hashes(result)
+    report, weights = result.report, result.comparison.cells[at].weights
+    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in result.request.adapters]
     on = [i for i, weight in enumerate(weights) if weight]
-    prompt = " ".join([made.comparison.cells[at].prompt, *(a1111.tag(names[i], weights[i]) for i in on)])
+    prompt = " ".join([result.comparison.cells[at].prompt, *(a1111.tag(names[i], weights[i]) for i in on)])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
-        if (ref := made.request.adapters[i].ref).hub == "civitai" and ref.version
+        if (ref := result.request.adapters[i].ref).hub == "civitai" and ref.version
     ]
     sampler, schedule = samplers.parts(report.sampler)
     fields = {
@@ -85,17 +85,17 @@ def infotext_of(made: GenerationResult, at: int, hashes: Hashes | None = None) -
     return a1111.write(
         Infotext(
             prompt=prompt.strip(),
-            negative=made.request.negative,
+            negative=result.request.negative,
             fields={name: value for name, value in fields.items() if value},
         )
     )
 
 
-def _info(made: GenerationResult, cell: int | None, hashes: Hashes | None) -> PngInfo:
+def _info(result: GenerationResult, cell: int | None, hashes: Hashes | None) -> PngInfo:
     info = PngInfo()
-    info.add_itxt(KEY, json.dumps(to_json(made, cell)))
+    info.add_itxt(KEY, json.dumps(to_json(result, cell)))
     # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
-    text = infotext_of(made, len(made.comparison.cells) - 1 if cell is None else cell, hashes)
+    text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell, hashes)
     # A command line can contain half a character, which can't be encoded.
     info.add_text(_INFOTEXT, text.encode("utf-8", "replace").decode("utf-8"))
     return info
@@ -172,16 +172,16 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
         for lora in first.loras
     }
     original = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
-    job = original.job(lambda ref, _: loras[ref])
-    return GenerationResult(request=job, comparison=first.sheet, images=tuple(images), report=first.report)
+    request = original.job(lambda ref, _: loras[ref])
+    return GenerationResult(request=request, comparison=first.sheet, images=tuple(images), report=first.report)
 
 
-def differences(provenance: Provenance, job: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:
+def differences(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:
     """Sentences on why an image made again may differ from the one with this provenance."""
     before, here = provenance.report, library_versions() if report.place == "local" else {}
     found = [
         f"“{adapter.title}” is not the file that the image was made with: its bytes are others."
-        for lora, adapter in zip(provenance.loras, job.adapters, strict=False)
+        for lora, adapter in zip(provenance.loras, request.adapters, strict=False)
         if lora.sha256 and (adapter.sha256 or sha256_of(adapter.path)) != lora.sha256
     ]
     if before and before.base_revision and report.base_revision and before.base_revision != report.base_revision:
@@ -210,20 +210,20 @@ _LEAST = 192
 _LINES = 6
 
 
-def contact(made: GenerationResult) -> Image.Image:
-    sheet = made.comparison
-    width, height = made.images[0].image.size
+def contact(result: GenerationResult) -> Image.Image:
+    comparison = result.comparison
+    width, height = result.images[0].image.size
     times = max(1, -(-_LEAST // width))
     width, height = width * times, height * times
     # Pillow brings this font, so it is the same everywhere.
     font = ImageFont.load_default(max(15, width // 20))
     box = font.getbbox("Ág")
     line = round((box[3] - box[1]) * 1.35)
-    above = [_wrap(label, width, font) for label in sheet.columns]
-    beside = [_wrap(label, width, font) for label in sheet.rows]
+    above = [_wrap(label, width, font) for label in comparison.columns]
+    beside = [_wrap(label, width, font) for label in comparison.rows]
     label_width = max(round(font.getlength(text)) for lines in beside for text in lines)
     top = _GAP + line * max(len(lines) for lines in above) + _GAP // 2
-    left = _GAP + (label_width + _GAP if any(sheet.rows) else 0)
+    left = _GAP + (label_width + _GAP if any(comparison.rows) else 0)
     paper = Image.new("RGB", (left + len(above) * (width + _GAP), top + len(beside) * (height + _GAP)), _PAPER)
     ink = ImageDraw.Draw(paper)
     labels = [(lines, left + column * (width + _GAP), _GAP) for column, lines in enumerate(above)]
@@ -231,7 +231,7 @@ def contact(made: GenerationResult) -> Image.Image:
     for lines, x, y in labels:
         for i, text in enumerate(lines):
             ink.text((x, y + i * line), text, fill=_INK, font=font)
-    for i, picture in enumerate(made.images):
+    for i, picture in enumerate(result.images):
         row, column = divmod(i, len(above))
         image = picture.image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
         paper.paste(image, (left + column * (width + _GAP), top + row * (height + _GAP)))

@@ -113,31 +113,33 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def to_json(made: GenerationResult, cell: int | None) -> dict[str, Any]:
-    job, report = made.request, made.report
-    shown = made.comparison.cells[-1 if cell is None else cell]
+def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
+    request, report = result.request, result.report
+    shown = result.comparison.cells[-1 if cell is None else cell]
     control = None
-    if job.control is not None:
-        control = ControlProvenance(kind=job.control_kind, name=job.control.name, sha256=sha256_of(job.control))
+    if request.control is not None:
+        control = ControlProvenance(
+            kind=request.control_kind, name=request.control.name, sha256=sha256_of(request.control)
+        )
     return {
         "version": _VERSION,
-        "loras": [_lora_json(*pair) for pair in zip(job.adapters, shown.weights, strict=True)],
+        "loras": [_lora_json(*pair) for pair in zip(request.adapters, shown.weights, strict=True)],
         "prompt": shown.prompt,
-        "typed": job.prompt,
-        "typed_with_words": job.use_trigger_words,
-        "negative": job.negative,
+        "typed": request.prompt,
+        "typed_with_words": request.use_trigger_words,
+        "negative": request.negative,
         "seed": report.seed,
         "steps": report.steps,
         "guidance": report.guidance,
         "width": report.width,
         "height": report.height,
         # As used, not as requested: the default base may change with the next release.
-        "base": report.base_id or job.base,
-        "sampler": job.sampler,
-        "frames": len(made.images[cell or 0].frames) or None,
+        "base": report.base_id or request.base,
+        "sampler": request.sampler,
+        "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "libraries": library_versions() if report.place == "local" else {},
-        "sheet": msgspec.to_builtins(made.comparison),
+        "sheet": msgspec.to_builtins(result.comparison),
         "cell": cell,
         "report": {name: msgspec.to_builtins(getattr(report, name)) for name in _REPORT},
     }
@@ -181,16 +183,16 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         shared = {name: data[name] for name in _SHARED}
         fields["report"] = {**data["report"], **shared, "base_id": data["base"] or "", "switch_seconds": 0.0}
     provenance = msgspec.convert(fields, Provenance)
-    sheet = provenance.sheet
+    comparison = provenance.sheet
     if data["version"] == 1:
         return replace(provenance, sheet=None, report=None, control=None)
     if (
-        sheet is None
-        or not 0 < len(sheet.cells) == len(sheet.rows) * len(sheet.columns)
-        or any(len(cell.weights) != len(provenance.loras) for cell in sheet.cells)
+        comparison is None
+        or not 0 < len(comparison.cells) == len(comparison.rows) * len(comparison.columns)
+        or any(len(cell.weights) != len(provenance.loras) for cell in comparison.cells)
     ):
         raise ValueError("a comparison with other cells than rows and columns")
-    if provenance.cell is not None and not 0 <= provenance.cell < len(sheet.cells):
+    if provenance.cell is not None and not 0 <= provenance.cell < len(comparison.cells):
         raise ValueError(f"cell {provenance.cell}")
     # A name with a folder in it would be looked up there.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)

@@ -158,14 +158,16 @@ def generate(
         wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
         view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
         if order.settings.place == "replicate":
-            job = services.generation.plan(view.refs, view.weights, **fields)
+            request = services.generation.plan(view.refs, view.weights, **fields)
         else:
-            job = services.generation.request(
+            request = services.generation.request(
                 order.view.refs, order.view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
             )
-        sheet = comparison_of(order.settings, job)
+        comparison = comparison_of(order.settings, request)
         place = order.settings.place
-        made = services.generation.generate(job, sheet, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
+        made = services.generation.generate(
+            request, comparison, place=place, on_progress=on_progress, is_cancelled=is_cancelled
+        )
         return image_files.result_of(made, cache)
 
     id_ = generations.start(subject, work, page=page)
@@ -236,8 +238,8 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
 
 def estimate(services: Services, order: TryOrder) -> str:
     """The time, and the price where generation costs money."""
-    job = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
-    return services.generation.estimate(job, comparison_of(order.settings, job), place=order.settings.place)
+    request = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
+    return services.generation.estimate(request, comparison_of(order.settings, request), place=order.settings.place)
 
 
 def request_fields(filled: FormValues) -> dict[str, Any]:
@@ -258,11 +260,11 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
     }
 
 
-def comparison_of(settings: TrySettings, job: GenerationRequest) -> Comparison:
+def comparison_of(settings: TrySettings, request: GenerationRequest) -> Comparison:
     """Raises UsageError for LoRAs that can't be compared this way."""
     weights = settings.weights or USUAL_WEIGHTS.get(settings.sheet, ())
-    varied = min(settings.varied, max(0, len(comparison.lora_slices(job)) - 1))
-    return comparison.make_comparison(settings.sheet, job, (job.prompt, *settings.prompts), weights, varied)
+    varied = min(settings.varied, max(0, len(comparison.lora_slices(request)) - 1))
+    return comparison.make_comparison(settings.sheet, request, (request.prompt, *settings.prompts), weights, varied)
 
 
 def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:

@@ -42,12 +42,12 @@ def history_html(services: Services, render: Renderer, cache: str) -> str:
     entries: list[HistoryItem] = []
     seen: list[Any] = []
     for kept in services.history.entries(2 * MOST):
-        made = (
+        result = (
             replace(kept.provenance, report=None, libraries={}),
             kept.provenance.report and kept.provenance.report.place,
         )
-        if made not in seen and len(entries) < MOST:
-            seen.append(made)
+        if result not in seen and len(entries) < MOST:
+            seen.append(result)
             entries.append(_entry(kept, cache))
     return render("history", pasts=entries)
 
@@ -63,9 +63,9 @@ class HistoryItem:
 
 
 def _entry(kept: HistoryEntry, cache: str) -> HistoryItem:
-    loras, sheet = kept.provenance.loras, kept.provenance.sheet
+    loras, comparison = kept.provenance.loras, kept.provenance.sheet
     weights = " / ".join(f"{lora.asked if lora.asked is not None else lora.weight:g}" for lora in loras)
-    kind = LABELS.get(sheet.kind if sheet is not None else "one", "")
+    kind = LABELS.get(comparison.kind if comparison is not None else "one", "")
     return HistoryItem(
         id=kept.id,
         title=" + ".join(lora.title or str(lora.ref) for lora in loras) or "the base alone",
@@ -84,27 +84,31 @@ def restore(services: Services, render: Renderer, view: View, clicked: dict[str,
     return view_of_result(view, made), shown, result.result_html(render, shown)
 
 
-def view_of_result(view: View, made: GenerationResult) -> View:
+def view_of_result(view: View, result: GenerationResult) -> View:
     """The Try page with the settings of these images."""
-    job, report, varied = made.request, made.report, comparison.find_swept_lora(made.request, made.comparison)
-    several = made.comparison.kind in ("strip", "grid")
-    at = comparison.lora_slices(job)[varied].start if several else 0
-    weights = tuple(dict.fromkeys(cell.weights[at] for cell in made.comparison.cells)) if several else ()
+    request, report, varied = (
+        result.request,
+        result.report,
+        comparison.find_swept_lora(result.request, result.comparison),
+    )
+    several = result.comparison.kind in ("strip", "grid")
+    at = comparison.lora_slices(request)[varied].start if several else 0
+    weights = tuple(dict.fromkeys(cell.weights[at] for cell in result.comparison.cells)) if several else ()
     settings = TrySettings(
-        prompt=job.prompt,
-        negative=job.negative,
-        seed=job.seed,
+        prompt=request.prompt,
+        negative=request.negative,
+        seed=request.seed,
         steps=report.steps,
         guidance=report.guidance,
         size=(report.width, report.height),
         base=report.base_id if report.place == "local" else "",
-        sampler=job.sampler or "",
-        use_trigger_words=job.use_trigger_words,
-        sheet=made.comparison.kind if made.comparison.kind != "one" else "pair",
-        prompts=made.comparison.rows[1:] if made.comparison.kind == "grid" else (),
+        sampler=request.sampler or "",
+        use_trigger_words=request.use_trigger_words,
+        sheet=result.comparison.kind if result.comparison.kind != "one" else "pair",
+        prompts=result.comparison.rows[1:] if result.comparison.kind == "grid" else (),
         place="replicate" if report.place == "replicate" else "local",
         weights=weights,
         varied=varied if weights else 0,
     )
-    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in job.adapters if not a.follows)
+    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in request.adapters if not a.follows)
     return replace(view, page="try", open="", stack=stack, settings=settings)

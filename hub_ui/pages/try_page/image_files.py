@@ -18,35 +18,38 @@ from hub_ui.widgets.result import Result, Tile
 LONGEST_SHOWN = 200
 
 
-def result_of(made: GenerationResult, cache: str) -> Result:
+def result_of(result: GenerationResult, cache: str) -> Result:
     """Every saved image has its provenance. `cache` is Gradio's folder of served files."""
     folder = Path(tempfile.mkdtemp(dir=cache))
     # Once for all images, because it reads each LoRA's whole file.
-    hashes = png_metadata.lora_hashes(made)
-    report, last = made.report, len(made.images) - 1
-    files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(made.images) + 1)]
+    hashes = png_metadata.lora_hashes(result)
+    report, last = result.report, len(result.images) - 1
+    files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
     for index, file in enumerate(files):
-        png_metadata.save(made, index, file, hashes)
+        png_metadata.save(result, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
-    png_metadata.save_comparison(made, png_metadata.contact(made), sheet, hashes)
-    varied, places = comparison.find_swept_lora(made.request, made.comparison), comparison.lora_slices(made.request)
+    png_metadata.save_comparison(result, png_metadata.contact(result), sheet, hashes)
+    varied, places = (
+        comparison.find_swept_lora(result.request, result.comparison),
+        comparison.lora_slices(result.request),
+    )
     return Result(
-        kind=made.comparison.kind,
-        refs=tuple(str(made.request.adapters[place.start].ref) for place in places),
+        kind=result.comparison.kind,
+        refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
         tiles=tuple(
             Tile(src=address(file), label=cell.label, weight=cell.weights[places[varied].start] if places else 0.0)
-            for file, cell in zip(files, made.comparison.cells, strict=True)
+            for file, cell in zip(files, result.comparison.cells, strict=True)
         ),
         right=last,
-        width=made.images[last].image.width,
-        height=made.images[last].image.height,
+        width=result.images[last].image.width,
+        height=result.images[last].image.height,
         proof=" · ".join(coverage.sentence() for coverage in report.coverage) or "no LoRA",
         whole=all(coverage.whole for coverage in report.coverage),
-        detail=details(made),
+        detail=details(result),
         varied=varied,
-        title=comparison.sweep_title(made.request, varied) if made.comparison.kind in ("strip", "grid") else "",
-        rows=made.comparison.rows,
-        columns=made.comparison.columns,
+        title=comparison.sweep_title(result.request, varied) if result.comparison.kind in ("strip", "grid") else "",
+        rows=result.comparison.rows,
+        columns=result.comparison.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
         control=save_image(report.control, cache) if report.control is not None else "",
@@ -54,16 +57,16 @@ def result_of(made: GenerationResult, cache: str) -> Result:
             ("save PNG", address(files[-1]), files[-1].name),
             ("save comparison", address(sheet), sheet.name),
         ),
-        settings=png_metadata.infotext_of(made, last, hashes),
+        settings=png_metadata.infotext_of(result, last, hashes),
     )
 
 
-def details(made: GenerationResult) -> str:
-    report = made.report
-    seconds = [picture.seconds for picture in made.images if picture.seconds]
+def details(result: GenerationResult) -> str:
+    report = result.report
+    seconds = [picture.seconds for picture in result.images if picture.seconds]
     each = f"{sum(seconds) / len(seconds):.1f} s an image" if seconds else "from the cache"
     # The settings for copying have all of it.
-    prompt = format.visible(made.comparison.cells[-1].prompt)
+    prompt = format.visible(result.comparison.cells[-1].prompt)
     prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return (
         f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "

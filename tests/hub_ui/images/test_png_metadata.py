@@ -257,9 +257,7 @@ def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.before_after(asked)), 1, tmp_path / "a.png")
     (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
-    assert (
-        note == "It was generated in one batch with others; alone, a pixel may differ by a shade."
-    )
+    assert note == "It was generated in one batch with others; alone, a pixel may differ by a shade."
 
 
 @pytest.mark.parametrize(
