@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import requests
+from typing import Protocol, TypeVar
 
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 
@@ -12,6 +11,17 @@ from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
 TRANSIENT_STATUSES = (500, 502, 503, 504, 524)
 TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
 _SECONDS_BETWEEN_CHECKS = 0.1
+
+
+class Response(Protocol):
+    """What requests and httpx have in common."""
+
+    status_code: int
+
+    def close(self) -> None: ...
+
+
+_Response = TypeVar("_Response", bound=Response)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +45,17 @@ class RetryPolicy:
             return None
         return max(self.first * (1 << (failures - 1)), requested)
 
-    def send(self, request: Callable[[], requests.Response]) -> requests.Response:
-        """The first response without a transient status, else the last one. Bodies of the others are left unread."""
+    def send(self, request: Callable[[], _Response], errors: tuple[type[Exception], ...] = ()) -> _Response:
+        """The first response without a transient status, else the last one. `errors` are tried again like statuses."""
         for attempt in range(1, self.tries):
-            response = request()
-            if response.status_code not in TRANSIENT_STATUSES:
-                return response
-            response.close()
+            try:
+                response = request()
+            except errors:
+                pass
+            else:
+                if response.status_code not in TRANSIENT_STATUSES:
+                    return response
+                response.close()
             self.pause(self.first * (1 << (attempt - 1)))
         return request()
 

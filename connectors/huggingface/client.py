@@ -23,6 +23,7 @@ from connectors.filter import filter_loras
 from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, same_site
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
+from connectors.http.retry import RetryPolicy
 from connectors.http.session import MAX_JSON_BYTES, Endpoint
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort
@@ -45,12 +46,9 @@ _EXPAND = (
 # Tags of a LoRA for images whose author forgot the tag `lora`; language models have none of these.
 _PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "createdAt"}
-# Not 429: a person is told to wait, up to minutes, instead of waiting here.
-_RETRIED = (500, 502, 503, 504)
+_TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 _MAX_CARD = 1024 * 1024
 _MAX_REDIRECTS = 5
-_TRIES = 3
-_BACKOFF_SECONDS = 0.25
 _TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -177,19 +175,14 @@ class HuggingFace:
         """One answer, with retries. huggingface_hub's http_backoff would read bodies of any size."""
         # False, not None: huggingface_hub must not send a key that it finds on this computer.
         headers = build_hf_headers(token=self.endpoint.token or False, user_agent=USER_AGENT)
-        for attempt in range(_TRIES):
-            last = attempt + 1 == _TRIES
-            try:
-                with get_session().stream(
-                    "GET", url, headers=headers, follow_redirects=False, timeout=READ_SECONDS
-                ) as answer:
-                    if answer.status_code not in _RETRIED or last:
-                        return _read_capped(answer)
-            except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError):
-                if last:
-                    raise
-            time.sleep(_BACKOFF_SECONDS * 2**attempt)
-        raise AssertionError("the last try returns or raises")
+
+        def send() -> httpx2.Response:
+            with get_session().stream(
+                "GET", url, headers=headers, follow_redirects=False, timeout=READ_SECONDS
+            ) as answer:
+                return _read_capped(answer)
+
+        return RetryPolicy(tries=3).send(send, _TRANSIENT)
 
 
 def _read_capped(answer: httpx2.Response) -> httpx2.Response:
