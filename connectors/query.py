@@ -6,17 +6,36 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from connectors.errors import BadQuery, suggestion
-from connectors.record import Kind, Lora, Nsfw
+from connectors.record import Access, Kind, Lora, Nsfw
 from connectors.registry import HUBS, HubName
 
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Whole numbers from `least` to `most`, both ends included; None leaves an end open."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int):
+            return False
+        return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
     """An empty `text` lists everything, an empty tuple filters nothing, and values of one filter are alternatives.
 
-    `bases` are base model ids, architecture ids, or names as a hub writes them.
+    `text` has plain words, `phrases` words that stand side by side; all of them must be found. `excluded` has pairs of
+    a key of the query language ("text", "tag", "creator", "hub", "base", "kind", "license", "access") and a value that
+    must not be there.
+
+    `bases` are base model ids, architecture ids, or names as a hub writes them. `licenses` are uses that a licence
+    must allow (claims/license.py) or names of licences. `triggers` are trigger words, "any" or "none".
+    `rank` is a number, `size` in bytes, `age` in seconds since the last update. A LoRA without the value is in no range.
 
     `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest image, or as its author or hub calls
     it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
@@ -24,9 +43,20 @@ class Query:
     """
 
     text: str = ""
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[tuple[str, str], ...] = ()
     hubs: tuple[HubName, ...] = ()
     bases: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    creators: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+    access: tuple[Access, ...] = ()
+    triggers: tuple[str, ...] = ()
+    rank: Range | None = None
+    size: Range | None = None
+    age: Range | None = None
+    installed: bool | None = None
     sort: Sort = "relevance"
     limit: int = 24
     nsfw: Nsfw = "soft"

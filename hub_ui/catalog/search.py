@@ -27,13 +27,24 @@ class BaseCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facets:
-    """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several bases."""
+    """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several values.
+
+    `sizes` counts by the upper end of a step in bytes (SIZE_STEPS), `permits` by what a licence allows, `levels` by the
+    lowest level of mature images at which a LoRA is listed. `creators` and `tags` have the most frequent ones only.
+    """
 
     hubs: Mapping[str, int] = field(default_factory=dict)
     bases: tuple[BaseCount, ...] = ()
     kinds: Mapping[str, int] = field(default_factory=dict)
     ranks: Mapping[int, int] = field(default_factory=dict)
     licenses: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[int, int] = field(default_factory=dict)
+    permits: Mapping[str, int] = field(default_factory=dict)
+    access: Mapping[str, int] = field(default_factory=dict)
+    levels: Mapping[str, int] = field(default_factory=dict)
+    creators: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    installed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
