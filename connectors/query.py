@@ -35,7 +35,8 @@ class Query:
 
     `bases` are base model ids, architecture ids, or names as a hub writes them. `licenses` are uses that a licence
     must allow (claims/license.py) or names of licences. `triggers` are trigger words, "any" or "none".
-    `rank` is a number, `size` in bytes, `age` in seconds since the last update. A LoRA without the value is in no range.
+    `rank` is a number, `size` in bytes, `age` in seconds since the last update. A LoRA without the
+    value is in no range.
 
     `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest image, or as its author or hub calls
     it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
