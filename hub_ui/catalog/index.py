@@ -30,7 +30,7 @@ from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
-FORMAT = 1
+FORMAT = 2
 _BUSY_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
@@ -170,7 +170,7 @@ class Index:
 @cache
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in ("title", "names", "about"):
+    for name in PLACES[-1].fields:
         builder.add_text_field(name, tokenizer_name="whitespace")
     for name in ("id", "whole"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
@@ -188,9 +188,11 @@ def _document(row_id: int, row: Row) -> tantivy.Document:
         "id": str(row_id),
         "whole": row.whole,
         "title": row.title,
-        "names": row.names,
+        "words": row.words,
+        "tag_words": row.tag_words,
         "about": row.about,
-        "hub": row.hub,
+        "found": row.found,
+        "hub": list(row.hubs),
         "kind": row.kind or [],
         "key": list(row.keys),
         "group": list(row.groups),

@@ -5,10 +5,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import get_args
 
 from connectors.claims import base_models
+from connectors.claims.license import Permissions, Use, permissions_of
 from connectors.claims.resolve import best, flatten, possible
 from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile, may_list
+from hub_ui.catalog.relevance import merit
 
 LONGEST_WORD = 64
 MOST_TERMS = 32
@@ -97,31 +100,48 @@ SEPARATOR = "\x1f"
 UNDER = "\x1e"
 _MAX_TEXT = 8_000
 _MAX_NUMBER = 2**36 - 2
+_MOST_NAMES = 500
+USES: tuple[Use, ...] = get_args(Use)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """Numbers to sort by are one more than the hub's, 0 where it gives none.
 
-    `keys` are the names a base filter finds it by: architecture, base model and the hub's own name, folded; with "="
-    in front the base model alone. `groups` are architecture UNDER base model, for the tree of base models. `nsfw` is
-    the lowest ceiling at which it may be listed.
+    `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. Names are
+    folded (see `fold_name`). `keys` are the names a base filter finds it by: architecture, base model and the hub's
+    own name; with "=" in front the base model alone. `groups` are architecture UNDER base model, for the tree of base
+    models. `permits` are the uses that its licence allows. `nsfw` is the lowest ceiling at which it may be listed.
+    `size` is that of its main file in bytes.
+
+    Its words, most important first: `title` (`whole` is the title as one text), `words` (trigger words, creator, ids,
+    versions, files, base models), `tag_words`, `about` (the description), `found` (what a hub found it by).
     """
 
-    hub: str
+    refs: tuple[str, ...]
+    hubs: tuple[str, ...]
     kind: str | None
+    access: str
     nsfw: int
     rank: int | None
+    size: int | None
     license: str | None
+    permits: tuple[str, ...]
     keys: tuple[str, ...]
     groups: tuple[str, ...]
+    creators: tuple[str, ...]
+    tags: tuple[str, ...]
+    triggers: tuple[str, ...]
     whole: str
     title: str
-    names: str
+    words: str
+    tag_words: str
     about: str
+    found: str = ""
     downloads: int
     likes: int
     newest: int
+    merit: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,22 +169,38 @@ def row_of(lora: Lora) -> Row:
     record = flatten(lora)
     bases = tuple(dict.fromkeys(base for base, _, _ in bases_of(lora)))
     title = lora.title[:_MAX_TEXT]
+    newest = _seconds(record.updated_at)
+    triggers = _trigger_words(lora)
     return Row(
-        hub=lora.hub,
+        refs=(row_ref(lora.hub, lora.ref.id),),
+        hubs=(lora.hub,),
         kind=_text(record.kind),
+        access=record.access,
         nsfw=next(level for level, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
-        rank=max(0, min(record.rank, _MAX_NUMBER)) if isinstance(record.rank, int) else None,
+        rank=_whole_number(record.rank),
+        size=_whole_number(record.file.size if record.file else None),
         license=_text(record.license),
+        permits=_permits(record),
         keys=_unique(key for base in bases for key in base.filter_keys()),
         groups=_unique(base.group() for base in bases),
+        creators=_unique([fold_name(lora.creator or "")]),
+        tags=_unique(map(fold_name, lora.tags[:_MOST_NAMES])),
+        triggers=_unique(map(fold_name, triggers)),
         whole=" ".join(words(title)),
         title=searchable_names(title),
-        names=searchable_names(*_names(lora, bases)),
+        words=searchable_names(*_names(lora, triggers, bases)),
+        tag_words=searchable_names(*_short(lora.tags)),
         about=searchable(without_markup(lora.description[:_MAX_TEXT])),
         downloads=_sort_number(lora.downloads),
         likes=_sort_number(lora.likes),
-        newest=_sort_number(_seconds(record.updated_at)),
+        newest=_sort_number(newest),
+        merit=merit(lora.hub, lora.downloads, lora.likes, newest),
     )
+
+
+def row_ref(hub: str, id: str) -> str:
+    """A LoRA on a hub as `Row.refs` has it."""
+    return f"{hub}:{storable(id).replace(SEPARATOR, '')}"
 
 
 def bases_of(lora: Lora) -> Iterator[tuple[Base, Version | None, WeightFile | None]]:
@@ -212,17 +248,21 @@ def _base(claims: tuple[Claim, ...]) -> Base:
     )
 
 
-def _names(lora: Lora, bases: tuple[Base, ...]) -> list[str]:
-    """Everything short that a person may remember a LoRA by, and how its base models are called."""
+def _trigger_words(lora: Lora) -> list[str]:
     files = [file for version in lora.versions for file in version.files]
     sources: list[Lora | Version | WeightFile] = [lora, *lora.versions, *files]
-    triggers = [
-        word
+    found = [
+        str(word)
         for source in sources
         for claim in source.claims
         if claim.field == "trigger_words" and isinstance(claim.value, tuple)
         for word in claim.value
     ]
+    return _short(found)
+
+
+def _names(lora: Lora, triggers: Iterable[str], bases: tuple[Base, ...]) -> list[str]:
+    """Everything short that a person may remember a LoRA by, and how its base models are called."""
     labels = []
     for base in bases:
         if base.architecture:
@@ -230,9 +270,26 @@ def _names(lora: Lora, bases: tuple[Base, ...]) -> list[str]:
         if base.base_model:
             labels += [base.base_model, base_models.label(base.base_model)]
         labels += [base.raw] if base.raw else []
-    names = [lora.creator or "", lora.ref.id, *triggers, *lora.tags, *labels]
-    names += [version.name for version in lora.versions] + [file.name for file in files]
-    return [name[:_MAX_TEXT] for name in dict.fromkeys(names)][:500]
+    files = [file for version in lora.versions for file in version.files]
+    names = [lora.creator or "", lora.ref.id, *triggers, *labels]
+    return _short([*names, *(version.name for version in lora.versions), *(file.name for file in files)])
+
+
+def _short(names: Iterable[str]) -> list[str]:
+    return [name[:_MAX_TEXT] for name in dict.fromkeys(names)][:_MOST_NAMES]
+
+
+def _permits(record: Record) -> tuple[str, ...]:
+    """CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have claims of their own."""
+    terms = _text(best(record.claims, "license_terms"))
+    named = _text(record.license)
+    if terms is not None:
+        permissions = Permissions.parse(terms)
+    elif named is not None:
+        permissions = permissions_of(named) or Permissions.parse(named if record.hub == "civitai" else "")
+    else:
+        return ()
+    return tuple(use for use in USES if permissions.allows(use))
 
 
 def _text(value: object) -> str | None:
@@ -242,6 +299,10 @@ def _text(value: object) -> str | None:
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
+
+
+def _whole_number(value: object) -> int | None:
+    return max(0, min(value, _MAX_NUMBER)) if isinstance(value, int) else None
 
 
 def _sort_number(number: int | None) -> int:

@@ -78,8 +78,10 @@ class Place:
 PLACES: tuple[Place, ...] = (
     Place(fields=("title",)),
     Place(fields=("title",), open_end=True),
-    Place(fields=("title", "names"), open_end=True),
-    Place(fields=("title", "names", "about"), open_end=True),
+    Place(fields=("title", "words"), open_end=True),
+    Place(fields=("title", "words", "tag_words"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
 )
 
 
@@ -145,7 +147,7 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     found: list[tuple[int, Row, tuple[Facet, ...]]] = []
     for row_id, row in rows:
         if row.nsfw <= plan.nsfw:
-            values: dict[Facet, tuple[str | None, ...]] = {"hub": (row.hub,), "kind": (row.kind,), "key": row.keys}
+            values: dict[Facet, tuple[str | None, ...]] = {"hub": row.hubs, "kind": (row.kind,), "key": row.keys}
             failed = tuple(facet for facet, allowed in plan.filters.items() if allowed.isdisjoint(values[facet]))
             found.append((row_id, row, failed))
     hits = [(row_id, row) for row_id, row, failed in found if not failed]
@@ -159,7 +161,7 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
         ids=tuple(row_id for row_id, _ in hits[plan.offset : plan.offset + plan.limit]),
         total=len(hits),
         counts=Counts(
-            hubs=Counter(row.hub for row in rows_for("hub")),
+            hubs=Counter(hub for row in rows_for("hub") for hub in row.hubs),
             kinds=Counter(row.kind for row in rows_for("kind") if row.kind),
             keys=Counter(key for row in rows_for("key") for key in row.keys),
             groups=frozenset(group for row in rows_for("key") for group in row.groups),

@@ -9,23 +9,26 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 from uuid import uuid4
 
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
+from hub_ui.catalog.codec import decode
 from hub_ui.catalog.row import SEPARATOR, Row, row_of, spellings, storable
+from hub_ui.catalog.search import PLACES
 from hub_ui.database import connect, errors_as_messages, open_database, placeholders, timestamp, transaction
 
 _LABEL = "catalog"
 _COLUMNS = tuple(field.name for field in fields(Row))
+_TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
 _TABLES = {
-    "loras": ("id", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS),
+    "loras": ("id", "hub", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS),
     "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256"),
     "spellings": ("folded", "name"),
     "facts": ("sha256", "facts", "at"),
@@ -61,8 +64,39 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
     )
 
 
+def _m002_search_values(connection: sqlite3.Connection) -> None:
+    """Everything that a query filters by, taken from the documents. These stand last: long ones slow down a scan."""
+    connection.execute(
+        """CREATE TABLE new_loras (
+            id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
+            first_seen TEXT NOT NULL, seen TEXT NOT NULL,
+            refs TEXT NOT NULL, hubs TEXT NOT NULL, kind TEXT, access TEXT NOT NULL, nsfw INTEGER NOT NULL,
+            rank INTEGER, size INTEGER, license TEXT, permits TEXT NOT NULL, keys TEXT NOT NULL, groups TEXT NOT NULL,
+            creators TEXT NOT NULL, tags TEXT NOT NULL, triggers TEXT NOT NULL,
+            whole TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL, tag_words TEXT NOT NULL,
+            about TEXT NOT NULL, found TEXT NOT NULL,
+            downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL, merit INTEGER NOT NULL,
+            document TEXT NOT NULL, UNIQUE (hub, hub_id))"""
+    )
+    sql = "SELECT id, hub, hub_id, change, first_seen, seen, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
+    last = -1
+    while old := connection.execute(sql, (last,)).fetchall():
+        last = old[-1][0]
+        for *kept, document in old:
+            # One that can't be read can't be found again either: it returns when its hub lists it.
+            with suppress(HubUiError):
+                values = (*kept, document, *_values(row_of(decode(document))))
+                columns = ("id", "hub", "hub_id", "change", "first_seen", "seen", "document", *_COLUMNS)
+                connection.execute(
+                    f"INSERT INTO new_loras ({', '.join(columns)}) VALUES {placeholders(columns)}", values
+                )
+    connection.execute("DROP TABLE loras")
+    connection.execute("ALTER TABLE new_loras RENAME TO loras")
+    connection.execute("CREATE INDEX loras_change ON loras (change)")
+
+
 # Only ever append.
-MIGRATIONS = [_m001_initial]
+MIGRATIONS = [_m001_initial, _m002_search_values]
 
 
 class Store:
@@ -140,10 +174,11 @@ class Store:
     def rows_with(self, phrases: Iterable[str]) -> Iterator[tuple[int, Row]]:
         """Rows whose searchable texts hold all the phrases (see text.phrase): a scan of the table."""
         wanted = list(phrases)
-        holds = " AND ".join(["(instr(title, ?) OR instr(names, ?) OR instr(about, ?))"] * len(wanted)) or "1"
+        anywhere = " OR ".join(f"instr({name}, ?)" for name in PLACES[-1].fields)
+        holds = " AND ".join([f"({anywhere})"] * len(wanted)) or "1"
         sql = f"SELECT id, {', '.join(_COLUMNS)} FROM loras WHERE {holds}"
         with self._reading() as connection:
-            for row_id, *values in connection.execute(sql, [phrase for phrase in wanted for _ in range(3)]):
+            for row_id, *values in connection.execute(sql, [phrase for phrase in wanted for _ in PLACES[-1].fields]):
                 yield row_id, _row(values)
 
     def refs_of(self, sha256: str) -> tuple[Ref, ...]:
@@ -187,20 +222,19 @@ class Writing:
             # One number for all of a transaction, taken when something really changes.
             self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'change'")
             self._change = _change(self._connection)
-        row = row_of(lora)
-        columns = ("hub_id", "document", "change", "first_seen", "seen", *_COLUMNS)
+        columns = ("hub", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS)
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "first_seen")
-        values = (getattr(row, name) for name in _COLUMNS)
         [(lora_id,)] = self._connection.execute(
             f"""INSERT INTO loras ({", ".join(columns)}) VALUES {placeholders(columns)}
                 ON CONFLICT (hub, hub_id) DO UPDATE SET {updates} RETURNING id""",
             (
+                lora.hub,
                 storable(lora.ref.id),
                 document,
                 self._change,
                 timestamp(at),
                 timestamp(at),
-                *(SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values),
+                *_values(row_of(lora)),
             ),
         ).fetchall()
         self._connection.executemany("INSERT OR IGNORE INTO spellings VALUES (?, ?)", spellings(lora).items())
@@ -251,6 +285,14 @@ def _file_rows(lora: Lora) -> Iterator[tuple[Any, ...]]:
             yield text(file.ref.version), text(file.ref.file), storable(file.name), size, text(sha256)
 
 
+def _values(row: Row) -> Iterator[Any]:
+    """Its columns."""
+    values = (getattr(row, name) for name in _COLUMNS)
+    return (SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values)
+
+
 def _row(values: Sequence[Any]) -> Row:
     columns = dict(zip(_COLUMNS, values, strict=True))
-    return Row(**columns | {name: tuple(filter(None, columns[name].split(SEPARATOR))) for name in ("keys", "groups")})
+    for name in _TUPLES:
+        columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
+    return Row(**columns)

@@ -2,7 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.catalog.row import fold_name, phrase, searchable, searchable_names, storable, terms, without_markup, words
+from connectors.ref import Ref
+from hub_ui.catalog.row import (
+    fold_name,
+    phrase,
+    row_of,
+    searchable,
+    searchable_names,
+    storable,
+    terms,
+    without_markup,
+    words,
+)
+from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 
 @pytest.mark.parametrize(
@@ -88,3 +100,41 @@ def test_names_are_compared_without_case_and_spacing() -> None:
 
 def test_what_sqlite_can_not_hold_is_escaped() -> None:
     assert storable("a\ud800\x00b") == "a\\ud800b"
+
+
+def test_a_row_has_all_that_a_query_filters_by() -> None:
+    one = lora(
+        creator=" Ada  L",
+        tags=("Ink", "INK", "line art"),
+        access="gated",
+        downloads=7,
+        updated_at="1970-01-01T00:01:00Z",
+        claims=(claim("trigger_words", ("sks Ink", "ohwx")), claim("rank", 16)),
+        versions=(version(files=(file(size=2_000, primary=True), file("civitai:1@10#101", size=1))),),
+    )
+    row = row_of(one)
+    assert (row.refs, row.hubs, row.access) == (("civitai:1",), ("civitai",), "gated")
+    assert (row.creators, row.tags, row.triggers) == (("ada l",), ("ink", "line art"), ("sks ink", "ohwx"))
+    assert (row.rank, row.size, row.downloads, row.newest) == (16, 2_000, 8, 61)
+
+
+def test_words_of_a_lora_stand_where_they_weigh() -> None:
+    one = lora(title="Title", tags=("Tag",), description="<p>About</p>", claims=(claim("trigger_words", ("sks",)),))
+    row = row_of(one)
+    assert (row.title, row.tag_words, row.about, row.found) == (" title ", " tag ", " about ", "")
+    assert row.words == " 1 sks v1 ink safetensors "
+
+
+@pytest.mark.parametrize(
+    ("ref", "claims", "expected"),
+    [
+        ("hf:ada/ink", {"license": "mit"}, ("sell_images", "run_as_service", "sell", "merge")),
+        ("hf:ada/ink", {"license": "My own words: it may be sold"}, ()),
+        ("civitai:1", {"license": "images may be sold, not for sale"}, ("sell_images",)),
+        ("hf:ada/ink", {"license": "x", "license_terms": "credit not needed"}, ("no_credit",)),
+        ("civitai:1", {}, ()),
+    ],
+)
+def test_a_licence_permits_what_it_says(ref: str, claims: dict[str, str], expected: tuple[str, ...]) -> None:
+    one = lora(ref=Ref.parse(ref), claims=tuple(claim(name, value) for name, value in claims.items()))
+    assert row_of(one).permits == expected

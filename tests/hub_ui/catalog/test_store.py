@@ -49,13 +49,13 @@ def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch
     Store(tmp_path / "catalog.sqlite").close()
     ran = []
 
-    def _m002_later(connection: sqlite3.Connection) -> None:
+    def _m999_later(connection: sqlite3.Connection) -> None:
         ran.append(connection.execute("SELECT name FROM migrations").fetchall())
 
-    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m002_later])
+    monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, _m999_later])
     for _ in range(2):
         Store(tmp_path / "catalog.sqlite").close()
-    assert ran == [[("_m001_initial",)]]
+    assert ran == [[(step.__name__,) for step in store.MIGRATIONS[:-1]]]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
