@@ -1,9 +1,13 @@
 """A LoRA as JSON text, and back the same."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
+from math import isfinite
+from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from connectors.errors import HubUiError
 from connectors.record import Claim, Example, Lora, Version, WeightFile
@@ -13,42 +17,89 @@ VERSION = 1
 
 
 def encode(lora: Lora) -> str:
-    """As JSON that `decode` reads back the same, lone surrogates included, which msgspec has no JSON for."""
-    return json.dumps({"v": VERSION, **_to_json(lora)}, separators=(",", ":"), default=_to_json)
+    """As JSON that `decode` reads back the same, lone surrogates and infinite numbers included.
+
+    msgspec has no JSON for those two, so the slower library writes such a LoRA.
+    """
+    plain = {"v": VERSION, **_plain(lora)}
+    try:
+        return msgspec.json.encode(plain).decode()
+    except (UnicodeEncodeError, TypeError, OverflowError):
+        return json.dumps(plain, separators=(",", ":"), default=_infinite)
 
 
 def decode(text: str) -> Lora:
     """Raises HubUiError for text that is not ours, or that a newer hub-ui wrote."""
     try:
-        values = json.loads(text)
+        try:
+            values = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            values = json.loads(text)
         if values.pop("v") != VERSION:
             raise HubUiError("The catalog holds an entry of a newer hub-ui. Update hub-ui to read it.")
         lora: Lora = _from_json(Lora, values)
         return lora
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise HubUiError(
             f"An entry of the catalog can't be read ({error!r}). Open the LoRA on its hub again."
         ) from error
 
 
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Ref):
-        # Not as text: a hub may put "#" or "@" where our own form has a meaning for it.
-        return [value.hub, value.id, value.version, value.file]
-    if isinstance(value, Claim):
-        return [value.field, value.value, value.source, value.where]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return {
+def _plain(value: Any) -> dict[str, Any]:
+    """Without what is at its default; its parts the same way."""
+    names, defaults, get, parts = _FIELDS[type(value)]
+    kept = {
         name: item
-        for name, default in _DEFAULTS[type(value)]
+        for name, default, item in zip(names, defaults, get(value), strict=True)
         # 0, 0.0 and False are equal and not the same: only the very default is left out.
-        if (item := getattr(value, name)) != default or type(item) is not type(default)
+        if item is not default and (item != default or type(item) is not type(default))
     }
+    for name, write in parts:
+        if name in kept:
+            kept[name] = write(kept[name])
+    return kept
+
+
+def _plain_ref(ref: Ref) -> list[str | None]:
+    # Not as text: a hub may put "#" or "@" where our own form has a meaning for it.
+    return [ref.hub, ref.id, ref.version, ref.file]
+
+
+def _plain_claims(claims: Iterable[Claim]) -> list[list[Any]]:
+    return [[claim.field, _number(claim.value), claim.source, claim.where] for claim in claims]
+
+
+def _plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _number(value) for key, value in params.items()}
+
+
+def _plain_many(values: Iterable[Any]) -> list[dict[str, Any]]:
+    return [_plain(value) for value in values]
+
+
+class _Infinite:
+    """A number that msgspec would write as null."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if isfinite(value) else _Infinite(value)
+    if isinstance(value, list | tuple):
+        return [_number(item) for item in value]
+    return _plain_params(value) if isinstance(value, Mapping) else value
+
+
+def _infinite(value: Any) -> float:
+    if isinstance(value, _Infinite):
+        return value.number
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def _from_json(kind: type, values: dict[str, Any]) -> Any:
-    for name, read in _READERS[kind].items():
+    for name, read in _READERS[kind]:
         if name in values:
             values[name] = read(values[name])
     return kind(**values)
@@ -70,13 +121,34 @@ def _claims(items: list[list[Any]]) -> tuple[Claim, ...]:
     )
 
 
-_DEFAULTS: dict[type, list[tuple[str, Any]]] = {
-    kind: [(field.name, {} if field.default is MISSING else field.default) for field in fields(kind)]
-    for kind in (Lora, Version, WeightFile, Example)
+# For each part that is more than text and numbers: its class's field, how it is written, how it is read.
+_PARTS: Mapping[type, tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]] = {
+    Lora: (
+        ("ref", _plain_ref, _ref),
+        ("tags", list, tuple),
+        ("versions", _plain_many, _many(Version)),
+        ("claims", _plain_claims, _claims),
+    ),
+    Version: (
+        ("ref", _plain_ref, _ref),
+        ("files", _plain_many, _many(WeightFile)),
+        ("examples", _plain_many, _many(Example)),
+        ("claims", _plain_claims, _claims),
+    ),
+    WeightFile: (("ref", _plain_ref, _ref), ("claims", _plain_claims, _claims)),
+    Example: (("params", _plain_params, dict),),
 }
-_READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
-    Lora: {"ref": _ref, "tags": tuple, "claims": _claims, "versions": _many(Version)},
-    Version: {"ref": _ref, "claims": _claims, "examples": _many(Example), "files": _many(WeightFile)},
-    WeightFile: {"ref": _ref, "claims": _claims},
-    Example: {},
+_NEVER = object()
+_FIELDS = {
+    kind: (
+        tuple(field.name for field in fields(kind)),
+        tuple(
+            {} if field.name == "params" else _NEVER if field.default is MISSING else field.default
+            for field in fields(kind)
+        ),
+        attrgetter(*(field.name for field in fields(kind))),
+        tuple((name, write) for name, write, _ in parts),
+    )
+    for kind, parts in _PARTS.items()
 }
+_READERS = {kind: tuple((name, read) for name, _, read in parts) for kind, parts in _PARTS.items()}
