@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from connectors.claims.availability import moment
 from connectors.claims.base_models import matches
 from connectors.claims.resolve import best, flatten
 from connectors.query import Query
@@ -37,6 +39,19 @@ def limit_nsfw(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
         for lora in loras
         if may_list(lora.nsfw, ceiling)
     )
+
+
+def is_past(query: Query, updates: Iterable[str | None]) -> bool:
+    """Whether a page of a hub's list, newest first, is older than `query.age` as a whole: so is all that follows.
+
+    `updates` are the times of everything on the page, LoRA or not. All of them must be older, since hubs don't keep
+    the order to the second.
+    """
+    if query.sort != "newest" or query.age is None or query.age.most is None:
+        return False
+    now = datetime.now(UTC)
+    ages = [(now - at).total_seconds() for at in map(moment, updates) if at is not None]
+    return bool(ages) and min(ages) > query.age.most
 
 
 def _is_on_base(claims: tuple[Claim, ...], query: Query) -> bool:

@@ -41,7 +41,8 @@ class Hub:
 
     `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
-    of its connector, as "module:class": modules of a hub are imported only when it is used.
+    of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
+    `pages_per_minute` of its lists, which leaves room for everything else.
     """
 
     name: HubName
@@ -56,6 +57,7 @@ class Hub:
     ref: RefFormat
     connector: str
     description: str = "description"
+    pages_per_minute: int = 60
 
     @property
     def add_key(self) -> str:
@@ -123,6 +125,8 @@ _HUGGINGFACE = Hub(
         ),
     ),
     connector="connectors.huggingface.client:HuggingFace",
+    # 500 requests in five minutes are allowed without a key.
+    pages_per_minute=80,
 )
 
 _REPLICATE = Hub(
@@ -152,6 +156,8 @@ _REPLICATE = Hub(
         ),
     ),
     connector="connectors.replicate.client:Replicate",
+    # 3,000 requests a minute are allowed, and a page has 25 models.
+    pages_per_minute=600,
 )
 
 # Alphabetical: the order of the hubs in lists and filters.

@@ -10,7 +10,7 @@ from connectors.civitai import parse
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
-from connectors.filter import filter_loras
+from connectors.filter import filter_loras, is_past
 from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, count, table, tables, text, whole
 from connectors.http.session import Endpoint, Session
@@ -54,13 +54,14 @@ class CivitAI:
         if not isinstance(items, list):
             raise BadAnswer("CivitAI answered without a list of models. Try again in a minute.", hub=self.name)
         now = datetime.now(UTC)
-        loras = (parse.lora(item, self._web, now) for item in tables(items))
+        loras = [lora for item in tables(items) if (lora := parse.lora(item, self._web, now)) is not None]
         # Only a missing nextCursor is the end: a page of a text search may be empty. It may be a number.
         following = text(metadata.get("nextCursor"))
+        ends = following == cursor or is_past(query, (lora.updated_at for lora in loras))
         return Page(
             hub=self.name,
-            loras=filter_loras((lora for lora in loras if lora is not None), query),
-            cursor=following if following != cursor else None,
+            loras=filter_loras(loras, query),
+            cursor=None if ends else following,
             total=count(metadata.get("totalItems")),
         )
 

@@ -19,7 +19,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HubDownload, pin
 from connectors.errors import BadAnswer, Gated, NotFound
-from connectors.filter import filter_loras
+from connectors.filter import filter_loras, is_past
 from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, same_site
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
@@ -45,7 +45,7 @@ _EXPAND = (
 )
 # Tags of a LoRA for images whose author forgot the tag `lora`; language models have none of these.
 _PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
-_SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "createdAt"}
+_SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "lastModified"}
 _TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 _MAX_CARD = 1024 * 1024
 _MAX_REDIRECTS = 5
@@ -109,11 +109,10 @@ class HuggingFace:
         following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
         cursor = f"{place + 1}" if place + 1 < len(lists) else None
         loras = (parse.lora(info, self._web) for info in _read_infos(items, listed.tagged))
-        return Page(
-            hub=self.name,
-            loras=filter_loras(loras, query),
-            cursor=f"{place}?{following}" if following and parse_qsl(following) != params else cursor,
-        )
+        goes_on = following and parse_qsl(following) != params
+        if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
+            cursor = f"{place}?{following}"
+        return Page(hub=self.name, loras=filter_loras(loras, query), cursor=cursor)
 
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""

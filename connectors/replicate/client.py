@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound
-from connectors.filter import filter_loras
+from connectors.filter import filter_loras, is_past
 from connectors.http.json_fields import Table, address, table, tables, text
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query
@@ -34,7 +34,10 @@ class Replicate:
         if query.sort == "downloads":
             # The hub can't sort by runs, so only the page is sorted.
             kept = tuple(sorted(kept, key=lambda lora: -(lora.downloads or 0)))
-        return Page(hub=self.name, loras=kept, cursor=following if following != cursor else None)
+        # The list without a text has the newest version first.
+        times = (text(table(model.get("latest_version")).get("created_at")) for model in models)
+        ends = following == cursor or (not query.text and is_past(query, times))
+        return Page(hub=self.name, loras=kept, cursor=None if ends else following)
 
     def get(self, ref: Ref) -> Lora:
         self._need_key()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.filter import filter_loras
-from connectors.query import Query
+from connectors.filter import filter_loras, is_past
+from connectors.query import Query, Range
 from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface
 
 
@@ -49,3 +49,20 @@ def test_what_nobody_rated_is_listed_in_a_safe_search_without_its_pictures() -> 
     [found] = filter_loras([lora], Query(nsfw="safe"))
     assert (lora.nsfw, len(lora.versions[0].examples)) == (None, 1)
     assert (found.nsfw, found.versions[0].examples) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("query", "updates", "past"),
+    [
+        (Query(sort="newest", age=Range(most=86_400)), ["2020-01-02T00:00:00Z", None, "2020-01-01T00:00:00Z"], True),
+        (Query(sort="newest", age=Range(most=86_400)), ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"], False),
+        (Query(sort="newest", age=Range(most=86_400)), [None], False),
+        (Query(sort="newest", age=Range(least=86_400)), ["2020-01-01T00:00:00Z"], False),
+        (Query(sort="newest"), ["2020-01-01T00:00:00Z"], False),
+        (Query(sort="likes", age=Range(most=86_400)), ["2020-01-01T00:00:00Z"], False),
+    ],
+)
+def test_a_list_of_the_newest_has_nothing_more_once_a_whole_page_is_too_old(
+    query: Query, updates: list[str | None], past: bool
+) -> None:
+    assert is_past(query, updates) is past

@@ -17,7 +17,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
-from connectors.query import Query
+from connectors.query import Query, Range
 from connectors.ref import Ref
 from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
 from tests.connectors.serving import Answer, Hub, said
@@ -81,6 +81,12 @@ def test_a_cursor_goes_back_as_it_came_with_the_same_query(server: Hub) -> None:
 
 def test_a_cursor_that_leads_to_itself_ends_the_list(server: Hub) -> None:
     assert _listing(server, nextCursor="7").search(Query(), "7").cursor is None
+
+
+@pytest.mark.parametrize(("most", "cursor"), [(86_400, None), (10**10, "7")])
+def test_the_list_ends_where_everything_is_too_old(server: Hub, most: int, cursor: str | None) -> None:
+    connector = _listing(server, civitai_model(), nextCursor="7")
+    assert connector.search(Query(sort="newest", age=Range(most=most))).cursor == cursor
 
 
 def test_an_empty_page_is_not_the_end(server: Hub) -> None:

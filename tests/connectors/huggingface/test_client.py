@@ -7,7 +7,7 @@ import pytest
 from connectors.connector import HubDownload, pin
 from connectors.errors import BadAnswer, Gated, HubDown, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.huggingface.client import HuggingFace
-from connectors.query import Query
+from connectors.query import Query, Range
 from connectors.ref import Ref
 from tests.connectors.building import COMMIT, huggingface_item
 from tests.connectors.serving import Answer, Hub, said
@@ -37,7 +37,7 @@ def test_a_query_becomes_parameters(server: Hub) -> None:
     assert (asked["filter"], asked["search"], asked["sort"], asked["limit"]) == (
         ["lora"],
         ["ink"],
-        ["createdAt"],
+        ["lastModified"],
         ["100"],
     )
     assert asked["expand"] == [
@@ -66,6 +66,12 @@ def test_only_our_own_key_is_sent(
     monkeypatch.setenv("HF_TOKEN", "hf_of_this_machine")
     _listing(server, token=token).search(Query())
     assert server.asked[0].headers.get("Authorization") == header
+
+
+@pytest.mark.parametrize(("most", "cursor"), [(86_400, "1"), (10**10, "0?cursor=x")])
+def test_a_list_ends_where_everything_is_too_old(server: Hub, most: int, cursor: str) -> None:
+    connector = _listing(server, huggingface_item(), huggingface_item(), link=f"{server.url}/api/models?cursor=x")
+    assert connector.search(Query(sort="newest", age=Range(most=most), limit=2)).cursor == cursor
 
 
 def test_a_page_is_asked_for_by_the_links_query_on_our_own_host(server: Hub, elsewhere: Hub) -> None:

@@ -7,7 +7,7 @@ import pytest
 from connectors.connector import HttpDownload, pin
 from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.http.session import Endpoint
-from connectors.query import Query
+from connectors.query import Query, Range
 from connectors.ref import Ref
 from connectors.replicate.client import Replicate
 from tests.connectors.building import HASH, replicate_model, replicate_version
@@ -63,6 +63,12 @@ def test_the_next_page_is_asked_for_by_the_links_query(server: Hub) -> None:
     assert cursor == "cursor=cD0y%2B"
     connector.search(Query(), cursor)
     assert server.asked[1].params == {"cursor": ["cD0y+"]}
+
+
+@pytest.mark.parametrize(("most", "cursor"), [(86_400, None), (10**10, "cursor=x")])
+def test_the_list_ends_where_everything_is_too_old(server: Hub, most: int, cursor: str | None) -> None:
+    connector = _listing(server, replicate_model(name="llama"), following=f"{server.url}/v1/models?cursor=x")
+    assert connector.search(Query(sort="newest", age=Range(most=most))).cursor == cursor
 
 
 @pytest.mark.parametrize(
