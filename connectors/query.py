@@ -62,6 +62,11 @@ class Query:
     limit: int = 24
     nsfw: Nsfw = "soft"
 
+    @property
+    def words(self) -> str:
+        """The words that must be found, as one text: what a hub that knows no phrases is asked for."""
+        return " ".join(filter(None, (self.text, *self.phrases)))
+
     @staticmethod
     def of(
         text: str = "",

@@ -41,7 +41,7 @@ class CivitAI:
         params = {
             "types": list(parse.LORA_TYPES),
             "limit": min(query.limit, MAX_LIMIT),
-            "query": query.text or None,
+            "query": query.words or None,
             "sort": _SORTS.get(query.sort),
             "baseModels": list(bases) or None,
             "tag": _CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None,

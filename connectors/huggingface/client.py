@@ -95,7 +95,7 @@ class HuggingFace:
         params = params or [
             *([("filter", "lora")] if listed.tagged else []),
             *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
-            *([("search", query.text or "lora")] if query.text or not listed.tagged else []),
+            *([("search", query.words or "lora")] if query.words or not listed.tagged else []),
             *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
             ("limit", str(min(query.limit, MAX_LIMIT))),
             *(("expand", name) for name in _EXPAND),
@@ -207,7 +207,7 @@ def _lists(query: Query) -> tuple[_List, ...]:
     if query.bases:
         names = dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface"))
         return tuple(_List(tagged=True, base=name) for name in names)
-    by_name = not query.text or "lora" in query.text.lower()
+    by_name = not query.words or "lora" in query.words.lower()
     return (_List(tagged=True), _List(tagged=False)) if by_name else (_List(tagged=True),)
 
 

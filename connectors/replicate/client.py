@@ -81,17 +81,17 @@ class Replicate:
         if cursor is not None:
             # The cursor is the query of the hub's `next` link, so that it can't lead to another host.
             return self._page(self._session.json("/v1/models", parse_qsl(cursor)))
-        if not query.text:
+        if not query.words:
             newest = {"sort_by": "latest_version_created_at", "sort_direction": "desc"}
             return self._page(self._session.json("/v1/models", newest))
         # The search endpoint is a beta. The older way is the QUERY method, which some proxies refuse.
         with suppress(NotFound, BadAnswer):
-            params = {"query": query.text, "limit": min(query.limit, _MAX_FOUND)}
+            params = {"query": query.words, "limit": min(query.limit, _MAX_FOUND)}
             hits = table(self._session.json("/v1/search", params)).get("models")
             if isinstance(hits, list):
                 return tuple(table(hit.get("model")) or hit for hit in tables(hits)), None
         headers = {"Content-Type": "text/plain"}
-        body = query.text.encode()
+        body = query.words.encode()
         return self._page(self._session.json("/v1/models", method="QUERY", data=body, headers=headers))
 
     def _page(self, answer: object) -> tuple[tuple[Table, ...], str | None]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.query_fields import FIELDS, Field
+from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.generate.base_models.__main__ import table
@@ -80,3 +82,20 @@ def test_every_variable_is_described() -> None:
 def test_the_table_of_base_models_is_the_programs() -> None:
     """`python -m hub_ui.generate.base_models` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
+
+
+def test_the_table_of_filters_is_the_languages() -> None:
+    rows = [
+        f"| `{field.key}` | {field.meaning} | {closed(field)} | `{field.key}:{field.example}` |" for field in FIELDS
+    ]
+    assert "\n".join(rows) in TEXTS["docs/query-language.md"]
+
+
+def closed(field: Field) -> str:
+    """The values of a filter that has no others."""
+    return "" if field.is_open else ", ".join(f"`{choice}`" for choice in field.choices())
+
+
+def test_every_example_of_a_query_says_what_it_finds() -> None:
+    found = re.findall(r"^\| `(.+?)` \| (?:what|the|styles|castles)", TEXTS["docs/query-language.md"], re.MULTILINE)
+    assert [format(parse(example)) for example in found] == found

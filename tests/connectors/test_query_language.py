@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.claims import base_models
+from connectors.errors import BadQuery
+from connectors.query import Query, Range
+from connectors.query_fields import FIELDS, Field
+from connectors.query_language import choices, completion, format, parse, parts, quote
+
+DAY = 86_400
+MB = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("", Query()),
+        ("ink  wash", Query(text="ink wash")),
+        ('ink "exact words" -anime', Query(text="ink", phrases=("exact words",), excluded=(("text", "anime"),))),
+        ('-"two words" -tag:x', Query(excluded=(("text", "two words"), ("tag", "x")))),
+        ("hub:civitai hub:HF", Query(hubs=("civitai", "huggingface"))),
+        ('hub:"Hugging Face"', Query(hubs=("huggingface",))),
+        ("base:FLUX1,sdxl", Query(bases=("flux1", "sdxl"))),
+        ('base:"SDXL 1.0" base:Brandnew-7', Query(bases=("sdxl-1.0", "Brandnew-7"))),
+        ("Kind:style,Concept kind:style", Query(kinds=("style", "concept"))),
+        ('creator:"Ada L",bob tag:anime', Query(creators=("Ada L", "bob"), tags=("anime",))),
+        ("license:sell,images,no-credit", Query(licenses=("sell", "sell_images", "no_credit"))),
+        ('licence:"CC BY 4.0"', Query(licenses=("CC BY 4.0",))),
+        ("access:open,generation-only", Query(access=("open", "generation-only"))),
+        ('trigger:ANY trigger:"sks person"', Query(triggers=("any", "sks person"))),
+        ("installed:no sort:likes nsfw:mature", Query(installed=False, sort="likes", nsfw="mature")),
+        ("sort:likes sort:newest", Query(sort="newest")),
+        ("-base:sdxl -hub:hf", Query(excluded=(("base", "sdxl"), ("hub", "huggingface")))),
+    ],
+)
+def test_a_text_is_read_as_words_and_conditions(text: str, query: Query) -> None:
+    assert parse(text) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "range_"),
+    [
+        ("rank:16", Range(least=16, most=16)),
+        ("rank:>=16", Range(least=16)),
+        ("rank:>16", Range(least=17)),
+        ("rank:<=16", Range(most=16)),
+        ("rank:<16", Range(most=15)),
+        ("rank:8..32", Range(least=8, most=32)),
+        ("rank:8..", Range(least=8)),
+        ("rank:≥8 rank:≤32", Range(least=8, most=32)),
+    ],
+)
+def test_a_rank_has_an_end_or_two(text: str, range_: Range) -> None:
+    assert parse(text).rank == range_
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("size:<200mb", Range(most=200 * MB - 1)),
+        ("size:200MB", Range(most=200 * MB)),
+        ("size:1.5gb..2gb", Range(least=1500 * MB, most=2000 * MB)),
+        ("size:10..20mb", Range(least=10 * MB, most=20 * MB)),
+        ('size:">= 500 kb"', Range(least=500_000)),
+        ("size:=144b", Range(least=144, most=144)),
+    ],
+)
+def test_sizes_are_decimal_and_a_lone_one_is_the_largest(text: str, size: Range) -> None:
+    assert parse(text).size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("updated:<30d", Range(most=30 * DAY - 1)),
+        ("updated:2w", Range(most=14 * DAY)),
+        ("updated:>1y", Range(least=365 * DAY + 1)),
+        ("updated:12h..1m", Range(least=DAY // 2, most=30 * DAY)),
+    ],
+)
+def test_ages_are_seconds(text: str, age: Range) -> None:
+    assert parse(text).age == age
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Star Wars: Ahsoka", "re:zero", "1:1", "https://example.org/x?a=b", "base: flux1", "kind:", "style: anime",
+        "Tank:Girl", "side:effect", "date:2024", "sci-fi - noir", "w/o hat", "5'4\"", "base://x", "::", "--", "a:b:c",
+        "tag:,x",
+    ],
+)  # fmt: skip
+def test_a_colon_or_a_dash_within_words_is_no_filter(text: str) -> None:
+    assert parse(text) == Query(text=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("knd:style", "“knd” is no filter. Did you mean “kind”?"),
+        ("tags:anime", "“tags” is no filter. Did you mean “tag”?"),
+        ("bsae:flux1", "Did you mean “base”?"),
+        ("-craetor:ada", "Did you mean “creator”?"),
+        ("kind:stile", "“stile” is no value for kind. Did you mean “style”?"),
+        ("hub:github", "Choose one of: civitai, huggingface, replicate."),
+        ("hub:local", "Choose one of: civitai, huggingface, replicate."),
+        ("access:free", "Choose one of: open, login"),
+        ("installed:maybe", "Choose one of: yes, no."),
+        ("sort:best", "Choose one of: relevance"),
+        ("rank:high", "“high” is no range for rank. Write rank:>=16 or rank:8..32."),
+        ("rank:..", "is no range for rank"),
+        ("size:200", "has no unit known here. Write size:<200mb"),
+        ("updated:3x", "has no unit known here. Write updated:<30d"),
+        ("rank:32..8", "it ends before it begins"),
+        ("rank:>32 rank:<8", "it ends before it begins"),
+        ("-rank:8", "rank can't be excluded"),
+        ("-trigger:any", "trigger can't be excluded"),
+    ],
+)
+def test_an_unknown_key_or_value_is_refused_with_what_to_write(text: str, message: str) -> None:
+    with pytest.raises(BadQuery, match=re.escape(message)):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ('"knd:style"', Query(phrases=("knd:style",))),
+        (r"\knd:style \-anime \"x \\o/", Query(text=r'knd:style -anime "x \o/')),
+        ('ink "to the end', Query(text="ink", phrases=("to the end",))),
+        ('creator:"to the end', Query(creators=("to the end",))),
+        ("creator:“Ada L”", Query(creators=("Ada L",))),
+        (r'creator:"Ada \"L\" \\ B"', Query(creators=('Ada "L" \\ B',))),
+        ('"" creator:"" -""', Query()),
+        ("i\x00nk\u202e wa\ud800sh", Query(text="ink wash")),
+    ],
+)
+def test_quotes_and_backslashes_take_any_text_as_it_is(text: str, query: Query) -> None:
+    assert parse(text) == query
+
+
+def test_the_normal_form_has_words_first_and_filters_in_the_order_of_the_table() -> None:
+    text = 'sort:likes rank:>15 -anime tag:"a, b",c ink "two  words" base:flux1 wash size:<1.5gb updated:<14d'
+    normal = 'ink wash "two words" -anime base:flux1 tag:"a, b",c rank:>=16 size:<1500mb updated:<14d sort:likes'
+    assert format(parse(text)) == normal
+
+
+def test_lists_are_added_to_those_of_the_base_and_other_values_replace_them() -> None:
+    base = Query(text="ink", hubs=("civitai",), sort="likes", nsfw="mature", rank=Range(least=4), limit=7)
+    text = "wash hub:hf,civitai sort:newest rank:<9"
+    hubs = ("civitai", "huggingface")
+    assert parse(text, base) == replace(base, text="ink wash", hubs=hubs, sort="newest", rank=Range(most=8))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "text",
+    ["\x00\u202e" * 5_000, '"' * 10_000, "\\" * 9_999, '"\\' * 5_000, "-" * 10_000, ":" * 10_000, "tag:," * 2_500,
+     "tag:" + "," * 10_000, "a:" * 5_000, " ".join(f"k{i}nd:x" for i in range(1_500)), "tag:a" + ",\"" * 5_000,
+     "\ud800" * 10_000, "(" * 10_000, " " * 10_000, "size:<" + "9" * 10_000 + "mb"],
+)  # fmt: skip
+def test_hostile_text_is_read_or_refused(text: str) -> None:
+    try:
+        query = parse(text)
+    except BadQuery:
+        return
+    assert parse(format(query)) == query
+    completion(text, len(text))
+    parts(query)
+
+
+WORDS = st.text(
+    st.one_of(st.sampled_from("ab:-\"\\“”,'/>=.灯é"), st.characters(codec="utf-8")), min_size=1, max_size=12
+).map(lambda text: " ".join(parse(quote(text)).phrases))
+VALUE = WORDS.filter(bool)
+AMOUNTS = st.one_of(st.integers(0, 3_000), st.integers(0, 10**15), st.sampled_from([MB, 365 * DAY, DAY]))
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> Range | None:
+    ends = sorted((draw(AMOUNTS), draw(AMOUNTS)))
+    least, most = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (1, 1)]))
+    return Range(least=ends[0] if least else None, most=ends[1] if most else None) if least or most else None
+
+
+def listed(key: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    field = next(field for field in FIELDS if field.key == key)
+    known = st.sampled_from(field.choices() or ("x",))
+    values = st.one_of(known, VALUE) if field.is_open else known
+    return st.lists(values.map(field.read), max_size=4, unique=True).map(tuple)
+
+
+def exclusions(field: Field) -> st.SearchStrategy[tuple[str, str]]:
+    return listed(field.key).filter(bool).map(lambda values: (field.key, values[0]))
+
+
+EXCLUSIONS = st.one_of(st.tuples(st.just("text"), VALUE), *(exclusions(field) for field in FIELDS if field.can_exclude))
+QUERIES = st.builds(
+    Query,
+    text=st.lists(VALUE, max_size=5).map(" ".join),
+    phrases=st.lists(VALUE, max_size=3, unique=True).map(tuple),
+    excluded=st.lists(EXCLUSIONS, max_size=3, unique=True).map(tuple),
+    installed=st.sampled_from([None, True, False]),
+    sort=st.sampled_from(["relevance", "downloads", "likes", "newest"]),
+    nsfw=st.sampled_from(["safe", "soft", "mature", "explicit"]),
+    **{field.attribute: listed(field.key) for field in FIELDS if field.form == "list"},
+    **{field.attribute: ranges() for field in FIELDS if field.form == "range"},
+)
+
+
+@given(QUERIES)
+def test_every_query_is_read_back_from_its_text(query: Query) -> None:
+    assert parse(format(query)) == query
+
+
+@given(st.text(st.one_of(st.sampled_from('ab:-"\\ ,tagkindrank<>=.0123456789mb'), st.characters()), max_size=60))
+def test_the_normal_form_of_any_text_means_the_same(text: str) -> None:
+    try:
+        query = parse(text)
+    except BadQuery:
+        return
+    assert parse(format(query)) == query
+
+
+@given(QUERIES)
+def test_every_part_takes_away_itself_alone(query: Query) -> None:
+    found = parts(query)
+    assert all(len(parts(part.rest)) == len(found) - 1 for part in found)
+
+
+def test_parts_are_labelled_as_people_speak() -> None:
+    text = (
+        'ink "two words" -anime -creator:bob hub:hf base:flux1 kind:style creator:ada tag:x license:sell,mit '
+        "access:login trigger:none rank:>=16 size:<200mb updated:<30d installed:no sort:likes nsfw:mature"
+    )
+    assert [part.label for part in parts(parse(text))] == [
+        "ink", "“two words”", "not anime", "not by bob", "Hugging Face", "FLUX.1", "style", "by ada", "tag x",
+        "may be sold", "licence mit", "needs a key", "no trigger word", "rank at least 16", "size less than 200 MB",
+        "updated less than 30 days ago", "not installed", "most liked first", "up to mature",
+    ]  # fmt: skip
+
+
+def test_a_part_is_removed_without_the_others() -> None:
+    style = next(part for part in parts(parse("ink kind:style,concept")) if part.value == "style")
+    assert style.rest == Query(text="ink", kinds=("concept",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("ink ", None),
+        ('"ink wa', None),
+        ("ink ba", ("", "ba", 4, 6)),
+        ("-ba", ("", "ba", 1, 3)),
+        ("base:", ("base", "", 5, 5)),
+        ("-base:fl", ("base", "fl", 6, 8)),
+        ("ink base:sdxl,fl", ("base", "fl", 14, 16)),
+        ("base:sdxl,", ("base", "", 10, 10)),
+        ('by creator:"Ada L', ("creator", "Ada L", 11, 17)),
+        ("re:zer", ("", "re:zer", 0, 6)),
+    ],
+)
+def test_what_is_being_typed_can_be_completed(text: str, expected: tuple[str, str, int, int] | None) -> None:
+    assert completion(text + " later", len(text)) == expected
+
+
+def test_the_choices_of_a_closed_filter_are_its_values() -> None:
+    assert choices("kind") == ("character", "style", "concept", "control", "tool")
+    assert choices("")[:3] == ("hub", "base", "kind")
+    assert choices("installed") == ("yes", "no")
+
+
+@pytest.mark.parametrize("key", choices(""))
+def test_every_choice_and_example_of_a_filter_is_one_of_its_values(key: str) -> None:
+    field = next(field for field in FIELDS if field.key == key)
+    assert format(parse(f"{key}:{field.example}")) == f"{key}:{field.example}"
+    assert all(parse(f"{key}:{quote(choice)}") != Query() or choice in ("relevance", "soft") for choice in choices(key))
+
+
+@given(st.sampled_from([*base_models.choices()]))
+def test_a_base_model_is_found_by_each_of_its_names(name: str) -> None:
+    assert base_models.is_listed(parse(f"base:{quote(name)}").bases[0])
