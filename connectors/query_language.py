@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from connectors.errors import BadQuery, suggestion
-from connectors.query import Query
+from connectors.query import Query, Range
 from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_ranges import both
 
@@ -76,35 +77,26 @@ class Completion(NamedTuple):
     end: int
 
 
-def parse(text: str, base: Query | None = None) -> Query:
+def parse(text: str, base: Query | None = None, *, is_strict: bool = True) -> Query:
     """`base` with the conditions of `text`: values of a list are added to its own, others take their place.
 
-    Raises BadQuery, with a suggestion, for an unknown key or value. A colon behind no key, nor behind something very
-    like one, is part of a word.
+    Raises BadQuery, with a suggestion, for an unknown key or value, which is left out where `is_strict` is False. A
+    colon behind no key, nor behind something very like one, is part of a word.
     """
     query = base or Query()
-    lists: dict[str, list[Any]] = {"words": query.text.split()}
-    changes: dict[str, Any] = {}
-
-    def add(name: str, values: Iterable[Any]) -> None:
-        lists.setdefault(name, list(getattr(query, name, ()))).extend(values)
-
+    single: dict[str, Any] = {}
+    lists: dict[str, list[Any]] = {"text": query.text.split()}
     for token in _tokens(_HIDDEN.sub("", text)):
-        field, values = token.field, [value.text for value in token.values if value.text]
-        if token.is_excluded:
-            key = _excludable(field).key if field else "text"
-            add("excluded", [(key, field.read(value) if field else _checked(token, value)) for value in values])
-        elif field is None:
-            add("phrases" if token.is_phrase else "words", [_checked(token, value) for value in values])
-        elif field.form == "list":
-            add(field.attribute, map(field.read, values))
-        else:
-            for value in map(field.read, values):
-                before = changes.get(field.attribute)
-                changes[field.attribute] = both(before, value, field.key) if field.form == "range" else value
-    changes["text"] = " ".join(lists.pop("words"))[:LONGEST_VALUE].rstrip()
-    for name, values in lists.items():
-        changes[name] = tuple(dict.fromkeys(values))[:MOST_VALUES]
+        for value in filter(None, (value.text for value in token.values)):
+            with nullcontext() if is_strict else suppress(BadQuery):
+                name, read = _read(token, value)
+                if token.field is None or token.is_excluded or token.field.form == "list":
+                    lists.setdefault(name, list(getattr(query, name))).append(read)
+                else:
+                    single[name] = both(single.get(name), read, value) if isinstance(read, Range) else read
+    words = " ".join(lists.pop("text"))[:LONGEST_VALUE].rstrip()
+    several = {name: tuple(dict.fromkeys(values))[:MOST_VALUES] for name, values in lists.items()}
+    changes: dict[str, Any] = {**single, **several, "text": words}
     return replace(query, **changes)
 
 
@@ -224,24 +216,29 @@ def _quoted_value(quoted: re.Match[str]) -> Value:
     return Value(start=quoted.start(), end=quoted.end(), text=text[:LONGEST_VALUE].rstrip())
 
 
-def _checked(token: Token, text: str) -> str:
+def _plain(word: str) -> str:
     """A word without its backslash, which takes the meaning from the rest. Raises BadQuery for a misspelt filter."""
-    if token.is_phrase:
-        return text
-    if text.startswith("\\"):
-        return text[1:] or text
-    key = _KEY.match(text)
+    if word.startswith("\\"):
+        return word[1:] or word
+    key = _KEY.match(word)
     if key and _is_near(key[1].casefold()):
         near = suggestion(key[1], choices("")) or suggestion(key[1], BY_KEY)
-        raise BadQuery(f"“{key[1]}” is no filter.{near} To search for the words themselves, write {quote(text[:60])}.")
-    return text[:LONGEST_VALUE]
+        raise BadQuery(f"“{key[1]}” is no filter.{near} To search for the words themselves, write {quote(word[:60])}.")
+    return word[:LONGEST_VALUE]
 
 
-def _excludable(field: Field) -> Field:
+def _read(token: Token, value: str) -> tuple[str, Any]:
+    """What a value means, and which of a query's attributes it belongs to. Raises BadQuery."""
+    field = token.field
+    if field is None:
+        word = value if token.is_phrase else _plain(value)
+        return ("excluded", ("text", word)) if token.is_excluded else ("phrases" if token.is_phrase else "text", word)
+    if not token.is_excluded:
+        return field.attribute, field.read(value)
     if not field.can_exclude:
         keys = ", ".join(each.key for each in FIELDS if each.can_exclude)
         raise BadQuery(f"{field.key} can't be excluded, only {keys} and words can. Write {field.key}:{field.example}.")
-    return field
+    return "excluded", (field.key, field.read(value))
 
 
 @lru_cache(maxsize=1_000)
@@ -251,13 +248,14 @@ def _is_near(name: str) -> bool:
     return any(letters == sorted(key) for key in BY_KEY) or bool(get_close_matches(name, BY_KEY, 1, _NEAR))
 
 
-def _is_filter(text: str) -> bool:
+def is_filter(text: str) -> bool:
+    """Whether `text` begins as a filter, or as one that is misspelt."""
     key = _KEY.match(text)
     return key is not None and (key[1].casefold() in BY_KEY or _is_near(key[1].casefold()))
 
 
 def _word_text(word: str) -> str:
-    is_plain = word[0] not in f"\\{_QUOTES}" and not _EXCLUSION.match(word) and not _is_filter(word)
+    is_plain = word[0] not in f"\\{_QUOTES}" and not _EXCLUSION.match(word) and not is_filter(word)
     return word if is_plain else f"\\{word}"
 
 
@@ -265,7 +263,7 @@ def _excluded_text(key: str, value: str) -> str:
     if key != "text":
         return f"{key}:{value_text(value)}"
     is_plain = _EXCLUSION.match(f"-{value}") and _WORD.fullmatch(value) and value[0] not in _QUOTES
-    return value if is_plain and not _is_filter(value) else quote(value)
+    return value if is_plain and not is_filter(value) else quote(value)
 
 
 def _without(values: tuple[Any, ...], value: Any) -> tuple[Any, ...]:

@@ -72,16 +72,16 @@ def read_range(text: str, units: Units, key: str) -> Range:
         raise BadQuery(
             f"“{text[:40]}” is no range for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."
         )
-    return both(None, found, key)
+    return both(None, found, text)
 
 
-def both(one: Range | None, other: Range, key: str) -> Range:
-    """What is in both ranges. Raises BadQuery where that is nothing."""
+def both(one: Range | None, other: Range, text: str) -> Range:
+    """What is in both ranges, the second of which was written as `text`. Raises BadQuery where that is nothing."""
     ranges = (one, other) if one else (other,)
     least = max((each.least for each in ranges if each.least is not None), default=None)
     most = min((each.most for each in ranges if each.most is not None), default=None)
     if least is not None and most is not None and least > most:
-        raise BadQuery(f"Nothing can be in this range for {key}: it ends before it begins.")
+        raise BadQuery(f"Nothing can be in the range “{text[:40]}” here: it ends before it begins.")
     return Range(least=least, most=most)
 
 

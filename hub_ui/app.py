@@ -112,7 +112,7 @@ def connect(
     def on_view(now: View) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html).
         nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed)
-        return nav, now.query.text, now.query.sort, now.to_address()
+        return nav, now.text, now.query.sort, now.to_address()
 
     def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
         with errors_as_messages():

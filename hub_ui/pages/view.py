@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlencode
 
 from connectors.errors import BadQuery, BadRef, UsageError
 from connectors.query import Query
+from connectors.query_fields import FIELDS
+from connectors.query_language import format, parse, quote
 from connectors.ref import Ref
 from hub_ui.generate.comparison import ComparisonKind
 
@@ -144,7 +146,11 @@ PageName = Literal["browse", "try", "library", "train", "settings"]
 PAGE_SIZE = 24
 # The usual limit of servers; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
-FACETS = ("hubs", "bases", "kinds")
+MOST_FIELDS = 200
+# The parameters of an address that are a filter of their own, and that filter. The others are in "q".
+PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
+# Every query has one of these, so they are no filters that can be taken away.
+SETTINGS = ("sort", "nsfw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +179,12 @@ class View:
     def weights(self) -> tuple[float, ...]:
         return tuple(s.weight for s in self.stack)
 
+    @property
+    def text(self) -> str:
+        """The query as the search box shows it: what has no control of its own on the page."""
+        usual = Query()
+        return format(replace(self.query, **{name: getattr(usual, name) for name in PARAMETERS.values()}))
+
     def to_address(self) -> str:
         """The shortest query string, without the question mark."""
         q = self.query
@@ -180,7 +192,7 @@ class View:
         if self.page != "browse":
             # Not "page", which Gradio takes for the name of one of its own pages, and fails.
             pairs.append(("view", self.page))
-        pairs += [("q", q.text)] if q.text else []
+        pairs += [("q", self.text)] if self.text else []
         pairs += [("hub", hub) for hub in q.hubs]
         pairs += [("base", base) for base in q.bases]
         pairs += [("kind", kind) for kind in q.kinds]
@@ -193,14 +205,14 @@ class View:
     @staticmethod
     def from_address(query_string: str, usual: object = None) -> View:
         """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
-        given = parse_qs(query_string, max_num_fields=100) if len(query_string) < LONGEST_ADDRESS else {}
-        if "nsfw" not in given and isinstance(usual, str):
-            given["nsfw"] = [usual]
+        given: Mapping[str, Sequence[str]] = {}
+        with suppress(ValueError):  # more fields than anyone needs
+            given = parse_qs(query_string, max_num_fields=MOST_FIELDS) if len(query_string) < LONGEST_ADDRESS else {}
         page = given.get("view", [""])[0]
         stack = (_parse_lora(text) for text in given.get("lora", [])[:MOST_LORAS])
         return View(
             page=page if page in get_args(PageName) else "browse",  # type: ignore[arg-type]
-            query=_query(given),
+            query=_query(given, usual if isinstance(usual, str) else ""),
             open=_ref(given.get("open", [""])[0]),
             # Each LoRA once.
             stack=tuple({s.ref: s for s in stack if s is not None}.values()),
@@ -211,14 +223,25 @@ class View:
         """The same view with another query, on the list of results."""
         return replace(self, page="browse", open="", query=replace(self.query, **changes))
 
-    def toggle_filter(self, facet: str, value: str) -> View:
-        """Adds `value` to a facet, or removes it. Raises BadQuery for an unknown value."""
-        if facet not in FACETS:
-            raise BadQuery(f"There is no filter called “{facet[:40]}”.")
-        now: tuple[str, ...] = getattr(self.query, facet)
-        changed = tuple(v for v in now if v != value) if value in now else (*now, value)
-        facets = {name: getattr(self.query, name) for name in FACETS} | {facet: changed}
-        return self.with_query(**{facet: getattr(Query.of(**facets), facet)})
+    def with_text(self, text: str) -> View:
+        """The same view with what was typed into the search box; its filters are added to the chosen ones.
+
+        Raises BadQuery.
+        """
+        chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
+        return replace(self, page="browse", open="", query=parse(text, Query(**chosen)))
+
+    def toggle_filter(self, attribute: str, value: str) -> View:
+        """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""
+        field = next((field for field in FIELDS if field.attribute == attribute and field.key not in SETTINGS), None)
+        if field is None:
+            raise BadQuery(f"There is no filter called “{attribute[:40]}”.")
+        read = getattr(parse(f"{field.key}:{quote(value)}"), attribute)
+        now = getattr(self.query, attribute)
+        if field.form == "list":
+            kept = tuple(each for each in now if each not in read)
+            return self.with_query(**{attribute: kept if len(kept) < len(now) else (*now, *read)})
+        return self.with_query(**{attribute: None if now == read else read})
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""
@@ -242,14 +265,13 @@ def clamp_weight(weight: float) -> float:
     return max(-1.0, min(2.0, weight))
 
 
-def _query(given: Mapping[str, Sequence[str]]) -> Query:
-    """Reads each filter alone, so that an invalid value does not empty the others."""
-    query = Query.of(given.get("q", [""])[0], bases=tuple(given.get("base", [])), limit=PAGE_SIZE)
-    for filter_, name in (("hubs", "hub"), ("kinds", "kind"), ("sort", "sort"), ("nsfw", "nsfw")):
-        values = tuple(given.get(name, []))
-        value: Any = values if filter_ in FACETS else next(iter(values), None)
-        with suppress(BadQuery):
-            query = replace(query, **{filter_: getattr(Query.of(**{filter_: value}), filter_)})
+def _query(given: Mapping[str, Sequence[str]], usual: str) -> Query:
+    """The usual level of mature images, what was typed, and each filter. What is invalid does not empty the others."""
+    query = Query(limit=PAGE_SIZE)
+    typed = "".join(given.get("q", [])[:1])
+    filters = (f"{key}:{quote(value)}" for key in PARAMETERS for value in given.get(key, ()))
+    for text in (f"nsfw:{quote(usual)}", typed, *filters):
+        query = parse(text, query, is_strict=False)
     return query
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 from connectors.claims import base_models
 from connectors.errors import BadQuery
 from connectors.query import Query, Range
-from connectors.query_fields import FIELDS, Field
+from connectors.query_fields import FIELDS
 from connectors.query_language import choices, completion, format, parse, parts, quote
+from tests.connectors.queries import QUERIES
 
 DAY = 86_400
 MB = 1_000_000
@@ -152,6 +152,11 @@ def test_the_normal_form_has_words_first_and_filters_in_the_order_of_the_table()
     assert format(parse(text)) == normal
 
 
+def test_what_is_wrong_can_be_left_out() -> None:
+    text = "ink kind:style,vibe knd:x -rank:8 rank:>8 rank:<4 size:big tag:a"
+    assert parse(text, is_strict=False) == Query(text="ink", kinds=("style",), rank=Range(least=9), tags=("a",))
+
+
 def test_lists_are_added_to_those_of_the_base_and_other_values_replace_them() -> None:
     base = Query(text="ink", hubs=("civitai",), sort="likes", nsfw="mature", rank=Range(least=4), limit=7)
     text = "wash hub:hf,civitai sort:newest rank:<9"
@@ -174,45 +179,6 @@ def test_hostile_text_is_read_or_refused(text: str) -> None:
     assert parse(format(query)) == query
     completion(text, len(text))
     parts(query)
-
-
-WORDS = st.text(
-    st.one_of(st.sampled_from("ab:-\"\\“”,'/>=.灯é"), st.characters(codec="utf-8")), min_size=1, max_size=12
-).map(lambda text: " ".join(parse(quote(text)).phrases))
-VALUE = WORDS.filter(bool)
-AMOUNTS = st.one_of(st.integers(0, 3_000), st.integers(0, 10**15), st.sampled_from([MB, 365 * DAY, DAY]))
-
-
-@st.composite
-def ranges(draw: st.DrawFn) -> Range | None:
-    ends = sorted((draw(AMOUNTS), draw(AMOUNTS)))
-    least, most = draw(st.sampled_from([(0, 0), (1, 0), (0, 1), (1, 1)]))
-    return Range(least=ends[0] if least else None, most=ends[1] if most else None) if least or most else None
-
-
-def listed(key: str) -> st.SearchStrategy[tuple[Any, ...]]:
-    field = next(field for field in FIELDS if field.key == key)
-    known = st.sampled_from(field.choices() or ("x",))
-    values = st.one_of(known, VALUE) if field.is_open else known
-    return st.lists(values.map(field.read), max_size=4, unique=True).map(tuple)
-
-
-def exclusions(field: Field) -> st.SearchStrategy[tuple[str, str]]:
-    return listed(field.key).filter(bool).map(lambda values: (field.key, values[0]))
-
-
-EXCLUSIONS = st.one_of(st.tuples(st.just("text"), VALUE), *(exclusions(field) for field in FIELDS if field.can_exclude))
-QUERIES = st.builds(
-    Query,
-    text=st.lists(VALUE, max_size=5).map(" ".join),
-    phrases=st.lists(VALUE, max_size=3, unique=True).map(tuple),
-    excluded=st.lists(EXCLUSIONS, max_size=3, unique=True).map(tuple),
-    installed=st.sampled_from([None, True, False]),
-    sort=st.sampled_from(["relevance", "downloads", "likes", "newest"]),
-    nsfw=st.sampled_from(["safe", "soft", "mature", "explicit"]),
-    **{field.attribute: listed(field.key) for field in FIELDS if field.form == "list"},
-    **{field.attribute: ranges() for field in FIELDS if field.form == "range"},
-)
 
 
 @given(QUERIES)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from connectors.errors import BadQuery, BadRef, HubUiError
 from connectors.query import Query
+from connectors.query_language import is_filter
 from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
@@ -83,7 +84,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     def on_text(now: View, text: str) -> tuple[View, str]:
         with errors_as_messages():
             then = submit(services, now, text)
-            return then, then.query.text
+            return then, then.text
 
     searched = view.change(on_view, [view, page.results], outputs, concurrency_limit=None, **QUIET)
     # A new query ends the running search, so that a hanging hub can't delay it.
@@ -193,15 +194,21 @@ def apply_filter(view: View, act: dict[str, Any]) -> View:
 
 
 def submit(services: Services, view: View, text: str) -> View:
-    """The LoRA that `text` names, opened; else a search for it. Raises BadRef for an address that names none."""
+    """The LoRA that `text` names, opened; else a search for it.
+
+    Raises BadRef for an address that names no LoRA, and BadQuery.
+    """
     text = (text or "").strip()
     ref = parse_name(services, text)
     if ref is None:
-        return view.with_query(text=Query.of(text).text)
+        return view.with_text(text)
     return replace(view, page="browse", open=str(ref))
 
 
 def parse_name(services: Services, text: str) -> Ref | None:
+    if is_filter(text):
+        # "tag:lora:civitai:1" would be an AIR otherwise.
+        return None
     if is_bare(text):
         return find_by_name(services, text)
     try:

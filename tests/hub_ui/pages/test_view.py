@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BadQuery, UsageError
-from connectors.query import Query
+from connectors.query import Query, Range
+from connectors.query_language import parse
 from hub_ui.pages.view import PAGE_SIZE, StackedLora, TrySettings, View, rows_of, size_of
+from tests.connectors.queries import QUERIES
 
 
 def test_an_untouched_view_has_an_empty_address() -> None:
@@ -38,6 +41,55 @@ def test_one_bad_filter_does_not_empty_the_others() -> None:
     assert View.from_address("hub=nohub&kind=style").query.kinds == ("style",)
 
 
+def test_what_has_no_parameter_of_its_own_stands_in_the_text() -> None:
+    query = parse('ink "two words" base:flux1 rank:>=16 -tag:x sort:likes', Query(limit=PAGE_SIZE))
+    address = "q=ink+%22two+words%22+-tag%3Ax+rank%3A%3E%3D16&base=flux1&sort=likes"
+    assert View(query=query).to_address() == address
+
+
+@given(QUERIES)
+def test_every_query_survives_the_address(query: Query) -> None:
+    view = View(query=replace(query, limit=PAGE_SIZE))
+    assert View.from_address(view.to_address()) == view
+
+
+def test_what_is_wrong_in_the_text_of_an_address_is_left_out() -> None:
+    query = View.from_address("q=ink+kind:stile+knd:x+rank:%3E8&hub=hf&hub=nohub&base=SDXL+1.0").query
+    assert (query.text, query.kinds, query.rank) == ("ink", (), Range(least=9))
+    assert (query.hubs, query.bases) == (("huggingface",), ("sdxl-1.0",))
+
+
+def test_an_address_with_more_fields_than_anyone_needs_is_not_read() -> None:
+    assert View.from_address("&".join(f"q={i}" for i in range(1_000))) == View()
+
+
+def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
+    chosen = View().toggle_filter("bases", "flux1").toggle_filter("kinds", "style").with_query(text="ink")
+    typed = View().with_text("ink base:FLUX1 kind:style")
+    assert (typed, typed.text) == (chosen, "ink")
+
+
+def test_a_new_text_replaces_the_conditions_in_it_and_keeps_chosen_filters() -> None:
+    view = View().toggle_filter("hubs", "civitai").with_text("ink rank:>=16 -x")
+    assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "text"),
+    [
+        ("rank", ">=16", "rank:>=16"),
+        ("size", "<200mb", "size:<200mb"),
+        ("installed", "no", "installed:no"),
+        ("creators", 'Ada "L", B', r'creator:"Ada \"L\", B"'),
+        ("licenses", "sell", "license:sell"),
+    ],
+)
+def test_every_filter_of_the_language_can_be_clicked(attribute: str, value: str, text: str) -> None:
+    once = View().toggle_filter(attribute, value)
+    assert once.text == text
+    assert once.toggle_filter(attribute, value) == View()
+
+
 def test_a_weight_in_an_address_stays_within_its_range() -> None:
     assert View.from_address("lora=civitai:1*99").stack == (StackedLora(ref="civitai:1", weight=2.0),)
 
@@ -58,8 +110,9 @@ def test_a_filter_is_added_and_taken_away_by_the_same_click() -> None:
 
 
 def test_a_made_up_filter_is_refused() -> None:
-    with pytest.raises(BadQuery, match="no filter called"):
-        View().toggle_filter("limit", "9")
+    for name in ("limit", "sort", "text"):
+        with pytest.raises(BadQuery, match="no filter called"):
+            View().toggle_filter(name, "9")
 
 
 def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
@@ -71,6 +124,7 @@ def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
 @pytest.mark.parametrize(
     ("address", "usual", "level"),
     [
+        ("q=nsfw:safe", "mature", "safe"),
         ("", "mature", "mature"),
         ("nsfw=explicit", "mature", "explicit"),
         ("", "everything", "soft"),

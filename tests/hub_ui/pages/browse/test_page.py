@@ -8,6 +8,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
+from connectors.query import Query
 from hub_ui import services
 from hub_ui.pages.browse.page import apply_filter, submit, with_sort
 from hub_ui.pages.view import View
@@ -51,6 +52,24 @@ def test_what_names_a_lora_opens_it_and_leaves_the_question(built: Services, tex
 def test_anything_else_is_searched_for(built: Services, text: str) -> None:
     then = submit(built, View(), text)
     assert (then.open, then.query.text) == ("", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("hub:civitai", Query(hubs=("civitai",), limit=24)),
+        ("base:sdxl", Query(bases=("sdxl",), limit=24)),
+        ("tag:lora:civitai:257749", Query(tags=("lora:civitai:257749",), limit=24)),
+        ("creator:ada/ink", Query(creators=("ada/ink",), limit=24)),
+    ],
+)
+def test_a_filter_alone_is_no_name_of_a_lora(built: Services, text: str, query: Query) -> None:
+    assert submit(built, View(), text) == View(query=query)
+
+
+def test_a_misspelt_filter_is_told_so(built: Services) -> None:
+    with pytest.raises(BadQuery, match="Did you mean “kind”"):
+        submit(built, View(), "ink knd:style")
 
 
 @pytest.mark.parametrize("text", ["https://example.org/x", "civitai:abc", "replicate:ada", "https://["])
