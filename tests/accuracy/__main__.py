@@ -1,5 +1,7 @@
 """`python -m tests.accuracy`: what is read from each recorded header, against what it is; then what loading it does.
 
+Then how good the order of search results is, on queries that were judged by hand (see relevance.py).
+
 The exit code is 1 if either is too little. With FOLDERs of trainers' sources: which base models they name that are not
 known here (see taxonomy.py).
 """
@@ -11,8 +13,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.accuracy import loading, taxonomy
+from tests.accuracy import loading, relevance, taxonomy
 from tests.accuracy.corpus import CORPUS, cases, judge
+from tests.accuracy.relevance_corpus import RECORDINGS, loras
 from tests.accuracy.scoring import Score, count, share, shortfalls
 
 _FIELDS = ("rank", "format", "algorithm")
@@ -32,9 +35,25 @@ def main() -> int:
     networks = loading.Networks()
     loads = [each for path in cases() if (each := loading.load_case(path, networks))]
     print("", *loading.table(loads), sep="\n")
-    missed = [*shortfalls(scores), *loading.shortfalls(loads)]
+    missed = [*shortfalls(scores), *loading.shortfalls(loads), *_order()]
     print(*missed, sep="\n", end="\n" if missed else "")
     return 1 if missed else 0
+
+
+def _order() -> list[str]:
+    """Prints how good the order of results is; returns what is too little."""
+    found = loras()
+    if not found:
+        print(
+            "",
+            f"There are no recorded answers at {RECORDINGS}, so nothing is said about the order of results.",
+            sep="\n",
+        )
+        return []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        measured = relevance.measure(found, Path(folder))
+    print("", *relevance.table(measured), sep="\n")
+    return relevance.shortfalls(measured)
 
 
 def _table(scores: Sequence[Score]) -> list[str]:

@@ -1,0 +1,174 @@
+"""How good the order of search results is: nDCG@10 over a judged list, of ours, of plain text score, of popularity.
+
+`relevance_judgements.tsv` has a query a line and, in four columns, the refs that were looked at by grade: 3 is what the
+person wants first, 2 answers the query, 1 has something to do with it, 0 only holds the words. They were graded by
+reading titles, tags, trigger words and descriptions, for the first ten of all three orders together; what isn't named
+counts as 0. The LoRAs themselves are in the recordings and the samples (see relevance_corpus.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import log2
+from pathlib import Path
+
+from connectors.query import Query
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.row import row_of, terms
+
+JUDGEMENTS = Path(__file__).with_name("relevance_judgements.tsv")
+_FIRST = 10
+# Of title, words, tags and description, for plain text score. Others, from all alike on, change its mean by 0.003.
+_COLUMN_WEIGHTS = (10.0, 5.0, 2.0, 1.0)
+_EVERYTHING = 10_000
+SYSTEMS = ("ours", "text score", "popularity")
+# A little below what is measured.
+_LEAST = 0.915
+
+# From a query to refs, best first.
+Order = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    query: str
+    grades: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """nDCG@10 of one query by system, and the refs among their first ten that nobody has judged."""
+
+    query: str
+    scores: Mapping[str, float]
+    unjudged: frozenset[str]
+
+
+def read_judgements() -> tuple[Judgement, ...]:
+    with JUDGEMENTS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return tuple(
+        Judgement(query=row["query"], grades={ref: int(grade) for grade in "3210" for ref in row[grade].split()})
+        for row in rows
+    )
+
+
+def measure(loras: Iterable[Lora], folder: Path) -> tuple[Measured, ...]:
+    """All queries of the list, by all three systems, over a catalog in `folder`."""
+    given = tuple(loras)
+    with Catalog.open(folder / "catalog.sqlite") as catalog:
+        catalog.add(given)
+
+        def ours(query: str) -> list[str]:
+            found = catalog.search(Query(text=query, limit=_EVERYTHING, nsfw="explicit"))
+            return [_lora(record.ref) for record in found.records]
+
+        everything = catalog.search(Query(limit=_EVERYTHING, nsfw="explicit")).records
+        cards = {
+            _lora(home): _lora(record.ref)
+            for record in everything
+            for home in (record.ref, *getattr(record, "homes", ()))
+        }
+        with closing(_text_table(given)) as table:
+            orders = {
+                "ours": ours,
+                "text score": lambda query: _by_text_score(table, query),
+                "popularity": lambda query: _by_popularity(table, query),
+            }
+            return tuple(_measure(judgement, orders, cards) for judgement in read_judgements())
+
+
+def mean(measured: Sequence[Measured], system: str) -> float:
+    return sum(each.scores[system] for each in measured) / len(measured)
+
+
+def shortfalls(measured: Sequence[Measured]) -> list[str]:
+    """A sentence for each promise that isn't kept."""
+    ours, *others = (mean(measured, system) for system in SYSTEMS)
+    missed = [f"Order of results: nDCG@10 is {ours:.3f}, below {_LEAST}."] if ours < _LEAST else []
+    for name, score in zip(SYSTEMS[1:], others, strict=True):
+        if ours <= score:
+            missed.append(f"Order of results: {name} alone is as good, {score:.3f} against {ours:.3f}.")
+    return missed
+
+
+def ndcg(grades: Sequence[int], judged: Iterable[int]) -> float:
+    """Of a list with these `grades`, best first; 1 is the best that the `judged` ones allow."""
+
+    def gain(values: Sequence[int]) -> float:
+        return sum(((1 << grade) - 1) / log2(place + 2) for place, grade in enumerate(values[:_FIRST]))
+
+    return gain(grades) / gain(sorted(judged, reverse=True))
+
+
+def table(measured: Sequence[Measured]) -> list[str]:
+    """The means, those of each half of the list, and the queries that another order answers much better than ours."""
+    halves = (("all", measured), ("one half", measured[::2]), ("other half", measured[1::2]))
+    row = "{:<20}{:>9}" + "{:>12}" * len(SYSTEMS)
+    worse = [each for each in measured if max(each.scores.values()) - each.scores["ours"] > 0.1]
+    unjudged = sum(len(each.unjudged) for each in measured)
+    return [
+        row.format("nDCG@10", "queries", *SYSTEMS),
+        *(row.format(name, len(part), *(f"{mean(part, system):.3f}" for system in SYSTEMS)) for name, part in halves),
+        *(f"{each.query}: " + ", ".join(f"{name} {each.scores[name]:.2f}" for name in SYSTEMS) for each in worse),
+        f"{unjudged} results among the first ten are not judged.",
+    ]
+
+
+def _lora(ref: Ref) -> str:
+    """Without the version and the file that a record shows."""
+    return str(Ref(hub=ref.hub, id=ref.id))
+
+
+def _measure(judgement: Judgement, orders: Mapping[str, Order], cards: Mapping[str, str]) -> Measured:
+    """Two refs that are one card are one result, as good as the better of them."""
+    grades: dict[str, int] = {}
+    for ref, grade in judgement.grades.items():
+        card = cards.get(ref, ref)
+        grades[card] = max(grade, grades.get(card, 0))
+    found = {name: list(dict.fromkeys(cards[ref] for ref in order(judgement.query))) for name, order in orders.items()}
+    return Measured(
+        query=judgement.query,
+        scores={name: ndcg([grades.get(ref, 0) for ref in refs], grades.values()) for name, refs in found.items()},
+        unjudged=frozenset(ref for refs in found.values() for ref in refs[:_FIRST] if ref not in grades),
+    )
+
+
+def _text_table(loras: Iterable[Lora]) -> sqlite3.Connection:
+    """The same texts that the catalog searches."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute(
+        "CREATE VIRTUAL TABLE loras USING fts5(title, words, tag_words, about, ref UNINDEXED, downloads UNINDEXED,"
+        " tokenize = 'unicode61 remove_diacritics 0')"
+    )
+    rows = ((lora, row_of(lora)) for lora in loras)
+    connection.executemany(
+        "INSERT INTO loras VALUES (?, ?, ?, ?, ?, ?)",
+        ((row.title, row.words, row.tag_words, row.about, str(lora.ref), lora.downloads or 0) for lora, row in rows),
+    )
+    return connection
+
+
+def _by_text_score(table: sqlite3.Connection, query: str) -> list[str]:
+    weights = ", ".join(map(str, _COLUMN_WEIGHTS))
+    return _matches(table, query, f"bm25(loras, {weights}), ref")
+
+
+def _by_popularity(table: sqlite3.Connection, query: str) -> list[str]:
+    return _matches(table, query, "downloads DESC, ref")
+
+
+def _matches(table: sqlite3.Connection, query: str, order: str) -> list[str]:
+    wanted = terms(query)
+    if wanted is None or not wanted.phrases:
+        return []
+    phrases = [f'"{" ".join(phrase)}"' for phrase in wanted.phrases]
+    match = " AND ".join(phrases) + ("*" if wanted.open_end else "")
+    found = table.execute(f"SELECT ref FROM loras WHERE loras MATCH ? ORDER BY {order}", (match,))
+    return [ref for (ref,) in found]
