@@ -96,5 +96,15 @@ def _huggingface(repo: Repo, info: dict[str, Any]) -> Lora:
     newest = repo.commits[0]
     card = newest.files.get("README.md")
     text = card.content.read(0, card.size).decode("utf-8", "replace") if card and card.content else None
-    listed = {"siblings": _siblings(newest.files), **info}
+    files = [
+        {
+            "rfilename": path,
+            "size": file.size,
+            "lfs": {"size": file.size, "sha256": file.sha256, "pointerSize": len(file.pointer)}
+            if file.is_lfs
+            else None,
+        }
+        for path, file in newest.files.items()
+    ]
+    listed = {"siblings": files, **info}
     return huggingface.lora(ModelInfo(**listed), _ORIGINS.huggingface, text)  # type: ignore[no-untyped-call]
