@@ -95,7 +95,7 @@ def search(
     start = time.monotonic()
     silent: dict[HubName, str] = {}
     for connector in connectors:
-        if (query.hubs and connector.name not in query.hubs) or (cursors is not None and connector.name not in cursors):
+        if not query.may_ask(connector.name) or (cursors is not None and connector.name not in cursors):
             continue
         silent[connector.name] = connector.label
         cursor = cursors[connector.name] if cursors else None

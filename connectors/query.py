@@ -9,6 +9,7 @@ from connectors.errors import BadQuery, suggestion
 from connectors.record import Access, Kind, Lora, Nsfw
 from connectors.registry import HUBS, HubName
 
+LONGEST_TEXT = 200
 Sort = Literal["relevance", "downloads", "likes", "newest"]
 
 
@@ -65,7 +66,20 @@ class Query:
     @property
     def words(self) -> str:
         """The words that must be found, as one text: what a hub that knows no phrases is asked for."""
-        return " ".join(filter(None, (self.text, *self.phrases)))
+        return " ".join(filter(None, (self.text, *self.phrases)))[:LONGEST_TEXT].rstrip()
+
+    def may_ask(self, hub: HubName) -> bool:
+        """Whether LoRAs of this hub are wanted."""
+        return (not self.hubs or hub in self.hubs) and ("hub", hub) not in self.excluded
+
+    @property
+    def creator(self) -> str | None:
+        """The one creator that is asked for. Hubs can't be asked for "one of these", nor for one tag of several."""
+        return self.creators[0] if len(self.creators) == 1 else None
+
+    @property
+    def tag(self) -> str | None:
+        return self.tags[0] if len(self.tags) == 1 else None
 
     @staticmethod
     def of(
@@ -80,7 +94,7 @@ class Query:
     ) -> Query:
         """Checks text from a command line or an address bar. Raises BadQuery with the allowed values."""
         return Query(
-            text=" ".join(text.split())[:200],
+            text=" ".join(text.split())[:LONGEST_TEXT],
             hubs=tuple(_one_of(hub, tuple(HUBS), "hub") for hub in hubs),
             bases=tuple(base for base in bases if base),
             kinds=tuple(_one_of(kind, get_args(Kind), "kind") for kind in kinds),

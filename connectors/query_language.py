@@ -15,12 +15,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from connectors.errors import BadQuery, suggestion
-from connectors.query import Query, Range
+from connectors.query import LONGEST_TEXT, Query, Range
 from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_ranges import both
 
 MOST_VALUES = 64
-LONGEST_VALUE = 200
+LONGEST_VALUE = LONGEST_TEXT
 _QUOTES = '"“”„'
 # The end of the text closes what is open.
 _QUOTED = re.compile(rf"[{_QUOTES}]((?:\\.|[^\\{_QUOTES}])*)(?:[{_QUOTES}]|\\?\Z)", re.DOTALL)

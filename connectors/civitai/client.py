@@ -44,7 +44,8 @@ class CivitAI:
             "query": query.words or None,
             "sort": _SORTS.get(query.sort),
             "baseModels": list(bases) or None,
-            "tag": _CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None,
+            "tag": query.tag or (_CATEGORIES.get(query.kinds[0]) if len(query.kinds) == 1 else None),
+            "username": query.creator,
             # Without it, only models with a safe image are listed, with only their safe images.
             "nsfw": None if query.nsfw == "safe" else "true",
             "cursor": cursor,

@@ -95,6 +95,8 @@ class HuggingFace:
         params = params or [
             *([("filter", "lora")] if listed.tagged else []),
             *([("filter", f"base_model:{listed.base}")] if listed.base is not None else []),
+            *([("filter", query.tag)] if query.tag else []),
+            *([("author", query.creator)] if query.creator else []),
             *([("search", query.words or "lora")] if query.words or not listed.tagged else []),
             *([("sort", _SORTS[query.sort])] if query.sort in _SORTS else []),
             ("limit", str(min(query.limit, MAX_LIMIT))),
@@ -199,11 +201,13 @@ def _read_capped(answer: httpx2.Response) -> httpx2.Response:
 
 
 def _lists(query: Query) -> tuple[_List, ...]:
-    """Tagged repos first. Empty if none of the bases has a repo here.
+    """Tagged repos first. Empty if none of the bases has a repo here, or the creator's name is none of this hub.
 
     `search` matches ids only, so repos that have just the name can be asked for only where the text leaves room; and
     one request more for every base would find next to nothing.
     """
+    if query.creator and not is_id("huggingface", f"{query.creator}/lora"):
+        return ()
     if query.bases:
         names = dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface"))
         return tuple(_List(tagged=True, base=name) for name in names)

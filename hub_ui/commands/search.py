@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from connectors import federation
@@ -10,6 +10,7 @@ from connectors.claims import base_models
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.query import Query
+from connectors.query_language import parse
 from connectors.record import Record
 from connectors.registry import HUBS
 from hub_ui import services, settings
@@ -22,20 +23,22 @@ from hub_ui.terminal import Terminal
 
 @dataclass(frozen=True, kw_only=True)
 class Search(JsonOption):
-    text: Annotated[str, argument("TEXT", 'What to look for; "" lists everything.')]
+    text: Annotated[str, argument("TEXT", 'Words and filters such as "ink rank:>=16 -anime"; "" lists everything.')]
     hub: Annotated[list[str] | None, option("H", f"A hub: {', '.join(HUBS)}.")] = None
     base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
     kind: Annotated[list[str] | None, option("K", "character, style, concept, control...")] = None
     sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None
     limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
     nsfw: Annotated[
-        str, option("LEVEL", "At most safe (what is rated so), soft (also what nobody has rated), mature or explicit.")
-    ] = "soft"
+        str | None,
+        option("LEVEL", "At most safe (what is rated so), soft (the default: also unrated), mature or explicit."),
+    ] = None
     offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
 
-    def run(self, terminal: Terminal) -> int:
-        query = Query.of(
-            self.text,
+    @property
+    def query(self) -> Query:
+        """What the text and the options ask for together; of an order or a level, the option's. Raises BadQuery."""
+        options = Query.of(
             hubs=tuple(self.hub or ()),
             bases=tuple(self.base or ()),
             kinds=tuple(self.kind or ()),
@@ -43,6 +46,15 @@ class Search(JsonOption):
             limit=self.limit,
             nsfw=self.nsfw,
         )
+        query = parse(self.text, options)
+        return replace(
+            query,
+            sort=options.sort if self.sort else query.sort,
+            nsfw=options.nsfw if self.nsfw else query.nsfw,
+        )
+
+    def run(self, terminal: Terminal) -> int:
+        query = self.query
         records: Sequence[Record]
         failures: Sequence[HubUiError]
         with services.build(settings.from_environment(os.environ)) as built:
@@ -65,8 +77,8 @@ class Search(JsonOption):
             terminal.document({"results": [record.to_json() for record in records], "failures": errors})
         else:
             _print(records, terminal)
-        hubs = len(set(query.hubs or (connector.name for connector in built.connectors)))
-        if not records and hubs > len({failure.hub for failure in failures}):
+        hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
+        if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
         return exit_code(failures, hubs=hubs, found=bool(records))
@@ -87,7 +99,7 @@ def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequen
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
     """0 if any hub answered. A missing key is an error only if no other hub was searched."""
     silent = {failure.hub for failure in failures}
-    if found or len(silent) < hubs:
+    if found or not failures or len(silent) < hubs:
         return 0
     down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
     return max(failure.exit_code for failure in down or failures)

@@ -113,6 +113,12 @@ def test_only_the_asked_hubs_are_asked() -> None:
     assert (civitai.asked, huggingface.asked) == ([], [None])
 
 
+def test_an_excluded_hub_is_not_asked() -> None:
+    civitai, huggingface = Told(name="civitai"), Told(name="huggingface")
+    list(federation.search(_hubs(civitai, huggingface), Query(excluded=(("hub", "civitai"), ("text", "huggingface")))))
+    assert (civitai.asked, huggingface.asked) == ([], [None])
+
+
 def test_with_cursors_only_hubs_that_have_one_are_asked() -> None:
     civitai, huggingface = Told(name="civitai", pages=[1, 1]), Told(name="huggingface")
     answers = list(federation.search(_hubs(civitai, huggingface), Query(), cursors={"civitai": "1"}))

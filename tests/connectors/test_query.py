@@ -34,3 +34,8 @@ def test_an_unknown_word_is_refused_with_the_known_ones(fields: dict[str, Any], 
 
 def test_nothing_asked_lists_what_is_safe() -> None:
     assert Query.of() == Query(text="", sort="relevance", limit=24, nsfw="soft")
+
+
+def test_the_words_for_hubs_are_those_of_text_and_phrases() -> None:
+    assert Query(text="ink", phrases=("two words", "a"), excluded=(("text", "x"),)).words == "ink two words a"
+    assert len(Query(text="x" * 150, phrases=("y" * 150,)).words) == 200

@@ -120,10 +120,17 @@ def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str,
     )
 
 
+def test_a_search_that_excludes_every_hub_it_names_finds_nothing(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui('search "hub:civitai -hub:civitai"') == 0
+    assert said.both() == ("", "Nothing found. Fewer words or fewer filters find more.\n")
+    assert hubs["civitai"].asked == []
+
+
 @pytest.mark.parametrize(
     ("line", "near"),
     [
         ("serach Ink", "“search”"),
+        ('search "Ink knd:style"', "“kind”"),
         ("search nowhere --base sdxxl", "“sdxl”, “sdxl-1.0” or “sdxl-0.9”"),
         ("search Ink --hub civitia", "“civitai”"),
         ("search Ink --kind styl", "“style”"),

@@ -58,6 +58,10 @@ def test_the_three_types_are_asked_for_as_repeated_parameters(server: Hub) -> No
         (Query(kinds=("style",), nsfw="safe"), {"tag": ["style"]}),
         (Query(kinds=("style", "tool"), nsfw="safe"), {}),
         (Query(kinds=("concept",), nsfw="safe"), {}),
+        (Query(text="ink", phrases=("two words",), nsfw="safe"), {"query": ["ink two words"]}),
+        (Query(creators=("Ada",), kinds=("style",), tags=("ink",), nsfw="safe"), {"username": ["Ada"], "tag": ["ink"]}),
+        (Query(creators=("Ada", "Bob"), tags=("ink", "wash"), nsfw="safe"), {}),
+        (Query(excluded=(("text", "ink"), ("creator", "Ada")), licenses=("sell",), nsfw="safe"), {}),
     ],
 )
 def test_a_query_becomes_parameters(server: Hub, query: Query, expected: dict[str, list[str]]) -> None:

@@ -54,6 +54,23 @@ def test_a_query_becomes_parameters(server: Hub) -> None:
     ]
 
 
+def test_a_creator_and_a_tag_become_parameters(server: Hub) -> None:
+    _listing(server).search(Query(phrases=("ink wash",), creators=("ada",), tags=("anime",)))
+    asked = server.asked[0].params
+    assert (asked["author"], asked["filter"], asked["search"]) == (["ada"], ["lora", "anime"], ["ink wash"])
+
+
+def test_several_creators_and_what_is_excluded_are_not_sent(server: Hub) -> None:
+    _listing(server).search(Query(text="ink", creators=("ada", "bob"), excluded=(("tag", "anime"),)))
+    asked = server.asked[0].params
+    assert (asked.get("author"), asked["filter"], asked["search"]) == (None, ["lora"], ["ink"])
+
+
+def test_a_creator_whose_name_no_one_can_have_here_is_not_asked_for(server: Hub) -> None:
+    assert _listing(server).search(Query(creators=("Ada L",))).loras == ()
+    assert server.asked == []
+
+
 def test_the_user_agent_is_ours(server: Hub) -> None:
     _listing(server).search(Query())
     assert "hub-ui/" in server.asked[0].headers["User-Agent"]
