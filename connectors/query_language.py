@@ -30,6 +30,7 @@ _WORD = re.compile(r"\S+")
 # A comma ends one of several values.
 _BARE = re.compile(rf"(?!//)[^\s,{_QUOTES}][^\s,]*")
 _KEY = re.compile(r"([^\W\d][\w-]{0,29}):(?!//|[\s,]|\Z)")
+_KEY_REST = re.compile(r"[\w-]*:?")
 _EXCLUSION = re.compile(rf"-(?=[\w{_QUOTES}])")
 # Controls, marks that reorder what is read, and lone surrogates. Spaces are left to split().
 _HIDDEN = re.compile(
@@ -140,21 +141,26 @@ def parts(query: Query) -> tuple[Part, ...]:
 
 
 def completion(text: str, cursor: int) -> Completion | None:
-    """What is being typed before `cursor`; None after a space and inside quoted words."""
+    """What is being typed at `cursor`, to its end; None after a space and inside quoted words."""
     before = text[:cursor]
     token = next(iter(deque(_tokens(before), maxlen=1)), None)
     if token is None or token.end < len(before) or (token.field is None and token.is_phrase):
         return None
     last = token.values[-1] if token.values else Value(start=token.end, end=token.end, text="")
-    if token.field is not None:
-        is_begun = last.end == token.end
-        return Completion(
-            token.field.key, last.text if is_begun else "", last.start if is_begun else token.end, token.end
-        )
-    field = BY_KEY.get(last.text[:-1].casefold()) if last.text.endswith(":") else None
-    if field is not None:
-        return Completion(field.key, "", token.end, token.end)
-    return Completion("", last.text, last.start, token.end)
+    field, start, prefix = token.field, last.start, last.text
+    if field is None and last.text.endswith(":"):
+        field = BY_KEY.get(last.text[:-1].casefold())
+        start, prefix = (token.end, "") if field else (start, prefix)
+    elif last.end < token.end:  # a comma follows
+        start, prefix = token.end, ""
+    if field is None:
+        rest = _KEY_REST.match(text, token.end)
+        return Completion("", prefix, start, rest.end() if rest else token.end)
+    ends = (value.end for each in _tokens(text) for value in each.values if value.start == start)
+    end = max(token.end, next(ends, 0))
+    # A quote that nothing closes would take the words behind it.
+    is_closed = text[start : start + 1] not in tuple(_QUOTES) or text[end - 1] in _QUOTES
+    return Completion(field.key, prefix, start, end if is_closed else token.end)
 
 
 def choices(key: str) -> tuple[str, ...]:

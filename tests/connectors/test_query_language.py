@@ -238,6 +238,19 @@ def test_what_is_being_typed_can_be_completed(text: str, expected: tuple[str, st
     assert completion(text + " later", len(text)) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ink ba|se:flux1 x", ("", "ba", 4, 9)),
+        ("base:|sdxl", ("base", "", 5, 9)),
+        ("base:sd|xl,flux1", ("base", "sd", 5, 9)),
+        ('creator:"Ada| L" x', ("creator", "Ada", 8, 15)),
+    ],
+)
+def test_a_completion_takes_the_place_of_the_whole_word(text: str, expected: tuple[str, str, int, int]) -> None:
+    assert completion(text.replace("|", ""), text.index("|")) == expected
+
+
 def test_the_choices_of_a_closed_filter_are_its_values() -> None:
     assert choices("kind") == ("character", "style", "concept", "control", "tool")
     assert choices("")[:3] == ("hub", "base", "kind")
