@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import queue
 import threading
 import time
@@ -90,9 +91,24 @@ def search(
     Searches that share `queues` don't all wait for a hub that hangs. A hub that doesn't answer within `timeout` seconds
     yields a HubTimeout; its thread is left behind as a daemon.
     """
+    steps = search_with_pause(connectors, query, pause=timeout, cursors=cursors, timeout=timeout, queues=queues)
+    return (answer for answer in steps if answer is not None)
+
+
+def search_with_pause(
+    connectors: Sequence[Connector],
+    query: Query,
+    *,
+    pause: float,
+    cursors: Mapping[HubName, str] | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    queues: HubQueues | None = None,
+) -> Iterator[Answer | None]:
+    """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
     queues = queues or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
+    end, pause_end = start + timeout, math.inf
     silent: dict[HubName, str] = {}
     for connector in connectors:
         if not query.may_ask(connector.name) or (cursors is not None and connector.name not in cursors):
@@ -101,11 +117,18 @@ def search(
         cursor = cursors[connector.name] if cursors else None
         ask = functools.partial(_ask, connector, query, cursor, start, answers, queues)
         threading.Thread(target=ask, daemon=True).start()
+    is_first = True
     while silent:
         try:
-            answer = answers.get(timeout=max(0.0, start + timeout - time.monotonic()))
+            answer = answers.get(timeout=max(0.0, min(end, pause_end) - time.monotonic()))
         except queue.Empty:
-            break
+            if pause_end >= end:
+                break
+            pause_end = math.inf
+            yield None
+            continue
+        if is_first:
+            is_first, pause_end = False, time.monotonic() + pause
         del silent[answer.hub]
         yield answer
     for hub, label in silent.items():

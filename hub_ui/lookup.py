@@ -48,12 +48,21 @@ class Lookup:
     ) -> Iterator[Answer]:
         """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before."""
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
-        for answer in answers:
-            if answer.page is not None:
-                self._catalog.add(answer.page.loras)
-                known = self._catalog.complete(answer.page.loras, query.nsfw)
-                answer = replace(answer, page=replace(answer.page, loras=known))
-            yield answer
+        return (self._remember(answer, query) for answer in answers)
+
+    def search_with_pause(
+        self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
+    ) -> Iterator[Answer | None]:
+        """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
+        steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
+        return (answer and self._remember(answer, query) for answer in steps)
+
+    def _remember(self, answer: Answer, query: Query) -> Answer:
+        if answer.page is None:
+            return answer
+        self._catalog.add(answer.page.loras)
+        known = self._catalog.complete(answer.page.loras, query.nsfw)
+        return replace(answer, page=replace(answer.page, loras=known))
 
     def get(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, or as remembered. Raises the hub's error for one that was never seen."""

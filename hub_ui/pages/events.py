@@ -29,7 +29,6 @@ class Turns:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._now: LRUCache[str, int] = LRUCache(MOST_PAGES)
-        self._touched: LRUCache[str, int] = LRUCache(MOST_PAGES)
         self._lock = threading.Lock()
 
     def take(self, request: gr.Request) -> int:
@@ -41,19 +40,6 @@ class Turns:
     def is_at(self, request: gr.Request, turn: int) -> bool:
         with self._lock:
             return self._now.get(request.session_hash or "") == turn
-
-    def touch(self, request: gr.Request) -> None:
-        """Records that the user has scrolled or clicked: visible cards must stay in place."""
-        page = request.session_hash or ""
-        with self._lock:
-            if page in self._now:
-                self._touched[page] = self._now[page]
-
-    def is_touched(self, request: gr.Request) -> bool:
-        """Since the current request."""
-        page = request.session_hash or ""
-        with self._lock:
-            return page in self._now and self._touched.get(page) == self._now[page]
 
 
 def while_current(steps: Iterable[Any], is_current: Callable[[], bool], nothing: Any) -> Iterator[Any]:

@@ -93,6 +93,20 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     return None
 
 
-def cards_html(render: Renderer, cards: Sequence[Card], *, waiting: int = 0, more: bool = False, note: str = "") -> str:
-    """`waiting` is the number of placeholders for hubs that have not answered yet."""
-    return render("cards", cards=cards, waiting=waiting, more=more, note=note)
+def cards_html(
+    render: Renderer,
+    cards: Sequence[Card],
+    *,
+    waiting: int = 0,
+    above: int = 0,
+    gone: int = 0,
+    more: bool = False,
+    note: str = "",
+    question: str = "",
+) -> str:
+    """`waiting` places are kept for hubs that have not answered yet. `above` LoRAs have no card, because it would push
+    others out of their places; `gone` cards are not in the list any more. Another `question` is read from its first
+    card on.
+    """
+    line = f"{above:,} more" if above else "The list has changed" if gone else ""
+    return render("cards", cards=cards, waiting=waiting, line=line, more=more, note=note, question=question)

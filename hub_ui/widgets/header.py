@@ -8,7 +8,6 @@ from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui import format
 from hub_ui.widgets.render import Renderer
 
 PAGES: tuple[tuple[str, str], ...] = (
@@ -23,7 +22,7 @@ HubState = Literal["asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """`hits` are its cards; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
+    """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
 
     hub: HubName
     state: HubState
@@ -51,9 +50,9 @@ def answer_status(answer: Answer) -> HubStatus:
     )
 
 
-def with_hits(status: HubStatus, shown: int, *, more: bool) -> HubStatus:
-    """With the number of its cards, once it has answered."""
-    return replace(status, hits=format.at_least(shown, more=more)) if status.state == "good" else status
+def with_hits(status: HubStatus, listed: int) -> HubStatus:
+    """With the number of its LoRAs in the list, once it has answered."""
+    return replace(status, hits=f"{listed:,}") if status.state == "good" else status
 
 
 def error_status(hub: HubName, error: HubUiError) -> HubStatus:

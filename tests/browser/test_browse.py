@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from hub_ui.demo.hubs.faults import Fault
 from tests.browser.demo import Demo, whole_demo
@@ -28,6 +30,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def demo(whole: Demo) -> Iterator[Demo]:
     yield whole
     whole.hubs.faults.clear()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Demo]:
+    """With a catalog that has seen nothing yet."""
+    with whole_demo(tmp_path) as running:
+        yield running
 
 
 def arrived(page: Page, hubs: int = 3) -> None:
@@ -55,31 +64,87 @@ def test_load_more_goes_on_in_the_same_order_until_there_is_no_more(demo: Demo, 
     while more.is_visible():
         shown = page.locator(".card").count()
         more.click()
-        expect(page.locator(".card:not(.ghost)").nth(shown)).to_be_visible()
+        page.wait_for_function(
+            """(shown) => document.querySelectorAll('.card:not(.ghost)').length > shown
+            || !document.querySelector('[data-act=more]')""",
+            arg=shown,
+        )
         arrived(page)
+    put_in_order(page)
     numbers = page.evaluate(DOWNLOADS)
     assert numbers == sorted(numbers, reverse=True)
-    expect(page.locator(".sentence b")).to_have_text(str(len(numbers)))
+    assert len(page.evaluate(TITLES)) == total(page)
 
 
-def test_what_a_person_has_scrolled_to_stays_while_a_late_hub_answers(demo: Demo, page: Page) -> None:
-    demo.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=12.0, times=1))
+def put_in_order(page: Page) -> None:
+    """What was found late takes its place."""
+    line = page.locator(".news [data-act=relist]")
+    if line.is_visible():
+        line.click()
+        expect(line).to_have_count(0)
+        arrived(page)
+    while page.get_by_role("button", name="Load more").is_visible():
+        page.get_by_role("button", name="Load more").click()
+        arrived(page)
+
+
+def total(page: Page) -> int:
+    return int(page.locator(".sentence b").inner_text().replace(",", ""))
+
+
+PLACES = """() => Object.fromEntries([...document.querySelectorAll('.card .hit')].map((hit) => {
+  const {left, top} = hit.closest('.card').getBoundingClientRect();
+  return [hit.dataset.ref, [left, top]];
+}))"""
+
+
+def test_no_card_moves_while_hubs_answer_and_what_is_found_late_waits_behind_a_line(fresh: Demo, page: Page) -> None:
+    for hub, seconds in (("huggingface", 3.0), ("civitai", 6.0)):
+        fresh.hubs.faults.add(Fault(kind="latency", hub=hub, match="/api/", seconds=seconds, times=1))
+    page.goto(fresh.url + "?sort=downloads")
+    expect(page.locator(".card .hit").first).to_be_visible()
+    page.mouse.move(*center(page.locator(".card").first))
+    places = [page.evaluate(PLACES)]
+    for hubs in (2, 3):
+        expect(page.locator(".hub.good")).to_have_count(hubs)
+        places.append(page.evaluate(PLACES))
+    for before, after in itertools.pairwise(places):
+        assert {ref: after.get(ref) for ref in before} == before
+    line = page.locator(".news [data-act=relist]")
+    waiting = int(line.inner_text().split()[0])
+    assert waiting > 0
+    assert page.locator(".card").count() + waiting <= total(page)
+    line.click()
+    expect(line).to_have_count(0)
+    expect(page.locator(".card")).to_have_count(24)
+    numbers = page.evaluate(DOWNLOADS)
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def center(place: Locator) -> tuple[float, float]:
+    box = place.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_without_any_hub_the_list_is_the_same_and_says_how_old_it_is(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?sort=downloads")
-    expect(page.locator(".hub.good")).to_have_count(2)
-    before = [title for title in page.evaluate(TITLES) if title]
-    page.mouse.move(700, 500)
-    page.mouse.wheel(0, 300)
     arrived(page)
-    assert page.evaluate(TITLES)[: len(before)] == before
+    titles, number = page.evaluate(TITLES), total(page)
+    for hub in ("civitai", "huggingface", "replicate"):
+        demo.hubs.faults.add(Fault(kind="status", hub=hub, match="/"))
+    again = page.context.new_page()
+    again.goto(page.url)
+    expect(again.locator(".news .note")).to_contain_text("No hub answers. These were")
+    assert (again.evaluate(TITLES), total(again)) == (titles, number)
 
 
-def test_a_hub_that_is_down_is_counted_nowhere(demo: Demo, page: Page) -> None:
+def test_a_hub_that_is_down_says_so_beside_its_name_and_nowhere_else(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(Fault(kind="status", hub="civitai", match="/api/v1/models"))
     page.goto(demo.url)
     arrived(page, hubs=2)
-    expect(page.locator(".sentence b")).to_have_text(str(page.locator(".card").count()))
-    option = page.get_by_role("checkbox", name="CivitAI")
-    expect(option.locator("b")).to_have_text("")
+    expect(page.locator(".hub.down")).to_have_text("CivitAI no answer")
+    expect(page.locator(".news")).to_have_text("")
 
 
 def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Page) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 from connectors.errors import BadQuery, BadRef, HubUiError
 from connectors.query import Query
 from connectors.query_language import is_filter
+from connectors.query_language import parts as parts_of
 from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
@@ -22,6 +23,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, header, query_summary
 from hub_ui.widgets.detail import Requirements
+from hub_ui.widgets.facets import facets_html
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
@@ -62,17 +64,26 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     outputs = [page.results, page.grid, page.sentence, page.facets, page.hubs]
     turns = Turns()
 
+    def current(steps: Callable[[int], Iterator[Results]], request: gr.Request) -> Iterator[Any]:
+        """Paints the steps of a search for as long as nothing else is asked on this page."""
+        turn = turns.take(request)
+        painted = (paint(services, render, results) for results in steps(turn))
+        yield from while_current(painted, lambda: turns.is_at(request, turn), (gr.skip(),) * 5)
+
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
         with errors_as_messages():
-            is_new = shown is None or shown.query != now.query
-            yield from show(services, render, now if is_new else None, turns, request)
+            if shown is not None and shown.query == now.query and not shown.is_typed:
+                yield (gr.skip(),) * 5
+            else:
+                yield from current(lambda turn: searching.search(services, now.query, turn), request)
 
-    def on_more(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_grid(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with errors_as_messages():
-            # After any click among the cards, they stay in place.
-            turns.touch(request)
-            asks = act_data(event).get("act") == "more"
-            yield from show_more(services, render, shown if asks else None, lambda: turns.take(request))
+            step = {"more": searching.more, "relist": searching.relist}.get(act_data(event).get("act", ""))
+            if shown is None or step is None:
+                yield (gr.skip(),) * 5
+            else:
+                yield from current(lambda turn: step(services, shown, turn), request)
 
     def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
@@ -93,40 +104,19 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
         clickable.act(on_facets, [view], [view, page.level], **new_query)
     search.submit(on_text, [view, search], [view, search], **new_query)
     page.sort.input(with_sort, [view, page.sort], [view], **new_query)
-    more = page.grid.act(on_more, [page.results], outputs, concurrency_limit=None, **QUIET)
+    clicked = page.grid.act(on_grid, [page.results], outputs, concurrency_limit=None, **QUIET)
     if services.settings.read_headers:
         # "always_last": cards that arrive during a reading are read right after it.
-        for event in (searched, more):
-            event.then(
-                on_headers, [page.results], [page.grid], trigger_mode="always_last", concurrency_limit=8, **QUIET
-            )
-
-
-def show(services: Services, render: Renderer, view: View | None, turns: Turns, request: gr.Request) -> Iterator[Any]:
-    """Updates for each part of the search; none when there is no new query."""
-    if view is None:
-        yield (gr.skip(),) * 5
-        return
-    turn = turns.take(request)
-    for results in searching.search(services, view.query, turn, lambda: turns.is_touched(request)):
-        yield paint(services, render, results)
-
-
-def show_more(
-    services: Services, render: Renderer, shown: Results | None, take_turn: Callable[[], int]
-) -> Iterator[Any]:
-    if shown is None or not shown.cursors:
-        yield (gr.skip(),) * 5
-        return
-    for results in searching.more(services, shown, take_turn()):
-        yield paint(services, render, results)
+        for event in (searched, clicked):
+            event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
 def show_headers(
     services: Services, render: Renderer, reader: HeaderReader, shown: Results | None, is_at: Callable[[int], bool]
 ) -> Iterator[Any]:
-    """Updates of the grid as the headers of its newest cards are read."""
-    yield gr.skip()
+    """Updates of the list as the headers of its newest cards are read: what they say is found and counted too."""
+    nothing = (gr.skip(),) * 5
+    yield nothing
     if shown is None:
         return
 
@@ -134,21 +124,18 @@ def show_headers(
         return is_at(shown.turn)
 
     known = reader.read(shown.records[shown.since :], is_cancelled=lambda: not is_current())
-    yield from while_current((grid_html(services, render, shown) for _ in known), is_current, gr.skip())
+    steps = (paint(services, render, searching.refresh(services, shown)) for _ in known)
+    yield from while_current(steps, is_current, nothing)
 
 
 def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
-    counts = query_summary.FacetCounts(
-        records=results.records,
-        has_more=results.has_more,
-        hits={status.hub: status.hits for status in results.statuses},
-        bases=results.bases,
-    )
+    facets = None if results.is_held else results.facets
+    sees_library = services.policy.allows("see library")
     return (
         results,
         grid_html(services, render, results),
-        query_summary.summary_html(render, results.query, len(results.records), has_more=results.has_more),
-        query_summary.facets_html(render, results.query, counts),
+        query_summary.summary_html(render, results.query, None if results.is_held else results.total),
+        facets_html(render, results.query, facets, sees_library=sees_library),
         header.hubs_html(render, results.statuses),
     )
 
@@ -158,7 +145,10 @@ def grid_html(services: Services, render: Renderer, results: Results) -> str:
         render,
         [card(services, record, results.query.nsfw) for record in results.records],
         waiting=results.waiting,
-        more=bool(results.cursors),
+        above=results.above,
+        gone=results.gone,
+        more=results.has_more,
+        question=f"{hash(results.query):x}",
         note=results.note,
     )
 
@@ -186,10 +176,13 @@ def apply_filter(view: View, act: dict[str, Any]) -> View:
     name, facet, value = act.get("act"), str(act.get("facet", "")), str(act.get("value", ""))
     if name == "nsfw":
         return view.with_query(nsfw=Query.of(nsfw=value).nsfw)
-    if name == "remove" and facet == "text":
-        return view.with_query(text="")
-    if name in ("toggle", "remove"):
+    if name == "toggle":
         return view.toggle_filter(facet, value)
+    if name == "remove":
+        clicked = (facet, value, act.get("excluded") == "yes")
+        # None where a second click comes too late.
+        parts = (part for part in parts_of(view.query) if (part.key, part.value, part.is_excluded) == clicked)
+        return next((replace(view, page="browse", open="", query=part.rest) for part in parts), view)
     raise BadQuery("That is no filter.")
 
 

@@ -1,176 +1,216 @@
-"""A search as the page sees it: results that grow with each hub's answer. Knows no Gradio."""
+"""The list of a search: always the catalog's, to which the hubs' answers are added as they arrive. Knows no Gradio.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+A card that is on the screen keeps its place. What is found later and belongs above it waits until a person asks for
+it (`relist`); what belongs below flows in, up to a page.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, zip_longest
 
-from connectors.claims.resolve import flatten
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
-from connectors.query import Query, Sort
-from connectors.record import Record, may_list
-from connectors.ref import HubName
-from hub_ui.catalog.search import BaseCount
+from connectors.query import Query
+from connectors.record import Record
+from connectors.ref import HubName, Ref
+from hub_ui import format
+from hub_ui.catalog.search import Facets, SearchResult
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, pending_status, with_hits
 
 WAITING_CARDS = 4
-MOST_REMEMBERED = 240
-SEEN_BEFORE = "No hub has answered, so this is what was seen before."
+# How long the first answer waits for the others while there is nothing to show yet.
+HOLD_SECONDS = 1.0
+# Pages of the list that are read past the cards on the screen, to see what has come in between them.
+PAGES_AHEAD = 4
 NOTHING = "Nothing matches. Take a filter away, or try another word."
+NOTHING_SEEN = "Nothing that was seen so far matches. Press Enter to ask the hubs."
 NO_MORE = "The hubs' next pages have nothing more that fits."
-# Relevance is missing: each hub has its own, and they can't be compared.
-VALUES: Mapping[Sort, Callable[[Record], tuple[int, str]]] = {
-    "downloads": lambda record: (-1 if record.downloads is None else record.downloads, ""),
-    "likes": lambda record: (-1 if record.likes is None else record.likes, ""),
-    "newest": lambda record: (0, record.updated_at or ""),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """`records` are shown, in the order of the query over all hubs.
+    """`records` are the cards. `total`, `facets` and `seen` are of the catalog's list, of one moment.
 
-    `pending` wait because a hub's next page may hold earlier ones. The first `since` records stay in place while the
-    next page loads. `turn` is the page's at that time (events.Turns). `bases` are the base models to choose from.
-    `cut`: the catalog has more.
+    `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
+    lead to the hubs' next pages. `is_held`: there are answers, but no cards yet. `is_typed`: no hub was asked. The
+    first `since` cards were there before the last step. `turn` is the page's at that time (events.Turns).
     """
 
     query: Query
     records: tuple[Record, ...] = ()
-    pending: tuple[Record, ...] = ()
+    above: int = 0
+    gone: int = 0
+    total: int = 0
+    facets: Facets = field(default_factory=Facets)
+    seen: str | None = None
     statuses: tuple[HubStatus, ...] = ()
     cursors: Mapping[HubName, str] = field(default_factory=dict)
-    bases: tuple[BaseCount, ...] = ()
     note: str = ""
     turn: int = 0
     since: int = 0
-    cut: bool = False
+    is_held: bool = True
+    is_typed: bool = False
+
+    @property
+    def below(self) -> int:
+        """How many of the list come after the last card."""
+        return self.total - (len(self.records) - self.gone) - self.above
+
+    @property
+    def pending(self) -> tuple[HubName, ...]:
+        """The hubs that have not answered yet."""
+        return tuple(status.hub for status in self.statuses if status.state == "asked")
 
     @property
     def waiting(self) -> int:
-        return WAITING_CARDS * sum(status.state == "asked" for status in self.statuses)
+        """How many places are kept for cards of hubs that have not answered."""
+        return max(0, min(WAITING_CARDS * len(self.pending), self.query.limit - len(self.records)))
 
     @property
     def has_more(self) -> bool:
-        """Whether there are more, as far as the hubs that answered know."""
-        return bool(self.cursors or self.waiting or self.cut)
+        return self.below > 0 or bool(self.cursors and not self.pending)
 
 
-def search(
-    services: Services, query: Query, turn: int = 0, is_touched: Callable[[], bool] = lambda: False
-) -> Iterator[Results]:
-    """Empty at first, then one for each hub's answer. Cards move until the user touches the page (`is_touched`)."""
+def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]:
+    """What the catalog has, then the list anew after each hub's answer. An empty one first waits for the others."""
     hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
-    now = with_bases(services, now)
+    found = read_list(services, query, query.limit)
+    if found.records or not hubs:
+        now = with_list(now, found, query.limit)
     yield now
-    for answer in services.lookup.search(query):
-        now = merge_answer(now, answer, keep=len(now.records) if is_touched() else 0)
-        if now.waiting:
-            yield now
-    if not now.records and not now.pending:
-        now = from_catalog(services, now)
-    yield with_bases(services, now)
+    yield from follow(services, now)
+
+
+def look(services: Services, query: Query, turn: int = 0) -> Results:
+    """What the catalog has, without asking a hub: while a person types."""
+    found = read_list(services, query, query.limit)
+    now = with_list(Results(query=query, turn=turn, is_typed=True), found, query.limit)
+    return now if now.records else replace(now, note=NOTHING_SEEN)
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
-    """The next cards: requests the hubs' next pages until a card comes, or no hub has more."""
-    now = replace(now, turn=turn, since=len(now.records), note="")
-    for _ in range(MAX_BARREN_ROUNDS):
-        cursors = {hub: now.cursors[hub] for hub in next_hubs(now)}
-        left = {hub: cursor for hub, cursor in now.cursors.items() if hub not in cursors}
-        now = replace(
-            now, cursors=left, statuses=tuple(pending_status(s.hub) if s.hub in cursors else s for s in now.statuses)
-        )
-        yield now
-        for answer in services.lookup.search(now.query, cursors=cursors):
-            now = merge_answer(now, answer, keep=now.since)
-        if len(now.records) > now.since or not now.cursors:
+    """A page more of the list. Where it runs low, the hubs' next pages are read until a card comes of them."""
+    before, most = len(now.records), len(now.records) + now.query.limit
+    now = refresh(services, replace(now, turn=turn, since=before, note="", is_held=False), most)
+    yield now
+    if now.pending:
+        now = yield from follow(services, now, most)
+    rounds = 0
+    while now.below < now.query.limit and now.cursors and rounds < MAX_BARREN_ROUNDS:
+        if rounds and len(now.records) > before:
             break
-    if len(now.records) == now.since:
-        now = replace(now, cursors={}, note=NO_MORE)
-    yield with_bases(services, now)
+        rounds += 1
+        cursors = now.cursors
+        asked = (pending_status(s.hub) if s.hub in cursors else s for s in now.statuses)
+        now = replace(now, cursors={}, statuses=tuple(asked))
+        yield now
+        now = yield from follow(services, now, most, cursors)
+    if len(now.records) == before:
+        yield replace(now, cursors={}, note="" if now.above else NO_MORE)
 
 
-def merge_answer(now: Results, answer: Answer, *, keep: int = 0) -> Results:
-    """`now` with one hub's answer; the first `keep` records stay where they are."""
-    loras = answer.page.loras if answer.page else ()
-    known = (*now.records, *now.pending)
-    there = {record.ref.lora for record in known}
-    new = tuple(flatten(lora) for lora in loras if lora.ref.lora not in there)
-    pool = (*known[keep:], *(record for record in new if may_list(record.nsfw, now.query.nsfw)))
+def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
+    """The cards in the order of the list. Hubs that have not answered yet are asked again, as `now` was left."""
+    most = max(now.query.limit, len(now.records))
+    now = replace(now, records=(), since=0, turn=turn, is_held=False)
+    now = with_list(now, read_list(services, now.query, most), most)
+    yield now
+    if now.pending:
+        yield from follow(services, now)
+
+
+def follow(
+    services: Services, now: Results, most: int = 0, cursors: Mapping[HubName, str] | None = None
+) -> Generator[Results, None, Results]:
+    """The list after each answer of the hubs that `now` waits for, with up to `most` cards. Returns the last."""
+    query = now.query if cursors else replace(now.query, hubs=now.pending)
+    if now.pending:
+        for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors):
+            now = with_answer(now, answer) if answer else replace(now, is_held=False)
+            if not now.is_held or not now.pending:
+                now = refresh(services, now, most)
+            if now.pending:
+                yield now
+    now = replace(now, note=note(now))
+    yield now
+    return now
+
+
+def with_answer(now: Results, answer: Answer) -> Results:
+    """With the state of the hub that answered, and where its next page is."""
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
-    cursors = {**now.cursors, **cursor}
-    shown, pending = split_by_place(pool, now.query.sort, cursors)
-    return with_counts(
-        replace(
-            now,
-            records=(*known[:keep], *shown),
-            pending=pending,
-            statuses=tuple(answer_status(answer) if s.hub == answer.hub else s for s in now.statuses),
-            cursors=cursors,
-        )
+    statuses = tuple(answer_status(answer) if s.hub == answer.hub else s for s in now.statuses)
+    return replace(now, statuses=statuses, cursors={**now.cursors, **cursor})
+
+
+def note(now: Results) -> str:
+    """What is to say of the whole list, once all hubs have answered or failed."""
+    has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
+    if now.records and has_failed:
+        age = format.ago(now.seen)
+        return f"No hub answers. These were last seen {age}." if age else "No hub answers. These were seen before."
+    return "" if now.records else NOTHING
+
+
+def refresh(services: Services, now: Results, most: int = 0) -> Results:
+    """With the list of this moment: new cards only below those that are there, up to `most` or a page."""
+    most = max(most, now.query.limit)
+    ahead = PAGES_AHEAD * now.query.limit if now.records else 0
+    return with_list(now, read_list(services, now.query, max(most, len(now.records)) + ahead), most)
+
+
+def read_list(services: Services, query: Query, limit: int) -> SearchResult:
+    """The first `limit` of the list."""
+    return services.catalog.search(replace(query, limit=limit))
+
+
+def with_list(now: Results, found: SearchResult, most: int) -> Results:
+    """`found` is the list from its first record on, as far as it was read."""
+    placement = place(now.records, found.records, most, is_whole=len(found.records) >= found.total)
+    counted = (with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses)
+    return replace(
+        now,
+        records=placement.records,
+        above=placement.above,
+        gone=placement.gone,
+        total=found.total,
+        facets=found.facets,
+        statuses=tuple(counted),
+        is_held=False,
     )
 
 
-def split_by_place(
-    pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]
-) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """In order: those in their final place, and those that a hub's next page may still precede."""
-    if sort not in VALUES:
-        return interleave(pool), ()
-    value = VALUES[sort]
-    ordered = sorted(sorted(pool, key=lambda record: str(record.ref)), key=value, reverse=True)
-    lowest = lowest_values(pool, sort, cursors)
-    # They are sorted: those whose place is final come first.
-    final = sum(all(value(record) >= floor for floor in lowest.values()) for record in ordered)
-    return tuple(ordered[:final]), tuple(ordered[final:])
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """See Results."""
+
+    records: tuple[Record, ...]
+    above: int
+    gone: int
 
 
-def interleave(pool: Sequence[Record]) -> tuple[Record, ...]:
-    """First of each hub, second of each hub...: hubs rank by measures that can't be compared."""
-    hubs = sorted({record.hub for record in pool})
-    rows = zip_longest(*([record for record in pool if record.hub == hub] for hub in hubs))
-    return tuple(record for record in chain.from_iterable(rows) if record is not None)
+def place(shown: Sequence[Record], listed: Sequence[Record], most: int, *, is_whole: bool) -> Placement:
+    """The records of `shown` in their places with what `listed` says of them now, then those after the last of them.
+
+    A record of `shown` that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then
+    all of `listed` lies above it.
+    """
+    place_of = {ref: number for number, record in enumerate(listed) for ref in refs(record)}
+    places: list[int | None] = []
+    for record in shown:
+        number = next((place_of[ref] for ref in refs(record) if ref in place_of), None)
+        # Two that turned out to be one LoRA: the first stays.
+        places.append(None if number in places else number)
+    gone = places.count(None)
+    end = len(listed) if gone and not is_whole else max((n + 1 for n in places if n is not None), default=0)
+    kept = tuple(record if n is None else listed[n] for record, n in zip(shown, places, strict=True))
+    return Placement(
+        records=(*kept, *listed[end : end + max(0, most - len(shown))]),
+        above=end - (len(places) - gone),
+        gone=gone,
+    )
 
 
-def lowest_values(pool: Sequence[Record], sort: Sort, cursors: Mapping[HubName, str]) -> dict[HubName, tuple[int, str]]:
-    """The lowest value of `sort` read so far, for each hub with a next page."""
-    value = VALUES[sort]
-    return {
-        hub: min(value(record) for record in pool if record.hub == hub)
-        for hub in cursors
-        if any(record.hub == hub for record in pool)
-    }
-
-
-def next_hubs(now: Results) -> tuple[HubName, ...]:
-    """The hubs whose next page decides what comes next."""
-    if now.query.sort not in VALUES:
-        return tuple(now.cursors)
-    lowest = lowest_values((*now.records, *now.pending), now.query.sort, now.cursors)
-    highest = max(lowest.values(), default=None)
-    return tuple(hub for hub in now.cursors if hub not in lowest or lowest[hub] == highest)
-
-
-def with_counts(now: Results) -> Results:
-    """Each hub's number counts its cards; a plus means that there are more."""
-    open_ended = {*now.cursors, *(record.hub for record in now.pending)}
-    shown = [record.hub for record in now.records]
-    statuses = (with_hits(s, shown.count(s.hub), more=s.hub in open_ended) for s in now.statuses)
-    return replace(now, statuses=tuple(statuses))
-
-
-def with_bases(services: Services, now: Results) -> Results:
-    """With the base models seen so far for this query."""
-    found = services.catalog.search(replace(now.query, limit=1))
-    return replace(now, bases=found.facets.bases)
-
-
-def from_catalog(services: Services, now: Results) -> Results:
-    """The catalog's records when the hubs gave nothing; a note says so only if there are any."""
-    found = services.catalog.search(replace(now.query, limit=MOST_REMEMBERED))
-    every_hub_failed = all(status.state != "good" for status in now.statuses)
-    if found.records and every_hub_failed:
-        return replace(now, records=found.records, note=SEEN_BEFORE, cut=found.total > len(found.records))
-    return replace(now, note=NOTHING)
+def refs(record: Record) -> tuple[Ref, ...]:
+    """All names of the LoRA on a card."""
+    return (record.ref.lora,)

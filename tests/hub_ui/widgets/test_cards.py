@@ -92,6 +92,23 @@ def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
     assert html(waiting=3).count("card ghost") == 3
 
 
+def test_what_belongs_above_the_last_card_waits_behind_a_line() -> None:
+    assert 'data-act="relist" title="Put them in their places">12 more</button>' in html(record(), above=12, more=True)
+    assert html(record(), above=12, more=True).count("12 more") == 1
+
+
+def test_where_there_is_nothing_below_the_line_is_at_the_end_too() -> None:
+    assert html(record(), above=12).count("12 more") == 2
+
+
+def test_a_card_that_left_the_list_is_told_as_a_change() -> None:
+    assert "The list has changed</button>" in html(record(), gone=1)
+
+
+def test_the_line_has_its_room_before_there_is_one() -> None:
+    assert '<p class="news" role="status"></p>' in html(record())
+
+
 def test_a_card_names_the_base_its_file_is_for() -> None:
     of = record_with_header(record(base="SDXL 1.0"), FLUX)
     assert (card(of).base, card(of).rank) == ("FLUX.1", "r16")

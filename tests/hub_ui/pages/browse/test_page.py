@@ -83,7 +83,16 @@ def test_a_click_on_a_filter_changes_the_question() -> None:
 
 
 def test_a_click_on_the_searched_word_takes_it_away() -> None:
-    assert apply_filter(View().with_query(text="ink wash"), {"act": "remove", "facet": "text", "value": ""}) == View()
+    assert (
+        apply_filter(View().with_query(text="ink wash"), {"act": "remove", "facet": "text", "value": "ink wash"})
+        == View()
+    )
+
+
+def test_a_second_click_on_a_part_that_is_gone_changes_nothing() -> None:
+    view = View().with_query(kinds=("style",))
+    assert apply_filter(view, {"act": "remove", "facet": "kind", "value": "tool"}) == view
+    assert apply_filter(view, {"act": "remove", "facet": "kind", "value": "style"}) == View()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,220 @@
+"""The filters beside the list: what each choice would show, counted by the same search that the list comes from."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from connectors.query import Query, Range
+from connectors.query_ranges import RANKS, SIZES, Units, range_text
+from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw, within
+from connectors.registry import HUBS
+from hub_ui import format
+from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.widgets.render import Renderer
+
+NSFW_WORDS: Mapping[Nsfw, str] = {
+    "safe": "rated safe only",
+    "soft": "hide mature",
+    "mature": "mature, blurred",
+    "explicit": "everything, blurred",
+}
+USES: Mapping[str, str] = {
+    "sell_images": "selling images",
+    "run_as_service": "paid services",
+    "sell": "selling it",
+    "merge": "merging it",
+    "no_credit": "no credit",
+}
+# The highest rank and size of each step; the last step has no end.
+RANK_STEPS = (4, 8, 16, 32, 64, 128)
+SIZE_STEPS = tuple(size * 10**6 for size in (10, 50, 100, 200, 500))
+# How many choices a group shows, beside those that are on.
+MOST_BASES = 24
+MOST_FREQUENT = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """`count` as it is written; empty before it is known."""
+
+    value: str
+    label: str
+    count: str
+    on: bool
+    inner: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A step of a histogram, `height` in percent. A click asks for the range `value`, or for none if that is chosen."""
+
+    label: str
+    title: str
+    height: int
+    on: bool
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Either `choices` or `bars`. A `folded` one starts closed on a phone."""
+
+    facet: str
+    name: str
+    choices: tuple[Choice, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Numbers as they are written. Before the list is known there are none."""
+
+    facets: Facets | None
+
+    def choice(self, value: str, label: str, count: int, *, on: bool, inner: bool = False) -> Choice:
+        number = "" if self.facets is None else f"{count:,}"
+        return Choice(value=value, label=label, count=number, on=on, inner=inner)
+
+    def choices(
+        self, chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]
+    ) -> tuple[Choice, ...]:
+        """One for each of `labels`, in their order."""
+        found = (self.choice(value, label, counts.get(value, 0), on=value in chosen) for value, label in labels.items())
+        return tuple(found)
+
+    def frequent(self, chosen: Sequence[str], counts: Mapping[str, int]) -> tuple[Choice, ...]:
+        """The most frequent values, and those that are on."""
+        most = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_FREQUENT]
+        values = dict.fromkeys([*most, *chosen])
+        return self.choices(chosen, counts, {value: format.visible(value) for value in values})
+
+    def bases(self, chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
+        """Base models after their architecture, without repetition."""
+        for base in bases:
+            if base.count or base.id in chosen:
+                label = format.visible(base.label)
+                yield self.choice(base.id, label, base.count, on=base.id in chosen, inner=inner)
+            if len(base.children) > 1:
+                yield from self.bases(chosen, base.children, inner=True)
+
+
+def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) -> list[Group]:
+    """Without `facets`, the choices that are always there."""
+    counts, known = Counts(facets=facets), facets or Facets()
+    bases = enumerate(counts.bases(query.bases, known.bases))
+    hubs = {hub.name: hub.label for hub in HUBS.values()}
+    kinds = {kind: kind.capitalize() for kind in get_args(Kind)}
+    # Open ones are most of them; of the others, only those that there are.
+    access = {
+        value: format.ACCESS_FLAGS.get(value, value).capitalize()
+        for value in get_args(Access)
+        if value == "open" or known.access.get(value) or value in query.access
+    }
+    installed = counts.choice("yes", "In the library", known.installed, on=query.installed is True)
+    found = [
+        Group(facet="hubs", name="Hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
+        Group(facet="kinds", name="Kind", choices=counts.choices(query.kinds, known.kinds, kinds)),
+        Group(facet="bases", name="Base model", choices=tuple(b for n, b in bases if n < MOST_BASES or b.on)),
+        Group(facet="rank", name="Rank", bars=rank_bars(query.rank, known.ranks)),
+        Group(facet="size", name="File size", bars=size_bars(query.size, known.sizes)),
+        Group(facet="licenses", name="Licence permits", choices=counts.choices(query.licenses, known.permits, USES)),
+        Group(facet="access", name="Access", choices=counts.choices(query.access, known.access, access)),
+        Group(facet="installed", name="Library", choices=(installed,) if sees_library else ()),
+        Group(facet="creators", name="Creator", choices=counts.frequent(query.creators, known.creators), folded=True),
+        Group(facet="tags", name="Tag", choices=counts.frequent(query.tags, known.tags), folded=True),
+    ]
+    return [group for group in found if group.choices or group.bars]
+
+
+def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]:
+    steps = [*spans(RANK_STEPS)]
+    counts = [sum(count for rank, count in ranks.items() if rank in span) for span in steps]
+    labels = [*map(str, RANK_STEPS), "more"]
+    titles = [f"rank {span.least} to {span.most}" for span in steps[:-1]] + [f"rank above {RANK_STEPS[-1]}"]
+    return bars(chosen, steps, counts, labels, titles, RANKS)
+
+
+def size_bars(chosen: Range | None, sizes: Mapping[int, int]) -> tuple[Bar, ...]:
+    steps = [*spans(SIZE_STEPS)]
+    counts = [sum(count for size, count in sizes.items() if size in span) for span in steps]
+    labels = [format.size(size).removesuffix(" MB") for size in SIZE_STEPS] + ["more"]
+    titles = [f"up to {format.size(size)}" for size in SIZE_STEPS] + [f"over {format.size(SIZE_STEPS[-1])}"]
+    return bars(chosen, steps, counts, labels, titles, SIZES)
+
+
+def spans(steps: Sequence[int]) -> Iterator[Range]:
+    """From the end of one step to the end of the next; the first begins and the last ends with nothing."""
+    yield Range(most=steps[0])
+    for before, most in itertools.pairwise(steps):
+        yield Range(least=before + 1, most=most)
+    yield Range(least=steps[-1] + 1)
+
+
+def bars(
+    chosen: Range | None,
+    steps: Sequence[Range],
+    counts: Sequence[int],
+    labels: Sequence[str],
+    titles: Sequence[str],
+    units: Units,
+) -> tuple[Bar, ...]:
+    """No bars where all LoRAs are in the same step, unless a range is chosen."""
+    if chosen is None and sum(map(bool, counts)) < 2:
+        return ()
+    highest = max(1, *counts)
+    return tuple(
+        Bar(
+            label=label,
+            title=f"{title}: {format.plural(count, 'LoRA')}",
+            height=round(100 * count / highest),
+            on=chosen is not None and overlap(chosen, step),
+            value=range_text(range_after_click(chosen, step), units),
+        )
+        for step, count, label, title in zip(steps, counts, labels, titles, strict=True)
+    )
+
+
+def overlap(one: Range, other: Range) -> bool:
+    return max(one.least or 0, other.least or 0) <= min(_end(one), _end(other))
+
+
+def _end(span: Range) -> float:
+    return math.inf if span.most is None else span.most
+
+
+def range_after_click(chosen: Range | None, step: Range) -> Range:
+    """A step outside the chosen range widens it, and one inside is all that is left of it."""
+    if chosen is None or overlap(chosen, step):
+        return step
+    return Range(
+        least=None if None in (chosen.least, step.least) else min(chosen.least or 0, step.least or 0),
+        most=None if None in (chosen.most, step.most) else max(chosen.most or 0, step.most or 0),
+    )
+
+
+def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
+    """What each level of mature images is called, with how many LoRAs it lists."""
+    found: dict[str, str] = {}
+    listed = 0
+    for level in NSFW_LEVELS:
+        listed += (levels or {}).get(level, 0)
+        found[level] = NSFW_WORDS[level] + (f" ({listed:,})" if levels else "")
+    return found
+
+
+def facets_html(render: Renderer, query: Query, facets: Facets | None, *, sees_library: bool = True) -> str:
+    """`facets` is None before the list is known."""
+    shown = groups(query, facets, sees_library=sees_library)
+    return render(
+        "facets",
+        groups=shown,
+        levels=level_words(facets.levels if facets else None),
+        level=query.nsfw,
+        chosen=sum(choice.on for group in shown for choice in group.choices)
+        + (query.rank is not None)
+        + (query.size is not None),
+        blurs=not within(query.nsfw, "soft"),
+    )

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.query import Query, Range
+from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.widgets import facets
+from hub_ui.widgets.facets import Bar, Group
+from hub_ui.widgets.render import Renderer
+
+DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
+OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)
+KNOWN = Facets(
+    hubs={"civitai": 1200, "huggingface": 3},
+    bases=(
+        BaseCount(id="flux1", label="FLUX.1", count=9, children=(DEV, OTHER)),
+        BaseCount(id="sdxl", label="SDXL", count=0),
+    ),
+    kinds={"style": 5},
+    ranks={4: 2, 8: 3, 16: 8, 320: 1},
+    permits={"sell": 4},
+    access={"open": 8, "gated": 1},
+    levels={"safe": 2, "soft": 5, "mature": 3},
+    creators={f"creator {number}": 20 - number for number in range(12)},
+    installed=2,
+)
+
+
+def group(name: str, query: Query | None = None, known: Facets | None = KNOWN, **options: Any) -> Group | None:
+    return next((g for g in facets.groups(query or Query(), known, **options) if g.facet == name), None)
+
+
+def counts(name: str, query: Query | None = None, known: Facets | None = KNOWN) -> dict[str, str]:
+    found = group(name, query, known)
+    assert found is not None
+    return {choice.value: choice.count for choice in found.choices}
+
+
+def bars(name: str, query: Query | None = None) -> list[Bar]:
+    found = group(name, query)
+    assert found is not None
+    return [*found.bars]
+
+
+def test_each_choice_tells_what_it_would_show() -> None:
+    assert counts("hubs") == {"civitai": "1,200", "huggingface": "3", "replicate": "0"}
+    assert counts("kinds")["style"] == "5"
+    assert counts("licenses")["sell"] == "4"
+    assert counts("installed") == {"yes": "2"}
+
+
+def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
+    assert counts("hubs", known=None) == {"civitai": "", "huggingface": "", "replicate": ""}
+    assert group("rank", known=None) is None
+
+
+def test_base_models_stand_under_their_architecture_and_those_of_none_only_when_chosen() -> None:
+    assert counts("bases") == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2"}
+    assert counts("bases", Query(bases=("sdxl",)))["sdxl"] == "0"
+
+
+def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_on() -> None:
+    shown = counts("creators", Query(creators=("creator 11", "nobody")))
+    assert [*shown] == [*(f"creator {number}" for number in range(8)), "creator 11", "nobody"]
+    assert shown["nobody"] == "0"
+
+
+def test_ways_of_access_that_nothing_has_are_no_choice() -> None:
+    assert counts("access") == {"open": "8", "gated": "1"}
+
+
+def test_a_visitor_of_a_shared_page_does_not_hear_what_is_installed() -> None:
+    assert group("installed", sees_library=False) is None
+
+
+def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
+    assert [(bar.label, bar.height, bar.value) for bar in bars("rank")] == [
+        ("4", 25, "<=4"),
+        ("8", 38, "5..8"),
+        ("16", 100, "9..16"),
+        ("32", 0, "17..32"),
+        ("64", 0, "33..64"),
+        ("128", 0, "65..128"),
+        ("more", 12, ">=129"),
+    ]
+    assert bars("rank")[2].title == "rank 9 to 16: 8 LoRAs"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "clicked", "value"),
+    [
+        (Range(least=9, most=16), "32", "9..32"),
+        (Range(least=9, most=16), "16", "9..16"),
+        (Range(least=9, most=64), "32", "17..32"),
+        (Range(least=9, most=16), "more", ">=9"),
+        (Range(most=8), "16", "<=16"),
+    ],
+)
+def test_a_bar_outside_the_range_widens_it_and_one_inside_is_all_that_is_left(
+    chosen: Range, clicked: str, value: str
+) -> None:
+    assert next(bar.value for bar in bars("rank", Query(rank=chosen)) if bar.label == clicked) == value
+
+
+def test_the_bars_of_a_chosen_range_are_on() -> None:
+    assert [bar.label for bar in bars("rank", Query(rank=Range(least=9, most=64))) if bar.on] == ["16", "32", "64"]
+
+
+def test_what_all_have_in_common_is_no_histogram() -> None:
+    assert group("rank", known=Facets(ranks={16: 40})) is None
+
+
+def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
+    assert facets.level_words(KNOWN.levels) == {
+        "safe": "rated safe only (2)",
+        "soft": "hide mature (7)",
+        "mature": "mature, blurred (10)",
+        "explicit": "everything, blurred (10)",
+    }
+
+
+def test_the_number_on_the_phones_button_counts_what_is_chosen() -> None:
+    query = Query(kinds=("style",), creators=("nobody",), rank=Range(least=8))
+    assert '<span class="badge">3</span>' in facets.facets_html(Renderer(), query, KNOWN)
+
+
+def test_names_of_hubs_are_text() -> None:
+    page = facets.facets_html(Renderer(), Query(), Facets(tags={"<b>\u202ex": 2}))
+    assert 'data-value="&lt;b&gt;\u202ex"' in page
+    assert "<span>&lt;b&gt;x</span>" in page
