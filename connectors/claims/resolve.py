@@ -28,9 +28,12 @@ def best(claims: Iterable[Claim], field: str) -> Any:
 
 def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
     """The claim that `best` takes its value from."""
-    stated = (claim for claim in claims if claim.field == field and claim.value not in (None, "", ()))
+    stated = [claim for claim in claims if claim.field == field and claim.value not in (None, "", ())]
+    # Nearly always, and each LoRA that is added or shown asks for a dozen fields.
+    if len(stated) < 2:
+        return stated[0] if stated else None
     order = _AUTHOR_TRUST if field in _OF_THE_AUTHOR else TRUST
-    return min(stated, key=lambda claim: order.index(claim.source), default=None)
+    return min(stated, key=lambda claim: order.index(claim.source))
 
 
 # Fields whose values exclude each other; two lists of trigger words do not. "what" is claimed by the header of a file
@@ -51,7 +54,10 @@ _FILE_VERBS = {"rank": "has rank", "base_model": "says"}
 def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
     """Fields where a claim from another source contradicts the believed one."""
     claims = tuple(claims)
-    return tuple(field for field in EXCLUSIVE if _is_in_conflict(claims, field))
+    named = [claim.field for claim in claims]
+    # It takes two to contradict, except where the file is no LoRA at all.
+    several = (field for field in EXCLUSIVE if named.count(field) > (field != "what"))
+    return tuple(field for field in several if _is_in_conflict(claims, field))
 
 
 def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
@@ -76,7 +82,7 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
     Not hints (tags, examples), nor a source that also says the believed value: a card may list two bases.
     """
     of_field = [claim for claim in claims if claim.field == field]
-    top = best_claim(of_field, field)
+    top = best_claim(of_field, field) if len(of_field) > 1 else None
     if top is None:
         return ()
     agreeing = {claim.source for claim in of_field if claim.value == top.value}
@@ -142,11 +148,13 @@ def with_header(lora: Lora, ref: Ref, facts: LoraFacts) -> Lora:
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Leaves out base models on another architecture than the header proves."""
-    proof = best((claim for claim in claims if claim.source == "header"), "architecture")
+    proof = best([claim for claim in claims if claim.source == "header"], "architecture")
+    if proof is None:
+        return claims
 
     def fits(claim: Claim) -> bool:
         known = base_models.by_id(str(claim.value)) if claim.field == "base_model" else None
-        return proof is None or known is None or known.architecture in (None, proof)
+        return known is None or known.architecture in (None, proof)
 
     return tuple(filter(fits, claims))
 
@@ -199,13 +207,14 @@ def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     place = ("weight_high", low.source, low.where) if low else None
     high = next((c.value for c in claims if (c.field, c.source, c.where) == place), None)
     is_range = low and isinstance(low.value, float) and isinstance(high, float)
+    contradicted = conflicts(claims)
     return {
         **fields,
         "trigger_words": fields["trigger_words"] or (),
         "weight_range": (low.value, high) if low and is_range else None,
         "claims": claims,
-        "conflicts": conflicts(claims),
-        "conflict_sentences": sentences(claims, hub),
+        "conflicts": contradicted,
+        "conflict_sentences": sentences(claims, hub) if contradicted else (),
     }
 
 

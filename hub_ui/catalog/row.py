@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import get_args
 
 from connectors.claims import base_models
@@ -46,7 +47,9 @@ def words(text: str) -> list[str]:
     else:
         decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
         folded = unicodedata.normalize("NFC", _ACCENT.sub("", decomposed))
-    return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]
+    found = _WORD.findall(folded)
+    is_long = max(map(len, found), default=0) > LONGEST_WORD
+    return [word[:LONGEST_WORD] for word in found] if is_long else found
 
 
 def terms(text: str) -> Terms | None:
@@ -65,14 +68,18 @@ def terms(text: str) -> Terms | None:
 
 def searchable(*texts: str) -> str:
     """Words as the catalog keeps them: each between spaces."""
-    return f" {' '.join(word for text in texts for word in words(text))} "
+    together = "\n".join(texts)
+    return f" {' '.join(words(together))} "
 
 
 def searchable_names(*texts: str) -> str:
     """The same with the parts of joined-up names ("PixelArtXL") at the end."""
-    names = [word for text in texts for word in _WORD.findall(text) if word.isascii() and _JOINED.search(word)]
+    together = "\n".join(texts)
+    if _JOINED.search(together) is None:
+        return searchable(together)
+    names = [word for word in _WORD.findall(together) if word.isascii() and _JOINED.search(word)]
     parts = [part.lower() for name in names for part in _PART.findall(name[:LONGEST_WORD]) if len(part) > 1]
-    return searchable(*texts, *parts)
+    return searchable(together, *parts)
 
 
 def phrase(of: tuple[str, ...], *, open_end: bool = False) -> str:
@@ -92,7 +99,8 @@ def fold_name(name: str) -> str:
 
 def storable(text: str) -> str:
     """SQLite holds UTF-8 and its functions stop at NUL: lone surrogates are escaped and NULs dropped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "")
+    plain = text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return plain.replace("\x00", "")
 
 
 # Between several values in one column, and between an architecture and its base model. No folded name holds either.
@@ -155,6 +163,15 @@ class Base:
     def names(self) -> list[str]:
         return [name for name in (self.base_model, self.architecture, self.raw) if name]
 
+    def labels(self) -> list[str]:
+        """Its names, and how they are shown."""
+        labels = []
+        if self.architecture:
+            labels += [self.architecture, base_models.architecture_label(self.architecture)]
+        if self.base_model:
+            labels += [self.base_model, base_models.label(self.base_model)]
+        return [*labels, self.raw] if self.raw else labels
+
     def filter_keys(self) -> list[str]:
         base_model = [f"={fold_name(self.base_model)}"] if self.base_model else []
         return [*map(fold_name, self.names()), *base_model]
@@ -165,9 +182,15 @@ class Base:
         return f"{top}{UNDER}{fold_name(self.base_model or '')}" if top else ""
 
 
+@lru_cache(maxsize=1_000)
+def _texts_of(base: Base) -> tuple[list[str], str, list[str]]:
+    """Keys, group and labels. Most LoRAs are for one of a few base models."""
+    return base.filter_keys(), base.group(), base.labels()
+
+
 def row_of(lora: Lora) -> Row:
     record = flatten(lora)
-    bases = tuple(dict.fromkeys(base for base, _, _ in bases_of(lora)))
+    bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
     newest = _seconds(record.updated_at)
     triggers = _trigger_words(lora)
@@ -181,14 +204,14 @@ def row_of(lora: Lora) -> Row:
         size=_whole_number(record.file.size if record.file else None),
         license=_text(record.license),
         permits=_permits(record),
-        keys=_unique(key for base in bases for key in base.filter_keys()),
-        groups=_unique(base.group() for base in bases),
+        keys=_unique(key for keys, _, _ in bases for key in keys),
+        groups=_unique(group for _, group, _ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
         tags=_unique(map(fold_name, lora.tags[:_MOST_NAMES])),
         triggers=_unique(map(fold_name, triggers)),
         whole=" ".join(words(title)),
         title=searchable_names(title),
-        words=searchable_names(*_names(lora, triggers, bases)),
+        words=searchable_names(*_names(lora, triggers, (label for _, _, labels in bases for label in labels))),
         tag_words=searchable_names(*_short(lora.tags)),
         about=searchable(without_markup(lora.description[:_MAX_TEXT])),
         downloads=_sort_number(lora.downloads),
@@ -261,15 +284,8 @@ def _trigger_words(lora: Lora) -> list[str]:
     return _short(found)
 
 
-def _names(lora: Lora, triggers: Iterable[str], bases: tuple[Base, ...]) -> list[str]:
-    """Everything short that a person may remember a LoRA by, and how its base models are called."""
-    labels = []
-    for base in bases:
-        if base.architecture:
-            labels += [base.architecture, base_models.architecture_label(base.architecture)]
-        if base.base_model:
-            labels += [base.base_model, base_models.label(base.base_model)]
-        labels += [base.raw] if base.raw else []
+def _names(lora: Lora, triggers: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """Everything short that a person may remember a LoRA by, and how its base models are labelled."""
     files = [file for version in lora.versions for file in version.files]
     names = [lora.creator or "", lora.ref.id, *triggers, *labels]
     return _short([*names, *(version.name for version in lora.versions), *(file.name for file in files)])
