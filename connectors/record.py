@@ -56,12 +56,16 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightFile:
-    """`size` in bytes, `sha256` in lower-case hex; both None where the hub doesn't say."""
+    """`size` in bytes, `sha256` in lower-case hex; None where the hub doesn't say.
+
+    `autov3` are the first 12 digits of the SHA-256 of the tensors alone: files that differ in metadata share it.
+    """
 
     ref: Ref
     name: str
     size: int | None = None
     sha256: str | None = None
+    autov3: str | None = None
     format: FileFormat = "safetensors"
     primary: bool = False
     claims: tuple[Claim, ...] = ()
@@ -147,6 +151,7 @@ class Record:
 
     `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
+    `homes` are the same LoRA on other hubs.
     """
 
     ref: Ref
@@ -175,6 +180,7 @@ class Record:
     conflict_sentences: tuple[str, ...] = ()
     weight: float | None
     weight_range: tuple[float, float] | None = None
+    homes: tuple[Ref, ...] = ()
 
     @property
     def weight_text(self) -> str:
@@ -194,6 +200,7 @@ class Record:
             "conflicts": list(self.conflicts),
             "conflict_sentences": list(self.conflict_sentences),
             "weight_range": list(self.weight_range) if self.weight_range else None,
+            "homes": [str(home) for home in self.homes],
         }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from connectors.errors import HubUiError
@@ -18,7 +19,8 @@ _SECONDS_BETWEEN_TRIES = 0.02
 _MAX_CHECK_BYTES = 100_000_000
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 
-Migration = Callable[[sqlite3.Connection], None]
+# Of any connection that has sqlite3's `execute` and `executemany`.
+Migration = Callable[[Any], None]
 
 
 def open_database(
@@ -38,7 +40,8 @@ def open_database(
         connection = connect(path)
         with ExitStack() as undo:
             undo.callback(connection.close)
-            _migrate(connection, label, migrations)
+            with transaction(connection):
+                run_migrations(connection, label, migrations)
             for table, columns in tables.items():
                 connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchall()
             if path.stat().st_size <= _MAX_CHECK_BYTES:
@@ -112,19 +115,16 @@ def timestamp(at: datetime | None = None) -> str:
     return (at or datetime.now(UTC)).isoformat(timespec="seconds")
 
 
-def _migrate(connection: sqlite3.Connection, label: str, migrations: Sequence[Migration]) -> None:
-    """Each migration runs once, in order, in the transaction that also records it."""
-    with transaction(connection):
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID"
-        )
-        done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
-        if unknown := done - {step.__name__ for step in migrations}:
-            raise HubUiError(f"The {label} was written by a newer hub-ui ({min(unknown)}). Update hub-ui to read it.")
-        for step in migrations:
-            if step.__name__ not in done:
-                step(connection)
-                connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, timestamp()))
+def run_migrations(connection: Any, label: str, migrations: Sequence[Migration]) -> None:
+    """Each migration runs once, in order, in the transaction that also records it, which is the caller's."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID")
+    done = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    if unknown := done - {step.__name__ for step in migrations}:
+        raise HubUiError(f"The {label} was written by a newer hub-ui ({min(unknown)}). Update hub-ui to read it.")
+    for step in migrations:
+        if step.__name__ not in done:
+            step(connection)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, timestamp()))
 
 
 def _move_aside(path: Path) -> Path:

@@ -10,7 +10,20 @@ from typing import Any
 from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
 from connectors.claims.availability import lora_availability, version_availability
 from connectors.claims.trigger_words import card_claims
-from connectors.http.json_fields import Table, address, count, number, sha256, table, tables, text, texts, when, whole
+from connectors.http.json_fields import (
+    Table,
+    address,
+    autov3,
+    count,
+    number,
+    sha256,
+    table,
+    tables,
+    text,
+    texts,
+    when,
+    whole,
+)
 from connectors.record import Claim, Example, FileFormat, Lora, Version, WeightFile
 from connectors.ref import Ref
 
@@ -145,11 +158,13 @@ def _file(version: Ref, file: Table) -> WeightFile:
     name = re.split(r"[\\/]", text(file.get("overrideName"), 300) or text(file.get("name"), 300) or unnamed)[-1]
     name = name or unnamed
     kilobytes = number(file.get("sizeKB"))
+    hashes = table(file.get("hashes"))
     return WeightFile(
         ref=version.at(version.version, str(file_id) if file_id is not None else None),
         name=name,
         size=round(kilobytes * 1024) if kilobytes and 0 < kilobytes < 2**40 else None,
-        sha256=sha256(table(file.get("hashes")).get("SHA256")),
+        sha256=sha256(hashes.get("SHA256")),
+        autov3=autov3(hashes.get("AutoV3")),
         format=_format(table(file.get("metadata")).get("format"), name),
         primary=file.get("primary") is True,
     )

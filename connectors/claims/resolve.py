@@ -141,7 +141,8 @@ def with_header(lora: Lora, ref: Ref, facts: LoraFacts) -> Lora:
         return lora
     if file is None:
         return lora
-    read = replace(file, claims=_header_first(file.claims, facts))
+    # A hub hashes the bytes; a script's hash may have been copied from another file.
+    read = replace(file, claims=_header_first(file.claims, facts), autov3=file.autov3 or facts.autov3)
     changed = replace(version, files=tuple(read if one is file else one for one in version.files))
     return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
 

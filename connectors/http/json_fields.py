@@ -19,6 +19,9 @@ _HARMLESS = 1_000_000
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_AUTOV3 = re.compile(r"(?:0x)?([0-9a-fA-F]{12})(?:[0-9a-fA-F]{52})?")
+# The SHA-256 of nothing: what stands where a file could not be read.
+_NOTHING = "e3b0c44298fc"
 
 
 def overfull(raw: bytes) -> bool:
@@ -89,6 +92,13 @@ def when(value: object) -> str | None:
 def sha256(value: object) -> str | None:
     found = text(value, 80)
     return found.lower() if found and _SHA256.fullmatch(found) else None
+
+
+def autov3(value: object) -> str | None:
+    """The first 12 digits of the SHA-256 of a file's tensors, of a text with all of its digits or with those alone."""
+    match = _AUTOV3.fullmatch(text(value, 80) or "")
+    found = match[1].lower() if match else None
+    return None if found == _NOTHING else found
 
 
 def address(value: object) -> str | None:

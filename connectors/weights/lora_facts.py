@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.http.json_fields import text
+from connectors.http.json_fields import autov3, text
 from connectors.record import Claim, Value
 from connectors.weights import training_metadata
 from connectors.weights.algorithm import refine_algorithm, strength_of
@@ -29,6 +29,7 @@ class LoraFacts:
 
     `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
     `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
+    `autov3` is what the training script found (see WeightFile).
     """
 
     what: What
@@ -48,6 +49,7 @@ class LoraFacts:
     tags: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     warnings: tuple[str, ...] = ()
+    autov3: str | None = None
 
     @property
     def is_lora(self) -> bool:
@@ -113,6 +115,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
         tags=_printable(training_metadata.tags(metadata)),
         claims=_claims(values),
         warnings=(*_warnings(structure, header, architecture), *strength.warnings),
+        autov3=autov3(metadata.get("sshs_model_hash")),
     )
 
 

@@ -2,28 +2,39 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from connectors.claims import base_models
-from connectors.errors import HubUiError, NotFound
+from connectors.claims.resolve import flatten
+from connectors.errors import NotFound
 from connectors.filter import limit_nsfw
 from connectors.query import Query
-from connectors.record import Lora, Nsfw, WeightFile, within
+from connectors.record import Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import Ref
 from hub_ui.catalog import search
-from hub_ui.catalog.codec import decode, encode
+from hub_ui.catalog.changes import change, pieces, read, rewrite
+from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
-from hub_ui.catalog.merge import merge
 from hub_ui.catalog.row import UNDER, record_for_bases
 from hub_ui.catalog.search import BaseCount, Counts, Facets, SearchResult, plan
-from hub_ui.catalog.store import Store
+from hub_ui.catalog.store import Home, Store, StoreStats
+from hub_ui.catalog.writing import Key, key, twin
 
 _LOG = logging.getLogger(__name__)
+# LoRAs in one transaction: others wait for it, and all of it is in memory.
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogStats(StoreStats):
+    """`index` says whether the search index has it all."""
+
+    index: Literal["current", "behind", "none"]
 
 
 class Catalog:
@@ -35,9 +46,12 @@ class Catalog:
         self._index = index
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened."""
-        return cls(Store(path), Index(path.with_suffix(".index")))
+    def open(cls, path: Path, database: str = "") -> Self:
+        """The file, or the PostgreSQL `database` by its address; the index stands beside the path either way.
+
+        Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened.
+        """
+        return cls(Store(database or path), Index(path.with_suffix(".index")))
 
     def __enter__(self) -> Self:
         return self
@@ -50,27 +64,35 @@ class Catalog:
     def close(self) -> None:
         self._store.close()
 
-    def add(self, loras: Iterable[Lora], *, at: datetime | None = None) -> int:
-        """Returns how many were new or said something new. What was known stays where they say less (see merge)."""
-        given = tuple(loras)
-        changed = 0
-        if given:
+    def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
+        """Returns how many were new or said something new. What was known stays where they say less (see merge).
+
+        `found_by` is the text that a hub found them by: it finds them here too, last, where they don't say it.
+        Many are written in several transactions, so that other processes can write in between.
+        """
+        changed, found_pieces = 0, pieces(found_by)
+        for batch in _batches(loras):
             with self._store.writing() as writing:
-                for lora in given:
-                    stored = writing.document(lora.ref)
-                    known = _decode(stored)
-                    document = encode(merged := merge(known, lora) if known else lora)
-                    if document == stored:
-                        writing.update_seen(lora.ref, at)
-                    else:
-                        writing.put(merged, document, at)
-                        changed += 1
+                stored = writing.stored(lora.ref for lora in batch.values())
+                found = {place: change(lora, stored.get(place), found_pieces) for place, lora in batch.items()}
+                changes = [one for one in found.values() if one is not None]
+                writing.put(changes, at)
+                writing.update_seen([stored[place].id for place, one in found.items() if one is None], at)
+                changed += len(changes)
         return changed
 
     def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
         """Listed `loras`, once added, with all that is known of them up to `ceiling`: a list says less than a page."""
-        documents = ((lora, self._store.document(lora.ref)) for lora in loras)
-        return limit_nsfw((decode(document) if document else lora for lora, document in documents), ceiling)
+        listed = tuple(loras)
+        stored = self._store.stored(lora.ref for lora in listed)
+        known = (stored.get(key(lora.ref)) for lora in listed)
+        return limit_nsfw(
+            (decode(one.document) if one else lora for lora, one in zip(listed, known, strict=True)), ceiling
+        )
+
+    def _known(self, ref: Ref) -> Lora | None:
+        document = self._store.document(ref)
+        return read(document) if document is not None else None
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
@@ -92,16 +114,47 @@ class Catalog:
 
     def mark_removed(self, ref: Ref) -> None:
         """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
+        known = self._known(ref)
+        if known is None:
+            return
         with self._store.writing() as writing:
-            lora = _decode(writing.document(ref))
-            if lora is None:
-                return
+            [stored] = writing.stored([known.ref]).values()
+            lora = read(stored.document) or known
             if ref.version is None:
                 lora = replace(lora, access="removed")
             else:
                 versions = (replace(v, access="removed") if v.ref.version == ref.version else v for v in lora.versions)
                 lora = replace(lora, versions=tuple(versions))
-            writing.put(lora, encode(lora))
+            writing.put([rewrite(lora, stored)])
+
+    def homes(self, ref: Ref) -> tuple[Ref, ...]:
+        """The other LoRAs on the same card as this one (see homes.py)."""
+        return tuple(home for home in self._store.homes(ref) if home != ref.lora)
+
+    def also_on(self, ref: Ref) -> tuple[Record, ...]:
+        """LoRAs with the same creator and title on other hubs, with other bytes."""
+        known = self._known(ref)
+        number = twin(known) if known else None
+        if known is None or number is None:
+            return ()
+        found = filter(None, map(read, self._store.twins(number, known.ref)))
+        return tuple(flatten(lora) for lora in found if lora.hub != known.hub)
+
+    def state(self, key: str) -> str | None:
+        """A text that was put under this name, such as where a crawl goes on."""
+        return self._store.state(key)
+
+    def put_state(self, key: str, value: str) -> None:
+        with self._store.writing() as writing:
+            writing.put_state(key, value)
+
+    def stats(self) -> CatalogStats:
+        stats = self._store.stats()
+        indexed = self._index.change(self._store) if self._index else None
+        return CatalogStats(
+            index="none" if indexed is None else "current" if indexed == stats.change else "behind",
+            **{name: getattr(stats, name) for name in StoreStats.__dataclass_fields__},
+        )
 
     def remember_facts(self, sha256: str, facts_json: str) -> None:
         with self._store.writing() as writing:
@@ -124,16 +177,13 @@ class Catalog:
         if hits is None:
             phrases = search.phrases(wanted)
             hits = search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
-        documents = self._store.documents(hits.ids)
-        loras = filter(None, (_decode(documents.get(row_id)) for row_id in hits.ids))
-        records = (record_for_bases(lora, query.bases) for lora in loras)
+        cards = self._store.cards(hits.ids)
+        homes = [cards[number] for number in hits.ids if number in cards]
         counts = hits.counts
         return SearchResult(
-            records=tuple(
-                replace(record, images=tuple(image for image in record.images if within(image.nsfw, query.nsfw)))
-                for record in records
-            ),
+            records=tuple(filter(None, (_record(some, query) for some in homes))),
             total=hits.total,
+            seen=min((max(home.seen for home in some) for some in homes), default=None),
             facets=Facets(
                 hubs=_most_first(counts.hubs),
                 bases=_bases(counts, self._store.spellings),
@@ -150,13 +200,31 @@ def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
     return (sha256, by_ref) if sha256 else (by_ref,)
 
 
-def _decode(document: str | None) -> Lora | None:
-    """None for an entry that can't be read. It is replaced when its LoRA is added again."""
-    try:
-        return None if document is None else decode(document)
-    except HubUiError as error:
-        _LOG.warning("%s", error.message)
+def _batches(loras: Iterable[Lora]) -> Iterator[dict[Key, Lora]]:
+    """By what names them in the table. One that comes again begins a new batch."""
+    batch: dict[Key, Lora] = {}
+    for lora in loras:
+        place = key(lora.ref)
+        if place in batch or len(batch) == _BATCH:
+            yield batch
+            batch = {}
+        batch[place] = lora
+    if batch:
+        yield batch
+
+
+def _record(homes: Sequence[Home], query: Query) -> Record | None:
+    """A card as the first of its homes shows it, on one of the hubs that are asked for."""
+    loras = [lora for home in homes if (lora := read(home.document)) is not None]
+    shown = next((lora for lora in loras if not query.hubs or lora.hub in query.hubs), None)
+    if shown is None:
         return None
+    record = record_for_bases(shown, query.bases)
+    return replace(
+        record,
+        images=tuple(image for image in record.images if within(image.nsfw, query.nsfw)),
+        homes=tuple(lora.ref for lora in loras if lora is not shown),
+    )
 
 
 def _not_found(ref: Ref) -> NotFound:

@@ -88,6 +88,11 @@ class Index:
                         shutil.rmtree(self._folder / self._tried, ignore_errors=True)
         raise IndexBroken(reason)
 
+    def change(self, store: Store) -> int | None:
+        """Up to which change it has everything; None where there is none yet."""
+        current = self._read_current(store)
+        return current.change if current else None
+
     def _searcher(self, store: Store) -> tantivy.Searcher:
         """Brings the index up to date if there is something new, one thread at a time."""
         with self._lock:
@@ -151,14 +156,20 @@ class Index:
         return index
 
     def _write(
-        self, writer: tantivy.IndexWriter, rows: Iterable[tuple[int, int, Row]], current: _Current, *, replace: bool
+        self,
+        writer: tantivy.IndexWriter,
+        rows: Iterable[tuple[int, int, Row | None]],
+        current: _Current,
+        *,
+        replace: bool,
     ) -> None:
         change = current.change
         for row_id, latest, row in rows:
             change = latest
             if replace:
                 writer.delete_documents_by_term("id", str(row_id))
-            writer.add_document(_document(row_id, row))
+            if row is not None:
+                writer.add_document(_document(row_id, row))
         writer.commit()
         # Before the writer lets go of its lock, so that two processes' numbers can't cross.
         new = self._pointer.with_name(f"{uuid4().hex[:12]}.tmp")

@@ -41,6 +41,7 @@ def _version(old: Version, new: Version) -> Version:
             new,
             size=old.size if new.size is None else new.size,
             sha256=new.sha256 or old.sha256,
+            autov3=new.autov3 or old.autov3,
             primary=new.primary or old.primary,
             claims=_claims(old.claims, new.claims),
         )

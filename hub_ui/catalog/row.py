@@ -183,18 +183,23 @@ class Base:
 
 
 @lru_cache(maxsize=1_000)
-def _texts_of(base: Base) -> tuple[list[str], str, list[str]]:
-    """Keys, group and labels. Most LoRAs are for one of a few base models."""
-    return base.filter_keys(), base.group(), base.labels()
+def _texts_of(base: Base) -> tuple[list[str], str, list[str], dict[str, str]]:
+    """Keys, group, labels, spellings. Most LoRAs are for one of a few base models."""
+    return base.filter_keys(), base.group(), base.labels(), {fold_name(name): storable(name) for name in base.names()}
 
 
 def row_of(lora: Lora) -> Row:
+    return row_and_spellings(lora)[0]
+
+
+def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
+    """Spellings are folded name -> as written: what a hub calls a base model that nobody has listed is its label."""
     record = flatten(lora)
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
     newest = _seconds(record.updated_at)
     triggers = _trigger_words(lora)
-    return Row(
+    row = Row(
         refs=(row_ref(lora.hub, lora.ref.id),),
         hubs=(lora.hub,),
         kind=_text(record.kind),
@@ -204,14 +209,14 @@ def row_of(lora: Lora) -> Row:
         size=_whole_number(record.file.size if record.file else None),
         license=_text(record.license),
         permits=_permits(record),
-        keys=_unique(key for keys, _, _ in bases for key in keys),
-        groups=_unique(group for _, group, _ in bases),
+        keys=_unique(key for keys, *_ in bases for key in keys),
+        groups=_unique(group for _, group, *_ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
         tags=_unique(map(fold_name, lora.tags[:_MOST_NAMES])),
         triggers=_unique(map(fold_name, triggers)),
         whole=" ".join(words(title)),
         title=searchable_names(title),
-        words=searchable_names(*_names(lora, triggers, (label for _, _, labels in bases for label in labels))),
+        words=searchable_names(*_names(lora, triggers, (label for _, _, labels, _ in bases for label in labels))),
         tag_words=searchable_names(*_short(lora.tags)),
         about=searchable(without_markup(lora.description[:_MAX_TEXT])),
         downloads=_sort_number(lora.downloads),
@@ -219,6 +224,7 @@ def row_of(lora: Lora) -> Row:
         newest=_sort_number(newest),
         merit=merit(lora.hub, lora.downloads, lora.likes, newest),
     )
+    return row, {folded: name for *_, names in bases for folded, name in names.items()}
 
 
 def row_ref(hub: str, id: str) -> str:
@@ -255,11 +261,6 @@ def filter_keys(bases: tuple[str, ...]) -> tuple[str, ...]:
         if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
             keys.append(f"={found.id}")
     return _unique(keys)
-
-
-def spellings(lora: Lora) -> dict[str, str]:
-    """Folded name -> as written, for base models nobody has listed: their label is what a hub calls them."""
-    return {fold_name(name): storable(name) for base, _, _ in bases_of(lora) for name in base.names()}
 
 
 def _base(claims: tuple[Claim, ...]) -> Base:

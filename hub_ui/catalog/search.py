@@ -49,11 +49,15 @@ class Facets:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResult:
-    """One page of records; `total` counts all pages."""
+    """One page of records; `total` counts all pages.
+
+    `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
+    """
 
     records: tuple[Record, ...]
     total: int
     facets: Facets
+    seen: str | None = None
 
 
 Facet = Literal["hub", "kind", "key"]

@@ -1,43 +1,38 @@
-"""The SQLite file of the catalog. No other module of the catalog has SQL.
+"""The tables of the catalog and how they are read. No other module but writing.py and dialects.py has SQL.
 
-WAL lets other threads and processes read while one writes. Every change of a LoRA gets the next number of `change`, so
-that the index can ask for what came after the last number it knows.
+Every change of a LoRA gets the next number of `change`, so that the index can ask for what came after the last number
+it knows. Pages are read by that number or by id, each with its own statement: no long one keeps others from tidying.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 from uuid import uuid4
 
 from connectors.errors import HubUiError
-from connectors.record import Lora
 from connectors.ref import Ref
+from hub_ui.catalog import schema
+from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.codec import decode
-from hub_ui.catalog.row import SEPARATOR, Row, row_of, spellings, storable
+from hub_ui.catalog.dialects import Connection, dialect
+from hub_ui.catalog.homes import lead_order
+from hub_ui.catalog.row import Row, row_of, storable
+from hub_ui.catalog.schema import ROW, row_from, row_values
 from hub_ui.catalog.search import PLACES
-from hub_ui.database import connect, errors_as_messages, open_database, placeholders, timestamp, transaction
+from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, stored, twin
+from hub_ui.database import Migration, placeholders
 
-_LABEL = "catalog"
-_COLUMNS = tuple(field.name for field in fields(Row))
-_TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
-_TABLES = {
-    "loras": ("id", "hub", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS),
-    "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256"),
-    "spellings": ("folded", "name"),
-    "facts": ("sha256", "facts", "at"),
-}
-# SQLite takes at least this many values in one statement.
-_MOST_VALUES = 900
+_PAGE = 1_000
+# Beyond every id: after the last of a change.
+_LAST_ID = 2**62
 
 
-def _m001_initial(connection: sqlite3.Connection) -> None:
+def _m001_initial(connection: Connection) -> None:
     connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID")
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', 0)", (uuid4().hex,))
     connection.execute(
@@ -64,52 +59,85 @@ def _m001_initial(connection: sqlite3.Connection) -> None:
     )
 
 
-def _m002_search_values(connection: sqlite3.Connection) -> None:
-    """Everything that a query filters by, taken from the documents. These stand last: long ones slow down a scan."""
-    connection.execute(
-        """CREATE TABLE new_loras (
-            id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
-            first_seen TEXT NOT NULL, seen TEXT NOT NULL,
-            refs TEXT NOT NULL, hubs TEXT NOT NULL, kind TEXT, access TEXT NOT NULL, nsfw INTEGER NOT NULL,
-            rank INTEGER, size INTEGER, license TEXT, permits TEXT NOT NULL, keys TEXT NOT NULL, groups TEXT NOT NULL,
-            creators TEXT NOT NULL, tags TEXT NOT NULL, triggers TEXT NOT NULL,
-            whole TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL, tag_words TEXT NOT NULL,
-            about TEXT NOT NULL, found TEXT NOT NULL,
-            downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL, merit INTEGER NOT NULL,
-            document TEXT NOT NULL, UNIQUE (hub, hub_id))"""
-    )
+def _m002_search_values(connection: Connection) -> None:
+    """Everything that a query filters by, taken from the documents, and which LoRAs are one card."""
+    connection.execute(schema.LORAS.format(name="new_loras"))
     sql = "SELECT id, hub, hub_id, change, first_seen, seen, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
+    columns = ("id", "hub", "hub_id", "change", "first_seen", "seen", "document", "lead", "twin", *ROW)
+    insert = f"INSERT INTO new_loras ({', '.join(columns)}) VALUES {placeholders(columns)}"
     last = -1
     while old := connection.execute(sql, (last,)).fetchall():
         last = old[-1][0]
         for *kept, document in old:
             # One that can't be read can't be found again either: it returns when its hub lists it.
             with suppress(HubUiError):
-                values = (*kept, document, *_values(row_of(decode(document))))
-                columns = ("id", "hub", "hub_id", "change", "first_seen", "seen", "document", *_COLUMNS)
-                connection.execute(
-                    f"INSERT INTO new_loras ({', '.join(columns)}) VALUES {placeholders(columns)}", values
-                )
+                lora = decode(document)
+                connection.execute(insert, (*kept, document, kept[0], twin(lora), *row_values(row_of(lora))))
     connection.execute("DROP TABLE loras")
     connection.execute("ALTER TABLE new_loras RENAME TO loras")
-    connection.execute("CREATE INDEX loras_change ON loras (change)")
+    connection.execute("ALTER TABLE files ADD COLUMN autov3 TEXT")
+    connection.execute("DROP INDEX files_sha256")
+    for statement in (*schema.LORA_INDEXES, *schema.HASH_INDEXES):
+        connection.execute(statement)
+    shared = "SELECT sha256 FROM files WHERE sha256 IS NOT NULL GROUP BY sha256 HAVING min(hub) != max(hub)"
+    ids = connection.execute(f"SELECT DISTINCT lora FROM files WHERE sha256 IN ({shared})").fetchall()
+    Writing(connection).join([number for (number,) in ids])
 
 
-# Only ever append.
-MIGRATIONS = [_m001_initial, _m002_search_values]
+def _m001_shared(connection: Connection) -> None:
+    """All that the migrations of SQLite come to."""
+    tables = (schema.LORAS.format(name="loras"), schema.FILES, schema.META, schema.SPELLINGS, schema.FACTS)
+    for statement in (*tables, *schema.LORA_INDEXES, *schema.HASH_INDEXES, schema.VERSION_INDEX):
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
+
+
+# Only ever append, to both.
+MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values]
+POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Home:
+    """A LoRA as it is stored, and when its hub last listed it."""
+
+    document: str
+    seen: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreStats:
+    """What is in a catalog, counted. `oldest` and `newest` are times at which a hub listed a LoRA, None for none."""
+
+    loras: Mapping[str, int]
+    versions: int
+    files: int
+    shared_cards: int
+    removed: int
+    oldest: str | None
+    newest: str | None
+    bytes: int
+    change: int
 
 
 class Store:
-    """One open file. Any thread may call any method; readers don't wait for the writer."""
+    """One open catalog. Any thread may call any method; readers don't wait for the writer."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created."""
-        self._path = path
+    def __init__(self, database: Path | str) -> None:
+        """`database` is the path of a file or the address of a PostgreSQL database. Raises HubUiError without it.
+
+        A damaged file is moved aside and an empty one created.
+        """
+        self._dialect = dialect(database)
         self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Connection] = []
         self._closed = False
-        self._writer = open_database(path, _LABEL, MIGRATIONS, _TABLES, _catalog_id)
+        self._writer = self._open()
         self.catalog_id = _catalog_id(self._writer)
+
+    def _open(self) -> Connection:
+        migrations = {"sqlite": MIGRATIONS, "postgres": POSTGRES_MIGRATIONS}
+        return self._dialect.open(migrations, schema.COLUMNS, _catalog_id)
 
     def close(self) -> None:
         with self._lock:
@@ -121,25 +149,28 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction: all of it or nothing."""
-        with self._lock, errors_as_messages(self._path, _LABEL):
+        with self._lock, self._dialect.messages():
             self._check_open()
-            with transaction(self._writer):
+            if not self._dialect.is_open(self._writer):
+                self._writer = self._dialect.connect()
+            with self._dialect.transaction(self._writer):
                 yield Writing(self._writer)
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with errors_as_messages(self._path, _LABEL):
+    def _reading(self) -> Iterator[Connection]:
+        with self._dialect.messages():
             self._check_open()
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = connect(self._path)
+                connection = self._dialect.connect()
             try:
                 yield connection
             finally:
-                self._idle.append(connection)
-                if self._closed:
+                if self._closed or not self._dialect.is_open(connection):
                     connection.close()
+                else:
+                    self._idle.append(connection)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -148,38 +179,74 @@ class Store:
     def change(self) -> int:
         """The number of the latest change."""
         with self._reading() as connection:
-            return int(_change(connection))
+            return latest_change(connection)
 
     def document(self, ref: Ref) -> str | None:
+        """By hub and id; by version where only that is known, as in CivitAI's download links."""
+        sql, values = "SELECT document FROM loras WHERE hub = ? AND hub_id = ?", key(ref)
+        if not ref.id:
+            sql = "SELECT document FROM loras WHERE id IN (SELECT lora FROM files WHERE hub = ? AND version = ?)"
+            values = (ref.hub, storable(ref.version or ""))
         with self._reading() as connection:
-            return _document(connection, ref)
+            found = connection.execute(sql, values).fetchone()
+        return found[0] if found else None
 
-    def documents(self, ids: Sequence[int]) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def stored(self, refs: Iterable[Ref]) -> dict[Key, Stored]:
+        """What there is of these LoRAs."""
         with self._reading() as connection:
-            for start in range(0, len(ids), _MOST_VALUES):
-                some = ids[start : start + _MOST_VALUES]
-                found.update(
-                    connection.execute(f"SELECT id, document FROM loras WHERE id IN {placeholders(some)}", some)
-                )
-        return found
+            return stored(connection, refs)
 
-    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row]]:
-        """(id, change, row) of everything changed after the change `after`."""
-        sql = f"SELECT id, change, {', '.join(_COLUMNS)} FROM loras WHERE change > ? ORDER BY change, id"
+    def homes(self, ref: Ref) -> list[Ref]:
+        """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
+        sql = """SELECT lead != id, access, hub, hub_id FROM loras WHERE lead IN
+                 (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?)"""
         with self._reading() as connection:
-            for row_id, change, *values in connection.execute(sql, (after,)):
-                yield row_id, change, _row(values)
+            found = connection.execute(sql, key(ref)).fetchall()
+        return [Ref(hub=hub, id=hub_id) for _, _, hub, hub_id in sorted(found, key=_home_order)]
+
+    def cards(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
+        """The homes of the cards that these LoRAs lead, the lead first."""
+        found: dict[int, list[Any]] = {}
+        columns = "SELECT lead, id != lead, access, hub, hub_id, document, seen FROM loras WHERE"
+        with self._reading() as connection:
+            for where in ("lead = id AND id IN", "lead != id AND lead IN"):
+                for lead, *home in each(connection, f"{columns} {where}", ids):
+                    found.setdefault(lead, []).append(home)
+        return {
+            lead: tuple(Home(document=document, seen=seen) for *_, document, seen in sorted(homes, key=_home_order))
+            for lead, homes in found.items()
+        }
+
+    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
+        """(id, change, row) of everything changed after the change `after`; None for what is on another's card."""
+        sql = f"""SELECT id, change, lead = id, {", ".join(ROW)} FROM loras
+                  WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
+        last = (after, _LAST_ID)
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(sql, last).fetchall()
+            for number, change, leads, *values in found:
+                last = (change, number)
+                yield number, change, row_from(values) if leads else None
+            if len(found) < _PAGE:
+                return
 
     def rows_with(self, phrases: Iterable[str]) -> Iterator[tuple[int, Row]]:
-        """Rows whose searchable texts hold all the phrases (see text.phrase): a scan of the table."""
+        """Cards whose searchable texts hold all the phrases (see row.phrase): a scan of the table."""
         wanted = list(phrases)
-        anywhere = " OR ".join(f"instr({name}, ?)" for name in PLACES[-1].fields)
-        holds = " AND ".join([f"({anywhere})"] * len(wanted)) or "1"
-        sql = f"SELECT id, {', '.join(_COLUMNS)} FROM loras WHERE {holds}"
-        with self._reading() as connection:
-            for row_id, *values in connection.execute(sql, [phrase for phrase in wanted for _ in PLACES[-1].fields]):
-                yield row_id, _row(values)
+        anywhere = " OR ".join(f"instr({name}, ?) > 0" for name in PLACES[-1].fields)
+        holds = "".join([f" AND ({anywhere})"] * len(wanted))
+        sql = f"""SELECT id, {", ".join(ROW)} FROM loras
+                  WHERE lead = id AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
+        values = [phrase for phrase in wanted for _ in PLACES[-1].fields]
+        last = 0
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(sql, (last, *values)).fetchall()
+            for last, *columns in found:
+                yield last, row_from(columns)
+            if len(found) < _PAGE:
+                return
 
     def refs_of(self, sha256: str) -> tuple[Ref, ...]:
         sql = """SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
@@ -188,111 +255,55 @@ class Store:
             found = connection.execute(sql, (storable(sha256),)).fetchall()
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
-    def spellings(self, folded: Sequence[str]) -> Mapping[str, str]:
-        some = folded[:_MOST_VALUES]
+    def twins(self, number: int, ref: Ref) -> list[str]:
+        """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
+        sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN
+                 (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?) ORDER BY hub, hub_id"""
         with self._reading() as connection:
-            return dict(
-                connection.execute(f"SELECT folded, name FROM spellings WHERE folded IN {placeholders(some)}", some)
-            )
+            return [document for (document,) in connection.execute(sql, (number, *key(ref)))]
+
+    def spellings(self, folded: Sequence[str]) -> Mapping[str, str]:
+        with self._reading() as connection:
+            return dict(each(connection, "SELECT folded, name FROM spellings WHERE folded IN", folded))
 
     def facts(self, sha256: str) -> str | None:
+        return self._value("SELECT facts FROM facts WHERE sha256 = ?", sha256)
+
+    def state(self, key: str) -> str | None:
+        return self._value("SELECT value FROM meta WHERE name = ?", f"{STATE}{key}")
+
+    def _value(self, sql: str, key: str) -> str | None:
         with self._reading() as connection:
-            found = connection.execute("SELECT facts FROM facts WHERE sha256 = ?", (storable(sha256),)).fetchone()
+            found = connection.execute(sql, (storable(key),)).fetchone()
         return found[0] if found else None
 
+    def stats(self) -> StoreStats:
+        with self._reading() as connection:
 
-class Writing:
-    """What can be done in a transaction of `Store.writing`."""
+            def one(sql: str) -> Any:
+                [(value,)] = connection.execute(sql).fetchall()
+                return value
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._change = 0
-
-    def document(self, ref: Ref) -> str | None:
-        return _document(self._connection, ref)
-
-    def update_seen(self, ref: Ref, at: datetime | None) -> None:
-        """Nothing new about it, but its hub still lists it."""
-        sql = "UPDATE loras SET seen = ? WHERE hub = ? AND hub_id = ?"
-        self._connection.execute(sql, (timestamp(at), ref.hub, storable(ref.id)))
-
-    def put(self, lora: Lora, document: str, at: datetime | None = None) -> None:
-        """`document` is the LoRA as text (see codec.py); its searchable values are taken from the LoRA."""
-        if not self._change:
-            # One number for all of a transaction, taken when something really changes.
-            self._connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'change'")
-            self._change = _change(self._connection)
-        columns = ("hub", "hub_id", "document", "change", "first_seen", "seen", *_COLUMNS)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "first_seen")
-        [(lora_id,)] = self._connection.execute(
-            f"""INSERT INTO loras ({", ".join(columns)}) VALUES {placeholders(columns)}
-                ON CONFLICT (hub, hub_id) DO UPDATE SET {updates} RETURNING id""",
-            (
-                lora.hub,
-                storable(lora.ref.id),
-                document,
-                self._change,
-                timestamp(at),
-                timestamp(at),
-                *_values(row_of(lora)),
-            ),
-        ).fetchall()
-        self._connection.executemany("INSERT OR IGNORE INTO spellings VALUES (?, ?)", spellings(lora).items())
-        self._connection.execute("DELETE FROM files WHERE lora = ?", (lora_id,))
-        self._connection.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(lora_id, place, lora.hub, *values) for place, values in enumerate(_file_rows(lora))],
-        )
-
-    def put_facts(self, sha256: str, facts: str) -> None:
-        values = (storable(sha256), storable(facts), timestamp())
-        self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", values)
+            hubs = connection.execute("SELECT hub, count(*) FROM loras GROUP BY hub ORDER BY hub").fetchall()
+            return StoreStats(
+                loras=dict(hubs),
+                versions=one("SELECT count(*) FROM (SELECT DISTINCT lora, version FROM files) AS versions"),
+                files=one("SELECT count(*) FROM files WHERE name IS NOT NULL"),
+                shared_cards=one("SELECT count(DISTINCT lead) FROM loras WHERE lead != id"),
+                removed=one("SELECT count(*) FROM loras WHERE access = 'removed'"),
+                oldest=one("SELECT min(seen) FROM loras"),
+                newest=one("SELECT max(seen) FROM loras"),
+                bytes=self._dialect.size(connection),
+                change=latest_change(connection),
+            )
 
 
-def _catalog_id(connection: sqlite3.Connection) -> str:
+def _catalog_id(connection: Connection) -> str:
     """Raises ValueError for a catalog without one."""
-    [(catalog_id,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'")
+    [(catalog_id,)] = connection.execute("SELECT value FROM meta WHERE name = 'catalog'").fetchall()
     return str(catalog_id)
 
 
-def _change(connection: sqlite3.Connection) -> int:
-    [(change,)] = connection.execute("SELECT value FROM meta WHERE name = 'change'")
-    return int(change)
-
-
-def _document(connection: sqlite3.Connection, ref: Ref) -> str | None:
-    """By hub and id; by version where only that is known, as in CivitAI's download links."""
-    sql, key = "SELECT document FROM loras WHERE hub = ? AND hub_id = ?", (ref.hub, storable(ref.id))
-    if not ref.id:
-        sql = "SELECT document FROM loras WHERE id IN (SELECT lora FROM files WHERE hub = ? AND version = ?)"
-        key = (ref.hub, storable(ref.version or ""))
-    found = connection.execute(sql, key).fetchone()
-    return found[0] if found else None
-
-
-def _file_rows(lora: Lora) -> Iterator[tuple[Any, ...]]:
-    """A version without files still has a row: it is what a ref of the version finds the LoRA by."""
-
-    def text(value: str | None) -> str | None:
-        return storable(value) if value else None
-
-    for version in lora.versions:
-        if not version.files:
-            yield text(version.ref.version), None, None, None, None
-        for file in version.files:
-            size = min(file.size, 2**63 - 1) if file.size is not None else None
-            sha256 = file.sha256.lower() if file.sha256 else None
-            yield text(file.ref.version), text(file.ref.file), storable(file.name), size, text(sha256)
-
-
-def _values(row: Row) -> Iterator[Any]:
-    """Its columns."""
-    values = (getattr(row, name) for name in _COLUMNS)
-    return (SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values)
-
-
-def _row(values: Sequence[Any]) -> Row:
-    columns = dict(zip(_COLUMNS, values, strict=True))
-    for name in _TUPLES:
-        columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
-    return Row(**columns)
+def _home_order(home: Sequence[Any]) -> tuple[Any, ...]:
+    """Of columns that begin with whether it is not the lead, its access, hub and id."""
+    return home[0], *lead_order(*home[1:4])

@@ -13,7 +13,7 @@ from tests.connectors.building import of_civitai
 KEYS = [
     *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
     *("rank", "alpha", "algorithm", "file", "license", "nsfw", "downloads", "likes", "updated_at", "images", "access"),
-    *("claims", "conflicts", "conflict_sentences", "weight", "weight_range"),
+    *("claims", "conflicts", "conflict_sentences", "weight", "weight_range", "homes"),
 ]
 REF = Ref.parse("civitai:1@2")
 

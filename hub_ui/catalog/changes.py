@@ -1,0 +1,89 @@
+"""What a hub's answer changes in the catalog: the LoRA as merged, and the words that it was found by."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from connectors.errors import HubUiError
+from connectors.record import Lora
+from hub_ui.catalog.codec import decode, encode
+from hub_ui.catalog.merge import merge
+from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
+from hub_ui.catalog.search import PLACES
+
+_LOG = logging.getLogger(__name__)
+_MOST_FOUND = 50
+# Between what was found by different words: in no word, so nothing stands side by side across it.
+_BETWEEN = " | "
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A LoRA as it is in the catalog. `found` is what the hubs' own search found it by (see Row)."""
+
+    id: int
+    document: str
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A LoRA to be written: its `document` is it as text (see codec.py), `names` are spellings of its base models.
+
+    `stored` is what is there of it already, and `known` the same as a LoRA, None where it can't be read.
+    """
+
+    lora: Lora
+    document: str
+    row: Row
+    names: dict[str, str]
+    stored: Stored | None = None
+    known: Lora | None = None
+
+
+def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = ()) -> Change | None:
+    """None if this says nothing new. `found_by` are pieces of a search's text (see `pieces`)."""
+    document = encode(lora)
+    if stored is None:
+        return _change(lora, document, None, None, found_by)
+    if document != stored.document and (known := read(stored.document)) is not None:
+        lora = merge(known, lora)
+        document = encode(lora)
+    else:
+        known = lora if document == stored.document else None
+    if document == stored.document and not found_by:
+        return None
+    found = _change(lora, document, stored, known, found_by)
+    return None if document == stored.document and found.row.found == stored.found else found
+
+
+def rewrite(lora: Lora, stored: Stored) -> Change:
+    """Replaces what is stored, whatever it says."""
+    return _change(lora, encode(lora), stored, read(stored.document), ())
+
+
+def _change(lora: Lora, document: str, stored: Stored | None, known: Lora | None, found_by: Sequence[str]) -> Change:
+    row, names = row_and_spellings(lora)
+    before = [f" {piece} " for piece in stored.found.strip().split(_BETWEEN)] if stored and stored.found else []
+    if before or found_by:
+        texts = [getattr(row, name) for name in PLACES[-1].fields]
+        # In alphabetical order, so that it does not matter which search came first.
+        missing = sorted({piece for piece in (*before, *found_by) if not any(piece in text for text in texts)})
+        words = _BETWEEN.join(piece.strip() for piece in missing[:_MOST_FOUND])
+        row = replace(row, found=f" {words} " if words else "")
+    return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)
+
+
+def pieces(text: str) -> tuple[str, ...]:
+    """What a LoRA's texts must hold to be found by this text."""
+    wanted = terms(text)
+    return tuple(phrase(words) for words in wanted.phrases) if wanted else ()
+
+
+def read(document: str) -> Lora | None:
+    """None for an entry that can't be read. It is replaced when its LoRA is added again."""
+    try:
+        return decode(document)
+    except HubUiError as error:
+        _LOG.warning("%s", error.message)
+        return None

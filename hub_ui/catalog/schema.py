@@ -1,0 +1,81 @@
+"""The tables of the catalog, as SQLite and PostgreSQL both read them (see dialects.py)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any, get_origin
+
+from connectors.record import Lora
+from hub_ui.catalog.row import SEPARATOR, Row, storable
+
+ROW = tuple(field.name for field in fields(Row))
+_TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
+
+# `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
+# `twin` is a number that LoRAs with the same creator and title share. What is long stands last: it slows down a scan.
+LORAS = """CREATE TABLE {name} (
+    id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
+    first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
+    refs TEXT NOT NULL, hubs TEXT NOT NULL, kind TEXT, access TEXT NOT NULL, nsfw INTEGER NOT NULL,
+    rank INTEGER, size INTEGER, license TEXT, permits TEXT NOT NULL, keys TEXT NOT NULL, groups TEXT NOT NULL,
+    creators TEXT NOT NULL, tags TEXT NOT NULL, triggers TEXT NOT NULL,
+    whole TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL, tag_words TEXT NOT NULL,
+    about TEXT NOT NULL, found TEXT NOT NULL,
+    downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL, merit INTEGER NOT NULL,
+    document TEXT NOT NULL, UNIQUE (hub, hub_id))"""
+LORA_INDEXES = (
+    "CREATE INDEX loras_change ON loras (change, id)",
+    "CREATE INDEX loras_seen ON loras (seen)",
+    "CREATE INDEX loras_home ON loras (lead) WHERE lead != id",
+    "CREATE INDEX loras_twin ON loras (twin) WHERE twin IS NOT NULL",
+    "CREATE INDEX loras_removed ON loras (id) WHERE access = 'removed'",
+)
+FILES = """CREATE TABLE files (
+    lora INTEGER NOT NULL, place INTEGER NOT NULL, hub TEXT NOT NULL, version TEXT, file TEXT,
+    name TEXT, size INTEGER, sha256 TEXT, autov3 TEXT, PRIMARY KEY (lora, place)) WITHOUT ROWID"""
+HASH_INDEXES = (
+    "CREATE INDEX files_sha256 ON files (sha256, hub) WHERE sha256 IS NOT NULL",
+    "CREATE INDEX files_autov3 ON files (autov3, hub) WHERE autov3 IS NOT NULL",
+)
+VERSION_INDEX = "CREATE INDEX files_version ON files (hub, version)"
+META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+SPELLINGS = "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID"
+FACTS = "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID"
+
+# What a file that is a catalog has.
+COLUMNS = {
+    "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *ROW),
+    "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256", "autov3"),
+    "spellings": ("folded", "name"),
+    "facts": ("sha256", "facts", "at"),
+}
+
+
+def row_values(row: Row) -> Iterator[Any]:
+    """Its columns, in the order of ROW."""
+    values = (getattr(row, name) for name in ROW)
+    return (SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values)
+
+
+def row_from(values: Sequence[Any]) -> Row:
+    columns = dict(zip(ROW, values, strict=True))
+    for name in _TUPLES:
+        columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
+    return Row(**columns)
+
+
+def file_values(lora: Lora) -> list[tuple[Any, ...]]:
+    """A version without files still has a row: it is what a ref of the version finds the LoRA by."""
+
+    def text(value: str | None) -> str | None:
+        return storable(value) if value else None
+
+    found: list[tuple[Any, ...]] = []
+    for version in lora.versions:
+        if not version.files:
+            found.append((lora.hub, text(version.ref.version), None, None, None, None, None))
+        for file in version.files:
+            size = max(-(2**63), min(file.size, 2**63 - 1)) if file.size is not None else None
+            hashes = (text(file.sha256 and file.sha256.lower()), text(file.autov3 and file.autov3.lower()))
+            place = (text(file.ref.version), text(file.ref.file), storable(file.name))
+            found.append((lora.hub, *place, size, *hashes))
+    return found
