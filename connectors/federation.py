@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from connectors.connector import Connector
 from connectors.errors import HubTimeout, HubUiError
-from connectors.query import Page, Query, Sort
+from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
 
@@ -21,12 +21,6 @@ TIMEOUT_SECONDS = 20.0
 MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
-# One order over all hubs where values can be compared; hubs' own relevance can't. Unknown values come last.
-_SORT_KEYS: Mapping[Sort, Callable[[Lora], int | str]] = {
-    "downloads": lambda lora: lora.downloads or 0,
-    "likes": lambda lora: lora.likes or 0,
-    "newest": lambda lora: lora.updated_at or "",
-}
 
 
 class HubQueues:
@@ -72,10 +66,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """The LoRAs up to the query's limit, those of the hubs interleaved, and the errors of hubs that failed."""
+    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed."""
 
-    loras: tuple[Lora, ...]
-    failures: tuple[HubUiError, ...]
+    loras: tuple[Lora, ...] = ()
+    failures: tuple[HubUiError, ...] = ()
 
 
 def search(
@@ -182,9 +176,5 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
                 barren[hub] = 0 if len(known) > before else barren.get(hub, 0) + 1
                 if page.cursor and len(known) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
-    # First of each hub, second of each hub...: no hub pushes another off the first screen.
-    rows = itertools.zip_longest(*(loras.values() for _, loras in sorted(found.items())))
-    loras = [lora for row in rows for lora in row if lora is not None]
-    if query.sort in _SORT_KEYS:
-        loras.sort(key=_SORT_KEYS[query.sort], reverse=True)
-    return SearchResults(loras=tuple(loras[: query.limit]), failures=tuple(failures))
+    loras = tuple(lora for _, known in sorted(found.items()) for lora in known.values())
+    return SearchResults(loras=loras, failures=tuple(failures))

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from connectors import federation
 from connectors.claims import base_models
-from connectors.claims.resolve import flatten, record_with_header
+from connectors.claims.resolve import record_with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
+from connectors.federation import SearchResults
 from connectors.query import Query
 from connectors.query_language import parse
 from connectors.record import Record
@@ -55,14 +56,11 @@ class Search(JsonOption):
 
     def run(self, terminal: Terminal) -> int:
         query = self.query
-        records: Sequence[Record]
-        failures: Sequence[HubUiError]
         with services.build(settings.from_environment(os.environ)) as built:
-            if self.offline:
-                records, failures = built.catalog.search(query).records, ()
-            else:
-                records, failures = search_hubs(built, query)
+            answer = SearchResults() if self.offline else ask_hubs(built, query)
+            records = find(built, query)
             unknown = _unknown_bases(built.catalog, query.bases)
+        failures = answer.failures
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")
         if unknown and not records and all(isinstance(failure, KeyRequired) for failure in failures):
@@ -81,19 +79,24 @@ class Search(JsonOption):
         if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
-        return exit_code(failures, hubs=hubs, found=bool(records))
+        return exit_code(failures, hubs=hubs, found=bool(answer.loras))
 
 
-def search_hubs(built: Services, query: Query) -> tuple[Sequence[Record], Sequence[HubUiError]]:
-    """Facts from file headers read earlier take precedence. The search itself reads no headers."""
+def ask_hubs(built: Services, query: Query) -> SearchResults:
+    """Adds what the hubs list for a query to the catalog."""
     answer = federation.collect(built.connectors, query)
-    built.catalog.add(answer.loras)
+    built.catalog.add(answer.loras, found_by=query.words)
+    return answer
+
+
+def find(built: Services, query: Query) -> Sequence[Record]:
+    """The catalog's answer. Facts from file headers read earlier take precedence; a search reads no headers."""
+    installed = () if query.installed is None else [entry.ref for entry in built.library.entries()]
     records = []
-    for lora in built.catalog.complete(answer.loras, query.nsfw):
-        record = flatten(lora)
+    for record in built.catalog.search(query, installed=installed).records:
         facts = built.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
-    return records, answer.failures
+    return records
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:

@@ -223,13 +223,13 @@ class View:
         """The same view with another query, on the list of results."""
         return replace(self, page="browse", open="", query=replace(self.query, **changes))
 
-    def with_text(self, text: str) -> View:
+    def with_text(self, text: str, *, is_strict: bool = True) -> View:
         """The same view with what was typed into the search box; its filters are added to the chosen ones.
 
-        Raises BadQuery.
+        Raises BadQuery for what is wrong, which is left out where `is_strict` is False: it may still be typed.
         """
         chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
-        return replace(self, page="browse", open="", query=parse(text, Query(**chosen)))
+        return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
 
     def toggle_filter(self, attribute: str, value: str) -> View:
         """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""

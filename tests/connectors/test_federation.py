@@ -146,7 +146,7 @@ def test_after_six_empty_pages_a_hub_hands_over_where_it_is() -> None:
 def test_pages_are_followed_up_to_the_limit() -> None:
     hub = Told(name="civitai", pages=[10, 10, 10, 10])
     found = federation.collect(_hubs(hub), Query(limit=15))
-    assert (len(found.loras), hub.asked) == (15, [None, "1"])
+    assert (len(found.loras), hub.asked) == (20, [None, "1"])
 
 
 def test_a_lora_that_stands_on_two_pages_is_brought_once() -> None:
@@ -156,19 +156,10 @@ def test_a_lora_that_stands_on_two_pages_is_brought_once() -> None:
     assert (found.loras, len(hub.asked)) == (first, 9)
 
 
-def test_no_hub_pushes_another_off_the_first_screen() -> None:
-    hubs = _hubs(
-        Told(name="civitai", pages=[3]), Told(name="huggingface", pages=[1]), Told(name="replicate", pages=[2])
-    )
-    found = federation.collect(hubs, Query())
-    assert [lora.hub for lora in found.loras] == [
-        "civitai",
-        "huggingface",
-        "replicate",
-        "civitai",
-        "replicate",
-        "civitai",
-    ]
+def test_every_hub_brings_as_many_as_are_asked_for() -> None:
+    hubs = _hubs(Told(name="replicate", pages=[2]), Told(name="civitai", pages=[3, 3]))
+    found = federation.collect(hubs, Query(limit=3))
+    assert [lora.hub for lora in found.loras] == ["civitai", "civitai", "civitai", "replicate", "replicate"]
 
 
 def test_what_a_hub_brought_before_it_failed_is_kept() -> None:

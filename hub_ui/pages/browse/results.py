@@ -72,7 +72,7 @@ class Results:
 
 def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]:
     """What the catalog has, then the list anew after each hub's answer. An empty one first waits for the others."""
-    hubs = [c.name for c in services.connectors if not query.hubs or c.name in query.hubs]
+    hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     found = read_list(services, query, query.limit)
     if found.records or not hubs:

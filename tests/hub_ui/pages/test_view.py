@@ -69,6 +69,10 @@ def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
     assert (typed, typed.text) == (chosen, "ink")
 
 
+def test_a_filter_that_is_still_being_typed_can_be_left_out() -> None:
+    assert View().with_text("ink kind:sty", is_strict=False) == View().with_text("ink")
+
+
 def test_a_new_text_replaces_the_conditions_in_it_and_keeps_chosen_filters() -> None:
     view = View().toggle_filter("hubs", "civitai").with_text("ink rank:>=16 -x")
     assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
