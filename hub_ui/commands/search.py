@@ -85,15 +85,14 @@ class Search(JsonOption):
 def ask_hubs(built: Services, query: Query) -> SearchResults:
     """Adds what the hubs list for a query to the catalog."""
     answer = federation.collect(built.connectors, query)
-    built.catalog.add(answer.loras, found_by=query.words)
+    built.catalog.add(answer.loras)
     return answer
 
 
 def find(built: Services, query: Query) -> Sequence[Record]:
     """The catalog's answer. Facts from file headers read earlier take precedence; a search reads no headers."""
-    installed = () if query.installed is None else [entry.ref for entry in built.library.entries()]
     records = []
-    for record in built.catalog.search(query, installed=installed).records:
+    for record in built.catalog.search(query).records:
         facts = built.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     return records

@@ -1,29 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import connectors
 from connectors.errors import BadQuery, HubDown
-from connectors.query import Page, Query, Range
+from connectors.query import Query, Range
 from connectors.ref import Ref
 from hub_ui.commands.search import Search
-from hub_ui.library import lockfile
-from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
-
-DOWN = HubDown("It can't be reached.")
-
-
-class AnyWords(Hub):
-    """Finds its LoRAs by any words, as a hub does that searches comments or other languages."""
-
-    def search(self, query: Query, cursor: str | None = None) -> Page:
-        return Page(hub=self.name, loras=tuple(self.loras))
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *hubs: Hub) -> None:
@@ -41,11 +28,6 @@ def three(monkeypatch: pytest.MonkeyPatch) -> tuple[Hub, ...]:
     hubs = tuple(two_of(Hub(name=name), downloads=5) for name in ("civitai", "huggingface", "replicate"))
     use(monkeypatch, *hubs)
     return hubs
-
-
-def hubs_of(line: Line, text: str) -> list[str]:
-    _, answer = line("search", text)
-    return sorted(record["hub"] for record in answer["results"])
 
 
 def test_the_text_is_the_query_language() -> None:
@@ -80,28 +62,6 @@ def test_the_answer_is_the_catalogs_in_one_order(three: tuple[Hub, ...], line: L
 def test_with_every_hub_down_what_was_seen_before_is_printed(three: tuple[Hub, ...], line: Line) -> None:
     line("search", "Ink")
     for hub in three:
-        hub.error = DOWN
+        hub.error = HubDown("It can't be reached.", hub=hub.name)
     code, answer = line("search", "Ink")
     assert (code, len(answer["results"]), len(answer["failures"])) == (5, 6, 3)
-
-
-def test_conditions_that_no_hub_knows_are_the_catalogs(three: tuple[Hub, ...], line: Line) -> None:
-    three[0].loras[1] = replace(three[0].loras[1], creator="bob", tags=("anime",))
-    assert hubs_of(line, "wash -creator:bob -hub:replicate") == ["huggingface"]
-    assert hubs_of(line, "ink tag:anime trigger:any") == ["civitai"]
-    assert hubs_of(line, "ink size:<1mb -hub:civitai") == ["huggingface", "replicate"]
-
-
-def test_what_a_hub_finds_by_words_that_no_text_has_is_found(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, AnyWords(name="civitai", loras=[lora()]))
-    assert hubs_of(line, "aquarelle") == ["civitai"]
-    assert hubs_of(line, "gouache rank:>=8") == []
-
-
-def test_only_what_is_in_the_library_is_installed(three: tuple[Hub, ...], line: Line, home: Path) -> None:
-    ref = Ref.parse("civitai:1001@2001#3001")
-    entry = Entry(ref=ref, title="Ink lines", file="ink.safetensors", size=1, sha256="a" * 64, source="")
-    (home / "loras").mkdir(parents=True)
-    (home / "loras" / "loras.lock").write_text(lockfile.dumps([entry]))
-    assert hubs_of(line, "ink installed:yes") == ["civitai"]
-    assert hubs_of(line, "lines installed:no") == ["huggingface", "replicate"]
