@@ -85,7 +85,7 @@ class Search(JsonOption):
 def ask_hubs(built: Services, query: Query) -> SearchResults:
     """Adds what the hubs list for a query to the catalog."""
     answer = federation.collect(built.connectors, query)
-    built.catalog.add(answer.loras)
+    built.catalog.add(answer.loras, found_by=query.words)
     return answer
 
 

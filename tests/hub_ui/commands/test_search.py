@@ -6,11 +6,18 @@ import pytest
 
 import connectors
 from connectors.errors import BadQuery, HubDown
-from connectors.query import Query, Range
+from connectors.query import Page, Query, Range
 from connectors.ref import Ref
 from hub_ui.commands.search import Search
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
+
+
+class AnyWords(Hub):
+    """Finds its LoRAs by any words, as a hub does that searches comments or other languages."""
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        return Page(hub=self.name, loras=tuple(self.loras))
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *hubs: Hub) -> None:
@@ -28,6 +35,11 @@ def three(monkeypatch: pytest.MonkeyPatch) -> tuple[Hub, ...]:
     hubs = tuple(two_of(Hub(name=name), downloads=5) for name in ("civitai", "huggingface", "replicate"))
     use(monkeypatch, *hubs)
     return hubs
+
+
+def hubs_of(line: Line, text: str) -> list[str]:
+    _, answer = line("search", text)
+    return sorted(record["hub"] for record in answer["results"])
 
 
 def test_the_text_is_the_query_language() -> None:
@@ -65,3 +77,9 @@ def test_with_every_hub_down_what_was_seen_before_is_printed(three: tuple[Hub, .
         hub.error = HubDown("It can't be reached.", hub=hub.name)
     code, answer = line("search", "Ink")
     assert (code, len(answer["results"]), len(answer["failures"])) == (5, 6, 3)
+
+
+def test_what_a_hub_finds_by_words_that_no_text_has_is_found(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, AnyWords(name="civitai", loras=[lora()]))
+    assert hubs_of(line, "aquarelle") == ["civitai"]
+    assert hubs_of(line, "gouache kind:style") == []
