@@ -60,7 +60,7 @@ class Lookup:
     def _remember(self, answer: Answer, query: Query) -> Answer:
         if answer.page is None:
             return answer
-        self._catalog.add(answer.page.loras)
+        self._catalog.add(answer.page.loras, found_by=query.words)
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 

@@ -56,6 +56,14 @@ def test_search_remembers_what_it_hands_over(built: Services) -> None:
         assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
 
 
+def test_what_a_hub_finds_the_catalog_finds_by_the_same_text(built: Services) -> None:
+    # Part of "Ink lines", but not a word of it.
+    part = Query(text="nk lin")
+    assert built.catalog.search(part).total == 0
+    assert len(list(built.lookup.search(part))) == 2
+    assert built.catalog.search(part).total == 2
+
+
 def test_search_hands_over_a_failing_hub_beside_the_others(built: Services, hub: Hub) -> None:
     hub.error = DOWN
     answers = {answer.hub: answer for answer in built.lookup.search(Query(text="Ink"))}
