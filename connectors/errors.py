@@ -19,7 +19,8 @@
     ├── IntegrityError          7   bytes that are not what was promised
     │   ├── WrongHash
     │   ├── NotWeights              a web page, an error text or a pickle instead of safetensors
-    │   └── BadHeader               safetensors by its first bytes, but its header can't be trusted
+    │   ├── BadHeader               safetensors by its first bytes, but its header can't be trusted
+    │   └── BadSnapshot             no snapshot of a catalog, or not a whole one
     └── PreviewError            1   the image could not be made
         ├── DoesNotFit              LoRA and base have different architectures
         └── NoBase                  no base model for this architecture here
@@ -129,6 +130,10 @@ class NotWeights(IntegrityError):
 
 class BadHeader(IntegrityError):
     """A safetensors header that is cut off, too long, not JSON, or describes other bytes than the file has."""
+
+
+class BadSnapshot(IntegrityError):
+    """A file that is no snapshot of a catalog, or a damaged one."""
 
 
 class PreviewError(HubUiError):

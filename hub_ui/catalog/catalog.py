@@ -15,7 +15,7 @@ from connectors.errors import NotFound
 from connectors.filter import limit_nsfw
 from connectors.query import Query
 from connectors.record import Lora, Nsfw, Record, WeightFile, within
-from connectors.ref import Ref
+from connectors.ref import HubName, Ref
 from hub_ui.catalog import search
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
@@ -139,6 +139,18 @@ class Catalog:
             return ()
         found = filter(None, map(read, self._store.twins(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub)
+
+    def count_known(self, refs: Iterable[Ref]) -> int:
+        """How many of these LoRAs are in the catalog."""
+        return len(self._store.stored(refs))
+
+    def unlisted(self, hub: HubName, since: datetime, limit: int) -> tuple[Ref, ...]:
+        """LoRAs that their hub has not listed since then and that are not marked as removed, longest unseen first."""
+        return self._store.unlisted(hub, since, limit)
+
+    def documents(self) -> Iterator[str]:
+        """Every LoRA as JSON (see codec.py), by hub and id."""
+        return self._store.documents()
 
     def state(self, key: str) -> str | None:
         """A text that was put under this name, such as where a crawl goes on."""

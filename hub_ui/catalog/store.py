@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,7 @@ from hub_ui.catalog.row import Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
 from hub_ui.catalog.search import PLACES
 from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, stored, twin
-from hub_ui.database import Migration, placeholders
+from hub_ui.database import Migration, placeholders, timestamp
 
 _PAGE = 1_000
 # Beyond every id: after the last of a change.
@@ -247,6 +248,28 @@ class Store:
                 yield last, row_from(columns)
             if len(found) < _PAGE:
                 return
+
+    def documents(self) -> Iterator[str]:
+        """Of all LoRAs, by hub and id in the order of their bytes."""
+        sql = f"""SELECT hub, hub_id, document FROM loras
+                  WHERE (hub, hub_id) > (?, ?) ORDER BY hub, hub_id LIMIT {_PAGE}"""
+        last = ("", "")
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(sql, last).fetchall()
+            for *place, document in found:
+                last = (place[0], place[1])
+                yield document
+            if len(found) < _PAGE:
+                return
+
+    def unlisted(self, hub: str, since: datetime, limit: int) -> tuple[Ref, ...]:
+        """LoRAs that their hub has not listed since then, the longest unseen first."""
+        sql = """SELECT hub_id FROM loras WHERE hub = ? AND seen < ? AND access != 'removed'
+                 ORDER BY seen, hub_id LIMIT ?"""
+        with self._reading() as connection:
+            found = connection.execute(sql, (hub, timestamp(since), limit)).fetchall()
+        return tuple(Ref(hub=hub, id=hub_id) for (hub_id,) in found)
 
     def refs_of(self, sha256: str) -> tuple[Ref, ...]:
         sql = """SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora

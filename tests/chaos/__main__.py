@@ -1,7 +1,8 @@
-"""`python -m tests.chaos`: every fault of every hub, and then a queue of twenty downloads that is killed all the time.
+"""`python -m tests.chaos`: every fault of every hub, then a queue of twenty downloads, and a crawl of 50,000 LoRAs.
 
 A round is one queue in a fresh home: killed with SIGKILL at random moments, started again, and looked at each time,
 until all twenty files are there. What must not be ends the run with the seed and the round; `--round` plays it again.
+The crawl is killed twenty times.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from xml.etree import ElementTree
 
 from hub_ui.demo.hubs.faults import Faults
 from hub_ui.demo.hubs.server import running_hubs
+from tests.chaos.crawl import KilledCrawl, crawl_summary
 from tests.chaos.home import Broken, Home
 from tests.chaos.lives import MOMENTS, Round, Told, Worker
 from tests.chaos.wanted import SLOW_SECONDS, Wanted, slow, troubles, write_hubs
+from tests.generated_hubs import GeneratedHubs
 from tests.recording import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +42,10 @@ def main(arguments: list[str]) -> int:
     seed = asked.seed if asked.seed is not None else Random().randrange(10**6)
     numbers = range(asked.rounds) if asked.round is None else range(asked.round, asked.round + 1)
     good = asked.round is not None or matrix()
-    return 0 if rounds(seed, numbers) and good else 1
+    good = rounds(seed, numbers) and good
+    if asked.round is None:
+        good = killed_crawl(seed) and good
+    return 0 if good else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +98,22 @@ def rounds(seed: int, numbers: Sequence[int]) -> bool:
         print(f"Seed {seed}, after {len(told)} good rounds: {broken}", flush=True)
         return False
     print(summary(seed, told, playing.usual, time.monotonic() - begin), flush=True)
+    return True
+
+
+def killed_crawl(seed: int) -> bool:
+    """Once undisturbed and once with twenty kills."""
+    hubs = GeneratedHubs(civitai=25_000, huggingface=15_000, replicate=12_500)
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            undisturbed, killed = (
+                KilledCrawl(hubs=hubs, home=Path(name) / str(kills), random=Random(seed)).play(kills)
+                for kills in (0, 20)
+            )
+        except Broken as broken:
+            print(f"Crawl, seed {seed}: {broken}", flush=True)
+            return False
+    print("\n".join(crawl_summary(seed, killed, undisturbed)), flush=True)
     return True
 
 

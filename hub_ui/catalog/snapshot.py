@@ -1,0 +1,240 @@
+"""A catalog as one file: JSON lines, compressed by Zstandard. The first line says what it is, each other one is a LoRA.
+
+LoRAs stand in the order of hub and id, the keys of an object in alphabetical order, and nothing of the computer is in
+it: the same LoRAs are the same text, and compressed by the same version of `zstandard` the same bytes.
+"""
+
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import zstandard
+
+from connectors.errors import BadSnapshot, HubUiError, NotFound
+from connectors.record import Lora
+from connectors.ref import is_id
+from connectors.registry import HUBS
+from hub_ui.catalog.codec import decode
+
+FORMAT = "hub-ui catalog"
+VERSION = 1
+# Large enough for a transaction to pay, small enough for a person to see progress.
+BATCH = 5_000
+_LEVEL = 6
+_MAGIC = b"\x28\xb5\x2f\xfd"
+# A hub's answer about one LoRA is at most a part of 16 MB.
+_LONGEST_LINE = 64 * 1024 * 1024
+_COPY_BYTES = 1024 * 1024
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """`unreadable` entries of the catalog are not in the file."""
+
+    loras: int
+    bytes: int
+    unreadable: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """`changed` LoRAs were new or said something new. `foreign` ones are of hubs that this hub-ui doesn't know."""
+
+    loras: int
+    changed: int
+    foreign: int
+
+
+def export(documents: Iterable[str], path: Path, on_progress: Callable[[int], None] = lambda _done: None) -> Exported:
+    """Writes all of the file or nothing. `documents` are the catalog's entries, sorted by hub and id."""
+    done = unreadable = 0
+    with tempfile.TemporaryFile(dir=path.parent) as body:
+        with _compressor().stream_writer(body, closefd=False) as lines:
+            for document in documents:
+                try:
+                    line = _line(document)
+                except ValueError:
+                    unreadable += 1
+                    continue
+                lines.write(line)
+                done += 1
+                if done % BATCH == 0:
+                    on_progress(done)
+        body.seek(0)
+        first = {"format": FORMAT, "loras": done, "version": VERSION}
+        size = _replace(path, _compressor().compress(_dump(first)), body)
+    return Exported(loras=done, bytes=size, unreadable=unreadable)
+
+
+def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress: OnProgress) -> Imported:
+    """Gives the LoRAs to `add`, some thousands at a time, with the time as old as the newest of them.
+
+    Raises BadSnapshot for a damaged file, NotFound without one and HubUiError for a newer one. What stood before the
+    damage was added.
+    """
+    loras = changed = foreign = 0
+    batch: list[Lora] = []
+
+    def flush() -> None:
+        nonlocal loras, changed
+        changed += add(batch, _newest(batch)) if batch else 0
+        loras += len(batch)
+        batch.clear()
+
+    with _opened(path) as file:
+        try:
+            lines, total = _lines(file, path.name)
+            for number, line in enumerate(lines, 1):
+                lora = _lora(line, path.name, number)
+                if lora.hub in HUBS:
+                    batch.append(lora)
+                else:
+                    foreign += 1
+                if len(batch) == BATCH:
+                    flush()
+                    on_progress(number, total)
+        except (BadSnapshot, zstandard.ZstdError) as error:
+            flush()
+            reason = error.message if isinstance(error, BadSnapshot) else f"{path.name} is damaged ({error})."
+            raise BadSnapshot(f"{reason} {_kept(loras)}") from error
+    flush()
+    return Imported(loras=loras, changed=changed, foreign=foreign)
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """With one thread, since more would make other bytes, and with a checksum."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)
+
+
+def _line(document: str) -> bytes:
+    """Raises ValueError for what is no JSON."""
+    try:
+        return _dump(msgspec.json.decode(document))
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # Lone surrogates and infinite numbers, which msgspec can't read.
+        return _dump(json.loads(document))
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value, order="sorted") + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _replace(path: Path, head: bytes, body: IO[bytes]) -> int:
+    """Writes `head` and `body` beside `path` and renames. Returns the size."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(head)
+            shutil.copyfileobj(body, file, _COPY_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        # As any new file: a temporary one is for its owner alone.
+        new.chmod(0o666 & ~_umask())
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    return size
+
+
+def _umask() -> int:
+    """It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {path}. Check the name.") from None
+
+
+def _lines(file: IO[bytes], name: str) -> tuple[Iterator[bytes], int]:
+    """The lines after the first, and how many there should be."""
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise BadSnapshot(f"{name} is no snapshot of a catalog. hub-ui catalog export writes one.")
+    file.seek(0)
+    text = io.BufferedReader(
+        zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(file, read_across_frames=True, closefd=False),
+        _COPY_BYTES,
+    )
+    try:
+        first = msgspec.json.decode(text.readline(_LONGEST_LINE))
+        is_ours = first["format"] == FORMAT
+        version, total = int(first["version"]), int(first["loras"])
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        is_ours = False
+    if not is_ours:
+        raise BadSnapshot(f"{name} is no snapshot of a catalog. hub-ui catalog export writes one.")
+    if version > VERSION:
+        raise HubUiError(f"{name} was written by a newer hub-ui. Update hub-ui to read it.")
+
+    def read() -> Iterator[bytes]:
+        for number in range(total):
+            line = text.readline(_LONGEST_LINE)
+            if not line.endswith(b"\n"):
+                raise BadSnapshot(f"{name} ends after {number:,} of {total:,} LoRAs: a part of it is missing.")
+            yield line
+        if text.read(1):
+            raise BadSnapshot(f"{name} is damaged: it has more than the {total:,} LoRAs that it should have.")
+
+    return read(), total
+
+
+def _lora(line: bytes, name: str, number: int) -> Lora:
+    """The LoRA of a line. Anyone may have written it, so that all of it is checked."""
+    try:
+        lora = decode(line.decode())
+        msgspec.convert(msgspec.to_builtins(lora), Lora)
+        sound = lora.hub not in HUBS or _is_sound(lora)
+    except (HubUiError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        # Of a newer hub-ui: anything else that can't be read has a cause.
+        if isinstance(error, HubUiError) and error.__cause__ is None:
+            raise
+        sound = False
+    if not sound:
+        raise BadSnapshot(f"{name} is damaged: line {number + 1:,} is no LoRA.")
+    return lora
+
+
+def _is_sound(lora: Lora) -> bool:
+    """Whether its parts are its own and its addresses lead to the web."""
+    refs = [ref for version in lora.versions for ref in (version.ref, *(file.ref for file in version.files))]
+    addresses = [lora.url, *(example.url for version in lora.versions for example in version.examples)]
+    return (
+        is_id(lora.hub, lora.ref.id)
+        and all(ref.lora == lora.ref.lora for ref in refs)
+        and all(address.startswith(("https://", "http://")) for address in addresses if address)
+    )
+
+
+def _newest(loras: Sequence[Lora]) -> datetime:
+    """No hub has listed them now, nor to this computer: what is known is as old as the newest of them."""
+    times = [datetime.fromtimestamp(0, UTC)]
+    for lora in loras:
+        with suppress(ValueError):
+            times.append(datetime.fromisoformat((lora.updated_at or "")[:19]).replace(tzinfo=UTC))
+    return min(max(times), datetime.now(UTC))
+
+
+def _kept(loras: int) -> str:
+    return f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."
