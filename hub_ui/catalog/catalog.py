@@ -2,14 +2,13 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from connectors.claims import base_models
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
 from connectors.filter import limit_nsfw
@@ -20,8 +19,9 @@ from hub_ui.catalog import search
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
-from hub_ui.catalog.row import UNDER, record_for_bases
-from hub_ui.catalog.search import BaseCount, Counts, Facets, SearchResult, plan
+from hub_ui.catalog.plan import Plan, plan
+from hub_ui.catalog.row import record_for_bases
+from hub_ui.catalog.search import Hits, SearchResult, facets
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
 
@@ -62,6 +62,8 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
         self._store.close()
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
@@ -175,35 +177,34 @@ class Catalog:
     def facts(self, sha256: str) -> str | None:
         return self._store.facts(sha256.lower())
 
-    def search(self, query: Query, *, offset: int = 0) -> SearchResult:
-        """One page from `offset` on, without images above the query's level. A base filter picks each Record's file."""
-        wanted, hits = plan(query, offset), None
+    def search(
+        self, query: Query, *, offset: int = 0, installed: Collection[Ref] = (), now: datetime | None = None
+    ) -> SearchResult:
+        """One page from `offset` on, without images above the query's level. A base filter picks each Record's file.
+
+        `installed` are the LoRAs that `Query.installed` speaks of; its `age` is counted from `now`.
+        """
+        hits = self._find(plan(query, offset, installed=installed, now=now))
+        cards = self._store.cards(hits.ids)
+        homes = [cards[number] for number in hits.ids if number in cards]
+        return SearchResult(
+            records=tuple(filter(None, (_record(some, query) for some in homes))),
+            total=hits.counts.total,
+            facets=facets(hits.counts, self._store.spellings),
+            seen=min((max(home.seen for home in some) for some in homes), default=None),
+        )
+
+    def _find(self, wanted: Plan) -> Hits:
         if self._index is not None:
             try:
-                hits = self._index.find(self._store, wanted)
+                return self._index.find(self._store, wanted)
             except IndexBusy:
                 _LOG.info("Another process is writing the search index; this search goes without it.")
             except IndexBroken as error:
                 _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
                 self._index = None
-        if hits is None:
-            phrases = search.phrases(wanted)
-            hits = search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
-        cards = self._store.cards(hits.ids)
-        homes = [cards[number] for number in hits.ids if number in cards]
-        counts = hits.counts
-        return SearchResult(
-            records=tuple(filter(None, (_record(some, query) for some in homes))),
-            total=hits.total,
-            seen=min((max(home.seen for home in some) for some in homes), default=None),
-            facets=Facets(
-                hubs=_most_first(counts.hubs),
-                bases=_bases(counts, self._store.spellings),
-                kinds=_most_first(counts.kinds),
-                ranks=dict(sorted(counts.ranks.items())),
-                licenses=_most_first(counts.licenses),
-            ),
-        )
+        phrases = search.phrases(wanted)
+        return search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:
@@ -241,31 +242,3 @@ def _record(homes: Sequence[Home], query: Query) -> Record | None:
 
 def _not_found(ref: Ref) -> NotFound:
     return NotFound(f"{ref} is not in the catalog. Search for it while its hub can be reached.", hub=ref.hub)
-
-
-def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _bases(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> tuple[BaseCount, ...]:
-    """The tree of base models. One that is in no table is labelled with a spelling of its hub."""
-    tree: dict[str, list[str]] = {}
-    for group in sorted(counts.groups):
-        top, _, child = group.partition(UNDER)
-        children = tree.setdefault(top, [])
-        # As a filter, an id that an architecture and a base model share means the whole architecture.
-        if child and child != top:
-            children.append(child)
-    labels = {id_: base_models.architecture_label(id_) for id_ in base_models.ARCHITECTURES}
-    ids = {*tree, *(child for children in tree.values() for child in children)} - {*labels, ""}
-    labels |= {id_: base_models.label(id_) for id_ in ids if base_models.by_id(id_)}
-    labels |= spellings(sorted(ids - {*labels}))
-
-    def count(id_: str, children: Iterable[str] = ()) -> BaseCount:
-        label = labels.get(id_, id_)
-        return BaseCount(id=id_, label=label, count=counts.keys[id_], children=most_first(map(count, children)))
-
-    def most_first(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
-        return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
-
-    return most_first(count(top, children) for top, children in tree.items())

@@ -8,8 +8,8 @@ from connectors.errors import HubUiError
 from connectors.record import Lora
 from hub_ui.catalog.codec import decode, encode
 from hub_ui.catalog.merge import merge
+from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import Row, phrase, row_and_spellings, terms
-from hub_ui.catalog.search import PLACES
 
 _LOG = logging.getLogger(__name__)
 _MOST_FOUND = 50

@@ -52,13 +52,18 @@ def words(text: str) -> list[str]:
     return [word[:LONGEST_WORD] for word in found] if is_long else found
 
 
-def terms(text: str) -> Terms | None:
-    """What a person typed; None for nothing but spaces. Text without any word gives no phrases, and finds nothing."""
+def terms(text: str, quoted: Iterable[str] = ()) -> Terms | None:
+    """What a person typed: plain words, and texts whose words stand side by side.
+
+    None for nothing but spaces. Text without any word gives no phrases, and finds nothing.
+    """
     kept = text[:LONGEST_QUERY]
-    if not kept.strip():
+    chunks = [each[:LONGEST_QUERY] for each in quoted if each.strip()]
+    if not kept.strip() and not chunks:
         return None
-    phrases = tuple(tuple(found) for chunk in kept.split() if (found := words(chunk)))[:MOST_TERMS]
-    last = phrases[-1] if phrases else ()
+    typed = [tuple(words(chunk)) for chunk in kept.split()]
+    phrases = tuple(filter(None, [*(tuple(words(chunk)) for chunk in chunks), *typed]))[-MOST_TERMS:]
+    last = phrases[-1] if any(typed) else ()
     return Terms(
         whole=" ".join(word for phrase in phrases for word in phrase),
         phrases=phrases,

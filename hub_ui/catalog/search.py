@@ -1,15 +1,29 @@
-"""A search of the catalog: what it answers, the plan for it, and a scan of all rows that works without the index."""
+"""A search of the catalog: what it answers, and a scan of all rows that finds the same as the index."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
-from connectors.query import Query, Sort
+from connectors.claims import base_models
 from connectors.record import NSFW_LEVELS, Record
-from hub_ui.catalog.row import Row, Terms, filter_keys, phrase, terms
+from hub_ui.catalog import relevance
+from hub_ui.catalog.plan import (
+    FACETS,
+    MEASURES,
+    PLACES,
+    VALUES,
+    Condition,
+    FacetName,
+    Place,
+    Plan,
+    order_key,
+    phrases_at,
+    tie,
+)
+from hub_ui.catalog.row import UNDER, Row, Terms, phrase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +43,9 @@ class BaseCount:
 class Facets:
     """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several values.
 
-    `sizes` counts by the upper end of a step in bytes (SIZE_STEPS), `permits` by what a licence allows, `levels` by the
-    lowest level of mature images at which a LoRA is listed. `creators` and `tags` have the most frequent ones only.
+    `sizes` counts by the upper end of a step in bytes (plan.SIZE_STEPS), `permits` by what a licence allows, `levels`
+    by the lowest level of mature images at which a LoRA is listed. `creators` and `tags` have the 20 most frequent
+    ones only, folded.
     """
 
     hubs: Mapping[str, int] = field(default_factory=dict)
@@ -60,57 +75,15 @@ class SearchResult:
     seen: str | None = None
 
 
-Facet = Literal["hub", "kind", "key"]
-FACETS: tuple[Facet, ...] = ("hub", "kind", "key")
-SORT_FIELD: Mapping[Sort, str] = {
-    "relevance": "downloads",
-    "downloads": "downloads",
-    "likes": "likes",
-    "newest": "newest",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a LoRA's words may be to count: `fields` of its row, or the whole title."""
-
-    fields: tuple[str, ...]
-    open_end: bool = False
-
-
-# Each takes in all that the ones before it do.
-PLACES: tuple[Place, ...] = (
-    Place(fields=("title",)),
-    Place(fields=("title",), open_end=True),
-    Place(fields=("title", "words"), open_end=True),
-    Place(fields=("title", "words", "tag_words"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
-    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """`filters` has the allowed values for each facet that is filtered by."""
-
-    terms: Terms | None
-    filters: Mapping[Facet, frozenset[str]]
-    nsfw: int
-    sort: Sort
-    offset: int
-    limit: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """`keys` counts each name a base filter could be; `groups` are the pairs of architecture and base model."""
+    """`facets` counts each value. `keys` has each name a base filter could be; `groups` are the pairs of architecture
+    and base model.
+    """
 
-    hubs: Mapping[str, int] = field(default_factory=dict)
-    kinds: Mapping[str, int] = field(default_factory=dict)
-    keys: Mapping[str, int] = field(default_factory=dict)
-    groups: frozenset[str] = frozenset()
-    ranks: Mapping[int, int] = field(default_factory=dict)
-    licenses: Mapping[str, int] = field(default_factory=dict)
+    total: int = 0
+    facets: Mapping[FacetName, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
+    installed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,27 +91,7 @@ class Hits:
     """Row ids of one page in order."""
 
     ids: tuple[int, ...]
-    total: int
     counts: Counts
-
-
-def plan(query: Query, offset: int) -> Plan:
-    values: dict[Facet, tuple[str, ...]] = {"hub": query.hubs, "kind": query.kinds, "key": query.bases}
-    keys = filter_keys(query.bases)
-    return Plan(
-        terms=terms(query.text),
-        filters={facet: frozenset(keys if facet == "key" else values[facet]) for facet in FACETS if values[facet]},
-        nsfw=NSFW_LEVELS.index(query.nsfw),
-        sort=query.sort,
-        offset=max(0, offset),
-        limit=max(1, query.limit),
-    )
-
-
-def phrases_at(terms: Terms, place: Place) -> list[tuple[tuple[str, ...], bool]]:
-    """The phrases that `place` must hold, each with whether words that begin with it count too."""
-    last = len(terms.phrases) - 1
-    return [(words, terms.open_end and place.open_end and i == last) for i, words in enumerate(terms.phrases)]
 
 
 def phrases(plan: Plan) -> list[str] | None:
@@ -148,43 +101,112 @@ def phrases(plan: Plan) -> list[str] | None:
 
 def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     """`rows` hold all the phrases already."""
-    found: list[tuple[int, Row, tuple[Facet, ...]]] = []
+    facets: dict[FacetName, Counter[Any]] = {name: Counter() for name in FACETS}
+    hits: list[tuple[tuple[int, int, str], int]] = []
+    installed = 0
     for row_id, row in rows:
-        if row.nsfw <= plan.nsfw:
-            values: dict[Facet, tuple[str | None, ...]] = {"hub": row.hubs, "kind": (row.kind,), "key": row.keys}
-            failed = tuple(facet for facet, allowed in plan.filters.items() if allowed.isdisjoint(values[facet]))
-            found.append((row_id, row, failed))
-    hits = [(row_id, row) for row_id, row, failed in found if not failed]
-    hits.sort(key=lambda hit: (_place(hit[1], plan), -getattr(hit[1], SORT_FIELD[plan.sort]), hit[0]))
-
-    def rows_for(facet: Facet) -> list[Row]:
-        """Rows that pass every filter but the facet's own."""
-        return [row for _, row, failed in found if failed in ((), (facet,))]
-
+        failed = None if _is_excluded(row, plan) else _failed(row, plan)
+        if failed is None or len(failed) > 1:
+            continue
+        for name, facet in FACETS.items():
+            if failed <= {facet.ignores}:
+                facets[name].update(facet.values(row))
+        if failed <= {"installed"}:
+            installed += not plan.installed.isdisjoint(row.refs)
+        if not failed:
+            hits.append(((_class(row, plan), -order_key(row, plan.sort, tie(row)), row.refs[0]), row_id))
+    hits.sort()
     return Hits(
-        ids=tuple(row_id for row_id, _ in hits[plan.offset : plan.offset + plan.limit]),
-        total=len(hits),
+        ids=tuple(row_id for _, row_id in hits[plan.offset : plan.offset + plan.limit]),
         counts=Counts(
-            hubs=Counter(hub for row in rows_for("hub") for hub in row.hubs),
-            kinds=Counter(row.kind for row in rows_for("kind") if row.kind),
-            keys=Counter(key for row in rows_for("key") for key in row.keys),
-            groups=frozenset(group for row in rows_for("key") for group in row.groups),
-            ranks=Counter(row.rank for _, row in hits if row.rank is not None),
-            licenses=Counter(row.license for _, row in hits if row.license),
+            total=len(hits),
+            facets={name: most_first(counter, FACETS[name].most) for name, counter in facets.items()},
+            installed=installed,
         ),
     )
 
 
-def _place(row: Row, plan: Plan) -> int:
-    """The first place that holds all the words; one for all where the order is not by relevance."""
-    if plan.terms is None or plan.sort != "relevance" or row.whole == plan.terms.whole:
-        return -1
-    for number, place in enumerate(PLACES):
-        texts = [getattr(row, name) for name in place.fields]
-        if all(any(piece in text for text in texts) for piece in _texts_at(plan.terms, place)):
-            return number
-    return len(PLACES)
+def most_first(counts: Mapping[Any, int], most: int | None = None) -> dict[Any, int]:
+    """The `most` frequent ones, equals by name."""
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:most])
+
+
+def _is_excluded(row: Row, plan: Plan) -> bool:
+    texts = [getattr(row, name) for name in PLACES[-1].fields]
+    return any(phrase(each) in text for each in plan.without for text in texts) or any(
+        not unwanted.isdisjoint(VALUES[name](row)) for name, unwanted in plan.excluded
+    )
+
+
+def _failed(row: Row, plan: Plan) -> set[Condition]:
+    failed: set[Condition] = {name for name, allowed in plan.filters if allowed.isdisjoint(VALUES[name](row))}
+    failed |= {name for name, range in plan.ranges if MEASURES[name](row) not in range}
+    if row.nsfw > plan.nsfw:
+        failed.add("nsfw")
+    if plan.is_installed is not None and plan.is_installed is plan.installed.isdisjoint(row.refs):
+        failed.add("installed")
+    return failed
+
+
+def _class(row: Row, plan: Plan) -> int:
+    """The number of its class; one for all where the order is not by relevance."""
+    if plan.terms is None or not plan.has_places:
+        return 0
+    place = next(number for number, place in enumerate(PLACES) if _holds(row, plan.terms, place))
+    return relevance.CLASSES.index((place, relevance.level(row.merit)))
+
+
+def _holds(row: Row, terms: Terms, place: Place) -> bool:
+    if place.is_whole:
+        return row.whole == terms.whole
+    texts = [getattr(row, name) for name in place.fields]
+    return all(any(piece in text for text in texts) for piece in _texts_at(terms, place))
 
 
 def _texts_at(terms: Terms, place: Place) -> list[str]:
     return [phrase(words, open_end=open_end) for words, open_end in phrases_at(terms, place)]
+
+
+def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
+    """`spellings` returns how hubs write folded names that are in no table."""
+    found = counts.facets
+    return Facets(
+        hubs=found["hubs"],
+        bases=_bases(found["keys"], found["groups"], spellings),
+        kinds=found["kinds"],
+        ranks=dict(sorted(found["ranks"].items())),
+        licenses=found["licenses"],
+        sizes=dict(sorted(found["sizes"].items())),
+        permits=found["permits"],
+        access=found["access"],
+        levels={NSFW_LEVELS[level]: number for level, number in sorted(found["levels"].items())},
+        creators=found["creators"],
+        tags=found["tags"],
+        installed=counts.installed,
+    )
+
+
+def _bases(
+    keys: Mapping[str, int], groups: Iterable[str], spellings: Callable[[Sequence[str]], Mapping[str, str]]
+) -> tuple[BaseCount, ...]:
+    """The tree of base models. One that is in no table is labelled with a spelling of its hub."""
+    tree: dict[str, list[str]] = {}
+    for group in sorted(groups):
+        top, _, child = group.partition(UNDER)
+        children = tree.setdefault(top, [])
+        # As a filter, an id that an architecture and a base model share means the whole architecture.
+        if child and child != top:
+            children.append(child)
+    labels = {id_: base_models.architecture_label(id_) for id_ in base_models.ARCHITECTURES}
+    ids = {*tree, *(child for children in tree.values() for child in children)} - {*labels, ""}
+    labels |= {id_: base_models.label(id_) for id_ in ids if base_models.by_id(id_)}
+    labels |= spellings(sorted(ids - {*labels}))
+
+    def count(id_: str, children: Iterable[str] = ()) -> BaseCount:
+        label = labels.get(id_, id_)
+        return BaseCount(id=id_, label=label, count=keys.get(id_, 0), children=ordered(map(count, children)))
+
+    def ordered(bases: Iterable[BaseCount]) -> tuple[BaseCount, ...]:
+        return tuple(sorted(bases, key=lambda base: (-base.count, base.label, base.id)))
+
+    return ordered(count(top, children) for top, children in tree.items())

@@ -22,9 +22,9 @@ from hub_ui.catalog.changes import Stored
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
+from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
-from hub_ui.catalog.search import PLACES
 from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, stored, twin
 from hub_ui.database import Migration, placeholders, timestamp
 

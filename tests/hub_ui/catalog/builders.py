@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ def version(ref: str = "civitai:1@10", *, base: str | None = None, **fields: Any
 
 
 def lora(number: int = 1, *, base: str | None = None, **fields: Any) -> Lora:
-    """A CivitAI LoRA with one version of one file; `base` is the version's base model in CivitAI's words."""
+    """A CivitAI LoRA with one version of one file; `base` is the version's base model in CivitAI's words.
+
+    Among equals the one with the smaller number is newer, and so comes first.
+    """
     name = f"civitai:{number}@{number}0"
     one = version(name, base=base, files=(file(f"{name}#{number}00"),))
     values = {
         "ref": Ref.parse(f"civitai:{number}"),
         "title": f"Ink {number}",
         "url": f"https://civitai.com/models/{number}",
+        "updated_at": (datetime(2026, 1, 1, tzinfo=UTC) - timedelta(weeks=number)).isoformat(),
     }
     return Lora(**{**values, "versions": (one,), **fields})
 

@@ -84,7 +84,7 @@ def test_generation_parameters_keep_their_nesting() -> None:
 
 
 def test_what_is_at_its_default_takes_no_room() -> None:
-    assert json.loads(encode(lora(versions=()))) == {
+    assert json.loads(encode(lora(versions=(), updated_at=None))) == {
         "v": 1,
         "ref": ["civitai", "1", None, None],
         "title": "Ink 1",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_part_of_a_japanese_title_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sort", "expected"),
-    [("downloads", ["B", "A", "C"]), ("likes", ["C", "A", "B"]), ("newest", ["A", "C", "B"])],
+    [("downloads", ["B", "A", "C"]), ("likes", ["C", "B", "A"]), ("newest", ["A", "C", "B"])],
 )
 def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list[str]) -> None:
     loras = (
@@ -90,11 +91,16 @@ def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list
         assert [titles(each, sort=sort) for each in catalogs] == [expected, expected]
 
 
-def test_equals_stand_in_the_order_first_seen(tmp_path: Path) -> None:
-    loras = [lora(number, title=str(number)) for number in (5, 3, 9, 1)]
-    with both(tmp_path, *loras) as catalogs:
-        catalogs[0].add([lora(5, title="5", tags=("new",))])
-        assert [titles(each) for each in catalogs] == [["5", "3", "9", "1"]] * 2
+@pytest.mark.parametrize("sort", ["relevance", "downloads", "likes", "newest"])
+def test_equals_stand_in_the_same_order_whatever_came_first(tmp_path: Path, sort: str) -> None:
+    loras = [lora(number, title=str(number), updated_at="2026-01-01T00:00:00Z") for number in range(1, 10)]
+    found = []
+    for name, order in (("one", loras), ("other", loras[::-1])):
+        with both(tmp_path / name, *order[:5]) as catalogs:
+            titles(catalogs[0])
+            catalogs[0].add([*order[5:], replace(order[0], tags=("new",))])
+            found += [titles(each, sort=sort) for each in catalogs]
+    assert found == [found[0]] * 4
 
 
 def test_pages_join_without_gap_or_double(tmp_path: Path) -> None:

@@ -1,0 +1,240 @@
+"""What a query asks of rows, in the rows' own values: the same plan for the index and for a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Literal
+
+from connectors.query import Query, Range, Sort
+from connectors.record import NSFW_LEVELS
+from connectors.ref import Ref
+from hub_ui.catalog.relevance import MERIT_BITS
+from hub_ui.catalog.row import USES, Row, Terms, filter_keys, fold_name, row_ref, storable, terms, words
+
+# A filter by names; its key in the query language.
+Filter = Literal["hub", "base", "kind", "creator", "tag", "license", "access", "trigger"]
+# A filter by a number. "newest" is the query's age.
+Measure = Literal["rank", "size", "newest"]
+# All that a LoRA may fail by and still be counted for the choices of that one filter.
+Condition = Filter | Measure | Literal["nsfw", "installed"]
+FacetName = Literal[
+    "hubs", "keys", "groups", "kinds", "ranks", "licenses", "permits", "sizes", "access", "levels", "creators", "tags"
+]
+
+# No folded name begins with "=".
+ANY_TRIGGER = "=any"
+NO_TRIGGER = "=none"
+VALUES: Mapping[Filter, Callable[[Row], tuple[str, ...]]] = {
+    "hub": lambda row: row.hubs,
+    "base": lambda row: row.keys,
+    "kind": lambda row: (row.kind or "",),
+    "creator": lambda row: row.creators,
+    "tag": lambda row: row.tags,
+    "license": lambda row: (fold_name(row.license or ""), *(f"={use}" for use in row.permits)),
+    "access": lambda row: (row.access,),
+    "trigger": lambda row: (*row.triggers, ANY_TRIGGER if row.triggers else NO_TRIGGER),
+}
+MEASURES: Mapping[Measure, Callable[[Row], int | None]] = {
+    "rank": lambda row: row.rank,
+    "size": lambda row: row.size,
+    "newest": lambda row: row.newest - 1 if row.newest else None,
+}
+# Upper ends of the steps that sizes are counted by; the last one takes all the rest.
+SIZE_STEPS: tuple[int, ...] = (*(million * 1_000_000 for million in (10, 25, 50, 100, 200, 400, 800, 2_000)), 2**36)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FacetColumn:
+    """What a facet counts of a row, and the condition that it ignores. `most` keeps the most frequent values only."""
+
+    ignores: Condition
+    values: Callable[[Row], Iterable[str | int]]
+    most: int | None = None
+
+
+FACETS: Mapping[FacetName, FacetColumn] = {
+    "hubs": FacetColumn(ignores="hub", values=lambda row: row.hubs),
+    "keys": FacetColumn(ignores="base", values=lambda row: row.keys),
+    "groups": FacetColumn(ignores="base", values=lambda row: row.groups),
+    "kinds": FacetColumn(ignores="kind", values=lambda row: (row.kind,) if row.kind else ()),
+    "ranks": FacetColumn(ignores="rank", values=lambda row: () if row.rank is None else (row.rank,)),
+    "licenses": FacetColumn(ignores="license", values=lambda row: (row.license,) if row.license else ()),
+    "permits": FacetColumn(ignores="license", values=lambda row: row.permits),
+    "sizes": FacetColumn(ignores="size", values=lambda row: () if row.size is None else (size_step(row.size),)),
+    "access": FacetColumn(ignores="access", values=lambda row: (row.access,)),
+    "levels": FacetColumn(ignores="nsfw", values=lambda row: (row.nsfw,)),
+    "creators": FacetColumn(ignores="creator", values=lambda row: row.creators, most=20),
+    "tags": FacetColumn(ignores="tag", values=lambda row: row.tags, most=20),
+}
+
+
+def size_step(size: int) -> int:
+    return next((step for step in SIZE_STEPS if size <= step), SIZE_STEPS[-1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a LoRA's words may be to count: `fields` of its row, or with `is_whole` its title and nothing else."""
+
+    fields: tuple[str, ...]
+    open_end: bool = False
+    is_whole: bool = False
+
+
+# Each takes in all that the ones before it do. Their numbers are those of relevance.CLASSES.
+PLACES: tuple[Place, ...] = (
+    Place(fields=("whole",), is_whole=True),
+    Place(fields=("title",)),
+    Place(fields=("title",), open_end=True),
+    Place(fields=("title", "words"), open_end=True),
+    Place(fields=("title", "words", "tag_words"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about"), open_end=True),
+    Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),
+)
+
+# What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
+# with the largest one.
+NUMBER: Mapping[Sort, str] = {
+    "relevance": "merit",
+    "downloads": "downloads",
+    "likes": "likes",
+    "newest": "newest",
+}
+_BITS: Mapping[str, int] = {"merit": MERIT_BITS, "downloads": 28, "likes": 28, "newest": 34}
+_KEY_BITS = 64
+
+
+def order_key(row: Row, sort: Sort, tie: int) -> int:
+    """Largest first: the number to sort by, then as many bits of `tie` as there is room for."""
+    bits = _BITS[NUMBER[sort]]
+    number: int = getattr(row, NUMBER[sort])
+    return min(number, (1 << bits) - 1) << (_KEY_BITS - bits) | tie >> bits
+
+
+def tie(row: Row) -> int:
+    """Orders equals the same way in every catalog, whatever came first."""
+    return int.from_bytes(blake2b(row.refs[0].encode(), digest_size=_KEY_BITS // 8).digest())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`without` has phrases that must not be there. `filters` has the allowed values of each filter in use,
+    `excluded` those that must not be there, `ranges` both ends of a measure. `installed` are refs as rows have them.
+    """
+
+    terms: Terms | None = None
+    without: tuple[tuple[str, ...], ...] = ()
+    filters: tuple[tuple[Filter, frozenset[str]], ...] = ()
+    excluded: tuple[tuple[Filter, frozenset[str]], ...] = ()
+    ranges: tuple[tuple[Measure, Range], ...] = ()
+    installed: frozenset[str] = frozenset()
+    is_installed: bool | None = None
+    nsfw: int = len(NSFW_LEVELS) - 1
+    sort: Sort = "relevance"
+    offset: int = 0
+    limit: int = 1
+
+    def conditions(self) -> frozenset[Condition]:
+        """Those in use that a facet may ignore."""
+        used: set[Condition] = {*(name for name, _ in self.filters), *(name for name, _ in self.ranges)}
+        if self.nsfw < len(NSFW_LEVELS) - 1:
+            used.add("nsfw")
+        if self.is_installed is not None:
+            used.add("installed")
+        return frozenset(used)
+
+    def but(self, condition: Condition) -> Plan:
+        """Without this condition."""
+        return replace(
+            self,
+            filters=tuple(each for each in self.filters if each[0] != condition),
+            ranges=tuple(each for each in self.ranges if each[0] != condition),
+            nsfw=len(NSFW_LEVELS) - 1 if condition == "nsfw" else self.nsfw,
+            is_installed=None if condition == "installed" else self.is_installed,
+        )
+
+    def uncut(self) -> Plan:
+        """What its counts depend on: no page and no order."""
+        return replace(self, sort="relevance", offset=0, limit=1)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it matters where the words stand."""
+        return self.terms is not None and self.sort == "relevance"
+
+
+def plan(query: Query, offset: int = 0, *, installed: Collection[Ref] = (), now: datetime | None = None) -> Plan:
+    """`now` is what the query's age is counted from."""
+    values: Mapping[Filter, tuple[str, ...]] = {
+        "hub": query.hubs,
+        "base": query.bases,
+        "kind": query.kinds,
+        "creator": query.creators,
+        "tag": query.tags,
+        "license": query.licenses,
+        "access": query.access,
+        "trigger": query.triggers,
+    }
+    ranges: Mapping[Measure, Range | None] = {
+        "rank": query.rank,
+        "size": query.size,
+        "newest": _since(query.age, now or datetime.now(UTC)) if query.age else None,
+    }
+    excluded: dict[Filter, list[str]] = {}
+    for key, value in query.excluded:
+        if key in values:
+            excluded.setdefault(key, []).append(value)  # type: ignore[arg-type]
+    return Plan(
+        terms=terms(query.text, query.phrases),
+        without=tuple(found for key, value in query.excluded if key == "text" and (found := tuple(words(value)))),
+        filters=tuple((name, _allowed(name, some)) for name, some in values.items() if some),
+        excluded=tuple((name, _allowed(name, some)) for name, some in excluded.items()),
+        ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
+        installed=frozenset(row_ref(ref.hub, ref.id) for ref in installed),
+        is_installed=query.installed,
+        nsfw=NSFW_LEVELS.index(query.nsfw),
+        sort=query.sort,
+        offset=max(0, offset),
+        limit=max(1, query.limit),
+    )
+
+
+def _license(value: str) -> str:
+    return f"={value}" if value in USES else fold_name(value)
+
+
+def _trigger(value: str) -> str:
+    return {"any": ANY_TRIGGER, "none": NO_TRIGGER}.get(value) or fold_name(value)
+
+
+_READ: Mapping[Filter, Callable[[str], str]] = {
+    "hub": storable,
+    "kind": storable,
+    "access": storable,
+    "creator": fold_name,
+    "tag": fold_name,
+    "license": _license,
+    "trigger": _trigger,
+}
+
+
+def _allowed(name: Filter, values: Iterable[str]) -> frozenset[str]:
+    """The row's values that answer a filter. A name that folds to nothing finds nothing."""
+    if name == "base":
+        return frozenset(filter_keys(tuple(values)))
+    return frozenset(filter(None, map(_READ[name], values)))
+
+
+def _since(age: Range, now: datetime) -> Range:
+    seconds = int(now.timestamp())
+    least, most = (None if end is None else seconds - end for end in (age.most, age.least))
+    return Range(least=least, most=most)
+
+
+def phrases_at(terms: Terms, place: Place) -> list[tuple[tuple[str, ...], bool]]:
+    """The phrases that `place` must hold, each with whether words that begin with it count too."""
+    last = len(terms.phrases) - 1
+    return [(words, terms.open_end and place.open_end and i == last) for i, words in enumerate(terms.phrases)]

@@ -1,0 +1,194 @@
+"""Each filter of a query, with the index and without it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.query import Query, Range
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.search import Facets
+from tests.hub_ui.catalog.builders import both, claim, file, lora, version
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = 86_400
+
+
+def sized(number: int, size: int | None) -> tuple[object, ...]:
+    return (version(f"civitai:{number}@{number}0", files=(file(size=size),)),)
+
+
+LORAS = (
+    lora(
+        1,
+        title="Pixel art forest",
+        creator="Ada L",
+        tags=("Pixel Art", "retro"),
+        access="gated",
+        updated_at="2026-02-20T00:00:00Z",
+        versions=sized(1, 30_000_000),
+        claims=(claim("rank", 8), claim("trigger_words", ("sks Pixel",)), claim("license", "not for sale")),
+    ),
+    lora(
+        2,
+        title="Art of pixel",
+        creator="bob",
+        tags=("retro",),
+        updated_at="2026-01-01T00:00:00Z",
+        versions=sized(2, 150_000_000),
+        claims=(claim("rank", 32), claim("license", "it may be sold, merges allowed")),
+    ),
+    lora(
+        3,
+        ref=Ref.parse("hf:ada/Night"),
+        title="Night",
+        description="A pixel art night",
+        updated_at=None,
+        versions=(),
+        claims=(claim("license", "Apache-2.0"), claim("kind", "style")),
+    ),
+)
+
+
+def found(path: Path, *loras: Lora, refs: tuple[Ref, ...] = (), **fields: Any) -> list[str]:
+    """The titles that both ways of searching find."""
+    with both(path, *loras) as catalogs:
+        query = Query(**fields)
+        one, other = (each.search(query, installed=refs, now=NOW) for each in catalogs)
+        assert one == other
+        assert one.total == len(one.records)
+        return [record.title for record in one.records]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"creators": ("ADA l",)}, [1]),
+        ({"creators": ("ada l", "Bob")}, [1, 2]),
+        ({"tags": ("retro",)}, [1, 2]),
+        ({"tags": ("pixel art",)}, [1]),
+        ({"tags": ("pixel",)}, []),
+        ({"licenses": ("sell",)}, [2, 3]),
+        ({"licenses": ("merge", "no_credit")}, [2, 3]),
+        ({"licenses": ("apache-2.0",)}, [3]),
+        ({"access": ("gated", "paid")}, [1]),
+        ({"triggers": ("any",)}, [1]),
+        ({"triggers": ("none",)}, [2, 3]),
+        ({"triggers": ("SKS pixel",)}, [1]),
+        ({"triggers": ("sks",)}, []),
+        ({"rank": Range(least=8, most=8)}, [1]),
+        ({"rank": Range(least=9)}, [2]),
+        ({"rank": Range(most=32)}, [1, 2]),
+        ({"rank": Range()}, [1, 2]),
+        ({"rank": Range(least=9, most=8)}, []),
+        ({"rank": Range(most=-1)}, []),
+        ({"size": Range(most=30_000_000)}, [1]),
+        ({"size": Range(least=30_000_001, most=10**30)}, [2]),
+        ({"age": Range(most=30 * DAY)}, [1]),
+        ({"age": Range(least=30 * DAY)}, [2]),
+        ({"age": Range(least=9 * DAY, most=9 * DAY)}, [1]),
+        ({"age": Range(most=10**30)}, [1, 2]),
+        ({"phrases": ("pixel art",)}, [1, 3]),
+        ({"phrases": ("of Pixel",), "text": "art"}, [2]),
+        ({"phrases": ("pixel", "forest art")}, []),
+        ({"phrases": ("art pix",)}, []),
+        ({"text": "pixel", "excluded": (("text", "forest"),)}, [2, 3]),
+        ({"excluded": (("text", "pixel art"),)}, [2]),
+        ({"excluded": (("text", "!!!"),)}, [1, 2, 3]),
+        ({"excluded": (("creator", "Ada L"), ("hub", "huggingface"))}, [2]),
+        ({"excluded": (("tag", "RETRO"),)}, [3]),
+        ({"excluded": (("license", "sell"),)}, [1]),
+        ({"excluded": (("kind", "style"), ("access", "gated"))}, [2]),
+        ({"excluded": (("trigger", "any"),)}, [2, 3]),
+        ({"tags": ("retro",), "excluded": (("tag", "pixel art"),), "rank": Range(least=1)}, [2]),
+    ],
+    ids=str,
+)
+def test_a_filter_finds_what_it_says(tmp_path: Path, fields: dict[str, Any], expected: list[int]) -> None:
+    titles = {one.title: number for number, one in enumerate(LORAS, 1)}
+    assert sorted(titles[title] for title in found(tmp_path, *LORAS, **fields)) == expected
+
+
+def test_a_base_is_excluded_by_any_of_its_names(tmp_path: Path) -> None:
+    loras = (lora(1, base="Pony"), lora(2, base="Illustrious"), lora(3, base="Flux.1 D"))
+    assert found(tmp_path, *loras, excluded=(("base", "sdxl"),)) == ["Ink 3"]
+
+
+def test_words_of_two_texts_are_no_phrase(tmp_path: Path) -> None:
+    one = lora(title="Pixel", tags=("art", "deco"), description="wide")
+    texts = ("ink art", "art deco", "deco wide", "pixel 1", "1 art")
+    assert [text for text in texts if found(tmp_path / text, one, phrases=(text,))] == ["art deco"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "expected"),
+    [
+        (True, ("civitai:2@20", "hf:ada/Night"), ["Art of pixel", "Night"]),
+        (False, ("civitai:2@20", "hf:ada/Night"), ["Pixel art forest"]),
+        (None, ("civitai:2",), ["Pixel art forest", "Art of pixel", "Night"]),
+        (True, (), []),
+        (False, (), ["Pixel art forest", "Art of pixel", "Night"]),
+    ],
+)
+def test_installed_loras_are_told_apart(
+    tmp_path: Path, wanted: bool | None, installed: tuple[str, ...], expected: list[str]
+) -> None:
+    assert found(tmp_path, *LORAS, refs=tuple(map(Ref.parse, installed)), installed=wanted) == expected
+
+
+def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
+    with both(path, *LORAS) as catalogs:
+        query = Query(**fields)
+        one, other = (each.search(query, installed=refs).facets for each in catalogs)
+        assert one == other
+        return one
+
+
+def test_every_choice_is_counted(tmp_path: Path) -> None:
+    counted = facets(tmp_path, (Ref.parse("civitai:2"),))
+    assert counted.sizes == {50_000_000: 1, 200_000_000: 1}
+    assert counted.permits == {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}
+    assert counted.access == {"open": 2, "gated": 1}
+    assert counted.levels == {"safe": 3}
+    assert counted.creators == {"ada l": 1, "bob": 1}
+    assert counted.tags == {"retro": 2, "pixel art": 1}
+    assert counted.installed == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "facet", "expected"),
+    [
+        ({"creators": ("bob",)}, "creators", {"ada l": 1, "bob": 1}),
+        ({"tags": ("pixel art",)}, "tags", {"retro": 2, "pixel art": 1}),
+        ({"licenses": ("sell",)}, "permits", {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}),
+        ({"access": ("paid",)}, "access", {"open": 2, "gated": 1}),
+        ({"rank": Range(least=20)}, "ranks", {8: 1, 32: 1}),
+        ({"size": Range(most=1)}, "sizes", {50_000_000: 1, 200_000_000: 1}),
+        ({"installed": False}, "installed", 1),
+        ({"rank": Range(least=20)}, "installed", 0),
+        ({"rank": Range(least=20)}, "tags", {"retro": 1}),
+    ],
+    ids=str,
+)
+def test_a_facet_ignores_its_own_filter(tmp_path: Path, fields: dict[str, Any], facet: str, expected: object) -> None:
+    assert getattr(facets(tmp_path, (Ref.parse("civitai:1"),), **fields), facet) == expected
+
+
+def test_levels_above_the_ceiling_are_counted_and_not_shown(tmp_path: Path) -> None:
+    loras = (lora(1, nsfw="soft"), lora(2, nsfw="explicit"), lora(3))
+    with both(tmp_path, *loras) as catalogs:
+        for each in catalogs:
+            answer = each.search(Query(nsfw="soft"))
+            assert (answer.total, answer.facets.levels) == (2, {"safe": 1, "soft": 1, "explicit": 1})
+
+
+def test_the_twenty_most_frequent_tags_are_counted_equals_by_name(tmp_path: Path) -> None:
+    loras = [lora(n, tags=("often", f"tag {n:03}")) for n in range(150, 0, -1)]
+    with both(tmp_path, *loras) as catalogs:
+        for each in catalogs:
+            tags = each.search(Query()).facets.tags
+            assert tags == {"often": 150, **{f"tag {n:03}": 1 for n in range(1, 20)}}

@@ -1,0 +1,139 @@
+"""Three hundred queries drawn at random: the index, the scan and a catalog that was filled in another order agree."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.query import Query, Range
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from tests.hub_ui.catalog.builders import both, claim, file, lora, version
+
+WORDS = ("ink", "pixel", "art", "pixelart", "PixelArt", "水彩", "café", "v2", "sd-xl", "night", "in")
+BASES = ("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "My base", None)
+HUBS = ("civitai", "huggingface", "replicate")
+LICENSES = ("mit", "it may be sold, no merges", "images may be sold, credit not needed", "My own")
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+INSTALLED = tuple(Ref(hub="civitai", id=str(number)) for number in range(0, 200, 7))
+
+
+def drawn_lora(draw: random.Random, number: int) -> Lora:
+    def text(most: int) -> str:
+        return " ".join(draw.choices(WORDS, k=draw.randint(0, most)))
+
+    hub = draw.choice(HUBS)
+    ref = Ref(hub=hub, id=str(number) if hub == "civitai" else f"ada/{number}")
+    files = (file(f"civitai:{number}@1#1", size=draw.choice((None, 10**7, 10**8, 10**9))),)
+    claims = (
+        *((claim("kind", draw.choice(("style", "tool"))),) if draw.random() < 0.7 else ()),
+        *((claim("rank", draw.choice((4, 8, 64))),) if draw.random() < 0.7 else ()),
+        *((claim("license", draw.choice(LICENSES)),) if draw.random() < 0.7 else ()),
+        *((claim("trigger_words", (draw.choice(WORDS),)),) if draw.random() < 0.5 else ()),
+    )
+    return lora(
+        number,
+        ref=ref,
+        title=text(3),
+        description=text(4),
+        creator=draw.choice(("Ada", "bob", "Cy C", None)),
+        tags=tuple(draw.choices(WORDS, k=draw.randint(0, 3))),
+        nsfw=draw.choice(("safe", "soft", "mature", "explicit", None)),
+        access=draw.choice(("open", "open", "gated", "removed")),
+        downloads=draw.choice((None, 0, 3, 900, 10**6)),
+        likes=draw.choice((None, 0, 5)),
+        updated_at=draw.choice((None, "2023-01-01T00:00:00Z", "2026-05-30T12:00:00Z", "2026-01-01T00:00:00Z")),
+        versions=(version(f"civitai:{number}@1", base=draw.choice(BASES), files=files),),
+        claims=claims,
+    )
+
+
+def drawn_query(draw: random.Random) -> Query:
+    def some(values: tuple[str, ...], share: float) -> tuple[Any, ...]:
+        return tuple(draw.sample(values, draw.randint(1, 2))) if draw.random() < share else ()
+
+    def ends(values: tuple[int, ...]) -> Range | None:
+        least, most = draw.choice((None, *values)), draw.choice((None, *values))
+        return Range(least=least, most=most) if draw.random() < 0.15 else None
+
+    exclusions = tuple(
+        (
+            *(("text", word) for word in WORDS),
+            ("text", "pixel art"),
+            ("tag", "ink"),
+            ("creator", "ada"),
+            ("hub", "replicate"),
+            ("base", "sdxl"),
+            ("kind", "tool"),
+            ("license", "sell"),
+            ("access", "gated"),
+            ("trigger", "any"),
+        )
+    )
+    return Query(
+        text=" ".join(draw.choices(("pix", *WORDS), k=draw.choice((0, 0, 1, 1, 2)))),
+        phrases=some(("pixel art", "ink", "水彩", "art pixel"), 0.1),
+        excluded=tuple(draw.sample(exclusions, draw.choice((0, 0, 0, 1, 2)))),
+        hubs=some(HUBS, 0.2),
+        bases=some(("sdxl", "pony", "flux1", "MY base"), 0.2),
+        kinds=some(("style", "tool"), 0.2),
+        creators=some(("ADA", "bob", "cy  c", "nobody"), 0.1),
+        tags=some(WORDS, 0.1),
+        licenses=some(("sell", "merge", "MIT", "my own"), 0.15),
+        access=some(("open", "gated", "removed"), 0.1),
+        triggers=some(("any", "none", "ink", "pixelart"), 0.1),
+        rank=ends((4, 8, 64)),
+        size=ends((10**7, 10**8, 10**9)),
+        age=ends((86_400, 10 * 86_400, 300 * 86_400)),
+        installed=draw.choice((None, None, None, True, False)),
+        sort=draw.choice(("relevance", "relevance", "downloads", "likes", "newest")),
+        limit=draw.choice((1, 5, 200)),
+        nsfw=draw.choice(("safe", "soft", "mature", "explicit")),
+    )
+
+
+@pytest.fixture(name="catalogs", scope="module")
+def filled_in_two_orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Catalog]]:
+    draw = random.Random(12)
+    loras = [drawn_lora(draw, number) for number in range(200)]
+    with ExitStack() as stack:
+        found: list[Catalog] = []
+        for name in ("in order", "shuffled"):
+            folder: Path = tmp_path_factory.mktemp(name)
+            indexed, scanned = stack.enter_context(both(folder))
+            indexed.add(loras[:80], at=NOW)
+            indexed.search(Query())
+            # In parts, so that the index has parts too, and some LoRAs twice.
+            for start in range(0, len(loras), 40):
+                indexed.add(loras[start : start + 40], at=NOW)
+                indexed.search(Query())
+            found += [indexed, scanned]
+            draw.shuffle(loras)
+        yield found
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
+    draw = random.Random(seed)
+    query, offset = drawn_query(draw), draw.choice((0, 0, 3, 150))
+    answers = [each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs]
+    assert answers == [answers[0]] * 4
+
+
+@pytest.mark.parametrize("seed", range(300, 320))
+def test_pages_are_one_long_list(catalogs: list[Catalog], seed: int) -> None:
+    draw = random.Random(seed)
+    query = Query(text=draw.choice(("ink", "pix", "art pixel", "")), sort=draw.choice(("relevance", "likes")))
+    for each in catalogs[:2]:
+        [whole, *pages] = [
+            [record.ref for record in each.search(Query(text=query.text, sort=query.sort, limit=n), offset=o).records]
+            for n, o in ((500, 0), *((7, offset) for offset in range(0, 210, 7)))
+        ]
+        assert [ref for page in pages for ref in page] == whole
