@@ -91,8 +91,9 @@ def ask_hubs(built: Services, query: Query) -> SearchResults:
 
 def find(built: Services, query: Query) -> Sequence[Record]:
     """The catalog's answer. Facts from file headers read earlier take precedence; a search reads no headers."""
+    installed = () if query.installed is None else [entry.ref for entry in built.library.entries()]
     records = []
-    for record in built.catalog.search(query).records:
+    for record in built.catalog.search(query, installed=installed).records:
         facts = built.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     return records

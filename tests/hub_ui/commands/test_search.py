@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from connectors.errors import BadQuery, HubDown
 from connectors.query import Page, Query, Range
 from connectors.ref import Ref
 from hub_ui.commands.search import Search
+from hub_ui.library import lockfile
+from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -83,3 +87,19 @@ def test_what_a_hub_finds_by_words_that_no_text_has_is_found(line: Line, monkeyp
     use(monkeypatch, AnyWords(name="civitai", loras=[lora()]))
     assert hubs_of(line, "aquarelle") == ["civitai"]
     assert hubs_of(line, "gouache kind:style") == []
+
+
+def test_conditions_that_no_hub_knows_are_the_catalogs(three: tuple[Hub, ...], line: Line) -> None:
+    three[0].loras[1] = replace(three[0].loras[1], creator="bob", tags=("anime",))
+    assert hubs_of(line, "wash -creator:bob -hub:replicate") == ["huggingface"]
+    assert hubs_of(line, "Ink tag:anime trigger:any") == ["civitai"]
+    assert hubs_of(line, "Ink size:<1mb -hub:civitai") == ["huggingface", "replicate"]
+
+
+def test_only_what_is_in_the_library_is_installed(three: tuple[Hub, ...], line: Line, home: Path) -> None:
+    ref = Ref.parse("civitai:1001@2001#3001")
+    entry = Entry(ref=ref, title="Ink lines", file="ink.safetensors", size=1, sha256="a" * 64, source="")
+    (home / "loras").mkdir(parents=True)
+    (home / "loras" / "loras.lock").write_text(lockfile.dumps([entry]))
+    assert hubs_of(line, "Ink installed:yes") == ["civitai"]
+    assert hubs_of(line, "lines installed:no") == ["huggingface", "replicate"]
