@@ -55,7 +55,7 @@ def build(settings: Settings) -> Iterator[Services]:
     hubs = connectors.build(settings.endpoints, settings.tokens)
     if not settings.policy.allows("use keys"):
         hubs = tuple(VisitorConnector(hub) for hub in hubs)
-    with Catalog.open(settings.catalog) as catalog:
+    with Catalog.open(settings.catalog, settings.database) as catalog:
         services = connect(settings, hubs, catalog)
         try:
             yield services

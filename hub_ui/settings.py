@@ -23,6 +23,8 @@ class Settings:
     `hosted`: the page is open to strangers. There are no tokens then, whatever was given.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
+    `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
+    `repr` either: it may have a password.
     `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
@@ -39,6 +41,7 @@ class Settings:
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
+    database: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.policy.allows("use keys"):
@@ -99,8 +102,24 @@ def from_environment(
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         connections=int(connections),
+        database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=read_headers.lower() in _ON,
     )
+
+
+def _database(address: str) -> str:
+    """The message does not show the address, which may have a password."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if address and (not usable or _UNPRINTABLE.search(address)):
+        raise UsageError(
+            "HUB_UI_DATABASE is no address of a PostgreSQL database. Write one such as "
+            "postgresql://name:password@host/database, or unset it for a file."
+        )
+    return address
 
 
 def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Some libraries read these once, when they are imported, so they go before any test module is.
-OUTSIDE = ("HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "CIVITAI_", "REPLICATE_", "GRADIO_", "HUB_UI_HOME")
+OUTSIDE = (
+    "HF_",
+    "HUGGING",
+    "TRANSFORMERS_",
+    "DIFFUSERS_",
+    "CIVITAI_",
+    "REPLICATE_",
+    "GRADIO_",
+    "HUB_UI_HOME",
+    "HUB_UI_DATABASE",
+)
 for name in [name for name in os.environ if name.startswith(OUTSIDE) or name.lower().endswith("_proxy")]:
     del os.environ[name]
 _CACHE = tempfile.TemporaryDirectory(prefix="hub-ui-tests-", ignore_cleanup_errors=True)

@@ -324,7 +324,7 @@ def _unique(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _whole_number(value: object) -> int | None:
-    return max(0, min(value, _MAX_NUMBER)) if isinstance(value, int) else None
+    return int(max(0, min(value, _MAX_NUMBER))) if isinstance(value, int) else None
 
 
 def _sort_number(number: int | None) -> int:

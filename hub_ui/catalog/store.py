@@ -143,19 +143,21 @@ class Store:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            for connection in (*self._idle, self._writer):
-                connection.close()
-            self._idle.clear()
+            self._writer.close()
+            self._forget_idle()
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction: all of it or nothing."""
         with self._lock, self._dialect.messages():
             self._check_open()
-            if not self._dialect.is_open(self._writer):
-                self._writer = self._dialect.connect()
-            with self._dialect.transaction(self._writer):
-                yield Writing(self._writer)
+            try:
+                with self._dialect.transaction(self._writer):
+                    yield Writing(self._writer)
+            finally:
+                if not self._dialect.is_open(self._writer):
+                    self._forget_idle()
+                    self._writer = self._dialect.connect()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -168,10 +170,17 @@ class Store:
             try:
                 yield connection
             finally:
-                if self._closed or not self._dialect.is_open(connection):
-                    connection.close()
-                else:
+                if self._dialect.is_open(connection):
                     self._idle.append(connection)
+                else:
+                    self._forget_idle()
+                if self._closed:
+                    self._forget_idle()
+
+    def _forget_idle(self) -> None:
+        """Also where the server is lost: its other connections are then lost too, and new ones are made."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _check_open(self) -> None:
         if self._closed:

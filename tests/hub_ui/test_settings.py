@@ -18,6 +18,10 @@ from hub_ui.settings import from_environment
         ("REPLICATE_ENDPOINT", "http://host:port", "REPLICATE_ENDPOINT=http://host:port is no web address"),
         ("HF_ENDPOINT", "http://[", "HF_ENDPOINT=http://[ is no web address"),
         ("HF_ENDPOINT", "http://a b\x1b", "HF_ENDPOINT=http://a?b? is no web address"),
+        ("HUB_UI_DATABASE", "catalog.sqlite", "HUB_UI_DATABASE is no address of a PostgreSQL database. Write one such"),
+        ("HUB_UI_DATABASE", "mysql://box/catalog", "HUB_UI_DATABASE is no address"),
+        ("HUB_UI_DATABASE", "postgresql://box", "HUB_UI_DATABASE is no address"),
+        ("HUB_UI_DATABASE", "postgresql://box:port/catalog", "HUB_UI_DATABASE is no address"),
         ("HF_TOKEN", "hf_a\nb", "HF_TOKEN holds characters that no key has"),
         ("CIVITAI_TOKEN", "schlüssel", "CIVITAI_TOKEN holds characters that no key has"),
     ],
@@ -32,6 +36,19 @@ def test_a_refused_key_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         from_environment({"HF_TOKEN": "hf_secret\x00"})
     assert "hf_secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("address", ["postgresql://ada:secret@[/x", "mysql://ada:secret@box/x", "ada:secret@box"])
+def test_a_refused_address_of_a_database_is_not_shown(address: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_environment({"HUB_UI_DATABASE": address})
+    assert "secret" not in caught.value.message
+
+
+def test_the_password_of_a_database_is_not_printed() -> None:
+    made = from_environment({"HUB_UI_DATABASE": "postgresql://ada:secret@box:5432/catalog"})
+    assert made.database == "postgresql://ada:secret@box:5432/catalog"
+    assert "secret" not in repr(made)
 
 
 def test_variables_are_read() -> None:

@@ -15,6 +15,9 @@ from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.store import Store
 
+# A test's folder -> the PostgreSQL database that its catalog is in. Other folders have SQLite files.
+DATABASES: dict[Path, str] = {}
+
 
 def claim(field: str, value: Value, **fields: Any) -> Claim:
     return Claim(**{"field": field, "value": value, "source": "hub", "where": "model.field", **fields})
@@ -46,19 +49,24 @@ def lora(number: int = 1, *, base: str | None = None, **fields: Any) -> Lora:
     return Lora(**{**values, "versions": (one,), **fields})
 
 
+def opened(path: Path) -> Catalog:
+    """The catalog of a test's folder; each call opens it once more."""
+    return Catalog.open(path / "catalog.sqlite", DATABASES.get(path, ""))
+
+
 @contextmanager
 def catalog(path: Path, *loras: Lora) -> Iterator[Catalog]:
-    with Catalog.open(path / "catalog.sqlite") as opened:
-        opened.add(loras)
-        yield opened
+    with opened(path) as one:
+        one.add(loras)
+        yield one
 
 
 @contextmanager
 def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
     """The same LoRAs searched with the index and without one."""
     with (
-        Catalog.open(path / "catalog.sqlite") as indexed,
-        Catalog(Store(path / "catalog.sqlite"), None) as scanned,
+        opened(path) as indexed,
+        Catalog(Store(DATABASES.get(path) or path / "catalog.sqlite"), None) as scanned,
     ):
         indexed.add(loras)
         yield indexed, scanned

@@ -13,6 +13,8 @@ from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 INK = Ref.parse("civitai:1")
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -17,6 +19,8 @@ LORAS = (
     lora(5, base="made up base"),
     lora(6, ref=Ref.parse("hf:ada/ink"), versions=()),
 )
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 def facets(path: Path, *loras: Lora, **fields: object) -> Facets:

@@ -27,6 +27,8 @@ HOSTILE = (
 WORDS = st.sampled_from(
     ("ink", "INK", "pixel", "art", "pixelart", "PixelArt", "水彩", "é", "v2", "sd-xl", "in", '"', ".")
 )
+
+pytestmark = pytest.mark.usefixtures("either_database")
 TEXTS = st.lists(WORDS, max_size=4).map(" ".join) | st.text(max_size=12)
 BASES = st.sampled_from(("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "Chroma", "My base", "my BASE", "Other", "sdxl"))
 LORAS = st.builds(

@@ -11,6 +11,8 @@ from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
 from connectors.ref import Ref
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 
 def from_hub(ref: str, title: str) -> Lora:
     return lora(ref=Ref.parse(ref), title=title, versions=())

@@ -1,0 +1,168 @@
+"""A catalog in PostgreSQL: several processes, a server that goes away, addresses and passwords."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from connectors.errors import HubUiError
+from connectors.query import Query
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.dialects import translate, without_password
+from hub_ui.catalog.store import Store
+from tests.hub_ui.catalog.builders import lora, titles
+from tests.hub_ui.catalog.postgres_server import empty
+
+# Adds one LoRA, and waits until it finds those of the three others.
+SHARE = """
+import sys, time
+from pathlib import Path
+from connectors.query import Query
+from hub_ui.catalog.catalog import Catalog
+from tests.hub_ui.catalog.builders import lora
+
+number = int(sys.argv[3])
+with Catalog.open(Path(sys.argv[1]), sys.argv[2]) as opened:
+    opened.add([lora(number)])
+    until = time.monotonic() + 30
+    while (found := opened.search(Query(text="ink")).total) < 4 and time.monotonic() < until:
+        time.sleep(0.02)
+    print(found)
+"""
+
+
+@pytest.fixture(name="address")
+def empty_database(postgres: str) -> str:
+    empty(postgres)
+    return postgres
+
+
+def sql(address: str, statement: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def test_four_processes_find_what_each_has_added(tmp_path: Path, address: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", SHARE]
+    running = [
+        subprocess.Popen(
+            [*command, str(tmp_path / str(number) / "catalog.sqlite"), address, str(number)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for number in (1, 2, 3, 4)
+    ]
+    said = [process.communicate(timeout=120) for process in running]
+    assert [(out.decode().strip(), errors.decode()) for out, errors in said] == [("4", "")] * 4
+
+
+def test_an_open_catalog_finds_what_another_adds(tmp_path: Path, address: str) -> None:
+    with (
+        Catalog.open(tmp_path / "one" / "catalog.sqlite", address) as one,
+        Catalog.open(tmp_path / "two" / "catalog.sqlite", address) as other,
+    ):
+        assert titles(other, "ink") == []
+        one.add([lora(1)])
+        assert titles(other, "ink") == ["Ink 1"]
+
+
+def test_numbers_of_changes_appear_in_order(address: str) -> None:
+    """Whoever follows the changes while others write misses none."""
+    stores = [Store(address) for _ in range(4)]
+    catalogs = [Catalog(store, None) for store in stores]
+    threads = [
+        threading.Thread(target=lambda of=of, start=start: [of.add([lora(n)]) for n in range(start, start + 25)])
+        for start, of in zip((100, 200, 300), catalogs, strict=False)
+    ]
+    for thread in threads:
+        thread.start()
+    seen: set[int] = set()
+    last, until = 0, time.monotonic() + 60
+    while len(seen) < 75 and time.monotonic() < until:
+        for number, change, _ in stores[3].rows(after=last):
+            seen.add(number)
+            last = change
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.close()
+    assert len(seen) == 75
+
+
+def test_a_lost_server_is_a_message_and_then_forgotten(tmp_path: Path, address: str) -> None:
+    with Catalog.open(tmp_path / "catalog.sqlite", address) as opened:
+        opened.add([lora(1)])
+        titles(opened)
+        sql(address, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub-ui'")
+        with pytest.raises(HubUiError, match="The catalog in PostgreSQL can't be used"):
+            opened.add([lora(2)])
+        opened.add([lora(2)])
+        assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+
+
+def test_nobody_there_is_a_message_without_the_password(tmp_path: Path) -> None:
+    with pytest.raises(HubUiError, match="HUB_UI_DATABASE") as caught:
+        Store("postgresql://ada:se%20cret@127.0.0.1:1/catalog")
+    assert "cret" not in caught.value.message
+
+
+def test_a_database_of_a_newer_hub_ui_is_left_alone(address: str) -> None:
+    Store(address).close()
+    sql(address, "INSERT INTO migrations VALUES ('_m999_later', '2030-01-01')")
+    with pytest.raises(HubUiError, match="newer hub-ui"):
+        Store(address)
+
+
+@pytest.mark.parametrize("damage", ["DROP TABLE files", "ALTER TABLE loras DROP COLUMN document", "DELETE FROM meta"])
+def test_a_database_that_is_no_catalog_is_left_alone(address: str, damage: str) -> None:
+    Store(address).close()
+    sql(address, damage)
+    with pytest.raises(HubUiError, match="HUB_UI_DATABASE"):
+        Store(address)
+
+
+def test_a_transaction_that_fails_changes_nothing(address: str) -> None:
+    store = Store(address)
+
+    def fail() -> None:
+        with store.writing() as writing:
+            writing.put_state("cursor", "12")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert store.state("cursor") is None
+    store.close()
+
+
+def test_the_catalog_counts_what_is_in_it(tmp_path: Path, address: str) -> None:
+    with Catalog.open(tmp_path / "catalog.sqlite", address) as opened:
+        opened.add([lora(1), lora(2, access="removed")])
+        assert opened.search(Query()).total == 2
+        stats = opened.stats()
+    assert (stats.loras, stats.files, stats.removed, stats.index) == ({"civitai": 2}, 2, 1, "current")
+    assert stats.bytes > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("CREATE TABLE a (b INTEGER PRIMARY KEY) WITHOUT ROWID", "CREATE TABLE a (b BIGINT PRIMARY KEY)"),
+        ("SELECT instr(title, ?) > 0", "SELECT strpos(title, %s) > 0"),
+    ],
+)
+def test_sql_is_translated(theirs: str, ours: str) -> None:
+    assert translate(theirs) == ours
+
+
+@pytest.mark.parametrize("said", ['invalid "se%20cret"', "of se cret here", "postgresql://ada:se%20cret@box/x"])
+def test_a_message_is_without_the_password(said: str) -> None:
+    assert "cret" not in without_password(said, "postgresql://ada:se%20cret@box/x")
