@@ -194,8 +194,9 @@ class _PostgresConnection:
 def translate(sql: str) -> str:
     """From SQLite's words to PostgreSQL's."""
     sql = re.sub(r"\bINTEGER\b", "BIGINT", sql.replace(" WITHOUT ROWID", ""))
-    # SQLite's order, whatever language the server speaks.
-    sql = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', sql)
+    if sql.startswith("CREATE TABLE"):
+        # SQLite's order, whatever language the server speaks.
+        sql = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', sql)
     return re.sub(r"\binstr\(", "strpos(", sql.replace("?", "%s"))
 
 

@@ -156,6 +156,7 @@ def test_the_catalog_counts_what_is_in_it(tmp_path: Path, address: str) -> None:
     ("theirs", "ours"),
     [
         ("CREATE TABLE a (b INTEGER PRIMARY KEY) WITHOUT ROWID", "CREATE TABLE a (b BIGINT PRIMARY KEY)"),
+        ("CREATE TABLE a (b TEXT)", 'CREATE TABLE a (b TEXT COLLATE "C")'),
         ("SELECT instr(title, ?) > 0", "SELECT strpos(title, %s) > 0"),
     ],
 )
