@@ -56,6 +56,7 @@ class Header:
                 placeholder="Search LoRAs on three hubs",
                 max_lines=1,
             )
+            self.completion = widget(elem_id="completion", script=read_script("completion"))
             statuses = [widgets_header.pending_status(connector.name) for connector in services.connectors]
             self.hubs = widget(widgets_header.hubs_html(render, statuses), elem_id="hubs")
             self.address = gr.Textbox(visible="hidden", elem_id="address")
@@ -71,7 +72,9 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         header = Header(services, render, view, order)
         drawer = downloads.Downloads(header.downloads)
         with gr.Row(elem_id="page-browse"):
-            browse_page = page.BrowsePage(services, render, view=view, search=header.search, hubs=header.hubs)
+            browse_page = page.BrowsePage(
+                services, render, view=view, search=header.search, completion=header.completion, hubs=header.hubs
+            )
             panel = detail.DetailPanel(view)
         with gr.Row(elem_id="page-try"):
             try_page = try_page_page.TryPage(render, view=view, order=order)

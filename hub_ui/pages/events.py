@@ -37,9 +37,13 @@ class Turns:
             self._now[request.session_hash or ""] = turn
         return turn
 
-    def is_at(self, request: gr.Request, turn: int) -> bool:
+    def now(self, request: gr.Request) -> int:
+        """The page's turn; 0 before its first."""
         with self._lock:
-            return self._now.get(request.session_hash or "") == turn
+            return self._now.get(request.session_hash or "", 0)
+
+    def is_at(self, request: gr.Request, turn: int) -> bool:
+        return self.now(request) == turn
 
 
 def while_current(steps: Iterable[Any], is_current: Callable[[], bool], nothing: Any) -> Iterator[Any]:

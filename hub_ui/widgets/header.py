@@ -17,7 +17,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("train", "Train"),
     ("settings", "Settings"),
 )
-HubState = Literal["asked", "good", "key", "down"]
+HubState = Literal["idle", "asked", "good", "key", "down"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,10 @@ class HubStatus:
 
 def pending_status(hub: HubName) -> HubStatus:
     return HubStatus(hub=hub, state="asked", text="…", title=f"{HUBS[hub].label} was asked")
+
+
+def idle_status(hub: HubName) -> HubStatus:
+    return HubStatus(hub=hub, state="idle", title=f"{HUBS[hub].label} was not asked for this")
 
 
 def answer_status(answer: Answer) -> HubStatus:

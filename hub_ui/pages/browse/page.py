@@ -1,7 +1,8 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from connectors.query_language import parts as parts_of
 from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
+from hub_ui.pages.browse import completion
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
@@ -35,15 +37,25 @@ SORTS: tuple[tuple[str, str], ...] = (
 )
 # The bundled bases: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
+LONGEST_TEXT = 1000
+# Of the list and what stands around it.
+NO_UPDATE = (gr.skip(),) * 5
 
 
 class BrowsePage:
     """`level` of mature images is remembered by the browser."""
 
     def __init__(
-        self, services: Services, render: Renderer, *, view: gr.State, search: gr.Textbox, hubs: gr.HTML
+        self,
+        services: Services,
+        render: Renderer,
+        *,
+        view: gr.State,
+        search: gr.Textbox,
+        completion: gr.HTML,
+        hubs: gr.HTML,
     ) -> None:
-        self.view, self.search, self.hubs = view, search, hubs
+        self.view, self.search, self.completion, self.hubs = view, search, completion, hubs
         demo = query_summary.demo_html(render, DEMO_BASE) if services.settings.demo else ""
         self.facets = widget(elem_id="facets", script=read_script("facets"))
         with gr.Column(elem_id="results"):
@@ -60,7 +72,6 @@ class BrowsePage:
 
 
 def connect(page: BrowsePage, services: Services, render: Renderer, reader: HeaderReader) -> None:
-    view, search = page.view, page.search
     outputs = [page.results, page.grid, page.sentence, page.facets, page.hubs]
     turns = Turns()
 
@@ -68,12 +79,12 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
         """Paints the steps of a search for as long as nothing else is asked on this page."""
         turn = turns.take(request)
         painted = (paint(services, render, results) for results in steps(turn))
-        yield from while_current(painted, lambda: turns.is_at(request, turn), (gr.skip(),) * 5)
+        yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
         with errors_as_messages():
             if shown is not None and shown.query == now.query and not shown.is_typed:
-                yield (gr.skip(),) * 5
+                yield NO_UPDATE
             else:
                 yield from current(lambda turn: searching.search(services, now.query, turn), request)
 
@@ -81,42 +92,72 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
         with errors_as_messages():
             step = {"more": searching.more, "relist": searching.relist}.get(act_data(event).get("act", ""))
             if shown is None or step is None:
-                yield (gr.skip(),) * 5
+                yield NO_UPDATE
             else:
                 yield from current(lambda turn: step(services, shown, turn), request)
 
     def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
 
-    def on_facets(now: View, event: gr.EventData) -> tuple[View, Any]:
-        with errors_as_messages():
-            return choose_filter(now, act_data(event))
-
-    def on_text(now: View, text: str) -> tuple[View, str]:
-        with errors_as_messages():
-            then = submit(services, now, text)
-            return then, then.text
-
-    searched = view.change(on_view, [view, page.results], outputs, concurrency_limit=None, **QUIET)
-    # A new query ends the running search, so that a hanging hub can't delay it.
-    new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
-    for clickable in (page.facets, page.sentence, page.demo):
-        clickable.act(on_facets, [view], [view, page.level], **new_query)
-    search.submit(on_text, [view, search], [view, search], **new_query)
-    page.sort.input(with_sort, [view, page.sort], [view], **new_query)
+    searched = page.view.change(on_view, [page.view, page.results], outputs, concurrency_limit=None, **QUIET)
     clicked = page.grid.act(on_grid, [page.results], outputs, concurrency_limit=None, **QUIET)
+    connect_query(page, services, searched)
+    connect_typing(page, services, render, turns, outputs)
     if services.settings.read_headers:
         # "always_last": cards that arrive during a reading are read right after it.
         for event in (searched, clicked):
             event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
+def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
+    """Text, filters and order make a new query. `searched` is the event that follows it."""
+
+    def on_facets(now: View, text: str, event: gr.EventData) -> tuple[View, Any]:
+        with errors_as_messages():
+            return choose_filter(with_typed(now, text), act_data(event))
+
+    def on_sort(now: View, text: str, sort: str) -> View:
+        return with_sort(with_typed(now, text), sort)
+
+    def on_text(now: View, text: str) -> tuple[View, str]:
+        with errors_as_messages():
+            then = submit(services, now, text)
+            return then, then.text
+
+    # A new query ends the running search, so that a hanging hub can't delay it.
+    new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
+    for clickable in (page.facets, page.sentence, page.demo):
+        clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **new_query)
+    page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
+    page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **new_query)
+
+
+def connect_typing(
+    page: BrowsePage, services: Services, render: Renderer, turns: Turns, outputs: Sequence[gr.components.Component]
+) -> None:
+    """What is typed into the search box is looked up in the catalog, and suggestions stand below it."""
+
+    def on_typed(now: View, shown: Results | None, request: gr.Request, event: gr.EventData) -> Any:
+        act = act_data(event)
+        popup, typed = complete(services, render, now, str(act.get("before", "")), str(act.get("after", "")))
+        if typed is None or (shown is not None and shown.query == typed):
+            return popup, *NO_UPDATE
+        turn = turns.now(request)
+        found = searching.look(services, typed, shown)
+        # Enter may have been pressed meanwhile. The beginning of a filter's name is hardly ever a word to search for.
+        if not turns.is_at(request, turn) or (popup and not found.records):
+            return popup, *NO_UPDATE
+        return popup, *paint(services, render, replace(found, turn=turns.take(request)))
+
+    looked_up: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": None, **QUIET}
+    page.completion.act(on_typed, [page.view, page.results], [page.completion, *outputs], **looked_up)
+
+
 def show_headers(
     services: Services, render: Renderer, reader: HeaderReader, shown: Results | None, is_at: Callable[[int], bool]
 ) -> Iterator[Any]:
     """Updates of the list as the headers of its newest cards are read: what they say is found and counted too."""
-    nothing = (gr.skip(),) * 5
-    yield nothing
+    yield NO_UPDATE
     if shown is None:
         return
 
@@ -125,7 +166,7 @@ def show_headers(
 
     known = reader.read(shown.records[shown.since :], is_cancelled=lambda: not is_current())
     steps = (paint(services, render, searching.refresh(services, shown)) for _ in known)
-    yield from while_current(steps, is_current, nothing)
+    yield from while_current(steps, is_current, NO_UPDATE)
 
 
 def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
@@ -159,6 +200,26 @@ def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
     needed = requirements(services, known) if what == "lora" else Requirements()
     try_problem = needed.text if needed.closed else ""
     return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem)
+
+
+def complete(services: Services, render: Renderer, view: View, before: str, after: str) -> tuple[str, Query | None]:
+    """Suggestions for what stands before the cursor, as HTML, and the query so far; None for an address."""
+    text = (before + after)[:LONGEST_TEXT]
+    suggestions, problem = completion.suggest(text, len(before), lambda key, prefix: ()), ""
+    try:
+        view.with_text(text)
+    except BadQuery as error:
+        problem = error.message
+    popup = render("completion", text=text, suggestions=suggestions, problem=problem).strip()
+    typed = view.with_text(completion.without_bare_key(text, len(before)), is_strict=False)
+    return popup, typed.query if view.page == "browse" and "://" not in text else None
+
+
+def with_typed(view: View, text: str) -> View:
+    """With what stands in the search box, though nobody pressed Enter."""
+    with suppress(BadQuery):
+        return view.with_text(text)
+    return view
 
 
 def with_sort(view: View, sort: str) -> View:

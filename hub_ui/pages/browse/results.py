@@ -14,7 +14,7 @@ from connectors.ref import HubName, Ref
 from hub_ui import format
 from hub_ui.catalog.search import Facets, SearchResult
 from hub_ui.services import Services
-from hub_ui.widgets.header import HubStatus, answer_status, pending_status, with_hits
+from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
 WAITING_CARDS = 4
 # How long the first answer waits for the others while there is nothing to show yet.
@@ -23,6 +23,7 @@ HOLD_SECONDS = 1.0
 PAGES_AHEAD = 4
 NOTHING = "Nothing matches. Take a filter away, or try another word."
 NOTHING_SEEN = "Nothing that was seen so far matches. Press Enter to ask the hubs."
+ENTER = "Seen so far. Press Enter to ask the hubs too."
 NO_MORE = "The hubs' next pages have nothing more that fits."
 
 
@@ -81,11 +82,12 @@ def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]
     yield from follow(services, now)
 
 
-def look(services: Services, query: Query, turn: int = 0) -> Results:
-    """What the catalog has, without asking a hub: while a person types."""
-    found = read_list(services, query, query.limit)
-    now = with_list(Results(query=query, turn=turn, is_typed=True), found, query.limit)
-    return now if now.records else replace(now, note=NOTHING_SEEN)
+def look(services: Services, query: Query, before: Results | None = None) -> Results:
+    """What the catalog has, without asking a hub: while a person types. `before` was shown until now."""
+    statuses = tuple(idle_status(s.hub) if s.state == "asked" else s for s in (before.statuses if before else ()))
+    now = Results(query=query, statuses=statuses, is_typed=True)
+    now = with_list(now, read_list(services, query, query.limit), query.limit)
+    return replace(now, note=ENTER if now.records else NOTHING_SEEN)
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
@@ -212,5 +214,5 @@ def place(shown: Sequence[Record], listed: Sequence[Record], most: int, *, is_wh
 
 
 def refs(record: Record) -> tuple[Ref, ...]:
-    """All names of the LoRA on a card."""
-    return (record.ref.lora,)
+    """The LoRAs on a card."""
+    return (record.ref.lora, *record.homes)

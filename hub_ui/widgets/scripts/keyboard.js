@@ -51,7 +51,9 @@
     return true;
   };
   const leaveSearch = (event) => {
-    const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search') && isVisible(one('#grid'));
+    // The suggestions below the box come first.
+    const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search:not(:has([aria-expanded=true]))')
+      && isVisible(one('#grid'));
     if (isAtGrid) { focusCard(cards()[0]); }
     return isAtGrid;
   };

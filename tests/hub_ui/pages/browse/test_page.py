@@ -10,10 +10,11 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.pages.browse.page import apply_filter, submit, with_sort
+from hub_ui.pages.browse.page import apply_filter, complete, submit, with_sort, with_typed
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
 from tests.hub_ui.stand_ins import Hub, lora
 
 COMMIT = "a" * 40
@@ -107,3 +108,27 @@ def test_the_order_is_one_of_the_known_ones() -> None:
     assert with_sort(View(), "newest").query.sort == "newest"
     with pytest.raises(BadQuery, match="Choose one of"):
         with_sort(View(), "up")
+
+
+def test_while_a_person_types_the_query_so_far_is_searched_and_keys_are_suggested(built: Services) -> None:
+    popup, query = complete(built, Renderer(), View(), "ink ki", "")
+    assert 'data-before="ink kind:" data-after=""' in popup
+    assert query == View().with_query(text="ink ki").query
+
+
+def test_a_filter_that_is_not_finished_says_what_it_lacks_and_is_left_out(built: Services) -> None:
+    popup, query = complete(built, Renderer(), View(), "ink rank:x", "")
+    assert "“x” is no range for rank." in popup
+    assert query == View().with_query(text="ink").query
+
+
+@pytest.mark.parametrize(("view", "text"), [(View(page="try"), "ink"), (View(), "https://civitai.com/models/1")])
+def test_on_other_pages_and_of_an_address_nothing_is_searched_while_it_is_typed(
+    built: Services, view: View, text: str
+) -> None:
+    assert complete(built, Renderer(), view, text, "")[1] is None
+
+
+def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
+    assert with_typed(View(), "ink kind:style").query == View().with_query(text="ink", kinds=("style",)).query
+    assert with_typed(View(), "rank:x") == View()

@@ -1,0 +1,94 @@
+// What is typed into the search box is looked up after a short pause. Suggestions lie below the box, which stays in
+// focus: arrows choose one, Enter, Tab or a click takes it, Escape puts them away.
+const PAUSE = 80;
+const box = () => document.querySelector('#search input') || document.querySelector('#search textarea');
+const root = () => document.querySelector('#completion');
+const options = () => [...element.querySelectorAll('[role=option]')];
+let chosen = -1;
+let isClosed = true;
+let timer = 0;
+
+const isOpen = () => {
+  const list = element.querySelector('.completions');
+  return !isClosed && list !== null && document.activeElement === box() && list.dataset.text === box().value;
+};
+const refresh = () => {
+  const [input, open] = [box(), isOpen()];
+  if (!input) { return; }
+  root().toggleAttribute('data-open', open);
+  const all = options();
+  input.setAttribute('role', 'combobox');
+  input.setAttribute('aria-autocomplete', 'list');
+  input.setAttribute('aria-expanded', String(open && all.length > 0));
+  input.toggleAttribute('aria-controls', false);
+  input.toggleAttribute('aria-activedescendant', false);
+  all.forEach((option, number) => option.setAttribute('aria-selected', String(number === chosen)));
+  if (!open) { return; }
+  const { left, bottom, width } = input.getBoundingClientRect();
+  Object.assign(root().style, { left: `${left}px`, top: `${bottom + 4}px`, width: `${width}px` });
+  if (all.length) { input.setAttribute('aria-controls', 'completions'); }
+  if (all[chosen]) {
+    input.setAttribute('aria-activedescendant', all[chosen].id);
+    all[chosen].scrollIntoView({ block: 'nearest' });
+  }
+};
+const send = () => {
+  const [input, at] = [box(), box().selectionStart];
+  trigger('act', { act: 'typed', before: input.value.slice(0, at), after: input.value.slice(at) });
+};
+const close = () => {
+  isClosed = true;
+  refresh();
+};
+const take = (option) => {
+  const { before, after } = option.dataset;
+  // As if it were typed, so that Gradio notices.
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box()), 'value').set.call(box(), before + after);
+  box().setSelectionRange(before.length, before.length);
+  box().dispatchEvent(new Event('input', { bubbles: true }));
+};
+const step = (by) => {
+  const length = options().length + 1;
+  // One of the places is none of them: the box itself.
+  chosen = (chosen + 1 + by + length) % length - 1;
+  refresh();
+};
+const keys = {
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  Escape: close,
+  Enter: () => take(options()[chosen]),
+  Tab: () => take(options()[chosen]),
+};
+
+document.addEventListener('input', (event) => {
+  if (event.target !== box() || event.isComposing) { return; }
+  chosen = -1;
+  isClosed = false;
+  refresh();
+  clearTimeout(timer);
+  timer = setTimeout(send, PAUSE);
+});
+document.addEventListener('keydown', (event) => {
+  if (event.target !== box() || event.isComposing) { return; }
+  const takes = ['Enter', 'Tab'].includes(event.key);
+  if (isOpen() && event.key in keys && (chosen >= 0 || !takes)) {
+    event.preventDefault();
+    event.stopPropagation();
+    keys[event.key]();
+  } else if (event.key === 'Enter') {
+    // The hubs are asked now, and the catalog with them.
+    clearTimeout(timer);
+    close();
+  }
+}, true);
+// The box keeps the focus while an option is clicked.
+element.addEventListener('mousedown', (event) => event.preventDefault());
+element.addEventListener('click', (event) => {
+  const option = event.target.closest('[role=option]');
+  if (option) { take(option); }
+});
+document.addEventListener('focusin', refresh);
+document.addEventListener('focusout', () => setTimeout(refresh));
+addEventListener('resize', refresh);
+watch('value', refresh);
