@@ -60,8 +60,13 @@ def card(
         flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
         try_problem=try_problem,
-        tint=sum(record.ref.id.encode()) % 6,
+        tint=tint(record),
     )
+
+
+def tint(record: Record) -> int:
+    """One of the backgrounds in place of an image (style.css)."""
+    return sum(record.ref.id.encode()) % 6
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:

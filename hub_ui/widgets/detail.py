@@ -20,6 +20,7 @@ from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
+from hub_ui.widgets.related import Related
 from hub_ui.widgets.render import Renderer, address
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
@@ -182,6 +183,7 @@ class Detail:
     warnings: tuple[str, ...]
     in_library: bool
     can_pull: bool
+    related: Related
 
     @property
     def try_problem(self) -> str:
@@ -202,6 +204,7 @@ def detail(
     can_pull: bool = True,
     keys: Keys | None = None,
     needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
+    related: Related | None = None,
 ) -> Detail:
     """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
     version, file = version_and_file(lora, ref)
@@ -232,6 +235,7 @@ def detail(
         warnings=tuple(format.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         in_library=in_library(record.ref),
         can_pull=can_pull,
+        related=related or Related(),
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from connectors.claims.resolve import record_of
+from connectors.claims.resolve import flatten, record_of
 from connectors.errors import HubUiError, NotFound
-from connectors.record import Lora
+from connectors.record import Lora, Nsfw, may_list
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from hub_ui import format
@@ -22,6 +22,7 @@ from hub_ui.pages.view import StackedLora, TrySettings, View, clamp_weight, prom
 from hub_ui.services import Services
 from hub_ui.widgets import detail
 from hub_ui.widgets.detail import Keys
+from hub_ui.widgets.related import Related, related
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 MOST_NAMED = 4
@@ -129,8 +130,17 @@ def lora_html(
         can_pull=services.policy.allows("pull"),
         keys=keys(services),
         needs=lambda record: requirements(services, record),
+        related=find_related(services, ref, view.query.nsfw),
     )
     return detail.html(render, shown)
+
+
+def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
+    """Other places of the same LoRA, and others like it, as far as they were seen."""
+    catalog = services.catalog
+    homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)]
+    also_on = [record for record in catalog.also_on(ref) if may_list(record.nsfw, ceiling)]
+    return related(homes, also_on, (), ceiling=ceiling)
 
 
 def keys(services: Services) -> Keys:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import KeyRequired, UsageError
-from connectors.ref import Ref
+from connectors.record import Lora
+from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
@@ -18,7 +20,9 @@ from hub_ui.pages.browse import detail
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.widgets.related import Related
 from hub_ui.widgets.render import Renderer
+from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
 from tests.hub_ui.pages.conftest import with_settings
 from tests.hub_ui.stand_ins import Hub
@@ -129,3 +133,21 @@ def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Service
     hub.loras = [lora(1)]
     last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
     assert "Nothing says which base model it was made for. Add it to the stack, then choose a base" in last
+
+
+def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:
+    found = stand_ins.lora(hub, title=title)
+    [version] = found.versions
+    files = (replace(version.files[0], sha256=sha256),)
+    return replace(found, versions=(replace(version, files=files),))
+
+
+def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(built: Services) -> None:
+    built.catalog.add([homed("civitai", "a" * 64), homed("huggingface", "a" * 64), homed("replicate", "b" * 64)])
+    found = detail.find_related(built, Ref.parse("civitai:1001"), "soft")
+    assert [link.name for link in found.homes] == ["Hugging Face"]
+    assert [link.name for link in found.also_on] == ["Replicate"]
+
+
+def test_what_was_never_seen_has_no_relations(built: Services) -> None:
+    assert detail.find_related(built, Ref.parse("civitai:999"), "soft") == Related()

@@ -1,0 +1,72 @@
+"""Below the panel's facts: the other homes of a LoRA, and LoRAs that are like it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.record import Nsfw, Record, within
+from connectors.registry import origin_label
+from hub_ui import format
+from hub_ui.widgets.cards import base_label, cover, tint
+from hub_ui.widgets.render import address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A LoRA by its hub, or by its title. `url` is its page on the hub."""
+
+    ref: str
+    name: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbor:
+    """A small card. `image` is empty where there is none to show."""
+
+    ref: str
+    title: str
+    base: str
+    image: str
+    blurred: bool
+    tint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Related:
+    """`homes` have the same bytes, `also_on` other ones under the same title by the same creator."""
+
+    homes: tuple[Link, ...] = ()
+    also_on: tuple[Link, ...] = ()
+    similar: tuple[Neighbor, ...] = ()
+
+
+def related(homes: Sequence[Record], also_on: Sequence[Record], similar: Sequence[Record], *, ceiling: Nsfw) -> Related:
+    return Related(
+        homes=tuple(map(link, homes)),
+        also_on=tuple(map(link, also_on)),
+        similar=tuple(neighbor(record, ceiling) for record in similar),
+    )
+
+
+def link(record: Record) -> Link:
+    access = "open to everyone" if record.access == "open" else format.ACCESS_FLAGS[record.access]
+    downloads = f"{format.count(record.downloads)} downloads" if record.downloads is not None else ""
+    return Link(
+        ref=str(record.ref),
+        name=origin_label(record.hub),
+        note=format.join(base_label(record), access, downloads),
+        url=address(record.url),
+    )
+
+
+def neighbor(record: Record, ceiling: Nsfw) -> Neighbor:
+    example = cover(record, ceiling)
+    return Neighbor(
+        ref=str(record.ref),
+        title=format.title(record.title) or record.ref.id,
+        base=base_label(record),
+        image=address(example.url) if example else "",
+        blurred=example is not None and not within(example.nsfw, "soft"),
+        tint=tint(record),
+    )
