@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.record import Lora
+from connectors.ref import Ref
 from hub_ui.catalog import store
 from hub_ui.catalog.changes import Change, change, rewrite
+from hub_ui.catalog.codec import decode
 from hub_ui.catalog.row import row_of
 from hub_ui.catalog.store import Store
 from hub_ui.catalog.writing import key
@@ -106,3 +109,24 @@ def test_a_row_comes_back_as_it_was_put(opened: Store) -> None:
 def test_more_documents_than_sqlite_takes_values_are_handed_out(opened: Store) -> None:
     put(opened, 1)
     assert {number: len(homes) for number, homes in opened.cards(range(2_000)).items()} == {1: 1}
+
+
+def test_documents_come_by_hub_and_id_in_the_order_of_their_bytes(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PAGE", 2)
+    ids = ("huggingface:b/x", "civitai:9", "huggingface:B/x", "civitai:10", "huggingface:a/x")
+    with opened.writing() as writing:
+        writing.put([changed(lora(1, ref=Ref.parse(each), title=each, versions=())) for each in ids])
+    found = [decode(document).title for document in opened.documents()]
+    assert found == ["civitai:10", "civitai:9", "huggingface:B/x", "huggingface:a/x", "huggingface:b/x"]
+
+
+def test_what_a_hub_has_not_listed_for_long_is_named_the_longest_first(opened: Store) -> None:
+    with opened.writing() as writing:
+        for number, access in ((1, "open"), (2, "open"), (3, "removed"), (4, "open")):
+            seen = datetime(2026, 1, 10 - number, tzinfo=UTC)
+            writing.put([changed(lora(number, access=access))], seen)
+    assert [ref.id for ref in opened.unlisted("civitai", datetime(2026, 1, 9, tzinfo=UTC), 10)] == ["4", "2"]
+    assert opened.unlisted("huggingface", datetime(2026, 1, 9, tzinfo=UTC), 10) == ()
+    assert len(opened.unlisted("civitai", datetime(2027, 1, 9, tzinfo=UTC), 1)) == 1
