@@ -331,12 +331,13 @@ def _read_place(stored: str | None) -> Place:
 
 
 def _fraction(page: Page, place: Place) -> float:
-    """How far back in time the page is, of the time that the crawl goes back."""
+    """How far back in time the page is, of the time that the crawl goes back from its newest LoRA."""
     times = [time for lora in page.loras if (time := _time(lora.updated_at)) is not None]
-    if not times or place.began is None:
+    if not times:
         return 0.0
-    whole = place.began - (place.since or FIRST_LORAS)
-    return max(0.0, min(1.0, (place.began - min(times)) / whole)) if whole else 1.0
+    newest = max(filter(None, (*times, place.newest)))
+    whole = newest - (place.since or FIRST_LORAS)
+    return max(0.0, min(1.0, (newest - min(times)) / whole)) if whole else 1.0
 
 
 def _time(text: str | None) -> datetime | None:
