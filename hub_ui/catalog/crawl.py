@@ -24,8 +24,9 @@ from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 
 PAGE = 100
-# Hugging Face counts requests over five minutes, so that it may ask to wait as long.
-POLICY = RetryPolicy(tries=7, first=2.0, longest=900.0)
+# Hugging Face counts requests over five minutes, so that it may ask to wait as long. However many waits a long list
+# takes in all, each page that comes is worth them.
+POLICY = RetryPolicy(tries=7, first=2.0, longest=900.0, worth=0)
 # An incremental crawl goes back a little further than it must: clocks differ, and lists are not sorted to the second.
 OVERLAP = timedelta(days=1)
 # Before this there were no LoRAs for images. Only the estimate of what is left uses it.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.crawl import Crawl, CrawlOptions, Place, Progress, Source
+from hub_ui.catalog.crawl import POLICY, Crawl, CrawlOptions, Place, Progress, Source
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import catalog as opened
 from tests.hub_ui.catalog.builders import lora
@@ -125,6 +125,15 @@ def test_a_hub_that_asks_to_wait_is_asked_again(catalog: Catalog) -> None:
     hub.failures = {2: RateLimited("Slow down.", hub="civitai", retry_after=0.05)}
     assert crawl(catalog, hub).complete
     assert hub.asked == ["page None", "page 2", "page 2"]
+
+
+def test_a_long_list_may_take_any_number_of_waits(catalog: Catalog) -> None:
+    hub = hub_with(*range(1, 121))
+    hub.failures = {request: DOWN for request in range(1, 121, 2)}
+    source = Source(connector=hub, address="http://127.0.0.1:9")
+    run = Crawl([source], catalog, CrawlOptions(), replace(POLICY, first=0.001))
+    run.run(lambda: None, lambda: None)
+    assert (run.progress[0].error, run.progress[0].new) == (None, 120)
 
 
 def test_a_hub_that_asks_to_wait_for_too_long_is_an_error(catalog: Catalog) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,8 @@ import pytest
 
 from connectors.errors import HubUiError
 from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.dialects import translate, without_password
 from hub_ui.catalog.store import Store
@@ -62,6 +65,17 @@ def test_four_processes_find_what_each_has_added(tmp_path: Path, address: str) -
     ]
     said = [process.communicate(timeout=120) for process in running]
     assert [(out.decode().strip(), errors.decode()) for out, errors in said] == [("4", "")] * 4
+
+
+def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, address: str) -> None:
+    loras = [lora(number, ref=Ref.parse(f"huggingface:{name}/x"), versions=()) for number, name in enumerate("bAaZ_9")]
+    for name, database in (("file", ""), ("server", address)):
+        with Catalog.open(tmp_path / name / "catalog.sqlite", database) as opened:
+            opened.add(loras)
+            snapshot.export(opened.documents(), tmp_path / f"{name}.zst")
+            unlisted = opened.unlisted("huggingface", datetime(2999, 1, 1, tzinfo=UTC), 10)
+            assert [ref.id for ref in unlisted] == ["9/x", "A/x", "Z/x", "_/x", "a/x", "b/x"]
+    assert (tmp_path / "file.zst").read_bytes() == (tmp_path / "server.zst").read_bytes()
 
 
 def test_an_open_catalog_finds_what_another_adds(tmp_path: Path, address: str) -> None:
