@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from connectors.claims import base_models
 from connectors.errors import NotFound
-from connectors.record import CLAIMED_FIELDS, Claim, Lora, Record, Source, Version, WeightFile
+from connectors.record import CLAIMED_FIELDS, Access, Claim, Lora, Record, Source, Version, WeightFile
 from connectors.ref import Ref
 from connectors.registry import HUBS, Origin, origin_label
 from connectors.weights.file_type import WORDS
@@ -177,9 +177,14 @@ def flatten(lora: Lora, version: Version | None = None, file: WeightFile | None 
         likes=lora.likes,
         updated_at=(version.updated_at if version else None) or lora.updated_at,
         images=version.examples if version else (),
-        access=version.access if version and lora.access == "open" else lora.access,
+        access=shown_access(lora, version),
         **_fields(claims, lora.hub),
     )
+
+
+def shown_access(lora: Lora, version: Version | None) -> Access:
+    """Of a version: what closes the LoRA closes it too."""
+    return version.access if version and lora.access == "open" else lora.access
 
 
 def record_of(lora: Lora, ref: Ref) -> Record:

@@ -10,7 +10,7 @@ from typing import get_args
 
 from connectors.claims import base_models
 from connectors.claims.license import Permissions, Use, permissions_of
-from connectors.claims.resolve import best, flatten, possible
+from connectors.claims.resolve import best, flatten, possible, shown_access
 from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile, may_list
 from hub_ui.catalog.relevance import merit
 
@@ -23,6 +23,9 @@ LONGEST_QUERY = 1_000
 # Han and kana are written without spaces: each character is a word, and a run of them is a phrase.
 _UNSPACED = r"\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+# The same for ASCII, which is nearly all: what each character becomes.
+_LOWER = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
+_SAME = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 _ACCENT = re.compile(r"[\u0300-\u036f]")
 _JOINED = re.compile(r"[a-z][A-Z0-9]|[A-Z][A-Z][a-z]|[0-9][A-Za-z]|[A-Z][0-9]")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -43,11 +46,10 @@ class Terms:
 
 def words(text: str) -> list[str]:
     if text.isascii():
-        folded = text.lower()
+        found = text.translate(_LOWER).split()
     else:
         decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
-        folded = unicodedata.normalize("NFC", _ACCENT.sub("", decomposed))
-    found = _WORD.findall(folded)
+        found = _WORD.findall(unicodedata.normalize("NFC", _ACCENT.sub("", decomposed)))
     is_long = max(map(len, found), default=0) > LONGEST_WORD
     return [word[:LONGEST_WORD] for word in found] if is_long else found
 
@@ -82,7 +84,9 @@ def searchable_names(*texts: str) -> str:
     together = "\n".join(texts)
     if _JOINED.search(together) is None:
         return searchable(together)
-    names = [word for word in _WORD.findall(together) if word.isascii() and _JOINED.search(word)]
+    found = together.translate(_SAME).split() if together.isascii() else _WORD.findall(together)
+    plain = (word for word in found if not (word.isalpha() and (word.islower() or word.istitle())))
+    names = [word for word in plain if word.isascii() and _JOINED.search(word)]
     parts = [part.lower() for name in names for part in _PART.findall(name[:LONGEST_WORD]) if len(part) > 1]
     return searchable(together, *parts)
 
@@ -199,21 +203,26 @@ def row_of(lora: Lora) -> Row:
 
 def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     """Spellings are folded name -> as written: what a hub calls a base model that nobody has listed is its label."""
-    record = flatten(lora)
+    version = lora.version(None)
+    file = version.file if version else None
+    # What a Record says too, without what only a person needs.
+    claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
+    likely = possible(claims)
+    license = _text(best(likely, "license"))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
-    newest = _seconds(record.updated_at)
+    newest = _seconds((version.updated_at if version else None) or lora.updated_at)
     triggers = _trigger_words(lora)
     row = Row(
         refs=(row_ref(lora.hub, lora.ref.id),),
         hubs=(lora.hub,),
-        kind=_text(record.kind),
-        access=record.access,
+        kind=_text(best(likely, "kind")),
+        access=shown_access(lora, version),
         nsfw=next(level for level, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
-        rank=_whole_number(record.rank),
-        size=_whole_number(record.file.size if record.file else None),
-        license=_text(record.license),
-        permits=_permits(record),
+        rank=_whole_number(best(likely, "rank")),
+        size=_whole_number(file.size if file else None),
+        license=license,
+        permits=_permits(lora.hub, license, claims),
         keys=_unique(key for keys, *_ in bases for key in keys),
         groups=_unique(group for _, group, *_ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
@@ -301,14 +310,13 @@ def _short(names: Iterable[str]) -> list[str]:
     return [name[:_MAX_TEXT] for name in dict.fromkeys(names)][:_MOST_NAMES]
 
 
-def _permits(record: Record) -> tuple[str, ...]:
+def _permits(hub: str, named: str | None, claims: Iterable[Claim]) -> tuple[str, ...]:
     """CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have claims of their own."""
-    terms = _text(best(record.claims, "license_terms"))
-    named = _text(record.license)
+    terms = _text(best(claims, "license_terms"))
     if terms is not None:
         permissions = Permissions.parse(terms)
     elif named is not None:
-        permissions = permissions_of(named) or Permissions.parse(named if record.hub == "civitai" else "")
+        permissions = permissions_of(named) or Permissions.parse(named if hub == "civitai" else "")
     else:
         return ()
     return tuple(use for use in USES if permissions.allows(use))
