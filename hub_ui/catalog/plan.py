@@ -88,8 +88,7 @@ class Place:
 PLACES: tuple[Place, ...] = (
     Place(fields=("whole",), is_whole=True),
     Place(fields=("title",)),
-    Place(fields=("title",), open_end=True),
-    Place(fields=("title", "words"), open_end=True),
+    Place(fields=("title", "words", "tag_words")),
     Place(fields=("title", "words", "tag_words"), open_end=True),
     Place(fields=("title", "words", "tag_words", "about"), open_end=True),
     Place(fields=("title", "words", "tag_words", "about", "found"), open_end=True),

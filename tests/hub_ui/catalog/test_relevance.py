@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.relevance import CLASSES, LEVEL_WEIGHTS, LEVELS, MOST_MERIT, PLACE_WEIGHTS, level, merit
 
 HUBS = ("civitai", "huggingface", "replicate", "a-new-hub")
@@ -69,6 +70,11 @@ def test_classes_have_each_place_and_level_once_the_best_first() -> None:
 
 
 def test_the_place_of_the_words_and_popularity_weigh_against_each_other() -> None:
-    """A title that nobody uses stands after the trigger word of what everybody uses, and before its tag."""
-    title, trigger_word, tag = 1, 3, 4
-    assert CLASSES.index((trigger_word, 3)) < CLASSES.index((title, 0)) < CLASSES.index((tag, 3))
+    """A title that nobody uses stands after the tag of what everybody uses, and before its description."""
+    title, tag, description = 1, 2, 4
+    assert CLASSES.index((tag, 3)) < CLASSES.index((title, 0)) < CLASSES.index((description, 3))
+
+
+def test_every_place_has_its_weight() -> None:
+    assert len(PLACE_WEIGHTS) == len(PLACES)
+    assert list(PLACE_WEIGHTS) == sorted(PLACE_WEIGHTS, reverse=True)
