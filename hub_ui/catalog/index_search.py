@@ -259,7 +259,7 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
 
 def _words_query(terms: Terms, place: Place) -> tantivy.Query:
     if place.is_whole:
-        return _term("whole", terms.whole)
+        return _term("whole", terms.whole) if terms.phrases else _nothing()
     fields = _FIELDS.get(place.fields, place.fields)
     each = [
         _any_of([_phrase(field, words, open_end) for field in fields]) for words, open_end in phrases_at(terms, place)

@@ -4,9 +4,9 @@ This page is the order, with its weights. All of it is whole numbers from fixed 
 another database order alike, and no LoRA's place depends on what else is in the catalog or on when it was added.
 
 1. **Place**: the first of the places that holds all the words. They are the whole title, the title, the short texts
-   (title, trigger words, creator, ids, versions, files, base models, tags), the short texts where the last word may be a
-   beginning ("tool" of "toolkit"), those and the description, and what a hub found it by. `PLACE_WEIGHTS` has what each
-   is worth.
+   (title, trigger words, creator, ids, versions, files, base models, tags), the short texts where the last word may be
+   a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by. `PLACE_WEIGHTS` has what
+   each is worth: a beginning is never after a description, nor a LoRA's own text after what a hub found it by.
 2. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
    table of each hub, so that a hub with larger numbers wins nothing. Likes stand in where a hub gives no downloads. It
    counts twice: in four levels (`LEVEL_WEIGHTS`) beside the place, and exactly within a class.
@@ -71,7 +71,7 @@ _LAST_DAY = 2_177_452_800  # 2039-01-01
 _STEPS: tuple[int, ...] = (300, 750, 950)
 
 # What a place is worth, by its number (0 is the whole title), and what a level is worth.
-PLACE_WEIGHTS: tuple[int, ...] = (100, 70, 45, 30, 15, 5)
+PLACE_WEIGHTS: tuple[int, ...] = (130, 100, 75, 65, 35, 0)
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
 CLASSES: tuple[tuple[int, int], ...] = tuple(
     sorted(

@@ -54,7 +54,7 @@ def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
         lora(5, title="The pixel art", downloads=50),
         lora(6, title="Pixel Art"),
     )
-    expected = ["Pixel Art", "The pixel art", "My pixel art", "Pixel artistry", "Other", "Something"]
+    expected = ["Pixel Art", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"]
     with both(tmp_path, *loras) as catalogs:
         assert [titles(each, "pixel art") for each in catalogs] == [expected, expected]
 
