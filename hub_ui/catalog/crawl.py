@@ -271,7 +271,8 @@ class HubCrawl:
                 self._update(removed=self.progress.removed + 1)
             except (*TRANSIENT_ERRORS, AccessError):
                 return
-            self._pause(self.source.seconds_per_page - (time.monotonic() - begin))
+            # Most hubs are asked twice about one LoRA.
+            self._pause(2 * self.source.seconds_per_page - (time.monotonic() - begin))
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0:
