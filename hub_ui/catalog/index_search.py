@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cache
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 import tantivy
@@ -43,9 +43,11 @@ from hub_ui.catalog.search import Counts, most_first
 FORMAT = 2
 # Buckets of a facet: more than there are combinations of base models, and licence names.
 _MAX_BUCKETS = 10_000
-# Of creators and tags, what each part of the index counts, and what is looked at to find equals of the last one.
-_PART_BUCKETS = 1_000
-_TOP_BUCKETS = (100, _PART_BUCKETS)
+# Of creators and tags, what each part of the index counts at first, how many more are few enough to count them all, and
+# how many times as frequent a value must be as what may be missed.
+_TOP_BUCKETS = 1_000
+_FEW_VALUES = 5_000
+_FAR = 8
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 _PARTED = "\x1d"
 
@@ -200,15 +202,29 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Iterable[st
 
 
 def _most(searcher: tantivy.Searcher, query: tantivy.Query, field: str, most: int) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for size in _TOP_BUCKETS:
-        terms = {"field": field, "size": size, "segment_size": _PART_BUCKETS}
-        found = searcher.aggregate(query, {field: {"terms": terms}})[field]
-        counts = most_first({bucket["key"]: bucket["doc_count"] for bucket in found["buckets"]})
-        ordered = list(counts.values())
-        if len(ordered) < size or ordered[-1] < ordered[most - 1]:
-            break
-    return dict(list(counts.items())[:most])
+    """The most frequent values with their numbers, equals by name.
+
+    Each part of the index hands in its most frequent ones only, so that a value may miss some of its number. Where that
+    may matter, few values are counted again without a limit, and of many the likely ones.
+    """
+    found = _terms(searcher, query, field, size=_TOP_BUCKETS)
+    buckets, unseen = found["buckets"], found["sum_other_doc_count"]
+    least, last = (buckets[place]["doc_count"] for place in (most - 1, -1)) if unseen else (0, 0)
+    if unseen and ((found["doc_count_error_upper_bound"] or 0) * _FAR > least or least == last):
+        if unseen <= _FEW_VALUES:
+            found = _terms(searcher, query, field, size=_MAX_BUCKETS)
+        else:
+            likely = [bucket["key"] for bucket in buckets[: 3 * most]]
+            found = _terms(searcher, query, field, size=_TOP_BUCKETS, include=likely)
+        buckets = found["buckets"]
+    least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
+    kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
+    return most_first({bucket["key"]: bucket["doc_count"] for bucket in kept}, most)
+
+
+def _terms(searcher: tantivy.Searcher, query: tantivy.Query, field: str, *, size: int, **more: list[str]) -> Any:
+    terms = {"field": field, "size": size, "segment_size": size, **more}
+    return searcher.aggregate(query, {field: {"terms": terms}})[field]
 
 
 def _installed(searcher: tantivy.Searcher, plan: Plan) -> int:
