@@ -2,30 +2,33 @@
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
 from connectors.filter import limit_nsfw
 from connectors.query import Query
-from connectors.record import Lora, Nsfw, Record, WeightFile, within
+from connectors.record import NSFW_LEVELS, Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import HubName, Ref
 from hub_ui.catalog import search
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.plan import Plan, plan
-from hub_ui.catalog.row import record_for_bases
+from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Hits, SearchResult, facets
+from hub_ui.catalog.similar import Named, find_similar, find_values, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
 
 _LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
 # LoRAs in one transaction: others wait for it, and all of it is in memory.
 _BATCH = 1_000
 
@@ -194,17 +197,44 @@ class Catalog:
             seen=min((max(home.seen for home in some) for some in homes), default=None),
         )
 
+    def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Record, ...]:
+        """LoRAs that share most with this one (see similar.py), none of them for another architecture.
+
+        Raises NotFound.
+        """
+        wanted, level = model(row_of(self.lora(ref))), NSFW_LEVELS.index(nsfw)
+        ids = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
+        if ids is None:
+            ids = find_similar(partial(self._store.rows_with, ()), wanted, limit=limit, nsfw=level)
+        cards = self._store.cards(ids)
+        query = Query(nsfw=nsfw)
+        return tuple(filter(None, (_record(cards[number], query) for number in ids if number in cards)))
+
+    def complete_value(self, field: Named, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
+        """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
+        start = fold_name(prefix)
+        found = self._ask(lambda index: index.values(self._store, field, start, limit=limit))
+        return find_values(partial(self._store.rows_with, ()), field, start, limit=limit) if found is None else found
+
     def _find(self, wanted: Plan) -> Hits:
-        if self._index is not None:
-            try:
-                return self._index.find(self._store, wanted)
-            except IndexBusy:
-                _LOG.info("Another process is writing the search index; this search goes without it.")
-            except IndexBroken as error:
-                _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
-                self._index = None
+        found = self._ask(lambda index: index.find(self._store, wanted))
+        if found is not None:
+            return found
         phrases = search.phrases(wanted)
         return search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
+
+    def _ask(self, ask: Callable[[Index], _T]) -> _T | None:
+        """None where the rows themselves have to be looked at."""
+        if self._index is None:
+            return None
+        try:
+            return ask(self._index)
+        except IndexBusy:
+            _LOG.info("Another process is writing the search index; this search goes without it.")
+        except IndexBroken as error:
+            _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
+            self._index = None
+        return None
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

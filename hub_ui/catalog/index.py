@@ -30,6 +30,7 @@ from hub_ui.catalog.index_search import FORMAT
 from hub_ui.catalog.plan import Plan
 from hub_ui.catalog.row import Row
 from hub_ui.catalog.search import Counts, Hits
+from hub_ui.catalog.similar import Model, Named
 from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -98,6 +99,14 @@ class Index:
             return Hits(ids=ids.result(), counts=counts)
 
         return self._search(store, find)
+
+    def similar(self, store: Store, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
+        """Ids of rows, most alike first. Raises as `find` does."""
+        return self._search(store, lambda _, searcher: index_search.similar(searcher, model, limit=limit, nsfw=nsfw))
+
+    def values(self, store: Store, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+        """Names that begin with `prefix`, most frequent first. Raises as `find` does."""
+        return self._search(store, lambda _, searcher: index_search.values(searcher, field, prefix, limit=limit))
 
     def _search(self, store: Store, search: Callable[[_Current, tantivy.Searcher], _T]) -> _T:
         reason = ""

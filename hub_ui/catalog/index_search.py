@@ -38,6 +38,7 @@ from hub_ui.catalog.plan import (
 )
 from hub_ui.catalog.row import SEPARATOR, Row, Terms
 from hub_ui.catalog.search import Counts, most_first
+from hub_ui.catalog.similar import Model, Named, rarity
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
 FORMAT = 2
@@ -48,6 +49,9 @@ _MAX_BUCKETS = 10_000
 _TOP_BUCKETS = 1_000
 _FEW_VALUES = 5_000
 _FAR = 8
+# Similar ones that are put in order, and names that are counted before the most frequent are offered.
+_MOST_ALIKE = 500
+_MOST_NAMES = 64
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 _PARTED = "\x1d"
 
@@ -229,6 +233,39 @@ def _terms(searcher: tantivy.Searcher, query: tantivy.Query, field: str, *, size
 
 def _installed(searcher: tantivy.Searcher, plan: Plan) -> int:
     return _count(searcher, _all_of([_query(plan), _any_ref(plan)])) if plan.installed else 0
+
+
+def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
+    """What `similar.find_similar` finds: the scores are whole numbers, and equals stand by relevance."""
+    shared = []
+    for trait in model.traits:
+        worth = trait.weight * rarity(searcher.doc_freq(trait.field, trait.value), searcher.num_docs)
+        if worth:
+            shared.append(tantivy.Query.const_score_query(_term(trait.field, trait.value), float(worth)))
+    if not shared:
+        return ()
+    fits = [_any_of([_term("base", each) for each in model.architectures])] if model.architectures else []
+    conditions = [tantivy.Query.const_score_query(each, 0.0) for each in (*fits, _term("listed", nsfw))]
+    query = _all_of(
+        [_any_of(shared), *conditions], none=[_term("access", "removed"), *(_term("ref", ref) for ref in model.refs)]
+    )
+    hits = searcher.search(query, _MOST_ALIKE, False).hits
+    found = [address for _, address in hits]
+    keys = searcher.fast_field_values(_key_field("relevance"), found)
+    ids = searcher.fast_field_values("id", found)
+    ordered = sorted(
+        (-score, -int(key or 0), int(id or 0)) for (score, _), key, id in zip(hits, keys, ids, strict=True)
+    )
+    return tuple(id for *_, id in ordered[:limit])
+
+
+def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+    """What `similar.find_values` finds, but for names that are rarer than many others."""
+    listed = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES)
+    # The index lists names of LoRAs that have changed since, too.
+    counts = {name: _count(searcher, _term(field, name)) for name, _ in listed if not name.startswith("=")}
+    found = most_first({name: number for name, number in counts.items() if number}, limit)
+    return tuple(found.items())
 
 
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:

@@ -1,0 +1,120 @@
+"""LoRAs like another one, and what a filter is completed with: the same from the index as from a scan."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import NotFound
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.similar import rarity
+from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, version
+
+# Enough others that a word, a tag or a kind is rare.
+OTHERS = tuple(lora(number, title=f"Other {number}", base="Pony", tags=("common",)) for number in range(100, 140))
+
+
+def similar(of: Catalog, number: int, **fields: object) -> list[str]:
+    return [record.title for record in of.similar(Ref.parse(f"civitai:{number}"), **fields)]  # type: ignore[arg-type]
+
+
+def test_what_shares_more_comes_first(tmp_path: Path) -> None:
+    loras = (
+        lora(1, title="Ink forest", base="Pony", tags=("ink", "trees")),
+        lora(2, title="Forest", base="Pony"),
+        lora(3, title="Ink forest at night", base="Pony", tags=("ink",)),
+        lora(4, title="Sea", base="Pony", tags=("trees",)),
+        *OTHERS,
+    )
+    with both(tmp_path, *loras) as catalogs:
+        assert [similar(each, 1) for each in catalogs] == [["Ink forest at night", "Forest", "Sea"]] * 2
+
+
+def test_none_is_for_another_architecture(tmp_path: Path) -> None:
+    titles = {1: "Pony", 2: "Flux.1 D", 3: "Illustrious", 4: None}
+    loras = [lora(number, title=f"Rare {base}", base=base, tags=("rare",)) for number, base in titles.items()]
+    with both(tmp_path, *loras, *OTHERS) as catalogs:
+        assert [similar(each, 1) for each in catalogs] == [["Rare Illustrious"]] * 2
+
+
+def test_neither_what_is_too_mature_nor_what_is_gone_is_similar(tmp_path: Path) -> None:
+    levels = {1: "soft", 2: "safe", 3: "explicit"}
+    loras = [lora(number, title=f"Rare {level}", nsfw=level) for number, level in levels.items()]
+    with both(tmp_path, *loras, lora(4, title="Rare", access="removed"), *OTHERS) as catalogs:
+        assert [similar(each, 1) for each in catalogs] == [["Rare safe"]] * 2
+        assert [similar(each, 1, nsfw="explicit", limit=1) for each in catalogs] == [["Rare safe"]] * 2
+
+
+def test_the_other_home_of_a_card_is_not_similar_to_it(tmp_path: Path) -> None:
+    def home(ref: str, pinned: str) -> Lora:
+        files = (file(sha256="a" * 64),)
+        return lora(ref=Ref.parse(ref), title="Rare", versions=(version(pinned, base="Pony", files=files),))
+
+    loras = (home("civitai:1", "civitai:1@10"), home("hf:ada/ink", f"hf:ada/ink@{'0' * 40}"))
+    with both(tmp_path, *loras, *OTHERS) as catalogs:
+        for each in catalogs:
+            assert each.similar(Ref.parse("civitai:1")) == each.similar(Ref.parse("hf:ada/ink")) == ()
+
+
+def test_nothing_is_similar_to_what_is_not_in_the_catalog(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1)) as opened, pytest.raises(NotFound):
+        opened.similar(Ref.parse("civitai:2"))
+
+
+@pytest.mark.parametrize("number", range(0, 100, 10))
+def test_the_index_and_the_scan_agree(tmp_path: Path, number: int) -> None:
+    draw = random.Random(number)
+    words = ("ink", "pixel", "art", "night", "sea", "robot", "水彩")
+    loras = [
+        lora(
+            each,
+            title=f"{' '.join(draw.choices(words, k=2))} {each}",
+            base=draw.choice(("Pony", "SDXL 1.0", "Flux.1 D", None)),
+            tags=tuple(draw.choices(words, k=2)),
+            claims=(claim("kind", draw.choice(("style", "tool"))),),
+        )
+        for each in range(100)
+    ]
+    with both(tmp_path, *loras) as (indexed, scanned):
+        found = similar(indexed, number)
+        assert found == similar(scanned, number)
+        assert len(found) == 12
+
+
+@pytest.mark.parametrize(("having", "expected"), [(0, 0), (100, 0), (51, 0), (50, 1), (25, 2), (1, 6)])
+def test_what_fewer_have_is_rarer(having: int, expected: int) -> None:
+    assert rarity(having, 100) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "prefix", "expected"),
+    [
+        ("creator", "a", (("ada", 2), ("al b", 1))),
+        ("creator", "AD", (("ada", 2),)),
+        ("tag", "", (("ink", 3), ("sea", 1))),
+        ("tag", "x", ()),
+        ("base", "p", (("pony", 1),)),
+        ("base", "", (("pony", 1), ("sdxl", 1))),
+    ],
+)
+def test_a_value_is_completed_most_frequent_first(
+    tmp_path: Path, field: str, prefix: str, expected: tuple[tuple[str, int], ...]
+) -> None:
+    loras = (
+        lora(1, creator="Ada", tags=("Ink",), base="Pony"),
+        lora(2, creator="ada", tags=("ink", "sea")),
+        lora(3, creator="Al  B", tags=("ink",)),
+    )
+    with both(tmp_path, *loras) as catalogs:
+        assert [each.complete_value(field, prefix) for each in catalogs] == [expected] * 2  # type: ignore[arg-type]
+
+
+def test_a_tag_that_nothing_has_any_more_is_not_offered(tmp_path: Path) -> None:
+    with both(tmp_path, lora(1, tags=("before",)), lora(2)) as catalogs:
+        catalogs[0].complete_value("tag", "")
+        catalogs[0].add([lora(1, tags=("after",))])
+        assert [each.complete_value("tag", "") for each in catalogs] == [(("after", 1),)] * 2
