@@ -16,7 +16,9 @@ another database order alike, and no LoRA's place depends on what else is in the
    from 2022 to 2039, so it needs no clock: a year is worth as much as 2 % of a hub's LoRAs.
 5. What is still equal is in an order that means nothing, but is always the same.
 
-`make accuracy` measures it on a list of queries whose results were judged by hand (tests/accuracy/relevance.py).
+`make accuracy` measures it on a list of queries whose results were judged by hand (tests/accuracy/relevance.py). The
+weights of places and levels can be changed at any time. Merits are stored, so a change of the tables, the steps or the
+parts of a score needs a migration (store.py) that computes rows anew.
 """
 
 from bisect import bisect_right
