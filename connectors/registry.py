@@ -42,7 +42,8 @@ class Hub:
     `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
-    `pages_per_minute` of its lists, which leaves room for everything else.
+    `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
+    without a key.
     """
 
     name: HubName
@@ -58,6 +59,7 @@ class Hub:
     connector: str
     description: str = "description"
     pages_per_minute: int = 60
+    is_keyless: bool = False
 
     @property
     def add_key(self) -> str:
@@ -127,6 +129,7 @@ _HUGGINGFACE = Hub(
     connector="connectors.huggingface.client:HuggingFace",
     # 500 requests in five minutes are allowed without a key.
     pages_per_minute=80,
+    is_keyless=True,
 )
 
 _REPLICATE = Hub(

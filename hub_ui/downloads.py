@@ -1,23 +1,26 @@
 """Downloads into the library: now, or by the queue; of a LoRA in two files, both."""
 
+import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
+from connectors.record import Lora
 from connectors.ref import LOCAL, Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.library.download.progress import Progress
+from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import pull_from_mirror
+from hub_ui.library.mirrors import best_home, pull_from_mirror
 from hub_ui.library.queue import Queue, Task
 from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
 from hub_ui.settings import Settings
 from hub_ui.visitors import VisitorLibrary
 
+_LOG = logging.getLogger(__name__)
 OnProgress: TypeAlias = Callable[[Progress], None]
 IsCancelled: TypeAlias = Callable[[], bool]
 
@@ -26,6 +29,7 @@ class Downloads:
     """Any thread may call any method. `queue` has to be stopped in the end."""
 
     def __init__(self, settings: Settings, lookup: Lookup, catalog: Catalog, library: Library) -> None:
+        self._settings = settings
         self._lookup = lookup
         self._catalog = catalog
         self._library = library
@@ -36,8 +40,16 @@ class Downloads:
         self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
 
     def find_installed(self, ref: Ref) -> Entry | None:
-        """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which."""
+        """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which.
+
+        A LoRA without a version or file may also have been fetched from another home of its card.
+        """
         entries = [entry for entry in self._library.entries() if entry.answers_to(ref)]
+        if not entries and ref == ref.lora and (homes := self._catalog.homes(ref)):
+            elsewhere = [entry for entry in self._library.entries() if entry.ref.lora in homes]
+            entries = [
+                entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))
+            ]
         if self._room is not None and entries:
             self._room.use(entries[0].ref)
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
@@ -78,6 +90,14 @@ class Downloads:
                 raise
             lora = self._lookup.recall(ref, error)
         pinned = lora.pin(ref)
+        if ref == ref.lora and (home := self._best_home(pinned, lora)) != pinned:
+            try:
+                return self._download(home, on_progress, is_cancelled)
+            except PullCancelled:
+                raise
+            # What was asked for is still to be tried.
+            except HubUiError as error:
+                _LOG.info("%s", error.message)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
         download = connector.download(pinned, lora)
@@ -94,6 +114,14 @@ class Downloads:
             )
 
         return pull() if self._room is None else self._room.pull(download, connector.label, pull)
+
+    def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
+        """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
+        _, file = lora.resolve(pinned)
+        others = self._lookup.same_bytes(pinned, file.sha256 if file else None)
+        if not others:
+            return pinned
+        return best_home(pinned, others, self._catalog.lora, self._settings.tokens, self._lookup.seconds)
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""

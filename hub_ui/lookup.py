@@ -35,6 +35,8 @@ class Lookup:
         self._library = library
         self._policy = policy
         self._queues = queues
+        # How long each hub took to answer the last search.
+        self.seconds: dict[HubName, float] = {}
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -60,6 +62,7 @@ class Lookup:
     def _remember(self, answer: Answer, query: Query) -> Answer:
         if answer.page is None:
             return answer
+        self.seconds[answer.hub] = answer.seconds
         self._catalog.add(answer.page.loras, found_by=query.words)
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
@@ -85,6 +88,11 @@ class Lookup:
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""
         return record_of(self.get(ref), ref)
+
+    def same_bytes(self, pinned: Ref, sha256: str | None) -> tuple[Ref, ...]:
+        """The same file at the other homes of its card (see catalog/homes.py)."""
+        homes = self._catalog.homes(pinned) if sha256 else ()
+        return tuple(ref for ref in self._catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
     def find_record(self, ref: Ref) -> Record | None:
         """The same without asking anyone; None for a LoRA that was never seen."""

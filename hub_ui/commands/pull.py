@@ -35,6 +35,8 @@ class Pull(LibraryOptions):
 
             def pull(ref: Ref) -> Entry:
                 entry = built.downloads.pull(ref, on_progress=progress_callback(terminal))
+                if entry.ref.hub != ref.hub:
+                    terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
                 facts = built.lookup.inspect(entry.ref).adapter
                 if not facts.is_lora:
                     warnings = " ".join(facts.warnings)

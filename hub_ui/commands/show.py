@@ -1,7 +1,7 @@
 """hub-ui show: everything known about one LoRA, with sources."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from connectors.claims.resolve import record_of, with_header
@@ -32,6 +32,7 @@ class Show(JsonOption):
                     record = record_of(lora, ref)
                 except HubUiError as error:
                     terminal.note(f"The file's own header is not among the facts: {error.message}")
+            record = replace(record, homes=built.catalog.homes(lora.ref))
         if terminal.json:
             terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
         else:
@@ -68,6 +69,7 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
             ("by", record.creator),
             ("ref", str(record.ref)),
             ("address", record.url),
+            ("also at", ", ".join(map(str, record.homes))),
             ("base model", record.base_model or record.raw_base_model),
             ("architecture", record.architecture),
             ("kind", record.kind),

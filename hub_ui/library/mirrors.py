@@ -1,12 +1,14 @@
 """Files that a hub refuses: mirrors, which are other refs of the same bytes, and the next step for a person."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import inf
 
 from connectors.connector import Download
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, RegionBlocked
 from connectors.record import Lora
 from connectors.ref import Ref
+from connectors.registry import HUBS, HubName
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -19,6 +21,24 @@ def open_mirrors(ref: Ref, refs: Iterable[Ref], lora: Callable[[Ref], Lora]) -> 
         version = found.version(mirror.version)
         if mirror != ref and found.access != "removed" and version is not None and version.access == "open":
             yield mirror
+
+
+def best_home(
+    own: Ref, others: Iterable[Ref], lora: Callable[[Ref], Lora], keys: Container[HubName], seconds: Mapping[str, float]
+) -> Ref:
+    """The one to fetch from of refs that have the same bytes, where a person has asked for any of them.
+
+    One that needs no key comes first: it is open, and its hub asks for none or has been given one. Then the hub that
+    has answered fastest, last time; then `own`.
+    """
+
+    def order(ref: Ref) -> tuple[bool, float]:
+        found = lora(ref)
+        version = found.version(ref.version)
+        is_open = found.access == "open" and version is not None and version.access == "open"
+        return not (is_open and (HUBS[ref.hub].is_keyless or ref.hub in keys)), seconds.get(ref.hub, inf)
+
+    return min((own, *others), key=order)
 
 
 def mirrors_of(entry: Entry, refs: Iterable[Ref]) -> list[Ref]:

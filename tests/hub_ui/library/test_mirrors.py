@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked
 from connectors.ref import Ref
-from hub_ui.library.mirrors import explain
+from hub_ui.library.mirrors import best_home, explain
 from tests.hub_ui.stand_ins import lora, version
 
 REF = Ref.parse("civitai:1001@2001")
@@ -82,3 +82,26 @@ def test_what_passes_needs_no_other_way() -> None:
     down = HubDown("The hub can't be reached.", hub="civitai")
     assert explain(down, REF, lora(), [MIRROR]) is down
     assert explain(GONE, REF, None, []) is GONE
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds", "chosen"),
+    [
+        ((), {}, MIRROR),
+        (("civitai",), {}, REF),
+        (("civitai",), {"huggingface": 0.2, "civitai": 0.5}, MIRROR),
+        (("civitai",), {"huggingface": 0.5, "civitai": 0.2}, REF),
+        ((), {"huggingface": 0.5, "civitai": 0.2}, MIRROR),
+    ],
+)
+def test_the_home_without_a_key_is_best_and_then_the_fastest(
+    keys: tuple[str, ...], seconds: dict[str, float], chosen: Ref
+) -> None:
+    homes = {REF: replace(lora(), versions=(version(REF),)), MIRROR: replace(lora(), versions=(version(MIRROR),))}
+    assert best_home(REF, [MIRROR], homes.__getitem__, keys, seconds) == chosen
+
+
+def test_a_home_that_is_not_open_is_the_last_choice() -> None:
+    homes = {REF: replace(lora(), versions=(version(REF),)), MIRROR: replace(lora(), versions=(version(MIRROR),))}
+    homes[MIRROR] = replace(homes[MIRROR], access="gated")
+    assert best_home(REF, [MIRROR], homes.__getitem__, ("civitai",), {"huggingface": 0.1, "civitai": 0.5}) == REF

@@ -1,0 +1,72 @@
+"""Pulling a LoRA that has several homes: the same bytes on Hugging Face and CivitAI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints
+from hub_ui.settings import from_environment
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
+
+SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
+
+
+@pytest.fixture(name="two_homes")
+def one_file_on_two_hubs(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    """The catalog knows both."""
+    data = copied(tmp_path / "hubs")
+    content = generate_safetensors(SPEC)
+    (data / "same").write_bytes(content.read(0, content.size))
+    edited(data / "files.json", "civitai", "3001", value={"path": "same"})
+    edited(data / "hf_commits_maker__history.json", "commits", 0, "files", "lora.safetensors", value={"path": "same"})
+    with answering(data, monkeypatch) as hubs:
+        assert line("show", HUGGINGFACE)[0] == line("show", "civitai:1001")[0] == 0
+        yield hubs
+
+
+def pulled(line: Line, ref: str) -> str:
+    code, item = line("pull", ref)
+    assert code == 0
+    return str(item["ref"]).partition("@")[0]
+
+
+def test_the_other_homes_are_shown(two_homes: HubEndpoints, line: Line) -> None:
+    assert line("show", "civitai:1001")[1]["homes"] == ["huggingface:maker/history"]
+    assert line("show", HUGGINGFACE)[1]["homes"] == ["civitai:1001"]
+
+
+def test_a_card_is_pulled_from_the_home_that_needs_no_key(two_homes: HubEndpoints, line: Line) -> None:
+    assert pulled(line, "civitai:1001") == "huggingface:maker/history"
+
+
+def test_what_was_pulled_from_another_home_is_installed(two_homes: HubEndpoints, line: Line) -> None:
+    for _ in range(2):
+        assert pulled(line, "civitai:1001") == "huggingface:maker/history"
+    with services.build(from_environment(os.environ)) as built:
+        entry = built.downloads.find_installed(Ref.parse("civitai:1001"))
+        assert (entry, built.library.entries()) == (built.library.entries()[0], (entry,))
+        assert built.downloads.find_installed(Ref.parse(CIVITAI)) is None
+
+
+def test_a_pinned_version_is_pulled_from_where_it_says(two_homes: HubEndpoints, line: Line) -> None:
+    assert pulled(line, CIVITAI) == "civitai:1001"
+
+
+def test_with_a_key_for_both_what_was_asked_for_is_pulled(
+    two_homes: HubEndpoints, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIVITAI_TOKEN", "key")
+    assert pulled(line, "civitai:1001") == "civitai:1001"
+
+
+def test_a_home_that_fails_is_no_reason_to_give_up(two_homes: HubEndpoints, line: Line) -> None:
+    two_homes.faults.add(Fault(kind="status", hub="huggingface", match="/maker/history", status=404))
+    assert pulled(line, "civitai:1001") == "civitai:1001"
