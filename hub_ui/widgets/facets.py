@@ -11,6 +11,7 @@ from connectors.query_ranges import RANKS, SIZES, Units, range_text
 from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw, within
 from connectors.registry import HUBS
 from hub_ui import format
+from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.widgets.render import Renderer
 
@@ -27,9 +28,9 @@ USES: Mapping[str, str] = {
     "merge": "merging it",
     "no_credit": "no credit",
 }
-# The highest rank and size of each step; the last step has no end.
+# The highest rank and size of each step, sizes by those that they are counted in. One more step has the rest.
 RANK_STEPS = (4, 8, 16, 32, 64, 128)
-SIZE_STEPS = tuple(size * 10**6 for size in (10, 50, 100, 200, 500))
+SIZE_STEPS = plan.SIZE_STEPS[:6]
 # How many choices a group shows, beside those that are on.
 MOST_BASES = 24
 MOST_FREQUENT = 8
@@ -86,10 +87,14 @@ class Counts:
         return tuple(found)
 
     def frequent(self, chosen: Sequence[str], counts: Mapping[str, int]) -> tuple[Choice, ...]:
-        """The most frequent values, and those that are on."""
+        """The most frequent values, and those that are on. They are counted without regard to case."""
         most = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_FREQUENT]
-        values = dict.fromkeys([*most, *chosen])
-        return self.choices(chosen, counts, {value: format.visible(value) for value in values})
+        spelled = {value.casefold(): value for value in chosen}
+        values = dict.fromkeys([*(spelled.get(value, value) for value in most), *chosen])
+        return tuple(
+            self.choice(value, format.visible(value), counts.get(value.casefold(), 0), on=value in chosen)
+            for value in values
+        )
 
     def bases(self, chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
         """Base models after their architecture, without repetition."""

@@ -12,6 +12,7 @@ from tests.benchmarks import (
     bench_idle,
     bench_inspection,
     bench_memory,
+    bench_page,
     bench_start,
     bench_visitors,
 )
@@ -36,6 +37,13 @@ def test_an_idle_app_is_measured() -> None:
 
 def test_visitors_at_once_are_timed_against_one_after_the_other() -> None:
     assert names(bench_visitors.figures(visitors=2, runs=1)) == ["2 visitors at once"]
+
+
+@pytest.mark.browser
+def test_search_while_typing_is_timed_in_a_browser() -> None:
+    cards, counts = bench_page.figures(loras=60, words=("anime",))
+    assert cards.name == "first cards after the last key, 60 LoRAs"
+    assert 0 < cards.ours <= counts.ours + 1
 
 
 def test_inspection_is_timed_against_parsing() -> None:

@@ -7,6 +7,7 @@ from connectors.errors import BadQuery
 from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
+from hub_ui.catalog.similar import Named
 
 MOST = 8
 # Ranges have no end of values.
@@ -16,7 +17,7 @@ RANGES: Mapping[str, tuple[str, ...]] = {
     "updated": ("<7d", "<30d", "<90d", "<1y"),
 }
 # Values of these are suggested by what the catalog has.
-CATALOG_FIELDS = ("creator", "tag", "base")
+CATALOG_FIELDS: tuple[Named, ...] = ("creator", "tag", "base")
 SHORTEST_WORD = 3
 
 
@@ -32,7 +33,7 @@ class Suggestion:
 
 
 # A field and the beginning of a value -> such values with how many LoRAs have them.
-Values = Callable[[str, str], tuple[tuple[str, int], ...]]
+Values = Callable[[Named, str], tuple[tuple[str, int], ...]]
 
 
 def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
@@ -67,7 +68,7 @@ def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
 
 def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion]:
     """Values that the catalog has, else those of the table."""
-    counted = values(field.key, at.prefix) if field.key in CATALOG_FIELDS else ()
+    counted = next((values(key, at.prefix) for key in CATALOG_FIELDS if key == field.key), ())
     for value, count in counted:
         yield _suggestion(at, f"{value_text(value)} ", field, value, format.plural(count, "LoRA"))
     if not counted:

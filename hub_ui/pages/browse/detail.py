@@ -26,6 +26,7 @@ from hub_ui.widgets.related import Related, related
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 MOST_NAMED = 4
+MOST_SIMILAR = 8
 READING = "Reading the file's header…"
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
@@ -138,9 +139,13 @@ def lora_html(
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
     """Other places of the same LoRA, and others like it, as far as they were seen."""
     catalog = services.catalog
-    homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)]
+    try:
+        similar = catalog.similar(ref, limit=MOST_SIMILAR, nsfw=ceiling)
+        homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)]
+    except NotFound:
+        return Related()
     also_on = [record for record in catalog.also_on(ref) if may_list(record.nsfw, ceiling)]
-    return related(homes, also_on, (), ceiling=ceiling)
+    return related(homes, also_on, similar, ceiling=ceiling)
 
 
 def keys(services: Services) -> Keys:

@@ -205,7 +205,7 @@ def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
 def complete(services: Services, render: Renderer, view: View, before: str, after: str) -> tuple[str, Query | None]:
     """Suggestions for what stands before the cursor, as HTML, and the query so far; None for an address."""
     text = (before + after)[:LONGEST_TEXT]
-    suggestions, problem = completion.suggest(text, len(before), lambda key, prefix: ()), ""
+    suggestions, problem = completion.suggest(text, len(before), services.catalog.complete_value), ""
     try:
         view.with_text(text)
     except BadQuery as error:

@@ -163,7 +163,9 @@ def refresh(services: Services, now: Results, most: int = 0) -> Results:
 
 def read_list(services: Services, query: Query, limit: int) -> SearchResult:
     """The first `limit` of the list."""
-    return services.catalog.search(replace(query, limit=limit))
+    # Visitors of a shared page must not hear what its owner has.
+    owned = services.library.entries() if services.policy.allows("see library") else ()
+    return services.catalog.search(replace(query, limit=limit), installed=[entry.ref.lora for entry in owned])
 
 
 def with_list(now: Results, found: SearchResult, most: int) -> Results:
@@ -177,6 +179,7 @@ def with_list(now: Results, found: SearchResult, most: int) -> Results:
         gone=placement.gone,
         total=found.total,
         facets=found.facets,
+        seen=found.seen,
         statuses=tuple(counted),
         is_held=False,
     )

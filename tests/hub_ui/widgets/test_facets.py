@@ -67,6 +67,20 @@ def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_o
     assert shown["nobody"] == "0"
 
 
+def test_a_creator_is_on_however_the_name_is_written() -> None:
+    assert counts("creators", Query(creators=("Creator 0",)))["Creator 0"] == "20"
+
+
+def test_sizes_are_a_histogram_in_megabytes() -> None:
+    known = Facets(sizes={10_000_000: 4, 200_000_000: 8, 2**36: 2})
+    found = group("size", known=known)
+    assert found is not None
+    assert [(bar.label, bar.height) for bar in found.bars] == [
+        ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("more", 25),
+    ]  # fmt: skip
+    assert (found.bars[0].value, found.bars[0].title) == ("<=10mb", "up to 10 MB: 4 LoRAs")
+
+
 def test_ways_of_access_that_nothing_has_are_no_choice() -> None:
     assert counts("access") == {"open": "8", "gated": "1"}
 

@@ -54,8 +54,8 @@ def loras(draw: random.Random, hub: HubName) -> list[Lora]:
             ref=Ref.parse(PATHS[hub].format(number)),
             title=f"{draw.choice(('Ink', 'Oil'))} {draw.choice(('wash', 'lines', 'brush'))}",
             url="https://hub.invalid",
-            downloads=100 * number + len(hub),
-            likes=draw.randrange(10**6),
+            downloads=draw.choice((None, 10, 1000, number)),
+            likes=draw.choice((3, 7, number)),
             updated_at="2020-01-01T00:00:00Z",
         )
         for number in range(1, 14)

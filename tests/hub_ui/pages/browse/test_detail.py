@@ -149,5 +149,14 @@ def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(
     assert [link.name for link in found.also_on] == ["Replicate"]
 
 
+def test_what_is_like_it_is_shown_too(built: Services) -> None:
+    built.catalog.add(
+        lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 40)
+    )
+    found = detail.find_related(built, Ref.parse("civitai:2"), "soft")
+    assert len(found.similar) == 8
+    assert "civitai:2@20#200" not in [near.ref for near in found.similar]
+
+
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
     assert detail.find_related(built, Ref.parse("civitai:999"), "soft") == Related()

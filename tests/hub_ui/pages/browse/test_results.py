@@ -14,11 +14,13 @@ from connectors.query import Page, Query
 from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.library import lockfile
 from hub_ui.pages.browse import results
 from hub_ui.pages.browse.results import Results
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.library.building import entry
 from tests.hub_ui.stand_ins import Hub
 
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
@@ -53,7 +55,15 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     list(results.search(built, Query()))
     hub.error = DOWN
     last = list(results.search(built, Query()))[-1]
-    assert (len(last.records), last.note[:15]) == (2, "No hub answers.")
+    assert (len(last.records), last.note) == (2, "No hub answers. These were last seen just now.")
+
+
+def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
+    list(results.search(built, Query()))
+    built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
+    built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
+    assert titles(results.look(built, Query(installed=True))) == ["Ink 2"]
+    assert results.look(built, Query()).facets.installed == 1
 
 
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:

@@ -1,0 +1,115 @@
+"""The search box: what is typed is looked up at once, suggestions are taken, and each part of the query has a chip."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser import axe, places
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def box(demo: str, page: Page) -> Locator:
+    places.browse(page, demo)
+    box = page.get_by_role("textbox", name="Search", exact=True)
+    box.click()
+    # It is a combobox from its first focus on.
+    return page.locator("#search input")
+
+
+def options(page: Page) -> Locator:
+    return page.get_by_role("option")
+
+
+def test_what_is_typed_is_looked_up_without_asking_a_hub(box: Locator, page: Page) -> None:
+    address = page.url
+    box.press_sequentially("outline")
+    expect(page.locator(".sentence")).to_contain_text("that mention outline")
+    expect(page.locator(".news")).to_have_text("Seen so far. Press Enter to ask the hubs too.")
+    expect(page.locator(".sentence b")).to_have_text(str(page.locator(".card").count()))
+    assert page.url == address
+    box.press("Enter")
+    expect(page).to_have_url(re.compile("q=outline"))
+    expect(page.locator(".news")).to_have_text("")
+
+
+def test_by_keyboard_a_key_and_then_its_value_are_taken(box: Locator, page: Page) -> None:
+    box.press_sequentially("kin")
+    expect(options(page)).to_have_text(["kind: What it is made for"])
+    box.press("ArrowDown")
+    expect(box).to_have_attribute("aria-activedescendant", "completion-0")
+    box.press("Enter")
+    expect(box).to_have_value("kind:")
+    expect(options(page)).to_have_count(5)
+    box.press("ArrowUp")
+    expect(options(page).last).to_have_attribute("aria-selected", "true")
+    box.press("ArrowUp")
+    box.press("ArrowUp")
+    box.press("ArrowUp")
+    box.press("Tab")
+    expect(box).to_have_value("kind:style ")
+    expect(box).to_be_focused()
+    box.press("Enter")
+    expect(page.get_by_role("button", name="Remove styles")).to_be_visible()
+    expect(box).to_have_value("")
+    expect(page).to_have_url(re.compile("kind=style"))
+
+
+def test_by_mouse_a_suggestion_is_taken_and_the_box_keeps_the_focus(box: Locator, page: Page) -> None:
+    box.press_sequentially("outline hub:")
+    options(page).filter(has_text="huggingface").click()
+    expect(box).to_have_value("outline hub:huggingface ")
+    expect(box).to_be_focused()
+    expect(page.get_by_role("button", name="Remove Hugging Face")).to_be_visible()
+
+
+def test_escape_puts_the_suggestions_away_and_nothing_else(box: Locator, page: Page) -> None:
+    box.press_sequentially("kin")
+    expect(options(page)).to_have_count(1)
+    box.press("Escape")
+    expect(page.locator("#completion")).to_be_hidden()
+    expect(box).to_have_value("kin")
+    expect(box).to_have_attribute("aria-expanded", "false")
+
+
+def test_a_filter_that_is_wrong_says_so_below_the_box_and_the_list_goes_without_it(box: Locator, page: Page) -> None:
+    box.press_sequentially("rank:high")
+    expect(page.locator("#completion .problem")).to_contain_text("“high” is no range for rank.")
+    box.press("Enter")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("“high” is no range for rank.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_while_suggestions_are_open(box: Locator, page: Page, theme: str) -> None:
+    page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
+    box.press_sequentially("kind:")
+    box.press("ArrowDown")
+    expect(options(page).first).to_have_attribute("aria-selected", "true")
+    assert axe.violations(page) == []
+
+
+def test_each_part_of_the_query_has_a_chip_that_takes_it_away(demo: str, page: Page) -> None:
+    page.goto(demo + "?q=outline+-anime+rank%3A%3E%3D2&kind=style")
+    chips = page.locator(".sentence .part")
+    expect(chips).to_have_text(["styles ✕", "outline ✕", "not anime ✕", "rank at least 2 ✕"])
+    places.come_to_rest(page)
+    for left in (3, 2, 1, 0):
+        chips.last.click()
+        expect(chips).to_have_count(left)
+    expect(page.locator("#search input")).to_have_value("")
+
+
+def test_a_bar_of_the_histogram_sets_a_range_and_takes_it_away_again(demo: str, page: Page) -> None:
+    places.browse(page, demo)
+    bar = page.get_by_role("button", name=re.compile("^8, rank 5 to 8: "))
+    number = int((bar.get_attribute("title") or "").split()[-2])
+    bar.click()
+    expect(page.get_by_role("button", name="Remove rank 5 to 8")).to_be_visible()
+    expect(page.locator(".sentence b")).to_have_text(str(number))
+    expect(bar).to_have_attribute("aria-pressed", "true")
+    bar.click()
+    expect(page.locator(".sentence .part")).to_have_count(0)
