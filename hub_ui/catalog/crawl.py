@@ -190,7 +190,7 @@ class HubCrawl:
     def _read_list(self) -> None:
         # A crawl back to a time of its own says nothing of what the usual one has read.
         kind = "crawl since" if self.options.since else "crawl"
-        key = " ".join((kind, self.source.address, *sorted(self.options.bases)))
+        key = " ".join((kind, self.source.connector.name, self.source.address, *sorted(self.options.bases)))
         place = _read_place(self.feed.state(key))
         if place.run == self.run_name and place.began is None:
             # This run was ended while it read other hubs.

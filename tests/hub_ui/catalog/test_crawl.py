@@ -202,7 +202,7 @@ def test_a_hub_without_a_key_costs_the_others_nothing(catalog: Catalog) -> None:
     sources = [Source(connector=hub, address="http://127.0.0.1:9") for hub in (closed, hub_with(1, 2, 3))]
     run = Crawl(sources, catalog, CrawlOptions())
     run.run(lambda: None, lambda: None)
-    assert [(hub.complete, hub.loras) for hub in run.progress] == [(False, 0), (True, 3)]
+    assert [(hub.complete, hub.loras, hub.error) for hub in run.progress] == [(False, 0, closed.error), (True, 3, None)]
 
 
 def test_a_run_that_was_ended_does_not_read_the_hubs_again_that_it_had_read(catalog: Catalog) -> None:
@@ -226,7 +226,7 @@ def test_a_run_that_was_ended_does_not_read_the_hubs_again_that_it_had_read(cata
 
 
 def test_a_place_that_cannot_be_read_is_the_first_one(catalog: Catalog) -> None:
-    catalog.put_state("crawl http://127.0.0.1:9", '{"complete": 7')
+    catalog.put_state("crawl civitai http://127.0.0.1:9", '{"complete": 7')
     assert crawl(catalog, hub_with(1, 2, 3)).new == 3
 
 
