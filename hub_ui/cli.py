@@ -63,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
     "show": Entry(target="show:Show", panel=_FIND, help="Show everything known about one LoRA."),
     "inspect": Entry(target="inspect:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
+    "similar": Entry(target="similar:Similar", panel=_FIND, help="List LoRAs like one."),
     "crawl": Entry(target="crawl:Crawl", panel=_FIND, help="Read the hubs' lists into the catalog."),
     "catalog": Entry(target="catalog:Catalog", panel=_FIND, help="Export, import or count the catalog."),
     "pull": Entry(target="pull:Pull", panel=_LIBRARY, help="Download into the library, pinned."),

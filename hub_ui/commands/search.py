@@ -74,7 +74,7 @@ class Search(JsonOption):
             ]
             terminal.document({"results": [record.to_json() for record in records], "failures": errors})
         else:
-            _print(records, terminal)
+            print_records(records, terminal)
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
         if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
@@ -124,7 +124,7 @@ def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
     ]
 
 
-def _print(records: Sequence[Record], terminal: Terminal) -> None:
+def print_records(records: Sequence[Record], terminal: Terminal) -> None:
     rows = [
         (
             record.title,
