@@ -209,6 +209,12 @@ def test_a_wrong_type_in_a_version_is_an_absent_value(field: str, wrong: object)
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, True, float("nan"), 1e300])
+def test_a_file_has_the_hashes_of_its_bytes_and_of_its_tensors() -> None:
+    file = of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]).file
+    assert file is not None
+    assert (file.sha256, file.autov3) == ("ab" * 32, "c0ffeec0ffee")
+
+
 @pytest.mark.parametrize("field", ["id", "name", "sizeKB", "hashes", "metadata", "type", "overrideName"])
 def test_a_wrong_type_in_a_file_is_an_absent_value(field: str, wrong: object) -> None:
     assert of_version(files=[civitai_file(**{field: wrong})]).to_json()["hub"] == "civitai"

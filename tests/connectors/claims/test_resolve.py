@@ -250,3 +250,16 @@ def test_a_newer_pair_under_the_same_names_leaves_no_choice_to_make() -> None:
 def test_anything_else_is_whole_by_itself(files: tuple[str, ...], architecture: str) -> None:
     boats = lora(REPO, version(REPO, "main", *files), architecture=architecture)
     assert other_half(boats, REPO.at(REPO.version, files[0])) is None
+
+
+def test_a_hubs_hash_of_the_tensors_is_believed_over_the_scripts() -> None:
+    ref = Ref.parse("civitai:1@10#100")
+    facts = LoraFacts(what="lora", autov3="decafdecafde")
+
+    def read(autov3: str | None) -> str | None:
+        file = WeightFile(ref=ref, name="ink.safetensors", autov3=autov3)
+        version = Version(ref=ref.at("10"), name="v1", files=(file,))
+        lora = Lora(ref=ref.lora, title="Ink", url="https://hub.example", versions=(version,))
+        return with_header(lora, ref, facts).versions[0].files[0].autov3
+
+    assert (read(None), read("c0ffeec0ffee")) == ("decafdecafde", "c0ffeec0ffee")

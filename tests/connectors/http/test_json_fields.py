@@ -93,3 +93,20 @@ def test_lists_drop_what_does_not_belong() -> None:
     assert json_fields.texts("a") == ("a",)
     assert json_fields.tables([{"a": 1}, None, 7]) == ({"a": 1},)
     assert json_fields.tables({"a": 1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("C0FFEEC0FFEE", "c0ffeec0ffee"),
+        ("c0ffee" * 10 + "c0ff", "c0ffeec0ffee"),
+        ("0x" + "c0ffee" * 10 + "c0ff", "c0ffeec0ffee"),
+        ("c0ffee", None),
+        ("c0ffeec0ffeg", None),
+        ("E3B0C44298FC", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_a_hash_of_tensors_is_its_first_twelve_digits(value: object, found: str | None) -> None:
+    assert json_fields.autov3(value) == found

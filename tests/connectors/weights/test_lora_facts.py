@@ -188,3 +188,8 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
 def test_a_second_half_alone_tells_flux_2_by_its_width() -> None:
     half = {"base_model.model.double_blocks.0.txt_attn.qkv.lora_B.weight": (18432, 16)}
     assert read(header(half)).architecture == "flux2"
+
+
+def test_the_hash_that_a_training_script_wrote_is_kept() -> None:
+    assert adapter(KLEIN, sshs_model_hash="c0ffee" * 10 + "c0ff").autov3 == "c0ffeec0ffee"
+    assert adapter(KLEIN).autov3 is None

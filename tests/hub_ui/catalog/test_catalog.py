@@ -152,3 +152,48 @@ def test_what_is_known_beyond_a_list_stays_under_the_ceiling(tmp_path: Path) -> 
         opened.add([lora(1), lora(2)])
         [known] = opened.complete([lora(1), lora(2)], "soft")
     assert [image.url for image in known.versions[0].examples] == ["https://a.example/2.png"]
+
+
+def test_what_a_hub_finds_a_lora_by_finds_it_here_too(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.add([lora(1), lora(2, title="Zebra")], found_by="zebra crossing")
+        assert sorted(titles(opened, "zebra crossing")) == ["Ink 1", "Zebra"]
+        opened.add([lora(1, likes=3)])
+        assert titles(opened, "crossing ink") == ["Ink 1"]
+
+
+def test_a_page_says_since_when_one_of_it_was_not_listed(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        for day in (1, 2, 3):
+            opened.add([lora(day)], at=datetime(2026, 1, day, tzinfo=UTC))
+        opened.add([lora(1)], at=datetime(2026, 1, 9, tzinfo=UTC))
+        assert opened.search(Query(text="ink")).seen == "2026-01-02T00:00:00+00:00"
+        assert opened.search(Query(text="zebra")).seen is None
+
+
+def test_small_texts_are_kept_by_name(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.put_state("crawl", "12")
+        opened.put_state("crawl", "13")
+        assert (opened.state("crawl"), opened.state("change")) == ("13", None)
+
+
+def test_the_catalog_counts_what_is_in_it(tmp_path: Path) -> None:
+    there = Ref.parse("hf:ada/ink")
+    same = version(f"{there}@{'c' * 40}", files=(file(f"{there}@{'c' * 40}#a", sha256="a" * 64),))
+    with catalog(tmp_path) as opened:
+        opened.add([lora(1, versions=(version(files=(file(sha256="a" * 64), file("civitai:1@10#101"))),))])
+        opened.add([lora(2, ref=there, versions=(same,)), lora(3, access="removed", versions=())])
+        before = opened.stats()
+        opened.search(Query())
+        after = opened.stats()
+    assert (before.loras, before.versions, before.files) == ({"civitai": 2, "huggingface": 1}, 2, 3)
+    assert (before.shared_cards, before.removed, before.oldest) == (1, 1, before.newest)
+    assert (before.index, after.index) == ("none", "current")
+    assert before.bytes > 0
+
+
+def test_more_than_one_batch_is_added(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        assert opened.add(lora(number) for number in range(2_500)) == 2_500
+        assert opened.search(Query()).total == 2_500

@@ -41,3 +41,17 @@ def test_an_entry_that_can_not_be_read_stops_no_migration(tmp_path: Path) -> Non
     opened = Store(tmp_path / "catalog.sqlite")
     assert [row_id for row_id, _, _ in opened.rows()] == [2]
     opened.close()
+
+
+def test_loras_of_a_first_catalog_that_share_a_file_become_one_card(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    first_catalog(path, {number: encode(lora(number)) for number in (1, 2, 3)})
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE loras SET hub = 'huggingface' WHERE id = 2")
+        connection.executemany(
+            "INSERT INTO files (lora, place, hub, sha256) VALUES (?, 0, ?, ?)",
+            [(1, "civitai", "ab"), (2, "huggingface", "ab"), (3, "civitai", "cd")],
+        )
+    opened = Store(path)
+    assert [(number, row is not None) for number, _, row in opened.rows()] == [(3, True), (1, True), (2, False)]
+    opened.close()

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from hub_ui.catalog.changes import Change, Stored, change, pieces
+from hub_ui.catalog.codec import encode
+from tests.hub_ui.catalog.builders import claim, lora
+
+
+def stored(document: str, found: str = "") -> Stored:
+    return Stored(id=1, document=document, found=found)
+
+
+def changed(*args: object, **fields: object) -> Change:
+    made = change(*args, **fields)  # type: ignore[arg-type]
+    assert made is not None
+    return made
+
+
+def test_the_same_again_changes_nothing() -> None:
+    assert change(lora(), stored(encode(lora()))) is None
+
+
+def test_what_says_less_changes_nothing() -> None:
+    assert change(lora(), stored(encode(lora(description="long", claims=(claim("rank", 8),))))) is None
+
+
+def test_what_says_more_is_merged() -> None:
+    made = changed(lora(likes=3), stored(encode(lora(description="long"))))
+    assert (made.lora.likes, made.lora.description) == (3, "long")
+    assert made.document == encode(lora(likes=3, description="long"))
+
+
+def test_an_entry_that_can_not_be_read_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        made = changed(lora(), stored("{"))
+    assert (made.lora, made.known) == (lora(), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ink", ""),
+        ("portrait ink", " portrait "),
+        ("Watercolour-Portrait", " watercolour portrait "),
+        ("zebra apple", " apple | zebra "),
+        ("", ""),
+    ],
+)
+def test_words_that_a_lora_does_not_say_are_remembered(text: str, found: str) -> None:
+    assert changed(lora(), None, pieces(text)).row.found == found
+
+
+def test_remembered_words_stay_and_new_ones_come() -> None:
+    made = changed(lora(), stored(encode(lora()), " zebra "), pieces("apple"))
+    assert made.row.found == " apple | zebra "
+
+
+def test_remembered_words_go_once_the_lora_says_them() -> None:
+    made = changed(lora(description="a zebra"), stored(encode(lora()), " apple | zebra "))
+    assert made.row.found == " apple "
+
+
+def test_words_that_are_remembered_already_change_nothing() -> None:
+    assert change(lora(), stored(encode(lora()), " zebra "), pieces("zebra ink")) is None
+
+
+def test_only_so_many_words_are_remembered_whichever_came_first() -> None:
+    words = [f"w{number:03}" for number in range(80)]
+    kept = f" {' | '.join(words[:50])} "
+    late = f" {' | '.join(words[30:])} "
+    assert changed(lora(), stored(encode(lora()), late), pieces(" ".join(words[:30]))).row.found == kept
+    assert change(lora(), stored(encode(lora()), kept), pieces(" ".join(words[50:]))) is None
