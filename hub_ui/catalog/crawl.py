@@ -169,7 +169,6 @@ class HubCrawl:
     policy: RetryPolicy = POLICY
     progress: Progress = field(init=False)
     _start: float = field(init=False, default=0.0)
-    _has_restarted: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         connector = self.source.connector
@@ -215,14 +214,13 @@ class HubCrawl:
             self._check_unlisted(place.began)
 
     def _next_page(self, place: Place) -> tuple[Place, Page]:
-        """The page at the cursor. A cursor is given up only where the hub refuses it and answers the list's start."""
+        """The page at the cursor. One of an earlier run is given up where the hub refuses it and answers the start."""
         try:
             return place, self._page(place, place.cursor)
         except HubUiError as error:
             is_cursor = not isinstance(error, (*TRANSIENT_ERRORS, AccessError))
-            if place.cursor is None or not is_cursor or self._has_restarted:
+            if place.cursor is None or not is_cursor or self.progress.pages:
                 raise
-            self._has_restarted = True
             return replace(place, cursor=None, newest=None), self._page(place, None)
 
     def _page(self, place: Place, cursor: str | None) -> Page:
