@@ -1,7 +1,7 @@
 """What a hub's answer changes in the catalog: the LoRA as merged, and the words that it was found by."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.errors import HubUiError
@@ -64,14 +64,23 @@ def rewrite(lora: Lora, stored: Stored) -> Change:
 
 def _change(lora: Lora, document: str, stored: Stored | None, known: Lora | None, found_by: Sequence[str]) -> Change:
     row, names = row_and_spellings(lora)
-    before = [f" {piece} " for piece in stored.found.strip().split(_BETWEEN)] if stored and stored.found else []
+    before = split_found(stored.found) if stored else []
     if before or found_by:
         texts = [getattr(row, name) for name in PLACES[-1].fields]
-        # In alphabetical order, so that it does not matter which search came first.
-        missing = sorted({piece for piece in (*before, *found_by) if not any(piece in text for text in texts)})
-        words = _BETWEEN.join(piece.strip() for piece in missing[:_MOST_FOUND])
-        row = replace(row, found=f" {words} " if words else "")
+        missing = (piece for piece in (*before, *found_by) if not any(piece in text for text in texts))
+        row = replace(row, found=join_found(missing))
     return Change(lora=lora, document=document, row=row, names=names, stored=stored, known=known)
+
+
+def split_found(text: str) -> list[str]:
+    """The pieces of a row's `found`, each as it would stand in a text."""
+    return [f" {words} " for words in text.strip().split(_BETWEEN) if words]
+
+
+def join_found(found: Iterable[str]) -> str:
+    """In alphabetical order and so many, so that it does not matter which search came first."""
+    words = _BETWEEN.join(piece.strip() for piece in sorted(set(found))[:_MOST_FOUND])
+    return f" {words} " if words else ""
 
 
 def pieces(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from connectors.registry import HUBS
+from hub_ui.catalog.changes import join_found, split_found
 from hub_ui.catalog.row import Row
 
 _T = TypeVar("_T")
@@ -79,7 +80,7 @@ def card_row(rows: Sequence[Row]) -> Row:
         words=_together(row.words for row in rows),
         tag_words=_together(row.tag_words for row in rows),
         about=_together(row.about for row in rows),
-        found=_together(row.found for row in rows),
+        found=join_found(piece for row in rows for piece in split_found(row.found)),
         downloads=max(row.downloads for row in rows),
         likes=max(row.likes for row in rows),
         newest=max(row.newest for row in rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row
 from hub_ui.catalog.row import row_of
+from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -106,6 +108,16 @@ def test_a_card_is_found_by_what_any_home_says(tmp_path: Path) -> None:
             assert found == [[["civitai:1", "huggingface:ada/ink"]]] * 4
 
 
+def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
+    store = Store(tmp_path / "catalog.sqlite")
+    opened = Catalog(store, None)
+    for number in range(3):
+        opened.add([home("hf:ada/ink", A, likes=number)], found_by="zebra")
+        opened.add([home("civitai:1", A, likes=number)], found_by="apple zebra")
+    assert [row.found for _, _, row in store.rows() if row] == [" apple | zebra "]
+    store.close()
+
+
 def test_a_card_is_as_mature_as_its_strictest_home(tmp_path: Path) -> None:
     with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:1", A, nsfw="explicit")) as opened:
         assert cards(opened) == []
@@ -170,14 +182,19 @@ def test_the_order_of_arrival_does_not_matter(
 ) -> None:
     loras = [home(name, *sorted(hashes)) for name, hashes in zip(NAMES, sets, strict=True)]
     thin = [home(name, *data.draw(st.lists(st.sampled_from(HASHES), max_size=2))) for name in NAMES[:3]]
-    with tempfile.TemporaryDirectory() as folder, Catalog.open(Path(folder) / "catalog.sqlite") as opened:
+    with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder) / "catalog.sqlite")) as store:
+        opened = Catalog(store, None)
         # Some have had other files before: what is known last counts.
         opened.add(thin)
         opened.add(loras[place] for place in order[:3])
         for start in range(0, len(again), size):
             opened.add([loras[place] for place in again[start : start + size]])
-        known = [opened.lora(one.ref) for one in loras]
-        assert sorted(tuple(sorted(each)) for each in cards(opened)) == together(known)
+        known = {str(one.ref): opened.lora(one.ref) for one in loras}
+        expected = together(known.values())
+        assert sorted(tuple(sorted(each)) for each in cards(opened)) == expected
+        # All are open, and the names of hubs stand in the order of HUBS.
+        rows = {row.refs: row for _, _, row in store.rows() if row}
+        assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
