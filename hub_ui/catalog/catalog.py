@@ -149,9 +149,9 @@ class Catalog:
         """How many of these LoRAs are in the catalog."""
         return len(self._store.stored(refs))
 
-    def unlisted(self, hub: HubName, since: datetime, limit: int) -> tuple[Ref, ...]:
+    def stale_refs(self, hub: HubName, since: datetime, limit: int) -> tuple[Ref, ...]:
         """LoRAs that their hub has not listed since then and that are not marked as removed, longest unseen first."""
-        return self._store.unlisted(hub, since, limit)
+        return self._store.stale_refs(hub, since, limit)
 
     def documents(self) -> Iterator[str]:
         """Every LoRA as JSON (see codec.py), by hub and id."""

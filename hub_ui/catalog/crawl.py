@@ -44,7 +44,7 @@ class Feed(Protocol):
     def add(self, loras: Sequence[Lora]) -> int: ...
     def count_known(self, refs: Iterable[Ref]) -> int: ...
     def mark_removed(self, ref: Ref) -> None: ...
-    def unlisted(self, hub: HubName, since: datetime, limit: int) -> Sequence[Ref]: ...
+    def stale_refs(self, hub: HubName, since: datetime, limit: int) -> Sequence[Ref]: ...
     def state(self, key: str) -> str | None: ...
     def put_state(self, key: str, value: str) -> None: ...
 
@@ -211,7 +211,7 @@ class HubCrawl:
             place = following
             self._pause(self.source.seconds_per_page - (time.monotonic() - begin))
         if place.began is not None and place.since is None and not self.options.bases:
-            self._check_unlisted(place.began)
+            self._check_missing(place.began)
 
     def _next_page(self, place: Place) -> tuple[Place, Page]:
         """The page at the cursor. One of an earlier run is given up where the hub refuses it and answers the start."""
@@ -256,10 +256,10 @@ class HubCrawl:
             seconds=time.monotonic() - self._start,
         )
 
-    def _check_unlisted(self, began: datetime) -> None:
+    def _check_missing(self, began: datetime) -> None:
         """A list leaves out what is still there, so only a hub that answers "not found" proves that a LoRA is gone."""
         connector = self.source.connector
-        for ref in self.feed.unlisted(connector.name, began, MAX_CHECKS):
+        for ref in self.feed.stale_refs(connector.name, began, MAX_CHECKS):
             self._check()
             begin = time.monotonic()
             try:

@@ -92,7 +92,7 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
         loras += len(batch)
         batch.clear()
 
-    with _opened(path) as file:
+    with _open(path) as file:
         try:
             lines, total = _lines(file, path.name)
             for number, line in enumerate(lines, 1):
@@ -107,7 +107,7 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
         except (BadSnapshot, zstandard.ZstdError) as error:
             flush()
             reason = error.message if isinstance(error, BadSnapshot) else f"{path.name} is damaged ({error})."
-            raise BadSnapshot(f"{reason} {_kept(loras)}") from error
+            raise BadSnapshot(f"{reason} {_count_sentence(loras)}") from error
     flush()
     return Imported(loras=loras, changed=changed, foreign=foreign)
 
@@ -161,7 +161,7 @@ def _umask() -> int:
     return mask
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -236,5 +236,5 @@ def _newest(loras: Sequence[Lora]) -> datetime:
     return min(max(times), datetime.now(UTC))
 
 
-def _kept(loras: int) -> str:
+def _count_sentence(loras: int) -> str:
     return f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."

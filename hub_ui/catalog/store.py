@@ -272,7 +272,7 @@ class Store:
             if len(found) < _PAGE:
                 return
 
-    def unlisted(self, hub: str, since: datetime, limit: int) -> tuple[Ref, ...]:
+    def stale_refs(self, hub: str, since: datetime, limit: int) -> tuple[Ref, ...]:
         """LoRAs that their hub has not listed since then, the longest unseen first."""
         sql = """SELECT hub_id FROM loras WHERE hub = ? AND seen < ? AND access != 'removed'
                  ORDER BY seen, hub_id LIMIT ?"""

@@ -73,8 +73,8 @@ def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, addr
         with Catalog.open(tmp_path / name / "catalog.sqlite", database) as opened:
             opened.add(loras)
             snapshot.export(opened.documents(), tmp_path / f"{name}.zst")
-            unlisted = opened.unlisted("huggingface", datetime(2999, 1, 1, tzinfo=UTC), 10)
-            assert [ref.id for ref in unlisted] == ["9/x", "A/x", "Z/x", "_/x", "a/x", "b/x"]
+            stale = opened.stale_refs("huggingface", datetime(2999, 1, 1, tzinfo=UTC), 10)
+            assert [ref.id for ref in stale] == ["9/x", "A/x", "Z/x", "_/x", "a/x", "b/x"]
     assert (tmp_path / "file.zst").read_bytes() == (tmp_path / "server.zst").read_bytes()
 
 

@@ -127,6 +127,6 @@ def test_what_a_hub_has_not_listed_for_long_is_named_the_longest_first(opened: S
         for number, access in ((1, "open"), (2, "open"), (3, "removed"), (4, "open")):
             seen = datetime(2026, 1, 10 - number, tzinfo=UTC)
             writing.put([changed(lora(number, access=access))], seen)
-    assert [ref.id for ref in opened.unlisted("civitai", datetime(2026, 1, 9, tzinfo=UTC), 10)] == ["4", "2"]
-    assert opened.unlisted("huggingface", datetime(2026, 1, 9, tzinfo=UTC), 10) == ()
-    assert len(opened.unlisted("civitai", datetime(2027, 1, 9, tzinfo=UTC), 1)) == 1
+    assert [ref.id for ref in opened.stale_refs("civitai", datetime(2026, 1, 9, tzinfo=UTC), 10)] == ["4", "2"]
+    assert opened.stale_refs("huggingface", datetime(2026, 1, 9, tzinfo=UTC), 10) == ()
+    assert len(opened.stale_refs("civitai", datetime(2027, 1, 9, tzinfo=UTC), 1)) == 1
