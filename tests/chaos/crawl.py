@@ -61,7 +61,7 @@ class KilledCrawl:
         with running_hubs(SAMPLES, around=around) as endpoints:  # type: ignore[arg-type]
             environ = {**os.environ, **endpoints.as_env(), "REPLICATE_API_TOKEN": "any", "HUB_UI_HOME": str(self.home)}
             for left in range(kills, 0, -1):
-                most = 2 * (self.pages - len(self._seen)) // (left + 1)
+                most = (self.pages - len(self._seen)) // (left + 1)
                 if not self._life(environ, after=self.random.randint(1, max(most, 1))):
                     break
             else:
