@@ -41,7 +41,7 @@ from hub_ui.catalog.search import Counts, most_first
 from hub_ui.catalog.similar import Model, Named, rarity
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
-FORMAT = 2
+FORMAT = 3
 # Buckets of a facet: more than there are combinations of base models, and licence names.
 _MAX_BUCKETS = 10_000
 # Of creators and tags, what each part of the index counts at first, how many more are few enough to count them all, and
@@ -58,9 +58,10 @@ _PARTED = "\x1d"
 # More than any number of a row.
 _MOST = 2**40
 
-# The texts of a place as fields of the index. `main` has all but `found`, since one long list of places is faster to
-# read than four.
+# The texts of a place as fields of the index. Texts that are looked through together are one field: one long list of
+# rows is faster to read than several.
 _FIELDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("title", "words", "tag_words"): ("short",),
     ("title", "words", "tag_words", "about"): ("main",),
     ("title", "words", "tag_words", "about", "found"): ("main", "found"),
 }
@@ -104,7 +105,7 @@ _TOP: Mapping[FacetName, str] = {"creators": "creator", "tags": "tag"}
 @cache
 def schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in ("title", "words", "tag_words", *_ANYWHERE):
+    for name in ("title", "short", *_ANYWHERE):
         builder.add_text_field(name, tokenizer_name="whitespace")
     for name in ("row", "whole", "ref", *VALUES):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name in _TOP.values())
@@ -127,8 +128,7 @@ def document(row_id: int, row: Row) -> tantivy.Document:
         "row": str(row_id),
         "whole": row.whole,
         "title": row.title,
-        "words": row.words,
-        "tag_words": row.tag_words,
+        "short": [row.title, row.words, row.tag_words],
         "main": [row.title, row.words, row.tag_words, row.about],
         "found": row.found,
         "ref": list(row.refs),

@@ -13,8 +13,8 @@ from statistics import median
 from playwright.sync_api import Page, sync_playwright
 
 from connectors.record import Lora
-from tests.benchmarks.bench_catalog import sample
 from tests.benchmarks.figures import Figure, report
+from tests.benchmarks.made_up_loras import made_up_lora
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 
@@ -53,7 +53,7 @@ WATCH = """() => {
 
 def sample_without_images(number: int) -> Lora:
     """The images would be asked of a hub that is not there."""
-    lora = sample(number)
+    lora = made_up_lora(number)
     return replace(lora, versions=tuple(replace(version, examples=()) for version in lora.versions))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.benchmarks import (
     bench_adapters,
+    bench_catalog,
     bench_federation,
     bench_idle,
     bench_inspection,
@@ -21,6 +22,13 @@ from tests.benchmarks.figures import Figure
 
 def names(figures: list[Figure]) -> list[str]:
     return [figure.name for figure in figures]
+
+
+def test_the_catalog_is_timed_against_fts5(tmp_path: Path) -> None:
+    [rarer, common, first, add, *_] = bench_catalog.figures(tmp_path, loras=300, count=8, added=50)
+    assert {rarer.against, common.against} == {"the same on SQLite FTS5"}
+    assert first.name == "first search after 24 new (aim 60 ms)"
+    assert add.against == "prepared rows into FTS5"
 
 
 def test_searches_are_timed_against_single_hubs() -> None:
