@@ -25,8 +25,8 @@ from uuid import uuid4
 import tantivy
 from cachetools import LRUCache
 
-from hub_ui.catalog import index_search
-from hub_ui.catalog.index_search import FORMAT
+from hub_ui.catalog import index_facets, index_search
+from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
 from hub_ui.catalog.row import Row
 from hub_ui.catalog.search import Counts, Hits
@@ -93,7 +93,7 @@ class Index:
             with self._lock:
                 counts = self._counts.get(key)
             if counts is None:
-                counts = index_search.count(searcher, plan, self._executor)
+                counts = index_facets.count(searcher, plan, self._executor)
                 with self._lock:
                     self._counts[key] = counts
             return Hits(ids=ids.result(), counts=counts)
@@ -188,7 +188,7 @@ class Index:
         current = _Current(format=FORMAT, catalog=store.catalog_id, folder=uuid4().hex[:12], change=0)
         target = self._folder / current.folder
         target.mkdir(parents=True)
-        index = tantivy.Index(index_search.schema(), path=str(target))
+        index = tantivy.Index(schema(), path=str(target))
         index.config_reader("manual")
         writer = index.writer(_REBUILD_HEAP_BYTES, _REBUILD_THREADS)
         current = self._write(writer, store.rows(), current, replaces=False)
@@ -214,7 +214,7 @@ class Index:
             if replaces:
                 writer.delete_documents_by_term("row", str(row_id))
             if row is not None:
-                writer.add_document(index_search.document(row_id, row))
+                writer.add_document(document(row_id, row))
         writer.commit()
         written = replace(current, change=change)
         # Before the writer lets go of its lock, so that two processes' numbers can't cross.

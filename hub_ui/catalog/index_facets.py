@@ -1,0 +1,153 @@
+"""The facets of a search, counted in Tantivy.
+
+Each facet ignores its own filter. What many LoRAs have alike is counted by whole combinations and taken apart here:
+level, rank and kind are one column, so that one pass counts all three for any filters on them, and the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from itertools import takewhile
+from typing import Any
+
+import tantivy
+
+from hub_ui.catalog.index_schema import COUNTED, GROUPS, SIZE_STEP
+from hub_ui.catalog.index_search import all_of, any_of, any_ref, number_of, query_of, term
+from hub_ui.catalog.plan import FACETS, Condition, FacetName, Plan
+from hub_ui.catalog.row import SEPARATOR
+from hub_ui.catalog.search import Counts, most_first
+
+# Of a column: more than there are combinations of base models, and licence names.
+_MAX_BUCKETS = 10_000
+# Of creators and tags, what each part of the index counts at first, how many more are few enough to count them all, and
+# how many times as frequent a value must be as what may be missed.
+_TOP_BUCKETS = 300
+_FEW_VALUES = 5_000
+_FAR = 8
+
+_Buckets = Sequence[Mapping[str, Any]]
+_Found = dict[FacetName, dict[Any, int]]
+_Values = tuple[tuple[FacetName, Iterable[Any]], ...]
+
+
+def _bases(text: str) -> _Values:
+    keys, _, groups = text.partition(GROUPS)
+    return ("keys", _split(keys)), ("groups", _split(groups))
+
+
+def _split(text: str) -> list[str]:
+    return [value for value in text.split(SEPARATOR) if value]
+
+
+# What one text or number of a column has for each facet.
+_COLUMNS: Mapping[str, Callable[[Any], _Values]] = {
+    "all_hubs": lambda text: (("hubs", _split(text)),),
+    "all_bases": _bases,
+    "all_licenses": lambda text: (("licenses", [text] if text else []),),
+    "all_permits": lambda text: (("permits", _split(text)),),
+    "all_access": lambda text: (("access", [text]),),
+    SIZE_STEP: lambda number: (("sizes", [int(number) - 1] if number else []),),
+}
+_FACET_OF: Mapping[str, FacetName] = {
+    **{name: read("")[0][0] for name, read in _COLUMNS.items()},
+    "creator": "creators",
+    "tag": "tags",
+}
+
+
+def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Counts:
+    used = plan.conditions()
+    columns: dict[tuple[Condition | None, bool], list[str]] = {}
+    for column, facet in _FACET_OF.items():
+        ignored = FACETS[facet].ignores
+        # Tags take as long as all the rest, so they have a thread of their own.
+        columns.setdefault((ignored if ignored in used else None, facet == "tags"), []).append(column)
+    passes = [
+        executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
+        for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
+    ]
+    profile = executor.submit(_profile, searcher, plan)
+    installed = executor.submit(_installed, searcher, plan.but("installed")) if plan.installed else None
+    total, facets = profile.result()
+    for done in passes:
+        facets |= done.result()
+    return Counts(
+        total=total,
+        facets={facet: most_first(facets.get(facet, {})) for facet in FACETS},
+        installed=installed.result() if installed else 0,
+    )
+
+
+def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, _Found]:
+    """The total, and the facets of level, rank and kind."""
+    kinds, ranks = dict(plan.filters).get("kind"), dict(plan.ranges).get("rank")
+    total = 0
+    facets: _Found = {"levels": {}, "ranks": {}, "kinds": {}}
+    buckets = _terms(searcher, query_of(plan.but("kind").but("rank").but("nsfw")), ["profile"])["profile"]["buckets"]
+    for bucket in buckets:
+        level, rank, kind = bucket["key"].split(SEPARATOR, 2)
+        values: dict[FacetName, Any] = {"levels": int(level), "ranks": int(rank) if rank else None, "kinds": kind}
+        failed: set[FacetName] = {"levels"} if values["levels"] > plan.nsfw else set()
+        if kinds is not None and kind not in kinds:
+            failed.add("kinds")
+        if ranks is not None and values["ranks"] not in ranks:
+            failed.add("ranks")
+        total += 0 if failed else bucket["doc_count"]
+        for facet, value in values.items():
+            if failed <= {facet} and value not in (None, ""):
+                facets[facet][value] = facets[facet].get(value, 0) + bucket["doc_count"]
+    return total, facets
+
+
+def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str]) -> _Found:
+    """All columns in one go over the rows."""
+    facets: _Found = {}
+    for column, found in _terms(searcher, query, columns).items():
+        if column in COUNTED:
+            facet = _FACET_OF[column]
+            facets[facet] = _most(searcher, query, column, FACETS[facet].most or 0, found)
+            continue
+        for bucket in found["buckets"]:
+            for facet, values in _COLUMNS[column](bucket["key"]):
+                counts = facets.setdefault(facet, {})
+                for value in values:
+                    counts[value] = counts.get(value, 0) + bucket["doc_count"]
+    return facets
+
+
+def _most(
+    searcher: tantivy.Searcher, query: tantivy.Query, field: str, most: int, found: Mapping[str, Any]
+) -> dict[str, int]:
+    """The most frequent values with their numbers, equals by name.
+
+    Each part of the index hands in its most frequent ones only, so that a value may miss some of its number. Where that
+    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
+    as they are not too many, all are counted.
+    """
+    buckets: _Buckets = found["buckets"]
+    if found["sum_other_doc_count"]:
+        least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
+        if least == last and found["sum_other_doc_count"] <= _FEW_VALUES:
+            buckets = _terms(searcher, query, [field], _MAX_BUCKETS)[field]["buckets"]
+        elif (found["doc_count_error_upper_bound"] or 0) * _FAR > least:
+            likely = {bucket["key"] for bucket in buckets[: 2 * most]}
+            among = all_of([query, any_of([term(field, each) for each in sorted(likely)])])
+            buckets = _terms(searcher, among, [field], _MAX_BUCKETS)[field]["buckets"]
+            buckets = [bucket for bucket in buckets if bucket["key"] in likely]
+    least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
+    kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
+    return most_first({bucket["key"]: bucket["doc_count"] for bucket in kept}, most)
+
+
+def _terms(
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], top: int = _TOP_BUCKETS
+) -> dict[str, Any]:
+    sizes = {name: top if name in COUNTED else _MAX_BUCKETS for name in columns}
+    asked = {name: {"terms": {"field": name, "size": n, "segment_size": n}} for name, n in sizes.items()}
+    return searcher.aggregate(query, asked)
+
+
+def _installed(searcher: tantivy.Searcher, plan: Plan) -> int:
+    return number_of(searcher, all_of([query_of(plan), any_ref(plan)]))
