@@ -174,7 +174,9 @@ def settings_html(services: Services, render: Renderer) -> str:
     ]
     # Visitors of a shared page have no business with its owner's folders.
     own = settings.policy.allows("open paths")
-    places = (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", settings.catalog)) if own else ()
+    # The address may have a password.
+    catalog = "the database of HUB_UI_DATABASE" if settings.database else settings.catalog
+    places = (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", catalog)) if own else ()
     return render("settings", rows=rows, places=places, keys=settings.policy.allows("use keys"))
 
 
