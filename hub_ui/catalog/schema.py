@@ -1,13 +1,15 @@
 """The tables of the catalog, as SQLite and PostgreSQL both read them (see dialects.py)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, get_origin
 
 from connectors.record import Lora
 from hub_ui.catalog.row import SEPARATOR, Row, storable
 
 ROW = tuple(field.name for field in fields(Row))
+_GET = attrgetter(*ROW)
 _TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
 
 # `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
@@ -50,10 +52,9 @@ COLUMNS = {
 }
 
 
-def row_values(row: Row) -> Iterator[Any]:
+def row_values(row: Row) -> list[Any]:
     """Its columns, in the order of ROW."""
-    values = (getattr(row, name) for name in ROW)
-    return (SEPARATOR.join(value) if isinstance(value, tuple) else value for value in values)
+    return [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in _GET(row)]
 
 
 def row_from(values: Sequence[Any]) -> Row:

@@ -187,7 +187,10 @@ class _Sharers(dict[int, Sharer]):
                       ON theirs.{name} = mine.{name} AND theirs.hub != mine.hub WHERE mine.lora IN"""
             for number, hub, other in each(self._connection, sql, others):
                 others[number].setdefault(hub, set()).add(other)
-        for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", others):
+        self.update((number, Sharer(hub="", others={})) for number, found in others.items() if not found)
+        # Only of those that share: most don't.
+        sharing = [number for number, found in others.items() if found]
+        for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", sharing):
             self[number] = Sharer(hub=hub, others=others[number])
 
 
