@@ -27,6 +27,7 @@ LISTS = ("/api/models", "/api/v1/models", "/v1/models")
 # is two requests (see connectors/huggingface).
 AGAIN = {"civitai": 1, "huggingface": 2, "replicate": 1}
 _LIFE_SECONDS = 900.0
+_SETTLE_SECONDS = 0.2
 _PAGE_SIZES = {"civitai": 100, "huggingface": 100, "replicate": 25}
 
 
@@ -92,6 +93,8 @@ class KilledCrawl:
             killed = process.poll() is None
             process.kill()
             process.wait()
+            # The hubs may not have read its last requests yet.
+            time.sleep(_SETTLE_SECONDS)
             out.seek(0)
             self.check_requests(self.recorder.requests)
             if not killed:
