@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from typing import get_args
 from connectors.claims import base_models
 from connectors.claims.license import Permissions, Use, permissions_of
 from connectors.claims.resolve import best, flatten, possible, shown_access
-from connectors.record import NSFW_LEVELS, Claim, Lora, Record, Version, WeightFile, may_list
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, may_list
 from hub_ui.catalog.relevance import merit
 
 LONGEST_WORD = 64
@@ -82,13 +82,18 @@ def searchable(*texts: str) -> str:
 def searchable_names(*texts: str) -> str:
     """The same with the parts of joined-up names ("PixelArtXL") at the end."""
     together = "\n".join(texts)
-    if _JOINED.search(together) is None:
-        return searchable(together)
     found = together.translate(_SAME).split() if together.isascii() else _WORD.findall(together)
-    plain = (word for word in found if not (word.isalpha() and (word.islower() or word.istitle())))
-    names = [word for word in plain if word.isascii() and _JOINED.search(word)]
-    parts = [part.lower() for name in names for part in _PART.findall(name[:LONGEST_WORD]) if len(part) > 1]
-    return searchable(together, *parts)
+    # Most are plain words: asking for them costs as much as all the rest.
+    odd = [word for word in found if not (word.islower() and word.isalpha())]
+    return searchable(together, *(part for word in odd for part in _parts(word[: LONGEST_WORD + 1])))
+
+
+@lru_cache(maxsize=5_000)
+def _parts(word: str) -> tuple[str, ...]:
+    """None of a word that is not joined up."""
+    if not word.isascii() or _JOINED.search(word) is None:
+        return ()
+    return tuple(part.lower() for part in _PART.findall(word[:LONGEST_WORD]) if len(part) > 1)
 
 
 def phrase(of: tuple[str, ...], *, open_end: bool = False) -> str:
@@ -118,6 +123,11 @@ UNDER = "\x1e"
 _MAX_TEXT = 8_000
 _MAX_NUMBER = 2**36 - 2
 _MOST_NAMES = 500
+# The lowest ceiling at which a LoRA of a level may be listed.
+_CEILINGS: Mapping[Nsfw | None, int] = {
+    level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if may_list(level, ceiling))
+    for level in (None, *NSFW_LEVELS)
+}
 USES: tuple[Use, ...] = get_args(Use)
 
 
@@ -218,11 +228,11 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
         hubs=(lora.hub,),
         kind=_text(best(likely, "kind")),
         access=shown_access(lora, version),
-        nsfw=next(level for level, ceiling in enumerate(NSFW_LEVELS) if may_list(lora.nsfw, ceiling)),
+        nsfw=_CEILINGS[lora.nsfw],
         rank=_whole_number(best(likely, "rank")),
         size=_whole_number(file.size if file else None),
         license=license,
-        permits=_permits(lora.hub, license, claims),
+        permits=_permits(lora.hub, license, _text(best(claims, "license_terms"))),
         keys=_unique(key for keys, *_ in bases for key in keys),
         groups=_unique(group for _, group, *_ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
@@ -310,9 +320,9 @@ def _short(names: Iterable[str]) -> list[str]:
     return [name[:_MAX_TEXT] for name in dict.fromkeys(names)][:_MOST_NAMES]
 
 
-def _permits(hub: str, named: str | None, claims: Iterable[Claim]) -> tuple[str, ...]:
+@lru_cache(maxsize=1_000)
+def _permits(hub: str, named: str | None, terms: str | None) -> tuple[str, ...]:
     """CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have claims of their own."""
-    terms = _text(best(claims, "license_terms"))
     if terms is not None:
         permissions = Permissions.parse(terms)
     elif named is not None:
