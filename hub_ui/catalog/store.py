@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -100,8 +101,11 @@ POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
-    """A LoRA as it is stored, and when its hub last listed it."""
+    """A LoRA as it is stored, its `order` on its card, and when its hub last listed it."""
 
+    order: tuple[bool, bool, int, str]
+    hub: str
+    hub_id: str
     document: str
     seen: str
 
@@ -208,24 +212,15 @@ class Store:
 
     def homes(self, ref: Ref) -> list[Ref]:
         """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
-        sql = """SELECT lead != id, access, hub, hub_id FROM loras WHERE lead IN
-                 (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?)"""
         with self._reading() as connection:
-            found = connection.execute(sql, key(ref)).fetchall()
-        return [Ref(hub=hub, id=hub_id) for _, _, hub, hub_id in sorted(found, key=_home_order)]
+            found = connection.execute("SELECT lead FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
+            homes = _homes(connection, found or ()).values()
+        return [Ref(hub=home.hub, id=home.hub_id) for home in next(iter(homes), ())]
 
     def cards(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
         """The homes of the cards that these LoRAs lead, the lead first."""
-        found: dict[int, list[Any]] = {}
-        columns = "SELECT lead, id != lead, access, hub, hub_id, document, seen FROM loras WHERE"
         with self._reading() as connection:
-            for where in ("lead = id AND id IN", "lead != id AND lead IN"):
-                for lead, *home in each(connection, f"{columns} {where}", ids):
-                    found.setdefault(lead, []).append(home)
-        return {
-            lead: tuple(Home(document=document, seen=seen) for *_, document, seen in sorted(homes, key=_home_order))
-            for lead, homes in found.items()
-        }
+            return _homes(connection, ids)
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
         """(id, change, row) of everything changed after the change `after`; None for what is on another's card."""
@@ -336,6 +331,13 @@ def _catalog_id(connection: Connection) -> str:
     return str(catalog_id)
 
 
-def _home_order(home: Sequence[Any]) -> tuple[Any, ...]:
-    """Of columns that begin with whether it is not the lead, its access, hub and id."""
-    return home[0], *lead_order(*home[1:4])
+def _homes(connection: Connection, leads: Sequence[int]) -> dict[int, tuple[Home, ...]]:
+    found: dict[int, list[Home]] = {}
+    # Two statements: an index has only those that don't lead.
+    for where in ("lead = id AND id IN", "lead != id AND lead IN"):
+        sql = f"SELECT lead, id != lead, access, hub, hub_id, document, seen FROM loras WHERE {where}"
+        for lead, is_other, access, hub, hub_id, document, seen in each(connection, sql, leads):
+            order = (bool(is_other), *lead_order(access, hub, hub_id))
+            home = Home(order=order, hub=hub, hub_id=hub_id, document=document, seen=seen)
+            found.setdefault(lead, []).append(home)
+    return {lead: tuple(sorted(homes, key=attrgetter("order"))) for lead, homes in found.items()}
