@@ -18,6 +18,7 @@ from hub_ui import format
 from hub_ui.pages import train
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
+from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import downloads
 from hub_ui.pages.library import page as library
@@ -105,29 +106,34 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, browse_page.level]
         app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
-        connect(header, services, render, browse_page.sort, clickable)
+        connect(header, services, render, browse_page, clickable)
     return app
 
 
 def connect(
-    header: Header, services: Services, render: Renderer, sort: gr.Dropdown, clickable: Sequence[gr.HTML]
+    header: Header, services: Services, render: Renderer, browse: page.BrowsePage, clickable: Sequence[gr.HTML]
 ) -> None:
     def on_view(now: View) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html).
         nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed)
         return nav, now.text, now.query.sort, now.to_address()
 
-    def on_click(now: View, event: gr.EventData) -> tuple[Any, Any]:
+    def on_click(now: View, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
         with errors_as_messages():
             act = act_data(event)
+            if shown is not None and shown.is_typed:
+                # Who opens a LoRA of the list that came while typing means that query.
+                now = replace(now, query=shown.query)
             if act.get("act") == "stack":
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
             return apply_click(now, act, services.generation.default_weight)
 
-    changed = header.view.change(on_view, [header.view], [header.nav, header.search, sort, header.address], **QUIET)
+    changed = header.view.change(
+        on_view, [header.view], [header.nav, header.search, browse.sort, header.address], **QUIET
+    )
     changed.then(None, [header.address], None, js=read_script("write_address"))
     for component in clickable:
-        component.act(on_click, [header.view], [header.view, header.order], **QUIET)
+        component.act(on_click, [header.view, browse.results], [header.view, header.order], **QUIET)
 
 
 def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:

@@ -31,6 +31,8 @@ USES: Mapping[str, str] = {
 # The highest rank and size of each step, sizes by those that they are counted in. One more step has the rest.
 RANK_STEPS = (4, 8, 16, 32, 64, 128)
 SIZE_STEPS = plan.SIZE_STEPS[:6]
+# What Hugging Face says of files and pages by tags ("region:us" too) is nothing to choose by.
+TECHNICAL_TAGS = frozenset(["lora", "safetensors", "diffusers", "diffusers-training", "text-to-image", "peft"])
 # How many choices a group shows, beside those that are on.
 MOST_BASES = 24
 MOST_FREQUENT = 8
@@ -118,6 +120,7 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
         for value in get_args(Access)
         if value == "open" or known.access.get(value) or value in query.access
     }
+    tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
     installed = counts.choice("yes", "In the library", known.installed, on=query.installed is True)
     found = [
         Group(facet="hubs", name="Hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
@@ -129,7 +132,7 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
         Group(facet="access", name="Access", choices=counts.choices(query.access, known.access, access)),
         Group(facet="installed", name="Library", choices=(installed,) if sees_library else ()),
         Group(facet="creators", name="Creator", choices=counts.frequent(query.creators, known.creators), folded=True),
-        Group(facet="tags", name="Tag", choices=counts.frequent(query.tags, known.tags), folded=True),
+        Group(facet="tags", name="Tag", choices=counts.frequent(query.tags, tags), folded=True),
     ]
     return [group for group in found if group.choices or group.bars]
 

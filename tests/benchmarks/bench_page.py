@@ -14,7 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from connectors.record import Lora
 from tests.benchmarks.figures import Figure, report
-from tests.benchmarks.made_up_loras import made_up_lora
+from tests.benchmarks.made_up_loras import made_up_loras
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 
@@ -51,16 +51,15 @@ WATCH = """() => {
 }"""
 
 
-def sample_without_images(number: int) -> Lora:
-    """The images would be asked of a hub that is not there."""
-    lora = made_up_lora(number)
+def without_images(lora: Lora) -> Lora:
+    """They would be asked of a hub that is not there."""
     return replace(lora, versions=tuple(replace(version, examples=()) for version in lora.versions))
 
 
 @contextmanager
 def served(folder: Path, loras: int) -> Iterator[Demo]:
     with whole_demo(folder) as demo:
-        demo.services.catalog.add(map(sample_without_images, range(loras)))
+        demo.services.catalog.add(map(without_images, made_up_loras(loras)))
         yield demo
 
 

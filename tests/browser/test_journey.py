@@ -46,8 +46,8 @@ def test_a_shared_link_opens_the_same_question_and_the_same_lora(demo: str, page
 def test_typing_a_word_and_pressing_enter_searches_for_it(demo: str, page: Page) -> None:
     page.goto(demo)
     expect(page.locator(".hub.good")).to_have_count(3)
-    page.get_by_role("textbox", name="Search").fill("zzzznothing")
-    page.get_by_role("textbox", name="Search").press("Enter")
+    page.get_by_role("combobox", name="Search").fill("zzzznothing")
+    page.get_by_role("combobox", name="Search").press("Enter")
     expect(page.locator(".note")).to_contain_text("Nothing matches")
     page.get_by_role("button", name="Remove zzzznothing").click()
     expect(page.locator(".card .hit").first).to_be_visible()

@@ -15,14 +15,13 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def box(demo: str, page: Page) -> Locator:
     places.browse(page, demo)
-    box = page.get_by_role("textbox", name="Search", exact=True)
+    box = page.get_by_role("combobox", name="Search", exact=True)
     box.click()
-    # It is a combobox from its first focus on.
-    return page.locator("#search input")
+    return box
 
 
 def options(page: Page) -> Locator:
-    return page.get_by_role("option")
+    return page.get_by_role("listbox", name="Suggestions").get_by_role("option")
 
 
 def test_what_is_typed_is_looked_up_without_asking_a_hub(box: Locator, page: Page) -> None:
@@ -35,6 +34,17 @@ def test_what_is_typed_is_looked_up_without_asking_a_hub(box: Locator, page: Pag
     box.press("Enter")
     expect(page).to_have_url(re.compile("q=outline"))
     expect(page.locator(".news")).to_have_text("")
+
+
+def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: Locator, page: Page) -> None:
+    box.press_sequentially("outline")
+    expect(page.locator(".sentence")).to_contain_text("that mention outline")
+    number = page.locator(".sentence b").inner_text()
+    page.locator(".card .hit").first.click()
+    expect(page.locator(".detail .actions")).to_be_visible()
+    expect(page).to_have_url(re.compile("q=outline.*open="))
+    expect(page.locator(".sentence b")).to_have_text(number)
+    expect(box).to_have_value("outline")
 
 
 def test_by_keyboard_a_key_and_then_its_value_are_taken(box: Locator, page: Page) -> None:
@@ -87,6 +97,7 @@ def test_a_filter_that_is_wrong_says_so_below_the_box_and_the_list_goes_without_
 def test_axe_finds_nothing_serious_while_suggestions_are_open(box: Locator, page: Page, theme: str) -> None:
     page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
     box.press_sequentially("kind:")
+    expect(options(page)).to_have_count(5)
     box.press("ArrowDown")
     expect(options(page).first).to_have_attribute("aria-selected", "true")
     assert axe.violations(page) == []

@@ -19,8 +19,10 @@ from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending
 WAITING_CARDS = 4
 # How long the first answer waits for the others while there is nothing to show yet.
 HOLD_SECONDS = 1.0
+# A page of the list has so many pages of a hub.
+PAGES_OF_HUBS = 2
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
-PAGES_AHEAD = 4
+PAGES_AHEAD = 2
 NOTHING = "Nothing matches. Take a filter away, or try another word."
 NOTHING_SEEN = "Nothing that was seen so far matches. Press Enter to ask the hubs."
 ENTER = "Seen so far. Press Enter to ask the hubs too."
@@ -52,6 +54,11 @@ class Results:
     is_typed: bool = False
 
     @property
+    def page(self) -> int:
+        """How many cards come at once."""
+        return PAGES_OF_HUBS * self.query.limit
+
+    @property
     def below(self) -> int:
         """How many of the list come after the last card."""
         return self.total - (len(self.records) - self.gone) - self.above
@@ -64,7 +71,7 @@ class Results:
     @property
     def waiting(self) -> int:
         """How many places are kept for cards of hubs that have not answered."""
-        return max(0, min(WAITING_CARDS * len(self.pending), self.query.limit - len(self.records)))
+        return max(0, min(WAITING_CARDS * len(self.pending), self.page - len(self.records)))
 
     @property
     def has_more(self) -> bool:
@@ -75,15 +82,15 @@ def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]
     """What the catalog has, then the list anew after each hub's answer. An empty one first waits for the others."""
     hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
-    found = read_list(services, query, query.limit)
+    found = read_list(services, query, now.page)
     if found.records or not hubs:
-        now = with_list(now, found, query.limit)
+        now = with_list(now, found, now.page)
     yield now
     yield from follow(services, now)
 
 
 def look(services: Services, query: Query, before: Results | None = None) -> Results:
-    """What the catalog has, without asking a hub: while a person types. `before` was shown until now."""
+    """A few of what the catalog has, without asking a hub: while a person types. `before` was shown until now."""
     statuses = tuple(idle_status(s.hub) if s.state == "asked" else s for s in (before.statuses if before else ()))
     now = Results(query=query, statuses=statuses, is_typed=True)
     now = with_list(now, read_list(services, query, query.limit), query.limit)
@@ -92,13 +99,13 @@ def look(services: Services, query: Query, before: Results | None = None) -> Res
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     """A page more of the list. Where it runs low, the hubs' next pages are read until a card comes of them."""
-    before, most = len(now.records), len(now.records) + now.query.limit
+    before, most = len(now.records), len(now.records) + now.page
     now = refresh(services, replace(now, turn=turn, since=before, note="", is_held=False), most)
     yield now
     if now.pending:
         now = yield from follow(services, now, most)
     rounds = 0
-    while now.below < now.query.limit and now.cursors and rounds < MAX_BARREN_ROUNDS:
+    while now.below < now.page and now.cursors and rounds < MAX_BARREN_ROUNDS:
         if rounds and len(now.records) > before:
             break
         rounds += 1
@@ -113,7 +120,7 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
 
 def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     """The cards in the order of the list. Hubs that have not answered yet are asked again, as `now` was left."""
-    most = max(now.query.limit, len(now.records))
+    most = max(now.page, len(now.records))
     now = replace(now, records=(), since=0, turn=turn, is_held=False)
     now = with_list(now, read_list(services, now.query, most), most)
     yield now
@@ -156,8 +163,8 @@ def note(now: Results) -> str:
 
 def refresh(services: Services, now: Results, most: int = 0) -> Results:
     """With the list of this moment: new cards only below those that are there, up to `most` or a page."""
-    most = max(most, now.query.limit)
-    ahead = PAGES_AHEAD * now.query.limit if now.records else 0
+    most = max(most, now.page)
+    ahead = PAGES_AHEAD * now.page if now.records else 0
     return with_list(now, read_list(services, now.query, max(most, len(now.records)) + ahead), most)
 
 

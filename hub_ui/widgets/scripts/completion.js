@@ -92,3 +92,6 @@ document.addEventListener('focusin', refresh);
 document.addEventListener('focusout', () => setTimeout(refresh));
 addEventListener('resize', refresh);
 watch('value', refresh);
+// The box may be made after this script has run.
+const start = () => (box() ? refresh() : requestAnimationFrame(start));
+start();

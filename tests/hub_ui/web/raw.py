@@ -105,7 +105,7 @@ class Visitor:
     def look_at(self, address: str) -> None:
         """As if the page had been opened with that address."""
         number = next(event.number for event in self.events() if event.name == "nav.act")
-        self.ask(number, [None], {"act": "address", "query": address})
+        self.ask(number, [None, None], {"act": "address", "query": address})
 
 
 def _event(dependency: dict[str, Any], parts: dict[int, Any]) -> Event:

@@ -49,7 +49,7 @@ def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
 
 def sees_cards(visitor: Visitor, show: int, search: int, everybody: threading.Barrier) -> bool:
     """Whether a search brings the card of another hub, before it has ended. Nobody leaves before all have seen it."""
-    visitor.ask(show, [None], {"act": "address", "query": ""})
+    visitor.ask(show, [None, None], {"act": "address", "query": ""})
     joined = visitor.join(search, [None, None]).json()["event_id"]
     for message in visitor.messages():
         if message.get("event_id") == joined and CARD in json.dumps(message):
@@ -78,7 +78,7 @@ def browse(visitor: Visitor, numbers: dict[str, int]) -> list[str]:
     """Searches, opens a card and goes to try it; returns what went wrong."""
     said = []
     for address in ("", "q=red", "open=civitai%3A1001", "view=try&lora=civitai%3A1001"):
-        for what, values in (("nav.act > state", 1), ("state.change > state", 2), ("state.change > panel", 2)):
+        for what, values in (("nav.act > state", 2), ("state.change > state", 2), ("state.change > panel", 2)):
             answer = visitor.ask(numbers[what], [None] * values, {"act": "address", "query": address})
             said.append(answer.said)
     return [text for text in said if text]

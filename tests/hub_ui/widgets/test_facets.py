@@ -67,6 +67,10 @@ def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_o
     assert shown["nobody"] == "0"
 
 
+def test_tags_that_say_nothing_of_the_lora_are_no_choice() -> None:
+    assert counts("tags", known=Facets(tags={"lora": 9, "region:us": 9, "anime": 2})) == {"anime": "2"}
+
+
 def test_a_creator_is_on_however_the_name_is_written() -> None:
     assert counts("creators", Query(creators=("Creator 0",)))["Creator 0"] == "20"
 
