@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from connectors.errors import HubUiError
 from connectors.record import Lora
@@ -78,9 +79,11 @@ def split_found(text: str) -> list[str]:
 
 
 def join_found(found: Iterable[str]) -> str:
-    """In alphabetical order and so many, so that it does not matter which search came first."""
-    words = _BETWEEN.join(piece.strip() for piece in sorted(set(found))[:_MOST_FOUND])
-    return f" {words} " if words else ""
+    """So many words in alphabetical order of their pieces, so that it does not matter which search came first."""
+    ordered = sorted(set(found))
+    counts = accumulate(len(piece.split()) for piece in ordered)
+    kept = [piece.strip() for piece, count in zip(ordered, counts, strict=True) if count <= _MOST_FOUND]
+    return f" {_BETWEEN.join(kept)} " if kept else ""
 
 
 def pieces(text: str) -> tuple[str, ...]:

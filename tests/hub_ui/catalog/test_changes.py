@@ -73,3 +73,7 @@ def test_only_so_many_words_are_remembered_whichever_came_first() -> None:
     late = f" {' | '.join(words[30:])} "
     assert changed(lora(), stored(encode(lora()), late), pieces(" ".join(words[:30]))).row.found == kept
     assert change(lora(), stored(encode(lora()), kept), pieces(" ".join(words[50:]))) is None
+
+
+def test_a_search_of_many_joined_words_is_no_way_around_that() -> None:
+    assert changed(lora(), None, pieces("-".join(["zebra"] * 51))).row.found == ""
