@@ -9,23 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import takewhile
+from threading import Lock
 from typing import Any
 
 import tantivy
+from cachetools import LRUCache, cached
 
-from hub_ui.catalog.index_schema import COUNTED, GROUPS, SIZE_STEP
+from hub_ui.catalog.index_schema import GROUPS, NAMES, SIZE_STEP
 from hub_ui.catalog.index_search import all_of, any_of, any_ref, number_of, query_of, term
-from hub_ui.catalog.plan import FACETS, Condition, FacetName, Plan
+from hub_ui.catalog.plan import FACETS, Condition, FacetName, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
 from hub_ui.catalog.search import Counts, most_first
 
 # Of a column: more than there are combinations of base models, and licence names.
 _MAX_BUCKETS = 10_000
-# Of creators and tags, what each part of the index counts at first, how many more are few enough to count them all, and
-# how many times as frequent a value must be as what may be missed.
+# Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
+# enough to count them all; how many times as frequent a name must be as what may be missed.
 _TOP_BUCKETS = 300
-_FEW_VALUES = 5_000
+_PART_BUCKETS = 3_000
+_FEW_NAMES = 20_000
 _FAR = 8
+_MOST_NAMES = 20_000
 
 _Buckets = Sequence[Mapping[str, Any]]
 _Found = dict[FacetName, dict[Any, int]]
@@ -52,8 +56,8 @@ _COLUMNS: Mapping[str, Callable[[Any], _Values]] = {
 }
 _FACET_OF: Mapping[str, FacetName] = {
     **{name: read("")[0][0] for name, read in _COLUMNS.items()},
-    "creator": "creators",
-    "tag": "tags",
+    "creator_number": "creators",
+    "tag_number": "tags",
 }
 
 
@@ -105,7 +109,7 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
     """All columns in one go over the rows."""
     facets: _Found = {}
     for column, found in _terms(searcher, query, columns).items():
-        if column in COUNTED:
+        if column in NAMES:
             facet = _FACET_OF[column]
             facets[facet] = _most(searcher, query, column, FACETS[facet].most or 0, found)
             continue
@@ -118,34 +122,46 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
 
 
 def _most(
-    searcher: tantivy.Searcher, query: tantivy.Query, field: str, most: int, found: Mapping[str, Any]
+    searcher: tantivy.Searcher, query: tantivy.Query, column: str, most: int, found: Mapping[str, Any]
 ) -> dict[str, int]:
-    """The most frequent values with their numbers, equals by name.
+    """The most frequent names, and how many have each.
 
-    Each part of the index hands in its most frequent ones only, so that a value may miss some of its number. Where that
+    Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
     may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
     as they are not too many, all are counted.
     """
     buckets: _Buckets = found["buckets"]
     if found["sum_other_doc_count"]:
         least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
-        if least == last and found["sum_other_doc_count"] <= _FEW_VALUES:
-            buckets = _terms(searcher, query, [field], _MAX_BUCKETS)[field]["buckets"]
+        if least == last and found["sum_other_doc_count"] <= _FEW_NAMES:
+            buckets = _terms(searcher, query, [column], _FEW_NAMES)[column]["buckets"]
         elif (found["doc_count_error_upper_bound"] or 0) * _FAR > least:
-            likely = {bucket["key"] for bucket in buckets[: 2 * most]}
-            among = all_of([query, any_of([term(field, each) for each in sorted(likely)])])
-            buckets = _terms(searcher, among, [field], _MAX_BUCKETS)[field]["buckets"]
+            likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
+            among = all_of([query, any_of([term(column, each) for each in sorted(likely)])])
+            buckets = _terms(searcher, among, [column], _FEW_NAMES)[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
     least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
     kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
-    return most_first({bucket["key"]: bucket["doc_count"] for bucket in kept}, most)
+    numbers = sorted((-bucket["doc_count"], int(bucket["key"])) for bucket in kept)[:most]
+    return {_name(searcher, column, number): -count for count, number in numbers}
+
+
+@cached(LRUCache(_MOST_NAMES), key=lambda searcher, column, number: (column, number), lock=Lock())
+def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
+    """From one of the LoRAs that have it."""
+    any_of_it = tantivy.Query.const_score_query(term(column, number), 1.0)
+    [(_, address)] = searcher.search(any_of_it, 1, False).hits
+    names = searcher.doc(address).get_all(NAMES[column])
+    return next(str(name) for name in names if number_of_name(name) == number)
 
 
 def _terms(
     searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], top: int = _TOP_BUCKETS
 ) -> dict[str, Any]:
-    sizes = {name: top if name in COUNTED else _MAX_BUCKETS for name in columns}
-    asked = {name: {"terms": {"field": name, "size": n, "segment_size": n}} for name, n in sizes.items()}
+    sizes = {name: (top, max(top, _PART_BUCKETS)) if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
+    asked = {
+        name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
+    }
     return searcher.aggregate(query, asked)
 
 

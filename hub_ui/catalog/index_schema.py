@@ -14,11 +14,11 @@ import tantivy
 from connectors.query import Sort
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
-from hub_ui.catalog.plan import MEASURES, NUMBER, VALUES, order_key, size_step, tie
+from hub_ui.catalog.plan import MEASURES, NUMBER, VALUES, number_of_name, order_key, size_step, tie
 from hub_ui.catalog.row import SEPARATOR, Row
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
-FORMAT = 4
+FORMAT = 5
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
 # The field of words for the texts of a place. `own` has all but what a hub found it by, of rows that have that;
@@ -31,8 +31,9 @@ FIELDS: Mapping[tuple[str, ...], str] = {
 }
 # In the field "has".
 FOUND = "found"
-# Creators and tags are counted one by one: too many LoRAs have them in combinations of their own.
-COUNTED = ("creator", "tag")
+# Columns of creators and tags, and the fields that have the names: too many LoRAs have a combination of their own, and
+# numbers are counted several times faster than names.
+NAMES = {"creator_number": "creator", "tag_number": "tag"}
 # Columns of texts and numbers. `profile` has level, rank and kind.
 TEXTS = ("profile", "all_hubs", "all_bases", "all_licenses", "all_permits", "all_access")
 SIZE_STEP = "size_step"
@@ -44,7 +45,10 @@ def schema() -> tantivy.Schema:
     for name in FIELDS.values():
         builder.add_text_field(name, tokenizer_name="whitespace")
     for name in ("row", "whole", "ref", "has", *VALUES):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name in COUNTED)
+        is_stored = name in NAMES.values()
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=is_stored)
+    for name in NAMES:
+        builder.add_unsigned_field(name, indexed=True, fast=True)
     for name in TEXTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level", "listed"):
@@ -77,6 +81,8 @@ def document(row_id: int, row: Row) -> tantivy.Document:
         "all_licenses": row.license or "",
         "all_permits": SEPARATOR.join(row.permits),
         "all_access": row.access,
+        "creator_number": [number_of_name(each) for each in row.creators],
+        "tag_number": [number_of_name(each) for each in row.tags],
         SIZE_STEP: 0 if row.size is None else size_step(row.size) + 1,
     }
     values |= {name: list(read(row)) for name, read in VALUES.items()}

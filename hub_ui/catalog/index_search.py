@@ -73,8 +73,7 @@ def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int)
     listed = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES)
     # The index lists names of LoRAs that have changed since, too.
     counts = {name: number_of(searcher, term(field, name)) for name, _ in listed if not name.startswith("=")}
-    found = most_first({name: number for name, number in counts.items() if number}, limit)
-    return tuple(found.items())
+    return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:limit]
 
 
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:

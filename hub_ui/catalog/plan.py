@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
@@ -48,7 +49,7 @@ SIZE_STEPS: tuple[int, ...] = (*(million * 1_000_000 for million in (10, 25, 50,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FacetColumn:
-    """What a facet counts of a row, and the condition that it ignores. `most` keeps the most frequent values only."""
+    """What a facet counts of a row, and the condition that it ignores. `most` keeps the most frequent names only."""
 
     ignores: Condition
     values: Callable[[Row], Iterable[str | int]]
@@ -104,6 +105,8 @@ NUMBER: Mapping[Sort, str] = {
 }
 _BITS: Mapping[str, int] = {"merit": MERIT_BITS, "downloads": 28, "likes": 28, "newest": 34}
 _KEY_BITS = 64
+# No two of millions of names have the same number, and a float holds it.
+_NAME_BITS = 52
 
 
 def order_key(row: Row, sort: Sort, tie: int) -> int:
@@ -115,7 +118,17 @@ def order_key(row: Row, sort: Sort, tie: int) -> int:
 
 def tie(row: Row) -> int:
     """Orders equals the same way in every catalog, whatever came first."""
-    return int.from_bytes(blake2b(row.refs[0].encode(), digest_size=_KEY_BITS // 8).digest())
+    return _hash(row.refs[0])
+
+
+@lru_cache(maxsize=20_000)
+def number_of_name(name: str) -> int:
+    """What a name is counted by. It orders equally frequent ones."""
+    return _hash(name) >> (_KEY_BITS - _NAME_BITS)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BITS // 8).digest())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

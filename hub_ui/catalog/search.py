@@ -19,6 +19,7 @@ from hub_ui.catalog.plan import (
     FacetName,
     Place,
     Plan,
+    number_of_name,
     order_key,
     phrases_at,
     tie,
@@ -120,15 +121,22 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
         ids=tuple(row_id for _, row_id in hits[plan.offset : plan.offset + plan.limit]),
         counts=Counts(
             total=len(hits),
-            facets={name: most_first(counter, FACETS[name].most) for name, counter in facets.items()},
+            facets={
+                name: most_first(counter if (most := FACETS[name].most) is None else _most(counter, most))
+                for name, counter in facets.items()
+            },
             installed=installed,
         ),
     )
 
 
-def most_first(counts: Mapping[Any, int], most: int | None = None) -> dict[Any, int]:
-    """The `most` frequent ones, equals by name."""
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:most])
+def most_first(counts: Mapping[Any, int]) -> dict[Any, int]:
+    """The most frequent first, equals by name."""
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _most(counts: Mapping[str, int], most: int) -> Mapping[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], number_of_name(pair[0])))[:most])
 
 
 def _is_excluded(row: Row, plan: Plan) -> bool:

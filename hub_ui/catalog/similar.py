@@ -82,7 +82,7 @@ def find_similar(rows: Rows, model: Model, *, limit: int, nsfw: int) -> tuple[in
 def find_values(rows: Rows, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
     """Names that begin with `prefix`, and how many LoRAs have each, most frequent first."""
     counts = Counter(value for _, row in rows() for value in VALUES[field](row) if _begins(value, prefix))
-    return tuple(most_first(counts, limit).items())
+    return tuple(most_first(counts).items())[:limit]
 
 
 def _begins(value: str, prefix: str) -> bool:

@@ -186,9 +186,17 @@ def test_levels_above_the_ceiling_are_counted_and_not_shown(tmp_path: Path) -> N
             assert (answer.total, answer.facets.levels) == (2, {"safe": 1, "soft": 1, "explicit": 1})
 
 
-def test_the_twenty_most_frequent_tags_are_counted_equals_by_name(tmp_path: Path) -> None:
-    loras = [lora(n, tags=("often", f"tag {n:03}")) for n in range(150, 0, -1)]
-    with both(tmp_path, *loras) as catalogs:
-        for each in catalogs:
-            tags = each.search(Query()).facets.tags
-            assert tags == {"often": 150, **{f"tag {n:03}": 1 for n in range(1, 20)}}
+def test_the_twenty_most_frequent_tags_are_counted(tmp_path: Path) -> None:
+    loras = [lora(n, tags=("often", f"tag {n % 25:02}", f"own {n}")) for n in range(800)]
+    with both(tmp_path, *loras) as (indexed, scanned):
+        tags = indexed.search(Query()).facets.tags
+        assert tags == scanned.search(Query()).facets.tags
+        assert (len(tags), tags["often"], set(tags.values())) == (20, 800, {800, 32})
+
+
+@pytest.mark.parametrize("count", [10, 350])
+def test_of_equally_frequent_creators_the_same_ones_are_counted(tmp_path: Path, count: int) -> None:
+    with both(tmp_path, *(lora(n, creator=f"Creator {n}") for n in range(count))) as (indexed, scanned):
+        creators = indexed.search(Query()).facets.creators
+        assert creators == scanned.search(Query()).facets.creators
+        assert len(creators) == min(count, 20)
