@@ -1,4 +1,4 @@
-"""Three hundred queries drawn at random: the index, the scan and a catalog that was filled in another order agree."""
+"""Three hundred queries drawn at random: index, scan, PostgreSQL and a catalog filled in another order agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from connectors.query import Query, Range
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from tests.hub_ui.catalog.builders import both, claim, file, lora, version
+from tests.hub_ui.catalog.builders import DATABASES, both, claim, file, lora, version
+from tests.hub_ui.catalog.postgres_server import empty
 
 WORDS = ("ink", "pixel", "art", "pixelart", "PixelArt", "水彩", "café", "v2", "sd-xl", "night", "in")
 BASES = ("Pony", "SDXL 1.0", "Flux.1 D", "Wan Video", "My base", None)
@@ -31,7 +32,9 @@ def drawn_lora(draw: random.Random, number: int) -> Lora:
 
     hub = draw.choice(HUBS)
     ref = Ref(hub=hub, id=str(number) if hub == "civitai" else f"ada/{number}")
-    files = (file(f"civitai:{number}@1#1", size=draw.choice((None, 10**7, 10**8, 10**9))),)
+    # Some are at home on several hubs, and some are parts of collections.
+    sha256 = f"{draw.randrange(60):064x}" if draw.random() < 0.4 else None
+    files = (file(f"civitai:{number}@1#1", size=draw.choice((None, 10**7, 10**8, 10**9)), sha256=sha256),)
     claims = (
         *((claim("kind", draw.choice(("style", "tool"))),) if draw.random() < 0.7 else ()),
         *((claim("rank", draw.choice((4, 8, 64))),) if draw.random() < 0.7 else ()),
@@ -99,14 +102,20 @@ def drawn_query(draw: random.Random) -> Query:
     )
 
 
-@pytest.fixture(name="catalogs", scope="module")
-def filled_in_two_orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Catalog]]:
+@pytest.fixture(name="catalogs", scope="module", params=["sqlite", "postgresql"])
+def filled_in_two_orders(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Catalog]]:
+    """The first is in a file, the second in another one or in PostgreSQL: each with an index and without."""
     draw = random.Random(12)
     loras = [drawn_lora(draw, number) for number in range(200)]
     with ExitStack() as stack:
         found: list[Catalog] = []
         for name in ("in order", "shuffled"):
             folder: Path = tmp_path_factory.mktemp(name)
+            if name == "shuffled" and request.param == "postgresql":
+                DATABASES[folder] = request.getfixturevalue("postgres")
+                empty(DATABASES[folder])
             indexed, scanned = stack.enter_context(both(folder))
             indexed.add(loras[:80], at=NOW)
             indexed.search(Query())
