@@ -21,6 +21,8 @@ LABEL = "catalog"
 # Of pages in memory: files with the same hash are looked for all over the index.
 _CACHE_KILOBYTES = 32_000
 _LOG_PAGES = 8_000
+# How long a transaction waits for those of others.
+_LOCK_MILLISECONDS = 60_000
 
 
 class Cursor(Protocol):
@@ -133,7 +135,7 @@ class Postgres:
         return connection
 
     def connect(self) -> Connection:
-        # Text of any length is compared in the same order everywhere, and a lost server is found out.
+        # A server that is gone without a word is noticed within minutes.
         options = {"autocommit": True, "connect_timeout": 15, "application_name": "hub-ui", "keepalives_idle": 30}
         return _PostgresConnection(self._driver.connect(self._address, **options))
 
@@ -142,6 +144,7 @@ class Postgres:
         connection.execute("BEGIN")
         with ExitStack() as undo:
             undo.callback(connection.rollback)
+            connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
             connection.execute(f"SELECT pg_advisory_xact_lock({self._LOCK})")
             yield
             undo.pop_all()

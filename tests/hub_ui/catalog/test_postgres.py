@@ -16,7 +16,7 @@ import pytest
 from connectors.errors import HubUiError
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.catalog import snapshot
+from hub_ui.catalog import dialects, snapshot
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.dialects import translate, without_password
 from hub_ui.catalog.store import Store
@@ -120,6 +120,17 @@ def test_a_lost_server_is_a_message_and_then_forgotten(tmp_path: Path, address: 
             opened.add([lora(2)])
         opened.add([lora(2)])
         assert titles(opened, "ink") == ["Ink 1", "Ink 2"]
+
+
+def test_who_waits_too_long_for_another_writer_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Store(address), Store(address)
+    monkeypatch.setattr(dialects, "_LOCK_MILLISECONDS", 50)
+    with one.writing(), pytest.raises(HubUiError, match="lock timeout"):
+        Catalog(other, None).put_state("cursor", "12")
+    Catalog(other, None).put_state("cursor", "13")
+    assert one.state("cursor") == "13"
+    one.close()
+    other.close()
 
 
 def test_nobody_there_is_a_message_without_the_password(tmp_path: Path) -> None:
