@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -17,6 +17,7 @@ from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
 from hub_ui.pages.browse import completion
 from hub_ui.pages.browse import results as searching
+from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
@@ -138,18 +139,20 @@ def connect_typing(
     """What is typed into the search box is looked up in the catalog, and suggestions stand below it."""
 
     def on_typed(now: View, shown: Results | None, request: gr.Request, event: gr.EventData) -> Any:
-        act = act_data(event)
-        popup, typed = complete(services, render, now, str(act.get("before", "")), str(act.get("after", "")))
-        if typed is None or (shown is not None and shown.query == typed):
+        act = {name: str(value) for name, value in act_data(event).items()}
+        typing = type_text(services, now, act.get("before", ""), act.get("after", ""))
+        popup = render("completion", number=act.get("number", ""), **vars(typing))
+        if typing.query is None or (shown is not None and shown.query == typing.query):
             return popup, *NO_UPDATE
         turn = turns.now(request)
-        found = searching.look(services, typed, shown)
+        found = searching.look(services, typing.query, shown)
         # Enter may have been pressed meanwhile. The beginning of a filter's name is hardly ever a word to search for.
-        if not turns.is_at(request, turn) or (popup and not found.records):
+        if not turns.is_at(request, turn) or (typing.suggestions and not found.records):
             return popup, *NO_UPDATE
         return popup, *paint(services, render, replace(found, turn=turns.take(request)))
 
-    looked_up: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": None, **QUIET}
+    # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
+    looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     page.completion.act(on_typed, [page.view, page.results], [page.completion, *outputs], **looked_up)
 
 
@@ -202,17 +205,28 @@ def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
     return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem)
 
 
-def complete(services: Services, render: Renderer, view: View, before: str, after: str) -> tuple[str, Query | None]:
-    """Suggestions for what stands before the cursor, as HTML, and the query so far; None for an address."""
+@dataclass(frozen=True, kw_only=True)
+class Typing:
+    """Suggestions for `text`, or what is wrong with it, and the query so far; None where there is no list to show."""
+
+    text: str
+    suggestions: list[Suggestion]
+    problem: str
+    query: Query | None
+
+
+def type_text(services: Services, view: View, before: str, after: str) -> Typing:
+    """What stands in the search box before and after the cursor."""
     text = (before + after)[:LONGEST_TEXT]
     suggestions, problem = completion.suggest(text, len(before), services.catalog.complete_value), ""
     try:
         view.with_text(text)
     except BadQuery as error:
         problem = error.message
-    popup = render("completion", text=text, suggestions=suggestions, problem=problem).strip()
     typed = view.with_text(completion.without_bare_key(text, len(before)), is_strict=False)
-    return popup, typed.query if view.page == "browse" and "://" not in text else None
+    # The list is not on the other pages, and an address is no search.
+    is_listed = view.page == "browse" and "://" not in text
+    return Typing(text=text, suggestions=suggestions, problem=problem, query=typed.query if is_listed else None)
 
 
 def with_typed(view: View, text: str) -> View:

@@ -4,12 +4,16 @@ const PAUSE = 60;
 const box = () => document.querySelector('#search input') || document.querySelector('#search textarea');
 const root = () => document.querySelector('#completion');
 const options = () => [...element.querySelectorAll('[role=option]')];
+// So long an answer is waited for before another text is sent.
+const PATIENCE = 3000;
 let chosen = -1;
 let isClosed = true;
 let timer = 0;
+let number = 0;
+let sent = null;
 
 const isOpen = () => {
-  const list = element.querySelector('.completions');
+  const list = element.querySelector('.completions:has(li)') || element.querySelector('.completions:has(.problem)');
   return !isClosed && list !== null && document.activeElement === box() && list.dataset.text === box().value;
 };
 const refresh = () => {
@@ -32,9 +36,27 @@ const refresh = () => {
     all[chosen].scrollIntoView({ block: 'nearest' });
   }
 };
+// One text after the other: what is typed while one is looked up is sent when its answer is there.
 const send = () => {
+  clearTimeout(timer);
+  if (sent && performance.now() - sent.at < PATIENCE) {
+    timer = setTimeout(send, PATIENCE);
+    return;
+  }
   const [input, at] = [box(), box().selectionStart];
-  trigger('act', { act: 'typed', before: input.value.slice(0, at), after: input.value.slice(at) });
+  number += 1;
+  sent = { at: performance.now(), number: String(number), text: input.value };
+  trigger('act', {
+    act: 'typed', number: sent.number, before: input.value.slice(0, at), after: input.value.slice(at),
+  });
+};
+const receive = () => {
+  refresh();
+  if (!sent || element.querySelector('.completions')?.dataset.number !== sent.number) { return; }
+  const isStale = sent.text !== box().value && !isClosed;
+  sent = null;
+  clearTimeout(timer);
+  if (isStale) { send(); }
 };
 const close = () => {
   isClosed = true;
@@ -91,7 +113,7 @@ element.addEventListener('click', (event) => {
 document.addEventListener('focusin', refresh);
 document.addEventListener('focusout', () => setTimeout(refresh));
 addEventListener('resize', refresh);
-watch('value', refresh);
+watch('value', receive);
 // The box may be made after this script has run.
 const start = () => (box() ? refresh() : requestAnimationFrame(start));
 start();

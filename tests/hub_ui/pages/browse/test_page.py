@@ -10,7 +10,7 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.pages.browse.page import apply_filter, complete, submit, with_sort, with_typed
+from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort, with_typed
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -111,22 +111,27 @@ def test_the_order_is_one_of_the_known_ones() -> None:
 
 
 def test_while_a_person_types_the_query_so_far_is_searched_and_keys_are_suggested(built: Services) -> None:
-    popup, query = complete(built, Renderer(), View(), "ink ki", "")
-    assert 'data-before="ink kind:" data-after=""' in popup
-    assert query == View().with_query(text="ink ki").query
+    typing = type_text(built, View(), "ink ki", " wash")
+    assert [suggestion.text for suggestion in typing.suggestions] == ["kind:"]
+    assert typing.query == View().with_query(text="ink ki wash").query
 
 
 def test_a_filter_that_is_not_finished_says_what_it_lacks_and_is_left_out(built: Services) -> None:
-    popup, query = complete(built, Renderer(), View(), "ink rank:x", "")
-    assert "“x” is no range for rank." in popup
-    assert query == View().with_query(text="ink").query
+    typing = type_text(built, View(), "ink rank:x", "")
+    assert "“x” is no range for rank." in typing.problem
+    assert typing.query == View().with_query(text="ink").query
 
 
 @pytest.mark.parametrize(("view", "text"), [(View(page="try"), "ink"), (View(), "https://civitai.com/models/1")])
 def test_on_other_pages_and_of_an_address_nothing_is_searched_while_it_is_typed(
     built: Services, view: View, text: str
 ) -> None:
-    assert complete(built, Renderer(), view, text, "")[1] is None
+    assert type_text(built, view, text, "").query is None
+
+
+def test_a_suggestion_carries_the_whole_text_and_where_the_cursor_goes(built: Services) -> None:
+    typing = type_text(built, View(), "ink ki", " wash")
+    assert 'data-before="ink kind:" data-after="wash"' in Renderer()("completion", number="3", **vars(typing))
 
 
 def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
