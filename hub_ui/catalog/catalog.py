@@ -263,11 +263,11 @@ def _record(homes: Sequence[Home], query: Query) -> Record | None:
     if shown is None:
         return None
     record = record_for_bases(shown, query.bases)
-    return replace(
-        record,
-        images=tuple(image for image in record.images if within(image.nsfw, query.nsfw)),
-        homes=tuple(lora.ref for lora in loras if lora is not shown),
-    )
+    images = tuple(image for image in record.images if within(image.nsfw, query.nsfw))
+    others = tuple(lora.ref for lora in loras if lora is not shown)
+    # Nothing is left out of most cards, and a copy takes as long as the rest.
+    is_whole = len(images) == len(record.images) and not others
+    return record if is_whole else replace(record, images=images, homes=others)
 
 
 def _not_found(ref: Ref) -> NotFound:
