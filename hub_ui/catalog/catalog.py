@@ -22,7 +22,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Hits, SearchResult, facets
+from hub_ui.catalog.search import Counts, SearchResult, facets
 from hub_ui.catalog.similar import Named, find_similar, find_values, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
@@ -187,15 +187,19 @@ class Catalog:
 
         `installed` are the LoRAs that `Query.installed` speaks of; its `age` is counted from `now`.
         """
-        hits = self._find(plan(query, offset, installed=installed, now=now))
-        cards = self._store.cards(hits.ids)
-        homes = [cards[number] for number in hits.ids if number in cards]
-        return SearchResult(
-            records=tuple(filter(None, (_record(some, query) for some in homes))),
-            total=hits.counts.total,
-            facets=facets(hits.counts, self._store.spellings),
-            seen=min((max(home.seen for home in some) for some in homes), default=None),
+        (records, seen), counts = self._find(
+            plan(query, offset, installed=installed, now=now), lambda ids: self._show(ids, query)
         )
+        return SearchResult(
+            records=records, total=counts.total, facets=facets(counts, self._store.spellings), seen=seen
+        )
+
+    def _show(self, ids: Sequence[int], query: Query) -> tuple[tuple[Record, ...], str | None]:
+        """Records of cards, and when the oldest was last listed by a hub."""
+        cards = self._store.cards(ids)
+        homes = [cards[number] for number in ids if number in cards]
+        seen = min((max(home.seen for home in some) for some in homes), default=None)
+        return tuple(filter(None, (_record(some, query) for some in homes))), seen
 
     def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Record, ...]:
         """LoRAs that share most with this one (see similar.py), none of them for another architecture.
@@ -206,9 +210,8 @@ class Catalog:
         ids = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
         if ids is None:
             ids = find_similar(partial(self._store.rows_with, ()), wanted, limit=limit, nsfw=level)
-        cards = self._store.cards(ids)
-        query = Query(nsfw=nsfw)
-        return tuple(filter(None, (_record(cards[number], query) for number in ids if number in cards)))
+        records, _ = self._show(ids, Query(nsfw=nsfw))
+        return records
 
     def complete_value(self, field: Named, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
@@ -216,12 +219,14 @@ class Catalog:
         found = self._ask(lambda index: index.values(self._store, field, start, limit=limit))
         return find_values(partial(self._store.rows_with, ()), field, start, limit=limit) if found is None else found
 
-    def _find(self, wanted: Plan) -> Hits:
-        found = self._ask(lambda index: index.find(self._store, wanted))
+    def _find(self, wanted: Plan, show: Callable[[tuple[int, ...]], _T]) -> tuple[_T, Counts]:
+        """What `show` makes of the page's ids, and the counts."""
+        found = self._ask(lambda index: index.find(self._store, wanted, show))
         if found is not None:
             return found
         phrases = search.phrases(wanted)
-        return search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
+        hits = search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
+        return show(hits.ids), hits.counts
 
     def _ask(self, ask: Callable[[Index], _T]) -> _T | None:
         """None where the rows themselves have to be looked at."""

@@ -29,7 +29,7 @@ from hub_ui.catalog import index_facets, index_search
 from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
 from hub_ui.catalog.row import Row
-from hub_ui.catalog.search import Counts, Hits
+from hub_ui.catalog.search import Counts
 from hub_ui.catalog.similar import Model, Named
 from hub_ui.catalog.store import Store
 
@@ -84,19 +84,23 @@ class Index:
         self._release_writer()
         self._executor.shutdown()
 
-    def find(self, store: Store, plan: Plan) -> Hits:
-        """Sees everything that was added before the call. Raises IndexBusy or IndexBroken."""
+    def find(self, store: Store, plan: Plan, show: Callable[[tuple[int, ...]], _T]) -> tuple[_T, Counts]:
+        """What `show` makes of the page's ids, while the counts are still counted, and those.
 
-        def find(current: _Current, searcher: tantivy.Searcher) -> Hits:
+        Sees everything that was added before the call. Raises IndexBusy or IndexBroken.
+        """
+
+        def find(current: _Current, searcher: tantivy.Searcher) -> tuple[_T, Counts]:
             key = (current, plan.uncut())
-            ids = self._executor.submit(index_search.page, searcher, plan)
             with self._lock:
-                counts = self._counts.get(key)
-            if counts is None:
-                counts = index_facets.count(searcher, plan, self._executor)
-                with self._lock:
-                    self._counts[key] = counts
-            return Hits(ids=ids.result(), counts=counts)
+                known = self._counts.get(key)
+            if known is not None:
+                return show(index_search.page(searcher, plan)), known
+            counting = index_facets.start(searcher, plan, self._executor)
+            shown, counts = show(index_search.page(searcher, plan)), counting()
+            with self._lock:
+                self._counts[key] = counts
+            return shown, counts
 
         return self._search(store, find)
 

@@ -61,7 +61,8 @@ _FACET_OF: Mapping[str, FacetName] = {
 }
 
 
-def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Counts:
+def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], Counts]:
+    """Begins to count; what is returned waits for the end."""
     used = plan.conditions()
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
@@ -74,14 +75,18 @@ def count(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Counts:
     ]
     profile = executor.submit(_profile, searcher, plan)
     installed = executor.submit(_installed, searcher, plan.but("installed")) if plan.installed else None
-    total, facets = profile.result()
-    for done in passes:
-        facets |= done.result()
-    return Counts(
-        total=total,
-        facets={facet: most_first(facets.get(facet, {})) for facet in FACETS},
-        installed=installed.result() if installed else 0,
-    )
+
+    def counts() -> Counts:
+        total, facets = profile.result()
+        for done in passes:
+            facets |= done.result()
+        return Counts(
+            total=total,
+            facets={facet: most_first(facets.get(facet, {})) for facet in FACETS},
+            installed=installed.result() if installed else 0,
+        )
+
+    return counts
 
 
 def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, _Found]:

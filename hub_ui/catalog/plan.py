@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -73,7 +74,7 @@ FACETS: Mapping[FacetName, FacetColumn] = {
 
 
 def size_step(size: int) -> int:
-    return next((step for step in SIZE_STEPS if size <= step), SIZE_STEPS[-1])
+    return SIZE_STEPS[min(bisect_left(SIZE_STEPS, size), len(SIZE_STEPS) - 1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -106,6 +106,7 @@ def without_markup(text: str) -> str:
     return _TAG.sub(" ", text)
 
 
+@lru_cache(maxsize=20_000)
 def fold_name(name: str) -> str:
     """A name as it is compared: case and spacing don't matter, and no separator of ours is left in it."""
     return " ".join(storable(name).casefold().split()).lstrip("=")
