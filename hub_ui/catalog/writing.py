@@ -76,8 +76,8 @@ class Writing:
                 refiled.append(one)
                 files += [(one, place, *columns) for place, columns in enumerate(now)]
         # With whom they shared a file before.
-        before = _Sharers(self._connection)
-        before.load([change.stored.id for change in changes if change.stored and change.stored.id in {*refiled}])
+        before, known = _Sharers(self._connection), {values[-1] for values in old}
+        before.load(known.intersection(refiled))
         touched = {other for sharer in before.values() for other in _others(sharer)}
         self._connection.executemany("DELETE FROM files WHERE lora = ?", [(one,) for one in before])
         self._connection.executemany(_INSERT, new)
@@ -86,7 +86,7 @@ class Writing:
         # The first that was seen stays.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
-        self.join(refiled, touched, written=[values[-1] for values in old])
+        self.join(refiled, touched, written=known)
 
     def join(self, refiled: Iterable[int], touched: Iterable[int] = (), written: Iterable[int] = ()) -> None:
         """Makes the cards of LoRAs whose files have changed, of those that shared a file with them, and of others.
@@ -103,8 +103,8 @@ class Writing:
         # A third may belong to one of them now that something went, or no longer since something came between. Where
         # there are more, none of them did or does.
         near |= {other for number in near for other in _others(sharers[number], most=2)}
-        near |= self._on_cards(near)
-        near |= {member for number in near for member in card(number, sharers)}
+        while more := self._on_cards(near).union(*(card(number, sharers) for number in near)) - near:
+            near |= more
         cards = {number: card(number, sharers) for number in near}
         homes = self._homes(near)
         leads = {number: min(members, key=lambda each: homes[each].order) for number, members in cards.items()}
@@ -135,8 +135,7 @@ class Writing:
         """All that are on a card with several homes, if one of `ids` is."""
         leads = {lead for (lead,) in each(self._connection, "SELECT lead FROM loras WHERE lead != id AND id IN", ids)}
         sql = "SELECT id, lead FROM loras WHERE lead != id AND lead IN"
-        pairs = [pair for pair in each(self._connection, sql, leads | {*ids})]
-        return {number for pair in pairs for number in pair}
+        return {number for pair in each(self._connection, sql, leads | {*ids}) for number in pair}
 
     def _homes(self, ids: Iterable[int]) -> dict[int, _Home]:
         sql = "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN"
