@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 from connectors.errors import HubUiError
@@ -17,7 +18,7 @@ from hub_ui.catalog.changes import Change, Stored
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
 from hub_ui.catalog.homes import Sharer, card, card_row, lead_order
-from hub_ui.catalog.row import fold_name, row_of, storable
+from hub_ui.catalog.row import Row, fold_name, row_of, storable
 from hub_ui.catalog.schema import ROW, file_values, row_values
 from hub_ui.database import placeholders, timestamp
 
@@ -61,7 +62,7 @@ class Writing:
         if not changes:
             return
         time, number, last = timestamp(at), self._next_number(), self._last_id()
-        new, old, files, refiled = [], [], [], []
+        new, old, files, refiled, rows = [], [], [], [], {}
         for change in changes:
             stored, lora = change.stored, change.lora
             values = (number, time, twin(lora), *row_values(change.row), change.document)
@@ -70,9 +71,10 @@ class Writing:
                 new.append((last, *key(lora.ref), last, time, *values))
             else:
                 old.append((*values, stored.id))
+            one = stored.id if stored else last
+            rows[one] = change.row
             now = file_values(lora)
             if change.known is None or now != file_values(change.known):
-                one = stored.id if stored else last
                 refiled.append(one)
                 files += [(one, place, *columns) for place, columns in enumerate(now)]
         # With whom they shared a file before.
@@ -86,14 +88,21 @@ class Writing:
         # The first that was seen stays.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
-        self.join(refiled, touched, written=known)
+        self.join(refiled, touched, known, rows)
 
-    def join(self, refiled: Iterable[int], touched: Iterable[int] = (), written: Iterable[int] = ()) -> None:
+    def join(
+        self,
+        refiled: Iterable[int],
+        touched: Iterable[int] = (),
+        written: Collection[int] = (),
+        rows: Mapping[int, Row] = MappingProxyType({}),
+    ) -> None:
         """Makes the cards of LoRAs whose files have changed, of those that shared a file with them, and of others.
 
-        `written` are those whose own row has just been written where that of their card belongs.
+        `written` are those whose own row has just been written where that of their card belongs. `rows` are the own
+        rows of some.
         """
-        sharers, written = _Sharers(self._connection), {*written}
+        sharers = _Sharers(self._connection)
         sharers.load(refiled)
         sharing = {number for number, sharer in sharers.items() if sharer.others}
         near = sharing.union(touched, self._on_cards(written), *(_others(sharers[number]) for number in sharing))
@@ -113,15 +122,17 @@ class Writing:
         sql = "UPDATE loras SET lead = ?, change = ? WHERE id = ?"
         self._connection.executemany(sql, [(leads[one], change, one) for one in moved])
         # Also the card that they left.
-        changed = {leads[one] for one in moved | (written & near)} | {leads[homes[one].lead] for one in moved}
-        self._write_cards({lead: sorted(cards[lead], key=lambda each: homes[each].order) for lead in sorted(changed)})
+        changed = {leads[one] for one in moved.union(near.intersection(written))}
+        changed |= {leads[homes[one].lead] for one in moved}
+        ordered = {lead: sorted(cards[lead], key=lambda each: homes[each].order) for lead in sorted(changed)}
+        self._write_cards(ordered, rows)
 
-    def _write_cards(self, cards: Mapping[int, Sequence[int]]) -> None:
-        """`cards` have their members in order, the lead first."""
+    def _write_cards(self, cards: Mapping[int, Sequence[int]], known: Mapping[int, Row]) -> None:
+        """`cards` have their members in order, the lead first; of the others than `known` the documents are read."""
         members = {member for members in cards.values() for member in members}
-        rows = {}
+        rows = {number: known[number] for number in members.intersection(known)}
         for number, found, document in each(
-            self._connection, "SELECT id, found, document FROM loras WHERE id IN", members
+            self._connection, "SELECT id, found, document FROM loras WHERE id IN", members - rows.keys()
         ):
             # One that can't be read is replaced when its LoRA is added again.
             with suppress(HubUiError):
