@@ -213,8 +213,10 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
     return found
 
 
-def facets_html(render: Renderer, query: Query, facets: Facets | None, *, sees_library: bool = True) -> str:
-    """`facets` is None before the list is known."""
+def facets_html(
+    render: Renderer, query: Query, facets: Facets | None, *, sees_library: bool = True, question: str = ""
+) -> str:
+    """`facets` is None before the list is known. `question` is that of the cards beside it."""
     shown = groups(query, facets, sees_library=sees_library)
     return render(
         "facets",
@@ -225,4 +227,5 @@ def facets_html(render: Renderer, query: Query, facets: Facets | None, *, sees_l
         + (query.rank is not None)
         + (query.size is not None),
         blurs=not within(query.nsfw, "soft"),
+        question=question,
     )

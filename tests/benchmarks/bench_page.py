@@ -24,30 +24,30 @@ CARDS, COUNTS = 0.2, 0.3
 WORDS = ("anime", "pixel art", "style", "word77", "ink style", "art word5", "kind:style anime", "word1234")
 # Milliseconds between two keys.
 DELAY = 60
-# `times` are those of the frames after the last key that first show the cards and the counts of another question.
+# `times` are those of the frames after the last key that first show the cards and the counts for the whole text.
 WATCH = """() => {
   const frame = (then) => requestAnimationFrame(() => requestAnimationFrame(() => then(performance.now())));
-  const states = {
+  const questions = {
     cards: () => document.querySelector('#grid .cards').dataset.question,
-    counts: () => document.querySelector('#facets .facets').textContent,
+    counts: () => document.querySelector('#facets .facets').dataset.question,
   };
-  const before = {};
+  const isWhole = () =>
+    document.querySelector('.completions').dataset.text === document.querySelector('#search input').value;
+  let before = '';
   window.times = {};
   document.addEventListener('input', () => {
     window.typed = performance.now();
     window.times = {};
-    for (const name in states) { before[name] = states[name](); }
+    before = questions.cards();
   }, true);
   new MutationObserver(() => {
-    for (const name in states) {
-      if (!(name in window.times) && states[name]() !== before[name]) {
+    for (const name in questions) {
+      if (!(name in window.times) && questions[name]() !== before && isWhole()) {
         window.times[name] = -1;
         frame((now) => { window.times[name] = now - window.typed; });
       }
     }
-  }).observe(document.querySelector('#page-browse'), {
-    childList: true, subtree: true, characterData: true, attributes: true,
-  });
+  }).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true });
 }"""
 
 

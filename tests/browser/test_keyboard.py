@@ -43,6 +43,9 @@ def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(demo
     expect(page.locator(BOX)).to_be_focused()
     page.keyboard.type("a/b")
     expect(page.locator(BOX)).to_have_value("a/b")
+    # Nothing is called so: the list of everything is back with an empty box.
+    page.locator(BOX).fill("")
+    expect(page.locator(CARD).first).to_be_visible()
     page.keyboard.press("ArrowDown")
     expect(page.locator(CARD).first).to_be_focused()
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 def test_a_chosen_filter_is_filled(demo: str, page: Page) -> None:
     page.goto(demo + "?kind=style&__theme=light")
-    box = page.get_by_role("checkbox", name="Style").locator("i")
+    box = page.get_by_role("group", name="Kind").get_by_role("checkbox", name="Style").locator("i")
     expect(box).to_have_css("background-color", "rgb(58, 91, 217)")
 
 

@@ -179,9 +179,14 @@ def paint(services: Services, render: Renderer, results: Results) -> tuple[Resul
         results,
         grid_html(services, render, results),
         query_summary.summary_html(render, results.query, None if results.is_held else results.total),
-        facets_html(render, results.query, facets, sees_library=sees_library),
+        facets_html(render, results.query, facets, sees_library=sees_library, question=question(results)),
         header.hubs_html(render, results.statuses),
     )
+
+
+def question(results: Results) -> str:
+    """Tells one query from another."""
+    return f"{hash(results.query):x}"
 
 
 def grid_html(services: Services, render: Renderer, results: Results) -> str:
@@ -192,7 +197,7 @@ def grid_html(services: Services, render: Renderer, results: Results) -> str:
         above=results.above,
         gone=results.gone,
         more=results.has_more,
-        question=f"{hash(results.query):x}",
+        question=question(results),
         note=results.note,
     )
 
