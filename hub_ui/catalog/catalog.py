@@ -142,7 +142,7 @@ class Catalog:
         number = twin(known) if known else None
         if known is None or number is None:
             return ()
-        found = filter(None, map(read, self._store.twins(number, known.ref)))
+        found = filter(None, map(read, self._store.also_on(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub)
 
     def count_known(self, refs: Iterable[Ref]) -> int:

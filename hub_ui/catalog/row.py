@@ -233,7 +233,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
         rank=_whole_number(best(likely, "rank")),
         size=_whole_number(file.size if file else None),
         license=license,
-        permits=_permits(lora.hub, license, _text(best(claims, "license_terms"))),
+        permits=_allowed_uses(lora.hub, license, _text(best(claims, "license_terms"))),
         keys=_unique(key for keys, *_ in bases for key in keys),
         groups=_unique(group for _, group, *_ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
@@ -322,7 +322,7 @@ def _short(names: Iterable[str]) -> list[str]:
 
 
 @lru_cache(maxsize=1_000)
-def _permits(hub: str, named: str | None, terms: str | None) -> tuple[str, ...]:
+def _allowed_uses(hub: str, named: str | None, terms: str | None) -> tuple[str, ...]:
     """CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have claims of their own."""
     if terms is not None:
         permissions = Permissions.parse(terms)

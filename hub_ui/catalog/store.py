@@ -282,7 +282,7 @@ class Store:
             found = connection.execute(sql, (storable(sha256),)).fetchall()
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
-    def twins(self, number: int, ref: Ref) -> list[str]:
+    def also_on(self, number: int, ref: Ref) -> list[str]:
         """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
         sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN
                  (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?) ORDER BY hub, hub_id"""
