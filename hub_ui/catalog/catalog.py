@@ -65,9 +65,10 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
+        # The store first: who still searches is told that the catalog is closed.
+        self._store.close()
         if self._index is not None:
             self._index.close()
-        self._store.close()
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         """Returns how many were new or said something new. What was known stays where they say less (see merge).

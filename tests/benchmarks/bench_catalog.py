@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--loras", type=int, default=LORAS)
     loras = parser.parse_args(arguments).loras
     cache = Path(os.environ.get("HUB_UI_BENCH_FOLDER") or user_cache_path("hub-ui") / "benchmarks")
-    return report(list(figures(cache / f"catalog-{loras}", loras, count=40, added=20_000)))
+    return report(figures(cache / f"catalog-{loras}", loras, count=40, added=20_000))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -43,11 +43,13 @@ def interleaved(ours: Callable[[], float], other: Callable[[], float], *, runs: 
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
-def report(figures: list[Figure]) -> int:
-    """Prints them; the exit code tells whether all are good."""
+def report(figures: Iterable[Figure]) -> int:
+    """Prints each as soon as it is measured; the exit code tells whether all are good."""
+    all_good = True
     for figure in figures:
         print(figure, flush=True)
-    return 0 if all(figure.good for figure in figures) else 1
+        all_good &= figure.good
+    return 0 if all_good else 1
 
 
 def _time(seconds: float) -> str:
