@@ -22,8 +22,8 @@ LORAS = 100_000
 # Seconds after the last key, which are to be kept on two cores.
 CARDS, COUNTS = 0.2, 0.3
 WORDS = ("anime", "pixel art", "style", "word77", "ink style", "art word5", "kind:style anime", "word1234")
-# Milliseconds between two keys.
-DELAY = 60
+# Milliseconds between two keys of someone who types fast.
+DELAY = 120
 # `times` are those of the frames after the last key that first show the cards and the counts for the whole text.
 WATCH = """() => {
   const frame = (then) => requestAnimationFrame(() => requestAnimationFrame(() => then(performance.now())));

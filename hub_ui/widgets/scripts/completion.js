@@ -1,6 +1,6 @@
 // What is typed into the search box is looked up after a short pause. Suggestions lie below the box, which stays in
 // focus: arrows choose one, Enter, Tab or a click takes it, Escape puts them away.
-const PAUSE = 60;
+const PAUSE = 40;
 const box = () => document.querySelector('#search input') || document.querySelector('#search textarea');
 const root = () => document.querySelector('#completion');
 const options = () => [...element.querySelectorAll('[role=option]')];
