@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from hub_ui.demo.hubs.faults import Fault
 from tests.browser.demo import Demo, whole_demo
@@ -60,31 +61,20 @@ def test_most_downloaded_falls_over_three_hubs_and_is_the_same_each_time(demo: D
 def test_load_more_goes_on_in_the_same_order_until_there_is_no_more(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?sort=downloads")
     arrived(page)
-    more = page.get_by_role("button", name="Load more")
-    while more.is_visible():
-        shown = page.locator(".card").count()
-        more.click()
-        page.wait_for_function(
-            """(shown) => document.querySelectorAll('.card:not(.ghost)').length > shown
-            || !document.querySelector('[data-act=more]')""",
-            arg=shown,
-        )
-        arrived(page)
-    put_in_order(page)
+    show_all(page)
     numbers = page.evaluate(DOWNLOADS)
     assert numbers == sorted(numbers, reverse=True)
     assert len(page.evaluate(TITLES)) == total(page)
 
 
-def put_in_order(page: Page) -> None:
-    """What was found late takes its place."""
-    line = page.locator(".news [data-act=relist]")
-    if line.is_visible():
-        line.click()
-        expect(line).to_have_count(0)
-        arrived(page)
-    while page.get_by_role("button", name="Load more").is_visible():
-        page.get_by_role("button", name="Load more").click()
+def show_all(page: Page) -> None:
+    """Presses "Load more", and the line of what was found late, until neither is there."""
+    buttons = page.locator(".more [data-act=more], .news [data-act=relist]")
+    while buttons.count():
+        # It may go away while the hubs' next pages are read.
+        with suppress(TimeoutError):
+            buttons.first.click(timeout=3000)
+        page.wait_for_timeout(500)
         arrived(page)
 
 
