@@ -16,7 +16,7 @@ import tantivy
 from cachetools import LRUCache, cached
 
 from hub_ui.catalog.index_schema import GROUPS, NAMES, SIZE_STEP
-from hub_ui.catalog.index_search import all_of, any_of, any_ref, number_of, query_of, term
+from hub_ui.catalog.index_search import all_of, any_of_values, any_ref, number_of, query_of, term
 from hub_ui.catalog.plan import FACETS, Condition, FacetName, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
 from hub_ui.catalog.search import Counts, most_first
@@ -67,8 +67,9 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
         ignored = FACETS[facet].ignores
-        # Tags take as long as all the rest, so they have a thread of their own.
-        columns.setdefault((ignored if ignored in used else None, facet == "tags"), []).append(column)
+        # Of a large answer tags take as long as all the rest, so they have a thread of their own.
+        is_alone = facet == "tags" and used <= {"nsfw"}
+        columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
     passes = [
         executor.submit(_pass, searcher, query_of(plan.but(ignored) if ignored else plan), names)
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
@@ -142,7 +143,7 @@ def _most(
             buckets = _terms(searcher, query, [column], _FEW_NAMES)[column]["buckets"]
         elif (found["doc_count_error_upper_bound"] or 0) * _FAR > least:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
-            among = all_of([query, any_of([term(column, each) for each in sorted(likely)])])
+            among = all_of([query, any_of_values(column, likely)])
             buckets = _terms(searcher, among, [column], _FEW_NAMES)[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
     least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0

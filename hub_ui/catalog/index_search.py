@@ -6,7 +6,7 @@ other, best first, until the page is full: for a common word the first one fills
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -53,7 +53,7 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
             shared.append(tantivy.Query.const_score_query(term(trait.field, trait.value), float(worth)))
     if not shared:
         return ()
-    fits = [any_of([term("base", each) for each in model.architectures])] if model.architectures else []
+    fits = [any_of_values("base", model.architectures)] if model.architectures else []
     conditions = [tantivy.Query.const_score_query(each, 0.0) for each in (*fits, term("listed", nsfw))]
     query = all_of(
         [any_of(shared), *conditions], none=[term("access", "removed"), *(term("ref", ref) for ref in model.refs)]
@@ -104,6 +104,7 @@ def query_of(plan: Plan) -> tantivy.Query:
 
 def _conditions(plan: Plan) -> list[tantivy.Query]:
     """All but the words."""
+    # Not a set: its rows would all be looked up, though few may hold the words.
     queries = [any_of([term(name, value) for value in sorted(allowed)]) for name, allowed in plan.filters]
     queries += [_range(name, range) for name, range in plan.ranges]
     if plan.nsfw < len(NSFW_LEVELS) - 1:
@@ -151,9 +152,15 @@ def _range(name: Measure, range: Range) -> tantivy.Query:
 
 
 def any_ref(plan: Plan) -> tantivy.Query:
-    if not plan.installed:
+    return any_of_values("ref", plan.installed)
+
+
+def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
+    if not values:
         return _nothing()
-    return tantivy.Query.term_set_query(schema(), "ref", sorted(plan.installed))
+    if len(values) == 1:
+        return term(name, next(iter(values)))
+    return tantivy.Query.term_set_query(schema(), name, list(values))
 
 
 def term(name: str, value: str | int) -> tantivy.Query:
