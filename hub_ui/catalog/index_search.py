@@ -25,6 +25,8 @@ from hub_ui.catalog.similar import Model, Named, rarity
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.
 _MOST_ALIKE = 500
 _MOST_NAMES = 64
+# What a page's order is made of here, not by the index.
+_MOST_SORTED = 2_000
 # More than any number of a row.
 _MOST = 2**40
 
@@ -33,7 +35,10 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
     """Row ids from the plan's offset on, best first."""
     found: list[tantivy.DocAddress] = []
     skip = plan.offset
-    for query in _queries_in_order(plan):
+    for number, query in enumerate(_queries_in_order(plan)):
+        # Few are put in order here: that takes less than asking all the classes.
+        if number == 1 and skip + plan.limit > len(found) and (few := _few(searcher, plan)) is not None:
+            return few[plan.offset : plan.offset + plan.limit]
         need = plan.limit - len(found)
         # More to skip than there can be finds nothing; the index would make room for all of it.
         if need <= 0 or skip >= searcher.num_docs:
@@ -42,6 +47,34 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
         found += (address for _, address in hits)
         skip = 0 if hits or not skip else max(0, skip - number_of(searcher, query))
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found))
+
+
+def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
+    """All that a query with words finds, best first; None for many. A score is the worth of a class."""
+    if plan.terms is None:
+        return None
+    worth = [relevance.place_worth(place) for place in range(len(PLACES))]
+    places = [
+        tantivy.Query.const_score_query(_words_query(plan.terms, place), float(more - less))
+        for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
+    ]
+    levels = [
+        tantivy.Query.const_score_query(term("level", level), float(relevance.level_worth(level)))
+        for level in range(1, relevance.LEVELS)
+    ]
+    matches = (Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0))
+    query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in (*places, *levels))])
+    hits = searcher.search(query, _MOST_SORTED + 1, False).hits
+    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
+
+
+def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
+    """Row ids, equals by relevance."""
+    found = [address for _, address in hits]
+    keys = [int(key or 0) for key in searcher.fast_field_values(key_field("relevance"), found)]
+    ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
+    ordered = sorted((-score, -key, id) for (score, _), key, id in zip(hits, keys, ids, strict=True))
+    return tuple(id for *_, id in ordered)
 
 
 def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
@@ -58,14 +91,7 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
     query = all_of(
         [any_of(shared), *conditions], none=[term("access", "removed"), *(term("ref", ref) for ref in model.refs)]
     )
-    hits = searcher.search(query, _MOST_ALIKE, False).hits
-    found = [address for _, address in hits]
-    keys = searcher.fast_field_values(key_field("relevance"), found)
-    ids = searcher.fast_field_values("id", found)
-    ordered = sorted(
-        (-score, -int(key or 0), int(id or 0)) for (score, _), key, id in zip(hits, keys, ids, strict=True)
-    )
-    return tuple(id for *_, id in ordered[:limit])
+    return _by_score(searcher, searcher.search(query, _MOST_ALIKE, False).hits)[:limit]
 
 
 def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:

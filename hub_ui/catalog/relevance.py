@@ -75,10 +75,21 @@ _STEPS: tuple[int, ...] = (300, 750, 950)
 # What a place is worth, by its number (0 is the whole title), and what a level is worth.
 PLACE_WEIGHTS: tuple[int, ...] = (130, 100, 75, 65, 35, 0)
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
+
+
+def place_worth(place: int) -> int:
+    """What a place adds to the worth of a class. Of equal sums the better place comes first, then the better level."""
+    return PLACE_WEIGHTS[place] * 64 + (len(PLACE_WEIGHTS) - place) * LEVELS
+
+
+def level_worth(level: int) -> int:
+    return LEVEL_WEIGHTS[level] * 64 + level
+
+
 CLASSES: tuple[tuple[int, int], ...] = tuple(
     sorted(
         ((place, level) for place in range(len(PLACE_WEIGHTS)) for level in range(LEVELS)),
-        key=lambda each: (-PLACE_WEIGHTS[each[0]] - LEVEL_WEIGHTS[each[1]], each[0], -each[1]),
+        key=lambda each: -place_worth(each[0]) - level_worth(each[1]),
     )
 )
 

@@ -14,6 +14,7 @@ import pytest
 from connectors.query import Query, Range
 from connectors.record import Lora
 from connectors.ref import Ref
+from hub_ui.catalog import index_search
 from hub_ui.catalog.catalog import Catalog
 from tests.hub_ui.catalog.builders import DATABASES, both, claim, file, lora, version
 from tests.hub_ui.catalog.postgres_server import empty
@@ -134,6 +135,15 @@ def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
     query, offset = drawn_query(draw), draw.choice((0, 0, 3, 150))
     answers = [each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs]
     assert answers == [answers[0]] * 4
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 6))
+def test_many_hits_are_ordered_as_few(catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_search, "_MOST_SORTED", 2)
+    draw = random.Random(seed)
+    query, offset = drawn_query(draw), draw.choice((0, 3, 7))
+    indexed, scanned = (each.search(query, offset=offset, installed=INSTALLED, now=NOW) for each in catalogs[:2])
+    assert indexed.records == scanned.records
 
 
 @pytest.mark.parametrize("seed", range(300, 320))
