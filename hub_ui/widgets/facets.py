@@ -140,7 +140,7 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
 def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]:
     steps = [*spans(RANK_STEPS)]
     counts = [sum(count for rank, count in ranks.items() if rank in span) for span in steps]
-    labels = [*map(str, RANK_STEPS), "more"]
+    labels = [*map(str, RANK_STEPS), "+"]
     titles = [f"rank {span.least} to {span.most}" for span in steps[:-1]] + [f"rank above {RANK_STEPS[-1]}"]
     return bars(chosen, steps, counts, labels, titles, RANKS)
 
@@ -148,7 +148,7 @@ def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]
 def size_bars(chosen: Range | None, sizes: Mapping[int, int]) -> tuple[Bar, ...]:
     steps = [*spans(SIZE_STEPS)]
     counts = [sum(count for size, count in sizes.items() if size in span) for span in steps]
-    labels = [format.size(size).removesuffix(" MB") for size in SIZE_STEPS] + ["more"]
+    labels = [format.size(size).removesuffix(" MB") for size in SIZE_STEPS] + ["+"]
     titles = [f"up to {format.size(size)}" for size in SIZE_STEPS] + [f"over {format.size(SIZE_STEPS[-1])}"]
     return bars(chosen, steps, counts, labels, titles, SIZES)
 

@@ -80,7 +80,7 @@ def test_sizes_are_a_histogram_in_megabytes() -> None:
     found = group("size", known=known)
     assert found is not None
     assert [(bar.label, bar.height) for bar in found.bars] == [
-        ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("more", 25),
+        ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("+", 25),
     ]  # fmt: skip
     assert (found.bars[0].value, found.bars[0].title) == ("<=10mb", "up to 10 MB: 4 LoRAs")
 
@@ -101,7 +101,7 @@ def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
         ("32", 0, "17..32"),
         ("64", 0, "33..64"),
         ("128", 0, "65..128"),
-        ("more", 12, ">=129"),
+        ("+", 12, ">=129"),
     ]
     assert bars("rank")[2].title == "rank 9 to 16: 8 LoRAs"
 
@@ -112,7 +112,7 @@ def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
         (Range(least=9, most=16), "32", "9..32"),
         (Range(least=9, most=16), "16", "9..16"),
         (Range(least=9, most=64), "32", "17..32"),
-        (Range(least=9, most=16), "more", ">=9"),
+        (Range(least=9, most=16), "+", ">=9"),
         (Range(most=8), "16", "<=16"),
     ],
 )
