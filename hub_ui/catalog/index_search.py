@@ -36,8 +36,9 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
     found: list[tantivy.DocAddress] = []
     skip = plan.offset
     for number, query in enumerate(_queries_in_order(plan)):
-        # Few are put in order here: that takes less than asking all the classes.
-        if number == 1 and skip + plan.limit > len(found) and (few := _few(searcher, plan)) is not None:
+        # Few are put in order here: that takes less than asking all the classes. Of a common word the whole titles and
+        # the titles have filled the page.
+        if number == 2 and skip + plan.limit > len(found) and (few := _few(searcher, plan)) is not None:
             return few[plan.offset : plan.offset + plan.limit]
         need = plan.limit - len(found)
         # More to skip than there can be finds nothing; the index would make room for all of it.
