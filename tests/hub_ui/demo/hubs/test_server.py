@@ -1,7 +1,8 @@
+import random
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ from tests.recording import Recorder
 
 
 def free_run_of_ports() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1]) % 20000 + 20000
+    """Below the ports that systems hand out (from 32768, or 49152), which other programs take at any moment."""
+    for port in random.sample(range(20_000, 32_000, 4), 100):
+        with ExitStack() as stack, suppress(OSError):
+            for number in range(port, port + 4):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
+    raise AssertionError("no four free ports stand side by side")
 
 
 def test_every_origin_is_its_own_and_answers_at_once(data: Path) -> None:
