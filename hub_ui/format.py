@@ -99,13 +99,6 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
     return "just now"
 
 
-def at_least(number: int, *, more: bool) -> str:
-    """How many are there, a plus behind it while there may be more; empty for "0+", which says nothing."""
-    if not more:
-        return f"{number:,}"
-    return f"{number:,}+" if number else ""
-
-
 def source(name: str, hub: str) -> str:
     """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
     if name == "hub":
