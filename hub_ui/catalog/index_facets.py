@@ -26,7 +26,7 @@ _MAX_BUCKETS = 10_000
 # Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
 # enough to count them all; how many times as frequent a name must be as what may be missed.
 _TOP_BUCKETS = 300
-_PART_BUCKETS = 3_000
+_PART_BUCKETS = 6_000
 _FEW_NAMES = 20_000
 _FAR = 8
 _MOST_NAMES = 20_000

@@ -6,7 +6,7 @@ other, best first, until the page is full: for a common word the first one fills
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +17,7 @@ from connectors.query import Range
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
 from hub_ui.catalog.index_schema import FIELDS, FOUND, key_field, schema
-from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, phrases_at
+from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, merit_of, phrases_at
 from hub_ui.catalog.row import Terms
 from hub_ui.catalog.search import most_first
 from hub_ui.catalog.similar import Model, Named, rarity
@@ -51,7 +51,7 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
 
 
 def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
-    """All that a query with words finds, best first; None for many. A score is the worth of a class."""
+    """All that a query with words finds, best first; None for many. A score is the worth of a place."""
     if plan.terms is None:
         return None
     worth = [relevance.place_worth(place) for place in range(len(PLACES))]
@@ -59,22 +59,24 @@ def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
         tantivy.Query.const_score_query(_words_query(plan.terms, place), float(more - less))
         for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
     ]
-    levels = [
-        tantivy.Query.const_score_query(term("level", level), float(relevance.level_worth(level)))
-        for level in range(1, relevance.LEVELS)
-    ]
     matches = (Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0))
-    query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in (*places, *levels))])
+    query = tantivy.Query.boolean_query([matches, *((Occur.Should, each) for each in places)])
     hits = searcher.search(query, _MOST_SORTED + 1, False).hits
-    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits)
+    return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits, _level_worth)
 
 
-def _by_score(searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> tuple[int, ...]:
-    """Row ids, equals by relevance."""
+def _level_worth(key: int) -> int:
+    return relevance.level_worth(relevance.level(merit_of(key)))
+
+
+def _by_score(
+    searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]], more: Callable[[int], int]
+) -> tuple[int, ...]:
+    """Row ids by their score and `more` for the order key, equals by relevance."""
     found = [address for _, address in hits]
     keys = [int(key or 0) for key in searcher.fast_field_values(key_field("relevance"), found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
-    ordered = sorted((-score, -key, id) for (score, _), key, id in zip(hits, keys, ids, strict=True))
+    ordered = sorted((-score - more(key), -key, id) for (score, _), key, id in zip(hits, keys, ids, strict=True))
     return tuple(id for *_, id in ordered)
 
 
@@ -92,7 +94,7 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
     query = all_of(
         [any_of(shared), *conditions], none=[term("access", "removed"), *(term("ref", ref) for ref in model.refs)]
     )
-    return _by_score(searcher, searcher.search(query, _MOST_ALIKE, False).hits)[:limit]
+    return _by_score(searcher, searcher.search(query, _MOST_ALIKE, False).hits, lambda key: 0)[:limit]
 
 
 def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:

@@ -117,6 +117,11 @@ def order_key(row: Row, sort: Sort, tie: int) -> int:
     return min(number, (1 << bits) - 1) << (_KEY_BITS - bits) | tie >> bits
 
 
+def merit_of(key: int) -> int:
+    """The merit in an order key for relevance."""
+    return key >> (_KEY_BITS - MERIT_BITS)
+
+
 def tie(row: Row) -> int:
     """Orders equals the same way in every catalog, whatever came first."""
     return _hash(row.refs[0])

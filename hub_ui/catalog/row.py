@@ -282,9 +282,10 @@ def filter_keys(bases: tuple[str, ...]) -> tuple[str, ...]:
     """The keys that `base_models.matches` would find a row by."""
     keys = []
     for name in bases:
-        keys.append(fold_name(name))
+        keys.append(key := fold_name(name))
+        # A row with the base model alone has its id among the other names, too.
         if name.casefold() not in base_models.ARCHITECTURES and (found := base_models.identify(name)):
-            keys.append(f"={found.id}")
+            keys.append(f"={found.id}" if key != found.id else key)
     return _unique(keys)
 
 
