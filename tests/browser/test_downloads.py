@@ -45,9 +45,12 @@ def demo(whole: Demo) -> Iterator[Demo]:
         whole.services.library.remove(entry.ref)
 
 
-def pull(page: Page, demo: Demo, ref: str = DIAL) -> None:
-    page.goto(f"{demo.url}?open={ref}")
+def pull(page: Page, demo: Demo, *faults: Fault) -> None:
+    """The faults begin once the panel has read the file's header."""
+    page.goto(f"{demo.url}?open={DIAL}")
     expect(page.locator(".facts")).to_contain_text("the file itself")
+    for fault in faults:
+        demo.hubs.faults.add(fault)
     page.get_by_role("button", name="Pull").click()
 
 
@@ -112,8 +115,7 @@ def test_closing_the_page_stops_no_download(demo: Demo, page: Page) -> None:
 
 
 def test_what_fails_says_why_and_can_be_tried_again(demo: Demo, page: Page) -> None:
-    demo.hubs.faults.add(Fault(kind="status", match="/api/download", status=404))
-    pull(page, demo)
+    pull(page, demo, Fault(kind="status", match="/api/download", status=404))
     drawer = opened_drawer(page)
     expect(drawer.locator(".task .error")).to_be_visible()
     demo.hubs.faults.clear()

@@ -121,7 +121,11 @@ def test_a_hub_that_is_waited_for_is_told() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT can't be sent to a single process there")
 def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(hubs: HubEndpoints, tmp_path: Path) -> None:
     hubs.faults.add(Fault(kind="status", hub="civitai", status=429, retry_after=60, times=1))
-    command = [sys.executable, "-m", "hub_ui", "crawl", "--hub", "civitai"]
+    # Who runs the tests in the background may have them ignore the signal, and children inherit that.
+    program = """import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("hub_ui", run_name="__main__", alter_sys=True)"""
+    command = [sys.executable, "-c", program, "crawl", "--hub", "civitai"]
     environ = {**os.environ, "HUB_UI_HOME": str(tmp_path)}
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and hubs.faults.coming():
