@@ -2,6 +2,7 @@
 
 import functools
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,20 +20,23 @@ def watch_steps(pipe: Any, before: Callable[[], None], after: Callable[[int, int
     Second-order schedulers are called twice for most steps; the length of their timesteps counts these calls.
     """
     scheduler = pipe.scheduler
-    original, done = scheduler.step, 0
+    original, done = type(scheduler).step, 0
 
     # Pipelines look at its signature to see what it takes.
     @functools.wraps(original)
-    def step(*args: Any, **kwargs: Any) -> Any:
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal done
         before()
-        result = original(*args, **kwargs)
+        result = original(self, *args, **kwargs)
+        # LTX-2 copies the scheduler for its sound; the copy steps itself, and is not counted.
+        if self is not scheduler:
+            return result
         done += 1
         latents = result[0] if isinstance(result, tuple) else result.prev_sample
         after(done, max(done, len(scheduler.timesteps)), latents)
         return result
 
-    with replace_attribute(scheduler, "step", step):
+    with replace_attribute(scheduler, "step", types.MethodType(step, scheduler)):
         yield
 
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, HeunDiscreteScheduler
 
+from hub_ui.generate import comparison
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker, replace_attribute, watch_steps
+from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationCancelled, Step
+from tests.hub_ui.generate.building import job
+from tests.hub_ui.generate.pipelines import ltx2
 
 
 def run(scheduler: Any, count: int = 4) -> list[tuple[int, int]]:
@@ -39,6 +45,31 @@ def test_the_scheduler_is_as_before_afterwards() -> None:
     scheduler = made(EulerDiscreteScheduler)
     run(scheduler)
     assert "step" not in vars(scheduler)
+
+
+def test_a_copy_of_the_scheduler_steps_itself_and_is_not_counted() -> None:
+    """LTX-2 denoises the sound of a clip with a copy."""
+    told: list[int] = []
+    scheduler = made(FlowMatchEulerDiscreteScheduler)
+    latents = torch.ones(1, 4, 8, 8)
+    with watch_steps(SimpleNamespace(scheduler=scheduler), lambda: None, lambda done, *_: told.append(done)):
+        other = copy.deepcopy(scheduler)
+        for each in (scheduler, other):
+            each.set_timesteps(2)
+        for timestep in scheduler.timesteps:
+            for each in (scheduler, other):
+                each.step(torch.zeros_like(latents), timestep, latents)
+    assert (told, scheduler.step_index, other.step_index) == ([1, 2], 2, 2)
+
+
+def test_a_clip_with_sound_is_the_same_twice(studio: Engine, tmp_path: Path) -> None:
+    base = ltx2.save_ltx2(tmp_path / "base")
+    asked = job(base=str(base), frames=5, steps=3, guidance=3.0)
+    first = studio.generate(asked, comparison.single(asked)).images[0].frames
+    studio.close()
+    second = studio.generate(asked, comparison.single(asked)).images[0].frames
+    assert len(first) == 5
+    assert [frame.tobytes() for frame in first] == [frame.tobytes() for frame in second]
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -16,7 +16,7 @@ from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import anima, dits, flux, ltx_video, qwen_image, sana, wan, z_image
+from tests.hub_ui.generate.pipelines import anima, dits, flux, ltx2, ltx_video, qwen_image, sana, wan, z_image
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
 from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
 from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
@@ -125,6 +125,7 @@ ROWS: dict[Any, Any] = {row.base.save: row for row in reversed(WRITTEN)}
 FAMILIES = (
     flux.save_dev, flux.save_kontext, dits.save_pixart, qwen_image.save_qwen_image, z_image.save_z_image,
     sana.save_sana, anima.save_anima, wan.save_wan_21, wan.save_wan_22, ltx_video.save_ltx_video,
+    ltx2.save_ltx2,
 )  # fmt: skip
 
 

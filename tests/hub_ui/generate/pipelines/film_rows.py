@@ -1,8 +1,8 @@
-"""Formats of Wan, LTX-Video and HunyuanVideo."""
+"""Formats of Wan, LTX-Video, LTX-2 and HunyuanVideo."""
 
 from __future__ import annotations
 
-from tests.hub_ui.generate.pipelines import hunyuan_video, ltx_video, wan
+from tests.hub_ui.generate.pipelines import hunyuan_video, ltx2, ltx_video, wan
 from tests.hub_ui.generate.pipelines.files import KOHYA, KOHYA_BARE, PEFT, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.trained import Row, all_of, as_they_are, differences, lora, spelled, with_metadata
 
@@ -64,6 +64,15 @@ def ltx_rows() -> list[Row]:
     ]
 
 
+def ltx2_rows() -> list[Row]:
+    base, own = ltx2.LTX_2, as_they_are(ltx2.BLOCKS)
+    return [
+        Row(base=base, label="diffusers", file=lora(spelled(own, "transformer."), PEFT)),
+        Row(base=base, label="comfy", file=lora(spelled(own, COMFY), PEFT)),
+        Row(base=base, label="kohya", file=lora(spelled(own, KOHYAS, flat=True), KOHYA), loads=False),
+    ]
+
+
 def hunyuan_rows() -> list[Row]:
     base, own = hunyuan_video.HUNYUAN_VIDEO, as_they_are(hunyuan_video.BLOCKS)
     original = {**hunyuan_video.ORIGINAL, **hunyuan_video.MODULATION}
@@ -85,4 +94,4 @@ def hunyuan_rows() -> list[Row]:
     ]  # fmt: skip
 
 
-ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *hunyuan_rows()]
+ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *ltx2_rows(), *hunyuan_rows()]

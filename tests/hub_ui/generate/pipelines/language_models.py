@@ -7,6 +7,8 @@ from typing import Any
 from transformers import (
     Gemma2Config,
     Gemma2Model,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
     LlamaModel,
@@ -35,6 +37,17 @@ EYES: dict[str, Any] = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, 
 def gemma2() -> Any:
     config: Any = Gemma2Config
     return Gemma2Model(config(**SIZES, sliding_window=64))
+
+
+def gemma3() -> Any:
+    config: Any = Gemma3Config
+    eyes = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 32,
+        "patch_size": 16,
+    }  # fmt: skip
+    return Gemma3ForConditionalGeneration(
+        config(text_config={**SIZES, "sliding_window": 64}, vision_config=eyes, mm_tokens_per_image=4)
+    )
 
 
 def llama(*, writes: bool = False, layers: int = 2) -> Any:
