@@ -32,7 +32,7 @@ LICENSES: Mapping[str, str] = {
     "MIT": "hidream hidream-o1 mageflow omnigen longcat-video i2vgen-xl ace-step-1.5 ace-step-1.5-xl",
     "Tencent Hunyuan Community License Agreement": "hunyuan-1",
     "Ideogram Non-Commercial Model Agreement (NC)": "ideogram-4",
-    "Krea AI Terms of Service": "krea-2",
+    "Krea 2 Community License": "krea-2",
     "CogVideoX License": "cogvideox",
     "Tencent Hunyuan Video License Agreement": "hunyuan-video",
     "LTX Video License": "ltx-video ltx-2",

@@ -124,7 +124,8 @@ _SAME_PIPELINE = {
 
 def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> PipelineSpec:
     """`asked` is the user's own choice. Raises DoesNotFit if its architecture differs, NoBase if there is no base."""
-    own = base_by_id(base_model) or next((base for base in BASES if base.lineage == base_model), None)
+    # The first of a lineage: Krea 2's LoRAs are for its Turbo, not for the model of the lineage's own name.
+    own = next((base for base in BASES if base.lineage == base_model), None) or base_by_id(base_model)
     architecture = architecture or (own.architecture if own else None)
     if asked:
         spec = _find_base(asked, architecture)

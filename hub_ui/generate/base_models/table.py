@@ -91,8 +91,9 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
         "sd-3.5-medium", "SD 3.5 Medium", "sd3", f"{_SAI}/stable-diffusion-3.5-medium", _SD3, steps=28, guidance=4.5,
         gigabytes=16.2, gated=True, revision="b940f670f0eda2d07fbb75229e779da1ad11eb80",
     ),
+    # Steps and guidance as on the model's page.
     base(
-        "sd-3.5-large", "SD 3.5 Large", "sd3", f"{_SAI}/stable-diffusion-3.5-large", _SD3, steps=28, guidance=4.5,
+        "sd-3.5-large", "SD 3.5 Large", "sd3", f"{_SAI}/stable-diffusion-3.5-large", _SD3, steps=28, guidance=3.5,
         gigabytes=27.4, gated=True, revision="ceddf0a7fdf2064ea28e2213e3b84e4afa170a0f",
     ),
     base(
@@ -141,13 +142,14 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
         gigabytes=112.8, gated=True, revision="26afe3a78bb242c0a8bb181dcc8937bb16e5c66c",
     ),
     # Everything else
+    # 50 steps and a guidance of 4 are on the models' pages, and the pipeline's own defaults.
     base(
-        "qwen-image", "Qwen-Image", "qwen-image", "Qwen/Qwen-Image", "QwenImagePipeline", steps=30, guidance=4.0,
+        "qwen-image", "Qwen-Image", "qwen-image", "Qwen/Qwen-Image", "QwenImagePipeline", steps=50, guidance=4.0,
         gigabytes=57.7, revision="75e0b4be04f60ec59a75f475837eced720f823b6",
     ),
     base(
         "qwen-image-2512", "Qwen-Image 2512", "qwen-image", "Qwen/Qwen-Image-2512", "QwenImagePipeline",
-        lineage="qwen-image", steps=30, guidance=4.0, gigabytes=57.7,
+        lineage="qwen-image", steps=50, guidance=4.0, gigabytes=57.7,
         revision="25468b98e3276ca6700de15c6628e51b7de54a26",
     ),
     base(
@@ -188,10 +190,12 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
         "lumina-2", "Lumina 2", "lumina2", "Alpha-VLLM/Lumina-Image-2.0", "Lumina2Pipeline", steps=30, guidance=4.0,
         gigabytes=21.2, memory=13.3, revision="53504abd8178b30685b6c4c7a4cd181ff78b73e9",
     ),
+    # The weights that were trained in bfloat16, as in diffusers' example; those of the plain repo were in float16.
     base(
-        "sana", "Sana 1.6B", "sana", f"{_NVIDIA}/Sana_1600M_1024px_diffusers", _SANA, steps=20, guidance=4.5,
-        gigabytes=9.7, license=_SANA_LICENSE, revision="d1b54936033cd7d45410ecadd692c5c502a19a38",
+        "sana", "Sana 1.6B", "sana", f"{_NVIDIA}/Sana_1600M_1024px_BF16_diffusers", _SANA, steps=20, guidance=4.5,
+        gigabytes=9.7, license=_SANA_LICENSE, revision="e18f82ddb8233fa4d979c2613f41a3ca4c5fc730",
     ),
+    # There is no such repo of the smaller one.
     base(
         "sana-0.6b", "Sana 0.6B", "sana", f"{_NVIDIA}/Sana_600M_1024px_diffusers", _SANA, lineage="sana", steps=20,
         guidance=4.5, gigabytes=7.7, license=_SANA_LICENSE, revision="28f3af7689de15f3883d5863059a2fca0aa9b829",
@@ -218,13 +222,14 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
         "anima", "Anima", "anima", "circlestone-labs/Anima-Base-v1.0-Diffusers", "AnimaModularPipeline", steps=30,
         guidance=4.0, gigabytes=5.6, revision="073c3a9db359c31ad0e8aa268d15775473c2176c",
     ),
-    base(
-        "krea-2", "Krea 2 Raw", "krea2", "krea/Krea-2-Raw", "Krea2Pipeline", steps=28, guidance=4.5, gigabytes=36.0,
-        revision="4ad9f4b627a647fad78b3dfeebb09f2654aeb494",
-    ),
+    # "Train LoRAs on Raw and apply them on Turbo", says its README; the repos are gated (`gated: auto`).
     base(
         "krea-2-turbo", "Krea 2 Turbo", "krea2", "krea/Krea-2-Turbo", "Krea2Pipeline", lineage="krea-2", steps=8,
-        guidance=0.0, gigabytes=36.0, revision="98e0fe118d17c9e3547fbb2e25acdbae2cadf7c7",
+        guidance=0.0, gigabytes=36.0, gated=True, revision="98e0fe118d17c9e3547fbb2e25acdbae2cadf7c7",
+    ),
+    base(
+        "krea-2", "Krea 2 Raw", "krea2", "krea/Krea-2-Raw", "Krea2Pipeline", steps=28, guidance=4.5, gigabytes=36.0,
+        gated=True, revision="4ad9f4b627a647fad78b3dfeebb09f2654aeb494",
     ),
     base(
         "cogview4", "CogView4", "cogview4", "zai-org/CogView4-6B", "CogView4Pipeline", steps=50, guidance=3.5,
@@ -232,7 +237,7 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
     ),
     base(
         "hunyuan-image", "HunyuanImage 2.1", "hunyuan-image", "hunyuanvideo-community/HunyuanImage-2.1-Diffusers",
-        "HunyuanImagePipeline", steps=50, guidance=3.5, size=(2048, 2048), gigabytes=54.0, license=_HUNYUAN_LICENSE,
+        "HunyuanImagePipeline", steps=50, guidance=3.5, size=(2048, 2048), gigabytes=53.1, license=_HUNYUAN_LICENSE,
     ),
 )  # fmt: skip
 
@@ -278,9 +283,10 @@ FILM_BASES: tuple[PipelineSpec, ...] = (
         guidance=6.0, size=(832, 480), gigabytes=42.0, video=VideoSpec(frames=33, fps=15),
         revision="e8c2aaa66fe3742a32c11a6766aecbf07c56e773",
     ),
+    # Its transformer of 8.3 billion parameters is stored at full precision.
     base(
         "hunyuan-video-1.5", "HunyuanVideo 1.5", "hunyuan-video-1.5", f"{_HUNYUAN}/HunyuanVideo-1.5-Diffusers-480p_t2v",
-        "HunyuanVideo15Pipeline", steps=30, guidance=6.0, size=(832, 480), gigabytes=68.0, memory=41.0,
+        "HunyuanVideo15Pipeline", steps=30, guidance=6.0, size=(832, 480), gigabytes=57.0, memory=41.0,
         license=_HUNYUAN_VIDEO_LICENSE, video=VideoSpec(frames=33, fps=24),
         revision="286be7ce72277246578a3e3cc2487e95ddae5bcf",
     ),
