@@ -21,7 +21,9 @@ def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraE
     """Identifies the effect of LoRAs at these weights in any order; a LoRA that is there twice counts with both."""
     total: defaultdict[str, float] = defaultdict(float)
     for adapter, weight in zip(adapters, weights, strict=True):
-        total[str(identity(adapter))] += weight
+        # What makes the same file another one: the weights of its parts.
+        parts = (adapter.text_encoder_scale, adapter.block_weights)
+        total[f"{identity(adapter)}{parts if parts != (1.0, ()) else ''}"] += weight
     return tuple(sorted((name, weight) for name, weight in total.items() if weight))
 
 

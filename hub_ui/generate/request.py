@@ -19,6 +19,8 @@ class LoraInput:
     """A LoRA file on this disk. `weight` 0 is the base alone, 1 the full effect; others are allowed.
 
     `sha256` may be None if unknown. `follows`: the other half of the LoRA before it, with the same weight.
+    `text_encoder_scale` times the weight is that of the text encoders ("clip weight"); `block_weights` are those of
+    lora/blocks.py, empty for 1 everywhere.
     """
 
     ref: Ref
@@ -30,6 +32,8 @@ class LoraInput:
     base_model: str | None = None
     sha256: str | None = None
     follows: bool = False
+    text_encoder_scale: float = 1.0
+    block_weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

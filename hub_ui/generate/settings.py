@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from connectors.errors import UsageError
 from hub_ui.generate.base_models import PipelineSpec, base_by_id
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
+from hub_ui.generate.lora.blocks import block_names
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.policy import Policy
 
@@ -60,7 +61,10 @@ def size_notes(request: GenerationRequest, settings: ResolvedRequest) -> tuple[s
 def check_request(request: GenerationRequest, comparison: Comparison) -> None:
     """Raises UsageError for values that no pipeline supports, or that would take too long."""
     weights = [weight for cell in comparison.cells for weight in cell.weights]
-    weights += [adapter.weight for adapter in request.adapters]
+    for adapter in request.adapters:
+        weights += [adapter.weight, adapter.text_encoder_scale, *adapter.block_weights]
+        if adapter.block_weights and adapter.architecture:
+            block_names(adapter.architecture, len(adapter.block_weights))
     cells = len(comparison.cells)
     rules = (
         (all(map(math.isfinite, weights)), "A weight must be a number, such as 0.8."),

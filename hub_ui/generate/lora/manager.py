@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import DoesNotFit
 from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
+from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
 from hub_ui.generate.lora.merge import Originals, expand_input, saves_time
@@ -40,11 +41,14 @@ class AdapterManager:
         self._parts = components(pipe)
         model = model_of(pipe)
         self._names = names_of(model, architecture)
+        self._architecture = architecture
         self._kind = architecture, hash(tuple((name, frozenset(shapes.items())) for name, shapes in model.items()))
         self._cache = cache
         self._handles: dict[ModuleKey, Mapping[str, ParamHandle]] = {}
         self._weights = AdapterWeights()
         self._on: tuple[LoraPatches, ...] = ()
+        # What the hooks call a weight: an adapter's number, and what its weight is multiplied by in some modules.
+        self._slots: tuple[tuple[int, float], ...] = ()
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
         self._hooks: list[RemovableHandle] = []
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
@@ -56,6 +60,7 @@ class AdapterManager:
         """Replaces all adapters. Raises DoesNotFit for a file without effect, and then keeps the old ones."""
         start = time.perf_counter()
         files = []
+        factors = [module_factors(adapter, self._names.sizes, self._architecture) for adapter in adapters]
         for adapter in adapters:
             key = (identity(adapter), self._kind)
             file = self._cache.get(key)
@@ -65,7 +70,7 @@ class AdapterManager:
             files.append(file)
         self.disable()
         with self._disable_on_error():
-            self._add(files)
+            self._add(files, factors)
             self.set_weights([adapter.weight for adapter in adapters])
         coverage = tuple(
             Coverage(title=adapter.title, applied=file.applied, total=file.total, missed=file.missed)
@@ -75,10 +80,7 @@ class AdapterManager:
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """Sets the weights of the same adapters. With all weights 0, the pipeline is the base alone."""
-        self._check(weights)
-        with self._disable_on_error():
-            self._weights.set(weights)
-            self._apply()
+        self._set(self._spread(weights))
 
     def disable(self) -> None:
         """Restores the base, until adapters are set again."""
@@ -87,7 +89,7 @@ class AdapterManager:
         for restore in reversed(self._input_restorers):
             restore()
         self._input_restorers.clear()
-        self._on, self._patches, self._merging = (), {}, frozenset()
+        self._on, self._slots, self._patches, self._merging = (), (), {}, frozenset()
         self._weights.set(())
 
     @property
@@ -111,15 +113,14 @@ class AdapterManager:
         """Within it, image i of a batch has weights[i], one for each adapter. Raises NotPerRow, as may the pipeline."""
         if not self.supports_row_weights:
             raise NotPerRow("These LoRAs change weights as a whole. Generate the images one by one.")
-        for row in weights:
-            self._check(row)
+        rows = [self._spread(row) for row in weights]
         before, outer = self._weights.weights, self._weights.rows
         try:
-            self._set_rows(before, weights)
+            self._set_rows(before, rows)
             yield
         finally:
             # A text encoder may run for one row alone, in the middle of a batch.
-            self._set_rows(before, outer) if outer is not None else self.set_weights(before)
+            self._set_rows(before, outer) if outer is not None else self._set(before)
 
     @contextmanager
     def merge(self, steps: int | None = None) -> Iterator[None]:
@@ -134,9 +135,14 @@ class AdapterManager:
             with self._disable_on_error():
                 self._apply()
 
+    def _set(self, weights: Sequence[float]) -> None:
+        with self._disable_on_error():
+            self._weights.set(weights)
+            self._apply()
+
     def _set_rows(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
         self._weights.set(before, rows)
-        self._hook(tuple(number for number in range(len(self._on)) if any(row[number] != 0 for row in rows)))
+        self._hook(tuple(number for number in range(len(self._slots)) if any(row[number] != 0 for row in rows)))
 
     def _worth_merging(self, steps: int | None) -> frozenset[ModuleKey]:
         """The modules where merging saves time and original weights fit into memory; offloaded ones are too slow."""
@@ -156,18 +162,23 @@ class AdapterManager:
                 free[device] -= size
         return frozenset(chosen)
 
-    def _check(self, weights: Sequence[float]) -> None:
+    def _spread(self, weights: Sequence[float]) -> tuple[float, ...]:
+        """The weights of the slots."""
         if len(weights) != len(self._on):
             raise ValueError(f"{len(weights)} weights for {len(self._on)} adapters")
+        return tuple(weights[number] * factor for number, factor in self._slots)
 
-    def _add(self, files: Sequence[LoraPatches]) -> None:
+    def _add(self, files: Sequence[LoraPatches], factors: Sequence[Mapping[ModuleKey, float]]) -> None:
         inputs = {at: width for file in files for at, width in file.inputs.items()}
         for at, width in inputs.items():
             self._input_restorers.append(expand_input(self._parts, at, width))
         patches: defaultdict[ModuleKey, list[tuple[int, Patch]]] = defaultdict(list)
+        slots = {(number, 1.0): number for number in range(len(files))}
         for number, file in enumerate(files):
             for at, some in file.patches.items():
-                for patch in some:
+                factor = factors[number].get(at, 1.0)
+                slot = slots.setdefault((number, factor), len(slots))
+                for patch in some if factor else ():
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
                         if not isinstance(patch, LowRankPatch):
@@ -175,8 +186,8 @@ class AdapterManager:
                                 "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
                             )
                         patch = patch.wider(inputs[at])
-                    patches[at].append((number, patch))
-        self._on = tuple(files)
+                    patches[at].append((slot, patch))
+        self._on, self._slots = tuple(files), tuple(slots)
         self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:

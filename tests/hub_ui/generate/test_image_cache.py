@@ -22,6 +22,12 @@ def test_an_effect_is_that_of_the_bytes_in_any_order() -> None:
     assert effect_key([INK, PAPER], (0.5, 1.0)) == effect_key([PAPER, INK], (1.0, 0.5)) != ()
 
 
+def test_other_block_weights_or_clip_weights_are_another_effect() -> None:
+    parts: tuple[dict[str, object], ...] = {"block_weights": (1.0,) * 17}, {"text_encoder_scale": 0.5}, {}
+    effects = {effect_key([adapter(Path("a"), sha256="a" * 64, **fields)], (1.0,)) for fields in parts}
+    assert len(effects) == 3
+
+
 def test_weights_of_0_are_no_effect() -> None:
     assert effect_key([INK, PAPER], (0.0, 0.0)) == effect_key([], ()) == ()
 
