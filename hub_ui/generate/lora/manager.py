@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import DoesNotFit
-from hub_ui.generate import memory
 from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
-from hub_ui.generate.lora.merge import Originals, expand_input, saves_time
+from hub_ui.generate.lora.merge import MERGE_BUDGET, Originals, expand_input, saves_time
 from hub_ui.generate.lora.module_names import names_of
-from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, is_offloaded, model_of, param_handles
+from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, model_of, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
 from hub_ui.generate.request import LoraInput
 
@@ -145,22 +144,20 @@ class AdapterManager:
         self._hook(tuple(number for number in range(len(self._slots)) if any(row[number] != 0 for row in rows)))
 
     def _worth_merging(self, steps: int | None) -> frozenset[ModuleKey]:
-        """The modules where merging saves time and original weights fit into memory; offloaded ones are too slow."""
-        chosen: set[ModuleKey] = set()
-        free: dict[str, int] = {}
-        here = {name for name, part in self._parts.items() if not is_offloaded(part)}
+        """The modules where merging saves time, by their shapes alone: the same request gives the same image.
+
+        None where their weights, of which the originals are kept, take more memory than the budget.
+        """
+        chosen: dict[ModuleKey, int] = {}
         for at, patches in self._patches.items():
-            if at[0] not in here:
+            param = self._params(at)["weight"]
+            # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
+            if at[0].startswith("text_encoder") or param.is_quantised:
                 continue
-            weight = self._params(at)["weight"].read()
             rank = sum(rank_of(patch) for number, patch in patches if self._weights.weights[number] != 0)
-            device, size = weight.device.type, weight.numel() * weight.element_size()
-            if device not in free:
-                free[device] = memory.free_memory(device) // 2
-            if saves_time(tuple(weight.shape), rank, steps) and size <= free[device]:
-                chosen.add(at)
-                free[device] -= size
-        return frozenset(chosen)
+            if saves_time(param.shape, rank, steps):
+                chosen[at] = param.nbytes
+        return frozenset(chosen) if sum(chosen.values()) <= MERGE_BUDGET else frozenset()
 
     def _spread(self, weights: Sequence[float]) -> tuple[float, ...]:
         """The weights of the slots."""
@@ -196,6 +193,11 @@ class AdapterManager:
             merged = [
                 (patch, self._weights.weights[number]) for number, patch in patches if not self._is_hooked(at, patch)
             ]
+            if merged and self._params(at)["weight"].is_quantised:
+                raise DoesNotFit(
+                    "One of these LoRAs changes weights as a whole, which a quantised base can't take. Use the base in "
+                    "full precision."
+                )
             if merged or len(self._originals):
                 self._originals.merge(self._params(at), merged)
 

@@ -83,6 +83,9 @@ def _merge(own: Tensor, name: str, weighted: Iterable[WeightedPatch]) -> Tensor 
 _TOKENS = 512
 # Writing a weight takes as long as computing so many ranks of it (measured on a processor: 20 to 60).
 _WRITING = 40
+# Bytes of weights that low-rank patches are merged into, at most: their originals are kept in the computer's memory.
+# SDXL's UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
+MERGE_BUDGET = 8_000_000_000
 
 
 def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import formula_of
+from hub_ui.generate.lora.precision import is_quantised, logical_shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,7 +92,10 @@ def components(pipe: Any) -> dict[str, nn.Module]:
 
 def model_of(pipe: Any) -> Model:
     return {
-        name: {parameter: tuple(value.shape) for parameter, value in part.named_parameters()}
+        name: {
+            parameter: logical_shape(part.get_submodule(parameter.rpartition(".")[0]), value)
+            for parameter, value in part.named_parameters()
+        }
         for name, part in components(pipe).items()
     }
 
@@ -102,6 +106,20 @@ class ParamHandle:
 
     module: nn.Module
     name: str
+
+    @property
+    def shape(self) -> Shape:
+        """That of the values; packed ones have another."""
+        return logical_shape(self.module, getattr(self.module, self.name))
+
+    @property
+    def nbytes(self) -> int:
+        value: Tensor = getattr(self.module, self.name)
+        return value.numel() * value.element_size()
+
+    @property
+    def is_quantised(self) -> bool:
+        return is_quantised(self.module, self.name)
 
     def read(self) -> Tensor:
         value: Tensor = getattr(self.module, self.name)
@@ -125,11 +143,6 @@ class ParamHandle:
         if weights is None:
             raise RuntimeError("its weights are on no device now")
         return weights
-
-
-def is_offloaded(part: nn.Module) -> bool:
-    """Whether it is on the device only while it runs, as a whole or piece by piece."""
-    return any(hasattr(module, name) for module in part.modules() for name in ("_hf_hook", "_diffusers_hook"))
 
 
 def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:

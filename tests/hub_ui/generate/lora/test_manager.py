@@ -331,17 +331,20 @@ def test_a_control_lora_widens_the_input_and_off_puts_the_old_one_back(tmp_path:
     assert pipe.transformer.config.in_channels == 64
 
 
-def test_weights_that_offloading_keeps_elsewhere_are_not_merged_for_speed(tmp_path: Path) -> None:
+def test_whether_a_lora_is_merged_does_not_depend_on_offloading(tmp_path: Path) -> None:
     pipe, path, here = flux(), tmp_path / "a.safetensors", torch.device("cpu")
     save_file({f"transformer.x_embedder.lora_{half}.weight": torch.randn(size) for half, size in
                (("A", (4, 64)), ("B", (32, 4)))}, path)  # fmt: skip
     manager, layer = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE)), pipe.transformer.x_embedder
+    own = layer.weight.data.clone()
     manager.set_adapters([adapter(path)])
     with manager.merge():
-        assert not layer._forward_hooks
+        whole = layer.weight.data.clone()
     apply_group_offloading(pipe.transformer, onload_device=here, offload_device=here, offload_type="leaf_level")
     with manager.merge():
-        assert layer._forward_hooks
+        assert not layer._forward_hooks
+        assert torch.equal(layer.weight.data, whole)
+    assert torch.equal(layer.weight.data, own)
 
 
 def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
