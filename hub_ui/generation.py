@@ -11,6 +11,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
@@ -50,27 +51,45 @@ class Generation:
         refs: Sequence[Ref | Path],
         weights: Sequence[float] = (),
         *,
+        clip_weights: Sequence[float | None] = (),
+        blocks: Sequence[str | None] = (),
         on_progress: Callable[[Progress | Step], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
         **fields: Any,
     ) -> GenerationRequest:
         """`fields` are those of GenerationRequest. What isn't in the library is pulled first."""
-        inputs = self.inputs(refs, weights, on_progress=on_progress, is_cancelled=is_cancelled)
+        inputs = self.inputs(
+            refs, weights, clip_weights=clip_weights, blocks=blocks, on_progress=on_progress, is_cancelled=is_cancelled
+        )
         return GenerationRequest(adapters=inputs, **fields)
 
-    def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
+    def plan(
+        self,
+        refs: Sequence[Ref | Path],
+        weights: Sequence[float] = (),
+        *,
+        clip_weights: Sequence[float | None] = (),
+        blocks: Sequence[str | None] = (),
+        **fields: Any,
+    ) -> GenerationRequest:
         """The same without any file: enough to say how long it takes, and to run it on Replicate."""
-        return GenerationRequest(adapters=self._inputs(refs, weights, self._plan_input), **fields)
+        inputs = self._inputs(refs, weights, clip_weights, blocks, self._plan_input)
+        return GenerationRequest(adapters=inputs, **fields)
 
     def inputs(
         self,
         refs: Sequence[Ref | Path],
         weights: Sequence[float] = (),
         *,
+        clip_weights: Sequence[float | None] = (),
+        blocks: Sequence[str | None] = (),
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> tuple[LoraInput, ...]:
-        """The files to generate with. No weights: each author's own, else 1. One weight: for all of them."""
+        """The files to generate with. No weights: each author's own, else 1. One weight: for all of them.
+
+        `clip_weights` are those of the text encoders, by default the same; `blocks` are what lora/blocks.py reads.
+        """
 
         def load(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
@@ -80,18 +99,27 @@ class Generation:
                 entry = self._downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
             return self._entry_input(entry, weight)
 
-        return self._inputs(refs, weights, load)
+        return self._inputs(refs, weights, clip_weights, blocks, load)
 
     def _inputs(
         self,
         refs: Sequence[Ref | Path],
         weights: Sequence[float],
+        clip_weights: Sequence[float | None],
+        blocks: Sequence[str | None],
         load: Callable[[Ref | Path, float | None], LoraInput],
     ) -> tuple[LoraInput, ...]:
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
             self._policy.check("use own files")
-        inputs = [load(ref, weight) for ref, weight in zip(refs, spread_weights(weights, len(refs)), strict=True)]
+        spread = zip(
+            refs,
+            spread_weights(weights, len(refs)),
+            spread_weights(clip_weights, len(refs), ("clip weight", "clip weights")),
+            spread_weights(blocks, len(refs), ("block weights", "block weights")),
+            strict=True,
+        )
+        inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
         return add_other_halves(inputs, self._downloads.other_half, load)
 
     def _plan_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
@@ -177,3 +205,12 @@ class Generation:
             return False
         records = [self._lookup.find_record(ref) for ref in refs if ref.hub != "replicate"]
         return all(record is not None and record.architecture == "flux1" for record in records)
+
+
+def _with_parts(lora: LoraInput, clip_weight: float | None, blocks: str | None) -> LoraInput:
+    """At weight 0, which is the base alone, a clip weight means nothing."""
+    return replace(
+        lora,
+        text_encoder_scale=1.0 if clip_weight is None or not lora.weight else clip_weight / lora.weight,
+        block_weights=parse_block_weights(blocks, lora.architecture) if blocks else (),
+    )

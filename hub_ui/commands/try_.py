@@ -67,6 +67,8 @@ class Try(TryOptions):
         prompts = self.prompt or []
         fields: dict[str, Any] = {
             "prompt": prompts[0],
+            "clip_weights": self.clip_weight or (),
+            "blocks": self.blocks or (),
             "negative": self.negative or "",
             "base": self.base,
             "seed": random.randrange(LARGEST_SEED) if self.seed is None else self.seed,

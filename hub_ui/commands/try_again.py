@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import file_digest
@@ -16,6 +17,7 @@ from hub_ui.commands.interaction import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import example_settings, png_metadata
@@ -127,7 +129,9 @@ def _plan_infotext(
             f"{why if loras else f'{file.name} was made without a LoRA'}, and its base model is none of ours. Choose "
             "one: --base sdxl-1.0, for example."
         )
+    clip_weights = [lora.clip_weight for lora, ref in loras if ref is not None]
     fields: dict[str, Any] = {
+        "clip_weights": clip_weights,
         "prompt": taken.prompt, "negative": taken.negative, "seed": taken.seed or 0, "steps": taken.steps,
         "guidance": taken.guidance, "width": taken.width, "height": taken.height, "sampler": taken.sampler,
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
@@ -137,7 +141,8 @@ def _plan_infotext(
         request = built.generation.plan(refs, weights, **fields)
     else:
         request = built.generation.request(refs, weights, on_progress=on_progress, **fields)
-    notes = [taken.sentence()] if taken.unmapped else []
+    request, notes = _with_block_weights(request, [lora for lora, ref in loras if ref is not None])
+    notes += [taken.sentence()] if taken.unmapped else []
     notes += [
         f"“{lora.name}” could not be found here{' or by its hash' if lora.hash else ''}: it was left out."
         for lora, ref in loras
@@ -149,6 +154,22 @@ def _plan_infotext(
     return TryPlan(
         request=request, comparison=comparison.single(request), place=options.on, notes=tuple(filter(None, notes))
     )
+
+
+def _with_block_weights(
+    request: GenerationRequest, used: Sequence[UsedLora]
+) -> tuple[GenerationRequest, list[str | None]]:
+    """The block weights of an infotext, and notes on those that can't be read."""
+    adapters, notes = list(request.adapters), list[str | None]()
+    for lora, places in zip(used, comparison.lora_slices(request), strict=True):
+        try:
+            weights = parse_block_weights(lora.blocks, adapters[places.start].architecture) if lora.blocks else ()
+        except UsageError as error:
+            notes.append(f"The block weights of “{lora.name}” were left out. {error.message}")
+            continue
+        for place in places:
+            adapters[place] = replace(adapters[place], block_weights=weights)
+    return replace(request, adapters=tuple(adapters)), notes
 
 
 def _find_lora(built: Services, lora: UsedLora) -> Ref | None:

@@ -40,6 +40,14 @@ class TryOptions(LibraryOptions):
         list[float] | None,
         option("W", "Strength, once a REF or once for all. Default: its author's, else 1.", options.number, _IMAGE),
     ] = None
+    clip_weight: Annotated[
+        list[float] | None,
+        option("W", "Strength in the text encoders. Default: that of --weight.", options.number, _IMAGE),
+    ] = None
+    blocks: Annotated[
+        list[str] | None,
+        option("LBW", "Block weights, once a REF or once for all: INALL, or numbers such as 1,0,0.5...", panel=_IMAGE),
+    ] = None
     no_trigger_words: Annotated[
         bool, flag("--no-trigger-words", "Take the prompt as it is, without trigger words put in.", _IMAGE)
     ] = False
@@ -102,13 +110,17 @@ class TryOptions(LibraryOptions):
             raise UsageError(f"--control {self.control}: there is no such file")
         if not self.again:
             self._check_sheet()
-            spread_weights(self.weight or (), len(self.refs or ()))
+            count = len(self.refs or ())
+            spread_weights(self.weight or (), count)
+            spread_weights(self.clip_weight or (), count, ("--clip-weight", "--clip-weight"))
+            spread_weights(self.blocks or (), count, ("--blocks", "--blocks"))
 
     def _check_again(self, file: Path) -> None:
         # 0 is a value; only None, or False for a flag, means absent.
         of_the_file = (
             self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
             self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
+            self.clip_weight, self.blocks,
         )  # fmt: skip
         if any(value is not None for value in of_the_file):
             raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")

@@ -144,7 +144,7 @@ class ReplicateBackend:
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Price:
         """Reads only the model's facts; nothing is started."""
-        check_request(request, comparison)
+        _check_request(request, comparison)
         model = self._find_model(request)
         inputs = self._fill_inputs(request, comparison, model, None)
         images = len(set(map(_key, inputs)))
@@ -160,7 +160,7 @@ class ReplicateBackend:
     ) -> GenerationResult:
         """As Engine.generate. Cancelling also ends the runs on Replicate."""
         callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
-        check_request(request, comparison)
+        _check_request(request, comparison)
         callbacks.report("Asking Replicate")
         model = self._find_model(request)
         # A control image that the model ignores is not sent; `fill` says so.
@@ -248,6 +248,12 @@ class ReplicateBackend:
             with suppress(HubDown, HubTimeout):
                 return self._runs.fetch(url)
         return self._runs.fetch(url)
+
+
+def _check_request(request: GenerationRequest, comparison: Comparison) -> None:
+    check_request(request, comparison)
+    if any(lora.text_encoder_scale != 1 or lora.block_weights for lora in request.adapters):
+        raise UsageError("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out.")
 
 
 @dataclass(frozen=True, kw_only=True)

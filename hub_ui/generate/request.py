@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from PIL.Image import Image
 
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
+
+Value = TypeVar("Value")
 
 
 class GenerationCancelled(PreviewError):
@@ -77,14 +80,17 @@ OnProgress = Callable[[Step], None]
 IsCancelled = Callable[[], bool]
 
 
-def spread_weights(weights: Sequence[float], count: int) -> Sequence[float | None]:
-    """A weight for each of `count` LoRAs, None where the author's own is meant."""
+def spread_weights(
+    weights: Sequence[Value | None], count: int, names: tuple[str, str] = ("weight", "weights")
+) -> Sequence[Value | None]:
+    """A weight for each of `count` LoRAs, None where none is given. `names` are what one and several are called."""
     if not weights:
         return [None] * count
     if len(weights) == 1:
         return [weights[0]] * count
     if len(weights) != count:
-        raise UsageError(f"LoRAs: {count}, weights: {len(weights)}. Give no weight, one for all, or one for each.")
+        one, several = names
+        raise UsageError(f"LoRAs: {count}, {several}: {len(weights)}. Give no {one}, one for all, or one for each.")
     return list(weights)
 
 
@@ -93,11 +99,18 @@ def add_other_halves(
     other_half: Callable[[Ref], Ref | None],
     adapter: Callable[[Ref, float | None], LoraInput],
 ) -> tuple[LoraInput, ...]:
-    """Inserts the other file of each two-file LoRA after it, with the same weight, unless it is given already."""
+    """Inserts the other file of each two-file LoRA after it, with the same weights, unless it is given already."""
     whole: list[LoraInput] = []
     for one in given:
         whole.append(one)
         half = other_half(one.ref)
         if half is not None and half not in [other.ref for other in given]:
-            whole.append(replace(adapter(half, one.weight), follows=True))
+            whole.append(
+                replace(
+                    adapter(half, one.weight),
+                    follows=True,
+                    text_encoder_scale=one.text_encoder_scale,
+                    block_weights=one.block_weights,
+                )
+            )
     return tuple(whole)

@@ -14,7 +14,7 @@ civitai/civitai), and `Civitai resources`, which contain version ids.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _SETTINGS = re.compile(r"Steps: ?\d")
 _LONGEST = 100_000
 _LONGEST_SETTINGS = 20_000
 _LONGEST_HEADER = 100 * 1024 * 1024
-_TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,300}):([^<>:\n]{1,20})(?::[^<>\n]{0,100})?>")
+_TAG = re.compile(r"<(?:lora|lyco):([^<>:\n]{1,300}):([^<>\n]{1,800})>")
 _SPACE = re.compile(r"\s*")
 _KEY = re.compile(r"[A-Za-z][\w \-/]{0,60}\Z")
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"(?=\s*(?:,|$))')
@@ -48,10 +48,15 @@ class Infotext:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsedLora:
-    """A LoRA in an infotext. `hash` is AutoV3, AutoV2 or a whole SHA-256, `version` is CivitAI's version id."""
+    """A LoRA in an infotext. `hash` is AutoV3, AutoV2 or a whole SHA-256, `version` is CivitAI's version id.
+
+    `clip_weight` is that of the text encoder where it is another than `weight`; `blocks` is what stands after `lbw=`.
+    """
 
     name: str
     weight: float | None = None
+    clip_weight: float | None = None
+    blocks: str | None = None
     hash: str | None = None
     version: str | None = None
 
@@ -130,9 +135,26 @@ def _json_end(line: str, start: int) -> int | None:
         return None
 
 
-def tag(name: str, weight: float) -> str:
-    """The part of a prompt that loads a LoRA by the name of its file."""
-    return f"<lora:{name}:{weight:g}>"
+def tag(name: str, weight: float, clip_weight: float, block_weights: Sequence[float] = ()) -> str:
+    """The part of a prompt that loads a LoRA by the name of its file. Two weights are the text encoder's and the
+    network's in A1111, in this order; block weights are read by its extension sd-webui-lora-block-weight.
+    """
+    parts = [f"{number:g}" for number in ((weight,) if clip_weight == weight else (clip_weight, weight))]
+    if block_weights:
+        parts.append(f"lbw={','.join(f'{number:g}' for number in block_weights)}")
+    return f"<lora:{':'.join((name, *parts))}>"
+
+
+def _read_tag(name: str, text: str) -> UsedLora:
+    """`text` is what follows the name: numbers by position, and parts with names."""
+    positional = [part for part in text.split(":") if "=" not in part]
+    named = dict(part.split("=", 1) for part in text.split(":") if "=" in part)
+    # Before A1111 1.5, block weights stood where the second number is now.
+    blocks = named.get("lbw") or next((part for part in positional[1:2] if _number(part) is None), None)
+    clip = _number(named.get("te", positional[0] if positional else None))
+    second = positional[1] if len(positional) > 1 and blocks != positional[1] else None
+    weight = _number(named.get("unet", second)) if "unet" in named or second is not None else clip
+    return UsedLora(name=name, weight=weight, clip_weight=None if clip == weight else clip, blocks=blocks)
 
 
 def name_of(stem: str) -> str:
@@ -159,9 +181,12 @@ def loras(parameters: Infotext) -> tuple[UsedLora, ...]:
             weights[match[1]] = _number(fields.get(f"AddNet Weight A {i}") or fields.get(f"AddNet Weight {i}"))
             hashes[match[1]] = match[2].lower()
     weights |= {name: _number(weight) for name, weight in _pairs(fields.get(LORA_WEIGHTS, "")).items()}
-    weights |= {name.strip(): _number(weight) for name, weight in _TAG.findall(parameters.prompt)}
+    tags = {name.strip(): _read_tag(name.strip(), text) for name, text in _TAG.findall(parameters.prompt)}
     hashes |= _hashes(fields)
-    named = [UsedLora(name=name, weight=weights.get(name), hash=hashes.get(name)) for name in {**weights, **hashes}]
+    named = [
+        replace(tags.get(name) or UsedLora(name=name, weight=weights.get(name)), hash=hashes.get(name))
+        for name in {**weights, **tags, **hashes}
+    ]
     versions = resources(fields.get(RESOURCES, ""))
     if len(named) != len(versions):
         return tuple(named) or versions

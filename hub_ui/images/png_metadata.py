@@ -59,14 +59,14 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     """The infotext of one image."""
     if hashes is None:
         hashes = lora_hashes(result)
-    report, weights = result.report, result.comparison.cells[at].weights
-    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in result.request.adapters]
+    report, weights, adapters = result.report, result.comparison.cells[at].weights, result.request.adapters
+    names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in adapters]
     on = [i for i, weight in enumerate(weights) if weight]
-    prompt = " ".join([result.comparison.cells[at].prompt, *(a1111.tag(names[i], weights[i]) for i in on)])
+    prompt = " ".join([result.comparison.cells[at].prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
-        if (ref := result.request.adapters[i].ref).hub == "civitai" and ref.version
+        if (ref := adapters[i].ref).hub == "civitai" and ref.version
     ]
     sampler, schedule = samplers.parts(report.sampler)
     fields = {
@@ -89,6 +89,10 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
             fields={name: value for name, value in fields.items() if value},
         )
     )
+
+
+def _tag(name: str, weight: float, adapter: LoraInput) -> str:
+    return a1111.tag(name, weight, weight * adapter.text_encoder_scale, adapter.block_weights)
 
 
 def _info(result: GenerationResult, cell: int | None, hashes: Hashes | None) -> PngInfo:

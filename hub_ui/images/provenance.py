@@ -21,7 +21,7 @@ _LIBRARIES = ("hub-ui", "torch", "diffusers", "transformers")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraProvenance:
-    """`weight` is that of this image, `asked` the LoRA's full weight."""
+    """`weight` is that of this image, `asked` the LoRA's full weight. The last two are those of LoraInput."""
 
     ref: Ref
     weight: float
@@ -32,6 +32,16 @@ class LoraProvenance:
     trigger_words: tuple[str, ...] = ()
     architecture: str | None = None
     base_model: str | None = None
+    text_encoder_scale: float = 1.0
+    block_weights: tuple[float, ...] = ()
+
+    def input(self, adapter: Callable[[Ref, float], LoraInput]) -> LoraInput:
+        """`adapter` finds the file of a pinned ref."""
+        return replace(
+            adapter(self.ref, self.weight),
+            text_encoder_scale=self.text_encoder_scale,
+            block_weights=self.block_weights,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +97,7 @@ class Provenance:
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
         return GenerationRequest(
-            adapters=tuple(adapter(lora.ref, lora.weight) for lora in self.loras),
+            adapters=tuple(lora.input(adapter) for lora in self.loras),
             prompt=self.prompt,
             negative=self.negative,
             seed=self.seed,
@@ -162,6 +172,8 @@ def _lora_json(adapter: LoraInput, weight: float) -> dict[str, Any]:
         trigger_words=adapter.trigger_words,
         architecture=adapter.architecture,
         base_model=adapter.base_model,
+        text_encoder_scale=adapter.text_encoder_scale,
+        block_weights=adapter.block_weights,
     )
     return {**msgspec.to_builtins(lora), "ref": str(lora.ref)}
 

@@ -45,6 +45,33 @@ def test_the_loras_of_a_text_have_weights_and_hashes() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("<lora:ink:0.8>", UsedLora(name="ink", weight=0.8)),
+        ("<lora:ink:0.5:0.8>", UsedLora(name="ink", weight=0.8, clip_weight=0.5)),
+        ("<lora:ink:0.8:te=0.5>", UsedLora(name="ink", weight=0.5)),
+        ("<lora:ink:te=0.5:unet=0.8>", UsedLora(name="ink", weight=0.8, clip_weight=0.5)),
+        ("<lora:ink:0.8:lbw=INALL>", UsedLora(name="ink", weight=0.8, blocks="INALL")),
+        ("<lora:ink:0.5:0.8:lbw=1,0,1>", UsedLora(name="ink", weight=0.8, clip_weight=0.5, blocks="1,0,1")),
+        ("<lora:ink:0.8:1,0,1>", UsedLora(name="ink", weight=0.8, blocks="1,0,1")),
+        ("<lora:ink:lbw=ALL:stop=10>", UsedLora(name="ink", blocks="ALL")),
+    ],
+)
+def test_a_tag_says_the_weights_of_a_loras_parts_as_in_a1111(tag: str, expected: UsedLora) -> None:
+    assert infotext.loras(Infotext(prompt=f"a cat {tag}")) == (expected,)
+    assert infotext.without_tags(f"a cat {tag}") == "a cat"
+
+
+@given(weight=st.integers(-200, 200), clip=st.integers(-200, 200), blocks=st.lists(st.integers(-9, 9), min_size=2))
+def test_a_tag_that_is_written_is_read_back(weight: int, clip: int, blocks: list[int]) -> None:
+    tag = infotext.tag("ink", weight / 100, clip / 100, blocks[:61])
+    other = None if clip == weight else clip / 100
+    numbers = ",".join(map(str, blocks[:61]))
+    expected = UsedLora(name="ink", weight=weight / 100, clip_weight=other, blocks=numbers)
+    assert infotext.loras(Infotext(prompt=tag)) == (expected,)
+
+
 def test_the_list_of_civitai_names_versions() -> None:
     text = (
         'a cat\nSteps: 20, Seed: 1, Civitai resources: [{"type":"checkpoint","modelVersionId":7},'

@@ -52,6 +52,18 @@ def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_the_weights_of_a_loras_parts_are_kept(tmp_path: Path) -> None:
+    parts = {"text_encoder_scale": 0.3, "block_weights": (1.0, *(0.5,) * 16)}
+    png_metadata.save(making.made(making.job(making.adapter(**parts))), 0, tmp_path / "a.png")
+    assert again(tmp_path / "a.png").adapters == (making.adapter(**parts),)
+
+
+def test_the_weights_of_a_loras_parts_are_in_its_tag() -> None:
+    parts = making.adapter(text_encoder_scale=0.5, block_weights=(1.0, *(0.5,) * 11))
+    prompt = png_metadata.infotext_of(making.made(making.job(parts)), 0).splitlines()[0]
+    assert prompt.endswith(" <lora:ink:0.4:0.8:lbw=1,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5>")
+
+
 def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
     asked = making.job(sampler="euler", guidance=4.0, use_trigger_words=False)
     png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
@@ -199,7 +211,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
     assert [" ".join(part) for part in parts] == [
         "version loras prompt typed typed_with_words negative seed steps guidance width height base sampler frames "
         "control libraries sheet cell report",
-        "ref weight asked title sha256 size trigger_words architecture base_model",
+        "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights",

@@ -35,6 +35,18 @@ def test_again_with_a_lora_of_the_text_encoder(
     assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
 
 
+def test_again_with_a_clip_weight_and_block_weights(
+    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_kohya(library / "tiny-shapes" / "ink.safetensors", text=True)
+    generate(tmp_path / "plain.png", base, capsys, "--seed", "7", "--weight", "0.7")
+    more = ["--weight", "0.7", "--clip-weight", "0.3", "--blocks", ",".join(["0.9"] * 26)]
+    generate(tmp_path / "one.png", base, capsys, "--seed", "7", *more)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
+
+
 def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
     first = generate(tmp_path / "one.png", base, capsys, *more)

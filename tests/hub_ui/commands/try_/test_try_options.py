@@ -48,6 +48,8 @@ def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
         "try civitai:1001 --prompt cat --out nowhere/x.png",
         "try civitai:1001 --prompt cat --weight 1 --weight 2 --out x.png",
         "try civitai:1001 --prompt cat --again x.png --out x.png",
+        "try civitai:1001 --prompt cat --clip-weight 1 --clip-weight 2 --out x.png",
+        "try civitai:1001 --prompt cat --blocks ALL --blocks NONE --out x.png",
         "try civitai:1001 --prompt cat --seed -1 --out x.png",
         "try civitai:1001 --prompt cat --seed 9223372036854775808 --out x.png",
         "try civitai:1001 --prompt cat --guidance inf --out x.png",
@@ -69,7 +71,9 @@ def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:
     assert cli.main(line.split()) == 2
 
 
-@pytest.mark.parametrize("more", [["--guidance", "0"], ["--seed", "0"], ["--weight", "0"], ["--no-trigger-words"]])
+@pytest.mark.parametrize(
+    "more", [["--guidance", "0"], ["--seed", "0"], ["--weight", "0"], ["--blocks", "ALL"], ["--no-trigger-words"]]
+)
 def test_what_goes_not_with_again_is_said(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
     assert cli.main(["try", "--again", "x.png", "--out", "y.png", *more]) == 2
     assert "leave them out" in capsys.readouterr().err
