@@ -16,7 +16,7 @@ from hub_ui.generate.image_cache import effect_key
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
-from hub_ui.generate.pipeline_arguments import call_arguments, family, is_modular, output_images
+from hub_ui.generate.pipeline_arguments import call_arguments, family, guiders, output_images
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache, PromptRow
 from hub_ui.generate.request import LoraInput
@@ -66,9 +66,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
         stack.enter_context(_follow_steps(context, len(cells)))
         stack.enter_context(context.checks.watch_decoding(context.pipe))
-        # Pipelines of blocks keep the guidance in a part of their own.
-        guider = getattr(context.pipe, "guider", None) if is_modular(context.pipe) else None
-        if hasattr(guider, "guidance_scale"):
+        for guider in guiders(context.pipe):
             stack.enter_context(replace_attribute(guider, "guidance_scale", context.settings.guidance))
         stack.enter_context(torch.inference_mode())
         videos = _call(context, cells)

@@ -11,6 +11,7 @@ from pathlib import Path
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.memory import Device
+from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -24,8 +25,6 @@ _SHARE_OF_NETWORK = 0.7
 # The networks' throughput relative to large matrix products.
 _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
-# Their guidance is an input, so there is no second run.
-_GUIDED_IN_ONE_RUN = ("Flux", "HunyuanVideo")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +114,7 @@ def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) ->
     """The timing without any measurement on this device."""
     squares = settings.width * settings.height / 256 * max(1, math.ceil(settings.frames / 4))
     factor = next(value for name, value in _OPERATIONS.items() if spec.pipeline.startswith(name))
-    runs = 2 if settings.guidance > 1 and not spec.pipeline.startswith(_GUIDED_IN_ONE_RUN) else 1
+    runs = family(spec.pipeline).runs(settings.guidance)
     network = count_parameters(Path(spec.source), "unet", "transformer") or spec.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
     step = runs * factor * network * squares / (speed * _EFFICIENCY)
     return Timing(step=step, rest=2 * step)

@@ -16,22 +16,33 @@ class Family:
 
     `padded`: all embeddings have one length, so different prompts can share a batch without changing the images.
     `lists`: it takes several prompts at once. `edits`: it can take an image to change.
+
+    `embedded`: the guidance is an input of the network. Elsewhere a guidance above `unguided` runs the network a second
+    time in each step; `more_runs` are those for other kinds of guidance, which the pipeline does by default.
     """
 
     name: str
     guidance: str = "guidance_scale"
+    embedded: bool = False
+    unguided: float = 1.0
+    more_runs: int = 0
     blank: str | None = None
     padded: bool = False
     lists: bool = True
     edits: bool = False
 
+    def runs(self, guidance: float) -> int:
+        """How often the network runs in one step."""
+        return 1 + (not self.embedded and guidance > self.unguided) + self.more_runs
+
 
 # The first that fits counts.
 FAMILIES = (
     Family(name="StableDiffusion", padded=True),
-    Family(name="FluxKontext", padded=True, edits=True),
-    Family(name="Flux2", edits=True),
-    Family(name="Flux", padded=True),
+    Family(name="FluxKontext", padded=True, edits=True, embedded=True),
+    Family(name="Flux2Klein", edits=True),
+    Family(name="Flux2", edits=True, embedded=True),
+    Family(name="Flux", padded=True, embedded=True),
     Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
     Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
     # Its guidance works only against a negative prompt, even a blank one.
@@ -40,8 +51,16 @@ FAMILIES = (
     Family(name="Kolors", padded=True),
     Family(name="WanImageToVideo", padded=True, lists=False, edits=True),
     Family(name="Wan", padded=True),
+    # It perturbs its attention in one more run and separates picture and sound in another; the sound is always guided.
+    Family(name="LTX2", padded=True, unguided=0.0, more_runs=2),
     Family(name="LTX", padded=True),
-    Family(name="HunyuanVideo"),
+    # A guider guides it; only the distilled network has an input for the number.
+    Family(name="HunyuanImage", guidance="distilled_guidance_scale"),
+    Family(name="HunyuanVideo15"),
+    Family(name="HunyuanVideo", embedded=True),
+    # "1 + guidance" elsewhere, so that 0 means none.
+    Family(name="Krea2", unguided=0.0),
+    Family(name="ZImage", unguided=0.0),
     Family(name=""),
 )
 # The requested size, not the nearest of a list; and no cleaning of prompts, which needs more packages.
@@ -93,6 +112,12 @@ def call_arguments(
     return {name: value for name, value in wanted.items() if name in names and value is not None}
 
 
+def guiders(pipe: Any) -> list[Any]:
+    """The parts that hold the guidance of pipelines whose call takes none; HunyuanImage has one more for lettering."""
+    parts = (getattr(pipe, name, None) for name in ("guider", "ocr_guider"))
+    return [part for part in parts if hasattr(part, "guidance_scale")]
+
+
 def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     """Notes on settings that this pipeline ignores."""
     names, notes = call_names(pipe), []
@@ -100,6 +125,16 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
     if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
         notes.append("This base does not use a negative prompt; it was left out.")
+    # Its first step without the guidance asked for is the one after `start`.
+    starts = [getattr(guider, "adaptive_projected_guidance_start_step", None) for guider in guiders(pipe)]
+    first, *others = [start + 1 for start in starts if start is not None] or [settings.steps]
+    if first < settings.steps and settings.guidance != 1:
+        lettering = f" (the first {others[0]} where the prompt quotes text)" if others else ""
+        scale = guiders(pipe)[0].adaptive_projected_guidance_scale
+        notes.append(
+            f"The guidance of {settings.guidance:g} was for the first {first} of {settings.steps} steps{lettering}; "
+            f"after them this base has its own, of {scale:g}."
+        )
     if settings.frames and "num_frames" not in names:
         notes.append("This base generates images that stand still; the number of frames was left out.")
     return notes

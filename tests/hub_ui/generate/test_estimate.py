@@ -60,6 +60,22 @@ def test_a_larger_picture_and_base_take_longer() -> None:
     assert guess_timing(base_models.choose_base("sdxl", None, None), settings(), 1e12).step > 2 * small
 
 
+@pytest.mark.parametrize(
+    ("base", "guidance", "times"),
+    [
+        ("sd-1.5", 7.5, 2), ("sd-1.5", 1.0, 1), ("flux.1-dev", 3.5, 1), ("flux.2-dev", 4.0, 1),
+        ("flux.2-klein-4b-base", 4.0, 2), ("flux.2-klein-4b", 1.0, 1), ("hunyuan-video", 6.0, 1),
+        ("hunyuan-video-1.5", 6.0, 2), ("krea-2", 0.5, 2), ("z-image", 0.5, 2), ("ltx-2", 4.0, 4 / 3),
+    ],
+)  # fmt: skip
+def test_guidance_takes_as_long_as_the_runs_of_the_network_that_it_needs(
+    base: str, guidance: float, times: float
+) -> None:
+    spec = base_models.choose_base(None, None, base)
+    without = guess_timing(spec, settings(guidance=0.0), 1e12).step
+    assert guess_timing(spec, settings(guidance=guidance), 1e12).step == pytest.approx(times * without)
+
+
 def test_stable_diffusion_on_a_processor_is_guessed_within_reason() -> None:
     """1.6 million million operations a step, on a processor that does a tenth of that in a second."""
     assert 4 < guess_timing(SD, settings(), 1e11).step * 0.4 < 40

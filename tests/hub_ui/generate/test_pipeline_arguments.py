@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from connectors.errors import UsageError
@@ -16,11 +17,22 @@ from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import anima, dits, flux, ltx2, ltx_video, qwen_image, sana, wan, z_image
+from tests.hub_ui.generate.pipelines import (
+    anima,
+    dits,
+    flux,
+    hunyuan_guided,
+    ltx2,
+    ltx_video,
+    qwen_image,
+    sana,
+    wan,
+    z_image,
+)
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
 from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
 from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
-from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.image_rows import ROWS as IMAGES
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
@@ -35,6 +47,8 @@ class QwenImagePipeline:
 
 
 class Plain:
+    guider: Any = None
+
     def __call__(self, prompt: str, num_inference_steps: int, guidance_scale: float, width: int, height: int) -> None:
         """A pipeline without a negative prompt."""
 
@@ -156,6 +170,36 @@ def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, save: Any) -
     assert (steps[-1].done, steps[-1].total) == (6, 6)
     assert (len(none.frames) > 1) is (made.request.frames is not None)
     assert any(step.preview for step in steps)
+
+
+@pytest.mark.parametrize("base", [hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15], ids=str)
+def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: Path, base: Base) -> None:
+    folder = base.save(tmp_path / "base")
+    job = GenerationRequest(
+        adapters=(), base=str(folder), prompt="a red cat", steps=2, width=32, height=32, guidance=9.0, frames=5
+    )
+    made = studio.generate(job, comparison.single(job))
+
+    pipe = load(base, folder)
+    pipe.guider = pipe.guider.new(guidance_scale=9.0)
+    noise = torch.Generator().manual_seed(made.report.seed)
+    output = pipe(prompt="a red cat", num_inference_steps=2, generator=noise, output_type="pil", **base.call)
+    (wanted,) = output_images(output)
+    assert made.report.guidance == 9.0
+    assert made.images[0].image.tobytes() == wanted[len(wanted) // 2].tobytes()
+
+
+def test_guidance_that_a_base_takes_for_a_part_of_the_steps_is_said() -> None:
+    guider = SimpleNamespace(
+        guidance_scale=3.5, adaptive_projected_guidance_scale=10.0, adaptive_projected_guidance_start_step=5
+    )
+    pipe = Plain()
+    pipe.guider = guider
+    values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
+    assert unused_notes(pipe, ResolvedRequest(**{**values, "steps": 50})) == [
+        "The guidance of 4 was for the first 6 of 50 steps; after them this base has its own, of 10."
+    ]
+    assert unused_notes(pipe, ResolvedRequest(**{**values, "steps": 6})) == []
 
 
 def control_job(folder: Path, **fields: Any) -> GenerationRequest:

@@ -16,6 +16,8 @@ from transformers import (
     Mistral3ForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2_5_VLTextConfig,
+    Qwen2_5_VLTextModel,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
@@ -71,12 +73,19 @@ def mistral3() -> Any:
     return Mistral3ForConditionalGeneration(config(text_config=words, vision_config=eyes))
 
 
+ROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
+
+
 def qwen2_5_vl() -> Any:
     config: Any = Qwen2_5_VLConfig
-    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
     return Qwen2_5_VLForConditionalGeneration(
-        config(text_config={**SIZES, "rope_parameters": rope}, vision_config=EYES)
+        config(text_config={**SIZES, "rope_parameters": ROPE}, vision_config=EYES)
     )
+
+
+def qwen2_5_vl_text() -> Any:
+    config: Any = Qwen2_5_VLTextConfig
+    return Qwen2_5_VLTextModel(config(**SIZES, rope_parameters=ROPE))
 
 
 def qwen3_vl() -> Any:
