@@ -89,8 +89,8 @@ class Counts:
         return tuple(found)
 
     def frequent(self, chosen: Sequence[str], counts: Mapping[str, int]) -> tuple[Choice, ...]:
-        """The most frequent values, and those that are on. They are counted without regard to case."""
-        most = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_FREQUENT]
+        """The first values, and those that are on. They are counted without regard to case."""
+        most = itertools.islice(counts, MOST_FREQUENT)
         spelled = {value.casefold(): value for value in chosen}
         values = dict.fromkeys([*(spelled.get(value, value) for value in most), *chosen])
         return tuple(
@@ -101,9 +101,8 @@ class Counts:
     def bases(self, chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
         """Base models after their architecture, without repetition."""
         for base in bases:
-            if base.count or base.id in chosen:
-                label = format.visible(base.label)
-                yield self.choice(base.id, label, base.count, on=base.id in chosen, inner=inner)
+            label = format.visible(base.label)
+            yield self.choice(base.id, label, base.count, on=base.id in chosen, inner=inner)
             if len(base.children) > 1:
                 yield from self.bases(chosen, base.children, inner=True)
 
@@ -122,7 +121,7 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
     }
     tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
     installed = counts.choice("yes", "In the library", known.installed, on=query.installed is True)
-    found = [
+    return [
         Group(facet="hubs", name="Hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
         Group(facet="kinds", name="Kind", choices=counts.choices(query.kinds, known.kinds, kinds)),
         Group(facet="bases", name="Base model", choices=tuple(b for n, b in bases if n < MOST_BASES or b.on)),
@@ -134,7 +133,6 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
         Group(facet="creators", name="Creator", choices=counts.frequent(query.creators, known.creators), folded=True),
         Group(facet="tags", name="Tag", choices=counts.frequent(query.tags, tags), folded=True),
     ]
-    return [group for group in found if group.choices or group.bars]
 
 
 def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]:

@@ -113,11 +113,11 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
     """Text, filters and order make a new query. `searched` is the event that follows it."""
 
-    def on_facets(now: View, text: str, event: gr.EventData) -> tuple[View, Any]:
+    def on_facets(now: View, text: str | None, event: gr.EventData) -> tuple[View, Any]:
         with errors_as_messages():
             return choose_filter(with_typed(now, text), act_data(event))
 
-    def on_sort(now: View, text: str, sort: str) -> View:
+    def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(with_typed(now, text), sort)
 
     def on_text(now: View, text: str) -> tuple[View, str]:
@@ -127,10 +127,11 @@ def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
 
     # A new query ends the running search, so that a hanging hub can't delay it.
     new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
+    with_text: dict[str, Any] = {"js": read_script("typed_text"), **new_query}
     for clickable in (page.facets, page.sentence, page.demo):
-        clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **new_query)
+        clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
-    page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **new_query)
+    page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
 
 
 def connect_typing(
@@ -234,10 +235,10 @@ def type_text(services: Services, view: View, before: str, after: str) -> Typing
     return Typing(text=text, suggestions=suggestions, problem=problem, query=typed.query if is_listed else None)
 
 
-def with_typed(view: View, text: str) -> View:
-    """With what stands in the search box, though nobody pressed Enter."""
+def with_typed(view: View, text: str | None) -> View:
+    """With what was typed into the search box, though nobody pressed Enter. None: nothing was."""
     with suppress(BadQuery):
-        return view.with_text(text)
+        return view if text is None else view.with_text(text)
     return view
 
 

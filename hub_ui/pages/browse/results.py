@@ -1,7 +1,7 @@
 """The list of a search: always the catalog's, to which the hubs' answers are added as they arrive. Knows no Gradio.
 
 A card that is on the screen keeps its place. What is found later and belongs above it waits until a person asks for
-it (`relist`); what belongs below flows in, up to a page.
+it (`relist`); what belongs below flows in, up to a page. So does a filter's choice, until another query.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from connectors.query import Query
 from connectors.record import Record
 from connectors.ref import HubName, Ref
 from hub_ui import format
-from hub_ui.catalog.search import Facets, SearchResult
+from hub_ui.catalog.search import BaseCount, Facets, SearchResult, most_first
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
@@ -185,11 +185,35 @@ def with_list(now: Results, found: SearchResult, most: int) -> Results:
         above=placement.above,
         gone=placement.gone,
         total=found.total,
-        facets=found.facets,
+        facets=keep_places(now.facets, found.facets),
         seen=found.seen,
         statuses=tuple(counted),
         is_held=False,
     )
+
+
+def keep_places(shown: Facets, found: Facets) -> Facets:
+    """`found` in the order of `shown`, new choices last: no other choice comes under a person's pointer."""
+    return replace(
+        found,
+        bases=keep_bases(shown.bases, found.bases),
+        creators=keep_names(shown.creators, found.creators),
+        tags=keep_names(shown.tags, found.tags),
+    )
+
+
+def keep_bases(shown: Sequence[BaseCount], found: Sequence[BaseCount]) -> tuple[BaseCount, ...]:
+    """Those that are not found any more stay, with no LoRA."""
+    now = {base.id: base for base in found}
+    kept = []
+    for base in shown:
+        newer = now.pop(base.id, replace(base, count=0, children=()))
+        kept.append(replace(newer, children=keep_bases(base.children, newer.children)))
+    return (*kept, *now.values())
+
+
+def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+    return {name: found[name] for name in dict.fromkeys([*shown, *most_first(found)]) if name in found}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
 from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
-from hub_ui.pages.try_page.generations import Generations, GenerationSubject
+from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.pages.view import TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer, result
@@ -142,7 +142,8 @@ def generate(
     """
     if not order.view.refs:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
-    yield Updates(progress=result.progress_html(render, "Starting…", None), question="", stop=SHOW, order=False)
+    # The button for stopping comes with the id of what it stops.
+    yield Updates(progress=result.progress_html(render, "Starting…", None), question="", order=False)
     fetches = PendingDownloads()
     if order.settings.place == "local":
         check_bases(services, order.view.refs, order.settings.base)
@@ -199,9 +200,12 @@ def loras(refs: Iterable[str]) -> frozenset[Ref]:
 
 def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
     """Each update is complete: of updates in quick succession, Gradio's page (6.31) applies only the last."""
-    line = result.progress_html(render, "Starting…", None)
+    line, text = result.progress_html(render, "Starting…", None), STOPPED
     try:
         for step in generations.follow(id_, beat=BEAT_SECONDS):
+            if isinstance(step, Stopped):
+                text = step.text
+                break
             if isinstance(step, result.Result):
                 html = result.result_html(render, step)
                 yield Updates(progress="", result=html, kept=step, question="", stop=HIDE, generation=id_)
@@ -212,18 +216,21 @@ def _follow(render: Renderer, generations: Generations, id_: str, subject: str) 
         question = render("download_question", need=need, subject=subject)
         yield Updates(progress="", question=question, stop=HIDE, generation="")
         return
-    yield Updates(progress=render("hint", text=STOPPED), stop=HIDE, generation="")
+    yield Updates(progress=render("hint", text=text), question="", stop=HIDE, generation="")
 
 
 def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
     """Also stops its downloads, unless another generation waits for them."""
-    found = generations.stop(id_)
-    alone = [task for task in found.downloads if not generations.is_awaited(task)] if found else []
+    found = generations.find(id_)
+    downloads = found.downloads if found else ()
+    alone = [task for task in downloads if not generations.is_awaited(task, besides=id_)]
     # Results so far are kept for a later `resume`.
     may_resume = services.policy.allows("pull")
+    text = DOWNLOAD_KEPT if alone and may_resume else STOPPED
+    # The event that follows it ends with the same words: a step that is on its way would wipe those of this event.
+    generations.stop(id_, text)
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
-    text = DOWNLOAD_KEPT if alone and may_resume else STOPPED
     return Updates(progress=render("hint", text=text), question="", stop=HIDE, generation="", order=False)
 
 

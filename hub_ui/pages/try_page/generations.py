@@ -22,6 +22,13 @@ Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The last step of a generation that was stopped; `text` says what is left of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GenerationSubject:
     """The comparison and its LoRAs. It started `downloads`, and needs all of `waits_for`."""
 
@@ -42,6 +49,7 @@ class _Generation:
     step: Any = None
     count: int = 0
     outcome: Done[Result] | Failed | None = None
+    last_word: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -100,7 +108,10 @@ class Generations:
             return found.subject if found is not None else None
 
     def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
-        """Yields steps from the last one on, None after `beat` quiet seconds, then the Result. Raises failures once."""
+        """Yields steps from the last one on, None after `beat` quiet seconds, then the Result or Stopped.
+
+        Raises failures once.
+        """
         with self._lock:
             made = self._kept.get(id_)
         count = 0
@@ -111,31 +122,33 @@ class Generations:
                     made.changed.wait(beat)
                 step, outcome, new = made.step, made.outcome, made.count != count
                 count = made.count
+            if made.stop.is_set():
+                break
             if isinstance(outcome, Failed):
                 self._forget(id_)
-                if not made.stop.is_set():
-                    raise outcome.error
-                return
+                raise outcome.error
             if outcome is not None:
                 yield outcome.result
                 return
             yield step if new else None
+        if made is not None:
+            yield Stopped(text=made.last_word)
 
-    def stop(self, id_: str) -> GenerationSubject | None:
-        """Ends it between two steps, and forgets it. Returns its subject."""
+    def stop(self, id_: str, last_word: str = "") -> None:
+        """Ends it between two steps, and forgets it. Its followers get `last_word`."""
         made = self._forget(id_)
         if made is None:
-            return None
+            return
+        made.last_word = last_word
         made.stop.set()
         with made.changed:
             # Followers wait for a next step that does not come.
             made.changed.notify_all()
-        return made.subject
 
-    def is_awaited(self, download: int) -> bool:
-        """Whether a generation still waits for it."""
+    def is_awaited(self, download: int, *, besides: str = "") -> bool:
+        """Whether a generation, `besides` this one, still waits for it."""
         kept = list(self._kept.values())
-        return any(made.outcome is None and download in made.subject.waits_for for made in kept)
+        return any(made.outcome is None and download in made.subject.waits_for and made.id != besides for made in kept)
 
     def close(self) -> None:
         """Ends all and waits for them: a process that exits while torch computes is aborted."""

@@ -126,12 +126,11 @@ def _connect_generation(
     inputs = [downloads.requested, *page.form.fields]
     # Generations queue for the engine: a waiting one must not block other pages.
     at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    by_order = filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
-    by_click = page.make.click(on_make, [view, *inputs], outputs, **at_once)
+    filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
+    page.make.click(on_make, [view, *inputs], outputs, **at_once)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    by_answer = answer.success(on_agree, [view, agreed, *inputs], outputs, **at_once)
-    running = [by_order, by_click, by_answer]
-    page.stop.click(on_stop, [page.generation], outputs, cancels=running, **QUIET)
+    answer.success(on_agree, [view, agreed, *inputs], outputs, **at_once)
+    page.stop.click(on_stop, [page.generation], outputs, **QUIET)
     page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 
 

@@ -1,9 +1,23 @@
-// A link to another page than Browse must not show that one first, while the server reads the address.
+// Before the page is whole: nothing is shown that would move or go away.
 (() => {
+  const rule = (css) => {
+    const style = document.createElement('style');
+    style.textContent = css;
+    document.head.append(style);
+    return style;
+  };
+  // A link to another page than Browse must not show that one first, while the server reads the address.
   const page = new URLSearchParams(location.search).get('view');
-  if (!['try', 'library', 'train', 'settings'].includes(page)) { return; }
-  const style = document.createElement('style');
-  style.id = 'arriving';
-  style.textContent = '#page-browse { display: none !important; }';
-  document.head.append(style);
+  if (['try', 'library', 'train', 'settings'].includes(page)) {
+    rule('#page-browse { display: none !important; }').id = 'arriving';
+  }
+  // Gradio (6.31) adds the header's parts one after the other, and each pushes the page down.
+  const PARTS = ['#nav nav', '#search :is(input, textarea)', '#hubs .hub', '#sort input'];
+  const PATIENCE = 5000;
+  const hidden = rule('.gradio-container { visibility: hidden !important; }');
+  const look = () => {
+    const isWhole = PARTS.every((part) => document.querySelector(part));
+    if (isWhole || performance.now() > PATIENCE) { hidden.remove(); } else { requestAnimationFrame(look); }
+  };
+  look();
 })();

@@ -85,6 +85,8 @@ const keys = {
 
 document.addEventListener('input', (event) => {
   if (event.target !== box() || event.isComposing) { return; }
+  // For typed_text.js.
+  window.hubUiTyped = box().value;
   chosen = -1;
   isClosed = false;
   refresh();
@@ -99,6 +101,7 @@ document.addEventListener('keydown', (event) => {
     event.stopPropagation();
     keys[event.key]();
   } else if (event.key === 'Enter') {
+    window.hubUiTyped = null;
     // The hubs are asked now, and the catalog with them.
     clearTimeout(timer);
     close();

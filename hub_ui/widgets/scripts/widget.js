@@ -11,12 +11,22 @@ const copy = (node) => {
   if (!navigator.clipboard) { fallback(); return; }
   navigator.clipboard.writeText(node.dataset.copy).then(done, fallback);
 };
+// Gradio patches elements by position, so an update during a press can make another button of the one that is pressed.
+let pressed = null;
+element.addEventListener('pointerdown', (event) => {
+  const node = event.target.closest('[data-act]');
+  pressed = node && { node, data: Object.assign({}, node.dataset) };
+});
 element.addEventListener('click', (event) => {
   const copied = event.target.closest('[data-copy]');
   if (copied) { event.preventDefault(); copy(copied); return; }
   const node = event.target.closest('[data-act]');
   const isForAnotherTab = node && node.href && (event.ctrlKey || event.metaKey || event.shiftKey);
-  if (node && !isForAnotherTab) { event.preventDefault(); act(node); }
+  if (node && !isForAnotherTab) {
+    event.preventDefault();
+    act(node, pressed && pressed.node === node ? pressed.data : {});
+    pressed = null;
+  }
 });
 element.addEventListener('change', (event) => {
   const node = event.target.closest('[data-input]');

@@ -137,3 +137,5 @@ def test_a_suggestion_carries_the_whole_text_and_where_the_cursor_goes(built: Se
 def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
     assert with_typed(View(), "ink kind:style").query == View().with_query(text="ink", kinds=("style",)).query
     assert with_typed(View(), "rank:x") == View()
+    filtered = View().with_query(tags=("ink",))
+    assert (with_typed(filtered, None), with_typed(filtered, "")) == (filtered, View())

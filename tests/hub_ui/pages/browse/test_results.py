@@ -14,6 +14,7 @@ from connectors.query import Page, Query
 from connectors.record import Lora, Record
 from connectors.ref import Ref
 from hub_ui import services
+from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.library import lockfile
 from hub_ui.pages.browse import results
 from hub_ui.pages.browse.results import Results
@@ -75,6 +76,21 @@ def test_while_a_person_types_no_hub_is_asked(built: Services, hub: Hub) -> None
     list(results.search(built, Query()))
     assert len(results.look(built, Query()).records) == 2
     assert hub.asked == ["search"]
+
+
+def base(id_: str, count: int, *children: BaseCount) -> BaseCount:
+    return BaseCount(id=id_, label=id_, count=count, children=children)
+
+
+def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None:
+    shown = Facets(bases=(base("sdxl", 2, base("pony", 1)), base("sd1", 1)), tags={"ink": 2, "art": 1})
+    found = Facets(
+        bases=(base("sd1", 9), base("flux1", 5), base("sdxl", 4, base("illustrious", 3))),
+        tags={"art": 7, "icon": 5, "ink": 3},
+    )
+    kept = results.keep_places(shown, found)
+    assert kept.bases == (base("sdxl", 4, base("pony", 0), base("illustrious", 3)), base("sd1", 9), base("flux1", 5))
+    assert [*kept.tags.items()] == [("ink", 3), ("art", 7), ("icon", 5)]
 
 
 def records(*numbers: int) -> tuple[Record, ...]:

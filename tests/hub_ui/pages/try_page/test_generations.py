@@ -14,6 +14,7 @@ from hub_ui.pages.try_page.generations import (
     MOST_RUNNING,
     Generations,
     GenerationSubject,
+    Stopped,
 )
 from hub_ui.widgets.result import Result, Tile
 from tests.hub_ui.library.queueing import eventually
@@ -73,9 +74,9 @@ def test_whoever_follows_later_gets_the_last_step_and_the_result(generations: Ge
 def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(generations: Generations) -> None:
     go_on = threading.Event()
     id_ = generations.start(PAIR, lambda report, is_cancelled: (go_on.wait(60), RESULT)[1])
-    threading.Timer(0.2, generations.stop, [id_]).start()
+    threading.Timer(0.2, generations.stop, [id_, "Stopped."]).start()
     try:
-        assert list(generations.follow(id_, beat=600)) == [None]
+        assert list(generations.follow(id_, beat=600)) == [Stopped(text="Stopped.")]
     finally:
         go_on.set()
 
@@ -96,7 +97,7 @@ def test_a_result_is_there_more_than_once_and_a_failure_is_told_once(generations
 def test_what_is_stopped_ends_and_is_found_no_more(generations: Generations) -> None:
     work = Held()
     id_ = generations.start(PAIR, work)
-    assert generations.stop(id_) == PAIR
+    generations.stop(id_)
     assert generations.find(id_) is None
     assert list(generations.follow(id_, beat=BEAT)) == []
     eventually(lambda: work.cancelled)
