@@ -1,19 +1,21 @@
-"""Loads a base model from files on this disk into memory. Only safetensors are loaded."""
+"""Loads a base model from files on this disk into memory. Only safetensors and GGUF files are loaded."""
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
 from connectors.errors import NoBase
-from hub_ui.generate.base_models import repo_layout
+from hub_ui.generate.base_models import quantisation, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
+from hub_ui.generate.base_models.precision import precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, move_to_device
 
-_NETWORKS = ("unet", "transformer")
+_NETWORKS = ("unet", "transformer", "transformer_2")
 
 
 def load_single_file(
@@ -45,7 +47,11 @@ def load_single_file(
     network = _part_class(index.parts[name]) if name in index.parts else None
     if network is None or not hasattr(network, "from_single_file"):
         raise NoBase(f"diffusers can't read {file.name} as a {name}. Choose a base in diffusers' layout.")
-    rest[name] = network.from_single_file(str(file), config=str(folder), subfolder=name, **options)
+    if file.suffix.lower() == ".gguf":
+        dtype = next(value for key, value in options.items() if key.endswith("dtype"))
+        rest[name] = quantisation.read_gguf(network, file, folder, name, dtype, options)
+    else:
+        rest[name] = network.from_single_file(str(file), config=str(folder), subfolder=name, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
 
 
@@ -54,7 +60,7 @@ def _load_part(part: repo_layout.Part, folder: Path, choice: PipelineSpec, optio
     more: dict[str, Any] = {"variant": variant} if variant else {}
     # transformers renamed the option before diffusers did.
     dtype_option = {"dtype": "dtype", "torch_dtype": "dtype"} if part.library == "transformers" else {}
-    more |= {dtype_option.get(name, name): value for name, value in options.items() if name.endswith("dtype")}
+    more |= {dtype_option.get(name, name): value for name, value in options.items() if name != "local_files_only"}
     return _part_class(part).from_pretrained(str(folder), local_files_only=True, use_safetensors=True, **more)
 
 
@@ -143,6 +149,7 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
             local_files_only=True,
             **({"dtype": dtype, "use_safetensors": True} if has_weights else {}),
         )
+    parts = _quantised_parts(choice, fetched, device, parts, options)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
         return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options)
     takes = inspect.signature(kind.__init__).parameters
@@ -151,6 +158,33 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
     if "requires_safety_checker" in takes:
         options["requires_safety_checker"] = False
     return kind.from_pretrained(str(fetched.folder), use_safetensors=True, **parts, **options)
+
+
+def _quantised_parts(
+    choice: PipelineSpec, fetched: LocalBase, device: Device, parts: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`parts` with the networks that are quantised while they load, and the large text encoders. One after the other:
+    all of them at once in full precision need not fit into memory.
+    """
+    import torch
+
+    precision, dtype = precision_of(choice), getattr(torch, device.dtype)
+    index = repo_layout.read_index(fetched.folder)
+    brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
+    quantised = dict(parts)
+    for name, part in (index.parts if index else {}).items():
+        if precision.method == "full" or not part.has_weights or name in brings:
+            continue
+        load = partial(_load_part, part, fetched.folder / name, choice)
+        if name.startswith("text_encoder") and stores_text_encoders(device.kind):
+            encoder = parts[name] if name in parts else load(options)
+            quantised[name] = quantisation.store_text_encoder(encoder, dtype)
+        elif name in _NETWORKS and precision.method == "fp8":
+            quantised[name] = quantisation.store_network(load(options), dtype)
+        elif name in _NETWORKS and precision.method == "bitsandbytes":
+            config = quantisation.bitsandbytes_config(precision, dtype)
+            quantised[name] = load({**options, "quantization_config": config})
+    return quantised
 
 
 def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options: Mapping[str, Any]) -> Any:

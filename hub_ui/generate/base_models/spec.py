@@ -30,7 +30,7 @@ class SharedComponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A .safetensors file (local, or in `repo`) whose weights replace those of the parts it `brings`."""
+    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`."""
 
     file: str
     brings: frozenset[str]
@@ -47,7 +47,7 @@ class PipelineSpec:
     device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
     `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
     images. `needs_image`: it edits an image. `assumed`: a user's own base that has not been read yet; its
-    `architecture` may be "".
+    `architecture` may be "". `precision` is an id of precision.py: how the network's weights are stored.
     """
 
     id: str
@@ -73,6 +73,7 @@ class PipelineSpec:
     shared_components: tuple[SharedComponent, ...] = ()
     checkpoint: Checkpoint | None = None
     assumed: bool = False
+    precision: str = "full"
 
     @property
     def is_modular(self) -> bool:

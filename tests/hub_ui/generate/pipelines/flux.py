@@ -30,7 +30,7 @@ def _scheduler() -> Any:
     return scheduler()
 
 
-def _save(folder: Path, pipeline: str, **fields: Any) -> Path:
+def save_flux(folder: Path, pipeline: str, **fields: Any) -> Path:
     network: Any = FluxTransformer2DModel
     extra = {} if pipeline == "FluxControlPipeline" else {"image_encoder": None, "feature_extractor": None}
     pipe = getattr(diffusers, pipeline)(
@@ -42,21 +42,21 @@ def _save(folder: Path, pipeline: str, **fields: Any) -> Path:
 
 
 def save_dev(folder: Path) -> Path:
-    return _save(folder, "FluxPipeline")
+    return save_flux(folder, "FluxPipeline")
 
 
 def save_schnell(folder: Path) -> Path:
     """Takes no guidance: the embedder of it is missing."""
-    return _save(folder, "FluxPipeline", guidance_embeds=False)
+    return save_flux(folder, "FluxPipeline", guidance_embeds=False)
 
 
 def save_kontext(folder: Path) -> Path:
-    return _save(folder, "FluxKontextPipeline")
+    return save_flux(folder, "FluxKontextPipeline")
 
 
 def save_control(folder: Path) -> Path:
     """A plain FLUX.1 [dev] in the pipeline with an input for a control picture: the LoRA widens its first layer."""
-    return _save(folder, "FluxControlPipeline")
+    return save_flux(folder, "FluxControlPipeline")
 
 
 def widen(pipe: Any) -> Any:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from connectors.errors import NoBase
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, quantisation
+from hub_ui.generate.base_models.download import LocalBase
+from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.memory import Device
+from tests.hub_ui.generate.pipelines import (
+    dits,
+    flux,
+    flux2,
+    hidream,
+    hunyuan_video,
+    krea2,
+    ltx_video,
+    packed,
+    qwen_image,
+    sana,
+    wan,
+    z_image,
+)
+from tests.hub_ui.generate.pipelines.frame import Base, draw, load
+
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return flux.save_dev(tmp_path_factory.mktemp("flux"))
+
+
+def of_gguf(base: Path, file: Path) -> PipelineSpec:
+    checkpoint = Checkpoint(file=str(file), brings=frozenset({"transformer"}))
+    return replace(choose_base("flux1", None, str(base)), checkpoint=checkpoint, precision="gguf-q8_0")
+
+
+def load_gguf(base: Path, file: Path) -> Any:
+    return load_pipeline(of_gguf(base, file), LocalBase(folder=base, checkpoint=file), CPU)
+
+
+def load_in(precision: str, base: Path) -> Any:
+    spec = replace(choose_base("flux1", None, str(base)), precision=precision)
+    return load_pipeline(spec, base, CPU)
+
+
+def psnr(drawn: torch.Tensor, reference: torch.Tensor) -> float:
+    """In dB, of the range of the reference: latents aren't cut off at black and white."""
+    error = (drawn - reference).square().mean().item()
+    return 20 * math.log10((reference.max() - reference.min()).item()) - 10 * math.log10(error)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("Q8_0", 45), ("Q5_1", 30), ("Q5_0", 30)])
+def test_a_gguf_file_draws_what_its_network_draws(base: Path, tmp_path: Path, kind: str, least: float) -> None:
+    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", kind))
+    found = psnr(draw(pipe, flux.DEV), draw(load(flux.DEV, base), flux.DEV))
+    print(f"{kind}: {found:.1f} dB")
+    assert found > least
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed.save_wide_flux(tmp_path_factory.mktemp("wide"))
+
+
+@pytest.mark.parametrize("kind", ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_1", "Q4_0"])
+def test_packed_weights_have_the_values_that_gguf_itself_unpacks(wide: Path, tmp_path: Path, kind: str) -> None:
+    file = packed.save_gguf(wide, tmp_path / "flux.gguf", kind)
+    unpacked = load(flux.DEV, packed.unpack_gguf(wide, file, tmp_path / "unpacked"))
+    # diffusers multiplies by the scales in half precision.
+    assert psnr(draw(load_gguf(wide, file), flux.DEV), draw(unpacked, flux.DEV)) > 70
+
+
+def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Path) -> None:
+    file = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
+    unpacked = load(flux.DEV, packed.unpack_gguf(base, file, tmp_path / "unpacked"))
+    assert psnr(draw(load_gguf(base, file), flux.DEV), draw(unpacked, flux.DEV)) > 70
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def lied(data: bytes) -> bytes:
+    """Says that it has 2^60 tensors."""
+    return data[:8] + (1 << 60).to_bytes(8, "little") + data[16:]
+
+
+@pytest.mark.parametrize("damage", [cut, lied, lambda data: b"GGUF", lambda data: b"", lambda data: b"no" + data])
+def test_a_damaged_gguf_file_is_told(base: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    file = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(NoBase, match="can't be loaded from its files"):
+        load_gguf(base, file)
+
+
+def test_weights_in_8_bit_floats_draw_nearly_the_same(base: Path) -> None:
+    pipe = load_in("fp8", base)
+    assert pipe.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.float8_e4m3fn
+    found = psnr(draw(pipe, flux.DEV), draw(load(flux.DEV, base), flux.DEV))
+    print(f"fp8: {found:.1f} dB")
+    assert found > 30
+
+
+TEXT_ENCODERS: dict[str, Base] = {
+    "T5": flux.DEV, "UMT5": wan.WAN_21, "Pile-T5": dits.AURAFLOW, "Qwen2.5-VL": qwen_image.QWEN_IMAGE,
+    "Qwen3": z_image.Z_IMAGE, "Qwen3-VL": krea2.KREA2, "Mistral": flux2.DEV, "Llama": hidream.HIDREAM,
+    "LLaVA": hunyuan_video.HUNYUAN_VIDEO, "Gemma": sana.SANA, "GLM": dits.COGVIEW4, "T5 of LTX": ltx_video.LTX_VIDEO,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXT_ENCODERS)
+def test_text_encoders_work_in_8_bit_floats(tmp_path: Path, name: str) -> None:
+    one = TEXT_ENCODERS[name]
+    folder = one.save(tmp_path / "base")
+    pipe = load(one, folder)
+    encoders = [part for part_name, part in pipe.components.items() if part_name.startswith("text_encoder")]
+    for encoder in encoders:
+        quantisation.store_text_encoder(encoder, torch.float32, least=0)
+    stored = [value for encoder in encoders for value in encoder.parameters() if value.dtype == torch.float8_e4m3fn]
+    found = psnr(draw(pipe, one), draw(load(one, folder), one))
+    print(f"{name}: {found:.1f} dB")
+    assert stored
+    assert found > 20
+
+
+def test_small_text_encoders_stay_as_they_are(base: Path) -> None:
+    assert {value.dtype for value in load_in("fp8", base).text_encoder_2.parameters()} == {torch.float32}
