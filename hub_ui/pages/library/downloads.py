@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -89,7 +89,10 @@ def apply_click(queue: Queue, clicked: dict[str, Any]) -> None:
 
 
 def refresh(services: Services, render: Renderer, view: View, seen: DrawerContent, arrived: int) -> Any:
-    """Only what changed since `seen`: button, drawer, line, timer, the new `seen`, and `arrived`."""
+    """Button, drawer, line, timer, the new `seen`, and `arrived`.
+
+    An update may be lost on its way to the page, so each has all of it, and polling ends when one changed nothing.
+    """
     tasks, at = services.queue.tasks(), time.time()
 
     def page_of(ref: Ref) -> str:
@@ -102,17 +105,18 @@ def refresh(services: Services, render: Renderer, view: View, seen: DrawerConten
         button=drawer.button_html(render, tasks),
         drawer=drawer.html(render, tasks, at, page_of),
         line=drawer.line_html(render, find_open_task(tasks, view), at, page_of),
-        period=poll_seconds(tasks),
         ended=frozenset(task.id for task in tasks if task.state in ("done", "failed")),
     )
+    has_changed = now != replace(seen, period=0.0)
+    now = replace(now, period=poll_seconds(tasks) or (SECONDS if seen.period and has_changed else 0.0))
     has_arrived = now.ended is not None and seen.ended is not None and bool(now.ended - seen.ended)
     timer = gr.Timer(now.period or SECONDS, active=bool(now.period))
     return (
-        now.button if now.button != seen.button else gr.skip(),
-        now.drawer if now.drawer != seen.drawer else gr.skip(),
-        now.line if now.line != seen.line else gr.skip(),
-        timer if now.period != seen.period else gr.skip(),
-        now if now != seen else gr.skip(),
+        now.button,
+        now.drawer,
+        now.line,
+        gr.skip() if now.period and now.period == seen.period else timer,
+        now,
         arrived + 1 if has_arrived else gr.skip(),
     )
 
