@@ -62,6 +62,8 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     context.progress.start()
     rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
     with ExitStack() as stack:
+        # A call that ends with an error leaves the network that ran last on the device.
+        stack.callback(getattr(context.pipe, "maybe_free_model_hooks", lambda: None))
         stack.enter_context(_set_weights(context, cells))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
         stack.enter_context(_follow_steps(context, len(cells)))
