@@ -184,7 +184,8 @@ class Prefix:
 # Prefixes by format: of the layers of the image or video model, and of a text encoder's.
 _PREFIXES: Mapping[str, tuple[str, str]] = {
     "kohya": (
-        "lora_unet_unet_ lora_unet_ lora_prior_unet_ oft_unet_ Hunyuan_video_I2V_lora_",
+        # VideoX-Fun writes two lines where kohya's scripts write one.
+        "lora_unet_unet_ lora_unet__ lora_unet_ lora_prior_unet_ oft_unet_ Hunyuan_video_I2V_lora_",
         "lora_prior_te_ lora_te oft_te",
     ),
     "onetrainer": ("lora_transformer_", ""),

@@ -20,16 +20,17 @@ from hub_ui.generate.lora.modules import (
     size_of,
 )
 
-# What trainers put before the name of a layer, in any order and number.
+# What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
 _WRAPPERS = re.compile(
-    r"^(?:lora_unet_unet_|lora_unet_|lora_transformer_|lora_prior_unet_|oft_unet_|lycoris_|Hunyuan_video_I2V_lora_"
+    r"^(?:lora_unet_unet_|lora_unet__?|lora_transformer_|lora_prior_unet_|oft_unet_|lycoris_|Hunyuan_video_I2V_lora_"
     r"|base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|unet\.|model\.|net\.|module\."
     r"|_orig_mod\.)+"
 )
 # Several encoders are numbered, by kohya from 1, or named.
 _ENCODER = re.compile(
-    r"^(?:base_model\.model\.)*(?:(?:lora|oft|lycoris)_(?:prior_)?te(?P<kohya>\d?)[_.]|text_encoder(?P<diffusers>_\d)?\."
-    r"|text_encoders?\.(?P<named>\w+?)\.|(?:clip_l|clip_g|t5xxl)\.|cond_stage_model\.|(?=(?:text_model|lycoris_text_model)[._]))"
+    r"^(?:base_model\.model\.)*(?:(?:lora|oft|lycoris)_(?:prior_)?te(?P<kohya>\d?)[_.]+"
+    r"|text_encoder(?P<diffusers>_\d)?\.|text_encoders?\.(?P<named>\w+?)\.|(?:clip_l|clip_g|t5xxl)\."
+    r"|cond_stage_model\.|(?=(?:text_model|lycoris_text_model)[._]))"
 )
 _WITHIN_ENCODER = re.compile(r"^(?:base_model\.model\.|lycoris_|_orig_mod\.)+")
 _ENCODER_NUMBERS = {"clip_l": 1, "clip_g": 2}

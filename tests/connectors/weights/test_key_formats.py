@@ -26,6 +26,7 @@ def halves(layer: str, down: str = ".lora_A.weight", up: str = ".lora_B.weight")
     [
         ("lora_unet_double_blocks_0_img_attn_qkv", "double_blocks_0_img_attn_qkv"),
         ("lora_unet_unet_mid_block_attentions_0", "mid_block_attentions_0"),
+        ("lora_unet__blocks_0_self_attn_q", "blocks_0_self_attn_q"),
         ("lora_prior_unet_down_blocks_0_1_mapper", "down_blocks_0_1_mapper"),
         ("lora_transformer_single_transformer_blocks_0_attn_to_q", "single_transformer_blocks_0_attn_to_q"),
         ("oft_unet_mid_block_attentions_0", "mid_block_attentions_0"),

@@ -47,6 +47,7 @@ def test_a_layer_is_found_under_every_beginning(layer: str) -> None:
     "layer",
     [
         "lora_te_text_model_encoder_layers_0_self_attn_k_proj",
+        "lora_te__text_model_encoder_layers_0_self_attn_k_proj",
         "lora_te1_text_model_encoder_layers_0_self_attn_k_proj",
         "lora_te1.text_model.encoder.layers.0.self_attn.k_proj",
         "text_encoder.text_model.encoder.layers.0.self_attn.k_proj",

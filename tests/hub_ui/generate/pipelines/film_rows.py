@@ -28,6 +28,7 @@ def wan_rows() -> list[Row]:
         Row(base=base, label="comfy-alpha", file=lora(spelled(wan.ORIGINAL, COMFY), KOHYA)),
         Row(base=base, label="comfy-biases", file=all_of(comfy, biases)),
         Row(base=base, label="kohya", file=lora(spelled(wan.ORIGINAL, KOHYAS, flat=True), KOHYA)),
+        Row(base=base, label="fun", file=lora(spelled(whole, "lora_unet__", flat=True), KOHYA), loads=False),
         Row(base=base, label="distilled", file=norms, loads=False),
         Row(base=base, label="default", file=lora(spelled(own, ""), PEFT_DEFAULT), loads=False),
         Row(base=base, label="kohya-around", file=lora(spelled(whole, KOHYAS, flat=True), KOHYA), loads=False),
