@@ -1,0 +1,202 @@
+"""How a base fits into a device's memory: what its parts take, the offload level, the peak. Nothing is loaded."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.activations import activations
+from hub_ui.generate.base_models.part_sizes import NETWORKS, is_estimated, model_sizes
+from hub_ui.generate.settings import ResolvedRequest
+
+# Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
+# the computer's memory; the last keeps them on the disk.
+OffloadLevel = Literal["whole", "model_offload", "group_offload", "disk_offload"]
+LEVELS: tuple[OffloadLevel, ...] = ("whole", "model_offload", "group_offload", "disk_offload")
+BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+
+_GIGABYTE = 1_000_000_000
+# Allocators round up and leave gaps.
+_GAPS = 1.05
+# Downloads beyond this ratio to the weights in memory are stored in a larger type.
+_CONVERTED = 1.2
+# Two layers are on the device at once: one computes while the next one is copied.
+_LAYERS_AT_ONCE = 2
+# Programs and the system beside this one, in the computer's memory.
+_OTHER_PROGRAMS = 2 * _GIGABYTE
+# CUDA's context and the kernels' working space.
+_CONTEXT = 800_000_000
+# The embeddings of a prompt and a text encoder's own tensors.
+_ENCODING = 300_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Footprint:
+    """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each; the rest comes on top of
+    weights while prompts are encoded, while the network denoises, and while the image is decoded, whole or `tiled`.
+    `estimated`: only the base's size as a whole is known. `is_converted`: the files have another type.
+    """
+
+    parts: Mapping[str, int]
+    largest_layers: Mapping[str, int]
+    encoding: int
+    denoising: int
+    decoding: int
+    tiled_decoding: int
+    estimated: bool = False
+    is_converted: bool = False
+
+    @property
+    def weights(self) -> int:
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryPlan:
+    """`peak` are bytes of the device's memory, `ram` of the computer's. `is_tiled`: images are decoded piece by piece.
+    `fits` is false where even the lowest level takes too much; `notes` say what else matters.
+    """
+
+    level: OffloadLevel
+    is_tiled: bool
+    peak: int
+    ram: int
+    fits: bool
+    parts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def footprint(
+    spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None = None, precision: float | None = None
+) -> Footprint:
+    """`precision` are the bytes for each weight of the network, where it is quantised; the other parts have `dtype`.
+    Without `settings`, for the base's own size.
+    """
+    width = BYTES[dtype]
+    parts, largest = dict[str, int](), dict[str, int]()
+    for name, model in model_sizes(spec).items():
+        stored = precision if precision is not None and name in NETWORKS else width
+        parts[name] = round(model.parameters * stored)
+        # A quantised layer is unpacked to compute.
+        largest[name] = round(model.largest * max(stored, width))
+    used = activations(spec)
+    scale = width / 2
+    pixels = settings.width * settings.height if settings else spec.width * spec.height
+    frames = settings.frames if settings else spec.video.frames if spec.video else 0
+    return Footprint(
+        parts=parts,
+        largest_layers=largest,
+        encoding=round(_ENCODING * scale),
+        denoising=round((used.fixed + used.denoising * pixels * latent_frames(frames)) * scale),
+        decoding=round(used.decoding * pixels * scale),
+        tiled_decoding=round(min(used.tiled, used.decoding * pixels) * scale),
+        estimated=is_estimated(spec),
+        is_converted=precision is None and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
+    )
+
+
+def latent_frames(frames: int) -> int:
+    """The frames that the network sees: video autoencoders make one of four or more."""
+    return max(1, math.ceil(frames / 4))
+
+
+def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False) -> int:
+    """The bytes of the device's memory that the base takes at most at that level."""
+    decoding = needs.tiled_decoding if is_tiled else needs.decoding
+    if level == "whole":
+        return needs.weights + max(needs.encoding, needs.denoising, decoding)
+    sizes = needs.parts if level == "model_offload" else needs.largest_layers
+    copies = 1 if level == "model_offload" else _LAYERS_AT_ONCE
+    stages = [
+        copies * size + (needs.denoising if name in NETWORKS else needs.encoding)
+        for name, size in sizes.items()
+        if not is_autoencoder(name)
+    ]
+    # Autoencoders are small, and stay whole.
+    decoders = [size + decoding for name, size in needs.parts.items() if is_autoencoder(name)]
+    return max([*stages, *decoders], default=0)
+
+
+def is_autoencoder(part: str) -> bool:
+    return part.endswith(("vae", "vqgan", "movq", "vocoder"))
+
+
+def host_memory(needs: Footprint, level: OffloadLevel) -> int:
+    """The bytes of the computer's memory that stay taken at that level.
+
+    Files in the type that is computed in are mapped, not read into memory; all others are converted while they are
+    loaded.
+    """
+    if level in ("model_offload", "group_offload") or needs.is_converted:
+        return needs.weights
+    return _LAYERS_AT_ONCE * max(needs.largest_layers.values(), default=0)
+
+
+def plan_memory(
+    spec: PipelineSpec,
+    *,
+    memory: int | None,
+    ram: int | None,
+    dtype: str = "",
+    settings: ResolvedRequest | None = None,
+    precision: float | None = None,
+    kind: str = "cuda",
+    measured: Mapping[OffloadLevel, int] | None = None,
+) -> MemoryPlan:
+    """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer.
+
+    None is any amount. `kind` is torch's name of the device. `measured` are peaks of earlier images of this base at
+    this size, in place of computed ones. Images are decoded piece by piece only where no level can decode them whole: a
+    level changes no pixel, pieces do.
+    """
+    needs = footprint(spec, dtype or spec.dtype, settings, precision)
+    for is_tiled in (False, True):
+        for level in levels_of(kind):
+            known = (measured or {}).get(level) if not is_tiled else None
+            peak = known or peak_memory(needs, level, is_tiled=is_tiled)
+            # Apple's GPUs and CPUs have no memory of their own.
+            taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
+            fits_device = memory is None or peak * _GAPS <= memory
+            fits_ram = ram is None or taken <= ram
+            if fits_device and fits_ram:
+                break
+        else:
+            continue
+        break
+    notes = ["Only the size of the download is known: its parts are estimated."] if needs.estimated else []
+    if not fits_device:
+        notes.append("It does not fit into the device's memory.")
+    if not fits_ram:
+        notes.append(
+            f"It takes {taken / _GIGABYTE:.0f} GB of the computer's own memory, and {(ram or 0) / _GIGABYTE:.0f} GB "
+            "are free."
+        )
+    if is_tiled:
+        notes.append("The image is decoded piece by piece, which changes it a little.")
+    if level == "disk_offload":
+        notes.append("Its weights are read from the disk in each step, which is slow.")
+    return MemoryPlan(
+        level=level,
+        is_tiled=is_tiled,
+        peak=peak,
+        ram=taken,
+        fits=fits_device and fits_ram,
+        parts=needs.parts,
+        notes=tuple(notes),
+    )
+
+
+def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
+    """The levels of a device, by torch's name for it: without memory of its own there is nothing to offload from."""
+    return LEVELS[:1] if kind in ("cpu", "mps") else LEVELS
+
+
+def usable_memory(card: int) -> int:
+    """What a card of so many bytes leaves for a base: CUDA and the kernels take some for themselves."""
+    return max(0, card - _CONTEXT)
+
+
+def usable_ram(total: int) -> int:
+    """What other programs leave of the computer's memory."""
+    return max(0, total - _OTHER_PROGRAMS)

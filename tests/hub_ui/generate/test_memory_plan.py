@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.memory_plan import footprint, plan_memory, usable_memory
+from hub_ui.generate.settings import ResolvedRequest
+
+GIGABYTE = 1_000_000_000
+
+
+def of(id: str) -> Any:
+    return base_by_id(id)
+
+
+def card(gibibytes: int) -> int:
+    return usable_memory(gibibytes * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("id", "gibibytes", "level"),
+    [
+        ("sd-1.5", 8, "whole"),
+        ("sdxl-1.0", 8, "model_offload"),
+        ("sdxl-1.0", 12, "whole"),
+        ("sd-3.5-medium", 12, "model_offload"),
+        ("z-image", 16, "model_offload"),
+        ("z-image", 24, "whole"),
+        ("flux.1-dev", 24, "group_offload"),
+        ("flux.1-dev", 48, "whole"),
+        ("qwen-image", 48, "model_offload"),
+        ("hidream", 48, "model_offload"),
+        ("qwen-image", 80, "whole"),
+    ],
+)
+def test_a_card_gets_the_fastest_level_that_fits(id: str, gibibytes: int, level: str) -> None:
+    plan = plan_memory(of(id), memory=card(gibibytes), ram=None)
+    assert (plan.level, plan.is_tiled, plan.fits) == (level, False, True)
+
+
+def test_the_parts_have_their_true_sizes() -> None:
+    plan = plan_memory(of("flux.1-dev"), memory=None, ram=None)
+    assert {part: round(size / GIGABYTE, 1) for part, size in plan.parts.items()} == {
+        "transformer": 23.8, "text_encoder": 0.2, "text_encoder_2": 9.5, "vae": 0.2,
+    }  # fmt: skip
+    assert round(plan.peak / GIGABYTE, 1) == 35.4
+
+
+def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
+    plan = plan_memory(of("flux.1-dev"), memory=card(12), ram=None, precision=0.56)
+    assert (plan.level, round(plan.parts["transformer"] / GIGABYTE, 1)) == ("model_offload", 6.7)
+    assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
+
+
+def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:
+    plan = plan_memory(of("wan-2.2-t2v-a14b"), memory=card(24), ram=21 * GIGABYTE)
+    assert not plan.fits
+    assert "It takes 69 GB of the computer's own memory, and 21 GB are free." in plan.notes
+
+
+def test_files_that_are_mapped_run_from_the_disk_where_memory_is_short() -> None:
+    plan = plan_memory(of("flux.1-dev"), memory=card(24), ram=16 * GIGABYTE)
+    assert (plan.level, plan.fits) == ("disk_offload", True)
+    assert plan.notes == ("Its weights are read from the disk in each step, which is slow.",)
+
+
+def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
+    large = ResolvedRequest(negative="", seed=1, steps=20, guidance=3.5, width=2048, height=2048)
+    plan = plan_memory(of("flux.1-dev"), memory=5 * GIGABYTE, ram=None, settings=large)
+    assert (plan.level, plan.is_tiled, plan.fits) == ("group_offload", True, True)
+    assert "The image is decoded piece by piece, which changes it a little." in plan.notes
+
+
+def test_what_no_level_fits_is_told() -> None:
+    plan = plan_memory(of("flux.1-dev"), memory=GIGABYTE // 2, ram=None)
+    assert (plan.fits, plan.notes[0]) == (False, "It does not fit into the device's memory.")
+
+
+def test_a_measured_peak_counts_more_than_a_computed_one() -> None:
+    plan = plan_memory(of("sdxl-1.0"), memory=card(12), ram=None, measured={"whole": 13 * GIGABYTE})
+    assert plan.level == "model_offload"
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps"])
+def test_a_device_without_its_own_memory_has_one_level(kind: str) -> None:
+    plan = plan_memory(of("sdxl-1.0"), memory=4 * GIGABYTE, ram=4 * GIGABYTE, kind=kind)
+    assert (plan.level, plan.fits) == ("whole", False)
+
+
+def test_full_precision_takes_twice_as_much() -> None:
+    half, full = (footprint(of("sd-1.5"), dtype) for dtype in ("float16", "float32"))
+    assert (full.weights, full.denoising) == (2 * half.weights, 2 * half.denoising)
