@@ -81,6 +81,7 @@ class Try(TryOptions):
             "control_kind": self.control_kind,
             "frames": self.frames,
             "use_trigger_words": not self.no_trigger_words,
+            "emphasis": not self.no_emphasis,
             "may_fetch": self.fetch,
         }
         # Replicate and estimates need no local file.

@@ -51,6 +51,9 @@ class TryOptions(LibraryOptions):
     no_trigger_words: Annotated[
         bool, flag("--no-trigger-words", "Take the prompt as it is, without trigger words put in.", _IMAGE)
     ] = False
+    no_emphasis: Annotated[
+        bool, flag("--no-emphasis", "Read (word:1.2), ( ) and [ ] as text, and no more than 75 tokens of CLIP.", _IMAGE)
+    ] = False
     negative: Annotated[str | None, option("T", "What the image must not show.", panel=_IMAGE)] = None
     seed: Annotated[int | None, option("N", "The same number makes the same image. Default: any.", _SEED, _IMAGE)] = (
         None
@@ -120,7 +123,7 @@ class TryOptions(LibraryOptions):
         of_the_file = (
             self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
             self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
-            self.clip_weight, self.blocks,
+            self.clip_weight, self.blocks, self.no_emphasis or None,
         )  # fmt: skip
         if any(value is not None for value in of_the_file):
             raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")

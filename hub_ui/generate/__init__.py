@@ -10,6 +10,7 @@
     lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
     control.py           control images; samplers.py: other programs' sampler names -> schedulers
     callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
+    prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings
     prompt_cache.py image_cache.py   what need not be computed twice
     replicate.py         the same requests on Replicate, and for how much
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL.Image import Image
@@ -19,6 +19,8 @@ from hub_ui.generate.memory import is_out_of_memory
 from hub_ui.generate.pipeline_arguments import call_arguments, family, guiders, output_images
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache, PromptRow
+from hub_ui.generate.prompt_embeddings import chunk_count, encode_prompts, reads_emphasis
+from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
@@ -47,11 +49,21 @@ class BatchContext:
 
 
 def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> Sequence[Cell]:
-    """Up to `size` of the waiting cells; of one prompt where prompts can't be mixed."""
+    """Up to `size` of the waiting cells; of one prompt where prompts can't be mixed, and of as many chunks."""
     kind = family(type(context.pipe).__name__)
     if not kind.lists or (kind.edits and context.control is not None) or not context.manager.supports_row_weights:
         return waiting[:1]
-    return [cell for cell in waiting if kind.padded or cell.prompt == waiting[0].prompt][:size]
+    first, *others = waiting
+    chunks = chunk_count(context.pipe, context.settings, first.prompt)
+    return [
+        first,
+        *(
+            cell
+            for cell in others
+            if cell.prompt == first.prompt
+            or (kind.padded and chunk_count(context.pipe, context.settings, cell.prompt) == chunks)
+        ),
+    ][:size]
 
 
 def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[GeneratedImage]:
@@ -87,8 +99,8 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
 
     # The noise is sampled on the CPU, so that it is the same on every device and in every row.
     noise = [torch.Generator("cpu").manual_seed(context.settings.seed) for _ in cells]
-    call = call_arguments(context.pipe, context.settings, [cell.prompt for cell in cells], context.control)
     try:
+        call = _arguments(context, [cell.prompt for cell in cells])
         return output_images(context.pipe(**call, generator=noise if len(noise) > 1 else noise[0]))
     except (NotPerRow, HubUiError):
         raise
@@ -101,6 +113,19 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
         raise PreviewError(
             f"This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
         ) from error
+
+
+def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
+    """The prompts of a batch have equally many chunks."""
+    pipe, settings = context.pipe, context.settings
+    if settings.emphasis and not reads_emphasis(pipe):
+        prompts = [without_weights(prompt) for prompt in prompts]
+        settings = replace(settings, negative=without_weights(settings.negative))
+    call = call_arguments(pipe, settings, prompts, context.control)
+    if chunks := chunk_count(pipe, settings, prompts[0]):
+        call = {name: value for name, value in call.items() if name not in ("prompt", "negative_prompt")}
+        call |= encode_prompts(pipe, prompts, settings.negative, chunks)
+    return call
 
 
 @contextmanager

@@ -31,7 +31,8 @@ from hub_ui.generate.memory import (
     release_memory,
     required_memory,
 )
-from hub_ui.generate.pipeline_arguments import family, truncation_notes, unused_notes
+from hub_ui.generate.pipeline_arguments import family, unused_notes
+from hub_ui.generate.prompt_embeddings import prompt_notes
 from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
@@ -122,7 +123,7 @@ class Engine:
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend([*size_notes(request, settings), *unused_notes(loaded.pipe, settings)])
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
-            checks.notes.extend(truncation_notes(loaded.pipe, prompts))
+            checks.notes.extend(prompt_notes(loaded.pipe, settings, prompts))
             images = self._generate_images(loaded, request, comparison, control, settings, checks, callbacks)
             sampler = samplers.own(loaded.pipe)
         report = GenerationReport(

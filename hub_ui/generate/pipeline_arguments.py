@@ -15,7 +15,8 @@ class Family:
     """Pipelines whose class name begins with `name`. `blank` replaces a missing negative prompt.
 
     `padded`: all embeddings have one length, so different prompts can share a batch without changing the images.
-    `lists`: it takes several prompts at once. `edits`: it can take an image to change.
+    `lists`: it takes several prompts at once. `edits`: it can take an image to change. `emphasis`: all of its text
+    encoders are CLIPs, which read 75 tokens at once, and whose embeddings A1111's emphasis multiplies.
 
     `embedded`: the guidance is an input of the network. Elsewhere a guidance above `unguided` runs the network a second
     time in each step; `more_runs` are those for other kinds of guidance, which the pipeline does by default.
@@ -30,6 +31,7 @@ class Family:
     padded: bool = False
     lists: bool = True
     edits: bool = False
+    emphasis: bool = False
 
     def runs(self, guidance: float) -> int:
         """How often the network runs in one step."""
@@ -38,7 +40,8 @@ class Family:
 
 # The first that fits counts.
 FAMILIES = (
-    Family(name="StableDiffusion", padded=True),
+    Family(name="StableDiffusion3", padded=True),
+    Family(name="StableDiffusion", padded=True, emphasis=True),
     Family(name="FluxKontext", padded=True, edits=True, embedded=True),
     Family(name="Flux2Klein", edits=True),
     Family(name="Flux2", edits=True, embedded=True),

@@ -25,6 +25,7 @@ from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, ru
 from connectors.replicate.runs import PollInterval, Run, Runs
 from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request
@@ -212,7 +213,7 @@ class ReplicateBackend:
         schnell = "flux.1-schnell" in (request.base, *(lora.base_model for lora in request.adapters))
         wishes = (
             InputRequest(
-                prompt=cell.prompt,
+                prompt=without_weights(cell.prompt) if request.emphasis else cell.prompt,
                 own=model.own,
                 scales=cell.weights,
                 slots=slots,

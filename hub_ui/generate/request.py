@@ -44,8 +44,9 @@ class GenerationRequest:
     """None means the base's default. `base` is a base model id, a repo, a folder, or a .safetensors checkpoint.
 
     `sampler` is a name of generate/samplers.py. `control` is an image; `control_kind` is the conversion ("canny",
-    "depth", "pose"), or "ready" for a finished control image. `frames` is the length of a clip. `may_fetch` allows the
-    download of a missing base, which can be tens of gigabytes.
+    "depth", "pose"), or "ready" for a finished control image. `frames` is the length of a clip. `emphasis`: prompts are
+    read as prompt_weights.py does, not as plain text. `may_fetch` allows the download of a missing base, which can be
+    tens of gigabytes.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -58,6 +59,7 @@ class GenerationRequest:
     height: int | None = None
     base: str | None = None
     use_trigger_words: bool = True
+    emphasis: bool = True
     sampler: str | None = None
     control: Path | None = None
     control_kind: str = "canny"

@@ -30,6 +30,7 @@ class ResolvedRequest:
     height: int
     sampler: str | None = None
     frames: int = 0
+    emphasis: bool = True
 
 
 def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedRequest:
@@ -46,6 +47,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
         height=height,
         sampler=request.sampler,
         frames=request.frames or (spec.video.frames if spec.video else 0),
+        emphasis=request.emphasis,
     )
 
 

@@ -36,7 +36,6 @@ _ASPECTS: Mapping[str, tuple[int, int]] = {
     "5:4": (1088, 896),
 }  # fmt: skip
 _SIZE = re.compile(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*")
-_WEIGHTED = re.compile(r"\(([^()\[\]:]{1,500}):\s*\d{0,3}\.?\d{0,4}\s*\)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,8 +104,8 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     unmapped: list[str] = []
     width, height = _size(said)
     return ExampleSettings(
-        prompt=_prompt(prompt, unmapped),
-        negative=_prompt(said["negative"] or "", unmapped),
+        prompt=infotext.without_tags(prompt),
+        negative=infotext.without_tags(said["negative"] or ""),
         seed=_whole(said["seed"], 0, 2**63 - 1),
         steps=_whole(said["steps"], 1, _MOST_STEPS),
         guidance=_number(said["guidance"], 0, 100),
@@ -118,15 +117,6 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         scale=_number(said["scale"], -10, 10),
         unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields)])),
     )
-
-
-def _prompt(text: str, unmapped: list[str]) -> str:
-    """Without A1111's own syntax, which other text encoders would read as text."""
-    plain = infotext.without_tags(text)
-    unweighted = _WEIGHTED.sub(r"\1", plain)
-    if unweighted != plain:
-        unmapped.append("the emphasis on words, such as (word:1.2)")
-    return unweighted
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:

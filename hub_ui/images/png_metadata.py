@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
 from hub_ui.generate import base_models, samplers
+from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.images import infotext as a1111
@@ -62,7 +63,12 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     report, weights, adapters = result.report, result.comparison.cells[at].weights, result.request.adapters
     names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in adapters]
     on = [i for i, weight in enumerate(weights) if weight]
-    prompt = " ".join([result.comparison.cells[at].prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
+    # What was plain text has to be plain text to readers that know emphasis.
+    prompt, negative = (
+        text if result.request.emphasis else escape_prompt(text)
+        for text in (result.comparison.cells[at].prompt, result.request.negative)
+    )
+    prompt = " ".join([prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
@@ -85,7 +91,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     return a1111.write(
         Infotext(
             prompt=prompt.strip(),
-            negative=result.request.negative,
+            negative=negative,
             fields={name: value for name, value in fields.items() if value},
         )
     )

@@ -56,7 +56,8 @@ class ControlProvenance:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
-    base's own. `cell` is the image's position in `sheet`, None for a contact sheet.
+    base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
+    position in `sheet`, None for a contact sheet.
     """
 
     loras: tuple[LoraProvenance, ...]
@@ -69,6 +70,7 @@ class Provenance:
     height: int
     base: str | None
     use_trigger_words: bool = False
+    emphasis: bool = False
     typed: str = ""
     typed_with_words: bool = True
     sampler: str | None = None
@@ -107,6 +109,7 @@ class Provenance:
             height=self.height,
             base=self.base,
             use_trigger_words=self.use_trigger_words,
+            emphasis=self.emphasis,
             sampler=self.sampler,
             frames=self.frames,
             control=control,
@@ -137,6 +140,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "prompt": shown.prompt,
         "typed": request.prompt,
         "typed_with_words": request.use_trigger_words,
+        "emphasis": request.emphasis,
         "negative": request.negative,
         "seed": report.seed,
         "steps": report.steps,

@@ -36,10 +36,11 @@ def version(name: str = "ink.safetensors", sha256: str | None = None) -> Version
 def test_a_picture_of_civitai_gives_its_settings() -> None:
     found = of("a cat <lora:ink:0.8>, (sharp:1.2)", **CIVITAI)
     assert found == ExampleSettings(
-        prompt="a cat, sharp", negative="blurry", seed=2735602534, steps=28, guidance=7.5, sampler="DPM++ 2M Karras",
+        prompt="a cat, (sharp:1.2)", negative="blurry", seed=2735602534, steps=28, guidance=7.5,
+        sampler="DPM++ 2M Karras",
         width=512, height=768, loras=(UsedLora(name="ink", weight=0.8, hash="1861fe1b6fd4"),),
         unmapped=(
-            "the emphasis on words, such as (word:1.2)", "ADetailer, which generates faces again", "Hires upscale 2",
+            "ADetailer, which generates faces again", "Hires upscale 2",
             "clip skip 2", "the checkpoint “dreamy_v3”",
         ),
     )  # fmt: skip

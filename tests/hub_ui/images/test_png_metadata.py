@@ -64,6 +64,12 @@ def test_the_weights_of_a_loras_parts_are_in_its_tag() -> None:
     assert prompt.endswith(" <lora:ink:0.4:0.8:lbw=1,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5>")
 
 
+def test_brackets_that_were_text_are_text_in_the_infotext() -> None:
+    asked = making.job(prompt="a cat (asleep)", negative="[dull]", emphasis=False, use_trigger_words=False)
+    lines = png_metadata.infotext_of(making.made(asked), 0).splitlines()
+    assert lines[:2] == [r"a cat \(asleep\) <lora:ink:0.8>", r"Negative prompt: \[dull\]"]
+
+
 def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
     asked = making.job(sampler="euler", guidance=4.0, use_trigger_words=False)
     png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
@@ -187,8 +193,9 @@ def test_the_control_picture_is_named_without_its_folder(tmp_path: Path) -> None
 def test_stamps_of_version_1_are_read(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", hub_ui=json.dumps(V1))
     assert again(path) == making.job(
-        prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True
-    )
+        prompt="a cat", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5", use_trigger_words=True,
+        emphasis=False,
+    )  # fmt: skip
 
 
 def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path) -> None:
@@ -209,8 +216,8 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         coverage["missed"][0],
     )
     assert [" ".join(part) for part in parts] == [
-        "version loras prompt typed typed_with_words negative seed steps guidance width height base sampler frames "
-        "control libraries sheet cell report",
+        "version loras prompt typed typed_with_words emphasis negative seed steps guidance width height base sampler "
+        "frames control libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
         "kind rows columns cells",

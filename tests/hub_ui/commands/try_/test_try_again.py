@@ -47,6 +47,15 @@ def test_again_with_a_clip_weight_and_block_weights(
     assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
 
 
+@pytest.mark.parametrize("more", [[], ["--no-emphasis"]])
+def test_again_reads_brackets_as_before(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    generate(tmp_path / "one.png", base, capsys, "--seed", "7", "--negative", "(dull:1.4) " + "ab " * 20, *more)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
 def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
     first = generate(tmp_path / "one.png", base, capsys, *more)
