@@ -13,12 +13,16 @@ class Missed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """`applied` of `total` tensors of the file take effect. Alphas count with their layer."""
+    """`applied` of `total` tensors of the file take effect. Alphas count with their layer.
+
+    `remark` is what the file leaves open about those that do; it goes on after a semicolon.
+    """
 
     title: str
     applied: int
     total: int
     missed: tuple[Missed, ...] = ()
+    remark: str = ""
 
     @property
     def whole(self) -> bool:
@@ -27,4 +31,5 @@ class Coverage:
     def sentence(self) -> str:
         """ "456 of 504 tensors applied; 48 of text encoder 2, which this base does not have" """
         head = f"{self.applied} of {self.total} tensors applied"
-        return "; ".join([head, *(f"{len(missed.keys)} {missed.reason}" for missed in self.missed)])
+        missed = (f"{len(missed.keys)} {missed.reason}" for missed in self.missed)
+        return "; ".join(filter(None, [head, *missed, self.remark]))

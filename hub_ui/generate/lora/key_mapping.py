@@ -186,9 +186,7 @@ def _encoder_targets(found: _Found, number: int, size: Size, names: Names) -> Ta
 
 
 def _fits(targets: Targets, size: Size, names: Names) -> bool:
-    shapes = [matrix(names.size(target)) for target in targets]
-    outputs = sum(shape[0] for shape in shapes)
-    return size.outputs in (None, outputs) and all(size.inputs in (None, shape[1]) for shape in shapes)
+    return size.fits(*(names.size(target) for target in targets))
 
 
 def _other_size(size: Size, targets: Targets, names: Names) -> _NoTarget:

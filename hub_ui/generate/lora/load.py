@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +18,10 @@ from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
 from connectors.weights.header import Header
 from hub_ui.generate.coverage import Missed
-from hub_ui.generate.lora.algorithms import Inseparable
+from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
-from hub_ui.generate.lora.modules import ModuleKey, param_handles
+from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape, param_handles
 from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
 
@@ -108,6 +108,7 @@ class LoraPatches:
     total: int
     missed: tuple[Missed, ...]
     size: int
+    remark: str = ""
 
 
 def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Names) -> LoraPatches:
@@ -153,8 +154,31 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
         applied=applied,
         total=len(shapes),
         missed=tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items()),
+        remark=_remark(mapping.layers, shapes, names),
         size=sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()),
     )
+
+
+# With `use_cayley_neumann=False`, PEFT inverts the matrix that the default approximates: the other way round.
+_ROTATION = (
+    "which of its rotations PEFT trained (`use_cayley_neumann`) is not in the file, so that the default was taken"
+)
+_SIDE = (
+    "which side of a convolution an IA3 scales where both have as many channels is not in the file, so that the "
+    "outputs were taken"
+)
+
+
+def _remark(mapped: Iterable[MappedLayer], shapes: Mapping[str, Shape], names: Names) -> str:
+    """What the file leaves open, and what was taken."""
+    remarks: dict[str, None] = {}
+    for each in mapped:
+        keys, target = each.layer.keys, names.size(each.targets[0])
+        if formula_of(each.layer.algorithm, keys) == "oft of PEFT":
+            remarks[_ROTATION] = None
+        if is_peft(keys, "ia3") and len(shapes[keys["ia3"]]) > 2 and target[0] == target[1]:
+            remarks[_SIDE] = None
+    return "; ".join(remarks)
 
 
 def is_for_low_noise(adapter: LoraInput, metadata: Mapping[str, str]) -> bool:

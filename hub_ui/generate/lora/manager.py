@@ -72,7 +72,9 @@ class AdapterManager:
             self._add(files, factors)
             self.set_weights([adapter.weight for adapter in adapters])
         coverage = tuple(
-            Coverage(title=adapter.title, applied=file.applied, total=file.total, missed=file.missed)
+            Coverage(
+                title=adapter.title, applied=file.applied, total=file.total, missed=file.missed, remark=file.remark
+            )
             for adapter, file in zip(adapters, files, strict=True)
         )
         return AdapterSwitch(coverage=coverage, seconds=time.perf_counter() - start, control=self.needs_control_image)

@@ -255,17 +255,27 @@ def _layers(name: str, keys: Mapping[Part, str], shapes: Mapping[str, Shape]) ->
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """Outputs and inputs of a weight as a matrix, which counts a kernel's window; None where the factors don't say."""
+    """Outputs and inputs of a weight as a matrix, which counts a kernel's window; None where the factors don't say.
+
+    `channels` are either the outputs or the inputs, without the window: an IA3 of a convolution doesn't say which.
+    """
 
     outputs: int | None = None
     inputs: int | None = None
+    channels: int | None = None
 
-    def fits(self, shape: Shape) -> bool:
-        """`shape` is a weight's: outputs first."""
-        outputs, inputs = matrix(shape)
-        return self.outputs in (None, outputs) and self.inputs in (None, inputs)
+    def fits(self, *shapes: Shape) -> bool:
+        """Whether the layer has as many outputs as weights of these shapes together, and the inputs of each."""
+        outputs = sum(shape[0] for shape in shapes if shape) or 1
+        return (
+            self.outputs in (None, outputs)
+            and all(self.inputs in (None, matrix(shape)[1]) for shape in shapes)
+            and self.channels in (None, outputs, *shapes[0][1:2])
+        )
 
     def __str__(self) -> str:
+        if self.channels is not None:
+            return f"{self.channels} channels"
         return f"{'?' if self.outputs is None else self.outputs} x {'?' if self.inputs is None else self.inputs}"
 
 
@@ -303,9 +313,10 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
         case "oft" | "boft":
             return Size(outputs=parts["oft"][-3] * parts["oft"][-1])
         case "oft of PEFT":
-            # The upper triangles of the blocks.
+            # The upper triangles of the blocks. A single one may be shared by all inputs (`block_share`).
             blocks = parts["oft"]
-            return Size(inputs=blocks[0] * ((1 + isqrt(1 + 8 * blocks[1])) // 2))
+            shared = blocks[0] == 1 and blocks[1] > 0
+            return Size(inputs=None if shared else blocks[0] * ((1 + isqrt(1 + 8 * blocks[1])) // 2))
         case "boft of PEFT":
             outputs = parts["scale"][0] if "scale" in parts else None
             return Size(inputs=parts["oft"][-3] * parts["oft"][-1], outputs=outputs)
@@ -313,8 +324,9 @@ def _size(formula: str, parts: Mapping[Part, Shape]) -> Size:
             return Size(outputs=parts["b1"][0], inputs=prod(parts["b2"][1:]))
         case "ia3":
             shape = parts["ia3"]
-            if "on_input" in parts:
-                return Size()  # the file says which side it scales in a value, not in a shape
+            # LyCORIS says in a value which side it scales, PEFT nowhere for convolutions.
+            if "on_input" in parts or len(shape) > 2:
+                return Size(channels=prod(shape))
             return Size(outputs=shape[0]) if len(shape) > 1 and shape[1] == 1 < shape[0] else Size(inputs=shape[-1])
         case "diff" | "set" if "diff" in parts or "set" in parts:
             outputs, inputs = matrix(parts["diff"] if "diff" in parts else parts["set"])

@@ -19,6 +19,7 @@ from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, is_for_l
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import components, model_of
 from tests.hub_ui.generate.building import adapter, save_kohya
+from tests.hub_ui.generate.pipelines.algorithms import PEFT, by_peft
 
 KEY = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 
@@ -226,3 +227,18 @@ def test_without_a_hash_a_file_is_what_lies_there_since_then(tmp_path: Path) -> 
 
 def test_a_file_that_is_gone_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
     assert identity(adapter(tmp_path / "gone.safetensors")) == str(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "said"),
+    [
+        ("OFT", "which of its rotations PEFT trained"),
+        ("IA3 on convolutions", "which side of a convolution"),
+        ("IA3", ""),
+    ],
+)
+def test_what_a_file_leaves_open_is_said(pipe: Any, tmp_path: Path, algorithm: str, said: str) -> None:
+    path = by_peft(pipe, PEFT[algorithm], "unet.").save(tmp_path / "a.safetensors")
+    found = load_patches(adapter(path), components(pipe), names_of(model_of(pipe), "sd1"))
+    assert found.applied == found.total
+    assert found.remark.startswith(said) if said else found.remark == ""

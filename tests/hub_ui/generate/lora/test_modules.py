@@ -243,7 +243,7 @@ def size(ends: dict[str, Shape]) -> Size | None:
         ({".oft_blocks": (10, 64, 64)}, 640, None),
         ({".oft_R.weight": (10, 496)}, None, 320),
         ({".oft_blocks": (3, 10, 64, 64)}, 640, None),
-        ({".weight": (1, 640, 1, 1), ".on_input": ()}, None, None),
+        ({".oft_R.weight": (1, 6)}, None, None),
         ({".ia3_l": (640, 1)}, 640, None),
         ({".ia3_l": (1, 320)}, None, 320),
         ({".a1.weight": (320, 4), ".a2.weight": (4, 320), ".b1.weight": (640, 4), ".b2.weight": (4, 320)}, 640, 320),
@@ -256,6 +256,17 @@ def size(ends: dict[str, Shape]) -> Size | None:
 )  # fmt: skip
 def test_factors_tell_the_size_of_the_layer(ends: dict[str, Shape], outputs: int | None, inputs: int | None) -> None:
     assert size(ends) == Size(outputs=outputs, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [{".weight": (1, 640, 1, 1), ".on_input": ()}, {".ia3_l": (1, 640, 1, 1)}, {".weight": (640,), ".on_input": ()}],
+)
+def test_an_ia3_tells_the_channels_of_one_side(ends: dict[str, Shape]) -> None:
+    found = size(ends)
+    assert found == Size(channels=640)
+    assert (str(found), found.fits((640, 320, 3, 3)), found.fits((320, 640, 3, 3))) == ("640 channels", True, True)
+    assert not found.fits((320, 1280, 3, 3))
 
 
 def test_factors_with_too_few_axes_tell_nothing() -> None:

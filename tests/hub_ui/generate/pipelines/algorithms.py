@@ -211,7 +211,15 @@ PEFT: Mapping[str, Callable[[], Any]] = {
     "OFT": lambda: peft.OFTConfig(
         r=0, oft_block_size=4, target_modules=LINEAR["target_modules"], use_cayley_neumann=True, bias="none"
     ),
+    "OFT with one block for all inputs": lambda: peft.OFTConfig(
+        r=0, oft_block_size=4, target_modules=LINEAR["target_modules"], block_share=True, bias="none"
+    ),
     "IA3": lambda: peft.IA3Config(target_modules=LINEAR["target_modules"], feedforward_modules=r".*net\.2"),
+    # Of inputs only where there are not as many outputs: the file does not say which.
+    "IA3 on convolutions": lambda: peft.IA3Config(
+        target_modules=r"(mid_block|down_blocks\.1|up_blocks\.0)\.resnets.*conv1",
+        feedforward_modules=r"up_blocks.*conv1",
+    ),
     "BOFT": lambda: peft.BOFTConfig(
         target_modules=LINEAR["target_modules"], boft_block_size=4, boft_n_butterfly_factor=3
     ),
