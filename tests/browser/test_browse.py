@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.widgets.render import read_script
 from tests.browser.demo import Demo, whole_demo
 
 pytestmark = pytest.mark.browser
@@ -49,6 +49,10 @@ def arrived(page: Page, hubs: int = 3) -> None:
 def test_most_downloaded_falls_over_three_hubs_and_is_the_same_each_time(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?sort=downloads")
     arrived(page)
+    line = page.locator(".news [data-act=relist]")
+    if line.count():
+        line.click()
+        expect(line).to_have_count(0)
     numbers, titles = page.evaluate(DOWNLOADS), page.evaluate(TITLES)
     assert numbers == sorted(numbers, reverse=True)
     assert {mark[:2].strip() for mark in page.locator(".card .mark").all_inner_texts()} == {"C", "HF", "R"}
@@ -158,16 +162,14 @@ def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Pag
         expect(page.locator(".sentence .part")).to_have_count(1)
 
 
-def test_a_filter_taken_away_does_not_come_back_with_the_next_click(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?q=outline+tag%3Aicon")
+def test_text_that_the_server_wrote_into_the_search_box_is_sent_with_no_click(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?q=outline")
     arrived(page)
-    # The search box still has the old text when the second click is sent.
-    page.evaluate(
-        """() => ['[data-facet=tags].on', '[data-value=style]'].forEach((each) =>
-          document.querySelector(`.facets .option${each}`).click())"""
-    )
-    expect(page.locator("#search input")).to_have_value("outline")
-    expect(page).to_have_url(re.compile(r"\?q=outline&kind=style$"))
+    sent = f"() => ({read_script('typed_text')})('view', document.querySelector('#search input').value)"
+    assert page.evaluate(sent) == ["view", None]
+    page.locator("#search input").fill("outline tag:icon")
+    assert page.evaluate(sent) == ["view", "outline tag:icon"]
+    assert page.evaluate(sent) == ["view", None]
 
 
 def test_a_press_counts_for_the_filter_that_was_pressed(demo: Demo, page: Page) -> None:
@@ -181,7 +183,7 @@ def test_a_press_counts_for_the_filter_that_was_pressed(demo: Demo, page: Page) 
           option.click();
         }"""
     )
-    expect(page.locator(".sentence")).to_contain_text("Style")
+    expect(page.locator(".sentence .part")).to_contain_text("styles")
 
 
 def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(demo: Demo, page: Page) -> None:
