@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import PreviewError
 from hub_ui.generate.lora.patch import LowRankPatch, rank_of
+from hub_ui.generate.lora.tokens import RowsByModule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,11 +24,15 @@ class NotPerRow(PreviewError):
 
 @dataclass(kw_only=True)
 class AdapterWeights:
-    """The weights that all hooks read: one for each LoRA, or one row for each image. `version` counts changes."""
+    """The weights that all hooks read: one for each LoRA, or one row for each image. `version` counts changes.
+
+    `tokens` are the modules whose first axis is not the batch.
+    """
 
     weights: tuple[float, ...] = ()
     rows: tuple[tuple[float, ...], ...] | None = None
     version: int = 0
+    tokens: RowsByModule = field(default_factory=dict)
 
     def set(self, weights: Sequence[float], rows: Sequence[Sequence[float]] | None = None) -> None:
         self.weights = tuple(weights)
@@ -80,13 +85,17 @@ class Hook:
             self._apply_weights()
         row_weights, shift, rows = None, self._shift, self.weights.rows
         if rows is not None:
-            batch = len(x) if x.dim() > 1 else 0
+            tokens = self.weights.tokens.get(module)
+            batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
             # With guidance, the batch has each image's row twice.
             if batch not in (len(rows), 2 * len(rows)):
                 raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
             if batch not in self._by_batch:
                 self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
             row_weights, shift = self._by_batch[batch]
+            if tokens is not None:
+                at = tokens.rows.to(x.device)
+                row_weights, shift = row_weights[at], None if shift is None else shift[at]
         if self._up is not None:
             products = [_product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
             inner = _concatenate(products, 1 if self.channels_second else -1)

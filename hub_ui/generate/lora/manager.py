@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from hub_ui.generate.lora.merge import MERGE_BUDGET, Originals, expand_input, sa
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, model_of, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
+from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ class AdapterManager:
         before, outer = self._weights.weights, self._weights.rows
         try:
             self._set_rows(before, rows)
-            yield
+            with follow_tokens(self._parts.values(), self._weights.tokens) if outer is None else nullcontext():
+                yield
         finally:
             # A text encoder may run for one row alone, in the middle of a batch.
             self._set_rows(before, outer) if outer is not None else self._set(before)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import film_rows, image_rows, wan
+from tests.hub_ui.generate.pipelines import film_rows, hunyuan_guided, image_rows, wan, z_image
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
     WEIGHTS,
@@ -29,8 +29,8 @@ from tests.hub_ui.generate.pipelines.bench import (
     by_manager,
 )
 from tests.hub_ui.generate.pipelines.files import PEFT
-from tests.hub_ui.generate.pipelines.frame import File, by_hand, draw, plain
-from tests.hub_ui.generate.pipelines.trained import Row, lora, spelled
+from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, plain
+from tests.hub_ui.generate.pipelines.trained import Row, as_they_are, lora, spelled
 
 ROWS = [*image_rows.ROWS, *film_rows.ROWS]
 ONE_EACH = list({row.base.save: row for row in reversed(ROWS) if row.loads}.values())
@@ -115,23 +115,39 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 
 
-# These lay the tokens of all pictures one after another, where nothing tells which picture a token is of.
-FLATTENED = {"HiDreamImagePipeline", "Krea2Pipeline", "ZImagePipeline"}
-
-
 @pytest.mark.parametrize("row", ONE_EACH, ids=str)
-def test_pictures_of_one_batch_have_their_own_weights_or_it_is_refused(row: Row, bench: Bench, tmp_path: Path) -> None:
+def test_pictures_of_one_batch_have_their_own_weights(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1][:1]) as manager:
         whole = draw(tiny.ours, tiny.base)
-        try:
-            with manager.row_weights([[0.0], [1.0]]):
-                without, with_it = two(tiny)
-        except NotPerRow:
-            assert row.base.pipeline in FLATTENED
-        else:
-            assert distance(without, tiny.drawn) < TOLERANCE
-            assert distance(with_it, whole) < TOLERANCE
+        with manager.row_weights([[0.0], [1.0]]):
+            without, with_it = two(tiny)
+        assert distance(without, tiny.drawn) < TOLERANCE
+        assert distance(with_it, whole) < TOLERANCE
+
+
+GUIDED = (hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15)
+# The negative prompt is longer than the prompt here, so that the rows of their tokens are of two lengths.
+LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
+NETWORKS = (*{row.base.save: row.base for row in ROWS}.values(), *GUIDED, LONG)
+
+
+@pytest.mark.parametrize("base", NETWORKS, ids=lambda base: base.save.__name__.removeprefix("save_"))
+def test_so_have_those_with_a_lora_on_every_layer(base: Base, bench: Bench, tmp_path: Path) -> None:
+    """Some networks lay the tokens of all pictures one after another, or sort them."""
+    tiny = replace(bench.tiny(base), base=base)
+    tiny.drawn = draw(tiny.theirs, base)
+    layers = [name for name, module in tiny.theirs.transformer.named_modules() if isinstance(module, torch.nn.Linear)]
+    path = lora(spelled(as_they_are(layers), "transformer."), PEFT)(tiny.theirs, 1).save(tmp_path / "a.safetensors")
+    manager = AdapterManager(tiny.ours, base.architecture, bench.cache)
+    assert manager.set_adapters([adapter(path)]).coverage[0].whole
+    alone = draw(tiny.ours, base)
+    with manager.row_weights([[0.0], [1.0]]):
+        without, with_it = two(tiny)
+    manager.disable()
+    assert distance(without, tiny.drawn) < TOLERANCE
+    assert distance(with_it, alone) < TOLERANCE
+    assert distance(alone, tiny.drawn) > 0.05
 
 
 def two(tiny: Tiny) -> torch.Tensor:
