@@ -20,7 +20,7 @@ from hub_ui.format import plural, size
 from hub_ui.generate import base_models, comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
@@ -79,6 +79,8 @@ class Try(TryOptions):
             "sampler": self.sampler,
             "control": self.control,
             "control_kind": self.control_kind,
+            "image": self.image,
+            "strength": DEFAULT_STRENGTH if self.strength is None else self.strength,
             "frames": self.frames,
             "use_trigger_words": not self.no_trigger_words,
             "emphasis": not self.no_emphasis,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
-from hub_ui.images.provenance import Provenance, sha256_of
+from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
 from hub_ui.library.identify import FindsByHash
 from hub_ui.services import Services
 
@@ -89,18 +88,15 @@ def _plan_provenance(
             return built.generation.plan([ref], [weight], prompt="").adapters[0]
         return built.generation.inputs([ref], [weight], on_progress=on_progress)[0]
 
-    control, notes = None, []
+    control = image = None
+    notes: list[str] = []
     if found.control is not None:
         control = options.control or file.parent / found.control.name
-        if not control.is_file():
-            raise UsageError(
-                f"{file.name} was steered by {found.control.name}, which does not lie beside it. Name that image "
-                "with --control FILE."
-            )
-        with control.open("rb") as stream:
-            if found.control.sha256 not in (None, file_digest(stream, "sha256").hexdigest()):
-                notes.append(f"{control.name} is not the image that steered it then: its bytes are others.")
-    request = replace(found.job(adapter, control), may_fetch=options.fetch)
+        notes += _check_input(file, control, found.control, ("was steered by", "steered it"), "--control")
+    if found.image is not None:
+        image = options.image or file.parent / found.image.name
+        notes += _check_input(file, image, found.image, ("started from", "it started from"), "--image")
+    request = replace(found.job(adapter, control, image), may_fetch=options.fetch)
     if options.base:
         # The base may be a folder that was deleted or is on another computer.
         notes.append(f"It was made on {found.base}, and this one on {options.base}.")
@@ -113,6 +109,19 @@ def _plan_provenance(
         provenance=found,
         notes=tuple(notes),
     )
+
+
+def _check_input(
+    file: Path, path: Path, stored: ControlProvenance | StartProvenance, words: tuple[str, str], option: str
+) -> list[str]:
+    """Notes on an image that `file` was made with. Raises UsageError where it is missing."""
+    if not path.is_file():
+        raise UsageError(
+            f"{file.name} {words[0]} {stored.name}, which does not lie beside it. Name that image with {option} FILE."
+        )
+    if stored.sha256 in (None, sha256_of(path)):
+        return []
+    return [f"{path.name} is not the image that {words[1]} then: its bytes are others."]
 
 
 def _plan_infotext(
@@ -135,13 +144,16 @@ def _plan_infotext(
         "prompt": taken.prompt, "negative": taken.negative, "seed": taken.seed or 0, "steps": taken.steps,
         "guidance": taken.guidance, "width": taken.width, "height": taken.height, "sampler": taken.sampler,
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
-        "control_kind": options.control_kind,
+        "control_kind": options.control_kind, "image": options.image,
+        "strength": DEFAULT_STRENGTH if taken.strength is None else taken.strength,
     }  # fmt: skip
     if options.on != "local" or (options.estimate and None in map(built.downloads.find_installed, refs)):
         request = built.generation.plan(refs, weights, **fields)
     else:
         request = built.generation.request(refs, weights, on_progress=on_progress, **fields)
     request, notes = _with_block_weights(request, [lora for lora, ref in loras if ref is not None])
+    if options.image:
+        taken = replace(taken, unmapped=tuple(each for each in taken.unmapped if each != taken.start))
     notes += [taken.sentence()] if taken.unmapped else []
     notes += [
         f"“{lora.name}” could not be found here{' or by its hash' if lora.hash else ''}: it was left out."

@@ -11,12 +11,13 @@ from connectors.errors import UsageError
 from hub_ui.commands import options
 from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, flag, option
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.request import spread_weights
+from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
 
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 _IMAGE = "The image"
 _COMPARISON = "Comparisons"
 _CONTROL = "A control image"
+_START = "An image to start from"
 _PLACE = "Where it is generated"
 _SEED = options.whole_number(0, 2**63 - 1)
 _SHEETS = (
@@ -86,6 +87,14 @@ class TryOptions(LibraryOptions):
         option(None, "What is made of it: edges, depth, a pose; ready: it is a control image already.", panel=_CONTROL),
     ] = "canny"
 
+    image: Annotated[Path | None, option("FILE", "Start from this image, in place of noise alone.", panel=_START)] = (
+        None
+    )
+    strength: Annotated[
+        float | None,
+        option("S", f"How much of it is drawn anew, up to 1. Default: {DEFAULT_STRENGTH:g}.", options.number, _START),
+    ] = None
+
     base: Annotated[
         str | None,
         option("B", "An id, a Hugging Face repo, a folder or a checkpoint. Default: the LoRA's own.", panel=_PLACE),
@@ -109,9 +118,14 @@ class TryOptions(LibraryOptions):
             raise UsageError(f"--sampler {self.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
         if self.base and self.on == "local":
             base_models.check_base_name(self.base)
-        if self.control and not self.control.is_file():
-            raise UsageError(f"--control {self.control}: there is no such file")
+        for name, file in (("control", self.control), ("image", self.image)):
+            if file and not file.is_file():
+                raise UsageError(f"--{name} {file}: there is no such file")
+        if self.control and self.image:
+            raise UsageError("--image starts from an image and --control steers by one: leave one of the two out.")
         if not self.again:
+            if self.strength is not None and not (self.image and 0 < self.strength <= 1):
+                raise UsageError("--strength goes with --image, and is a number above 0 and up to 1.")
             self._check_sheet()
             count = len(self.refs or ())
             spread_weights(self.weight or (), count)
@@ -124,6 +138,7 @@ class TryOptions(LibraryOptions):
             self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
             self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
             self.clip_weight, self.blocks, self.no_emphasis or None,
+            self.strength,
         )  # fmt: skip
         if any(value is not None for value in of_the_file):
             raise UsageError("--again takes LoRAs, prompt and numbers from the file it names: leave them out.")

@@ -8,6 +8,7 @@
     loaded_pipeline.py   cells -> batches that fit into memory (memory.py) -> batch.py, one call of the pipeline
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
+    input_images.py      images of the user; image_to_image.py: starting from one
     control.py           control images; samplers.py: other programs' sampler names -> schedulers
     callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
     prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings

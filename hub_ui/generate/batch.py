@@ -46,6 +46,7 @@ class BatchContext:
     previews: LatentPreviews
     checks: OutputChecks
     control: Image | None = None
+    start: Image | None = None
 
 
 def choose_batch(context: BatchContext, waiting: Sequence[Cell], size: int) -> Sequence[Cell]:
@@ -121,7 +122,7 @@ def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
     if settings.emphasis and not reads_emphasis(pipe):
         prompts = [without_weights(prompt) for prompt in prompts]
         settings = replace(settings, negative=without_weights(settings.negative))
-    call = call_arguments(pipe, settings, prompts, context.control)
+    call = call_arguments(pipe, settings, prompts, context.control, context.start)
     if chunks := chunk_count(pipe, settings, prompts[0]):
         call = {name: value for name, value in call.items() if name not in ("prompt", "negative_prompt")}
         call |= encode_prompts(pipe, prompts, settings.negative, chunks)
@@ -146,6 +147,8 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
     callbacks = context.progress.callbacks
 
     def after(done: int, total: int, latents: Any) -> None:
+        # The scheduler counts those too that an image to start from saves.
+        total = max(done, total * context.settings.run_steps // context.settings.steps)
         context.checks.check_latents(latents)
         preview = context.previews.preview(latents, context.settings, last=done == total)
         context.progress.step(rows, done, total, preview)

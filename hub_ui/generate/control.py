@@ -3,8 +3,6 @@
 OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, which is never downloaded.
 """
 
-import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +18,8 @@ from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.pipeline_arguments import call_names, family
+from hub_ui.generate.input_images import fit_image, to_grey
+from hub_ui.generate.pipeline_arguments import call_names, family, sibling_pipeline
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -90,11 +89,6 @@ def normalize(image: Image.Image) -> NDArray[np.float64]:
     return np.asarray(((values - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None], dtype=np.float64)
 
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-_MOST_BYTES = 100 * 1024 * 1024
-_MOST_PIXELS = 80_000_000
-# A smaller cut of a side is not worth a note.
-_WORTH_SAYING = 0.02
 # The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
 _EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
 _WEAK = 0.4
@@ -129,51 +123,9 @@ def prepare_control_image(
     make = _MAKERS.get(request.control_kind)
     if make is None:
         raise UsageError(f"“{request.control_kind}” is no kind of control image. Choose one of: {', '.join(_MAKERS)}.")
-    image, notes = _open_image(request.control)
-    scale = max(width / image.width, height / image.height)
-    lost = 1 - min(width / (image.width * scale), height / (image.height * scale))
-    if lost > _WORTH_SAYING:
-        sides = "left and right" if image.width * scale - width > image.height * scale - height else "top and bottom"
-        notes.append(f"The control image was cut {sides} to fit {width} x {height}.")
-    control, more = make(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), cache)
+    image, notes = fit_image(request.control, "control image", width, height)
+    control, more = make(image, cache)
     return control, (*notes, *more)
-
-
-def _open_image(path: Path) -> tuple[Image.Image, list[str]]:
-    """The image upright, in RGB, without transparency. Raises UsageError for other files and for very large images."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path.name} is too large for a control image. Make it smaller first.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                notes = [f"{path.name} moves: its first frame was used."] if getattr(image, "n_frames", 1) > 1 else []
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image)), notes
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UsageError(f"{path.name} has too many pixels for a control image. Make it smaller first.") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UsageError(f"{path.name} can't be read as an image. Give a PNG, JPEG or WebP.") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Depth is often saved in 16 bits, which Pillow would cut off instead of scaling."""
-    if image.mode.startswith(("I", "F")):
-        return _to_grey(np.asarray(image, dtype=np.float64))
-    if "A" in image.getbands() or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_grey(values: NDArray[np.float64]) -> Image.Image:
-    """Scales any range of numbers to black and white."""
-    finite = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
-    scaled = (finite - low) * (255.0 / (high - low)) if high > low else np.zeros_like(finite)
-    return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")
 
 
 def _canny(image: Image.Image, _cache: Path | None) -> tuple[Image.Image, list[str]]:
@@ -202,7 +154,7 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
     with torch.inference_mode():
         depth = model(pixel_values=torch.from_numpy(pixels).float()).predicted_depth
         depth = torch.nn.functional.interpolate(depth[:, None], size=image.size[::-1], mode="bicubic")
-    return _to_grey(depth[0, 0].double().numpy()), [f"Depth is from {DEPTH.label}."]
+    return to_grey(depth[0, 0].double().numpy()), [f"Depth is from {DEPTH.label}."]
 
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
@@ -233,10 +185,11 @@ def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlImage:
-    """`pipe` takes the control image; without one it is the base's own pipeline."""
+    """`pipe` takes the control image, or `start`, which is drawn over; without any it is the base's own pipeline."""
 
     pipe: Any
     image: Image.Image | None = None
+    start: Image.Image | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -267,14 +220,8 @@ def choose_control(
 
 def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
     """A pipeline of the same parts with an input for a control image."""
-    import diffusers
-
-    kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}ControlPipeline", None)
-    if kind is None:
-        raise PreviewError(
-            f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev."
-        )
-    takes = inspect.signature(kind.__init__).parameters
-    with_control = kind(**{name: part for name, part in pipe.components.items() if name in takes})
-    with_control.set_progress_bar_config(disable=True)
-    return with_control
+    return sibling_pipeline(
+        pipe,
+        "Control",
+        f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev.",
+    )

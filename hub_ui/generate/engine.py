@@ -18,6 +18,7 @@ from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.control import ControlImage, choose_control
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
 from hub_ui.generate.image_cache import ImageCache, effect_key
+from hub_ui.generate.image_to_image import choose_start
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
@@ -117,9 +118,12 @@ class Engine:
     ) -> GenerationResult:
         settings, checks = resolve_request(request, loaded.spec), OutputChecks()
         with samplers.using(loaded.pipe, settings.sampler) as sampler_note:
-            control = choose_control(
-                loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self._source.cache
-            )
+            if request.image is None:
+                control = choose_control(
+                    loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self._source.cache
+                )
+            else:
+                control = choose_start(loaded.pipe, loaded.spec, request, settings, control=switched.control)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend([*size_notes(request, settings), *unused_notes(loaded.pipe, settings)])
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
@@ -161,7 +165,7 @@ class Engine:
         keys = {cell: key(cell) for cell in comparison.cells}
         images = {key: image for key in keys.values() if (image := self._image_cache.get(key)) is not None}
         wanted = {key: cell for cell, key in keys.items() if key not in images}
-        progress = ProgressTracker(callbacks=callbacks, rows=len(wanted), steps=settings.steps)
+        progress = ProgressTracker(callbacks=callbacks, rows=len(wanted), steps=settings.run_steps)
         # Closed at once, whatever is raised: it restores parameters, which must not affect the next images.
         with closing(loaded.generate(request, list(wanted.values()), control, settings, progress, checks)) as coming:
             for cell, image in coming:
@@ -240,7 +244,8 @@ def _image_key(
     # The base alone looks at no control image, unless it is one that changes images.
     path = request.control if loras or family(spec.pipeline).edits else None
     control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
-    return *base, settings, cell.prompt, loras, control
+    start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
+    return *base, settings, cell.prompt, loras, control, start
 
 
 def _choose_spec(request: GenerationRequest) -> PipelineSpec:

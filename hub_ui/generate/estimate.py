@@ -94,7 +94,7 @@ def estimate_time(
 ) -> Estimate:
     """`speed` is in operations a second; `load`: the base is not in memory yet."""
     timing = known or guess_timing(spec, settings, speed)
-    seconds = images * (settings.steps * timing.step + timing.rest)
+    seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
         seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
     count = _NUMBERS[images] if images < len(_NUMBERS) else str(images)

@@ -72,6 +72,7 @@ class LoadedPipeline:
             previews=self.previews,
             checks=checks,
             control=control.image,
+            start=control.start,
         )
         plain = [cell for cell in cells if self.manager.needs_control_image and not any(cell.weights)]
         if plain:

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL.Image import Image
 
+from connectors.errors import PreviewError
 from hub_ui.generate.settings import ResolvedRequest
 
 
@@ -88,10 +89,34 @@ def call_names(pipe: Any) -> frozenset[str]:
     return frozenset(inspect.signature(type(pipe).__call__).parameters)
 
 
+def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:
+    """A pipeline of the same parts and settings for another task, such as "Img2Img" or "Control".
+
+    Raises PreviewError, with `otherwise`, where diffusers has none for this family.
+    """
+    import diffusers
+
+    kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}{task}Pipeline", None)
+    if kind is None:
+        raise PreviewError(otherwise)
+    values = {**pipe.config, **pipe.components}
+    takes = inspect.signature(kind.__init__).parameters
+    sibling = kind(**{name: values[name] for name in takes if name in values})
+    sibling.set_progress_bar_config(disable=True)
+    return sibling
+
+
 def call_arguments(
-    pipe: Any, settings: ResolvedRequest, prompts: Sequence[str], control: Image | None = None
+    pipe: Any,
+    settings: ResolvedRequest,
+    prompts: Sequence[str],
+    control: Image | None = None,
+    start: Image | None = None,
 ) -> dict[str, Any]:
-    """The arguments of the pipeline's call for these settings, for one prompt or several."""
+    """The arguments of the pipeline's call for these settings, for one prompt or several.
+
+    `start` is the image to start from, in the size of the result.
+    """
     kind, names = family(type(pipe).__name__), call_names(pipe)
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
@@ -107,7 +132,9 @@ def call_arguments(
         "max_area": settings.width * settings.height,
         "num_frames": settings.frames or None,
         "control_image": control,
-        "image": control if kind.edits else None,
+        # As many images as prompts.
+        "image": control if kind.edits else [start] * len(prompts) if start is not None else None,
+        "strength": settings.strength,
         # Videos are arrays by default.
         "output_type": "pil",
         **_FIXED,

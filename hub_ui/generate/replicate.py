@@ -255,6 +255,8 @@ def _check_request(request: GenerationRequest, comparison: Comparison) -> None:
     check_request(request, comparison)
     if any(lora.text_encoder_scale != 1 or lora.block_weights for lora in request.adapters):
         raise UsageError("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out.")
+    if request.image is not None:
+        raise UsageError("Images are started from on this computer only. Leave the image out, or generate here.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from connectors.ref import Ref
 Value = TypeVar("Value")
 
 
+DEFAULT_STRENGTH = 0.6
+
+
 class GenerationCancelled(PreviewError):
     """The user stopped it between two steps."""
 
@@ -44,9 +47,10 @@ class GenerationRequest:
     """None means the base's default. `base` is a base model id, a repo, a folder, or a .safetensors checkpoint.
 
     `sampler` is a name of generate/samplers.py. `control` is an image; `control_kind` is the conversion ("canny",
-    "depth", "pose"), or "ready" for a finished control image. `frames` is the length of a clip. `emphasis`: prompts are
-    read as prompt_weights.py does, not as plain text. `may_fetch` allows the download of a missing base, which can be
-    tens of gigabytes.
+    "depth", "pose"), or "ready" for a finished control image. `image` is one to start from, and `strength` how much
+    of it is drawn anew: above 0, and 1 for all of it. `frames` is the length of a clip. `emphasis`: prompts are read as
+    prompt_weights.py does, not as plain text. `may_fetch` allows the download of a missing base, which can be tens of
+    gigabytes.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -63,6 +67,8 @@ class GenerationRequest:
     sampler: str | None = None
     control: Path | None = None
     control_kind: str = "canny"
+    image: Path | None = None
+    strength: float = DEFAULT_STRENGTH
     frames: int | None = None
     may_fetch: bool = False
 

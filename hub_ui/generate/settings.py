@@ -20,7 +20,10 @@ _LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedRequest:
-    """The settings that all cells share. `sampler` None is the base's own; `frames` 0 is a still image."""
+    """The settings that all cells share. `sampler` None is the base's own; `frames` 0 is a still image.
+
+    `strength` is None without an image to start from.
+    """
 
     negative: str
     seed: int
@@ -31,6 +34,12 @@ class ResolvedRequest:
     sampler: str | None = None
     frames: int = 0
     emphasis: bool = True
+    strength: float | None = None
+
+    @property
+    def run_steps(self) -> int:
+        """The steps that are run: over an image, diffusers leaves out the first ones."""
+        return self.steps if self.strength is None else min(self.steps, int(self.steps * self.strength))
 
 
 def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedRequest:
@@ -48,6 +57,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
         sampler=request.sampler,
         frames=request.frames or (spec.video.frames if spec.video else 0),
         emphasis=request.emphasis,
+        strength=None if request.image is None else request.strength,
     )
 
 
@@ -77,6 +87,11 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
             f"An image's sides go up to {_LONGEST_SIDE} pixels.",
         ),
         (_is_within(request.guidance, 0, 100), "Guidance is a number from 0 to 100, such as 7."),
+        (0 < request.strength <= 1, "Strength is a number above 0 and up to 1, such as 0.6."),
+        (
+            request.image is None or request.control is None,
+            "An image is either started from or steers as a control image. Leave one of the two out.",
+        ),
         (_is_within(request.frames, 1, _MOST_FRAMES), f"A clip has 1 to {_MOST_FRAMES} frames."),
         (1 <= cells <= MAX_CELLS, f"A comparison has 1 to {MAX_CELLS} images; this one has {cells}."),
         (

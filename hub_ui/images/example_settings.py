@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.record import Example, Version
@@ -43,7 +43,8 @@ class ExampleSettings:
     """None stands for the base's own default.
 
     `prompt` contains no tags of LoRAs; `loras` are those of its tags and lists. `scale` is the weight of the LoRA on
-    whose page the image is. `unmapped` are the settings that have no counterpart: "clip skip 2".
+    whose page the image is. `strength` is that of image to image, whose image no infotext names. `unmapped` are the
+    settings that have no counterpart: "clip skip 2".
     """
 
     prompt: str = ""
@@ -57,7 +58,13 @@ class ExampleSettings:
     frames: int | None = None
     loras: tuple[UsedLora, ...] = ()
     scale: float | None = None
+    strength: float | None = None
     unmapped: tuple[str, ...] = ()
+
+    @property
+    def start(self) -> str:
+        """The image that it started from, as it is called in `unmapped`."""
+        return f"the image it was generated over (denoising strength {self.strength or 0:g})"
 
     def weight(self, version: Version) -> float | None:
         """The weight of a LoRA's version in the example, if it is known."""
@@ -103,7 +110,7 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     }
     unmapped: list[str] = []
     width, height = _size(said)
-    return ExampleSettings(
+    found = ExampleSettings(
         prompt=infotext.without_tags(prompt),
         negative=infotext.without_tags(said["negative"] or ""),
         seed=_whole(said["seed"], 0, 2**63 - 1),
@@ -115,8 +122,16 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         frames=_whole(said["frames"], 1, _MOST_FRAMES),
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
         scale=_number(said["scale"], -10, 10),
-        unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields)])),
+        strength=_strength(fields),
     )
+    start = [found.start] if found.strength else []
+    return replace(found, unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields), *start])))
+
+
+def _strength(fields: Mapping[str, str]) -> float | None:
+    """Hires fix, which starts from its own image, has a strength too."""
+    is_hires = any(name.startswith("Hires") for name in fields)
+    return None if is_hires else _number(fields.get("Denoising strength"), 0.001, 1)
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:
@@ -208,9 +223,6 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
         value = next((fields[name] for name in names), None)
         if value is not None and value.strip() not in rule.unless:
             yield rule.words.format(value.strip()[:60])
-    # Hires fix starts from its own image, and has its own rule.
-    if fields.get("Denoising strength", "") not in _OFF and not any(name.startswith("Hires") for name in fields):
-        yield f"the image it was generated over (denoising strength {fields['Denoising strength'][:20]})"
     known = (*(name for names in _NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])

@@ -84,6 +84,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Size": f"{report.width}x{report.height}",
         # The name of a folder, but not its path on this disk: images get shared.
         "Model": Path(report.base).name if Path(report.base).is_absolute() else report.base,
+        "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
         "Version": f"hub-ui {library_versions().get('hub-ui', '')}".strip(),
@@ -182,7 +183,9 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
         for lora in first.loras
     }
     original = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
-    request = original.job(lambda ref, _: loras[ref])
+    # Where it was is not known any more, but that there was one is part of the image.
+    image = Path(first.image.name) if first.image else None
+    request = original.job(lambda ref, _: loras[ref], image=image)
     return GenerationResult(request=request, comparison=first.sheet, images=tuple(images), report=first.report)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationReport, GenerationResult
 
 _VERSION = 2
@@ -54,6 +54,15 @@ class ControlProvenance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StartProvenance:
+    """The image that the generation started from, before it was fitted. `name` has no folder."""
+
+    strength: float
+    name: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
     base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
@@ -76,6 +85,7 @@ class Provenance:
     sampler: str | None = None
     frames: int | None = None
     control: ControlProvenance | None = None
+    image: StartProvenance | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     sheet: Comparison | None = None
     cell: int | None = 0
@@ -94,7 +104,9 @@ class Provenance:
         """The comparison to make again, if the image shows all of it."""
         return self.sheet if self.cell is None else None
 
-    def job(self, adapter: Callable[[Ref, float], LoraInput], control: Path | None = None) -> GenerationRequest:
+    def job(
+        self, adapter: Callable[[Ref, float], LoraInput], control: Path | None = None, image: Path | None = None
+    ) -> GenerationRequest:
         """The request to generate the image again. `adapter` finds the file of a pinned ref."""
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
@@ -114,6 +126,8 @@ class Provenance:
             frames=self.frames,
             control=control,
             control_kind=self.control.kind if self.control else "canny",
+            image=image,
+            strength=self.image.strength if self.image else DEFAULT_STRENGTH,
         )
 
 
@@ -134,6 +148,9 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         control = ControlProvenance(
             kind=request.control_kind, name=request.control.name, sha256=sha256_of(request.control)
         )
+    start = None
+    if request.image is not None:
+        start = StartProvenance(strength=request.strength, name=request.image.name, sha256=sha256_of(request.image))
     return {
         "version": _VERSION,
         "loras": [_lora_json(*pair) for pair in zip(request.adapters, shown.weights, strict=True)],
@@ -152,6 +169,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "sampler": request.sampler,
         "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
+        "image": msgspec.to_builtins(start),
         "libraries": library_versions() if report.place == "local" else {},
         "sheet": msgspec.to_builtins(result.comparison),
         "cell": cell,
@@ -201,7 +219,7 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
     provenance = msgspec.convert(fields, Provenance)
     comparison = provenance.sheet
     if data["version"] == 1:
-        return replace(provenance, sheet=None, report=None, control=None)
+        return replace(provenance, sheet=None, report=None, control=None, image=None)
     if (
         comparison is None
         or not 0 < len(comparison.cells) == len(comparison.rows) * len(comparison.columns)
@@ -212,4 +230,5 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         raise ValueError(f"cell {provenance.cell}")
     # A name with a folder in it would be looked up there.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)
-    return replace(provenance, use_trigger_words=False, control=control)
+    image = provenance.image and replace(provenance.image, name=Path(provenance.image.name).name)
+    return replace(provenance, use_trigger_words=False, control=control, image=image)

@@ -21,7 +21,7 @@ from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationR
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import Infotext
 from hub_ui.images.png_metadata import contact
-from hub_ui.images.provenance import ControlProvenance
+from hub_ui.images.provenance import ControlProvenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
 from tests.hub_ui.generate.test_comparison import lora
@@ -62,6 +62,15 @@ def test_the_weights_of_a_loras_parts_are_in_its_tag() -> None:
     parts = making.adapter(text_encoder_scale=0.5, block_weights=(1.0, *(0.5,) * 11))
     prompt = png_metadata.infotext_of(making.made(making.job(parts)), 0).splitlines()[0]
     assert prompt.endswith(" <lora:ink:0.4:0.8:lbw=1,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5>")
+
+
+def test_the_image_that_was_started_from_is_named_without_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"x")
+    asked = making.job(image=tmp_path / "cat.jpg", strength=0.4)
+    png_metadata.save(making.made(asked), 0, tmp_path / "a.png")
+    found = png_metadata.read(tmp_path / "a.png").image
+    assert found == StartProvenance(strength=0.4, name="cat.jpg", sha256=hashlib.sha256(b"x").hexdigest())
+    assert "Denoising strength: 0.4" in png_metadata.infotext_of(making.made(asked), 0)
 
 
 def test_brackets_that_were_text_are_text_in_the_infotext() -> None:
@@ -217,7 +226,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
     )
     assert [" ".join(part) for part in parts] == [
         "version loras prompt typed typed_with_words emphasis negative seed steps guidance width height base sampler "
-        "frames control libraries sheet cell report",
+        "frames control image libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
         "kind rows columns cells",

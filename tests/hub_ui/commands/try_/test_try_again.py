@@ -115,6 +115,40 @@ def test_the_picture_that_steered_has_to_lie_beside_the_file(
     )
 
 
+def test_again_starts_from_the_image_beside_the_file(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.effect_noise((48, 32), 90).save(tmp_path / "start.png")
+    generate(tmp_path / "one.png", base, capsys, "--image", str(tmp_path / "start.png"), "--strength", "0.5")
+    words = ["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]
+    assert cli.main(words) == 0
+    cut = "The image to start from was cut left and right to fit 32 x 32."
+    assert json.loads(capsys.readouterr().out)["notes"] == [cut]
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    Image.effect_noise((48, 32), 90).save(tmp_path / "start.png")
+    assert cli.main(words) == 0
+    told = "start.png is not the image that it started from then: its bytes are others."
+    assert json.loads(capsys.readouterr().out)["notes"] == [told, cut]
+    (tmp_path / "start.png").unlink()
+    assert cli.main(words) == 2
+    assert "one.png started from start.png, which does not lie beside it." in capsys.readouterr().out
+
+
+def test_an_image_of_a1111_is_started_from_the_image_that_is_named(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.effect_noise((32, 32), 90).save(tmp_path / "start.png")
+    text = "a cat <lora:ink:0.5>\nSteps: 2, Seed: 5, Size: 32x32, Denoising strength: 0.5"
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
+    assert cli.main([*words, "--json"]) == 0
+    over = "Not taken over: the image it was generated over (denoising strength 0.5)."
+    assert over in json.loads(capsys.readouterr().out)["notes"]
+    assert cli.main([*words, "--json", "--image", str(tmp_path / "start.png")]) == 0
+    assert over not in json.loads(capsys.readouterr().out)["notes"]
+    started = png_metadata.read(tmp_path / "b.png").image
+    assert started is not None and started.strength == 0.5
+
+
 def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
     tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,10 @@ def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
         "try civitai:1001 --prompt cat --size big --out x.png",
         "try civitai:1001 --prompt cat --sampler nobodys --out x.png",
         "try civitai:1001 --prompt cat --control missing.png --out x.png",
+        "try civitai:1001 --prompt cat --image missing.png --out x.png",
+        "try civitai:1001 --prompt cat --strength 0.5 --out x.png",
+        "try civitai:1001 --prompt cat --image README.md --strength 0 --out x.png",
+        "try civitai:1001 --prompt cat --image README.md --control README.md --out x.png",
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(line: str) -> None:
