@@ -146,7 +146,8 @@ def test_an_image_of_a1111_is_started_from_the_image_that_is_named(
     assert cli.main([*words, "--json", "--image", str(tmp_path / "start.png")]) == 0
     assert over not in json.loads(capsys.readouterr().out)["notes"]
     started = png_metadata.read(tmp_path / "b.png").image
-    assert started is not None and started.strength == 0.5
+    assert started is not None
+    assert started.strength == 0.5
 
 
 def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
