@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
-.PHONY: run test lint bench fuzz chaos accuracy shots clean
+.PHONY: run test lint bench gpu fuzz chaos accuracy shots clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -27,6 +27,9 @@ lint: $(VENV)/has-test
 
 bench: $(VENV)/has-test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+gpu: $(VENV)/has-test
+	$(BIN)/python -m tests.gpu $(ARGS)
 
 fuzz: $(VENV)/has-test
 	$(BIN)/python -m tests.fuzz $(ARGS)

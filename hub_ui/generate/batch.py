@@ -154,5 +154,9 @@ def _follow_steps(context: BatchContext, rows: int) -> Iterator[None]:
         context.progress.step(rows, done, total, preview)
         callbacks.raise_if_cancelled()
 
+    # Of a run that was stopped.
+    context.checks.forget_latents()
+    context.previews.forget_latents()
     with watch_steps(context.pipe, callbacks.raise_if_cancelled, after):
         yield
+        context.checks.finish_latents()

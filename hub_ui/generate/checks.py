@@ -11,23 +11,42 @@ from PIL.Image import Image
 from connectors.errors import PreviewError
 from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.comparison import Cell
+from hub_ui.generate.host_copy import HostCopy, copy_to_host
 from hub_ui.generate.result import GeneratedImage
 
 _DARKEST = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class OutputChecks:
     """`notes` collects what a user should know about the images."""
 
     notes: list[str] = field(default_factory=list)
+    # Whether the latents of the last step are finite, and their type.
+    _last_step: tuple[HostCopy, Any] | None = None
 
     def check_latents(self, latents: Any) -> None:
-        """Raises PreviewError for latents that are not finite, because the later steps would be wasted."""
+        """Raises PreviewError for latents that are not finite, because the later steps would be wasted.
+
+        On CUDA that is known one step later: waiting for the last step, with this one queued behind it, leaves the
+        device no pause, and keeps progress and a stop within a step of what the device does.
+        """
         import torch
 
-        if not bool(torch.isfinite(latents).all()):
-            raise _overflow_error("The network", latents.dtype, "Turn the weight or the guidance down")
+        self.finish_latents()
+        self._last_step = copy_to_host(torch.isfinite(latents).all()), latents.dtype
+        if self._last_step[0].is_ready:
+            self.finish_latents()
+
+    def finish_latents(self) -> None:
+        """Waits for the check of the last step, if it is still to come, and raises as `check_latents` does."""
+        last, self._last_step = self._last_step, None
+        if last is not None and not bool(last[0].read()):
+            raise _overflow_error("The network", last[1], "Turn the weight or the guidance down")
+
+    def forget_latents(self) -> None:
+        """Before a run: the one before it may have been stopped."""
+        self._last_step = None
 
     @contextmanager
     def watch_decoding(self, pipe: Any) -> Iterator[None]:
@@ -42,6 +61,7 @@ class OutputChecks:
 
         @functools.wraps(decode)
         def checked_decode(latents: Any, *args: Any, **kwargs: Any) -> Any:
+            self.finish_latents()
             decoded = decode(latents, *args, **kwargs)
             if _is_finite(decoded):
                 return decoded

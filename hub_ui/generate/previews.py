@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
+from hub_ui.generate.host_copy import HostCopy, copy_to_host
 from hub_ui.generate.settings import ResolvedRequest
 
 _LARGEST = 256
@@ -25,19 +26,27 @@ class LatentPreviews:
 
     clock: Callable[[], float] = time.perf_counter
     _fit: Any = None
-    _last: Any = None
+    _last: HostCopy | None = None
+    _coming: HostCopy | None = None
     _shown_at: float = -math.inf
     _cost: float = 0.0
 
     def preview(self, latents: Any, settings: ResolvedRequest, *, last: bool) -> Image | None:
-        """An image of the last row; None where latents can't be decoded or the last one is too recent."""
+        """An image of the last row; None where latents can't be decoded or the last one is too recent.
+
+        On CUDA it is the image of an earlier step, whose latents were copied while the device went on.
+        """
         start = self.clock()
-        if last and self._fit is None:
-            self._last = to_pixels(latents, settings)
-        if last or start - self._shown_at < max(_PAUSE_SECONDS, _SHARE * self._cost):
+        if last:
+            self._coming = None
+            self._last = copy_pixels(latents, settings) if self._fit is None else None
             return None
-        pixels = to_pixels(latents, settings)
-        image = None if pixels is None else self._draw(pixels, settings)
+        if self._coming is None and start - self._shown_at >= max(_PAUSE_SECONDS, _SHARE * self._cost):
+            self._coming = copy_pixels(latents, settings)
+        if self._coming is None or not self._coming.is_ready:
+            return None
+        image = self._draw(self._coming.read().float(), settings)
+        self._coming = None
         self._shown_at = self.clock()
         self._cost = self._shown_at - start
         return image
@@ -45,8 +54,12 @@ class LatentPreviews:
     def learn(self, image: Image) -> None:
         """Fits colours to a finished image and its latents."""
         if self._fit is None and self._last is not None:
-            self._fit = _fit_colours(self._last, image)
-        self._last = None
+            self._fit = _fit_colours(self._last.read().float(), image)
+        self.forget_latents()
+
+    def forget_latents(self) -> None:
+        """Before a run: the one before it may have been stopped."""
+        self._coming = self._last = None
 
     def _draw(self, pixels: Any, settings: ResolvedRequest) -> Image:
         channels, rows, columns = pixels.shape
@@ -62,7 +75,7 @@ class LatentPreviews:
         return small.resize(size, Resampling.BILINEAR)
 
 
-def to_pixels(latents: Any, settings: ResolvedRequest) -> Any:
+def copy_pixels(latents: Any, settings: ResolvedRequest) -> HostCopy | None:
     """Channels by rows by columns of the last image, or the middle frame of a video; None for an unknown form."""
     last = latents[-1].detach()
     if last.ndim == 4:
@@ -72,7 +85,7 @@ def to_pixels(latents: Any, settings: ResolvedRequest) -> Any:
     if last is None or last.ndim != 3:
         return None
     step = max(1, math.ceil(max(last.shape[1:]) / _LARGEST))
-    return last[:, ::step, ::step].float().cpu()
+    return copy_to_host(last[:, ::step, ::step].contiguous())
 
 
 def _unpack(patches: Any, settings: ResolvedRequest) -> Any:

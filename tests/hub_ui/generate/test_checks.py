@@ -15,6 +15,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.host_copy import HostCopy
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.test_engine import one
 
@@ -63,6 +64,31 @@ def test_latents_that_are_no_numbers_are_told_with_the_reason_and_the_next_step(
         "fit into half precision: use a base in bfloat16 or float32. Turn the weight or the guidance down, then try "
         "again."
     )
+
+
+def copy_under_way(tensor: torch.Tensor) -> HostCopy:
+    """As on CUDA, whose event has not come by yet when it is asked for the first time."""
+    return HostCopy(values=tensor, event=SimpleNamespace(query=lambda: False, synchronize=lambda: None))
+
+
+def test_a_gpu_is_asked_one_step_later_whether_latents_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.checks.copy_to_host", copy_under_way)
+    checks, broken = OutputChecks(), torch.full((1, 4, 2, 2), float("nan"))
+    checks.check_latents(torch.zeros(1, 4, 2, 2))
+    checks.check_latents(broken)
+    with pytest.raises(PreviewError, match=r"The network came to values that are no numbers \(float32\)"):
+        checks.check_latents(torch.zeros(1, 4, 2, 2))
+
+
+def test_what_a_gpu_has_not_said_yet_is_known_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.checks.copy_to_host", copy_under_way)
+    checks = OutputChecks()
+    checks.check_latents(torch.full((1, 4, 2, 2), float("nan")))
+    with pytest.raises(PreviewError, match="The network came to"):
+        decoded(Vae(10.0), checks)
+    checks.check_latents(torch.full((1, 4, 2, 2), float("nan")))
+    checks.forget_latents()
+    assert decoded(Vae(10.0), checks).shape == (1, 3, 4, 4)
 
 
 def test_a_run_that_comes_to_no_numbers_stops_at_that_step(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hub_ui.generate.previews import LatentPreviews, to_pixels
+from hub_ui.generate.host_copy import HostCopy
+from hub_ui.generate.previews import LatentPreviews, copy_pixels
 from hub_ui.generate.settings import ResolvedRequest
 
 
@@ -35,13 +37,15 @@ def latents(*shape: int) -> torch.Tensor:
 def test_latents_of_every_form_are_read_as_channels_of_a_picture(
     shape: tuple[int, ...], fields: Any, read: tuple[int, ...] | None
 ) -> None:
-    found = to_pixels(latents(*shape), settings(**fields))
-    assert (None if found is None else tuple(found.shape)) == read
+    found = copy_pixels(latents(*shape), settings(**fields))
+    assert (None if found is None else tuple(found.read().shape)) == read
 
 
 def test_a_packed_list_runs_row_by_row_and_a_clip_shows_its_middle() -> None:
     patches = torch.arange(24.0)[None, :, None]
-    assert to_pixels(patches, settings(frames=17))[0].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
+    found = copy_pixels(patches, settings(frames=17))
+    assert found is not None
+    assert found.read()[0].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
 
 
 def picture_of(pixels: torch.Tensor, mix: torch.Tensor) -> Image.Image:
@@ -86,3 +90,25 @@ def test_a_preview_takes_a_twentieth_of_the_time_at_most() -> None:
 
 def test_the_last_step_shows_none_for_the_picture_itself_comes() -> None:
     assert preview(LatentPreviews(), latents(1, 4, 4, 8), last=True) is None
+
+
+def test_on_a_gpu_a_preview_comes_when_its_copy_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = iter([False, False, True])
+    event = SimpleNamespace(query=lambda: next(arrived), synchronize=lambda: None)
+    monkeypatch.setattr(
+        "hub_ui.generate.previews.copy_to_host", lambda values: HostCopy(values=values.clone(), event=event)
+    )
+    previews, first = LatentPreviews(), latents(1, 4, 4, 8)
+    shown = [preview(previews, given) for given in (first, first * 0, first * 0)]
+    assert shown[:2] == [None, None]
+    assert np.asarray(shown[2]).std() > 10
+
+
+def test_latents_of_a_run_that_was_stopped_are_not_shown_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = SimpleNamespace(query=lambda: False, synchronize=lambda: None)
+    monkeypatch.setattr("hub_ui.generate.previews.copy_to_host", lambda values: HostCopy(values=values, event=event))
+    previews = LatentPreviews()
+    assert preview(previews, latents(1, 4, 4, 8)) is None
+    previews.forget_latents()
+    monkeypatch.undo()
+    assert preview(previews, latents(1, 4, 8, 4) * 0).getextrema() == ((0, 0), (0, 0), (0, 0))
