@@ -22,7 +22,8 @@ from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import knows, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix, param_handles
+from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix
+from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Unfit, configs_of, patches
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 

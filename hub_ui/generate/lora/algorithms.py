@@ -82,10 +82,10 @@ def loha(factors: Factors, weight: Tensor) -> Tensor:
     if factors.has("hada_t1"):
         first = _tucker(factors.parts["hada_t1"], factors.flat("hada_w1_a").T, factors.flat("hada_w1_b").T)
         second = _tucker(factors.parts["hada_t2"], factors.flat("hada_w2_a").T, factors.flat("hada_w2_b").T)
-    else:
-        first = factors.flat("hada_w1_a") @ factors.flat("hada_w1_b")
-        second = factors.flat("hada_w2_a") @ factors.flat("hada_w2_b")
-    return factors.cut(factors.scale * first * second)
+        return factors.cut(factors.scale * first * second)
+    first = factors.cut(factors.flat("hada_w1_a")) @ factors.flat("hada_w1_b")
+    second = factors.cut(factors.flat("hada_w2_a")) @ factors.flat("hada_w2_b")
+    return factors.scale * first * second
 
 
 def lokr(factors: Factors, weight: Tensor) -> Tensor:
@@ -93,6 +93,20 @@ def lokr(factors: Factors, weight: Tensor) -> Tensor:
     https://arxiv.org/abs/2212.10650, as LyCORIS has it, https://arxiv.org/abs/2309.14859)."""
     import torch
 
+    first, second = kronecker_factors(factors)
+    if factors.rows is None:
+        return factors.scale * torch.kron(first, second)
+    # Only those rows of the first factor that the wanted rows come from.
+    height, pieces = len(second), []
+    for start, stop in factors.rows:
+        above = start // height
+        product = torch.kron(first[above : -(-stop // height)], second)
+        pieces.append(product[start - above * height : stop - above * height])
+    return factors.scale * torch.cat(pieces)
+
+
+def kronecker_factors(factors: Factors) -> tuple[Tensor, Tensor]:
+    """w1 and w2 of a LoKr as matrices; a convolution's window is in the columns of w2."""
     first = factors.flat("lokr_w1") if factors.has("lokr_w1") else factors.flat("lokr_w1_a") @ factors.flat("lokr_w1_b")
     if factors.has("lokr_w2"):
         second = factors.flat("lokr_w2")
@@ -100,7 +114,7 @@ def lokr(factors: Factors, weight: Tensor) -> Tensor:
         second = _tucker(factors.parts["lokr_t2"], factors.flat("lokr_w2_a").T, factors.flat("lokr_w2_b").T)
     else:
         second = factors.flat("lokr_w2_a") @ factors.flat("lokr_w2_b")
-    return factors.cut(factors.scale * torch.kron(first, second))
+    return first, second
 
 
 def _tucker(core: Tensor, out: Tensor, inside: Tensor) -> Tensor:
@@ -286,7 +300,7 @@ def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
     of a fused layer that is measured by input.
     """
     moved, magnitude, peft = weight + delta, factors.parts["magnitude"], is_peft(factors.keys, "magnitude")
-    if not peft and magnitude.dim() > 1 and magnitude.shape[0] == 1 < magnitude.numel():
+    if over_inputs(factors):
         if factors.rows is not None:
             raise Inseparable("of a DoRA that measures several layers together, which this model keeps apart")
         inputs = magnitude.numel()
@@ -303,6 +317,40 @@ DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {
     "lora": lora, "loha": loha, "lokr": lokr, "glora": glora, "ia3": ia3, "oft": oft, "oft of PEFT": oft_of_peft,
     "boft": boft, "boft of PEFT": boft_of_peft, "diff": diff, "norm": diff, "set": replace_weight,
 }  # fmt: skip
+
+
+# Formulas in which an output's new weights depend on no other output's; OFT's depend on those of the same block.
+_BY_ROWS = ("lora", "loha", "lokr", "glora", "diff", "norm", "set", "oft of PEFT", "boft of PEFT")
+
+
+def rows_together(algorithm: str, factors: Factors) -> int | None:
+    """How many neighbouring outputs have to be computed together; None for all of them."""
+    if factors.has("magnitude") and over_inputs(factors):
+        return None
+    formula = formula_of(algorithm, factors.keys)
+    if formula == "oft":
+        return factors.parts["oft"].shape[-1]
+    return 1 if formula in _BY_ROWS else None
+
+
+def over_inputs(factors: Factors) -> bool:
+    """Whether a DoRA's magnitudes are those of inputs."""
+    magnitude = factors.parts["magnitude"]
+    by_input = magnitude.dim() > 1 and magnitude.shape[0] == 1 < magnitude.numel()
+    return by_input and not is_peft(factors.keys, "magnitude")
+
+
+def rows_within(rows: Rows | None, wanted: slice) -> Rows:
+    """Those of a file's rows that are the wanted outputs of a module, of which `rows` are all."""
+    if rows is None:
+        return ((wanted.start, wanted.stop),)
+    found, passed = [], 0
+    for start, stop in rows:
+        first, last = max(start, start + wanted.start - passed), min(stop, start + wanted.stop - passed)
+        if first < last:
+            found.append((first, last))
+        passed += stop - start
+    return tuple(found)
 
 
 def delta_of(algorithm: str, factors: Factors, weight: Tensor) -> Tensor:

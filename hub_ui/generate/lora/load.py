@@ -21,7 +21,8 @@ from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
-from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape, param_handles
+from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
+from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
 

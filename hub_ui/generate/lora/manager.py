@@ -16,7 +16,8 @@ from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
 from hub_ui.generate.lora.merge import MERGE_BUDGET, Originals, expand_input, saves_time
 from hub_ui.generate.lora.module_names import names_of
-from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, components, model_of, param_handles
+from hub_ui.generate.lora.modules import ModuleKey, components, model_of
+from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
 from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput

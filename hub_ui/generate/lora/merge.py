@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub_ui.generate.lora.modules import ModuleKey, ParamHandle, param_handles
+from hub_ui.generate.lora.modules import ModuleKey
+from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 
 WeightedPatch = tuple[Patch, float]
+# The numbers of a weight that are computed at once: 64 MB in float32.
+_TILE = 2**24
 
 
 @dataclass(kw_only=True, slots=True)
@@ -23,39 +26,64 @@ class _Original:
 
     param: ParamHandle
     values: Tensor
-    merged: tuple[tuple[int, float], ...] = ()
+    merged: tuple[tuple[int, float], ...] | None = None
 
 
 class Originals:
-    """The values of parameters before anything was merged into them. They are kept, never computed back."""
+    """The values of parameters before anything was merged into them. They are kept, never computed back.
 
-    def __init__(self) -> None:
+    `device` is the one to compute on, wherever the values are: the same on every level of offloading.
+    """
+
+    def __init__(self, device: str | None = None) -> None:
         self._originals: dict[tuple[int, str], _Original] = {}
+        self._device = device
 
     def merge(self, params: Params, patches: Iterable[WeightedPatch]) -> None:
         """Sets the parameters to their own values plus these patches, and nothing of what was merged before."""
         weighted = [(patch, amount) for patch, amount in patches if amount != 0]
-        merged = tuple((id(patch), amount) for patch, amount in weighted)
         for name, param in params.items():
-            before = self._originals.get(_key(param))
-            if before is not None and before.merged == merged:
+            wanted = [(patch, amount) for patch, amount in weighted if patch.affects(name)]
+            original = self._originals.get(_key(param))
+            if not wanted:
+                if original is not None:
+                    self._restore(original)
                 continue
-            own = param.read() if before is None else before.values.to(param.read().device)
-            new = _merge(own, name, weighted)
-            if new is not None:
-                self._originals[_key(param)] = _Original(param=param, values=own, merged=merged)
-                param.write(new)
-            elif before is not None:
-                self._restore(before)
+            merged = tuple((id(patch), amount) for patch, amount in wanted)
+            if original is None:
+                original = _Original(param=param, values=_copy_to_host(param.read()))
+                self._originals[_key(param)] = original
+            if original.merged != merged:
+                original.merged = None
+                self._merge(original, name, wanted)
+                original.merged = merged
 
     def restore_all(self) -> None:
         for original in list(self._originals.values()):
             self._restore(original)
 
+    def _merge(self, original: _Original, name: str, patches: Sequence[WeightedPatch]) -> None:
+        """Computes in float32, some rows at a time, and rounds once."""
+        import torch
+
+        param, own = original.param, original.values
+        with torch.inference_mode(False), torch.no_grad():
+            now = param.read()
+            # On a GPU the memory stays the same; elsewhere the own values are kept where they are.
+            new = now if now.device != own.device else torch.empty_like(own)
+            for rows in _tiles(tuple(own.shape), [patch for patch, _ in patches]):
+                base = own[rows].to(_compute_device(self._device or now.device.type), torch.float32)
+                new[rows] = _plus(base, name, patches, rows).to(own.dtype)
+            param.write(new)
+
     def _restore(self, original: _Original) -> None:
-        original.param.write(original.values)
+        param = original.param
+        now = param.read()
+        if now.device != original.values.device:
+            now.copy_(original.values)
+        param.write(original.values if now.device == original.values.device else now)
         # Only now: what could not be restored is tried again.
-        del self._originals[_key(original.param)]
+        del self._originals[_key(param)]
 
     def __len__(self) -> int:
         return len(self._originals)
@@ -65,18 +93,39 @@ def _key(param: ParamHandle) -> tuple[int, str]:
     return id(param.module), param.name
 
 
-def _merge(own: Tensor, name: str, weighted: Iterable[WeightedPatch]) -> Tensor | None:
-    """The new values, computed in float32 and rounded once. None where nothing is added."""
+def _copy_to_host(own: Tensor) -> Tensor:
+    """The values of a GPU with memory of its own, in memory that is quick to copy from; others as they are."""
     import torch
 
-    with torch.inference_mode(False), torch.no_grad():
-        # Apple's GPUs lack some of the operations for rotations, and share their memory with the processor.
-        base, total = own.to("cpu" if own.device.type == "mps" else own.device, torch.float32), None
-        for patch, amount in weighted:
-            delta = patch.delta(base, amount) if name == "weight" else patch.bias_delta(base, base, amount)
-            if delta is not None:
-                total = delta if total is None else total.add_(delta)
-        return None if total is None else total.add_(base).to(own.dtype)
+    if own.device.type in ("cpu", "mps"):
+        return own
+    kept = torch.empty_like(own, device="cpu", pin_memory=own.device.type == "cuda")
+    return kept.copy_(own)
+
+
+def _compute_device(device: str) -> str:
+    # Apple's GPUs lack some of the operations for rotations, and share their memory with the processor.
+    return "cpu" if device == "mps" else device
+
+
+def _tiles(shape: tuple[int, ...], patches: Sequence[Patch]) -> Iterator[slice]:
+    """Rows of a weight that are computed at once; all of them where a patch can't be taken apart."""
+    together = [patch.rows_together for patch in patches]
+    if math.prod(shape) <= _TILE or None in together:
+        yield slice(None)
+        return
+    step = math.lcm(*(rows for rows in together if rows is not None))
+    rows = max(1, _TILE // math.prod(shape[1:]) // step) * step
+    yield from (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
+
+
+def _plus(base: Tensor, name: str, patches: Iterable[WeightedPatch], rows: slice) -> Tensor:
+    total: Tensor | None = None
+    for patch, amount in patches:
+        delta = patch.delta(base, amount, rows) if name == "weight" else patch.bias_delta(base, base, amount)
+        if delta is not None:
+            total = delta if total is None else total.add_(delta)
+    return base if total is None else total.add_(base)
 
 
 # The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from connectors.weights.key_formats import Part, sort
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import formula_of
-from hub_ui.generate.lora.precision import is_quantised, logical_shape
+from hub_ui.generate.lora.precision import logical_shape
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 Shape = tuple[int, ...]
@@ -98,70 +98,6 @@ def model_of(pipe: Any) -> Model:
         }
         for name, part in components(pipe).items()
     }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParamHandle:
-    """One parameter of a module, readable and writable even while accelerate or diffusers offload its values."""
-
-    module: nn.Module
-    name: str
-
-    @property
-    def shape(self) -> Shape:
-        """That of the values; packed ones have another."""
-        return logical_shape(self.module, getattr(self.module, self.name))
-
-    @property
-    def nbytes(self) -> int:
-        value: Tensor = getattr(self.module, self.name)
-        return value.numel() * value.element_size()
-
-    @property
-    def is_quantised(self) -> bool:
-        return is_quantised(self.module, self.name)
-
-    def read(self) -> Tensor:
-        value: Tensor = getattr(self.module, self.name)
-        if value.is_meta:
-            offloaded: Tensor = self._weights_map()[self.name]
-            return offloaded
-        return value.data
-
-    def write(self, value: Tensor) -> None:
-        """The parameter stays the same object. The caller has to keep its old values."""
-        parameter = getattr(self.module, self.name)
-        if not parameter.is_meta:
-            parameter.data = value.to(parameter.device)
-            return
-        weights = self._weights_map()
-        # accelerate's mapping is a read-only view of a larger one.
-        weights.dataset[weights.prefix + self.name] = value
-
-    def _weights_map(self) -> Any:
-        weights = getattr(getattr(self.module, "_hf_hook", None), "weights_map", None)
-        if weights is None:
-            raise RuntimeError("its weights are on no device now")
-        return weights
-
-
-def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
-    """The "weight" and "bias" of a module, or a bare parameter as "weight". Raises AttributeError for neither."""
-    try:
-        module = part.get_submodule(name)
-    except AttributeError:
-        module = None
-    if module is not None and getattr(module, "weight", None) is not None:
-        return {
-            key: ParamHandle(module=module, name=key)
-            for key in ("weight", "bias")
-            if getattr(module, key, None) is not None
-        }
-    owner, _, last = name.rpartition(".")
-    holder = part.get_submodule(owner)
-    if last not in dict(holder.named_parameters(recurse=False)):
-        raise AttributeError(name)
-    return {"weight": ParamHandle(module=holder, name=last)}
 
 
 EMBEDDING = "an embedding bundled with the LoRA, which the preview does not use"

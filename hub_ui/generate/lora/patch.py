@@ -25,15 +25,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.weights.key_formats import Part
-from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is_peft
+from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is_peft, rows_together, rows_within
 from hub_ui.generate.lora.algorithms import rank_of as rank_of_factors
-from hub_ui.generate.lora.modules import Layer, ParamHandle, Target
+from hub_ui.generate.lora.modules import Layer, Target
+from hub_ui.generate.lora.parameters import ParamHandle
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Shape = tuple[int, ...]
 Params = Mapping[str, ParamHandle]
+# The rows of a whole weight.
+_ALL = slice(None)
 _SIZES = "of layers that have other sizes in this model"
 
 
@@ -54,14 +57,23 @@ class LowRankPatch:
     scale: float = 1.0
     shift: Tensor | None = None
 
-    def delta(self, weight: Tensor, amount: float) -> Tensor | None:
-        """What a weight gains, in float32; None for nothing."""
+    def delta(self, weight: Tensor, amount: float, rows: slice = _ALL) -> Tensor | None:
+        """What a weight gains, in float32; None for nothing. `weight` has the `rows` of the whole one."""
         if self.down is None or self.up is None:
             return None
-        parts: dict[Part, Tensor] = {"down": _float(self.down, weight), "up": _float(self.up, weight)}
+        parts: dict[Part, Tensor] = {"down": _float(self.down, weight), "up": _float(self.up[rows], weight)}
         if self.mid is not None:
             parts["mid"] = _float(self.mid, weight)
         return delta_of("lora", Factors(parts=parts, keys={}, scale=self.scale * amount), weight)
+
+    def affects(self, name: str) -> bool:
+        """Whether it changes that parameter of a module, "weight" or "bias"."""
+        return self.down is not None if name == "weight" else self.shift is not None
+
+    @property
+    def rows_together(self) -> int | None:
+        """How many rows of a weight have to be computed together; None for all."""
+        return 1
 
     def bias_delta(self, bias: Tensor | None, like: Tensor, amount: float) -> Tensor | None:
         return None if self.shift is None else _float(self.shift, like) * amount
@@ -86,16 +98,32 @@ class WeightPatch:
     algorithm: str
     factors: Factors
 
-    def delta(self, weight: Tensor, amount: float) -> Tensor | None:
-        """What a weight gains, in float32; None for nothing. Linear in `amount`, except for a DoRA of PEFT."""
+    def delta(self, weight: Tensor, amount: float, rows: slice = _ALL) -> Tensor | None:
+        """What a weight gains, in float32; None for nothing. Linear in `amount`, except for a DoRA of PEFT.
+
+        `weight` has the `rows` of the whole one.
+        """
         if self.factors.parts.keys() == {"diff_b"}:
             return None
         factors = self._on(weight)
+        if rows != _ALL:
+            factors = replace(factors, rows=rows_within(factors.rows, rows))
         if not is_peft(factors.keys, "magnitude"):
             return delta_of(self.algorithm, factors, weight) * amount
         if amount == 0:
             return None
         return delta_of(self.algorithm, replace(factors, scale=factors.scale * amount), weight)
+
+    def affects(self, name: str) -> bool:
+        """Whether it may change that parameter of a module, "weight" or "bias"."""
+        if name == "weight":
+            return self.factors.parts.keys() != {"diff_b"}
+        return self.factors.has("diff_b") or self.algorithm == "ia3"
+
+    @property
+    def rows_together(self) -> int | None:
+        """How many rows of a weight have to be computed together; None for all."""
+        return rows_together(self.algorithm, self.factors)
 
     def bias_delta(self, bias: Tensor | None, like: Tensor, amount: float) -> Tensor | None:
         if self.factors.has("diff_b"):

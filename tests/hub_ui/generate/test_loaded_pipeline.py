@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.modules import ParamHandle
+from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.test_engine import alike, one, same

@@ -19,7 +19,7 @@ from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
-from hub_ui.generate.lora.modules import ParamHandle
+from hub_ui.generate.lora.parameters import ParamHandle
 from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"

@@ -6,7 +6,7 @@ from torch import nn
 
 from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.merge import Originals, saves_time
-from hub_ui.generate.lora.modules import ParamHandle, param_handles
+from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
 
 

@@ -10,7 +10,8 @@ import torch
 from peft.utils.other import get_pattern_key
 from torch import nn
 
-from hub_ui.generate.lora.modules import Layer, Target, param_handles
+from hub_ui.generate.lora.modules import Layer, Target
+from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Module, Patch, Unfit, configs_of, patches, scale_of
 
 

@@ -8,7 +8,7 @@ from diffusers import FluxTransformer2DModel
 from gguf import GGMLQuantizationType
 from torch import nn
 
-from hub_ui.generate.lora.modules import param_handles
+from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.precision import compute_dtype, is_quantised, logical_shape
 
 Q8_0 = GGMLQuantizationType.Q8_0

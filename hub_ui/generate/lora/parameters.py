@@ -1,0 +1,129 @@
+"""The parameters of modules, readable and writable wherever accelerate or diffusers offload their values to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_ui.generate.lora.precision import is_quantised, logical_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# The name of diffusers' hook that moves groups of modules to the device and back.
+_GROUP_OFFLOADING = "group_offloading"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParamHandle:
+    """One parameter of a module. `owners` are the modules around it, of which one may offload it."""
+
+    module: nn.Module
+    name: str
+    owners: tuple[nn.Module, ...] = ()
+
+    @property
+    def parameter(self) -> Any:
+        return getattr(self.module, self.name)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values; packed ones have another."""
+        return logical_shape(self.module, self.parameter)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.parameter.numel() * self.parameter.element_size())
+
+    @property
+    def is_quantised(self) -> bool:
+        return is_quantised(self.module, self.name)
+
+    def read(self) -> Tensor:
+        if self.parameter.is_meta:
+            offloaded: Tensor = self._weights_map()[self.name]
+            return offloaded
+        group = self._group()
+        if group is not None and group.offload_to_disk_path is not None:
+            return _read_file(group)[group.tensor_to_key[self.parameter]]
+        values: Tensor = self.parameter.data
+        return values
+
+    def write(self, value: Tensor) -> None:
+        """The parameter stays the same object. The caller has to keep its old values."""
+        parameter = self.parameter
+        if parameter.is_meta:
+            weights = self._weights_map()
+            # accelerate's mapping is a read-only view of a larger one.
+            weights.dataset[weights.prefix + self.name] = value
+            return
+        group = self._group()
+        if group is not None and group.offload_to_disk_path is not None:
+            _write_file(group, {**_read_file(group), group.tensor_to_key[parameter]: value.cpu()})
+        elif group is not None and parameter in group.cpu_param_dict:
+            # With streams, diffusers takes this copy back each time, whatever the parameter holds.
+            value = _like(value, group.cpu_param_dict[parameter])
+            group.cpu_param_dict[parameter] = value
+        parameter.data = value.to(parameter.device)
+
+    def _weights_map(self) -> Any:
+        weights = getattr(getattr(self.module, "_hf_hook", None), "weights_map", None)
+        if weights is None:
+            raise RuntimeError("its weights are on no device now")
+        return weights
+
+    def _group(self) -> Any:
+        """The group of modules that this parameter is offloaded with; None where there is none."""
+        for owner in (self.module, *reversed(self.owners)):
+            hook = getattr(owner, "_diffusers_hook", None) and owner._diffusers_hook.get_hook(_GROUP_OFFLOADING)
+            if hook is not None and _has(hook.group, self.parameter):
+                return hook.group
+        return None
+
+
+def _has(group: Any, parameter: Any) -> bool:
+    own = (each for module in group.modules for each in module.parameters())
+    return any(each is parameter for each in (*group.parameters, *own))
+
+
+def _like(value: Tensor, old: Tensor) -> Tensor:
+    value = value.to(old.device)
+    return value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
+
+
+def _read_file(group: Any) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(group.safetensors_file_path, device="cpu")
+
+
+def _write_file(group: Any, tensors: Mapping[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    path = Path(group.safetensors_file_path)
+    part = path.with_suffix(".part")
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, part)
+    # Not written in place: a reader may have the file mapped into memory.
+    os.replace(part, path)
+
+
+def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:
+    """The "weight" and "bias" of a module, or a bare parameter as "weight". Raises AttributeError for neither."""
+    steps = name.split(".")
+    owners = tuple(part.get_submodule(".".join(steps[:i])) for i in range(len(steps)))
+    try:
+        module = part.get_submodule(name)
+    except AttributeError:
+        module = None
+    if module is not None and getattr(module, "weight", None) is not None:
+        return {
+            key: ParamHandle(module=module, name=key, owners=owners)
+            for key in ("weight", "bias")
+            if getattr(module, key, None) is not None
+        }
+    if steps[-1] not in dict(owners[-1].named_parameters(recurse=False)):
+        raise AttributeError(name)
+    return {"weight": ParamHandle(module=owners[-1], name=steps[-1], owners=owners)}

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import cpu_offload  # type: ignore[import-untyped]
+from diffusers.hooks.group_offloading import ModuleGroup, apply_group_offloading
+from torch import nn
+
+from hub_ui.generate.lora.algorithms import Factors
+from hub_ui.generate.lora.merge import Originals
+from hub_ui.generate.lora.parameters import param_handles
+from hub_ui.generate.lora.patch import WeightPatch
+
+CPU = torch.device("cpu")
+
+
+class Holder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(1, 4))
+        self.layer = nn.Linear(3, 2, bias=False)
+
+
+def test_a_module_has_its_weight_and_its_bias_where_it_has_one() -> None:
+    assert list(param_handles(Holder(), "layer")) == ["weight"]
+
+
+def test_a_bare_parameter_is_found_by_its_own_name() -> None:
+    holder = Holder()
+    [param] = param_handles(holder, "table").values()
+    param.write(torch.ones(1, 4))
+    assert holder.table.tolist() == [[1, 1, 1, 1]]
+
+
+def test_what_is_not_there_raises() -> None:
+    with pytest.raises(AttributeError):
+        param_handles(Holder(), "nothing")
+
+
+def test_weights_that_accelerate_keeps_elsewhere_are_changed_and_restored_there() -> None:
+    holder, kept, x = nn.Sequential(nn.Linear(3, 2)), Originals(), torch.randn(1, 3)
+    own = holder(x)
+    cpu_offload(holder, execution_device=torch.device("cpu"))
+    patch = WeightPatch(algorithm="diff", factors=Factors(parts={"diff": torch.ones(2, 3)}, keys={}))
+    kept.merge(param_handles(holder, "0"), [(patch, 1.0)])
+    torch.testing.assert_close(holder(x), own + x.sum())
+    kept.restore_all()
+    assert torch.equal(holder(x), own)
+
+
+def ones(outputs: int, inputs: int) -> WeightPatch:
+    return WeightPatch(algorithm="diff", factors=Factors(parts={"diff": torch.ones(outputs, inputs)}, keys={}))
+
+
+class Blocks(nn.Module):
+    """What diffusers' group offloading takes for a network: a list of blocks, and a layer around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Sequential(nn.Linear(3, 3)) for _ in range(2)])
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        y: torch.Tensor = self.last(x)
+        return y
+
+
+@pytest.mark.parametrize("name", ["blocks.1.0", "last"])
+@pytest.mark.parametrize("level", ["leaf_level", "block_level"])
+@pytest.mark.parametrize("on_disk", [False, True])
+@torch.no_grad()
+def test_groups_of_diffusers_keep_what_is_merged_and_what_is_restored(
+    name: str, level: str, on_disk: bool, tmp_path: Path
+) -> None:
+    network, kept, x = Blocks(), Originals(), torch.randn(1, 3)
+    own = network(x)
+    layer = network.get_submodule(name)
+    layer.weight.data += 1.0  # type: ignore[operator, union-attr]
+    meant = network(x)
+    layer.weight.data -= 1.0  # type: ignore[operator, union-attr]
+    own = network(x)
+    where: dict[str, Any] = {"offload_to_disk_path": str(tmp_path)} if on_disk else {}
+    apply_group_offloading(
+        network, onload_device=CPU, offload_device=CPU, offload_type=level, num_blocks_per_group=1, **where
+    )
+    kept.merge(param_handles(network, name), [(ones(2 if name == "last" else 3, 3), 1.0)])
+    for _ in range(2):
+        torch.testing.assert_close(network(x), meant)
+    kept.restore_all()
+    for _ in range(2):
+        assert torch.equal(network(x), own)
+
+
+@torch.no_grad()
+def test_the_copy_that_a_stream_takes_back_each_time_is_changed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no stream without a GPU: the group is given its copies, and takes them back as it does with one."""
+    network, kept, x = Blocks(), Originals(), torch.randn(1, 3)
+    own = network(x)
+    apply_group_offloading(network, onload_device=CPU, offload_device=CPU, offload_type="leaf_level")
+    group = network.last._diffusers_hook.get_hook("group_offloading").group  # type: ignore[union-attr, operator]
+    group.cpu_param_dict = {parameter: parameter.data for parameter in network.last.parameters()}
+
+    def take_back(self: Any) -> None:
+        for parameter, values in self.cpu_param_dict.items():
+            parameter.data = values
+
+    monkeypatch.setattr(ModuleGroup, "offload_", take_back)
+    kept.merge(param_handles(network, "last"), [(ones(2, 3), 1.0)])
+    merged = [network(x) for _ in range(2)]
+    assert torch.equal(merged[0], merged[1])
+    assert not torch.allclose(merged[0], own)
+    kept.restore_all()
+    assert all(torch.equal(network(x), own) for _ in range(2))
