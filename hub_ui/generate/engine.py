@@ -1,7 +1,7 @@
 """Keeps one base model in memory, switches LoRAs on it, and generates one comparison after another."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
@@ -87,7 +88,8 @@ class Engine:
         else:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
-        keys = {_image_key(spec, device, settings, request, cell) for cell in comparison.cells}
+        level = loaded.level if loaded is not None and is_loaded else initial_level(spec, device)
+        keys = {(level, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         kind = device.kind, device.dtype
         if kind not in self._speed:
             self._speed[kind] = measure_speed(device)
@@ -95,7 +97,7 @@ class Engine:
             spec,
             settings,
             device,
-            sum(self._image_cache.get(key) is None for key in keys),
+            sum(self._image_cache.find(key) is None for key in keys),
             known=self._timings.get(timing_key(spec, settings, device)),
             speed=self._speed[kind],
             load=not is_loaded,
@@ -145,6 +147,9 @@ class Engine:
             base_revision=loaded.revision,
             notes=tuple(checks.notes),
             control=control.image,
+            dtype=loaded.device.dtype,
+            rows=max(image.rows for image in images),
+            adapters=_application(images),
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
@@ -163,21 +168,30 @@ class Engine:
 
         # Computed once: a file that is replaced during generation has another key, and was not used.
         keys = {cell: key(cell) for cell in comparison.cells}
-        images = {key: image for key in keys.values() if (image := self._image_cache.get(key)) is not None}
-        wanted = {key: cell for cell, key in keys.items() if key not in images}
-        progress = ProgressTracker(callbacks=callbacks, rows=len(wanted), steps=settings.run_steps)
+        unique = list({key: cell for cell, key in reversed(keys.items())}.values())[::-1]
+        images: dict[Hashable, GeneratedImage] = {}
+        wanted: list[Call] = []
+        for call in loaded.plan(unique, control, settings):
+            cached = self._image_cache.get(tuple((loaded.level, keys[cell]) for cell in call))
+            if cached is None:
+                wanted.append(call)
+            else:
+                images |= {keys[cell]: image for cell, image in zip(call, cached, strict=True)}
+        progress = ProgressTracker(callbacks=callbacks, rows=sum(map(len, wanted)), steps=settings.run_steps)
         # Closed at once, whatever is raised: it restores parameters, which must not affect the next images.
-        with closing(loaded.generate(request, list(wanted.values()), control, settings, progress, checks)) as coming:
-            for cell, image in coming:
-                checks.check_image(image.image, cell.label)
-                self._image_cache.put(keys[cell], image)
-                images[keys[cell]] = image
+        with closing(loaded.generate(request, wanted, control, settings, progress, checks)) as coming:
+            for call, made in coming:
+                self._image_cache.put(tuple((loaded.level, keys[cell]) for cell in call), made)
+                for cell, image in zip(call, made, strict=True):
+                    checks.check_image(image.image, cell.label)
+                    images[keys[cell]] = image
         if progress.step_seconds is not None:
             timing = Timing(step=progress.step_seconds, rest=progress.rest_seconds)
             self._timings.put(timing_key(loaded.spec, settings, loaded.device), timing)
         for cell in comparison.cells:
-            base = replace(cell, weights=(0.0,) * len(cell.weights))
-            checks.check_effect(cell, images[keys[cell]], self._image_cache.get(key(base)))
+            base = key(replace(cell, weights=(0.0,) * len(cell.weights)))
+            without = images.get(base) or self._image_cache.find((loaded.level, base))
+            checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
 
     @contextmanager
@@ -222,7 +236,7 @@ class Engine:
             revision=fetched.revision,
             device=device,
             pipe=pipe,
-            manager=AdapterManager(pipe, spec.architecture, self._lora_cache),
+            manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.kind),
             level=initial_level(spec, device),
         )
         return self._loaded
@@ -233,6 +247,11 @@ class Engine:
             self._loaded.manager.disable()
             self._loaded = None
             release_memory(device)
+
+
+def _application(images: Sequence[GeneratedImage]) -> str:
+    """How LoRAs were applied in all of them together."""
+    return " and ".join(how for how in ("merged", "hooked") if any(how in image.adapters for image in images))
 
 
 def _image_key(

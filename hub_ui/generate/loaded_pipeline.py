@@ -1,12 +1,19 @@
 """A base in memory with its LoRAs: pipeline, batches, and memory."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hub_ui.generate import memory
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.batch import BatchContext, choose_batch, generate_batch
+from hub_ui.generate.batch import (
+    BatchContext,
+    Call,
+    generate_batch,
+    in_order,
+    is_mixed,
+    plan_calls,
+    rows_of_a_call,
+)
 from hub_ui.generate.callbacks import ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
@@ -17,25 +24,30 @@ from hub_ui.generate.memory import (
     Device,
     OffloadLevel,
     apply_level,
-    batch_size,
     image_too_large,
     is_out_of_memory,
     next_level,
     release_memory,
 )
+from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
+from hub_ui.generate.prompt_embeddings import chunk_count
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
-# Called with each cell and its image.
-Images = Generator[tuple[Cell, GeneratedImage], None, None]
+# Calls and the images of their rows.
+Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`spec` is `requested` as its own files describe it. `batches` is false after a failure that wasn't of memory."""
+    """`spec` is `requested` as its own files describe it.
+
+    `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
+    with the same. `one_by_one`: memory ran out, so that all calls have one row from then on.
+    """
 
     requested: PipelineSpec
     spec: PipelineSpec
@@ -44,7 +56,8 @@ class LoadedPipeline:
     pipe: Any
     manager: AdapterManager
     level: OffloadLevel
-    batches: bool = True
+    refused: set[bool] = field(default_factory=set)
+    one_by_one: bool = False
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
@@ -52,16 +65,31 @@ class LoadedPipeline:
         """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
 
+    def plan(self, cells: Sequence[Cell], control: ControlImage, settings: ResolvedRequest) -> list[Call]:
+        """The calls of the pipeline for these cells. The request's LoRAs are on."""
+        kind, size = family(type(control.pipe).__name__), rows_of_a_call(settings, self.device.kind)
+        if not kind.lists or (kind.edits and control.image is not None):
+            size = 1
+
+        def alike(cell: Cell) -> Hashable:
+            plain = self._is_plain(cell)
+            # Embeddings of several chunks are longer.
+            text = chunk_count(control.pipe, settings, cell.prompt) if kind.padded else cell.prompt
+            return plain, text, cell.weights if not plain and not mixes else None
+
+        mixes = self.manager.supports_row_weights
+        return self._split(plan_calls(cells, size, alike))
+
     def generate(
         self,
         request: GenerationRequest,
-        cells: Sequence[Cell],
+        calls: Sequence[Call],
         control: ControlImage,
         settings: ResolvedRequest,
         progress: ProgressTracker,
         checks: OutputChecks,
     ) -> Images:
-        """Yields the cells with their images. The request's LoRAs are on."""
+        """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
         context = BatchContext(
             pipe=control.pipe,
             manager=self.manager,
@@ -74,58 +102,70 @@ class LoadedPipeline:
             control=control.image,
             start=control.start,
         )
-        plain = [cell for cell in cells if self.manager.needs_control_image and not any(cell.weights)]
+        plain = [call for call in calls if self._is_plain(call[0])]
         if plain:
             # With the base's own narrow input, as without a control LoRA.
             self.manager.disable()
-            without_loras = {replace(cell, weights=()): cell for cell in plain}
+            without_loras = {replace(cell, weights=()): cell for call in plain for cell in call}
+            bare = [tuple(replace(cell, weights=()) for cell in call) for call in plain]
             try:
                 plain_context = replace(context, pipe=self.pipe, adapters=(), control=None)
-                for cell, image in self._generate(plain_context, list(without_loras)):
-                    yield without_loras[cell], image
+                for call, images in self._generate(plain_context, bare):
+                    yield tuple(without_loras[cell] for cell in call), images
             finally:
                 self.set_adapters(request.adapters)
-        yield from self._generate(context, [cell for cell in cells if cell not in plain])
+        yield from self._generate(context, [call for call in calls if call not in plain])
 
-    def _generate(self, context: BatchContext, cells: Sequence[Cell]) -> Images:
-        """Uses batches as large as memory allows; a batch that did not fit is repeated with less memory."""
-        size, has_less_memory = 1, False
-        if self.batches:
-            free = memory.free_memory(self.device.kind)
-            size = batch_size(context.settings, self.device, self.level, free)
-        waiting = list(cells)
-        while waiting:
-            batch, is_full = choose_batch(context, waiting, size), False
-            try:
-                images = generate_batch(context, batch)
-            except NotPerRow:
-                if len(batch) == 1:
-                    raise
-                self.batches, size = False, 1
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                is_full = True
-            if is_full:
-                # Outside of the handler, because the error keeps the memory alive.
-                if has_less_memory or not self._use_less_memory(context, len(batch)):
-                    raise image_too_large(self.spec, context.settings, self.device)
-                has_less_memory, size = True, 1
-                continue
-            yield from zip(batch, images, strict=True)
-            waiting = [cell for cell in waiting if cell not in batch]
+    def _is_plain(self, cell: Cell) -> bool:
+        return self.manager.needs_control_image and not any(cell.weights)
+
+    def _split(self, calls: Sequence[Call]) -> list[Call]:
+        """Calls of several rows as single ones, where they failed before."""
+        return in_order(
+            part
+            for call in calls
+            for part in ([(cell,) for cell in call] if self.one_by_one or is_mixed(call) in self.refused else [call])
+        )
+
+    def _generate(self, context: BatchContext, calls: Sequence[Call]) -> Images:
+        """A call that did not fit is repeated with less memory."""
+        has_less_memory, waiting = False, list(calls)
+        with context.manager.merge(context.settings.run_steps):
+            while waiting:
+                call, is_full = waiting[0], False
+                try:
+                    images = generate_batch(context, call)
+                except NotPerRow:
+                    if len(call) == 1:
+                        raise
+                    self.refused.add(is_mixed(call))
+                    waiting = self._split(waiting)
+                    continue
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    is_full = True
+                if is_full:
+                    # Outside of the handler, because the error keeps the memory alive.
+                    if has_less_memory or not self._use_less_memory(context, len(call)):
+                        raise image_too_large(self.spec, context.settings, self.device)
+                    has_less_memory, self.one_by_one = True, True
+                    waiting = self._split(waiting)
+                    continue
+                yield call, images
+                del waiting[0]
 
     def _use_less_memory(self, context: BatchContext, size: int) -> bool:
-        """Called after a batch of that size did not fit; returns whether a retry makes sense."""
+        """Called after a call of that size did not fit; returns whether a retry makes sense."""
         release_memory(self.device)
         lower = next_level(self.level, self.device)
         if lower is None and size == 1:
             return False
+        # Merging may have run out of memory, and levels are changed without what was merged.
+        self.manager.disable()
         if lower is not None:
             apply_level(self.pipe, self.device, lower)
             self.level = lower
-        # Merging them may have run out of memory; then they are off.
         self.set_adapters(context.adapters)
         context.checks.note("Memory ran out once. It was generated one by one then, with less of it.")
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,10 +49,6 @@ _LEVELS: dict[str, tuple[OffloadLevel, ...]] = {
 _GIGABYTE = 1_000_000_000
 # The share of a base in its largest part, which must fit when one part at a time is on the device.
 _LARGEST_PART = 0.75
-# A rough figure for one image of a batch while it is denoised, of a network of SDXL's size in half precision.
-_BYTES_A_PIXEL = 2400
-_SHARE_OF_FREE = 0.6
-_LARGEST_BATCH = 8
 _SAID_BY_TORCH = ("out of memory", "not enough memory", "can't allocate memory", "invalid buffer size")
 
 
@@ -104,17 +99,6 @@ def _call(thing: Any, name: str) -> None:
     method = getattr(thing, name, None)
     if method is not None:
         method()
-
-
-def batch_size(settings: ResolvedRequest, device: Device, level: OffloadLevel, free: int) -> int:
-    """How many images fit into so many free bytes."""
-    if level != "whole":
-        return 1
-    width = 1 if device.dtype in ("float16", "bfloat16") else 2
-    # Video autoencoders make one latent frame of four frames or more.
-    frames = max(1, math.ceil(settings.frames / 4))
-    row = settings.width * settings.height * frames * _BYTES_A_PIXEL * width
-    return max(1, min(_LARGEST_BATCH, int(free * _SHARE_OF_FREE) // row))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,11 +11,17 @@ from hub_ui.generate.request import GenerationRequest
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
-    """`frames` holds a video's clip, and `image` its middle frame; `seconds` is 0 for an image from the cache."""
+    """`frames` holds a video's clip, and `image` its middle frame; `seconds` is 0 for an image from the cache.
+
+    `rows`: how many images the pipeline generated in the same call. `adapters`: how its LoRAs were applied, "merged"
+    into weights, "hooked" beside them, "merged and hooked", or "" for the base alone.
+    """
 
     image: Image
     seconds: float
     frames: tuple[Image, ...] = ()
+    rows: int = 1
+    adapters: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +30,8 @@ class GenerationReport:
 
     `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit. `place` is "local" or
     "replicate". `notes` are sentences for the user. `control` is the control image as the network saw it.
+    `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
+    call, and how LoRAs were applied in all images together (see GeneratedImage).
     """
 
     base: str
@@ -41,6 +49,9 @@ class GenerationReport:
     place: str = "local"
     notes: tuple[str, ...] = ()
     control: Image | None = None
+    dtype: str = ""
+    rows: int = 0
+    adapters: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,23 +7,27 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import DoesNotFit
 from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
-from hub_ui.generate.lora.merge import MERGE_BUDGET, Originals, expand_input, saves_time
+from hub_ui.generate.lora.merge import Originals, expand_input
+from hub_ui.generate.lora.merge_rule import MergeRule, ModuleChange
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Patch, rank_of
+from hub_ui.generate.lora.patch import LowRankPatch, Patch
 from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
+
+
+Application = Literal["merged", "hooked"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +40,12 @@ class AdapterSwitch:
 
 
 class AdapterManager:
-    """The adapters of one pipeline. `disable` restores everything that they changed, bit for bit."""
+    """The adapters of one pipeline. `disable` restores everything that they changed, bit for bit.
 
-    def __init__(self, pipe: Any, architecture: str, cache: LoraCache) -> None:
+    `device` is where the pipeline computes; weights are merged there too, wherever they are kept.
+    """
+
+    def __init__(self, pipe: Any, architecture: str, cache: LoraCache, device: str | None = None) -> None:
         self._parts = components(pipe)
         model = model_of(pipe)
         self._names = names_of(model, architecture)
@@ -46,6 +53,7 @@ class AdapterManager:
         self._kind = architecture, hash(tuple((name, frozenset(shapes.items())) for name, shapes in model.items()))
         self._cache = cache
         self._handles: dict[ModuleKey, Mapping[str, ParamHandle]] = {}
+        self._quantised: dict[ModuleKey, bool] = {}
         self._weights = AdapterWeights()
         self._on: tuple[LoraPatches, ...] = ()
         # What the hooks call a weight: an adapter's number, and what its weight is multiplied by in some modules.
@@ -53,8 +61,10 @@ class AdapterManager:
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
         self._hooks: list[RemovableHandle] = []
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
-        self._merging: frozenset[ModuleKey] = frozenset()
-        self._originals = Originals()
+        # Of the images to come, while it may be faster to merge; None: what can be hooked is hooked.
+        self._merge_rule: MergeRule | None = None
+        self._merged: frozenset[ModuleKey] = frozenset()
+        self._originals = Originals(device)
         self._input_restorers: list[Callable[[], None]] = []
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
@@ -92,7 +102,7 @@ class AdapterManager:
         for restore in reversed(self._input_restorers):
             restore()
         self._input_restorers.clear()
-        self._on, self._slots, self._patches, self._merging = (), (), {}, frozenset()
+        self._on, self._slots, self._patches, self._merged = (), (), {}, frozenset()
         self._weights.set(())
 
     @property
@@ -108,8 +118,17 @@ class AdapterManager:
     @property
     def supports_row_weights(self) -> bool:
         """Whether each image of a batch can have weights of its own."""
-        patches = (patch for some in self._patches.values() for _, patch in some)
-        return not self._merging and all(isinstance(patch, LowRankPatch) for patch in patches)
+        return all(self._can_hook(at, patch) for at, some in self._patches.items() for _, patch in some)
+
+    @property
+    def application(self) -> frozenset[Application]:
+        """How the adapters with a weight take effect now. Empty for the base alone."""
+        found: set[Application] = set()
+        if self._merged:
+            found.add("merged")
+        if self._hooks:
+            found.add("hooked")
+        return frozenset(found)
 
     @contextmanager
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
@@ -128,14 +147,17 @@ class AdapterManager:
 
     @contextmanager
     def merge(self, steps: int | None = None) -> Iterator[None]:
-        """Within it, low-rank patches are merged too, where that is faster for so many steps."""
+        """Within it, all weights that are set are merged where that is faster for images of so many steps.
+
+        What is merged stays merged until other weights are set, or the end.
+        """
+        self._merge_rule = MergeRule(steps=steps)
         try:
             with self._disable_on_error():
-                self._merging = self._worth_merging(steps)
                 self._apply()
             yield
         finally:
-            self._merging = frozenset()
+            self._merge_rule = None
             with self._disable_on_error():
                 self._apply()
 
@@ -145,24 +167,33 @@ class AdapterManager:
             self._apply()
 
     def _set_rows(self, before: Sequence[float], rows: Sequence[Sequence[float]]) -> None:
-        self._weights.set(before, rows)
-        self._hook(tuple(number for number in range(len(self._slots)) if any(row[number] != 0 for row in rows)))
+        with self._disable_on_error():
+            self._merged = frozenset()
+            self._originals.restore_all()
+            if len({tuple(row) for row in rows}) == 1:
+                # The same bits as in a call of its own: the answers of text encoders are kept.
+                self._weights.set(rows[0])
+            else:
+                self._weights.set(before, rows)
+            self._hook(tuple(number for number in range(len(self._slots)) if any(row[number] != 0 for row in rows)))
 
-    def _worth_merging(self, steps: int | None) -> frozenset[ModuleKey]:
-        """The modules where merging saves time, by their shapes alone: the same request gives the same image.
-
-        None where their weights, of which the originals are kept, take more memory than the budget.
-        """
-        chosen: dict[ModuleKey, int] = {}
+    def _choose_merged(self) -> frozenset[ModuleKey]:
+        """The modules whose patches are merged: a module is merged as a whole, so that hooks see its own weights."""
+        required: dict[ModuleKey, ModuleChange] = {}
+        optional: dict[ModuleKey, ModuleChange] = {}
         for at, patches in self._patches.items():
-            param = self._params(at)["weight"]
-            # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
-            if at[0].startswith("text_encoder") or param.is_quantised:
+            live = [patch for number, patch in patches if self._weights.weights[number] != 0]
+            if not live or self._is_quantised(at):
                 continue
-            rank = sum(rank_of(patch) for number, patch in patches if self._weights.weights[number] != 0)
-            if saves_time(param.shape, rank, steps):
-                chosen[at] = param.nbytes
-        return frozenset(chosen) if sum(chosen.values()) <= MERGE_BUDGET else frozenset()
+            # The shape as it was loaded: a control LoRA may have expanded it since.
+            change = ModuleChange(shape=self._names.sizes[at[0]][at[1]], itemsize=self._itemsize(at), patches=live)
+            if not all(self._can_hook(at, patch) for patch in live):
+                required[at] = change
+            # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
+            elif not at[0].startswith("text_encoder") and not all(self._has_to_hook(at, patch) for patch in live):
+                optional[at] = change
+        chosen = self._merge_rule.choose(required, optional) if self._merge_rule is not None else frozenset()
+        return frozenset(required) | chosen
 
     def _spread(self, weights: Sequence[float]) -> tuple[float, ...]:
         """The weights of the slots."""
@@ -193,45 +224,54 @@ class AdapterManager:
         self._patches = {at: tuple(some) for at, some in patches.items()}
 
     def _apply(self) -> None:
+        self._merged = self._choose_merged()
         self._hook(tuple(number for number, weight in enumerate(self._weights.weights) if weight != 0))
         for at, patches in self._patches.items():
             merged = [
-                (patch, self._weights.weights[number]) for number, patch in patches if not self._is_hooked(at, patch)
+                (patch, self._weights.weights[number])
+                for number, patch in patches
+                if at in self._merged and not self._has_to_hook(at, patch)
             ]
-            if merged and self._params(at)["weight"].is_quantised:
-                raise DoesNotFit(
-                    "One of these LoRAs changes weights as a whole, which a quantised base can't take. Use the base in "
-                    "full precision."
-                )
             if merged or len(self._originals):
                 self._originals.merge(self._params(at), merged)
 
-    def _is_hooked(self, at: ModuleKey, patch: Patch) -> bool:
-        """Whether a patch is added to its module's outputs, and not merged into its weights."""
-        if not isinstance(patch, LowRankPatch):
-            return False
-        return at not in self._merging or (patch.shift is not None and "bias" not in self._params(at))
+    def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
+        """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
+        return isinstance(patch, LowRankPatch)
+
+    def _has_to_hook(self, at: ModuleKey, patch: Patch) -> bool:
+        return isinstance(patch, LowRankPatch) and patch.shift is not None and "bias" not in self._params(at)
 
     def _hook(self, wanted: tuple[int, ...]) -> None:
         """Hooks for these adapters only: an adapter without weight costs nothing, and adds no rounding."""
-        if (wanted, self._merging) == self._hooked:
+        if (wanted, self._merged) == self._hooked:
             return
         self._remove_hooks()
         for at, patches in self._patches.items():
             live = [
                 (number, patch)
                 for number, patch in patches
-                if isinstance(patch, LowRankPatch) and number in wanted and self._is_hooked(at, patch)
+                if isinstance(patch, LowRankPatch)
+                and number in wanted
+                and (at not in self._merged or self._has_to_hook(at, patch))
             ]
             if live:
                 self._hooks.append(attach(self._params(at)["weight"].module, live, self._weights))
-        self._hooked = wanted, self._merging
+        self._hooked = wanted, self._merged
 
     def _remove_hooks(self) -> None:
         for handle in self._hooks:
             handle.remove()
         self._hooks.clear()
         self._hooked = (), frozenset()
+
+    def _is_quantised(self, at: ModuleKey) -> bool:
+        if at not in self._quantised:
+            self._quantised[at] = self._params(at)["weight"].is_quantised
+        return self._quantised[at]
+
+    def _itemsize(self, at: ModuleKey) -> int:
+        return int(self._params(at)["weight"].parameter.element_size())
 
     def _params(self, at: ModuleKey) -> Mapping[str, ParamHandle]:
         if at not in self._handles:

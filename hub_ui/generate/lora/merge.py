@@ -128,25 +128,6 @@ def _plus(base: Tensor, name: str, patches: Iterable[WeightedPatch], rows: slice
     return base if total is None else total.add_(base)
 
 
-# The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
-_TOKENS = 512
-# Writing a weight takes as long as computing so many ranks of it (measured on a processor: 20 to 60).
-_WRITING = 40
-# Bytes of weights that low-rank patches are merged into, at most: their originals are kept in the computer's memory.
-# SDXL's UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
-MERGE_BUDGET = 8_000_000_000
-
-
-def saves_time(shape: tuple[int, ...], rank: int, steps: int | None) -> bool:
-    """Whether merging a low-rank patch is faster than adding it in each of so many steps; None means many."""
-    if steps is None or len(shape) < 2:
-        return True
-    outputs, inputs = shape[0], math.prod(shape[1:])
-    merging = outputs * inputs * (rank + _WRITING)
-    adding = (inputs + outputs) * rank * _TOKENS * steps
-    return merging <= adding
-
-
 def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> Callable[[], None]:
     """Gives a layer more inputs for a control LoRA, and returns the function that restores it.
 

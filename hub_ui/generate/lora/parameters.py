@@ -35,10 +35,6 @@ class ParamHandle:
         return logical_shape(self.module, self.parameter)
 
     @property
-    def nbytes(self) -> int:
-        return int(self.parameter.numel() * self.parameter.element_size())
-
-    @property
     def is_quantised(self) -> bool:
         return is_quantised(self.module, self.name)
 
@@ -78,7 +74,8 @@ class ParamHandle:
     def _group(self) -> Any:
         """The group of modules that this parameter is offloaded with; None where there is none."""
         for owner in (self.module, *reversed(self.owners)):
-            hook = getattr(owner, "_diffusers_hook", None) and owner._diffusers_hook.get_hook(_GROUP_OFFLOADING)
+            registry: Any = getattr(owner, "_diffusers_hook", None)
+            hook = None if registry is None else registry.get_hook(_GROUP_OFFLOADING)
             if hook is not None and _has(hook.group, self.parameter):
                 return hook.group
         return None

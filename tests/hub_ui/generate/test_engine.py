@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,24 +118,59 @@ def test_a_strip_is_drawn_in_one_go(studio: Engine, base: str, kohya: Path, runs
     assert runs == [10, 10]
 
 
-def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn(
+def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
     studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:
-    first = pair(studio, adapter(kohya, weight=0.6), base=base)
+    """Last bits depend on how many rows a call has, so that a picture of another call is none of this one."""
+    fresh = strip(studio, adapter(kohya), base=base)
+    studio.close()
+    pair(studio, adapter(kohya, weight=0.6), base=base)
+    one(studio, adapter(kohya, weight=0.9), base=base)
     runs.clear()
-    second = strip(studio, adapter(kohya, weight=0.8), base=base)
-    assert runs == [6, 6]
-    assert second.images[0].image is first.images[0].image
-    assert second.images[2].image is first.images[1].image
+    assert all(map(same, strip(studio, adapter(kohya), base=base).images, fresh.images))
+    assert runs == [10, 10]
 
 
-def test_the_base_is_drawn_once_whatever_lora_is_tried(
-    studio: Engine, base: str, kohya: Path, tmp_path: Path, runs: list[int]
+# Of this size a processor draws one picture in each call.
+LARGE: dict[str, Any] = {"width": 320, "height": 320, "steps": 1}
+
+
+def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn_one_by_one(
+    studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:
-    pair(studio, adapter(kohya), base=base)
+    first = pair(studio, adapter(kohya, weight=0.6), base=base, **LARGE)
     runs.clear()
-    pair(studio, adapter(save_peft(tmp_path / "peft.safetensors", seed=5)), base=base)
-    assert runs == [2, 2]
+    second = strip(studio, adapter(kohya, weight=0.8), base=base, weights=(0.0, 0.6, 0.9), **LARGE)
+    assert runs == [2]
+    assert second.images[0].image is first.images[0].image
+    assert second.images[1].image is first.images[1].image
+
+
+def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
+    studio: Engine, base: str, kohya: Path
+) -> None:
+    asked = job(adapter(kohya), base=base, **LARGE)
+    grid = comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0))
+    made = studio.generate(asked, grid)
+    studio.close()
+    for cell, picture in zip(grid.cells, made.images, strict=True):
+        lora = adapter(kohya, weight=cell.weights[0])
+        assert same(picture, one(studio, lora, base=base, prompt=cell.prompt, **LARGE))
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("size", [{"width": 32, "height": 32}, LARGE], ids=["together", "one by one"])
+def test_a_strip_is_the_same_the_first_and_the_third_time_and_with_little_memory(
+    studio: Engine, base: str, tmp_path: Path, text: bool, size: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = adapter(save_kohya(tmp_path / "lora.safetensors", text=text))
+    first = strip(studio, lora, base=base, **size)
+    for free in (100_000_000_000, 1_000_000):
+        monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda free=free: free)
+        one(studio, replace(lora, weight=0.3), base=base, **size)
+        studio._image_cache.clear()
+        again = strip(studio, lora, base=base, **size)
+        assert all(map(same, again.images, first.images))
 
 
 def test_the_same_sheet_again_draws_nothing(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
@@ -247,6 +283,15 @@ def test_the_report_says_how_it_came_about(studio: Engine, base: str, kohya: Pat
     assert [cell.prompt for cell in made.comparison.cells] == ["sks, a red cat"] * 2
     assert (report.seed, report.steps, report.guidance, report.sampler, report.notes) == (3, 25, 5.0, "DDIM", ())
     assert (report.device, report.width, report.height, report.base) == ("CPU", 16, 16, base)
+    assert (report.dtype, report.rows, report.adapters) == ("float32", 2, "hooked")
+
+
+def test_the_report_says_how_loras_were_applied(studio: Engine, base: str, kohya: Path) -> None:
+    asked = job(adapter(kohya), base=base)
+    made = studio.generate(asked, comparison.single(asked))
+    assert (made.report.rows, made.report.adapters) == (1, "merged")
+    alone = job(base=base)
+    assert studio.generate(alone, comparison.single(alone)).report.adapters == ""
 
 
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:

@@ -132,20 +132,6 @@ def test_each_level_has_one_below_it_but_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "fields", "count"),
-    [
-        (100, {}, 8), (10, {}, 2), (1, {}, 1), (10, {"width": 512, "height": 512}, 8), (10, {"frames": 81}, 1),
-    ],
-)  # fmt: skip
-def test_a_batch_is_as_large_as_free_memory_allows(gigabytes: float, fields: dict[str, Any], count: int) -> None:
-    assert memory.batch_size(settings(**fields), device(), "whole", round(gigabytes * GIGABYTE)) == count
-
-
-def test_where_memory_ran_out_once_pictures_are_drawn_one_by_one() -> None:
-    assert memory.batch_size(settings(), device(), "tiled", 100 * GIGABYTE) == 1
-
-
-@pytest.mark.parametrize(
     ("error", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),

@@ -178,13 +178,44 @@ def test_after_rows_the_weights_are_those_of_before(pipe: Any, manager: AdapterM
     assert torch.equal(drawn(pipe), before)
 
 
-def test_what_is_merged_meanwhile_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
+def test_rows_of_a_batch_are_those_of_hooks_whatever_was_merged_before(
+    pipe: Any, manager: AdapterManager, tmp_path: Path
+) -> None:
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors", text=True))])
+    rows = [[0.0], [1.0]]
+    with manager.row_weights(rows):
+        hooked = drawn(pipe, 2)
     with manager.merge():
-        assert not manager.supports_row_weights
-        with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
-            pass
-    assert manager.supports_row_weights
+        drawn(pipe)
+        assert manager.application == {"merged", "hooked"}
+        with manager.row_weights(rows):
+            assert manager.application == {"hooked"}
+            assert torch.equal(drawn(pipe, 2), hooked)
+
+
+def test_what_is_merged_stays_while_weights_stay(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"))])
+    layer = pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1.to_q
+    with manager.merge(steps=20):
+        manager.set_weights([0.5])
+        first = layer.weight.data_ptr()
+        manager.set_weights([0.5])
+        assert layer.weight.data_ptr() == first
+        manager.set_weights([0.7])
+        assert layer.weight.data_ptr() != first
+
+
+def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_too(
+    pipe: Any, manager: AdapterManager, tmp_path: Path
+) -> None:
+    manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors", text=True))])
+    text = torch.arange(5)[None]
+    with torch.inference_mode():
+        hooked = pipe.text_encoder(text)[0]
+        with manager.merge():
+            assert torch.equal(pipe.text_encoder(text)[0], hooked)
+        with manager.row_weights([[1.0]]):
+            assert torch.equal(pipe.text_encoder(text)[0], hooked)
 
 
 def test_what_changes_weights_as_a_whole_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:

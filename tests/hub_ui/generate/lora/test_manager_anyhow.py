@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from safetensors.torch import save_file
 
 from connectors.errors import HubUiError
-from hub_ui.generate.lora import hooks, merge, modules
+from hub_ui.generate.lora import hooks, merge, parameters
 from hub_ui.generate.lora import manager as manager_module
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
@@ -27,8 +27,8 @@ from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 # What a manager does by steps, each of which may run out of memory or be stopped.
 STEPS = [
-    (modules.ParamHandle, "write"),
-    (merge, "_merge"),
+    (parameters.ParamHandle, "write"),
+    (merge, "_plus"),
     (manager_module, "attach"),
     (hooks.Hook, "_move"),
     (hooks.Hook, "_apply_weights"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.merge import Originals, saves_time
+from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
 
@@ -85,10 +85,3 @@ def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later(
     with torch.inference_mode():
         kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
     assert not module.weight.data.is_inference()
-
-
-def test_merging_pays_with_more_steps_and_in_layers_that_are_not_wide_at_both_ends() -> None:
-    deep, shallow = (1280, 1280, 3, 3), (320, 320)
-    assert [saves_time(deep, 16, steps) for steps in (2, 30, None)] == [False, True, True]
-    assert [saves_time(shallow, 16, steps) for steps in (2, 30, None)] == [True, True, True]
-    assert saves_time((320,), 0, 1)
