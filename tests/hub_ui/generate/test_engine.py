@@ -131,45 +131,50 @@ def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
     assert runs == [10, 10]
 
 
-# Of this size a processor draws one picture in each call.
-LARGE: dict[str, Any] = {"width": 320, "height": 320, "steps": 1}
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One picture in each call, as of a larger size."""
+    monkeypatch.setattr("hub_ui.generate.batch._PIXELS", {"cpu": 32 * 32})
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_from_a_pair_to_a_strip_only_what_is_new_is_drawn_one_by_one(
     studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:
-    first = pair(studio, adapter(kohya, weight=0.6), base=base, **LARGE)
+    first = pair(studio, adapter(kohya, weight=0.6), base=base)
     runs.clear()
-    second = strip(studio, adapter(kohya, weight=0.8), base=base, weights=(0.0, 0.6, 0.9), **LARGE)
-    assert runs == [2]
+    second = strip(studio, adapter(kohya, weight=0.8), base=base, weights=(0.0, 0.6, 0.9))
+    assert runs == [2, 2]
     assert second.images[0].image is first.images[0].image
     assert second.images[1].image is first.images[1].image
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
     studio: Engine, base: str, kohya: Path
 ) -> None:
-    asked = job(adapter(kohya), base=base, **LARGE)
+    asked = job(adapter(kohya), base=base)
     grid = comparison.prompt_grid(asked, ["a cat", "a dog"], (0.0, 1.0))
     made = studio.generate(asked, grid)
     studio.close()
     for cell, picture in zip(grid.cells, made.images, strict=True):
         lora = adapter(kohya, weight=cell.weights[0])
-        assert same(picture, one(studio, lora, base=base, prompt=cell.prompt, **LARGE))
+        assert same(picture, one(studio, lora, base=base, prompt=cell.prompt))
 
 
 @pytest.mark.parametrize("text", [False, True])
-@pytest.mark.parametrize("size", [{"width": 32, "height": 32}, LARGE], ids=["together", "one by one"])
+@pytest.mark.parametrize("pixels", [8 * 32 * 32, 32 * 32], ids=["together", "one by one"])
 def test_a_strip_is_the_same_the_first_and_the_third_time_and_with_little_memory(
-    studio: Engine, base: str, tmp_path: Path, text: bool, size: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    studio: Engine, base: str, tmp_path: Path, text: bool, pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hub_ui.generate.batch._PIXELS", {"cpu": pixels})
     lora = adapter(save_kohya(tmp_path / "lora.safetensors", text=text))
-    first = strip(studio, lora, base=base, **size)
+    first = strip(studio, lora, base=base)
     for free in (100_000_000_000, 1_000_000):
         monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda free=free: free)
-        one(studio, replace(lora, weight=0.3), base=base, **size)
+        one(studio, replace(lora, weight=0.3), base=base)
         studio._image_cache.clear()
-        again = strip(studio, lora, base=base, **size)
+        again = strip(studio, lora, base=base)
         assert all(map(same, again.images, first.images))
 
 
