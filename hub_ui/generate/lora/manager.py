@@ -212,6 +212,11 @@ class AdapterManager:
                 factor = factors[number].get(at, 1.0)
                 slot = slots.setdefault((number, factor), len(slots))
                 for patch in some if factor else ():
+                    if self._is_quantised(at) and not self._can_hook(at, patch):
+                        raise DoesNotFit(
+                            "One of these LoRAs changes weights as a whole, which a quantised base can't take. Choose "
+                            "the base in full precision."
+                        )
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
                         if not isinstance(patch, LowRankPatch):
