@@ -21,6 +21,7 @@ class Family:
 
     `embedded`: the guidance is an input of the network. Elsewhere a guidance above `unguided` runs the network a second
     time in each step; `more_runs` are those for other kinds of guidance, which the pipeline does by default.
+    `distils`: it ignores guidance where its own config says `is_distilled`.
     """
 
     name: str
@@ -28,15 +29,20 @@ class Family:
     embedded: bool = False
     unguided: float = 1.0
     more_runs: int = 0
+    distils: bool = False
     blank: str | None = None
     padded: bool = False
     lists: bool = True
     edits: bool = False
     emphasis: bool = False
 
+    def has_negative_run(self, guidance: float) -> bool:
+        """Whether the network runs a second time in each step, for the negative prompt."""
+        return not self.embedded and guidance > self.unguided
+
     def runs(self, guidance: float) -> int:
         """How often the network runs in one step."""
-        return 1 + (not self.embedded and guidance > self.unguided) + self.more_runs
+        return 1 + self.has_negative_run(guidance) + self.more_runs
 
 
 # The first that fits counts.
@@ -44,7 +50,7 @@ FAMILIES = (
     Family(name="StableDiffusion3", padded=True),
     Family(name="StableDiffusion", padded=True, emphasis=True),
     Family(name="FluxKontext", padded=True, edits=True, embedded=True),
-    Family(name="Flux2Klein", edits=True),
+    Family(name="Flux2Klein", edits=True, distils=True),
     Family(name="Flux2", edits=True, embedded=True),
     Family(name="Flux", padded=True, embedded=True),
     Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
@@ -150,11 +156,16 @@ def guiders(pipe: Any) -> list[Any]:
 
 def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     """Notes on settings that this pipeline ignores."""
-    names, notes = call_names(pipe), []
+    kind, names, notes = family(type(pipe).__name__), call_names(pipe), []
     # With another kind of guidance, a negative prompt works only when the true guidance is above 1.
     unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
-    if settings.negative and unused and family(type(pipe).__name__).guidance == "guidance_scale":
+    if settings.negative and unused and kind.guidance == "guidance_scale":
         notes.append("This base does not use a negative prompt; it was left out.")
+    elif settings.negative and not kind.has_negative_run(settings.guidance):
+        notes.append(f"A negative prompt has no effect with a guidance of {settings.guidance:g}; it was left out.")
+    # 0 and 1 are what people write for none.
+    if settings.guidance > 1 and not _takes_guidance(pipe, kind):
+        notes.append(f"This base takes no guidance; the {settings.guidance:g} was left out.")
     # Its first step without the guidance asked for is the one after `start`.
     starts = [getattr(guider, "adaptive_projected_guidance_start_step", None) for guider in guiders(pipe)]
     first, *others = [start + 1 for start in starts if start is not None] or [settings.steps]
@@ -168,6 +179,13 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     if settings.frames and "num_frames" not in names:
         notes.append("This base generates images that stand still; the number of frames was left out.")
     return notes
+
+
+def _takes_guidance(pipe: Any, kind: Family) -> bool:
+    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 Klein with its guidance built in."""
+    if kind.embedded:
+        return bool(pipe.transformer.config.get("guidance_embeds", True))
+    return not (kind.distils and pipe.config.is_distilled)
 
 
 def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:

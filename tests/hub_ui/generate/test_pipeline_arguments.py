@@ -59,6 +59,8 @@ class WanPipeline:
 
 
 class FluxPipeline:
+    transformer = SimpleNamespace(config={"guidance_embeds": True})
+
     def __call__(self, prompt: str, negative_prompt: str, guidance_scale: float, true_cfg_scale: float) -> None:
         """Its guidance is an input; a negative prompt takes part only with another guidance beside it."""
 
@@ -187,6 +189,20 @@ def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: 
     (wanted,) = output_images(output)
     assert made.report.guidance == 9.0
     assert made.images[0].image.tobytes() == wanted[len(wanted) // 2].tobytes()
+
+
+@pytest.mark.parametrize(("base", "count"), [(flux.DEV, 0), (flux.SCHNELL, 1)], ids=["dev", "schnell"])
+def test_guidance_that_a_base_does_not_take_is_said(tmp_path: Path, base: Base, count: int) -> None:
+    pipe = load(base, base.save(tmp_path / "base"))
+    expected = ["This base takes no guidance; the 4 was left out."] * count
+    assert unused_notes(pipe, SETTINGS) == expected
+
+
+def test_a_negative_prompt_without_guidance_is_said() -> None:
+    values = {name: getattr(SETTINGS, name) for name in ResolvedRequest.__slots__}
+    asked = ResolvedRequest(**{**values, "negative": "blurred", "guidance": 1.0})
+    (said,) = unused_notes(QwenImagePipeline(), asked)
+    assert said == "A negative prompt has no effect with a guidance of 1; it was left out."
 
 
 def test_guidance_that_a_base_takes_for_a_part_of_the_steps_is_said() -> None:
