@@ -6,7 +6,7 @@ animated PNG with the same chunks. A contact sheet is one image with labels abov
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,10 +210,32 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
         found.append(f"It was made with {then}; here is {now}.")
     if before and before.device != report.device:
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
-    if provenance.cell is not None and provenance.sheet is not None and len(provenance.sheet.cells) > 1:
-        # Batches round sums differently: measured, one pixel in 10,000 by one shade of 256.
-        found.append("It was generated in one batch with others; alone, a pixel may differ by a shade.")
-    return tuple(found)
+    return (*found, *_rounding(provenance, report))
+
+
+def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]:
+    """Sentences on sums that are rounded in another way, so that the last bits differ."""
+    before, sheet = provenance.report, provenance.sheet
+    is_cell = provenance.cell is not None and sheet is not None and len(sheet.cells) > 1
+    if is_cell and (before is None or before.rows != 1):
+        # Measured: one pixel in 10,000 by one shade of 256.
+        yield "It was generated in one batch with others; alone, a pixel may differ by a shade."
+    if before is None or before.place != "local" or report.place != "local":
+        return
+    if not before.dtype:
+        yield "An older hub-ui made it, which did not note its precision and how LoRAs were applied; pixels can differ."
+        return
+    if before.dtype != report.dtype:
+        yield f"It was computed in {before.dtype}, and here in {report.dtype}: pixels can differ a little."
+    if not is_cell and before.rows != report.rows:
+        yield (
+            f"Images generated at once: up to {before.rows} then, {report.rows} here; a pixel may differ by a shade."
+        )
+    if not is_cell and before.adapters != report.adapters:
+        yield (
+            f"Its LoRAs were {before.adapters or 'without effect'}, and here they are "
+            f"{report.adapters or 'without effect'}: pixels can differ a little."
+        )
 
 
 _PAPER, _INK = (250, 250, 248), (24, 24, 28)

@@ -231,8 +231,8 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights",
-        "base base_revision sampler device place notes coverage",
-        "title applied total missed",
+        "base base_revision sampler device place notes coverage dtype rows adapters",
+        "title applied total missed remark",
         "reason keys",
     ]
 
@@ -283,7 +283,8 @@ def test_no_change_needs_no_words(tmp_path: Path) -> None:
 
 def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
     asked = making.job()
-    png_metadata.save(making.made(asked, comparison.before_after(asked)), 1, tmp_path / "a.png")
+    together = making.report(rows=2, adapters="hooked")
+    png_metadata.save(making.made(asked, comparison.before_after(asked), report=together), 1, tmp_path / "a.png")
     (note,) = png_metadata.differences(png_metadata.read(tmp_path / "a.png"), asked, making.report())
     assert note == "It was generated in one batch with others; alone, a pixel may differ by a shade."
 
@@ -300,6 +301,19 @@ def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
         ),
         ({}, {}, {"torch": "1.0"}, "It was made with torch 1.0; here is torch "),
         ({}, {"device": "A100"}, {}, "It was made on another device, CPU; pixels can differ a little on A100."),
+        (
+            {},
+            {"dtype": "bfloat16"},
+            {},
+            "It was computed in float32, and here in bfloat16: pixels can differ a little.",
+        ),
+        ({}, {"rows": 2}, {}, "Images generated at once: up to 1 then, 2 here; a pixel may differ by a shade."),
+        (
+            {},
+            {"adapters": "hooked"},
+            {},
+            "Its LoRAs were merged, and here they are hooked: pixels can differ a little.",
+        ),
     ],
 )
 def test_what_changed_since_is_told(
@@ -312,6 +326,17 @@ def test_what_changed_since_is_told(
     now = making.job(making.adapter(**{"sha256": "a" * 64, **lora}))
     (note,) = png_metadata.differences(before, now, making.report(**report))
     assert note.startswith(said)
+
+
+def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        whole = json.loads(image.info[png_metadata.KEY])
+    for name in ("dtype", "rows", "adapters"):
+        del whole["report"][name]
+    read = png_metadata.read(stamped(tmp_path / "b.png", hub_ui=json.dumps(whole)))
+    (note,) = png_metadata.differences(read, making.job(), making.report())
+    assert note.startswith("An older hub-ui made it, which did not note its precision")
 
 
 @pytest.mark.parametrize(
