@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from connectors.errors import NoBase
+from connectors.errors import DoesNotFit, NoBase
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, quantisation
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.lora.load import LoraCache
+from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device
+from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines import (
     dits,
     flux,
@@ -28,7 +32,10 @@ from tests.hub_ui.generate.pipelines import (
     wan,
     z_image,
 )
+from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
+from tests.hub_ui.generate.pipelines.rows import Make, file
+from tests.hub_ui.generate.pipelines.spellings import dotted
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
@@ -73,16 +80,16 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_1", "Q4_0"])
 def test_packed_weights_have_the_values_that_gguf_itself_unpacks(wide: Path, tmp_path: Path, kind: str) -> None:
-    file = packed.save_gguf(wide, tmp_path / "flux.gguf", kind)
-    unpacked = load(flux.DEV, packed.unpack_gguf(wide, file, tmp_path / "unpacked"))
+    gguf = packed.save_gguf(wide, tmp_path / "flux.gguf", kind)
+    unpacked = load(flux.DEV, packed.unpack_gguf(wide, gguf, tmp_path / "unpacked"))
     # diffusers multiplies by the scales in half precision.
-    assert psnr(draw(load_gguf(wide, file), flux.DEV), draw(unpacked, flux.DEV)) > 70
+    assert psnr(draw(load_gguf(wide, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
 
 
 def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Path) -> None:
-    file = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
-    unpacked = load(flux.DEV, packed.unpack_gguf(base, file, tmp_path / "unpacked"))
-    assert psnr(draw(load_gguf(base, file), flux.DEV), draw(unpacked, flux.DEV)) > 70
+    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
+    unpacked = load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
+    assert psnr(draw(load_gguf(base, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
 
 
 def cut(data: bytes) -> bytes:
@@ -96,10 +103,10 @@ def lied(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [cut, lied, lambda data: b"GGUF", lambda data: b"", lambda data: b"no" + data])
 def test_a_damaged_gguf_file_is_told(base: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    file = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
-    file.write_bytes(damage(file.read_bytes()))
+    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
+    gguf.write_bytes(damage(gguf.read_bytes()))
     with pytest.raises(NoBase, match="can't be loaded from its files"):
-        load_gguf(base, file)
+        load_gguf(base, gguf)
 
 
 def test_weights_in_8_bit_floats_draw_nearly_the_same(base: Path) -> None:
@@ -134,3 +141,86 @@ def test_text_encoders_work_in_8_bit_floats(tmp_path: Path, name: str) -> None:
 
 def test_small_text_encoders_stay_as_they_are(base: Path) -> None:
     assert {value.dtype for value in load_in("fp8", base).text_encoder_2.parameters()} == {torch.float32}
+
+
+BLOCKS = file(dotted("transformer", "transformer.", r"^(single_)?transformer_blocks"), PEFT)
+LAYERS_OF_T5 = file(dotted("text_encoder_2", "text_encoder_2.", r"SelfAttention|DenseReluDense"), PEFT)
+
+
+def with_lora(pipe: Any, path: Path) -> AdapterManager:
+    manager = AdapterManager(pipe, "flux1", LoraCache(2**28))
+    manager.set_adapters([adapter(path, architecture="flux1")])
+    return manager
+
+
+def bytes_of(pipe: Any) -> dict[str, bytes]:
+    """Of every weight, however it is packed."""
+    networks = {"transformer": pipe.transformer, "text_encoder_2": pipe.text_encoder_2}
+    return {
+        f"{part}.{name}": value.detach().contiguous().view(torch.uint8).numpy().tobytes()
+        for part, network in networks.items()
+        for name, value in network.named_parameters()
+    }
+
+
+@pytest.fixture(params=["gguf-q8_0", "gguf-q5_1", "fp8", "fp8 with its T5"])
+def quantised(base: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    if request.param.startswith("gguf"):
+        return load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", request.param[5:].upper()))
+    pipe = load_in("fp8", base)
+    if request.param.endswith("T5"):
+        quantisation.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
+    return pipe
+
+
+@pytest.mark.parametrize("make", [BLOCKS, LAYERS_OF_T5])
+def test_a_lora_has_the_same_effect_on_a_quantised_base(base: Path, tmp_path: Path, quantised: Any, make: Make) -> None:
+    whole = load(flux.DEV, base)
+    path = make(whole, 1).save(tmp_path / "lora.safetensors")
+    alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
+    with_lora(whole, path)
+    manager = with_lora(quantised, path)
+    with manager.merge(steps=2):
+        changed = draw(quantised, flux.DEV)
+    found, effect = psnr(changed, draw(whole, flux.DEV)), psnr(changed, alone)
+    print(f"with a LoRA: {found:.1f} dB, its effect: {effect:.1f} dB")
+    assert found > 30
+    assert effect < found - 6
+    manager.set_weights([0.0])
+    assert torch.equal(draw(quantised, flux.DEV), alone)
+    manager.set_weights([1.0])
+    with manager.merge(steps=2):
+        assert torch.equal(draw(quantised, flux.DEV), changed)
+    manager.disable()
+    assert bytes_of(quantised) == before
+    assert torch.equal(draw(quantised, flux.DEV), alone)
+
+
+def test_a_lora_of_whole_weights_is_refused_on_a_quantised_base(base: Path, tmp_path: Path) -> None:
+    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
+    name = "transformer_blocks.0.attn.to_q"
+    save_file({f"transformer.{name}.diff": torch.ones(32, 32)}, tmp_path / "whole.safetensors")
+    with pytest.raises(DoesNotFit, match="Use the base in full precision"):
+        with_lora(pipe, tmp_path / "whole.safetensors")
+
+
+def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
+    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
+    manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
+    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+    with manager.row_weights([[0.0], [1.0]]):
+        both = draw(pipe, flux.DEV, prompt=["a red cat"] * 2, generator=seeds)
+    for row, weight in enumerate([0.0, 1.0]):
+        manager.set_weights([weight])
+        assert torch.allclose(both[row], draw(pipe, flux.DEV)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["gguf-q8_0", "fp8"])
+def test_a_quantised_base_is_offloaded_layer_by_layer(base: Path, tmp_path: Path, precision: str) -> None:
+    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
+    pipe = load_gguf(base, gguf) if precision.startswith("gguf") else load_in(precision, base)
+    manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
+    alone = draw(pipe, flux.DEV)
+    pipe.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
+    assert torch.equal(draw(pipe, flux.DEV), alone)
+    manager.disable()
