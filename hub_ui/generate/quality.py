@@ -1,0 +1,69 @@
+"""Which precision a base gets on a device: by the memory that it has, not what is free, so that nothing but the request
+and the device decides what an image looks like.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.precision import (
+    FULL,
+    Quality,
+    in_precision,
+    precise_label,
+    precision_of,
+    precisions_of,
+)
+
+# In GB: what GPUs are sold with.
+_CARDS = (8, 12, 16, 24, 32, 48, 80, 96, 141)
+_GIBIBYTE = 2**30
+_NETWORKS = ("unet", "transformer", "transformer_2")
+
+
+class Plan(Protocol):
+    """How a base runs on a device; `parts` are the bytes of each part's weights."""
+
+    @property
+    def level(self) -> str: ...
+    @property
+    def fits(self) -> bool: ...
+    @property
+    def parts(self) -> Mapping[str, int]: ...
+
+
+# The plan of a base on a device of this kind with so many bytes of memory.
+PlanFor = Callable[[PipelineSpec, int], Plan]
+
+
+def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
+    """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
+
+    "full" is always the base's own. "balanced" is that too where it runs whole or part by part, else the best precision
+    that fits whole. "fast" is the base's own where it fits whole, else the smallest.
+    """
+    if quality == "full" or spec.assumed:
+        return spec
+    planned = [(one, plan(one, memory)) for one in precisions_of(spec, kind)]
+    smallest = min(planned, key=lambda pair: precision_of(pair[0]).bits)[0]
+    whole = [one for one, its in planned if its.fits and its.level == "whole"]
+    by_parts = [one for one, its in planned if its.fits and its.level == "model_offload"]
+    if spec in whole or (quality == "balanced" and spec in by_parts):
+        return spec
+    return smallest if quality == "fast" else next(iter([*whole, *by_parts]), smallest)
+
+
+def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) -> str:
+    """What was chosen, why, and what more memory would allow; empty for full precision.
+
+    "FLUX.1 dev in Q4 (6.8 GB), because this GPU has 8 GB. A GPU with 24 GB runs it in full precision."
+    """
+    whole = in_precision(chosen, FULL.id)
+    if whole is None or whole == chosen:
+        return ""
+    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in _NETWORKS)
+    here, there = ("this computer has", "With") if kind == "cpu" else ("this GPU has", "On a GPU with")
+    note = f"{precise_label(chosen)} ({size / 1e9:.1f} GB), because {here} {round(memory / _GIBIBYTE)} GB."
+    enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * _GIBIBYTE, plan) == whole)
+    card = next((card for card in enough if card * _GIBIBYTE > memory), None)
+    return note if card is None else f"{note} {there} {card} GB it runs in full precision."

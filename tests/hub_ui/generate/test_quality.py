@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, base_by_id
+from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
+from hub_ui.generate.quality import choose_precision, precision_note
+
+GB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simple:
+    """A base of 24 GB and text encoders of 10, stored in half of that when the network is quantised."""
+
+    level: str
+    fits: bool
+    parts: Mapping[str, int]
+
+
+def plan(spec: PipelineSpec, memory: int) -> Simple:
+    precision = precision_of(spec)
+    network = round(24 * GB * precision.bits / 16)
+    texts = 10 * GB if precision.method == "full" else 5 * GB
+    level = (
+        "whole" if network + texts <= memory else "model_offload" if max(network, texts) <= memory else "group_offload"
+    )
+    return Simple(level=level, fits=True, parts={"transformer": network, "text_encoder": texts})
+
+
+def flux() -> PipelineSpec:
+    found = base_by_id("flux.1-dev")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("quality", "gigabytes", "chosen"),
+    [
+        ("full", 8, "full"),
+        ("balanced", 80, "full"),
+        ("balanced", 24, "full"),
+        ("balanced", 20, "gguf-q8_0"),
+        ("balanced", 16, "gguf-q6_k"),
+        ("balanced", 12, "gguf-q4_k_s"),
+        ("balanced", 10, "gguf-q6_k"),
+        ("balanced", 4, "gguf-q4_k_s"),
+        ("fast", 80, "full"),
+        ("fast", 24, "gguf-q4_k_s"),
+        ("fast", 8, "gguf-q4_k_s"),
+    ],
+)
+def test_a_quality_means_a_precision_by_memory(quality: Quality, gigabytes: int, chosen: str) -> None:
+    assert choose_precision(flux(), quality, "cuda", gigabytes * GB, plan).precision == chosen
+
+
+def test_apple_s_gpus_have_no_8_bit_floats() -> None:
+    krea = base_by_id("krea-2")
+    assert krea is not None
+    assert choose_precision(krea, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
+    assert choose_precision(krea, "balanced", "mps", 20 * GB, plan).precision == "full"
+
+
+def test_a_user_s_own_file_stays_as_it_is() -> None:
+    own = replace(flux(), checkpoint=Checkpoint(file="mine.safetensors", brings=frozenset({"transformer"})))
+    assert choose_precision(own, "fast", "cuda", 8 * GB, plan) == own
+
+
+def test_what_was_chosen_is_said_with_what_more_memory_allows() -> None:
+    chosen = choose_precision(flux(), "balanced", "cuda", 12 * GB, plan)
+    assert precision_note(chosen, "cuda", 12 * GB, plan) == (
+        "FLUX.1 dev in Q4 (7.4 GB), because this GPU has 12 GB. On a GPU with 24 GB it runs in full precision."
+    )
+    assert precision_note(flux(), "cuda", 24 * GB, plan) == ""
+
+
+def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
+    packed = in_precision(flux(), "gguf-q8_0")
+    assert packed is not None
+    assert packed.checkpoint == Checkpoint(
+        repo="city96/FLUX.1-dev-gguf", file="flux1-dev-Q8_0.gguf", brings=frozenset({"transformer"})
+    )
+    assert in_precision(packed, "full") == flux()
+    assert in_precision(flux(), "gguf-q4_0") is None
