@@ -17,9 +17,11 @@ from hub_ui.commands.options import parse_lora
 from hub_ui.commands.try_again import TryPlan, plan_again
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.format import plural, size
-from hub_ui.generate import base_models, comparison
+from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
+from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.engine import choose_spec
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
@@ -85,6 +87,7 @@ class Try(TryOptions):
             "use_trigger_words": not self.no_trigger_words,
             "emphasis": not self.no_emphasis,
             "may_fetch": self.fetch,
+            "quality": self.quality or "balanced",
         }
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
@@ -108,20 +111,18 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         terminal.line(sentence)
     fetch = None
     if plan.place == "local":
-        first = plan.request.adapters[0] if plan.request.adapters else None
-        choice = base_models.choose_base(
-            first.architecture if first else None, first.base_model if first else None, plan.request.base
-        )
+        choice = choose_spec(plan.request)
         tokens, endpoints = built.settings.tokens, built.settings.endpoints
         source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
         fetch = download.plan_download(choice, source)
     if terminal.json:
         terminal.document(estimate_json(plan, sentence, fetch))
     elif fetch is not None and fetch.missing <= 0:
-        terminal.line(f"{fetch.spec.label} is on this disk: nothing has to be downloaded.")
+        terminal.line(f"{precise_label(fetch.spec)} is on this disk: nothing has to be downloaded.")
     elif fetch is not None:
         terminal.line(
-            f"{fetch.spec.label} would be downloaded first: {size(fetch.missing, precise=True)} from {fetch.repo}, "
+            f"{precise_label(fetch.spec)} would be downloaded first: {size(fetch.missing, precise=True)} from "
+            f"{fetch.origin}, "
             f"under {fetch.license or 'a licence that its page names'}."
         )
 
@@ -220,6 +221,7 @@ def result_json(result: GenerationResult, out: Path, notes: Sequence[str], cells
         "out": str(out),
         "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
         "base": report.base,
+        "precision": report.precision,
         "prompt": last.prompt,
         "seed": report.seed,
         "steps": report.steps,

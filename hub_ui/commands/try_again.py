@@ -97,6 +97,8 @@ def _plan_provenance(
         image = options.image or file.parent / found.image.name
         notes += _check_input(file, image, found.image, ("started from", "it started from"), "--image")
     request = replace(found.job(adapter, control, image), may_fetch=options.fetch)
+    if options.quality:
+        request = replace(request, quality=options.quality, precision=None)
     if options.base:
         # The base may be a folder that was deleted or is on another computer.
         notes.append(f"It was made on {found.base}, and this one on {options.base}.")
@@ -143,6 +145,8 @@ def _plan_infotext(
         "clip_weights": clip_weights,
         "prompt": taken.prompt, "negative": taken.negative, "seed": taken.seed or 0, "steps": taken.steps,
         "guidance": taken.guidance, "width": taken.width, "height": taken.height, "sampler": taken.sampler,
+        "quality": options.quality or "balanced",
+        "precision": None if options.quality else found.fields.get("Precision"),
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
         "control_kind": options.control_kind, "image": options.image,
         "strength": DEFAULT_STRENGTH if taken.strength is None else taken.strength,

@@ -11,6 +11,7 @@ from connectors.errors import UsageError
 from hub_ui.commands import options
 from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, flag, option
 from hub_ui.generate import base_models, samplers
+from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
 
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
@@ -98,6 +99,14 @@ class TryOptions(LibraryOptions):
     base: Annotated[
         str | None,
         option("B", "An id, a Hugging Face repo, a folder or a checkpoint. Default: the LoRA's own.", panel=_PLACE),
+    ] = None
+    quality: Annotated[
+        Quality | None,
+        option(
+            None,
+            "A base too large for this GPU: in the fewest bits, in as many as fit (the default), or in full, slowly.",
+            panel=_PLACE,
+        ),
     ] = None
     fetch: Annotated[bool, flag("--fetch", "Download a base model of over 1 GB without being asked.", _PLACE)] = False
     on: Annotated[Literal["local", "replicate"], option(None, "Replicate costs money.", panel=_PLACE)] = "local"

@@ -12,6 +12,7 @@ from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
@@ -35,6 +36,7 @@ from hub_ui.generate.memory import (
 )
 from hub_ui.generate.pipeline_arguments import family, unused_notes
 from hub_ui.generate.prompt_embeddings import prompt_notes
+from hub_ui.generate.quality import in_quality, quality_notes
 from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
@@ -82,7 +84,7 @@ class Engine:
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
         """Estimates the time without loading the base or waiting for other requests."""
         check_request(request, comparison)
-        spec, loaded = _choose_spec(request), self._loaded
+        spec, loaded = choose_spec(request), self._loaded
         if loaded is not None and loaded.requested == spec:
             spec, device, is_loaded = loaded.spec, loaded.device, True
         else:
@@ -126,6 +128,7 @@ class Engine:
                 )
             else:
                 control = choose_start(loaded.pipe, loaded.spec, request, settings, control=switched.control)
+            checks.notes.extend(quality_notes(loaded.spec, request))
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend([*size_notes(request, settings), *unused_notes(loaded.pipe, settings)])
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
@@ -145,6 +148,7 @@ class Engine:
             height=settings.height,
             sampler=sampler,
             base_revision=loaded.revision,
+            precision=loaded.spec.precision,
             notes=tuple(checks.notes),
             control=control.image,
             dtype=loaded.device.dtype,
@@ -207,11 +211,11 @@ class Engine:
 
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
-        requested = _choose_spec(request)
+        requested = choose_spec(request)
         if self._loaded is not None and self._loaded.requested == requested:
             return self._loaded
         plan = plan_download(requested, self._source)
-        spec = plan.spec
+        spec, label = plan.spec, precise_label(plan.spec)
         # The memory of the current base will be free by then.
         check_memory(spec, choose_device(spec), required_memory(self._loaded.spec) if self._loaded else 0)
         check_download(plan, request.may_fetch)
@@ -222,10 +226,10 @@ class Engine:
             callbacks.raise_if_cancelled()
             done += count
             # Restarted downloads count bytes twice: never show more than all of it.
-            callbacks.report(f"Fetching {spec.label} ({size(total, precise=True)})", min(done, total), total)
+            callbacks.report(f"Fetching {label} ({size(total, precise=True)})", min(done, total), total)
 
         fetched = download(plan, self._source, on_bytes)
-        callbacks.report(f"Loading {spec.label}")
+        callbacks.report(f"Loading {label}")
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
@@ -258,7 +262,7 @@ def _image_key(
     spec: PipelineSpec, device: Device, settings: ResolvedRequest, request: GenerationRequest, cell: Cell
 ) -> Hashable:
     """Everything an image depends on."""
-    base = spec.id, spec.source, spec.revision, device.kind, device.dtype
+    base = spec.id, spec.source, spec.revision, spec.precision, device.kind, device.dtype
     loras = effect_key(request.adapters, cell.weights)
     # The base alone looks at no control image, unless it is one that changes images.
     path = request.control if loras or family(spec.pipeline).edits else None
@@ -267,12 +271,12 @@ def _image_key(
     return *base, settings, cell.prompt, loras, control, start
 
 
-def _choose_spec(request: GenerationRequest) -> PipelineSpec:
-    """One base that fits all the LoRAs."""
+def choose_spec(request: GenerationRequest) -> PipelineSpec:
+    """One base that fits all the LoRAs, in the precision that the request's quality means here."""
     if not request.adapters:
         if request.base is None:
             raise UsageError("There is neither a LoRA nor a base model to generate with. Choose one.")
-        return choose_base(None, None, request.base)
+        return in_quality(choose_base(None, None, request.base), request)
     first = request.adapters[0]
     spec = choose_base(first.architecture, first.base_model, request.base)
     for adapter in request.adapters[1:]:
@@ -281,4 +285,4 @@ def _choose_spec(request: GenerationRequest) -> PipelineSpec:
                 f"“{first.title}” is for {spec.architecture} and “{adapter.title}” for {adapter.architecture}: LoRAs "
                 "of different architectures can't be used together. Leave one of them out."
             )
-    return spec
+    return in_quality(spec, request)

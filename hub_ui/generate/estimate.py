@@ -79,7 +79,8 @@ class Timings:
 
 def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> str:
     frames = f"x{settings.frames}" if settings.frames else ""
-    return f"{spec.id} {settings.width}x{settings.height}{frames} {device.label}"
+    base = spec.id if spec.precision == "full" else f"{spec.id} {spec.precision}"
+    return f"{base} {settings.width}x{settings.height}{frames} {device.label}"
 
 
 def estimate_time(

@@ -7,7 +7,8 @@ from typing import Literal
 
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.activations import activations
-from hub_ui.generate.base_models.part_sizes import NETWORKS, is_estimated, model_sizes
+from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
+from hub_ui.generate.base_models.precision import NETWORKS, weight_bytes
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
@@ -67,19 +68,16 @@ class MemoryPlan:
     notes: tuple[str, ...] = ()
 
 
-def footprint(
-    spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None = None, precision: float | None = None
-) -> Footprint:
-    """`precision` are the bytes for each weight of the network, where it is quantised; the other parts have `dtype`.
-    Without `settings`, for the base's own size.
+def footprint(spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None = None, kind: str = "cuda") -> Footprint:
+    """In the base's precision, computing in `dtype`, on a device of that kind. Without `settings`, for the base's own
+    size.
     """
     width = BYTES[dtype]
     parts, largest = dict[str, int](), dict[str, int]()
     for name, model in model_sizes(spec).items():
-        stored = precision if precision is not None and name in NETWORKS else width
-        parts[name] = round(model.parameters * stored)
+        parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
         # A quantised layer is unpacked to compute.
-        largest[name] = round(model.largest * max(stored, width))
+        largest[name] = round(model.largest * width)
     used = activations(spec)
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
@@ -92,7 +90,7 @@ def footprint(
         decoding=round(used.decoding * pixels * scale),
         tiled_decoding=round(min(used.tiled, used.decoding * pixels) * scale),
         estimated=is_estimated(spec),
-        is_converted=precision is None and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
+        is_converted=spec.precision == "full" and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
     )
 
 
@@ -140,7 +138,6 @@ def plan_memory(
     ram: int | None,
     dtype: str = "",
     settings: ResolvedRequest | None = None,
-    precision: float | None = None,
     kind: str = "cuda",
     measured: Mapping[OffloadLevel, int] | None = None,
 ) -> MemoryPlan:
@@ -150,7 +147,7 @@ def plan_memory(
     this size, in place of computed ones. Images are decoded piece by piece only where no level can decode them whole: a
     level changes no pixel, pieces do.
     """
-    needs = footprint(spec, dtype or spec.dtype, settings, precision)
+    needs = footprint(spec, dtype or spec.dtype, settings, kind)
     for is_tiled in (False, True):
         for level in levels_of(kind):
             known = (measured or {}).get(level) if not is_tiled else None

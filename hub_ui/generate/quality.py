@@ -5,20 +5,25 @@ and the device decides what an image looks like.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import (
     FULL,
+    NETWORKS,
     Quality,
     in_precision,
     precise_label,
+    precision_name,
     precision_of,
     precisions_of,
 )
+from hub_ui.generate.memory import choose_device
+from hub_ui.generate.memory_plan import plan_memory, usable_memory, usable_ram
+from hub_ui.generate.request import GenerationRequest
 
 # In GB: what GPUs are sold with.
 _CARDS = (8, 12, 16, 24, 32, 48, 80, 96, 141)
 _GIBIBYTE = 2**30
-_NETWORKS = ("unet", "transformer", "transformer_2")
 
 
 class Plan(Protocol):
@@ -34,6 +39,49 @@ class Plan(Protocol):
 
 # The plan of a base on a device of this kind with so many bytes of memory.
 PlanFor = Callable[[PipelineSpec, int], Plan]
+
+
+def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
+    """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
+    kind = choose_device(spec).kind
+    before = in_precision(spec, request.precision) if request.precision else None
+    if before is not None and precision_of(before).runs_on(kind):
+        return before
+    return choose_precision(spec, request.quality, kind, total_memory(kind), plan_for(kind))
+
+
+def quality_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:
+    """What there is to say on the precision that a request's base has."""
+    kind = choose_device(spec).kind
+    if request.precision not in (None, spec.precision):
+        return (f"{spec.label} does not run in {precision_name(request.precision)} here.",)
+    note = precision_note(spec, kind, total_memory(kind), plan_for(kind))
+    return (note,) if note else ()
+
+
+def total_memory(kind: str) -> int:
+    """The bytes of memory of a device, free or not."""
+    import torch
+
+    if kind == "cuda":
+        return int(torch.cuda.mem_get_info()[1])
+    return int(torch.mps.recommended_max_memory()) if kind == "mps" else device_memory.total_memory()
+
+
+def plan_for(kind: str) -> PlanFor:
+    """The plans of bases on devices of a kind, in this computer."""
+
+    def plan(spec: PipelineSpec, memory: int) -> Plan:
+        on_cpu = kind == "cpu"
+        return plan_memory(
+            spec,
+            memory=None if on_cpu else usable_memory(memory),
+            ram=usable_ram(memory if on_cpu else device_memory.total_memory()),
+            dtype=choose_device(spec).dtype,
+            kind=kind,
+        )
+
+    return plan
 
 
 def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
@@ -61,7 +109,7 @@ def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) 
     whole = in_precision(chosen, FULL.id)
     if whole is None or whole == chosen:
         return ""
-    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in _NETWORKS)
+    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in NETWORKS)
     here, there = ("this computer has", "With") if kind == "cpu" else ("this GPU has", "On a GPU with")
     note = f"{precise_label(chosen)} ({size / 1e9:.1f} GB), because {here} {round(memory / _GIBIBYTE)} GB."
     enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * _GIBIBYTE, plan) == whole)

@@ -9,6 +9,7 @@ from PIL.Image import Image
 
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
+from hub_ui.generate.base_models.precision import Quality
 
 Value = TypeVar("Value")
 
@@ -44,13 +45,14 @@ class LoraInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
-    """None means the base's default. `base` is a base model id, a repo, a folder, or a .safetensors checkpoint.
+    """None means the base's default. `base` is a base model id, a repo, a folder, or a .safetensors or .gguf file.
 
     `sampler` is a name of generate/samplers.py. `control` is an image; `control_kind` is the conversion ("canny",
     "depth", "pose"), or "ready" for a finished control image. `image` is one to start from, and `strength` how much
     of it is drawn anew: above 0, and 1 for all of it. `frames` is the length of a clip. `emphasis`: prompts are read as
     prompt_weights.py does, not as plain text. `may_fetch` allows the download of a missing base, which can be tens of
-    gigabytes.
+    gigabytes. `quality` chooses the precision of the base; `precision` is that of an image to make again, which the
+    base gets where this device can run it.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -71,6 +73,8 @@ class GenerationRequest:
     strength: float = DEFAULT_STRENGTH
     frames: int | None = None
     may_fetch: bool = False
+    quality: Quality = "balanced"
+    precision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,7 +29,8 @@ class GenerationReport:
     """How images were made. `coverage` has one entry for each LoRA of the request, in order.
 
     `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit. `place` is "local" or
-    "replicate". `notes` are sentences for the user. `control` is the control image as the network saw it.
+    "replicate". `precision` is an id of base_models/precision.py. `notes` are sentences for the user. `control` is the
+    control image as the network saw it.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
     call, and how LoRAs were applied in all images together (see GeneratedImage).
     """
@@ -47,6 +48,7 @@ class GenerationReport:
     sampler: str
     base_revision: str | None = None
     place: str = "local"
+    precision: str = "full"
     notes: tuple[str, ...] = ()
     control: Image | None = None
     dtype: str = ""

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
 from hub_ui.generate import base_models, samplers
+from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
@@ -85,6 +86,8 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         # The name of a folder, but not its path on this disk: images get shared.
         "Model": Path(report.base).name if Path(report.base).is_absolute() else report.base,
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
+        # A network in fewer bits makes another image.
+        "Precision": report.precision if report.precision != "full" else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
         "Version": f"hub-ui {library_versions().get('hub-ui', '')}".strip(),
@@ -185,7 +188,7 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
     original = replace(first, prompt=first.typed, use_trigger_words=first.typed_with_words)
     # Where it was is not known any more, but that there was one is part of the image.
     image = Path(first.image.name) if first.image else None
-    request = original.job(lambda ref, _: loras[ref], image=image)
+    request = replace(original.job(lambda ref, _: loras[ref], image=image), precision=None)
     return GenerationResult(request=request, comparison=first.sheet, images=tuple(images), report=first.report)
 
 
@@ -202,6 +205,9 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
             f"It was made with another revision of {before.base}: {before.base_revision}; here is "
             f"{report.base_revision}."
         )
+    if before and before.place == report.place == "local" and before.precision != report.precision:
+        then, now = precision_name(before.precision), precision_name(report.precision)
+        found.append(f"It was made with {before.base} in {then}, and this one in {now}.")
     others = [name for name, version in provenance.libraries.items() if here.get(name, version) != version]
     if others:
         then, now = (

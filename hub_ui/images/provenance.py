@@ -120,6 +120,7 @@ class Provenance:
             width=self.width,
             height=self.height,
             base=self.base,
+            precision=self.report.precision if self.report and self.report.place == "local" else None,
             use_trigger_words=self.use_trigger_words,
             emphasis=self.emphasis,
             sampler=self.sampler,
@@ -177,7 +178,10 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     }
 
 
-_REPORT = ("base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters")
+_REPORT = (
+    "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
+    "precision",
+)  # fmt: skip
 # In a report, but written once only.
 _SHARED = ("seed", "steps", "guidance", "width", "height")
 

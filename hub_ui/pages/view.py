@@ -14,6 +14,7 @@ from connectors.query import Query
 from connectors.query_fields import FIELDS
 from connectors.query_language import format, parse, quote
 from connectors.ref import Ref
+from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
 
 Value = TypeVar("Value")
@@ -47,6 +48,7 @@ class TrySettings:
     place: Place = "local"
     weights: tuple[float, ...] = ()
     varied: int = 0
+    quality: Quality = "balanced"
 
     def to_pairs(self) -> list[tuple[str, str]]:
         """Names and values for an address, without the defaults."""
@@ -57,7 +59,7 @@ class TrySettings:
             ("sampler", self.sampler), ("words", "" if self.use_trigger_words else "off"),
             ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
             ("place", "" if self.place == "local" else self.place), ("weights", weights_text(self.weights)),
-            ("varied", self.varied or None),
+            ("varied", self.varied or None), ("quality", "" if self.quality == "balanced" else self.quality),
         ]  # fmt: skip
         return [(name, str(value)) for name, value in named if value not in (None, "")]
 
@@ -81,7 +83,12 @@ class TrySettings:
             place="replicate" if one.get("place") == "replicate" else "local",
             weights=_valid(weights_of, one.get("weights")) or (),
             varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
+            quality=quality_of(one.get("quality")),
         )
+
+
+def quality_of(name: object) -> Quality:
+    return "fast" if name == "fast" else "full" if name == "full" else "balanced"
 
 
 def prompt_text(value: object) -> str:

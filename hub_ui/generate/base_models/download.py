@@ -26,6 +26,7 @@ from hub_ui.generate.base_models import (
     resolve_base,
 )
 from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
+from hub_ui.generate.base_models.precision import precise_label
 
 
 class RepoCache:
@@ -120,6 +121,12 @@ class DownloadPlan:
         return self.repos[0].repo if self.repos else self.spec.source
 
     @property
+    def origin(self) -> str:
+        """The repos of the base and of its network, where that is a file of another one."""
+        file = self.spec.checkpoint
+        return " and ".join(dict.fromkeys([self.repo, file.repo if file and file.repo else self.repo]))
+
+    @property
     def revision(self) -> str | None:
         return self.repos[0].revision if self.repos else None
 
@@ -186,7 +193,8 @@ def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
     """Raises NeedsFetching for a large download without the user's consent, NoBase if it would not fit on the disk."""
     if plan.missing == 0:
         return
-    what = f"{plan.spec.label} ({size(plan.missing, precise=True)} from {plan.repo})"
+    label = precise_label(plan.spec)
+    what = f"{label} ({size(plan.missing, precise=True)} from {plan.origin})"
     free = size(plan.free, precise=True)
     if plan.missing + _SPARE > plan.free:
         raise NoBase(
@@ -199,7 +207,7 @@ def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
     raise NeedsFetching(
         f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
         f"{free} are free on this disk. Agree to the download (--fetch), or choose another base.",
-        label=plan.spec.label,
+        label=label,
         repo=plan.repo,
         bytes=plan.missing,
         present=plan.present,

@@ -11,11 +11,9 @@ from safetensors import SafetensorError
 from connectors.errors import NoBase
 from hub_ui.generate.base_models import quantisation, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
-from hub_ui.generate.base_models.precision import precision_of, stores_text_encoders
+from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, move_to_device
-
-_NETWORKS = ("unet", "transformer", "transformer_2")
 
 
 def load_single_file(
@@ -26,7 +24,7 @@ def load_single_file(
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
         raise NoBase(f"{folder} holds no model_index.json. Choose another base.")
-    if brings.isdisjoint(_NETWORKS):
+    if brings.isdisjoint(NETWORKS):
         raise NoBase(f"{file.name} has no network to generate with. Choose another checkpoint.")
     rest = {
         name: _load_part(part, folder / name, choice, options)
@@ -36,7 +34,7 @@ def load_single_file(
     # The safety checker is not downloaded; diffusers asks for confirmation that this is meant.
     if kind.__name__ == "StableDiffusionPipeline":
         rest |= {"requires_safety_checker": False, "safety_checker": None}
-    if not brings <= set(_NETWORKS):
+    if not brings <= set(NETWORKS):
         if not hasattr(kind, "from_single_file"):
             raise NoBase(
                 f"diffusers can't read {file.name} as a whole checkpoint. Choose a base in diffusers' layout, or a "
@@ -179,9 +177,9 @@ def _quantised_parts(
         if name.startswith("text_encoder") and stores_text_encoders(device.kind):
             encoder = parts[name] if name in parts else load(options)
             quantised[name] = quantisation.store_text_encoder(encoder, dtype)
-        elif name in _NETWORKS and precision.method == "fp8":
+        elif name in NETWORKS and precision.method == "fp8":
             quantised[name] = quantisation.store_network(load(options), dtype)
-        elif name in _NETWORKS and precision.method == "bitsandbytes":
+        elif name in NETWORKS and precision.method == "bitsandbytes":
             config = quantisation.bitsandbytes_config(precision, dtype)
             quantised[name] = load({**options, "quantization_config": config})
     return quantised

@@ -12,8 +12,6 @@ from hub_ui.generate.base_models.choose import bases_for_architecture
 from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.base_models.spec import PipelineSpec
 
-NETWORKS = ("unet", "transformer", "transformer_2")
-
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:

@@ -9,6 +9,9 @@ from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes"]
 Quality = Literal["fast", "balanced", "full"]
+NETWORKS = ("unet", "transformer", "transformer_2")
+# Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
+WORTH_STORING = 1_000_000_000
 _ANY = ("cuda", "mps", "cpu")
 _WITH_FP8 = ("cuda", "cpu")
 
@@ -53,8 +56,8 @@ PRECISIONS: tuple[Precision, ...] = (
     _gguf("Q4_K_S", 4.6),
     _gguf("Q4_0", 4.5),
     Precision(id="nf4", label="nf4", method="bitsandbytes", bits=4.5, devices=("cuda",), package="bitsandbytes"),
-    # A user's own file, of any type.
-    Precision(id="gguf", label="GGUF", method="gguf", bits=0),
+    # A user's own file of a type that is in no row.
+    Precision(id="gguf", label="GGUF", method="gguf", bits=8),
 )
 
 
@@ -114,6 +117,12 @@ def precision_by_id(name: str) -> Precision | None:
     return next((precision for precision in PRECISIONS if precision.id == name), None)
 
 
+def precision_name(name: str) -> str:
+    """The label of a precision by its id; the id of one that a later version has."""
+    found = precision_by_id(name)
+    return found.label if found else name
+
+
 def precision_of(spec: PipelineSpec) -> Precision:
     return precision_by_id(spec.precision) or FULL
 
@@ -140,8 +149,8 @@ def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
 def precise_label(spec: PipelineSpec) -> str:
     """ "FLUX.1 dev in Q4"; the base's label alone in full precision, and where it is a user's own file."""
     precision = precision_of(spec)
-    is_named = precision.method != "full" and precision.bits
-    return f"{spec.label} in {precision.label}" if is_named else spec.label
+    is_own = spec.checkpoint is not None and spec.checkpoint.repo is None
+    return spec.label if is_own or precision == FULL else f"{spec.label} in {precision.label}"
 
 
 def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
@@ -150,10 +159,19 @@ def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
     return [one for one in found if one is not None]
 
 
-def file_size(spec: PipelineSpec) -> float | None:
-    """The GB of the network's own file, where it is one of ours; None where the network is part of the base's repo."""
-    file = _file(spec, spec.precision)
-    return file.gigabytes if file else None
+def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, width: float, kind: str) -> int:
+    """The bytes of a part's weights on a device of that kind; `width` are those of one in the type that is computed in.
+
+    `table` are the parameters of a text encoder's table of words, which keeps that type.
+    """
+    precision = precision_of(spec)
+    if precision.method != "full" and part in NETWORKS:
+        file = _file(spec, spec.precision)
+        return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)
+    is_stored = precision.method != "full" and stores_text_encoders(kind) and parameters >= WORTH_STORING
+    if is_stored and part.startswith("text_encoder"):
+        return round(parameters - table + table * width)
+    return round(parameters * width)
 
 
 def _file(spec: PipelineSpec, precision: str) -> NetworkFile | None:

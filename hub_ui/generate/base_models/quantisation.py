@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_ui.generate.base_models.precision import Precision
+from hub_ui.generate.base_models.precision import WORTH_STORING, Precision
 
 if TYPE_CHECKING:
     from torch import nn
 
-# Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
-_WORTH_STORING = 1_000_000_000
 # They cast their input to the type of a layer's weights, so that the whole block has to be in the compute type.
 _CAST_AS_A_WHOLE = ("T5DenseActDense", "T5DenseGatedActDense", "UMT5DenseActDense", "UMT5DenseGatedActDense")
 
@@ -62,7 +60,7 @@ def store_network(network: Any, dtype: Any) -> Any:
     return network
 
 
-def store_text_encoder(encoder: Any, dtype: Any, *, least: int = _WORTH_STORING) -> Any:
+def store_text_encoder(encoder: Any, dtype: Any, *, least: int = WORTH_STORING) -> Any:
     """The same for an encoder of at least so many parameters. Embeddings, norms and the head keep their type."""
     if sum(parameter.numel() for parameter in encoder.parameters()) >= least:
         _store_layers(encoder, dtype)

@@ -23,6 +23,7 @@ from hub_ui.pages.view import (
     TrySettings,
     View,
     prompt_text,
+    quality_of,
     rows_of,
     size_of,
     size_text,
@@ -39,6 +40,7 @@ DEFAULT_STEPS = 20
 UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
 HERE, THERE = "This computer", "Replicate"
 OWN_SAMPLER = "the base's own"
+QUALITIES = [("fast", "fast"), ("balanced", "balanced"), ("full precision", "full")]
 CONTROL_KINDS = [("edges (Canny)", "canny"), ("depth", "depth"), ("pose", "pose"), ("as it is", "ready")]
 
 
@@ -83,6 +85,10 @@ class Form:
                     label="Sampler", choices=[OWN_SAMPLER, *samplers.names()], value=OWN_SAMPLER,
                     allow_custom_value=True, min_width=140,
                 )  # fmt: skip
+            self.quality = gr.Radio(
+                label="Quality of a base too large for this GPU", choices=QUALITIES, value="balanced",
+                elem_id="quality",
+            )  # fmt: skip
             self.control = gr.Image(
                 label="Control image", type="filepath", sources=["upload", "clipboard"], height=140, elem_id="control"
             )
@@ -93,7 +99,7 @@ class Form:
         """What `read_form` reads, in its order."""
         return [
             self.prompt, self.rows, self.base, self.seed, self.steps, self.size, self.negative, self.guidance,
-            self.sampler, self.place, self.control, self.control_kind, self.weights, self.varied,
+            self.sampler, self.place, self.control, self.control_kind, self.weights, self.varied, self.quality,
         ]  # fmt: skip
 
     @property
@@ -101,7 +107,7 @@ class Form:
         """What `show` updates, in its order."""
         return [
             self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.weights, self.varied,
-            self.prompt, self.seed, self.steps, self.size, self.negative, self.guidance, self.sampler,
+            self.prompt, self.seed, self.steps, self.size, self.negative, self.guidance, self.sampler, self.quality,
         ]  # fmt: skip
 
 
@@ -116,7 +122,8 @@ class FormValues:
 
 def read_form(view: View, values: Sequence[Any]) -> FormValues:
     """`values` are those of `Form.fields`. Raises UsageError for an invalid size or seed."""
-    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, kind, weights, varied = values
+    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, *others = values
+    kind, weights, varied, quality = others
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
     settings = TrySettings(
@@ -134,6 +141,7 @@ def read_form(view: View, values: Sequence[Any]) -> FormValues:
         place="replicate" if place == THERE else "local",
         weights=weights_of(weights),
         varied=varied if isinstance(varied, int) and 0 <= varied < len(view.stack) else 0,
+        quality=quality_of(quality),
     )
     return FormValues(settings=settings, control=control, control_kind=str(kind or "canny"))
 
@@ -161,7 +169,7 @@ class FormSource:
 def show(services: Services, render: Renderer, view: View, before: FormSource) -> tuple[Any, ...]:
     """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source."""
     if view.page != "try":
-        return (gr.skip(),) * 16
+        return (gr.skip(),) * 17
     settings, now = view.settings, FormSource.of(view)
     changed = now != before
     records = [find_record(services, ref) for ref in view.refs]
@@ -190,7 +198,7 @@ def show(services: Services, render: Renderer, view: View, before: FormSource) -
             visible=bool(usual_weights) and len(items) > 1,
             choices=[(item.title, i) for i, item in enumerate(items)],
         ),
-        *(field_values(settings, records, base) if changed else (gr.skip(),) * 7),
+        *(field_values(settings, records, base) if changed else (gr.skip(),) * 8),
         now,
     )
 
@@ -202,7 +210,7 @@ def field_update(value: Any, changed: bool, **properties: Any) -> Any:
 def field_values(
     settings: TrySettings, records: Sequence[Record | None], choice: base_models.PipelineSpec | None
 ) -> tuple[Any, ...]:
-    """Prompt, seed, steps, size, negative prompt, guidance, sampler: from `view`, else the base's defaults."""
+    """Prompt, seed, steps, size, negative prompt, guidance, sampler, quality: from `view`, else the base's defaults."""
     size = settings.size or ((choice.width, choice.height) if choice else None)
     return (
         settings.prompt or suggest_prompt(records),
@@ -212,6 +220,7 @@ def field_values(
         settings.negative,
         settings.guidance if settings.guidance is not None else (choice.guidance if choice else None),
         settings.sampler or OWN_SAMPLER,
+        settings.quality,
     )
 
 

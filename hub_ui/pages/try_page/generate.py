@@ -264,6 +264,7 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
         "use_trigger_words": settings.use_trigger_words,
         "control": Path(filled.control) if filled.control else None,
         "control_kind": filled.control_kind,
+        "quality": settings.quality,
     }
 
 

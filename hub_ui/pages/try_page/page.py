@@ -170,7 +170,7 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
     estimated = (
         page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
-        page.form.weights,
+        page.form.weights, page.form.quality,
     )  # fmt: skip
     for asks in (filled.then, kept.change, *(field.change for field in estimated)):
         asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)

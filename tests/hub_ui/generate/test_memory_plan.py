@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.base_models.precision import in_precision
 from hub_ui.generate.memory_plan import footprint, plan_memory, usable_memory
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -49,9 +50,13 @@ def test_the_parts_have_their_true_sizes() -> None:
 
 
 def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
-    plan = plan_memory(of("flux.1-dev"), memory=card(12), ram=None, precision=0.56)
-    assert (plan.level, round(plan.parts["transformer"] / GIGABYTE, 1)) == ("model_offload", 6.7)
-    assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
+    packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
+    assert packed is not None
+    plan = plan_memory(packed, memory=card(12), ram=None)
+    assert (plan.level, round(plan.parts["transformer"] / GIGABYTE, 1)) == ("model_offload", 6.8)
+    # But for its table of words, in 8-bit floats; Apple's GPUs have none.
+    assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 4.9
+    assert round(plan_memory(packed, memory=None, ram=None, kind="mps").parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
 
 
 def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:

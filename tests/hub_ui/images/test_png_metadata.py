@@ -48,7 +48,7 @@ def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
     png_metadata.save(making.made(), 0, tmp_path / "a.png")
     assert again(tmp_path / "a.png") == making.job(
         prompt="sks style, a “cat” 猫", steps=20, guidance=4.0, width=32, height=16, base="sd-1.5",
-        use_trigger_words=False,
+        use_trigger_words=False, precision="full",
     )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights",
-        "base base_revision sampler device place notes coverage dtype rows adapters",
+        "base base_revision sampler device place notes coverage dtype rows adapters precision",
         "title applied total missed remark",
         "reason keys",
     ]

@@ -143,7 +143,7 @@ def test_the_browsers_usual_level_holds_where_the_address_names_none(address: st
 FULL = TrySettings(
     prompt="a boat & a *bird*", negative="blur", seed=7, steps=12, guidance=3.5, size=(512, 768), base="sdxl-1.0",
     sampler="DPM++ 2M Karras", use_trigger_words=False, sheet="grid", prompts=("a cat", "a dog"), place="replicate",
-    weights=(-0.5, 0.0, 1.25), varied=1,
+    weights=(-0.5, 0.0, 1.25), varied=1, quality="full",
 )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_any_text_and_number_comes_back(prompt: str, seed: int, guidance: float)
     "pair",
     [("steps", "0"), ("steps", "-4"), ("seed", "9" * 17), ("cfg", "nan"), ("size", "0x5"), ("on", "<b>"),
      ("sheet", "one"), ("sheet", "x"), ("place", "moon"), ("weights", "0, 3"),
-     ("weights", "nan"), ("varied", "9"), ("words", "on")],
+     ("weights", "nan"), ("varied", "9"), ("words", "on"), ("quality", "best")],
 )  # fmt: skip
 def test_what_makes_no_sense_in_an_address_is_left_out(pair: tuple[str, str]) -> None:
     assert TrySettings.from_pairs({pair[0]: [pair[1]]}) == TrySettings()

@@ -31,7 +31,7 @@ def typed(**changes: Any) -> list[Any]:
     values: dict[str, Any] = {
         "prompt": "a  boat", "rows": "", "base": "", "seed": 7, "steps": 4, "size": "64 x 32", "negative": "",
         "guidance": None, "sampler": form.OWN_SAMPLER, "place": form.HERE, "control": None, "kind": "canny",
-        "weights": "", "varied": None,
+        "weights": "", "varied": None, "quality": "balanced",
     }  # fmt: skip
     return list({**values, **changes}.values())
 
@@ -54,7 +54,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
     painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
-    assert painted[PROMPT:-1] == (gr.skip(),) * 7
+    assert painted[PROMPT:-1] == (gr.skip(),) * 8
     assert painted[ROWS] == gr.update(visible=True)
 
 
@@ -65,7 +65,7 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
 
 
 def test_on_another_page_nothing_is_painted(built: Services) -> None:
-    assert show(built, View()) == (gr.skip(),) * 16
+    assert show(built, View()) == (gr.skip(),) * 17
 
 
 def test_the_form_becomes_a_wish() -> None:

@@ -112,17 +112,17 @@ def test_who_agrees_to_one_base_has_not_agreed_to_another(act: str, subject: str
 
 
 def test_what_was_made_is_what_the_address_says() -> None:
-    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
+    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
     now, shown = page.store_settings(ONE, values)
     assert now.settings == TrySettings(prompt="a boat", seed=9, steps=4, size=(64, 64))
     assert shown == FormSource.of(now)
 
 
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
     assert page.store_settings(ONE, values) == (gr.skip(), gr.skip())
 
 
 def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None)
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
     assert "width × height" in page.estimate_html(built, Renderer(), ONE, values)
