@@ -5,9 +5,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from hub_ui.generate import quality
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, base_by_id
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
+from hub_ui.generate.comparison import single
+from hub_ui.generate.engine import Engine
 from hub_ui.generate.quality import choose_precision, precision_note
+from tests.hub_ui.generate.building import job
 
 GB = 2**30
 
@@ -38,7 +42,7 @@ def flux() -> PipelineSpec:
 
 
 @pytest.mark.parametrize(
-    ("quality", "gigabytes", "chosen"),
+    ("asked", "gigabytes", "chosen"),
     [
         ("full", 8, "full"),
         ("balanced", 80, "full"),
@@ -53,8 +57,8 @@ def flux() -> PipelineSpec:
         ("fast", 8, "gguf-q4_k_s"),
     ],
 )
-def test_a_quality_means_a_precision_by_memory(quality: Quality, gigabytes: int, chosen: str) -> None:
-    assert choose_precision(flux(), quality, "cuda", gigabytes * GB, plan).precision == chosen
+def test_a_quality_means_a_precision_by_memory(asked: Quality, gigabytes: int, chosen: str) -> None:
+    assert choose_precision(flux(), asked, "cuda", gigabytes * GB, plan).precision == chosen
 
 
 def test_apple_s_gpus_have_no_8_bit_floats() -> None:
@@ -85,3 +89,33 @@ def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
     )
     assert in_precision(packed, "full") == flux()
     assert in_precision(flux(), "gguf-q4_0") is None
+
+
+def on_a_small_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing fits."""
+    monkeypatch.setattr(quality, "total_memory", lambda kind: 2 * GB)
+
+
+def test_an_image_says_its_precision_and_is_made_again_in_it(
+    base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "total_memory", lambda kind: 64 * GB)
+    asked = job(base=base)
+    whole = studio.generate(asked, single(asked))
+    on_a_small_device(monkeypatch)
+    stored = studio.generate(asked, single(asked))
+    assert (whole.report.precision, stored.report.precision) == ("full", "fp8")
+    assert any("in 8-bit floats" in note and "because this computer has 2 GB" in note for note in stored.report.notes)
+    assert stored.images[0].image.tobytes() != whole.images[0].image.tobytes()
+    full = replace(asked, quality="full")
+    assert studio.generate(full, single(full)).images[0].image.tobytes() == whole.images[0].image.tobytes()
+    monkeypatch.setattr(quality, "total_memory", lambda kind: 64 * GB)
+    again = replace(asked, precision="fp8")
+    assert studio.generate(again, single(again)).images[0].image.tobytes() == stored.images[0].image.tobytes()
+
+
+def test_a_precision_that_does_not_run_here_is_told(base: str, studio: Engine) -> None:
+    asked = job(base=base, precision="nf4")
+    made = studio.generate(asked, single(asked))
+    assert made.report.precision == "full"
+    assert any("does not run in nf4 here" in note for note in made.report.notes)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from connectors.errors import DoesNotFit, NoBase
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, quantisation
-from hub_ui.generate.base_models.download import LocalBase
+from connectors.errors import DoesNotFit, NeedsFetching, NoBase
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision, quantisation
+from hub_ui.generate.base_models import download as of_download
+from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.precision import NetworkFile, in_precision
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device
+from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines import (
     dits,
@@ -54,8 +59,8 @@ def load_gguf(base: Path, file: Path) -> Any:
     return load_pipeline(of_gguf(base, file), LocalBase(folder=base, checkpoint=file), CPU)
 
 
-def load_in(precision: str, base: Path) -> Any:
-    spec = replace(choose_base("flux1", None, str(base)), precision=precision)
+def load_in(name: str, base: Path) -> Any:
+    spec = replace(choose_base("flux1", None, str(base)), precision=name)
     return load_pipeline(spec, base, CPU)
 
 
@@ -215,12 +220,57 @@ def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Pa
         assert torch.allclose(both[row], draw(pipe, flux.DEV)[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("precision", ["gguf-q8_0", "fp8"])
-def test_a_quantised_base_is_offloaded_layer_by_layer(base: Path, tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize("name", ["gguf-q8_0", "fp8"])
+def test_a_quantised_base_is_offloaded_layer_by_layer(base: Path, tmp_path: Path, name: str) -> None:
     gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
-    pipe = load_gguf(base, gguf) if precision.startswith("gguf") else load_in(precision, base)
+    pipe = load_gguf(base, gguf) if name.startswith("gguf") else load_in(name, base)
     manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
     alone = draw(pipe, flux.DEV)
     pipe.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
     assert torch.equal(draw(pipe, flux.DEV), alone)
     manager.disable()
+
+
+@pytest.fixture
+def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""
+    packed.save_gguf(base, tmp_path / "tiny-Q8_0.gguf", "Q8_0")
+    card = {"text": "---\nlicense: other\nlicense_name: packed-license\n---\n"}
+    repos = {"packed": {"tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}, "README.md": card}}
+    folder = save_hub(tmp_path / "hub", base, **repos)
+    shutil.copy(tmp_path / "tiny-Q8_0.gguf", folder)
+    (folder / "hf_readme_maker__packed.md").write_text(card["text"])
+    file = NetworkFile(precision="gguf-q8_0", repo="maker/packed", file="tiny-Q8_0.gguf", gigabytes=0.1)
+    monkeypatch.setattr(precision, "FILES", {"flux.1-dev": (file,)})
+    with running_hubs(folder) as endpoints:
+        yield Source(endpoint=endpoints.huggingface, token=None, cache=tmp_path / "cache")
+
+
+def packed_flux() -> PipelineSpec:
+    spec = replace(choose_base("flux1", None, "flux.1-dev"), source="maker/tiny", revision=None, gated=False)
+    found = in_precision(spec, "gguf-q8_0")
+    assert found is not None
+    return found
+
+
+def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hub: Source, base: Path) -> None:
+    plan = plan_download(packed_flux(), hub)
+    names = [file.filename for file in plan.files]
+    assert "tiny-Q8_0.gguf" in names
+    assert "transformer/config.json" in names
+    assert not [name for name in names if name.startswith("transformer/") and name.endswith(".safetensors")]
+    assert (plan.origin, plan.license) == ("maker/tiny and maker/packed", "tiny-license; packed-license")
+    fetched = download(plan, hub, lambda _count: None)
+    drawn = draw(load_pipeline(packed_flux(), fetched, CPU), flux.DEV)
+    assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
+    offline = replace(hub, endpoint="http://127.0.0.1:9")
+    assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
+
+
+def test_the_question_before_a_download_names_the_precision_and_both_repos(
+    hub: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_download, "_WITHOUT_ASKING", 0)
+    with pytest.raises(NeedsFetching, match=r"FLUX\.1 dev in Q8 \(.* from maker/tiny and maker/packed\)") as asked:
+        check_download(plan_download(packed_flux(), hub), may_fetch=False)
+    assert asked.value.label == "FLUX.1 dev in Q8"
