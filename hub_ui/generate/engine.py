@@ -95,7 +95,7 @@ class Engine:
         kind = device.kind, device.dtype
         if kind not in self._speed:
             self._speed[kind] = measure_speed(device)
-        return estimate_time(
+        estimated = estimate_time(
             spec,
             settings,
             device,
@@ -104,6 +104,7 @@ class Engine:
             speed=self._speed[kind],
             load=not is_loaded,
         )
+        return replace(estimated, sentence=". ".join([estimated.sentence, *quality_notes(spec, request)]))
 
     def close(self) -> None:
         """Frees the memory."""

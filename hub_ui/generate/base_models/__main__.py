@@ -1,7 +1,9 @@
-"""`python -m hub_ui.generate.base_models` prints the table of base models in docs/base-models.md."""
+"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md: bases, and their smaller files."""
 
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import BASES, bases_for_architecture
+from hub_ui.generate.base_models.part_sizes import MODELS
+from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name
 from hub_ui.generate.base_models.table import PACKAGED
 
 
@@ -17,5 +19,16 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def table_of_files() -> str:
+    lines = ["| Base model | Its network | In files of fewer bits | From |", "| --- | --- | --- | --- |"]
+    for name, files in FILES.items():
+        network = next(model.parameters for part, model in MODELS[name].items() if part in NETWORKS)
+        sizes = ", ".join(f"{precision_name(file.precision)} {file.gigabytes:g} GB" for file in files)
+        lines.append(f"| `{name}` | {network * 2 / 1e9:.1f} GB | {sizes} | {files[0].repo} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     print(table())
+    print()
+    print(table_of_files())

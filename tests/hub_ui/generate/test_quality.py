@@ -103,6 +103,7 @@ def test_an_image_says_its_precision_and_is_made_again_in_it(
     asked = job(base=base)
     whole = studio.generate(asked, single(asked))
     on_a_small_device(monkeypatch)
+    assert "in 8-bit floats" in studio.estimate(asked, single(asked)).sentence
     stored = studio.generate(asked, single(asked))
     assert (whole.report.precision, stored.report.precision) == ("full", "fp8")
     assert any("in 8-bit floats" in note and "because this computer has 2 GB" in note for note in stored.report.notes)

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from hub_ui.generate.base_models.__main__ import table
+from hub_ui.generate.base_models.__main__ import table, table_of_files
 
 
 def test_a_row_names_the_first_base_its_size_and_the_others() -> None:
     assert "| Stable Diffusion 2.x | `sd-2.1` | 2.6 GB | `sd-2.1-768` |" in table()
     assert "| Mochi (video) | `mochi` | 31 GB |  |" in table()
+
+
+def test_a_row_of_files_has_the_size_of_each_and_of_the_network_in_full() -> None:
+    assert (
+        "| `flux.1-dev` | 23.8 GB | Q8 12.7 GB, Q6 9.9 GB, Q5 8.3 GB, Q4 6.8 GB | city96/FLUX.1-dev-gguf |"
+    ) in table_of_files()

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.base_models.part_sizes import MODELS
+from hub_ui.generate.base_models.precision import (
+    FILES,
+    NetworkFile,
+    in_precision,
+    precise_label,
+    precision_by_id,
+    weight_bytes,
+)
+
+ROWS = [(name, file) for name, files in FILES.items() for file in files]
+
+
+@pytest.mark.parametrize(("name", "file"), ROWS, ids=[f"{name} {file.precision}" for name, file in ROWS])
+def test_a_file_is_as_large_as_its_type_makes_the_network(name: str, file: NetworkFile) -> None:
+    precision, network = precision_by_id(file.precision), MODELS[name]["transformer"].parameters
+    assert precision is not None
+    # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
+    assert 0.95 < file.gigabytes * 8e9 / network / precision.bits < 1.4
+
+
+def test_the_files_of_a_base_are_sorted_from_the_best() -> None:
+    for files in FILES.values():
+        assert [file.gigabytes for file in files] == sorted((file.gigabytes for file in files), reverse=True)
+
+
+def test_a_base_is_named_with_its_precision() -> None:
+    dev = base_by_id("flux.1-dev")
+    assert dev is not None
+    packed = in_precision(dev, "gguf-q4_k_s")
+    assert packed is not None
+    assert (precise_label(dev), precise_label(packed)) == ("FLUX.1 dev", "FLUX.1 dev in Q4")
+
+
+def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in() -> None:
+    dev = base_by_id("flux.1-dev")
+    assert dev is not None
+    stored = in_precision(dev, "fp8")
+    assert stored is not None
+    t5: dict[str, Any] = {"parameters": 4_000_000_000, "table": 100_000_000, "width": 2.0}
+    assert weight_bytes(dev, "text_encoder_2", kind="cuda", **t5) == 8_000_000_000
+    assert weight_bytes(stored, "text_encoder_2", kind="cuda", **t5) == 4_100_000_000
+    assert weight_bytes(stored, "text_encoder_2", kind="mps", **t5) == 8_000_000_000
+    assert weight_bytes(stored, "text_encoder", 100_000_000, 0, width=2.0, kind="cuda") == 200_000_000
