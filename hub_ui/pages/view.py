@@ -27,12 +27,17 @@ LARGEST_SEED = 2**53
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
 _WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
 _GUIDANCE = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
+_BLOCKS = re.compile(r"(?:lbw=)?[\w.,+-]{1,800}")
+_CLIP_WEIGHTS = "A clip weight is a number from -1 to 2: one for all LoRAs, or one for each, such as 0.5, 1."
 _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrySettings:
-    """None and "" mean the base's default. `prompts` are a grid's further rows, `weights` those of LoRA `varied`."""
+    """None and "" mean the base's default. `prompts` are a grid's further rows, `weights` those of LoRA `varied`.
+
+    `clip_weights` and `blocks` (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
+    """
 
     prompt: str = ""
     negative: str = ""
@@ -49,6 +54,9 @@ class TrySettings:
     weights: tuple[float, ...] = ()
     varied: int = 0
     quality: Quality = "balanced"
+    clip_weights: tuple[float, ...] = ()
+    blocks: tuple[str, ...] = ()
+    strength: float | None = None
 
     def to_pairs(self) -> list[tuple[str, str]]:
         """Names and values for an address, without the defaults."""
@@ -60,6 +68,8 @@ class TrySettings:
             ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
             ("place", "" if self.place == "local" else self.place), ("weights", weights_text(self.weights)),
             ("varied", self.varied or None), ("quality", "" if self.quality == "balanced" else self.quality),
+            ("clip", weights_text(self.clip_weights)), ("blocks", blocks_text(self.blocks)),
+            ("strength", None if self.strength is None else f"{self.strength:g}"),
         ]  # fmt: skip
         return [(name, str(value)) for name, value in named if value not in (None, "")]
 
@@ -67,7 +77,7 @@ class TrySettings:
     def from_pairs(given: Mapping[str, Sequence[str]]) -> TrySettings:
         """Reads what `to_pairs` writes. Invalid values are left out."""
         one = {name: values[0] for name, values in given.items() if values}
-        guidance = one.get("cfg", "")
+        guidance, strength = one.get("cfg", ""), one.get("strength", "")
         return TrySettings(
             prompt=prompt_text(one.get("prompt")),
             negative=prompt_text(one.get("negative")),
@@ -84,6 +94,9 @@ class TrySettings:
             weights=_valid(weights_of, one.get("weights")) or (),
             varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
             quality=quality_of(one.get("quality")),
+            clip_weights=_valid(clip_weights_of, one.get("clip")) or (),
+            blocks=_valid(blocks_of, one.get("blocks")) or (),
+            strength=float(strength) if _GUIDANCE.fullmatch(strength) and 0 < float(strength) <= 1 else None,
         )
 
 
@@ -122,12 +135,32 @@ def weights_text(weights: Sequence[float]) -> str:
 
 def weights_of(text: str | None) -> tuple[float, ...]:
     """Empty for an empty text. Raises UsageError for what are no weights."""
+    found = clip_weights_of(text, f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
+    return tuple(dict.fromkeys(found))
+
+
+def clip_weights_of(text: str | None, otherwise: str = _CLIP_WEIGHTS) -> tuple[float, ...]:
+    """As `weights_of`, but equal ones stay: each is a LoRA's."""
     written = [part for part in re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1] if part]
     if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
-        found = tuple(dict.fromkeys(round(float(part), 2) for part in written))
+        found = tuple(round(float(part), 2) for part in written)
         if all(-1 <= weight <= 2 for weight in found):
             return found
-    raise UsageError(f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
+    raise UsageError(otherwise)
+
+
+def blocks_text(blocks: Sequence[str]) -> str:
+    return "; ".join(blocks)
+
+
+def blocks_of(text: str | None) -> tuple[str, ...]:
+    """Those of each LoRA, between semicolons. Whether they fit a base shows only where it is known."""
+    parts = tuple("".join(part.split()) for part in (text or "").strip(" ;").split(";"))
+    if not any(parts):
+        return ()
+    if len(parts) > MOST_LORAS or not all(_BLOCKS.fullmatch(part) for part in parts):
+        raise UsageError("Block weights are a name such as OUTALL, or numbers with commas between: 1,0,0.5.")
+    return parts
 
 
 def sheet_kind(text: str) -> ComparisonKind:

@@ -15,6 +15,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
+from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.pages.view import (
@@ -22,6 +23,9 @@ from hub_ui.pages.view import (
     LONGEST_PROMPT,
     TrySettings,
     View,
+    blocks_of,
+    blocks_text,
+    clip_weights_of,
     prompt_text,
     quality_of,
     rows_of,
@@ -89,9 +93,22 @@ class Form:
                 label="Quality of a base too large for this GPU", choices=QUALITIES, value="balanced",
                 elem_id="quality",
             )  # fmt: skip
+            with gr.Row(elem_id="parts"):
+                self.clip_weights = gr.Textbox(
+                    label="Clip weight", max_lines=1, max_length=100, min_width=110, placeholder="as the weight"
+                )
+                self.blocks = gr.Textbox(
+                    label="Block weights", max_lines=1, max_length=4000, min_width=110, placeholder="such as OUTALL"
+                )
+            self.image = gr.Image(
+                label="Start from an image", type="filepath", sources=["upload", "clipboard"], height=140,
+                elem_id="start", elem_classes="image-input",
+            )  # fmt: skip
+            self.strength = gr.Number(value=DEFAULT_STRENGTH, label="Strength", step=0.05, min_width=90)
             self.control = gr.Image(
-                label="Control image", type="filepath", sources=["upload", "clipboard"], height=140, elem_id="control"
-            )
+                label="Control image", type="filepath", sources=["upload", "clipboard"], height=140,
+                elem_id="control", elem_classes="image-input",
+            )  # fmt: skip
             self.control_kind = gr.Dropdown(label="Made into", choices=CONTROL_KINDS, value="canny", min_width=120)
 
     @property
@@ -100,6 +117,7 @@ class Form:
         return [
             self.prompt, self.rows, self.base, self.seed, self.steps, self.size, self.negative, self.guidance,
             self.sampler, self.place, self.control, self.control_kind, self.weights, self.varied, self.quality,
+            self.clip_weights, self.blocks, self.image, self.strength,
         ]  # fmt: skip
 
     @property
@@ -108,6 +126,7 @@ class Form:
         return [
             self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.weights, self.varied,
             self.prompt, self.seed, self.steps, self.size, self.negative, self.guidance, self.sampler, self.quality,
+            self.clip_weights, self.blocks, self.strength,
         ]  # fmt: skip
 
 
@@ -118,12 +137,13 @@ class FormValues:
     settings: TrySettings
     control: str | None = None
     control_kind: str = "canny"
+    image: str | None = None
 
 
 def read_form(view: View, values: Sequence[Any]) -> FormValues:
     """`values` are those of `Form.fields`. Raises UsageError for an invalid size or seed."""
-    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, control, *others = values
-    kind, weights, varied, quality = others
+    prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, *more = values
+    control, kind, weights, varied, quality, clip_weights, blocks, image, strength = more
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
     settings = TrySettings(
@@ -142,8 +162,11 @@ def read_form(view: View, values: Sequence[Any]) -> FormValues:
         weights=weights_of(weights),
         varied=varied if isinstance(varied, int) and 0 <= varied < len(view.stack) else 0,
         quality=quality_of(quality),
+        clip_weights=clip_weights_of(clip_weights),
+        blocks=blocks_of(blocks),
+        strength=None if strength in (None, DEFAULT_STRENGTH) else float(strength),
     )
-    return FormValues(settings=settings, control=control, control_kind=str(kind or "canny"))
+    return FormValues(settings=settings, control=control, control_kind=str(kind or "canny"), image=image)
 
 
 def read_form_for_new_base(view: View, values: Sequence[Any]) -> TrySettings:
@@ -169,7 +192,7 @@ class FormSource:
 def show(services: Services, render: Renderer, view: View, before: FormSource) -> tuple[Any, ...]:
     """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source."""
     if view.page != "try":
-        return (gr.skip(),) * 17
+        return (gr.skip(),) * 20
     settings, now = view.settings, FormSource.of(view)
     changed = now != before
     records = [find_record(services, ref) for ref in view.refs]
@@ -198,7 +221,7 @@ def show(services: Services, render: Renderer, view: View, before: FormSource) -
             visible=bool(usual_weights) and len(items) > 1,
             choices=[(item.title, i) for i, item in enumerate(items)],
         ),
-        *(field_values(settings, records, base) if changed else (gr.skip(),) * 8),
+        *(field_values(settings, records, base) if changed else (gr.skip(),) * 11),
         now,
     )
 
@@ -210,7 +233,7 @@ def field_update(value: Any, changed: bool, **properties: Any) -> Any:
 def field_values(
     settings: TrySettings, records: Sequence[Record | None], choice: base_models.PipelineSpec | None
 ) -> tuple[Any, ...]:
-    """Prompt, seed, steps, size, negative prompt, guidance, sampler, quality: from `view`, else the base's defaults."""
+    """The fields from the prompt on, in the order of `Form.outputs`: from `view`, else the base's defaults."""
     size = settings.size or ((choice.width, choice.height) if choice else None)
     return (
         settings.prompt or suggest_prompt(records),
@@ -221,6 +244,9 @@ def field_values(
         settings.guidance if settings.guidance is not None else (choice.guidance if choice else None),
         settings.sampler or OWN_SAMPLER,
         settings.quality,
+        weights_text(settings.clip_weights),
+        blocks_text(settings.blocks),
+        DEFAULT_STRENGTH if settings.strength is None else settings.strength,
     )
 
 

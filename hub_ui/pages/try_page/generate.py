@@ -13,7 +13,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
-from hub_ui.generate.request import GenerationRequest, Step
+from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, Step
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
@@ -265,6 +265,10 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
         "control": Path(filled.control) if filled.control else None,
         "control_kind": filled.control_kind,
         "quality": settings.quality,
+        "image": Path(filled.image) if filled.image else None,
+        "strength": DEFAULT_STRENGTH if settings.strength is None else settings.strength,
+        "clip_weights": settings.clip_weights,
+        "blocks": settings.blocks,
     }
 
 

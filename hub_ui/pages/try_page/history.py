@@ -91,6 +91,7 @@ def view_of_result(view: View, result: GenerationResult) -> View:
         result.report,
         comparison.find_swept_lora(result.request, result.comparison),
     )
+    loras = [adapter for adapter in request.adapters if not adapter.follows]
     several = result.comparison.kind in ("strip", "grid")
     at = comparison.lora_slices(request)[varied].start if several else 0
     weights = tuple(dict.fromkeys(cell.weights[at] for cell in result.comparison.cells)) if several else ()
@@ -109,6 +110,17 @@ def view_of_result(view: View, result: GenerationResult) -> View:
         place="replicate" if report.place == "replicate" else "local",
         weights=weights,
         varied=varied if weights else 0,
+        clip_weights=(
+            tuple(round(a.weight * a.text_encoder_scale, 2) for a in loras)
+            if any(a.text_encoder_scale != 1 for a in loras)
+            else ()
+        ),
+        blocks=(
+            tuple(",".join(f"{number:g}" for number in a.block_weights) or "ALL" for a in loras)
+            if any(a.block_weights for a in loras)
+            else ()
+        ),
+        strength=request.strength if request.image else None,
     )
-    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in request.adapters if not a.follows)
+    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in loras)
     return replace(view, page="try", open="", stack=stack, settings=settings)

@@ -170,7 +170,8 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
     estimated = (
         page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
-        page.form.weights, page.form.quality,
+        page.form.weights, page.form.quality, page.form.clip_weights, page.form.blocks, page.form.image,
+        page.form.strength,
     )  # fmt: skip
     for asks in (filled.then, kept.change, *(field.change for field in estimated)):
         asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)

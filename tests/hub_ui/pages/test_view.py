@@ -143,7 +143,8 @@ def test_the_browsers_usual_level_holds_where_the_address_names_none(address: st
 FULL = TrySettings(
     prompt="a boat & a *bird*", negative="blur", seed=7, steps=12, guidance=3.5, size=(512, 768), base="sdxl-1.0",
     sampler="DPM++ 2M Karras", use_trigger_words=False, sheet="grid", prompts=("a cat", "a dog"), place="replicate",
-    weights=(-0.5, 0.0, 1.25), varied=1, quality="full",
+    weights=(-0.5, 0.0, 1.25), varied=1, quality="full", clip_weights=(0.5, 0.5), blocks=("OUTALL", "1,0,-0.5"),
+    strength=0.45,
 )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def typed(**changes: Any) -> list[Any]:
     values: dict[str, Any] = {
         "prompt": "a  boat", "rows": "", "base": "", "seed": 7, "steps": 4, "size": "64 x 32", "negative": "",
         "guidance": None, "sampler": form.OWN_SAMPLER, "place": form.HERE, "control": None, "kind": "canny",
-        "weights": "", "varied": None, "quality": "balanced",
+        "weights": "", "varied": None, "quality": "balanced", "clip_weights": "", "blocks": "", "image": None,
+        "strength": 0.6,
     }  # fmt: skip
     return list({**values, **changes}.values())
 
@@ -54,7 +55,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
     painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
-    assert painted[PROMPT:-1] == (gr.skip(),) * 8
+    assert painted[PROMPT:-1] == (gr.skip(),) * 11
     assert painted[ROWS] == gr.update(visible=True)
 
 
@@ -65,7 +66,7 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
 
 
 def test_on_another_page_nothing_is_painted(built: Services) -> None:
-    assert show(built, View()) == (gr.skip(),) * 17
+    assert show(built, View()) == (gr.skip(),) * 20
 
 
 def test_the_form_becomes_a_wish() -> None:
@@ -75,8 +76,22 @@ def test_the_form_becomes_a_wish() -> None:
     )
 
 
+def test_the_weights_of_a_loras_parts_and_the_image_to_start_from_are_read() -> None:
+    values = typed(clip_weights="0.5, 0.5", blocks="OUTALL; lbw=1, 0, 0.5", image="/tmp/cat.png", strength=0.4)
+    filled = form.read_form(view(), values)
+    assert (filled.image, filled.settings.strength) == ("/tmp/cat.png", 0.4)
+    assert (filled.settings.clip_weights, filled.settings.blocks) == ((0.5, 0.5), ("OUTALL", "lbw=1,0,0.5"))
+
+
 @pytest.mark.parametrize(
-    ("typing", "said"), [({"size": "big"}, "width × height"), ({"seed": -1}, "Press ⟳"), ({"seed": 2**60}, "Press ⟳")]
+    ("typing", "said"),
+    [
+        ({"size": "big"}, "width × height"),
+        ({"seed": -1}, "Press ⟳"),
+        ({"seed": 2**60}, "Press ⟳"),
+        ({"clip_weights": "5"}, "A clip weight is a number from -1 to 2"),
+        ({"blocks": "1;;2"}, "Block weights are a name such as OUTALL"),
+    ],
 )
 def test_what_can_not_be_meant_is_refused_with_a_way_out(typing: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):

@@ -17,6 +17,9 @@ from hub_ui.widgets.result import Result, Tile
 
 ONE = View(page="try", stack=(StackedLora(ref="civitai:1"),))
 
+# The fields after the control image, as nobody filled them in.
+USUAL = ("", None, "balanced", "", "", None, 0.6)
+
 
 def strip(**fields: Any) -> Result:
     tiles = tuple(Tile(src=f"{w}.png", label=str(w), weight=w) for w in (0.0, 0.6, 1.2))
@@ -112,17 +115,17 @@ def test_who_agrees_to_one_base_has_not_agreed_to_another(act: str, subject: str
 
 
 def test_what_was_made_is_what_the_address_says() -> None:
-    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
+    values = ("a boat", "", "", 9, 4, "64 x 64", "", None, OWN_SAMPLER, HERE, None, "canny", *USUAL)
     now, shown = page.store_settings(ONE, values)
     assert now.settings == TrySettings(prompt="a boat", seed=9, steps=4, size=(64, 64))
     assert shown == FormSource.of(now)
 
 
 def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", *USUAL)
     assert page.store_settings(ONE, values) == (gr.skip(), gr.skip())
 
 
 def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
-    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", "", None, "balanced")
+    values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", *USUAL)
     assert "width × height" in page.estimate_html(built, Renderer(), ONE, values)
