@@ -39,7 +39,8 @@ ESTIMATES = {
     "page.then > estimate", "state.change > estimate", "Seed.change > estimate", "Steps.change > estimate",
     "Size.change > estimate", "weights-of.change > estimate",
     "Clip weight.change > estimate", "Block weights.change > estimate", "start.change > estimate",
-    "Strength.change > estimate", "rows.change > estimate", "Guidance.change > estimate", "place.change > estimate",
+    "Strength.change > estimate", "quality.change > estimate",
+    "rows.change > estimate", "Guidance.change > estimate", "place.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress"}
