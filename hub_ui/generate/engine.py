@@ -131,11 +131,13 @@ class Engine:
                 control = choose_start(loaded.pipe, loaded.spec, request, settings, control=switched.control)
             checks.notes.extend(quality_notes(loaded.spec, request))
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
-            checks.notes.extend([*size_notes(request, settings), *unused_notes(loaded.pipe, settings)])
+            checks.notes.extend(unused_notes(loaded.pipe, settings))
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
             checks.notes.extend(prompt_notes(loaded.pipe, settings, prompts))
             images = self._generate_images(loaded, request, comparison, control, settings, checks, callbacks)
             sampler = samplers.own(loaded.pipe)
+        # Some bases bring every size to an area of their own.
+        width, height = images[0].image.size
         report = GenerationReport(
             base=loaded.spec.label,
             base_id=loaded.spec.id,
@@ -145,12 +147,12 @@ class Engine:
             seed=settings.seed,
             steps=settings.steps,
             guidance=settings.guidance,
-            width=settings.width,
-            height=settings.height,
+            width=width,
+            height=height,
             sampler=sampler,
             base_revision=loaded.revision,
             precision=loaded.spec.precision,
-            notes=tuple(checks.notes),
+            notes=(*size_notes(request, settings, (width, height)), *checks.notes),
             control=control.image,
             dtype=loaded.device.dtype,
             rows=max(image.rows for image in images),

@@ -61,13 +61,15 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
     )
 
 
-def size_notes(request: GenerationRequest, settings: ResolvedRequest) -> tuple[str, ...]:
-    """A note when the image gets another size than the requested one."""
+def size_notes(request: GenerationRequest, settings: ResolvedRequest, size: tuple[int, int]) -> tuple[str, ...]:
+    """A note when the image has another size than the requested one; `size` is the image's own."""
     asked = request.width or settings.width, request.height or settings.height
-    size = settings.width, settings.height
     if asked == size:
         return ()
-    return (f"Sides are multiples of {_GRID} pixels: {size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}.",)
+    instead = f"{size[0]} x {size[1]} in place of {asked[0]} x {asked[1]}."
+    if size == (settings.width, settings.height):
+        return (f"Sides are multiples of {_GRID} pixels: {instead}",)
+    return (f"This base makes images of its own size: {instead}",)
 
 
 def check_request(request: GenerationRequest, comparison: Comparison) -> None:

@@ -17,6 +17,7 @@ from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
+from tests.hub_ui.generate.pipelines import hidream
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,10 @@ def test_a_checkpoint_on_this_disk_draws(
     studio.close()
     assert (made.report.base, made.report.base_revision) == ("mine.safetensors", revision)
     assert made.images[0].image.size == (32, 32)
+
+
+def test_the_size_of_a_base_with_an_area_of_its_own_is_the_image_s(studio: Engine, tmp_path: Path) -> None:
+    asked = job(base=str(hidream.save_hidream(tmp_path / "base")), steps=1, width=32, height=64)
+    made = studio.generate(asked, comparison.single(asked))
+    assert made.images[0].image.size == (made.report.width, made.report.height) == (180, 360)
+    assert made.report.notes == ("This base makes images of its own size: 180 x 360 in place of 32 x 64.",)

@@ -10,16 +10,21 @@ from hub_ui.generate.settings import check_request, resolve_request, size_notes
 from tests.hub_ui.generate import making
 
 
-def test_a_size_that_no_pipeline_draws_is_told() -> None:
-    choice = base_models.choose_base("tiny-shapes", None, None)
-    asked = making.job(width=100, height=77)
-    assert size_notes(asked, resolve_request(asked, choice)) == (
-        "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77.",
-    )
-    asked = making.job(width=96, height=64)
-    assert size_notes(asked, resolve_request(asked, choice)) == ()
-    asked = making.job(width=None, height=None)
-    assert size_notes(asked, resolve_request(asked, choice)) == ()
+@pytest.mark.parametrize(
+    ("asked", "size", "said"),
+    [
+        ((100, 77), (96, 64), "Sides are multiples of 16 pixels: 96 x 64 in place of 100 x 77."),
+        ((96, 64), (96, 64), None),
+        ((None, None), (128, 128), None),
+        ((96, 64), (192, 128), "This base makes images of its own size: 192 x 128 in place of 96 x 64."),
+    ],
+)
+def test_a_size_that_is_not_the_one_asked_for_is_told(
+    asked: tuple[int | None, int | None], size: tuple[int, int], said: str | None
+) -> None:
+    request = making.job(width=asked[0], height=asked[1])
+    settings = resolve_request(request, base_models.choose_base("tiny-shapes", None, None))
+    assert size_notes(request, settings, size) == ((said,) if said else ())
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

@@ -30,7 +30,7 @@ def _transformer() -> Any:
     return kind(
         patch_size=2, in_channels=4, out_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=16,
         num_attention_heads=2, caption_channels=[encoders.WIDTH, language_models.WIDTH], num_routed_experts=4,
-        text_emb_dim=2 * encoders.WIDTH, num_activated_experts=2, axes_dims_rope=(8, 4, 4), max_resolution=(32, 32),
+        text_emb_dim=2 * encoders.WIDTH, num_activated_experts=2, axes_dims_rope=(8, 4, 4), max_resolution=(128, 128),
         llama_layers=(0, 1),
     )  # fmt: skip
 
