@@ -42,6 +42,7 @@ class Try(TryOptions):
                 plan = plan_again(built, self, self.again, progress_callback(terminal))
             else:
                 plan = self._plan(built, terminal)
+            plan = replace(plan, request=replace(plan.request, compile=self.compile))
             plan = replace(plan, notes=(*plan.notes, *self.weight_warnings())).with_file_hashes()
             if self.estimate:
                 _print_estimate(built, plan, terminal)

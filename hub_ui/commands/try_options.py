@@ -110,6 +110,9 @@ class TryOptions(LibraryOptions):
     ] = None
     fetch: Annotated[bool, flag("--fetch", "Download a base model of over 1 GB without being asked.", _PLACE)] = False
     on: Annotated[Literal["local", "replicate"], option(None, "Replicate costs money.", panel=_PLACE)] = "local"
+    compile: Annotated[
+        bool, flag("--compile", "Compile the network: the first image takes longer, the next ones less.", _PLACE)
+    ] = False
     yes: Annotated[bool, flag("--yes", "Spend the money on Replicate without being asked.", _PLACE)] = False
     estimate: Annotated[
         bool, flag("--estimate", "Say how long it takes and what would be downloaded, and stop.", _PLACE)
@@ -123,6 +126,10 @@ class TryOptions(LibraryOptions):
             raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
         if not self.estimate:
             check_out(self.out)
+        if self.compile and self.on != "local":
+            raise UsageError(
+                "--compile is for images that are made on this computer: leave it out with --on replicate."
+            )
         if self.sampler and samplers.read(self.sampler) is None:
             raise UsageError(f"--sampler {self.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
         if self.base and self.on == "local":

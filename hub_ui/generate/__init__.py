@@ -12,6 +12,7 @@
     control.py           control images; samplers.py: other programs' sampler names -> schedulers
     callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
     prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings
+    compilation.py       the network compiled, while LoRAs are merged
     host_copy.py         what steps read of the device without a stop
     prompt_cache.py image_cache.py   what need not be computed twice
     replicate.py         the same requests on Replicate, and for how much

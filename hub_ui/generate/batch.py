@@ -13,6 +13,7 @@ from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.callbacks import ProgressTracker, replace_attribute, watch_steps
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
+from hub_ui.generate.compilation import compiled_network
 from hub_ui.generate.image_cache import effect_key
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
@@ -101,6 +102,8 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
         # A call that ends with an error leaves the network that ran last on the device.
         stack.callback(getattr(context.pipe, "maybe_free_model_hooks", lambda: None))
         stack.enter_context(_set_weights(context, cells))
+        if context.settings.compile:
+            stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
         stack.enter_context(_follow_steps(context, len(cells)))
         stack.enter_context(context.checks.watch_decoding(context.pipe))

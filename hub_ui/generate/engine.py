@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
+from hub_ui.generate.compilation import check_compiler
 from hub_ui.generate.control import ControlImage, choose_control
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
 from hub_ui.generate.image_cache import ImageCache, effect_key
@@ -37,12 +38,13 @@ from hub_ui.generate.memory import (
 from hub_ui.generate.pipeline_arguments import family, unused_notes
 from hub_ui.generate.prompt_embeddings import prompt_notes
 from hub_ui.generate.quality import in_quality, quality_notes
-from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress
+from hub_ui.generate.request import GenerationRequest, IsCancelled, LoraInput, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
+_READ_AT_ONCE = 16_000_000
 
 
 class Engine:
@@ -67,8 +69,10 @@ class Engine:
     ) -> GenerationResult:
         """Generates every cell from the request's seed. Equal cells and cached images are not generated again."""
         check_request(request, comparison)
+        if request.compile:
+            check_compiler(choose_device(choose_spec(request)).kind)
         callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
-        with self._exclusively(callbacks):
+        with self._exclusively(request, callbacks):
             loaded = self._load(request, callbacks)
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
@@ -202,9 +206,10 @@ class Engine:
         return tuple(images[keys[cell]] for cell in comparison.cells)
 
     @contextmanager
-    def _exclusively(self, callbacks: Callbacks) -> Iterator[None]:
+    def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
             callbacks.report("Waiting for another image")
+            _read_ahead(request.adapters, callbacks)
             while not self._lock.acquire(timeout=_SECONDS_BETWEEN_TRIES):
                 callbacks.raise_if_cancelled()
         try:
@@ -259,6 +264,15 @@ class Engine:
 def _application(images: Sequence[GeneratedImage]) -> str:
     """How LoRAs were applied in all of them together."""
     return " and ".join(how for how in ("merged", "hooked") if any(how in image.adapters for image in images))
+
+
+def _read_ahead(adapters: Sequence[LoraInput], callbacks: Callbacks) -> None:
+    """Reads files into the system's cache: the time is there, while another image is generated."""
+    for adapter in adapters:
+        # What can't be read is said when the LoRA is put on.
+        with suppress(OSError), adapter.path.open("rb") as file:
+            while file.read(_READ_AT_ONCE):
+                callbacks.raise_if_cancelled()
 
 
 def _image_key(

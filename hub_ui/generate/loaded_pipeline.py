@@ -130,7 +130,8 @@ class LoadedPipeline:
     def _generate(self, context: BatchContext, calls: Sequence[Call]) -> Images:
         """A call that did not fit is repeated with less memory."""
         has_less_memory, waiting = False, list(calls)
-        with context.manager.merge(context.settings.run_steps):
+        # A network that is to be compiled takes no hooks, however long merging takes.
+        with context.manager.merge(None if context.settings.compile else context.settings.run_steps):
             while waiting:
                 call, is_full = waiting[0], False
                 try:

@@ -50,9 +50,9 @@ class GenerationRequest:
     `sampler` is a name of generate/samplers.py. `control` is an image; `control_kind` is the conversion ("canny",
     "depth", "pose"), or "ready" for a finished control image. `image` is one to start from, and `strength` how much
     of it is drawn anew: above 0, and 1 for all of it. `frames` is the length of a clip. `emphasis`: prompts are read as
-    prompt_weights.py does, not as plain text. `may_fetch` allows the download of a missing base, which can be tens of
-    gigabytes. `quality` chooses the precision of the base; `precision` is that of an image to make again, which the
-    base gets where this device can run it.
+    prompt_weights.py does, not as plain text. `compile`: the network runs compiled where it can (compilation.py).
+    `may_fetch` allows the download of a missing base, which can be tens of gigabytes. `quality` chooses the precision
+    of the base; `precision` is that of an image to make again, which the base gets where this device can run it.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -72,6 +72,7 @@ class GenerationRequest:
     image: Path | None = None
     strength: float = DEFAULT_STRENGTH
     frames: int | None = None
+    compile: bool = False
     may_fetch: bool = False
     quality: Quality = "balanced"
     precision: str | None = None

@@ -34,6 +34,7 @@ class ResolvedRequest:
     sampler: str | None = None
     frames: int = 0
     emphasis: bool = True
+    compile: bool = False
     strength: float | None = None
 
     @property
@@ -57,6 +58,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
         sampler=request.sampler,
         frames=request.frames or (spec.video.frames if spec.video else 0),
         emphasis=request.emphasis,
+        compile=request.compile,
         strength=None if request.image is None else request.strength,
     )
 

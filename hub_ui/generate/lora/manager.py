@@ -59,7 +59,7 @@ class AdapterManager:
         # What the hooks call a weight: an adapter's number, and what its weight is multiplied by in some modules.
         self._slots: tuple[tuple[int, float], ...] = ()
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
-        self._hooks: list[RemovableHandle] = []
+        self._hooks: dict[ModuleKey, RemovableHandle] = {}
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
         # Of the images to come, while it may be faster to merge; None: what can be hooked is hooked.
         self._merge_rule: MergeRule | None = None
@@ -114,6 +114,11 @@ class AdapterManager:
     def components(self) -> frozenset[str]:
         """The components that these adapters change."""
         return frozenset(component for component, _ in self._patches)
+
+    @property
+    def hooked_components(self) -> frozenset[str]:
+        """The components of which layers add patches while they run."""
+        return frozenset(component for component, _ in self._hooks)
 
     @property
     def supports_row_weights(self) -> bool:
@@ -261,11 +266,11 @@ class AdapterManager:
                 and (at not in self._merged or self._has_to_hook(at, patch))
             ]
             if live:
-                self._hooks.append(attach(self._params(at)["weight"].module, live, self._weights))
+                self._hooks[at] = attach(self._params(at)["weight"].module, live, self._weights)
         self._hooked = wanted, self._merged
 
     def _remove_hooks(self) -> None:
-        for handle in self._hooks:
+        for handle in self._hooks.values():
             handle.remove()
         self._hooks.clear()
         self._hooked = (), frozenset()

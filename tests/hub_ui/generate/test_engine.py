@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 
-from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, UsageError
+from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationCancelled, LoraInput, Step
@@ -363,6 +364,45 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
     leave.set()
     first.join()
     assert seen == ["Waiting for another image"]
+
+
+def test_a_missing_compiler_is_said_before_the_base_is_loaded(
+    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    asked = job(base=base, compile=True)
+    with pytest.raises(PreviewError, match="--compile needs a"):
+        studio.generate(asked, comparison.single(asked))
+    assert studio._loaded is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes, which tell when they are read")
+def test_who_waits_has_read_the_lora_before_it_is_his_turn(studio: Engine, base: str, tmp_path: Path) -> None:
+    entered, leave, pipe = threading.Event(), threading.Event(), tmp_path / "lora.safetensors"
+    asked, next_one = job(base=base), job(adapter(pipe), base=base)
+    os.mkfifo(pipe)
+
+    def hold(_step: Step) -> None:
+        entered.set()
+        leave.wait(30)
+
+    def wait() -> None:
+        with pytest.raises(GenerationCancelled):
+            studio.generate(next_one, comparison.single(next_one), is_cancelled=lambda: True)
+
+    first = threading.Thread(
+        target=studio.generate, args=(asked, comparison.single(asked)), kwargs={"on_progress": hold}
+    )
+    second = threading.Thread(target=wait)
+    first.start()
+    entered.wait(30)
+    second.start()
+    # Opened once the other end is: by whoever reads the file.
+    pipe.write_bytes(b"a LoRA")
+    leave.set()
+    for thread in (first, second):
+        thread.join(30)
 
 
 def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base: str) -> None:
