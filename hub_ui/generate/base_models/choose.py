@@ -1,14 +1,17 @@
 """Chooses the base model for a LoRA: one of its own lineage if we know one, else the main one of its architecture."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError, suggestion
 from connectors.weights.file_type import WORDS, structure_of
-from connectors.weights.header import FileReader, Header, Tensor, read_header
+from connectors.weights.gguf_header import read_gguf_header
+from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
 from hub_ui.generate.base_models import repo_layout
+from hub_ui.generate.base_models.precision import PRECISIONS
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
 from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, PACKAGED
 
@@ -36,7 +39,8 @@ class CheckpointFacts:
     """`brings` are the parts of a pipeline whose weights are in the file.
 
     `size` is the id of a base of the same width, where widths differ within an architecture. `guided` is true for FLUX
-    with a guidance input (dev), `velocity` for a Stable Diffusion that predicts velocity.
+    with a guidance input (dev), `velocity` for a Stable Diffusion that predicts velocity. `precision` is an id of
+    precision.py.
     """
 
     architecture: str
@@ -44,23 +48,40 @@ class CheckpointFacts:
     size: str | None = None
     guided: bool = True
     velocity: bool = False
+    precision: str = "full"
 
 
 def identify_checkpoint(path: Path) -> CheckpointFacts:
     """Raises NoBase with the reason when a file is no base."""
-    if path.suffix.lower() != ".safetensors":
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
         raise NoBase(
-            f"{path.name} is no safetensors file. Pickled checkpoints (.ckpt, .pt, .bin) can run code and are not "
-            "loaded. Look for a .safetensors version."
+            f"{path.name} is no safetensors file and no GGUF file. Pickled checkpoints (.ckpt, .pt, .bin) can run code "
+            "and are not loaded. Look for a .safetensors version."
         )
     try:
         with path.open("rb") as file:
-            header = read_header(FileReader(file))
+            header = read(FileReader(file))
     except OSError as error:
         raise NoBase(f"{path} can't be read: {error.strerror or error}. Check the name.") from error
     except HubUiError as error:
         raise NoBase(f"{path.name} can't be used as a base: {error.message}") from error
-    return identify_header(header, path.name)
+    facts = identify_header(header, path.name)
+    if read is read_header:
+        return facts
+    if facts.brings != {"transformer"}:
+        raise NoBase(f"GGUF files of {facts.architecture} can't be read. Choose a version in safetensors.")
+    return replace(facts, precision=_precision_of_types(header))
+
+
+def _precision_of_types(header: Header) -> str:
+    """That of the type which most bytes of the file have."""
+    sizes: Counter[str] = Counter()
+    for tensor in header.tensors.values():
+        sizes[tensor.dtype] += tensor.data_offsets[1] - tensor.data_offsets[0]
+    name = f"gguf-{sizes.most_common(1)[0][0].lower()}"
+    known = [precision.id for precision in PRECISIONS if precision.id.startswith(name)]
+    return known[0] if known else "gguf"
 
 
 def identify_header(header: Header, name: str) -> CheckpointFacts:
@@ -109,6 +130,7 @@ def _lora_of_all_layers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
+_READERS: Mapping[str, Callable[[Readable], Header]] = {".safetensors": read_header, ".gguf": read_gguf_header}
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 BASES: tuple[PipelineSpec, ...] = (*IMAGE_BASES, *FILM_BASES)
@@ -197,7 +219,10 @@ def _no_such_base(name: str, architecture: str | None) -> str:
     bases = bases_for_architecture(architecture) or BASES
     near = suggestion(name, (word for base in bases for word in (base.id, base.architecture)))
     others = near or f" Choose one of: {', '.join(base.id for base in bases)}."
-    return f"“{name}” is no base model.{others} A repo OWNER/NAME, a folder or a .safetensors checkpoint will do, too."
+    return (
+        f"“{name}” is no base model.{others} A repo OWNER/NAME, a folder or a .safetensors or .gguf checkpoint will "
+        "do, too."
+    )
 
 
 def _listed_base(name: str) -> PipelineSpec | None:
@@ -248,6 +273,7 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
         label=path.name,
         license="",
         checkpoint=Checkpoint(file=str(path), brings=found.brings),
+        precision=found.precision,
         scheduler="EulerDiscreteScheduler" if found.velocity else None,
         scheduler_options=_VELOCITY if found.velocity else {},
     )

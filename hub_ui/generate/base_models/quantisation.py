@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import HubUiError
+from connectors.weights.gguf_header import read_gguf_header
+from connectors.weights.header import FileReader
 from hub_ui.generate.base_models.precision import WORTH_STORING, Precision
 
 if TYPE_CHECKING:
@@ -19,6 +22,11 @@ def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, option
     """A network of class `kind` that unpacks weights to `dtype` in each call. The base in `folder` has its settings."""
     from diffusers import GGUFQuantizationConfig
 
+    try:
+        with file.open("rb") as opened:
+            read_gguf_header(FileReader(opened))
+    except HubUiError as error:
+        raise ValueError(error.message) from error
     config: Any = GGUFQuantizationConfig
     network = kind.from_single_file(
         str(file), config=str(folder), subfolder=part, quantization_config=config(compute_dtype=dtype), **options

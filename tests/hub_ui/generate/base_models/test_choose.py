@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGMLQuantizationType, GGUFWriter, quants
 from safetensors.numpy import save_file
 
 from connectors.errors import DoesNotFit, NoBase, UsageError
@@ -148,6 +149,39 @@ def save(path: Path, shapes: Shapes) -> Path:
     """Zeros will do: only the header is read."""
     save_file({name: np.zeros(shape, dtype=np.float16) for name, shape in shapes.items()}, path)
     return path
+
+
+def save_packed(path: Path, shapes: Shapes, kind: str = "Q8_0") -> Path:
+    """The same as a GGUF file."""
+    writer, packed = GGUFWriter(str(path), "flux"), GGMLQuantizationType[kind]
+    for name, shape in shapes.items():
+        writer.add_tensor(name, quants.quantize(np.zeros(shape, np.float32), packed), raw_dtype=packed)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(("kind", "precision"), [("Q8_0", "gguf-q8_0"), ("Q4_1", "gguf-q4_1"), ("F16", "gguf")])
+def test_a_gguf_file_of_one_s_own_is_a_base(tmp_path: Path, kind: str, precision: str) -> None:
+    path = save_packed(tmp_path / "mine.gguf", {name: (8, *shape[1:]) for name, shape in FLUX.items()}, kind)
+    choice = choose_base(None, None, str(path))
+    assert (choice.source, choice.label, choice.precision) == (
+        "black-forest-labs/FLUX.1-schnell", "mine.gguf", precision,
+    )  # fmt: skip
+    assert choice.checkpoint is not None
+    assert (choice.checkpoint.file, set(choice.checkpoint.brings)) == (str(path), {"transformer"})
+
+
+def test_a_gguf_file_that_is_damaged_or_of_a_unet_is_told(tmp_path: Path) -> None:
+    path = save_packed(tmp_path / "mine.gguf", {name: (8, *shape[1:]) for name, shape in FLUX.items()})
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(NoBase, match=r"mine\.gguf can't be used as a base: .* Download it again"):
+        choose_base(None, None, str(path))
+    save_packed(path, {f"{UNET}input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 768)})
+    with pytest.raises(NoBase, match="GGUF files of sd1 can't be read"):
+        choose_base(None, None, str(path))
 
 
 def test_a_file_is_recognised(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""The header of a GGUF file: which tensors it has, of which shapes and types, and that all of them are in the file.
+
+The format: docs/gguf.md of ggml-org/ggml. Everything in it is a stranger's: what claims more than the file holds is
+refused here, before a library that trusts it reads it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.errors import BadHeader, NotWeights
+from connectors.weights.header import MAX_HEADER_BYTES, Header, Readable, Tensor
+
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_ALIGNMENT = "general.alignment"
+_STRING, _ARRAY = 8, 9
+# The bytes of a value, by its type's number.
+_VALUE_BYTES: Mapping[int, int] = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+# Networks have thousands of tensors and a few values; language models' lists of words have more, and are no networks.
+_MOST_TENSORS, _MOST_VALUES, _MOST_ITEMS = 20_000, 10_000, 100_000
+# By number: name, weights in a block, bytes of a block (ggml's type_traits).
+_TYPES: Mapping[int, tuple[str, int, int]] = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144),
+    13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 20: ("IQ4_NL", 32, 18), 23: ("IQ4_XS", 256, 136),
+    30: ("BF16", 1, 2),
+}  # fmt: skip
+
+
+@dataclass(kw_only=True, slots=True)
+class _Cursor:
+    data: bytes
+    at: int = 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise BadHeader("The GGUF file ends inside its header, or the header is too long. Download it again.")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, count: int = 8) -> int:
+        return int.from_bytes(self.take(count), "little")
+
+    def text(self) -> str:
+        return self.take(self.number()).decode("utf-8", "replace")
+
+
+def read_gguf_header(source: Readable) -> Header:
+    """Shapes are in torch's order, outputs first. Raises NotWeights or BadHeader."""
+    cursor = _Cursor(data=source.read(0, MAX_HEADER_BYTES))
+    if cursor.data[:4] != _MAGIC:
+        raise NotWeights("This is no GGUF file, whatever its name says. Download it again.")
+    cursor.at = 4
+    if cursor.number(4) not in _VERSIONS:
+        raise BadHeader("It is of a version of GGUF that is not known here. Look for a newer file.")
+    tensors, values = cursor.number(), cursor.number()
+    if tensors > _MOST_TENSORS or values > _MOST_VALUES:
+        raise BadHeader(f"The header claims {tensors} tensors and {values} values, more than any network has.")
+    alignment = 32
+    for _ in range(values):
+        name, kind = cursor.text(), cursor.number(4)
+        if name == _ALIGNMENT and kind == 4:
+            alignment = cursor.number(4)
+        else:
+            _skip_value(cursor, kind)
+    found = [_read_tensor(cursor) for _ in range(tensors)]
+    start = math.ceil(cursor.at / max(1, alignment)) * max(1, alignment)
+    named = dict(found)
+    # Together too: tensors that share their bytes would take many times the file's size in memory.
+    extent = sum(stop - begin for begin, stop in (tensor.data_offsets for tensor in named.values()))
+    last = max((tensor.data_offsets[1] for tensor in named.values()), default=0)
+    if len(named) != tensors or (source.size is not None and start + max(last, extent) > source.size):
+        raise BadHeader("The header describes more than the file has. It is cut off or changed; download it again.")
+    return Header(tensors=named, data_start=start, size=source.size, extent=last)
+
+
+def _skip_value(cursor: _Cursor, kind: int) -> None:
+    count, items = 1, kind
+    if kind == _ARRAY:
+        items, count = cursor.number(4), cursor.number()
+    if count > _MOST_ITEMS or (items != _STRING and items not in _VALUE_BYTES):
+        raise BadHeader("The header holds values that no network has. The file is not read.")
+    if items != _STRING:
+        cursor.take(count * _VALUE_BYTES[items])
+        return
+    for _ in range(count):
+        cursor.text()
+
+
+def _read_tensor(cursor: _Cursor) -> tuple[str, Tensor]:
+    name, axes = cursor.text(), cursor.number(4)
+    if axes > 8:
+        raise BadHeader(f"The tensor “{name[:80]}” has {axes} axes. The file is damaged; download it again.")
+    shape = tuple(cursor.number() for _ in range(axes))
+    number, offset = cursor.number(4), cursor.number()
+    if number not in _TYPES:
+        raise BadHeader(f"The tensor “{name[:80]}” is of a type that can't be read here ({number}). Take another file.")
+    dtype, block, size = _TYPES[number]
+    if shape and shape[0] % block:
+        raise BadHeader(f"The tensor “{name[:80]}” is no whole number of blocks. Download it again.")
+    length = math.prod(shape) // block * size
+    return name, Tensor(dtype=dtype, shape=tuple(reversed(shape)), data_offsets=(offset, offset + length))
