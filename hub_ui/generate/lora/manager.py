@@ -220,7 +220,7 @@ class AdapterManager:
                     if self._is_quantised(at) and not self._can_hook(at, patch):
                         raise DoesNotFit(
                             "One of these LoRAs changes weights as a whole, which a quantised base can't take. Choose "
-                            "the base in full precision."
+                            "the base in full precision (--quality full)."
                         )
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
