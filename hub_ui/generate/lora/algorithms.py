@@ -299,7 +299,7 @@ def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
     The shape of the magnitudes says which: [out, 1] or [1, in]; PEFT's are for outputs. Raises Inseparable for a part
     of a fused layer that is measured by input.
     """
-    moved, magnitude, peft = weight + delta, factors.parts["magnitude"], is_peft(factors.keys, "magnitude")
+    moved, magnitude = weight + delta, factors.parts["magnitude"]
     if over_inputs(factors):
         if factors.rows is not None:
             raise Inseparable("of a DoRA that measures several layers together, which this model keeps apart")
@@ -308,9 +308,14 @@ def dora(factors: Factors, weight: Tensor, delta: Tensor) -> Tensor:
         length = cells.norm(dim=(0, 2), keepdim=True) + _EPSILON
         scaled: Tensor = (cells * (magnitude.view(1, inputs, 1) / length)).flatten(1)
         return scaled - weight
-    length = moved.norm(dim=1, keepdim=True) + (_TINY if peft else _EPSILON)
+    length = moved.norm(dim=1, keepdim=True) + dora_epsilon(factors)
     stretch: Tensor = factors.cut(magnitude.reshape(-1, 1)) / length
     return moved * stretch - weight
+
+
+def dora_epsilon(factors: Factors) -> float:
+    """What is added to a norm."""
+    return _TINY if is_peft(factors.keys, "magnitude") else _EPSILON
 
 
 DELTAS: Mapping[str, Callable[[Factors, Tensor], Tensor]] = {

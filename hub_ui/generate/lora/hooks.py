@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import PreviewError
 from hub_ui.generate.lora.patch import LowRankPatch, rank_of
-from hub_ui.generate.lora.tokens import RowsByModule
+from hub_ui.generate.lora.tokens import RowsByModule, TokenRows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,8 +41,6 @@ class AdapterWeights:
 
 
 def attach(module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights) -> RemovableHandle:
-    from torch import nn
-
     factors = [(index, patch) for index, patch in patches if patch.down is not None]
     # Those with a core last: the factors of the others are concatenated.
     factors.sort(key=lambda pair: pair[1].mid is not None)
@@ -50,9 +48,27 @@ def attach(module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterW
         factors=tuple(factors),
         shifts=tuple((index, patch) for index, patch in patches if patch.shift is not None),
         weights=weights,
-        channels_second=isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.GroupNorm),
+        channels_second=by_channels(module),
     )
     return module.register_forward_hook(hook, with_kwargs=True)
+
+
+def by_channels(module: nn.Module) -> bool:
+    """Whether the channels of its outputs are axis 1, not the last one."""
+    from torch import nn
+
+    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.GroupNorm)
+
+
+def batch_of(weights: AdapterWeights, module: nn.Module, x: Tensor) -> tuple[int, TokenRows | None]:
+    """How many rows a module's inputs have, once or twice those of the weights. Raises NotPerRow."""
+    assert weights.rows is not None
+    tokens = weights.tokens.get(module)
+    batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
+    # With guidance, the batch has each image's row twice.
+    if batch not in (len(weights.rows), 2 * len(weights.rows)):
+        raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
+    return batch, tokens
 
 
 @dataclass(kw_only=True)
@@ -85,11 +101,7 @@ class Hook:
             self._apply_weights()
         row_weights, shift, rows = None, self._shift, self.weights.rows
         if rows is not None:
-            tokens = self.weights.tokens.get(module)
-            batch = tokens.batch if tokens is not None else len(x) if x.dim() > 1 else 0
-            # With guidance, the batch has each image's row twice.
-            if batch not in (len(rows), 2 * len(rows)):
-                raise NotPerRow("These LoRAs can't take several weights in one batch. Generate the images one by one.")
+            batch, tokens = batch_of(self.weights, module, x)
             if batch not in self._by_batch:
                 self._by_batch[batch] = self._per_rank([*rows] * (batch // len(rows)))
             row_weights, shift = self._by_batch[batch]
@@ -97,12 +109,12 @@ class Hook:
                 at = tokens.rows.to(x.device)
                 row_weights, shift = row_weights[at], None if shift is None else shift[at]
         if self._up is not None:
-            products = [_product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
+            products = [product(module, x, down, mid, self.channels_second) for down, mid in self._downs]
             inner = _concatenate(products, 1 if self.channels_second else -1)
             if row_weights is not None:
-                inner = inner * self._broadcast(row_weights, inner)
+                inner = inner * broadcast(row_weights, inner, self.channels_second)
             y = self._add(inner.to(y.dtype), self._up.to(y.dtype), y)
-        return y if shift is None else y.add_(self._broadcast(shift, y))
+        return y if shift is None else y.add_(broadcast(shift, y, self.channels_second))
 
     def _move(self, x: Tensor) -> None:
         """Moves the factors: `down` takes the type that the module computes in, `up` keeps its own until scaled."""
@@ -155,13 +167,14 @@ class Hook:
             y.view(-1, y.shape[-1]).addmm_(inner.reshape(-1, inner.shape[-1]), up.t())
         return y
 
-    def _broadcast(self, rows: Tensor, value: Tensor) -> Tensor:
-        """[rows, channels] in a shape that multiplies or adds to `value`."""
-        between = (1,) * (value.dim() - 2)
-        return rows.view(len(rows), -1, *between) if self.channels_second else rows.view(len(rows), *between, -1)
+
+def broadcast(rows: Tensor, value: Tensor, channels_second: bool) -> Tensor:
+    """[rows, channels] in a shape that multiplies or adds to `value`."""
+    between = (1,) * (value.dim() - 2)
+    return rows.view(len(rows), -1, *between) if channels_second else rows.view(len(rows), *between, -1)
 
 
-def _product(module: Any, x: Tensor, down: Tensor, mid: Tensor | None, channels_second: bool) -> Tensor:
+def product(module: Any, x: Tensor, down: Tensor, mid: Tensor | None, channels_second: bool) -> Tensor:
     """Convolutions use the module's own stride and padding, in whichever of the two factors has its window."""
     import torch
 

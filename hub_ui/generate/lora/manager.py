@@ -1,4 +1,4 @@
-"""The LoRAs of a loaded pipeline. Low-rank patches are added while modules run; others are merged into weights."""
+"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge_rule.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import DoesNotFit
 from hub_ui.generate.coverage import Coverage
+from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
@@ -19,11 +21,13 @@ from hub_ui.generate.lora.merge_rule import MergeRule, ModuleChange
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
-from hub_ui.generate.lora.patch import LowRankPatch, Patch
+from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
+from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
 from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.utils.hooks import RemovableHandle
 
 
@@ -59,7 +63,7 @@ class AdapterManager:
         # What the hooks call a weight: an adapter's number, and what its weight is multiplied by in some modules.
         self._slots: tuple[tuple[int, float], ...] = ()
         self._patches: dict[ModuleKey, tuple[tuple[int, Patch], ...]] = {}
-        self._hooks: dict[ModuleKey, RemovableHandle] = {}
+        self._hooks: list[tuple[ModuleKey, RemovableHandle]] = []
         self._hooked: tuple[tuple[int, ...], frozenset[ModuleKey]] = (), frozenset()
         # Of the images to come, while it may be faster to merge; None: what can be hooked is hooked.
         self._merge_rule: MergeRule | None = None
@@ -118,7 +122,7 @@ class AdapterManager:
     @property
     def hooked_components(self) -> frozenset[str]:
         """The components of which layers add patches while they run."""
-        return frozenset(component for component, _ in self._hooks)
+        return frozenset(component for (component, _), _ in self._hooks)
 
     @property
     def supports_row_weights(self) -> bool:
@@ -219,8 +223,8 @@ class AdapterManager:
                 for patch in some if factor else ():
                     if self._is_quantised(at) and not self._can_hook(at, patch):
                         raise DoesNotFit(
-                            "One of these LoRAs changes weights as a whole, which a quantised base can't take. Choose "
-                            "the base in full precision (--quality full)."
+                            "One of these LoRAs changes weights in a way that a quantised base can't take. Choose the "
+                            "base in full precision (--quality full)."
                         )
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
@@ -247,7 +251,15 @@ class AdapterManager:
 
     def _can_hook(self, at: ModuleKey, patch: Patch) -> bool:
         """Whether a patch can be added to its module's outputs, and need not be merged into its weights."""
-        return isinstance(patch, LowRankPatch)
+        if isinstance(patch, LowRankPatch):
+            return True
+        shape, param = self._names.sizes[at[0]][at[1]], self._params(at)["weight"]
+        if not takes_factors(param.module):
+            return False
+        if form_of(patch, shape) is not None:
+            return True
+        # A DoRA of PEFT is no multiple of its change at weight 1.
+        return self._is_quantised(at) and len(shape) == 2 and not is_peft(patch.factors.keys, "magnitude")
 
     def _has_to_hook(self, at: ModuleKey, patch: Patch) -> bool:
         return isinstance(patch, LowRankPatch) and patch.shift is not None and "bias" not in self._params(at)
@@ -261,16 +273,21 @@ class AdapterManager:
             live = [
                 (number, patch)
                 for number, patch in patches
-                if isinstance(patch, LowRankPatch)
-                and number in wanted
-                and (at not in self._merged or self._has_to_hook(at, patch))
+                if number in wanted and (at not in self._merged or self._has_to_hook(at, patch))
             ]
-            if live:
-                self._hooks[at] = attach(self._params(at)["weight"].module, live, self._weights)
+            param = self._params(at)["weight"]
+            # These first: they look at the module's own outputs.
+            structured = [(number, patch) for number, patch in live if isinstance(patch, WeightPatch)]
+            if structured:
+                read = dequantise if self._is_quantised(at) else partial(_read, param)
+                self._hooks.append((at, attach_structured(param.module, structured, self._weights, read)))
+            low_rank = [(number, patch) for number, patch in live if isinstance(patch, LowRankPatch)]
+            if low_rank:
+                self._hooks.append((at, attach(param.module, low_rank, self._weights)))
         self._hooked = wanted, self._merged
 
     def _remove_hooks(self) -> None:
-        for handle in self._hooks.values():
+        for _, handle in self._hooks:
             handle.remove()
         self._hooks.clear()
         self._hooked = (), frozenset()
@@ -295,3 +312,7 @@ class AdapterManager:
             undo.callback(self.disable)
             yield
             undo.pop_all()
+
+
+def _read(param: ParamHandle, _module: Any) -> Tensor:
+    return param.read().float()

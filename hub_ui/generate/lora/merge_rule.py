@@ -11,8 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub_ui.generate.lora.modules import ModuleKey, Shape
-from hub_ui.generate.lora.patch import Patch, rank_of
+from hub_ui.generate.lora.modules import ModuleKey, Shape, matrix
+from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, rank_of
+from hub_ui.generate.lora.structured import cost_of, form_of
 
 # The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
 _TOKENS = 512
@@ -51,14 +52,21 @@ class MergeRule:
         return frozenset(worth) if total <= _BUDGET else frozenset()
 
     def _saves_time(self, change: ModuleChange) -> bool:
-        return saves_time(change.shape, sum(map(rank_of, change.patches)), self.steps)
+        """Whether merging is faster than adding in each of so many steps."""
+        outputs, inputs = matrix(change.shape)
+        if self.steps is None or len(change.shape) < 2:
+            return True
+        # A DoRA takes the norms of the whole weight either way.
+        if any(isinstance(patch, WeightPatch) and patch.factors.has("magnitude") for patch in change.patches):
+            return True
+        merging = outputs * inputs * (sum(map(rank_of, change.patches)) + _WRITING)
+        adding = sum(_cost(patch, change.shape) for patch in change.patches)
+        return merging <= adding * _TOKENS * self.steps
 
 
-def saves_time(shape: Shape, rank: int, steps: int | None) -> bool:
-    """Whether merging a low-rank patch is faster than adding it in each of so many steps; None means many."""
-    if steps is None or len(shape) < 2:
-        return True
-    outputs, inputs = shape[0], math.prod(shape[1:])
-    merging = outputs * inputs * (rank + _WRITING)
-    adding = (inputs + outputs) * rank * _TOKENS * steps
-    return merging <= adding
+def _cost(patch: Patch, shape: Shape) -> int:
+    """Multiplications for each token, if it is added to outputs."""
+    if isinstance(patch, LowRankPatch):
+        return sum(matrix(shape)) * rank_of(patch)
+    form = form_of(patch, shape)
+    return math.prod(shape) if form is None else cost_of(patch, form, shape)

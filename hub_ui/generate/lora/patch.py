@@ -1,7 +1,8 @@
 """What one module gains from one layer of a file.
 
 LowRankPatch   low-rank factors and a shift of the outputs, added while the module runs, with any weight for each row
-WeightPatch    everything else: a change of the module's weight, computed from the weight itself
+WeightPatch    everything else: a change of the module's weight, computed from the weight itself; structured.py adds
+               some of them to outputs as well
 
 The scale of a layer is alpha / rank. Where a file has its alpha:
 
@@ -31,7 +32,7 @@ from hub_ui.generate.lora.modules import Layer, Target
 from hub_ui.generate.lora.parameters import ParamHandle
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 Params = Mapping[str, ParamHandle]
@@ -164,14 +165,18 @@ class Module:
     @property
     def takes_factors(self) -> bool:
         """Whether low-rank factors can be added to its outputs."""
-        module = self.params["weight"].module
-        return isinstance(module, _matrix_modules()) and getattr(module, "groups", 1) == 1
+        return takes_factors(self.params["weight"].module)
 
     @property
     def takes_shift(self) -> bool:
         """Whether it has one output for each row of its weight: not an embedding, nor the owner of a bare parameter."""
         param = self.params["weight"]
         return param.name == "weight" and (isinstance(param.module, _matrix_modules()) or len(self.shape) == 1)
+
+
+def takes_factors(module: nn.Module) -> bool:
+    """Whether low-rank factors can be added to a module's outputs."""
+    return isinstance(module, _matrix_modules()) and getattr(module, "groups", 1) == 1
 
 
 def _matrix_modules() -> tuple[type, ...]:

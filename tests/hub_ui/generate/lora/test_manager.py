@@ -69,6 +69,11 @@ def lokr(path: Path) -> Path:
     return path
 
 
+def oft(path: Path) -> Path:
+    save_file({f"{Q}.oft_blocks": torch.randn(4, 16, 16) * 0.1}, path)
+    return path
+
+
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
@@ -124,7 +129,7 @@ def test_a_lora_twice_in_the_stack_counts_with_both_weights(pipe: Any, manager: 
     close(twice, drawn(pipe))
 
 
-@pytest.mark.parametrize("make", [save_kohya, lokr])
+@pytest.mark.parametrize("make", [save_kohya, lokr, oft])
 def test_weight_nought_and_off_are_the_base_to_the_bit(
     pipe: Any, manager: AdapterManager, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
@@ -160,7 +165,7 @@ def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
 
 
 def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
-    one, other = save_kohya(tmp_path / "a.safetensors", text=True), save_peft(tmp_path / "b.safetensors", seed=2)
+    one, other = save_kohya(tmp_path / "a.safetensors", text=True), lokr(tmp_path / "b.safetensors")
     manager.set_adapters([adapter(one), adapter(other)])
     rows = [[0.0, 0.0], [0.5, 0.0], [1.2, -0.5]]
     with manager.row_weights(rows):
@@ -219,7 +224,7 @@ def test_a_text_encoder_is_not_merged_into_as_rows_of_a_batch_use_its_answers_to
 
 
 def test_what_changes_weights_as_a_whole_has_no_rows(manager: AdapterManager, tmp_path: Path) -> None:
-    manager.set_adapters([adapter(lokr(tmp_path / "a.safetensors"))])
+    manager.set_adapters([adapter(oft(tmp_path / "a.safetensors"))])
     assert not manager.supports_row_weights
     with pytest.raises(NotPerRow), manager.row_weights([[0.0], [1.0]]):
         pass
@@ -262,7 +267,7 @@ def test_the_loras_before_stay_on_when_the_next_ones_are_refused(
 def test_a_failure_while_they_are_put_on_leaves_the_base(
     pipe: Any, manager: AdapterManager, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    own, path = drawn(pipe), lokr(tmp_path / "a.safetensors")
+    own, path = drawn(pipe), oft(tmp_path / "a.safetensors")
     manager.set_adapters([adapter(path)])
     monkeypatch.setattr(ParamHandle, "write", _out_of_memory_once())
     with pytest.raises(torch.OutOfMemoryError):

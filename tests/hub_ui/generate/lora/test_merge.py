@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from hub_ui.generate.lora.algorithms import Factors
+from connectors.weights.key_formats import Part
+from hub_ui.generate.lora.algorithms import Factors, Rows
 from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
@@ -85,3 +86,50 @@ def test_weights_merged_while_a_picture_is_drawn_can_be_used_for_anything_later(
     with torch.inference_mode():
         kept.merge(params(module), [(change(torch.ones(2, 3)), 1.0)])
     assert not module.weight.data.is_inference()
+
+
+FORMULAS: dict[str, tuple[str, dict[Part, tuple[int, ...]]]] = {
+    "lora": ("lora", {"up": (12, 2), "down": (2, 8)}),
+    "loha": ("loha", {"hada_w1_a": (12, 2), "hada_w1_b": (2, 8), "hada_w2_a": (12, 2), "hada_w2_b": (2, 8)}),
+    "lokr": ("lokr", {"lokr_w1": (3, 2), "lokr_w2": (4, 4)}),
+    "glora": ("glora", {"a1": (8, 2), "a2": (2, 8), "b1": (12, 2), "b2": (2, 8)}),
+    "oft": ("oft", {"oft": (4, 3, 3)}),
+    "boft": ("boft", {"oft": (1, 3, 4, 4)}),
+    "diff": ("diff", {"diff": (12, 8)}),
+    "dora": ("lora", {"up": (12, 2), "down": (2, 8), "magnitude": (12, 1)}),
+    "dora by input": ("lora", {"up": (12, 2), "down": (2, 8), "magnitude": (1, 8)}),
+}
+
+
+@pytest.mark.parametrize("rows", [None, ((0, 3), (6, 12))], ids=["whole", "part"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_large_weight_is_merged_some_rows_at_a_time(
+    name: str, rows: Rows | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if rows and name in ("boft", "dora by input"):
+        rows = None  # they change the outputs of a fused layer together
+    torch.manual_seed(0)
+    algorithm, shapes = FORMULAS[name]
+    parts = {part: torch.randn(shape) * 0.3 for part, shape in shapes.items()}
+    patch = WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys={}, rows=rows))
+    module, kept = nn.Linear(8, 9 if rows else 12), Originals()
+    own = module.weight.data
+    expected = own + patch.delta(own, 0.7)  # type: ignore[operator]
+    monkeypatch.setattr("hub_ui.generate.lora.merge._TILE", 5 * 8)
+    kept.merge(params(module), [(patch, 0.7)])
+    torch.testing.assert_close(module.weight.data, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_weight_0_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair with a merged LoRA begins with it."""
+    module, kept = nn.Linear(3, 2), Originals()
+    monkeypatch.setattr("hub_ui.generate.lora.merge._plus", None)
+    kept.merge(params(module), [(change(torch.ones(2, 3)), 0.0)])
+    assert len(kept) == 0
+
+
+def test_a_convolution_keeps_its_memory_format() -> None:
+    module, kept = nn.Conv2d(4, 4, 3), Originals()
+    module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    kept.merge(params(module), [(change(torch.ones(4, 4, 3, 3)), 1.0)])
+    assert module.weight.is_contiguous(memory_format=torch.channels_last)
