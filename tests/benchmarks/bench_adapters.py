@@ -58,8 +58,10 @@ def tiny_figures(folder: Path, *, runs: int, steps: int = 20) -> list[Figure]:
     paths = [large_unet.save_lora(folder / f"tiny{i}.safetensors", pipe.unet, rank=8, seed=i) for i in range(2)]
     with one_thread():
         switched = switching(pipe, paths, "tiny base", runs=runs)
+        batch = tiny_batch(pipe, runs=3 * runs)
     return [
         switched,
+        batch,
         tiny_strip(paths[0], runs=runs, steps=steps),
     ]
 
@@ -106,6 +108,32 @@ def _reloaded(pipe: Any, path: Path) -> None:
         warnings.simplefilter("ignore")
         pipe.unload_lora_weights()
         pipe.load_lora_weights(str(path))
+
+
+def tiny_batch(pipe: Any, *, runs: int) -> Figure:
+    """The network alone, without a LoRA: a strip can't take a smaller share of five calls than this.
+
+    Its rows are doubled for guidance. PEFT's layers cost five calls something too, which is what a strip may win.
+    """
+    config = pipe.unet.config
+    pipe.unet.to(memory_format=torch.channels_last)
+    noise = torch.randn(2 * len(WEIGHTS), config.in_channels, config.sample_size, config.sample_size)
+    texts = torch.zeros(2 * len(WEIGHTS), 77, config.cross_attention_dim)
+
+    def rows(count: int) -> None:
+        with torch.inference_mode():
+            pipe.unet(noise[:count], 500, texts[:count])
+
+    def one_by_one() -> None:
+        for _ in WEIGHTS:
+            rows(2)
+
+    rows(2)
+    together = partial(seconds, partial(rows, 2 * len(WEIGHTS)))
+    together()
+    ours, other = interleaved(together, partial(seconds, one_by_one), runs=runs)
+    name = f"the network on {2 * len(WEIGHTS)} rows, tiny base, no LoRA"
+    return Figure(name=name, ours=ours, other=other, against="five times on two rows", target=1.0)
 
 
 def tiny_strip(path: Path, *, runs: int, steps: int) -> Figure:

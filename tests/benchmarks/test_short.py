@@ -68,8 +68,9 @@ def test_files_that_stream_at_once_are_not_held_in_memory() -> None:
 
 
 def test_switching_and_a_strip_are_timed_against_diffusers(tmp_path: Path) -> None:
-    switch, strip = bench_adapters.tiny_figures(tmp_path, runs=1, steps=1)
+    switch, batch, strip = bench_adapters.tiny_figures(tmp_path, runs=1, steps=1)
     assert switch.name == "switch to a cached LoRA, tiny base"
+    assert batch.against == "five times on two rows"
     assert strip.against == "five calls of diffusers with set_adapters"
 
 
