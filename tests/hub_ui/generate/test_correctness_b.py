@@ -1,7 +1,7 @@
 """Generating with a LoRA here gives what diffusers alone gives, or, where it can't read the file, what the file means.
 
 One row for each format of an architecture, in pipelines/image_rows.py and film_rows.py: FLUX.2, Qwen-Image, Z-Image,
-Lumina 2, Sana, HiDream, Anima, Krea 2; Wan, LTX-Video, HunyuanVideo.
+Lumina 2, Sana, HiDream, Anima, Krea 2; Wan, LTX-Video, LTX-2, HunyuanVideo, HunyuanImage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import film_rows, hunyuan_guided, image_rows, wan, z_image
+from tests.hub_ui.generate.pipelines import film_rows, image_rows, wan, z_image
 from tests.hub_ui.generate.pipelines.bench import (
     TOLERANCE,
     WEIGHTS,
@@ -126,10 +126,9 @@ def test_pictures_of_one_batch_have_their_own_weights(row: Row, bench: Bench, tm
         assert distance(with_it, whole) < TOLERANCE
 
 
-GUIDED = (hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15)
 # The negative prompt is longer than the prompt here, so that the rows of their tokens are of two lengths.
 LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurred " * 7, "max_sequence_length": 96})
-NETWORKS = (*{row.base.save: row.base for row in ROWS}.values(), *GUIDED, LONG)
+NETWORKS = (*{row.base.save: row.base for row in ROWS}.values(), LONG)
 
 
 @pytest.mark.parametrize("base", NETWORKS, ids=lambda base: base.save.__name__.removeprefix("save_"))

@@ -142,6 +142,8 @@ FAMILIES = (
     flux.save_dev, flux.save_kontext, dits.save_pixart, qwen_image.save_qwen_image, z_image.save_z_image,
     sana.save_sana, anima.save_anima, wan.save_wan_21, wan.save_wan_22, ltx_video.save_ltx_video,
     ltx2.save_ltx2,
+    hunyuan_guided.save_hunyuan_image,
+    hunyuan_guided.save_hunyuan_video_15,
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""Formats of Wan, LTX-Video, LTX-2 and HunyuanVideo."""
+"""Formats of Wan, LTX-Video, LTX-2, HunyuanVideo, and of HunyuanImage, whose names are the same."""
 
 from __future__ import annotations
 
-from tests.hub_ui.generate.pipelines import hunyuan_video, ltx2, ltx_video, wan
+from tests.hub_ui.generate.pipelines import hunyuan_guided, hunyuan_video, ltx2, ltx_video, wan
 from tests.hub_ui.generate.pipelines.files import KOHYA, KOHYA_BARE, PEFT, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.trained import Row, all_of, as_they_are, differences, lora, spelled, with_metadata
 
@@ -95,4 +95,14 @@ def hunyuan_rows() -> list[Row]:
     ]  # fmt: skip
 
 
-ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *ltx2_rows(), *hunyuan_rows()]
+def guided_rows() -> list[Row]:
+    """diffusers has no loader for either."""
+    image, video = as_they_are((*hunyuan_guided.BLOCKS, *hunyuan_guided.SINGLE)), as_they_are(hunyuan_guided.BLOCKS)
+    image_file, video_file = (lora(spelled(names, "transformer."), PEFT) for names in (image, video))
+    return [
+        Row(base=hunyuan_guided.HUNYUAN_IMAGE, label="diffusers", file=image_file, loads=False),
+        Row(base=hunyuan_guided.HUNYUAN_VIDEO_15, label="diffusers", file=video_file, loads=False),
+    ]
+
+
+ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *ltx2_rows(), *hunyuan_rows(), *guided_rows()]
