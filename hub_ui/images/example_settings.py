@@ -66,9 +66,13 @@ class ExampleSettings:
         """The image that it started from, as it is called in `unmapped`."""
         return f"the image it was generated over (denoising strength {self.strength or 0:g})"
 
+    def used(self, version: Version) -> UsedLora | None:
+        """A LoRA's version in the example."""
+        return next((lora for lora in self.loras if is_of(lora, version)), None)
+
     def weight(self, version: Version) -> float | None:
         """The weight of a LoRA's version in the example, if it is known."""
-        used = next((lora for lora in self.loras if is_of(lora, version)), None)
+        used = self.used(version)
         return used.weight if used and used.weight is not None else self.scale
 
     def others(self, version: Version) -> tuple[UsedLora, ...]:

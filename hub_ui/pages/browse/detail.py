@@ -18,7 +18,7 @@ from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.try_page.page import TryPage
-from hub_ui.pages.view import StackedLora, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.pages.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.services import Services
 from hub_ui.widgets import detail
 from hub_ui.widgets.detail import Keys
@@ -186,7 +186,7 @@ def use_example(services: Services, render: Renderer, view: View, clicked: dict[
         raise NotFound("This image is no longer shown by its hub. Open the LoRA again.")
     found = example_settings.settings(record.images[int(index)])
     stacked = StackedLora(ref=str(ref), weight=example_weight(found, lora, ref))
-    tried = replace(view, page="try", open="", stack=(stacked,), settings=try_settings(found))
+    tried = replace(view, page="try", open="", stack=(stacked,), settings=try_settings(found, lora, ref))
     return tried, render("hint", text=describe_example(found, lora, ref))
 
 
@@ -196,7 +196,9 @@ def example_weight(found: ExampleSettings, lora: Lora, ref: Ref) -> float:
     return 1.0 if given is None else clamp_weight(given)
 
 
-def try_settings(found: ExampleSettings) -> TrySettings:
+def try_settings(found: ExampleSettings, lora: Lora, ref: Ref) -> TrySettings:
+    version = lora.version(ref.version) or lora.version(None)
+    used = found.used(version) if version is not None else None
     size = (found.width, found.height) if found.width and found.height else None
     return TrySettings(
         prompt=prompt_text(found.prompt),
@@ -206,6 +208,9 @@ def try_settings(found: ExampleSettings) -> TrySettings:
         guidance=found.guidance,
         sampler=found.sampler or "",
         size=size,
+        clip_weights=(clamp_weight(used.clip_weight),) if used and used.clip_weight is not None else (),
+        # Whether they fit shows where the base is known.
+        blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
     )
 
 

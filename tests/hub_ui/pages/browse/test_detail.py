@@ -9,12 +9,13 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import KeyRequired, UsageError
-from connectors.record import Lora
+from connectors.record import Example, Lora
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
+from hub_ui.images import example_settings
 from hub_ui.lookup import Lookup
 from hub_ui.pages.browse import detail
 from hub_ui.pages.view import View
@@ -160,3 +161,11 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
     assert detail.find_related(built, Ref.parse("civitai:999"), "soft") == Related()
+
+
+def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
+    shown = lora(1, base="SDXL 1.0")
+    found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
+    settings = detail.try_settings(found, shown, REF)
+    assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
+    assert detail.example_weight(found, shown, REF) == 0.8
