@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from connectors.errors import DoesNotFit, NeedsFetching, NoBase
+from connectors.errors import NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision, quantisation
 from hub_ui.generate.base_models import download as of_download
@@ -201,12 +201,34 @@ def test_a_lora_has_the_same_effect_on_a_quantised_base(base: Path, tmp_path: Pa
     assert torch.equal(draw(quantised, flux.DEV), alone)
 
 
-def test_a_lora_of_whole_weights_is_refused_on_a_quantised_base(base: Path, tmp_path: Path) -> None:
-    pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
-    name = "transformer_blocks.0.attn.to_q"
-    save_file({f"transformer.{name}.diff": torch.ones(32, 32)}, tmp_path / "whole.safetensors")
-    with pytest.raises(DoesNotFit, match="the base in full precision"):
-        with_lora(pipe, tmp_path / "whole.safetensors")
+# Of one layer with 32 inputs and outputs.
+CHANGES = {
+    "diff": {"diff": torch.full((32, 32), 0.5)},
+    "lokr": {"lokr_w1": torch.eye(4), "lokr_w2": torch.ones(8, 8) * 0.3},
+    "dora": {
+        "lora_A.weight": torch.ones(4, 32),
+        "lora_B.weight": torch.eye(32, 4),
+        "dora_scale": torch.full((32, 1), 6.0),
+    },
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
+    base: Path, tmp_path: Path, quantised: Any, change: str
+) -> None:
+    whole, path = load(flux.DEV, base), tmp_path / "lora.safetensors"
+    layer = "transformer.transformer_blocks.0.attn.to_v"
+    save_file({f"{layer}.{part}": value for part, value in CHANGES[change].items()}, path)
+    alone, before = draw(quantised, flux.DEV), bytes_of(quantised)
+    with_lora(whole, path)
+    manager = with_lora(quantised, path)
+    with manager.merge(steps=20):
+        assert manager.application == {"hooked"}
+        changed = draw(quantised, flux.DEV)
+    assert psnr(changed, alone) + 6 < psnr(changed, draw(whole, flux.DEV)) > 30
+    manager.disable()
+    assert bytes_of(quantised) == before
 
 
 def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
