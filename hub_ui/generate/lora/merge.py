@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 WeightedPatch = tuple[Patch, float]
 # The numbers of a weight that are computed at once: 64 MB in float32.
 _TILE = 2**24
+# Bytes of originals in pinned memory, at most: no other program can use it.
+_PINNED = 8_000_000_000
 
 
 @dataclass(kw_only=True, slots=True)
@@ -50,20 +52,22 @@ class Originals:
                     self._restore(original)
                 continue
             merged = tuple((id(patch), amount) for patch, amount in wanted)
+            is_new = original is None
             if original is None:
-                original = _Original(param=param, values=_copy_to_host(param.read()))
+                pinned = sum(each.values.nbytes for each in self._originals.values() if each.values.is_pinned())
+                original = _Original(param=param, values=_copy_to_host(param.read(), pin=pinned < _PINNED))
                 self._originals[_key(param)] = original
             if original.merged != merged:
                 original.merged = None
-                self._merge(original, name, wanted)
+                self._merge(original, name, wanted, is_new=is_new)
                 original.merged = merged
 
     def restore_all(self) -> None:
         for original in list(self._originals.values()):
             self._restore(original)
 
-    def _merge(self, original: _Original, name: str, patches: Sequence[WeightedPatch]) -> None:
-        """Computes in float32, some rows at a time, and rounds once."""
+    def _merge(self, original: _Original, name: str, patches: Sequence[WeightedPatch], *, is_new: bool) -> None:
+        """Computes in float32, some rows at a time, and rounds once. `is_new`: the parameter has its own values yet."""
         import torch
 
         param, own = original.param, original.values
@@ -72,7 +76,9 @@ class Originals:
             # On a GPU the memory stays the same; elsewhere the own values are kept where they are.
             new = now if now.device != own.device else torch.empty_like(own)
             for rows in _tiles(tuple(own.shape), [patch for patch, _ in patches]):
-                base = own[rows].to(_compute_device(self._device or now.device.type), torch.float32)
+                base = (now if is_new else own)[rows].to(
+                    _compute_device(self._device or now.device.type), torch.float32
+                )
                 new[rows] = _plus(base, name, patches, rows).to(own.dtype)
             param.write(new)
 
@@ -93,13 +99,14 @@ def _key(param: ParamHandle) -> tuple[int, str]:
     return id(param.module), param.name
 
 
-def _copy_to_host(own: Tensor) -> Tensor:
-    """The values of a GPU with memory of its own, in memory that is quick to copy from; others as they are."""
+def _copy_to_host(own: Tensor, *, pin: bool) -> Tensor:
+    """The values of a GPU with memory of its own, if possible in memory that it copies from quickly; others as they
+    are."""
     import torch
 
     if own.device.type in ("cpu", "mps"):
         return own
-    kept = torch.empty_like(own, device="cpu", pin_memory=own.device.type == "cuda")
+    kept = torch.empty_like(own, device="cpu", pin_memory=pin and own.device.type == "cuda")
     return kept.copy_(own)
 
 

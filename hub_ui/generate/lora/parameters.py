@@ -44,7 +44,7 @@ class ParamHandle:
             return offloaded
         group = self._group()
         if group is not None and group.offload_to_disk_path is not None:
-            return _read_file(group)[group.tensor_to_key[self.parameter]]
+            return _read_file(group, group.tensor_to_key[self.parameter])
         values: Tensor = self.parameter.data
         return values
 
@@ -58,7 +58,7 @@ class ParamHandle:
             return
         group = self._group()
         if group is not None and group.offload_to_disk_path is not None:
-            _write_file(group, {**_read_file(group), group.tensor_to_key[parameter]: value.cpu()})
+            _write_file(group, group.tensor_to_key[parameter], value.cpu())
         elif group is not None and parameter in group.cpu_param_dict:
             # With streams, diffusers takes this copy back each time, whatever the parameter holds.
             value = _like(value, group.cpu_param_dict[parameter])
@@ -91,18 +91,21 @@ def _like(value: Tensor, old: Tensor) -> Tensor:
     return value.pin_memory() if old.is_pinned() and not value.is_pinned() else value
 
 
-def _read_file(group: Any) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+def _read_file(group: Any, key: str) -> Tensor:
+    from safetensors import safe_open
 
-    return load_file(group.safetensors_file_path, device="cpu")
+    with safe_open(group.safetensors_file_path, framework="pt") as file:
+        values: Tensor = file.get_tensor(key)
+    return values
 
 
-def _write_file(group: Any, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
+def _write_file(group: Any, key: str, value: Tensor) -> None:
+    from safetensors.torch import load_file, save_file
 
+    tensors = {**load_file(group.safetensors_file_path, device="cpu"), key: value}
     path = Path(group.safetensors_file_path)
     part = path.with_suffix(".part")
-    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, part)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
     # Not written in place: a reader may have the file mapped into memory.
     os.replace(part, path)
 

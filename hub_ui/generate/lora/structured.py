@@ -74,6 +74,8 @@ class StructuredHook:
     channels_second: bool
     _device_and_type: tuple[Any, Any] | None = None
     _additions: list[tuple[int, _Addition]] = field(default_factory=list)
+    _version: int = -1
+    _by_batch: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], y: Tensor) -> Tensor:
         import torch
@@ -83,7 +85,10 @@ class StructuredHook:
         if self._device_and_type != (y.device, y.dtype):
             with torch.inference_mode(False), torch.no_grad():
                 self._additions = [(index, self._addition(patch, module, y)) for index, patch in self.patches]
-            self._device_and_type = y.device, y.dtype
+            self._device_and_type, self._version = (y.device, y.dtype), -1
+        if self._version != self.weights.version:
+            self._by_batch.clear()
+            self._version = self.weights.version
         result = y
         for index, addition in self._additions:
             # Of the module's own outputs, whatever others have added.
@@ -91,13 +96,16 @@ class StructuredHook:
         return result
 
     def _amounts(self, index: int, module: Any, x: Tensor) -> Tensor:
+        """One weight for each row, or for all."""
         import torch
 
         rows = self.weights.rows
-        if rows is None:
-            return torch.tensor([self.weights.weights[index]], device=x.device)
-        batch, tokens = batch_of(self.weights, module, x)
-        amounts = torch.tensor([row[index] for row in rows] * (batch // len(rows)), device=x.device)
+        batch, tokens = (1, None) if rows is None else batch_of(self.weights, module, x)
+        if (index, batch) not in self._by_batch:
+            # A copy to a GPU waits for it, so that it is made once and not for each call.
+            weights = [self.weights.weights] if rows is None else [*rows] * (batch // len(rows))
+            self._by_batch[index, batch] = torch.tensor([row[index] for row in weights], device=x.device)
+        amounts = self._by_batch[index, batch]
         return amounts if tokens is None else amounts[tokens.rows.to(x.device)]
 
     def _addition(self, patch: WeightPatch, module: Any, y: Tensor) -> _Addition:

@@ -111,6 +111,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
     with with_adapters(tiny, written(row, tiny, tmp_path)[1]) as manager:
         beside = draw(tiny.ours, tiny.base)
         with manager.merge():
+            assert "merged" in manager.application
             assert distance(draw(tiny.ours, tiny.base), beside) < TOLERANCE
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 

@@ -74,7 +74,7 @@ def by_manager(
                 [adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)]
             )
             assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
-            made[row] = _drawn(manager, tiny, merged)
+            made[row] = _drawn(manager, tiny, merged and any(row))
         return made
     finally:
         manager.disable()
@@ -105,6 +105,7 @@ def _drawn(manager: AdapterManager, tiny: Tiny, merged: bool) -> torch.Tensor:
     if not merged:
         return draw(tiny.ours, tiny.base)
     with manager.merge():
+        assert "merged" in manager.application
         return draw(tiny.ours, tiny.base)
 
 
