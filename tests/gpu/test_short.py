@@ -48,7 +48,9 @@ def test_every_level_restores_the_weights() -> None:
 
 
 def test_weights_that_stay_changed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.lora.merge.Originals.restore_all", lambda _self: None)
+    monkeypatch.setattr(
+        "hub_ui.generate.lora.merge.Originals._restore", lambda self, _original: self._originals.clear()
+    )
     line = next(iter(offloading.lines(cpu(), Budget(seconds=60), offloading.ROWS[-1:])))
     assert (line.verdict, "its weights are not what they were" in line.figure) == ("bad", True)
 
