@@ -18,6 +18,7 @@ from hub_ui.generate.image_cache import effect_key
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
+from hub_ui.generate.offload import free_parts
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache, PromptRow
@@ -100,7 +101,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
-        stack.callback(getattr(context.pipe, "maybe_free_model_hooks", lambda: None))
+        stack.callback(free_parts, context.pipe)
         stack.enter_context(_set_weights(context, cells))
         if context.settings.compile:
             stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))

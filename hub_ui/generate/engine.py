@@ -11,7 +11,7 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
-from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.load import load_placed
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
@@ -30,8 +30,8 @@ from hub_ui.generate.memory import (
     check_memory,
     choose_device,
     image_too_large,
-    initial_level,
     is_out_of_memory,
+    plan_device,
     release_memory,
     required_memory,
 )
@@ -94,8 +94,11 @@ class Engine:
         else:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
-        level = loaded.level if loaded is not None and is_loaded else initial_level(spec, device)
-        keys = {(level, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
+        if loaded is not None and is_loaded:
+            is_tiled = loaded.placement.is_tiled
+        else:
+            is_tiled = plan_device(spec, device).is_tiled
+        keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         kind = device.kind, device.dtype
         if kind not in self._speed:
             self._speed[kind] = measure_speed(device)
@@ -183,7 +186,7 @@ class Engine:
         images: dict[Hashable, GeneratedImage] = {}
         wanted: list[Call] = []
         for call in loaded.plan(unique, control, settings):
-            cached = self._image_cache.get(tuple((loaded.level, keys[cell]) for cell in call))
+            cached = self._image_cache.get(tuple((loaded.placement.is_tiled, keys[cell]) for cell in call))
             if cached is None:
                 wanted.append(call)
             else:
@@ -192,7 +195,7 @@ class Engine:
         # Closed at once, whatever is raised: it restores parameters, which must not affect the next images.
         with closing(loaded.generate(request, wanted, control, settings, progress, checks)) as coming:
             for call, made in coming:
-                self._image_cache.put(tuple((loaded.level, keys[cell]) for cell in call), made)
+                self._image_cache.put(tuple((loaded.placement.is_tiled, keys[cell]) for cell in call), made)
                 for cell, image in zip(call, made, strict=True):
                     checks.check_image(image.image, cell.label)
                     images[keys[cell]] = image
@@ -201,7 +204,7 @@ class Engine:
             self._timings.put(timing_key(loaded.spec, settings, loaded.device), timing)
         for cell in comparison.cells:
             base = key(replace(cell, weights=(0.0,) * len(cell.weights)))
-            without = images.get(base) or self._image_cache.find((loaded.level, base))
+            without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
             checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
 
@@ -241,7 +244,7 @@ class Engine:
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
-        pipe = load_pipeline(spec, fetched, device)
+        pipe, placement = load_placed(spec, fetched, device)
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,
@@ -249,7 +252,7 @@ class Engine:
             device=device,
             pipe=pipe,
             manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.kind),
-            level=initial_level(spec, device),
+            placement=placement,
         )
         return self._loaded
 

@@ -22,13 +22,12 @@ from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
     Device,
-    OffloadLevel,
-    apply_level,
     image_too_large,
     is_out_of_memory,
-    next_level,
     release_memory,
 )
+from hub_ui.generate.memory_plan import levels_of
+from hub_ui.generate.offload import Placement, Stage, place
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
@@ -37,6 +36,9 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
+_ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
+_IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece by piece, which changes it a little."
+_OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
 # Calls and the images of their rows.
 Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
@@ -55,7 +57,7 @@ class LoadedPipeline:
     device: Device
     pipe: Any
     manager: AdapterManager
-    level: OffloadLevel
+    placement: Placement
     refused: set[bool] = field(default_factory=set)
     one_by_one: bool = False
     prompt_cache: PromptCache = field(default_factory=PromptCache)
@@ -129,7 +131,7 @@ class LoadedPipeline:
 
     def _generate(self, context: BatchContext, calls: Sequence[Call]) -> Images:
         """A call that did not fit is repeated with less memory."""
-        has_less_memory, waiting = False, list(calls)
+        waiting = list(calls)
         # A network that is to be compiled takes no hooks, however long merging takes.
         with context.manager.merge(None if context.settings.compile else context.settings.run_steps):
             while waiting:
@@ -148,25 +150,46 @@ class LoadedPipeline:
                     is_full = True
                 if is_full:
                     # Outside of the handler, because the error keeps the memory alive.
-                    if has_less_memory or not self._use_less_memory(context, len(call)):
+                    if not self._use_less_memory(context, len(call)):
                         raise image_too_large(self.spec, context.settings, self.device)
-                    has_less_memory, self.one_by_one = True, True
                     waiting = self._split(waiting)
                     continue
                 yield call, images
                 del waiting[0]
 
     def _use_less_memory(self, context: BatchContext, size: int) -> bool:
-        """Called after a call of that size did not fit; returns whether a retry makes sense."""
-        release_memory(self.device)
-        lower = next_level(self.level, self.device)
-        if lower is None and size == 1:
-            return False
-        # Merging may have run out of memory, and levels are changed without what was merged.
+        """Called after a call of that size did not fit; returns whether a retry makes sense.
+
+        Several images are tried one by one first, then pieces where decoding ran out, then lower levels.
+        """
+        # What was merged is restored before weights move; merging may be what ran out.
         self.manager.disable()
-        if lower is not None:
-            apply_level(self.pipe, self.device, lower)
-            self.level = lower
+        release_memory(self.device)
+        if size > 1:
+            self.one_by_one = True
+            context.checks.note(_ONE_BY_ONE)
+        else:
+            stage: Stage = "decoding" if context.progress.is_denoised else "generating"
+            lower = self._place_lower(self.placement, stage)
+            if lower is None:
+                self.set_adapters(context.adapters)
+                return False
+            context.checks.note(_IN_PIECES if lower.is_tiled != self.placement.is_tiled else _OFFLOADED)
+            self.placement = lower
         self.set_adapters(context.adapters)
-        context.checks.note("Memory ran out once. It was generated one by one then, with less of it.")
         return True
+
+    def _place_lower(self, placement: Placement, stage: Stage) -> Placement | None:
+        """Moves the pipeline to the next lower placement that it can be moved to; None after the last."""
+        lower = placement.lower(stage, self.device.levels or levels_of(self.device.kind))
+        if lower is None:
+            return None
+        try:
+            place(self.pipe, self.device, lower)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return lower
+        release_memory(self.device)
+        return self._place_lower(lower, "loading")

@@ -1,21 +1,17 @@
-"""Memory and devices (CUDA, Apple's MPS, the CPU), and the offload level for a base."""
+"""Devices (CUDA, XPU, Apple's MPS, the CPU) and their memory, and whether a base fits into it."""
 
 from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import psutil
 
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
-from hub_ui.generate.base_models.repo_layout import count_parameters
+from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, footprint, peak_memory, plan_memory
 from hub_ui.generate.settings import ResolvedRequest
-
-if TYPE_CHECKING:
-    pass
 
 
 def total_memory() -> int:
@@ -39,66 +35,24 @@ def free_memory(kind: str) -> int:
     return available_memory()
 
 
-# Each takes less memory than the one before, and more time.
-OffloadLevel = Literal["whole", "tiled", "model_offload", "group_offload"]
-_LEVELS: dict[str, tuple[OffloadLevel, ...]] = {
-    "cuda": ("whole", "tiled", "model_offload", "group_offload"),
-    "mps": ("whole", "tiled"),
-    "cpu": ("whole", "tiled"),
-}
 _GIGABYTE = 1_000_000_000
-# The share of a base in its largest part, which must fit when one part at a time is on the device.
-_LARGEST_PART = 0.75
-_SAID_BY_TORCH = ("out of memory", "not enough memory", "can't allocate memory", "invalid buffer size")
+# What devices say in a RuntimeError; libraries of CUDA have words of their own.
+_SAID_BY_TORCH = (
+    "out of memory", "not enough memory", "can't allocate memory", "invalid buffer size", "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed", "cusolver_status_alloc_failed", "out_of_device_memory", "out_of_host_memory",
+)  # fmt: skip
 
 
 def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
-    """Bytes that the base takes on a device in that precision, with one image in progress."""
-    parameters = count_parameters(Path(spec.source))
-    half = parameters * 2 * 7 // 6 or round((spec.memory or spec.gigabytes * 7 / 6 + 1) * _GIGABYTE)
-    return half * (2 if dtype == "float32" else 1)
+    """Bytes that the whole base takes on a device in that precision, with one image in progress."""
+    return peak_memory(footprint(spec, dtype), "whole")
 
 
-def initial_level(spec: PipelineSpec, device: Device) -> OffloadLevel:
-    """The first offload level for the base's size and the free memory."""
-    if device.kind != "cuda" or device.free_bytes is None:
-        return "whole"
-    required = required_memory(spec, device.dtype)
-    if required <= device.free_bytes:
-        return "whole"
-    return "model_offload" if required * _LARGEST_PART <= device.free_bytes else "group_offload"
-
-
-def next_level(level: OffloadLevel, device: Device) -> OffloadLevel | None:
-    """The level that takes less memory; None after the last."""
-    levels = _LEVELS[device.kind]
-    return levels[levels.index(level) + 1] if level in levels[:-1] else None
-
-
-def apply_level(pipe: Any, device: Device, level: OffloadLevel) -> None:
-    """Sets a pipeline to a level. Every level decodes the images of a batch one by one."""
-    _call(getattr(pipe, "vae", None), "enable_slicing")
-    if level != "whole":
-        _call(getattr(pipe, "vae", None), "enable_tiling")
-    # Modular pipelines can't be offloaded part by part.
-    if level not in ("model_offload", "group_offload") or not hasattr(pipe, "enable_model_cpu_offload"):
-        pipe.to(device.kind)
-        return
-    _call(pipe, "remove_all_hooks")
-    if level == "model_offload":
-        pipe.enable_model_cpu_offload()
-    elif hasattr(pipe, "enable_group_offload"):
-        import torch
-
-        pipe.enable_group_offload(onload_device=torch.device(device.kind), offload_type="leaf_level")
-    else:
-        _call(pipe, "enable_sequential_cpu_offload")
-
-
-def _call(thing: Any, name: str) -> None:
-    method = getattr(thing, name, None)
-    if method is not None:
-        method()
+def plan_device(spec: PipelineSpec, device: Device, spare: int = 0) -> MemoryPlan:
+    """The plan for what is free now, where `spare` more bytes will be, on the device and in the computer's memory."""
+    ram = available_memory() + spare
+    memory = ram if device.kind == "cpu" else None if device.free_bytes is None else device.free_bytes + spare
+    return plan_memory(spec, memory=memory, ram=ram, dtype=device.dtype, kind=device.kind, levels=device.levels)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -121,13 +75,19 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
 
 
 def check_memory(spec: PipelineSpec, device: Device, spare: int = 0) -> None:
-    """Raises PreviewError for a base that doesn't fit into memory, where `spare` more bytes will be free."""
-    free, required = available_memory(), required_memory(spec, device.dtype)
-    if device.kind == "cpu" and required > free + spare:
-        raise PreviewError(
-            f"{spec.label} takes about {required / _GIGABYTE:.0f} GB of memory, and {free / _GIGABYTE:.0f} GB are "
-            f"free. {_advice(spec)}"
-        )
+    """Raises PreviewError for a base that fits at no level, where `spare` more bytes of memory will be free."""
+    plan = plan_device(spec, device, spare)
+    if plan.fits:
+        return
+    if device.kind in ("cpu", "mps") or plan.ram > available_memory() + spare:
+        needed, free = plan.ram, available_memory()
+    else:
+        needed, free = plan.peak, device.free_bytes or 0
+    where = "memory" if device.kind in ("cpu", "mps") or needed == plan.ram else f"the memory of this {device.label}"
+    raise PreviewError(
+        f"{spec.label} takes about {needed / _GIGABYTE:.0f} GB of {where}, and {free / _GIGABYTE:.0f} GB are free. "
+        f"{_advice(spec)}"
+    )
 
 
 def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
@@ -159,38 +119,63 @@ def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Devic
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """`label` is for display; `kind` and `dtype` are torch's names."""
+    """`label` is for display; `kind` and `dtype` are torch's names. `index` tells several of a kind apart. `levels` are
+    the offload levels to use, where they are not all that the kind has.
+    """
 
     label: str
     kind: str
     dtype: str
     free_bytes: int | None = None
+    index: int = 0
+    levels: tuple[OffloadLevel, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """torch's name of this very device: "cuda:1"."""
+        return f"{self.kind}:{self.index}" if self.kind in ("cuda", "xpu") else self.kind
 
 
 def choose_device(spec: PipelineSpec) -> Device:
-    """The fastest device, and the precision that the base supports there."""
+    """The GPU with the most free memory, else the CPU, and the precision that the base supports there.
+
+    CUDA_VISIBLE_DEVICES and the like hide GPUs from torch, and so from this.
+    """
     import torch
 
     if torch.cuda.is_available():
-        free, _total = torch.cuda.mem_get_info()
-        dtype: str = spec.dtype
-        # Emulation takes several times as long.
-        if not torch.cuda.is_bf16_supported(including_emulation=False):
-            # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits.
-            fits = required_memory(spec, "float32") <= free
-            dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
-        return Device(label=torch.cuda.get_device_name(), kind="cuda", dtype=dtype, free_bytes=free)
+        return _choose_cuda(spec)
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        free, index = max((torch.xpu.mem_get_info(i)[0], -i) for i in range(torch.xpu.device_count()))
+        label = torch.xpu.get_device_name(-index)
+        return Device(label=label, kind="xpu", dtype=spec.dtype, free_bytes=free, index=-index)
     if torch.backends.mps.is_available():
-        return Device(label="Apple GPU", kind="mps", dtype=spec.dtype)
+        # Before macOS 14 there is no bfloat16 on it.
+        has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
+        dtype: str = spec.dtype if has_bfloat16 else "float16"
+        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free_memory("mps"))
     # CPUs are slow with half precision, but slower when they swap. Total memory decides, not free memory: the same
     # request must give the same image tomorrow.
     is_large = required_memory(spec, "float32") > total_memory()
     return Device(label="CPU", kind="cpu", dtype="bfloat16" if is_large else "float32")
 
 
-def move_to_device(pipe: Any, device: Device, spec: PipelineSpec) -> None:
-    """Moves a pipeline to the device, or offloads it part by part if it does not fit."""
-    apply_level(pipe, device, initial_level(spec, device))
+def _choose_cuda(spec: PipelineSpec) -> Device:
+    import torch
+
+    free, index = max((torch.cuda.mem_get_info(i)[0], -i) for i in range(torch.cuda.device_count()))
+    dtype: str = spec.dtype
+    # Emulation takes several times as long.
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits.
+        fits = required_memory(spec, "float32") <= free
+        dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
+    label = torch.cuda.get_device_name(-index)
+    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, index=-index)
+
+
+def prepare(pipe: Any, device: Device) -> None:
+    """Sets what a device computes faster or safer with, before the pipeline is moved there."""
     if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
         # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
@@ -211,5 +196,7 @@ def release_memory(device: Device) -> None:
     gc.collect()
     if device.kind == "cuda":
         torch.cuda.empty_cache()
+    if device.kind == "xpu":
+        torch.xpu.empty_cache()
     if device.kind == "mps":
         torch.mps.empty_cache()

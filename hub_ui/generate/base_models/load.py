@@ -13,7 +13,8 @@ from hub_ui.generate.base_models import quantisation, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, move_to_device
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
+from hub_ui.generate.offload import Placement, first_fit
 
 
 def load_single_file(
@@ -77,6 +78,11 @@ FAILURES = (
 
 def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> Any:
     """Returns the base on its device. Raises NoBase when diffusers can't build a pipeline from the files."""
+    return load_placed(choice, fetched, device)[0]
+
+
+def load_placed(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> tuple[Any, Placement]:
+    """The same, and how it is kept in memory: as planned, or at a lower level where memory ran out."""
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
@@ -87,13 +93,15 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
         if choice.scheduler is not None:
             pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
         pipe.set_progress_bar_config(disable=True)
-        move_to_device(pipe, device, choice)
+        prepare(pipe, device)
+        plan = plan_device(choice, device)
+        placement = first_fit(pipe, device, Placement(level=plan.level, is_tiled=plan.is_tiled))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise NoBase(f"{choice.label} can't be loaded from its files ({reason}). {_advice(fetched)}") from error
-    return pipe
+    return pipe, placement
 
 
 def _pipeline_class(choice: PipelineSpec) -> Any:

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import save_file
 
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.test_engine import alike, one, same
@@ -70,14 +68,7 @@ def test_a_batch_that_is_too_large_is_drawn_one_by_one(
     made = strip(studio, kohya, base)
     assert memory.runs == [6, *[2] * 6]
     assert all(map(alike, made.images, whole))
-    assert made.report.notes == ("Memory ran out once. It was generated one by one then, with less of it.",)
-
-
-def test_then_the_vae_decodes_piece_by_piece(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
-    memory.fill(2)
-    strip(studio, kohya, base)
-    stage: Any = studio._loaded
-    assert (stage.level, stage.pipe.vae.use_tiling) == ("tiled", True)
+    assert made.report.notes == ("Memory ran out once. The images were generated one by one then.",)
 
 
 def test_what_does_not_fit_the_second_time_is_told_with_what_would(
@@ -88,13 +79,6 @@ def test_what_does_not_fit_the_second_time_is_told_with_what_would(
         strip(studio, kohya, base)
     assert memory.runs == [6, 2]
     assert raised.value.message.endswith("or close other programs.")
-
-
-def test_a_single_picture_is_tried_a_second_time_too(studio: Engine, base: str, memory: Memory) -> None:
-    memory.fill(0)
-    with pytest.raises(PreviewError, match="does not fit"):
-        one(studio, base=base)
-    assert memory.runs == [2, 2]
 
 
 def test_afterwards_it_draws_as_before(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
@@ -115,25 +99,6 @@ def test_nothing_stays_on_the_pipeline(studio: Engine, base: str, kohya: Path, m
     pipe: Any = studio._loaded.pipe if studio._loaded else None
     assert [name for name in ("scheduler", "text_encoder", "vae") for own in ("step", "forward", "decode")
             if own in vars(getattr(pipe, name))] == []  # fmt: skip
-
-
-def test_a_lora_that_is_merged_is_tried_a_second_time_too(
-    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, write, fails = one(studio, base=base), ParamHandle.write, iter([True])
-
-    def short(slot: ParamHandle, value: torch.Tensor) -> None:
-        if next(fails, False):
-            raise OF_CUDA
-        write(slot, value)
-
-    monkeypatch.setattr(ParamHandle, "write", short)
-    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
-    save_file({f"{layer}1": torch.ones(4, 4), f"{layer}2": torch.ones(16, 16)}, path)
-    asked = job(adapter(path), base=base)
-    made = studio.generate(asked, comparison.single(asked))
-    assert made.report.notes == ("Memory ran out once. It was generated one by one then, with less of it.",)
-    assert not same(made.images[0], before)
 
 
 def test_memory_that_runs_out_while_a_lora_is_read_is_told(

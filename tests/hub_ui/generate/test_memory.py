@@ -10,46 +10,10 @@ from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.memory import Device, choose_device, move_to_device
+from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.settings import ResolvedRequest
 
 XL = choose_base("sdxl", None, None)
-
-
-class Recorder:
-    """Stands in for a pipeline on hardware that a test machine lacks; writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def to(self, kind: str) -> None:
-        self.told.append(f"to {kind}")
-
-    def enable_model_cpu_offload(self) -> None:
-        self.told.append("offload")
-
-    def enable_group_offload(self, **_options: Any) -> None:
-        self.told.append("by groups")
-
-    def enable_attention_slicing(self) -> None:
-        self.told.append("slices")
-
-
-@pytest.mark.parametrize(
-    ("kind", "free", "told"),
-    [
-        ("cuda", 24_000_000_000, ["to cuda"]),
-        ("cuda", 8_000_000_000, ["offload"]),
-        ("cuda", 4_000_000_000, ["by groups"]),
-        ("cuda", None, ["to cuda"]),
-        ("mps", None, ["to mps", "slices"]),
-        ("cpu", None, ["to cpu"]),
-    ],
-)
-def test_a_base_travels_part_by_part_only_where_it_has_no_room(kind: str, free: int | None, told: list[str]) -> None:
-    recorder = Recorder()
-    move_to_device(recorder, Device(label="x", kind=kind, dtype="float16", free_bytes=free), XL)
-    assert recorder.told == told
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
@@ -72,23 +36,11 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
     monkeypatch: pytest.MonkeyPatch, architecture: str, bf16: bool, dtype: str
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (32_000_000_000, 32_000_000_000))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _index: (32_000_000_000, 32_000_000_000))
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _index: "A card")
     assert choose_device(choose_base(architecture, None, None)).dtype == dtype
-
-
-@pytest.mark.parametrize("level", ["model_offload", "group_offload"])
-def test_a_pipeline_that_can_t_travel_by_parts_travels_as_a_whole(level: Any) -> None:
-    class Blocks:
-        told: tuple[str, ...] = ()
-
-        def to(self, kind: str) -> None:
-            self.told = (*self.told, kind)
-
-    blocks = Blocks()
-    memory.apply_level(blocks, Device(label="x", kind="cuda", dtype="float16"), level)
-    assert blocks.told == ("cuda",)
 
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
@@ -112,32 +64,15 @@ def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None =
 
 
 @pytest.mark.parametrize(
-    ("kind", "gigabytes", "level"),
-    [
-        ("cuda", 24, "whole"),
-        ("cuda", 8, "model_offload"),
-        ("cuda", 3, "group_offload"),
-        ("cuda", None, "whole"),
-        ("cpu", 3, "whole"),
-    ],
-)  # fmt: skip
-def test_it_begins_with_what_memory_allows(kind: str, gigabytes: float | None, level: str) -> None:
-    assert memory.initial_level(SDXL, device(kind, gigabytes=gigabytes)) == level
-
-
-def test_each_level_has_one_below_it_but_the_last() -> None:
-    down = {level: memory.next_level(level, device()) for level in ("whole", "tiled", "model_offload", "group_offload")}
-    assert down == {"whole": "tiled", "tiled": "model_offload", "model_offload": "group_offload", "group_offload": None}
-    assert memory.next_level("tiled", device("cpu")) is None
-
-
-@pytest.mark.parametrize(
     ("error", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), True),
         (RuntimeError("Invalid buffer size: 16.00 GiB"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"), True),
         (MemoryError(), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("out of memory"), False),
@@ -163,6 +98,30 @@ def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypat
         memory.check_memory(FLUX, device("cpu", "bfloat16"))
     memory.check_memory(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
     memory.check_memory(FLUX, device("cuda"))
+
+
+def test_weights_that_stay_in_the_computer_s_memory_have_to_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 21 * GIGABYTE)
+    wan = choose_base("wan", None, "wan-2.2-t2v-a14b")
+    with pytest.raises(PreviewError, match=r"Wan 2\.2 A14B takes about 69 GB of memory, and 21 GB are free"):
+        memory.check_memory(wan, device("cuda", "bfloat16", 24))
+
+
+def test_what_no_level_fits_into_a_card_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 64 * GIGABYTE)
+    with pytest.raises(PreviewError, match="takes about 2 GB of the memory of this card, and 1 GB are free"):
+        memory.check_memory(FLUX, device("cuda", "bfloat16", 0.6))
+
+
+def test_of_several_cards_the_one_with_most_free_memory_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = (4 * GIGABYTE, 20 * GIGABYTE, 8 * GIGABYTE)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda index: (free[index], 24 * GIGABYTE))
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda index: f"card {index}")
+    chosen = choose_device(SDXL)
+    assert (chosen.label, chosen.name, chosen.free_bytes) == ("card 1", "cuda:1", 20 * GIGABYTE)
 
 
 def test_what_is_free_is_a_part_of_what_is_installed() -> None:

@@ -68,7 +68,7 @@ def test_memory_that_runs_out_while_loading_is_told_as_such(
     def full(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(base_models_load, "move_to_device", full)
+    monkeypatch.setattr(base_models_load, "first_fit", full)
     with pytest.raises(PreviewError, match=r"ran out of it while it was loaded\. Close other programs"):
         load_base(base)
 

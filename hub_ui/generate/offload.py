@@ -1,0 +1,197 @@
+"""Offload levels: where a pipeline's weights are kept while other parts run, and what is tried when memory runs out.
+
+whole           all weights on the device
+model_offload   one part at a time on the device, the others in the computer's memory
+group_offload   one layer at a time, while the next one is copied from the computer's memory
+disk_offload    the same, copied from files
+
+A level changes no image. Decoding piece by piece does, a little: it is chosen apart from the level.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hub_ui.generate.memory import Device, available_memory, is_out_of_memory, release_memory
+from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# What was going on when memory ran out.
+Stage = Literal["loading", "generating", "decoding"]
+# Devices whose copies can run beside their computing.
+_WITH_STREAMS = ("cuda", "xpu")
+# Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
+_UNPINNED = 8_000_000_000
+# The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
+# image.
+_PIECE = 512
+# Names of diffusers' hooks.
+_GROUP_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """How a pipeline is kept in memory."""
+
+    level: OffloadLevel = "whole"
+    is_tiled: bool = False
+
+    def lower(self, stage: Stage, levels: tuple[OffloadLevel, ...]) -> Placement | None:
+        """What to try after memory ran out in that stage; None after the last."""
+        if stage == "decoding" and not self.is_tiled:
+            return replace(self, is_tiled=True)
+        after = levels[levels.index(self.level) + 1 :]
+        return replace(self, level=after[0]) if after else None
+
+
+def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
+    """Puts a new pipeline on the device, at a lower level where memory runs out. Raises after the last."""
+    placement = wanted
+    while True:
+        try:
+            place(pipe, device, placement)
+        except (RuntimeError, MemoryError) as error:
+            lower = placement.lower("loading", device.levels or levels_of(device.kind))
+            if not is_out_of_memory(error) or lower is None:
+                raise
+        else:
+            return placement
+        # Outside of the handler, because the error keeps the memory alive.
+        release_memory(device)
+        placement = lower
+
+
+def place(pipe: Any, device: Device, placement: Placement) -> None:
+    """Moves a pipeline to a level, from any other. Every level decodes the images of a batch one by one."""
+    vae = getattr(pipe, "vae", None)
+    _call(vae, "enable_slicing")
+    if placement.is_tiled:
+        _tile(vae)
+    remove_offloading(pipe)
+    if placement.level == "whole":
+        pipe.to(device.name)
+        return
+    pipe.to("cpu")
+    release_memory(device)
+    if placement.level == "model_offload":
+        _offload_parts(pipe, device)
+    else:
+        _offload_groups(pipe, device, on_disk=placement.level == "disk_offload")
+
+
+def remove_offloading(pipe: Any) -> None:
+    """Takes off all hooks that move weights. Their values stay where they are, and those in files come back."""
+    from accelerate.hooks import remove_hook_from_module
+
+    for part in _networks(pipe).values():
+        for module in part.modules():
+            registry = getattr(module, "_diffusers_hook", None)
+            hook = registry.get_hook(_GROUP_HOOKS[0]) if registry is not None else None
+            if hook is not None and hook.group.offload_to_disk_path is not None:
+                _read_back(hook.group)
+        registry = getattr(part, "_diffusers_hook", None)
+        for name in _GROUP_HOOKS if any(hasattr(module, "_diffusers_hook") for module in part.modules()) else ():
+            _remove_hook(part, name)
+        if hasattr(part, "_hf_hook"):
+            remove_hook_from_module(part, recurse=True)
+    # A pipeline's own list of hooks, which it would put back.
+    if hasattr(pipe, "_all_hooks"):
+        pipe._all_hooks = []
+
+
+def free_parts(pipe: Any) -> None:
+    """Takes the parts that ran last off the device again, where they are offloaded one by one."""
+    if hasattr(pipe, "maybe_free_model_hooks"):
+        pipe.maybe_free_model_hooks()
+        return
+    for part in _networks(pipe).values():
+        if hasattr(part, "_hf_hook"):
+            part.to("cpu")
+
+
+def _networks(pipe: Any) -> dict[str, nn.Module]:
+    from torch import nn
+
+    return {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+
+
+def _offload_parts(pipe: Any, device: Device) -> None:
+    if hasattr(pipe, "enable_model_cpu_offload"):
+        pipe.enable_model_cpu_offload(device=device.name)
+        return
+    # Modular pipelines have no such order. Each part makes room for the next, and the first for the last.
+    from accelerate import cpu_offload_with_hook
+
+    hooks: list[Any] = []
+    for part in _networks(pipe).values():
+        _, hook = cpu_offload_with_hook(part, device.name, prev_module_hook=hooks[-1] if hooks else None)
+        hooks.append(hook)
+    if len(hooks) > 1:
+        hooks[0].hook.prev_module_hook = hooks[-1]
+
+
+def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
+    import torch
+    from diffusers.hooks import apply_group_offloading
+
+    networks = _networks(pipe)
+    weights = sum(value.numel() * value.element_size() for part in networks.values() for value in part.parameters())
+    streams = device.kind in _WITH_STREAMS and not on_disk
+    for name, part in networks.items():
+        # Autoencoders are small, keep values between calls, and are no groups.
+        if is_autoencoder(name):
+            part.to(device.name)
+            continue
+        if on_disk:
+            # Files take no other layout.
+            part.to(memory_format=torch.contiguous_format)
+        apply_group_offloading(
+            part,
+            onload_device=torch.device(device.name),
+            offload_device=torch.device("cpu"),
+            offload_type="leaf_level",
+            use_stream=streams,
+            low_cpu_mem_usage=weights + _UNPINNED > available_memory(),
+            # Files are named by layers, which have the same names in several parts.
+            offload_to_disk_path=str(_folder(part) / name) if on_disk else None,
+        )
+
+
+def _folder(part: nn.Module) -> Path:
+    """A folder that is deleted with the part."""
+    folder = tempfile.TemporaryDirectory(prefix="hub-ui-offload-")
+    part._offload_folder = folder  # type: ignore[assignment]
+    return Path(folder.name)
+
+
+def _read_back(group: Any) -> None:
+    from safetensors.torch import load_file
+
+    path = Path(group.safetensors_file_path)
+    for key, value in load_file(path).items() if path.exists() else ():
+        group.key_to_tensor[key].data = value.clone()
+
+
+def _remove_hook(part: nn.Module, name: str) -> None:
+    for module in part.modules():
+        registry = getattr(module, "_diffusers_hook", None)
+        if registry is not None and registry.get_hook(name) is not None:
+            registry.remove_hook(name, recurse=False)
+
+
+def _tile(vae: Any) -> None:
+    _call(vae, "enable_tiling")
+    side, latent = getattr(vae, "tile_sample_min_size", None), getattr(vae, "tile_latent_min_size", None)
+    if isinstance(side, int) and isinstance(latent, int) and side > _PIECE:
+        vae.tile_sample_min_size, vae.tile_latent_min_size = _PIECE, latent * _PIECE // side
+
+
+def _call(thing: Any, name: str) -> None:
+    method = getattr(thing, name, None)
+    if method is not None:
+        method()

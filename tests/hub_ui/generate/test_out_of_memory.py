@@ -1,0 +1,166 @@
+"""Memory that runs out at each stage and each level, on a real pipeline whose device is the CPU: every one ends in an
+image at a lower level or in a sentence, and nothing stays allocated.
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextModel
+
+from connectors.errors import PreviewError
+from hub_ui.generate import comparison
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.lora.parameters import ParamHandle
+from hub_ui.generate.memory import Device
+from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
+from hub_ui.generate.result import GenerationResult
+from tests.hub_ui.generate.building import adapter, job
+
+# Where memory runs out -> the method that then raises.
+STAGES: dict[str, tuple[Any, str]] = {
+    "encoding": (CLIPTextModel, "forward"),
+    "merging": (ParamHandle, "write"),
+    "denoising": (UNet2DConditionModel, "forward"),
+    "decoding": (AutoencoderKL, "_decode"),
+}
+ERROR = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
+IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece by piece, which changes it a little."
+
+
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> list[OffloadLevel]:
+    """The levels of the device, which a test may shorten before a base is loaded."""
+    levels = list(LEVELS)
+
+    def choose(*_: Any) -> Device:
+        return Device(label="card", kind="cpu", dtype="float32", levels=tuple(levels))
+
+    monkeypatch.setattr("hub_ui.generate.engine.choose_device", choose)
+    return levels
+
+
+@pytest.fixture
+def lokr(tmp_path: Path) -> Path:
+    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
+    save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, path)
+    return path
+
+
+def run_out(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> None:
+    """So many calls of the stage's method raise."""
+    owner, name = STAGES[stage]
+    method, left = getattr(owner, name), iter(range(times))
+
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        if next(left, None) is not None:
+            raise ERROR
+        return method(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, limited)
+
+
+def generate(engine: Engine, base: str, lokr: Path) -> GenerationResult:
+    asked = job(adapter(lokr), base=base)
+    return engine.generate(asked, comparison.single(asked))
+
+
+def pixels(result: GenerationResult) -> Any:
+    return np.asarray(result.images[0].image).astype(int)
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("stage", ["encoding", "merging", "denoising"])
+@pytest.mark.parametrize(("level", "lower"), list(pairwise(LEVELS)))
+def test_it_goes_on_at_the_next_level(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str,
+    level: OffloadLevel, lower: OffloadLevel,
+) -> None:  # fmt: skip
+    del levels[: LEVELS.index(level)]
+    expected = pixels(generate(studio, base, lokr))
+    studio.close()
+    run_out(monkeypatch, stage, 1)
+    made = generate(studio, base, lokr)
+    loaded: Any = studio._loaded
+    assert (loaded.placement.level, made.report.notes) == (lower, (OFFLOADED,))
+    # Files take another layout of convolutions on a CPU, which rounds otherwise.
+    assert np.abs(pixels(made) - expected).max() <= (1 if lower == "disk_offload" else 0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_where_decoding_runs_out_the_image_is_decoded_in_pieces(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
+) -> None:
+    del levels[: LEVELS.index(level)]
+    run_out(monkeypatch, "decoding", 1)
+    made = generate(studio, base, lokr)
+    loaded: Any = studio._loaded
+    assert (loaded.placement.level, loaded.placement.is_tiled) == (level, True)
+    assert made.report.notes == (IN_PIECES,)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_after_the_last_level_it_is_told_what_would_fit_and_nothing_stays(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    generate(studio, base, lokr)
+    studio.close()
+    before = tensors()
+    with monkeypatch.context() as patch:
+        run_out(patch, stage, 100)
+        with pytest.raises(PreviewError, match="does not fit into the memory of this card") as raised:
+            generate(studio, base, lokr)
+    del raised
+    loaded: Any = studio._loaded
+    assert loaded.placement.level == "disk_offload"
+    del loaded
+    studio.close()
+    assert tensors() <= before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_afterwards_the_same_base_generates_as_before(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    del levels[2:]
+    expected = pixels(generate(studio, base, lokr))
+    with monkeypatch.context() as patch:
+        run_out(patch, stage, 100)
+        asked = replace(job(adapter(lokr), base=base), prompt="a blue cat")
+        with pytest.raises(PreviewError):
+            studio.generate(asked, comparison.single(asked))
+    studio._image_cache.clear()
+    assert (pixels(generate(studio, base, lokr)) == expected).all()
+
+
+def test_a_base_that_does_not_fit_while_it_is_loaded_is_loaded_at_a_lower_level(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STAGES, "loading", (StableDiffusionPipeline, "to"))
+    run_out(monkeypatch, "loading", 1)
+    generate(studio, base, lokr)
+    loaded: Any = studio._loaded
+    assert loaded.placement.level == "model_offload"
+
+
+def test_a_base_that_fits_at_no_level_is_told(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STAGES, "loading", (StableDiffusionPipeline, "to"))
+    run_out(monkeypatch, "loading", 100)
+    with pytest.raises(PreviewError, match="this card ran out of it while it was loaded"):
+        generate(studio, base, lokr)
