@@ -4,6 +4,7 @@
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -128,6 +129,17 @@ def whole_number(least: int, most: int) -> Callable[[str | int], int]:
         return int(text)
 
     return parse
+
+
+_MEMORY = re.compile(r"(\d{1,4}(?:\.\d+)?)\s*(?:GB|GiB|G)?", re.IGNORECASE)
+
+
+def memory_size(text: str | int) -> int:
+    """Bytes of "12GB", as GPUs are sold: 12 * 2^30."""
+    match = _MEMORY.fullmatch(str(text).strip())
+    if match is None or float(match[1]) <= 0:
+        raise typer.BadParameter(f"{str(text)[:40]!r} is no size of memory, such as 12GB")
+    return round(float(match[1]) * 2**30)
 
 
 def number(text: str) -> float:

@@ -16,6 +16,7 @@ from hub_ui.commands.interaction import can_answer, confirm, confirm_payment, pr
 from hub_ui.commands.options import parse_lora
 from hub_ui.commands.try_again import TryPlan, plan_again
 from hub_ui.commands.try_options import TryOptions
+from hub_ui.commands.try_plan import print_plan
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
@@ -24,6 +25,7 @@ from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.engine import choose_spec
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.settings import resolve_request
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
@@ -38,6 +40,9 @@ class Try(TryOptions):
         self.check()
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
         with services.build(chosen) as built:
+            if self.plan:
+                self._print_memory_plan(built, terminal)
+                return 0
             if self.again:
                 plan = plan_again(built, self, self.again, progress_callback(terminal))
             else:
@@ -64,6 +69,20 @@ class Try(TryOptions):
             # Before the progress, because a note may be a reason to cancel.
             _print(result, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
         return 0
+
+    def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
+        loras = [parse_lora(text) for text in self.refs or ()]
+        request = built.generation.plan(
+            loras,
+            (),
+            prompt="",
+            base=self.base,
+            width=self.size.width if self.size else None,
+            height=self.size.height if self.size else None,
+            frames=self.frames,
+        )
+        spec = choose_spec(request)
+        print_plan(spec, resolve_request(request, spec), self.memory, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         loras = [parse_lora(text) for text in self.refs or ()]

@@ -117,14 +117,25 @@ class TryOptions(LibraryOptions):
     estimate: Annotated[
         bool, flag("--estimate", "Say how long it takes and what would be downloaded, and stop.", _PLACE)
     ] = False
+    plan: Annotated[
+        bool, flag("--plan", "Say what the base takes of memory and how it runs there, and stop.", _PLACE)
+    ] = False
+    memory: Annotated[
+        int | None, option("N", "With --plan: a GPU with so much memory, such as 12GB.", options.memory_size, _PLACE)
+    ] = None
 
     def check(self) -> None:
         """Raises UsageError, before any long download."""
-        if self.again:
+        if self.memory is not None and not self.plan:
+            raise UsageError("--memory goes with --plan.")
+        if self.plan:
+            if not self.base and not self.refs:
+                raise UsageError("--plan takes a REF or a --base. Try: hub-ui try --plan --base flux.1-dev")
+        elif self.again:
             self._check_again(self.again)
         elif not self.refs or not self.prompt:
             raise UsageError("A REF and a --prompt are needed, or --again FILE.png. Try: hub-ui try --help")
-        if not self.estimate:
+        if not self.estimate and not self.plan:
             check_out(self.out)
         if self.compile and self.on != "local":
             raise UsageError(

@@ -94,11 +94,8 @@ class Engine:
         else:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
-        if loaded is not None and is_loaded:
-            is_tiled = loaded.placement.is_tiled
-        else:
-            is_tiled = plan_device(spec, device).is_tiled
-        keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
+        planned = loaded.placement if loaded is not None and is_loaded else plan_device(spec, device)
+        keys = {(planned.is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         kind = device.kind, device.dtype
         if kind not in self._speed:
             self._speed[kind] = measure_speed(device)

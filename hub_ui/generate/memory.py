@@ -76,17 +76,14 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
 
 def check_memory(spec: PipelineSpec, device: Device, spare: int = 0) -> None:
     """Raises PreviewError for a base that fits at no level, where `spare` more bytes of memory will be free."""
-    plan = plan_device(spec, device, spare)
+    plan, free = plan_device(spec, device, spare), available_memory()
     if plan.fits:
         return
-    if device.kind in ("cpu", "mps") or plan.ram > available_memory() + spare:
-        needed, free = plan.ram, available_memory()
-    else:
-        needed, free = plan.peak, device.free_bytes or 0
-    where = "memory" if device.kind in ("cpu", "mps") or needed == plan.ram else f"the memory of this {device.label}"
+    needed, where = plan.ram, "memory"
+    if plan.ram <= free + spare:
+        needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
     raise PreviewError(
-        f"{spec.label} takes about {needed / _GIGABYTE:.0f} GB of {where}, and {free / _GIGABYTE:.0f} GB are free. "
-        f"{_advice(spec)}"
+        f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"
     )
 
 
@@ -96,6 +93,10 @@ def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
         f"{spec.label} takes about {required_memory(spec) / _GIGABYTE:.0f} GB of memory, and this {device.label} ran "
         f"out of it while it was loaded. {_advice(spec)}"
     )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / _GIGABYTE:.{0 if size >= _GIGABYTE else 1}f} GB"
 
 
 def _advice(spec: PipelineSpec) -> str:

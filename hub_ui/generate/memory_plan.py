@@ -15,6 +15,16 @@ from hub_ui.generate.settings import ResolvedRequest
 # the computer's memory; the last keeps them on the disk.
 OffloadLevel = Literal["whole", "model_offload", "group_offload", "disk_offload"]
 LEVELS: tuple[OffloadLevel, ...] = ("whole", "model_offload", "group_offload", "disk_offload")
+# In plain words.
+LEVEL_NAMES: Mapping[OffloadLevel, str] = {
+    "whole": "whole",
+    "model_offload": "part by part",
+    "group_offload": "layer by layer",
+    "disk_offload": "layer by layer, from the disk",
+}
+# In GB, as they are sold: what GPUs have.
+CARDS = (8, 12, 16, 24, 48, 80)
+GIBIBYTE = 2**30
 BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 
 _GIGABYTE = 1_000_000_000
@@ -82,13 +92,15 @@ def footprint(spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None =
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
+    latent = latent_frames(frames)
+    decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels
     return Footprint(
         parts=parts,
         largest_layers=largest,
         encoding=round(_ENCODING * scale),
-        denoising=round((used.fixed + used.denoising * pixels * latent_frames(frames)) * scale),
-        decoding=round(used.decoding * pixels * scale),
-        tiled_decoding=round(min(used.tiled, used.decoding * pixels) * scale),
+        denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
+        decoding=round(decoding * scale),
+        tiled_decoding=round(min(used.decoding.tiled, decoding) * scale),
         estimated=is_estimated(spec),
         is_converted=spec.precision == "full" and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
     )
@@ -174,7 +186,10 @@ def plan_memory(
     if is_tiled:
         notes.append("The image is decoded piece by piece, which changes it a little.")
     if level == "disk_offload":
-        notes.append("Its weights are read from the disk in each step, which is slow.")
+        notes.append(
+            "This computer's memory is too small for its weights: they are read from the disk in each step, which is "
+            "slow."
+        )
     return MemoryPlan(
         level=level,
         is_tiled=is_tiled,

@@ -10,7 +10,9 @@ A level changes no image. Decoding piece by piece does, a little: it is chosen a
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,6 +99,7 @@ def remove_offloading(pipe: Any) -> None:
         registry = getattr(part, "_diffusers_hook", None)
         for name in _GROUP_HOOKS if any(hasattr(module, "_diffusers_hook") for module in part.modules()) else ():
             _remove_hook(part, name)
+        _call(part, "_delete_offload_folder")
         if hasattr(part, "_hf_hook"):
             remove_hook_from_module(part, recurse=True)
     # A pipeline's own list of hooks, which it would put back.
@@ -158,15 +161,15 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             use_stream=streams,
             low_cpu_mem_usage=weights + _UNPINNED > available_memory(),
             # Files are named by layers, which have the same names in several parts.
-            offload_to_disk_path=str(_folder(part) / name) if on_disk else None,
+            offload_to_disk_path=_folder(part) if on_disk else None,
         )
 
 
-def _folder(part: nn.Module) -> Path:
-    """A folder that is deleted with the part."""
-    folder = tempfile.TemporaryDirectory(prefix="hub-ui-offload-")
-    part._offload_folder = folder  # type: ignore[assignment]
-    return Path(folder.name)
+def _folder(part: Any) -> str:
+    """A new folder that is deleted when the part is moved to another level, or dropped."""
+    folder = tempfile.mkdtemp(prefix="hub-ui-offload-")
+    part._delete_offload_folder = weakref.finalize(part, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _read_back(group: Any) -> None:

@@ -1,10 +1,18 @@
-"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md: bases, and their smaller files."""
+"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md: bases, and their smaller files; with
+`memory`, that of docs/memory.md.
+"""
+
+import sys
 
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import BASES, bases_for_architecture
 from hub_ui.generate.base_models.part_sizes import MODELS
 from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name
+from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.base_models.table import PACKAGED
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint, plan_memory, usable_memory
+
+_WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 
 
 def table() -> str:
@@ -28,7 +36,23 @@ def table_of_files() -> str:
     return "\n".join(lines)
 
 
+def memory_table() -> str:
+    """How each base runs on cards of each size, with the most that it takes there, in a computer of enough memory."""
+    cards = " | ".join(f"{card} GB" for card in CARDS)
+    lines = [f"| Base model | Weights | {cards} |", f"| --- | --- |{' --- |' * len(CARDS)}"]
+    for base in BASES:
+        weights = footprint(base, base.dtype).weights / 1e9
+        cells = " | ".join(_cell(base, card) for card in CARDS)
+        lines.append(f"| `{base.id}` | {weights:.1f} GB | {cells} |")
+    return "\n".join(lines)
+
+
+def _cell(base: PipelineSpec, card: int) -> str:
+    plan = plan_memory(base, memory=usable_memory(card * GIBIBYTE), ram=None)
+    if not plan.fits:
+        return "–"
+    return f"{_WORDS[plan.level]}{', tiled' if plan.is_tiled else ''}, {plan.peak / 1e9:.1f}"
+
+
 if __name__ == "__main__":
-    print(table())
-    print()
-    print(table_of_files())
+    print(memory_table() if "memory" in sys.argv[1:] else f"{table()}\n\n{table_of_files()}")

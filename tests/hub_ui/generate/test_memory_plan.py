@@ -68,7 +68,9 @@ def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:
 def test_files_that_are_mapped_run_from_the_disk_where_memory_is_short() -> None:
     plan = plan_memory(of("flux.1-dev"), memory=card(24), ram=16 * GIGABYTE)
     assert (plan.level, plan.fits) == ("disk_offload", True)
-    assert plan.notes == ("Its weights are read from the disk in each step, which is slow.",)
+    assert plan.notes == (
+        "This computer's memory is too small for its weights: they are read from the disk in each step, which is slow.",
+    )
 
 
 def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
