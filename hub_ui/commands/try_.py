@@ -77,12 +77,13 @@ class Try(TryOptions):
             (),
             prompt="",
             base=self.base,
+            quality=self.quality or "balanced",
             width=self.size.width if self.size else None,
             height=self.size.height if self.size else None,
             frames=self.frames,
         )
         spec = choose_spec(request)
-        print_plan(spec, resolve_request(request, spec), self.memory, terminal)
+        print_plan(spec, resolve_request(request, spec), request.quality, self.memory, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         loras = [parse_lora(text) for text in self.refs or ()]

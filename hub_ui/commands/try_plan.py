@@ -3,30 +3,46 @@
 from typing import Any
 
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.precision import FULL, Quality, in_precision, precise_label
 from hub_ui.generate.memory import available_memory, choose_device, free_memory, total_memory
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, LEVEL_NAMES, LEVELS, MemoryPlan, usable_memory, usable_ram
-from hub_ui.generate.memory_plan import plan_memory as plan
+from hub_ui.generate.memory_plan import (
+    CARDS,
+    GIBIBYTE,
+    LEVEL_NAMES,
+    LEVELS,
+    MemoryPlan,
+    plan_memory,
+    usable_memory,
+    usable_ram,
+)
+from hub_ui.generate.quality import choose_precision
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.terminal import Terminal
 
+# Cards in GB, with the base in the precision that it gets there and its plan.
+Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
-def print_plan(spec: PipelineSpec, settings: ResolvedRequest, memory: int | None, terminal: Terminal) -> None:
-    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now."""
+
+def print_plan(
+    spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, memory: int | None, terminal: Terminal
+) -> None:
+    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
+    `spec` is in the precision for that one.
+    """
     if memory is None:
         device = choose_device(spec)
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
         room = available_memory() if kind == "cpu" else device.free_bytes or free_memory(kind)
-        ram = available_memory()
+        planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
     else:
-        where, dtype, kind = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda"
-        room, ram = usable_memory(memory), usable_ram(total_memory())
-    planned = plan(spec, memory=room, ram=ram, dtype=dtype, settings=settings, kind=kind)
-    larger = [] if kind in ("cpu", "mps") else _larger(spec, settings, planned, room)
+        where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
+        spec, planned = _on_card(spec, settings, quality, memory)
+    larger = [] if kind in ("cpu", "mps") else _larger(spec, settings, quality, planned, room)
     if terminal.json:
         terminal.document(plan_json(spec, where, dtype, room, planned, larger))
         return
     terminal.line(
-        f"{spec.label} on {where}, {settings.width} x {settings.height}, {dtype}: "
+        f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
     )
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind not in ("cpu", "mps") else ""
@@ -35,19 +51,32 @@ def print_plan(spec: PipelineSpec, settings: ResolvedRequest, memory: int | None
         terminal.line(f"  {part:<18}{_gigabytes(size):>9}")
     for note in planned.notes:
         terminal.note(note)
-    for card, one in larger:
-        terminal.note(f"A GPU with {card} GB: {LEVEL_NAMES[one.level]}.")
+    for card, other, one in larger:
+        terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
+
+
+def _on_card(
+    spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, memory: int
+) -> tuple[PipelineSpec, MemoryPlan]:
+    """The base in the precision that it gets on a card of so many bytes, and its plan there."""
+
+    def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(one, memory=usable_memory(memory), ram=usable_ram(total_memory()), settings=settings)
+
+    chosen = choose_precision(in_precision(spec, FULL.id) or spec, quality, "cuda", memory, plan)
+    return chosen, plan(chosen, memory)
 
 
 def plan_json(
-    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: list[tuple[int, MemoryPlan]]
+    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: Larger
 ) -> dict[str, Any]:
     """Sizes are in bytes, but for the cards' in GB as they are sold."""
     return {
         "base": spec.label,
         "device": where,
         "memory": memory,
-        "precision": dtype,
+        "precision": spec.precision,
+        "dtype": dtype,
         "level": planned.level,
         "tiled": planned.is_tiled,
         "fits": planned.fits,
@@ -55,24 +84,25 @@ def plan_json(
         "ram": planned.ram,
         "parts": dict(planned.parts),
         "notes": list(planned.notes),
-        "larger": [{"card": card, "level": one.level, "peak": one.peak} for card, one in larger],
+        "larger": [
+            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
+            for card, other, one in larger
+        ],
     }
 
 
-def _larger(
-    spec: PipelineSpec, settings: ResolvedRequest, planned: MemoryPlan, room: int
-) -> list[tuple[int, MemoryPlan]]:
-    """The smallest cards that run it faster, one for each level."""
-    found: list[tuple[int, MemoryPlan]] = []
-    best = LEVELS.index(planned.level) if planned.fits else len(LEVELS)
+def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:
+    """The smallest cards that run it in another precision, or faster."""
+    found: Larger = []
+    last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
     for card in CARDS:
-        memory = usable_memory(card * GIBIBYTE)
-        if memory <= room:
+        if usable_memory(card * GIBIBYTE) <= room:
             continue
-        one = plan(spec, memory=memory, ram=usable_ram(total_memory()), settings=settings)
-        if one.fits and LEVELS.index(one.level) < best:
-            best = LEVELS.index(one.level)
-            found.append((card, one))
+        other, one = _on_card(spec, settings, quality, card * GIBIBYTE)
+        level = LEVELS.index(one.level)
+        if one.fits and (other.precision != last[0] or level < last[1]):
+            found.append((card, other, one))
+            last = other.precision, level
     return found
 
 

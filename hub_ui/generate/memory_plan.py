@@ -116,16 +116,17 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
     decoding = needs.tiled_decoding if is_tiled else needs.decoding
     if level == "whole":
         return needs.weights + max(needs.encoding, needs.denoising, decoding)
-    sizes = needs.parts if level == "model_offload" else needs.largest_layers
-    copies = 1 if level == "model_offload" else _LAYERS_AT_ONCE
+    by_parts = level == "model_offload"
+    autoencoders = [size for name, size in needs.parts.items() if is_autoencoder(name)]
+    # They are small, and stay on the device where everything else is there layer by layer.
+    resident = 0 if by_parts else sum(autoencoders)
+    sizes, copies = (needs.parts, 1) if by_parts else (needs.largest_layers, _LAYERS_AT_ONCE)
     stages = [
-        copies * size + (needs.denoising if name in NETWORKS else needs.encoding)
+        resident + copies * size + (needs.denoising if name in NETWORKS else needs.encoding)
         for name, size in sizes.items()
         if not is_autoencoder(name)
     ]
-    # Autoencoders are small, and stay whole.
-    decoders = [size + decoding for name, size in needs.parts.items() if is_autoencoder(name)]
-    return max([*stages, *decoders], default=0)
+    return max([*stages, (resident or max(autoencoders, default=0)) + decoding])
 
 
 def is_autoencoder(part: str) -> bool:

@@ -11,7 +11,7 @@ from connectors.query_fields import FIELDS, Field
 from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
-from hub_ui.generate.base_models.__main__ import table, table_of_files
+from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
 from tests.docs.pages import PAGES, ROOT
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
@@ -83,6 +83,10 @@ def test_the_table_of_base_models_is_the_programs() -> None:
     """`python -m hub_ui.generate.base_models` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
+
+
+def test_the_page_of_memory_has_the_plans_of_all_bases() -> None:
+    assert memory_table() in TEXTS["docs/memory.md"]
 
 
 def test_the_table_of_filters_is_the_languages() -> None:

@@ -1,6 +1,4 @@
-"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md: bases, and their smaller files; with
-`memory`, that of docs/memory.md.
-"""
+"""`python -m hub_ui.generate.base_models` prints the tables of docs/base-models.md; `memory` after it, docs/memory.md's."""
 
 import sys
 

@@ -26,7 +26,7 @@ def plan(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 
 def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "24GB"]) == 0
+    assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "24GB", "--quality", "full"]) == 0
     told = capsys.readouterr()
     assert told.out.splitlines() == [
         "FLUX.1 dev on a GPU with 24 GB, 1024 x 1024, bfloat16: layer by layer.",
@@ -36,11 +36,22 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
         "  text_encoder_2       9.5 GB",
         "  vae                  0.2 GB",
     ]
-    assert told.err == "A GPU with 48 GB: whole.\n"
+    assert told.err == "A GPU with 48 GB: FLUX.1 dev, whole.\n"
+
+
+def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "12GB"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
+    assert told.err.splitlines() == [
+        "A GPU with 16 GB: FLUX.1 dev in Q5, whole.",
+        "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",
+        "A GPU with 48 GB: FLUX.1 dev, whole.",
+    ]
 
 
 def test_a_plan_as_json_has_bytes(capsys: pytest.CaptureFixture[str]) -> None:
-    told = plan(capsys, "--base", "qwen-image", "--memory", "48")
+    told = plan(capsys, "--base", "qwen-image", "--memory", "48", "--quality", "full")
     assert (told["level"], told["tiled"], told["fits"]) == ("model_offload", False, True)
     assert told["parts"] == {"transformer": 40860802176, "text_encoder": 16584333312, "vae": 253785062}
     assert [(one["card"], one["level"]) for one in told["larger"]] == [(80, "whole")]

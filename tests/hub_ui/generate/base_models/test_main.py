@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hub_ui.generate.base_models.__main__ import table, table_of_files
+from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
 
 
 def test_a_row_names_the_first_base_its_size_and_the_others() -> None:
@@ -12,3 +12,10 @@ def test_a_row_of_files_has_the_size_of_each_and_of_the_network_in_full() -> Non
     assert (
         "| `flux.1-dev` | 23.8 GB | Q8 12.7 GB, Q6 9.9 GB, Q5 8.3 GB, Q4 6.8 GB | city96/FLUX.1-dev-gguf |"
     ) in table_of_files()
+
+
+def test_a_row_says_how_a_base_runs_on_each_card() -> None:
+    assert (
+        "| `z-image` | 20.5 GB | layers, 2.0 | layers, 2.0 | parts, 13.4 | whole, 22.1 | whole, 22.1 | whole, 22.1 |"
+        in memory_table()
+    )
