@@ -11,7 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # diffusers and transformers import these themselves, once a base model needs them.
 NEEDED_BY_OTHERS = {
-    "accelerate": "diffusers' offloading",
     "ftfy": "prompts of Wan's pipelines",
     "protobuf": "transformers' tokenizers that come as SentencePiece models",
     "sentencepiece": "tokenizers of Kolors and PixArt",

@@ -96,7 +96,7 @@ def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
 
 
 def _gigabytes(size: int) -> str:
-    return f"{size / _GIGABYTE:.{0 if size >= _GIGABYTE else 1}f} GB"
+    return f"{size / _GIGABYTE:.0f} GB" if size >= 0.95 * _GIGABYTE else f"{size / _GIGABYTE:.1f} GB"
 
 
 def _advice(spec: PipelineSpec) -> str:

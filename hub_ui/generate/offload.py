@@ -15,13 +15,10 @@ import tempfile
 import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from hub_ui.generate.memory import Device, available_memory, is_out_of_memory, release_memory
 from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
-
-if TYPE_CHECKING:
-    from torch import nn
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
@@ -88,7 +85,7 @@ def place(pipe: Any, device: Device, placement: Placement) -> None:
 
 def remove_offloading(pipe: Any) -> None:
     """Takes off all hooks that move weights. Their values stay where they are, and those in files come back."""
-    from accelerate.hooks import remove_hook_from_module
+    from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
 
     for part in _networks(pipe).values():
         for module in part.modules():
@@ -117,7 +114,7 @@ def free_parts(pipe: Any) -> None:
             part.to("cpu")
 
 
-def _networks(pipe: Any) -> dict[str, nn.Module]:
+def _networks(pipe: Any) -> dict[str, Any]:
     from torch import nn
 
     return {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
@@ -128,7 +125,7 @@ def _offload_parts(pipe: Any, device: Device) -> None:
         pipe.enable_model_cpu_offload(device=device.name)
         return
     # Modular pipelines have no such order. Each part makes room for the next, and the first for the last.
-    from accelerate import cpu_offload_with_hook
+    from accelerate import cpu_offload_with_hook  # type: ignore[import-untyped]
 
     hooks: list[Any] = []
     for part in _networks(pipe).values():
@@ -140,7 +137,7 @@ def _offload_parts(pipe: Any, device: Device) -> None:
 
 def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
     import torch
-    from diffusers.hooks import apply_group_offloading
+    from diffusers.hooks.group_offloading import apply_group_offloading
 
     networks = _networks(pipe)
     weights = sum(value.numel() * value.element_size() for part in networks.values() for value in part.parameters())
@@ -180,7 +177,7 @@ def _read_back(group: Any) -> None:
         group.key_to_tensor[key].data = value.clone()
 
 
-def _remove_hook(part: nn.Module, name: str) -> None:
+def _remove_hook(part: Any, name: str) -> None:
     for module in part.modules():
         registry = getattr(module, "_diffusers_hook", None)
         if registry is not None and registry.get_hook(name) is not None:

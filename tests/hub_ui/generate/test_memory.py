@@ -109,7 +109,7 @@ def test_weights_that_stay_in_the_computer_s_memory_have_to_fit_there(monkeypatc
 
 def test_what_no_level_fits_into_a_card_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 64 * GIGABYTE)
-    with pytest.raises(PreviewError, match=r"takes about 0\.8 GB of the memory of this card, and 0\.6 GB are free"):
+    with pytest.raises(PreviewError, match=r"takes about 1 GB of the memory of this card, and 0\.6 GB are free"):
         memory.check_memory(FLUX, device("cuda", "bfloat16", 0.6))
 
 

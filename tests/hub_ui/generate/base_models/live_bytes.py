@@ -13,13 +13,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 
-class _LiveBytes(TorchDispatchMode):
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         weights = [*network.parameters(), *network.buffers()]
         self._known = {weight.untyped_storage()._cdata for weight in weights}
         self._now = 0
-        self.peak = 0
+        self.peak: int = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -56,7 +56,8 @@ def peak_bytes(network: torch.nn.Module, call: Callable[[Any], Any]) -> int:
     """The most bytes beside the weights; `network` and what `call` gives it are on the meta device."""
     with _attention_without_matrix(), torch.inference_mode(), _LiveBytes(network) as live:
         call(network)
-    return live.peak
+    peak: int = live.peak
+    return peak
 
 
 def line(small: tuple[int, int], large: tuple[int, int]) -> tuple[float, int]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -53,7 +54,7 @@ def test_denoising_takes_what_the_network_of_real_size_takes(
     id: str, network: str, settings: dict[str, Any], call: Any
 ) -> None:
     built = build(network, **settings)
-    small, large = ((side**2, peak_bytes(built, lambda it, side=side: call(it, side))) for side in (512, 1024))
+    small, large = ((side**2, peak_bytes(built, partial(call, side=side))) for side in (512, 1024))
     pixel, fixed = line(small, large)
     known = activations(of(id))
     assert known.pixel == pytest.approx(pixel, rel=0.01)
