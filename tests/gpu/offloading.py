@@ -12,7 +12,9 @@ import torch
 
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import Device, OffloadLevel, apply_level
+from hub_ui.generate.memory import Device
+from hub_ui.generate.memory_plan import LEVELS
+from hub_ui.generate.offload import Placement, place
 from tests.gpu.card import Card, full_precision
 from tests.gpu.results import Budget, Line, judged, left_out
 from tests.hub_ui.generate.building import adapter
@@ -25,32 +27,30 @@ from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 ROWS = (UNETS[0], FLUXES[0], next(row for row in ALGORITHMS if row.name == "sd1 LoKr"))
 # A level moves weights; the kernels stay the same, and so should the numbers, up to the layout that they choose.
 TOLERANCE = 1e-3
-_LEVELS: dict[str, tuple[OffloadLevel, ...]] = {
-    "cuda": ("whole", "tiled", "model_offload", "group_offload"),
-    "mps": ("whole", "tiled"),
-    # diffusers offloads groups from the CPU to the CPU, which proves the hooks.
-    "cpu": ("whole", "tiled", "group_offload"),
-}
+_ALL = {level: Placement(level=level) for level in LEVELS} | {"tiled": Placement(is_tiled=True)}
+_ON_MPS = {name: placement for name, placement in _ALL.items() if placement.level == "whole"}
+# diffusers offloads from the CPU to the CPU too, which proves the hooks.
+_PLACEMENTS = {"cuda": _ALL, "mps": _ON_MPS, "cpu": _ALL}
 
 
 def lines(card: Card, budget: Budget, rows: Sequence[Row] = ROWS) -> Iterator[Line]:
     for row in rows:
-        for level in _LEVELS[card.kind]:
+        for level, placement in _PLACEMENTS[card.kind].items():
             if budget.is_spent():
                 yield left_out(f"{row} at {level}", "the time for this section was over")
                 continue
             with full_precision():
-                yield _line(row, level, card)
+                yield _line(row, level, placement, card)
 
 
-def _line(row: Row, level: OffloadLevel, card: Card) -> Line:
+def _line(row: Row, level: str, placement: Placement, card: Card) -> Line:
     with tempfile.TemporaryDirectory() as name:
         folder = row.base.save(Path(name) / "base")
         whole = load(row.base, folder).to(card.kind)
         path = row.make(load(row.base, folder), 1).save(Path(name) / "lora.safetensors")
         wanted = _drawn(whole, row, path, merged=False)
         pipe = load(row.base, folder)
-        apply_level(pipe, Device(label=card.label, kind=card.kind, dtype="float32"), level)
+        place(pipe, Device(label=card.label, kind=card.kind, dtype="float32"), placement)
         draw(pipe, row.base)  # what runs sets hooks of its own
         own, before = draw(pipe, row.base), parameters(pipe)
         troubles = []

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.memory import Device, apply_level, available_memory, is_out_of_memory
+from hub_ui.generate.memory import Device, available_memory, is_out_of_memory
 from hub_ui.generate.memory_plan import Footprint, OffloadLevel, footprint, levels_of, peak_memory, usable_memory
+from hub_ui.generate.offload import Placement, place
 from hub_ui.generate.settings import ResolvedRequest
 from tests.gpu.card import GIGABYTE, Card
 from tests.gpu.results import Budget, Line, judged, left_out
@@ -49,7 +50,7 @@ def lines(card: Card, budget: Budget, bases: Sequence[Real], sizes: Sequence[flo
             )
             continue
         simulated = Simulated(card=card, base=base)
-        # The largest first: from offloading in groups there is no way back.
+        # The largest first, so that weights move the least.
         for gigabytes in sorted(sizes, reverse=True):
             what = f"{base.spec.label} on {gigabytes:.0f} GB"
             if budget.is_spent():
@@ -106,7 +107,8 @@ class Simulated:
         level, planned = choose_level(self._needs, memory, self.card.kind)
         if level != self._level:
             dtype = str(self.base.dtype).removeprefix("torch.")
-            apply_level(self._pipe, Device(label=self.card.label, kind=self.card.kind, dtype=dtype), level)
+            device = Device(label=self.card.label, kind=self.card.kind, dtype=dtype)
+            place(self._pipe, device, Placement(level=level))
             self._level = level
         name = level.replace("_", " ")
         what = f"{self.base.spec.label} at {self.base.size} pixels on {memory / GIGABYTE:.0f} GB: {name}"
