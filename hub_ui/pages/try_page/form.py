@@ -89,6 +89,16 @@ class Form:
                     label="Sampler", choices=[OWN_SAMPLER, *samplers.names()], value=OWN_SAMPLER,
                     allow_custom_value=True, min_width=140,
                 )  # fmt: skip
+            self.image = gr.Image(
+                label="Start from an image", type="filepath", sources=["upload", "clipboard"], height=140,
+                elem_id="start", elem_classes="image-input",
+            )  # fmt: skip
+            self.strength = gr.Number(value=DEFAULT_STRENGTH, label="Strength", step=0.05, min_width=90)
+            self.control = gr.Image(
+                label="Control image", type="filepath", sources=["upload", "clipboard"], height=140,
+                elem_id="control", elem_classes="image-input",
+            )  # fmt: skip
+            self.control_kind = gr.Dropdown(label="Made into", choices=CONTROL_KINDS, value="canny", min_width=120)
             self.quality = gr.Radio(
                 label="Quality of a base too large for this GPU", choices=QUALITIES, value="balanced",
                 elem_id="quality",
@@ -100,16 +110,6 @@ class Form:
                 self.blocks = gr.Textbox(
                     label="Block weights", max_lines=1, max_length=4000, min_width=110, placeholder="such as OUTALL"
                 )
-            self.image = gr.Image(
-                label="Start from an image", type="filepath", sources=["upload", "clipboard"], height=140,
-                elem_id="start", elem_classes="image-input",
-            )  # fmt: skip
-            self.strength = gr.Number(value=DEFAULT_STRENGTH, label="Strength", step=0.05, min_width=90)
-            self.control = gr.Image(
-                label="Control image", type="filepath", sources=["upload", "clipboard"], height=140,
-                elem_id="control", elem_classes="image-input",
-            )  # fmt: skip
-            self.control_kind = gr.Dropdown(label="Made into", choices=CONTROL_KINDS, value="canny", min_width=120)
 
     @property
     def fields(self) -> list[Any]:
