@@ -176,7 +176,9 @@ def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, save: Any) -
     assert any(step.preview for step in steps)
 
 
-@pytest.mark.parametrize("base", [hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15], ids=str)
+@pytest.mark.parametrize(
+    "base", [hunyuan_guided.HUNYUAN_IMAGE, hunyuan_guided.HUNYUAN_VIDEO_15], ids=["image", "video"]
+)
 def test_a_guider_is_given_the_guidance_of_the_report(studio: Engine, tmp_path: Path, base: Base) -> None:
     folder = base.save(tmp_path / "base")
     job = GenerationRequest(
