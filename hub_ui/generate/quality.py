@@ -63,8 +63,8 @@ def total_memory(kind: str) -> int:
     """The bytes of memory of a device, free or not."""
     import torch
 
-    if kind == "cuda":
-        return int(torch.cuda.mem_get_info()[1])
+    if kind in ("cuda", "xpu"):
+        return int(getattr(torch, kind).mem_get_info()[1])
     return int(torch.mps.recommended_max_memory()) if kind == "mps" else device_memory.total_memory()
 
 

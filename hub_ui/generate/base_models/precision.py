@@ -12,8 +12,8 @@ Quality = Literal["fast", "balanced", "full"]
 NETWORKS = ("unet", "transformer", "transformer_2")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
-_ANY = ("cuda", "mps", "cpu")
-_WITH_FP8 = ("cuda", "cpu")
+_ANY = ("cuda", "xpu", "mps", "cpu")
+_WITH_FP8 = ("cuda", "xpu", "cpu")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

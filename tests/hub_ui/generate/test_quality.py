@@ -65,6 +65,7 @@ def test_apple_s_gpus_have_no_8_bit_floats() -> None:
     krea = base_by_id("krea-2")
     assert krea is not None
     assert choose_precision(krea, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
+    assert choose_precision(krea, "balanced", "xpu", 20 * GB, plan).precision == "fp8"
     assert choose_precision(krea, "balanced", "mps", 20 * GB, plan).precision == "full"
 
 
