@@ -180,10 +180,11 @@ def prepare(pipe: Any, device: Device) -> None:
     if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
         # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
-    if device.kind == "cpu":
+    if device.kind == "cpu" or (device.kind == "cuda" and device.dtype != "float32"):
         import torch
 
-        # Convolutions on a CPU are up to three times faster in this layout. Video networks have 3D convolutions too,
+        # Convolutions on a CPU are up to three times faster in this layout, and CUDA's tensor cores take no other in
+        # half precision: cuDNN would convert to it and back. Video networks have 3D convolutions too,
         # which have no such layout.
         for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
             if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):

@@ -148,6 +148,7 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             part.to(device.name)
             continue
         if on_disk:
+            _untie(part)
             # Files take no other layout.
             part.to(memory_format=torch.contiguous_format)
         apply_group_offloading(
@@ -160,6 +161,21 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             # Files are named by layers, which have the same names in several parts.
             offload_to_disk_path=_folder(part) if on_disk else None,
         )
+
+
+def _untie(part: Any) -> None:
+    """Gives each module that shares a parameter, as T5's two tables of words do, one of its own with the same values.
+
+    diffusers writes each module's parameters into a file and empties them: of a shared one, the second file is empty.
+    """
+    from torch import nn
+
+    seen: set[int] = set()
+    for module in part.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) in seen:
+                setattr(module, name, nn.Parameter(parameter.data, requires_grad=False))
+            seen.add(id(parameter))
 
 
 def _folder(part: Any) -> str:

@@ -50,7 +50,7 @@ def lines(card: Card, budget: Budget, bases: Sequence[Real], sizes: Sequence[flo
             )
             continue
         simulated = Simulated(card=card, base=base)
-        # The largest first, so that weights move the least.
+        # The largest first: the fewest moves.
         for gigabytes in sorted(sizes, reverse=True):
             what = f"{base.spec.label} on {gigabytes:.0f} GB"
             if budget.is_spent():
@@ -103,7 +103,6 @@ class Simulated:
 
     def line(self, memory: int) -> Line:
         """Whether the level that the plan chooses is enough for an image, and its peak what was planned."""
-        level: Any
         level, planned = choose_level(self._needs, memory, self.card.kind)
         if level != self._level:
             dtype = str(self.base.dtype).removeprefix("torch.")

@@ -43,7 +43,7 @@ def test_a_lora_at_another_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_level_restores_the_weights() -> None:
-    lines = list(offloading.lines(cpu(), Budget(seconds=60), offloading.ROWS[:1]))
+    lines = list(offloading.lines(cpu(), Budget(seconds=60), offloading.ROWS[1:2]))
     assert [line.figure for line in lines] == ["restored bit for bit"] * len(lines)
 
 

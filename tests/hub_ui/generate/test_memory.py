@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> 
     choice = choose_base("sd1", None, base)
     pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))
     assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("dtype", "last"), [("float16", True), ("bfloat16", True), ("float32", False)])
+def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, last: bool) -> None:
+    unet = torch.nn.Conv2d(4, 8, 3)
+    memory.prepare(SimpleNamespace(unet=unet), Device(label="card", kind="cuda", dtype=dtype))
+    assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last
 
 
 FLUX, SDXL = choose_base("flux1", None, None), choose_base("sdxl", None, None)

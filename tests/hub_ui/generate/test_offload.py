@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import T5Config, T5EncoderModel
 
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
@@ -42,6 +44,17 @@ def test_a_level_changes_no_pixel_whatever_came_before(pipe: Any) -> None:
         for level in (before, after):
             place(pipe, CPU, Placement(level=level))
             assert np.array_equal(pixels(pipe), expected), (before, after)
+
+
+def test_weights_that_two_modules_share_are_in_the_files_of_both() -> None:
+    config: Any = T5Config
+    model: Any = T5EncoderModel
+    encoder = model(config(vocab_size=32, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)).eval()
+    pipe = SimpleNamespace(components={"text_encoder": encoder}, to=encoder.to)
+    with torch.no_grad():
+        expected = encoder(torch.arange(4)[None]).last_hidden_state
+        place(pipe, CPU, Placement(level="disk_offload"))
+        assert torch.equal(encoder(torch.arange(4)[None]).last_hidden_state, expected)
 
 
 def test_files_of_offloaded_weights_are_deleted_with_the_level(pipe: Any) -> None:
