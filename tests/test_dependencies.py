@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # diffusers and transformers import these themselves, once a base model needs them.
 NEEDED_BY_OTHERS = {
     "ftfy": "prompts of Wan's pipelines",
+    "gguf": "diffusers' reading of GGUF files",
     "protobuf": "transformers' tokenizers that come as SentencePiece models",
     "sentencepiece": "tokenizers of Kolors and PixArt",
     "torchvision": "image processors of FLUX.2 and Anima",

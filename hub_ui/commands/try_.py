@@ -251,6 +251,7 @@ def result_json(result: GenerationResult, out: Path, notes: Sequence[str], cells
         "width": report.width,
         "height": report.height,
         "device": report.device,
+        "level": report.level,
         "place": report.place,
         "seconds": round(sum(picture.seconds for picture in result.images), 3),
         "applied": sum(one.applied for one in report.coverage),

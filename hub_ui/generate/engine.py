@@ -160,6 +160,7 @@ class Engine:
             control=control.image,
             dtype=loaded.device.dtype,
             rows=max(image.rows for image in images),
+            level=loaded.placement.level,
             adapters=_application(images),
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)

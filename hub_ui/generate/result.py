@@ -32,7 +32,8 @@ class GenerationReport:
     "replicate". `precision` is an id of base_models/precision.py. `notes` are sentences for the user. `control` is the
     control image as the network saw it.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
-    call, and how LoRAs were applied in all images together (see GeneratedImage).
+    call, and how LoRAs were applied in all images together (see GeneratedImage). `level` is where the weights were kept
+    at the end (see offload.py), which changes no image.
     """
 
     base: str
@@ -54,6 +55,7 @@ class GenerationReport:
     dtype: str = ""
     rows: int = 0
     adapters: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ def test_it_goes_on_at_the_next_level(
     run_out(monkeypatch, stage, 1)
     made = generate(studio, base, lokr)
     loaded: Any = studio._loaded
-    assert (loaded.placement.level, made.report.notes) == (lower, (OFFLOADED,))
+    assert (loaded.placement.level, made.report.level, made.report.notes) == (lower, lower, (OFFLOADED,))
     # Files take another layout of convolutions on a CPU, which rounds otherwise.
     assert np.abs(pixels(made) - expected).max() <= (1 if lower == "disk_offload" else 0)
 
