@@ -47,6 +47,7 @@ def measured(card: Card, folder: Path) -> speed.Measured:
         draw=lambda pipe, images, steps: networks.call(pipe, card, size=SIZE, steps=steps, images=images),
         steps=1,
         runs=1,
+        has_aims=False,
     )
 
 
