@@ -180,26 +180,26 @@ def plan_memory(
     if not fits_device:
         notes.append("It does not fit into the device's memory.")
     if not fits_ram:
-        notes.append(
-            f"It takes {taken / _GIGABYTE:.0f} GB of the computer's own memory, and {(ram or 0) / _GIGABYTE:.0f} GB "
-            "are free."
-        )
+        notes.append(_short_of_ram(taken, ram or 0))
     if is_tiled:
-        notes.append("The image is decoded piece by piece, which changes it a little.")
+        notes.append(_IN_PIECES)
     if level == "disk_offload":
-        notes.append(
-            "This computer's memory is too small for its weights: they are read from the disk in each step, which is "
-            "slow."
-        )
+        notes.append(_FROM_DISK)
+    fits = fits_device and fits_ram
     return MemoryPlan(
-        level=level,
-        is_tiled=is_tiled,
-        peak=peak,
-        ram=taken,
-        fits=fits_device and fits_ram,
-        parts=needs.parts,
-        notes=tuple(notes),
+        level=level, is_tiled=is_tiled, peak=peak, ram=taken, fits=fits, parts=needs.parts, notes=tuple(notes)
     )
+
+
+_IN_PIECES = "The image is decoded piece by piece, which changes it a little."
+_FROM_DISK = (
+    "This computer's memory is too small for its weights: they are read from the disk in each step, which is slow."
+)
+
+
+def _short_of_ram(taken: int, ram: int) -> str:
+    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
+    return f"It takes {needed} of the computer's own memory, and {free} are free."
 
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
