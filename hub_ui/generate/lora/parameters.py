@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import safe_open
+
 from hub_ui.generate.lora.precision import is_quantised, logical_shape
 
 if TYPE_CHECKING:
@@ -92,8 +94,6 @@ def _like(value: Tensor, old: Tensor) -> Tensor:
 
 
 def _read_file(group: Any, key: str) -> Tensor:
-    from safetensors import safe_open
-
     with safe_open(group.safetensors_file_path, framework="pt") as file:
         values: Tensor = file.get_tensor(key)
     return values

@@ -3,7 +3,7 @@
 kronecker   LoKr: D x by two small products, one for each factor
 hadamard    LoHa: an elementwise product of two low-rank matrices is one of the product of their ranks
 dora        DoRA of a LoRA: outputs are scaled by m / ||W + D||, which takes the norms of the weight once
-dense       anything else on a quantised layer: D as a matrix in the layer's compute type
+matrix      anything else on a quantised layer: D as a matrix in the layer's compute type
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from hub_ui.generate.lora.algorithms import cut, delta_of, dora_epsilon, is_peft, kronecker_factors, over_inputs
 from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
 from hub_ui.generate.lora.patch import WeightPatch
+from hub_ui.generate.lora.precision import compute_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -120,7 +121,7 @@ class StructuredHook:
             case "dora":
                 return _Dora.of(patch, self.read(module).to(y.device), y.dtype, self.channels_second)
             case None:
-                return _Dense.of(patch, self.read(module).to(y.device), module, y.dtype)
+                return _Matrix.of(patch, self.read(module).to(y.device), module, y.dtype)
 
 
 def attach_structured(
@@ -134,8 +135,6 @@ def attach_structured(
 def dequantise(module: Any) -> Tensor:
     """A linear layer's weight in float32, whatever packs it: its outputs for each single input."""
     import torch
-
-    from hub_ui.generate.lora.precision import compute_dtype
 
     bias, module.bias = module.bias, None
     try:
@@ -253,12 +252,12 @@ def _along(bias: Tensor, y: Tensor, form: _Dora) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Dense:
+class _Matrix:
     delta: Tensor | None
     shift: Tensor | None
 
     @classmethod
-    def of(cls, patch: WeightPatch, weight: Tensor, module: Any, dtype: Any) -> _Dense:
+    def of(cls, patch: WeightPatch, weight: Tensor, module: Any, dtype: Any) -> _Matrix:
         bias = None if module.bias is None else module.bias.to(weight)
         delta, shift = patch.delta(weight, 1.0), patch.bias_delta(bias, weight, 1.0)
         return cls(delta=None if delta is None else delta.to(dtype), shift=None if shift is None else shift.to(dtype))
