@@ -1,5 +1,6 @@
 """How a base fits into a device's memory: what its parts take, the offload level, the peak. Nothing is loaded."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -153,29 +154,22 @@ def plan_memory(
     settings: ResolvedRequest | None = None,
     kind: str = "cuda",
     levels: Sequence[OffloadLevel] = (),
-    measured: Mapping[OffloadLevel, int] | None = None,
 ) -> MemoryPlan:
     """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer.
 
     None is any amount. `kind` is torch's name of the device; `levels` are those to choose from, where they are not all
-    that it has. `measured` are peaks of earlier images of this base at
-    this size, in place of computed ones. Images are decoded piece by piece only where no level can decode them whole: a
-    level changes no pixel, pieces do.
+    that it has. Images are decoded piece by piece only where no level can decode them whole: a level changes no pixel,
+    pieces do.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind)
-    for is_tiled in (False, True):
-        for level in levels or levels_of(kind):
-            known = (measured or {}).get(level) if not is_tiled else None
-            peak = known or peak_memory(needs, level, is_tiled=is_tiled)
-            # Apple's GPUs and CPUs have no memory of their own.
-            taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
-            fits_device = memory is None or peak * _GAPS <= memory
-            fits_ram = ram is None or taken <= ram
-            if fits_device and fits_ram:
-                break
-        else:
-            continue
-        break
+    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
+        peak = peak_memory(needs, level, is_tiled=is_tiled)
+        # Apple's GPUs and CPUs have no memory of their own.
+        taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
+        fits_device = memory is None or peak * _GAPS <= memory
+        fits_ram = ram is None or taken <= ram
+        if fits_device and fits_ram:
+            break
     notes = ["Only the size of the download is known: its parts are estimated."] if needs.estimated else []
     if not fits_device:
         notes.append("It does not fit into the device's memory.")

@@ -85,11 +85,6 @@ def test_what_no_level_fits_is_told() -> None:
     assert (plan.fits, plan.notes[0]) == (False, "It does not fit into the device's memory.")
 
 
-def test_a_measured_peak_counts_more_than_a_computed_one() -> None:
-    plan = plan_memory(of("sdxl-1.0"), memory=card(12), ram=None, measured={"whole": 13 * GIGABYTE})
-    assert plan.level == "model_offload"
-
-
 @pytest.mark.parametrize("kind", ["cpu", "mps"])
 def test_a_device_without_its_own_memory_has_one_level(kind: str) -> None:
     plan = plan_memory(of("sdxl-1.0"), memory=4 * GIGABYTE, ram=4 * GIGABYTE, kind=kind)
