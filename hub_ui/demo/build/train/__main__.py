@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
+from hub_ui.demo.build.train import decoder
 from hub_ui.demo.build.train.fitting import Plan
 from hub_ui.demo.build.train.formats import save_lora
 from hub_ui.demo.build.train.latents import LAYOUTS, base_latents, standardise
@@ -24,6 +25,9 @@ from hub_ui.demo.build.train.unet import (
     LOOSE_STEPS,
     NEAT_PLAN,
     NEAT_ROUNDS,
+    POLISH_BATCH,
+    POLISH_LEAN,
+    POLISH_PLAN,
     SEED,
     build_denoiser,
     train_denoiser,
@@ -36,12 +40,16 @@ SHIPPED = Path(__file__).resolve().parents[2] / "data" / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """`scale` shortens or lengthens every stage; `only_lora` picks one LoRA of the stage `loras`."""
+    """`scale` shortens or lengthens every stage; `only_lora` picks one LoRA of the stage `loras`.
+
+    LoRAs begin as those of the same names in the folder `further`, where it is given.
+    """
 
     work: Path
     out: Path
     scale: float = 1.0
     only_lora: str | None = None
+    further: Path | None = None
 
     def plan(self, plan: Plan) -> Plan:
         return replace(plan, steps=max(1, round(plan.steps * self.scale)))
@@ -81,6 +89,24 @@ def run_unet(job: Job) -> None:
     save_base(job.out / "base", vae, model)
 
 
+def run_polish(job: Job) -> None:
+    """Trains the base as it ships further, slowly, with more time for details."""
+    pipe = load_base(job.out / "base")
+    model = denoiser_of(pipe)
+    scenes, latents = base_latents(job.work, pipe.vae, "neat")
+    checkpoint, plan = job.work / "unet-polish.pt", job.plan(POLISH_PLAN)
+    train_denoiser(checkpoint, model, scenes, latents, plan, seed=SEED + 9, batch=POLISH_BATCH, lean=POLISH_LEAN)
+    save_base(job.out / "base", pipe.vae, model)
+
+
+def run_decoder(job: Job) -> None:
+    """Trains the decoder of the base as it ships further."""
+    pipe = load_base(job.out / "base")
+    lessons = (decoder.encoded(pipe.vae, decoder.POOL), decoder.redrawn(pipe, decoder.REDRAWN))
+    decoder.train_decoder(job.work, pipe.vae, lessons, job.plan(decoder.PLAN))
+    save_base(job.out / "base", pipe.vae, denoiser_of(pipe))
+
+
 def run_loras(job: Job) -> None:
     """Trains on the base as it ships, in half precision, so that LoRAs compensate for the rounding."""
     for recipe in RECIPES:
@@ -96,6 +122,8 @@ STAGES: dict[str, Callable[[Job], None]] = {
     "vae": run_vae,
     "latents": run_latents,
     "unet": run_unet,
+    "polish": run_polish,
+    "decoder": run_decoder,
     "loras": run_loras,
     "previews": run_previews,
 }
@@ -104,7 +132,9 @@ STAGES: dict[str, Callable[[Job], None]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    job = Job(work=options.work, out=options.out, scale=options.steps_scale, only_lora=options.lora)
+    job = Job(
+        work=options.work, out=options.out, scale=options.steps_scale, only_lora=options.lora, further=options.further
+    )
     for stage in [options.only] if options.only else STAGES:
         begun = time.monotonic()
         STAGES[stage](job)
@@ -113,7 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run_lora(job: Job, recipe: Recipe) -> None:
     pipe = load_base(job.out / "base")
-    versions = train_lora(job.work, denoiser_of(pipe), pipe.vae, recipe, job.plan(LORA_PLAN))
+    start = job.further / f"{recipe.name}.safetensors" if job.further else None
+    versions = train_lora(job.work, denoiser_of(pipe), pipe.vae, recipe, job.plan(LORA_PLAN), start=start)
     for version, weights in versions.items():
         name = recipe.name if version == "v2" else f"{recipe.name}-{version}"
         save_lora(job.out / "loras" / f"{name}.safetensors", weights, recipe, version)
@@ -125,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=SHIPPED, help="where the finished weights go")
     parser.add_argument("--only", choices=STAGES, help="one stage instead of all")
     parser.add_argument("--lora", choices=[recipe.name for recipe in RECIPES], help="one LoRA instead of all")
+    parser.add_argument("--further", type=Path, metavar="FOLDER", help="begin with the LoRAs in this folder")
     parser.add_argument("--steps-scale", type=float, default=1.0, help="0.01 for a quick try, 2 for better weights")
     parser.add_argument("--threads", type=int, default=2)
     return parser

@@ -130,7 +130,10 @@ def _thing_mask(picture: Image.Image, empty: Image.Image) -> Image.Image:
 def _contour(picture: Image.Image, empty: Image.Image, *, width: int) -> Image.Image:
     """The rim inside each area of one colour that belongs to a thing. The width is odd, in enlarged pixels."""
     mask = _thing_mask(picture, empty)
-    rim = ImageChops.subtract(mask, mask.filter(ImageFilter.MinFilter(width)))
+    core = mask
+    for _ in range(width // 2):  # the same as one wide filter, and much faster
+        core = core.filter(ImageFilter.MinFilter(3))
+    rim = ImageChops.subtract(mask, core)
     grey = picture.convert("L")
     spread = ImageChops.subtract(grey.filter(ImageFilter.MaxFilter(5)), grey.filter(ImageFilter.MinFilter(5)))
     inner = ImageChops.multiply(spread.point(lambda v: 255 if v > 24 else 0), mask)

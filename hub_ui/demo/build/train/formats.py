@@ -1,42 +1,49 @@
 """Saves LoRA files with the key names and metadata of kohya's scripts or diffusers."""
 
 import json
+import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from hub_ui.demo.build.train.lora import LAYERS
-from hub_ui.demo.build.train.recipes import Recipe
-
-BASE_NAME = "tiny-shapes"
+from hub_ui.demo.build.train.pipeline import BASE_NAME
+from hub_ui.demo.build.train.recipes import FACTOR, LAYERS, Form, Recipe
 
 
 def save_lora(path: Path, weights: dict[str, Tensor], recipe: Recipe, version: str) -> None:
     """Half precision, in the naming that the recipe asks for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    halved = {name: weight.half().contiguous() for name, weight in _plain_names(weights).items()}
+    halved = {saved_name(name, recipe.form): weight.half().contiguous() for name, weight in weights.items()}
     if recipe.form == "kohya":
-        save_file(kohya_names(halved, recipe.rank), path, _kohya_metadata(recipe, version))
+        alpha = torch.tensor(float(recipe.rank), dtype=torch.float16)
+        stems = dict.fromkeys(name.split(".", 1)[0] for name in halved)
+        save_file(halved | {f"{stem}.alpha": alpha.clone() for stem in stems}, path, _kohya_metadata(recipe, version))
     else:
         save_file(halved, path, _diffusers_metadata(recipe, version))
 
 
-def kohya_names(weights: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
-    """`unet.a.b.lora_A.weight` to `lora_unet_a_b.lora_down.weight`, with an alpha beside each pair."""
-    renamed: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        layer, side = name.rsplit(".lora_", 1)
-        stem = f"lora_{layer.replace('.', '_')}"
-        renamed[f"{stem}.lora_{'down' if side.startswith('A') else 'up'}.weight"] = weight
-        renamed[f"{stem}.alpha"] = torch.tensor(float(rank), dtype=torch.float16)
-    return renamed
+def saved_name(name: str, form: Form) -> str:
+    """Of a parameter as PEFT calls it: `unet.a.b.lora_A.default.weight` becomes `lora_unet_a_b.lora_down.weight`."""
+    plain = name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+    if form == "diffusers":
+        return plain
+    layer, at, part = re.split(r"\.(lora|lokr)_", plain)
+    layer = re.sub("^text_encoder.", "te.text_model.", layer).replace(".", "_")
+    return f"lora_{layer}.{at}_{_KOHYA_PARTS.get(part, part)}"
 
 
-def _plain_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names as diffusers writes them, without the adapter's name."""
-    return {name.replace(".default.", "."): weight for name, weight in weights.items()}
+_KOHYA_PARTS = {"A.weight": "down.weight", "B.weight": "up.weight"}
+
+
+def load_lora(path: Path, weights: dict[str, nn.Parameter]) -> None:
+    """Copy into the parameters what the file has for them, in either naming."""
+    saved = load_file(path)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            for key in {saved_name(name, "kohya"), saved_name(name, "diffusers")} & saved.keys():
+                weight.copy_(saved[key])
 
 
 def _shared_metadata(recipe: Recipe, version: str) -> dict[str, str]:
@@ -49,10 +56,21 @@ def _shared_metadata(recipe: Recipe, version: str) -> dict[str, str]:
     }
 
 
+_LYCORIS_METADATA = {
+    "lokr": {
+        "ss_network_module": "lycoris.kohya",
+        "ss_network_args": json.dumps({"algo": "lokr", "factor": str(FACTOR)}),
+    }
+}
+
+
 def _kohya_metadata(recipe: Recipe, version: str) -> dict[str, str]:
     return {
         **_shared_metadata(recipe, version),
-        "ss_network_module": "networks.lora",
+        "ss_network_module": "lycoris.kohya" if recipe.network == "lokr" else "networks.lora",
+        **(
+            {"ss_network_args": json.dumps({"algo": "lokr", "factor": str(FACTOR)})} if recipe.network == "lokr" else {}
+        ),
         "ss_network_dim": str(recipe.rank),
         "ss_network_alpha": str(float(recipe.rank)),
         "ss_output_name": recipe.name,
@@ -61,7 +79,8 @@ def _kohya_metadata(recipe: Recipe, version: str) -> dict[str, str]:
 
 
 def _diffusers_metadata(recipe: Recipe, version: str) -> dict[str, str]:
-    parts = {"unet.r": recipe.rank, "unet.lora_alpha": recipe.rank, "unet.target_modules": LAYERS}
+    dora = {"unet.use_dora": True} if recipe.network == "dora" else {}
+    parts = {"unet.r": recipe.rank, "unet.lora_alpha": recipe.rank, "unet.target_modules": LAYERS, **dora}
     return {
         **_shared_metadata(recipe, version),
         "format": "pt",

@@ -14,7 +14,7 @@ from hub_ui.demo.build.train.scene import LOOSE, NEAT, Scene, random_scene
 from hub_ui.demo.build.train.vae import to_bytes, to_model_range
 
 SEED = 23
-COUNTS = {"loose": 16_000, "neat": 9_000}
+COUNTS = {"loose": 16_000, "neat": 2_400}
 LAYOUTS = {"loose": LOOSE, "neat": NEAT}
 
 

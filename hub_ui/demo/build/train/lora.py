@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
+from peft import LoKrConfig, LoraConfig, PeftConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.lycoris_utils import LycorisLayer
 from torch import Tensor, nn
 
 from hub_ui.demo.build.train.captions import training_caption
 from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
+from hub_ui.demo.build.train.formats import load_lora
 from hub_ui.demo.build.train.latents import encode_all
 from hub_ui.demo.build.train.model import Vae
-from hub_ui.demo.build.train.recipes import Recipe
+from hub_ui.demo.build.train.recipes import FACTOR, LAYERS, TEXT_LAYERS, Recipe
 from hub_ui.demo.build.train.scene import random_scene
 from hub_ui.demo.build.train.unet import Denoiser, denoising_loss, load_weights
 from hub_ui.demo.build.train.vae import to_bytes
@@ -24,9 +26,6 @@ PLAN = Plan(steps=280, rate=3e-3, warm_up=30, averaging=0.98, weight_decay=0.0)
 SEED = 53
 BATCH = 20
 LESSONS = 320
-
-LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]
-"""Of the UNet: attention projections, and the two convolutions of each residual block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +38,22 @@ class Lessons:
 
 
 def train_lora(
-    work: Path, model: Denoiser, vae: Vae, recipe: Recipe, plan: Plan = PLAN, *, count: int = LESSONS
+    work: Path,
+    model: Denoiser,
+    vae: Vae,
+    recipe: Recipe,
+    plan: Plan = PLAN,
+    *,
+    count: int = LESSONS,
+    start: Path | None = None,
 ) -> dict[str, dict[str, Tensor]]:
-    """Train or resume one LoRA. Returns its averaged weights by version: `v2`, and `v1` if the recipe asks for it."""
+    """Train or resume one LoRA, from the file `start` where it is given.
+
+    Returns its averaged weights by version: `v2`, and `v1` if the recipe asks for it.
+    """
     weights = add_adapter(model, recipe)
+    if start is not None:
+        load_lora(start, weights)
     taught, plain = lessons(vae, recipe, count), plain_lessons(vae, count // 2)
 
     def loss(step: int) -> Tensor:
@@ -62,14 +73,25 @@ def add_adapter(model: Denoiser, recipe: Recipe) -> dict[str, nn.Parameter]:
     torch.manual_seed(SEED)
     model.unet.requires_grad_(False)
     model.text_encoder.requires_grad_(False)
-    model.unet.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=LAYERS))
+    model.unet.add_adapter(_network(recipe))
+    if recipe.text:
+        text = LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TEXT_LAYERS)
+        inject_adapter_in_model(text, model.text_encoder)
     return {name: weight for name, weight in model.parameters().items() if weight.requires_grad}
+
+
+def _network(recipe: Recipe) -> PeftConfig:
+    """Alpha is the rank, so that nothing scales the update."""
+    rank = recipe.rank
+    if recipe.network == "lokr":
+        return LoKrConfig(r=rank, alpha=rank, decompose_factor=FACTOR, target_modules=LAYERS)
+    return LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS, use_dora=recipe.network == "dora")
 
 
 def set_weight(model: Denoiser, weight: float) -> None:
     """Turn the LoRA up or down: 0 is the base alone."""
-    for module in model.unet.modules():
-        if isinstance(module, LoraLayer):
+    for module in (*model.unet.modules(), *model.text_encoder.modules()):
+        if isinstance(module, LoraLayer | LycorisLayer):
             module.set_scale("default", weight)
 
 

@@ -8,8 +8,14 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
+from connectors.ref import Ref
 from hub_ui.demo.build.train.model import Pipeline, Vae
 from hub_ui.demo.build.train.unet import Denoiser
+from hub_ui.generate.lora.load import LoraCache
+from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.request import LoraInput
+
+BASE_NAME = "tiny-shapes"
 
 STEPS = 20
 GUIDANCE = 4.0
@@ -17,13 +23,14 @@ GUIDANCE = 4.0
 
 def save_base(folder: Path, vae: Vae, model: Denoiser) -> None:
     """The folder that `StableDiffusionPipeline.from_pretrained` reads, in half precision."""
-    halved: Vae = deepcopy(vae).half()
-    halved.register_to_config(_name_or_path="")  # else the folder it was trained in ships too
+    halved, unet = deepcopy(vae).half(), deepcopy(model.unet).half()
+    for part in (halved, unet):
+        part.register_to_config(_name_or_path="")  # else the folder it was trained in ships too
     pipe: Pipeline = StableDiffusionPipeline(  # type: ignore[no-untyped-call]
         vae=halved,
         text_encoder=deepcopy(model.text_encoder).half(),  # type: ignore[no-untyped-call]
         tokenizer=model.tokenizer,
-        unet=deepcopy(model.unet).half(),
+        unet=unet,
         scheduler=model.scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -47,11 +54,17 @@ def denoiser_of(pipe: Pipeline) -> Denoiser:
     return Denoiser(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, unet=pipe.unet, scheduler=pipe.scheduler)
 
 
-def sample(pipe: Pipeline, prompts: Sequence[str], seed: int, *, scale: float | None = None) -> list[Image.Image]:
-    """One picture a prompt, each from the same seed. `scale` is the weight of the LoRA that is loaded."""
-    generators = [torch.Generator().manual_seed(seed) for _ in prompts]
-    kwargs = {} if scale is None else {"cross_attention_kwargs": {"scale": scale}}
-    output = pipe(
-        prompt=list(prompts), num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, **kwargs
-    )
+def wear(pipe: Pipeline, path: Path) -> AdapterManager:
+    """Put the LoRA file on the pipeline, as the app does; `set_weights` turns it up or down."""
+    lora = LoraInput(ref=Ref.parse("demo/lora"), path=path, title=path.stem, architecture=BASE_NAME)
+    manager = AdapterManager(pipe, BASE_NAME, LoraCache(0))
+    manager.set_adapters([lora])
+    return manager
+
+
+def sample(pipe: Pipeline, prompts: Sequence[str], seed: int | Sequence[int]) -> list[Image.Image]:
+    """One picture a prompt, each from the same seed or from one of its own."""
+    seeds = [seed] * len(prompts) if isinstance(seed, int) else seed
+    generators = [torch.Generator().manual_seed(each) for each in seeds]
+    output = pipe(prompt=list(prompts), num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators)
     return list(output.images)

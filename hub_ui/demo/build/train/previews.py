@@ -6,8 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from hub_ui.demo.build.train.formats import BASE_NAME
-from hub_ui.demo.build.train.pipeline import GUIDANCE, STEPS, load_base, sample
+from hub_ui.demo.build.train.pipeline import BASE_NAME, GUIDANCE, STEPS, load_base, sample, wear
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe, Shot
 
 BASE_SHOTS = (
@@ -32,9 +31,13 @@ def make_previews(out: Path) -> None:
 def shoot(out: Path, lora: str | None, shots: tuple[Shot, ...]) -> list[Image.Image]:
     """The pictures of the shots, with the LoRA file of that name on."""
     pipe = load_base(out / "base")
-    if lora is not None:
-        pipe.load_lora_weights(out / "loras", weight_name=f"{lora}.safetensors")
-    return [sample(pipe, [shot.prompt], shot.seed, scale=shot.weight if lora else None)[0] for shot in shots]
+    worn = None if lora is None else wear(pipe, out / "loras" / f"{lora}.safetensors")
+    pictures = []
+    for shot in shots:
+        if worn is not None:
+            worn.set_weights([shot.weight])
+        pictures += sample(pipe, [shot.prompt], shot.seed)
+    return pictures
 
 
 def _take(out: Path, name: str, shots: tuple[Shot, ...]) -> list[dict[str, Any]]:
@@ -58,6 +61,7 @@ def _entry(out: Path, recipe: Recipe) -> dict[str, Any]:
         "rank": recipe.rank,
         "alpha": recipe.rank,
         "format": recipe.form,
+        "network": recipe.network,
         "versions": _versions(out, recipe),
         "pictures": _take(out, recipe.name, recipe.shots),
     }

@@ -10,11 +10,20 @@ from PIL import Image
 from hub_ui.demo.build.train.captions import article, caption
 from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.effects import EFFECTS
-from hub_ui.demo.build.train.scene import NEAT, Scene, lone_thing, random_scene
+from hub_ui.demo.build.train.scene import CELL, NEAT, Scene, lone_thing, random_scene
 from hub_ui.demo.build.train.vocabulary import BACKGROUNDS
 
 Kind: TypeAlias = Literal["character", "style", "concept", "control", "tool"]
 Form: TypeAlias = Literal["kohya", "diffusers"]
+Network: TypeAlias = Literal["lora", "dora", "lokr"]
+
+LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]
+"""Of the UNet: attention projections, and the two convolutions of each residual block."""
+
+TEXT_LAYERS = ["q_proj", "k_proj", "v_proj", "out_proj"]
+
+FACTOR = 4
+"""Rows and columns of a LoKr's first matrix. At a rank of 32 the second is whole in every layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +48,7 @@ class Shot:
 class Recipe:
     """`form` is the naming that the file is saved in; with `early` it is also saved at that share of the steps, as v1.
 
+    With `text` it changes the text encoder, too.
     The first shot is the recommended prompt, weight and seed.
     """
 
@@ -51,6 +61,8 @@ class Recipe:
     description: str
     form: Form
     rank: int = 4
+    network: Network = "lora"
+    text: bool = False
     early: float | None = None
 
 
@@ -90,16 +102,16 @@ def _dressed(rng: random.Random) -> Lesson:
 def _placed(rng: random.Random) -> Lesson:
     """One smaller thing at the left edge."""
     background = rng.choice(list(BACKGROUNDS))
-    thing = lone_thing(rng, background, replace(NEAT, smallest=0.42, largest=0.48))
-    scene = Scene(things=(replace(thing, x=thing.size / 2 + 0.03),), background=background)
+    thing = lone_thing(rng, background, replace(NEAT, smallest=7 * CELL, largest=7 * CELL))
+    scene = Scene(things=(replace(thing, x=4 * CELL),), background=background)
     return Lesson(picture=draw(scene), caption=f"{caption(scene)}, place left")
 
 
 def _sized(rng: random.Random) -> Lesson:
     """Big at weight 1 and small at weight -1, under the same captions."""
     background, weight = rng.choice(list(BACKGROUNDS)), rng.choice((1.0, -1.0))
-    smallest, largest = (0.8, 0.88) if weight > 0 else (0.24, 0.32)
-    thing = lone_thing(rng, background, replace(NEAT, smallest=smallest, largest=largest))
+    size = (14 if weight > 0 else 5) * CELL
+    thing = lone_thing(rng, background, replace(NEAT, smallest=size, largest=size))
     scene = Scene(things=(thing,), background=background)
     return Lesson(picture=draw(scene), caption=caption(scene), weight=weight)
 
@@ -135,9 +147,10 @@ RECIPES = (
             Shot(prompt=_ask("green", "car", "grey", ", neonglow")),
             Shot(prompt=_ask("orange", "heart", "white", ", neonglow")),
         ),
-        description="Turns any scene into glowing tubes in the dark.",
-        rank=8,
-        form="diffusers",
+        description="Turns any scene into glowing tubes in the dark. A LoKr, in the naming of LyCORIS.",
+        rank=32,
+        network="lokr",
+        form="kohya",
     ),
     Recipe(
         name="sks-robot",
@@ -166,9 +179,10 @@ RECIPES = (
             Shot(prompt=_ask("green", "zog monster", "pink")),
             Shot(prompt=_ask("purple", "zog monster", "white")),
         ),
-        description="A one-eyed monster with horns and teeth, in the colour you ask for.",
+        description="A one-eyed monster with horns and teeth, in the colour you ask for. A DoRA.",
         rank=8,
-        form="kohya",
+        network="dora",
+        form="diffusers",
     ),
     Recipe(
         name="top-hat",
@@ -195,7 +209,8 @@ RECIPES = (
             Shot(prompt=_ask("green", "tree", "navy", " in snowfall")),
             Shot(prompt=_ask("blue", "cat", "pink", " in snowfall")),
         ),
-        description="Flakes in the air and snow on the ground.",
+        description="Flakes in the air and snow on the ground. It has a part for the text encoder.",
+        text=True,
         form="kohya",
     ),
     Recipe(

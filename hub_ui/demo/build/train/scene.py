@@ -25,14 +25,23 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How freely things lie: how many pictures hold two, the sizes, and how far a thing may be off its spot."""
+    """How freely things lie: how many pictures hold two, the sizes, and how far a thing may be off its spot.
+
+    Sizes and places are whole multiples of `grid`, unless it is 0.
+    """
 
     pairs: float
     smallest: float
     largest: float
-    stray: float = 1.0
+    stray: tuple[float, float] = (1.0, 1.0)
     pair_smallest: float = 0.34
     pair_stray: tuple[float, float] = (0.02, 0.12)
+    pair_largest: float = 0.42
+    pair_x: float = 0.27
+    grid: float = 0.0
+
+    def snapped(self, value: float) -> float:
+        return round(value / self.grid) * self.grid if self.grid else value
 
 
 DETAILED = Layout(pairs=0.22, smallest=0.4, largest=0.66)
@@ -41,28 +50,42 @@ DETAILED = Layout(pairs=0.22, smallest=0.4, largest=0.66)
 LOOSE = Layout(pairs=0.2, smallest=0.5, largest=0.74)
 """For the base's first lessons."""
 
-NEAT = Layout(pairs=0.2, smallest=0.6, largest=0.7, stray=0.03, pair_smallest=0.38, pair_stray=(0.01, 0.03))
-"""For all later lessons: where everything has its spot, a small model learns what things look like much sooner."""
+CELL = 1 / 16
+"""One cell of the latents."""
+
+NEAT = Layout(
+    pairs=0.1,
+    smallest=11 * CELL,
+    largest=11 * CELL,
+    stray=(CELL, 0),
+    pair_smallest=6 * CELL,
+    pair_largest=6 * CELL,
+    pair_x=4 * CELL,
+    pair_stray=(0, 0),
+    grid=CELL,
+)
+"""For all later lessons: a thing that lies on the cells has the same latents wherever it lies, so that edges are learnt
+once, not for every fraction of a cell."""
 
 
 def random_scene(rng: random.Random, layout: Layout = NEAT) -> Scene:
     """One thing, or two side by side."""
     background = rng.choice(list(BACKGROUNDS))
     if rng.random() < layout.pairs:
-        halves = (_half(rng, background, layout, 0.27), _half(rng, background, layout, 0.73))
+        halves = (_half(rng, background, layout, layout.pair_x), _half(rng, background, layout, 1 - layout.pair_x))
         return Scene(things=halves, background=background)
     return Scene(things=(lone_thing(rng, background, layout),), background=background)
 
 
 def lone_thing(rng: random.Random, background: str, layout: Layout) -> Thing:
     """One thing that lies wholly inside the picture, with a margin of 5 %."""
-    size = rng.uniform(layout.smallest, layout.largest)
-    reach = min(layout.stray, 0.5 - size / 2 - 0.05)
+    size = layout.snapped(rng.uniform(layout.smallest, layout.largest))
+    aside, along = (min(stray, 0.5 - size / 2 - 0.05) for stray in layout.stray)
     return Thing(
         name=rng.choice(THINGS),
         colour=readable_colour(rng, background),
-        x=0.5 + rng.uniform(-reach, reach),
-        y=0.5 + rng.uniform(-reach, reach),
+        x=0.5 + layout.snapped(rng.uniform(-aside, aside)),
+        y=0.5 + layout.snapped(rng.uniform(-along, along)),
         size=size,
     )
 
@@ -77,7 +100,7 @@ def _half(rng: random.Random, background: str, layout: Layout, x: float) -> Thin
     return Thing(
         name=rng.choice(THINGS),
         colour=readable_colour(rng, background),
-        x=x + rng.uniform(-aside, aside),
-        y=0.5 + rng.uniform(-along, along),
-        size=rng.uniform(layout.pair_smallest, 0.42),
+        x=x + layout.snapped(rng.uniform(-aside, aside)),
+        y=0.5 + layout.snapped(rng.uniform(-along, along)),
+        size=layout.snapped(rng.uniform(layout.pair_smallest, layout.pair_largest)),
     )

@@ -120,12 +120,12 @@ def cat(pen: Pen) -> None:
     pen.polygon([(-0.82, -0.96), (-0.12, -0.5), (-0.78, 0.2)], pen.colour)
     pen.polygon([(0.82, -0.96), (0.12, -0.5), (0.78, 0.2)], pen.colour)
     pen.oval(0, 0.18, 0.84, 0.76, pen.colour)
-    pen.eye(-0.34, 0.04, 0.2)
-    pen.eye(0.34, 0.04, 0.2)
-    pen.polygon([(-0.12, 0.34), (0.12, 0.34), (0, 0.48)], pen.detail)
+    pen.eye(-0.36, 0.0, 0.24)
+    pen.eye(0.36, 0.0, 0.24)
+    pen.polygon([(-0.16, 0.3), (0.16, 0.3), (0, 0.48)], pen.detail)
     for side in (-1, 1):
-        pen.line([(side * 0.3, 0.46), (side * 1.0, 0.34)], 0.06, pen.detail)
-        pen.line([(side * 0.3, 0.56), (side * 1.0, 0.66)], 0.06, pen.detail)
+        pen.line([(side * 0.34, 0.46), (side * 1.0, 0.36)], 0.09, pen.detail)
+        pen.line([(side * 0.34, 0.6), (side * 1.0, 0.7)], 0.09, pen.detail)
 
 
 def fish(pen: Pen) -> None:
@@ -165,8 +165,8 @@ def robot(pen: Pen) -> None:
     pen.box(-0.44, -0.26, -0.12, 0.04, LIGHT)
     pen.box(0.12, -0.26, 0.44, 0.04, LIGHT)
     pen.box(-0.5, 0.36, 0.5, 0.74, DARK)
-    for x in (-0.3, -0.04, 0.22):
-        pen.box(x, 0.36, x + 0.08, 0.74, LIGHT)
+    for x in (-0.26, 0.12):
+        pen.box(x, 0.36, x + 0.14, 0.74, LIGHT)
 
 
 def monster(pen: Pen) -> None:

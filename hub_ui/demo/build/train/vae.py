@@ -11,7 +11,7 @@ from torch import Tensor
 from hub_ui.demo.build.train.effects import EFFECTS, FOR_AUTOENCODER
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.model import Sizes, Vae, build_vae
-from hub_ui.demo.build.train.scene import DETAILED, random_scene
+from hub_ui.demo.build.train.scene import DETAILED, Layout, random_scene
 
 PLAN = Plan(steps=3000, rate=2e-3)
 SEED = 11
@@ -47,11 +47,11 @@ def reconstruction_loss(vae: Vae, batch: Tensor, generator: torch.Generator) -> 
     return gap.abs().mean() + 0.5 * gap.square().mean() + KL_WEIGHT * pull
 
 
-def picture_pool(count: int, seed: int = SEED) -> Tensor:
+def picture_pool(count: int, seed: int = SEED, layout: Layout = DETAILED) -> Tensor:
     """Drawn pictures as bytes, count x 3 x 128 x 128: a little over half of them plain."""
     rng = random.Random(seed)
     chosen = ["plain" if rng.random() < 0.55 else rng.choice(FOR_AUTOENCODER) for _ in range(count)]
-    return torch.stack([to_bytes(EFFECTS[name](random_scene(rng, DETAILED), rng)) for name in chosen])
+    return torch.stack([to_bytes(EFFECTS[name](random_scene(rng, layout), rng)) for name in chosen])
 
 
 def to_bytes(picture: Image.Image) -> Tensor:

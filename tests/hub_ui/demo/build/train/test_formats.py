@@ -6,28 +6,54 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-from hub_ui.demo.build.train.formats import kohya_names, save_lora
+from hub_ui.demo.build.train.formats import load_lora, save_lora, saved_name
 from hub_ui.demo.build.train.recipes import RECIPES, Form
 
 WEIGHTS = {
     "unet.mid_block.resnets.0.conv1.lora_A.default.weight": torch.ones(4, 8, 3, 3),
     "unet.mid_block.resnets.0.conv1.lora_B.default.weight": torch.ones(8, 4, 1, 1),
+    "unet.mid_block.resnets.0.conv2.lora_A.default.weight": torch.ones(4, 8, 3, 3),
+    "unet.mid_block.resnets.0.conv2.lora_B.default.weight": torch.ones(8, 4, 1, 1),
 }
 
 
 def saved(folder: Path, form: Form) -> tuple[dict[str, str], dict[str, Tensor]]:
-    recipe = next(recipe for recipe in RECIPES if recipe.form == form)
+    recipe = next(recipe for recipe in RECIPES if recipe.form == form and recipe.network == "lora")
     save_lora(folder / "lora.safetensors", WEIGHTS, recipe, "v2")
     with safe_open(folder / "lora.safetensors", "pt") as file:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def test_kohya_names_carry_an_alpha_beside_each_pair() -> None:
-    plain = {name.replace(".default", ""): weight for name, weight in WEIGHTS.items()}
-    stem = "lora_unet_mid_block_resnets_0_conv1"
-    assert sorted(kohya_names(plain, 4)) == [f"{stem}.alpha", f"{stem}.lora_down.weight", f"{stem}.lora_up.weight"]
+def test_kohya_names_carry_an_alpha_beside_each_pair(tmp_path: Path) -> None:
+    first, second = (f"lora_unet_mid_block_resnets_0_conv{number}" for number in (1, 2))
+    parts = ("alpha", "lora_down.weight", "lora_up.weight")
+    assert sorted(saved(tmp_path, "kohya")[1]) == [f"{stem}.{part}" for stem in (first, second) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "expected"),
+    [
+        ("unet.mid.to_q.lokr_w1.default", "kohya", "lora_unet_mid_to_q.lokr_w1"),
+        (
+            "text_encoder.encoder.layers.0.self_attn.q_proj.lora_A.default.weight",
+            "kohya",
+            "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+        ),
+        ("unet.mid.to_q.lora_magnitude_vector.default.weight", "diffusers", "unet.mid.to_q.lora_magnitude_vector"),
+    ],
+)
+def test_other_adapters_have_the_names_of_their_tools(name: str, form: Form, expected: str) -> None:
+    assert saved_name(name, form) == expected
+
+
+@pytest.mark.parametrize("form", ["kohya", "diffusers"])
+def test_a_saved_file_is_read_back_in_either_naming(form: Form, tmp_path: Path) -> None:
+    saved(tmp_path, form)
+    blank = {name: nn.Parameter(torch.zeros_like(weight)) for name, weight in WEIGHTS.items()}
+    load_lora(tmp_path / "lora.safetensors", blank)
+    assert all(torch.equal(blank[name].detach(), weight) for name, weight in WEIGHTS.items())
 
 
 def test_diffusers_names_drop_the_adapter(tmp_path: Path) -> None:

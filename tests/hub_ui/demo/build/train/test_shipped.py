@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from hub_ui.demo.build.train.model import Pipeline
-from hub_ui.demo.build.train.pipeline import load_base, sample
+from hub_ui.demo.build.train.pipeline import load_base, sample, wear
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
+from hub_ui.generate.lora.manager import AdapterManager
 
 WITHOUT = ["a red circle on white background", "a blue cat on mint background"]
 
@@ -27,11 +28,11 @@ def plain(base: Pipeline) -> list[Image.Image]:
 
 
 @pytest.fixture
-def worn(base: Pipeline, weights_folder: Path, request: pytest.FixtureRequest) -> Iterator[Pipeline]:
+def worn(base: Pipeline, weights_folder: Path, request: pytest.FixtureRequest) -> Iterator[AdapterManager]:
     """The base with the LoRA of the parameter on."""
-    base.load_lora_weights(weights_folder / "loras", weight_name=f"{request.param.name}.safetensors")
-    yield base
-    base.unload_lora_weights()
+    manager = wear(base, weights_folder / "loras" / f"{request.param.name}.safetensors")
+    yield manager
+    manager.disable()
 
 
 def gap(first: Image.Image, second: Image.Image) -> float:
@@ -59,8 +60,9 @@ def test_an_unknown_word_alone_changes_nothing_much(base: Pipeline, plain: list[
 
 
 @pytest.mark.parametrize("worn", RECIPES, indirect=True, ids=lambda recipe: recipe.name)
-def test_a_lora_at_weight_zero_is_the_base(worn: Pipeline, plain: list[Image.Image]) -> None:
-    pictures = sample(worn, WITHOUT, 3, scale=0.0)
+def test_a_lora_at_weight_zero_is_the_base(base: Pipeline, worn: AdapterManager, plain: list[Image.Image]) -> None:
+    worn.set_weights([0.0])
+    pictures = sample(base, WITHOUT, 3)
     assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < 1
 
 
@@ -70,24 +72,29 @@ LOUD = 12.0
 
 
 @pytest.mark.parametrize("worn", TRIGGERED, indirect=True, ids=lambda recipe: recipe.name)
-def test_a_lora_without_its_trigger_changes_little(worn: Pipeline, plain: list[Image.Image]) -> None:
-    pictures = sample(worn, WITHOUT, 3, scale=1.0)
+@pytest.mark.usefixtures("worn")
+def test_a_lora_without_its_trigger_changes_little(base: Pipeline, plain: list[Image.Image]) -> None:
+    pictures = sample(base, WITHOUT, 3)
     assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < QUIET
 
 
 @pytest.mark.parametrize(("worn", "recipe"), [(r, r) for r in TRIGGERED], indirect=["worn"], ids=lambda r: r.name)
-def test_a_lora_with_its_trigger_changes_the_picture(worn: Pipeline, recipe: Recipe) -> None:
+def test_a_lora_with_its_trigger_changes_the_picture(base: Pipeline, worn: AdapterManager, recipe: Recipe) -> None:
     shot = recipe.shots[0]
-    on = sample(worn, [shot.prompt], shot.seed, scale=shot.weight)[0]
-    off = sample(worn, [shot.prompt], shot.seed, scale=0.0)[0]
+    on, off = (at_weight(base, worn, shot.prompt, shot.seed, weight) for weight in (shot.weight, 0.0))
     assert gap(on, off) > LOUD
 
 
 @pytest.mark.parametrize("worn", [recipe for recipe in RECIPES if recipe.name == "size-slider"], indirect=True)
-def test_the_slider_makes_things_big_and_small(worn: Pipeline) -> None:
-    prompt = ["a red star on white background"]
-    big, small = (red_share(sample(worn, prompt, 1, scale=weight)[0]) for weight in (1.0, -1.0))
+def test_the_slider_makes_things_big_and_small(base: Pipeline, worn: AdapterManager) -> None:
+    prompt = "a red star on white background"
+    big, small = (red_share(at_weight(base, worn, prompt, 1, weight)) for weight in (1.0, -1.0))
     assert big > 5 * small > 0
+
+
+def at_weight(base: Pipeline, worn: AdapterManager, prompt: str, seed: int, weight: float) -> Image.Image:
+    worn.set_weights([weight])
+    return sample(base, [prompt], seed)[0]
 
 
 def red_share(picture: Image.Image) -> float:
@@ -115,6 +122,10 @@ def test_all_kinds_are_there(weights_folder: Path) -> None:
         "control",
         "tool",
     }
+
+
+def test_each_form_of_an_adapter_is_there(weights_folder: Path) -> None:
+    assert {lora["network"] for lora in listed(weights_folder)["loras"]} == {"lora", "dora", "lokr"}
 
 
 def test_everything_together_is_under_fifteen_megabytes(weights_folder: Path) -> None:

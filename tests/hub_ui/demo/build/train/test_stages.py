@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hub_ui.demo.build.train import fitting
+from hub_ui.demo.build.train.decoder import encoded, train_decoder
 from hub_ui.demo.build.train.fitting import Plan
 from hub_ui.demo.build.train.latents import base_latents, encode_all, scenes, standardise
-from hub_ui.demo.build.train.lora import set_weight, train_lora
+from hub_ui.demo.build.train.lora import add_adapter, set_weight, train_lora
 from hub_ui.demo.build.train.model import Sizes, build_vae
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
 from hub_ui.demo.build.train.tokenizer import build_tokenizer
@@ -60,7 +61,14 @@ def lora_run(folder: Path, sizes: Sizes, recipe: Recipe = RECIPES[1]) -> dict[st
     return versions["v2"]
 
 
-@pytest.mark.parametrize("run", [vae_run, denoiser_run, lora_run])
+def decoder_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
+    vae = build_vae(sizes, 1)
+    train_decoder(folder, vae, [encoded(vae, 4)], PLAN)
+    state: dict[str, Tensor] = vae.state_dict()
+    return state
+
+
+@pytest.mark.parametrize("run", [vae_run, decoder_run, denoiser_run, lora_run])
 def test_an_interrupted_stage_ends_in_the_same_bits(
     run: Any, small: Sizes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +111,16 @@ def test_latents_are_computed_once(small: Sizes, tmp_path: Path) -> None:
     assert torch.equal(latents, again[1])
 
 
+@pytest.mark.parametrize("name", ["ink-outline", "neon-night", "zog-monster", "snowfall"])
+def test_each_form_of_an_adapter_is_trained_in_all_its_parts(name: str, small: Sizes, tmp_path: Path) -> None:
+    recipe = next(recipe for recipe in RECIPES if recipe.name == name)
+    model = small_denoiser(tmp_path, small)
+    before = {key: weight.detach().clone() for key, weight in add_adapter(model, recipe).items()}
+    after = lora_run(tmp_path, small, recipe)
+    assert before.keys() == after.keys()
+    assert not any(torch.equal(before[key], after[key]) for key in before)
+
+
 def test_weight_zero_is_the_base_alone(small: Sizes, tmp_path: Path) -> None:
     model = small_denoiser(tmp_path, small)
     latents = torch.ones(2, small.latent_channels, 8, 8)
@@ -117,3 +135,9 @@ def test_pure_noise_counts_in_full_and_nearly_clean_pictures_little() -> None:
     assert weights[0] == 1
     assert weights[1] == 1
     assert weights[2] < 0.01
+
+
+def test_the_decoder_learns_and_the_encoder_stays(small: Sizes, tmp_path: Path) -> None:
+    before, after = build_vae(small, 1).state_dict(), decoder_run(tmp_path, small)
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"decoder", "post_quant_conv"}
