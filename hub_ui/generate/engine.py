@@ -30,8 +30,8 @@ from hub_ui.generate.memory import (
     check_memory,
     choose_device,
     image_too_large,
+    is_decoded_in_pieces,
     is_out_of_memory,
-    plan_device,
     release_memory,
     required_memory,
 )
@@ -94,8 +94,10 @@ class Engine:
         else:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
-        planned = loaded.placement if loaded is not None and is_loaded else plan_device(spec, device)
-        keys = {(planned.is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
+        is_tiled = is_decoded_in_pieces(spec, device, settings) or bool(
+            loaded and is_loaded and loaded.ran_out_decoding
+        )
+        keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         kind = device.kind, device.dtype
         if kind not in self._speed:
             self._speed[kind] = measure_speed(device)
@@ -126,6 +128,7 @@ class Engine:
         callbacks: Callbacks,
     ) -> GenerationResult:
         settings, checks = resolve_request(request, loaded.spec), OutputChecks()
+        loaded.decode_in_pieces(settings, checks)
         with samplers.using(loaded.pipe, settings.sampler) as sampler_note:
             if request.image is None:
                 control = choose_control(

@@ -23,11 +23,12 @@ from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
     Device,
     image_too_large,
+    is_decoded_in_pieces,
     is_out_of_memory,
     release_memory,
 )
 from hub_ui.generate.memory_plan import levels_of
-from hub_ui.generate.offload import Placement, Stage, place
+from hub_ui.generate.offload import Placement, Stage, place, set_tiling
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
@@ -37,6 +38,7 @@ from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
 _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
+_TILED = "The image was decoded piece by piece, which changes it a little: at once it does not fit into the memory."
 _IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece by piece, which changes it a little."
 _OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
 # Calls and the images of their rows.
@@ -60,12 +62,20 @@ class LoadedPipeline:
     placement: Placement
     refused: set[bool] = field(default_factory=set)
     one_by_one: bool = False
+    ran_out_decoding: bool = False
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
+
+    def decode_in_pieces(self, settings: ResolvedRequest, checks: OutputChecks) -> None:
+        """Where the device's memory asks for it at this size, or ran out before."""
+        if planned := is_decoded_in_pieces(self.spec, self.device, settings):
+            checks.note(_TILED)
+        self.placement = replace(self.placement, is_tiled=planned or self.ran_out_decoding)
+        set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
 
     def plan(self, cells: Sequence[Cell], control: ControlImage, settings: ResolvedRequest) -> list[Call]:
         """The calls of the pipeline for these cells. The request's LoRAs are on."""
@@ -174,7 +184,9 @@ class LoadedPipeline:
             if lower is None:
                 self.set_adapters(context.adapters)
                 return False
-            context.checks.note(_IN_PIECES if lower.is_tiled != self.placement.is_tiled else _OFFLOADED)
+            has_new_pieces = lower.is_tiled != self.placement.is_tiled
+            context.checks.note(_IN_PIECES if has_new_pieces else _OFFLOADED)
+            self.ran_out_decoding = self.ran_out_decoding or has_new_pieces
             self.placement = lower
         self.set_adapters(context.adapters)
         return True

@@ -10,7 +10,15 @@ import psutil
 
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
-from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, footprint, peak_memory, plan_memory
+from hub_ui.generate.memory_plan import (
+    MemoryPlan,
+    OffloadLevel,
+    footprint,
+    peak_memory,
+    plan_memory,
+    usable_memory,
+    usable_ram,
+)
 from hub_ui.generate.settings import ResolvedRequest
 
 
@@ -53,6 +61,16 @@ def plan_device(spec: PipelineSpec, device: Device, spare: int = 0) -> MemoryPla
     ram = available_memory() + spare
     memory = ram if device.kind == "cpu" else None if device.free_bytes is None else device.free_bytes + spare
     return plan_memory(spec, memory=memory, ram=ram, dtype=device.dtype, kind=device.kind, levels=device.levels)
+
+
+def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:
+    """Whether an image of that size is. Pieces change it a little, so the memory that there is decides, free or not."""
+    ram = usable_ram(total_memory())
+    memory = ram if device.kind == "cpu" else None if device.total_bytes is None else usable_memory(device.total_bytes)
+    plan = plan_memory(
+        spec, memory=memory, ram=ram, dtype=device.dtype, settings=settings, kind=device.kind, levels=device.levels
+    )
+    return plan.is_tiled
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -128,6 +146,7 @@ class Device:
     kind: str
     dtype: str
     free_bytes: int | None = None
+    total_bytes: int | None = None
     index: int = 0
     levels: tuple[OffloadLevel, ...] = ()
 
@@ -148,16 +167,23 @@ def choose_device(spec: PipelineSpec) -> Device:
         return _choose_cuda(spec)
     if hasattr(torch, "xpu") and torch.xpu.is_available():
         free, index = max((torch.xpu.mem_get_info(i)[0], -i) for i in range(torch.xpu.device_count()))
-        label = torch.xpu.get_device_name(-index)
-        return Device(label=label, kind="xpu", dtype=spec.dtype, free_bytes=free, index=-index)
+        return Device(
+            label=torch.xpu.get_device_name(-index),
+            kind="xpu",
+            dtype=spec.dtype,
+            free_bytes=free,
+            total_bytes=torch.xpu.mem_get_info(-index)[1],
+            index=-index,
+        )
     if torch.backends.mps.is_available():
         # Before macOS 14 there is no bfloat16 on it.
         has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
         dtype: str = spec.dtype if has_bfloat16 else "float16"
-        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free_memory("mps"))
+        total = int(torch.mps.recommended_max_memory())
+        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free_memory("mps"), total_bytes=total)
     # CPUs are slow with half precision, but slower when they swap. Total memory decides, not free memory: the same
-    # request must give the same image tomorrow.
-    is_large = required_memory(spec, "float32") > total_memory()
+    # request must give the same image tomorrow. An image that does not fit beside the weights is decoded in pieces.
+    is_large = peak_memory(footprint(spec, "float32"), "whole", is_tiled=True) > total_memory()
     return Device(label="CPU", kind="cpu", dtype="bfloat16" if is_large else "float32")
 
 
@@ -165,14 +191,15 @@ def _choose_cuda(spec: PipelineSpec) -> Device:
     import torch
 
     free, index = max((torch.cuda.mem_get_info(i)[0], -i) for i in range(torch.cuda.device_count()))
-    dtype: str = spec.dtype
+    total, dtype = torch.cuda.mem_get_info(-index)[1], str(spec.dtype)
     # Emulation takes several times as long.
     if not torch.cuda.is_bf16_supported(including_emulation=False):
-        # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits.
-        fits = required_memory(spec, "float32") <= free
+        # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits: into all of its
+        # memory, as above.
+        fits = required_memory(spec, "float32") <= total
         dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
     label = torch.cuda.get_device_name(-index)
-    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, index=-index)
+    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=-index)
 
 
 def prepare(pipe: Any, device: Device) -> None:

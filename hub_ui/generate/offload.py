@@ -67,10 +67,8 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
 
 def place(pipe: Any, device: Device, placement: Placement) -> None:
     """Moves a pipeline to a level, from any other. Every level decodes the images of a batch one by one."""
-    vae = getattr(pipe, "vae", None)
-    _call(vae, "enable_slicing")
-    if placement.is_tiled:
-        _tile(vae)
+    _call(getattr(pipe, "vae", None), "enable_slicing")
+    set_tiling(pipe, is_tiled=placement.is_tiled)
     remove_offloading(pipe)
     if placement.level == "whole":
         pipe.to(device.name)
@@ -200,10 +198,12 @@ def _remove_hook(part: Any, name: str) -> None:
             registry.remove_hook(name, recurse=False)
 
 
-def _tile(vae: Any) -> None:
-    _call(vae, "enable_tiling")
+def set_tiling(pipe: Any, *, is_tiled: bool) -> None:
+    """Whether images are decoded piece by piece."""
+    vae: Any = getattr(pipe, "vae", None)
+    _call(vae, "enable_tiling" if is_tiled else "disable_tiling")
     side, latent = getattr(vae, "tile_sample_min_size", None), getattr(vae, "tile_latent_min_size", None)
-    if isinstance(side, int) and isinstance(latent, int) and side > _PIECE:
+    if is_tiled and isinstance(side, int) and isinstance(latent, int) and side > _PIECE:
         vae.tile_sample_min_size, vae.tile_latent_min_size = _PIECE, latent * _PIECE // side
 
 

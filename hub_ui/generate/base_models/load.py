@@ -94,8 +94,7 @@ def load_placed(choice: PipelineSpec, fetched: LocalBase | Path, device: Device)
             pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
         pipe.set_progress_bar_config(disable=True)
         prepare(pipe, device)
-        plan = plan_device(choice, device)
-        placement = first_fit(pipe, device, Placement(level=plan.level, is_tiled=plan.is_tiled))
+        placement = first_fit(pipe, device, Placement(level=plan_device(choice, device).level))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error

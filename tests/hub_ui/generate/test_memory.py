@@ -11,7 +11,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.memory import Device, choose_device
+from hub_ui.generate.memory import Device, choose_device, is_decoded_in_pieces
 from hub_ui.generate.settings import ResolvedRequest
 
 XL = choose_base("sdxl", None, None)
@@ -27,6 +27,17 @@ def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.Monke
 def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 10_000_000_000)
     assert choose_device(XL).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(("side", "gibibytes", "pieces"), [(1024, 4, False), (2048, 4, True), (2048, 8, False)])
+@pytest.mark.parametrize("free", [1, 100_000_000_000])
+def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
+    side: int, gibibytes: int, pieces: bool, free: int
+) -> None:
+    spec = choose_base("sd1", None, None)
+    device = Device(label="GPU", kind="cuda", dtype="float16", free_bytes=free, total_bytes=gibibytes * 2**30)
+    settings = ResolvedRequest(negative="", seed=0, steps=2, guidance=7.5, width=side, height=side)
+    assert is_decoded_in_pieces(spec, device, settings) is pieces
 
 
 @pytest.mark.parametrize(
