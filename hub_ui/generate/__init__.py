@@ -5,7 +5,9 @@
     base_models/         which base carries the LoRA, its download and its pipeline
     settings.py          the base's own numbers where none are given, and what can't be generated
     engine.py            one base in memory, one comparison at a time; estimate.py: how long it will take
-    loaded_pipeline.py   cells -> batches that fit into memory (memory.py) -> batch.py, one call of the pipeline
+    quality.py           the precision that a base gets on a device (memory.py)
+    memory_plan.py       what its parts take, and the level that fits; offload.py: the levels
+    loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call of the pipeline
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
     input_images.py      images of the user; image_to_image.py: starting from one
