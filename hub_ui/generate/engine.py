@@ -11,7 +11,7 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose_base
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
-from hub_ui.generate.base_models.load import load_placed
+from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
@@ -245,7 +245,7 @@ class Engine:
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
-        pipe, placement = load_placed(spec, fetched, device)
+        pipe, placement = load_pipeline(spec, fetched, device)
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,

@@ -76,13 +76,11 @@ FAILURES = (
 )  # fmt: skip
 
 
-def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> Any:
-    """Returns the base on its device. Raises NoBase when diffusers can't build a pipeline from the files."""
-    return load_placed(choice, fetched, device)[0]
+def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> tuple[Any, Placement]:
+    """Returns the base on its device, and how it is kept in memory: as planned, or lower where memory ran out.
 
-
-def load_placed(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> tuple[Any, Placement]:
-    """The same, and how it is kept in memory: as planned, or at a lower level where memory ran out."""
+    Raises NoBase when diffusers can't build a pipeline from the files.
+    """
     if isinstance(fetched, Path):
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)

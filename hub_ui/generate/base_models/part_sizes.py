@@ -171,11 +171,6 @@ def model_sizes(spec: PipelineSpec) -> Parts:
     }
 
 
-def part_parameters(spec: PipelineSpec) -> Mapping[str, int]:
-    """The number of parameters by part: "unet" or "transformer", "text_encoder", "vae" and so on."""
-    return {part: model.parameters for part, model in model_sizes(spec).items()}
-
-
 def is_estimated(spec: PipelineSpec) -> bool:
     """Whether only the base's size as a whole is known."""
     return not _local_sizes(Path(spec.source)) and not _known(spec)

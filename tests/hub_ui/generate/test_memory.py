@@ -57,7 +57,7 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
     choice = choose_base("sd1", None, base)
-    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))
+    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))[0]
     assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -24,7 +24,7 @@ CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
 @pytest.fixture
 def pipe(base: str) -> Any:
-    pipe = load_pipeline(choose_base("sd1", None, base), Path(base), CPU)
+    pipe = load_pipeline(choose_base("sd1", None, base), Path(base), CPU)[0]
     for part in (pipe.unet, pipe.vae):
         # Files take no other layout, and another one rounds otherwise.
         part.to(memory_format=torch.contiguous_format)
@@ -69,7 +69,7 @@ def test_files_of_offloaded_weights_are_deleted_with_the_level(pipe: Any) -> Non
 
 def test_a_modular_pipeline_generates_the_same_at_each_level(tmp_path: Path) -> None:
     folder = save_anima(tmp_path / "anima")
-    modular: Any = load_pipeline(choose_base("anima", None, str(folder)), folder, CPU)
+    modular: Any = load_pipeline(choose_base("anima", None, str(folder)), folder, CPU)[0]
 
     def image() -> Any:
         noise = torch.Generator().manual_seed(7)

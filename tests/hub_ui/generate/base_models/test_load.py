@@ -45,7 +45,7 @@ def of(folder: Path | str, **fields: Any) -> PipelineSpec:
 
 
 def load_base(folder: Path | str, fetched: LocalBase | None = None, **fields: Any) -> Any:
-    return load_pipeline(of(folder, **fields), fetched or Path(folder), CPU)
+    return load_pipeline(of(folder, **fields), fetched or Path(folder), CPU)[0]
 
 
 def test_a_folder_draws(base: str) -> None:
@@ -213,7 +213,7 @@ def drawn(pipe: Any) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def reference(wide: Path) -> NDArray[np.uint8]:
     """What the model generates from its own folder."""
-    return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, ON_CPU))
+    return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, ON_CPU)[0])
 
 
 def silently(_count: int) -> None:
@@ -232,7 +232,7 @@ def test_a_whole_checkpoint_draws_as_the_same_model_in_diffusers_layout(
     choice = spec_of_single_file(checkpoint)
     fetched = download(plan_download(choice, source), source, silently)
     assert (choice.label, fetched.checkpoint) == ("mine.safetensors", checkpoint)
-    assert np.array_equal(drawn(load_pipeline(choice, fetched, ON_CPU)), reference)
+    assert np.array_equal(drawn(load_pipeline(choice, fetched, ON_CPU)[0]), reference)
 
 
 def test_once_fetched_the_rest_serves_without_the_hub(source: Source, checkpoint: Path) -> None:
@@ -251,7 +251,7 @@ def test_what_a_checkpoint_leaves_out_comes_from_the_base(
     planned = plan_download(choice, source)
     weights = {file.filename.partition("/")[0] for file in planned.files if file.filename.endswith(".safetensors")}
     assert weights == {"unet", "vae", "text_encoder"} - set(parts)
-    pipe = load_pipeline(choice, download(planned, source, silently), ON_CPU)
+    pipe = load_pipeline(choice, download(planned, source, silently), ON_CPU)[0]
     assert np.array_equal(drawn(pipe), reference)
 
 
@@ -279,7 +279,7 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tup
         choose_base("flux1", None, str(folder)),
         checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"})),
     )
-    pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), ON_CPU)
+    pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), ON_CPU)[0]
     assert type(pipe).__name__ == "FluxPipeline"
     assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
     steered = control_pipeline(pipe, choice)
@@ -288,7 +288,7 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tup
 
 def test_a_checkpoint_is_put_on_a_folder_alone_too(wide: Path, checkpoint: Path) -> None:
     choice = replace(choose_base("sd1", None, str(checkpoint)), source=str(wide))
-    assert drawn(load_pipeline(choice, wide, ON_CPU)).shape == (32, 32, 3)
+    assert drawn(load_pipeline(choice, wide, ON_CPU)[0]).shape == (32, 32, 3)
 
 
 def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hub_ui.generate.base_models import BASES, base_by_id, choose_base
-from hub_ui.generate.base_models.part_sizes import MODELS, is_estimated, model_sizes, part_parameters
+from hub_ui.generate.base_models.part_sizes import MODELS, is_estimated, model_sizes
 from hub_ui.generate.base_models.table import PACKAGED
 
 FLUX = choose_base("flux1", None, None)
@@ -19,6 +19,10 @@ IN_HALF = ("sd-1.5", "sdxl-1.0", "kolors", "flux.1-dev", "flux.2-dev", "qwen-ima
 
 def of(id: str) -> Any:
     return base_by_id(id)
+
+
+def part_parameters(base: Any) -> dict[str, int]:
+    return {part: model.parameters for part, model in model_sizes(base).items()}
 
 
 @pytest.mark.parametrize("id", IN_HALF)

@@ -56,12 +56,12 @@ def of_gguf(base: Path, file: Path) -> PipelineSpec:
 
 
 def load_gguf(base: Path, file: Path) -> Any:
-    return load_pipeline(of_gguf(base, file), LocalBase(folder=base, checkpoint=file), CPU)
+    return load_pipeline(of_gguf(base, file), LocalBase(folder=base, checkpoint=file), CPU)[0]
 
 
 def load_in(name: str, base: Path) -> Any:
     spec = replace(choose_base("flux1", None, str(base)), precision=name)
-    return load_pipeline(spec, base, CPU)
+    return load_pipeline(spec, base, CPU)[0]
 
 
 def psnr(drawn: torch.Tensor, reference: torch.Tensor) -> float:
@@ -283,7 +283,7 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert not [name for name in names if name.startswith("transformer/") and name.endswith(".safetensors")]
     assert (plan.origin, plan.license) == ("maker/tiny and maker/packed", "tiny-license; packed-license")
     fetched = download(plan, hub, lambda _count: None)
-    drawn = draw(load_pipeline(packed_flux(), fetched, CPU), flux.DEV)
+    drawn = draw(load_pipeline(packed_flux(), fetched, CPU)[0], flux.DEV)
     assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
     assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
