@@ -24,11 +24,18 @@ def test_the_readme_is_read_in_a_few_minutes() -> None:
     assert len(TEXTS["README.md"].split()) < 1500
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    assert {name for name in PAGES if name.startswith("docs/")} <= set(LINK.findall(TEXTS["README.md"]))
+def test_the_readme_leads_to_the_tour_and_to_the_index_of_all_pages() -> None:
+    assert {"docs/tour.md", "docs/index.md"} <= set(LINK.findall(TEXTS["README.md"]))
 
 
-@pytest.mark.parametrize("name", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_page_is_linked_from_the_index_and_leads_back_to_it() -> None:
+    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")} - {"index.md"}
+    assert pages - {link.partition("#")[0] for link in LINK.findall(TEXTS["docs/index.md"])} == set()
+    back = "[Documentation](index.md)\n\n# "
+    assert [page for page in sorted(pages) if not TEXTS[f"docs/{page}"].startswith(back)] == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "connectors/ADDING_A_HUB.md"])
 def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [link for link in LINK.findall(text) if not link.startswith("https://")]
