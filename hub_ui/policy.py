@@ -7,7 +7,7 @@ from connectors.errors import UsageError
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
-    "use own files", "keep history",
+    "use own files", "keep history", "annotate",
 ]  # fmt: skip
 
 _AT_HOME = "or run hub-ui on your own computer."
@@ -22,6 +22,7 @@ REFUSALS: dict[Action, str] = {
     "open paths": f"A shared page generates with the bases of its list. Choose one of those, {_AT_HOME}",
     "use own files": f"A shared page tries what hubs have. Choose one of their LoRAs, {_AT_HOME}",
     "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
+    "annotate": "A shared page keeps nobody's notes and favourites. Run hub-ui on your own computer to have them.",
 }
 
 # Pages that are there for one thing alone.

@@ -16,6 +16,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.images.history import History
+from hub_ui.library.annotations import Annotations
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
@@ -34,6 +35,7 @@ class Services:
     connectors: tuple[Connector, ...]
     catalog: Catalog
     library: Library
+    annotations: Annotations
     history: History
     lookup: Lookup
     downloads: Downloads
@@ -61,6 +63,7 @@ def build(settings: Settings) -> Iterator[Services]:
             yield services
         finally:
             services.queue.stop()
+            services.annotations.close()
 
 
 def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> Services:
@@ -94,6 +97,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         connectors=tuple(hubs),
         catalog=catalog,
         library=library,
+        annotations=Annotations.open(settings.annotations),
         history=history,
         lookup=lookup,
         downloads=downloads,

@@ -64,6 +64,10 @@ class Settings:
     def queue(self) -> Path:
         return self.home / "queue.sqlite"
 
+    @property
+    def annotations(self) -> Path:
+        return self.home / "annotations.sqlite"
+
 
 def from_environment(
     environ: Mapping[str, str],

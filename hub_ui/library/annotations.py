@@ -1,0 +1,223 @@
+"""What a person adds to their LoRAs: favourites, notes, tags, and own values in place of the hub's. One SQLite file.
+
+Several processes may have it open. A change is a transaction, and on the disk before it counts as saved.
+"""
+
+import json
+import math
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from connectors.errors import BadRef, UsageError
+from connectors.ref import Ref
+from hub_ui.database import errors_as_messages, open_database, transaction
+
+_LABEL = "file of notes and favourites"
+LONGEST_NOTE = 4_000
+LONGEST_TAG = 60
+MOST_TAGS = 20
+LONGEST_WORD = 300
+MOST_WORDS = 50
+LONGEST_BASE = 100
+LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotation:
+    """`ref` names a LoRA without version and file: what is said of it stays when a newer version is fetched.
+
+    `trigger_words`, `weight` and `base_model` are None where the hub's and the file's own count; no words at all are
+    an empty tuple.
+    """
+
+    ref: Ref
+    favorite: bool = False
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    trigger_words: tuple[str, ...] | None = None
+    weight: float | None = None
+    base_model: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Annotation(ref=self.ref)
+
+    @property
+    def has_own_values(self) -> bool:
+        """Whether anything counts in place of what the hub and the file say."""
+        return (self.trigger_words, self.weight, self.base_model) != (None, None, None)
+
+
+_COLUMNS = ("ref", "favorite", "note", "tags", "trigger_words", "weight", "base_model")
+_PUT = f"INSERT OR REPLACE INTO annotations ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+def _m001_initial(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE annotations (
+            ref TEXT PRIMARY KEY, favorite INTEGER NOT NULL, note TEXT NOT NULL, tags TEXT NOT NULL,
+            trigger_words TEXT, weight REAL, base_model TEXT) WITHOUT ROWID"""
+    )
+
+
+# Only ever append.
+MIGRATIONS = [_m001_initial]
+
+
+class Annotations:
+    """Any thread may call any method."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        # With the number that SQLite changes for this connection when another one has written.
+        self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The file need not be there: the first change makes it. A damaged one is moved aside, never deleted."""
+        return cls(path)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def get(self, ref: Ref) -> Annotation:
+        """An empty one if nothing was said of this LoRA. Version and file of `ref` don't matter."""
+        return self.all().get(ref.lora) or Annotation(ref=ref.lora)
+
+    def all(self) -> Mapping[Ref, Annotation]:
+        """By LoRA. The same object as before for as long as nothing has changed."""
+        with self._lock:
+            if self._connection is None and not self._path.exists():
+                return self._known[1]
+            with errors_as_messages(self._path, _LABEL):
+                return self._read(self._opened())
+
+    def change(self, ref: Ref, **changes: Any) -> Annotation:
+        """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
+        self.edit([ref], lambda annotation: replace(annotation, **changes))
+        return self.get(ref)
+
+    def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
+        """Changes all of them or none. Returns them as they were, which `put` brings back."""
+        with self._lock, errors_as_messages(self._path, _LABEL):
+            connection = self._opened()
+            with transaction(connection):
+                known = dict(self._read(connection))
+                before = [known.get(lora) or Annotation(ref=lora) for lora in dict.fromkeys(ref.lora for ref in refs)]
+                for annotation in map(checked, map(change, before)):
+                    if annotation.is_empty:
+                        connection.execute("DELETE FROM annotations WHERE ref = ?", (str(annotation.ref),))
+                        known.pop(annotation.ref, None)
+                    else:
+                        connection.execute(_PUT, _values(annotation))
+                        known[annotation.ref] = annotation
+            self._known = self._known[0], MappingProxyType(known)
+        return tuple(before)
+
+    def put(self, annotations: Iterable[Annotation]) -> None:
+        """These in place of what was said of the same LoRAs."""
+        given = {annotation.ref.lora: annotation for annotation in annotations}
+        self.edit(given, lambda annotation: given[annotation.ref])
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            tables = {"annotations": _COLUMNS}
+            self._connection = open_database(self._path, _LABEL, MIGRATIONS, tables, check=_rows)
+            # What is typed here can't be found out again, so it outlives a power cut.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._known = (None, self._known[1])
+        return self._connection
+
+    def _read(self, connection: sqlite3.Connection) -> Mapping[Ref, Annotation]:
+        [(version,)] = connection.execute("PRAGMA data_version")
+        if self._known[0] != version:
+            self._known = version, MappingProxyType(_rows(connection))
+        return self._known[1]
+
+
+def checked(annotation: Annotation) -> Annotation:
+    """As it is kept: valid UTF-8, nothing twice. Raises UsageError for a value that is too long or none."""
+    weight = annotation.weight
+    if weight is not None and not (math.isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
+        raise UsageError(f"A weight is a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}. Write one such as 0.8.")
+    words = annotation.trigger_words
+    base = _storable(annotation.base_model or "").strip()
+    if len(base) > LONGEST_BASE:
+        raise UsageError(f"A base model's name has at most {LONGEST_BASE} characters. Choose one of the list.")
+    note = _storable(annotation.note).strip()
+    if len(note) > LONGEST_NOTE:
+        raise UsageError(f"A note has at most {LONGEST_NOTE:,} characters, and this one {len(note):,}. Shorten it.")
+    return replace(
+        annotation,
+        ref=annotation.ref.lora,
+        favorite=bool(annotation.favorite),
+        note=note,
+        tags=_unique(annotation.tags, "tag", LONGEST_TAG, MOST_TAGS),
+        trigger_words=None if words is None else _unique(words, "trigger word", LONGEST_WORD, MOST_WORDS),
+        weight=None if weight is None else float(weight),
+        base_model=base or None,
+    )
+
+
+def _unique(texts: Iterable[str], what: str, longest: int, most: int) -> tuple[str, ...]:
+    """On one line each, and each once, whatever its case."""
+    found: dict[str, str] = {}
+    for text in (" ".join(_storable(text).split()) for text in texts):
+        if len(text) > longest:
+            raise UsageError(f"A {what} has at most {longest} characters, and this one {len(text):,}. Shorten it.")
+        if text:
+            found.setdefault(text.casefold(), text)
+    if len(found) > most:
+        raise UsageError(f"A LoRA has at most {most} {what}s of your own. Take one away first.")
+    return tuple(found.values())
+
+
+def _storable(text: str) -> str:
+    """SQLite holds UTF-8, which has no lone surrogates. Everything else stays as it is typed."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
+def _values(annotation: Annotation) -> tuple[Any, ...]:
+    words = annotation.trigger_words
+    return (
+        str(annotation.ref),
+        int(annotation.favorite),
+        annotation.note,
+        json.dumps(annotation.tags),
+        None if words is None else json.dumps(words),
+        annotation.weight,
+        annotation.base_model,
+    )
+
+
+def _rows(connection: sqlite3.Connection) -> dict[Ref, Annotation]:
+    """Raises ValueError for what this module did not write."""
+    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM annotations")
+    found = (_annotation(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+    return {annotation.ref: annotation for annotation in found}
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation:
+    words = row["trigger_words"]
+    try:
+        return Annotation(
+            ref=Ref.parse(row["ref"]),
+            favorite=bool(row["favorite"]),
+            note=str(row["note"]),
+            tags=tuple(map(str, json.loads(row["tags"]))),
+            trigger_words=None if words is None else tuple(map(str, json.loads(words))),
+            weight=row["weight"],
+            base_model=row["base_model"],
+        )
+    except (TypeError, BadRef) as error:
+        raise ValueError(f"the row of {row['ref']!r} can't be read: {error}") from error

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from hub_ui.library.annotations import Annotation, Annotations
+
+INK = Ref.parse("civitai:1001@2001#3001")
+BOATS = Ref.parse("huggingface:ada/boats")
+HOSTILE = "<img src=x onerror=alert(1)> '; DROP TABLE annotations; -- {{ 7 * 7 }} \u202e \U0001f600"
+
+WRITER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from connectors.ref import Ref
+from hub_ui.library.annotations import Annotations
+path, number, count = sys.argv[1:]
+store = Annotations.open(Path(path))
+for each in range(int(count)):
+    store.change(Ref.parse(f"civitai:{number}{each:02}"), note=f"process {number}")
+if count != "1":
+    shared = [Ref.parse("civitai:900")]
+    store.edit(shared, lambda one: replace(one, tags=tuple(sorted((*one.tags, f"of {number}")))))
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "annotations.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Annotations]:
+    opened = Annotations.open(path)
+    yield opened
+    opened.close()
+
+
+def test_reading_makes_no_file(store: Annotations, path: Path) -> None:
+    assert store.get(INK) == Annotation(ref=INK.lora)
+    assert store.all() == {}
+    assert not path.exists()
+
+
+def test_what_is_said_of_a_lora_is_there_after_opening_again(store: Annotations, path: Path) -> None:
+    store.change(INK, favorite=True, note="For covers.\nNot for faces.", tags=("comic", "client A"))
+    store.change(INK, trigger_words=("inkstyle",), weight=0.65, base_model="sdxl-1.0")
+    store.close()
+    again = Annotations.open(path)
+    assert again.get(INK) == Annotation(
+        ref=Ref.parse("civitai:1001"),
+        favorite=True,
+        note="For covers.\nNot for faces.",
+        tags=("comic", "client A"),
+        trigger_words=("inkstyle",),
+        weight=0.65,
+        base_model="sdxl-1.0",
+    )
+    again.close()
+
+
+def test_every_version_of_a_lora_has_the_same_note(store: Annotations) -> None:
+    store.change(INK, note="mine")
+    assert store.get(Ref.parse("civitai:1001@2002#3002")).note == "mine"
+
+
+def test_no_own_words_and_words_as_the_hub_says_are_two_things(store: Annotations) -> None:
+    assert store.change(INK, trigger_words=()).trigger_words == ()
+    assert store.change(INK, trigger_words=None).trigger_words is None
+
+
+def test_when_all_is_taken_back_nothing_is_left(store: Annotations, path: Path) -> None:
+    store.change(INK, favorite=True)
+    store.change(INK, favorite=False)
+    assert store.all() == {}
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM annotations").fetchone() == (0,)
+
+
+def test_many_are_changed_at_once_and_brought_back(store: Annotations) -> None:
+    store.change(INK, tags=("comic",))
+    before = store.edit([INK, BOATS], lambda one: replace(one, tags=(*one.tags, "new")))
+    assert {str(ref): one.tags for ref, one in store.all().items()} == {
+        "civitai:1001": ("comic", "new"),
+        "huggingface:ada/boats": ("new",),
+    }
+    store.put(before)
+    assert [(str(ref), one.tags) for ref, one in store.all().items()] == [("civitai:1001", ("comic",))]
+
+
+def test_a_change_that_fails_for_one_changes_none(store: Annotations) -> None:
+    store.change(BOATS, note="kept")
+    with pytest.raises(UsageError):
+        store.edit([INK, BOATS], lambda one: replace(one, favorite=True, weight=9.0 if one.note else None))
+    assert store.all() == {BOATS: Annotation(ref=BOATS, note="kept")}
+
+
+def test_hostile_text_stays_as_it_is(store: Annotations, path: Path) -> None:
+    store.change(INK, note=HOSTILE, tags=(HOSTILE[:40],), trigger_words=(HOSTILE,), base_model="<b>base</b>")
+    store.close()
+    again = Annotations.open(path)
+    assert (again.get(INK).note, again.get(INK).trigger_words) == (HOSTILE, (HOSTILE,))
+    assert again.change(INK, note="a\x00b\ud800c").note == "ab?c"
+    again.close()
+
+
+def test_tags_are_on_one_line_and_each_there_once(store: Annotations) -> None:
+    assert store.change(INK, tags=(" client \n A ", "Client A", "", "ink")).tags == ("client A", "ink")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"note": "x" * 4001}, "A note has at most 4,000 characters, and this one 4,001. Shorten it."),
+        ({"tags": ("x" * 61,)}, "A tag has at most 60 characters, and this one 61. Shorten it."),
+        ({"tags": tuple(map(str, range(21)))}, "A LoRA has at most 20 tags of your own. Take one away first."),
+        ({"trigger_words": ("x" * 301,)}, "A trigger word has at most 300 characters"),
+        ({"weight": 2.5}, "A weight is a number from -1 to 2. Write one such as 0.8."),
+        ({"weight": float("nan")}, "A weight is a number from -1 to 2."),
+        ({"base_model": "x" * 101}, "at most 100 characters"),
+    ],
+)
+def test_what_is_too_much_is_refused(store: Annotations, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        store.change(INK, **change)
+    assert said in raised.value.message
+    assert store.all() == {}
+
+
+def test_the_longest_that_is_allowed_is_kept(store: Annotations) -> None:
+    found = store.change(INK, note="x" * 4000, tags=tuple(f"{number:060}" for number in range(20)), weight=-1)
+    assert (len(found.note), len(found.tags), found.weight) == (4000, 20, -1.0)
+
+
+def test_the_same_object_is_returned_until_something_changes(store: Annotations) -> None:
+    store.change(INK, note="a")
+    first = store.all()
+    assert store.all() is first
+    store.change(INK, note="b")
+    assert (first[INK.lora].note, store.all()[INK.lora].note) == ("a", "b")
+
+
+def test_what_another_process_writes_is_seen_at_once(store: Annotations, path: Path) -> None:
+    store.change(INK, note="mine")
+    assert started(path, 7, 1).wait(60) == 0
+    assert [one.note for one in store.all().values()] == ["mine", "process 7"]
+
+
+def test_several_processes_write_at_once_and_nothing_is_lost(store: Annotations, path: Path) -> None:
+    running = [started(path, number, 20) for number in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert len(store.all()) == 61
+    assert store.get(Ref.parse("civitai:900")).tags == ("of 0", "of 1", "of 2")
+
+
+def started(path: Path, number: int, count: int) -> subprocess.Popen[bytes]:
+    """A process that writes so many notes, and with more than one a tag on a LoRA that all of them write to."""
+    there = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number), str(count)], env=there)
+
+
+def test_a_damaged_file_is_put_aside_and_an_empty_one_takes_its_place(store: Annotations, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all, but longer than a page's header would be" * 20)
+    assert store.all() == {}
+    assert store.change(INK, note="again").note == "again"
+    assert len(list(path.parent.glob("annotations.sqlite.damaged-*"))) == 1
+
+
+def test_a_row_that_nobody_can_read_counts_as_damage(store: Annotations, path: Path) -> None:
+    store.change(INK, tags=("a",))
+    store.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE annotations SET tags = '[1'")
+    connection.close()
+    assert store.all() == {}
+    assert len(list(path.parent.glob("annotations.sqlite.damaged-*"))) >= 1
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(store: Annotations, path: Path) -> None:
+    store.change(INK, note="a")
+    store.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("INSERT INTO migrations VALUES ('_m999_future', '2030-01-01')")
+    connection.close()
+    with pytest.raises(HubUiError, match="file of notes and favourites was written by a newer hub-ui"):
+        store.all()
+    assert list(path.parent.glob("*damaged*")) == []
+
+
+def test_a_folder_that_can_not_be_made_is_said_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    store = Annotations.open(tmp_path / "file" / "annotations.sqlite")
+    with pytest.raises(HubUiError, match=r"can't be used .* set HUB_UI_HOME to another folder"):
+        store.change(INK, note="a")
