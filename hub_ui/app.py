@@ -27,12 +27,13 @@ from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
+from hub_ui.web.glossary import GlossaryPage
 from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
-STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "try.css")]
+STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "detail.css", "try.css")]
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
 # A queued event costs memory.
@@ -220,13 +221,17 @@ def serving(
             footer_links=[],
             theme=theme(),
             css_paths=STYLES,
-            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard")),
+            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms")),
             mcp_server=False,
             max_threads=MOST_HANDLERS,
             max_file_size=limits.upload_bytes,
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
-                "routes": [hub_images.route(), GeneratedImages(folder=folder).route()],
+                "routes": [
+                    hub_images.route(),
+                    GeneratedImages(folder=folder).route(),
+                    GlossaryPage(render=render).route(),
+                ],
             },
         )
         try:

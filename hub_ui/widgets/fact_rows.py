@@ -29,30 +29,33 @@ FRACTIONS: Mapping[float, str] = {0.25: "a quarter of full strength", 0.5: "half
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them."""
+    """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them.
+
+    `term` is the word of the glossary that explains it.
+    """
 
     name: str
     value: str
     source: str
     where: str
-    hint: str = ""
+    term: str = ""
     others: tuple[str, ...] = ()
 
 
-# (field, row name, what the word means)
+# (field, row name, term of the glossary)
 CLAIMED: tuple[tuple[str, str, str], ...] = (
-    ("architecture", "Architecture", "The network a LoRA's layers belong to. It loads on no other."),
-    ("base_model", "Base model", "The model it was trained on; relatives of one architecture often work too."),
-    ("kind", "Kind", "What it adds: a character, a style, a concept, control over structure, or a tool."),
-    ("algorithm", "Algorithm", "How the change is stored: LoRA, LoCon, LoHa, LoKr, DoRA."),
-    ("rank", "Rank", "How much a LoRA can hold. Most are 8 to 32; bigger means a bigger file."),
-    ("alpha", "Alpha", "Training-time strength. Alpha divided by rank is how strong weight 1.0 really is."),
-    ("weight", "Weight", "The strength its author or examples use."),
+    ("architecture", "Architecture", "architecture"),
+    ("base_model", "Base model", "base-model"),
+    ("kind", "Kind", "kind"),
+    ("algorithm", "Algorithm", "algorithm"),
+    ("rank", "Rank", "rank"),
+    ("alpha", "Alpha", "alpha"),
+    ("weight", "Weight", "weight"),
 )
 LICENCE: tuple[tuple[str, str, str], ...] = (
-    ("license", "Licence", "What the author permits, or the licence it is under."),
-    ("license_terms", "It permits", "The licence in short, to choose by. Its own text decides."),
-    ("base_license", "Base's licence", "The base model's licence binds its LoRAs too."),
+    ("license", "Licence", "licence"),
+    ("license_terms", "It permits", "licence"),
+    ("base_license", "Base's licence", "licence"),
 )
 
 
@@ -64,7 +67,7 @@ def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     return tuple(fact for fact in (*claims, *header, *license_) if fact is not None)
 
 
-def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str, hint: str) -> Fact | None:
+def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str, term: str) -> Fact | None:
     value = getattr(record, field, None)
     claims = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
     claim = best_claim(claims, field)
@@ -83,7 +86,7 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
         value=text or claim_text(record, claim),
         source=format.source(claim.source, record.hub),
         where=format.visible(claim.where),
-        hint=hint,
+        term=term,
         others=tuple(dict.fromkeys(contradiction(record, other) for other in others)),
     )
 
@@ -115,22 +118,21 @@ def claim_text(record: Record, claim: Claim) -> str:
 
 def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
-        yield _fact("Scale", scale(adapter.scale), "What weight 1.0 is multiplied by: alpha / rank.")
+        yield _fact("Scale", scale(adapter.scale), "scale")
     if adapter.format:
-        yield _fact("Format", format_(adapter.format), "Which tool's names the layers have.", "tensor names")
+        yield _fact("Format", format_(adapter.format), "format", "tensor names")
     text = "changed too" if adapter.text_encoder else "left as it is"
-    yield _fact("Text encoder", text, "Whether it also changes how the prompt is read.", "tensor names")
+    yield _fact("Text encoder", text, "text-encoder", "tensor names")
     if adapter.control:
-        hint = "A control LoRA follows the edges, depth or pose of an image."
-        yield _fact("Control", "needs an image that gives the structure", hint, "tensor shapes")
+        yield _fact("Control", "needs an image that gives the structure", "control", "tensor shapes")
     if adapter.tags:
         shown = ", ".join(format.visible(tag) for tag in adapter.tags[:MOST_TAGS])
-        yield _fact("Trained on", shown, "The tags of its training images, most used first.", "ss_tag_frequency")
-    yield _fact("Tensors", f"{adapter.tensors:,}", "How many pieces of weight the file holds.", "tensor names")
+        yield _fact("Trained on", shown, "training-tags", "ss_tag_frequency")
+    yield _fact("Tensors", f"{adapter.tensors:,}", "tensors", "tensor names")
 
 
-def _fact(name: str, value: str, hint: str, where: str = HEADER) -> Fact:
-    return Fact(name=name, value=value, source=format.SOURCE_WORDS["header"], where=where, hint=hint)
+def _fact(name: str, value: str, term: str, where: str = HEADER) -> Fact:
+    return Fact(name=name, value=value, source=format.SOURCE_WORDS["header"], where=where, term=term)
 
 
 def ranks(counted: Mapping[int, int]) -> str:

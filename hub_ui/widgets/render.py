@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
+from hub_ui.widgets.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
 LONGEST = 4000
@@ -76,6 +77,7 @@ class Renderer:
             size=format.size,
             visible=format.visible,
         )
+        self._environment.globals["glossary"] = TERMS
 
     def __call__(self, template: str, **values: Any) -> str:
         return self._environment.get_template(f"{template}.html").render(**values)

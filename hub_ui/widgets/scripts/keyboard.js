@@ -66,7 +66,7 @@
   };
   // Whatever lies on top is closed first: a dialog and the drawer see to themselves.
   const closePanel = (event) => {
-    const isInUse = one('dialog[open], #drawer[data-open]') || event.target.getAttribute('aria-expanded') === 'true';
+    const isInUse = one('dialog[open], #drawer[data-open], #term-note:popover-open') || event.target.getAttribute('aria-expanded') === 'true';
     if (event.key !== 'Escape' || isInUse || !panel()) { return false; }
     panel().querySelector('.close').click();
     return true;

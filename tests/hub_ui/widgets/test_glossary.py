@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hub_ui.widgets import fact_rows, glossary
+from hub_ui.widgets.glossary import TERMS
+from hub_ui.widgets.render import Renderer
+from tests.docs.pages import ROOT
+
+TEMPLATES = ROOT / "hub_ui" / "widgets" / "templates"
+
+
+def test_the_docs_page_says_what_the_app_says() -> None:
+    assert (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8") == glossary.docs_page()
+
+
+def test_words_stand_in_the_order_of_the_alphabet_under_the_anchor_of_their_heading() -> None:
+    titles = [term.title for term in TERMS.values()]
+    assert titles == sorted(titles, key=str.casefold)
+    assert list(TERMS) == [title.casefold().replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_meaning_is_one_or_two_sentences(name: str) -> None:
+    assert 1 <= len(re.findall(r"\.(?: [A-Z]|$)", TERMS[name].text)) <= 2
+    assert len(TERMS[name].text) < 200
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_each_term_of_a_template_is_in_the_glossary(path: Path) -> None:
+    assert set(re.findall(r"\bterm\('([\w-]+)'", path.read_text(encoding="utf-8"))) <= set(TERMS)
+
+
+def test_each_row_of_the_panel_is_explained() -> None:
+    assert {term for *_, term in (*fact_rows.CLAIMED, *fact_rows.LICENCE)} <= set(TERMS)
+
+
+def test_the_page_of_all_words_has_an_anchor_for_each() -> None:
+    page = Renderer()("glossary", theme="")
+    assert re.findall(r'<section id="([\w-]+)">', page) == list(TERMS)
+    assert "<p>What the image should not show. Some base models take none, FLUX.1 among them.</p>" in page
