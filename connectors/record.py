@@ -45,13 +45,18 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """An image of a version. `params` are generation parameters as plain JSON; `nsfw` is None where nobody rated it."""
+    """An image of a version. `params` are generation parameters as plain JSON; `nsfw` is None where nobody rated it.
+
+    `width` and `height` are in pixels, None where the hub doesn't say.
+    """
 
     url: str
     prompt: str | None = None
     nsfw: Nsfw | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     video: bool = False
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

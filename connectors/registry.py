@@ -36,6 +36,17 @@ class RefFormat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSizes:
+    """How an image's address asks for a size: between the two groups of `address` stands one of the others."""
+
+    address: re.Pattern[str]
+    original: str
+    image: str
+    video: str
+    still: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hub:
     """`mark` is its short name on a card, `key_note` is shown with its key, and `example` in the message of a bad ref.
 
@@ -43,7 +54,7 @@ class Hub:
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
     `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
-    without a key.
+    without a key. `image_sizes` is None where images have one size only.
     """
 
     name: HubName
@@ -60,6 +71,7 @@ class Hub:
     description: str = "description"
     pages_per_minute: int = 60
     is_keyless: bool = False
+    image_sizes: ImageSizes | None = None
 
     @property
     def add_key(self) -> str:
@@ -94,6 +106,15 @@ _CIVITAI = Hub(
         ),
     ),
     connector="connectors.civitai.client:CivitAI",
+    image_sizes=ImageSizes(
+        # https://image.civitai.com/ACCOUNT/UUID/original=true/139439234.jpeg, older ones .../width=450/692411.jpeg
+        address=re.compile(r"([^?#]+/)[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*(/[^/?#]+)"),
+        original="original=true",
+        image="width={width}",
+        # Without `anim` the CDN answers 500 to a width of a video.
+        video="anim=true,transcode=true,width={width}",
+        still="anim=false,transcode=true,width={width}",
+    ),
 )
 
 _HUGGINGFACE = Hub(

@@ -204,7 +204,7 @@ def serving(
         services.queue.start()
         render = Renderer()
         hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
-        hub_images = HubImages(links=render.links, hosts=hubs)
+        hub_images = HubImages(links=render.links, store=services.media, hosts=hubs)
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
@@ -228,7 +228,7 @@ def serving(
             app_kwargs={
                 "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
                 "routes": [
-                    hub_images.route(),
+                    *hub_images.routes(),
                     GeneratedImages(folder=folder).route(),
                     GlossaryPage(render=render).route(),
                 ],

@@ -35,6 +35,7 @@ class WebLimits:
 
     `pixels` is of an uploaded image, which is gone after `keep_seconds`. `queued` counts the generations of all
     visitors that wait, `own_queued` those of one page. `events` are the requests of one page without an answer yet.
+    `media_bytes` of hubs' images and videos are kept on disk.
     """
 
     body_bytes: int
@@ -44,6 +45,7 @@ class WebLimits:
     queued: int
     own_queued: int
     events: int
+    media_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +99,11 @@ class Policy:
 
 _LOCAL_LIMITS = WebLimits(
     body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,
-    own_queued=50, events=500,
+    own_queued=50, events=500, media_bytes=500_000_000,
 )  # fmt: skip
 _HOSTED_LIMITS = WebLimits(
     body_bytes=1_000_000, upload_bytes=20_000_000, keep_seconds=3_600, pixels=4096 * 4096, queued=20, own_queued=2,
-    events=100,
+    events=100, media_bytes=200_000_000,
 )  # fmt: skip
 _BOUNDS = Bounds(
     loras=4, images=12, steps=60, side=1536, frames=33, downloads=30, lora_bytes=1_000_000_000,

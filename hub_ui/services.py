@@ -16,6 +16,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.images.history import History
+from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
@@ -37,6 +38,7 @@ class Services:
     library: Library
     annotations: Annotations
     history: History
+    media: MediaStore
     lookup: Lookup
     downloads: Downloads
     generation: Generation
@@ -99,6 +101,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         library=library,
         annotations=Annotations.open(settings.annotations),
         history=history,
+        media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,
         downloads=downloads,
         generation=generation,

@@ -27,7 +27,8 @@ class Settings:
     `repr` either: it may have a password.
     `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
-    `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each.
+    `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
+    bytes of hubs' images and videos that are kept; None is as the policy says.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class Settings:
     hosted: bool = False
     demo: bool = False
     read_headers: bool = True
+    image_cache: int | None = None
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
@@ -50,6 +52,10 @@ class Settings:
     @property
     def policy(self) -> Policy:
         return HOSTED if self.hosted else LOCAL
+
+    @property
+    def media_budget(self) -> int:
+        return self.policy.limits.media_bytes if self.image_cache is None else self.image_cache
 
     @property
     def hub_hosts(self) -> frozenset[str]:
@@ -86,6 +92,11 @@ def from_environment(
     read_headers = environ.get("HUB_UI_READ_HEADERS") or "1"
     if read_headers.lower() not in (*_ON, *_OFF):
         raise UsageError(f"HUB_UI_READ_HEADERS={_printable(read_headers)}: write 1 or 0, or unset it.")
+    megabytes = environ.get("HUB_UI_IMAGE_CACHE", "")
+    if megabytes and not re.fullmatch("[0-9]{1,7}", megabytes):
+        raise UsageError(
+            f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
+        )
     home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
@@ -108,6 +119,7 @@ def from_environment(
         connections=int(connections),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=read_headers.lower() in _ON,
+        image_cache=int(megabytes) * 1_000_000 if megabytes else None,
     )
 
 

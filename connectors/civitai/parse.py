@@ -40,6 +40,7 @@ _LISTED_TYPES = ("lora", "locon", "lycoris", "dora")
 _HASH = re.compile(r"[0-9A-Fa-f]{8,64}")
 _SEPARATORS = re.compile(r'[,:"]')
 _MAX_LISTED = 40
+_MAX_SIDE = 20_000
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
@@ -194,7 +195,14 @@ def _example(image: Table) -> Example | None:
         nsfw=nsfw.image_level(image.get("nsfwLevel"), image.get("nsfw")),
         params={**{key: value for key, value in plain.items() if value is not None}, **lora_params(meta)},
         video=image.get("type") == "video" or url.endswith((".mp4", ".webm")),
+        width=_side(image.get("width")),
+        height=_side(image.get("height")),
     )
+
+
+def _side(value: object) -> int | None:
+    side = count(value)
+    return side if side and side <= _MAX_SIDE else None
 
 
 def lora_params(meta: Table) -> dict[str, str]:

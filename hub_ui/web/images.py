@@ -1,45 +1,68 @@
-"""Serves generated images, and hubs' images that this server fetches. No address reveals this computer's folders."""
+"""Serves generated images, and hubs' images and videos that this server fetches and keeps.
+
+A hub sees this computer's address alone, and what was seen once is shown without a network too. No address reveals this
+computer's folders.
+"""
 
 import asyncio
 import io
+import re
+import threading
+import time
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from connectors.errors import BadAnswer, HubUiError
+from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import file_http
 from connectors.http.ranges import RangedSource
-from hub_ui.widgets.render import HUB_IMAGE_PATH, ImageLinks
+from hub_ui.images.media_store import MediaFile, MediaStore, media_file
+from hub_ui.widgets.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
 AT_ONCE = 16
-SECONDS = 20.0
-MOST_BYTES = 24 * 1024 * 1024
 MOST_PIXELS = 100_000_000
-# An SVG may contain code, so none is served.
 FORMAT_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+# Brands of ISO media that browsers play; HEIF images and QuickTime have the same beginning.
+_MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2cs])", re.DOTALL)
+# An EBML header whose document type is WebM. Matroska's is another one.
+_WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 # Replaces a missing image, for which browsers show a broken one.
 MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
 <rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
 <path d="m34 86 52-52"/></svg>"""
+# Seconds in which a failed fetch is not tried again. What is gone, or no image, stays so.
+AGAIN_AFTER = 10.0
+GONE_FOR = 60.0
+_MOST_FAILURES = 1000
+_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 IMAGES_PATH = "images"
 # The folder also holds visitors' uploads, which may be anything.
 SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubImage:
-    data: bytes
-    media_type: str
+class MediaKind:
+    """Images or videos: the path of their links, and what a fetch may take. `types` are those of the store."""
+
+    path: str
+    most_bytes: int
+    seconds: float
+    types: tuple[str, ...]
+
+
+IMAGE = MediaKind(path=HUB_IMAGE_PATH, most_bytes=24 * 1024 * 1024, seconds=20.0, types=tuple(FORMAT_TYPES.values()))
+VIDEO = MediaKind(path=HUB_VIDEO_PATH, most_bytes=64 * 1024 * 1024, seconds=60.0, types=("video/mp4", "video/webm"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,37 +70,88 @@ class HubImages:
     """`hosts` are the hubs' image hosts. Only a hub on this network may use its own host too."""
 
     links: ImageLinks
+    store: MediaStore
     hosts: Mapping[str, str] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # By kind, hub and address: what is on its way, and until when a failure counts.
+    _coming: dict[tuple[str, str, str], Future[MediaFile]] = field(default_factory=dict)
+    _failed: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
-    def route(self) -> Route:
-        return Route(f"/{HUB_IMAGE_PATH}", self.answer)
+    def routes(self) -> list[BaseRoute]:
+        return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def fetch(self, url: str, hub: str) -> HubImage:
-        """Raises one of our errors for what can't be fetched, and for what is no image."""
+    def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
+        """Raises one of our errors for what can't be fetched, and for what is of another kind."""
         with file_http(public={self.hosts.get(hub, "")}, retry_reads=False) as http:
-            return check_image(RangedSource(url).fetch(http, most=MOST_BYTES, seconds=SECONDS))
+            data = RangedSource(url).fetch(http, most=kind.most_bytes, seconds=kind.seconds)
+        return check_video(data) if kind is VIDEO else check_image(data)
 
-    async def answer(self, request: Request) -> Response:
-        named = self.links.read(request.query_params)
+    async def answer_image(self, request: Request) -> Response:
+        found = await self._find(request, IMAGE)
+        if found is None:
+            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
+        return found if isinstance(found, Response) else file_response(request, found)
+
+    async def answer_video(self, request: Request) -> Response:
+        found = await self._find(request, VIDEO)
+        if found is None:
+            return Response("This video can't be had just now.", 404, headers={**SAFE, "Cache-Control": "no-store"})
+        return found if isinstance(found, Response) else file_response(request, found)
+
+    async def _find(self, request: Request, kind: MediaKind) -> MediaFile | Response | None:
+        """The file of a link, None where it can't be had, or the refusal of a link that is none of ours."""
+        named = self.links.read(request.query_params, kind.path)
         if named is None:
             return Response("This image's link is of another run of hub-ui. Load the page again.", 403)
+        # Not in the pool: what is here must not wait behind slow hosts.
+        kept = await anyio.to_thread.run_sync(self.store.get, named[0], kind.types)
+        coming = None if kept else self._start(named, kind)
+        if coming is None:
+            return kept
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._pool, self.fetch, *named)
+            # Another request may wait for the same fetch, so one that is given up does not end it.
+            return await asyncio.shield(asyncio.wrap_future(coming))
         except HubUiError:
-            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
-        headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
-        return Response(found.data, media_type=found.media_type, headers=headers)
+            return None
+
+    def _start(self, named: tuple[str, str], kind: MediaKind) -> Future[MediaFile] | None:
+        """The fetch for all who ask for one address; None while a failure is fresh."""
+        key = (kind.path, *named)
+        with self._lock:
+            if self._failed.get(key, 0.0) > time.monotonic():
+                return None
+            if key not in self._coming:
+                self._coming[key] = self._pool.submit(self._fetch_and_keep, key, kind)
+            return self._coming[key]
+
+    def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile:
+        _, url, hub = key
+        failure = 0.0
+        try:
+            found = self.fetch(url, hub, kind)
+            self.store.put(url, found)
+            return found
+        except HubUiError as error:
+            failure = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
+            raise
+        finally:
+            with self._lock:
+                self._coming.pop(key, None)
+                if len(self._failed) >= _MOST_FAILURES:
+                    self._failed.clear()
+                if failure:
+                    self._failed[key] = time.monotonic() + failure
 
 
 def host_of(endpoint: str) -> str:
     return urlsplit(endpoint).hostname or ""
 
 
-def check_image(data: bytes) -> HubImage:
+def check_image(data: bytes) -> MediaFile:
     """The type comes from the bytes. Raises BadAnswer for what is none of FORMAT_TYPES."""
     try:
         with warnings.catch_warnings():
@@ -88,7 +162,31 @@ def check_image(data: bytes) -> HubImage:
         raise BadAnswer("What came is no image.") from error
     if pixels > MOST_PIXELS:
         raise BadAnswer("The image is too large to be shown.")
-    return HubImage(data=data, media_type=FORMAT_TYPES[form])
+    return media_file(data, FORMAT_TYPES[form])
+
+
+def check_video(data: bytes) -> MediaFile:
+    """The type comes from the bytes. Raises BadAnswer for what is no video that browsers play."""
+    for pattern, media_type in ((_MP4, "video/mp4"), (_WEBM, "video/webm")):
+        if pattern.match(data):
+            return media_file(data, media_type)
+    raise BadAnswer("What came is no video.")
+
+
+def file_response(request: Request, file: MediaFile) -> Response:
+    """The file, or the part of it that the browser asks for, or that it has it already."""
+    etag, size = f'"{file.digest[:32]}"', len(file.data)
+    headers = {**SAFE, "Cache-Control": "private, max-age=86400", "ETag": etag, "Accept-Ranges": "bytes"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    wanted = _RANGE.fullmatch(request.headers.get("range", ""))
+    if wanted is None or request.headers.get("if-range", etag) != etag:
+        return Response(file.data, media_type=file.media_type, headers=headers)
+    start, stop = int(wanted[1]), min(int(wanted[2]) + 1, size) if wanted[2] else size
+    if start >= stop:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return Response(file.data[start:stop], 206, media_type=file.media_type, headers=headers)
 
 
 def address(path: Path) -> str:

@@ -202,14 +202,14 @@ def limit_body(headers: Headers, receive: Receive, most: int) -> Receive:
         raise Refused(_TOO_LARGE, 413)
     received = 0
 
-    async def limited() -> Message:
+    async def receive_limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
         # As if the sender had disconnected: nothing of it is kept.
         return message if received <= most else {"type": "http.disconnect"}
 
-    return limited
+    return receive_limited
 
 
 async def read_body(receive: Receive, most: int) -> bytes:

@@ -8,20 +8,27 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
 from hub_ui.widgets.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
+HUB_VIDEO_PATH = "hub-video"
 LONGEST = 4000
+# Where an image stands, and the width in pixels that is asked of its hub: twice what a card is wide, and what CivitAI's
+# own pages use. None is the original.
+Place = Literal["card", "panel", "full"]
+WIDTHS: Mapping[Place, int | None] = {"card": 450, "panel": 900, "full": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,19 +37,19 @@ class ImageLinks:
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def link(self, url: str, hub: str) -> str:
-        """A relative link for an image of `hub`; empty for what is no web address."""
+    def link(self, url: str, hub: str, path: str = HUB_IMAGE_PATH) -> str:
+        """A relative link for an image or a video of `hub`; empty for what is no web address."""
         if not is_web_address(url) or len(url) > LONGEST:
             return ""
-        return f"{HUB_IMAGE_PATH}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub)})}"
+        return f"{path}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub, path)})}"
 
-    def read(self, query: Mapping[str, str]) -> tuple[str, str] | None:
+    def read(self, query: Mapping[str, str], path: str = HUB_IMAGE_PATH) -> tuple[str, str] | None:
         """The address and the hub of a link; None for an invalid signature."""
         url, hub = query.get("url", ""), query.get("hub", "")
-        return (url, hub) if hmac.compare_digest(self._signature(url, hub), query.get("signed", "")) else None
+        return (url, hub) if hmac.compare_digest(self._signature(url, hub, path), query.get("signed", "")) else None
 
-    def _signature(self, url: str, hub: str) -> str:
-        return hmac.digest(self.secret, f"{hub} {url}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+    def _signature(self, url: str, hub: str, path: str) -> str:
+        return hmac.digest(self.secret, f"{path} {hub} {url}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
 def is_web_address(url: str) -> bool:
@@ -74,6 +81,8 @@ class Renderer:
             origin=origin_label,
             pairs=lambda values: [(value, value) for value in values],
             image=self.image_url,
+            video=partial(self.image_url, media="video"),
+            still=partial(self.image_url, media="still"),
             size=format.size,
             visible=format.visible,
         )
@@ -82,9 +91,14 @@ class Renderer:
     def __call__(self, template: str, **values: Any) -> str:
         return self._environment.get_template(f"{template}.html").render(**values)
 
-    def image_url(self, url: str, ref: Ref | str) -> str:
-        """This server's address for an image of the LoRA `ref`."""
-        return self.links.link(url, str(ref).partition(":")[0])
+    def image_url(self, url: str, ref: Ref | str, place: Place | None = None, media: Media = "image") -> str:
+        """This server's address for an image or video of the LoRA `ref`, of the width for its place.
+
+        Without a place it is fetched from `url` as it is.
+        """
+        hub = str(ref).partition(":")[0]
+        sized = with_width(url, hub, WIDTHS[place], media) if place else url
+        return self.links.link(sized, hub, HUB_VIDEO_PATH if media == "video" else HUB_IMAGE_PATH)
 
 
 def address(url: str | None) -> str:

@@ -13,6 +13,7 @@ from hub_ui.settings import from_environment
         ("HUB_UI_CONNECTIONS", "0", "HUB_UI_CONNECTIONS=0 is no whole number"),
         ("HUB_UI_CONNECTIONS", "17", "HUB_UI_CONNECTIONS=17 is no whole number"),
         ("HUB_UI_READ_HEADERS", "maybe", "HUB_UI_READ_HEADERS=maybe: write 1 or 0"),
+        ("HUB_UI_IMAGE_CACHE", "2 GB", "HUB_UI_IMAGE_CACHE=2?GB is no whole number of megabytes."),
         ("HF_ENDPOINT", "notaurl", "HF_ENDPOINT=notaurl is no web address. Write one such as https://huggingface.co"),
         ("CIVITAI_ENDPOINT", "ftp://civitai.com", "CIVITAI_ENDPOINT=ftp://civitai.com is no web address"),
         ("REPLICATE_ENDPOINT", "http://host:port", "REPLICATE_ENDPOINT=http://host:port is no web address"),
@@ -67,3 +68,10 @@ def test_empty_variables_are_as_good_as_none() -> None:
     made = from_environment({"HUB_UI_CONNECTIONS": "", "HF_ENDPOINT": "", "HF_TOKEN": "", "HUB_UI_READ_HEADERS": ""})
     assert (made.connections, made.read_headers, dict(made.tokens)) == (4, True, {})
     assert made.endpoints["huggingface"] == "https://huggingface.co"
+
+
+def test_the_budget_of_images_is_the_owners_or_else_that_of_the_policy() -> None:
+    assert from_environment({"HUB_UI_IMAGE_CACHE": "40"}).media_budget == 40_000_000
+    assert from_environment({"HUB_UI_IMAGE_CACHE": "0"}, hosted=True).media_budget == 0
+    assert from_environment({}).media_budget == 500_000_000
+    assert from_environment({}, hosted=True).media_budget == 200_000_000

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import io
 import mimetypes
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import content_answer
-from hub_ui.demo.hubs.content import Content, OnDisk
+from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
 from hub_ui.demo.hubs.folder import DataFolderError, inside
 
 _DATE = "%Y%m%dT%H%M%SZ"
@@ -93,18 +94,42 @@ def expiry_answer() -> Response:
 
 
 _FORMATS = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}
+# The part of a path in which CivitAI's image server is told what to make of the file.
+_SIZED = re.compile(r"(?P<wishes>[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*)/(?P<name>[^/]+)")
+_VIDEOS = (".mp4", ".webm")
 
 
 def picture_routes(data: Path) -> list[BaseRoute]:
     def picture(request: Request) -> Response:
-        name = request.path_params["name"]
+        match = _SIZED.fullmatch(request.path_params["name"])
+        name, wishes = (match["name"], match["wishes"]) if match else (request.path_params["name"], "")
+        wanted = dict(wish.split("=") for wish in wishes.split(",") if wish)
+        is_video = name.endswith(_VIDEOS)
+        if is_video and wanted.get("anim") == "false":
+            # The first frame lies beside the video: nothing here can decode one.
+            name, is_video = f"{name.rpartition('.')[0]}.webp", False
+        if is_video and "width" in wanted and wanted.get("anim") != "true":
+            return Response("Internal Server Error", 500)
         try:
             path = inside(data / "pictures", name)
         except DataFolderError:
             return Response("Not Found", 404)
-        return content_answer(request, OnDisk(path=path), media_type=mimetypes.guess_type(name)[0] or "image/png")
+        content: Content = OnDisk(path=path)
+        if wanted.get("width", "").isdecimal() and not is_video:
+            content = InMemory(data=_narrow(path, int(wanted["width"])))
+        return content_answer(request, content, media_type=mimetypes.guess_type(name)[0] or "image/png")
 
     return [Route("/pictures/{name:path}", picture)]
+
+
+def _narrow(path: Path, width: int) -> bytes:
+    """The image at most `width` pixels wide, in the same format."""
+    with Image.open(path) as image:
+        if width <= 0 or image.width <= width:
+            return path.read_bytes()
+        small, written = image.resize((width, max(1, round(image.height * width / image.width)))), io.BytesIO()
+        small.save(written, format=image.format)
+    return written.getvalue()
 
 
 def draw_picture(

@@ -40,7 +40,7 @@ const show = (index) => {
   const all = pictures();
   large = (index + all.length) % all.length;
   const [picture, image] = [all[large], box.querySelector('img')];
-  image.setAttribute('src', picture.getAttribute('src'));
+  image.setAttribute('src', picture.dataset.full || picture.getAttribute('src'));
   image.alt = picture.alt;
   image.classList.toggle('blurred', isHidden(picture));
   box.querySelector('figcaption').textContent = picture.title;

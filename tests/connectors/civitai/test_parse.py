@@ -312,3 +312,9 @@ def test_a_file_has_the_hashes_of_its_bytes_and_of_its_tensors() -> None:
     file = of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]).file
     assert file is not None
     assert (file.sha256, file.autov3) == ("ab" * 32, "c0ffeec0ffee")
+
+
+@pytest.mark.parametrize("side", [0, -1, "a", 10**9, None])
+def test_an_image_has_its_size_if_the_hub_says_a_sensible_one(side: object) -> None:
+    image = of_version(images=[civitai_image(width=832, height=side)]).images[0]
+    assert (image.width, image.height) == (832, None)

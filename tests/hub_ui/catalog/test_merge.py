@@ -73,7 +73,8 @@ def test_what_was_removed_is_back_once_it_is_listed() -> None:
 
 
 def test_a_picture_listed_without_its_prompt_keeps_it() -> None:
-    known = version(examples=(Example(url="a", prompt="ink", params={"seed": 1}), Example(url="b")))
+    first = Example(url="a", prompt="ink", params={"seed": 1}, width=64, height=48)
+    known = version(examples=(first, Example(url="b")))
     merged = merge(lora(versions=(known,)), lora(versions=(version(examples=(Example(url="a"),)),)))
     assert merged.versions[0].examples == known.examples
 

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connectors.errors import HubUiError
+from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, address
 from hub_ui.widgets.render import ImageLinks
@@ -27,13 +31,14 @@ def png(side: int = 2) -> bytes:
 
 
 @contextmanager
-def host(bodies: Mapping[str, bytes | str]) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+def host(bodies: Mapping[str, bytes | str], wait: float = 0.0) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
     """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what was sent."""
     seen: list[Mapping[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append(dict(self.headers))
+            time.sleep(wait)
             body = bodies.get(self.path, b"")
             self.send_response(302 if isinstance(body, str) else 200 if body else 404)
             if isinstance(body, str):
@@ -57,68 +62,160 @@ def host(bodies: Mapping[str, bytes | str]) -> Iterator[tuple[str, list[Mapping[
         server.server_close()
 
 
-@contextmanager
-def fetching() -> Iterator[HubImages]:
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[HubImages]:
     """Replicate is a hub on this network, CivitAI is not."""
-    made = HubImages(links=ImageLinks(), hosts={"replicate": "127.0.0.1", "civitai": "civitai.com"})
-    try:
-        yield made
-    finally:
-        made.close()
+    hosts = {"replicate": "127.0.0.1", "civitai": "civitai.com"}
+    created = HubImages(links=ImageLinks(), store=MediaStore(tmp_path / "kept", 1_000_000), hosts=hosts)
+    yield created
+    created.close()
 
 
-def answer(made: HubImages, link: str) -> Any:
-    with TestClient(Starlette(routes=[made.route()])) as client:
-        return client.get("/" + link)
+def answer(made: HubImages, link: str, **headers: str) -> Any:
+    with TestClient(Starlette(routes=made.routes())) as client:
+        return client.get("/" + link, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along() -> None:
-    with host({"/1.png": png()}) as (origin, seen), fetching() as made:
+def test_a_picture_of_a_hub_comes_from_the_page_itself_and_nothing_goes_along(made: HubImages) -> None:
+    with host({"/1.png": png()}) as (origin, seen):
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
     assert (found.content, found.headers["content-type"]) == (png(), "image/png")
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in seen[0])
 
 
-def test_only_links_that_the_page_made_are_followed() -> None:
-    with fetching() as made:
-        link = ImageLinks().link("https://a.example/1.png", "civitai")
-        assert answer(made, link).status_code == 403
-        assert answer(made, "hub-picture").status_code == 403
+def test_only_links_that_the_page_made_are_followed(made: HubImages) -> None:
+    link = ImageLinks().link("https://a.example/1.png", "civitai")
+    assert answer(made, link).status_code == 403
+    assert answer(made, "hub-picture").status_code == 403
+    own = made.links.link("https://a.example/1.png", "civitai")
+    assert answer(made, own.replace("hub-picture", "hub-video")).status_code == 403
 
 
 @pytest.mark.parametrize("hub", ["civitai", "nobody"])
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_no_address_of_this_network_is_reached_for_a_hub_elsewhere(name: str, hub: str) -> None:
-    with host({"/1.png": png()}) as (origin, seen), fetching() as made, pytest.raises(HubUiError):
+def test_no_address_of_this_network_is_reached_for_a_hub_elsewhere(made: HubImages, name: str, hub: str) -> None:
+    with host({"/1.png": png()}) as (origin, seen), pytest.raises(HubUiError):
         made.fetch(f"http://{name}:{urlsplit(origin).port}/1.png", hub)
     assert seen == []
 
 
-def test_a_hub_may_send_on_to_where_its_files_are() -> None:
-    with host({"/2.png": png()}) as (far, _), host({"/1.png": f"{far}/2.png"}) as (hub, _), fetching() as made:
+def test_a_hub_may_send_on_to_where_its_files_are(made: HubImages) -> None:
+    with host({"/2.png": png()}) as (far, _), host({"/1.png": f"{far}/2.png"}) as (hub, _):
         assert made.fetch(f"{hub}/1.png", "replicate").data == png()
 
 
-def test_an_address_that_leads_in_circles_is_given_up() -> None:
-    with host({"/1.png": "/1.png"}) as (hub, _), fetching() as made, pytest.raises(HubUiError, match="in circles"):
+def test_an_address_that_leads_in_circles_is_given_up(made: HubImages) -> None:
+    with host({"/1.png": "/1.png"}) as (hub, _), pytest.raises(HubUiError, match="in circles"):
         made.fetch(f"{hub}/1.png", "replicate")
 
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"<script>alert(1)</script>", b"", b"\x89PNG\r\n"])
-def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(body: bytes) -> None:
-    with host({"/1.png": body}) as (origin, _), fetching() as made:
+def test_in_place_of_what_is_no_picture_there_is_a_sign_for_it(made: HubImages, body: bytes) -> None:
+    with host({"/1.png": body}) as (origin, _):
         found = answer(made, made.links.link(f"{origin}/1.png", "replicate"))
     assert (found.status_code, found.content) == (200, images.MISSING)
     assert (found.headers["content-type"], found.headers["cache-control"]) == ("image/svg+xml", "no-store")
 
 
-def test_pictures_without_measure_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_without_measure_are_refused(made: HubImages) -> None:
     with pytest.raises(HubUiError, match="too large"):
         images.check_image(png(10_100))
-    monkeypatch.setattr(images, "MOST_BYTES", 10)
-    with host({"/1.png": png()}) as (origin, _), fetching() as made, pytest.raises(HubUiError, match="too large"):
-        made.fetch(f"{origin}/1.png", "replicate")
+    small = replace(images.IMAGE, most_bytes=10)
+    with host({"/1.png": png()}) as (origin, _), pytest.raises(HubUiError, match="too large"):
+        made.fetch(f"{origin}/1.png", "replicate", small)
+
+
+MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41" + 100 * b"."
+WEBM = b"\x1a\x45\xdf\xa3\x01\x00\x00\x00\x00\x00\x00\x1f\x42\x86\x81\x01\x42\x82\x84webm" + 100 * b"."
+
+
+@pytest.mark.parametrize(("body", "media_type"), [(MP4, "video/mp4"), (WEBM, "video/webm")])
+def test_a_video_comes_with_the_type_of_its_bytes(made: HubImages, body: bytes, media_type: str) -> None:
+    with host({"/1.mp4": body}) as (origin, _):
+        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"))
+    assert (found.content, found.headers["content-type"]) == (body, media_type)
+    assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+@pytest.mark.parametrize(
+    "body", [png(), b"<html>", b"....ftypheic....", b"....ftypqt  ....", b"\x1a\x45\xdf\xa3\x42\x82\x88matroska", b""]
+)
+def test_what_is_no_video_is_not_handed_on(made: HubImages, body: bytes) -> None:
+    with host({"/1.mp4": body}) as (origin, _):
+        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"))
+    assert (found.status_code, found.headers["cache-control"]) == (404, "no-store")
+
+
+def test_an_image_that_is_kept_is_served_as_no_video(made: HubImages) -> None:
+    with host({"/1": png()}) as (origin, _):
+        assert answer(made, made.links.link(f"{origin}/1", "replicate")).status_code == 200
+        assert answer(made, made.links.link(f"{origin}/1", "replicate", "hub-video")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "content_range"),
+    [
+        ("bytes=0-3", 206, MP4[:4], "bytes 0-3/132"),
+        ("bytes=100-", 206, MP4[100:], "bytes 100-131/132"),
+        ("bytes=100-900", 206, MP4[100:], "bytes 100-131/132"),
+        ("bytes=132-", 416, b"", "bytes */132"),
+        ("bytes=9-3", 416, b"", "bytes */132"),
+        ("items=0-3", 200, MP4, None),
+    ],
+)
+def test_a_browser_gets_the_part_of_a_video_that_it_asks_for(
+    made: HubImages, asked: str, status: int, body: bytes, content_range: str | None
+) -> None:
+    with host({"/1.mp4": MP4}) as (origin, _):
+        found = answer(made, made.links.link(f"{origin}/1.mp4", "replicate", "hub-video"), range=asked)
+    assert (found.status_code, found.content, found.headers.get("content-range")) == (status, body, content_range)
+
+
+def test_a_part_of_another_video_than_the_browser_began_with_is_not_given(made: HubImages) -> None:
+    with host({"/1.mp4": MP4}) as (origin, _):
+        link = made.links.link(f"{origin}/1.mp4", "replicate", "hub-video")
+        assert answer(made, link, range="bytes=0-3", if_range='"another"').status_code == 200
+        assert answer(made, link, range="bytes=0-3", if_range=answer(made, link).headers["etag"]).status_code == 206
+
+
+def test_what_came_once_is_not_asked_for_again_and_is_there_offline(made: HubImages) -> None:
+    with host({"/1.png": png()}) as (origin, seen):
+        link = made.links.link(f"{origin}/1.png", "replicate")
+        first = answer(made, link)
+        assert answer(made, link).content == png()
+        assert len(seen) == 1
+    offline = answer(made, link)
+    assert (offline.status_code, offline.content, offline.headers["etag"]) == (200, png(), first.headers["etag"])
+
+
+def test_a_browser_that_has_the_image_is_told_so(made: HubImages) -> None:
+    with host({"/1.png": png()}) as (origin, _):
+        link = made.links.link(f"{origin}/1.png", "replicate")
+        again = answer(made, link, if_none_match=answer(made, link).headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_ten_who_ask_at_once_cost_one_fetch(made: HubImages) -> None:
+    with (
+        host({"/1.png": png()}, wait=0.5) as (origin, seen),
+        TestClient(Starlette(routes=made.routes())) as client,
+        ThreadPoolExecutor(10) as pool,
+    ):
+        link = "/" + made.links.link(f"{origin}/1.png", "replicate")
+        found = list(pool.map(lambda _: client.get(link).content, range(10)))
+    assert (found, len(seen)) == ([png()] * 10, 1)
+
+
+def test_what_failed_is_asked_for_again_only_after_a_while(made: HubImages) -> None:
+    bodies: dict[str, bytes | str] = {}
+    with host(bodies) as (origin, seen):
+        link = made.links.link(f"{origin}/1.png", "replicate")
+        assert [answer(made, link).content for _ in range(2)] == [images.MISSING] * 2
+        assert len(seen) == 1
+        bodies["/1.png"] = png()
+        made._failed.clear()
+        assert answer(made, link).content == png()
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:image/svg+xml,x", "//a.example/1.png", "http://[", ""])

@@ -129,6 +129,12 @@ def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
     assert 'data-act="try"' not in page
 
 
+def test_a_picture_is_asked_for_in_the_width_of_a_card() -> None:
+    url = "https://image.civitai.com/a/b/original=true/1.jpeg"
+    one = version("civitai:1@10", examples=(Example(url=url, nsfw="safe"),))
+    assert "%2Fwidth%3D450%2F1.jpeg" in html(record(versions=(one,)))
+
+
 def test_pictures_are_addresses_of_the_page_itself() -> None:
     one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
     assert 'src="hub-picture?url=https%3A%2F%2Fa.example%2F1.png&amp;hub=civitai&amp;signed=' in html(

@@ -175,7 +175,7 @@ def _file(file: File, number: int, version: int, scanned: str, digest: Digest) -
 def _image(picture: Picture, release: Release, number: int, base: str, drawn: Drawn) -> Json:
     return {
         "id": number,
-        "url": f"{{CIVITAI_ENDPOINT}}/pictures/{picture.file}",
+        "url": f"{{CIVITAI_ENDPOINT}}/pictures/original=true/{picture.file}",
         "nsfwLevel": picture.level,
         "width": drawn.width,
         "height": drawn.height,

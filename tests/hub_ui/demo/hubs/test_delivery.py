@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.delivery import Delivery, draw_picture
+from hub_ui.demo.hubs.delivery import Delivery, draw_picture, picture_routes
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 
@@ -106,6 +108,31 @@ def test_pictures_are_on_every_origin(hubs: HubEndpoints) -> None:
         answer = requests.get(f"{origin}/pictures/red.png", timeout=5)
         assert answer.headers["content-type"] == "image/png"
         assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
+
+
+@pytest.mark.parametrize(("asked", "side"), [("original=true", 64), ("width=16", 16), ("width=450", 64)])
+def test_an_image_comes_in_the_width_that_was_asked_for(hubs: HubEndpoints, asked: str, side: int) -> None:
+    answer = requests.get(f"{hubs.civitai}/pictures/{asked}/red.png", timeout=5)
+    assert Image.open(io.BytesIO(answer.content)).size == (side, side)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "media_type"),
+    [
+        ("original=true", 200, "video/webm"),
+        ("anim=true,transcode=true,width=450", 200, "video/webm"),
+        ("anim=false,transcode=true,width=450", 200, "image/webp"),
+        ("width=450", 500, None),
+    ],
+)
+def test_a_video_has_a_first_frame_and_no_plain_width(
+    tmp_path: Path, asked: str, status: int, media_type: str | None
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.webm").write_bytes(b"a video")
+    Image.new("RGB", (4, 4)).save(tmp_path / "pictures/a.webp")
+    answer = TestClient(Starlette(routes=picture_routes(tmp_path))).get(f"/pictures/{asked}/a.webm")
+    assert (answer.status_code, answer.headers.get("content-type")) == (status, media_type)
 
 
 @pytest.mark.parametrize("name", ["missing.png", "../access.json", "%2e%2e/access.json", "..%2faccess.json"])

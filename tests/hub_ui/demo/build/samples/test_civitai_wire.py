@@ -79,7 +79,7 @@ def test_levels_of_pictures_add_up() -> None:
 
 def test_a_picture_says_how_it_was_made() -> None:
     (image,) = wire()["modelVersions"][0]["images"]
-    assert image["url"] == "{CIVITAI_ENDPOINT}/pictures/dunes-dusk-1.webp"
+    assert image["url"] == "{CIVITAI_ENDPOINT}/pictures/original=true/dunes-dusk-1.webp"
     assert image["meta"]["prompt"] == "dunes at dusk"
     assert image["meta"]["resources"] == [{"name": "lora", "type": "lora", "weight": 0.8}]
     assert image["meta"]["sampler"] == "DPM++ 2M Karras"
