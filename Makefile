@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
-.PHONY: run test lint bench gpu fuzz chaos accuracy shots clean
+.PHONY: run test lint bench gpu fuzz chaos accuracy shots words clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -44,6 +44,9 @@ shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.shots shots
 	$(BIN)/python -m tests.browser.readme_images
+
+words: $(VENV)/has-test
+	$(BIN)/python -m tests.words
 
 clean:
 	rm -rf $(VENV) tests/browser/node_modules shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,7 @@ from connectors.errors import NotFound
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import format
+from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import train
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
@@ -31,6 +32,7 @@ from hub_ui.web.glossary import GlossaryPage
 from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import header as widgets_header
+from hub_ui.widgets.blocks import TranslatedBlocks
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "detail.css", "try.css")]
@@ -47,27 +49,34 @@ class Header:
         self.view, self.order, self.closed = view, order, list_closed_pages(services.policy)
         with gr.Row(elem_id="header"):
             self.nav = widget(
-                widgets_header.nav_html(render, "browse", closed=self.closed), elem_id="nav", script=read_script("nav")
+                lambda: widgets_header.nav_html(render, "browse", closed=self.closed),
+                elem_id="nav",
+                script=read_script("nav"),
             )
             self.downloads = widget(elem_id="downloads", script=read_script("drawer"))
             self.search = gr.Textbox(
-                label="Search",
+                label=N_("Search"),
                 show_label=False,
                 container=False,
                 elem_id="search",
-                placeholder="Search LoRAs on three hubs",
+                placeholder=N_("Search LoRAs on three hubs"),
                 max_lines=1,
             )
             self.completion = widget(elem_id="completion", script=read_script("completion"))
-            statuses = [widgets_header.pending_status(connector.name) for connector in services.connectors]
-            self.hubs = widget(widgets_header.hubs_html(render, statuses), elem_id="hubs")
+            self.hubs = widget(lambda: pending_html(services, render), elem_id="hubs")
             self.address = gr.Textbox(visible="hidden", elem_id="address")
+
+
+def pending_html(services: Services, render: Renderer) -> str:
+    """The hubs' status before the first search."""
+    statuses = [widgets_header.pending_status(connector.name) for connector in services.connectors]
+    return widgets_header.hubs_html(render, statuses)
 
 
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
     policy = services.policy
-    app = gr.Blocks(title="hub-ui", fill_width=True, analytics_enabled=False)
+    app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         view, order = gr.State(None), gr.State(False)
@@ -89,7 +98,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             if train_page is None:
                 build_closed_page(render, "train")
         with gr.Column(elem_id="page-settings"):
-            widget(settings_html(services, render), elem_id="settings")
+            widget(lambda: settings_html(services, render), elem_id="settings", script=read_script("language"))
 
         page.connect(browse_page, services, render, reader)
         detail.connect(panel, drawer, services, render)
@@ -168,8 +177,14 @@ def stack_message(services: Services, view: View, ref: Ref) -> str:
     except NotFound:
         title = ref.id
     others = len(view.without_lora(str(ref)).stack)
-    beside = f", beside {others} other{'s' if others > 1 else ''}" if others else ""
-    return f"“{html.escape(title)}” is on the Try page now{beside}."
+    text = _("“{title}” is on the Try page now.")
+    if others:
+        text = ngettext(
+            "“{title}” is on the Try page now, beside {others} other.",
+            "“{title}” is on the Try page now, beside {others} others.",
+            others,
+        )
+    return text.format(title=html.escape(title), others=others)
 
 
 def settings_html(services: Services, render: Renderer) -> str:
@@ -182,9 +197,14 @@ def settings_html(services: Services, render: Renderer) -> str:
     # Visitors of a shared page have no business with its owner's folders.
     own = settings.policy.allows("open paths")
     # The address may have a password.
-    catalog = "the database of HUB_UI_DATABASE" if settings.database else settings.catalog
-    places = (("Library", settings.library), ("Lock file", settings.lock), ("Catalog", catalog)) if own else ()
-    return render("settings", rows=rows, places=places, keys=settings.policy.allows("use keys"))
+    catalog = _("the database of HUB_UI_DATABASE") if settings.database else settings.catalog
+    places = ((_("Library"), settings.library), (_("Lock file"), settings.lock), (_("Catalog"), catalog))
+    return render(
+        "settings",
+        rows=rows,
+        places=places if own else (),
+        keys=settings.policy.allows("use keys"),
+    )
 
 
 def theme() -> gr.themes.Base:

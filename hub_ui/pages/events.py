@@ -1,5 +1,6 @@
 """Between our code and Gradio: errors become messages, callbacks become updates of a page."""
 
+import contextvars
 import html
 import itertools
 import queue
@@ -13,6 +14,7 @@ import gradio as gr
 from cachetools import LRUCache
 
 from connectors.errors import HubUiError
+from hub_ui.i18n import _
 from hub_ui.policy import PAGES, REFUSALS, Action, Policy
 from hub_ui.widgets.render import Renderer, widget
 
@@ -85,7 +87,8 @@ def run_in_thread(
     """
     steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=run_work, args=(work, steps.put, stop.is_set), daemon=True).start()
+    run = contextvars.copy_context().run
+    threading.Thread(target=run, args=(run_work, work, steps.put, stop.is_set), daemon=True).start()
     try:
         while True:
             try:
@@ -111,7 +114,7 @@ def run_work(work: Callable[..., Any], put: Callable[[Any], None], is_cancelled:
 
 
 def build_closed_page(render: Renderer, action: Action) -> None:
-    widget(render("hint", text=REFUSALS[action]), elem_id=f"closed-{PAGES[action]}")
+    widget(lambda: render("hint", text=_(REFUSALS[action])), elem_id=f"closed-{PAGES[action]}")
 
 
 def list_closed_pages(policy: Policy) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class TrainPage:
     def __init__(self, render: Renderer, view: gr.State) -> None:
         self.view = view
         with gr.Column(elem_id="train-form"):
-            widget(render("training_intro"), elem_id="train-intro")
+            widget(lambda: render("training_intro"), elem_id="train-intro")
             self.images = gr.File(label="Images, as a zip", file_types=[".zip"], elem_id="train-pictures", height=120)
             self.destination = gr.Textbox(label="Where to", placeholder="your-name/name-of-the-lora", max_lines=1)
             with gr.Row():

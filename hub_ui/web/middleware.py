@@ -1,4 +1,4 @@
-"""Middleware of a page: host names, queue polling, and sessions.
+"""Middleware of a page: host names, languages, queue polling, and sessions.
 
 Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin header).
 """
@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 import gradio as gr
 from gradio.queueing import Queue
 from gradio.state_holder import StateHolder
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_ui.i18n import use_language
+from hub_ui.locales import get_language
 from hub_ui.policy import WebLimits
 from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestRules
+from hub_ui.widgets.blocks import read_language
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
@@ -160,6 +163,44 @@ class QueuePolling:
         self.queue.sleep_when_free = IDLE_SECONDS
 
 
+@dataclass(frozen=True)
+class RequestLanguage:
+    """ASGI middleware: the page itself, and what else is answered at once, in the language of the request."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        code = read_language(Headers(scope=scope)).code
+        start: Message = {}
+
+        async def reply(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+            elif start:
+                body = name_language(message.get("body", b""), code)
+                MutableHeaders(scope=start)["content-length"] = str(len(body))
+                await send(start)
+                await send({**message, "body": body})
+                start = {}
+            else:
+                await send(message)
+
+        is_page = scope["method"] == "GET" and scope["path"] == "/"
+        with use_language(get_language(code)):
+            await self.app(scope, receive, reply if is_page else send)
+
+
+def name_language(page: bytes, code: str) -> bytes:
+    """Gradio's page (6.31) says that it is English, and has Gradio's own words in the browser's language."""
+    script = f"<script>Object.defineProperty(navigator, 'language', {{ value: '{code}' }});</script>"
+    named = page.replace(b'lang="en"', f'lang="{code}"'.encode(), 1)
+    return named.replace(b"<head>", f"<head>{script}".encode(), 1)
+
+
 class Running(Protocol):
     """The generations that are not done. `concurrency_id` is that of the events that start them."""
 
@@ -192,5 +233,9 @@ def middleware(
         generates=generates,
         forget_sessions=Sessions(lambda: app.state_holder).sweep,
     )
-    checks = [Middleware(RequestCheck, rules=rules), Middleware(QueuePolling, queue=app._queue)]
+    checks = [
+        Middleware(RequestCheck, rules=rules),
+        Middleware(QueuePolling, queue=app._queue),
+        Middleware(RequestLanguage),
+    ]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

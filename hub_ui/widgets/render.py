@@ -6,7 +6,7 @@ Jinja2 fills all templates here, and the browser receives the finished HTML.
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
@@ -14,12 +14,15 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
+from gradio.context import Context
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
+from hub_ui.i18n import LANGUAGES, _, language, ngettext
+from hub_ui.widgets.blocks import COOKIE, TranslatedBlocks
 from hub_ui.widgets.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
@@ -73,10 +76,13 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        # Not Jinja's own i18n extension, whose gettext() marks its result as safe.
+        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, language_cookie=COOKIE)
         self._environment.filters.update(
             address=address,
             ago=format.ago,
             count=format.count,
+            number=lambda number: language().number(number),
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
             pairs=lambda values: [(value, value) for value in values],
@@ -106,18 +112,23 @@ def address(url: str | None) -> str:
     return url if url and is_web_address(url) else ""
 
 
-def widget(value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
-    """`value` is finished HTML; the event `act` carries the clicked element's data- attributes. `script` may call
-    `trigger('act', {...})`. A function, since Gradio (6.31) writes a .pyi file for each component subclass.
+def widget(value: str | Callable[[], str] = "", *, elem_id: str, script: str = "") -> gr.HTML:
+    """`value` is finished HTML, or a function that makes it, in the language of each page; the event `act` carries the
+    clicked element's data- attributes. `script` may call `trigger('act', {...})`. A function, since Gradio (6.31)
+    writes a .pyi file for each component subclass.
     """
-    return gr.HTML(
-        value,
+    component = gr.HTML(
+        value() if callable(value) else value,
         html_template="${value}",
         css_template="",
         js_on_load=read_script("widget") + script,
         apply_default_css=False,
         elem_id=elem_id,
     )
+    blocks = Context.root_block
+    if callable(value) and isinstance(blocks, TranslatedBlocks):
+        blocks.keep_html(component, value)
+    return component
 
 
 def read_script(name: str) -> str:

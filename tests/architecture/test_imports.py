@@ -13,7 +13,9 @@ from tests.architecture.sources import HEAVY, ROOT, Import, imports, read_source
 # Modules import only from lower numbers, never from the same number.
 LAYERS = {
     "connectors": 0,
+    "hub_ui.i18n": 0,
     "hub_ui.policy": 1,
+    "hub_ui.locales": 1,
     "hub_ui.database": 2,
     "hub_ui.settings": 2,
     "hub_ui.format": 1,

@@ -57,10 +57,10 @@ class BrowsePage:
         hubs: gr.HTML,
     ) -> None:
         self.view, self.search, self.completion, self.hubs = view, search, completion, hubs
-        demo = query_summary.demo_html(render, DEMO_BASE) if services.settings.demo else ""
         self.facets = widget(elem_id="facets", script=read_script("facets"))
         with gr.Column(elem_id="results"):
-            self.demo = widget(demo, elem_id="demo")
+            is_demo = services.settings.demo
+            self.demo = widget(lambda: query_summary.demo_html(render, DEMO_BASE) if is_demo else "", elem_id="demo")
             with gr.Row(elem_id="top"):
                 self.sentence = widget(elem_id="sentence")
                 self.sort = gr.Dropdown(

@@ -1,5 +1,6 @@
 """Generations outlive their page: after a reload, the id, a secret of the browser, leads back to its generation."""
 
+import contextvars
 import secrets
 import threading
 import time
@@ -89,7 +90,8 @@ class Generations:
             if self.running() >= MOST_RUNNING:
                 raise UsageError(f"{MOST_RUNNING} others wait for their images here. Try again in a few minutes.")
             self._kept[made.id] = made
-        thread = threading.Thread(target=run_work, args=(work, put, is_cancelled), daemon=True)
+        run = contextvars.copy_context().run
+        thread = threading.Thread(target=run, args=(run_work, work, put, is_cancelled), daemon=True)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)

@@ -58,11 +58,11 @@ class TryPage:
                 self.stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
             self.estimate = widget(elem_id="estimate")
         with gr.Column(elem_id="stage"):
-            self.tabs = widget(render("tabs", labels=LABELS, current="pair", closed={}), elem_id="tabs")
+            self.tabs = widget(lambda: render("tabs", labels=LABELS, current="pair", closed={}), elem_id="tabs")
             self.said = widget(elem_id="said")
             self.progress = widget(elem_id="progress")
             self.question = widget(elem_id="question")
-            self.result = widget(result.empty_result_html(render), elem_id="pair")
+            self.result = widget(lambda: result.empty_result_html(render), elem_id="pair")
             self.generation = gr.Textbox(visible="hidden", elem_id="generation")
         self.history = widget(elem_id="history")
         # In the order of `generate.Updates`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -190,3 +191,21 @@ def test_what_is_no_request_wakes_nobody() -> None:
     queue = gr.Blocks().queue()._queue
     asyncio.run(QueuePolling(nothing, queue=queue)({"type": "lifespan"}, receive, send))
     assert queue.sleep_when_free == 0.2
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "word"),
+    [
+        ({"Accept-Language": "ja,en;q=0.5"}, "ja", "検索"),
+        ({"Accept-Language": "ja", "Cookie": "hub-ui-language=zh-CN"}, "zh-CN", "搜索"),
+        ({"Accept-Language": "fr"}, "en", "Search"),
+        ({}, "en", "Search"),
+    ],
+)
+def test_the_page_comes_in_the_language_of_its_request(
+    local: Visitor, headers: dict[str, str], code: str, word: str
+) -> None:
+    answer = replace(local, headers=headers).get("")
+    assert f'lang="{code}"' in answer.text
+    assert f"'language', {{ value: '{code}' }}" in answer.text
+    assert json.dumps(word) in answer.text or f'"{word}"' in answer.text

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.widgets.render import address
+from hub_ui.i18n import use_language
+from hub_ui.locales import get_language
+from hub_ui.widgets.render import Renderer, address
 
 
 @pytest.mark.parametrize(
@@ -10,3 +12,10 @@ from hub_ui.widgets.render import address
 )
 def test_only_web_addresses_reach_the_page(url: str | None) -> None:
     assert address(url) == ""
+
+
+def test_values_in_a_translated_text_are_escaped() -> None:
+    render = Renderer()
+    template = render._environment.from_string("{{ _('{n} of {m}').format(n=n, m='<b>') }} {{ ngettext(n, n, 1) }}")
+    with use_language(get_language("ja")):
+        assert template.render(n="<script>") == "&lt;script&gt; of &lt;b&gt; &lt;script&gt;"

@@ -1,0 +1,78 @@
+"""Gradio's Blocks for several languages: the page and its events are in the one that each request asks for."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+from starlette.requests import cookie_parser
+
+from hub_ui.i18n import LANGUAGES, Language, _, language, use_language
+from hub_ui.locales import choose_language, get_language
+
+COOKIE = "hub-ui-language"
+# What components show of their own. Choices are (name, value) pairs.
+WORDS = ("label", "placeholder", "info")
+BUTTONS = ("button", "uploadbutton", "downloadbutton")
+
+
+def read_choice(headers: Mapping[str, str]) -> str:
+    """What a person chose on the Settings page: a code of LANGUAGES, or empty for "as the browser says"."""
+    chosen = cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
+    return chosen if chosen in LANGUAGES else ""
+
+
+def read_language(headers: Mapping[str, str]) -> Language:
+    return get_language(choose_language(read_choice(headers), headers.get("accept-language") or ""))
+
+
+class TranslatedBlocks(gr.Blocks):
+    """Components are built once, with English words (N_); each request gets them in its own language.
+
+    Gradio (6.31) sends `config` with the page, so nothing is written anew, or moves, once the page is there.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._html: dict[int, Callable[[], str]] = {}
+        super().__init__(**options)
+
+    def keep_html(self, component: gr.HTML, html: Callable[[], str]) -> None:
+        """`html()` is what `component` shows first, in the present language."""
+        self._html[component._id] = html
+
+    @property
+    def config(self) -> Any:
+        """In the present language (see hub_ui/web/middleware.py)."""
+        if language().code == "en":
+            return self._config
+        return {**self._config, "components": [self._translate(part) for part in self._config["components"]]}
+
+    @config.setter
+    def config(self, config: Any) -> None:
+        self._config = config
+
+    def _translate(self, component: dict[str, Any]) -> dict[str, Any]:
+        props = dict(component["props"])
+        for name in WORDS:
+            if isinstance(shown := props.get(name), str):
+                props[name] = _(shown)
+        if component["type"] in BUTTONS and isinstance(shown := props.get("value"), str):
+            props["value"] = _(shown)
+        if isinstance(props.get("choices"), list):
+            props["choices"] = [(_(str(name)), value) for name, value in props["choices"]]
+        if html := self._html.get(component["id"]):
+            props["value"] = html()
+        return {**component, "props": props}
+
+    async def call_function(
+        self,
+        block_fn: Any,
+        processed_input: Any,
+        iterator: Any = None,
+        requests: Any = None,
+        *others: Any,
+        **named: Any,
+    ) -> Any:
+        """Each step of a generator comes through here too, and Gradio's threads copy the context."""
+        request = requests[0] if isinstance(requests, list) else requests
+        with use_language(read_language(request.headers) if request else get_language("en")):
+            return await super().call_function(block_fn, processed_input, iterator, requests, *others, **named)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from hub_ui.i18n import N_, Language, _, language, ngettext, use_language
+from hub_ui.locales import get_language
+from hub_ui.pages.events import run_in_thread
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_english_is_what_the_sources_say() -> None:
+    assert (language().code, _("Search"), N_("Search"), _("")) == ("en", "Search", "Search", "")
+    assert [ngettext("{n} file", "{n} files", n).format(n=n) for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+def test_a_language_holds_until_its_block_ends() -> None:
+    with use_language(get_language("ja")):
+        with use_language(get_language("zh-CN")):
+            assert _("Search") == "搜索"
+        assert _("Search") == "検索"
+    assert _("Search") == "Search"
+
+
+def test_the_empty_text_is_empty_in_every_language() -> None:
+    with use_language(get_language("ja")):
+        assert _("") == ""
+
+
+def test_work_in_a_thread_speaks_the_language_of_the_page() -> None:
+    with use_language(get_language("ja")):
+        steps = list(run_in_thread(lambda put, _is_cancelled: put(language().code)))
+    assert steps == ["ja"]
+
+
+def test_numbers_of_english() -> None:
+    assert [Language().compact(n) for n in (0, 999, 12_400, 120_000, 2_000_000)] == ["0", "999", "12.4k", "120k", "2M"]
+    assert [Language().number(1234), Language().number(1234.56, 1)] == ["1,234", "1,234.6"]
+
+
+def test_the_command_line_loads_no_babel() -> None:
+    script = "import sys, hub_ui.cli, hub_ui.format, hub_ui.policy; print('babel' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
