@@ -4,39 +4,40 @@ import unicodedata
 from datetime import UTC, datetime
 
 from connectors.registry import HUBS, origin_label
+from hub_ui.i18n import N_, N_plural, _, language, ngettext
 
 # Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
 # private use, line and paragraph separators.
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _LINE_BREAKS = str.maketrans({"\t": " ", "\n": " ", "\r": " ", "\u2028": " ", "\u2029": " "})
-_AGES: tuple[tuple[int, str], ...] = (
-    (365 * 86400, "year"),
-    (30 * 86400, "month"),
-    (86400, "day"),
-    (3600, "hour"),
-    (60, "minute"),
+_AGES: tuple[tuple[int, tuple[str, str]], ...] = (
+    (365 * 86400, N_plural("{n} year ago", "{n} years ago")),
+    (30 * 86400, N_plural("{n} month ago", "{n} months ago")),
+    (86400, N_plural("{n} day ago", "{n} days ago")),
+    (3600, N_plural("{n} hour ago", "{n} hours ago")),
+    (60, N_plural("{n} minute ago", "{n} minutes ago")),
 )
 KIND_PLURALS: dict[str, str] = {
-    "character": "characters",
-    "style": "styles",
-    "concept": "concepts",
-    "control": "controls",
-    "tool": "tools",
+    "character": N_("characters"),
+    "style": N_("styles"),
+    "concept": N_("concepts"),
+    "control": N_("controls"),
+    "tool": N_("tools"),
 }
 SOURCE_WORDS: dict[str, str] = {
-    "header": "the file itself",
-    "card": "model card",
-    "tag": "a tag",
-    "size": "estimated",
-    "example": "an example",
+    "header": N_("the file itself"),
+    "card": N_("model card"),
+    "tag": N_("a tag"),
+    "size": N_("estimated"),
+    "example": N_("an example"),
 }
 ACCESS_FLAGS: dict[str, str] = {
-    "login": "needs a key",
-    "gated": "gated",
-    "paid": "early access",
-    "generation-only": "hub only",
-    "archived": "archived",
-    "removed": "removed",
+    "login": N_("needs a key"),
+    "gated": N_("gated"),
+    "paid": N_("early access"),
+    "generation-only": N_("hub only"),
+    "archived": N_("archived"),
+    "removed": N_("removed"),
 }
 LONGEST_TITLE = 300
 
@@ -47,7 +48,7 @@ def clean(text: str) -> str:
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """1 -> "1 file", 1200 -> "1,200 files"."""
+    """1 -> "1 file", 1200 -> "1,200 files". For the terminal: the page has `ngettext`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -55,11 +56,12 @@ def count(number: int | None) -> str:
     """12400 -> "12.4k"; None (the hub hides it) -> an en dash."""
     if number is None:
         return "–"
-    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        if number >= unit:
-            text = f"{number / unit:.1f}" if number < 100 * unit else f"{number / unit:.0f}"
-            return text.removesuffix(".0") + letter
-    return str(number)
+    return language().compact(number)
+
+
+def number(value: float) -> str:
+    """1200 -> "1,200"."""
+    return language().number(value)
 
 
 def size(bytes_: int | None, *, precise: bool = False) -> str:
@@ -69,18 +71,19 @@ def size(bytes_: int | None, *, precise: bool = False) -> str:
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if bytes_ >= unit:
             number = bytes_ / unit
-            return f"{number:.1f} {name}" if precise or (number < 10 and name != "kB") else f"{number:.0f} {name}"
+            return f"{language().number(number, 1 if precise or (number < 10 and name != 'kB') else 0)} {name}"
     return f"{bytes_} B"
 
 
 def duration(seconds: float) -> str:
     """In at most two units: "6 s", "1 min 20 s", "2 h 5 min"."""
     whole = max(1, round(seconds))
-    for length, name, part, part_name in ((3600, "h", 60, "min"), (60, "min", 1, "s")):
+    of_seconds, of_minutes, of_hours = _("{n} s"), _("{n} min"), _("{n} h")
+    for length, name, part, part_name in ((3600, of_hours, 60, of_minutes), (60, of_minutes, 1, of_seconds)):
         if whole >= length:
             rest = whole % length // part
-            return f"{whole // length} {name}" + (f" {rest} {part_name}" if rest else "")
-    return f"{whole} s"
+            return name.format(n=whole // length) + (f" {part_name.format(n=rest)}" if rest else "")
+    return of_seconds.format(n=whole)
 
 
 def ago(iso: str | None, now: datetime | None = None) -> str:
@@ -93,17 +96,17 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
         return ""
     current = (now or datetime.now(UTC)).replace(tzinfo=None)
     seconds = (current - then.replace(tzinfo=None)).total_seconds()
-    for length, name in _AGES:
+    for length, texts in _AGES:
         if (number := int(seconds // length)) >= 1:
-            return f"{plural(number, name)} ago"
-    return "just now"
+            return ngettext(*texts, number).format(n=language().number(number))
+    return _("just now")
 
 
 def source(name: str, hub: str) -> str:
     """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
     if name == "hub":
-        return origin_label(hub)
-    return HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name]
+        return _(origin_label(hub))
+    return _(HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name])
 
 
 def visible(text: str | None) -> str:
@@ -124,4 +127,4 @@ def join(*parts: str) -> str:
 
 def sentences(*parts: str) -> str:
     """Those that are not empty, as one text."""
-    return " ".join(part for part in parts if part)
+    return language().space.join(part for part in parts if part)

@@ -16,6 +16,8 @@ class Language:
     """English; the classes of other languages are hub_ui/locales'."""
 
     code = "en"
+    # Between two sentences.
+    space = " "
 
     def gettext(self, text: str) -> str:
         return text
@@ -63,6 +65,11 @@ def _(text: str) -> str:
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name
     """Marks a constant for the catalogue; `_(CONSTANT)` translates it where it is shown."""
     return text
+
+
+def N_plural(one: str, many: str) -> tuple[str, str]:  # noqa: N802
+    """N_ for the two texts of `ngettext`."""
+    return one, many
 
 
 def ngettext(one: str, many: str, number: int) -> str:

@@ -4,25 +4,34 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from connectors.errors import UsageError
+from hub_ui.i18n import N_, _, language
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
     "use own files", "keep history", "annotate",
 ]  # fmt: skip
 
-_AT_HOME = "or run hub-ui on your own computer."
 REFUSALS: dict[Action, str] = {
-    "use keys": f"A shared page uses nobody's keys. Choose a LoRA that is open to everyone, {_AT_HOME}",
-    "pull": "Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home.",
-    "see library": "A shared page shows nobody's library. Run hub-ui on your own computer to have one.",
-    "change library": "The library of a shared page can't be changed by its visitors.",
-    "train": "A shared page trains nothing. Run hub-ui on your own computer to train with a key of your own.",
-    "run on Replicate": "A shared page generates on its own computer only.",
-    "fetch bases": "This shared page does not have {what} on its disk. Choose another base, " + _AT_HOME,
-    "open paths": f"A shared page generates with the bases of its list. Choose one of those, {_AT_HOME}",
-    "use own files": f"A shared page tries what hubs have. Choose one of their LoRAs, {_AT_HOME}",
-    "keep history": f"A shared page keeps no history. Save the images that you like, {_AT_HOME}",
-    "annotate": "A shared page keeps nobody's notes and favourites. Run hub-ui on your own computer to have them.",
+    "use keys": N_(
+        "A shared page uses nobody's keys. Choose a LoRA that is open to everyone, or run hub-ui on your own computer."
+    ),
+    "pull": N_("Nothing is downloaded for visitors of a shared page. Copy the ref and pull it at home."),
+    "see library": N_("A shared page shows nobody's library. Run hub-ui on your own computer to have one."),
+    "change library": N_("The library of a shared page can't be changed by its visitors."),
+    "train": N_("A shared page trains nothing. Run hub-ui on your own computer to train with a key of your own."),
+    "run on Replicate": N_("A shared page generates on its own computer only."),
+    "fetch bases": N_(
+        "This shared page does not have {what} on its disk. Choose another base, or run hub-ui on your own computer."
+    ),
+    "open paths": N_(
+        "A shared page generates with the bases of its list. Choose one of those, or run hub-ui on your own computer."
+    ),
+    "use own files": N_(
+        "A shared page tries what hubs have. Choose one of their LoRAs, or run hub-ui on your own computer."
+    ),
+    "keep history": N_(
+        "A shared page keeps no history. Save the images that you like, or run hub-ui on your own computer."
+    ),
 }
 
 # Pages that are there for one thing alone.
@@ -66,13 +75,22 @@ class Bounds:
         for name, number in requested.items():
             most = getattr(self, name)
             if number is not None and number > most:
-                raise UsageError(
-                    f"A shared page takes at most {most:,} {_NAMES.get(name, name)} at once, not {number:,}. "
-                    f"Ask for less, {_AT_HOME}"
+                text = _(
+                    "A shared page takes at most {most} {things} at once, not {number}. Ask for less, or run hub-ui "
+                    "on your own computer."
                 )
+                things = _(_NAMES.get(name, name))
+                shown = language().number
+                raise UsageError(text.format(most=shown(most), things=things, number=shown(number)))
 
 
-_NAMES = {"loras": "LoRAs", "side": "pixels a side"}
+_NAMES = {
+    "loras": N_("LoRAs"),
+    "images": N_("images"),
+    "steps": N_("steps"),
+    "side": N_("pixels a side"),
+    "frames": N_("frames"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +107,7 @@ class Policy:
     def check(self, action: Action, what: str = "") -> None:
         """Raises UsageError, with what to do instead. `what` it is about is named where that is not plain."""
         if action not in self.allowed:
-            raise UsageError(REFUSALS[action].format(what=what))
+            raise UsageError(_(REFUSALS[action]).format(what=what))
 
     def check_bounds(self, **requested: int | None) -> None:
         """Raises UsageError for more than a visitor may ask for at once (see Bounds)."""

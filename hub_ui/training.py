@@ -19,6 +19,7 @@ from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
 from connectors.replicate.trainings import Order, list_running, lora_of, start_training, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
+from hub_ui.i18n import _
 from hub_ui.services import Services
 
 FORMATS = (".jpg", ".jpeg", ".png", ".webp")
@@ -67,28 +68,40 @@ def training_set(path: Path) -> TrainingSet:
     texts = {item.stem: item for item in items if item.suffix == _CAPTION}
     if len(images) < _LEAST:
         raise UsageError(
-            f"{path} holds {len(images)} images; at least {_LEAST} are needed, and {_USUAL} or more are better. "
-            f"They may be {', '.join(FORMATS)}."
+            _(
+                "{path} holds {n} images; at least {least} are needed, and {usual} or more are better. They may be "
+                "{formats}."
+            ).format(path=path, n=len(images), least=_LEAST, usual=_USUAL, formats=", ".join(FORMATS))
         )
     headers = [_check_image(item) for item in images]
     captions = [texts.get(item.stem) for item in images]
     zipped = _pack(images, captions)
     if len(zipped) >= MOST_UPLOADED:
         raise UsageError(
-            f"The pictures have {len(zipped) // 2**20} MB together; Replicate takes less than 100. Make them smaller."
+            _("The pictures have {n} MB together; Replicate takes less than 100. Make them smaller.").format(
+                n=len(zipped) // 2**20
+            )
         )
     count = sum(caption is not None for caption in captions)
-    places = sum(has_place for _, has_place in headers)
-    small = sum(side < _SMALL_SIDE for side, _ in headers)
+    places = sum(has_place for side, has_place in headers)
+    small = sum(side < _SMALL_SIDE for side, has_place in headers)
     left_out = len(items) - len(images) - count
     notes = (
-        (len(images) < _USUAL, f"{len(images)} images are few: {_USUAL} or more train better."),
+        (
+            len(images) < _USUAL,
+            _("{n} images are few: {usual} or more train better.").format(n=len(images), usual=_USUAL),
+        ),
         (
             places,
-            f"Images that say where they were taken: {places}. That goes along; take it out first if it is private.",
+            _(
+                "Images that say where they were taken: {n}. That goes along; take it out first if it is private."
+            ).format(n=places),
         ),
-        (small, f"Images smaller than {_SMALL_SIDE} pixels: {small}. They train badly."),
-        (left_out, f"Left out, as they are neither images nor captions of one: {left_out} files."),
+        (
+            small,
+            _("Images smaller than {side} pixels: {n}. They train badly.").format(side=_SMALL_SIDE, n=small),
+        ),
+        (left_out, _("Left out, as they are neither images nor captions of one: {n} files.").format(n=left_out)),
     )
     shown = tuple(note for applies, note in notes if applies)
     return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
@@ -221,14 +234,17 @@ def price(order: Order, images: TrainingSet) -> str:
     """What is sent, how long it takes, and what it costs, before anything is sent."""
     expected = training_price(order.steps)
     minutes, cost = round((expected.seconds or 0) / 60), format_range(expected.low or 0, expected.high or 0)
-    return (
-        f"{images.images} images, {images.captions} with a caption: {order.steps} steps at rank {order.rank} "
-        f"take about {minutes} minutes on Replicate and cost about {cost}."
+    text = _(
+        "{images} images, {captions} with a caption: {steps} steps at rank {rank} take about {minutes} minutes on "
+        "Replicate and cost about {cost}."
+    )
+    return text.format(
+        images=images.images, captions=images.captions, steps=order.steps, rank=order.rank, minutes=minutes, cost=cost
     )
 
 
 def step_of(run: Run) -> Step:
     if run.status == "starting":
-        return Step(stage="Waiting for a machine on Replicate", done=0, total=0)
+        return Step(stage=_("Waiting for a machine on Replicate"), done=0, total=0)
     total = 0 if run.progress is None else terms_of(run).steps or 0
-    return Step(stage="Training on Replicate", done=round((run.progress or 0) * total), total=total)
+    return Step(stage=_("Training on Replicate"), done=round((run.progress or 0) * total), total=total)

@@ -16,11 +16,14 @@ from babel.numbers import format_compact_decimal, format_decimal
 from hub_ui.i18n import LANGUAGES, Language
 
 DOMAIN = "hub_ui"
+# Their sentences end with a wide full stop.
+UNSPACED = ("zh-CN", "ja")
 
 
 class Translation(Language):
     def __init__(self, code: str) -> None:
         self.code = code
+        self.space = "" if code in UNSPACED else " "
         self._locale = Locale.parse(code, sep="-")
         # Compiled here, so that no binary file has to be kept in step with its source.
         compiled = BytesIO()

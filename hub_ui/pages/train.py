@@ -10,6 +10,7 @@ from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order
+from hub_ui.i18n import N_, _
 from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.try_page.generate import progress_text
 from hub_ui.pages.view import View
@@ -26,15 +27,21 @@ class TrainPage:
         self.view = view
         with gr.Column(elem_id="train-form"):
             widget(lambda: render("training_intro"), elem_id="train-intro")
-            self.images = gr.File(label="Images, as a zip", file_types=[".zip"], elem_id="train-pictures", height=120)
-            self.destination = gr.Textbox(label="Where to", placeholder="your-name/name-of-the-lora", max_lines=1)
+            self.images = gr.File(
+                label=N_("Images, as a zip"), file_types=[".zip"], elem_id="train-pictures", height=120
+            )
+            self.destination = gr.Textbox(
+                label=N_("Where to"), placeholder=N_("your-name/name-of-the-lora"), max_lines=1
+            )
             with gr.Row():
-                self.trigger = gr.Textbox(label="Trigger word", placeholder="CYBRPNK", max_lines=1, min_width=120)
-                self.rank = gr.Number(value=16, label="Rank", precision=0, minimum=1, maximum=128, min_width=70)
-                self.steps = gr.Number(value=1000, label="Steps", precision=0, minimum=3, maximum=6000, min_width=80)
-            self.look = gr.Button("Look at the images and the price", elem_id="train-look")
+                self.trigger = gr.Textbox(label=N_("Trigger word"), placeholder="CYBRPNK", max_lines=1, min_width=120)
+                self.rank = gr.Number(value=16, label=N_("Rank"), precision=0, minimum=1, maximum=128, min_width=70)
+                self.steps = gr.Number(
+                    value=1000, label=N_("Steps"), precision=0, minimum=3, maximum=6000, min_width=80
+                )
+            self.look = gr.Button(N_("Look at the images and the price"), elem_id="train-look")
             self.said = widget(elem_id="train-said")
-            self.start = gr.Button("Start the training", variant="primary", elem_id="train-start", visible=False)
+            self.start = gr.Button(N_("Start the training"), variant="primary", elem_id="train-start", visible=False)
         with gr.Column(elem_id="train-stage"):
             self.progress = widget(elem_id="train-progress")
             self.under_way = widget(elem_id="train-list")
@@ -73,7 +80,7 @@ def order_of(values: tuple[Any, ...]) -> tuple[Order, Path]:
     """Raises UsageError for invalid values."""
     images, destination, trigger, rank, steps = values
     if not images:
-        raise UsageError("Choose a zip of images first: 10 to 20 of the same thing, from several sides.")
+        raise UsageError(_("Choose a zip of images first: 10 to 20 of the same thing, from several sides."))
     order = Order(
         destination=str(destination or "").strip(),
         trigger_word=str(trigger or "").strip(),
@@ -98,7 +105,7 @@ def start_training(trainer: Trainer, render: Renderer, values: tuple[Any, ...]) 
     trainer.services.policy.check("train")
     order, path = order_of(values)
     images = training_set(path)
-    yield result.progress_html(render, "Uploading the images…", None), gr.skip(), gr.update(visible=False)
+    yield result.progress_html(render, _("Uploading the images…"), None), gr.skip(), gr.update(visible=False)
     yield from follow_training(trainer, render, trainer.start(order, images))
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.i18n import N_, _
 from hub_ui.library.queue import Task
 from hub_ui.widgets.render import Renderer, address
 
@@ -21,14 +22,14 @@ Tone = Literal["", "good", "trouble"]
 PageOf = Callable[[Ref], str]
 Button = tuple[str, str]
 # The actions of a task by its state: (act, button label).
-PAUSE: Button = ("pause", "Pause")
-RESUME: Button = ("resume", "Resume")
-RETRY: Button = ("retry", "Try again")
-NOW: Button = ("retry", "Try now")
-CANCEL: Button = ("cancel", "Cancel")
-REMOVE: Button = ("cancel", "Remove")
+PAUSE: Button = ("pause", N_("Pause"))
+RESUME: Button = ("resume", N_("Resume"))
+RETRY: Button = ("retry", N_("Try again"))
+NOW: Button = ("retry", N_("Try now"))
+CANCEL: Button = ("cancel", N_("Cancel"))
+REMOVE: Button = ("cancel", N_("Remove"))
 # The file stays.
-DISMISS: Button = ("cancel", "Dismiss")
+DISMISS: Button = ("cancel", N_("Dismiss"))
 BUTTONS: dict[str, tuple[Button, ...]] = {
     "running": (PAUSE, CANCEL),
     "waiting": (PAUSE, CANCEL),
@@ -72,31 +73,34 @@ def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
 def line(task: Task, now: float) -> str:
     """Where a download stands, in a few words."""
     if task.state == "done":
-        return f"{format.size(task.total)} · in the library"
+        return format.join(format.size(task.total), _("in the library"))
     if task.state == "failed":
-        return "Not downloaded"
+        return _("Not downloaded")
     if task.state == "paused":
-        return " · ".join(part for part in ("Paused", amount(task)) if part)
+        return format.join(_("Paused"), amount(task))
     if task.state == "waiting":
         return waits(task, now)
-    speed = f"{format.size(round(task.speed))}/s" if task.speed else ""
-    left = f"{format.duration(task.seconds_left)} left" if task.seconds_left is not None and task.speed else ""
-    return " · ".join(part for part in (amount(task) or "Asking the hub…", speed, left) if part)
+    speed = _("{size}/s").format(size=format.size(round(task.speed))) if task.speed else ""
+    left = task.seconds_left if task.speed else None
+    time_left = "" if left is None else _("{time} left").format(time=format.duration(left))
+    return format.join(amount(task) or _("Asking the hub…"), speed, time_left)
 
 
 def waits(task: Task, now: float) -> str:
     if task.not_before is None:
-        return "Waits for its turn"
+        return _("Waits for its turn")
     when = format.duration(task.not_before - now)
     if not task.attempts:
-        return f"Starts in {when}: its hub asks us to wait"
-    return f"Tried again in {when} · failed {task.attempts} of {TRIES} times"
+        return _("Starts in {time}: its hub asks us to wait").format(time=when)
+    text = _("Tried again in {time} · failed {n} of {most} times")
+    return text.format(time=when, n=task.attempts, most=TRIES)
 
 
 def amount(task: Task) -> str:
     if not task.done:
         return ""
-    return format.size(task.done) + (f" of {format.size(task.total)}" if task.total else "")
+    done, total = format.size(task.done), format.size(task.total)
+    return _("{done} of {total}").format(done=done, total=total) if task.total else done
 
 
 def moving(tasks: Sequence[Task]) -> int:

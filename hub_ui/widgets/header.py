@@ -8,14 +8,16 @@ from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
+from hub_ui import format
+from hub_ui.i18n import N_, _
 from hub_ui.widgets.render import Renderer
 
 PAGES: tuple[tuple[str, str], ...] = (
-    ("browse", "Browse"),
-    ("try", "Try"),
-    ("library", "Library"),
-    ("train", "Train"),
-    ("settings", "Settings"),
+    ("browse", N_("Browse")),
+    ("try", N_("Try")),
+    ("library", N_("Library")),
+    ("train", N_("Train")),
+    ("settings", N_("Settings")),
 )
 HubState = Literal["idle", "asked", "good", "key", "down"]
 
@@ -36,11 +38,11 @@ class HubStatus:
 
 
 def pending_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="asked", text="…", title=f"{HUBS[hub].label} was asked")
+    return HubStatus(hub=hub, state="asked", text="…", title=_("{hub} was asked").format(hub=HUBS[hub].label))
 
 
 def idle_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="idle", title=f"{HUBS[hub].label} was not asked for this")
+    return HubStatus(hub=hub, state="idle", title=_("{hub} was not asked for this").format(hub=HUBS[hub].label))
 
 
 def answer_status(answer: Answer) -> HubStatus:
@@ -49,25 +51,25 @@ def answer_status(answer: Answer) -> HubStatus:
     return HubStatus(
         hub=answer.hub,
         state="good",
-        text=f"{answer.seconds:.1f} s",
-        title=f"{HUBS[answer.hub].label} answered in {answer.seconds:.2f} s",
+        text=_("{n} s").format(n=f"{answer.seconds:.1f}"),
+        title=_("{hub} answered in {n} s").format(hub=HUBS[answer.hub].label, n=f"{answer.seconds:.2f}"),
     )
 
 
 def with_hits(status: HubStatus, listed: int) -> HubStatus:
     """With the number of its LoRAs in the list, once it has answered."""
-    return replace(status, hits=f"{listed:,}") if status.state == "good" else status
+    return replace(status, hits=format.number(listed)) if status.state == "good" else status
 
 
 def error_status(hub: HubName, error: HubUiError) -> HubStatus:
     if isinstance(error, KeyRequired):
-        return HubStatus(hub=hub, state="key", text="add a key", title=error.message)
+        return HubStatus(hub=hub, state="key", text=_("add a key"), title=error.message)
     if isinstance(error, AccessError):
-        return HubStatus(hub=hub, state="key", text="needs a key", title=error.message)
+        return HubStatus(hub=hub, state="key", text=_("needs a key"), title=error.message)
     if isinstance(error, RateLimited):
-        wait = f"wait {error.retry_after:.0f} s" if error.retry_after else "asks to slow down"
+        wait = _("wait {n} s").format(n=round(error.retry_after)) if error.retry_after else _("asks to slow down")
         return HubStatus(hub=hub, state="down", text=wait, title=error.message)
-    return HubStatus(hub=hub, state="down", text="no answer", title=error.message)
+    return HubStatus(hub=hub, state="down", text=_("no answer"), title=error.message)
 
 
 def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:

@@ -21,7 +21,7 @@ from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
-from hub_ui.i18n import LANGUAGES, _, language, ngettext
+from hub_ui.i18n import LANGUAGES, _, ngettext
 from hub_ui.widgets.blocks import COOKIE, TranslatedBlocks
 from hub_ui.widgets.glossary import TERMS
 
@@ -82,7 +82,7 @@ class Renderer:
             address=address,
             ago=format.ago,
             count=format.count,
-            number=lambda number: language().number(number),
+            number=format.number,
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
             pairs=lambda values: [(value, value) for value in values],

@@ -20,7 +20,7 @@ from tests.words.labels import labels
 FOLDER = Path(locales.__file__).parent
 TEMPLATE = FOLDER / f"{DOMAIN}.pot"
 PACKAGE = FOLDER.parent
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "ngettext": (1, 2), "N_plural": (1, 2)}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _HEADER = '# The words of hub-ui\'s page: CONTRIBUTING.md, "Words".\n#'
 

@@ -1,9 +1,20 @@
-"""The labels of `connectors`, which know no languages: the page translates them where it shows them."""
+"""The texts of tables, which are not marked there: the page translates them where it shows them.
+
+`connectors` knows no languages.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connectors.registry import HUBS, LOCAL, origin_label
+from connectors.replicate.runs import UNDER_WAY
+from hub_ui.widgets.glossary import TERMS
+
 
 def labels() -> Iterator[str]:
-    yield from ()
+    yield origin_label(LOCAL)
+    yield from (hub.key_note for hub in HUBS.values())
+    yield from (hub.description for hub in HUBS.values())
+    yield from UNDER_WAY
+    yield from (term.text for term in TERMS.values())
