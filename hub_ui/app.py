@@ -23,7 +23,7 @@ from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import downloads
 from hub_ui.pages.library import page as library
-from hub_ui.pages.try_page import history
+from hub_ui.pages.try_page import dropped, history
 from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
@@ -103,10 +103,11 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         page.connect(browse_page, services, render, reader)
         detail.connect(panel, drawer, services, render)
         try_page_page.connect(try_page, drawer, services, render, generations)
+        dropped.connect(try_page, services, render)
         if policy.allows("keep history"):
             history.connect(try_page, services, render)
         detail.connect_examples(panel.panel, try_page, services, render)
-        clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer]
+        clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer, try_page.dropped]
         if train_page is not None:
             train.connect(train_page, services, render)
             clickable.append(train_page.progress)
@@ -241,7 +242,7 @@ def serving(
             footer_links=[],
             theme=theme(),
             css_paths=STYLES,
-            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms")),
+            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms", "drop")),
             mcp_server=False,
             max_threads=MOST_HANDLERS,
             max_file_size=limits.upload_bytes,

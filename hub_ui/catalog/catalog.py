@@ -118,6 +118,10 @@ class Catalog:
         """Every file with these bytes, first seen first."""
         return self._store.refs_of(sha256.lower())
 
+    def by_hash(self, value: str) -> tuple[Ref, ...]:
+        """The files with this SHA-256, AutoV2 (its first 10 digits) or AutoV3, in lower-case hex."""
+        return self.by_sha256(value) if len(value) == 64 else self._store.refs_of_hash(value)
+
     def mark_removed(self, ref: Ref) -> None:
         """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
         known = self._known(ref)

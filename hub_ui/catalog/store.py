@@ -282,6 +282,15 @@ class Store:
             found = connection.execute(sql, (storable(sha256),)).fetchall()
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
+    def refs_of_hash(self, value: str) -> tuple[Ref, ...]:
+        """By AutoV2, the beginning of the SHA-256, or by AutoV3, which files share that differ in metadata alone."""
+        sql = """SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
+                 WHERE (sha256 >= ? AND sha256 < ?) OR autov3 = ? ORDER BY files.lora, place"""
+        with self._reading() as connection:
+            # No digit of a hash comes after "f".
+            found = connection.execute(sql, (value, f"{value}g", value)).fetchall()
+        return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
+
     def also_on(self, number: int, ref: Ref) -> list[str]:
         """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
         sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from connectors.connector import pin
-from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights, UsageError
+from connectors.errors import BadHeader, DoesNotFit, NotWeights, UsageError
 from connectors.ref import Ref
 from connectors.weights import inspect
 from hub_ui.commands.interaction import ProgressCallback
@@ -22,10 +20,8 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
-from hub_ui.library.identify import FindsByHash
 from hub_ui.services import Services
-
-OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
+from hub_ui.used_loras import find_used_lora
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +126,8 @@ def _plan_infotext(
     built: Services, found: Infotext, options: TryOptions, file: Path, on_progress: ProgressCallback
 ) -> TryPlan:
     taken = example_settings.of_text(found)
-    loras = [(lora, _find_lora(built, lora)) for lora in taken.loras]
+    searched = [find_used_lora(built, lora) for lora in taken.loras]
+    loras = [(found.used, found.ref) for found in searched]
     refs = [ref for _, ref in loras if ref is not None]
     # The default of A1111.
     weights = [1.0 if lora.weight is None else lora.weight for lora, ref in loras if ref is not None]
@@ -164,9 +161,14 @@ def _plan_infotext(
         for lora, ref in loras
         if ref is None
     ]
+    notes += [
+        f"“{found.used.name}” was found by its name alone; another file may bear it."
+        for found in searched
+        if found.by == "name" and found.used.hash
+    ]
     # A hub-ui image too, if a site kept only the A1111 parameters.
     if not found.fields.get("Version", "").startswith("hub-ui"):
-        notes.append(OTHER_NOISE)
+        notes.append(example_settings.OTHER_NOISE)
     return TryPlan(
         request=request, comparison=comparison.single(request), place=options.on, notes=tuple(filter(None, notes))
     )
@@ -186,31 +188,3 @@ def _with_block_weights(
         for place in places:
             adapters[place] = replace(adapters[place], block_weights=weights)
     return replace(request, adapters=tuple(adapters)), notes
-
-
-def _find_lora(built: Services, lora: UsedLora) -> Ref | None:
-    """By CivitAI id, then in the library, in the catalog and on the hubs, by hash."""
-    if lora.version is not None:
-        ref = Ref(hub="civitai", id="", version=lora.version)
-        # Deleted or the hub is down; the name and hash may still match.
-        with suppress(HubUiError):
-            held = built.downloads.find_installed(ref)
-            return held.ref if held else pin(built.lookup.connector("civitai"), ref)
-    for entry in built.library.entries():
-        same_name = Path(entry.file).stem.casefold() == lora.name.casefold()
-        if same_name or (lora.hash and entry.sha256.startswith(lora.hash)):
-            return entry.ref
-    if lora.hash is None:
-        return None
-    if seen := built.catalog.by_sha256(lora.hash):
-        return seen[0]
-    for hub in built.connectors:
-        if isinstance(hub, FindsByHash):
-            try:
-                found, ref = hub.by_hash(lora.hash)
-            # A failed hub affects only this LoRA and is reported.
-            except HubUiError:
-                return None
-            built.catalog.add([found])
-            return ref
-    return None

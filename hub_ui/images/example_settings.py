@@ -12,6 +12,7 @@ from hub_ui.images.infotext import Infotext, UsedLora
 
 _LONGEST_SIDE, _MOST_STEPS, _MOST_FRAMES = 4096, 500, 257
 _MOST_UNKNOWN = 5
+OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -101,7 +102,7 @@ def is_of(lora: UsedLora, version: Version) -> bool:
     for file in version.files:
         if lora.hash and file.sha256 and file.sha256.startswith(lora.hash):
             return True
-        if _stem(file.name) == _stem(lora.name):
+        if file_stem(file.name) == file_stem(lora.name):
             return True
     return False
 
@@ -248,5 +249,6 @@ def _number(text: str | None, least: float, most: float) -> float | None:
     return number if least <= number <= most else None
 
 
-def _stem(name: str) -> str:
+def file_stem(name: str) -> str:
+    """A file's name as programs compare it: without folder and ending, in small letters."""
     return re.sub(r"[\s_]+", " ", name.rpartition("/")[2].removesuffix(".safetensors")).casefold().strip()

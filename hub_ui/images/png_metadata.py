@@ -5,7 +5,9 @@ animated PNG with the same chunks. A contact sheet is one image with labels abov
 """
 
 import json
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.images import infotext as a1111
+from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext
 from hub_ui.images.provenance import Provenance, from_json, library_versions, sha256_of, to_json
 
@@ -28,6 +31,13 @@ KEY = "hub-ui"
 _INFOTEXT = "parameters"
 _FRAMES_A_SECOND = 16
 _USER_COMMENT, _EXIF = 0x9286, 0x8769
+_COMFYUI_TAGS = range(0x010E, 0x0111)
+_FORMATS = ("PNG", "JPEG", "WEBP", "MPO")
+# What Pillow raises for damaged and hostile files.
+_UNREADABLE = (
+    OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error,
+    zlib.error, UnidentifiedImageError,
+)  # fmt: skip
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it was re-saved."
 
@@ -132,14 +142,20 @@ def read_any(path: Path) -> Provenance | Infotext:
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, BadRef, RecursionError) as error:
             raise UsageError(f"What {path.name} says about itself can't be read ({error}).") from error
     infotext = a1111.read(texts.get(_INFOTEXT, ""))
-    if infotext.fields:
-        return infotext
+    # A saver of ComfyUI may write both; what A1111 defined says more, its hashes for example.
+    graph = None if _is_whole(infotext) else read_graph(texts)
+    if graph is not None or infotext.fields:
+        return graph or infotext
     if "workflow" in texts or "prompt" in texts:
         raise UsageError(
-            f"{path.name} holds a graph of ComfyUI, which is not read here. Save it in ComfyUI with a node that writes "
-            "A1111's parameters, or type its prompt and numbers in."
+            f"{path.name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node that "
+            "writes A1111's parameters, or type its prompt and numbers in."
         )
     raise UsageError(f"{path.name} {NO_METADATA}")
+
+
+def _is_whole(infotext: Infotext) -> bool:
+    return "Steps" in infotext.fields and not infotext.prompt.startswith("{")
 
 
 def _texts(path: Path) -> dict[str, str]:
@@ -147,16 +163,20 @@ def _texts(path: Path) -> dict[str, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 # Ours is before the pixels, which are large and need not be read then.
                 if isinstance(image.info.get(KEY), str):
                     return {KEY: image.info[KEY]}
                 image.load()
                 texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
-                comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, *_BOMBS) as error:
-        raise UsageError(f"{path.name} can't be read as an image.") from error
+                exif = image.getexif()
+                comment = exif.get_ifd(_EXIF).get(_USER_COMMENT)
+                # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
+                named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
+    except (*_UNREADABLE, *_BOMBS) as error:
+        raise UsageError(f"{path.name} can't be read as an image. Give a PNG, JPEG or WebP.") from error
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
+    found |= {key.lower(): text for key, _, text in named if key.lower() in ("prompt", "workflow")}
     if isinstance(comment, bytes):
         # EXIF names the encoding in eight bytes. A1111 writes big-endian UTF-16; read as such, others' has no "Steps:".
         text = comment.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")

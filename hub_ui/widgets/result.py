@@ -25,7 +25,7 @@ class Result:
 
     `proof` says how much of the files took effect, `whole` whether all did. `saves` are (link text, address, file
     name). `settings` is for "copy settings". `varied` is the position of the varied LoRA, `title` names it and the
-    others' weights.
+    others' weights. `fits`: images of other proportions are shown whole.
     """
 
     kind: ComparisonKind
@@ -47,6 +47,7 @@ class Result:
     settings: str = ""
     varied: int = 0
     title: str = ""
+    fits: bool = False
 
     def showing(self, index: int) -> Result:
         """With another tile on the right of the slider."""

@@ -31,6 +31,7 @@ LAYERS = {
     "hub_ui.generation": 7,
     "hub_ui.services": 8,
     "hub_ui.training": 9,
+    "hub_ui.used_loras": 9,
     "hub_ui.widgets": 9,
     "hub_ui.web": 10,
     "hub_ui.pages": 11,

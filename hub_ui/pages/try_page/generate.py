@@ -20,6 +20,7 @@ from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
 from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
+from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.view import TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer, result
@@ -94,11 +95,15 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
 
 @dataclass(frozen=True, kw_only=True)
 class TryOrder:
-    """A request to generate, and whether gigabytes of a base may be downloaded for it."""
+    """A request to generate, and whether gigabytes of a base may be downloaded for it.
+
+    With an `original` one image is made, to be compared with that.
+    """
 
     view: View
     filled: FormValues
     may_fetch: bool = False
+    original: Original | None = None
 
     @property
     def settings(self) -> TrySettings:
@@ -140,7 +145,7 @@ def generate(
     """Yields `Updates`. The generation goes on when the page is closed; its id leads back to it (see `resume`). `cache`
     is Gradio's served folder, `requested` counts requested downloads, `page` is the page's session.
     """
-    if not order.view.refs:
+    if not order.view.refs and order.original is None:
         raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
     # The button for stopping comes with the id of what it stops.
     yield Updates(progress=result.progress_html(render, "Starting…", None), question="", order=False)
@@ -164,12 +169,16 @@ def generate(
             request = services.generation.request(
                 order.view.refs, order.view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
             )
-        comparison = comparison_of(order.settings, request)
-        place = order.settings.place
+        original, place = order.original, order.settings.place
+        if original is None:
+            cells, at = comparison_of(order.settings, request), None
+        else:
+            cells, at = original.cells(request)
         made = services.generation.generate(
-            request, comparison, place=place, on_progress=on_progress, is_cancelled=is_cancelled
+            request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled
         )
-        return image_files.result_of(made, cache)
+        shown = image_files.result_of(made, cache, at)
+        return shown if original is None else image_files.with_original(shown, original, made)
 
     id_ = generations.start(subject, work, page=page)
     if fetches.tasks:

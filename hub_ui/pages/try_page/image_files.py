@@ -3,6 +3,7 @@
 import base64
 import io
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
@@ -10,20 +11,46 @@ from PIL.Image import Image
 
 from hub_ui import format
 from hub_ui.generate import comparison
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
+from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import address
 from hub_ui.widgets.result import Result, Tile
 
 LONGEST_SHOWN = 200
 
 
-def result_of(result: GenerationResult, cache: str) -> Result:
-    """Every saved image has its provenance. `cache` is Gradio's folder of served files."""
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """An image that is made again: a copy that the page can show, and what it says about itself if we made it."""
+
+    tile: Tile
+    width: int
+    height: int
+    provenance: Provenance | None = None
+
+    def cells(self, request: GenerationRequest) -> tuple[Comparison, int]:
+        """What to generate, and which of it is the image. Half of a pair is the same to the bit only in that pair."""
+        sheet = self.provenance.sheet if self.provenance else None
+        cell = self.provenance.cell if self.provenance else None
+        if (
+            sheet
+            and cell is not None
+            and len(sheet.cells) == 2
+            and len(sheet.cells[0].weights) == len(request.adapters)
+        ):
+            return sheet, cell
+        return comparison.single(request), 0
+
+
+def result_of(result: GenerationResult, cache: str, shown: int | None = None) -> Result:
+    """Every saved image has its provenance. `cache` is Gradio's folder of served files, `shown` by default the last."""
     folder = Path(tempfile.mkdtemp(dir=cache))
     # Once for all images, because it reads each LoRA's whole file.
     hashes = png_metadata.lora_hashes(result)
-    report, last = result.report, len(result.images) - 1
+    report, last = result.report, len(result.images) - 1 if shown is None else shown
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
     for index, file in enumerate(files):
         png_metadata.save(result, index, file, hashes)
@@ -54,11 +81,24 @@ def result_of(result: GenerationResult, cache: str) -> Result:
         notes=report.notes,
         control=save_image(report.control, cache) if report.control is not None else "",
         saves=(
-            ("save PNG", address(files[-1]), files[-1].name),
+            ("save PNG", address(files[last]), files[last].name),
             ("save comparison", address(sheet), sheet.name),
         ),
         settings=png_metadata.infotext_of(result, last, hashes),
     )
+
+
+def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
+    """The original on the left of the one image that was made, and why they may differ."""
+    # In the same comparison, nothing of it was generated alone.
+    is_alone = made.comparison.kind == "one"
+    before = original.provenance if is_alone or original.provenance is None else replace(original.provenance, cell=None)
+    notes = png_metadata.differences(before, made.request, made.report) if before else ()
+    size = (original.width, original.height)
+    if size != (shown.width, shown.height):
+        notes = (f"Yours has {size[0]} × {size[1]} pixels, this one {shown.width} × {shown.height}.", *notes)
+    tiles = (original.tile, replace(shown.tiles[shown.right], label="made again"))
+    return replace(shown, kind="one", tiles=tiles, left=0, right=1, fits=True, notes=(*notes, *shown.notes))
 
 
 def details(result: GenerationResult) -> str:

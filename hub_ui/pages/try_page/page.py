@@ -14,6 +14,7 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
+from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.view import View, sheet_kind
 from hub_ui.services import Services
 from hub_ui.widgets import result
@@ -51,15 +52,22 @@ class TryPage:
 
     def __init__(self, render: Renderer, *, view: gr.State, order: gr.State) -> None:
         self.view, self.order, self.shown, self.kept = view, order, gr.State(FormSource()), gr.State(None)
+        # Raised where the same view is to be made once more: an unchanged view fires no `change`.
+        self.asked, self.plan = gr.State(0), gr.State(None)
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
                 self.make = gr.Button(MAKE["pair"], variant="primary", elem_id="make")
                 self.stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
             self.estimate = widget(elem_id="estimate")
+            self.drop = gr.UploadButton(
+                "Drop or choose an image to make again", file_types=[".png", ".jpg", ".jpeg", ".webp"],
+                elem_id="drop",
+            )  # fmt: skip
         with gr.Column(elem_id="stage"):
             self.tabs = widget(lambda: render("tabs", labels=LABELS, current="pair", closed={}), elem_id="tabs")
             self.said = widget(elem_id="said")
+            self.dropped = widget(elem_id="dropped")
             self.progress = widget(elem_id="progress")
             self.question = widget(elem_id="question")
             self.result = widget(lambda: result.empty_result_html(render), elem_id="pair")
@@ -78,7 +86,8 @@ def connect(
         return (*form.show(services, render, now, before), *stage_updates(render, now, last))
 
     outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept]
-    filled = page.view.change(on_view, [page.view, page.shown, page.kept], outputs, **QUIET)
+    inputs = [page.view, page.shown, page.kept]
+    filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
     _connect_generation(page, downloads, services, render, generations, filled)
     _connect_clicks(page, services, render, filled)
 
@@ -93,20 +102,23 @@ def _connect_generation(
         with errors_as_messages():
             yield from generate.clear_on_error(steps)
 
-    def start(
-        request: gr.Request, now: View, requested: int, values: tuple[Any, ...], *, may_fetch: bool = False
-    ) -> Iterator[Any]:
-        order = generate.TryOrder(view=now, filled=form.read_form(now, values), may_fetch=may_fetch)
+    def start(request: gr.Request, now: View, requested: int, values: tuple[Any, ...], **more: Any) -> Iterator[Any]:
+        order = generate.TryOrder(view=now, filled=form.read_form(now, values), **more)
         cache, session = page.result.GRADIO_CACHE, request.session_hash or ""
         yield from generate.generate(
             services, render, generations, order, requested=requested, cache=cache, page=session
         )
 
-    def on_order(request: gr.Request, now: View, order: bool | str, requested: int, *values: Any) -> Iterator[Any]:
+    def on_order(
+        request: gr.Request, now: View, order: bool | str | Original, requested: int, *values: Any
+    ) -> Iterator[Any]:
         if isinstance(order, str):
             yield from run(generate.resume(render, generations, now, order))
+        elif order:
+            original = order if isinstance(order, Original) else None
+            yield from run(start(request, now, requested, values, original=original))
         else:
-            yield from run(start(request, now, requested, values)) if order else [generate.Updates()]
+            yield generate.Updates()
 
     def on_make(request: gr.Request, now: View, requested: int, *values: Any) -> Iterator[Any]:
         yield from run(start(request, now, requested, values))
@@ -114,8 +126,12 @@ def _connect_generation(
     def on_answer(now: View, base: str | None, event: gr.EventData) -> tuple[str, str]:
         return "", read_answer(now, base, act_data(event))
 
-    def on_agree(request: gr.Request, now: View, answer: str, requested: int, *values: Any) -> Iterator[Any]:
-        steps = start(request, now, requested, values, may_fetch=answer == "fetch")
+    def on_agree(
+        request: gr.Request, now: View, answer: str, dropped: Any, requested: int, *values: Any
+    ) -> Iterator[Any]:
+        is_again = dropped is not None and not dropped.is_sheet and dropped.view(now).stack == now.stack
+        original = dropped.original if is_again else None
+        steps = start(request, now, requested, values, may_fetch=answer == "fetch", original=original)
         yield from run(steps) if answer else [generate.Updates()]
 
     def on_stop(id_: str) -> Any:
@@ -129,7 +145,7 @@ def _connect_generation(
     filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
     page.make.click(on_make, [view, *inputs], outputs, **at_once)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    answer.success(on_agree, [view, agreed, *inputs], outputs, **at_once)
+    answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
     page.stop.click(on_stop, [page.generation], outputs, **QUIET)
     page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 

@@ -270,9 +270,9 @@ def test_a_jpeg_holds_them_in_its_exif(tmp_path: Path, order: str) -> None:
     assert png_metadata.read_any(tmp_path / "a.jpg") == Infotext(prompt="a 猫", fields={"Steps": "20", "Seed": "7"})
 
 
-def test_a_graph_of_comfyui_is_told(tmp_path: Path) -> None:
+def test_a_graph_of_comfyui_without_a_sampler_is_told(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.png", prompt='{"3": {"class_type": "KSampler"}}')
-    with pytest.raises(UsageError, match="holds a graph of ComfyUI, which is not read here"):
+    with pytest.raises(UsageError, match="holds a graph of ComfyUI in which no sampler is found"):
         png_metadata.read_any(path)
 
 

@@ -1,0 +1,263 @@
+"""What ComfyUI, SwarmUI and InvokeAI write into their images, read as the infotext that A1111 would have written.
+
+ComfyUI writes its whole graph, twice: as it ran ("prompt", nodes by number with their inputs), and as it looks on its
+page ("workflow", nodes with the values of their widgets in order). Only what leads to the sampler counts.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from hub_ui.images.infotext import LORA_HASHES, Infotext, name_of, tag
+
+Node: TypeAlias = dict[str, Any]
+Graph: TypeAlias = dict[str, Node]
+_LONGEST = 4_000_000
+_MOST_NODES = 2_000
+_MOST_LORAS = 50
+_MOST_SAMPLERS = 50
+# The inputs of a sampler's helpers, whose numbers are the sampler's own.
+_HELPERS = ("noise", "guider", "sampler", "sigmas")
+# Texts, in the nodes of one or two text encoders and in those that hand a text on.
+_TEXTS = ("text", "text_g", "t5xxl", "prompt", "string", "value", "populated_text", "text_l", "clip_l")
+# A link of these leads to no text of the prompt.
+_NO_TEXT = ("clip", "model", "vae", "control_net", "image", "pixels", "latent", "style_model", "clip_vision_output")
+# The widgets of a workflow's nodes in order. "" is a control without a meaning of its own.
+_WIDGETS: Mapping[str, tuple[str, ...]] = {
+    "KSampler": ("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
+    "KSamplerAdvanced": ("", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler"),
+    "CLIPTextEncode": ("text",),
+    "EmptyLatentImage": ("width", "height"),
+    "EmptySD3LatentImage": ("width", "height"),
+    "CheckpointLoaderSimple": ("ckpt_name",),
+    "UNETLoader": ("unet_name",),
+    "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
+    "LoraLoaderModelOnly": ("lora_name", "strength_model"),
+    "RandomNoise": ("noise_seed",),
+    "KSamplerSelect": ("sampler_name",),
+    "BasicScheduler": ("scheduler", "steps", "denoise"),
+    "FluxGuidance": ("guidance",),
+    "CFGGuider": ("cfg",),
+}
+_MODELS = ("ckpt_name", "unet_name")
+
+
+def read_graph(texts: Mapping[str, str]) -> Infotext | None:
+    """The settings in the JSON of another program; None where there is none that can be read."""
+    for key, read in _PROGRAMS:
+        data = _load(texts.get(key, ""))
+        found = read(data) if data is not None else None
+        if found is not None:
+            return found
+    return None
+
+
+def _load(text: str) -> dict[str, Any] | None:
+    """None for what is no JSON object, or a monstrous one."""
+    if not text.lstrip().startswith("{") or len(text) > _LONGEST:
+        return None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _read_comfyui(data: dict[str, Any]) -> Infotext | None:
+    nodes = {
+        str(number): {"class": str(node.get("class_type", "")), "inputs": node["inputs"]}
+        for number, node in list(data.items())[:_MOST_NODES]
+        if isinstance(node, dict) and isinstance(node.get("inputs"), dict)
+    }
+    return _infotext_of(nodes)
+
+
+def _read_workflow(data: dict[str, Any]) -> Infotext | None:
+    """A node that is bypassed (4) or muted (2) did nothing."""
+    links = {link[0]: link[1] for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4}
+    nodes: Graph = {}
+    for node in _list(data.get("nodes"))[:_MOST_NODES]:
+        if not isinstance(node, dict):
+            continue
+        name, is_off = str(node.get("type", "")), node.get("mode") in (2, 4)
+        inputs = {
+            str(each.get("name")): [str(links[each["link"]]), 0]
+            for each in _list(node.get("inputs"))
+            if isinstance(each, dict) and isinstance(each.get("link"), int) and each["link"] in links
+        }
+        if not is_off:
+            inputs |= dict(zip(_WIDGETS.get(name, ()), _list(node.get("widgets_values")), strict=False))
+        nodes[str(node.get("id"))] = {"class": name, "inputs": inputs}
+    return _infotext_of(nodes)
+
+
+def _infotext_of(nodes: Graph) -> Infotext | None:
+    samplers = [node for node in nodes.values() if _is_sampler(node)][:_MOST_SAMPLERS]
+    # A second pass starts from the image of the first.
+    first = [node for node in samplers if not any(_is_sampler(each) for each in _leading_to(nodes, node["inputs"]))]
+    if not first:
+        return None
+    inputs = dict(first[0]["inputs"])
+    for helper in _HELPERS:
+        for node in _linked(nodes, inputs.get(helper)):
+            inputs = {**node["inputs"], **inputs}
+    leading = [first[0], *_leading_to(nodes, inputs)]
+    tags = [tag(*lora) for lora in _find_loras(leading)][:_MOST_LORAS]
+    positive = _find_text(nodes, inputs.get("positive", inputs.get("conditioning")))
+    size: dict[str, Any] = next((node["inputs"] for node in leading if _has_numbers(node, "width", "height")), {})
+    guidance = next(
+        (node["inputs"]["guidance"] for node in leading if _has_numbers(node, "guidance")), inputs.get("cfg")
+    )
+    model = next((node["inputs"][key] for node in leading for key in _MODELS if node["inputs"].get(key)), None)
+    fields = {
+        "Steps": inputs.get("steps"),
+        "Sampler": inputs.get("sampler_name"),
+        "Schedule type": inputs.get("scheduler"),
+        "CFG scale": guidance,
+        "Seed": inputs.get("seed", inputs.get("noise_seed")),
+        "Size": f"{size['width']}x{size['height']}" if size else None,
+        "Model": str(model).rpartition("/")[2].rpartition("\\")[2] if model else None,
+        "Denoising strength": inputs.get("denoise") if inputs.get("denoise") not in (1, 1.0) else None,
+        "ControlNet": next((node["class"] for node in leading if "ControlNet" in node["class"]), None),
+        "Hires upscale": "by a second pass" if len(samplers) > len(first) else None,
+        "Version": "ComfyUI",
+    }
+    return _infotext(positive, _find_text(nodes, inputs.get("negative")), tags, fields)
+
+
+def _is_sampler(node: Node) -> bool:
+    inputs = node["inputs"]
+    return ("positive" in inputs and ("seed" in inputs or "noise_seed" in inputs)) or (
+        "guider" in inputs and "sampler" in inputs
+    )
+
+
+def _linked(nodes: Graph, value: object) -> list[Node]:
+    """The node that an input's value is a link to."""
+    is_link = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int)
+    node = nodes.get(str(value[0])) if is_link and isinstance(value, list) else None
+    return [node] if node is not None else []
+
+
+def _leading_to(nodes: Graph, inputs: Mapping[str, Any], *, without: tuple[str, ...] = ()) -> Iterator[Node]:
+    """Every node that these inputs come from, nearest first, each once."""
+    seen: set[int] = set()
+    waiting = deque([inputs])
+    while waiting:
+        for name, value in waiting.popleft().items():
+            for node in _linked(nodes, value) if name not in without else ():
+                if id(node) not in seen:
+                    seen.add(id(node))
+                    waiting.append(node["inputs"])
+                    yield node
+
+
+def _find_text(nodes: Graph, value: object) -> str:
+    """The first text on the way to an input of the sampler."""
+    for node in _leading_to(nodes, {"": value}, without=_NO_TEXT):
+        for name in _TEXTS:
+            text = node["inputs"].get(name)
+            if isinstance(text, str) and text.strip():
+                return text
+    return ""
+
+
+def _find_loras(nodes: list[Node]) -> Iterator[tuple[str, float, float]]:
+    """Name, weight, and the text encoder's. The last one applied stands nearest to the sampler."""
+    for node in reversed(nodes):
+        inputs = node["inputs"]
+        if isinstance(inputs.get("lora_name"), str):
+            weight = _number(inputs.get("strength_model", inputs.get("strength", inputs.get("lora_strength"))))
+            yield _lora_name(inputs["lora_name"]), weight, _number(inputs.get("strength_clip"), weight)
+        # The loaders of rgthree and others hold a list.
+        for value in inputs.values():
+            if isinstance(value, dict) and isinstance(value.get("lora"), str) and value.get("on", True):
+                weight = _number(value.get("strength"))
+                yield _lora_name(value["lora"]), weight, _number(value.get("strengthTwo"), weight)
+
+
+def _lora_name(file: str) -> str:
+    return name_of(file.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors"))[:300]
+
+
+def _read_swarmui(data: dict[str, Any]) -> Infotext | None:
+    said = data.get("sui_image_params")
+    if not isinstance(said, dict):
+        return None
+    names, weights = _list(said.get("loras")), _list(said.get("loraweights"))
+    loras = [
+        (_lora_name(str(name)), _number(weights[i] if i < len(weights) else None))
+        for i, name in enumerate(names[:_MOST_LORAS])
+    ]
+    models = [each for each in _list(data.get("sui_models")) if isinstance(each, dict)]
+    # Of the tensors alone, as A1111's.
+    hashes = [
+        f"{_lora_name(str(each.get('name')))}: {str(each.get('hash')).removeprefix('0x')[:12]}"
+        for each in models
+        if each.get("param") == "loras" and each.get("hash")
+    ]
+    fields = {
+        "Steps": said.get("steps"), "Sampler": said.get("sampler"), "Schedule type": said.get("scheduler"),
+        "CFG scale": said.get("cfgscale"), "Seed": said.get("seed"),
+        "Size": f"{said.get('width')}x{said.get('height')}" if said.get("width") else None,
+        "Model": said.get("model"), LORA_HASHES: ", ".join(hashes[:_MOST_LORAS]), "Version": "SwarmUI",
+    }  # fmt: skip
+    tags = [tag(name, weight, weight) for name, weight in loras]
+    return _infotext(said.get("prompt"), said.get("negativeprompt"), tags, fields)
+
+
+def _read_invokeai(data: dict[str, Any]) -> Infotext | None:
+    if "positive_prompt" not in data:
+        return None
+    loras = [each for each in _list(data.get("loras"))[:_MOST_LORAS] if isinstance(each, dict)]
+    named = [(_table(each.get("model") or each.get("lora")), _number(each.get("weight"))) for each in loras]
+    fields = {
+        "Steps": data.get("steps"), "Sampler": data.get("scheduler"), "CFG scale": data.get("cfg_scale"),
+        "Seed": data.get("seed"), "Size": f"{data.get('width')}x{data.get('height')}" if data.get("width") else None,
+        "Model": _table(data.get("model")).get("name"), "Version": "InvokeAI",
+    }  # fmt: skip
+    tags = [tag(_lora_name(str(model.get("name") or "lora")), weight, weight) for model, weight in named]
+    return _infotext(data.get("positive_prompt"), data.get("negative_prompt"), tags, fields)
+
+
+_PROGRAMS: tuple[tuple[str, Callable[[dict[str, Any]], Infotext | None]], ...] = (
+    ("prompt", _read_comfyui),
+    ("workflow", _read_workflow),
+    ("parameters", _read_swarmui),
+    ("invokeai_metadata", _read_invokeai),
+)
+
+
+def _infotext(prompt: object, negative: object, tags: list[str], fields: Mapping[str, Any]) -> Infotext:
+    # A link in place of a number says nothing.
+    plain = {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float) and value != ""}
+    return Infotext(
+        prompt=" ".join([_text(prompt), *tags]).strip(),
+        negative=_text(negative),
+        fields={name: value[:2_000] for name, value in plain.items()},
+    )
+
+
+def _has_numbers(node: Node, *names: str) -> bool:
+    return all(isinstance(node["inputs"].get(name), int | float) for name in names)
+
+
+def _text(value: object) -> str:
+    return value[:100_000].strip() if isinstance(value, str) else ""
+
+
+def _number(value: object, otherwise: float = 1.0) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return otherwise
+    return number if -1000 < number < 1000 else otherwise
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

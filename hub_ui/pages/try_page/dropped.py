@@ -1,0 +1,327 @@
+"""An image made anywhere, dropped on the page: what it was made with, and how the same is made again here."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from connectors.claims.base_models import find_base_name
+from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.record import Record
+from connectors.ref import LOCAL, Ref
+from hub_ui import format
+from hub_ui.generate import base_models
+from hub_ui.generate.input_images import open_image
+from hub_ui.images import example_settings, png_metadata
+from hub_ui.images.infotext import Infotext, UsedLora
+from hub_ui.images.provenance import LoraProvenance, Provenance
+from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.try_page.compatibility import suggest_base
+from hub_ui.pages.try_page.form import FormSource, find_record
+from hub_ui.pages.try_page.image_files import Original
+from hub_ui.pages.try_page.page import TryPage
+from hub_ui.pages.view import (
+    LARGEST_SEED,
+    LONGEST_PROMPT,
+    MOST_LORAS,
+    StackedLora,
+    TrySettings,
+    View,
+    clamp_weight,
+    prompt_text,
+)
+from hub_ui.services import Services
+from hub_ui.used_loras import FoundLora, find_used_lora
+from hub_ui.web.images import address
+from hub_ui.widgets import result
+from hub_ui.widgets.render import Renderer, act_data
+from hub_ui.widgets.result import Tile
+
+MOST_BYTES = 100 * 1024 * 1024
+LARGEST_SIDE = 2048
+LONGEST_VALUE = 2000
+MOST_ROWS = 60
+_ALONE = "found by its name alone: another file may bear it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedLora:
+    """`state` says where its file is; `line` says it in words. `ref` is empty for one that was not found."""
+
+    name: str
+    weight: float
+    state: Literal["here", "download", "missing"]
+    line: str
+    ref: str = ""
+    clip_weight: float | None = None
+    blocks: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedImage:
+    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours."""
+
+    name: str
+    program: str
+    original: Original
+    loras: tuple[DroppedLora, ...]
+    settings: TrySettings
+    rows: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    is_sheet: bool = False
+
+    @property
+    def found(self) -> tuple[DroppedLora, ...]:
+        return tuple(lora for lora in self.loras if lora.ref)
+
+    def view(self, view: View) -> View:
+        """The Try page with its settings, and those of its LoRAs that were found."""
+        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.found)
+        return replace(view, page="try", open="", stack=stack, settings=self.settings)
+
+
+def connect(page: TryPage, services: Services, render: Renderer) -> None:
+    cache = page.result.GRADIO_CACHE
+
+    def on_drop(now: View, file: str | None) -> Iterator[Any]:
+        if not file:
+            yield (gr.skip(),) * 3
+            return
+        looking = result.progress_html(render, "Looking for what it was made with…", None)
+        yield replace(now, page="try", open=""), looking, None
+        try:
+            dropped = read_dropped(services, Path(file), cache)
+        except HubUiError as error:
+            yield gr.skip(), render("dropped", problem=error.message), None
+            return
+        yield gr.skip(), render("dropped", problem="", folded=False, dropped=dropped), dropped
+
+    def on_click(now: View, dropped: DroppedImage | None, asked: int, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            return apply_click(render, now, dropped, asked, act_data(event))
+
+    page.drop.upload(on_drop, [page.view, page.drop], [page.view, page.dropped, page.plan], **QUIET)
+    outputs = [page.view, page.order, page.shown, page.asked, page.dropped, page.plan]
+    page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **QUIET)
+
+
+def apply_click(
+    render: Renderer, view: View, dropped: DroppedImage | None, asked: int, clicked: dict[str, Any]
+) -> tuple[Any, ...]:
+    """View, order, form's source, count of requests, the plan's HTML, and the plan."""
+    name = clicked.get("act")
+    if name == "forget-image":
+        return (*(gr.skip(),) * 4, "", None)
+    if dropped is None or name not in ("make-again", "fill"):
+        return (gr.skip(),) * 6
+    then = dropped.view(view)
+    # The form is filled in anew, whatever was typed meanwhile.
+    filled = FormSource()
+    order: Any = False if name == "fill" else (True if dropped.is_sheet else dropped.original)
+    folded = render("dropped", problem="", folded=True, dropped=dropped)
+    return then, order, filled, asked + 1 if then == view else gr.skip(), folded, gr.skip()
+
+
+def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:
+    """Raises UsageError for what is no image, and for one that does not say how it was made."""
+    if path.stat().st_size > MOST_BYTES:
+        raise UsageError(f"{path.name} is too large. Choose an image of less than {format.size(MOST_BYTES)}.")
+    found = png_metadata.read_any(path)
+    original = _keep(path, cache)
+    if isinstance(found, Infotext):
+        return _read_infotext(services, path.name, found, original)
+    return _read_provenance(services, path.name, found, original)
+
+
+def _keep(path: Path, cache: str) -> Original:
+    """A copy that the page can show: decoded once, without what else was in the file."""
+    image, _ = open_image(path, "picture")
+    width, height = image.size
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    kept = Path(tempfile.mkdtemp(dir=cache)) / "original.webp"
+    image.save(kept, format="WEBP", lossless=True)
+    return Original(tile=Tile(src=address(kept), label="yours"), width=width, height=height)
+
+
+def _read_provenance(services: Services, name: str, found: Provenance, original: Original) -> DroppedImage:
+    sheet = found.whole_comparison
+    loras = tuple(_stored_lora(services, lora, whole=sheet is not None) for lora in found.loras)
+    base, notes = _stored_base(services, found)
+    for kind, image in (("control image", found.control), ("image it was started from", found.image)):
+        if image is not None:
+            notes.append(f"The {kind}, {image.name}, is not in the file: choose it under “More” first.")
+    several = [weights for weights in zip(*(cell.weights for cell in sheet.cells), strict=True)] if sheet else []
+    varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)
+    kept = [lora for lora in loras if lora.ref][:MOST_LORAS]
+    settings = TrySettings(
+        prompt=prompt_text(found.typed if sheet else found.prompt),
+        negative=prompt_text(found.negative),
+        seed=_seed(found.seed, notes),
+        steps=found.steps or None,
+        guidance=found.guidance,
+        size=(found.width, found.height),
+        base=base,
+        sampler=found.sampler or "",
+        use_trigger_words=found.typed_with_words if sheet else False,
+        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
+        prompts=sheet.rows[1:] if sheet and sheet.kind == "grid" else (),
+        place="replicate" if found.report and found.report.place == "replicate" else "local",
+        weights=tuple(dict.fromkeys(several[varied])) if sheet and sheet.kind in ("strip", "grid") else (),
+        varied=varied,
+        strength=found.image.strength if found.image else None,
+        **_parts(kept),
+    )
+    report = found.report
+    rows = _rows(
+        ("Prompt", found.typed if sheet else found.prompt),
+        ("Negative prompt", found.negative),
+        ("Seed", found.seed),
+        ("Steps", found.steps),
+        ("Guidance", f"{found.guidance:g}"),
+        ("Sampler", found.sampler or (report.sampler if report else "")),
+        ("Size", f"{found.width} × {found.height}"),
+        ("Base", report.base if report else found.base),
+        ("Base revision", report.base_revision if report else ""),
+        ("Device", report.device if report else ""),
+        ("Precision", report.precision if report else ""),
+        ("Made with", ", ".join(f"{name} {version}" for name, version in found.libraries.items())),
+    )
+    return DroppedImage(
+        name=name, program="hub-ui", original=replace(original, provenance=found), loras=loras, settings=settings,
+        rows=rows, notes=tuple(notes), is_sheet=sheet is not None,
+    )  # fmt: skip
+
+
+def _stored_lora(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
+    weight = lora.asked if whole and lora.asked is not None else lora.weight
+    used = UsedLora(name=lora.title or lora.ref.id, weight=weight, hash=lora.sha256)
+    if lora.text_encoder_scale != 1:
+        used = replace(used, clip_weight=round(weight * lora.text_encoder_scale, 2))
+    if lora.block_weights:
+        used = replace(used, blocks=",".join(f"{number:g}" for number in lora.block_weights))
+    installed = services.downloads.find_installed(lora.ref) is not None
+    if installed or lora.ref.hub != LOCAL:
+        return _dropped_lora(services, FoundLora(used=used, ref=lora.ref, by="version"))
+    return _dropped_lora(services, find_used_lora(services, replace(used, name="")))
+
+
+def _stored_base(services: Services, found: Provenance) -> tuple[str, list[str]]:
+    base = found.base or ""
+    if not base or (found.report and found.report.place != "local"):
+        return "", []
+    is_gone = Path(base).is_absolute() and not Path(base).exists()
+    if not is_gone and (base_models.base_by_id(base) or services.policy.allows("open paths")):
+        return base, []
+    return "", [f"Its base, {Path(base).name}, is not here: the one of its LoRAs is chosen."]
+
+
+def _read_infotext(services: Services, name: str, found: Infotext, original: Original) -> DroppedImage:
+    taken = example_settings.of_text(found)
+    notes = [f"Only the first {MOST_LORAS} of its LoRAs are taken."] if len(taken.loras) > MOST_LORAS else []
+    loras = tuple(_dropped_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
+    kept = [lora for lora in loras if lora.ref]
+    records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
+    checkpoint = found.fields.get("Model", "")
+    settings = TrySettings(
+        prompt=prompt_text(taken.prompt),
+        negative=prompt_text(taken.negative),
+        seed=_seed(taken.seed, notes),
+        steps=taken.steps,
+        guidance=taken.guidance,
+        size=(taken.width, taken.height) if taken.width and taken.height else None,
+        base=_nearest_base(services, checkpoint, records),
+        sampler=taken.sampler or "",
+        use_trigger_words=False,
+        strength=taken.strength,
+        **_parts(kept),
+    )
+    if len(taken.prompt) > LONGEST_PROMPT:
+        notes.append(f"Its prompt is longer than {LONGEST_PROMPT} characters: the rest was left out.")
+    notes += [taken.sentence() or "", _base_note(services, checkpoint, settings, records)]
+    version = found.fields.get("Version", "")
+    if not version.startswith("hub-ui"):
+        notes.append(example_settings.OTHER_NOISE)
+    return DroppedImage(
+        name=name,
+        program=next((known for known in _PROGRAMS if version.startswith(known)), "a program like A1111’s"),
+        original=original,
+        loras=loras,
+        settings=settings,
+        rows=_rows(("Prompt", found.prompt), ("Negative prompt", found.negative), *found.fields.items()),
+        notes=tuple(filter(None, notes)),
+    )
+
+
+_PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
+
+
+def _dropped_lora(services: Services, found: FoundLora) -> DroppedLora:
+    used = found.used
+    weight = clamp_weight(1.0 if used.weight is None else used.weight)
+    missing = DroppedLora(
+        name=format.visible(used.name)[:120], weight=weight, state="missing", line=found.failure or "not found"
+    )
+    if found.ref is None:
+        return missing
+    lora = replace(
+        missing, ref=str(found.ref), clip_weight=used.clip_weight and clamp_weight(used.clip_weight),
+        blocks=(used.blocks or "")[:800],
+    )  # fmt: skip
+    alone = _ALONE if found.by == "name" else ""
+    entry = services.downloads.find_installed(found.ref)
+    if entry is not None:
+        return replace(lora, name=format.visible(entry.title), state="here", line=format.join("here already", alone))
+    try:
+        record = services.lookup.find_record(found.ref) or services.lookup.record(found.ref)
+    except NotFound as error:
+        return replace(missing, line=error.message)
+    except HubUiError as error:
+        return replace(lora, state="download", line=format.join(error.message, alone))
+    size = format.size(record.file.size) if record.file and record.file.size else ""
+    line = format.join("will be downloaded", size, alone)
+    return replace(lora, name=format.visible(record.title), state="download", line=line)
+
+
+def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:
+    """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
+    clips = tuple(lora.weight if lora.clip_weight is None else lora.clip_weight for lora in loras)
+    return {
+        "clip_weights": clips if any(lora.clip_weight is not None for lora in loras) else (),
+        "blocks": tuple(lora.blocks or "ALL" for lora in loras) if any(lora.blocks for lora in loras) else (),
+    }
+
+
+def _seed(seed: int | None, notes: list[str]) -> int | None:
+    if seed is None or seed <= LARGEST_SEED:
+        return seed
+    notes.append(f"Its seed, {seed}, is larger than any of this page: another is used.")
+    return None
+
+
+def _nearest_base(services: Services, checkpoint: str, records: Sequence[Record | None]) -> str:
+    """The id of the base that a checkpoint's name means; empty for what the LoRAs choose themselves."""
+    named = find_base_name(checkpoint)
+    if named is None or services.settings.demo:
+        return ""
+    architecture = next((record.architecture for record in records if record is not None), None)
+    try:
+        spec = base_models.choose_base(architecture, named[0], None)
+    except HubUiError:
+        return ""
+    return spec.id
+
+
+def _base_note(services: Services, checkpoint: str, settings: TrySettings, records: Sequence[Record | None]) -> str:
+    choice = suggest_base(services, settings, records) or base_models.base_by_id(settings.base)
+    made_with = f"It was made with the checkpoint “{format.visible(checkpoint)[:80]}”" if checkpoint else ""
+    if choice is None:
+        return f"{made_with or 'It does not say which base it was made with'}: choose a base in the form."
+    return f"{made_with}; here the nearest base is {choice.label}." if made_with else ""
+
+
+def _rows(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:
+    texts = ((name, format.visible(str(value or ""))[:LONGEST_VALUE]) for name, value in pairs[:MOST_ROWS])
+    return tuple((name, text) for name, text in texts if text)

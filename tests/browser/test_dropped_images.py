@@ -1,0 +1,147 @@
+"""Images made anywhere, dropped on the page: their LoRAs are found and pulled, and the same is made again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import Page, expect
+
+from hub_ui.demo.hubs.folder import PACKAGE
+from hub_ui.images.infotext import autov3
+from hub_ui.library.identify import digests
+from tests.browser.demo import Demo, whole_demo
+
+pytestmark = pytest.mark.browser
+SECONDS = 60_000
+ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
+SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
+# As a browser brings a file that is dragged onto a page.
+DROP = """([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, { type }));
+  for (const kind of ['dragover', 'drop']) {
+    const event = new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
+    document.querySelector('main').dispatchEvent(event);
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("dropped")) as running:
+        yield running
+
+
+def png(path: Path, **chunks: str) -> Path:
+    info = PngInfo()
+    for key, text in chunks.items():
+        info.add_text(key, text)
+    Image.new("RGB", (128, 128), "teal").save(path, pnginfo=info)
+    return path
+
+
+def drop(page: Page, address: str, file: Path, media_type: str = "image/png") -> None:
+    page.goto(address)
+    expect(page.locator("#make")).to_be_attached()
+    expect(page.locator(".hub.good")).to_have_count(3)
+    expect(page.locator(".card.ghost")).to_have_count(0)
+    page.evaluate(DROP, [file.name, media_type, base64.b64encode(file.read_bytes()).decode()])
+
+
+def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, page: Page, tmp_path: Path) -> None:
+    text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT)}"'
+    drop(page, demo.url, png(tmp_path / "robot.png", parameters=text))
+    expect(page.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
+    expect(page.locator(".dropped")).not_to_contain_text("by its name alone")
+    page.get_by_role("button", name="Make it again").click()
+    expect(page.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
+    expect(page.locator(".pair .tag.right")).to_have_text("made again")
+    expect(page.locator(".proof")).to_contain_text("seed 77")
+    expect(page).to_have_url(re.compile(r"lora=civitai.*\*0\.9"))
+    assert any(entry.sha256 == digests(ROBOT).sha256 for entry in demo.services.library.entries())
+
+
+def test_an_image_of_this_app_is_made_again_bit_for_bit(demo: Demo, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{demo.url}?view=try&steps=4&seed=5&prompt=a+red+circle&lora=huggingface:shapeworks/ink-outline-tiny")
+    page.locator("#make").click()
+    with page.expect_download(timeout=SECONDS) as saved:
+        page.get_by_role("link", name="save PNG").click(timeout=SECONDS)
+    saved.value.save_as(tmp_path / "ours.png")
+    later = page.context.new_page()
+    drop(later, demo.url, tmp_path / "ours.png")
+    expect(later.locator(".dropped li.here")).to_have_count(1, timeout=SECONDS)
+    later.get_by_role("button", name="Make it again").click()
+    expect(later.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
+    same = """() => Promise.all([...document.querySelectorAll('.pair img')].map(async (image) => {
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data].join();
+    })).then((all) => all[0] === all[1])"""
+    assert later.evaluate(same) is True
+
+
+def test_a_jpeg_says_it_in_its_exif(demo: Demo, page: Page, tmp_path: Path) -> None:
+    text = f'a robot <lora:robot:0.5>\n{SETTINGS}, Lora hashes: "robot: {digests(ROBOT).sha256[:10]}"'
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")
+    Image.new("RGB", (128, 128)).save(tmp_path / "photo.jpg", exif=exif)
+    drop(page, demo.url, tmp_path / "photo.jpg", "image/jpeg")
+    expect(page.locator(".dropped li")).to_contain_text("0.5", timeout=SECONDS)
+    expect(page.locator(".dropped li.missing")).to_have_count(0)
+
+
+def test_a_graph_of_comfyui_is_read_and_what_is_missing_is_left_out(demo: Demo, page: Page, tmp_path: Path) -> None:
+    graph = {
+        "3": {"class_type": "KSampler", "inputs": {
+            "seed": 9, "steps": 4, "cfg": 5, "sampler_name": "euler", "scheduler": "normal", "denoise": 1,
+            "model": ["10", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["8", 0]}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a red square"}},
+        "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "dull"}},
+        "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128}},
+        "10": {"class_type": "LoraLoader", "inputs": {
+            "lora_name": "zz-nowhere.safetensors", "strength_model": 1, "model": ["11", 0]}},
+        "11": {"class_type": "LoraLoader", "inputs": {"lora_name": "sks-robot.safetensors", "strength_model": 0.6}},
+    }  # fmt: skip
+    drop(page, f"{demo.url}?base=tiny-shapes", png(tmp_path / "comfy.png", prompt=json.dumps(graph)))
+    expect(page.locator(".dropped li.missing")).to_contain_text("zz-nowhere", timeout=SECONDS)
+    expect(page.get_by_role("link", name="Search for it")).to_have_attribute("href", "?q=zz-nowhere")
+    page.get_by_text("Its settings in full").click()
+    expect(page.locator(".dropped dl")).to_contain_text("a red square")
+    page.get_by_role("button", name="Make it without it").click()
+    expect(page.locator(".pair .tag.right")).to_have_text("made again", timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [("plain.png", None, "does not say what it was made from"), ("broken.png", b"\x89PNG\r\n\x1a\nx", "can't be read")],
+)
+def test_what_can_not_be_read_is_told_in_place(
+    demo: Demo, page: Page, tmp_path: Path, name: str, data: bytes | None, said: str
+) -> None:
+    file = png(tmp_path / name)
+    if data is not None:
+        file.write_bytes(data)
+    drop(page, demo.url, file)
+    expect(page.locator(".dropped .problem")).to_contain_text(said, timeout=SECONDS)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".dropped")).to_have_count(0)
+
+
+def test_hostile_texts_in_an_image_stay_text(demo: Demo, page: Page, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)> ${alert(2)} {{3*3}} `x` \u202eevil " + "x" * 3_000
+    name = re.sub("[<>:]", "", hostile)[:250]
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    drop(page, demo.url, png(tmp_path / "a.png", parameters=f"{hostile} <lora:{name}:1>\n{SETTINGS}"))
+    expect(page.locator(".dropped li")).to_have_count(1, timeout=SECONDS)
+    page.get_by_text("Its settings in full").click()
+    expect(page.locator(".dropped dl")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -1,0 +1,139 @@
+"""Images of ComfyUI, SwarmUI and InvokeAI: what they say is read like A1111's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hub_ui.images import example_settings
+from hub_ui.images.example_settings import ExampleSettings
+from hub_ui.images.graphs import read_graph
+from hub_ui.images.infotext import UsedLora
+
+KSAMPLER: dict[str, Any] = {
+    "seed": 5, "steps": 12, "cfg": 6.5, "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1.0,
+    "model": ["11", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["8", 0],
+}  # fmt: skip
+GRAPH: dict[str, Any] = {
+    "3": {"class_type": "KSampler", "inputs": KSAMPLER},
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\dreamshaper_8.safetensors"}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["11", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurred", "clip": ["11", 1]}},
+    "8": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
+    "10": {"class_type": "LoraLoader", "inputs": {
+        "lora_name": "ink.safetensors", "strength_model": 0.8, "strength_clip": 0.5, "model": ["4", 0]}},
+    "11": {"class_type": "LoraLoaderModelOnly", "inputs": {
+        "lora_name": "style/paper.safetensors", "strength_model": 0.4, "model": ["10", 0]}},
+    "12": {"class_type": "LoraLoader", "inputs": {"lora_name": "unused.safetensors", "strength_model": 1}},
+}  # fmt: skip
+
+
+def read(**texts: Any) -> ExampleSettings:
+    found = read_graph({key: text if isinstance(text, str) else json.dumps(text) for key, text in texts.items()})
+    assert found is not None
+    return example_settings.of_text(found)
+
+
+def with_node(number: str, class_type: str, **inputs: Any) -> dict[str, Any]:
+    return {**GRAPH, number: {"class_type": class_type, "inputs": inputs}}
+
+
+def test_a_graph_of_comfyui_says_what_an_infotext_would() -> None:
+    found = read(prompt=GRAPH)
+    assert (found.prompt, found.negative, found.seed, found.steps, found.guidance) == ("a cat", "blurred", 5, 12, 6.5)
+    assert (found.width, found.height, found.sampler) == (512, 768, "DPM++ 2M Karras")
+    assert found.unmapped == ("the checkpoint “dreamshaper_8.safetensors”",)
+
+
+def test_only_loras_on_the_way_to_the_sampler_count() -> None:
+    assert read(prompt=GRAPH).loras == (
+        UsedLora(name="ink", weight=0.8, clip_weight=0.5), UsedLora(name="paper", weight=0.4),
+    )  # fmt: skip
+
+
+def test_a_prompt_may_come_from_another_node() -> None:
+    graph = {
+        **with_node("6", "CLIPTextEncode", text=["9", 0]),
+        "9": {"class_type": "Text", "inputs": {"string": "a fox"}},
+    }
+    assert read(prompt=graph).prompt == "a fox"
+
+
+def test_samplers_of_flux_have_their_numbers_beside_them() -> None:
+    graph = {
+        "1": {"class_type": "SamplerCustomAdvanced", "inputs": {
+            "noise": ["2", 0], "guider": ["3", 0], "sampler": ["4", 0], "sigmas": ["5", 0], "latent_image": ["8", 0]}},
+        "2": {"class_type": "RandomNoise", "inputs": {"noise_seed": 9}},
+        "3": {"class_type": "BasicGuider", "inputs": {"conditioning": ["7", 0], "model": ["10", 0]}},
+        "4": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+        "5": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 20, "denoise": 1}},
+        "6": {"class_type": "CLIPTextEncodeFlux", "inputs": {"clip_l": "tower", "t5xxl": "a tall tower"}},
+        "7": {"class_type": "FluxGuidance", "inputs": {"guidance": 3.5, "conditioning": ["6", 0]}},
+        "8": {"class_type": "EmptySD3LatentImage", "inputs": {"width": 1024, "height": 1024}},
+        "10": {"class_type": "Power Lora Loader (rgthree)", "inputs": {
+            "lora_1": {"on": True, "lora": "ink.safetensors", "strength": 0.7},
+            "lora_2": {"on": False, "lora": "off.safetensors", "strength": 1}}},
+    }  # fmt: skip
+    found = read(prompt=graph)
+    assert (found.prompt, found.seed, found.steps, found.guidance) == ("a tall tower", 9, 20, 3.5)
+    assert found.loras == (UsedLora(name="ink", weight=0.7),)
+
+
+def test_a_second_pass_is_told_and_the_first_is_read() -> None:
+    second = {**KSAMPLER, "seed": 6, "denoise": 0.5, "latent_image": ["3", 0]}
+    found = read(prompt=with_node("20", "KSampler", **second))
+    assert (found.seed, found.unmapped[0]) == (5, "Hires upscale by a second pass")
+
+
+def test_a_workflow_alone_is_read_by_its_widgets() -> None:
+    workflow = {
+        "nodes": [
+            {"id": 1, "type": "KSampler", "widgets_values": [5, "fixed", 12, 6.5, "euler", "normal", 1.0], "inputs": [
+                {"name": "model", "link": 1}, {"name": "positive", "link": 2}, {"name": "negative", "link": 3}]},
+            {"id": 2, "type": "LoraLoader", "widgets_values": ["ink.safetensors", 0.8, 0.8], "inputs": []},
+            {"id": 3, "type": "CLIPTextEncode", "widgets_values": ["a cat"]},
+            {"id": 4, "type": "CLIPTextEncode", "widgets_values": ["dull"]},
+        ],
+        "links": [[1, 2, 0, 1, 0, "MODEL"], [2, 3, 0, 1, 1, "CONDITIONING"], [3, 4, 0, 1, 2, "CONDITIONING"]],
+    }  # fmt: skip
+    found = read(workflow=workflow)
+    assert (found.prompt, found.negative, found.seed, found.steps) == ("a cat", "dull", 5, 12)
+    assert found.loras == (UsedLora(name="ink", weight=0.8),)
+
+
+def test_swarmui_names_the_tensors_of_its_loras() -> None:
+    said = {
+        "sui_image_params": {
+            "prompt": "a cat", "negativeprompt": "dull", "seed": 5, "steps": 12, "cfgscale": 7, "sampler": "euler",
+            "width": 64, "height": 96, "model": "x", "loras": ["style/ink"], "loraweights": ["0.6"]},
+        "sui_models": [{"name": "style/ink.safetensors", "param": "loras", "hash": "0x" + "ab" * 32}],
+    }  # fmt: skip
+    found = read(parameters=said)
+    assert found.loras == (UsedLora(name="ink", weight=0.6, hash="ab" * 6),)
+    assert (found.prompt, found.negative, found.width, found.height) == ("a cat", "dull", 64, 96)
+
+
+def test_invokeai_is_read() -> None:
+    said = {
+        "positive_prompt": "a cat", "negative_prompt": "dull", "seed": 5, "steps": 12, "cfg_scale": 7.5,
+        "scheduler": "euler_a", "width": 64, "height": 96, "model": {"name": "SDXL"},
+        "loras": [{"model": {"name": "Ink", "hash": "blake3:00"}, "weight": 0.75}],
+    }  # fmt: skip
+    found = read(invokeai_metadata=said)
+    assert (found.prompt, found.guidance, found.sampler) == ("a cat", 7.5, "Euler a")
+    assert found.loras == (UsedLora(name="Ink", weight=0.75),)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "[]", "{}", "[" * 100_000, '{"a":' * 100_000, '{"1": {"inputs": []}}', "{" + " " * 5_000_000,
+        json.dumps({str(i): {"inputs": {"a": [str(i + 1), 0], "positive": "", "seed": 1}} for i in range(9_000)}),
+        json.dumps({"1": {"inputs": {"positive": ["1", 0], "seed": ["1", 0], "model": ["1", 0]}}}),
+    ],
+)  # fmt: skip
+def test_a_hostile_graph_ends(text: str) -> None:
+    read_graph({"prompt": text, "workflow": text, "parameters": text, "invokeai_metadata": text})
