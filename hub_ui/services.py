@@ -1,11 +1,12 @@
 """The object graph: everything that a run needs, built once and passed down."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import connectors
 from connectors.connector import Connector
+from connectors.errors import HubUiError
 from connectors.federation import HubQueues
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL
@@ -18,6 +19,7 @@ from hub_ui.generation import Generation
 from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations
+from hub_ui.library.changes import Changes
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
@@ -36,6 +38,7 @@ class Services:
     connectors: tuple[Connector, ...]
     catalog: Catalog
     library: Library
+    changes: Changes
     annotations: Annotations
     history: History
     media: MediaStore
@@ -73,6 +76,11 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
     library = Library(
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
+    annotations = Annotations.open(settings.annotations)
+    changes = Changes(library, annotations)
+    # What can't be ended now, on a disk that can't be written, is ended by the next change.
+    with suppress(HubUiError):
+        changes.finish()
     lookup = Lookup(hubs, catalog, library, settings.policy, HubQueues())
     downloads = Downloads(settings, lookup, catalog, library)
     history = History(settings.home / "pictures")
@@ -99,7 +107,8 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         connectors=tuple(hubs),
         catalog=catalog,
         library=library,
-        annotations=Annotations.open(settings.annotations),
+        changes=changes,
+        annotations=annotations,
         history=history,
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,

@@ -17,6 +17,8 @@ from typer.models import ArgumentInfo, OptionInfo
 from connectors.errors import BadRef, HubUiError, NotFound, UsageError
 from connectors.ref import Ref, is_bare
 from hub_ui import settings
+from hub_ui.library.annotations import Annotations
+from hub_ui.library.changes import Changes
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
@@ -68,6 +70,10 @@ class LibraryOptions(JsonOption):
     def open_library(self) -> Library:
         chosen = self.settings()
         return Library(chosen.library, chosen.lock)
+
+
+def open_changes(library: Library, chosen: Settings) -> Changes:
+    return Changes(library, Annotations.open(chosen.annotations))
 
 
 def check_lock(lock: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +82,14 @@ def write_all(file: BinaryIO, data: bytes) -> None:
 def move(source: Path, target: Path) -> None:
     """A rename that survives a power cut."""
     os.replace(source, target)
+    sync_folders([target.parent])
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Renames in these folders survive a power cut from now on."""
     # Windows can't open folders, and needs no fsync of them.
-    if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
+    for path in folders if os.name == "posix" else ():
+        folder = os.open(path, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

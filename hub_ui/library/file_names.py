@@ -81,7 +81,7 @@ def target(
 
 def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
     """`path`, with a digest of the ref in its name if it is one of those `taken`."""
-    if _fold(path) not in {_fold(other) for other in taken}:
+    if fold(path) not in {fold(other) for other in taken}:
         return path
     return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"
 
@@ -131,5 +131,6 @@ def is_safe_path(path: str) -> bool:
     )
 
 
-def _fold(path: str) -> str:
+def fold(path: str) -> str:
+    """Equal for paths that are one file on some disks."""
     return unicodedata.normalize("NFC", path).casefold()

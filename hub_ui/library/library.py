@@ -162,6 +162,12 @@ class Library:
                 drop_empty(path.parent, self.folder)
         return entry
 
+    @contextmanager
+    def writer(self) -> Iterator[Callable[[Iterable[Entry]], None]]:
+        """Keeps other writers of the lock file out while the block runs. Yields what gives it new entries."""
+        with self._alone(_LOCK_FILE, Meter()):
+            yield self._write
+
     @disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Adds entries for files in the folder. A ref or file that has an entry keeps it, unless it is a local one."""

@@ -70,6 +70,8 @@ class Entry:
 VERSION = 1
 _HEAD = "# Written by hub-ui: the LoRAs of this library, pinned. Comments are not kept."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# What a text in a lock file is written with an escape for, and half surrogates.
+_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
 _MINOR = re.compile(r"1(\.[0-9]{1,6})*")
 _TYPES: Mapping[str, type] = {
     "ref": str,
@@ -131,6 +133,8 @@ def _pair(key: str, value: Any) -> str:
 def _toml(value: Any) -> str:
     """On one line. A table is written inline with its keys sorted, whatever form it was read in."""
     match value:
+        case str() if not _ESCAPED.search(value):
+            return f'"{value}"'
         case str():
             # TOML has no half surrogates.
             return tomlkit.item(value.encode("utf-8", "replace").decode()).as_string()

@@ -132,14 +132,23 @@ def _object(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def drop(folder: Path, entry: Entry) -> tuple[Path, ...]:
-    """Removes the files we wrote beside an entry's file, unless they were changed since."""
+def unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
+    """The files that we wrote beside entries' files and nobody has changed since."""
     ours = _read(folder / _LISTING)
-    beside = [folder / (entry.file.removesuffix(SUFFIX) + suffix) for suffix in SUFFIXES]
-    gone = tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(path)))
-    for path in gone:
-        path.unlink()
-    return gone
+    if not ours:
+        return ()
+    beside = (folder / (entry.file.removesuffix(SUFFIX) + suffix) for entry in entries for suffix in SUFFIXES)
+    return tuple(path for path in beside if path.is_file() and _hash(path.read_bytes()) == ours.get(_key(path)))
+
+
+def relist(folder: Path, moves: Iterable[tuple[str, str]]) -> None:
+    """Files that were moved from one path below `folder` to another stay listed as ours."""
+    ours = _read(folder / _LISTING)
+    places = {_key(folder / old): _key(folder / new) for old, new in moves if _key(folder / old) in ours}
+    if places:
+        kept = {key: value for key, value in ours.items() if key not in places}
+        moved = {new: ours[old] for old, new in places.items()}
+        replace_file(folder / _LISTING, json.dumps({**kept, **moved}, indent=1, sort_keys=True).encode())
 
 
 def as_json(value: object) -> bytes:

@@ -198,7 +198,7 @@ def handle_entry_click(services: Services, found: CheckResults, name: str, ref: 
     if name == "keep":
         return Change(found=replace(found, asking=""))
     if name == "remove-now":
-        services.library.remove(ref)
+        services.changes.remove([services.library.entry(ref)])
         return Change(found=replace(found, asking=""))
     if name == "reveal":
         entry = services.library.entry(ref)

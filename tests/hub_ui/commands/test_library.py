@@ -299,6 +299,30 @@ def test_removing_what_is_not_there_costs_nothing_else(pulled: dict[str, Path], 
     )
 
 
+def test_what_was_removed_comes_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    before = (folder / "loras.lock").read_text()
+    _, removed = line("remove", CIVITAI, REPLICATE)
+    code, listed = line("undo", "--list")
+    assert (code, [change["id"] for change in listed["changes"]]) == (0, [removed[0]["change"]])
+    code, document = line("undo")
+    assert (code, [one["ref"] for one in document["done"]]) == (0, [CIVITAI, removed[1]["ref"]])
+    assert ((folder / "loras.lock").read_text(), pulled["civitai"].exists()) == (before, True)
+
+
+def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line) -> None:
+    size = pulled["civitai"].stat().st_size
+    line("remove", CIVITAI)
+    assert line("undo", "--empty") == (0, {"freed": size})
+    assert line("undo")[0] == 4
+    assert line("undo", "--empty", "--list")[0] == 2
+
+
+def test_undoing_is_told_in_words(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    line.words("remove", CIVITAI)
+    assert "1 LoRA removed" in line.words("undo", "--list")[1]
+    assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
+
+
 def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:
     old = Path(shutil.copy(folder / "loras.lock", tmp_path / "old.lock"))
     line("remove", CIVITAI)

@@ -1,0 +1,387 @@
+"""Changes of the library that can be undone: LoRAs that are removed, files that are moved, tags and other annotations.
+
+Whenever a change is ended, by `kill -9` or a power cut, nothing is lost. First its record is written (trash.py), then
+the lock file as a whole, then files are renamed. The next change, and each start, ends what was begun: if the lock file
+was written, the files follow it; else the record is dropped.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.ref import Ref
+from hub_ui.library.annotations import Annotation, Annotations
+from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
+from hub_ui.library.export.sidecars import relist, unchanged
+from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path
+from hub_ui.library.files_beside import files_beside
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash
+
+_Write = Callable[[Iterable[Entry]], None]
+_FOR_GOOD = "The disk is full, so this was deleted for good, without a way back."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """What of a change could not be done."""
+
+    entry: Entry
+    error: HubUiError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """`done` are entries as they are now, of removed ones as they were. Without a `change` there is nothing to undo."""
+
+    done: tuple[Entry, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    change: Change | None = None
+    note: str = ""
+
+
+class Changes:
+    """Several threads and several processes may change one library at once."""
+
+    def __init__(
+        self,
+        library: Library,
+        annotations: Annotations,
+        *,
+        most: int = MOST_BYTES,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._annotations = annotations
+        self._library = library
+        self._folder = library.folder
+        self._trash = Trash(library.folder, most=most, now=now)
+
+    def recent(self) -> tuple[Change, ...]:
+        """The newest first."""
+        return self._trash.changes()
+
+    def find(self, id_: str = "") -> Change:
+        """The change of that id, else the last one. Raises NotFound."""
+        found = next((change for change in self.recent() if id_ in ("", change.id)), None)
+        if found is None:
+            raise NotFound("There is no such change to undo. hub-ui undo --list shows those that can be undone.")
+        return found
+
+    def size(self) -> int:
+        """The bytes that emptying the trash frees."""
+        return sum(change.size for change in self.recent())
+
+    @disk_errors_as_messages()
+    def empty(self) -> int:
+        """Deletes all removed files for good. Returns the bytes that were freed."""
+        freed = 0
+        if self.recent():
+            with self._library.writer() as write:
+                self._finish(write)
+                for change in self.recent():
+                    if change.kind == "remove":
+                        freed += change.size
+                        self._trash.drop(change)
+        return freed
+
+    @disk_errors_as_messages()
+    def finish(self) -> None:
+        """Ends changes that were ended in their middle. Creates nothing where there is none."""
+        if self._trash.unfinished():
+            with self._library.writer() as write:
+                self._finish(write)
+
+    @disk_errors_as_messages()
+    def remove(self, entries: Iterable[Entry], *, keep_files: bool = False) -> Outcome:
+        """Takes the entries out of the lock file, then their files into the trash unless they are to be kept.
+
+        On a disk without room for the record or the lock file, the oldest of the trash is deleted for good, and, once
+        it is empty, what is to be removed.
+        """
+        with self._library.writer() as write:
+            self._finish(write)
+            known = {entry.ref: entry for entry in self._library.entries()}
+            wanted = tuple(entries)
+            gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
+            failed = tuple(Failed(entry=e, error=_not_here(e)) for e in wanted if e not in gone)
+            if not gone:
+                return Outcome(failed=failed)
+            beside = () if keep_files else unchanged(self._folder, gone)
+            paths = () if keep_files else (*map(self._library.path, gone), *beside)
+            files = [path for path in paths if os.path.lexists(path)]
+            change = self._trash.new("remove", gone)
+            names = [path.relative_to(self._folder).as_posix() for path in files]
+            renames = tuple((name, self._trash.place(change, name, number)) for number, name in enumerate(names))
+            change = replace(change, renames=renames, size=sum(path.lstat().st_size for path in files))
+            try:
+                self._trash.with_room(lambda: self._trash.begin(change))
+                self._trash.with_room(lambda: write(known.values()))
+            except OSError as error:
+                self._trash.forget(change)
+                if keep_files or error.errno not in FULL:
+                    raise
+                self._delete(files)
+                write(known.values())
+                return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
+            self._rename(renames)
+            self._end(change, files)
+        return Outcome(done=gone, failed=failed, change=change)
+
+    @disk_errors_as_messages()
+    def move(self, places: Mapping[Entry, str]) -> Outcome:
+        """Gives each entry's file its new path, and those beside it. Nothing is ever overwritten."""
+        with self._library.writer() as write:
+            self._finish(write)
+            return self._move(places, write)
+
+    @disk_errors_as_messages()
+    def undo(self, id_: str = "") -> Outcome:
+        """Undoes the change of that id, else the last one. What can't be brought back stays where it is."""
+        with self._library.writer() as write:
+            self._finish(write)
+            change = self.find(id_)
+            if change.kind == "annotate":
+                return self._annotate_back(change)
+            return (self._put_back if change.kind == "remove" else self._move_back)(change, write)
+
+    @disk_errors_as_messages()
+    def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
+        """Changes what a person says of these LoRAs: of all or none."""
+        before = self._annotations.edit(refs, edit)
+        change = self._trash.new("annotate", ())
+        pairs = tuple((one, self._annotations.get(one.ref)) for one in before)
+        change = replace(change, annotations=tuple(pair for pair in pairs if pair[0] != pair[1]))
+        if change.annotations:
+            with self._library.writer():
+                self._trash.begin(change)
+                self._end(change, [])
+        return change
+
+    def _annotate_back(self, change: Change) -> Outcome:
+        """What was said since then stays."""
+        pairs = {before.ref: (before, after) for before, after in change.annotations}
+
+        def edit(now: Annotation) -> Annotation:
+            before, after = pairs[now.ref]
+            names = [field.name for field in fields(Annotation)]
+            return replace(
+                now, **{name: getattr(before, name) for name in names if getattr(now, name) == getattr(after, name)}
+            )
+
+        self._annotations.edit(pairs, edit)
+        self._trash.forget(change)
+        return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
+
+    def _put_back(self, change: Change, write: _Write) -> Outcome:
+        entries = {entry.ref: entry for entry in self._library.entries()}
+        taken = {fold(entry.file) for entry in entries.values()}
+        sources = change.places()
+        targets: dict[Entry, str] = {}
+        failed: list[Failed] = []
+        for entry in change.entries:
+            known, source = entries.get(entry.ref), sources.get(entry.file)
+            if known is not None and self._library.path(known).exists():
+                failed.append(Failed(entry=entry, error=UsageError(f"{entry.ref} is in the library again already.")))
+                continue
+            is_stranger = source is not None and self._is_there(source) and self._is_there(entry.file)
+            is_taken = is_stranger or (known is None and fold(entry.file) in taken)
+            targets[entry] = free_path(entry.file, entry.ref, [entry.file] if is_taken else [])
+            taken.add(fold(targets[entry]))
+        errors = self._rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
+        weights = {entry.file for entry in change.entries}
+        self._rename([(new, old) for old, new in sources.items() if old not in weights])
+        done, left = [], []
+        for entry, place in targets.items():
+            source = sources.get(entry.file, "")
+            if source in errors or (source and not self._is_there(place)):
+                reason = str(errors[source].strerror) if source in errors else "it is not in the trash any more"
+                failed.append(Failed(entry=entry, error=HubUiError(f"“{entry.title}” can't be put back: {reason}.")))
+                left += [entry] if self._is_there(source) else []
+            else:
+                done.append(replace(entry, file=place))
+        write({**entries, **{entry.ref: entry for entry in done}}.values())
+        if left:
+            kept = {entry.file for entry in left}
+            renames = tuple(rename for rename in change.renames if rename[0] in kept)
+            size = sum(entry.size for entry in left)
+            self._trash.shrink(replace(change, entries=tuple(left), renames=renames, size=size))
+        else:
+            self._trash.drop(change)
+        return Outcome(done=tuple(done), failed=tuple(failed))
+
+    def _move_back(self, change: Change, write: _Write) -> Outcome:
+        now = {entry.ref: entry for entry in self._library.entries()}
+        places = change.places()
+        wanted = {
+            now[entry.ref]: entry.file
+            for entry in change.entries
+            if entry.ref in now and now[entry.ref].file == places.get(entry.file)
+        }
+        outcome = self._move(wanted, write)
+        for record in (change, outcome.change):
+            if record is not None:
+                self._trash.forget(record)
+        return replace(outcome, change=None)
+
+    def _move(self, places: Mapping[Entry, str], write: _Write) -> Outcome:
+        entries = {entry.ref: entry for entry in self._library.entries()}
+        failed: list[Failed] = []
+        moves: dict[str, str] = {}
+        leaving = {fold(entry.file) for entry in places}
+        taken = {fold(entry.file) for entry in entries.values()} - leaving
+        for entry, place in places.items():
+            error = self._obstacle(entry, place, entries.get(entry.ref), taken, leaving)
+            if error is not None:
+                failed.append(Failed(entry=entry, error=error))
+            elif place != entry.file:
+                moves[entry.file] = place
+            taken.add(fold(place if error is None else entry.file))
+        moved = tuple(entry for entry in places if entry.file in moves)
+        if not moved:
+            return Outcome(failed=tuple(failed))
+        sidecars = {
+            name: moves[file].removesuffix(SUFFIX) + name[len(file.removesuffix(SUFFIX)) :]
+            for file, name in files_beside(self._folder, moves)
+        }
+        change = self._trash.new("move", moved)
+        change = replace(change, renames=_in_order({**moves, **sidecars}, f"{FOLDER}/{change.id}"))
+        self._trash.with_room(lambda: self._trash.begin(change))
+        try:
+            self._trash.with_room(lambda: write(_with_files(entries.values(), moves)))
+        except OSError:
+            self._trash.forget(change)
+            raise
+        done, errors = self._follow(change, write)
+        return Outcome(done=done, failed=(*failed, *errors), change=change)
+
+    def _obstacle(
+        self, entry: Entry, place: str, known: Entry | None, taken: set[str], leaving: set[str]
+    ) -> HubUiError | None:
+        """Why a file can't go to a place; `leaving` are the paths that files leave meanwhile."""
+        if known is None or known.file != entry.file:
+            return _not_here(entry)
+        if not (is_safe_path(entry.file) and is_safe_path(place)):
+            return UsageError(f"“{place}” can't be the name of a file here. Choose another template.")
+        if not (self._folder / entry.file).is_file():
+            return NotFound(f"{entry.file} is missing. Bring it back with: hub-ui sync")
+        is_stranger = fold(place) not in leaving and self._is_there(place)
+        if fold(place) in taken or is_stranger:
+            return UsageError(f"There is another file at {place}. Choose another template, or move that file away.")
+        return None
+
+    def _follow(
+        self, change: Change, write: _Write, *, is_resumed: bool = False
+    ) -> tuple[tuple[Entry, ...], tuple[Failed, ...]]:
+        """Renames the files after the lock file has their new places. What can't be renamed goes back into it."""
+        second = tuple(rename for rename in change.renames if rename[0].startswith(f"{FOLDER}/{change.id}/"))
+        first = change.renames[: len(change.renames) - len(second)]
+        errors = {} if self._trash.is_second(change) else self._rename(first, is_resumed=is_resumed)
+        if second:
+            self._trash.begin_second(change)
+            errors |= self._rename(second, {new: old for old, new in first}, is_resumed=is_resumed)
+        refs = {entry.ref for entry in change.entries}
+        places = change.places()
+        if errors:
+            # Wherever such a file is now, the lock file says so.
+            write(_with_files(self._library.entries(), {places[old]: error.filename for old, error in errors.items()}))
+        relist(self._folder, [(old, new) for old, new in places.items() if old not in errors])
+        failed = tuple(
+            Failed(entry=entry, error=HubUiError(f"{entry.file} can't be moved: {errors[entry.file].strerror}."))
+            for entry in change.entries
+            if entry.file in errors
+        )
+        self._end(change, [self._folder / old for old in places])
+        moved = refs - {one.entry.ref for one in failed}
+        return tuple(entry for entry in self._library.entries() if entry.ref in moved), failed
+
+    def _rename(
+        self, renames: Iterable[Rename], origins: Mapping[str, str] | None = None, *, is_resumed: bool = False
+    ) -> dict[str, OSError]:
+        """Returns what failed, by the path that the file had at first. An error's `filename` is where it is now.
+
+        `origins` are first paths by present ones, where they differ. `is_resumed`: where there is something at the new
+        path already, the step was done before.
+        """
+        errors: dict[str, OSError] = {}
+        folders: set[Path] = set()
+        for old, new in renames:
+            source, target = self._folder / old, self._folder / new
+            if not os.path.lexists(source):
+                continue
+            try:
+                if os.path.lexists(target) and not source.samefile(target):
+                    if is_resumed:
+                        continue
+                    raise FileExistsError(errno.EEXIST, "there is another file at its place")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(source, target)
+                folders |= {source.parent, target.parent}
+            except OSError as error:
+                error.filename = old
+                errors[(origins or {}).get(old, old)] = error
+        sync_folders(folders)
+        return errors
+
+    def _finish(self, write: _Write) -> None:
+        """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
+        for change in self._trash.unfinished():
+            now = {entry.ref: entry.file for entry in self._library.entries()}
+            here = {entry.file for entry in change.entries if now.get(entry.ref) == entry.file}
+            places = change.places()
+            if change.kind == "move" and len(here) < len(change.entries):
+                self._follow(change, write, is_resumed=True)
+            elif change.kind == "remove" and (
+                len(here) < len(change.entries) or any(map(self._is_there, places.values()))
+            ):
+                self._rename([rename for rename in change.renames if rename[0] not in here], is_resumed=True)
+                self._end(change, [self._folder / old for old in places])
+            else:
+                # The lock file was not written yet: nothing has happened.
+                self._trash.forget(change)
+
+    def _end(self, change: Change, left: Iterable[Path]) -> None:
+        """`left` are paths whose folders may be empty by now."""
+        for parent in {path.parent for path in left}:
+            drop_empty(parent, self._folder)
+        self._trash.end(change)
+        self._trash.trim()
+
+    def _delete(self, files: Sequence[Path]) -> None:
+        for path in files:
+            path.unlink(missing_ok=True)
+            drop_empty(path.parent, self._folder)
+
+    def _is_there(self, file: str) -> bool:
+        return os.path.lexists(self._folder / file)
+
+
+def _not_here(entry: Entry) -> NotFound:
+    return NotFound(f"“{entry.title}” is not in the library under {entry.file} any more.")
+
+
+def _with_files(entries: Iterable[Entry], places: Mapping[str, str | None]) -> list[Entry]:
+    """The entries with new paths in place of old ones."""
+    return [replace(entry, file=places.get(entry.file) or entry.file) for entry in entries]
+
+
+def _in_order(moves: Mapping[str, str], trash: str) -> tuple[Rename, ...]:
+    """One rename a file; where another one still has its new path, two, by way of the trash.
+
+    Those out of the trash come last: then whether each was done can be told from what is there.
+    """
+    olds = {fold(old) for old in moves}
+    first: list[Rename] = []
+    second: list[Rename] = []
+    for number, (old, new) in enumerate(moves.items()):
+        if fold(new) in olds and fold(new) != fold(old):
+            between = f"{trash}/{number}{PurePosixPath(new).suffix}"
+            first.append((old, between))
+            second.append((between, new))
+        else:
+            first.append((old, new))
+    return (*first, *second)

@@ -1,0 +1,220 @@
+"""The trash of a library, `.trash/` in its folder: a record of each change that can be undone, and removed files.
+
+A record is `ID.json`: the entries as they were, and every rename. While its change is being made it is `ID.begun.json`,
+and `ID.second.begun.json` from when files leave the trash again on their way to their new places.
+Removed files lie in `ID/`, so neither removing nor undoing needs room on the disk.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, get_args
+from uuid import uuid4
+
+from connectors.errors import HubUiError
+from connectors.ref import Ref
+from hub_ui.library import lockfile
+from hub_ui.library.annotations import Annotation, checked
+from hub_ui.library.disk import FULL, replace_file, stamp, sync_folders
+from hub_ui.library.lockfile import Entry
+
+FOLDER = ".trash"
+KEPT_DAYS = 30
+# The last change can be undone whatever it takes.
+MOST_BYTES = 20_000_000_000
+ChangeKind = Literal["remove", "move", "annotate"]
+Rename = tuple[str, str]
+_BEGUN, _SECOND, _DONE = ".begun.json", ".second.begun.json", ".json"
+# Beside a file that lies on another disk than the trash: a folder of the library may be a link.
+_NEARBY = ".trash-"
+# Bytes of a name in the trash; a file system allows 255, and a number goes before it.
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """`entries` are as they were before. `renames` are paths below the folder, old and new, in their order.
+
+    `size` is what its removed files take in the trash. `annotations` are those before and after a change of them.
+    """
+
+    id: str
+    at: str
+    kind: ChangeKind
+    entries: tuple[Entry, ...]
+    renames: tuple[Rename, ...] = ()
+    size: int = 0
+    annotations: tuple[tuple[Annotation, Annotation], ...] = ()
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(entry.ref for entry in self.entries) or tuple(before.ref for before, _ in self.annotations)
+
+    def places(self) -> Mapping[str, str]:
+        """Where each renamed file is in the end. A file may have gone by way of the trash."""
+        origins: dict[str, str] = {}
+        for old, new in self.renames:
+            origins[new] = origins.pop(old, old)
+        return {origin: place for place, origin in origins.items()}
+
+    def encode(self) -> bytes:
+        values = {
+            "id": self.id,
+            "at": self.at,
+            "kind": self.kind,
+            "size": self.size,
+            "renames": self.renames,
+            "annotations": [[{**asdict(one), "ref": str(one.ref)} for one in pair] for pair in self.annotations],
+            "lock": lockfile.dumps(self.entries),
+        }
+        return json.dumps(values, indent=1).encode()
+
+
+def decode_change(data: bytes) -> Change | None:
+    """None for a damaged record, and for one that names a file outside the library."""
+    try:
+        values = json.loads(data)
+        renames = tuple((str(old), str(new)) for old, new in values["renames"])
+        change = Change(
+            id=str(values["id"]),
+            at=str(values["at"]),
+            kind=values["kind"],
+            entries=lockfile.loads(values["lock"], "A record of the trash"),
+            renames=renames,
+            size=int(values["size"]),
+            annotations=tuple((_annotation(one), _annotation(two)) for one, two in values.get("annotations", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, HubUiError):
+        return None
+    is_inside = all(_is_inside(path) for rename in renames for path in rename)
+    return change if is_inside and change.kind in get_args(ChangeKind) else None
+
+
+def _annotation(values: dict[str, Any]) -> Annotation:
+    words = values["trigger_words"]
+    lists = {"tags": tuple(values["tags"]), "trigger_words": None if words is None else tuple(words)}
+    return checked(Annotation(**{**values, **lists, "ref": Ref.parse(values["ref"])}))
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return "\\" not in path and ":" not in path and all(part not in ("", ".", "..") for part in parts)
+
+
+class Trash:
+    """Whoever changes it holds the lock of the lock file (`Library.writer`)."""
+
+    def __init__(self, folder: Path, *, most: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._folder = folder
+        self._trash = folder / FOLDER
+        self._most = most
+        self._now = now
+        self._known: dict[str, tuple[object, Change | None]] = {}
+
+    def changes(self) -> tuple[Change, ...]:
+        """Those that can be undone, the newest first."""
+        return tuple(change for name in reversed(self._names(_DONE)) if (change := self._read(name)))
+
+    def unfinished(self) -> tuple[Change, ...]:
+        return tuple(change for name in self._names(_BEGUN) if (change := self._read(name)))
+
+    def new(self, kind: ChangeKind, entries: tuple[Entry, ...]) -> Change:
+        at = self._now()
+        id_ = f"{at:%Y%m%dT%H%M%S%f}-{uuid4().hex[:6]}"
+        return Change(id=id_, at=at.isoformat(timespec="seconds"), kind=kind, entries=entries)
+
+    def place(self, change: Change, file: str, number: int) -> str:
+        """A path on the same disk for a removed file."""
+        path = PurePosixPath(file)
+        if os.stat(self._folder).st_dev == os.stat(self._folder / path.parent).st_dev:
+            return f"{FOLDER}/{change.id}/{number}-{path.name.encode()[:_LONGEST_NAME].decode(errors='ignore')}"
+        return str(path.parent / f"{_NEARBY}{change.id}-{number}")
+
+    def begin(self, change: Change) -> None:
+        # A folder takes room, too: on a full disk this fails before anything else.
+        (self._trash / change.id).mkdir(parents=True, exist_ok=True)
+        replace_file(self._record(change.id, _BEGUN), change.encode())
+
+    def begin_second(self, change: Change) -> None:
+        if not self.is_second(change):
+            os.replace(self._record(change.id, _BEGUN), self._record(change.id, _SECOND))
+            sync_folders([self._trash])
+
+    def is_second(self, change: Change) -> bool:
+        return self._record(change.id, _SECOND).exists()
+
+    def end(self, change: Change) -> None:
+        with suppress(OSError):
+            (self._trash / change.id).rmdir()
+        suffix = _SECOND if self.is_second(change) else _BEGUN
+        os.replace(self._record(change.id, suffix), self._record(change.id, _DONE))
+        sync_folders([self._trash])
+
+    def forget(self, change: Change) -> None:
+        """Drops the record alone."""
+        for suffix in (_BEGUN, _SECOND, _DONE):
+            self._record(change.id, suffix).unlink(missing_ok=True)
+        for folder in (self._trash / change.id, self._trash):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def shrink(self, change: Change) -> None:
+        """Replaces the record of a change of which some was undone."""
+        replace_file(self._record(change.id, _DONE), change.encode())
+
+    def drop(self, change: Change) -> None:
+        """Deletes what it has in the trash for good, at last its record."""
+        for _, new in change.renames if change.kind == "remove" else ():
+            path = PurePosixPath(new)
+            if path.parts[0] == FOLDER or path.name.startswith(_NEARBY):
+                (self._folder / new).unlink(missing_ok=True)
+        self.forget(change)
+
+    def with_room(self, step: Callable[[], None]) -> None:
+        """Runs a step that writes. On a full disk, the oldest of the trash is deleted for good until there is room."""
+        while True:
+            try:
+                return step()
+            except OSError as error:
+                oldest = next((change for change in reversed(self.changes()) if change.size), None)
+                if error.errno not in FULL or oldest is None:
+                    raise
+                self.drop(oldest)
+
+    def trim(self) -> None:
+        oldest = (self._now() - timedelta(days=KEPT_DAYS)).isoformat()
+        size = 0
+        for number, change in enumerate(self.changes()):
+            size += change.size
+            if number and (change.at < oldest or size > self._most):
+                self.drop(change)
+
+    def _record(self, id_: str, suffix: str) -> Path:
+        return self._trash / f"{id_}{suffix}"
+
+    def _names(self, suffix: str) -> list[str]:
+        """Records in the order of time."""
+        try:
+            names = sorted(os.listdir(self._trash))
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise
+            return []
+        return [name for name in names if name.endswith(suffix) and (suffix == _BEGUN or not name.endswith(_BEGUN))]
+
+    def _read(self, name: str) -> Change | None:
+        """A record of thousands of entries takes a while to read, so each is read once."""
+        path = self._trash / name
+        now = stamp(path)
+        known, change = self._known.get(name, (None, None))
+        if known != now:
+            with suppress(OSError):
+                change = decode_change(path.read_bytes())
+            change = change if change is not None and name.startswith(f"{change.id}.") else None
+            self._known[name] = now, change
+        return change

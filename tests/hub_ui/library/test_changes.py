@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import HubUiError, NotFound
+from connectors.ref import Ref
+from hub_ui.library import lockfile
+from hub_ui.library.annotations import Annotation, Annotations
+from hub_ui.library.changes import Changes
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.trash import decode_change
+from tests.hub_ui.library.building import entry, sha256, weights
+
+NAMES = ("ink", "mist", "rust")
+
+
+@pytest.fixture
+def held(library: Library) -> tuple[Entry, ...]:
+    """Three LoRAs with files of their own bytes."""
+    made = tuple(lora(number, name) for number, name in enumerate(NAMES, 1))
+    for number, one in enumerate(made, 1):
+        put(library, one.file, weights(fill=bytes([number])))
+    library.lock.write_text(lockfile.dumps(made))
+    return made
+
+
+def lora(number: int, name: str) -> Entry:
+    data = weights(fill=bytes([number]))
+    return entry(
+        ref=Ref.parse(f"civitai:{number}@{number}0#{number}00"), title=name, file=f"sd1/{name}.safetensors",
+        size=len(data), sha256=sha256(data),
+    )  # fmt: skip
+
+
+def put(library: Library, name: str, data: bytes = b"x") -> Path:
+    path = library.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def changes_of(library: Library, **options: Any) -> Changes:
+    return Changes(library, Annotations.open(library.folder.with_name("annotations.sqlite")), **options)
+
+
+def files(library: Library) -> list[str]:
+    """All but the writers' locks and the trash."""
+    found = (path.relative_to(library.folder).as_posix() for path in library.folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not path.startswith((".hub-ui/", ".trash/")))
+
+
+def is_whole(library: Library, one: Entry) -> bool:
+    path = library.path(one)
+    return path.is_file() and sha256(path.read_bytes()) == one.sha256
+
+
+def test_a_removed_lora_comes_back_as_it_was(library: Library, held: tuple[Entry, ...]) -> None:
+    outcome = changes_of(library).remove(held[:2])
+    assert (files(library), library.entries()) == (["sd1/rust.safetensors"], held[2:])
+    assert (outcome.done, outcome.failed) == (held[:2], ())
+    back = changes_of(library).undo()
+    assert (back.done, library.entries()) == (held[:2], held)
+    assert all(is_whole(library, one) for one in held)
+    assert not (library.folder / ".trash").exists()
+
+
+def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[Entry, ...]) -> None:
+    changes_of(library).remove(held[:1], keep_files=True)
+    assert (len(files(library)), len(library.entries())) == (3, 2)
+    changes_of(library).undo()
+    assert library.entries() == held
+
+
+def test_empty_folders_go_with_the_last_file(library: Library, held: tuple[Entry, ...]) -> None:
+    changes_of(library).remove(held)
+    assert not (library.folder / "sd1").exists()
+
+
+def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    first, second = (changes.remove([one]).change for one in held[:2])
+    assert first is not None
+    assert second is not None
+    assert [change.id for change in changes.recent()] == [second.id, first.id]
+    changes.undo(first.id)
+    assert library.entries() == (held[0], held[2])
+    with pytest.raises(NotFound, match="no such change to undo"):
+        changes.undo(first.id)
+
+
+def test_without_changes_there_is_nothing_to_undo(library: Library) -> None:
+    with pytest.raises(NotFound, match="no such change to undo"):
+        changes_of(library).undo()
+    changes_of(library).finish()
+    assert changes_of(library).empty() == 0
+
+
+def test_what_is_here_again_is_not_put_back(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    changes.remove(held[:2])
+    put(library, held[0].file, weights(fill=b"\x01"))
+    library.lock.write_text(lockfile.dumps([held[0], held[2]]))
+    back = changes.undo()
+    assert [one.error.message for one in back.failed] == ["civitai:1@10#100 is in the library again already."]
+    assert (back.done, library.entries()) == ((held[1],), held)
+
+
+def test_a_stranger_in_its_place_stays_and_it_comes_back_beside_it(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    changes.remove(held[:1])
+    stranger = put(library, held[0].file, b"mine")
+    [back] = changes.undo().done
+    assert (stranger.read_bytes(), back.file) == (b"mine", "sd1/ink-dc140064.safetensors")
+    assert is_whole(library, back)
+
+
+def test_a_file_that_left_the_trash_is_reported(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    changes.remove(held[:1])
+    for path in (library.folder / ".trash").rglob("*.safetensors"):
+        path.unlink()
+    back = changes.undo()
+    assert [one.error.message for one in back.failed] == ["“ink” can't be put back: it is not in the trash any more."]
+    assert changes.recent() == ()
+
+
+def test_the_trash_says_what_emptying_it_frees(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    changes.remove(held[:2])
+    assert changes.size() == 2 * held[0].size
+    assert changes.empty() == 2 * held[0].size
+    assert (changes.size(), changes.recent(), len(files(library))) == (0, (), 1)
+
+
+def test_changes_of_thirty_days_ago_are_dropped_by_the_next(library: Library, held: tuple[Entry, ...]) -> None:
+    past = datetime.now(UTC) - timedelta(days=31)
+    changes_of(library, now=lambda: past).remove(held[:1])
+    changes = changes_of(library)
+    assert len(changes.recent()) == 1
+    changes.remove(held[1:2])
+    assert [change.entries for change in changes.recent()] == [held[1:2]]
+
+
+def test_the_oldest_go_when_the_trash_takes_too_much_but_never_the_last(
+    library: Library, held: tuple[Entry, ...]
+) -> None:
+    changes = changes_of(library, most=held[0].size)
+    changes.remove(held[:1])
+    changes.remove(held[1:])
+    assert [change.entries for change in changes.recent()] == [held[1:]]
+
+
+def test_files_swap_their_names(library: Library, held: tuple[Entry, ...]) -> None:
+    ink, mist, _ = held
+    outcome = changes_of(library).move({ink: mist.file, mist: ink.file})
+    assert [(one.title, one.file) for one in outcome.done] == [("ink", mist.file), ("mist", ink.file)]
+    assert all(is_whole(library, one) for one in library.entries())
+    changes_of(library).undo()
+    assert library.entries() == held
+    assert all(is_whole(library, one) for one in held)
+
+
+def test_what_belongs_to_a_file_moves_with_it(library: Library, held: tuple[Entry, ...]) -> None:
+    for name in ("ink.preview.png", "ink.civitai.info", "ink.metadata.json", "inkwell.json", "notes.txt"):
+        put(library, f"sd1/{name}")
+    changes_of(library).move({held[0]: "styles/Ada/lines.safetensors"})
+    assert files(library) == [
+        "sd1/inkwell.json", "sd1/mist.safetensors", "sd1/notes.txt", "sd1/rust.safetensors",
+        "styles/Ada/lines.civitai.info", "styles/Ada/lines.metadata.json", "styles/Ada/lines.preview.png",
+        "styles/Ada/lines.safetensors",
+    ]  # fmt: skip
+    changes_of(library).undo()
+    assert "sd1/ink.preview.png" in files(library)
+    assert not (library.folder / "styles").exists()
+
+
+def test_nothing_is_overwritten_by_a_move(library: Library, held: tuple[Entry, ...]) -> None:
+    put(library, "sd1/taken.safetensors", b"mine")
+    outcome = changes_of(library).move(
+        {held[0]: "sd1/taken.safetensors", held[1]: held[2].file, held[2]: "b.safetensors"}
+    )
+    assert [one.error.message for one in outcome.failed] == [
+        "There is another file at sd1/taken.safetensors. Choose another template, or move that file away."
+    ]
+    assert (library.folder / "sd1/taken.safetensors").read_bytes() == b"mine"
+    assert [(one.title, one.file) for one in library.entries()] == [
+        ("ink", "sd1/ink.safetensors"), ("mist", "sd1/rust.safetensors"), ("rust", "b.safetensors"),
+    ]  # fmt: skip
+    assert all(is_whole(library, one) for one in library.entries())
+
+
+@pytest.mark.parametrize("place", ["../out.safetensors", "sd1/ink.pt", "con/x.safetensors", "/tmp/x.safetensors"])
+def test_no_move_leaves_the_library(library: Library, held: tuple[Entry, ...], place: str) -> None:
+    outcome = changes_of(library).move({held[0]: place})
+    assert (len(outcome.failed), outcome.change, library.entries()) == (1, None, held)
+
+
+@pytest.mark.parametrize(
+    "renames", [[["a", "../b"]], [["/a", "b"]], [["a", "b/../../c"]], [["a", "c:\\b"]], "no list", [["a"]], None]
+)
+def test_a_record_that_leads_out_of_the_library_is_none(renames: Any) -> None:
+    values = f'{{"id": "1", "at": "", "kind": "remove", "size": 0, "lock": "version = 1", "renames": {renames!r}}}'
+    assert decode_change(values.replace("'", '"').encode()) is None
+
+
+class Killed(BaseException):
+    """Ends everything as a signal would: no handler of errors catches it."""
+
+
+def end_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends in front of its `step`th rename: of a record, the lock file or a file of the library."""
+    left = [step]
+
+    def counting(rename: Any) -> Any:
+        def ending(source: Any, target: Any) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            rename(source, target)
+
+        return ending
+
+    monkeypatch.setattr(os, "rename", counting(os.rename))
+    monkeypatch.setattr(os, "replace", counting(os.replace))
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_removal_that_is_ended_anywhere_loses_nothing(
+    library: Library, held: tuple[Entry, ...], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        end_at(step, patch)
+        with suppress(Killed):
+            changes_of(library).remove(held)
+    changes_of(library).finish()
+    if library.entries() == ():
+        assert files(library) == []
+        changes_of(library).undo()
+    assert library.entries() == held
+    assert all(is_whole(library, one) for one in held)
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_undoing_a_removal_that_is_ended_anywhere_loses_nothing(
+    library: Library, held: tuple[Entry, ...], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes_of(library).remove(held)
+    with monkeypatch.context() as patch:
+        end_at(step, patch)
+        with suppress(Killed):
+            changes_of(library).undo()
+    changes_of(library).finish()
+    if library.entries() == ():
+        changes_of(library).undo()
+    assert library.entries() == held
+    assert all(is_whole(library, one) for one in held)
+
+
+@pytest.mark.parametrize("step", range(12))
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_a_move_that_is_ended_anywhere_leaves_each_file_where_the_lock_says(
+    library: Library, held: tuple[Entry, ...], step: int, is_undone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ink, mist, rust = held
+    wanted = {ink: mist.file, mist: ink.file, rust: "new/rust.safetensors"}
+    if is_undone:
+        changes_of(library).move(wanted)
+    with monkeypatch.context() as patch:
+        end_at(step, patch)
+        with suppress(Killed):
+            changes_of(library).undo() if is_undone else changes_of(library).move(wanted)
+    changes_of(library).finish()
+    assert all(is_whole(library, one) for one in library.entries())
+    assert len(files(library)) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a signal that cannot be caught")
+def test_a_killed_process_leaves_the_library_to_others(library: Library, held: tuple[Entry, ...]) -> None:
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from hub_ui.library.annotations import Annotations\n"
+        "from hub_ui.library.changes import Changes\nfrom hub_ui.library.library import Library\n"
+        "library = Library(Path(sys.argv[1]), Path(sys.argv[2]))\nrename = os.rename\n"
+        "annotations = Annotations(Path(sys.argv[1] + 'x'))\n"
+        "def rename_one(source, target):\n    rename(source, target)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.rename = rename_one\nChanges(library, annotations).remove(library.entries())\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    ended = subprocess.run([sys.executable, "-c", program, str(library.folder), str(library.lock)], env=environ)
+    assert (ended.returncode, len(files(library)), library.entries()) == (-signal.SIGKILL, 2, ())
+    assert changes_of(library).undo().done == held
+    assert all(is_whole(library, one) for one in held)
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, is_full: Any) -> None:
+    """Writing fails while `is_full()`; renaming and deleting do not."""
+    written = Path.open
+
+    def open_(self: Path, mode: str = "r", *args: Any, **fields: Any) -> Any:
+        if "w" in mode and is_full():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written(self, mode, *args, **fields)
+
+    monkeypatch.setattr(Path, "open", open_)
+
+
+def test_on_a_full_disk_the_oldest_of_the_trash_makes_room(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = changes_of(library)
+    changes.remove(held[:1])
+    [old] = (library.folder / ".trash").rglob("*.safetensors")
+    fill_disk(monkeypatch, old.exists)
+    outcome = changes.remove(held[1:2])
+    assert (outcome.note, library.entries()) == ("", held[2:])
+    assert [change.entries for change in changes.recent()] == [held[1:2]]
+
+
+def test_with_an_empty_trash_a_full_disk_is_told_that_it_is_for_good(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(monkeypatch, library.path(held[0]).exists)
+    outcome = changes_of(library).remove(held[:1])
+    assert outcome.note == "The disk is full, so this was deleted for good, without a way back."
+    assert (library.entries(), changes_of(library).recent()) == (held[1:], ())
+
+
+def test_a_move_on_a_full_disk_moves_nothing(
+    library: Library, held: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        fill_disk(patch, lambda: True)
+        with pytest.raises(HubUiError, match="full"):
+            changes_of(library).move({held[0]: "a.safetensors"})
+    assert (library.entries(), changes_of(library).recent()) == (held, ())
+    assert all(is_whole(library, one) for one in held)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that may not be written")
+def test_a_file_that_cannot_be_renamed_stays_and_the_lock_says_where(
+    library: Library, held: tuple[Entry, ...], tmp_path: Path
+) -> None:
+    (library.folder / "closed").mkdir(mode=0o500)
+    outcome = changes_of(library).move({held[0]: "closed/ink.safetensors", held[1]: "open/mist.safetensors"})
+    assert [one.error.message for one in outcome.failed] == ["sd1/ink.safetensors can't be moved: Permission denied."]
+    assert [one.file for one in library.entries()] == [
+        "sd1/ink.safetensors", "open/mist.safetensors", "sd1/rust.safetensors",
+    ]  # fmt: skip
+
+
+def test_annotations_go_back_but_for_what_was_said_since(library: Library, held: tuple[Entry, ...]) -> None:
+    changes = changes_of(library)
+    store = Annotations.open(library.folder.with_name("annotations.sqlite"))
+    ink, mist = (one.ref.lora for one in held[:2])
+    store.change(ink, tags=("old",), weight=0.5)
+    changes.annotate([ink, mist], lambda one: replace(one, tags=(*one.tags, "new"), weight=0.8))
+    store.change(ink, note="mine", weight=0.7)
+    changes.undo()
+    assert store.get(ink) == Annotation(ref=ink, tags=("old",), weight=0.7, note="mine")
+    assert store.get(mist).is_empty
+    assert changes.recent() == ()
