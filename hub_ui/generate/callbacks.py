@@ -11,6 +11,7 @@ from typing import Any
 from PIL.Image import Image
 
 from hub_ui.generate.request import GenerationCancelled, IsCancelled, OnProgress, Step
+from hub_ui.i18n import _
 
 
 @contextmanager
@@ -68,7 +69,7 @@ class Callbacks:
 
     def raise_if_cancelled(self) -> None:
         if self.is_cancelled is not None and self.is_cancelled():
-            raise GenerationCancelled("Stopped. Nothing was changed.")
+            raise GenerationCancelled(_("Stopped. Nothing was changed."))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -133,5 +134,5 @@ class ProgressTracker:
         if self.callbacks.on_progress is None:
             return
         left = None if self.step_seconds is None else self.step_seconds * max(0.0, total - done)
-        name = "Generating" if self.rows == 1 else f"Generating {self.rows} images"
+        name = _("Generating") if self.rows == 1 else _("Generating {n} images").format(n=self.rows)
         self.callbacks.on_progress(Step(stage=name, done=round(done), total=total, preview=preview, seconds_left=left))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hub_ui.i18n import _
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Missed:
@@ -30,6 +32,6 @@ class Coverage:
 
     def sentence(self) -> str:
         """ "456 of 504 tensors applied; 48 of text encoder 2, which this base does not have" """
-        head = f"{self.applied} of {self.total} tensors applied"
+        head = _("{n} of {m} tensors applied").format(n=self.applied, m=self.total)
         missed = (f"{len(missed.keys)} {missed.reason}" for missed in self.missed)
         return "; ".join(filter(None, [head, *missed, self.remark]))

@@ -41,6 +41,7 @@ from hub_ui.generate.quality import in_quality, quality_notes
 from hub_ui.generate.request import GenerationRequest, IsCancelled, LoraInput, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
+from hub_ui.i18n import _
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
@@ -76,7 +77,7 @@ class Engine:
             loaded = self._load(request, callbacks)
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
-                callbacks.report("Putting the LoRA on")
+                callbacks.report(_("Putting the LoRA on"))
                 switched = loaded.set_adapters(request.adapters)
                 return self._generate(loaded, switched, request, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
@@ -212,7 +213,7 @@ class Engine:
     @contextmanager
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
-            callbacks.report("Waiting for another image")
+            callbacks.report(_("Waiting for another image"))
             _read_ahead(request.adapters, callbacks)
             while not self._lock.acquire(timeout=_SECONDS_BETWEEN_TRIES):
                 callbacks.raise_if_cancelled()

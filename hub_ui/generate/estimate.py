@@ -13,8 +13,12 @@ from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.memory import Device
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
+from hub_ui.i18n import N_, _, ngettext
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = (
+    N_("no"), N_("one"), N_("two"), N_("three"), N_("four"), N_("five"), N_("six"), N_("seven"), N_("eight"),
+    N_("nine"), N_("ten"), N_("eleven"), N_("twelve"),
+)  # fmt: skip
 # Above this on a CPU, users are warned.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
@@ -98,17 +102,23 @@ def estimate_time(
     seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
         seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
-    count = _NUMBERS[images] if images < len(_NUMBERS) else str(images)
-    time_ = f"{format_duration(seconds)} for {count} image{'s' if images > 1 else ''} on this {device.label}"
+    time_ = ngettext("{time} for {n} image on this {device}", "{time} for {n} images on this {device}", images).format(
+        time=format_duration(seconds), n=count_text(images), device=device.label
+    )
     if not images:
-        sentence = "at once: all of it is in the cache"
+        sentence = _("at once: all of it is in the cache")
     elif device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
-        sentence = f"about {time_}: this base is not meant for a CPU"
+        sentence = _("about {time}: this base is not meant for a CPU").format(time=time_)
     elif known is not None:
-        sentence = f"about {time_}"
+        sentence = _("about {time}").format(time=time_)
     else:
-        sentence = f"roughly {time_}; the first run will tell"
+        sentence = _("roughly {time}; the first run will tell").format(time=time_)
     return Estimate(seconds=seconds, images=images, measured=known is not None, sentence=sentence)
+
+
+def count_text(images: int) -> str:
+    """A small number as a word, where the language writes it so."""
+    return _(_NUMBERS[images]) if images < len(_NUMBERS) else str(images)
 
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:
@@ -128,7 +138,7 @@ def measure_speed(device: Device) -> float:
     side = 1024 if device.kind == "cpu" else 4096
     matrix = torch.ones(side, side, dtype=getattr(torch, device.dtype), device=device.kind)
     best = math.inf
-    for _ in range(3):
+    for _attempt in range(3):
         start = time.perf_counter()
         (matrix @ matrix)[0, 0].item()
         best = min(best, time.perf_counter() - start)
@@ -138,9 +148,9 @@ def measure_speed(device: Device) -> float:
 def format_duration(seconds: float) -> str:
     """ "41 s", "3 min", "2 h" """
     if seconds < 1:
-        return "a second"
+        return _("a second")
     if seconds < 90:
-        return f"{round(seconds)} s"
+        return _("{n} s").format(n=round(seconds))
     if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{round(seconds / 1800) / 2:g} h"
+        return _("{n} min").format(n=round(seconds / 60))
+    return _("{n} h").format(n=f"{round(seconds / 1800) / 2:g}")

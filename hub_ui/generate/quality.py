@@ -5,6 +5,7 @@ and the device decides what an image looks like.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import (
@@ -20,6 +21,7 @@ from hub_ui.generate.base_models.precision import (
 from hub_ui.generate.memory import choose_device
 from hub_ui.generate.memory_plan import plan_memory, usable_memory, usable_ram
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.i18n import _
 
 # In GB: what GPUs are sold with.
 _CARDS = (8, 12, 16, 24, 32, 48, 80, 96, 141)
@@ -110,8 +112,12 @@ def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) 
     if whole is None or whole == chosen:
         return ""
     size = sum(count for part, count in plan(chosen, memory).parts.items() if part in NETWORKS)
-    here, there = ("this computer has", "With") if kind == "cpu" else ("this GPU has", "On a GPU with")
-    note = f"{precise_label(chosen)} ({size / 1e9:.1f} GB), because {here} {round(memory / _GIBIBYTE)} GB."
+    here = _("{base} ({n} GB), because this GPU has {memory} GB.")
+    there = _("On a GPU with {memory} GB it runs in full precision.")
+    if kind == "cpu":
+        here = _("{base} ({n} GB), because this computer has {memory} GB.")
+        there = _("With {memory} GB it runs in full precision.")
+    note = here.format(base=precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / _GIBIBYTE))
     enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * _GIBIBYTE, plan) == whole)
     card = next((card for card in enough if card * _GIBIBYTE > memory), None)
-    return note if card is None else f"{note} {there} {card} GB it runs in full precision."
+    return note if card is None else sentences(note, there.format(memory=card))

@@ -29,6 +29,7 @@ from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request
+from hub_ui.i18n import _
 
 # Dollars per second.
 HARDWARE: Mapping[str, float] = {
@@ -69,12 +70,17 @@ class Price:
     def sentence(self) -> str:
         if self.low is None or self.high is None:
             low, high = (HARDWARE[name] for name in _ANY)
-            return f"Replicate doesn't say how long this takes. A second costs {format_range(low, high, digits=4)}"
-        time = f"about {self.seconds:.0f} s and " if self.seconds is not None and self.seconds >= 1 else "about "
-        price = f"{time}{format_range(self.low, self.high)} an image"
+            text = _("Replicate doesn't say how long this takes. A second costs {cost}")
+            return text.format(cost=format_range(low, high, digits=4))
+        cost = format_range(self.low, self.high)
+        text = _("about {cost} an image")
+        if self.seconds is not None and self.seconds >= 1:
+            text = _("about {n} s and {cost} an image")
+        price = text.format(n=f"{self.seconds or 0:.0f}", cost=cost)
         if self.images == 1:
             return price
-        return f"{price}, {self.images} images: {format_range(self.low * self.images, self.high * self.images)}"
+        whole = format_range(self.low * self.images, self.high * self.images)
+        return _("{price}, {n} images: {cost}").format(price=price, n=self.images, cost=whole)
 
 
 def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -> Price:
@@ -98,7 +104,7 @@ def training_price(steps: int) -> Price:
 def format_range(low: float, high: float, *, digits: int | None = None) -> str:
     """ "$0.02 to $0.04" """
     first, last = format_dollars(low, digits), format_dollars(high, digits)
-    return first if first == last else f"{first} to {last}"
+    return first if first == last else _("{low} to {high}").format(low=first, high=last)
 
 
 def format_dollars(amount: float, digits: int | None = None) -> str:
@@ -162,7 +168,7 @@ class ReplicateBackend:
         """As Engine.generate. Cancelling also ends the runs on Replicate."""
         callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         _check_request(request, comparison)
-        callbacks.report("Asking Replicate")
+        callbacks.report(_("Asking Replicate"))
         model = self._find_model(request)
         # A control image that the model ignores is not sent; `fill` says so.
         control = None if request.control is None else ""
@@ -173,7 +179,7 @@ class ReplicateBackend:
         keys = [_key(each) for each in inputs]
         predictions = _Predictions(runs=self._runs, model=model, callbacks=callbacks)
         runs = predictions.run_all(dict(zip(keys, inputs, strict=True)))
-        callbacks.report("Fetching the images")
+        callbacks.report(_("Fetching the images"))
         images = {key: self._download_image(run) for key, run in runs.items()}
         # Of equal cells, the first has the time of the run.
         pictures = tuple(
@@ -245,7 +251,7 @@ class ReplicateBackend:
 
     def _download(self, url: str) -> bytes:
         """Retries a broken connection: the image is paid for."""
-        for _ in range(_DOWNLOADS - 1):
+        for _attempt in range(_DOWNLOADS - 1):
             with suppress(HubDown, HubTimeout):
                 return self._runs.fetch(url)
         return self._runs.fetch(url)

@@ -8,6 +8,7 @@ from connectors.record import Record
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate import settings as generate_settings
+from hub_ui.i18n import _
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.view import TrySettings
 from hub_ui.services import Services
@@ -20,14 +21,16 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
     """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
     generate_settings.check_base_policy(services.policy, base)
-    _, facts = with_header_facts(services, record)
+    _record, facts = with_header_facts(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
     choice = base_models.choose_base(record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         raise NoBase(
-            f"This LoRA needs {choice.label}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
-            f"`hub-ui serve` runs this one with {choice.label} ({choice.gigabytes:g} GB to download)."
+            _(
+                "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
+                "`hub-ui serve` runs this one with {base} ({n} GB to download)."
+            ).format(base=choice.label, n=f"{choice.gigabytes:g}")
         )
     return choice
 
@@ -41,7 +44,8 @@ def compatibility_problem(services: Services, record: Record, beside: base_model
     if beside is None or record.architecture in (None, beside.architecture):
         return ""
     label = cards.base_label(record)
-    return f"{label} LoRA: does not fit {beside.label}. Take one of them away, or choose another base."
+    text = _("{base} LoRA: does not fit {other}. Take one of them away, or choose another base.")
+    return text.format(base=label, other=beside.label)
 
 
 def suggest_base(
@@ -77,20 +81,27 @@ def requirements(services: Services, record: Record) -> detail.Requirements:
             return detail.Requirements(text=error.message, closed=True, unfit=True)
         return detail.Requirements(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
     if choice.source == str(base_models.PACKAGED):
-        return detail.Requirements(text=f"Can be tried at once: {choice.label} is here.")
+        return detail.Requirements(text=_("Can be tried at once: {base} is here.").format(base=choice.label))
     if not services.policy.allows("fetch bases"):
-        return detail.Requirements(text=f"Tried on {choice.label}, if this shared page has it on its disk.")
-    gate = f", after you accept its licence at {choice.page}" if choice.gated else ""
+        text = _("Tried on {base}, if this shared page has it on its disk.")
+        return detail.Requirements(text=text.format(base=choice.label))
+    text = _("Tried on {base}: {n} GB, downloaded once. With less than {memory} GB of graphics memory it is slow.")
+    if choice.gated:
+        text = _(
+            "Tried on {base}: {n} GB, downloaded once, after you accept its licence at {page}. With less than {memory} "
+            "GB of graphics memory it is slow."
+        )
+    memory = f"{choice.memory:.0f}"
     return detail.Requirements(
-        text=f"Tried on {choice.label}: {choice.gigabytes:g} GB, downloaded once{gate}. With less than "
-        f"{choice.memory:.0f} GB of graphics memory it is slow."
+        text=text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
     )
 
 
 def no_base_text(services: Services, record: Record) -> str:
     made_for = format.visible(record.base_model or record.raw_base_model)
-    reason = "Nothing says which base model it was made for."
+    reason = _("Nothing says which base model it was made for.")
     if made_for:
-        reason = f"It was made for “{made_for}”, which is no base model known here."
+        reason = _("It was made for “{base}”, which is no base model known here.").format(base=made_for)
     # The user may know the base nevertheless.
-    return reason if services.settings.demo else f"{reason} Add it to the stack, then choose a base on the Try page."
+    add = "" if services.settings.demo else _("Add it to the stack, then choose a base on the Try page.")
+    return format.sentences(reason, add)
