@@ -106,7 +106,8 @@ def source(name: str, hub: str) -> str:
     """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
     if name == "hub":
         return _(origin_label(hub))
-    return _(HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name])
+    word = HUBS[hub].description if name == "card" and hub in HUBS else SOURCE_WORDS[name]
+    return _(word)
 
 
 def visible(text: str | None) -> str:
