@@ -17,4 +17,4 @@ def labels() -> Iterator[str]:
     yield from (hub.key_note for hub in HUBS.values())
     yield from (hub.description for hub in HUBS.values())
     yield from UNDER_WAY
-    yield from (term.text for term in TERMS.values())
+    yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)

@@ -16,6 +16,7 @@ from hub_ui import format
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH
+from hub_ui.i18n import N_, _
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.pages.view import (
@@ -41,11 +42,16 @@ from hub_ui.widgets.render import Renderer, address, widget
 DEFAULT_SEED = 417
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
 DEFAULT_STEPS = 20
-UNSEEN = "Its hub could not be asked just now. It is looked up again when you press the button."
-HERE, THERE = "This computer", "Replicate"
-OWN_SAMPLER = "the base's own"
-QUALITIES = [("fast", "fast"), ("balanced", "balanced"), ("full precision", "full")]
-CONTROL_KINDS = [("edges (Canny)", "canny"), ("depth", "depth"), ("pose", "pose"), ("as it is", "ready")]
+UNSEEN = N_("Its hub could not be asked just now. It is looked up again when you press the button.")
+HERE, THERE = N_("This computer"), "Replicate"
+OWN_SAMPLER = N_("the base's own")
+QUALITIES = [(N_("fast"), "fast"), (N_("balanced"), "balanced"), (N_("full precision"), "full")]
+CONTROL_KINDS = [
+    (N_("edges (Canny)"), "canny"),
+    (N_("depth"), "depth"),
+    (N_("pose"), "pose"),
+    (N_("as it is"), "ready"),
+]
 
 
 class Form:
@@ -54,61 +60,74 @@ class Form:
     def __init__(self) -> None:
         self.stack = widget(elem_id="stack")
         self.prompt = gr.Textbox(
-            label="Prompt", lines=3, max_lines=8, max_length=LONGEST_PROMPT, placeholder="What should be in the image?"
-        )
+            label=N_("Prompt"),
+            lines=3,
+            max_lines=8,
+            max_length=LONGEST_PROMPT,
+            placeholder=N_("What should be in the image?"),
+        )  # fmt: skip
         self.chips = widget(elem_id="chips")
         self.rows = gr.Textbox(
-            label="More prompts, one a line", lines=3, max_lines=6, visible=False, elem_id="rows",
-            placeholder="a red boat",
+            label=N_("More prompts, one a line"), lines=3, max_lines=6, visible=False, elem_id="rows",
+            placeholder=N_("a red boat"),
         )  # fmt: skip
         with gr.Row(elem_id="weights"):
             self.varied = gr.Dropdown(
-                label="LoRA", choices=[], value=None, visible=False, elem_id="varied", min_width=120
+                label=N_("LoRA"), choices=[], value=None, visible=False, elem_id="varied", min_width=120
             )
-            self.weights = gr.Textbox(label="Weights", max_lines=1, visible=False, elem_id="weights-of", min_width=120)
-        self.base = gr.Dropdown(label="Base", choices=[], allow_custom_value=True, elem_id="base-choice")
+            self.weights = gr.Textbox(
+                label=N_("Weights"), max_lines=1, visible=False, elem_id="weights-of", min_width=120
+            )
+        self.base = gr.Dropdown(label=N_("Base"), choices=[], allow_custom_value=True, elem_id="base-choice")
         self.base_line = widget(elem_id="base")
         with gr.Row(elem_id="numbers"):
             # No minimum and maximum: Gradio would complain at each key, without saying what to do.
-            self.seed = gr.Number(value=DEFAULT_SEED, label="Seed", precision=0, min_width=90)
-            self.dice = gr.Button("Another seed", elem_id="dice", min_width=36, scale=0)
-            self.steps = gr.Number(value=DEFAULT_STEPS, label="Steps", precision=0, min_width=70)
-            self.size = gr.Textbox(label="Size", max_lines=1, min_width=110, placeholder="1024 × 1024")
+            self.seed = gr.Number(value=DEFAULT_SEED, label=N_("Seed"), precision=0, min_width=90)
+            self.dice = gr.Button(N_("Another seed"), elem_id="dice", min_width=36, scale=0)
+            self.steps = gr.Number(value=DEFAULT_STEPS, label=N_("Steps"), precision=0, min_width=70)
+            self.size = gr.Textbox(label=N_("Size"), max_lines=1, min_width=110, placeholder="1024 × 1024")
         self._build_advanced()
-        self.place = gr.Radio(label="Run on", choices=[HERE, THERE], value=HERE, visible=False, elem_id="place")
+        self.place = gr.Radio(label=N_("Run on"), choices=[HERE, THERE], value=HERE, visible=False, elem_id="place")
 
     def _build_advanced(self) -> None:
         """The settings that most users leave alone."""
-        with gr.Accordion("More", open=False, elem_id="more"):
+        with gr.Accordion(N_("More"), open=False, elem_id="more"):
             self.negative = gr.Textbox(
-                label="Negative prompt", lines=2, max_length=LONGEST_PROMPT, placeholder="What should not be in it?"
+                label=N_("Negative prompt"),
+                lines=2,
+                max_length=LONGEST_PROMPT,
+                placeholder=N_("What should not be in it?"),
             )
             with gr.Row():
-                self.guidance = gr.Number(label="Guidance", min_width=90)
+                self.guidance = gr.Number(label=N_("Guidance"), min_width=90)
                 self.sampler = gr.Dropdown(
-                    label="Sampler", choices=[OWN_SAMPLER, *samplers.names()], value=OWN_SAMPLER,
+                    label=N_("Sampler"), choices=[OWN_SAMPLER, *samplers.names()], value=OWN_SAMPLER,
                     allow_custom_value=True, min_width=140,
                 )  # fmt: skip
             self.image = gr.Image(
-                label="Start from an image", type="filepath", sources=["upload", "clipboard"], height=140,
+                label=N_("Start from an image"), type="filepath", sources=["upload", "clipboard"], height=140,
                 elem_id="start", elem_classes="image-input",
             )  # fmt: skip
-            self.strength = gr.Number(value=DEFAULT_STRENGTH, label="Strength", step=0.05, min_width=90)
+            self.strength = gr.Number(value=DEFAULT_STRENGTH, label=N_("Strength"), step=0.05, min_width=90)
             self.control = gr.Image(
-                label="Control image", type="filepath", sources=["upload", "clipboard"], height=140,
+                label=N_("Control image"), type="filepath", sources=["upload", "clipboard"], height=140,
                 elem_id="control", elem_classes="image-input",
             )  # fmt: skip
-            self.control_kind = gr.Dropdown(label="Made into", choices=CONTROL_KINDS, value="canny", min_width=120)
+            self.control_kind = gr.Dropdown(label=N_("Made into"), choices=CONTROL_KINDS, value="canny", min_width=120)
             self.quality = gr.Radio(
-                label="Quality of a base too large for this GPU", choices=QUALITIES, value="balanced",
+                label=N_("Quality of a base too large for this GPU"), choices=QUALITIES, value="balanced",
                 elem_id="quality",
             )  # fmt: skip
             with gr.Row(elem_id="parts"):
                 self.clip_weights = gr.Textbox(
-                    label="Clip weight", max_lines=1, max_length=100, min_width=110, placeholder="as the weight"
+                    label=N_("Clip weight"), max_lines=1, max_length=100, min_width=110, placeholder=N_("as the weight")
                 )
                 self.blocks = gr.Textbox(
-                    label="Block weights", max_lines=1, max_length=4000, min_width=110, placeholder="such as OUTALL"
+                    label=N_("Block weights"),
+                    max_lines=1,
+                    max_length=4000,
+                    min_width=110,
+                    placeholder=N_("such as OUTALL"),
                 )
 
     @property
@@ -145,7 +164,8 @@ def read_form(view: View, values: Sequence[Any]) -> FormValues:
     prompt, rows, base, seed, steps, size, negative, guidance, sampler, place, *more = values
     control, kind, weights, varied, quality, clip_weights, blocks, image, strength = more
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Press ⟳ for one.")
+        text = _("A seed is a whole number from 0 to {most}. Press ⟳ for one.")
+        raise UsageError(text.format(most=LARGEST_SEED))
     settings = TrySettings(
         prompt=prompt_text(prompt),
         negative=prompt_text(negative),
@@ -278,10 +298,10 @@ def stack_item(
     services: Services, ref: str, weight: float, record: Record | None, base: base_models.PipelineSpec | None = None
 ) -> StackItem:
     if record is None:
-        return StackItem(ref=ref, title=ref, line="", weight=weight, problem=UNSEEN)
+        return StackItem(ref=ref, title=ref, line="", weight=weight, problem=_(UNSEEN))
     cover = cards.cover(record, "soft")
-    rank = f"rank {record.rank}" if record.rank else ""
-    usual = f"usually {record.weight_text}" if record.weight else ""
+    rank = _("rank {n}").format(n=record.rank) if record.rank else ""
+    usual = _("usually {weight}").format(weight=record.weight_text) if record.weight else ""
     return StackItem(
         ref=ref,
         title=format.visible(record.title),
@@ -305,11 +325,12 @@ def base_choice(
         # The row of a LoRA shows its own problem already.
         unfit = bool(compatibility_problem(services, first))
         choices = [] if unfit else _choices(first.architecture)
-        line = "No base model for this LoRA here" if unfit else error.message
+        line = _("No base model for this LoRA here") if unfit else error.message
         return gr.update(choices=choices, value=settings.base), render("base", line=line, problem=True)
-    line = f"{choice.steps} steps · {choice.width} × {choice.height}"
+    steps, disk = _("{n} steps").format(n=choice.steps), _("{n} GB on disk").format(n=f"{choice.gigabytes:g}")
     # The size of a user's own base is unknown.
-    line += f" · {choice.gigabytes:g} GB on disk" if base_models.base_by_id(choice.id) else ""
+    known = base_models.base_by_id(choice.id) is not None
+    line = format.join(steps, f"{choice.width} × {choice.height}", disk if known else "")
     return gr.update(choices=_choices(choice.architecture), value=choice.id), render("base", line=line, problem=False)
 
 

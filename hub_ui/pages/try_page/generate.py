@@ -14,6 +14,7 @@ from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, Step
+from hub_ui.i18n import N_, _
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
@@ -34,8 +35,8 @@ SAME = gr.skip()
 SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 # Loading a base reports no progress for a while.
 BEAT_SECONDS = 0.4
-STOPPED = "Stopped. Nothing was changed."
-DOWNLOAD_KEPT = "Stopped. What has come of the download is kept."
+STOPPED = N_("Stopped. Nothing was changed.")
+DOWNLOAD_KEPT = N_("Stopped. What has come of the download is kept.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def wait_for_downloads(
     for task in fetches.tasks:
         for wait in follow_download(queue, task):
             if is_cancelled():
-                raise PullCancelled("Stopped. The download goes on.")
+                raise PullCancelled(_("Stopped. The download goes on."))
             on_progress(wait)
 
 
@@ -78,13 +79,15 @@ def follow_download(queue: Queue, task: Task) -> Iterator[DownloadWait]:
     while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
         at = time.time()
         if now.state == "paused":
-            raise UsageError("The download is paused. Resume it under Downloads, then press the button again.")
+            raise UsageError(_("The download is paused. Resume it under Downloads, then press the button again."))
         if now.state == "failed" and now.error is not None:
             raise HubUiError(now.error.message, hub=now.ref.hub)
         if now.not_before is not None and now.not_before - at > PATIENCE_SECONDS:
-            reason = now.error.message if now.error else "The hub asks us to wait."
-            raise HubUiError(f"{reason} The download goes on by itself: {drawer.line(now, at).lower()}.")
-        yield DownloadWait(text=f"Downloading: {drawer.line(now, at)}", fraction=now.fraction)
+            reason = now.error.message if now.error else _("The hub asks us to wait.")
+            goes_on = _("The download goes on by itself: {line}.").format(line=drawer.line(now, at).lower())
+            raise HubUiError(format.sentences(reason, goes_on))
+        text = _("Downloading: {progress}").format(progress=drawer.line(now, at))
+        yield DownloadWait(text=text, fraction=now.fraction)
 
 
 def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
@@ -146,9 +149,9 @@ def generate(
     is Gradio's served folder, `requested` counts requested downloads, `page` is the page's session.
     """
     if not order.view.refs and order.original is None:
-        raise UsageError("There is no LoRA to try. Open one on the Browse page and press “Download & try”.")
+        raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Download & try”."))
     # The button for stopping comes with the id of what it stops.
-    yield Updates(progress=result.progress_html(render, "Starting…", None), question="", order=False)
+    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", order=False)
     fetches = PendingDownloads()
     if order.settings.place == "local":
         check_bases(services, order.view.refs, order.settings.base)
@@ -209,7 +212,7 @@ def loras(refs: Iterable[str]) -> frozenset[Ref]:
 
 def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
     """Each update is complete: of updates in quick succession, Gradio's page (6.31) applies only the last."""
-    line, text = result.progress_html(render, "Starting…", None), STOPPED
+    line, text = result.progress_html(render, _("Starting…"), None), STOPPED
     try:
         for step in generations.follow(id_, beat=BEAT_SECONDS):
             if isinstance(step, Stopped):
@@ -225,7 +228,7 @@ def _follow(render: Renderer, generations: Generations, id_: str, subject: str) 
         question = render("download_question", need=need, subject=subject)
         yield Updates(progress="", question=question, stop=HIDE, generation="")
         return
-    yield Updates(progress=render("hint", text=text), question="", stop=HIDE, generation="")
+    yield Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="")
 
 
 def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
@@ -240,7 +243,7 @@ def stop(services: Services, render: Renderer, generations: Generations, id_: st
     generations.stop(id_, text)
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
-    return Updates(progress=render("hint", text=text), question="", stop=HIDE, generation="", order=False)
+    return Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="", order=False)
 
 
 def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
@@ -292,7 +295,7 @@ def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:
     text, fraction = progress_text(step)
     if not isinstance(step, Step):
         return result.progress_html(render, text, fraction)
-    left = f"about {format.duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+    left = "" if step.seconds_left is None else _("about {time} left").format(time=format.duration(step.seconds_left))
     preview = image_files.data_url(step.preview) if step.preview is not None else ""
     return result.progress_html(render, text, fraction, preview=preview, left=left)
 
@@ -302,6 +305,7 @@ def progress_text(step: Progress | Step | DownloadWait) -> tuple[str, float | No
     if isinstance(step, DownloadWait):
         return step.text, step.fraction
     if isinstance(step, Progress):
-        total = f" of {format.size(step.total)}" if step.total else ""
-        return f"Downloading: {format.size(step.done)}{total}", step.fraction
+        size, total = format.size(step.done), format.size(step.total)
+        size = _("{done} of {total}").format(done=size, total=total) if step.total else size
+        return _("Downloading: {progress}").format(progress=size), step.fraction
     return step.stage, step.done / step.total if step.total else None
